@@ -1,0 +1,93 @@
+//! What the inventory holds: one type per dictionary, and [`Row`], the unit of durability.
+
+use std::sync::Arc;
+
+use super::Properties;
+use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
+
+/// A named program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    pub id: ApplicationId,
+    /// The code as its agents spell it, byte for byte; `None` where an agent used the id and the code was never told
+    /// (adopted), and for the reserved id 1 (`User`).
+    pub code: Option<Arc<str>>,
+    /// When the collector first heard of it.
+    pub registered_at: Timestamp,
+}
+
+/// One running process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    pub id: InstanceId,
+    /// `None` where only the instance id was told (an adopted instance known from heartbeats or JVM metrics alone).
+    pub application: Option<ApplicationId>,
+    /// The agent's UUID; `None` where it was never told (adopted).
+    pub uuid: Option<Arc<str>>,
+    /// When the collector first heard of it.
+    pub registered_at: Timestamp,
+    /// The generation of its agent, where its calls tell.
+    pub generation: Option<Generation>,
+    /// It came with an id that this inventory had not assigned, and the id was recorded as is.
+    pub adopted: bool,
+    /// What the agent said of its process: operating system, host, process number, addresses.
+    pub properties: Properties,
+}
+
+/// A name within an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    pub id: OperationId,
+    /// `None` for an adopted id and for the reserved id 1 (`None`).
+    pub key: Option<OperationKey>,
+}
+
+/// A remote peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub id: AddressId,
+    /// The address as agents spell it; `None` for an adopted id.
+    pub address: Option<Arc<str>>,
+}
+
+/// What an instance is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InstanceKey {
+    pub application: ApplicationId,
+    pub uuid: Arc<str>,
+}
+
+/// What an operation is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OperationKey {
+    pub application: ApplicationId,
+    pub span_type: SpanType,
+    pub name: Arc<str>,
+}
+
+/// Which side of a call an operation names. 3.2.6 agents do not tell; theirs are `Entry`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SpanType {
+    Entry,
+    Exit,
+    Local,
+}
+
+/// A generation of agents, told by the calls they make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Generation {
+    /// 3.x agents up to 3.2.6.
+    V3,
+    /// 5.x and 6.0.0-alpha agents.
+    V5,
+}
+
+/// One row of one dictionary, whole: what a storage writes and gives back. A later row of the same id replaces an
+/// earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    Application(Application),
+    Instance(Instance),
+    Operation(Operation),
+    Address(Address),
+}

@@ -1,0 +1,94 @@
+//! A small list of names and values in one allocation.
+
+use std::fmt;
+
+/// What an agent told of its process, in the order it was told. Names may repeat (one `ipv4` per address).
+///
+/// Held as one block of bytes, since a collector holds one of these for each of a million instances and reads them
+/// only when somebody looks.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Properties(Box<[u8]>);
+
+impl Properties {
+    /// The pairs in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || Some((take(&mut rest)?, take(&mut rest)?)))
+    }
+
+    /// The first value of `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Whether nothing was told.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut bytes = Vec::new();
+        for (name, value) in pairs {
+            put(&mut bytes, name.as_ref());
+            put(&mut bytes, value.as_ref());
+        }
+        Self(bytes.into_boxed_slice())
+    }
+}
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// A text longer than its length field can say is cut at a character; limits far below that hold at the protocol faces.
+fn put(bytes: &mut Vec<u8>, text: &str) {
+    let mut end = text.len().min(usize::from(u16::MAX));
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let length = u16::try_from(end).unwrap_or(u16::MAX);
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&text.as_bytes()[..end]);
+}
+
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let (length, tail) = rest.split_first_chunk::<2>()?;
+    let (text, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    *rest = tail;
+    std::str::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_come_back_in_order_and_may_repeat() {
+        let pairs = [
+            ("ipv4", "10.0.0.1"),
+            ("ipv4", "10.0.0.2"),
+            ("", ""),
+            ("os", "Linux\0é"),
+        ];
+        let properties: Properties = pairs.into_iter().collect();
+        assert_eq!(properties.iter().collect::<Vec<_>>(), pairs);
+        assert_eq!(properties.get("ipv4"), Some("10.0.0.1"));
+        assert_eq!(properties.get("host"), None);
+    }
+
+    #[test]
+    fn a_text_beyond_the_length_field_is_cut_at_a_character() {
+        let long = "é".repeat(40_000);
+        let properties: Properties = [("name", &long)].into_iter().collect();
+        let (_, value) = properties.iter().next().unwrap();
+        assert_eq!(value.len(), 65_534);
+    }
+}

@@ -1,0 +1,15 @@
+//! The core of Rollcall: who is there.
+//!
+//! * [`inventory`] gives names stable numeric ids and never takes one back.
+//! * [`liveness`] decides from signals and time who is up, silent or down.
+//!
+//! Nothing here does I/O or reads a clock: `now` is an argument, and what must become durable is handed out as
+//! [`inventory::Row`]s for somebody else to commit. All types are safe to share between threads where they take `&self`.
+
+pub mod id;
+pub mod inventory;
+pub mod liveness;
+pub mod time;
+
+pub use id::{AddressId, ApplicationId, InstanceId, OperationId};
+pub use time::{Moment, Timestamp};

@@ -1,0 +1,3 @@
+//! The rollcall-collector binary.
+
+fn main() {}
