@@ -1,0 +1,57 @@
+//! Why a store cannot be used, named by what the operator can do about it.
+
+use std::{io, path::PathBuf};
+
+/// Why a store could not be opened, read or written. Every message names the place and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another process has the store open. Nothing was touched.
+    #[error(
+        "{} is in use by another collector{}: stop that one, or give this one a data directory of its own",
+        path.display(),
+        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+    )]
+    Locked {
+        path: PathBuf,
+        /// The process that holds it, as far as it can be told.
+        pid: Option<u32>,
+    },
+
+    /// The contents are not what was written. Nothing was repaired or deleted.
+    #[error(
+        "{} is damaged ({what}): restore it from a backup, or move it away to start empty (agents that run keep their ids)",
+        path.display()
+    )]
+    Corrupt { path: PathBuf, what: String },
+
+    /// The store was written in a format that this build does not know. Nothing was touched.
+    #[error(
+        "{} has format version {found}, and this collector reads up to version {supported}: use the release that wrote it, or a newer one",
+        path.display()
+    )]
+    UnsupportedVersion {
+        path: PathBuf,
+        found: u32,
+        supported: u32,
+    },
+
+    /// The operating system does not let this process read and write the store.
+    #[error(
+        "{} cannot be used by this process ({source}): run the collector as the owner of the directory, or give the directory to its user",
+        path.display()
+    )]
+    Access { path: PathBuf, source: io::Error },
+
+    /// There is no room left to write.
+    #[error("no room left to write {} ({source}): free some space or raise the limit, then start again", path.display())]
+    Full { path: PathBuf, source: io::Error },
+
+    /// Reading or writing failed for another reason.
+    #[error("cannot read or write {} ({source}): check the disk and the path, then start again", path.display())]
+    Io { path: PathBuf, source: io::Error },
+
+    /// An earlier write failed, so what is on disk is unknown and nothing more is accepted.
+    #[error("{} takes no more writes since one failed: start the collector again", path.display())]
+    Poisoned { path: PathBuf },
+}

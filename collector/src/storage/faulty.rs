@@ -1,0 +1,64 @@
+//! A storage that fails when told to, so that what is built on one can be tested.
+
+use std::{io, path::PathBuf};
+
+use super::{Batch, Error, Record, Storage};
+
+/// Passes everything on to another storage until its n-th commit, which fails, as does every later one.
+#[derive(Debug)]
+pub(crate) struct Faulty<S> {
+    inner: S,
+    /// Commits that still succeed.
+    left: usize,
+    failed: bool,
+}
+
+impl<S: Storage> Faulty<S> {
+    /// The first commit to fail is number `n`, counted from 1.
+    pub(crate) fn failing_at(n: usize, inner: S) -> Self {
+        Self {
+            inner,
+            left: n.saturating_sub(1),
+            failed: false,
+        }
+    }
+}
+
+impl<S: Storage> Storage for Faulty<S> {
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.inner.load(sink)
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<(), Error> {
+        let path = PathBuf::from("faulty");
+        if self.failed {
+            return Err(Error::Poisoned { path });
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            self.failed = true;
+            let source = io::Error::other("told to fail");
+            return Err(Error::Io { path, source });
+        };
+        self.left = left;
+        self.inner.commit(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::memory::Memory, *};
+
+    #[test]
+    fn the_nth_commit_fails_and_so_does_every_later_one() {
+        let mut storage = Faulty::failing_at(2, Memory::default());
+        storage.commit(Batch::default()).unwrap();
+        assert!(matches!(
+            storage.commit(Batch::default()),
+            Err(Error::Io { .. })
+        ));
+        assert!(matches!(
+            storage.commit(Batch::default()),
+            Err(Error::Poisoned { .. })
+        ));
+    }
+}

@@ -1,0 +1,61 @@
+//! A store that lives as long as its handles: for tests, and for whoever can afford to lose everything.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId, inventory::Row};
+
+use super::{Batch, Error, Record, Seen, Storage};
+
+/// A store in memory. Clones share their contents, so a clone is how a test "opens the store again".
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<Contents>>);
+
+#[derive(Debug, Default)]
+struct Contents {
+    rows: HashMap<Id, Row>,
+    seen: HashMap<InstanceId, Seen>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Id {
+    Application(ApplicationId),
+    Instance(InstanceId),
+    Operation(OperationId),
+    Address(AddressId),
+}
+
+impl Id {
+    const fn of(row: &Row) -> Self {
+        match row {
+            Row::Application(row) => Self::Application(row.id),
+            Row::Instance(row) => Self::Instance(row.id),
+            Row::Operation(row) => Self::Operation(row.id),
+            Row::Address(row) => Self::Address(row.id),
+        }
+    }
+}
+
+impl Storage for Memory {
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        let contents = self.0.lock();
+        for row in contents.rows.values() {
+            sink(Record::Row(row.clone()));
+        }
+        for seen in contents.seen.values() {
+            sink(Record::Seen(*seen));
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<(), Error> {
+        let mut contents = self.0.lock();
+        for row in batch.rows {
+            contents.rows.insert(Id::of(row), row.clone());
+        }
+        for seen in batch.seen {
+            contents.seen.insert(seen.instance, *seen);
+        }
+        Ok(())
+    }
+}
