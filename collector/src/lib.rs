@@ -1,3 +1,4 @@
 //! collector
 
+pub mod runtime;
 pub mod storage;

@@ -1,0 +1,335 @@
+//! Named tasks that somebody is responsible for.
+//!
+//! Nothing in the collector runs detached: every loop and every thread belongs to a [`TaskSet`], which knows its name,
+//! acts on its end by the [`Policy`] it was spawned with, and at shutdown proves that it is gone or says which one is not.
+//! A panic is an error like any other.
+//!
+//! Stages that stop one after the other (listeners first, then loops, then the store) are one set each, made with
+//! [`TaskSet::stage`]; they all report a failure to the same place.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error};
+
+#[cfg(test)]
+mod tests;
+
+/// What a task's end means for everybody else.
+///
+/// The default is the strict one: an error stops the process, and shutdown waits for the task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What an error (or a panic) of this task does.
+    pub on_error: OnError,
+    /// What shutdown does to this task.
+    pub on_cancel: OnCancel,
+}
+
+/// What an error or a panic of a task does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// It is reported by [`TaskSet::failed`]: the process has to stop with it.
+    #[default]
+    Stop,
+    /// It is logged, and everybody else goes on.
+    Log,
+}
+
+/// What shutdown does to a task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCancel {
+    /// The task sees its token cancelled and ends by itself.
+    #[default]
+    Wait,
+    /// The task is dropped at its next await.
+    Abort,
+}
+
+/// The name of a task, as logs and [`StillRunning`] show it.
+pub type Name = Cow<'static, str>;
+
+/// A set of named tasks and threads that stop together. A cheap clone is the same set.
+#[derive(Clone, Debug)]
+pub struct TaskSet {
+    cancel: CancellationToken,
+    tracker: TaskTracker,
+    alive: Arc<Mutex<Alive>>,
+    failure: Arc<watch::Sender<Option<Failure>>>,
+}
+
+#[derive(Debug, Default)]
+struct Alive {
+    next: u64,
+    names: BTreeMap<u64, Name>,
+}
+
+/// The end of a task that nobody can go on without: which task, and why.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    task: Name,
+    cause: Arc<dyn Error + Send + Sync>,
+}
+
+/// Shutdown gave up waiting for these tasks.
+#[derive(Debug, thiserror::Error)]
+#[error("still running: {}", names.join(", "))]
+pub struct StillRunning {
+    /// The tasks that had not ended at the deadline, oldest first.
+    pub names: Vec<Name>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("panicked: {0}")]
+struct Panicked(String);
+
+// === impl TaskSet ===
+
+impl TaskSet {
+    /// An empty set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            cancel: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            alive: Arc::default(),
+            failure: Arc::new(watch::Sender::new(None)),
+        }
+    }
+
+    /// Another set, stopped by its own `shutdown`, whose failures are reported here too. Cancelling this set cancels the stage.
+    #[must_use]
+    pub fn stage(&self) -> Self {
+        Self {
+            cancel: self.cancel.child_token(),
+            tracker: TaskTracker::new(),
+            alive: Arc::default(),
+            failure: Arc::clone(&self.failure),
+        }
+    }
+
+    /// Cancelled when this set is to stop. Hand it to every task that is spawned with [`OnCancel::Wait`].
+    #[must_use]
+    pub fn token(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
+    /// Runs `future` under `name` until it ends; what its end means is in `policy`.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn spawn<F, E>(&self, name: impl Into<Name>, policy: Policy, future: F)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + Send + 'static,
+    {
+        let member = self.enter(name.into(), policy.on_error);
+        let cancel = self.cancel.clone();
+        self.tracker.spawn(async move {
+            let future = caught(future);
+            let result = match policy.on_cancel {
+                OnCancel::Wait => future.await,
+                OnCancel::Abort => cancel.run_until_cancelled(future).await.unwrap_or(Ok(())),
+            };
+            member.leave(result);
+        });
+    }
+
+    /// Runs `body` on a thread of its own called `name`. It has to end by itself: at the latest when [`TaskSet::token`]
+    /// is cancelled or, for a thread that serves a queue, when the queue is closed.
+    ///
+    /// # Errors
+    /// The system refused to start a thread.
+    pub fn spawn_thread<F, E>(
+        &self,
+        name: impl Into<Name>,
+        on_error: OnError,
+        body: F,
+    ) -> std::io::Result<()>
+    where
+        F: FnOnce() -> Result<(), E> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let name = name.into();
+        let tracked = self.tracker.token();
+        let member = self.enter(name.clone(), on_error);
+        std::thread::Builder::new()
+            .name(name.into_owned())
+            .spawn(move || {
+                let result = catch_unwind(AssertUnwindSafe(body));
+                member.leave(flatten(result));
+                drop(tracked);
+            })?;
+        Ok(())
+    }
+
+    /// Waits for the first failure of a [`OnError::Stop`] task, in this set or in one that shares its failures.
+    /// For ever, if there is none.
+    pub async fn failed(&self) -> Failure {
+        let mut failures = self.failure.subscribe();
+        let first = match failures.wait_for(Option::is_some).await {
+            Ok(first) => first.clone(),
+            Err(_closed) => None, // cannot be: `self` holds the sender
+        };
+        match first {
+            Some(failure) => failure,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Cancels the token and waits until every task and thread of this set has ended. A task spawned meanwhile is waited for too.
+    ///
+    /// # Errors
+    /// The names of those that are still alive when `deadline` has passed. They stay alive.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<(), StillRunning> {
+        self.cancel.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(deadline, self.tracker.wait())
+            .await
+            .is_ok()
+        {
+            return Ok(());
+        }
+        let names: Vec<Name> = self.alive.lock().names.values().cloned().collect();
+        if names.is_empty() {
+            Ok(())
+        } else {
+            Err(StillRunning { names })
+        }
+    }
+
+    fn enter(&self, name: Name, on_error: OnError) -> Member {
+        let mut alive = self.alive.lock();
+        let key = alive.next;
+        alive.next += 1;
+        alive.names.insert(key, name.clone());
+        drop(alive);
+        Member {
+            key,
+            name,
+            on_error,
+            alive: Arc::clone(&self.alive),
+            failure: Arc::clone(&self.failure),
+        }
+    }
+}
+
+impl Default for TaskSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    /// The task that failed.
+    #[must_use]
+    pub fn task(&self) -> &str {
+        &self.task
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {} failed", self.task)
+    }
+}
+
+impl Error for Failure {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
+// === impl Member ===
+
+/// One task's place in the set, given back when the task ends, however it ends.
+#[derive(Debug)]
+struct Member {
+    key: u64,
+    name: Name,
+    on_error: OnError,
+    alive: Arc<Mutex<Alive>>,
+    failure: Arc<watch::Sender<Option<Failure>>>,
+}
+
+impl Member {
+    fn leave(self, result: Result<(), Box<dyn Error + Send + Sync>>) {
+        let cause = match result {
+            Ok(()) => return debug!(task = %self.name, "task ended"),
+            Err(cause) => cause,
+        };
+        match self.on_error {
+            OnError::Log => {
+                error!(task = %self.name, error = &*cause, "task failed, the others go on")
+            }
+            OnError::Stop => {
+                let failure = Failure {
+                    task: self.name.clone(),
+                    cause: Arc::from(cause),
+                };
+                self.failure.send_if_modified(|first| {
+                    let is_first = first.is_none();
+                    first.get_or_insert(failure);
+                    is_first
+                });
+            }
+        }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.alive.lock().names.remove(&self.key);
+    }
+}
+
+// === panics are errors ===
+
+/// Polls `future` and turns a panic into an error.
+async fn caught<F, E>(future: F) -> Result<(), Box<dyn Error + Send + Sync>>
+where
+    F: Future<Output = Result<(), E>>,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut future = pin!(future);
+    let result =
+        poll_fn(
+            |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+                Ok(poll) => poll.map(Ok),
+                Err(panic) => std::task::Poll::Ready(Err(panic)),
+            },
+        );
+    flatten(result.await)
+}
+
+fn flatten<E>(
+    result: Result<Result<(), E>, Box<dyn Any + Send>>,
+) -> Result<(), Box<dyn Error + Send + Sync>>
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    match result {
+        Ok(result) => result.map_err(Into::into),
+        Err(panic) => Err(Box::new(Panicked(message(&*panic)))),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned())
+}
