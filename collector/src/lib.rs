@@ -1,4 +1,6 @@
 //! collector
 
+pub mod config;
 pub mod runtime;
+pub mod server;
 pub mod storage;

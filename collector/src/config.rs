@@ -1,0 +1,182 @@
+//! What an operator can decide, as types: one struct per component, filled from `application.yml`, the environment and the
+//! command line.
+//!
+//! The file has upstream's three levels `module: provider: keys` (protocols/skywalking.md section 5.1), so that a 3.2.6 or
+//! 5.x file works as it is. Layers, the later wins, key by key: the bundled file < the operator's file < `SW_*` variables <
+//! the command line. All mistakes are found in one go. Nothing here touches the process environment: it is an argument.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::server;
+
+/// Everything an operator can decide. Made by `load`; a value of this type has passed every check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// `naming.jetty`: where agents ask for the list of collectors.
+    pub naming: Naming,
+    /// `remote.gRPC`: where other collectors reach this one.
+    pub remote: Remote,
+    /// `agent_gRPC.gRPC`: where agents register over gRPC.
+    pub agent_grpc: AgentGrpc,
+    /// `agent_jetty.jetty`: where agents register over HTTP.
+    pub agent_jetty: AgentJetty,
+    /// `ui.jetty`: console, query API, probes and metrics.
+    pub ui: Ui,
+    /// `cluster`: who the other collectors are.
+    pub cluster: Cluster,
+    /// `storage`: where ids are kept.
+    pub storage: Storage,
+    /// `register.default`: the writer of ids.
+    pub register: Register,
+    /// `liveness.default`: who counts as alive.
+    pub liveness: Liveness,
+    /// `server.default`: what every listener refuses to exceed.
+    pub server: Server,
+}
+
+/// A host and port to listen on. Faces with equal endpoints share one listener.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// A name or an address, as the operator wrote it; an IPv6 address without brackets.
+    pub host: String,
+    /// The port; 0 lets the system choose.
+    pub port: u16,
+}
+
+/// `naming.jetty`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// Where to listen.
+    pub listen: Endpoint,
+    /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
+    pub context_path: String,
+}
+
+/// `remote.gRPC`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remote {
+    /// Where to listen.
+    pub listen: Endpoint,
+    /// The host other collectors are told; never a wildcard.
+    pub advertised_host: String,
+}
+
+/// `agent_gRPC.gRPC`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentGrpc {
+    /// Where to listen.
+    pub listen: Endpoint,
+    /// The host agents are told; never a wildcard, never an IPv6 literal (they split at the first colon).
+    pub advertised_host: String,
+    /// The largest message an agent may send, in bytes.
+    pub max_message_size: usize,
+}
+
+/// `agent_jetty.jetty`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentJetty {
+    /// Where to listen.
+    pub listen: Endpoint,
+    /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
+    pub context_path: String,
+    /// The host agents are told; never a wildcard.
+    pub advertised_host: String,
+    /// The largest request body, in bytes.
+    pub max_body_size: usize,
+}
+
+/// `ui.jetty`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ui {
+    /// Where to listen.
+    pub listen: Endpoint,
+    /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
+    pub context_path: String,
+    /// The host that is published for the console; never a wildcard.
+    pub advertised_host: String,
+}
+
+/// `cluster`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// Which implementation.
+    pub provider: ClusterProvider,
+}
+
+/// The implementations of `cluster`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClusterProvider {
+    /// One collector, alone.
+    #[default]
+    Standalone,
+}
+
+/// `storage`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// Which implementation.
+    pub provider: StorageProvider,
+    /// `storage.embedded`.
+    pub embedded: Embedded,
+}
+
+/// The implementations of `storage`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StorageProvider {
+    /// Files in a directory of this machine.
+    #[default]
+    Embedded,
+}
+
+/// `storage.embedded`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Embedded {
+    /// The directory of the store; made if it is missing.
+    pub path: PathBuf,
+}
+
+/// `register.default`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Register {
+    /// How many registrations may wait for the writer; one more is answered as overloaded.
+    pub queue_capacity: usize,
+    /// How long a caller waits for its id.
+    pub deadline: Duration,
+    /// The most rows in one durable commit.
+    pub batch_rows: usize,
+    /// The longest key (application code, UUID, operation name, address), in bytes.
+    pub max_name_bytes: usize,
+    /// How many ids may be adopted from agents that know ids this collector does not.
+    pub max_adopted_ids: usize,
+}
+
+/// `liveness.default`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Liveness {
+    /// An instance not heard of for this long is silent.
+    pub silent_after: Duration,
+    /// An instance not heard of for this long is down.
+    pub down_after: Duration,
+    /// The longest an agent of this fleet is quiet when all is well.
+    pub heartbeat_period: Duration,
+    /// How often expired leases are looked for.
+    pub tick: Duration,
+    /// The most leases that expire in one tick; the rest waits for the next.
+    pub max_expired_per_tick: usize,
+    /// After a start every lease has its full term plus a random part of this.
+    pub restart_spread: Duration,
+    /// How often the times of the last signs of life are stored.
+    pub write_back_interval: Duration,
+}
+
+/// `server.default`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Server {
+    /// What one listener allows its peers.
+    pub limits: server::Limits,
+    /// The most bytes of request bodies held at any time, over all listeners.
+    pub inbound_memory: usize,
+    /// How long requests under way may take to finish when the collector stops.
+    pub shutdown_grace: Duration,
+}
