@@ -1,1 +1,112 @@
-//! The wire of SkyWalking agents and collectors.
+//! The wire of SkyWalking agents and collectors, generations 3.2.6 and 5.x, as Rust types.
+//!
+//! Generated at build time from `proto/` in this crate. One set of services serves both generations: each service has
+//! the method spellings of both, and no service has a proto package, so that a call's `:path` is
+//! `/<Service>/<method>`. Where the generations declare a message differently and encode it alike, one type serves both
+//! (say, a repeated field for 5.x's singular one). Where the encodings differ, there is a type for each ([`segment`]).
+//!
+//! Messages and fields are upstream's, in Rust's spelling (`agentUUID` is `agent_uuid`); methods too. An id of 0 means
+//! "none"; to give it a better type is for those who use this crate. Clients and servers are generated without a
+//! transport: a client takes any [`tonic::client::GrpcService`], a server is a [`tower`](https://docs.rs/tower) service.
+//!
+//! Sources: the `.proto` files of SkyWalking at tag `v3.2.6` (`apm-network`, and `collector-remote-grpc-provider` for
+//! [`remote`]) and of its protocol repository at tag `v1.1.1`, which 5.0.0-GA uses.
+
+pub mod segment;
+
+/// What the generator wrote. The modules below say which of it is for use, and when.
+#[allow(
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
+    rust_2018_idioms,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "generated code"
+)]
+mod wire {
+    include!(concat!(env!("OUT_DIR"), "/wire.rs"));
+}
+
+/// Messages that several services share. The same in both generations.
+pub mod common {
+    pub use crate::wire::{Downstream, KeyWithIntegerValue, KeyWithStringValue, SpanType};
+}
+
+/// Applications: a code gets an id. 3.2.6 calls `register` with any number of codes, 5.x `applicationCodeRegister` with
+/// one and wants exactly one back.
+pub mod application {
+    pub use crate::wire::{
+        Application, ApplicationMapping,
+        application_register_service_client::ApplicationRegisterServiceClient,
+        application_register_service_server::{
+            ApplicationRegisterService, ApplicationRegisterServiceServer,
+        },
+    };
+}
+
+/// Instances: a process gets an id, says that it lives, and after a reconnect which ids it holds. 3.2.6 calls `register`
+/// and `registerRecover`, 5.x `registerInstance`; both declare `heartbeat`.
+pub mod instance {
+    pub use crate::wire::{
+        ApplicationInstance, ApplicationInstanceHeartbeat, ApplicationInstanceMapping,
+        ApplicationInstanceRecover, OsInfo,
+        instance_discovery_service_client::InstanceDiscoveryServiceClient,
+        instance_discovery_service_server::{
+            InstanceDiscoveryService, InstanceDiscoveryServiceServer,
+        },
+    };
+}
+
+/// Operation names: a name within an application gets an id. 5.x tells the side of the call, 3.2.6 does not.
+pub mod service_name {
+    pub use crate::wire::{
+        ServiceNameCollection, ServiceNameElement, ServiceNameMappingCollection,
+        ServiceNameMappingElement,
+        service_name_discovery_service_client::ServiceNameDiscoveryServiceClient,
+        service_name_discovery_service_server::{
+            ServiceNameDiscoveryService, ServiceNameDiscoveryServiceServer,
+        },
+    };
+}
+
+/// Remote peers: an address gets an id. 5.x only; 3.2.6 registers peers as application codes.
+pub mod network_address {
+    pub use crate::wire::{
+        NetworkAddressMappings, NetworkAddresses,
+        network_address_register_service_client::NetworkAddressRegisterServiceClient,
+        network_address_register_service_server::{
+            NetworkAddressRegisterService, NetworkAddressRegisterServiceServer,
+        },
+    };
+}
+
+/// What a JVM measures of itself. The same in both generations.
+pub mod jvm {
+    pub use crate::wire::{
+        Cpu, Gc, GcPhrase, JvmMetric, JvmMetrics, Memory, MemoryPool, PoolType,
+        jvm_metrics_service_client::JvmMetricsServiceClient,
+        jvm_metrics_service_server::{JvmMetricsService, JvmMetricsServiceServer},
+    };
+}
+
+/// The envelope of trace segments. The same in both generations; what [`UpstreamSegment::segment`](trace::UpstreamSegment)
+/// holds is not, see [`segment`].
+pub mod trace {
+    pub use crate::wire::{
+        LogMessage, RefType, SpanLayer, TraceSegmentReference, UniqueId, UpstreamSegment,
+        trace_segment_service_client::TraceSegmentServiceClient,
+        trace_segment_service_server::{TraceSegmentService, TraceSegmentServiceServer},
+    };
+}
+
+/// The link between collectors of one cluster. 5.x adds the columns of lists to 3.2.6's and never fills the booleans.
+pub mod remote {
+    pub use crate::wire::{
+        DoubleList, Empty, IntegerList, LongList, RemoteData, RemoteMessage, StringList,
+        remote_common_service_client::RemoteCommonServiceClient,
+        remote_common_service_server::{RemoteCommonService, RemoteCommonServiceServer},
+    };
+}
+
+/// Every message and service of this crate as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
