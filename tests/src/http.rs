@@ -1,0 +1,115 @@
+//! A small HTTP/1.1 client that reports whatever comes back, good or bad.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::de::DeserializeOwned;
+
+/// How long one request may take: longer than any deadline of the collector's own.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a server answered.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: StatusCode,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The body as text, with what is not UTF-8 replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is not JSON of this shape, with the reply.
+    pub fn json<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!(
+                "{error} in {} {:?}: {}",
+                self.status,
+                self.headers,
+                self.text()
+            )
+        })
+    }
+}
+
+/// A client of one server, with pooled connections; clones share the pool.
+#[derive(Clone, Debug)]
+pub struct Client {
+    server: SocketAddr,
+    client: legacy::Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Client {
+    /// A client of `server`; nothing is connected yet.
+    pub fn new(server: SocketAddr) -> Self {
+        Self {
+            server,
+            client: legacy::Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// GET of `path`, which begins with a slash.
+    ///
+    /// # Errors
+    /// What went wrong, when there was no complete reply within ten seconds.
+    pub async fn get(&self, path: &str) -> Result<Reply, String> {
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
+    /// POST of a JSON text to `path`.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Reply, String> {
+        self.send(Method::POST, path, body.into()).await
+    }
+
+    /// Any method.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, String> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.server))
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .expect("a valid request");
+        let exchange = async {
+            let (head, body) = self
+                .client
+                .request(request)
+                .await
+                .map_err(|error| format!("{error:?}"))?
+                .into_parts();
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| format!("{error:?}"))?
+                .to_bytes();
+            Ok(Reply {
+                status: head.status,
+                headers: head.headers,
+                body,
+            })
+        };
+        tokio::time::timeout(TIMEOUT, exchange)
+            .await
+            .map_err(|_| format!("no reply within {TIMEOUT:?}"))?
+    }
+}

@@ -1,0 +1,11 @@
+//! Real processes: the collector's binary, and whatever else a scenario needs killed.
+
+mod build;
+mod child;
+mod collector;
+mod log;
+
+pub use build::{collector_binary, target_directory, workspace_binary};
+pub use child::{Child, Lines};
+pub use collector::{Collector, Listeners, Options, Run};
+pub use log::{Level, Line};

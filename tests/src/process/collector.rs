@@ -1,0 +1,407 @@
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    thread,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Child, Level, Line, collector_binary};
+use crate::{PATIENCE, eventually, http, query};
+
+/// How a collector is to be started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    arguments: Vec<String>,
+    environment: BTreeMap<String, String>,
+    data: Option<PathBuf>,
+    limits: Option<String>,
+}
+
+impl Options {
+    /// Adds a command line argument.
+    pub fn argument(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets a variable of its environment, of which it otherwise has none of the `SW_` names.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// Terms short enough to wait for in a test: silent and down this long after the last sign of life.
+    pub fn terms(self, silent_after: Duration, down_after: Duration) -> Self {
+        self.env(
+            "SW_LIVENESS_SILENT_AFTER",
+            format!("{}ms", silent_after.as_millis()),
+        )
+        .env(
+            "SW_LIVENESS_DOWN_AFTER",
+            format!("{}ms", down_after.as_millis()),
+        )
+    }
+
+    /// Uses this data directory, which stays, instead of a temporary one.
+    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.data = Some(path.into());
+        self
+    }
+
+    /// Starts it under resource limits: the arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`.
+    pub fn ulimit(mut self, limits: impl Into<String>) -> Self {
+        self.limits = Some(limits.into());
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it is not ready within [`PATIENCE`], with its log.
+    pub async fn start(self) -> Collector {
+        let own = self
+            .data
+            .is_none()
+            .then(|| TempDir::new().expect("a temporary directory"));
+        let data = self
+            .data
+            .clone()
+            .unwrap_or_else(|| own.as_ref().expect("made above").path().join("data"));
+        let mut collector = Collector {
+            options: self,
+            listeners: Listeners::default(),
+            child: None,
+            data,
+            expected: Vec::new(),
+            log: Vec::new(),
+            _own: own,
+        };
+        collector.start_again().await;
+        collector
+    }
+
+    /// Runs it until it ends by itself: for command lines and configurations that do not start a collector.
+    ///
+    /// # Panics
+    /// When it is still running after [`PATIENCE`].
+    pub async fn run(self) -> Run {
+        let own = TempDir::new().expect("a temporary directory");
+        let data = self.data.clone().unwrap_or_else(|| own.path().join("data"));
+        let mut child = self.spawn(&data, Listeners::default());
+        let status = child.exit(PATIENCE).await;
+        Run {
+            code: status.code(),
+            stdout: child.stdout.end(PATIENCE).await.join("\n"),
+            stderr: child.stderr.end(PATIENCE).await.join("\n"),
+        }
+    }
+
+    fn spawn(&self, data: &Path, listeners: Listeners) -> Child {
+        let mut command = match &self.limits {
+            None => Command::new(collector_binary()),
+            Some(limits) => {
+                let mut shell = Command::new("/bin/sh");
+                shell
+                    .args(["-c", &format!("ulimit {limits} && exec \"$0\" \"$@\"")])
+                    .arg(collector_binary());
+                shell
+            }
+        };
+        for (name, _) in
+            std::env::vars().filter(|(name, _)| name.starts_with("SW_") || name == "RUST_LOG")
+        {
+            command.env_remove(name);
+        }
+        for (variable, address) in [
+            ("SW_NAMING_JETTY_PORT", listeners.naming),
+            ("SW_AGENT_GRPC_PORT", listeners.grpc),
+            ("SW_REMOTE_GRPC_PORT", listeners.grpc),
+            ("SW_AGENT_JETTY_PORT", listeners.jetty),
+            ("SW_UI_JETTY_PORT", listeners.ui),
+        ] {
+            command.env(variable, address.port().to_string());
+        }
+        command.env("SW_STORAGE_PATH", data).envs(&self.environment);
+        command.args(["--log-format", "json"]).args(&self.arguments);
+        Child::spawn("the collector", &mut command)
+    }
+}
+
+/// How a collector that ended by itself ended.
+#[derive(Debug)]
+pub struct Run {
+    /// Its exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error, where its log is.
+    pub stderr: String,
+}
+
+/// Where a collector listens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Listeners {
+    /// The HTTP endpoints that list collectors: what an agent's `collector.servers` names.
+    pub naming: SocketAddr,
+    /// Registration over gRPC.
+    pub grpc: SocketAddr,
+    /// Registration over HTTP.
+    pub jetty: SocketAddr,
+    /// Probes, metrics, the query API and the console.
+    pub ui: SocketAddr,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            naming: unbound,
+            grpc: unbound,
+            jetty: unbound,
+            ui: unbound,
+        }
+    }
+}
+
+/// A real collector in its own process.
+///
+/// Its log may hold no line of level WARN or above, nor anything that is not a line of the log (a panic is one of those), and
+/// its standard output nothing at all, unless the test has called [`Collector::expect_log`]: checked whenever it stops.
+pub struct Collector {
+    options: Options,
+    listeners: Listeners,
+    child: Option<Child>,
+    data: PathBuf,
+    expected: Vec<String>,
+    log: Vec<Line>,
+    _own: Option<TempDir>,
+}
+
+impl Collector {
+    /// A collector with default options.
+    pub async fn start() -> Self {
+        Options::default().start().await
+    }
+
+    /// Options to start one with.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// Where it listens: the same over all its restarts.
+    pub fn listeners(&self) -> Listeners {
+        self.listeners
+    }
+
+    /// Where its store is.
+    pub fn data_dir(&self) -> &Path {
+        &self.data
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn id(&self) -> u32 {
+        self.running().id()
+    }
+
+    /// A client of one of its HTTP listeners.
+    pub fn http(&self, address: SocketAddr) -> http::Client {
+        http::Client::new(address)
+    }
+
+    /// A client of its query API.
+    pub fn query(&self) -> query::Client {
+        query::Client::new(self.listeners.ui)
+    }
+
+    /// Allows lines of level WARN and above that contain `text`.
+    pub fn expect_log(&mut self, text: impl Into<String>) {
+        self.expected.push(text.into());
+    }
+
+    /// Its log so far, over all its restarts.
+    pub fn log(&self) -> Vec<Line> {
+        let running = self.child.iter().flat_map(|child| child.stderr.so_far());
+        self.log
+            .iter()
+            .cloned()
+            .chain(running.map(|line| Line::parse(&line)))
+            .collect()
+    }
+
+    /// Waits for a line of the running collector's log.
+    ///
+    /// # Panics
+    /// When there is none within [`PATIENCE`], with the log.
+    pub async fn wait_for_log(&self, mut wanted: impl FnMut(&Line) -> bool) -> Line {
+        self.running()
+            .stderr
+            .find(PATIENCE, |lines| {
+                lines.iter().map(|line| Line::parse(line)).find(&mut wanted)
+            })
+            .await
+            .unwrap_or_else(|lines| panic!("no such line in the log: {lines:#?}"))
+    }
+
+    /// Its resident memory in bytes.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))
+            .expect("a running collector");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("the resident size of a process");
+        let kilobytes = line
+            .split_whitespace()
+            .nth(1)
+            .and_then(|number| number.parse::<u64>().ok());
+        kilobytes.expect("a size in kB") * 1024
+    }
+
+    /// Ends it without a warning (SIGKILL) and returns when it is gone.
+    ///
+    /// # Panics
+    /// When it is stopped, or its log holds what it should not.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("a running collector");
+        child.kill();
+        self.keep_log(&child);
+        self.check_log();
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for its end.
+    ///
+    /// # Panics
+    /// When it is stopped, does not end within [`PATIENCE`], or its log holds what it should not.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.running().signal(Signal::TERM);
+        self.exit().await
+    }
+
+    /// Sends it a signal, without waiting for anything.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn signal(&self, signal: Signal) {
+        self.running().signal(signal);
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it is stopped, does not end within [`PATIENCE`], or its log holds what it should not.
+    pub async fn exit(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("a running collector");
+        let status = child.exit(PATIENCE).await;
+        self.keep_log(&child);
+        self.check_log();
+        status
+    }
+
+    /// Starts it again, killing it first if it runs, on the same data and the same ports, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it is not ready within [`PATIENCE`], with its log.
+    pub async fn restart(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+        self.start_again().await;
+    }
+
+    /// Deletes its data directory: the store is lost.
+    ///
+    /// # Panics
+    /// When it runs.
+    pub fn lose_store(&mut self) {
+        assert!(
+            self.child.is_none(),
+            "a running collector does not lose its store"
+        );
+        std::fs::remove_dir_all(&self.data).expect("deleting the data directory");
+    }
+
+    async fn start_again(&mut self) {
+        self.child = Some(self.options.spawn(&self.data, self.listeners));
+        self.listeners = Listeners {
+            naming: self.bound("naming").await,
+            grpc: self.bound("agent_gRPC").await,
+            jetty: self.bound("agent_jetty").await,
+            ui: self.bound("ui").await,
+        };
+        let probe = http::Client::new(self.listeners.ui);
+        eventually(PATIENCE, async || match probe.get("/readyz").await {
+            Ok(reply) if reply.status == 200 => Ok(()),
+            other => Err((other, self.log())),
+        })
+        .await;
+    }
+
+    async fn bound(&self, module: &str) -> SocketAddr {
+        let line = self
+            .wait_for_log(|line| line.message == "listening" && line.text("module") == Some(module))
+            .await;
+        let address = line
+            .text("address")
+            .and_then(|address| address.parse().ok());
+        address.unwrap_or_else(|| panic!("no address in {line:?}"))
+    }
+
+    fn running(&self) -> &Child {
+        self.child.as_ref().expect("a running collector")
+    }
+
+    fn keep_log(&mut self, child: &Child) {
+        self.log
+            .extend(child.stderr.so_far().iter().map(|line| Line::parse(line)));
+        self.log
+            .extend(child.stdout.so_far().iter().map(|line| Line::parse(line)));
+    }
+
+    fn check_log(&self) {
+        let allowed = |line: &Line| self.expected.iter().any(|text| line.message.contains(text));
+        let bad = self
+            .log
+            .iter()
+            .filter(|line| line.level >= Level::Warn && !allowed(line))
+            .collect::<Vec<_>>();
+        assert!(
+            bad.is_empty(),
+            "the collector's log holds what no test expects: {bad:#?}"
+        );
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill();
+            self.keep_log(&child);
+        }
+        if thread::panicking() {
+            eprintln!("the collector's log: {:#?}", self.log);
+        } else {
+            self.check_log();
+        }
+    }
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector")
+            .field("child", &self.child)
+            .field("listeners", &self.listeners)
+            .finish_non_exhaustive()
+    }
+}

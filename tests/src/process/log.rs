@@ -1,0 +1,64 @@
+use serde_json::{Map, Value};
+
+/// How much a line of the collector's log matters.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Level {
+    /// For somebody who follows one request.
+    Trace,
+    /// For somebody who looks for a fault.
+    Debug,
+    /// What an operator wants to see afterwards.
+    Info,
+    /// Something is not as it should be; the collector copes.
+    Warn,
+    /// A human must look.
+    Error,
+}
+
+/// One line of a collector's log.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The level; a line that is not JSON (a panic, a message of the loader) counts as [`Level::Error`].
+    pub level: Level,
+    /// The message, or the whole line when it is not JSON.
+    pub message: String,
+    /// The fields beside the message.
+    pub fields: Map<String, Value>,
+}
+
+impl Line {
+    /// Reads a line as `--log-format json` writes it.
+    pub(super) fn parse(text: &str) -> Self {
+        Self::parse_json(text).unwrap_or_else(|| Self {
+            level: Level::Error,
+            message: text.to_owned(),
+            fields: Map::new(),
+        })
+    }
+
+    fn parse_json(text: &str) -> Option<Self> {
+        let mut line = serde_json::from_str::<Value>(text).ok()?;
+        let level = match line["level"].as_str()? {
+            "TRACE" => Level::Trace,
+            "DEBUG" => Level::Debug,
+            "INFO" => Level::Info,
+            "WARN" => Level::Warn,
+            "ERROR" => Level::Error,
+            _ => return None,
+        };
+        let Value::Object(mut fields) = line["fields"].take() else {
+            return None;
+        };
+        let message = fields.remove("message")?.as_str()?.to_owned();
+        Some(Self {
+            level,
+            message,
+            fields,
+        })
+    }
+
+    /// A field that holds text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.as_str()
+    }
+}
