@@ -10,8 +10,30 @@ use std::time::Duration;
 
 use crate::server;
 
-/// Everything an operator can decide. Made by `load`; a value of this type has passed every check.
-#[derive(Clone, Debug, PartialEq, Eq)]
+mod advertise;
+mod check;
+mod document;
+mod error;
+mod keys;
+mod layers;
+mod load;
+mod modules;
+mod placeholder;
+mod print;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use self::advertise::detect;
+pub use self::error::{Error, Problem};
+pub use self::load::{Loaded, Origin, Sources, load};
+pub use self::print::reference;
+
+/// The bundled file: every key with its variable and default.
+pub const DEFAULTS: &str = include_str!("../config/application.yml");
+
+/// Everything an operator can decide. Made by [`load`]; a value that came from there has passed every check.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// `naming.jetty`: where agents ask for the list of collectors.
     pub naming: Naming,
@@ -179,4 +201,12 @@ pub struct Server {
     pub inbound_memory: usize,
     /// How long requests under way may take to finish when the collector stops.
     pub shutdown_grace: Duration,
+}
+
+impl Endpoint {
+    /// Whether faces at these two endpoints are served by one listener. With port 0 each face gets a port of its own.
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        self.port != 0 && self == other
+    }
 }

@@ -1,0 +1,142 @@
+//! The one table of keys. Parsing, suggestions, `--print-config` and the README's table are all driven by it; the defaults
+//! are in the bundled `application.yml`, which a test holds against this table.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Config, value};
+
+/// One key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    pub(super) module: &'static str,
+    pub(super) provider: &'static str,
+    pub(super) name: &'static str,
+    /// The variable that wins over the file.
+    pub(super) env: &'static str,
+    pub(super) field: Field,
+    /// For the README's table.
+    pub(super) doc: &'static str,
+}
+
+/// Where a key's value goes, and thereby what it may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Field {
+    Host(fn(&mut Config) -> &mut String),
+    /// A host, or nothing.
+    AdvertisedHost(fn(&mut Config) -> &mut String),
+    Port(fn(&mut Config) -> &mut u16),
+    ContextPath(fn(&mut Config) -> &mut String),
+    Directory(fn(&mut Config) -> &mut PathBuf),
+    Duration(fn(&mut Config) -> &mut Duration),
+    Bytes(fn(&mut Config) -> &mut usize),
+    Count(fn(&mut Config) -> &mut usize),
+}
+
+impl Field {
+    /// Puts the value that `text` says into `config`.
+    ///
+    /// # Errors
+    /// What is allowed instead.
+    pub(super) fn set(self, config: &mut Config, text: &str) -> Result<(), &'static str> {
+        match self {
+            Self::Host(at) => *at(config) = value::parse_host(text)?,
+            Self::AdvertisedHost(at) if text.is_empty() => at(config).clear(),
+            Self::AdvertisedHost(at) => *at(config) = value::parse_host(text)?,
+            Self::Port(at) => *at(config) = value::parse_port(text)?,
+            Self::ContextPath(at) => *at(config) = value::parse_context_path(text)?,
+            Self::Directory(_) if text.is_empty() => return Err("a directory"),
+            Self::Directory(at) => *at(config) = PathBuf::from(text),
+            Self::Duration(at) => *at(config) = value::parse_duration(text)?,
+            Self::Bytes(at) => *at(config) = value::parse_bytes(text)?,
+            Self::Count(at) => *at(config) = value::parse_count(text)?,
+        }
+        Ok(())
+    }
+
+    /// The value in `config`, as text that `set` takes.
+    pub(super) fn get(self, config: &mut Config) -> String {
+        match self {
+            Self::Host(at) | Self::AdvertisedHost(at) | Self::ContextPath(at) => at(config).clone(),
+            Self::Port(at) => at(config).to_string(),
+            Self::Directory(at) => at(config).to_string_lossy().into_owned(),
+            Self::Duration(at) => value::print_duration(*at(config)),
+            Self::Bytes(at) => value::print_bytes(*at(config)),
+            Self::Count(at) => at(config).to_string(),
+        }
+    }
+}
+
+macro_rules! keys {
+    ($($module:ident . $provider:ident { $($name:ident $env:ident $kind:ident $doc:literal => $($at:ident).+;)* })*) => {
+        /// Every key, in the order of the bundled file.
+        pub(super) const KEYS: &[Key] = &[$($(Key {
+            module: stringify!($module),
+            provider: stringify!($provider),
+            name: stringify!($name),
+            env: stringify!($env),
+            field: Field::$kind(|config| &mut config.$($at).+),
+            doc: $doc,
+        },)*)*];
+    };
+}
+
+keys! {
+    naming.jetty {
+        host SW_NAMING_JETTY_HOST Host "Where agents ask for collectors" => naming.listen.host;
+        port SW_NAMING_JETTY_PORT Port "Its port" => naming.listen.port;
+        context_path SW_NAMING_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => naming.context_path;
+    }
+    remote.gRPC {
+        host SW_REMOTE_GRPC_HOST Host "Where other collectors reach this one" => remote.listen.host;
+        port SW_REMOTE_GRPC_PORT Port "Its port" => remote.listen.port;
+        advertised_host SW_REMOTE_GRPC_ADVERTISED_HOST AdvertisedHost "The host other collectors are told; empty: the host, or this machine's address" => remote.advertised_host;
+    }
+    agent_gRPC.gRPC {
+        host SW_AGENT_GRPC_HOST Host "Where agents register over gRPC" => agent_grpc.listen.host;
+        port SW_AGENT_GRPC_PORT Port "Its port" => agent_grpc.listen.port;
+        advertised_host SW_AGENT_GRPC_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_grpc.advertised_host;
+        max_message_size SW_AGENT_GRPC_MAX_MESSAGE_SIZE Bytes "The largest message an agent may send" => agent_grpc.max_message_size;
+    }
+    agent_jetty.jetty {
+        host SW_AGENT_JETTY_HOST Host "Where agents register over HTTP" => agent_jetty.listen.host;
+        port SW_AGENT_JETTY_PORT Port "Its port" => agent_jetty.listen.port;
+        context_path SW_AGENT_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => agent_jetty.context_path;
+        advertised_host SW_AGENT_JETTY_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_jetty.advertised_host;
+        max_body_size SW_AGENT_JETTY_MAX_BODY_SIZE Bytes "The largest request body" => agent_jetty.max_body_size;
+    }
+    ui.jetty {
+        host SW_UI_JETTY_HOST Host "Console, query API, probes, metrics" => ui.listen.host;
+        port SW_UI_JETTY_PORT Port "Its port" => ui.listen.port;
+        context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => ui.context_path;
+        advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "The host published for the console; empty: the host, or this machine's address" => ui.advertised_host;
+    }
+    storage.embedded {
+        path SW_STORAGE_PATH Directory "The directory of the store; `--data-dir` wins" => storage.embedded.path;
+    }
+    register.default {
+        queue_capacity SW_REGISTER_QUEUE_CAPACITY Count "Registrations that may wait for the writer; one more is refused as overloaded" => register.queue_capacity;
+        deadline SW_REGISTER_DEADLINE Duration "How long a caller waits for its id" => register.deadline;
+        batch_rows SW_REGISTER_BATCH_ROWS Count "Rows in one durable commit" => register.batch_rows;
+        max_name_bytes SW_REGISTER_MAX_NAME_BYTES Bytes "The longest code, UUID, operation name or address" => register.max_name_bytes;
+        max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Ids adopted from agents that know ids the store does not" => register.max_adopted_ids;
+    }
+    liveness.default {
+        silent_after SW_LIVENESS_SILENT_AFTER Duration "Not heard of for this long: silent" => liveness.silent_after;
+        down_after SW_LIVENESS_DOWN_AFTER Duration "Not heard of for this long: down" => liveness.down_after;
+        heartbeat_period SW_LIVENESS_HEARTBEAT_PERIOD Duration "The longest a healthy agent of this fleet is quiet; `silent_after` has to be three times this" => liveness.heartbeat_period;
+        tick SW_LIVENESS_TICK Duration "How often expired leases are looked for" => liveness.tick;
+        max_expired_per_tick SW_LIVENESS_MAX_EXPIRED_PER_TICK Count "Leases that expire in one tick; the rest waits" => liveness.max_expired_per_tick;
+        restart_spread SW_LIVENESS_RESTART_SPREAD Duration "After a start leases have a full term plus a random part of this" => liveness.restart_spread;
+        write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "How often last signs of life are stored" => liveness.write_back_interval;
+    }
+    server.default {
+        max_connections SW_SERVER_MAX_CONNECTIONS Count "Connections of one listener; one more is closed at once" => server.limits.max_connections;
+        handshake_timeout SW_SERVER_HANDSHAKE_TIMEOUT Duration "For a new connection to show its protocol" => server.limits.handshake_timeout;
+        header_timeout SW_SERVER_HEADER_TIMEOUT Duration "For one HTTP/1 request header, and between two requests" => server.limits.header_timeout;
+        max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "The largest header section" => server.limits.max_header_size;
+        max_streams_per_connection SW_SERVER_MAX_STREAMS_PER_CONNECTION Count "Requests at a time on one HTTP/2 connection" => server.limits.max_streams_per_connection;
+        inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Bytes of request bodies held at any time; a request beyond is refused" => server.inbound_memory;
+        shutdown_grace SW_SERVER_SHUTDOWN_GRACE Duration "For requests under way to finish when the collector stops" => server.shutdown_grace;
+    }
+}

@@ -1,0 +1,136 @@
+//! `${NAME:default}` in a value, resolved after the file was parsed: what a variable holds is data and never becomes YAML.
+//!
+//! The name ends at the first colon. The default may hold placeholders itself, and may be empty. A variable that is set but
+//! empty counts as not set. What a variable holds is not looked at again. `$${` is a literal `${`.
+
+use std::collections::BTreeMap;
+
+/// How deep defaults may nest.
+const MAX_DEPTH: u8 = 8;
+
+/// `text` with every placeholder replaced.
+///
+/// # Errors
+/// A placeholder without its `}`, a variable that is not set and has no default, or defaults nested deeper than [`MAX_DEPTH`].
+pub(super) fn resolve(text: &str, env: &BTreeMap<String, String>) -> Result<String, String> {
+    resolve_to(MAX_DEPTH, text, env)
+}
+
+fn resolve_to(depth: u8, text: &str, env: &BTreeMap<String, String>) -> Result<String, String> {
+    let deeper = depth
+        .checked_sub(1)
+        .ok_or("the placeholders are nested too deeply")?;
+    let mut resolved = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let (before, from) = rest.split_at(at);
+        if let Some(before) = before.strip_suffix('$') {
+            resolved.push_str(before);
+            resolved.push_str("${");
+            rest = &from[2..];
+            continue;
+        }
+        resolved.push_str(before);
+        let end = end(from).ok_or_else(|| format!("{from:?} has no closing brace"))?;
+        resolved.push_str(&value(deeper, &from[2..end], env)?);
+        rest = &from[end + 1..];
+    }
+    resolved.push_str(rest);
+    Ok(resolved)
+}
+
+/// `text` written so that `resolve` gives it back.
+pub(super) fn escape(text: &str) -> String {
+    text.replace("${", "$${")
+}
+
+/// The variable and the default of a value that is one placeholder and nothing else.
+pub(super) fn parts(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("${")?.strip_suffix('}')?.split_once(':')
+}
+
+fn value(depth: u8, inner: &str, env: &BTreeMap<String, String>) -> Result<String, String> {
+    let (name, default) = match inner.split_once(':') {
+        Some((name, default)) => (name, Some(default)),
+        None => (inner, None),
+    };
+    match (env.get(name).filter(|value| !value.is_empty()), default) {
+        (Some(value), _) => Ok(value.clone()),
+        (None, Some(default)) => resolve_to(depth, default, env),
+        (None, None) => Err(format!(
+            "the variable {name} is not set, and ${{{name}}} has no default"
+        )),
+    }
+}
+
+/// Where the brace that closes the placeholder at the start of `text` is.
+fn end(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 1 => return Some(at),
+            b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str) -> Result<String, String> {
+        let env = [("HOST", "10.0.0.1"), ("EMPTY", ""), ("ODD", "${HOST}: {x}")];
+        let env = env
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        resolve(text, &env)
+    }
+
+    #[test]
+    fn a_variable_wins_over_the_default() {
+        assert_eq!(resolved("${HOST:localhost}").unwrap(), "10.0.0.1");
+        assert_eq!(resolved("${NONE:localhost}").unwrap(), "localhost");
+        assert_eq!(resolved("${NONE:}").unwrap(), "");
+        assert_eq!(resolved("${EMPTY:localhost}").unwrap(), "localhost");
+        assert_eq!(resolved("${NONE:http://h:1/}").unwrap(), "http://h:1/");
+    }
+
+    #[test]
+    fn placeholders_stand_inside_text_and_inside_defaults() {
+        assert_eq!(resolved("a${HOST}b${NONE:c}d").unwrap(), "a10.0.0.1bcd");
+        assert_eq!(
+            resolved("${NONE:${NEITHER:x${HOST}}y}").unwrap(),
+            "x10.0.0.1y"
+        );
+    }
+
+    #[test]
+    fn what_a_variable_holds_is_data() {
+        assert_eq!(resolved("${ODD:}").unwrap(), "${HOST}: {x}");
+    }
+
+    #[test]
+    fn an_escaped_placeholder_is_text() {
+        assert_eq!(
+            resolved("./$${HOST}/${HOST}").unwrap(),
+            "./${HOST}/10.0.0.1"
+        );
+        assert_eq!(resolved(&escape("${HOST:é}$${")).unwrap(), "${HOST:é}$${");
+    }
+
+    #[test]
+    fn a_placeholder_that_cannot_be_resolved_is_an_error() {
+        assert!(resolved("${NONE}").unwrap_err().contains("NONE"));
+        assert!(resolved("x${HOST:a").unwrap_err().contains("closing brace"));
+        assert!(resolved("${").is_err());
+        assert!(
+            resolved(&("${A:".repeat(100_000) + &"}".repeat(100_000)))
+                .unwrap_err()
+                .contains("deep")
+        );
+    }
+}

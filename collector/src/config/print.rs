@@ -1,0 +1,101 @@
+//! The configuration as text: the effective file, and the table of the README.
+
+use super::document::Node;
+use super::keys::{Field, KEYS};
+use super::modules::MODULES;
+use super::{Config, DEFAULTS, document, placeholder};
+
+impl Config {
+    /// The effective configuration as a file that loads to the same configuration.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        let mut config = self.clone();
+        let mut yaml = String::new();
+        for module in MODULES {
+            let provider = module.providers.first().copied().unwrap_or_default();
+            yaml.push_str(&format!("{}:\n", module.name));
+            yaml.push_str(&format!("  {provider}:\n"));
+            for key in KEYS
+                .iter()
+                .filter(|key| key.module == module.name && key.provider == provider)
+            {
+                let text = placeholder::escape(&key.field.get(&mut config));
+                let value = match key.field {
+                    Field::Port(_) | Field::Duration(_) | Field::Bytes(_) | Field::Count(_) => text,
+                    Field::Host(_)
+                    | Field::AdvertisedHost(_)
+                    | Field::ContextPath(_)
+                    | Field::Directory(_) => quoted(&text),
+                };
+                yaml.push_str(&format!("    {}: {value}\n", key.name));
+            }
+        }
+        yaml
+    }
+}
+
+/// Every key with its variable, default and meaning, as a Markdown table.
+#[must_use]
+pub fn reference() -> String {
+    let mut table = String::from("| Key | Variable | Default | Meaning |\n|---|---|---|---|\n");
+    for (path, text) in defaults() {
+        let Some((env, default)) = placeholder::parts(&text) else {
+            continue;
+        };
+        let default = if default.is_empty() {
+            String::new()
+        } else {
+            format!("`{default}`")
+        };
+        let doc = KEYS
+            .iter()
+            .find(|key| key.path() == path)
+            .map_or("Which implementation", |key| key.doc);
+        table.push_str(&format!("| `{path}` | `{env}` | {default} | {doc} |\n"));
+    }
+    table
+}
+
+/// Every scalar of the bundled file with its path, as it is written there.
+pub(super) fn defaults() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    collect(
+        "",
+        document::parse(DEFAULTS).unwrap_or(Node::Empty),
+        &mut found,
+    );
+    found
+}
+
+fn collect(path: &str, node: Node, found: &mut Vec<(String, String)>) {
+    match node {
+        Node::Scalar(text) => found.push((path.to_owned(), text)),
+        Node::Map(entries) => {
+            for (name, node) in entries {
+                let path = if path.is_empty() {
+                    name
+                } else {
+                    format!("{path}.{name}")
+                };
+                collect(&path, node, found);
+            }
+        }
+        Node::Empty | Node::List => {}
+    }
+}
+
+/// A double-quoted YAML scalar.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            letter if letter.is_control() => {
+                quoted.push_str(&format!("\\U{:08x}", u32::from(letter)))
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
