@@ -4,11 +4,14 @@
 //! collector starts, and from then on only written, one batch after the other, by the one thread that assigns ids.
 //! It blocks, so it belongs on that thread and never on a worker of the async runtime.
 //!
-//! Providers: [`memory`], for tests.
+//! Providers: [`embedded`], on the local disk; [`memory`], for tests.
 
+pub mod embedded;
 mod error;
 pub mod memory;
 
+#[cfg(test)]
+mod contract;
 #[cfg(test)]
 pub(crate) mod faulty;
 

@@ -59,3 +59,21 @@ impl Storage for Memory {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::contract::{Provider, contract},
+        *,
+    };
+
+    impl Provider for Memory {
+        type Storage = Self;
+
+        fn open(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    contract!(Memory::default());
+}

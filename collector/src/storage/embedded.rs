@@ -1,0 +1,286 @@
+//! A store on the local disk: one directory, one file, one synced commit per batch.
+//!
+//! # What it promises
+//!
+//! * [`Embedded::commit`] has synced the file when it returns; a crash or a loss of power at any moment leaves the
+//!   store as it was after some commit, never in between, and never before the last one that returned.
+//! * One process at a time: a second one is refused, whatever the first one is doing.
+//! * What is read is what was written. The engine's checksums of every page are verified when the store is opened, and
+//!   every value has one of its own; a mismatch is [`Error::Corrupt`], never a guess and never a repair that loses rows.
+//!
+//! It trusts the disk to keep what it says it has synced, as every local store must.
+//!
+//! # On disk
+//!
+//! The directory is created with mode 0700 and holds
+//! * `lock`: locked by the collector that uses the directory, whose process id it holds as text;
+//! * `rollcall.redb`: the store, a [redb](https://docs.rs/redb) file. It is written as `rollcall.redb.new` and renamed
+//!   once complete, so there is no moment at which an interrupted start leaves half a store behind.
+//!
+//! | Table | Key | Value |
+//! |---|---|---|
+//! | `meta` | `"format"` | `u32`: the version of this format |
+//! | `application`, `instance`, `operation`, `address` | `i32`: the id | bytes: one row |
+//! | `seen` | `i32`: the id of the instance | bytes: when it was last heard of |
+//!
+//! A value in bytes is a checksum (CRC-32 as in zlib, little-endian) followed by a protobuf message. The checksum covers
+//! the number of the table (1 to 5, in the order above), the id as four little-endian bytes, and the message:
+//!
+//! | Table | Fields of the message |
+//! |---|---|
+//! | 1 `application` | 1 `optional string` code; 2 `int64` registered at |
+//! | 2 `instance` | 1 `sint32` application id, 0 if unknown; 2 `optional string` UUID; 3 `int64` registered at; 4 `int32` generation of the agent (0 unknown, 3, 5); 5 `bool` adopted; 6 `repeated` property (1 `string` name, 2 `string` value) |
+//! | 3 `operation` | 1 `sint32` application id, 0 if the key is unknown; 2 `int32` span type (0 entry, 1 exit, 2 local); 3 `string` name |
+//! | 4 `address` | 1 `optional string` address |
+//! | 5 `seen` | 1 `int64` last seen; 2 `int32` signal (1 register, 2 recover, 3 heartbeat, 4 JVM metrics, 5 trace segment); 3 `bool` down |
+//!
+//! Times are milliseconds since the Unix epoch. Fields may be added under the same version; anything that an older
+//! build would misread raises it, and a build refuses a version newer than its own.
+
+mod directory;
+mod failure;
+mod format;
+#[cfg(test)]
+mod tests;
+
+use std::{fs::File, io, path::PathBuf};
+
+use redb::{
+    Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageBackend,
+    TableDefinition, TableHandle as _, WriteTransaction, backends::FileBackend,
+};
+use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row};
+
+use self::{directory::Directory, format::Entry};
+use super::{Batch, Error, Record, Storage};
+
+type Table = TableDefinition<'static, i32, &'static [u8]>;
+
+const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
+const FORMAT: &str = "format";
+const APPLICATIONS: Table = TableDefinition::new("application");
+const INSTANCES: Table = TableDefinition::new("instance");
+const OPERATIONS: Table = TableDefinition::new("operation");
+const ADDRESSES: Table = TableDefinition::new("address");
+const SEEN: Table = TableDefinition::new("seen");
+
+/// The engine's page cache. Small: pages are read once at the start, and a commit touches few. The operating system's
+/// own cache stands behind it.
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Where the store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The data directory; created if it is missing.
+    pub path: PathBuf,
+}
+
+/// An open store. The directory is free for another process once this is dropped.
+#[derive(Debug)]
+pub struct Embedded {
+    store: PathBuf,
+    database: Database,
+    poisoned: bool,
+    /// Dropped last: until the database is closed the directory stays taken. `None` below a test's own backend.
+    _directory: Option<Directory>,
+}
+
+/// Opens the store in a directory, or creates it there. Verifies the whole file, which takes about half a second per
+/// million instances.
+///
+/// # Errors
+/// Another collector uses the directory ([`Error::Locked`]); this process may not read and write it
+/// ([`Error::Access`]); the file is damaged ([`Error::Corrupt`]) or from a newer release
+/// ([`Error::UnsupportedVersion`]); there is no room to create it ([`Error::Full`]).
+pub fn open(config: &Config) -> Result<Embedded, Error> {
+    let directory = Directory::acquire(&config.path)?;
+    let store = directory.store();
+    let io = |source| failure::io(&store, source);
+    let file = match directory.open_store().map_err(io)? {
+        Some(file) => file,
+        None => create(&directory)?,
+    };
+    if file.metadata().map_err(io)?.len() == 0 {
+        // The engine would take this for a new store; one of ours is never empty.
+        return Err(failure::corrupt(&store, "the file is empty".into()));
+    }
+    let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
+    open_backend(backend, store, Some(directory))
+}
+
+/// Writes a new, empty store, and opens its file.
+fn create(directory: &Directory) -> Result<File, Error> {
+    let store = directory.store();
+    let io = |source| failure::io(&store, source);
+    let file = directory.new_store().map_err(io)?;
+    let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
+    initialize(backend).map_err(|error| failure::engine(&store, error))?;
+    directory.adopt_store().map_err(io)?;
+    let missing = || failure::io(&store, io::ErrorKind::NotFound.into());
+    directory.open_store().map_err(io)?.ok_or_else(missing)
+}
+
+/// Makes a store of an empty backend, and closes it.
+fn initialize(backend: impl StorageBackend) -> Result<(), redb::Error> {
+    let database = Builder::new().create_with_backend(backend)?;
+    let transaction = database.begin_write()?;
+    transaction
+        .open_table(META)?
+        .insert(FORMAT, format::VERSION)?;
+    for table in [APPLICATIONS, INSTANCES, OPERATIONS, ADDRESSES, SEEN] {
+        transaction.open_table(table)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Opens the store that a backend holds; `store` is its name in messages.
+fn open_backend(
+    backend: impl StorageBackend,
+    store: PathBuf,
+    directory: Option<Directory>,
+) -> Result<Embedded, Error> {
+    let database = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true)
+        .create_with_backend(backend)
+        .map_err(|error| failure::engine(&store, error))?;
+    let found = version(&database).map_err(|error| failure::engine(&store, error))?;
+    match found {
+        Some(format::VERSION) => Ok(Embedded {
+            store,
+            database,
+            poisoned: false,
+            _directory: directory,
+        }),
+        Some(found) if found > format::VERSION => Err(Error::UnsupportedVersion {
+            path: store,
+            found,
+            supported: format::VERSION,
+        }),
+        _ => Err(failure::corrupt(&store, "no format version".into())),
+    }
+}
+
+fn version(database: &Database) -> Result<Option<u32>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let meta = transaction.open_table(META)?;
+    let version = meta.get(FORMAT)?.map(|version| version.value());
+    Ok(version)
+}
+
+impl Storage for Embedded {
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        let transaction = self.database.begin_read().map_err(|e| self.engine(e))?;
+        let from = &transaction;
+        self.load_table(from, APPLICATIONS, |row| {
+            sink(Record::Row(Row::Application(row)))
+        })?;
+        self.load_table(from, INSTANCES, |row| sink(Record::Row(Row::Instance(row))))?;
+        self.load_table(from, OPERATIONS, |row| {
+            sink(Record::Row(Row::Operation(row)))
+        })?;
+        self.load_table(from, ADDRESSES, |row| sink(Record::Row(Row::Address(row))))?;
+        self.load_table(from, SEEN, |seen| sink(Record::Seen(seen)))
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<(), Error> {
+        if self.poisoned {
+            let path = self.store.clone();
+            return Err(Error::Poisoned { path });
+        }
+        self.write(batch).map_err(|error| {
+            self.poisoned = true;
+            self.engine(error)
+        })
+    }
+}
+
+impl Embedded {
+    fn load_table<E: Entry>(
+        &self,
+        transaction: &ReadTransaction,
+        table: Table,
+        mut sink: impl FnMut(E),
+    ) -> Result<(), Error> {
+        let entries = transaction.open_table(table).map_err(|e| self.engine(e))?;
+        for entry in entries.iter().map_err(|e| self.engine(e))? {
+            let (id, value) = entry.map_err(|e| self.engine(e))?;
+            let id = id.value();
+            let entry = format::decode(id, value.value()).map_err(|invalid| {
+                let what = format!("{} {id}: {invalid}", table.name());
+                failure::corrupt(&self.store, what)
+            })?;
+            sink(entry);
+        }
+        Ok(())
+    }
+
+    fn write(&self, batch: Batch<'_>) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        let rows = || batch.rows.iter();
+        write_table(&transaction, APPLICATIONS, rows().filter_map(application))?;
+        write_table(&transaction, INSTANCES, rows().filter_map(instance))?;
+        write_table(&transaction, OPERATIONS, rows().filter_map(operation))?;
+        write_table(&transaction, ADDRESSES, rows().filter_map(address))?;
+        write_table(&transaction, SEEN, batch.seen.iter())?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn engine(&self, error: impl Into<redb::Error>) -> Error {
+        failure::engine(&self.store, error)
+    }
+}
+
+/// Leaves a table alone that has no entries to write: opening one costs pages in the commit.
+fn write_table<'a, E: Entry + 'a>(
+    transaction: &WriteTransaction,
+    table: Table,
+    entries: impl Iterator<Item = &'a E>,
+) -> Result<(), redb::Error> {
+    let mut entries = entries.peekable();
+    if entries.peek().is_none() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(table)?;
+    let mut value = Vec::new();
+    for entry in entries {
+        value.clear();
+        format::encode(entry, &mut value);
+        table.insert(entry.id(), value.as_slice())?;
+    }
+    Ok(())
+}
+
+const fn application(row: &Row) -> Option<&Application> {
+    if let Row::Application(row) = row {
+        Some(row)
+    } else {
+        None
+    }
+}
+
+const fn instance(row: &Row) -> Option<&Instance> {
+    if let Row::Instance(row) = row {
+        Some(row)
+    } else {
+        None
+    }
+}
+
+const fn operation(row: &Row) -> Option<&Operation> {
+    if let Row::Operation(row) = row {
+        Some(row)
+    } else {
+        None
+    }
+}
+
+const fn address(row: &Row) -> Option<&Address> {
+    if let Row::Address(row) = row {
+        Some(row)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,64 @@
+//! Who may use a data directory, and with which release.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, process};
+
+use super::{
+    super::{FORMAT, META, format, open},
+    Temporary,
+};
+use crate::storage::{Error, contract::Provider as _};
+
+#[test]
+fn a_directory_is_created_for_its_owner_alone() {
+    let store = Temporary::new();
+    drop(store.open());
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let directory = store.config().path;
+    assert_eq!(mode(directory.join("rollcall.redb")), 0o600);
+    assert_eq!(mode(directory.join("lock")), 0o600);
+    assert_eq!(mode(directory), 0o700);
+}
+
+#[test]
+fn a_second_collector_is_refused_and_told_who_is_there() {
+    let store = Temporary::new();
+    let first = store.open();
+    let error = open(&store.config()).unwrap_err();
+    let Error::Locked { path, pid } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(*path, store.config().path);
+    assert_eq!(*pid, Some(process::id()));
+    drop(first);
+    store.open();
+}
+
+#[test]
+fn a_store_of_a_newer_release_is_refused() {
+    let store = Temporary::new();
+    drop(store.open());
+    let newer = format::VERSION + 1;
+    let file = store.config().path.join("rollcall.redb");
+    let database = redb::Database::open(file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction
+        .open_table(META)
+        .unwrap()
+        .insert(FORMAT, newer)
+        .unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let error = open(&store.config()).unwrap_err();
+    assert!(
+        matches!(error, Error::UnsupportedVersion { found, supported, .. } if found == newer && supported == format::VERSION),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_file_in_the_place_of_the_directory_is_told() {
+    let store = Temporary::new();
+    fs::write(store.config().path, "").unwrap();
+    let error = open(&store.config()).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error:?}");
+}
