@@ -1,9 +1,214 @@
 //! Four dictionaries that give names stable numeric ids: applications, instances, operations, addresses.
+//!
+//! [`Inventory`] is what everybody reads: shared, without locks on the way from a key to an id or from an id to its
+//! entry. Only the one [`Allocator`] changes it, in three steps: it makes a [`Proposal`], somebody commits the
+//! proposal's [`Row`]s to a storage, and then the proposal is confirmed, which makes it visible. So no reader hears of
+//! an id that is not durable, and a proposal that is dropped has changed nothing.
+//!
+//! What holds (DESIGN section 4, invariants 2 to 4):
+//! * A key has one id and an id one key, for ever. Ids are never taken back.
+//! * A key whose id was found can be looked up by that id.
+//! * An id that an agent brought along (adopted) is never assigned to anybody else.
 
+mod allocator;
+mod draft;
+mod entry;
+mod listing;
 mod model;
 mod properties;
+pub mod proposal;
+pub mod restore;
+mod sequence;
+mod table;
 
+use std::fmt;
+
+pub use allocator::{Allocator, Limits};
+pub use entry::Dictionary;
 pub use model::{
     Address, Application, Generation, Instance, InstanceKey, Operation, OperationKey, Row, SpanType,
 };
 pub use properties::Properties;
+pub use proposal::{NewInstance, Proposal};
+
+use listing::Listing;
+use model::{InstanceKeyRef, OperationKeyRef};
+use table::Table;
+
+use crate::{AddressId, ApplicationId, InstanceId, OperationId};
+
+/// What is registered, as everybody may read it, from any thread.
+///
+/// A look-up takes no lock and, given a borrowed key, allocates nothing. Listings take a lock for as long as it takes
+/// to collect the ids of one page.
+pub struct Inventory {
+    applications: Table<Application>,
+    instances: Table<Instance>,
+    operations: Table<Operation>,
+    addresses: Table<Address>,
+    listing: Listing,
+}
+
+/// How many entries a dictionary has. The reserved entry is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// With a key, so that it can be looked up.
+    pub keyed: usize,
+    /// Whose id was adopted, with no key ([`Limits::adopted`] bounds it).
+    pub adopted: usize,
+}
+
+impl Inventory {
+    fn new() -> Self {
+        Self {
+            applications: Table::new(),
+            instances: Table::new(),
+            operations: Table::new(),
+            addresses: Table::new(),
+            listing: Listing::default(),
+        }
+    }
+
+    /// The id of the application with this code.
+    #[must_use]
+    pub fn application_id(&self, code: &str) -> Option<ApplicationId> {
+        self.applications.id(code)
+    }
+
+    /// The id of the instance that its application and its agent's UUID name.
+    #[must_use]
+    pub fn instance_id(&self, application: ApplicationId, uuid: &str) -> Option<InstanceId> {
+        self.instances.id(&InstanceKeyRef { application, uuid })
+    }
+
+    /// The id of an operation of an application.
+    #[must_use]
+    pub fn operation_id(
+        &self,
+        application: ApplicationId,
+        span_type: SpanType,
+        name: &str,
+    ) -> Option<OperationId> {
+        self.operations.id(&OperationKeyRef {
+            application,
+            span_type,
+            name,
+        })
+    }
+
+    /// The id of an address.
+    #[must_use]
+    pub fn address_id(&self, address: &str) -> Option<AddressId> {
+        self.addresses.id(address)
+    }
+
+    /// The application with this id. Copying it allocates nothing.
+    #[must_use]
+    pub fn application(&self, id: ApplicationId) -> Option<Application> {
+        self.applications.read(id, Clone::clone)
+    }
+
+    /// The instance with this id. Copying it allocates (its properties): see [`Inventory::read_instance`].
+    #[must_use]
+    pub fn instance(&self, id: InstanceId) -> Option<Instance> {
+        self.instances.read(id, Clone::clone)
+    }
+
+    /// What `read` makes of the instance with this id, without copying it. `read` is to be quick: what is replaced
+    /// meanwhile is freed only afterwards.
+    #[must_use]
+    pub fn read_instance<R>(&self, id: InstanceId, read: impl FnOnce(&Instance) -> R) -> Option<R> {
+        self.instances.read(id, read)
+    }
+
+    /// The operation with this id. Copying it allocates nothing.
+    #[must_use]
+    pub fn operation(&self, id: OperationId) -> Option<Operation> {
+        self.operations.read(id, Clone::clone)
+    }
+
+    /// The address with this id. Copying it allocates nothing.
+    #[must_use]
+    pub fn address(&self, id: AddressId) -> Option<Address> {
+        self.addresses.read(id, Clone::clone)
+    }
+
+    /// Up to `limit` applications with ids greater than `after`, by ascending id. The reserved one is not listed.
+    #[must_use]
+    pub fn applications(&self, after: Option<ApplicationId>, limit: usize) -> Vec<Application> {
+        let page = self.listing.applications(after, limit);
+        page.into_iter()
+            .filter_map(|id| self.application(id))
+            .collect()
+    }
+
+    /// Up to `limit` instances of an application with ids greater than `after`, by ascending id; `None` for those
+    /// whose application is not known.
+    #[must_use]
+    pub fn instances(
+        &self,
+        application: Option<ApplicationId>,
+        after: Option<InstanceId>,
+        limit: usize,
+    ) -> Vec<Instance> {
+        let page = self.instance_ids(application, after, limit);
+        page.into_iter()
+            .filter_map(|id| self.instance(id))
+            .collect()
+    }
+
+    /// The ids of what [`Inventory::instances`] gives.
+    #[must_use]
+    pub fn instance_ids(
+        &self,
+        application: Option<ApplicationId>,
+        after: Option<InstanceId>,
+        limit: usize,
+    ) -> Vec<InstanceId> {
+        self.listing.instances(application, after, limit)
+    }
+
+    /// How many entries a dictionary has at present.
+    #[must_use]
+    pub fn count(&self, dictionary: Dictionary) -> Count {
+        let (keyed, adopted) = match dictionary {
+            Dictionary::Applications => (self.applications.keyed(), self.applications.adopted()),
+            Dictionary::Instances => (self.instances.keyed(), self.instances.adopted()),
+            Dictionary::Operations => (self.operations.keyed(), self.operations.adopted()),
+            Dictionary::Addresses => (self.addresses.keyed(), self.addresses.adopted()),
+        };
+        Count { keyed, adopted }
+    }
+
+    /// Makes rows visible in their order: what a row refers to has to come before it.
+    fn publish(&self, rows: impl IntoIterator<Item = Row>) {
+        let mut listing = self.listing.update();
+        for row in rows {
+            match row {
+                Row::Application(application) => {
+                    listing.application(&application);
+                    self.applications.put(application);
+                }
+                Row::Instance(instance) => {
+                    let before = self
+                        .instances
+                        .read(instance.id, |before| before.application);
+                    listing.instance(before, &instance);
+                    self.instances.put(instance);
+                }
+                Row::Operation(operation) => self.operations.put(operation),
+                Row::Address(address) => self.addresses.put(address),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Inventory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts = f.debug_map();
+        for dictionary in Dictionary::ALL {
+            counts.entry(&dictionary, &self.count(dictionary));
+        }
+        counts.finish()
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! * [`inventory`] gives names stable numeric ids and never takes one back.
 //! * [`liveness`] decides from signals and time who is up, silent or down.
+//! * [`membership`] is the set of collectors, and which of them is asked.
 //!
 //! Nothing here does I/O or reads a clock: `now` is an argument, and what must become durable is handed out as
 //! [`inventory::Row`]s for somebody else to commit. All types are safe to share between threads where they take `&self`.
@@ -9,6 +10,7 @@
 pub mod id;
 pub mod inventory;
 pub mod liveness;
+pub mod membership;
 pub mod time;
 
 pub use id::{AddressId, ApplicationId, InstanceId, OperationId};

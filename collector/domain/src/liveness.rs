@@ -1,4 +1,23 @@
 //! Who is alive, and why the collector thinks so.
+//!
+//! Each instance has a lease. Whatever its agent sends renews it ([`Signal`]); without a signal it turns [`State::Silent`]
+//! and then [`State::Down`], after the [`Terms`]. Every change of state is a [`Transition`], which carries its evidence.
+//! [`Lessor`] holds the leases.
+//!
+//! What holds (DESIGN section 4, invariant 6):
+//! * The collector's monotonic clock alone decides; an agent's clock has no say.
+//! * Expiry marks. A lease is never removed, and a signal brings any of them back up.
+//! * No state changes without its transition, and none is reported that did not happen.
+
+mod lease;
+mod lessor;
+mod wheel;
+
+use std::time::Duration;
+
+pub use lessor::{Counts, Lessor};
+
+use crate::{InstanceId, Moment};
 
 /// What an agent did that proved it alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +35,27 @@ pub enum Signal {
     TraceSegment = 5,
 }
 
+impl Signal {
+    /// The number it is stored by; it never changes.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The signal that is stored by this number.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Self::Register,
+            2 => Self::Recover,
+            3 => Self::Heartbeat,
+            4 => Self::JvmMetrics,
+            5 => Self::TraceSegment,
+            _ => return None,
+        })
+    }
+}
+
 /// What the collector thinks of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -26,4 +66,68 @@ pub enum State {
     Silent = 1,
     /// It has not been heard of for longer than `down_after`.
     Down = 2,
+}
+
+/// How long an instance may be quiet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// After this long without a signal it is silent.
+    pub silent_after: Duration,
+    /// After this long without a signal it is down; no shorter than `silent_after`.
+    pub down_after: Duration,
+}
+
+impl Terms {
+    /// How long it stays silent before it is down.
+    fn silence(&self) -> Duration {
+        self.down_after.saturating_sub(self.silent_after)
+    }
+}
+
+/// A change of state, and what it was concluded from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// Counts the transitions of all instances, from 1: they happened in this order. Two threads may come to report
+    /// theirs in another one.
+    pub number: u64,
+    pub instance: InstanceId,
+    pub from: State,
+    /// When it had come into the state it left.
+    pub since: Moment,
+    pub to: State,
+    pub at: Moment,
+    /// When the last signal came: the one that brought it back up, or the one that no other followed in time.
+    pub last_seen: Moment,
+    /// What that signal was.
+    pub signal: Signal,
+}
+
+/// What renewing did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a transition that nobody reports is lost"]
+pub enum Renewal {
+    /// The instance was up and stays so.
+    Kept,
+    /// It had been silent or down and is up again.
+    Returned(Transition),
+}
+
+/// A lease as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseView {
+    pub state: State,
+    /// When it came into this state; for one that was up when it was restored, the time of that.
+    pub since: Moment,
+    /// When the last signal came, and what it was.
+    pub last_seen: Moment,
+    pub signal: Signal,
+}
+
+/// A lease as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseRecord {
+    pub instance: InstanceId,
+    pub last_seen: Moment,
+    pub signal: Signal,
+    pub down: bool,
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use papaya::Equivalent;
+
 use super::Properties;
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 
@@ -57,12 +59,41 @@ pub struct InstanceKey {
     pub uuid: Arc<str>,
 }
 
+/// An [`InstanceKey`] to look up with, borrowed.
+#[derive(Hash)]
+pub(super) struct InstanceKeyRef<'a> {
+    pub(super) application: ApplicationId,
+    pub(super) uuid: &'a str,
+}
+
+impl Equivalent<InstanceKey> for InstanceKeyRef<'_> {
+    fn equivalent(&self, key: &InstanceKey) -> bool {
+        self.application == key.application && *self.uuid == *key.uuid
+    }
+}
+
 /// What an operation is known by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OperationKey {
     pub application: ApplicationId,
     pub span_type: SpanType,
     pub name: Arc<str>,
+}
+
+/// An [`OperationKey`] to look up with, borrowed.
+#[derive(Hash)]
+pub(super) struct OperationKeyRef<'a> {
+    pub(super) application: ApplicationId,
+    pub(super) span_type: SpanType,
+    pub(super) name: &'a str,
+}
+
+impl Equivalent<OperationKey> for OperationKeyRef<'_> {
+    fn equivalent(&self, key: &OperationKey) -> bool {
+        self.application == key.application
+            && self.span_type == key.span_type
+            && *self.name == *key.name
+    }
 }
 
 /// Which side of a call an operation names. 3.2.6 agents do not tell; theirs are `Entry`.

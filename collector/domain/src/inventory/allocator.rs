@@ -1,0 +1,97 @@
+//! The one place that gives out ids.
+
+use std::sync::Arc;
+
+use super::{
+    Address, Application, Dictionary, Instance, Inventory, Operation, Proposal, Row,
+    draft::Progress, restore,
+};
+use crate::Timestamp;
+
+/// What clients may use up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many ids each dictionary may hold that it did not assign. They cost memory and no key protects them, so
+    /// without a limit one client could fill the collector with numbers it makes up.
+    pub adopted: usize,
+}
+
+/// Assigns and adopts ids: the only owner of the right to change an [`Inventory`], and therefore neither shared nor
+/// copied.
+///
+/// A new one is empty. What was stored is given to [`Allocator::restore`] before the first proposal.
+#[derive(Debug)]
+pub struct Allocator {
+    inventory: Arc<Inventory>,
+    books: Books,
+    limits: Limits,
+}
+
+/// How far each dictionary has come.
+#[derive(Debug)]
+pub(super) struct Books {
+    pub(super) applications: Progress,
+    pub(super) instances: Progress,
+    pub(super) operations: Progress,
+    pub(super) addresses: Progress,
+}
+
+impl Allocator {
+    /// An empty inventory.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            inventory: Arc::new(Inventory::new()),
+            books: Books {
+                applications: Progress::start::<Application>(),
+                instances: Progress::start::<Instance>(),
+                operations: Progress::start::<Operation>(),
+                addresses: Progress::start::<Address>(),
+            },
+            limits,
+        }
+    }
+
+    /// What everybody else reads.
+    #[must_use]
+    pub fn inventory(&self) -> Arc<Inventory> {
+        Arc::clone(&self.inventory)
+    }
+
+    /// Makes room for entries that are about to be restored. Only saves time.
+    pub fn reserve(&mut self, dictionary: Dictionary, entries: usize) {
+        match dictionary {
+            Dictionary::Applications => self.inventory.applications.reserve(entries),
+            Dictionary::Instances => self.inventory.instances.reserve(entries),
+            Dictionary::Operations => self.inventory.operations.reserve(entries),
+            Dictionary::Addresses => self.inventory.addresses.reserve(entries),
+        }
+    }
+
+    /// Takes in a stored row. The order does not matter, except that a later state of the same id replaces an earlier
+    /// one. [`Limits::adopted`] does not hold here: what is durable is known.
+    ///
+    /// # Errors
+    /// The row contradicts one that was restored before, and is left out: the store is not what this code wrote.
+    pub fn restore(&mut self, row: Row) -> Result<(), restore::Error> {
+        let (inventory, books) = (&self.inventory, &mut self.books);
+        match &row {
+            Row::Application(row) => {
+                restore::check(row, &inventory.applications, &mut books.applications)
+            }
+            Row::Instance(row) => restore::check(row, &inventory.instances, &mut books.instances),
+            Row::Operation(row) => {
+                restore::check(row, &inventory.operations, &mut books.operations)
+            }
+            Row::Address(row) => restore::check(row, &inventory.addresses, &mut books.addresses),
+        }?;
+        self.inventory.publish([row]);
+        Ok(())
+    }
+
+    /// Begins a batch. `at` is the time that its new entries are registered at.
+    #[must_use]
+    pub fn propose(&mut self, at: Timestamp) -> Proposal<'_> {
+        Proposal::new(&self.inventory, &mut self.books, self.limits.adopted, at)
+    }
+}

@@ -1,0 +1,107 @@
+//! One dictionary within a proposal: what is registered already, and on top of it what is proposed.
+
+use std::collections::HashMap;
+
+use super::{Row, entry::Entry, proposal::Error, sequence::Sequence, table::Table};
+
+/// How far a dictionary has come in giving out ids.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    pub(super) sequence: Sequence,
+    /// How many ids were adopted.
+    pub(super) adopted: usize,
+}
+
+impl Progress {
+    pub(super) const fn start<E: Entry>() -> Self {
+        Self {
+            sequence: E::SEQUENCE,
+            adopted: 0,
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct Draft<'a, E: Entry> {
+    table: &'a Table<E>,
+    progress: Progress,
+    by_key: HashMap<E::Key, E::Id>,
+    /// Where among the proposal's rows the proposed entries are.
+    by_id: HashMap<E::Id, usize>,
+}
+
+impl<'a, E: Entry> Draft<'a, E> {
+    pub(super) fn new(table: &'a Table<E>, progress: Progress) -> Self {
+        Self {
+            table,
+            progress,
+            by_key: HashMap::new(),
+            by_id: HashMap::new(),
+        }
+    }
+
+    /// The id that a key has, registered or proposed.
+    pub(super) fn id(&self, key: &E::Key) -> Option<E::Id> {
+        self.table.id(key).or_else(|| self.by_key.get(key).copied())
+    }
+
+    pub(super) fn knows(&self, id: E::Id) -> bool {
+        self.by_id.contains_key(&id) || self.table.contains(id)
+    }
+
+    /// The row that proposes this id, by its place.
+    pub(super) fn place(&self, id: E::Id) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// The reserved id, if its entry has still to be written.
+    pub(super) fn reserved(&self) -> Option<E::Id> {
+        E::RESERVED
+            .and_then(E::numbered)
+            .filter(|id| !self.knows(*id))
+    }
+
+    /// The next id of the sequence that is nobody's.
+    pub(super) fn assign(&mut self) -> Result<E::Id, Error> {
+        let Self {
+            table,
+            progress,
+            by_id,
+            ..
+        } = self;
+        progress
+            .sequence
+            .by_ref()
+            .filter_map(E::numbered)
+            .find(|id| !by_id.contains_key(id) && !table.contains(*id))
+            .ok_or(Error::Exhausted(E::DICTIONARY))
+    }
+
+    /// Counts one more adopted id.
+    pub(super) fn adopt(&mut self, limit: usize) -> Result<(), Error> {
+        if self.progress.adopted >= limit {
+            return Err(Error::TooManyAdopted(E::DICTIONARY));
+        }
+        self.progress.adopted += 1;
+        Ok(())
+    }
+
+    /// Proposes an entry: a new row, or a newer state of one proposed before.
+    pub(super) fn write(&mut self, entry: E, rows: &mut Vec<Row>) {
+        let id = entry.id();
+        if let Some(key) = entry.key() {
+            self.by_key.insert(key, id);
+        }
+        if let Some(row) = self.place(id).and_then(|place| rows.get_mut(place)) {
+            *row = entry.into();
+        } else {
+            self.by_id.insert(id, rows.len());
+            rows.push(entry.into());
+        }
+    }
+
+    /// How far the dictionary has come if the proposal is confirmed.
+    pub(super) const fn progress(&self) -> Progress {
+        self.progress
+    }
+}

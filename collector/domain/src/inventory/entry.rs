@@ -1,0 +1,192 @@
+//! What the four dictionaries have in common.
+
+use std::{fmt, hash::Hash, sync::Arc};
+
+use super::{
+    Address, Application, Instance, InstanceKey, Operation, OperationKey, Row, sequence::Sequence,
+};
+use crate::{AddressId, ApplicationId, InstanceId, OperationId};
+
+/// One of the four dictionaries, to name it in errors and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dictionary {
+    Applications,
+    Instances,
+    Operations,
+    Addresses,
+}
+
+impl Dictionary {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Applications,
+        Self::Instances,
+        Self::Operations,
+        Self::Addresses,
+    ];
+}
+
+impl fmt::Display for Dictionary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Applications => "applications",
+            Self::Instances => "instances",
+            Self::Operations => "operations",
+            Self::Addresses => "addresses",
+        })
+    }
+}
+
+/// What one dictionary holds.
+pub(super) trait Entry: Sized + Into<Row> {
+    type Id: Copy + Eq + Hash + Ord;
+    type Key: Clone + Eq + Hash;
+
+    const DICTIONARY: Dictionary;
+    /// The order of its ids, from the beginning.
+    const SEQUENCE: Sequence;
+    /// The id that belongs to nobody, written together with the first entry.
+    const RESERVED: Option<i32>;
+
+    fn id(&self) -> Self::Id;
+    /// What it can be found by; `None` for reserved and adopted entries.
+    fn key(&self) -> Option<Self::Key>;
+    /// It came with an id that the sequence had not assigned.
+    fn is_adopted(&self) -> bool {
+        self.key().is_none() && Self::RESERVED != Some(Self::number(self.id()))
+    }
+    /// Whether `later`, under the same id, can be a newer state of the same thing.
+    fn may_become(&self, later: &Self) -> bool {
+        self.key() == later.key()
+    }
+
+    fn number(id: Self::Id) -> i32;
+    fn numbered(number: i32) -> Option<Self::Id>;
+}
+
+impl Entry for Application {
+    type Id = ApplicationId;
+    type Key = Arc<str>;
+
+    const DICTIONARY: Dictionary = Dictionary::Applications;
+    const SEQUENCE: Sequence = Sequence::ZERO_CENTRED;
+    const RESERVED: Option<i32> = Some(1);
+
+    fn id(&self) -> ApplicationId {
+        self.id
+    }
+
+    fn key(&self) -> Option<Arc<str>> {
+        self.code.clone()
+    }
+
+    fn number(id: ApplicationId) -> i32 {
+        id.get()
+    }
+
+    fn numbered(number: i32) -> Option<ApplicationId> {
+        ApplicationId::new(number)
+    }
+}
+
+impl Entry for Instance {
+    type Id = InstanceId;
+    type Key = InstanceKey;
+
+    const DICTIONARY: Dictionary = Dictionary::Instances;
+    const SEQUENCE: Sequence = Sequence::COUNTING;
+    const RESERVED: Option<i32> = None;
+
+    fn id(&self) -> InstanceId {
+        self.id
+    }
+
+    fn key(&self) -> Option<InstanceKey> {
+        Some(InstanceKey {
+            application: self.application?,
+            uuid: self.uuid.clone()?,
+        })
+    }
+
+    fn is_adopted(&self) -> bool {
+        self.adopted
+    }
+
+    /// The application of an adopted instance may become known; nothing else of its identity changes.
+    fn may_become(&self, later: &Self) -> bool {
+        self.uuid == later.uuid
+            && self.adopted == later.adopted
+            && (self.application == later.application
+                || (self.application.is_none() && self.uuid.is_none()))
+    }
+
+    fn number(id: InstanceId) -> i32 {
+        id.get()
+    }
+
+    fn numbered(number: i32) -> Option<InstanceId> {
+        InstanceId::new(number)
+    }
+}
+
+impl Entry for Operation {
+    type Id = OperationId;
+    type Key = OperationKey;
+
+    const DICTIONARY: Dictionary = Dictionary::Operations;
+    const SEQUENCE: Sequence = Sequence::ZERO_CENTRED;
+    const RESERVED: Option<i32> = Some(1);
+
+    fn id(&self) -> OperationId {
+        self.id
+    }
+
+    fn key(&self) -> Option<OperationKey> {
+        self.key.clone()
+    }
+
+    fn number(id: OperationId) -> i32 {
+        id.get()
+    }
+
+    fn numbered(number: i32) -> Option<OperationId> {
+        OperationId::new(number)
+    }
+}
+
+impl Entry for Address {
+    type Id = AddressId;
+    type Key = Arc<str>;
+
+    const DICTIONARY: Dictionary = Dictionary::Addresses;
+    const SEQUENCE: Sequence = Sequence::ZERO_CENTRED;
+    const RESERVED: Option<i32> = None;
+
+    fn id(&self) -> AddressId {
+        self.id
+    }
+
+    fn key(&self) -> Option<Arc<str>> {
+        self.address.clone()
+    }
+
+    fn number(id: AddressId) -> i32 {
+        id.get()
+    }
+
+    fn numbered(number: i32) -> Option<AddressId> {
+        AddressId::new(number)
+    }
+}
+
+macro_rules! row {
+    ($($entry:ident),*) => {$(
+        impl From<$entry> for Row {
+            fn from(entry: $entry) -> Self {
+                Self::$entry(entry)
+            }
+        }
+    )*};
+}
+
+row!(Application, Instance, Operation, Address);

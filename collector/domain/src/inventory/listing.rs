@@ -1,0 +1,76 @@
+//! The ids in order, for listings. Kept apart from the tables because those have no order.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound::{self, Excluded, Unbounded},
+};
+
+use parking_lot::{RwLock, RwLockWriteGuard};
+
+use super::{Application, Instance, entry::Entry};
+use crate::{ApplicationId, InstanceId};
+
+/// What is listed.
+#[derive(Default)]
+pub(super) struct Listing(RwLock<Index>);
+
+#[derive(Default)]
+struct Index {
+    applications: BTreeSet<ApplicationId>,
+    instances: BTreeMap<Option<ApplicationId>, BTreeSet<InstanceId>>,
+}
+
+/// The right to change the listing. Readers wait until it is dropped, so what it lists has to be visible by then.
+pub(super) struct Update<'a>(RwLockWriteGuard<'a, Index>);
+
+impl Listing {
+    pub(super) fn applications(
+        &self,
+        after: Option<ApplicationId>,
+        limit: usize,
+    ) -> Vec<ApplicationId> {
+        page(&self.0.read().applications, after, limit)
+    }
+
+    pub(super) fn instances(
+        &self,
+        application: Option<ApplicationId>,
+        after: Option<InstanceId>,
+        limit: usize,
+    ) -> Vec<InstanceId> {
+        self.0
+            .read()
+            .instances
+            .get(&application)
+            .map_or_else(Vec::new, |ids| page(ids, after, limit))
+    }
+
+    pub(super) fn update(&self) -> Update<'_> {
+        Update(self.0.write())
+    }
+}
+
+impl Update<'_> {
+    pub(super) fn application(&mut self, application: &Application) {
+        if Application::RESERVED != Some(application.id.get()) {
+            self.0.applications.insert(application.id);
+        }
+    }
+
+    /// `before` is the application it was listed under so far, if it was.
+    pub(super) fn instance(&mut self, before: Option<Option<ApplicationId>>, instance: &Instance) {
+        if before == Some(instance.application) {
+            return;
+        }
+        if let Some(listed) = before.and_then(|before| self.0.instances.get_mut(&before)) {
+            listed.remove(&instance.id);
+        }
+        let listed = self.0.instances.entry(instance.application).or_default();
+        listed.insert(instance.id);
+    }
+}
+
+fn page<T: Copy + Ord>(ids: &BTreeSet<T>, after: Option<T>, limit: usize) -> Vec<T> {
+    let after: Bound<T> = after.map_or(Unbounded, Excluded);
+    ids.range((after, Unbounded)).take(limit).copied().collect()
+}

@@ -1,0 +1,364 @@
+//! Ids that are proposed, to be made durable before anybody hears of them.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    Address, Application, Dictionary, Generation, Instance, InstanceKey, Inventory, Operation,
+    OperationKey, Properties, Row, allocator::Books, draft::Draft,
+};
+use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
+
+/// A batch of registrations. [`Proposal::rows`] is what has to be durable before [`Proposal::confirm`].
+///
+/// Each registering method answers the id that its key has: registered before, proposed before in this batch, or newly
+/// assigned. A method that fails leaves what was proposed before as it was. Dropping the proposal changes nothing: the
+/// ids it assigned will be assigned again, perhaps to other keys.
+pub struct Proposal<'a> {
+    inventory: &'a Inventory,
+    books: &'a mut Books,
+    adopted: usize,
+    at: Timestamp,
+    rows: Vec<Row>,
+    applications: Draft<'a, Application>,
+    instances: Draft<'a, Instance>,
+    operations: Draft<'a, Operation>,
+    addresses: Draft<'a, Address>,
+}
+
+/// What an agent tells to register its instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewInstance {
+    pub application: ApplicationId,
+    pub uuid: Arc<str>,
+    /// `None` where the call does not tell; what was told before is then kept.
+    pub generation: Option<Generation>,
+    pub properties: Properties,
+}
+
+/// Why an id could not be given or taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Every id of the dictionary's sequence is taken.
+    Exhausted(Dictionary),
+    /// The dictionary holds as many adopted ids as [`Limits::adopted`](super::Limits::adopted) allows.
+    TooManyAdopted(Dictionary),
+    /// The instance is known to belong to another application than the one it was told with.
+    OtherApplication {
+        instance: InstanceId,
+        known: ApplicationId,
+    },
+    /// No collector ever assigned such an instance id: instances count from 1.
+    NotAnInstance(InstanceId),
+}
+
+impl<'a> Proposal<'a> {
+    pub(super) fn new(
+        inventory: &'a Inventory,
+        books: &'a mut Books,
+        adopted: usize,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            applications: Draft::new(&inventory.applications, books.applications),
+            instances: Draft::new(&inventory.instances, books.instances),
+            operations: Draft::new(&inventory.operations, books.operations),
+            addresses: Draft::new(&inventory.addresses, books.addresses),
+            inventory,
+            books,
+            adopted,
+            at,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Registers an application.
+    ///
+    /// # Errors
+    /// [`Error::Exhausted`].
+    pub fn application(&mut self, code: &str) -> Result<ApplicationId, Error> {
+        let code = Arc::from(code);
+        if let Some(id) = self.applications.id(&code) {
+            return Ok(id);
+        }
+        let id = self.applications.assign()?;
+        self.reserve_application();
+        self.write_application(id, Some(code));
+        Ok(id)
+    }
+
+    /// Registers an instance. One that is registered already takes over the properties and the generation if they are
+    /// others than before; its first registration time is kept. An application that is not known is adopted first.
+    ///
+    /// # Errors
+    /// [`Error::Exhausted`]; [`Error::TooManyAdopted`] for its application.
+    pub fn instance(&mut self, new: NewInstance) -> Result<InstanceId, Error> {
+        let key = InstanceKey {
+            application: new.application,
+            uuid: new.uuid,
+        };
+        if let Some(id) = self.instances.id(&key) {
+            self.update(id, |instance| {
+                instance.describe(new.generation, new.properties);
+            });
+            return Ok(id);
+        }
+        self.adopt_application(key.application)?;
+        let id = self.instances.assign()?;
+        self.write_instance(Instance {
+            id,
+            application: Some(key.application),
+            uuid: Some(key.uuid),
+            registered_at: self.at,
+            generation: new.generation,
+            adopted: false,
+            properties: new.properties,
+        });
+        Ok(id)
+    }
+
+    /// Registers an operation. An application that is not known is adopted first.
+    ///
+    /// # Errors
+    /// [`Error::Exhausted`]; [`Error::TooManyAdopted`] for its application.
+    pub fn operation(&mut self, key: OperationKey) -> Result<OperationId, Error> {
+        if let Some(id) = self.operations.id(&key) {
+            return Ok(id);
+        }
+        self.adopt_application(key.application)?;
+        let id = self.operations.assign()?;
+        self.reserve_operation();
+        self.write_operation(id, Some(key));
+        Ok(id)
+    }
+
+    /// Registers an address.
+    ///
+    /// # Errors
+    /// [`Error::Exhausted`].
+    pub fn address(&mut self, address: &str) -> Result<AddressId, Error> {
+        let address = Arc::from(address);
+        if let Some(id) = self.addresses.id(&address) {
+            return Ok(id);
+        }
+        let id = self.addresses.assign()?;
+        self.write_address(id, Some(address));
+        Ok(id)
+    }
+
+    /// Takes in what an agent tells after a reconnect: which ids it holds, and how it is. A known instance keeps its
+    /// UUID and first registration time; one that is not known is adopted, and so is its application.
+    ///
+    /// # Errors
+    /// Those of [`Proposal::adopt_instance`].
+    pub fn recover(
+        &mut self,
+        application: ApplicationId,
+        instance: InstanceId,
+        generation: Option<Generation>,
+        properties: Properties,
+    ) -> Result<(), Error> {
+        self.adopt_instance(instance, Some(application))?;
+        self.update(instance, |instance| {
+            instance.describe(generation, properties);
+        });
+        Ok(())
+    }
+
+    /// Takes in an application id that an agent uses. Nothing happens if it is known.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAdopted`].
+    pub fn adopt_application(&mut self, id: ApplicationId) -> Result<(), Error> {
+        if self.applications.reserved() == Some(id) {
+            self.reserve_application();
+        } else if !self.applications.knows(id) {
+            self.applications.adopt(self.adopted)?;
+            self.write_application(id, None);
+        }
+        Ok(())
+    }
+
+    /// Takes in an instance id that an agent uses, and the application if that is told too. What is known already
+    /// stays; an instance whose application was not known gets this one.
+    ///
+    /// # Errors
+    /// [`Error::OtherApplication`] if the instance belongs to another one: the one on record is kept.
+    /// [`Error::NotAnInstance`]; [`Error::TooManyAdopted`].
+    pub fn adopt_instance(
+        &mut self,
+        id: InstanceId,
+        application: Option<ApplicationId>,
+    ) -> Result<(), Error> {
+        let known = self.proposed_or_registered(id);
+        if let Some(Instance {
+            application: Some(known),
+            ..
+        }) = known
+        {
+            return match application {
+                Some(told) if told != known => Err(Error::OtherApplication {
+                    instance: id,
+                    known,
+                }),
+                _ => Ok(()),
+            };
+        }
+        if id.get() < 1 {
+            return Err(Error::NotAnInstance(id));
+        }
+        if let Some(application) = application {
+            self.adopt_application(application)?;
+        }
+        if known.is_some() {
+            self.update(id, |instance| instance.application = application);
+            return Ok(());
+        }
+        self.instances.adopt(self.adopted)?;
+        self.write_instance(Instance {
+            id,
+            application,
+            uuid: None,
+            registered_at: self.at,
+            generation: None,
+            adopted: true,
+            properties: Properties::default(),
+        });
+        Ok(())
+    }
+
+    /// Takes in an operation id that an agent uses. Nothing happens if it is known.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAdopted`].
+    pub fn adopt_operation(&mut self, id: OperationId) -> Result<(), Error> {
+        if self.operations.reserved() == Some(id) {
+            self.reserve_operation();
+        } else if !self.operations.knows(id) {
+            self.operations.adopt(self.adopted)?;
+            self.write_operation(id, None);
+        }
+        Ok(())
+    }
+
+    /// Takes in an address id that an agent uses. Nothing happens if it is known.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAdopted`].
+    pub fn adopt_address(&mut self, id: AddressId) -> Result<(), Error> {
+        if !self.addresses.knows(id) {
+            self.addresses.adopt(self.adopted)?;
+            self.write_address(id, None);
+        }
+        Ok(())
+    }
+
+    /// What has to be durable before the proposal is confirmed; empty if everything was registered already. No id
+    /// occurs twice, and what a row refers to comes before it or is registered.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Makes everything proposed visible to the readers of the inventory.
+    pub fn confirm(self) {
+        *self.books = Books {
+            applications: self.applications.progress(),
+            instances: self.instances.progress(),
+            operations: self.operations.progress(),
+            addresses: self.addresses.progress(),
+        };
+        if !self.rows.is_empty() {
+            self.inventory.publish(self.rows);
+        }
+    }
+
+    fn reserve_application(&mut self) {
+        if let Some(id) = self.applications.reserved() {
+            self.write_application(id, None);
+        }
+    }
+
+    fn reserve_operation(&mut self) {
+        if let Some(id) = self.operations.reserved() {
+            self.write_operation(id, None);
+        }
+    }
+
+    fn write_application(&mut self, id: ApplicationId, code: Option<Arc<str>>) {
+        let registered_at = self.at;
+        let application = Application {
+            id,
+            code,
+            registered_at,
+        };
+        self.applications.write(application, &mut self.rows);
+    }
+
+    fn write_instance(&mut self, instance: Instance) {
+        self.instances.write(instance, &mut self.rows);
+    }
+
+    fn write_operation(&mut self, id: OperationId, key: Option<OperationKey>) {
+        let operation = Operation { id, key };
+        self.operations.write(operation, &mut self.rows);
+    }
+
+    fn write_address(&mut self, id: AddressId, address: Option<Arc<str>>) {
+        let address = Address { id, address };
+        self.addresses.write(address, &mut self.rows);
+    }
+
+    fn proposed_or_registered(&self, id: InstanceId) -> Option<Instance> {
+        let proposed = self
+            .instances
+            .place(id)
+            .and_then(|place| self.rows.get(place));
+        match proposed {
+            Some(Row::Instance(instance)) => Some(instance.clone()),
+            _ => self.inventory.instance(id),
+        }
+    }
+
+    /// Proposes a newer state of an instance, if it is another one than before.
+    fn update(&mut self, id: InstanceId, change: impl FnOnce(&mut Instance)) {
+        if let Some(before) = self.proposed_or_registered(id) {
+            let mut instance = before.clone();
+            change(&mut instance);
+            if instance != before {
+                self.write_instance(instance);
+            }
+        }
+    }
+}
+
+impl Instance {
+    /// Takes over what its agent says of it.
+    fn describe(&mut self, generation: Option<Generation>, properties: Properties) {
+        self.generation = generation.or(self.generation);
+        self.properties = properties;
+    }
+}
+
+impl fmt::Debug for Proposal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Proposal").field(&self.rows).finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted(dictionary) => write!(f, "no id is left for {dictionary}"),
+            Self::TooManyAdopted(dictionary) => {
+                write!(f, "no more unknown {dictionary} are taken in")
+            }
+            Self::OtherApplication { instance, known } => {
+                write!(f, "instance {instance} belongs to application {known}")
+            }
+            Self::NotAnInstance(id) => write!(f, "{id} is not an instance id"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,146 @@
+//! The orders in which a dictionary gives out its ids (DESIGN section 4, invariant 3).
+
+/// The place a dictionary has reached in its order of ids.
+///
+/// As an iterator it yields the next id and moves past it. The caller skips an id that is already adopted by asking for
+/// one more, so an adopted id is passed without ever having moved the sequence by itself. It ends when `i32` is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sequence {
+    /// Small numbers of both signs: below the middle and above it in turn. `None` before the first id.
+    ZeroCentred(Option<Bounds>),
+    /// 1, 2, 3 ... from the last one, 0 before the first.
+    Counting(i32),
+}
+
+/// The least and the greatest of the ids passed so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    min: i32,
+    max: i32,
+}
+
+impl Sequence {
+    /// The zero-centred order, nothing passed yet.
+    pub(super) const ZERO_CENTRED: Self = Self::ZeroCentred(None);
+
+    /// The counting order, nothing passed yet.
+    pub(super) const COUNTING: Self = Self::Counting(0);
+
+    /// Takes note of an id that is assigned already. Any order of calls leads to the same place.
+    pub(super) fn observe(&mut self, id: i32) {
+        match self {
+            Self::ZeroCentred(bounds) => {
+                let Bounds { min, max } = bounds.unwrap_or(Bounds { min: id, max: id });
+                *bounds = Some(Bounds {
+                    min: min.min(id),
+                    max: max.max(id),
+                });
+            }
+            Self::Counting(last) => *last = id.max(*last),
+        }
+    }
+}
+
+impl Iterator for Sequence {
+    type Item = i32;
+
+    fn next(&mut self) -> Option<i32> {
+        let id = match self {
+            Self::ZeroCentred(None) => -1,
+            Self::ZeroCentred(Some(bounds)) => bounds.next()?,
+            Self::Counting(last) => last.checked_add(1)?,
+        };
+        self.observe(id);
+        Some(id)
+    }
+}
+
+impl Bounds {
+    /// The rule: whichever side is shorter grows by one, the upper side first; 0 is nobody's.
+    fn next(self) -> Option<i32> {
+        let upper = i64::from(self.min) + i64::from(self.max) <= 0;
+        let step = if upper { 1 } else { -1 };
+        let edge = if upper { self.max } else { self.min };
+        match edge.checked_add(step)? {
+            0 => Some(step),
+            id => Some(id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn after(assigned: &[i32], mut sequence: Sequence) -> Sequence {
+        assigned.iter().for_each(|id| sequence.observe(*id));
+        sequence
+    }
+
+    #[test]
+    fn user_is_one_and_the_rest_lie_around_zero() {
+        let sequence = after(&[1], Sequence::ZERO_CENTRED);
+        let ids: Vec<i32> = sequence.take(7).collect();
+        assert_eq!(ids, [-1, 2, -2, 3, -3, 4, -4]);
+    }
+
+    #[test]
+    fn with_nothing_reserved_the_first_is_minus_one() {
+        let ids: Vec<i32> = Sequence::ZERO_CENTRED.take(6).collect();
+        assert_eq!(ids, [-1, 1, 2, -2, 3, -3]);
+    }
+
+    #[test]
+    fn counting_starts_at_one() {
+        let ids: Vec<i32> = Sequence::COUNTING.take(4).collect();
+        assert_eq!(ids, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_used_up_sequence_ends_and_does_not_wrap() {
+        let full = after(&[-i32::MAX, i32::MAX], Sequence::ZERO_CENTRED);
+        assert_eq!(full.take(2).count(), 0);
+        assert_eq!(after(&[i32::MAX], Sequence::COUNTING).next(), None);
+    }
+
+    proptest! {
+        /// The rule as DESIGN states it, case by case.
+        #[test]
+        fn the_next_id_follows_the_min_max_rule(ids in prop::collection::vec(-40_i32..40, 1..20)) {
+            let ids: Vec<i32> = ids.into_iter().filter(|id| *id != 0).collect();
+            prop_assume!(!ids.is_empty());
+            let (min, max) = (*ids.iter().min().unwrap(), *ids.iter().max().unwrap());
+            let expected = match min + max {
+                0 => max + 1,
+                sum if sum > 0 => min - 1,
+                _ => max + 1,
+            };
+            let expected = match (expected, min + max > 0) {
+                (0, true) => -1,
+                (0, false) => 1,
+                (id, _) => id,
+            };
+            prop_assert_eq!(after(&ids, Sequence::ZERO_CENTRED).next(), Some(expected));
+        }
+
+        /// Restoring from the assigned ids alone, in any order, continues where the walk that skipped the adopted ids
+        /// would have continued.
+        #[test]
+        fn a_restored_sequence_continues_where_the_running_one_stands(
+            adopted in prop::collection::hash_set(-30_i32..30, 0..30),
+            count in 1_usize..40,
+            seed in any::<u64>(),
+            zero_centred in any::<bool>(),
+        ) {
+            let start = if zero_centred { after(&[1], Sequence::ZERO_CENTRED) } else { Sequence::COUNTING };
+            let free = |id: &i32| !adopted.contains(id);
+            let running: Vec<i32> = start.filter(free).take(count + 20).collect();
+            let (mut assigned, later) = (running[..count].to_vec(), &running[count..]);
+            assigned.sort_by_key(|id| u64::from(id.unsigned_abs()).wrapping_mul(seed | 1).rotate_left(7));
+            let restored: Vec<i32> = after(&assigned, start).filter(free).take(20).collect();
+            prop_assert_eq!(restored, later);
+        }
+    }
+}

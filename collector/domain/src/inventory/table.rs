@@ -1,0 +1,75 @@
+//! One dictionary as readers see it: two maps without locks.
+
+use std::{
+    hash::Hash,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use papaya::{Equivalent, HashMap};
+
+use super::entry::Entry;
+
+/// Key -> id and id -> entry. Written by the one owner of the allocator, read by everybody.
+pub(super) struct Table<E: Entry> {
+    by_id: HashMap<E::Id, E>,
+    by_key: HashMap<E::Key, E::Id>,
+    keyed: AtomicUsize,
+    adopted: AtomicUsize,
+}
+
+impl<E: Entry> Table<E> {
+    pub(super) fn new() -> Self {
+        Self {
+            by_id: HashMap::new(),
+            by_key: HashMap::new(),
+            keyed: AtomicUsize::new(0),
+            adopted: AtomicUsize::new(0),
+        }
+    }
+
+    /// The id of a key, which may be borrowed.
+    pub(super) fn id<Q: Equivalent<E::Key> + Hash + ?Sized>(&self, key: &Q) -> Option<E::Id> {
+        self.by_key.pin().get(key).copied()
+    }
+
+    pub(super) fn contains(&self, id: E::Id) -> bool {
+        self.by_id.pin().contains_key(&id)
+    }
+
+    /// What `read` makes of the entry with this id.
+    pub(super) fn read<R>(&self, id: E::Id, read: impl FnOnce(&E) -> R) -> Option<R> {
+        self.by_id.pin().get(&id).map(read)
+    }
+
+    /// Makes an entry visible, or replaces it. Its id resolves before its key is found, so that no reader ever holds
+    /// an id that names nothing.
+    pub(super) fn put(&self, entry: E) {
+        let (id, key, adopted) = (entry.id(), entry.key(), entry.is_adopted());
+        let new = self.by_id.pin().insert(id, entry).is_none();
+        if let Some(key) = key
+            && new
+        {
+            self.by_key.pin().insert(key, id);
+            self.keyed.fetch_add(1, Ordering::Relaxed);
+        }
+        if adopted && new {
+            self.adopted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes room, so that loading many entries does not grow the maps again and again.
+    pub(super) fn reserve(&self, entries: usize) {
+        self.by_id.pin().reserve(entries);
+        self.by_key.pin().reserve(entries);
+    }
+
+    /// Entries that have a key.
+    pub(super) fn keyed(&self) -> usize {
+        self.keyed.load(Ordering::Relaxed)
+    }
+
+    /// Entries whose id was adopted.
+    pub(super) fn adopted(&self) -> usize {
+        self.adopted.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,310 @@
+//! The keeper of the leases.
+
+use std::{fmt, time::Duration};
+
+use papaya::HashMap;
+use parking_lot::Mutex;
+
+use super::{
+    LeaseRecord, LeaseView, Renewal, Signal, State, Terms, Transition, lease::Lease, wheel::Wheel,
+};
+use crate::{InstanceId, Moment};
+
+/// How late a lease may be found expired.
+const TICK: Duration = Duration::from_millis(100);
+/// Nearly seven minutes of ticks: more than the usual terms, so that most entries are looked at once.
+const SLOTS: usize = 4096;
+
+/// Grants, renews and expires leases. Shared: every method takes `&self`, from any thread.
+///
+/// # How renewing and expiring meet
+///
+/// Renewing an instance that is up takes no lock: it stores when the instance was heard, then loads the state, and is
+/// done if that is [`State::Up`]. All else, expiring above all, happens under one lock, and only there is a state
+/// written. So there is one race: an instance is renewed just as it is found expired. Expiring stores the state
+/// [`State::Silent`], then loads once more when the instance was heard. The four accesses are sequentially consistent,
+/// so there is one order of them all: if the renewal loaded the state before `Silent` was stored, it had stored its
+/// moment before that, and expiring finds it and takes the mark back unreported. Otherwise the renewal sees `Silent`,
+/// waits for the lock and, if it is still marked then, brings it back up. Either way the instance ends up, and the
+/// transitions that were reported are those that happened.
+///
+/// Marking a silent instance down needs no second look: a renewal sees that it is not up whether it finds `Silent` or
+/// `Down`, and waits for the lock.
+///
+/// # The wheel is lazy
+///
+/// Renewing does not touch the timing wheel. Each lease that is not down has exactly one entry in it, never filed later
+/// than one `silent_after` ahead of the look that filed it; when the entry comes due and the lease has been renewed
+/// since, it is filed again at the new deadline.
+pub struct Lessor {
+    terms: Terms,
+    leases: HashMap<InstanceId, Lease>,
+    ledger: Mutex<Ledger>,
+}
+
+/// What is changed under the lock.
+struct Ledger {
+    wheel: Wheel<InstanceId>,
+    /// All leases, in the order they were granted, to walk through them piece by piece.
+    granted: Vec<InstanceId>,
+    counts: [usize; 3],
+    hold_until: Moment,
+    transitions: u64,
+}
+
+/// How many leases there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    pub up: usize,
+    pub silent: usize,
+    pub down: usize,
+    /// Entries in the timing wheel; always those that are up or silent.
+    pub filed: usize,
+}
+
+impl Lessor {
+    /// Without any lease.
+    #[must_use]
+    pub fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            leases: HashMap::new(),
+            ledger: Mutex::new(Ledger {
+                wheel: Wheel::new(TICK, SLOTS),
+                granted: Vec::new(),
+                counts: [0; 3],
+                hold_until: Moment::from_millis(i64::MIN),
+                transitions: 0,
+            }),
+        }
+    }
+
+    /// The terms it was made with.
+    #[must_use]
+    pub const fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    /// Makes room for leases that are about to be restored. Only saves time.
+    pub fn reserve(&self, leases: usize) {
+        self.leases.pin().reserve(leases);
+        self.ledger.lock().granted.reserve_exact(leases);
+    }
+
+    /// Gives an instance a lease; renews it if it has one.
+    pub fn grant(&self, instance: InstanceId, signal: Signal, now: Moment) -> Renewal {
+        let deadline = now.after(self.terms.silent_after);
+        let lease = Lease::new(now, signal, State::Up, now);
+        if self.file(instance, lease, State::Up, deadline) {
+            return Renewal::Kept;
+        }
+        self.renew(instance, signal, now).unwrap_or(Renewal::Kept)
+    }
+
+    /// Takes in a lease as it was stored, with the moment of its last signal (before the start of the collector, so
+    /// negative). One that was not down gets a full term from `now` and the `jitter` on top, so that those who do not
+    /// come back do not all expire at once; its first silence may be noticed late by as much. Nothing happens if the
+    /// instance has a lease.
+    pub fn restore(&self, stored: LeaseRecord, now: Moment, jitter: Duration) {
+        let (state, since) = if stored.down {
+            let down = stored.last_seen.after(self.terms.down_after);
+            (State::Down, down.min(now))
+        } else {
+            (State::Up, now)
+        };
+        let lease = Lease::new(stored.last_seen, stored.signal, state, since);
+        let deadline = now.after(self.terms.silent_after).after(jitter);
+        self.file(stored.instance, lease, state, deadline);
+    }
+
+    /// Notes that an instance was heard of. `None` if it has no lease. For an instance that is up this is one look-up,
+    /// one store and one load.
+    pub fn renew(&self, instance: InstanceId, signal: Signal, now: Moment) -> Option<Renewal> {
+        let leases = self.leases.pin();
+        let lease = leases.get(&instance)?;
+        lease.hear(signal, now);
+        if lease.state().0 == State::Up {
+            return Some(Renewal::Kept);
+        }
+        let mut ledger = self.ledger.lock();
+        let from = lease.state();
+        if from.0 == State::Up {
+            return Some(Renewal::Kept);
+        }
+        lease.enter(State::Up, now);
+        if from.0 == State::Down {
+            ledger
+                .wheel
+                .insert(instance, now.after(self.terms.silent_after));
+        }
+        let transition = ledger.report(instance, from, (State::Up, now), (now, signal));
+        Some(Renewal::Returned(transition))
+    }
+
+    /// Marks whoever was quiet for too long, and appends what changed. Looks at up to `limit` leases, during which
+    /// renewals that change a state have to wait; returns whether it has to be called again to get through.
+    pub fn expire(&self, now: Moment, limit: usize, changed: &mut Vec<Transition>) -> bool {
+        let leases = self.leases.pin();
+        let mut ledger = self.ledger.lock();
+        if now < ledger.hold_until {
+            return false;
+        }
+        let mut budget = limit;
+        while let Some(instance) = ledger.wheel.pop_due(now, &mut budget) {
+            if let Some(lease) = leases.get(&instance) {
+                changed.extend(self.judge(&mut ledger, instance, lease, now));
+            }
+        }
+        ledger.wheel.is_behind(now)
+    }
+
+    /// Lets nobody expire before this moment; for a collector that did not listen for a while itself. An earlier moment
+    /// than one given before has no effect.
+    pub fn hold_until(&self, moment: Moment) {
+        let mut ledger = self.ledger.lock();
+        ledger.hold_until = ledger.hold_until.max(moment);
+    }
+
+    /// The lease of an instance. State and last signal are read one after the other, so a renewal may fall between.
+    #[must_use]
+    pub fn view(&self, instance: InstanceId) -> Option<LeaseView> {
+        self.leases.pin().get(&instance).map(Lease::view)
+    }
+
+    /// How many leases there are at present.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let ledger = self.ledger.lock();
+        let [up, silent, down] = ledger.counts;
+        Counts {
+            up,
+            silent,
+            down,
+            filed: ledger.wheel.len(),
+        }
+    }
+
+    /// Walks through all leases in pieces: looks at `limit` of them from place `from` on (0 to begin with), appends
+    /// those that were heard of or changed their state at `since` or later, and returns the place to go on from, `None`
+    /// at the end. Leases granted during the walk come last.
+    pub fn changed_since(
+        &self,
+        since: Moment,
+        from: usize,
+        limit: usize,
+        records: &mut Vec<LeaseRecord>,
+    ) -> Option<usize> {
+        let piece: Vec<InstanceId> = {
+            let ledger = self.ledger.lock();
+            ledger
+                .granted
+                .iter()
+                .skip(from)
+                .take(limit)
+                .copied()
+                .collect()
+        };
+        let leases = self.leases.pin();
+        records.extend(piece.iter().filter_map(|instance| {
+            let view = leases.get(instance)?.view();
+            (view.last_seen >= since || view.since >= since).then_some(LeaseRecord {
+                instance: *instance,
+                last_seen: view.last_seen,
+                signal: view.signal,
+                down: view.state == State::Down,
+            })
+        }));
+        (piece.len() == limit).then_some(from.saturating_add(limit))
+    }
+
+    /// Adds a lease, unless there is one.
+    fn file(&self, instance: InstanceId, lease: Lease, state: State, deadline: Moment) -> bool {
+        let mut ledger = self.ledger.lock();
+        if self.leases.pin().try_insert(instance, lease).is_err() {
+            return false;
+        }
+        ledger.granted.push(instance);
+        ledger.counts[state as usize] += 1;
+        if state != State::Down {
+            ledger.wheel.insert(instance, deadline);
+        }
+        true
+    }
+
+    /// Decides over a lease whose entry came due, and files its next entry unless it is down.
+    fn judge(
+        &self,
+        ledger: &mut Ledger,
+        instance: InstanceId,
+        lease: &Lease,
+        now: Moment,
+    ) -> Option<Transition> {
+        let evidence = lease.heard();
+        let deadline = evidence.0.after(self.terms.silent_after);
+        if deadline > now {
+            // It is up, or a renewal waits for the lock to bring it back.
+            ledger.wheel.insert(instance, deadline);
+            return None;
+        }
+        let from = lease.state();
+        let next_look = now.after(self.terms.silent_after);
+        let to = match from {
+            (State::Up, _) => {
+                lease.enter(State::Silent, now);
+                if lease.heard() != evidence {
+                    lease.enter(State::Up, from.1);
+                    ledger.wheel.insert(instance, next_look);
+                    return None;
+                }
+                let down_at = now.after(self.terms.silence());
+                ledger.wheel.insert(instance, next_look.min(down_at));
+                State::Silent
+            }
+            (State::Silent, since) => {
+                let down_at = since.after(self.terms.silence());
+                if down_at > now {
+                    ledger.wheel.insert(instance, next_look.min(down_at));
+                    return None;
+                }
+                lease.enter(State::Down, now);
+                State::Down
+            }
+            (State::Down, _) => return None,
+        };
+        Some(ledger.report(instance, from, (to, now), evidence))
+    }
+}
+
+impl Ledger {
+    /// Counts a change of state that was made.
+    fn report(
+        &mut self,
+        instance: InstanceId,
+        (from, since): (State, Moment),
+        (to, at): (State, Moment),
+        (last_seen, signal): (Moment, Signal),
+    ) -> Transition {
+        self.counts[from as usize] -= 1;
+        self.counts[to as usize] += 1;
+        self.transitions += 1;
+        Transition {
+            number: self.transitions,
+            instance,
+            from,
+            since,
+            to,
+            at,
+            last_seen,
+            signal,
+        }
+    }
+}
+
+impl fmt::Debug for Lessor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lessor")
+            .field("terms", &self.terms)
+            .field("counts", &self.counts())
+            .finish()
+    }
+}

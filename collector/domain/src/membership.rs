@@ -1,0 +1,120 @@
+//! The collectors there are, and which of them is asked.
+//!
+//! A [`View`] never changes: a change of membership is a new view. Deciding who belongs into it, and watching for
+//! changes, is the business of a cluster provider.
+
+mod selector;
+
+use std::sync::Arc;
+
+pub use selector::{ForeverFirst, HashCode, Rolling, Selector};
+
+use crate::Timestamp;
+
+/// One collector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Where the other collectors reach it, `host:port`. It is the member's name: no two members of a view share it.
+    pub address: Arc<str>,
+    /// What the naming endpoint `/agent/gRPC` lists, `host:port`; `None` where it serves no such face.
+    pub agent_grpc: Option<Arc<str>>,
+    /// What the naming endpoint `/agent/jetty` lists, `host:port` and the context path.
+    pub agent_jetty: Option<Arc<str>>,
+    /// What the naming endpoint `/ui/jetty` lists, `host:port` and the context path.
+    pub ui: Option<Arc<str>>,
+    /// The version of its software.
+    pub version: Arc<str>,
+    pub state: State,
+    /// When it came into its state.
+    pub since: Timestamp,
+}
+
+/// What a collector is doing (DESIGN section 4, invariant 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Not all its listeners accept yet.
+    Starting,
+    /// It serves: only now naming lists show it and selectors choose it.
+    Serving,
+    /// It finishes what it began and takes on nothing new.
+    Draining,
+}
+
+/// The collectors at one time, sorted by their addresses as text, as every collector since 3.2 sorts them: so all
+/// members choose the same one (`10.0.0.10:11800` comes before `10.0.0.9:11800`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View(Arc<[Member]>);
+
+impl View {
+    /// The view of these members, given in any order. Of two with one address the later one counts.
+    #[must_use]
+    pub fn new(members: impl IntoIterator<Item = Member>) -> Self {
+        let mut members: Vec<Member> = members.into_iter().collect();
+        members.reverse();
+        members.sort_by(|a, b| a.address.cmp(&b.address));
+        members.dedup_by(|later, first| later.address == first.address);
+        Self(members.into())
+    }
+
+    /// All members, in order.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.0
+    }
+
+    /// The members that serve, in order.
+    pub fn serving(&self) -> impl DoubleEndedIterator<Item = &Member> {
+        self.0
+            .iter()
+            .filter(|member| member.state == State::Serving)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn member(address: &str, state: State) -> Member {
+        Member {
+            address: address.into(),
+            agent_grpc: None,
+            agent_jetty: None,
+            ui: None,
+            version: "1".into(),
+            state,
+            since: Timestamp::from_millis(0),
+        }
+    }
+
+    #[test]
+    fn members_are_sorted_as_text_and_the_later_one_of_an_address_counts() {
+        let view = View::new([
+            member("10.0.0.9:11800", State::Serving),
+            member("10.0.0.10:11800", State::Starting),
+            member("10.0.0.10:11800", State::Serving),
+        ]);
+        let seen: Vec<_> = view
+            .members()
+            .iter()
+            .map(|m| (&*m.address, m.state))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("10.0.0.10:11800", State::Serving),
+                ("10.0.0.9:11800", State::Serving)
+            ]
+        );
+    }
+
+    #[test]
+    fn only_serving_members_are_shown_to_agents() {
+        let view = View::new([
+            member("c", State::Draining),
+            member("b", State::Serving),
+            member("a", State::Starting),
+        ]);
+        let serving: Vec<_> = view.serving().map(|m| &*m.address).collect();
+        assert_eq!(serving, ["b"]);
+    }
+}
