@@ -212,3 +212,6 @@ impl fmt::Debug for Inventory {
         counts.finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,6 @@ pub struct LeaseRecord {
     pub signal: Signal,
     pub down: bool,
 }
+
+#[cfg(test)]
+mod tests;

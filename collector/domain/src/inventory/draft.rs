@@ -13,9 +13,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) const fn start<E: Entry>() -> Self {
+    /// Nothing given out but the reserved id.
+    pub(super) fn start<E: Entry>() -> Self {
+        let mut sequence = E::SEQUENCE;
+        E::RESERVED.into_iter().for_each(|id| sequence.observe(id));
         Self {
-            sequence: E::SEQUENCE,
+            sequence,
             adopted: 0,
         }
     }

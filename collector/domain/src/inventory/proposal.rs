@@ -11,8 +11,8 @@ use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 /// A batch of registrations. [`Proposal::rows`] is what has to be durable before [`Proposal::confirm`].
 ///
 /// Each registering method answers the id that its key has: registered before, proposed before in this batch, or newly
-/// assigned. A method that fails leaves what was proposed before as it was. Dropping the proposal changes nothing: the
-/// ids it assigned will be assigned again, perhaps to other keys.
+/// assigned. A method that fails adds nothing, except that it may have adopted the application it was told. Dropping the
+/// proposal changes nothing: the ids it assigned will be assigned again, perhaps to other keys.
 pub struct Proposal<'a> {
     inventory: &'a Inventory,
     books: &'a mut Books,

@@ -1,0 +1,316 @@
+//! What the lessor promises, seen from outside.
+
+mod race;
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SILENT: i64 = 120_000;
+const DOWN: i64 = 300_000;
+/// How late a state may be noticed.
+const LATE: i64 = 100;
+
+fn lessor() -> Lessor {
+    Lessor::new(Terms {
+        silent_after: Duration::from_millis(SILENT.unsigned_abs()),
+        down_after: Duration::from_millis(DOWN.unsigned_abs()),
+    })
+}
+
+fn id(number: i32) -> InstanceId {
+    InstanceId::new(number).unwrap()
+}
+
+fn at(millis: i64) -> Moment {
+    Moment::from_millis(millis)
+}
+
+fn expire(lessor: &Lessor, now: i64) -> Vec<Transition> {
+    let mut changed = Vec::new();
+    while lessor.expire(at(now), 3, &mut changed) {}
+    changed
+}
+
+/// A lessor with leases 1, 2 ... granted at 0.
+fn granted(leases: i32) -> Lessor {
+    let lessor = lessor();
+    grant(&lessor, leases);
+    lessor
+}
+
+fn grant(lessor: &Lessor, leases: i32) {
+    for number in 1..=leases {
+        let granted = lessor.grant(id(number), Signal::Register, at(0));
+        assert_eq!(granted, Renewal::Kept);
+    }
+}
+
+fn stored(number: i32, last_seen: i64, down: bool) -> LeaseRecord {
+    LeaseRecord {
+        instance: id(number),
+        last_seen: at(last_seen),
+        signal: Signal::Heartbeat,
+        down,
+    }
+}
+
+fn state(lessor: &Lessor, number: i32) -> State {
+    lessor.view(id(number)).unwrap().state
+}
+
+#[test]
+fn a_quiet_instance_turns_silent_then_down_and_says_why() {
+    let lessor = granted(1);
+    assert_eq!(
+        lessor.renew(id(1), Signal::JvmMetrics, at(1_000)),
+        Some(Renewal::Kept)
+    );
+    assert_eq!(expire(&lessor, SILENT + 999), []);
+    let silent = Transition {
+        number: 1,
+        instance: id(1),
+        from: State::Up,
+        since: at(0),
+        to: State::Silent,
+        at: at(SILENT + 1_000),
+        last_seen: at(1_000),
+        signal: Signal::JvmMetrics,
+    };
+    assert_eq!(expire(&lessor, SILENT + 1_000), [silent]);
+    assert_eq!(expire(&lessor, DOWN + 999), []);
+    let down = Transition {
+        number: 2,
+        from: State::Silent,
+        since: at(SILENT + 1_000),
+        to: State::Down,
+        at: at(DOWN + 1_000),
+        ..silent
+    };
+    assert_eq!(expire(&lessor, DOWN + 1_000), [down]);
+    assert_eq!(
+        lessor.counts(),
+        Counts {
+            up: 0,
+            silent: 0,
+            down: 1,
+            filed: 0
+        }
+    );
+}
+
+#[test]
+fn a_renewed_instance_stays_up() {
+    let lessor = granted(1);
+    for now in (0..10 * DOWN).step_by(60_000) {
+        assert_eq!(
+            lessor.renew(id(1), Signal::Heartbeat, at(now)),
+            Some(Renewal::Kept)
+        );
+        assert_eq!(expire(&lessor, now), []);
+    }
+    assert_eq!(
+        lessor.counts(),
+        Counts {
+            up: 1,
+            silent: 0,
+            down: 0,
+            filed: 1
+        }
+    );
+}
+
+#[test]
+fn a_signal_brings_back_whoever_was_silent_or_down() {
+    for (quiet, from) in [(SILENT + LATE, State::Silent), (DOWN + SILENT, State::Down)] {
+        let lessor = granted(1);
+        expire(&lessor, SILENT);
+        expire(&lessor, quiet);
+        assert_eq!(state(&lessor, 1), from);
+        let Some(Renewal::Returned(back)) = lessor.renew(id(1), Signal::Recover, at(quiet)) else {
+            panic!("no transition from {from:?}")
+        };
+        assert_eq!((back.from, back.to), (from, State::Up));
+        assert_eq!((back.last_seen, back.signal), (at(quiet), Signal::Recover));
+        assert_eq!(expire(&lessor, quiet + SILENT - 1), []);
+        assert_eq!(expire(&lessor, quiet + SILENT + LATE).len(), 1);
+    }
+}
+
+#[test]
+fn who_has_no_lease_is_not_renewed() {
+    assert_eq!(lessor().renew(id(1), Signal::Heartbeat, at(0)), None);
+    assert_eq!(lessor().view(id(1)), None);
+}
+
+#[test]
+fn a_second_grant_renews() {
+    let lessor = granted(1);
+    expire(&lessor, SILENT);
+    let again = lessor.grant(id(1), Signal::Register, at(SILENT));
+    assert!(matches!(again, Renewal::Returned(_)));
+    assert_eq!(
+        lessor.counts(),
+        Counts {
+            up: 1,
+            silent: 0,
+            down: 0,
+            filed: 1
+        }
+    );
+}
+
+#[test]
+fn a_restored_lease_has_a_full_term_and_shows_when_it_was_really_seen() {
+    let lessor = lessor();
+    lessor.restore(stored(1, -9 * DOWN, false), at(50), Duration::from_secs(7));
+    let view = lessor.view(id(1)).unwrap();
+    assert_eq!(
+        (view.state, view.last_seen, view.since),
+        (State::Up, at(-9 * DOWN), at(50))
+    );
+    assert_eq!(expire(&lessor, 50 + SILENT + 7_000 - 1), []);
+    let silent = expire(&lessor, 50 + SILENT + 7_000 + LATE);
+    assert_eq!(
+        (silent[0].to, silent[0].last_seen),
+        (State::Silent, at(-9 * DOWN))
+    );
+    assert_eq!(
+        expire(&lessor, silent[0].at.millis() + DOWN - SILENT - 1),
+        []
+    );
+    assert_eq!(
+        expire(&lessor, silent[0].at.millis() + DOWN - SILENT + LATE).len(),
+        1
+    );
+}
+
+#[test]
+fn a_lease_restored_as_down_stays_so_until_it_is_renewed() {
+    let lessor = lessor();
+    lessor.restore(stored(1, -2 * DOWN, true), at(0), Duration::ZERO);
+    assert_eq!(lessor.view(id(1)).unwrap().since, at(-DOWN));
+    assert_eq!(expire(&lessor, 10 * DOWN), []);
+    assert!(matches!(
+        lessor.renew(id(1), Signal::Heartbeat, at(10 * DOWN)),
+        Some(Renewal::Returned(_))
+    ));
+    assert_eq!(expire(&lessor, 10 * DOWN + SILENT + LATE).len(), 1);
+}
+
+#[test]
+fn nobody_expires_while_expiry_is_held() {
+    let lessor = granted(1);
+    lessor.hold_until(at(2 * DOWN));
+    lessor.hold_until(at(DOWN));
+    assert_eq!(expire(&lessor, 2 * DOWN - 1), []);
+    assert_eq!(
+        expire(&lessor, 2 * DOWN).len(),
+        1,
+        "silent first, with the time to come back"
+    );
+}
+
+#[test]
+fn expiry_is_bounded_per_call() {
+    let lessor = granted(10);
+    let mut changed = Vec::new();
+    assert!(lessor.expire(at(SILENT), 4, &mut changed));
+    assert_eq!(changed.len(), 4);
+    while lessor.expire(at(SILENT), 4, &mut changed) {}
+    assert_eq!(changed.len(), 10);
+}
+
+#[test]
+fn the_walk_gives_each_changed_lease_once() {
+    let lessor = granted(10);
+    for number in [2, 9] {
+        let renewed = lessor.renew(id(number), Signal::TraceSegment, at(500));
+        assert_eq!(renewed, Some(Renewal::Kept));
+    }
+    let walk = |since| {
+        let (mut records, mut from) = (Vec::new(), Some(0));
+        while let Some(place) = from {
+            from = lessor.changed_since(at(since), place, 5, &mut records);
+        }
+        records
+            .iter()
+            .map(|record| record.instance.get())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(walk(500), [2, 9]);
+    assert_eq!(walk(0), (1..=10).collect::<Vec<_>>());
+    expire(&lessor, SILENT);
+    assert_eq!(walk(501).len(), 8, "a change of state is one, too");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Renew(i32),
+    Pass(i64),
+}
+
+proptest! {
+    /// The states follow from the moments of the last signals, and the transitions tell the whole story.
+    #[test]
+    fn states_agree_with_the_terms(
+        steps in prop::collection::vec(
+            prop_oneof![
+                2 => (1..5_i32).prop_map(Step::Renew),
+                1 => (1..SILENT / 2).prop_map(Step::Pass),
+            ],
+            1..120,
+        ),
+    ) {
+        let lessor = lessor();
+        let mut heard: HashMap<i32, i64> = HashMap::new();
+        let mut story: HashMap<i32, (State, i64)> = HashMap::new();
+        let (mut now, mut count) = (0, 0);
+        for step in steps {
+            let changed = match step {
+                Step::Renew(number) => {
+                    heard.insert(number, now);
+                    story.entry(number).or_insert((State::Up, now));
+                    match lessor.grant(id(number), Signal::Heartbeat, at(now)) {
+                        Renewal::Kept => vec![],
+                        Renewal::Returned(back) => vec![back],
+                    }
+                }
+                // Looks often enough that the lateness of a look is small.
+                Step::Pass(gap) => (0..gap).step_by(50).flat_map(|_| { now += 50; expire(&lessor, now) }).collect(),
+            };
+            for transition in changed {
+                count += 1;
+                prop_assert_eq!(transition.number, count);
+                let number = transition.instance.get();
+                let before = (transition.from, transition.since.millis());
+                prop_assert_eq!(story.insert(number, (transition.to, transition.at.millis())), Some(before));
+                prop_assert_eq!(transition.last_seen.millis(), heard[&number]);
+            }
+            for (number, heard) in &heard {
+                let view = lessor.view(id(*number)).unwrap();
+                prop_assert_eq!((view.state, view.since.millis()), story[number]);
+                let (earliest, latest) = match view.state {
+                    State::Up => (0, SILENT + 2 * LATE),
+                    State::Silent => (SILENT, DOWN + 4 * LATE),
+                    State::Down => (DOWN, i64::MAX),
+                };
+                let age = now - heard;
+                prop_assert!((earliest..latest).contains(&age), "{:?} at the age of {age}", view.state);
+            }
+            let counts = lessor.counts();
+            let of = |state| story.values().filter(|(s, _)| *s == state).count();
+            prop_assert_eq!(
+                counts,
+                Counts {
+                    up: of(State::Up),
+                    silent: of(State::Silent),
+                    down: of(State::Down),
+                    filed: of(State::Up) + of(State::Silent),
+                }
+            );
+        }
+    }
+}
