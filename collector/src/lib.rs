@@ -1,6 +1,13 @@
-//! collector
+//! Rollcall's collector: names agents, gives them stable ids, and knows who is alive.
+//!
+//! Everything is configured in [`config`], lives in a [`runtime::TaskSet`], and reaches the world through [`server`] and
+//! [`storage`]; ARCHITECTURE.md has the map.
 
+pub mod clock;
+pub mod cluster;
 pub mod config;
+pub mod metrics;
 pub mod runtime;
 pub mod server;
+pub mod service;
 pub mod storage;

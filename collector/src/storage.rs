@@ -50,7 +50,7 @@ pub enum Record {
 }
 
 /// A durable store of the inventory, owned by the one thread that writes.
-pub trait Storage: Send + 'static {
+pub trait Storage: std::fmt::Debug + Send + 'static {
     /// Gives every id of every dictionary, and every [`Seen`], to `sink`: each once, as last committed, in no
     /// particular order. They are handed over one by one as they are read, so that a store is never held in memory
     /// twice.

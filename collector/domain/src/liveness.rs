@@ -106,6 +106,8 @@ pub struct Transition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a transition that nobody reports is lost"]
 pub enum Renewal {
+    /// The instance had no lease and has one now.
+    Granted,
     /// The instance was up and stays so.
     Kept,
     /// It had been silent or down and is up again.

@@ -37,7 +37,6 @@ pub struct NewInstance {
 
 /// Why an id could not be given or taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Error {
     /// Every id of the dictionary's sequence is taken.
     Exhausted(Dictionary),

@@ -96,7 +96,7 @@ impl Lessor {
         let deadline = now.after(self.terms.silent_after);
         let lease = Lease::new(now, signal, State::Up, now);
         if self.file(instance, lease, State::Up, deadline) {
-            return Renewal::Kept;
+            return Renewal::Granted;
         }
         self.renew(instance, signal, now).unwrap_or(Renewal::Kept)
     }

@@ -1,0 +1,287 @@
+//! Counters and gauges, handed to those who count. Names and labels are part of the outer contract.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+        info::Info,
+    },
+    registry::{Registry, Unit},
+};
+use rollcall_domain::{
+    inventory::{Count, Dictionary, Inventory},
+    liveness,
+};
+
+/// Every metric of a collector. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registry: Mutex<Registry>,
+    calls: Family<CallLabels, Counter>,
+    dropped: Family<DropLabel, Counter>,
+    entries: Family<EntryLabels, Gauge>,
+    leases: Family<StateLabel, Gauge>,
+    wheel_entries: Gauge,
+    queue_depth: Gauge,
+    event_subscribers: Gauge,
+    commit_seconds: Histogram,
+    commit_rows: Histogram,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    protocol: Protocol,
+    call: &'static str,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EntryLabels {
+    dictionary: String,
+    adopted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DropLabel {
+    what: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+/// The protocol a call came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Protocol {
+    /// gRPC.
+    Grpc,
+    /// HTTP with JSON.
+    Http,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Outcome {
+    /// Answered.
+    Ok,
+    /// Not understood, or not allowed to be: the caller's mistake.
+    Invalid,
+    /// Answered without an id, because none was assigned by the deadline.
+    Unassigned,
+    /// Refused because a limit was reached.
+    Overloaded,
+    /// Not answered, because this collector could not.
+    Failed,
+}
+
+/// The counters of one call, resolved once so that counting is one atomic addition.
+#[derive(Clone, Debug)]
+pub struct Call {
+    ok: Counter,
+    invalid: Counter,
+    unassigned: Counter,
+    overloaded: Counter,
+    failed: Counter,
+}
+
+/// What is measured when somebody asks.
+#[derive(Debug)]
+pub struct Levels<'a> {
+    /// Whose entries are counted.
+    pub inventory: &'a Inventory,
+    /// The leases, by state.
+    pub leases: liveness::Counts,
+    /// Jobs that wait for the writer.
+    pub queue_depth: usize,
+    /// Subscribers of the event feed.
+    pub event_subscribers: usize,
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let inner = Inner {
+            registry: Mutex::new(Registry::with_prefix("rollcall")),
+            calls: Family::default(),
+            dropped: Family::default(),
+            entries: Family::default(),
+            leases: Family::default(),
+            wheel_entries: Gauge::default(),
+            queue_depth: Gauge::default(),
+            event_subscribers: Gauge::default(),
+            // 50 us to 3.3 s: a fast drive's sync, a stalled one.
+            commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 17)),
+            commit_rows: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+        };
+        inner.register();
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The counters of one call. To be resolved once, not for each request.
+    #[must_use]
+    pub fn call(&self, protocol: Protocol, call: &'static str) -> Call {
+        let counter = |outcome| {
+            self.inner.calls.get_or_create_owned(&CallLabels {
+                protocol,
+                call,
+                outcome,
+            })
+        };
+        Call {
+            ok: counter(Outcome::Ok),
+            invalid: counter(Outcome::Invalid),
+            unassigned: counter(Outcome::Unassigned),
+            overloaded: counter(Outcome::Overloaded),
+            failed: counter(Outcome::Failed),
+        }
+    }
+
+    /// The counter of things that were taken and given up: one for each `what`, a noun in the plural.
+    #[must_use]
+    pub fn dropped(&self, what: &'static str) -> Counter {
+        self.inner.dropped.get_or_create_owned(&DropLabel { what })
+    }
+
+    pub(crate) fn committed(&self, rows: usize, took: Duration) {
+        self.inner.commit_seconds.observe(took.as_secs_f64());
+        self.inner
+            .commit_rows
+            .observe(u32::try_from(rows).unwrap_or(u32::MAX).into());
+    }
+
+    /// The exposition text (OpenMetrics) of everything, with the gauges at `levels`.
+    #[must_use]
+    pub fn encode(&self, levels: &Levels<'_>) -> String {
+        self.inner.observe(levels);
+        let mut text = String::new();
+        match encode(&mut text, &self.inner.registry.lock()) {
+            Ok(()) => text,
+            Err(fmt::Error) => String::new(),
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    /// Counts one call that ended so.
+    pub fn count(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Ok => &self.ok,
+            Outcome::Invalid => &self.invalid,
+            Outcome::Unassigned => &self.unassigned,
+            Outcome::Overloaded => &self.overloaded,
+            Outcome::Failed => &self.failed,
+        }
+        .inc();
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    fn register(&self) {
+        let mut registry = self.registry.lock();
+        registry.register(
+            "build",
+            "What runs",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        registry.register(
+            "calls",
+            "Calls by protocol, name and outcome",
+            self.calls.clone(),
+        );
+        registry.register(
+            "dropped",
+            "Things taken and given up at a limit",
+            self.dropped.clone(),
+        );
+        registry.register(
+            "entries",
+            "Entries of each dictionary",
+            self.entries.clone(),
+        );
+        registry.register(
+            "leases",
+            "Instances by what they are thought to be",
+            self.leases.clone(),
+        );
+        registry.register(
+            "wheel_entries",
+            "Entries of the expiry bookkeeping",
+            self.wheel_entries.clone(),
+        );
+        registry.register(
+            "register_queue_depth",
+            "Jobs waiting for the writer",
+            self.queue_depth.clone(),
+        );
+        registry.register(
+            "event_subscribers",
+            "Subscribers of the event feed",
+            self.event_subscribers.clone(),
+        );
+        registry.register_with_unit(
+            "commit",
+            "Time until a batch was durable",
+            Unit::Seconds,
+            self.commit_seconds.clone(),
+        );
+        registry.register("commit_rows", "Rows in a batch", self.commit_rows.clone());
+    }
+
+    fn observe(&self, levels: &Levels<'_>) {
+        for dictionary in Dictionary::ALL {
+            let Count { keyed, adopted } = levels.inventory.count(dictionary);
+            for (adopted, count) in [(false, keyed), (true, adopted)] {
+                let labels = EntryLabels {
+                    dictionary: dictionary.to_string(),
+                    adopted,
+                };
+                self.entries.get_or_create(&labels).set(gauge(count));
+            }
+        }
+        let leases = levels.leases;
+        for (state, count) in [
+            ("up", leases.up),
+            ("silent", leases.silent),
+            ("down", leases.down),
+        ] {
+            self.leases
+                .get_or_create(&StateLabel { state })
+                .set(gauge(count));
+        }
+        self.wheel_entries.set(gauge(leases.filed));
+        self.queue_depth.set(gauge(levels.queue_depth));
+        self.event_subscribers.set(gauge(levels.event_subscribers));
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

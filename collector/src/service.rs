@@ -1,0 +1,174 @@
+//! The use cases that every protocol face shares. A face converts, calls one of these, and converts back.
+
+use std::sync::Arc;
+
+use rollcall_domain::{
+    InstanceId,
+    inventory::{Allocator, Inventory},
+    liveness::{Lessor, Renewal, Signal},
+    membership::View,
+};
+use tokio::sync::watch;
+
+use crate::{
+    clock::Clock,
+    metrics::{Levels, Metrics},
+    storage::Storage,
+};
+
+pub mod events;
+pub mod heartbeat;
+pub mod naming;
+pub mod readiness;
+pub mod register;
+pub mod roster;
+pub mod sweep;
+pub mod write_back;
+
+/// Limits and periods of the use cases.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub register: register::Config,
+    pub sweep: sweep::Config,
+    pub write_back: write_back::Config,
+    /// Events kept for a subscriber that is slow to read them; the oldest are lost to it first.
+    pub event_backlog: usize,
+}
+
+/// What the use cases stand on, restored and ready.
+#[derive(Debug)]
+pub struct Foundation {
+    pub clock: Clock,
+    pub allocator: Allocator,
+    pub lessor: Lessor,
+    pub storage: Box<dyn Storage>,
+    /// The collectors, now and after every change.
+    pub members: watch::Receiver<Arc<View>>,
+}
+
+/// Every use case, for a face to hold. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// Ids for names.
+    pub register: register::Handle,
+    /// Signs of life.
+    pub heartbeat: heartbeat::Handle,
+    /// Where the collectors are.
+    pub naming: naming::Handle,
+    /// Who is there: what the query API reads.
+    pub roster: roster::Roster,
+    /// What happened: the live feed behind `/api/events`.
+    pub events: events::Feed,
+    /// Whether this collector may be sent traffic, and if not, why.
+    pub readiness: readiness::Readiness,
+    /// Counters, for those who count.
+    pub metrics: Metrics,
+    core: Core,
+}
+
+impl Services {
+    /// The exposition text (OpenMetrics) of every counter and gauge.
+    #[must_use]
+    pub fn exposition(&self) -> String {
+        self.metrics.encode(&Levels {
+            inventory: &self.core.inventory,
+            leases: self.core.lessor.counts(),
+            queue_depth: self.register.queue_depth(),
+            event_subscribers: self.events.subscribers(),
+        })
+    }
+}
+
+/// What has to run for the use cases to work.
+#[derive(Debug)]
+pub struct Workers {
+    /// On a thread of its own; ends when [`register::Handle::stop`] says so.
+    pub writer: register::Writer,
+    pub sweeper: sweep::Sweeper,
+    pub write_back: write_back::WriteBack,
+}
+
+/// The use cases, and what has to run for them to work.
+#[must_use]
+pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
+    let Foundation {
+        clock,
+        allocator,
+        lessor,
+        storage,
+        members,
+    } = foundation;
+    let core = Core {
+        inventory: allocator.inventory(),
+        lessor: Arc::new(lessor),
+        clock,
+        events: events::Feed::new(config.event_backlog),
+    };
+    let metrics = Metrics::new();
+    let (register, writer) = register::build(
+        &config.register,
+        core.clone(),
+        allocator,
+        storage,
+        metrics.clone(),
+    );
+    let workers = Workers {
+        writer,
+        sweeper: sweep::Sweeper::new(config.sweep.clone(), core.clone()),
+        write_back: write_back::WriteBack::new(
+            config.write_back.clone(),
+            core.clone(),
+            register.clone(),
+        ),
+    };
+    let naming = naming::Handle::new(&members.borrow());
+    let services = Services {
+        heartbeat: heartbeat::Handle::new(core.clone(), register.clone()),
+        register,
+        naming,
+        events: core.events.clone(),
+        roster: roster::Roster::new(core.clone(), members),
+        readiness: readiness::Readiness::default(),
+        metrics,
+        core,
+    };
+    (services, workers)
+}
+
+/// What the use cases share.
+#[derive(Clone, Debug)]
+struct Core {
+    inventory: Arc<Inventory>,
+    lessor: Arc<Lessor>,
+    clock: Clock,
+    events: events::Feed,
+}
+
+impl Core {
+    /// Renews the lease of an instance, and tells of it if it had been given up; `false` if it has no lease.
+    fn renew(&self, id: InstanceId, signal: Signal) -> bool {
+        match self.lessor.renew(id, signal, self.clock.now()) {
+            Some(renewal) => {
+                self.tell(id, renewal);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Renews the lease of an instance that is on record; its first one, if it has none.
+    fn welcome(&self, id: InstanceId, signal: Signal) {
+        if !self.renew(id, signal) {
+            let renewal = self.lessor.grant(id, signal, self.clock.now());
+            self.tell(id, renewal);
+        }
+    }
+
+    fn tell(&self, id: InstanceId, renewal: Renewal) {
+        match renewal {
+            Renewal::Kept => {}
+            Renewal::Granted => self.events.granted(self, id),
+            Renewal::Returned(transition) => self.events.changed(self, &transition),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The lists of collectors that agents ask for, encoded once per change of the view.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use rollcall_domain::membership::{Member, View};
+
+/// Which addresses of the collectors a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// Where agents speak gRPC: `host:port` (`/agent/gRPC`, `/agentstream/grpc`).
+    AgentGrpc,
+    /// Where agents speak HTTP: `host:port` and context path (`/agent/jetty`).
+    AgentJetty,
+    /// Where people look: `host:port` and context path (`/ui/jetty`).
+    Ui,
+}
+
+/// Answers where the collectors are, without a lock and without encoding anything.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    bodies: Arc<ArcSwap<Bodies>>,
+}
+
+#[derive(Debug)]
+struct Bodies {
+    agent_grpc: Bytes,
+    agent_jetty: Bytes,
+    ui: Bytes,
+}
+
+impl Handle {
+    pub(super) fn new(view: &View) -> Self {
+        Self {
+            bodies: Arc::new(ArcSwap::from_pointee(Bodies::of(view))),
+        }
+    }
+
+    /// The list as a JSON array of strings, sorted, ready to be sent.
+    #[must_use]
+    pub fn body(&self, list: List) -> Bytes {
+        let bodies = self.bodies.load();
+        match list {
+            List::AgentGrpc => bodies.agent_grpc.clone(),
+            List::AgentJetty => bodies.agent_jetty.clone(),
+            List::Ui => bodies.ui.clone(),
+        }
+    }
+
+    /// Lists the serving members of `view` from now on. A view without any lists nobody, and agents keep the list they
+    /// have.
+    pub fn publish(&self, view: &View) {
+        self.bodies.store(Arc::new(Bodies::of(view)));
+    }
+}
+
+impl Bodies {
+    fn of(view: &View) -> Self {
+        Self {
+            agent_grpc: encode(view, |member| member.agent_grpc.as_deref()),
+            agent_jetty: encode(view, |member| member.agent_jetty.as_deref()),
+            ui: encode(view, |member| member.ui.as_deref()),
+        }
+    }
+}
+
+fn encode(view: &View, address: impl Fn(&Member) -> Option<&str>) -> Bytes {
+    let mut addresses: Vec<&str> = view.serving().filter_map(address).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    serde_json::Value::from(addresses).to_string().into()
+}

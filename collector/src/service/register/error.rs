@@ -1,0 +1,80 @@
+//! Why there is no id.
+
+use rollcall_domain::{
+    ApplicationId, InstanceId,
+    inventory::{Dictionary, proposal},
+};
+
+/// Why a call got no id, named by what its caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The key cannot be anyone's: do not ask again.
+    #[error("{field} {reason}")]
+    InvalidKey {
+        /// What was wrong, in the words of the protocols: `application code`, `agent UUID` ...
+        field: &'static str,
+        /// How, as the end of a sentence.
+        reason: KeyFault,
+    },
+    /// The instance belongs to another application: the caller mixes up its ids.
+    #[error("instance {instance} belongs to application {known}, not to the one it was told with")]
+    OtherApplication {
+        instance: InstanceId,
+        known: ApplicationId,
+    },
+    /// Nobody ever assigned such an instance id.
+    #[error("{0} is not an instance id: they count from 1")]
+    NotAnInstance(InstanceId),
+    /// The id is unknown, and no more unknown ids are taken: register anew.
+    #[error("the id is unknown, and no more unknown {0} are taken in: register again")]
+    TooManyAdopted(Dictionary),
+    /// All ids of the dictionary are given out.
+    #[error("no id is left for {0}")]
+    Exhausted(Dictionary),
+    /// Too many calls wait: ask again, or ask another collector.
+    #[error("too many registrations wait: ask again later")]
+    Overloaded,
+    /// Nothing was durable in time, but may be soon: ask again.
+    #[error("no id was durable within the deadline: ask again")]
+    DeadlineExceeded,
+    /// The writer has ended, because the collector stops or its storage failed: ask another collector.
+    #[error("this collector no longer assigns ids: ask another")]
+    Stopped,
+}
+
+/// What is wrong with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    #[error("is empty")]
+    Empty,
+    #[error("is {length} bytes long, the limit is {limit}")]
+    TooLong { length: usize, limit: usize },
+}
+
+impl Error {
+    /// Whether the same call may succeed later, here or at another collector.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::InvalidKey { .. }
+            | Self::OtherApplication { .. }
+            | Self::NotAnInstance(_)
+            | Self::TooManyAdopted(_)
+            | Self::Exhausted(_) => false,
+            Self::Overloaded | Self::DeadlineExceeded | Self::Stopped => true,
+        }
+    }
+}
+
+impl From<proposal::Error> for Error {
+    fn from(error: proposal::Error) -> Self {
+        match error {
+            proposal::Error::Exhausted(dictionary) => Self::Exhausted(dictionary),
+            proposal::Error::TooManyAdopted(dictionary) => Self::TooManyAdopted(dictionary),
+            proposal::Error::OtherApplication { instance, known } => {
+                Self::OtherApplication { instance, known }
+            }
+            proposal::Error::NotAnInstance(id) => Self::NotAnInstance(id),
+        }
+    }
+}

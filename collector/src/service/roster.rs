@@ -1,0 +1,157 @@
+//! Who is there: what the query API reads.
+
+use std::sync::Arc;
+
+use rollcall_domain::{
+    ApplicationId, InstanceId, Timestamp,
+    inventory::{Application, Instance},
+    liveness::{Signal, State},
+    membership::View,
+};
+use tokio::sync::watch;
+
+use super::Core;
+
+/// Answers who is there. Cheap to clone. Lists are read in bounded steps and never hold up a registration.
+#[derive(Clone, Debug)]
+pub struct Roster {
+    core: Core,
+    members: watch::Receiver<Arc<View>>,
+}
+
+/// A part of a list, and where the next part starts.
+#[derive(Clone, Debug)]
+pub struct Page<T, C> {
+    pub items: Vec<T>,
+    /// The cursor of the next page; `None` at the end.
+    pub next: Option<C>,
+}
+
+/// An application and how its instances are.
+#[derive(Clone, Debug)]
+pub struct ApplicationStatus {
+    pub application: Application,
+    pub instances: Tally,
+}
+
+/// How many instances are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub up: usize,
+    pub silent: usize,
+    pub down: usize,
+}
+
+/// An instance and why the collector thinks of it as it does.
+#[derive(Clone, Debug)]
+pub struct InstanceStatus {
+    pub instance: Instance,
+    pub state: State,
+    /// When the state was entered.
+    pub since: Timestamp,
+    pub last_seen: Timestamp,
+    /// What was last heard of it.
+    pub signal: Signal,
+}
+
+/// Instances looked at in one step of a count.
+const STEP: usize = 1024;
+
+impl Roster {
+    pub(super) fn new(core: Core, members: watch::Receiver<Arc<View>>) -> Self {
+        Self { core, members }
+    }
+
+    /// Applications in the order of their ids, from after `cursor`, `limit` at the most. The reserved one is left out.
+    #[must_use]
+    pub fn applications(
+        &self,
+        cursor: Option<ApplicationId>,
+        limit: usize,
+    ) -> Page<ApplicationStatus, ApplicationId> {
+        let applications = self.core.inventory.applications(cursor, limit);
+        let next = applications
+            .last()
+            .filter(|_| applications.len() == limit)
+            .map(|last| last.id);
+        let status = |application: Application| ApplicationStatus {
+            instances: self.tally(application.id),
+            application,
+        };
+        Page {
+            items: applications.into_iter().map(status).collect(),
+            next,
+        }
+    }
+
+    /// An application.
+    #[must_use]
+    pub fn application(&self, id: ApplicationId) -> Option<ApplicationStatus> {
+        let application = self.core.inventory.application(id)?;
+        Some(ApplicationStatus {
+            instances: self.tally(id),
+            application,
+        })
+    }
+
+    /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `None` stands
+    /// for those whose application was never told.
+    #[must_use]
+    pub fn instances(
+        &self,
+        application: Option<ApplicationId>,
+        cursor: Option<InstanceId>,
+        limit: usize,
+    ) -> Page<InstanceStatus, InstanceId> {
+        let ids = self.core.inventory.instance_ids(application, cursor, limit);
+        let next = ids.last().filter(|_| ids.len() == limit).copied();
+        Page {
+            items: ids.into_iter().filter_map(|id| self.instance(id)).collect(),
+            next,
+        }
+    }
+
+    /// An instance.
+    #[must_use]
+    pub fn instance(&self, id: InstanceId) -> Option<InstanceStatus> {
+        let instance = self.core.inventory.instance(id)?;
+        let lease = self.core.lessor.view(id)?;
+        let clock = &self.core.clock;
+        Some(InstanceStatus {
+            instance,
+            state: lease.state,
+            since: clock.wall_at(lease.since),
+            last_seen: clock.wall_at(lease.last_seen),
+            signal: lease.signal,
+        })
+    }
+
+    /// The collectors.
+    #[must_use]
+    pub fn members(&self) -> Arc<View> {
+        self.members.borrow().clone()
+    }
+
+    fn tally(&self, application: ApplicationId) -> Tally {
+        let mut tally = Tally::default();
+        let mut cursor = None;
+        loop {
+            let ids = self
+                .core
+                .inventory
+                .instance_ids(Some(application), cursor, STEP);
+            cursor = ids.last().copied();
+            for id in ids {
+                match self.core.lessor.view(id).map(|lease| lease.state) {
+                    Some(State::Up) => tally.up += 1,
+                    Some(State::Silent) => tally.silent += 1,
+                    Some(State::Down) => tally.down += 1,
+                    None => {}
+                }
+            }
+            if cursor.is_none() {
+                return tally;
+            }
+        }
+    }
+}
