@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{Child, Level, Line, collector_binary};
-use crate::{PATIENCE, eventually, http, query};
+use crate::{PATIENCE, eventually, grpc, http, query};
 
 /// How a collector is to be started.
 #[derive(Clone, Debug, Default)]
@@ -38,14 +38,15 @@ impl Options {
 
     /// Terms short enough to wait for in a test: silent and down this long after the last sign of life.
     pub fn terms(self, silent_after: Duration, down_after: Duration) -> Self {
-        self.env(
-            "SW_LIVENESS_SILENT_AFTER",
-            format!("{}ms", silent_after.as_millis()),
-        )
-        .env(
-            "SW_LIVENESS_DOWN_AFTER",
-            format!("{}ms", down_after.as_millis()),
-        )
+        let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
+        self.env("SW_LIVENESS_SILENT_AFTER", milliseconds(silent_after))
+            .env("SW_LIVENESS_DOWN_AFTER", milliseconds(down_after))
+            .env(
+                "SW_LIVENESS_HEARTBEAT_PERIOD",
+                milliseconds(silent_after / 4),
+            )
+            .env("SW_LIVENESS_TICK", "100ms")
+            .env("SW_LIVENESS_RESTART_SPREAD", "100ms")
     }
 
     /// Uses this data directory, which stays, instead of a temporary one.
@@ -220,6 +221,11 @@ impl Collector {
     /// A client of its query API.
     pub fn query(&self) -> query::Client {
         query::Client::new(self.listeners.ui)
+    }
+
+    /// A new connection to its gRPC listener.
+    pub async fn grpc(&self) -> grpc::Client {
+        grpc::Client::connect(self.listeners.grpc).await
     }
 
     /// Allows lines of level WARN and above that contain `text`.

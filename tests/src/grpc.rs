@@ -1,0 +1,211 @@
+//! Clients of the registration services, with the calls of an agent as short as a test wants them.
+
+use std::{net::SocketAddr, time::Duration};
+
+use rollcall_proto::{
+    application::{Application, ApplicationRegisterServiceClient},
+    instance::{
+        ApplicationInstance, ApplicationInstanceHeartbeat, ApplicationInstanceRecover,
+        InstanceDiscoveryServiceClient, OsInfo,
+    },
+    jvm::{Cpu, JvmMetric, JvmMetrics, JvmMetricsServiceClient},
+    network_address::{NetworkAddressRegisterServiceClient, NetworkAddresses},
+    service_name::{ServiceNameCollection, ServiceNameDiscoveryServiceClient, ServiceNameElement},
+};
+use tonic::{
+    Status,
+    transport::{Channel, Endpoint},
+};
+
+/// How long one call may take: longer than any deadline of the collector's own.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// 2018-10-06, in the agent's milliseconds: the collector records an agent's clock and does not trust it.
+const AGENT_TIME: i64 = 1_538_800_000_000;
+
+/// One connection to a collector; clones share it.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The connection, for the generated clients of `rollcall-proto`.
+    pub channel: Channel,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    pub async fn connect(server: SocketAddr) -> Self {
+        let channel = Self::endpoint(server).connect().await;
+        Self {
+            channel: channel.unwrap_or_else(|error| panic!("connecting to {server}: {error:?}")),
+        }
+    }
+
+    /// Connects at the first call, and again whenever the connection is lost.
+    pub fn lazy(server: SocketAddr) -> Self {
+        Self {
+            channel: Self::endpoint(server).connect_lazy(),
+        }
+    }
+
+    fn endpoint(server: SocketAddr) -> Endpoint {
+        let endpoint = Endpoint::from_shared(format!("http://{server}"))
+            .expect("an address is a valid authority");
+        endpoint.timeout(TIMEOUT).connect_timeout(TIMEOUT)
+    }
+
+    /// `applicationCodeRegister`, as a 5.x agent calls it: the id of a code.
+    ///
+    /// # Errors
+    /// The collector's status.
+    ///
+    /// # Panics
+    /// When the answer is not exactly this code, or its id is 0: a 5.x agent would spin on that.
+    pub async fn application(&self, code: &str) -> Result<i32, Status> {
+        let request = Application {
+            application_code: vec![code.to_owned()],
+        };
+        let mut client = ApplicationRegisterServiceClient::new(self.channel.clone());
+        let answer = client
+            .application_code_register(request)
+            .await?
+            .into_inner()
+            .application;
+        let [mapping] = answer.as_slice() else {
+            panic!("not one mapping for {code}: {answer:?}")
+        };
+        assert_eq!(mapping.key, code);
+        assert_ne!(mapping.value, 0, "no id for {code}");
+        Ok(mapping.value)
+    }
+
+    /// `registerInstance`, as a 5.x agent calls it: the id of a process; 0 when none is assigned yet.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn instance(&self, application: i32, uuid: &str) -> Result<i32, Status> {
+        let request = ApplicationInstance {
+            application_id: application,
+            agent_uuid: uuid.to_owned(),
+            register_time: AGENT_TIME,
+            osinfo: Some(os_info()),
+        };
+        let mut client = InstanceDiscoveryServiceClient::new(self.channel.clone());
+        let answer = client.register_instance(request).await?.into_inner();
+        assert_eq!(answer.application_id, application);
+        Ok(answer.application_instance_id)
+    }
+
+    /// `heartbeat`.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn heartbeat(&self, instance: i32) -> Result<(), Status> {
+        let request = ApplicationInstanceHeartbeat {
+            application_instance_id: instance,
+            heartbeat_time: AGENT_TIME,
+        };
+        InstanceDiscoveryServiceClient::new(self.channel.clone())
+            .heartbeat(request)
+            .await
+            .map(drop)
+    }
+
+    /// `registerRecover`, as a 3.2.6 agent calls it after a reconnect.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn recover(&self, application: i32, instance: i32) -> Result<(), Status> {
+        let request = ApplicationInstanceRecover {
+            application_id: application,
+            application_instance_id: instance,
+            register_time: AGENT_TIME,
+            osinfo: Some(os_info()),
+        };
+        InstanceDiscoveryServiceClient::new(self.channel.clone())
+            .register_recover(request)
+            .await
+            .map(drop)
+    }
+
+    /// JVM metrics with one measurement, as an agent sends them every second.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn jvm_metrics(&self, instance: i32) -> Result<(), Status> {
+        let metric = JvmMetric {
+            time: AGENT_TIME,
+            cpu: Some(Cpu { usage_percent: 1.5 }),
+            ..JvmMetric::default()
+        };
+        let request = JvmMetrics {
+            metrics: vec![metric],
+            application_instance_id: instance,
+        };
+        JvmMetricsServiceClient::new(self.channel.clone())
+            .collect(request)
+            .await
+            .map(drop)
+    }
+
+    /// `discovery` of entry operations: their ids, in the order of the answer, with the echoed name.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn operations(
+        &self,
+        application: i32,
+        names: &[&str],
+    ) -> Result<Vec<(String, i32)>, Status> {
+        let element = |name: &&str| ServiceNameElement {
+            service_name: (*name).to_owned(),
+            application_id: application,
+            ..ServiceNameElement::default()
+        };
+        let request = ServiceNameCollection {
+            elements: names.iter().map(element).collect(),
+        };
+        let mut client = ServiceNameDiscoveryServiceClient::new(self.channel.clone());
+        let answer = client.discovery(request).await?.into_inner().elements;
+        let pair = |id: i32, element: Option<ServiceNameElement>| {
+            (element.expect("an echo").service_name, id)
+        };
+        Ok(answer
+            .into_iter()
+            .map(|mapping| pair(mapping.service_id, mapping.element))
+            .collect())
+    }
+
+    /// `batchRegister` of addresses: their ids, in the order of the answer, with the echoed address.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn addresses(&self, addresses: &[&str]) -> Result<Vec<(String, i32)>, Status> {
+        let request = NetworkAddresses {
+            addresses: addresses
+                .iter()
+                .map(|&address| address.to_owned())
+                .collect(),
+        };
+        let mut client = NetworkAddressRegisterServiceClient::new(self.channel.clone());
+        let answer = client
+            .batch_register(request)
+            .await?
+            .into_inner()
+            .address_ids;
+        Ok(answer
+            .into_iter()
+            .map(|mapping| (mapping.key, mapping.value))
+            .collect())
+    }
+}
+
+fn os_info() -> OsInfo {
+    OsInfo {
+        os_name: "Linux".to_owned(),
+        hostname: "test".to_owned(),
+        process_no: 1,
+        ipv4s: vec!["127.0.0.1".to_owned()],
+    }
+}
