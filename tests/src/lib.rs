@@ -6,6 +6,7 @@
 //! the system chose, has its own temporary directory, and is killed, by its own process id, when its value is dropped.
 
 pub mod application;
+pub mod conformance;
 pub mod grpc;
 pub mod http;
 mod poll;

@@ -1,0 +1,112 @@
+//! Which paths a piece of Rust names: enough of a parser to check arrows between modules, and no more.
+
+/// Every path with at least two segments that `text` names before its tests, groups in braces taken apart.
+pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let code = code
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n");
+    let tokens = tokens(&code);
+    let mut paths = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        at = path(&tokens, at, &[], &mut paths);
+    }
+    paths
+        .into_iter()
+        .filter(|path| path.len() > 1)
+        .map(|path| resolve(&path, module).join("::"))
+        .collect()
+}
+
+/// Reads one path, or one token that is none, and says where it ends.
+fn path<'a>(
+    tokens: &[&'a str],
+    mut at: usize,
+    prefix: &[&'a str],
+    paths: &mut Vec<Vec<&'a str>>,
+) -> usize {
+    let mut segments = prefix.to_vec();
+    while let Some(&token) = tokens.get(at) {
+        if token == "{" && !segments.is_empty() && tokens[at - 1] == "::" {
+            at += 1;
+            while tokens.get(at).is_some_and(|&token| token != "}") {
+                at = path(tokens, at, &segments, paths);
+            }
+            return at + 1;
+        }
+        at += 1;
+        if token.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+            segments.push(token);
+            if tokens.get(at) == Some(&"::") {
+                at += 1;
+                continue;
+            }
+        }
+        break;
+    }
+    if segments.len() > prefix.len() {
+        paths.push(segments);
+    }
+    at
+}
+
+/// Identifiers, `::`, and single characters.
+fn tokens(code: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = code.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            _ if rest.starts_with("::") => 2,
+            _ if first.is_alphanumeric() || first == '_' => rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len()),
+            _ => first.len_utf8(),
+        };
+        let (token, after) = rest.split_at(length);
+        tokens.push(token);
+        rest = after.trim_start();
+    }
+    tokens
+}
+
+fn resolve<'a>(path: &[&'a str], module: &[&'a str]) -> Vec<&'a str> {
+    let ups = path
+        .iter()
+        .take_while(|&&segment| segment == "super")
+        .count();
+    match path[0] {
+        "crate" => path[1..].to_vec(),
+        "self" => [module, &path[1..]].concat(),
+        "super" => [&module[..module.len().saturating_sub(ups)], &path[ups..]].concat(),
+        _ => path.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_found_however_they_are_written() {
+        let text = "
+        use crate::{api::{http, status::Table}, storage};
+        use super::super::storage::Storage; // crate::ignored::comment
+        fn f() { crate::cluster::join(rollcall_agent::Agent { a: 1 }) }
+        #[cfg(test)] mod tests { use crate::tests::only; }";
+        let found = named_by(text, &["api", "grpc", "v5"]);
+        for wanted in [
+            "api::http",
+            "api::status::Table",
+            "storage",
+            "api::storage::Storage",
+            "cluster::join",
+            "rollcall_agent::Agent",
+        ] {
+            assert!(found.contains(&wanted.to_owned()), "{wanted} in {found:?}");
+        }
+        assert_eq!(found.len(), 6, "{found:?}");
+    }
+}
