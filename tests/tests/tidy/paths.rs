@@ -2,13 +2,12 @@
 
 /// Every path with at least two segments that `text` names before its tests, groups in braces taken apart.
 pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let code = code
+    let code = text
         .lines()
         .map(|line| line.split("//").next().unwrap_or_default())
         .collect::<Vec<_>>()
         .join("\n");
-    let tokens = tokens(&code);
+    let tokens = without_tests(&tokens(&code));
     let mut paths = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -53,6 +52,39 @@ fn path<'a>(
     at
 }
 
+/// Leaves out every item that is there for tests alone.
+fn without_tests<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
+    const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
+    let mut kept = Vec::new();
+    let mut rest = tokens;
+    while !rest.is_empty() {
+        if rest.starts_with(&MARK) {
+            rest = &rest[MARK.len()..];
+            rest = &rest[item_length(rest)..];
+        } else {
+            kept.push(rest[0]);
+            rest = &rest[1..];
+        }
+    }
+    kept
+}
+
+/// How many tokens an item has: up to its semicolon, or to the end of its braces.
+fn item_length(tokens: &[&str]) -> usize {
+    let mut depth = 0;
+    for (at, &token) in tokens.iter().enumerate() {
+        match token {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && [";", "}"].contains(&token) {
+            return at + 1;
+        }
+    }
+    tokens.len()
+}
+
 /// Identifiers, `::`, and single characters.
 fn tokens(code: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
@@ -95,7 +127,9 @@ mod tests {
         use crate::{api::{http, status::Table}, storage};
         use super::super::storage::Storage; // crate::ignored::comment
         fn f() { crate::cluster::join(rollcall_agent::Agent { a: 1 }) }
-        #[cfg(test)] mod tests { use crate::tests::only; }";
+        #[cfg(test)] mod tests { use crate::tests::only; fn g() {} }
+        #[cfg(test)] mod more;
+        use crate::server::Limits;";
         let found = named_by(text, &["api", "grpc", "v5"]);
         for wanted in [
             "api::http",
@@ -104,9 +138,10 @@ mod tests {
             "api::storage::Storage",
             "cluster::join",
             "rollcall_agent::Agent",
+            "server::Limits",
         ] {
             assert!(found.contains(&wanted.to_owned()), "{wanted} in {found:?}");
         }
-        assert_eq!(found.len(), 6, "{found:?}");
+        assert_eq!(found.len(), 7, "{found:?}");
     }
 }
