@@ -44,7 +44,7 @@ fn granted(leases: i32) -> Lessor {
 fn grant(lessor: &Lessor, leases: i32) {
     for number in 1..=leases {
         let granted = lessor.grant(id(number), Signal::Register, at(0));
-        assert_eq!(granted, Renewal::Kept);
+        assert_eq!(granted, Renewal::Granted);
     }
 }
 
@@ -274,7 +274,7 @@ proptest! {
                     heard.insert(number, now);
                     story.entry(number).or_insert((State::Up, now));
                     match lessor.grant(id(number), Signal::Heartbeat, at(now)) {
-                        Renewal::Kept => vec![],
+                        Renewal::Granted | Renewal::Kept => vec![],
                         Renewal::Returned(back) => vec![back],
                     }
                 }

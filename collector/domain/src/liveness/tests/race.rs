@@ -69,7 +69,7 @@ fn renew(lessor: &Lessor, number: i32, now: i64) -> Option<Transition> {
         .renew(id(number), Signal::Heartbeat, at(now))
         .unwrap()
     {
-        Renewal::Kept => None,
+        Renewal::Granted | Renewal::Kept => None,
         Renewal::Returned(back) => Some(back),
     }
 }
