@@ -1,0 +1,68 @@
+//! How long to pause before trying again.
+
+use std::time::Duration;
+
+/// Full-jitter exponential backoff: the n-th pause is uniform between nothing and `base * 2^n`, at most `cap`.
+///
+/// Full jitter, so that the agents of a fleet that lost its collector at one moment do not come back at one moment.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    base: Duration,
+    cap: Duration,
+    attempt: u32,
+}
+
+impl Backoff {
+    /// A thirtieth of the cap (a second, for upstream's 30 s) is the first bound.
+    pub(crate) fn below(cap: Duration) -> Self {
+        Self {
+            base: (cap / 30).max(Duration::from_millis(1)),
+            cap,
+            attempt: 0,
+        }
+    }
+
+    /// The next pause; `random` decides where between the bounds.
+    pub(crate) fn next(&mut self, random: u64) -> Duration {
+        let doubled = self.base.saturating_mul(1 << self.attempt.min(16));
+        self.attempt = self.attempt.saturating_add(1);
+        let bound = u64::try_from(doubled.min(self.cap).as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(random % bound.saturating_add(1).max(1))
+    }
+
+    /// The thing works again: the next pause is a first one.
+    pub(crate) fn reset(&mut self) {
+        self.attempt = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_pause_is_never_longer_than_the_cap(cap_ms in 1_u64..100_000, draws in prop::collection::vec(any::<u64>(), 1..64)) {
+            let cap = Duration::from_millis(cap_ms);
+            let mut backoff = Backoff::below(cap);
+            for random in draws {
+                prop_assert!(backoff.next(random) <= cap);
+            }
+        }
+    }
+
+    #[test]
+    fn bounds_double_up_to_the_cap_and_start_over_after_a_reset() {
+        let bound =
+            |backoff: &mut Backoff, seconds: u64| backoff.next(seconds * 1_000_000_000).as_secs();
+        let mut backoff = Backoff::below(Duration::from_secs(30));
+        assert_eq!(
+            [1, 2, 4, 8, 16, 30, 30].map(|s| bound(&mut backoff, s)),
+            [1, 2, 4, 8, 16, 30, 30]
+        );
+        backoff.reset();
+        assert_eq!(bound(&mut backoff, 1), 1);
+    }
+}

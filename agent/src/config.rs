@@ -1,0 +1,119 @@
+//! From the builder, the environment and a file to one checked [`Config`].
+//!
+//! Precedence, key by key: builder, environment, file, default. A blank value in the environment or the file counts as
+//! not given. All mistakes are reported together.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use http::HeaderValue;
+
+use crate::{Problem, peer::Peer, random};
+
+pub(crate) mod key;
+pub(crate) mod properties;
+mod reading;
+
+use key::Key;
+use reading::Reading;
+
+/// Application codes and UUIDs may be this long; upstream stores them in 255 characters.
+const MAX_NAME_BYTES: usize = 255;
+
+/// No period or deadline is longer.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What an agent runs with. Checked.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) application_code: String,
+    pub(crate) instance_uuid: String,
+    pub(crate) collectors: Collectors,
+    pub(crate) authentication: Option<Authentication>,
+    pub(crate) discovery_interval: Duration,
+    pub(crate) discovery_timeout: Duration,
+    pub(crate) channel_interval: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) register_interval: Duration,
+    pub(crate) heartbeat_after: Duration,
+    pub(crate) call_timeout: Duration,
+    pub(crate) operation_limit: usize,
+    pub(crate) address_limit: usize,
+}
+
+/// Where collectors are learned from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Collectors {
+    /// Asked for, again and again, at naming servers.
+    Discovered { servers: Vec<Peer>, path: String },
+    /// Given once and for all.
+    Direct(Vec<Peer>),
+}
+
+/// The token that goes with every call. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Authentication(pub(crate) HeaderValue);
+
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authentication(***)")
+    }
+}
+
+/// What the builder was told; what is `None` is looked for elsewhere.
+#[derive(Clone, Default)]
+pub(crate) struct Given {
+    /// The settings that have a key; as text, since they are checked like those of a file.
+    pub(crate) texts: BTreeMap<Key, String>,
+    /// The periods and deadlines, which may be finer than a key's seconds.
+    pub(crate) durations: BTreeMap<Key, Duration>,
+    pub(crate) discovery_timeout: Option<Duration>,
+    pub(crate) connect_timeout: Option<Duration>,
+}
+
+impl fmt::Debug for Given {
+    /// Names only: one of the texts is the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.texts.keys())
+            .entries(self.durations.keys())
+            .finish()
+    }
+}
+
+/// Puts the layers together.
+///
+/// # Errors
+///
+/// All mistakes of all layers, if there is at least one; `problems` are those that were found before.
+pub(crate) fn resolve(
+    given: &Given,
+    environment: &BTreeMap<String, String>,
+    file: &properties::File,
+    problems: Vec<Problem>,
+) -> Result<Config, Vec<Problem>> {
+    let mut read = Reading::new(given, environment, file, problems);
+    let config = Config {
+        application_code: read.name(Key::ApplicationCode).unwrap_or_default(),
+        instance_uuid: read
+            .name(Key::InstanceUuid)
+            .unwrap_or_else(random::instance_uuid),
+        collectors: read.collectors(),
+        authentication: read.authentication(),
+        discovery_interval: read.duration(Key::DiscoveryInterval, 60),
+        discovery_timeout: read.given_duration("discovery_timeout", given.discovery_timeout, 2),
+        channel_interval: read.duration(Key::ChannelInterval, 30),
+        connect_timeout: read.given_duration("connect_timeout", given.connect_timeout, 2),
+        register_interval: read.duration(Key::RegisterInterval, 3),
+        heartbeat_after: read.duration(Key::HeartbeatAfter, 60),
+        call_timeout: read.duration(Key::CallTimeout, 10),
+        operation_limit: read.count(Key::OperationLimit, 100_000),
+        address_limit: read.count(Key::AddressLimit, 100_000),
+    };
+    if config.application_code.is_empty() {
+        read.missing(&[Key::ApplicationCode]);
+    }
+    read.finish(config)
+}
+
+#[cfg(test)]
+mod tests;

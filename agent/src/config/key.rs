@@ -1,0 +1,142 @@
+//! The keys of `agent.config` and their names in the environment.
+
+/// A setting that a file or the environment can give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    ApplicationCode,
+    InstanceUuid,
+    Authentication,
+    Servers,
+    DirectServers,
+    DiscoveryPath,
+    DiscoveryInterval,
+    ChannelInterval,
+    RegisterInterval,
+    HeartbeatAfter,
+    CallTimeout,
+    OperationLimit,
+    AddressLimit,
+}
+
+/// A key's spellings. The first of each is today's; the others are those of later generations of upstream's agents.
+#[derive(Debug)]
+pub(crate) struct Spelling {
+    pub(crate) key: Key,
+    pub(crate) file: &'static [&'static str],
+    pub(crate) environment: &'static [&'static str],
+}
+
+/// Keys: `org.apache.skywalking.apm.agent.core.conf.Config` at v5.0.0-GA, later ones at v7.0.0 and 9.x. Names in the
+/// environment: upstream's where its `agent.config` has one, else made by its rule (`collector.x` is
+/// `SW_AGENT_COLLECTOR_X`).
+pub(crate) const SPELLINGS: [Spelling; 13] = [
+    Spelling {
+        key: Key::ApplicationCode,
+        file: &["agent.application_code", "agent.service_name"],
+        environment: &["SW_AGENT_NAME"],
+    },
+    Spelling {
+        key: Key::InstanceUuid,
+        file: &["agent.instance_uuid"],
+        environment: &["SW_AGENT_INSTANCE_UUID"],
+    },
+    Spelling {
+        key: Key::Authentication,
+        file: &["agent.authentication"],
+        environment: &["SW_AGENT_AUTHENTICATION"],
+    },
+    Spelling {
+        key: Key::Servers,
+        file: &["collector.servers"],
+        environment: &["SW_AGENT_COLLECTOR_SERVERS"],
+    },
+    Spelling {
+        key: Key::DirectServers,
+        file: &["collector.direct_servers", "collector.backend_service"],
+        environment: &[
+            "SW_AGENT_COLLECTOR_DIRECT_SERVERS",
+            "SW_AGENT_COLLECTOR_BACKEND_SERVICES",
+        ],
+    },
+    Spelling {
+        key: Key::DiscoveryPath,
+        file: &["collector.discovery_service_name"],
+        environment: &["SW_AGENT_COLLECTOR_DISCOVERY_SERVICE_NAME"],
+    },
+    Spelling {
+        key: Key::DiscoveryInterval,
+        file: &["collector.discovery_check_interval"],
+        environment: &["SW_AGENT_COLLECTOR_DISCOVERY_CHECK_INTERVAL"],
+    },
+    Spelling {
+        key: Key::ChannelInterval,
+        file: &["collector.grpc_channel_check_interval"],
+        environment: &["SW_AGENT_COLLECTOR_GRPC_CHANNEL_CHECK_INTERVAL"],
+    },
+    Spelling {
+        key: Key::RegisterInterval,
+        file: &["collector.app_and_service_register_check_interval"],
+        environment: &["SW_AGENT_COLLECTOR_APP_AND_SERVICE_REGISTER_CHECK_INTERVAL"],
+    },
+    Spelling {
+        key: Key::HeartbeatAfter,
+        file: &["collector.heartbeat_period"],
+        environment: &["SW_AGENT_COLLECTOR_HEARTBEAT_PERIOD"],
+    },
+    Spelling {
+        key: Key::CallTimeout,
+        file: &["collector.grpc_upstream_timeout"],
+        environment: &["SW_AGENT_COLLECTOR_GRPC_UPSTREAM_TIMEOUT"],
+    },
+    Spelling {
+        key: Key::OperationLimit,
+        file: &[
+            "dictionary.operation_name_buffer_size",
+            "dictionary.endpoint_name_buffer_size",
+        ],
+        environment: &["SW_AGENT_DICTIONARY_OPERATION_NAME_BUFFER_SIZE"],
+    },
+    Spelling {
+        key: Key::AddressLimit,
+        file: &[
+            "dictionary.application_code_buffer_size",
+            "dictionary.service_code_buffer_size",
+        ],
+        environment: &["SW_AGENT_DICTIONARY_APPLICATION_CODE_BUFFER_SIZE"],
+    },
+];
+
+impl Key {
+    pub(crate) fn spelling(self) -> &'static Spelling {
+        // The rows are in the order of the declaration; the test below sees to it.
+        &SPELLINGS[self as usize]
+    }
+
+    /// The name a mistake is reported under.
+    pub(crate) fn name(self) -> &'static str {
+        self.spelling().file[0]
+    }
+
+    pub(crate) fn of_file(name: &str) -> Option<Self> {
+        let spelling = SPELLINGS
+            .iter()
+            .find(|spelling| spelling.file.contains(&name))?;
+        Some(spelling.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_its_row() {
+        assert!(
+            SPELLINGS
+                .iter()
+                .enumerate()
+                .all(|(index, spelling)| spelling.key as usize == index)
+        );
+        assert_eq!(Key::AddressLimit as usize + 1, SPELLINGS.len());
+    }
+}

@@ -1,0 +1,189 @@
+use std::path::Path;
+
+use super::*;
+use crate::builder::Origin;
+
+const FILE: &str = "
+agent.application_code = from-file
+collector.servers = f1:10800, f2:10800,f1:10800
+collector.discovery_check_interval = 61
+collector.grpc_channel_check_interval = ${CHANNEL:31}
+logging.level = DEBUG
+";
+
+fn given(texts: &[(Key, &str)]) -> Given {
+    Given {
+        texts: texts
+            .iter()
+            .map(|(key, text)| (*key, (*text).to_owned()))
+            .collect(),
+        ..Given::default()
+    }
+}
+
+fn layered(given: Given, environment: &[(&str, &str)], file: &str) -> Result<Config, Vec<Problem>> {
+    let environment = environment
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    let mut problems = Vec::new();
+    let file = properties::parse(Path::new("agent.config"), file, &environment, &mut problems);
+    resolve(&given, &environment, &file, problems)
+}
+
+fn peers(texts: &[&str]) -> Vec<Peer> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn complaints(result: Result<Config, Vec<Problem>>) -> Vec<String> {
+    result
+        .unwrap_err()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn defaults_are_upstreams() {
+    let config = layered(
+        given(&[(Key::ApplicationCode, "a"), (Key::Servers, "c:1")]),
+        &[],
+        "",
+    )
+    .unwrap();
+    let seconds = [
+        config.discovery_interval,
+        config.channel_interval,
+        config.register_interval,
+        config.heartbeat_after,
+        config.call_timeout,
+        config.discovery_timeout,
+        config.connect_timeout,
+    ]
+    .map(|duration| duration.as_secs());
+    assert_eq!(seconds, [60, 30, 3, 60, 10, 2, 2]);
+    assert_eq!(config.instance_uuid.len(), 32);
+    assert_eq!(
+        config.collectors,
+        Collectors::Discovered {
+            servers: peers(&["c:1"]),
+            path: "/agent/gRPC".to_owned()
+        }
+    );
+    assert_eq!(
+        (config.operation_limit, config.address_limit),
+        (100_000, 100_000)
+    );
+}
+
+#[test]
+fn builder_goes_before_environment_before_file_before_default() {
+    let config = layered(
+        given(&[(Key::ApplicationCode, "from-builder")]),
+        &[
+            ("SW_AGENT_NAME", "from-environment"),
+            ("SW_AGENT_COLLECTOR_DISCOVERY_CHECK_INTERVAL", "62"),
+        ],
+        FILE,
+    )
+    .unwrap();
+    assert_eq!(config.application_code, "from-builder");
+    assert_eq!(config.discovery_interval, Duration::from_secs(62));
+    assert_eq!(config.channel_interval, Duration::from_secs(31));
+    assert_eq!(config.register_interval, Duration::from_secs(3));
+    let Collectors::Discovered { servers, .. } = config.collectors else {
+        panic!("not discovered")
+    };
+    assert_eq!(servers, peers(&["f1:10800", "f2:10800"]));
+}
+
+#[test]
+fn blank_values_are_not_given() {
+    let config = layered(Given::default(), &[("SW_AGENT_NAME", " ")], FILE).unwrap();
+    assert_eq!(config.application_code, "from-file");
+}
+
+#[test]
+fn direct_servers_count_only_without_naming_servers() {
+    let direct = [("SW_AGENT_COLLECTOR_BACKEND_SERVICES", "g:11800")];
+    let with = layered(Given::default(), &direct, FILE).unwrap();
+    assert!(matches!(with.collectors, Collectors::Discovered { .. }));
+    let without = layered(
+        given(&[(Key::ApplicationCode, "a")]),
+        &direct,
+        "collector.servers=",
+    )
+    .unwrap();
+    assert_eq!(without.collectors, Collectors::Direct(peers(&["g:11800"])));
+}
+
+#[test]
+fn later_spellings_are_read() {
+    let file = "agent.service_name=s\ncollector.backend_service=b:11800\nagent.instance_uuid=u";
+    let config = layered(Given::default(), &[], file).unwrap();
+    assert_eq!(
+        (
+            config.application_code.as_str(),
+            config.instance_uuid.as_str()
+        ),
+        ("s", "u")
+    );
+    assert_eq!(config.collectors, Collectors::Direct(peers(&["b:11800"])));
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_with_their_place() {
+    let file = "collector.servers=here,ok:1\ncollector.discovery_check_interval=1m\nagent.instance_uuid=${NOPE}";
+    let mut given = given(&[(Key::ApplicationCode, " ")]);
+    given.connect_timeout = Some(Duration::ZERO);
+    let environment = [
+        ("SW_AGENT_DICTIONARY_OPERATION_NAME_BUFFER_SIZE", "0"),
+        ("SW_AGENT_AUTHENTICATION", "a\tb"),
+    ];
+    let mut complaints = complaints(layered(given, &environment, file));
+    complaints.sort();
+    let expected = [
+        "SW_AGENT_AUTHENTICATION: agent.authentication: is not visible ASCII text",
+        "SW_AGENT_DICTIONARY_OPERATION_NAME_BUFFER_SIZE: dictionary.operation_name_buffer_size: \"0\" is not a whole number of entries from 1 to 100000000",
+        "agent.config:1: collector.servers: \"here\" is not host:port, as in \"10.0.0.1:11800\" or \"[::1]:11800\"",
+        "agent.config:2: collector.discovery_check_interval: \"1m\" is not a whole number of seconds from 1 to 86400",
+        "agent.config:3: agent.instance_uuid: the environment has no NOPE, and ${NOPE} has no default",
+        "builder: agent.application_code: is blank",
+        "builder: connect_timeout: 0ns is not between 1ms and 86400s",
+    ];
+    assert_eq!(complaints, expected);
+}
+
+#[test]
+fn what_has_to_be_given_is_asked_for() {
+    assert_eq!(
+        complaints(layered(Given::default(), &[], "")),
+        [
+            "builder: collector.servers or collector.direct_servers: missing; give it to the builder, or set \
+             SW_AGENT_COLLECTOR_SERVERS or SW_AGENT_COLLECTOR_DIRECT_SERVERS",
+            "builder: agent.application_code: missing; give it to the builder, or set SW_AGENT_NAME",
+        ]
+    );
+}
+
+#[test]
+fn a_token_is_never_shown() {
+    let texts = [
+        (Key::ApplicationCode, "a"),
+        (Key::Servers, "c:1"),
+        (Key::Authentication, "s3cret"),
+    ];
+    let config = layered(given(&texts), &[], "").unwrap();
+    assert!(!format!("{config:?}").contains("s3cret"));
+    assert_eq!(config.authentication.unwrap().0, "s3cret");
+}
+
+#[test]
+fn problems_name_their_origin() {
+    let problem = Problem {
+        origin: Origin::Builder,
+        key: "k".to_owned(),
+        message: "m".to_owned(),
+    };
+    assert_eq!(problem.to_string(), "builder: k: m");
+}

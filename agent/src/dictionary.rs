@@ -1,0 +1,223 @@
+//! Names and addresses with the ids that a collector gave them.
+//!
+//! Callers look up without a lock and never wait. What is not known is queued; the background thread asks for it in
+//! [chunks](chunk) and stores the answers. Known and queued together are bounded; beyond that a miss is a miss.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::Hash,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use papaya::Equivalent;
+use parking_lot::Mutex;
+
+use crate::{AddressId, OperationId, SpanType};
+
+/// Longer names and addresses are not sent: no honest one is, and a collector may refuse the whole chunk for one.
+pub(crate) const MAX_TEXT_BYTES: usize = 1024;
+
+/// Operation names of this application.
+pub(crate) type Operations = Dictionary<Operation, OperationId>;
+
+/// Remote peers.
+pub(crate) type Addresses = Dictionary<Arc<str>, AddressId>;
+
+/// A name on one side of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Operation {
+    pub(crate) span: SpanType,
+    pub(crate) name: Arc<str>,
+}
+
+/// An [`Operation`] to look up, without owning the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OperationRef<'a> {
+    pub(crate) span: SpanType,
+    pub(crate) name: &'a str,
+}
+
+impl Equivalent<Operation> for OperationRef<'_> {
+    fn equivalent(&self, key: &Operation) -> bool {
+        self.span == key.span && self.name == &*key.name
+    }
+}
+
+impl From<OperationRef<'_>> for Operation {
+    fn from(query: OperationRef<'_>) -> Self {
+        Self {
+            span: query.span,
+            name: query.name.into(),
+        }
+    }
+}
+
+/// Something to ask an id for.
+pub(crate) trait Key: Clone + Eq + Hash {
+    /// What is sent of it.
+    fn text(&self) -> &str;
+}
+
+impl Key for Operation {
+    fn text(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Key for Arc<str> {
+    fn text(&self) -> &str {
+        self
+    }
+}
+
+/// The answer to a look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup<I> {
+    Known(I),
+    /// Asked for, or going to be.
+    Waiting,
+    /// There is no room for it.
+    Dropped,
+}
+
+/// A bounded map from keys to ids, most of the time only read.
+pub(crate) struct Dictionary<K, I> {
+    /// A key without an id is queued, or with the background thread.
+    ids: papaya::HashMap<K, Option<I>>,
+    size: AtomicUsize,
+    limit: usize,
+    queue: Mutex<Vec<K>>,
+}
+
+impl<K, I> fmt::Debug for Dictionary<K, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dictionary")
+            .field("size", &self.size)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            ids: papaya::HashMap::new(),
+            size: AtomicUsize::new(0),
+            limit,
+            queue: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Any thread. Queues a key that is not there; makes an owned key only then.
+    pub(crate) fn lookup<Q>(&self, query: &Q, to_key: impl FnOnce() -> K) -> Lookup<I>
+    where
+        Q: Equivalent<K> + Hash + ?Sized,
+    {
+        match self.ids.pin().get(query) {
+            Some(Some(id)) => Lookup::Known(*id),
+            Some(None) => Lookup::Waiting,
+            None => self.insert(to_key),
+        }
+    }
+
+    fn insert(&self, to_key: impl FnOnce() -> K) -> Lookup<I> {
+        if self.size.fetch_add(1, Ordering::Relaxed) >= self.limit {
+            self.size.fetch_sub(1, Ordering::Relaxed);
+            return Lookup::Dropped;
+        }
+        let key = to_key();
+        if self.ids.pin().try_insert(key.clone(), None).is_ok() {
+            self.queue.lock().push(key);
+        } else {
+            // Another thread was faster.
+            self.size.fetch_sub(1, Ordering::Relaxed);
+        }
+        Lookup::Waiting
+    }
+
+    /// The background thread: takes all that is to be asked for. What is not asked for after all is to be [given
+    /// back](Self::give_back).
+    pub(crate) fn take_queue(&self) -> Vec<K> {
+        std::mem::take(&mut *self.queue.lock())
+    }
+
+    pub(crate) fn give_back(&self, keys: impl IntoIterator<Item = K>) {
+        self.queue.lock().extend(keys);
+    }
+
+    /// The background thread: a collector was asked for these keys and gave these ids. Answers how many ids changed.
+    ///
+    /// A key without an id is one that this collector does not know, whatever an earlier one said: it is queued again,
+    /// and has no id until then. An id that nobody asked for is ignored.
+    pub(crate) fn store(&self, asked: Vec<K>, answers: impl IntoIterator<Item = (K, I)>) -> usize {
+        let answers: HashMap<K, I> = answers.into_iter().collect();
+        let ids = self.ids.pin();
+        let mut changed = 0;
+        let mut unanswered = Vec::new();
+        for key in asked {
+            let answer = answers.get(&key).copied();
+            let before = ids.get(&key).copied().flatten();
+            if before.is_some() && answer.is_some() && before != answer {
+                changed += 1;
+            }
+            if answer.is_none() {
+                unanswered.push(key.clone());
+            }
+            if before != answer {
+                ids.insert(key, answer);
+            }
+        }
+        self.give_back(unanswered);
+        changed
+    }
+
+    /// Queues everything, known or not. Known ids stay in use until the answers come.
+    pub(crate) fn ask_again(&self) {
+        let mut queue = self.queue.lock();
+        // A key that a caller is about to queue at this moment gets in twice, and is then asked for twice.
+        *queue = self.ids.pin().keys().cloned().collect();
+    }
+
+    /// Queues everything, and knows nothing any more.
+    pub(crate) fn forget(&self) {
+        self.ask_again();
+        let ids = self.ids.pin();
+        for key in ids.keys() {
+            ids.insert(key.clone(), None);
+        }
+    }
+
+    /// How many keys are known or queued.
+    pub(crate) fn len(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+}
+
+/// Splits keys into chunks whose messages stay below `limit` bytes, in both directions and with room to spare.
+///
+/// A key counts as its text and 64 bytes: the tags, lengths and ids around it, in the request and in the answer, which
+/// echoes it. A chunk has at least one key.
+pub(crate) fn chunks<K: Key>(keys: Vec<K>, limit: usize) -> impl Iterator<Item = Vec<K>> {
+    let mut keys = keys.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let first = keys.next()?;
+        let mut bytes = cost(&first);
+        let mut chunk = vec![first];
+        while let Some(key) = keys.next_if(|key| bytes + cost(key) <= limit) {
+            bytes += cost(&key);
+            chunk.push(key);
+        }
+        Some(chunk)
+    })
+}
+
+fn cost<K: Key>(key: &K) -> usize {
+    key.text().len() + 64
+}
+
+#[cfg(test)]
+mod tests;

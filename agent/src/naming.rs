@@ -1,0 +1,158 @@
+//! Asking one naming server for its list of collectors: one HTTP GET on a connection of its own.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{
+    Request, StatusCode,
+    header::{ACCEPT, HOST, USER_AGENT},
+};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::peer::Peer;
+
+/// No list is longer.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// What names this client to servers.
+pub(crate) const AGENT_NAME: &str = concat!("rollcall-agent/", env!("CARGO_PKG_VERSION"));
+
+/// Why a naming server gave no usable list. All of them mean: ask the next one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("no connection: {0}")]
+    Connect(#[from] std::io::Error),
+    #[error("no answer in time")]
+    Timeout,
+    #[error("status {0}")]
+    Status(StatusCode),
+    #[error("not HTTP, or broken off: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("not a request: {0}")]
+    Request(#[from] http::Error),
+    #[error("body: {0}")]
+    Body(Box<dyn std::error::Error + Send + Sync>),
+    #[error("body longer than {MAX_BODY_BYTES} bytes")]
+    TooLong,
+    #[error("not a JSON array of texts: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("no collector in the list")]
+    Empty,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    pub(crate) connect: Duration,
+    /// For the whole answer, once connected.
+    pub(crate) answer: Duration,
+}
+
+/// The collectors that `server` names at `path`: at least one, sorted, each once.
+pub(crate) async fn fetch(
+    server: &Peer,
+    path: &str,
+    timeouts: Timeouts,
+) -> Result<Vec<Peer>, Error> {
+    let connecting = TcpStream::connect((server.host(), server.port()));
+    let stream = timeout(timeouts.connect, connecting)
+        .await
+        .map_err(|_elapsed| Error::Timeout)??;
+    let exchange = exchange(stream, server, path);
+    let body = timeout(timeouts.answer, exchange)
+        .await
+        .map_err(|_elapsed| Error::Timeout)??;
+    parse(&body)
+}
+
+async fn exchange(stream: TcpStream, server: &Peer, path: &str) -> Result<Bytes, Error> {
+    let request = Request::get(path)
+        .header(HOST, server.to_string())
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, AGENT_NAME)
+        .body(Empty::<Bytes>::new())?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Owns the sender: the connection ends once the answer is read, or given up.
+    let answer = async move {
+        let response = sender.send_request(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(Error::Status(response.status()));
+        }
+        let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
+            .collect()
+            .await;
+        body.map(http_body_util::Collected::to_bytes)
+            .map_err(body_error)
+    };
+    let (connection, answer) = tokio::join!(connection, answer);
+    if let Err(error) = connection {
+        tracing::debug!(%error, "connection to a naming server");
+    }
+    answer
+}
+
+fn body_error(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    if error.is::<LengthLimitError>() {
+        Error::TooLong
+    } else {
+        Error::Body(error)
+    }
+}
+
+/// Entries that are not `host:port` are left out with a log line: the rest of the list is still good.
+fn parse(body: &[u8]) -> Result<Vec<Peer>, Error> {
+    let texts: Option<Vec<String>> = serde_json::from_slice(body)?;
+    let mut members = Vec::new();
+    for text in texts.unwrap_or_default() {
+        match text.parse() {
+            Ok(member) => members.push(member),
+            Err(error) => tracing::debug!(%error, "left out of the list of collectors"),
+        }
+    }
+    members.sort_by_cached_key(Peer::to_string);
+    members.dedup();
+    if members.is_empty() {
+        Err(Error::Empty)
+    } else {
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(body: &str) -> Vec<String> {
+        parse(body.as_bytes())
+            .unwrap()
+            .iter()
+            .map(Peer::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn a_list_is_sorted_and_has_everyone_once() {
+        assert_eq!(texts(r#"["b:2", "a:1","b:2 "]"#), ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn what_is_no_address_is_left_out() {
+        assert_eq!(texts(r#"["http://a:1", "b:2", "c"]"#), ["b:2"]);
+    }
+
+    #[test]
+    fn nothing_usable_is_an_error() {
+        assert!(matches!(parse(b"[]"), Err(Error::Empty)));
+        assert!(matches!(parse(b"null"), Err(Error::Empty)));
+        assert!(matches!(parse(br#"["nowhere"]"#), Err(Error::Empty)));
+        for garbage in ["", "<html>", "{}", "[1]", "\"a:1\"", &"[".repeat(10_000)] {
+            assert!(
+                matches!(parse(garbage.as_bytes()), Err(Error::Json(_))),
+                "{garbage:.20}"
+            );
+        }
+    }
+}

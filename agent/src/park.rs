@@ -1,0 +1,61 @@
+//! Waiting for a future on a plain thread, without a runtime.
+
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use crate::clock::Clock;
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Blocks this thread until `future` is ready, at most `timeout`; `None` if it was not.
+///
+/// For futures that need no runtime (channels, [`Stop::wait`](crate::stop::Stop::wait)): it polls, and parks in between.
+pub(crate) fn wait<F: Future>(future: F, timeout: Duration) -> Option<F::Output> {
+    let clock = Clock::start();
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+        let left = timeout.checked_sub(clock.now())?;
+        thread::park_timeout(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[test]
+    fn what_is_ready_is_had_without_any_time() {
+        assert_eq!(wait(ready(7), Duration::ZERO), Some(7));
+    }
+
+    #[test]
+    fn what_never_comes_is_given_up() {
+        assert_eq!(wait(pending::<()>(), Duration::from_millis(5)), None);
+    }
+
+    #[test]
+    fn another_thread_wakes_the_waiter() {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let other = thread::spawn(move || sender.send(7));
+        assert_eq!(wait(receiver, Duration::from_secs(60)), Some(Ok(7)));
+        assert_eq!(other.join().unwrap(), Ok(()));
+    }
+}

@@ -1,0 +1,101 @@
+//! A `host:port` that the agent talks to.
+
+use std::{fmt, str::FromStr};
+
+/// A naming server or a collector, by the name or address and the port it is reached at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Peer {
+    host: String,
+    port: u16,
+}
+
+impl Peer {
+    /// Without the brackets of an IPv6 literal.
+    pub(crate) fn host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// The text is not `host:port`.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not host:port, as in \"10.0.0.1:11800\" or \"[::1]:11800\"")]
+pub(crate) struct ParseError {
+    text: String,
+}
+
+impl FromStr for Peer {
+    type Err = ParseError;
+
+    /// Surrounding blanks are taken off. There is no scheme, no path and no default port (protocol section 2.2).
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let error = || ParseError {
+            text: text.chars().take(100).collect(),
+        };
+        let (host, port) = text.trim().rsplit_once(':').ok_or_else(error)?;
+        let port = port
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(error)?;
+        let literal = host.starts_with('[') && host.ends_with(']');
+        let clean = |c: char| {
+            c.is_ascii_alphanumeric()
+                || matches!(c, '.' | '-' | '_')
+                || (literal && matches!(c, ':' | '[' | ']'))
+        };
+        if host.is_empty() || host.len() > 255 || !host.chars().all(clean) {
+            return Err(error());
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_port_are_read_and_written_back() {
+        for text in [
+            "127.0.0.1:10800",
+            "collector-1.example:11800",
+            "[::1]:11800",
+        ] {
+            assert_eq!(text.parse::<Peer>().unwrap().to_string(), text);
+        }
+        assert_eq!(" a:1 ".parse::<Peer>().unwrap().to_string(), "a:1");
+        assert_eq!("[::1]:1".parse::<Peer>().unwrap().host(), "::1");
+    }
+
+    #[test]
+    fn what_is_not_host_and_port_is_refused() {
+        for text in [
+            "",
+            "host",
+            "host:",
+            ":1",
+            "host:0",
+            "host:70000",
+            "http://host:1",
+            "host:1/",
+            "::1:1",
+            "a b:1",
+            "a\n:1",
+        ] {
+            assert!(text.parse::<Peer>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Randomness for jitter, for the order of servers and for the instance UUID.
+//!
+//! The source is the standard library's `RandomState`: SipHash under a 128-bit key that the operating system drew.
+//! It is good enough for identity and spread, cannot fail, and costs no dependency. Nothing here is a secret.
+
+use std::hash::{BuildHasher, RandomState};
+
+/// A random number.
+pub(crate) fn number() -> u64 {
+    // Every RandomState of a thread has a key of its own, so that hashing a constant gives a new number each time.
+    RandomState::new().hash_one(0_u8)
+}
+
+/// A random index below `length`; 0 if `length` is 0.
+pub(crate) fn below(length: usize) -> usize {
+    let length = u64::try_from(length).unwrap_or(u64::MAX).max(1);
+    usize::try_from(number() % length).unwrap_or(0)
+}
+
+/// 32 lower-case hexadecimal digits, as upstream's agents name their process: a random UUID without dashes.
+pub(crate) fn instance_uuid() -> String {
+    format!("{:016x}{:016x}", number(), number())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn instance_uuids_are_32_hexadecimal_digits_and_differ() {
+        let uuids: HashSet<_> = (0..1000).map(|_| instance_uuid()).collect();
+        assert_eq!(uuids.len(), 1000);
+        assert!(
+            uuids
+                .iter()
+                .all(|uuid| uuid.len() == 32 && uuid.bytes().all(|b| b.is_ascii_hexdigit()))
+        );
+    }
+
+    #[test]
+    fn below_stays_below() {
+        assert!((0..1000).all(|_| below(3) < 3));
+        assert_eq!(below(0), 0);
+    }
+}

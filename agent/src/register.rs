@@ -1,0 +1,242 @@
+//! The register loop: carries out on one connection what the phase machine says.
+
+use std::{future::Future, sync::Arc};
+
+use tokio::time::{self, Instant, MissedTickBehavior};
+
+use crate::{
+    Activity, ApplicationId,
+    collector::{CallError, Collector},
+    dictionary::{self, Dictionary, Key, Operation},
+    phase::{Answer, Command, Event, Failure, Known, Machine},
+    process::Process,
+    shared::Shared,
+};
+
+/// How large a message of the dictionaries may get, by the reckoning of [`dictionary::chunks`]: well below the 4 MiB
+/// that gRPC servers take by default, and small enough to be answered within a call's deadline.
+const MAX_CHUNK_BYTES: usize = 256 * 1024;
+
+/// Calls in a row without any answer that make a connection a lost one.
+const MAX_SILENT_CALLS: u32 = 3;
+
+/// Everything that is said to collectors, one call at a time. Lives longer than the connections.
+#[derive(Debug)]
+pub(crate) struct Register {
+    shared: Arc<Shared>,
+    machine: Machine,
+    process: Process,
+    silent_calls: u32,
+    answered: bool,
+}
+
+/// Why the loop left a connection.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Lost(String);
+
+impl Register {
+    /// Goes on from what an earlier run of the background loop knew.
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let status = shared.status();
+        let after = shared.config.heartbeat_after;
+        Self {
+            machine: Machine::new(after, status.application_id, status.instance_id),
+            process: Process::describe(),
+            silent_calls: 0,
+            answered: false,
+            shared,
+        }
+    }
+
+    /// Did the collector answer any call since the connection was made?
+    pub(crate) fn answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Speaks to a collector on a new connection, until the connection is of no use.
+    pub(crate) async fn run(&mut self, collector: &Collector) -> Lost {
+        self.silent_calls = 0;
+        self.answered = false;
+        self.on(Event::Connected);
+        let period = self.shared.config.register_interval;
+        let mut ticks = time::interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let until = ticks.tick().await + period;
+            let segment_finished = self.shared.take_segment_finished();
+            let mut command = self.on(Event::Tick { segment_finished });
+            while let Some(asked) = command {
+                command = match self.execute(asked, collector, until).await {
+                    Ok(answer) => self.on(Event::Done(answer)),
+                    Err(error) => match self.judge(activity(asked), error) {
+                        Ok(failure) => self.on(Event::Failed(failure)),
+                        Err(lost) => return lost,
+                    },
+                };
+            }
+        }
+    }
+
+    /// The connection is gone.
+    pub(crate) fn disconnected(&mut self) {
+        self.on(Event::Disconnected);
+        self.shared.disconnected();
+    }
+
+    fn on(&mut self, event: Event) -> Option<Command> {
+        let command = self.machine.on(event, self.shared.clock.now());
+        self.shared.progressed(&self.machine);
+        command
+    }
+
+    async fn execute(
+        &mut self,
+        command: Command,
+        collector: &Collector,
+        until: Instant,
+    ) -> Result<Answer, CallError> {
+        let shared = Arc::clone(&self.shared);
+        let process = self.process.clone();
+        Ok(match command {
+            Command::RegisterApplication => {
+                let code = &shared.config.application_code;
+                Answer::Application(self.call(collector.register_application(code)).await?)
+            }
+            Command::RegisterInstance { application } => {
+                let uuid = &shared.config.instance_uuid;
+                let call = collector.register_instance(application, uuid, &process);
+                let instance = self.call(call).await?;
+                if instance.is_some() {
+                    shared.counters.registrations.increment();
+                }
+                Answer::Instance(instance)
+            }
+            Command::Recover {
+                application,
+                instance,
+            } => {
+                self.call(collector.recover(application, instance, &process))
+                    .await?;
+                shared.counters.recoveries.increment();
+                Answer::Recovered
+            }
+            Command::Heartbeat { instance } => {
+                self.call(collector.heartbeat(instance)).await?;
+                shared.heartbeat_acknowledged();
+                Answer::Heartbeat
+            }
+            Command::Synchronise { application, known } => {
+                self.synchronise(collector, application, known, until)
+                    .await?;
+                Answer::Synchronised
+            }
+        })
+    }
+
+    /// Counts a call and what became of it.
+    async fn call<T>(
+        &mut self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        self.shared.counters.calls.increment();
+        let result = call.await;
+        match &result {
+            Ok(_) => self.answered = true,
+            Err(_) => self.shared.counters.call_failures.increment(),
+        }
+        match &result {
+            Err(CallError::Silent(_)) => self.silent_calls += 1,
+            Ok(_) | Err(_) => self.silent_calls = 0,
+        }
+        result
+    }
+
+    /// Does the error end the connection? If not: what is it to the machine?
+    fn judge(&self, activity: Activity, error: CallError) -> Result<Failure, Lost> {
+        self.shared.trouble(activity, &error);
+        match error {
+            CallError::Lost(reason) => Err(Lost(reason)),
+            CallError::Silent(_) if self.silent_calls >= MAX_SILENT_CALLS => Err(Lost(format!(
+                "{MAX_SILENT_CALLS} calls in a row without an answer"
+            ))),
+            CallError::NotFound(_) => Ok(Failure::NotFound),
+            CallError::Unsupported(_) => Ok(Failure::Unsupported),
+            CallError::Silent(_) | CallError::Other(_) => Ok(Failure::Other),
+        }
+    }
+
+    /// Asks for everything that is queued: addresses, then operations, as upstream's agents do. Stops at the first call
+    /// that fails, and when the next tick is due; the rest stays queued.
+    async fn synchronise(
+        &mut self,
+        collector: &Collector,
+        application: ApplicationId,
+        known: Known,
+        until: Instant,
+    ) -> Result<(), CallError> {
+        let shared = Arc::clone(&self.shared);
+        match known {
+            Known::Keep => {}
+            Known::AskAgain => {
+                shared.addresses.ask_again();
+                shared.operations.ask_again();
+            }
+            Known::Forget => {
+                // Addresses belong to no application.
+                shared.addresses.ask_again();
+                shared.operations.forget();
+            }
+        }
+        let ask = async |chunk: &[Arc<str>]| collector.addresses(chunk).await;
+        let addresses = self.ask(&shared.addresses, until, ask).await;
+        // A collector that has no use for addresses (3.2.6) may have one for names.
+        if !matches!(
+            addresses,
+            Ok(()) | Err(CallError::Unsupported(_) | CallError::Other(_))
+        ) {
+            return addresses;
+        }
+        let ask = async |chunk: &[Operation]| collector.operations(application, chunk).await;
+        self.ask(&shared.operations, until, ask)
+            .await
+            .and(addresses)
+    }
+
+    /// Asks for the queue of one dictionary, chunk by chunk.
+    async fn ask<K: Key, I: Copy + PartialEq>(
+        &mut self,
+        dictionary: &Dictionary<K, I>,
+        until: Instant,
+        ask: impl AsyncFn(&[K]) -> Result<Vec<(K, I)>, CallError>,
+    ) -> Result<(), CallError> {
+        let mut result = Ok(());
+        for chunk in dictionary::chunks(dictionary.take_queue(), MAX_CHUNK_BYTES) {
+            if result.is_err() || Instant::now() >= until {
+                dictionary.give_back(chunk);
+                continue;
+            }
+            match self.call(ask(&chunk)).await {
+                Ok(answers) => {
+                    let changed = dictionary.store(chunk, answers);
+                    self.shared.counters.ids_changed.add(changed);
+                }
+                Err(error) => {
+                    dictionary.give_back(chunk);
+                    result = Err(error);
+                }
+            }
+        }
+        result
+    }
+}
+
+fn activity(command: Command) -> Activity {
+    match command {
+        Command::RegisterApplication
+        | Command::RegisterInstance { .. }
+        | Command::Recover { .. } => Activity::Registration,
+        Command::Heartbeat { .. } => Activity::Heartbeat,
+        Command::Synchronise { .. } => Activity::Dictionary,
+    }
+}

@@ -1,0 +1,91 @@
+//! In which order collectors are tried.
+
+use crate::{peer::Peer, random};
+
+/// Goes through all members in random order before it comes back to one: after a loss, another member first.
+#[derive(Debug, Default)]
+pub(crate) struct Rotation {
+    /// Still to be tried in this round, the next one last.
+    round: Vec<Peer>,
+    last: Option<Peer>,
+}
+
+impl Rotation {
+    /// The next member to try, of those there are now; `None` if there are none.
+    pub(crate) fn next(&mut self, members: &[Peer]) -> Option<Peer> {
+        self.round.retain(|member| members.contains(member));
+        if self.round.is_empty() {
+            self.round = shuffled(members);
+            // The one that just failed comes last.
+            self.round
+                .sort_by_key(|member| self.last.as_ref() != Some(member));
+        }
+        self.last = self.round.pop();
+        self.last.clone()
+    }
+}
+
+fn shuffled(members: &[Peer]) -> Vec<Peer> {
+    let mut rest = members.to_vec();
+    let mut shuffled = Vec::with_capacity(rest.len());
+    while !rest.is_empty() {
+        shuffled.push(rest.swap_remove(random::below(rest.len())));
+    }
+    shuffled
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn members(n: u16) -> Vec<Peer> {
+        (1..=n)
+            .map(|port| format!("c:{port}").parse().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn nobody_to_try_is_none() {
+        assert_eq!(Rotation::default().next(&[]), None);
+    }
+
+    #[test]
+    fn the_only_member_is_tried_again_and_again() {
+        let (mut rotation, only) = (Rotation::default(), members(1));
+        assert_eq!(
+            [rotation.next(&only), rotation.next(&only)],
+            [Some(only[0].clone()), Some(only[0].clone())]
+        );
+    }
+
+    #[test]
+    fn a_round_tries_everyone_and_never_one_twice_in_a_row() {
+        let (mut rotation, members) = (Rotation::default(), members(5));
+        let mut last = None;
+        for _ in 0..50 {
+            let round: Vec<_> = (0..5).map(|_| rotation.next(&members).unwrap()).collect();
+            assert_eq!(round.iter().collect::<HashSet<_>>().len(), 5);
+            assert_ne!(last.as_ref(), round.first());
+            last = round.last().cloned();
+        }
+    }
+
+    #[test]
+    fn a_member_that_left_the_list_is_not_tried() {
+        let (mut rotation, all) = (Rotation::default(), members(5));
+        rotation.next(&all);
+        let left = &all[..2];
+        assert!((0..20).all(|_| left.contains(&rotation.next(left).unwrap())));
+    }
+
+    #[test]
+    fn a_fleet_spreads_over_the_members() {
+        let members = members(3);
+        let first: HashSet<_> = (0..200)
+            .map(|_| Rotation::default().next(&members))
+            .collect();
+        assert_eq!(first.len(), 3);
+    }
+}

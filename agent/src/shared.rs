@@ -1,0 +1,217 @@
+//! What the background thread and the callers share.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, ThreadId},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::{
+    Activity, ApplicationId, InstanceId, LastError, Phase, Status,
+    clock::{self, Clock},
+    config::Config,
+    counters::Counters,
+    dictionary::{Addresses, Operations},
+    peer::Peer,
+    phase::Machine,
+    pulse::Pulse,
+    stop::Stop,
+    throttle::Throttle,
+};
+
+/// The same trouble is logged once in this time.
+const LOG_PERIOD: Duration = Duration::from_secs(60);
+
+/// One per agent. The callers read it and raise flags; all else is written by the background thread.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) stop: Stop,
+    pub(crate) pulse: Pulse,
+    pub(crate) counters: Counters,
+    pub(crate) operations: Operations,
+    pub(crate) addresses: Addresses,
+    thread: OnceLock<ThreadId>,
+    segment_finished: AtomicBool,
+    status: watch::Sender<Status>,
+    throttles: Mutex<[Throttle; 6]>,
+}
+
+impl Shared {
+    pub(crate) fn new(config: Config) -> Arc<Self> {
+        let (status, _) = watch::channel(Status::new(config.instance_uuid.clone()));
+        // The loop turns each register period; but a machine under load is not called stuck within two seconds.
+        let turn = config.register_interval.max(Duration::from_secs(1));
+        Arc::new(Self {
+            clock: Clock::start(),
+            stop: Stop::default(),
+            pulse: Pulse::every(turn),
+            counters: Counters::default(),
+            operations: Operations::new(config.operation_limit),
+            addresses: Addresses::new(config.address_limit),
+            thread: OnceLock::new(),
+            segment_finished: AtomicBool::new(false),
+            status,
+            throttles: Mutex::new([(); 6].map(|()| Throttle::every(LOG_PERIOD))),
+            config,
+        })
+    }
+
+    /// Any thread. Stores only when there is something to store, so that busy threads do not fight over the line.
+    pub(crate) fn segment_finished(&self) {
+        if !self.segment_finished.load(Ordering::Relaxed) {
+            self.segment_finished.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Was a segment finished since the last time this was asked?
+    pub(crate) fn take_segment_finished(&self) -> bool {
+        self.segment_finished.swap(false, Ordering::Relaxed)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let status = self.status.borrow().clone();
+        self.complete(status)
+    }
+
+    /// Fills in what is not kept in the watch.
+    pub(crate) fn complete(&self, mut status: Status) -> Status {
+        if status.phase != Phase::Stopped {
+            self.notice_stall();
+            status.stalled_for = self.pulse.late(self.clock.now());
+        }
+        status.counts = self.counters.snapshot();
+        status
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// A caller's share of the watchdog.
+    pub(crate) fn notice_stall(&self) {
+        if let Some(late) = self.pulse.first_to_notice(self.clock.now()) {
+            self.tell_stall(late);
+        }
+    }
+
+    pub(crate) fn tell_stall(&self, late: Duration) {
+        self.counters.stalls.increment();
+        tracing::warn!(
+            ?late,
+            "the agent's loop does not turn: it is stuck, or the process does not get to run"
+        );
+    }
+
+    // What the background thread reports.
+
+    pub(crate) fn thread_is(&self, thread: ThreadId) {
+        self.thread.get_or_init(|| thread);
+    }
+
+    /// Is the caller this agent's own thread?
+    pub(crate) fn is_own_thread(&self) -> bool {
+        self.thread.get() == Some(&thread::current().id())
+    }
+
+    /// To the recorder that the host installed, if it did.
+    pub(crate) fn publish_metrics(&self) {
+        self.counters.publish();
+        for (dictionary, entries) in [
+            ("operation", self.operations.len()),
+            ("address", self.addresses.len()),
+        ] {
+            let entries = u32::try_from(entries).unwrap_or(u32::MAX);
+            metrics::gauge!("rollcall_agent_dictionary_entries", "dictionary" => dictionary)
+                .set(entries);
+        }
+    }
+
+    pub(crate) fn members_are(&self, members: &[Peer]) {
+        let members: Vec<_> = members.iter().map(ToString::to_string).collect();
+        tracing::info!(?members, "collectors");
+        self.status.send_modify(|status| status.members = members);
+    }
+
+    pub(crate) fn connected(&self, collector: &Peer) {
+        self.counters.connections.increment();
+        tracing::info!(%collector, "connected");
+        self.status
+            .send_modify(|status| status.collector = Some(collector.to_string()));
+    }
+
+    pub(crate) fn disconnected(&self) {
+        self.status
+            .send_if_modified(|status| status.collector.take().is_some());
+    }
+
+    /// Shows what the phase machine knows; notifies and logs if that is news.
+    pub(crate) fn progressed(&self, machine: &Machine) {
+        let (phase, application, instance) =
+            (machine.phase(), machine.application(), machine.instance());
+        let news = self.status.send_if_modified(|status| {
+            let before = (status.phase, status.application_id, status.instance_id);
+            (status.phase, status.application_id, status.instance_id) =
+                (phase, application, instance);
+            before != (phase, application, instance)
+        });
+        // Not within the closure: the host's subscriber must not run under our lock.
+        if news {
+            tracing::info!(
+                ?phase,
+                application.id = application.map(ApplicationId::get),
+                instance.id = instance.map(InstanceId::get),
+                "registration",
+            );
+        }
+    }
+
+    pub(crate) fn heartbeat_acknowledged(&self) {
+        self.counters.heartbeats.increment();
+        self.status
+            .send_modify(|status| status.last_heartbeat = Some(clock::wall()));
+    }
+
+    /// The background thread is gone.
+    pub(crate) fn stopped(&self) {
+        self.status.send_modify(|status| {
+            status.phase = Phase::Stopped;
+            status.collector = None;
+        });
+    }
+
+    /// Keeps and logs a trouble, the log at most once a minute for each activity.
+    pub(crate) fn trouble(&self, activity: Activity, error: &dyn fmt::Display) {
+        let message = error.to_string();
+        let passed = self.throttles.lock()[index(activity)].pass(self.clock.now());
+        if let Some(held_back) = passed {
+            tracing::warn!(?activity, error = %message, held_back, "the agent is in trouble and will try again");
+        }
+        self.status.send_modify(|status| {
+            status.last_error = Some(LastError {
+                at: clock::wall(),
+                activity,
+                message,
+            });
+        });
+    }
+}
+
+fn index(activity: Activity) -> usize {
+    match activity {
+        Activity::Discovery => 0,
+        Activity::Connection => 1,
+        Activity::Registration => 2,
+        Activity::Heartbeat => 3,
+        Activity::Dictionary => 4,
+        Activity::Loop => 5,
+    }
+}

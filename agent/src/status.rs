@@ -1,0 +1,150 @@
+//! What an agent says about itself, and how to hear of changes.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::sync::watch;
+
+use crate::{ApplicationId, Counts, InstanceId, Phase, clock::Clock, park, shared::Shared};
+
+/// A snapshot of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// How far this process is known to a collector.
+    pub phase: Phase,
+    /// The collector on the line, as `host:port`. None while there is none.
+    pub collector: Option<String>,
+    /// The collectors to choose from: the last good list, sorted.
+    pub members: Vec<String>,
+    /// The application's id. It stays while the connection is lost.
+    pub application_id: Option<ApplicationId>,
+    /// This process's id. It stays while the connection is lost.
+    pub instance_id: Option<InstanceId>,
+    /// What this process is registered under. It never changes while the agent runs.
+    pub instance_uuid: String,
+    /// When a collector last acknowledged a heartbeat, on the wall clock.
+    pub last_heartbeat: Option<SystemTime>,
+    /// The last trouble. It stays when the trouble is over.
+    pub last_error: Option<LastError>,
+    /// How long the background thread has not turned, if that is longer than two of its periods: it is stuck, or the
+    /// process does not get to run.
+    pub stalled_for: Option<Duration>,
+    /// What was counted since the start.
+    pub counts: Counts,
+}
+
+/// The last trouble of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastError {
+    /// When, on the wall clock.
+    pub at: SystemTime,
+    /// What the agent was doing.
+    pub activity: Activity,
+    /// What happened, for people to read.
+    pub message: String,
+}
+
+/// What an agent can be doing when trouble comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Activity {
+    /// Asking naming servers for collectors.
+    Discovery,
+    /// Connecting to a collector, or staying connected.
+    Connection,
+    /// Registering or recovering the application and the instance.
+    Registration,
+    /// Sending a heartbeat.
+    Heartbeat,
+    /// Asking for ids of operations and addresses.
+    Dictionary,
+    /// Running at all: the background loop panicked, or could not be started.
+    Loop,
+}
+
+impl Status {
+    pub(crate) fn new(instance_uuid: String) -> Self {
+        Self {
+            phase: Phase::Unregistered,
+            collector: None,
+            members: Vec::new(),
+            application_id: None,
+            instance_id: None,
+            instance_uuid,
+            last_heartbeat: None,
+            last_error: None,
+            stalled_for: None,
+            counts: Counts::default(),
+        }
+    }
+}
+
+/// Notifications of changes: of the phase, the collector, the list of collectors, the ids, the last heartbeat, the last
+/// error. Counts alone do not notify.
+///
+/// Only the newest status is kept: a slow reader misses the ones between, and slows nobody.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    shared: Arc<Shared>,
+    receiver: watch::Receiver<Status>,
+}
+
+impl Changes {
+    pub(crate) fn new(shared: Arc<Shared>, receiver: watch::Receiver<Status>) -> Self {
+        Self { shared, receiver }
+    }
+
+    /// The next status that this reader has not seen; `None` once it has seen that the agent stopped.
+    ///
+    /// Works in any runtime, and may be dropped and called again without losing a change.
+    pub async fn changed(&mut self) -> Option<Status> {
+        let stopped = self.receiver.borrow().phase == Phase::Stopped;
+        if stopped && !self.receiver.has_changed().unwrap_or(false) {
+            return None;
+        }
+        self.receiver.changed().await.ok()?;
+        let status = self.receiver.borrow_and_update().clone();
+        Some(self.shared.complete(status))
+    }
+
+    /// [`changed`](Self::changed) for threads outside of any runtime: blocks the thread, at most for `timeout`.
+    ///
+    /// `None` if the time is up, or as there.
+    pub fn wait(&mut self, timeout: Duration) -> Option<Status> {
+        park::wait(self.changed(), timeout).flatten()
+    }
+
+    /// Blocks the thread until the status, as it is now or becomes, is one that `accepts` takes; at most for `timeout`.
+    ///
+    /// Gives the last status seen: as `Ok` if accepted, as `Err` if the time is up or the agent stopped before.
+    ///
+    /// # Errors
+    ///
+    /// See above.
+    #[expect(
+        clippy::result_large_err,
+        reason = "a status is what the caller wants either way"
+    )]
+    pub fn wait_for(
+        &mut self,
+        timeout: Duration,
+        mut accepts: impl FnMut(&Status) -> bool,
+    ) -> Result<Status, Status> {
+        let clock = Clock::start();
+        let mut status = self.receiver.borrow_and_update().clone();
+        loop {
+            status = self.shared.complete(status);
+            if accepts(&status) {
+                return Ok(status);
+            }
+            match self.wait(timeout.saturating_sub(clock.now())) {
+                Some(next) => status = next,
+                None => return Err(status),
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! How often the same trouble may be told.
+
+use std::time::Duration;
+
+/// Lets the first of a kind pass and then one per period, counting what it held back.
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    period: Duration,
+    passed_at: Option<Duration>,
+    held_back: u64,
+}
+
+impl Throttle {
+    pub(crate) fn every(period: Duration) -> Self {
+        Self {
+            period,
+            passed_at: None,
+            held_back: 0,
+        }
+    }
+
+    /// Whether to tell, and then how many were held back since the last one told.
+    pub(crate) fn pass(&mut self, now: Duration) -> Option<u64> {
+        if self
+            .passed_at
+            .is_some_and(|at| now.saturating_sub(at) < self.period)
+        {
+            self.held_back += 1;
+            return None;
+        }
+        self.passed_at = Some(now);
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_passes_per_period_and_says_how_many_did_not() {
+        let mut throttle = Throttle::every(Duration::from_secs(60));
+        let passes = [0, 1, 59, 60, 61, 200].map(|s| throttle.pass(Duration::from_secs(s)));
+        assert_eq!(passes, [Some(0), None, None, Some(2), None, Some(1)]);
+    }
+}

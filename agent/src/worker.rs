@@ -1,0 +1,130 @@
+//! The background thread: runs the loops, and runs them again if they panic.
+
+use std::{
+    any::Any,
+    convert::Infallible,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    Activity, backoff::Backoff, channel::Channel, discovery::Discovery, park, random,
+    register::Register, shared::Shared,
+};
+
+/// The longest pause before the loops are started again.
+const RESTART_CAP: Duration = Duration::from_secs(60);
+
+/// Starts the thread and does not wait for it.
+pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
+    let theirs = Arc::clone(shared);
+    let thread = thread::Builder::new()
+        .name("rollcall-agent".to_owned())
+        .spawn(move || supervise(&theirs, || run(&theirs)))?;
+    shared.thread_is(thread.thread().id());
+    Ok(())
+}
+
+/// Tells everybody, however the thread ends.
+struct Finished<'a>(&'a Shared);
+
+impl Drop for Finished<'_> {
+    fn drop(&mut self) {
+        self.0.stopped();
+    }
+}
+
+/// Has `run` running until a stop is requested. Whatever it does, this returns only then.
+fn supervise(shared: &Shared, run: impl Fn() -> io::Result<()>) {
+    let _finished = Finished(shared);
+    let mut pause = Backoff::below(RESTART_CAP);
+    while !shared.stop.is_requested() {
+        let failure = match contain(&run) {
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => format!("no runtime: {error}"),
+            Err(panic) => {
+                shared.counters.restarts.increment();
+                format!("panic: {panic}")
+            }
+        };
+        // The host's subscriber may be what panicked.
+        if contain(|| shared.trouble(Activity::Loop, &failure)).is_err() {
+            shared.counters.restarts.increment();
+        }
+        park::wait(shared.stop.wait(), pause.next(random::number()));
+    }
+}
+
+/// Runs something and turns its panic into the panic's message.
+fn contain<T>(what: impl FnOnce() -> T) -> Result<T, String> {
+    // What a panic may leave half done: maps and watches that are whole after each call, and counters.
+    catch_unwind(AssertUnwindSafe(what)).map_err(|payload| message(&*payload))
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
+}
+
+/// The loops on their own runtime, until a stop is requested.
+fn run(shared: &Arc<Shared>) -> io::Result<()> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        // For the operating system's resolver, which blocks.
+        .max_blocking_threads(2)
+        .thread_name("rollcall-resolve")
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = shared.stop.wait() => {}
+                never = loops(shared) => match never {},
+            }
+        });
+    }));
+    // Not a plain drop: that waits for a resolver that hangs.
+    runtime.shutdown_background();
+    outcome.map_err(|payload| std::panic::resume_unwind(payload))
+}
+
+async fn loops(shared: &Arc<Shared>) -> Infallible {
+    let (discovery, members) = Discovery::new(Arc::clone(shared));
+    let mut register = Register::new(Arc::clone(shared));
+    // An earlier run may have left a connection in the status.
+    register.disconnected();
+    let channel = Channel::new(Arc::clone(shared), members, register);
+    tokio::select! {
+        never = discovery.run() => never,
+        never = channel.run() => never,
+        never = pulse(shared) => never,
+    }
+}
+
+/// Shows that the loop turns, and hands on what was counted.
+async fn pulse(shared: &Shared) -> Infallible {
+    let mut turns = interval(shared.pulse.period());
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        if let Some(late) = shared.pulse.beat(shared.clock.now()) {
+            shared.tell_stall(late);
+        }
+        shared.publish_metrics();
+    }
+}
+
+#[cfg(test)]
+mod tests;
