@@ -3,6 +3,7 @@
 //! Everything is configured in [`config`], lives in a [`runtime::TaskSet`], and reaches the world through [`server`] and
 //! [`storage`]; ARCHITECTURE.md has the map.
 
+pub mod api;
 pub mod clock;
 pub mod cluster;
 pub mod config;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     inventory::{Application, Instance},
-    liveness::{Signal, State},
+    liveness::{Signal, State, Terms},
     membership::View,
 };
 use tokio::sync::watch;
@@ -94,6 +94,12 @@ impl Roster {
         })
     }
 
+    /// Whether there is such an application; cheaper than to ask how it is.
+    #[must_use]
+    pub fn has_application(&self, id: ApplicationId) -> bool {
+        self.core.inventory.application(id).is_some()
+    }
+
     /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `None` stands
     /// for those whose application was never told.
     #[must_use]
@@ -124,6 +130,12 @@ impl Roster {
             last_seen: clock.wall_at(lease.last_seen),
             signal: lease.signal,
         })
+    }
+
+    /// How long an instance may be quiet.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.core.lessor.terms()
     }
 
     /// The collectors.

@@ -1,0 +1,124 @@
+//! Who is there: applications, their instances, and the collectors.
+
+use std::{fmt::Display, str::FromStr, sync::Arc};
+
+use axum::{
+    extract::{Path, State},
+    http::{StatusCode, Uri},
+    response::Response,
+};
+use rollcall_domain::{ApplicationId, InstanceId};
+
+use super::{
+    Face,
+    list::{self, Asked},
+    view,
+};
+use crate::api::http::{json, refusal::Refusal};
+
+/// Stands in a path for the application of instances whose application was never told.
+const UNKNOWN: &str = "unknown";
+
+/// `GET /api/applications`
+pub(super) async fn applications(
+    State(face): State<Arc<Face>>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let Asked { cursor, limit } = Asked::of(&uri, application_id)?;
+    let page = face
+        .read_list(move |services| services.roster.applications(cursor, limit))
+        .await?;
+    let items = page.items.iter().map(view::Application::of).collect();
+    Ok(list::reply(items, page.next))
+}
+
+/// `GET /api/applications/{id}`
+pub(super) async fn application(
+    State(face): State<Arc<Face>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let id = application_id(&id).ok_or_else(bad_id)?;
+    let status = face
+        .read_list(move |services| services.roster.application(id))
+        .await?
+        .ok_or_else(|| unknown("application", id))?;
+    Ok(json::reply(&view::Application::of(&status)))
+}
+
+/// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`].
+pub(super) async fn instances(
+    State(face): State<Arc<Face>>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let application = match id.as_str() {
+        UNKNOWN => None,
+        id => Some(application_id(id).ok_or_else(bad_id)?),
+    };
+    let Asked { cursor, limit } = Asked::of(&uri, instance_id)?;
+    let roster = &face.services.roster;
+    if let Some(id) = application
+        && !roster.has_application(id)
+    {
+        return Err(unknown("application", id));
+    }
+    let terms = roster.terms();
+    let page = face
+        .read_list(move |services| services.roster.instances(application, cursor, limit))
+        .await?;
+    let view = |status| view::Instance::of(status, terms);
+    let items = page.items.iter().map(view).collect();
+    Ok(list::reply(items, page.next))
+}
+
+/// `GET /api/instances/{id}`
+pub(super) async fn instance(
+    State(face): State<Arc<Face>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let id = instance_id(&id).ok_or_else(bad_id)?;
+    let roster = &face.services.roster;
+    let status = roster.instance(id).ok_or_else(|| unknown("instance", id))?;
+    Ok(json::reply(&view::Instance::of(&status, roster.terms())))
+}
+
+/// `GET /api/members`, in the order of their addresses.
+pub(super) async fn members(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
+    let Asked { cursor, limit } = Asked::of(&uri, |address| Some(address.to_owned()))?;
+    let view = face.services.roster.members();
+    let is_rest = |address: &str| cursor.as_deref().is_none_or(|cursor| address > cursor);
+    let mut rest = view
+        .members()
+        .iter()
+        .filter(|member| is_rest(&member.address));
+    let items: Vec<_> = rest.by_ref().take(limit).map(view::Member::of).collect();
+    let next = match rest.next() {
+        Some(_) => items.last().map(|member| member.address),
+        None => None,
+    };
+    Ok(list::reply(items, next))
+}
+
+fn application_id(text: &str) -> Option<ApplicationId> {
+    number(text).and_then(ApplicationId::new)
+}
+
+fn instance_id(text: &str) -> Option<InstanceId> {
+    number(text).and_then(InstanceId::new)
+}
+
+fn number(text: &str) -> Option<i32> {
+    i32::from_str(text).ok()
+}
+
+fn bad_id() -> Refusal {
+    Refusal::invalid("id", "must be a number of 32 bits other than 0")
+}
+
+fn unknown(what: &str, id: impl Display) -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "id",
+        format_args!("there is no {what} {id}"),
+    )
+}

@@ -1,0 +1,268 @@
+//! What the query API shows of the domain: the JSON, and the words for why.
+
+use std::time::Duration;
+
+use rollcall_domain::{
+    ApplicationId, Timestamp,
+    inventory::{Generation, Properties},
+    liveness::{Signal, State, Terms},
+    membership,
+};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::service::roster::{ApplicationStatus, InstanceStatus, Tally};
+
+/// An application.
+#[derive(Debug, Serialize)]
+pub(super) struct Application<'a> {
+    id: i32,
+    /// `null` where the id was adopted and nobody told the code.
+    code: Option<&'a str>,
+    /// What to call it: its code, or `unknown (-3)`.
+    label: String,
+    /// An agent brought the id along, and nobody told the code.
+    adopted: bool,
+    registered_at: String,
+    instances: Counts,
+}
+
+#[derive(Debug, Serialize)]
+struct Counts {
+    up: usize,
+    silent: usize,
+    down: usize,
+}
+
+/// An instance.
+#[derive(Debug, Serialize)]
+pub(super) struct Instance<'a> {
+    id: i32,
+    /// `null` where it was never told.
+    application_id: Option<i32>,
+    /// `null` where it was never told.
+    uuid: Option<&'a str>,
+    state: &'static str,
+    /// When it came into this state.
+    since: String,
+    why: Why,
+    /// It came with an id that this collector had not assigned, and keeps it.
+    adopted: bool,
+    registered_at: String,
+    last_seen_at: String,
+    /// `3.x` or `5.x`; `null` where its calls do not tell.
+    generation: Option<&'static str>,
+    properties: Told<'a>,
+}
+
+/// Why an instance is thought to be in its state.
+#[derive(Debug, Serialize)]
+struct Why {
+    /// In words.
+    sentence: String,
+    /// The evidence: what was last heard of it.
+    last_signal: &'static str,
+    last_seen_at: String,
+    /// The rule: how long it may be quiet, in milliseconds, before it is silent, and before it is down.
+    silent_after_ms: u64,
+    down_after_ms: u64,
+}
+
+/// What an agent said of its process, as an object. A name that it told more than once has an array of the values.
+#[derive(Debug)]
+struct Told<'a>(&'a Properties);
+
+/// A collector.
+#[derive(Debug, Serialize)]
+pub(super) struct Member<'a> {
+    /// Where the other collectors reach it, and what it is called.
+    pub(super) address: &'a str,
+    state: &'static str,
+    since: String,
+    version: &'a str,
+    agent_grpc: Option<&'a str>,
+    agent_jetty: Option<&'a str>,
+    ui: Option<&'a str>,
+}
+
+// === impl Application ===
+
+impl<'a> Application<'a> {
+    pub(super) fn of(status: &'a ApplicationStatus) -> Self {
+        let application = &status.application;
+        let Tally { up, silent, down } = status.instances;
+        let code = application.code.as_deref();
+        Self {
+            id: application.id.get(),
+            code,
+            label: code.map_or_else(|| format!("unknown ({})", application.id), str::to_owned),
+            adopted: code.is_none(),
+            registered_at: time(application.registered_at),
+            instances: Counts { up, silent, down },
+        }
+    }
+}
+
+// === impl Instance ===
+
+impl<'a> Instance<'a> {
+    pub(super) fn of(status: &'a InstanceStatus, terms: Terms) -> Self {
+        let instance = &status.instance;
+        Self {
+            id: instance.id.get(),
+            application_id: instance.application.map(ApplicationId::get),
+            uuid: instance.uuid.as_deref(),
+            state: state(status.state),
+            since: time(status.since),
+            why: Why::of(status, terms),
+            adopted: instance.adopted,
+            registered_at: time(instance.registered_at),
+            last_seen_at: time(status.last_seen),
+            generation: instance.generation.map(|generation| match generation {
+                Generation::V3 => "3.x",
+                Generation::V5 => "5.x",
+            }),
+            properties: Told(&instance.properties),
+        }
+    }
+}
+
+// === impl Why ===
+
+impl Why {
+    fn of(status: &InstanceStatus, terms: Terms) -> Self {
+        let last_seen_at = time(status.last_seen);
+        let heard = match status.signal {
+            Signal::Register => "its registration",
+            Signal::Recover => "its return after a reconnect",
+            Signal::Heartbeat => "a heartbeat",
+            Signal::JvmMetrics => "JVM metrics",
+            Signal::TraceSegment => "a trace segment",
+        };
+        let last = format!("the last sign of life was {heard} at {last_seen_at}");
+        let sentence = match status.state {
+            State::Up => format!("Up: {last}."),
+            State::Silent => format!(
+                "Silent: {last}, and none followed within {:?}.",
+                terms.silent_after
+            ),
+            State::Down => format!(
+                "Down: {last}, and none followed within {:?}.",
+                terms.down_after
+            ),
+        };
+        Self {
+            sentence,
+            last_signal: signal(status.signal),
+            last_seen_at,
+            silent_after_ms: millis(terms.silent_after),
+            down_after_ms: millis(terms.down_after),
+        }
+    }
+}
+
+// === impl Told ===
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            if self.0.iter().take(at).any(|(before, _)| before == name) {
+                continue;
+            }
+            let values = || self.0.iter().filter(|(n, _)| *n == name).map(|(_, v)| v);
+            match values().count() {
+                1 => object.serialize_entry(name, value)?,
+                _ => object.serialize_entry(name, &values().collect::<Vec<_>>())?,
+            }
+        }
+        object.end()
+    }
+}
+
+// === impl Member ===
+
+impl<'a> Member<'a> {
+    pub(super) fn of(member: &'a membership::Member) -> Self {
+        Self {
+            address: &member.address,
+            state: match member.state {
+                membership::State::Starting => "starting",
+                membership::State::Serving => "serving",
+                membership::State::Draining => "draining",
+            },
+            since: time(member.since),
+            version: &member.version,
+            agent_grpc: member.agent_grpc.as_deref(),
+            agent_jetty: member.agent_jetty.as_deref(),
+            ui: member.ui.as_deref(),
+        }
+    }
+}
+
+/// The word for a state of an instance.
+pub(super) fn state(state: State) -> &'static str {
+    match state {
+        State::Up => "up",
+        State::Silent => "silent",
+        State::Down => "down",
+    }
+}
+
+/// The word for a sign of life.
+pub(super) fn signal(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Register => "register",
+        Signal::Recover => "recover",
+        Signal::Heartbeat => "heartbeat",
+        Signal::JvmMetrics => "jvm_metrics",
+        Signal::TraceSegment => "trace_segment",
+    }
+}
+
+/// RFC 3339, UTC, with milliseconds; the first or last time that can be written so for one beyond.
+pub(super) fn time(timestamp: Timestamp) -> String {
+    let time = jiff::Timestamp::from_millisecond(timestamp.millis()).unwrap_or({
+        if timestamp.millis() < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        }
+    });
+    format!("{time:.3}")
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_in_utc_with_milliseconds() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_525_132_800_120, "2018-05-01T00:00:00.120Z"),
+            (i64::MIN, "-009999-01-02T01:59:59.000Z"),
+        ] {
+            assert_eq!(time(Timestamp::from_millis(millis)), text);
+        }
+        assert!(time(Timestamp::from_millis(i64::MAX)).starts_with("9999-12-3"));
+    }
+
+    #[test]
+    fn a_property_told_twice_is_an_array_in_the_place_of_the_first() {
+        let properties: Properties = [
+            ("ipv4", "10.0.0.1"),
+            ("os_name", "<script>\""),
+            ("ipv4", "10.0.0.2"),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(
+            serde_json::to_string(&Told(&properties)).unwrap(),
+            r#"{"ipv4":["10.0.0.1","10.0.0.2"],"os_name":"<script>\""}"#,
+        );
+    }
+}

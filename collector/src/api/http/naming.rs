@@ -1,0 +1,126 @@
+//! Where the collectors are: the one question of agents that costs them nothing to ask often.
+//!
+//! A list is encoded when the view changes and never for a request. `GET` is answered by [`FastPath`] in front of the
+//! router; the router has the same routes for everything else that may be asked of them, and for listeners without one.
+
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, Method, Request, Response, header::CONTENT_TYPE},
+    routing::get,
+};
+use futures_util::future::Either;
+use tower::Service;
+
+use super::{below, json::JSON, refusal};
+use crate::{
+    metrics::{Call, Metrics, Outcome, Protocol},
+    service::{
+        Services,
+        naming::{Handle, List},
+    },
+};
+
+/// Upstream's paths (protocols/skywalking.md section 2.2); agents up to 3.2.4 know the last one for the first.
+const PATHS: [(&str, List); 4] = [
+    ("/agent/gRPC", List::AgentGrpc),
+    ("/agent/jetty", List::AgentJetty),
+    ("/ui/jetty", List::Ui),
+    ("/agentstream/grpc", List::AgentGrpc),
+];
+
+/// One path, with all that an answer needs.
+#[derive(Debug)]
+struct Route {
+    path: String,
+    list: List,
+    call: Call,
+    headers: HeaderMap,
+    naming: Handle,
+}
+
+/// The naming face below `context_path`.
+pub fn router(services: &Services, context_path: &str) -> Router {
+    routes(services, context_path)
+        .fold(Router::new(), |router, route| {
+            let path = route.path.clone();
+            let route = get(answer).with_state(Arc::new(route));
+            router.route(&path, route)
+        })
+        .method_not_allowed_fallback(refusal::wrong_method)
+}
+
+async fn answer(State(route): State<Arc<Route>>) -> Response<Body> {
+    route.answer()
+}
+
+/// Answers the `GET`s of the naming face itself and passes everything else on, so that they do not pay for the router
+/// that a listener shares among its faces.
+#[derive(Clone, Debug)]
+pub struct FastPath<S> {
+    inner: S,
+    routes: Arc<[Route]>,
+}
+
+impl<S> FastPath<S> {
+    /// In front of `inner`, the naming face below `context_path`.
+    pub fn new(services: &Services, context_path: &str, inner: S) -> Self {
+        Self {
+            inner,
+            routes: routes(services, context_path).collect(),
+        }
+    }
+}
+
+impl<S, B> Service<Request<B>> for FastPath<S>
+where
+    S: Service<Request<B>, Response = Response<Body>>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Either<Ready<Result<Response<Body>, S::Error>>, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let asked = request.uri().path();
+        let route = self.routes.iter().find(|route| route.path == asked);
+        match route {
+            Some(route) if request.method() == Method::GET => {
+                Either::Left(ready(Ok(route.answer())))
+            }
+            _ => Either::Right(self.inner.call(request)),
+        }
+    }
+}
+
+// === impl Route ===
+
+impl Route {
+    fn answer(&self) -> Response<Body> {
+        self.call.count(Outcome::Ok);
+        let mut response = Response::new(Body::from(self.naming.body(self.list)));
+        *response.headers_mut() = self.headers.clone();
+        response
+    }
+}
+
+fn routes(services: &Services, context_path: &str) -> impl Iterator<Item = Route> {
+    let count = |metrics: &Metrics, path| metrics.call(Protocol::Http, path);
+    PATHS.into_iter().map(move |(path, list)| Route {
+        path: below(context_path, path),
+        list,
+        call: count(&services.metrics, path),
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, JSON)]),
+        naming: services.naming.clone(),
+    })
+}

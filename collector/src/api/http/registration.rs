@@ -1,0 +1,250 @@
+//! Registration for agents that speak HTTP: protocols/skywalking.md section 2.3.
+//!
+//! A batch answers what it can: a key that is unusable, or has no id in time, does not spoil the others. Only where
+//! nothing at all could be answered is the call refused. The clocks of agents (`rt`, `ht`) decide nothing.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, post},
+};
+use prometheus_client::metrics::counter::Counter;
+use rollcall_domain::{
+    AddressId, ApplicationId, InstanceId, inventory::NewInstance, liveness::Signal,
+};
+use serde_json::value::RawValue;
+
+use super::{
+    Limits, below,
+    json::{self, Object},
+    refusal::{self, Refusal},
+};
+use crate::{
+    metrics::{Outcome, Protocol},
+    service::{
+        Services,
+        heartbeat::Sign,
+        register::{Error, OperationRef},
+    },
+};
+
+mod segments;
+mod wire;
+
+/// What the handlers share.
+struct Face {
+    services: Services,
+    limits: Limits,
+    dropped_segments: Counter,
+}
+
+/// An answer, and how it is counted.
+type Answer = Result<(Outcome, Response), Refusal>;
+
+/// The registration face below `context_path`.
+pub fn router(services: &Services, limits: &Limits, context_path: &str) -> Router {
+    let face = Arc::new(Face {
+        services: services.clone(),
+        limits: *limits,
+        dropped_segments: services.metrics.dropped("segments"),
+    });
+    let path = |path| below(context_path, path);
+    Router::new()
+        .route(
+            &path("/application/register"),
+            face.post("/application/register", Face::applications),
+        )
+        .route(
+            &path("/instance/register"),
+            face.post("/instance/register", Face::instance),
+        )
+        .route(
+            &path("/instance/heartbeat"),
+            face.post("/instance/heartbeat", Face::heartbeat),
+        )
+        .route(
+            &path("/servicename/discovery"),
+            face.post("/servicename/discovery", Face::operations),
+        )
+        .route(
+            &path("/networkAddress/register"),
+            face.post("/networkAddress/register", Face::addresses),
+        )
+        .route(&path("/segments"), face.post("/segments", Face::segments))
+        .method_not_allowed_fallback(refusal::wrong_method)
+}
+
+// === impl Face ===
+
+impl Face {
+    /// A `POST` that reads the body whatever type it is said to be, has `handle` answer, and counts that.
+    fn post<F, A>(self: &Arc<Self>, call: &'static str, handle: F) -> MethodRouter
+    where
+        F: FnOnce(Arc<Self>, Bytes) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        let face = Arc::clone(self);
+        let call = face.services.metrics.call(Protocol::Http, call);
+        post(move |body: Body| async move {
+            let answer = match json::read(body, &face.limits).await {
+                Ok(body) => handle(face, body).await,
+                Err(refusal) => Err(refusal),
+            };
+            let (outcome, response) = match answer {
+                Ok(answered) => answered,
+                Err(refusal) => (refusal.outcome(), refusal.into_response()),
+            };
+            call.count(outcome);
+            response
+        })
+    }
+
+    async fn applications(self: Arc<Self>, body: Bytes) -> Answer {
+        let codes: Vec<String> = json::parse(&body)?;
+        let ids = self.services.register.applications(&codes).await;
+        let ids = in_time(ids, codes.len(), "application code")?;
+        let entries: Vec<_> = codes
+            .iter()
+            .zip(&ids)
+            .map(|(code, id)| wire::Application {
+                c: code,
+                i: id.map_or(0, ApplicationId::get),
+            })
+            .collect();
+        Ok((outcome(&ids), json::reply(&entries)))
+    }
+
+    async fn instance(self: Arc<Self>, body: Bytes) -> Answer {
+        let Object(new): Object<wire::NewInstance> = json::parse(&body)?;
+        let application = ApplicationId::new(new.ai).ok_or_else(|| zero("ai"))?;
+        let process = NewInstance {
+            application,
+            uuid: new.au.into(),
+            generation: None,
+            properties: new.oi.0.properties(),
+        };
+        let (outcome, id) = match self.services.register.instance(process).await {
+            Ok(id) => (Outcome::Ok, id.get()),
+            Err(Error::DeadlineExceeded) => (Outcome::Unassigned, 0),
+            Err(error) => return Err(Refusal::service("au", &error)),
+        };
+        let entry = wire::Instance { ai: new.ai, ii: id };
+        Ok((outcome, json::reply(&entry)))
+    }
+
+    async fn heartbeat(self: Arc<Self>, body: Bytes) -> Answer {
+        let Object(beat): Object<wire::Heartbeat> = json::parse(&body)?;
+        let sign = Sign {
+            instance: InstanceId::new(beat.ii).ok_or_else(|| zero("ii"))?,
+            application: None,
+            signal: Signal::Heartbeat,
+        };
+        match self.services.heartbeat.renew(sign).await {
+            Ok(()) => Ok((Outcome::Ok, json::reply(&wire::Done {}))),
+            Err(error) => Err(Refusal::service("ii", &error)),
+        }
+    }
+
+    async fn operations(self: Arc<Self>, body: Bytes) -> Answer {
+        let elements: Vec<&RawValue> = json::parse(&body)?;
+        let mut names = Vec::with_capacity(elements.len());
+        for (at, element) in elements.iter().enumerate() {
+            let Object(name): Object<wire::ServiceName> = json::parse_at(at, element.get())?;
+            names.push(name);
+        }
+        let mut asked: Vec<(&RawValue, OperationRef<'_>)> = Vec::with_capacity(names.len());
+        let mut fault = None;
+        for (at, (element, name)) in elements.iter().zip(&names).enumerate() {
+            match name.operation() {
+                Ok(operation) => asked.push((element, operation)),
+                Err(unusable) => fault = fault.or(Some((at, unusable))),
+            }
+        }
+        if let (true, Some((at, wire::Unusable { key, message }))) = (asked.is_empty(), fault) {
+            return Err(Refusal::invalid(format!("[{at}].{key}"), message));
+        }
+        let operations: Vec<_> = asked.iter().map(|(_, operation)| *operation).collect();
+        let ids = self.services.register.operations(&operations).await;
+        let ids = in_time(ids, operations.len(), "service name")?;
+        let entries: Vec<_> = asked
+            .iter()
+            .zip(&ids)
+            .filter_map(|((element, _), id)| {
+                Some(wire::Operation {
+                    si: (*id)?.get(),
+                    el: element,
+                })
+            })
+            .collect();
+        let outcome = if entries.len() == elements.len() {
+            Outcome::Ok
+        } else {
+            Outcome::Unassigned
+        };
+        Ok((outcome, json::reply(&entries)))
+    }
+
+    async fn addresses(self: Arc<Self>, body: Bytes) -> Answer {
+        let addresses: Vec<String> = json::parse(&body)?;
+        let ids = self.services.register.addresses(&addresses).await;
+        let ids = in_time(ids, addresses.len(), "network address")?;
+        let entries: Vec<_> = addresses
+            .iter()
+            .zip(&ids)
+            .map(|(address, id)| wire::Address {
+                i: id.map_or(0, AddressId::get),
+                n: address,
+            })
+            .collect();
+        Ok((outcome(&ids), json::reply(&entries)))
+    }
+
+    /// Segments prove their instances alive and are otherwise dropped. The ids in them were given out once: those this
+    /// collector does not know are adopted.
+    async fn segments(self: Arc<Self>, body: Bytes) -> Answer {
+        let told: segments::Told = json::parse(&body)?;
+        let service = |error| Refusal::service("", &error);
+        for (instance, application) in told.instances {
+            let signal = Signal::TraceSegment;
+            let sign = Sign {
+                instance,
+                application,
+                signal,
+            };
+            self.services.heartbeat.renew(sign).await.map_err(service)?;
+        }
+        let held = told.held.into_iter();
+        self.services.register.adopt(held).await.map_err(service)?;
+        self.dropped_segments.inc_by(told.count);
+        let response = ([(CONTENT_TYPE, json::JSON)], Body::empty()).into_response();
+        Ok((Outcome::Ok, response))
+    }
+}
+
+/// The ids of a batch: none at all where none was durable in time, as upstream answers then.
+fn in_time<I: Copy>(
+    ids: Result<Vec<Option<I>>, Error>,
+    count: usize,
+    field: &str,
+) -> Result<Vec<Option<I>>, Refusal> {
+    match ids {
+        Err(Error::DeadlineExceeded) => Ok(vec![None; count]),
+        ids => ids.map_err(|error| Refusal::service(field, &error)),
+    }
+}
+
+fn outcome<I>(ids: &[Option<I>]) -> Outcome {
+    if ids.iter().all(Option::is_some) {
+        Outcome::Ok
+    } else {
+        Outcome::Unassigned
+    }
+}
+
+fn zero(field: &str) -> Refusal {
+    Refusal::invalid(field, "must not be 0, which stands for no id")
+}

@@ -1,0 +1,138 @@
+//! The JSON of registration, key by key as upstream's (protocols/skywalking.md section 2.3). Unknown keys are skipped.
+
+use rollcall_domain::{
+    ApplicationId,
+    inventory::{Properties, SpanType},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    api::{http::json::Object, os_info},
+    service::register::OperationRef,
+};
+
+/// An entry of the answer of `/application/register`.
+#[derive(Debug, Serialize)]
+pub(super) struct Application<'a> {
+    pub(super) c: &'a str,
+    /// 0 while there is no id.
+    pub(super) i: i32,
+}
+
+/// The request of `/instance/register`.
+#[derive(Debug, Deserialize)]
+pub(super) struct NewInstance {
+    pub(super) ai: i32,
+    pub(super) au: String,
+    #[serde(rename = "rt")]
+    _registered_at: i64,
+    pub(super) oi: Object<OsInfo>,
+}
+
+/// `oi`, in the spellings of its readers: 5.x has `hostname` and `processNo`, 3.2.6 and 6.x `hostName` and `processId`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OsInfo {
+    os_name: Option<String>,
+    hostname: Option<String>,
+    host_name: Option<String>,
+    process_no: Option<i64>,
+    process_id: Option<i64>,
+    ipv4s: Option<Vec<String>>,
+}
+
+/// The answer of `/instance/register`.
+#[derive(Debug, Serialize)]
+pub(super) struct Instance {
+    pub(super) ai: i32,
+    /// 0 while there is no id.
+    pub(super) ii: i32,
+}
+
+/// The request of `/instance/heartbeat`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Heartbeat {
+    pub(super) ii: i32,
+    #[serde(rename = "ht")]
+    _at: i64,
+}
+
+/// The answer of `/instance/heartbeat`.
+#[derive(Debug, Serialize)]
+pub(super) struct Done {}
+
+/// An element of the request of `/servicename/discovery`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ServiceName {
+    ai: i32,
+    sn: String,
+    /// 3.2.6 does not tell: entry.
+    #[serde(default)]
+    st: i32,
+}
+
+/// An entry of the answer of `/servicename/discovery`.
+#[derive(Debug, Serialize)]
+pub(super) struct Operation<'a> {
+    pub(super) si: i32,
+    /// The element as it was asked, byte for byte.
+    pub(super) el: &'a RawValue,
+}
+
+/// An entry of the answer of `/networkAddress/register`.
+#[derive(Debug, Serialize)]
+pub(super) struct Address<'a> {
+    /// 0 while there is no id.
+    pub(super) i: i32,
+    pub(super) n: &'a str,
+}
+
+/// A value that is of the right type and means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unusable {
+    pub(super) key: &'static str,
+    pub(super) message: &'static str,
+}
+
+// === impl OsInfo ===
+
+impl OsInfo {
+    pub(super) fn properties(&self) -> Properties {
+        let host_name = self.hostname.as_deref().or(self.host_name.as_deref());
+        os_info::OsInfo {
+            os_name: self.os_name.as_deref().unwrap_or_default(),
+            host_name: host_name.unwrap_or_default(),
+            process_no: self.process_no.or(self.process_id).unwrap_or_default(),
+            ipv4s: self.ipv4s.as_deref().unwrap_or_default(),
+        }
+        .into()
+    }
+}
+
+// === impl ServiceName ===
+
+impl ServiceName {
+    pub(super) fn operation(&self) -> Result<OperationRef<'_>, Unusable> {
+        let application = ApplicationId::new(self.ai).ok_or(Unusable {
+            key: "ai",
+            message: "must not be 0, which stands for no id",
+        })?;
+        let span_type = match self.st {
+            0 => SpanType::Entry,
+            1 => SpanType::Exit,
+            2 => SpanType::Local,
+            _ => {
+                return Err(Unusable {
+                    key: "st",
+                    message: "must be 0 (entry), 1 (exit) or 2 (local)",
+                });
+            }
+        };
+        Ok(OperationRef {
+            application,
+            span_type,
+            name: &self.sn,
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! What agents tell of the process they run in, in the same words whichever protocol it came by.
+
+use rollcall_domain::inventory::Properties;
+
+/// The operating system, host and process of an agent, as far as it tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsInfo<'a> {
+    /// The operating system; empty if not told.
+    pub os_name: &'a str,
+    /// The host; empty if not told.
+    pub host_name: &'a str,
+    /// The number of the process; 0 if not told.
+    pub process_no: i64,
+    /// The addresses of the host.
+    pub ipv4s: &'a [String],
+}
+
+/// The most addresses of a host that are kept; the rest is not recorded.
+pub const MAX_ADDRESSES: usize = 32;
+
+/// The longest text that is kept, in characters; a longer one is cut. It is the width of upstream's columns.
+pub const MAX_TEXT: usize = 255;
+
+impl From<OsInfo<'_>> for Properties {
+    /// Names are those of 6.x agents: `os_name`, `host_name`, `process_no`, and `ipv4` once for each address. What was
+    /// not told is left out.
+    fn from(info: OsInfo<'_>) -> Self {
+        let process_no = match info.process_no {
+            0 => String::new(),
+            number => number.to_string(),
+        };
+        let addresses = info.ipv4s.iter().take(MAX_ADDRESSES);
+        [
+            ("os_name", info.os_name),
+            ("host_name", info.host_name),
+            ("process_no", &process_no),
+        ]
+        .into_iter()
+        .chain(addresses.map(|address| ("ipv4", address.as_str())))
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name, cut(value)))
+        .collect()
+    }
+}
+
+fn cut(text: &str) -> &str {
+    text.char_indices()
+        .nth(MAX_TEXT)
+        .map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_6x_agents_and_what_was_not_told_is_left_out() {
+        let ipv4s = ["10.0.0.1".to_owned(), "10.0.0.2".to_owned()];
+        let told = OsInfo {
+            os_name: "Linux",
+            process_no: 42,
+            ipv4s: &ipv4s,
+            ..OsInfo::default()
+        };
+        assert_eq!(
+            Properties::from(told).iter().collect::<Vec<_>>(),
+            [
+                ("os_name", "Linux"),
+                ("process_no", "42"),
+                ("ipv4", "10.0.0.1"),
+                ("ipv4", "10.0.0.2"),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_kept_of_one_process_is_bounded() {
+        let name = "é".repeat(10_000);
+        let ipv4s = vec![name.clone(); 10_000];
+        let told = OsInfo {
+            os_name: &name,
+            host_name: &name,
+            process_no: i64::MIN,
+            ipv4s: &ipv4s,
+        };
+        let kept = Properties::from(told);
+        assert_eq!(kept.iter().count(), 3 + MAX_ADDRESSES);
+        assert_eq!(kept.get("os_name").unwrap().chars().count(), MAX_TEXT);
+    }
+}
