@@ -7,8 +7,11 @@ use crate::Moment;
 
 /// Two words, each a moment with a code of one byte below it: when what was last heard, and since when which state.
 ///
-/// `heard` is written by whoever renews; `state` only under the lessor's lock. Every access is sequentially
-/// consistent: see [`Lessor`](super::Lessor) for what relies on it.
+/// `heard` is written by whoever renews, without a lock; `state` only under the lessor's lock. So there is one race: an
+/// instance is heard of just as it is found overdue. [`Lease::hear`] stores `heard`, then loads `state`;
+/// [`Lease::silence`] stores `state`, then loads `heard`. The four are sequentially consistent, so there is one order
+/// of them all, in which one of the two sees what the other stored: either the mark is taken back, or the renewal
+/// learns that the instance is not up and brings it back.
 pub(super) struct Lease {
     heard: AtomicI64,
     state: AtomicI64,
@@ -27,8 +30,22 @@ impl Lease {
         }
     }
 
-    pub(super) fn hear(&self, signal: Signal, now: Moment) {
+    /// Notes a signal. Answers whether the instance is up; if not, it has to be brought back under the lock.
+    pub(super) fn hear(&self, signal: Signal, now: Moment) -> bool {
         self.heard.store(pack(now, signal.code()), SeqCst);
+        self.state().0 == State::Up
+    }
+
+    /// Marks an instance that is up silent, on the evidence that this was the last signal. Answers whether the mark
+    /// stands: it is taken back if another signal came meanwhile.
+    pub(super) fn silence(&self, evidence: (Moment, Signal), now: Moment) -> bool {
+        let (state, since) = self.state();
+        self.enter(State::Silent, now);
+        let stands = self.heard() == evidence;
+        if !stands {
+            self.enter(state, since);
+        }
+        stands
     }
 
     pub(super) fn heard(&self) -> (Moment, Signal) {
@@ -73,7 +90,52 @@ const fn unpack(word: i64) -> (Moment, u8) {
 
 #[cfg(test)]
 mod tests {
+    use std::{hint, sync::atomic::AtomicUsize, thread};
+
     use super::*;
+
+    /// The race of the type's documentation, as tight as can be, over and over.
+    #[test]
+    fn a_signal_that_meets_the_mark_is_noticed_by_one_of_the_two() {
+        const ROUNDS: usize = 100_000;
+        let at = |round: usize| Moment::from_millis(i64::try_from(round).unwrap());
+        let leases: Vec<_> = (0..ROUNDS)
+            .map(|_| Lease::new(at(0), Signal::Register, State::Up, at(0)))
+            .collect();
+        // Neither begins a round before the other one is there.
+        let places = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        let meet = |me: usize, round: usize| {
+            places[me].store(round, SeqCst);
+            for turn in 0_u64.. {
+                if places[1 - me].load(SeqCst) >= round {
+                    break;
+                }
+                if turn % 256 == 255 {
+                    thread::yield_now();
+                }
+                hint::spin_loop();
+            }
+        };
+        let (up, silent): (Vec<_>, Vec<_>) = thread::scope(|scope| {
+            let renewer = scope.spawn(|| {
+                let hear = |(round, lease): (usize, &Lease)| {
+                    meet(0, round);
+                    lease.hear(Signal::Heartbeat, at(round))
+                };
+                (1..).zip(&leases).map(hear).collect()
+            });
+            let silence = |(round, lease): (usize, &Lease)| {
+                meet(1, round);
+                lease.silence((at(0), Signal::Register), at(round))
+            };
+            let silent = (1..).zip(&leases).map(silence).collect();
+            (renewer.join().unwrap(), silent)
+        });
+        for (lease, (up, silent)) in leases.iter().zip(up.into_iter().zip(silent)) {
+            assert!(!(up && silent), "told up, marked silent");
+            assert_eq!(lease.state().0 == State::Silent, silent);
+        }
+    }
 
     #[test]
     fn what_is_packed_comes_back_on_both_sides_of_the_start() {

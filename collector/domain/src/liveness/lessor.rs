@@ -19,17 +19,12 @@ const SLOTS: usize = 4096;
 ///
 /// # How renewing and expiring meet
 ///
-/// Renewing an instance that is up takes no lock: it stores when the instance was heard, then loads the state, and is
-/// done if that is [`State::Up`]. All else, expiring above all, happens under one lock, and only there is a state
-/// written. So there is one race: an instance is renewed just as it is found expired. Expiring stores the state
-/// [`State::Silent`], then loads once more when the instance was heard. The four accesses are sequentially consistent,
-/// so there is one order of them all: if the renewal loaded the state before `Silent` was stored, it had stored its
-/// moment before that, and expiring finds it and takes the mark back unreported. Otherwise the renewal sees `Silent`,
-/// waits for the lock and, if it is still marked then, brings it back up. Either way the instance ends up, and the
-/// transitions that were reported are those that happened.
+/// Renewing an instance that is up takes no lock: it notes the signal, sees that the instance is up, and is done. All
+/// else, expiring above all, happens under one lock, and only there is a state written. Whoever renews an instance that
+/// is not up waits for the lock and then, if it is still not up, brings it back. `lease.rs` says how no renewal is
+/// lost on the way. So a renewed instance ends up, and the transitions that are reported are those that happened.
 ///
-/// Marking a silent instance down needs no second look: a renewal sees that it is not up whether it finds `Silent` or
-/// `Down`, and waits for the lock.
+/// Marking a silent instance down needs no care: a renewal sees that it is not up, whether it finds it silent or down.
 ///
 /// # The wheel is lazy
 ///
@@ -122,8 +117,7 @@ impl Lessor {
     pub fn renew(&self, instance: InstanceId, signal: Signal, now: Moment) -> Option<Renewal> {
         let leases = self.leases.pin();
         let lease = leases.get(&instance)?;
-        lease.hear(signal, now);
-        if lease.state().0 == State::Up {
+        if lease.hear(signal, now) {
             return Some(Renewal::Kept);
         }
         let mut ledger = self.ledger.lock();
@@ -250,9 +244,7 @@ impl Lessor {
         let next_look = now.after(self.terms.silent_after);
         let to = match from {
             (State::Up, _) => {
-                lease.enter(State::Silent, now);
-                if lease.heard() != evidence {
-                    lease.enter(State::Up, from.1);
+                if !lease.silence(evidence, now) {
                     ledger.wheel.insert(instance, next_look);
                     return None;
                 }

@@ -1,100 +1,109 @@
 //! Renewing beside expiring.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    hint,
+    sync::atomic::{AtomicI64, AtomicUsize, Ordering::SeqCst},
     thread,
 };
 
 use super::*;
 
-const RENEWERS: i32 = 6;
-const INSTANCES: i32 = 8;
-const ROUNDS: i64 = 20_000;
+const RENEWERS: usize = 3;
+const INSTANCES: i32 = 64;
+const ROUNDS: i64 = 3_000;
+/// Milliseconds until silent, and again until down.
+const TERM: i64 = 1_000;
 
-/// However renewals and expiry meet: the transitions form one unbroken story per instance, and whoever was renewed
-/// last is up, with an entry to find it by when it turns quiet.
+/// The start of a round: a later time, at which every lease is overdue.
+#[derive(Default)]
+struct Round {
+    now: AtomicI64,
+    finished: AtomicUsize,
+}
+
+/// However renewals and expiry meet: who was renewed is up afterwards, and the transitions form one unbroken story.
 #[test]
 fn no_transition_is_lost_or_made_up() {
-    // As short as a tick, so that every renewal meets an expiry.
-    let term = Duration::from_millis(100);
+    let term = Duration::from_millis(TERM.unsigned_abs());
     let lessor = Lessor::new(Terms {
         silent_after: term,
         down_after: 2 * term,
     });
-    let clock = AtomicI64::new(0);
     grant(&lessor, INSTANCES);
-    let mut story = thread::scope(|scope| {
+    let round = Round::default();
+    let (story, ends) = thread::scope(|scope| {
         let renewers: Vec<_> = (0..RENEWERS)
-            .map(|first| {
-                scope.spawn({
-                    let (lessor, clock) = (&lessor, &clock);
-                    move || renew_all(lessor, clock, first)
-                })
-            })
+            .map(|_| scope.spawn(|| renew_every_round(&lessor, &round)))
             .collect();
-        let mut story = Vec::new();
-        for round in 1..=ROUNDS {
-            clock.store(round * 100, Ordering::SeqCst);
-            while lessor.expire(at(round * 100), 3, &mut story) {}
-        }
-        clock.store(i64::MAX, Ordering::SeqCst);
+        let (mut story, ends) = expire_every_round(&lessor, &round);
         for renewer in renewers {
             story.extend(renewer.join().unwrap());
         }
-        story
+        (story, ends)
     });
-    let end = (ROUNDS + 1) * 100;
-    for number in 1..=INSTANCES {
-        story.extend(renew(&lessor, number, end));
-    }
-    check(&mut story);
-    assert_eq!(
-        lessor.counts(),
-        Counts {
-            up: 8,
-            silent: 0,
-            down: 0,
-            filed: 8
+    let all_up = Counts {
+        up: 64,
+        silent: 0,
+        down: 0,
+        filed: 64,
+    };
+    assert_eq!(ends.iter().find(|counts| **counts != all_up), None);
+    check(story);
+}
+
+/// Everything that expired, and how each round ended. It must not panic: the renewers wait for its last word.
+fn expire_every_round(lessor: &Lessor, round: &Round) -> (Vec<Transition>, Vec<Counts>) {
+    let (mut story, mut ends) = (Vec::new(), Vec::new());
+    for number in 1..=ROUNDS {
+        let mut now = number * 3 * TERM;
+        // Renewals meet the mark silent in one round, and the mark down in the next.
+        if number % 2 == 0 {
+            story.extend(expire(lessor, now - TERM));
+        } else {
+            now -= TERM;
         }
-    );
-    assert_eq!(
-        expire(&lessor, end + 200).len(),
-        8,
-        "all are still looked at"
-    );
-}
-
-fn renew(lessor: &Lessor, number: i32, now: i64) -> Option<Transition> {
-    match lessor
-        .renew(id(number), Signal::Heartbeat, at(now))
-        .unwrap()
-    {
-        Renewal::Granted | Renewal::Kept => None,
-        Renewal::Returned(back) => Some(back),
+        round.finished.store(0, SeqCst);
+        round.now.store(now, SeqCst);
+        // Begins a little later each time, so that the two meet at every place.
+        (0..number % 97 * 8).for_each(|_| hint::spin_loop());
+        story.extend(expire(lessor, now));
+        wait(|| round.finished.load(SeqCst) == RENEWERS);
+        ends.push(lessor.counts());
     }
+    round.now.store(i64::MAX, SeqCst);
+    (story, ends)
 }
 
-/// Renews one instance after the other until the clock ends.
-fn renew_all(lessor: &Lessor, clock: &AtomicI64, first: i32) -> Vec<Transition> {
-    let mut story = Vec::new();
-    for turn in first.. {
-        let now = clock.load(Ordering::SeqCst);
-        if now == i64::MAX {
-            break;
+/// Renews all instances once a round, against the order in which they are looked at, so that the two meet.
+fn renew_every_round(lessor: &Lessor, round: &Round) -> Vec<Transition> {
+    let (mut story, mut before) = (Vec::new(), 0);
+    loop {
+        wait(|| round.now.load(SeqCst) != before);
+        before = round.now.load(SeqCst);
+        if before == i64::MAX {
+            return story;
         }
-        let number = 1 + turn % INSTANCES;
-        story.extend(renew(lessor, number, now));
-        let state = lessor.view(id(number)).unwrap().state;
-        let stalled = clock.load(Ordering::SeqCst) - now >= 100;
-        assert!(
-            state == State::Up || stalled,
-            "renewed at {now} and {state:?}"
-        );
+        for number in (1..=INSTANCES).rev() {
+            let renewal = lessor.renew(id(number), Signal::Heartbeat, at(before));
+            if let Some(Renewal::Returned(back)) = renewal {
+                story.push(back);
+            }
+        }
+        round.finished.fetch_add(1, SeqCst);
     }
-    story
 }
 
-fn check(story: &mut [Transition]) {
+/// Looks so often that nothing is missed, and lets others run now and then.
+fn wait(until: impl Fn() -> bool) {
+    while !until() {
+        (0..100)
+            .take_while(|_| !until())
+            .for_each(|_| hint::spin_loop());
+        thread::yield_now();
+    }
+}
+
+fn check(mut story: Vec<Transition>) {
     story.sort_by_key(|transition| transition.number);
     let mut states: HashMap<InstanceId, State> = HashMap::new();
     for (number, transition) in (1_u64..).zip(story) {
@@ -102,6 +111,9 @@ fn check(story: &mut [Transition]) {
         let before = states.insert(transition.instance, transition.to);
         assert_eq!(before.unwrap_or(State::Up), transition.from);
         assert_ne!(transition.from, transition.to);
+        let quiet = transition.at.since(transition.last_seen);
+        let overdue = quiet >= Duration::from_millis(TERM.unsigned_abs());
+        assert_eq!(overdue, transition.to != State::Up, "{transition:?}");
     }
     assert!(states.values().all(|state| *state == State::Up));
 }
