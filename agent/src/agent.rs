@@ -82,7 +82,6 @@ impl Agent {
     /// [full](Builder::operation_limit) queues nothing more, and nor are names queued that are empty or longer than
     /// 1,024 bytes; that is [counted](crate::Counts::dictionary_dropped). An id may change when a collector loses its
     /// store: ask each time instead of keeping it.
-    #[must_use]
     pub fn operation(&self, name: &str, span: SpanType) -> Option<OperationId> {
         let query = OperationRef { span, name };
         self.lookup(name, |shared| {
@@ -92,7 +91,6 @@ impl Agent {
 
     /// The id of a remote peer, such as `db:3306`. As [`operation`](Self::operation), with its own
     /// [limit](Builder::address_limit).
-    #[must_use]
     pub fn address(&self, address: &str) -> Option<AddressId> {
         self.lookup(address, |shared| {
             shared.addresses.lookup(address, || address.into())

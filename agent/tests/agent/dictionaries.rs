@@ -1,0 +1,145 @@
+//! Ids for names and addresses.
+
+use rollcall_agent::{Agent, SpanType};
+use tonic::Code;
+
+use crate::{
+    fake::{Behaviour, Call, Collector, PATIENCE, Seen},
+    harness::{builder, running_on, until, until_running},
+};
+
+/// Asks until there is an id. An id comes with the next register interval, and nothing tells that it did.
+fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let mut polls = 0;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        polls += 1;
+        assert!(polls < PATIENCE.as_millis(), "waited in vain for an id");
+        std::thread::park_timeout(std::time::Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_miss_is_none_and_the_id_is_there_later() {
+    let collector = Collector::start();
+    let agent = running_on(&collector);
+    assert_eq!(agent.operation("GET /orders", SpanType::Entry), None);
+    assert_eq!(agent.address("db:3306"), None);
+    let entry = eventually(|| agent.operation("GET /orders", SpanType::Entry));
+    let exit = eventually(|| agent.operation("GET /orders", SpanType::Exit));
+    assert_ne!(entry, exit);
+    eventually(|| agent.address("db:3306"));
+    let Seen::Operations(operations) = collector.wait_for(Call::Operations, 1) else {
+        panic!()
+    };
+    assert_eq!(
+        Some(operations.elements[0].application_id),
+        agent.status().application_id.map(|id| id.get())
+    );
+    assert_eq!(operations.elements[0].service_name, "GET /orders");
+}
+
+#[test]
+fn names_queued_before_there_is_a_collector_are_asked_for() {
+    let collector = Collector::start();
+    let agent = builder()
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    assert_eq!(agent.operation("early", SpanType::Local), None);
+    eventually(|| agent.operation("early", SpanType::Local));
+}
+
+#[test]
+fn what_does_not_fit_is_dropped_and_counted() {
+    let collector = Collector::start();
+    let agent = builder()
+        .operation_limit(3)
+        .address_limit(1)
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    for n in 0..5 {
+        agent.operation(&format!("operation {n}"), SpanType::Entry);
+        agent.address(&format!("host-{n}:1"));
+    }
+    assert_eq!(agent.status().counts.dictionary_dropped, 2 + 4);
+    agent.operation("", SpanType::Entry);
+    agent.operation(&"x".repeat(1025), SpanType::Entry);
+    assert_eq!(agent.status().counts.dictionary_dropped, 2 + 4 + 2);
+    eventually(|| agent.operation("operation 2", SpanType::Entry));
+    assert_eq!(agent.operation("operation 3", SpanType::Entry), None);
+}
+
+#[test]
+fn a_large_dictionary_goes_over_in_messages_below_the_limit() {
+    const NAMES: usize = 20_000;
+    let collector = Collector::start();
+    let agent = builder()
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    let name = |n: usize| format!("{n:0>500}");
+    for n in 0..NAMES {
+        agent.operation(&name(n), SpanType::Exit);
+    }
+    for n in 0..NAMES {
+        eventually(|| agent.operation(&name(n), SpanType::Exit));
+    }
+    let sizes = collector.read(|state| state.seen.iter().map(Seen::bytes).collect::<Vec<_>>());
+    assert!(sizes.iter().sum::<usize>() >= NAMES * 500);
+    assert!(
+        sizes.iter().all(|size| *size <= 256 * 1024),
+        "{:?}",
+        sizes.iter().max()
+    );
+    assert_eq!(agent.status().counts.call_failures, 0);
+}
+
+#[test]
+fn after_a_lost_store_ids_are_right_again() {
+    let collector = Collector::start();
+    let agent = running_on(&collector);
+    let ids = |agent: &Agent| {
+        (
+            eventually(|| agent.operation("GET /", SpanType::Entry)),
+            eventually(|| agent.address("db:1")),
+        )
+    };
+    let before = ids(&agent);
+    let at = collector.socket();
+    drop(collector);
+    until(&agent, "no collector", |status| status.collector.is_none());
+    assert_eq!(ids(&agent), before, "known ids stay in use meanwhile");
+    let _collector = Collector::start_at(at, 1000);
+    until_running(&agent);
+    eventually(|| (agent.status().counts.ids_changed == 2).then_some(()));
+    let after = ids(&agent);
+    assert!(after.0.get() > 1000 && after.1.get() > 1000, "{after:?}");
+}
+
+#[test]
+fn a_collector_without_addresses_still_gives_names() {
+    let collector = Collector::start();
+    collector.script(Call::Addresses, Behaviour::Fail(Code::Unimplemented));
+    let agent = running_on(&collector);
+    agent.address("db:1");
+    eventually(|| agent.operation("GET /", SpanType::Entry));
+    assert_eq!(agent.address("db:1"), None);
+    collector.script(Call::Addresses, Behaviour::Answer);
+    eventually(|| agent.address("db:1"));
+}
+
+#[test]
+fn names_without_an_id_are_asked_for_until_they_have_one() {
+    let collector = Collector::start();
+    collector.script(Call::Operations, Behaviour::NoId);
+    let agent = running_on(&collector);
+    agent.operation("GET /", SpanType::Entry);
+    collector.wait_for(Call::Operations, 3);
+    assert_eq!(agent.operation("GET /", SpanType::Entry), None);
+    collector.script(Call::Operations, Behaviour::Answer);
+    eventually(|| agent.operation("GET /", SpanType::Entry));
+}

@@ -1,0 +1,125 @@
+//! Finding collectors.
+
+use std::time::Duration;
+
+use rollcall_agent::{Activity, Phase};
+
+use crate::{
+    fake::{Answer, Collector, Naming},
+    harness::{builder, naming_for, nobody, until, until_running},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn without_a_collector_the_agent_waits_and_says_why() {
+    let agent = builder()
+        .collectors([nobody().to_string()])
+        .start()
+        .unwrap();
+    let status = until(&agent, "an error", |status| status.last_error.is_some());
+    assert_eq!(
+        (status.phase, status.collector),
+        (Phase::Unregistered, None)
+    );
+    assert_eq!(status.last_error.unwrap().activity, Activity::Discovery);
+}
+
+#[test]
+fn a_collector_that_appears_later_is_found() {
+    let (naming_at, collector_at) = (nobody(), nobody());
+    let agent = builder()
+        .collectors([naming_at.to_string()])
+        .start()
+        .unwrap();
+    until(&agent, "a failure", |status| {
+        status.counts.naming_failures > 0
+    });
+    let _naming = Naming::start_at(naming_at, Answer::List(vec![collector_at.to_string()]));
+    until(&agent, "no connection", |status| {
+        status.counts.connection_failures > 0
+    });
+    let collector = Collector::start_at(collector_at, 0);
+    assert_eq!(until_running(&agent).members, [collector.address()]);
+}
+
+/// Every way of a naming server to be of no use.
+fn useless() -> Vec<Answer> {
+    vec![
+        Answer::Status(500),
+        Answer::Status(404),
+        Answer::Body("<html>not JSON</html>"),
+        Answer::Body("{\"a\": 1}"),
+        Answer::Body("[]"),
+        Answer::Body(""),
+        Answer::Body("[\"not an address\"]"),
+        Answer::Raw(b"\x00\x01\x02 not HTTP\r\n\r\n"),
+        Answer::Endless,
+        Answer::Hang,
+        Answer::Close,
+    ]
+}
+
+#[test]
+fn a_useless_naming_server_is_passed_over_within_the_tick() {
+    let collector = Collector::start();
+    let good = naming_for(&[&collector]);
+    for answer in useless() {
+        let bad = Naming::start(answer.clone());
+        // Whichever is asked first: both orders come up over the round of answers.
+        let agent = builder()
+            .discovery_interval(HOUR)
+            .collectors([bad.address(), good.address()])
+            .start()
+            .unwrap();
+        until_running(&agent);
+        assert!(
+            bad.requests().len() <= 1,
+            "{answer:?} asked again within a tick"
+        );
+    }
+}
+
+#[test]
+fn useless_naming_servers_leave_the_last_good_list() {
+    let collector = Collector::start();
+    let naming = naming_for(&[&collector]);
+    let agent = builder().collectors([naming.address()]).start().unwrap();
+    let before = until_running(&agent);
+    for answer in useless() {
+        let asked = naming.requests().len();
+        let failed = agent.status().counts.naming_failures;
+        naming.answers(answer);
+        naming.wait_for_requests(asked + 2);
+        let now = until(&agent, "a failure", |status| {
+            status.counts.naming_failures > failed
+        });
+        assert_eq!((now.phase, &now.members), (Phase::Running, &before.members));
+    }
+    assert_eq!(agent.status().counts.connections, 1, "it moved");
+}
+
+#[test]
+fn a_changed_list_is_taken_over() {
+    let (first, second) = (Collector::start(), Collector::start());
+    let naming = naming_for(&[&first]);
+    let agent = builder().collectors([naming.address()]).start().unwrap();
+    until_running(&agent);
+    naming.answers(Answer::List(vec![second.address()]));
+    until(&agent, "the new list", |status| {
+        status.members == [second.address()]
+    });
+    drop(first);
+    until(&agent, "the other collector", |status| {
+        status.collector == Some(second.address())
+    });
+}
+
+#[test]
+fn the_list_is_asked_for_as_upstream_does() {
+    let collector = Collector::start();
+    let naming = naming_for(&[&collector]);
+    let agent = builder().collectors([naming.address()]).start().unwrap();
+    until_running(&agent);
+    assert_eq!(naming.requests()[0], "GET /agent/gRPC HTTP/1.1");
+}

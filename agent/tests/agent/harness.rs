@@ -1,0 +1,60 @@
+//! Agents that live faster than real ones.
+
+use std::{iter, net::SocketAddr, time::Duration};
+
+use rollcall_agent::{Agent, Builder, Phase, Status};
+
+use crate::fake::{Answer, Collector, Naming, PATIENCE};
+
+pub(crate) fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// Periods of milliseconds, heartbeats practically never, and no environment.
+pub(crate) fn builder() -> Builder {
+    Agent::builder("orders")
+        .environment(iter::empty::<(String, String)>())
+        .discovery_interval(ms(60))
+        .discovery_timeout(ms(500))
+        .channel_interval(ms(60))
+        .connect_timeout(ms(1000))
+        .register_interval(ms(10))
+        .call_timeout(ms(5000))
+}
+
+/// Waits until the agent's status is as wanted.
+pub(crate) fn until(agent: &Agent, what: &str, wanted: impl FnMut(&Status) -> bool) -> Status {
+    let status = agent.subscribe().wait_for(PATIENCE, wanted);
+    status.unwrap_or_else(|last| panic!("waited in vain for {what}; last seen: {last:#?}"))
+}
+
+pub(crate) fn until_running(agent: &Agent) -> Status {
+    until(agent, "running", |status| status.phase == Phase::Running)
+}
+
+/// An agent that runs on this collector, without discovery.
+pub(crate) fn running_on(collector: &Collector) -> Agent {
+    let agent = builder()
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    until_running(&agent);
+    agent
+}
+
+pub(crate) fn naming_for(collectors: &[&Collector]) -> Naming {
+    Naming::start(Answer::List(
+        collectors
+            .iter()
+            .map(|collector| collector.address())
+            .collect(),
+    ))
+}
+
+/// An address where nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}

@@ -1,0 +1,16 @@
+//! The agent against naming servers and collectors that misbehave as told, over real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail like tests; clippy knows only the test functions themselves"
+)]
+
+mod channel;
+mod dictionaries;
+mod discovery;
+mod fake;
+mod harness;
+mod registration;
+mod shutdown;
+mod start;

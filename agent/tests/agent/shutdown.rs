@@ -1,0 +1,221 @@
+//! Ending, in every state.
+
+use std::{net::TcpListener, time::Duration};
+
+use rollcall_agent::{Agent, Phase};
+use tokio::time::Instant;
+use tonic::Code;
+
+use crate::{
+    fake::{Answer, Behaviour, Call, Collector, Naming, PATIENCE},
+    harness::{builder, naming_for, nobody, running_on, until},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Shuts down, and again, each within a second.
+fn ends(agent: &Agent, state: &str) {
+    for _ in 0..2 {
+        let before = Instant::now();
+        agent
+            .shutdown(SECOND)
+            .unwrap_or_else(|error| panic!("{state}: {error}"));
+        assert!(before.elapsed() < SECOND, "{state}");
+    }
+    let status = agent.status();
+    assert_eq!(
+        (status.phase, status.collector),
+        (Phase::Stopped, None),
+        "{state}"
+    );
+}
+
+#[test]
+fn at_once() {
+    ends(
+        &builder()
+            .collectors([nobody().to_string()])
+            .start()
+            .unwrap(),
+        "just started",
+    );
+}
+
+#[test]
+fn while_nobody_is_there() {
+    let agent = builder()
+        .collectors([nobody().to_string()])
+        .start()
+        .unwrap();
+    until(&agent, "failures", |status| {
+        status.counts.naming_failures > 1
+    });
+    ends(&agent, "no naming server");
+    let agent = builder()
+        .direct_collectors([nobody().to_string()])
+        .start()
+        .unwrap();
+    until(&agent, "failures", |status| {
+        status.counts.connection_failures > 1
+    });
+    ends(&agent, "no collector");
+}
+
+#[test]
+fn while_the_naming_server_misbehaves() {
+    for answer in [
+        Answer::Hang,
+        Answer::Status(500),
+        Answer::Body("garbage"),
+        Answer::Body("[]"),
+        Answer::Endless,
+    ] {
+        let naming = Naming::start(answer.clone());
+        let agent = builder()
+            .discovery_timeout(PATIENCE)
+            .collectors([naming.address()])
+            .start()
+            .unwrap();
+        naming.wait_for_requests(1);
+        ends(&agent, &format!("naming server: {answer:?}"));
+    }
+}
+
+#[test]
+fn while_every_call_misbehaves() {
+    let calls = [
+        Call::Application,
+        Call::Instance,
+        Call::Heartbeat,
+        Call::Operations,
+        Call::Addresses,
+    ];
+    let codes = (1..17).map(Code::from_i32).map(Behaviour::Fail);
+    for behaviour in codes.chain([Behaviour::Hang, Behaviour::NoId]) {
+        let collector = Collector::start();
+        for call in calls {
+            collector.script(call, behaviour);
+        }
+        let agent = builder()
+            .call_timeout(PATIENCE)
+            .direct_collectors([collector.address()])
+            .start()
+            .unwrap();
+        collector.wait_for(Call::Application, 1);
+        ends(&agent, &format!("{behaviour:?}"));
+    }
+}
+
+#[test]
+fn in_the_middle_of_each_call() {
+    for call in [
+        Call::Instance,
+        Call::Heartbeat,
+        Call::Operations,
+        Call::Addresses,
+    ] {
+        let collector = Collector::start();
+        collector.script(call, Behaviour::Hang);
+        let agent = builder()
+            .call_timeout(PATIENCE)
+            .heartbeat_after(Duration::from_millis(if call == Call::Heartbeat {
+                1
+            } else {
+                60_000
+            }))
+            .direct_collectors([collector.address()])
+            .start()
+            .unwrap();
+        agent.operation("GET /", rollcall_agent::SpanType::Entry);
+        if call == Call::Addresses {
+            agent.address("db:1");
+        }
+        collector.wait_for(call, 1);
+        ends(&agent, &format!("in {call:?}"));
+    }
+}
+
+#[test]
+fn while_a_peer_accepts_and_says_nothing() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap().to_string();
+    let agent = builder()
+        .call_timeout(PATIENCE)
+        .direct_collectors([at])
+        .start()
+        .unwrap();
+    until(&agent, "a connection", |status| status.collector.is_some());
+    ends(&agent, "silent peer");
+}
+
+#[test]
+fn while_it_runs_and_after_its_collector_is_gone() {
+    let collector = Collector::start();
+    ends(&running_on(&collector), "running");
+    let agent = running_on(&collector);
+    drop(collector);
+    until(&agent, "no collector", |status| status.collector.is_none());
+    ends(&agent, "collector killed");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn within_a_single_threaded_runtime() {
+    let naming = Naming::start(Answer::Hang);
+    ends(
+        &builder().collectors([naming.address()]).start().unwrap(),
+        "current thread",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn within_a_multi_threaded_runtime() {
+    let naming = Naming::start(Answer::Hang);
+    ends(
+        &builder().collectors([naming.address()]).start().unwrap(),
+        "multi thread",
+    );
+}
+
+#[test]
+fn by_many_threads_at_once() {
+    let collector = Collector::start();
+    let agent = running_on(&collector);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| agent.shutdown(SECOND).unwrap());
+        }
+    });
+}
+
+#[test]
+fn a_drop_does_not_hang_and_ends_the_thread() {
+    let collector = Collector::start();
+    let naming = naming_for(&[&collector]);
+    collector.script(Call::Application, Behaviour::Hang);
+    let agent = builder()
+        .call_timeout(PATIENCE)
+        .collectors([naming.address()])
+        .start()
+        .unwrap();
+    collector.wait_for(Call::Application, 1);
+    let mut changes = agent.subscribe();
+    let clone = agent.clone();
+    drop(agent);
+    assert_ne!(clone.status().phase, Phase::Stopped, "a clone keeps it");
+    drop(clone);
+    changes
+        .wait_for(PATIENCE, |status| status.phase == Phase::Stopped)
+        .unwrap();
+}
+
+#[test]
+fn a_stopped_agent_still_takes_calls() {
+    let collector = Collector::start();
+    let agent = running_on(&collector);
+    agent.shutdown(SECOND).unwrap();
+    agent.segment_finished();
+    assert_eq!(agent.address("db:1"), None);
+    let status = agent.status();
+    assert_eq!((status.phase, status.stalled_for), (Phase::Stopped, None));
+    assert_eq!(agent.subscribe().wait(SECOND), None);
+}

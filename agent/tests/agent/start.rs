@@ -1,0 +1,108 @@
+//! What `start` checks, and where an agent can live.
+
+use rollcall_agent::{Agent, Error, Origin, Phase};
+
+use crate::{
+    fake::{Collector, PATIENCE},
+    harness::{builder, nobody, running_on, until_running},
+};
+
+#[test]
+fn bad_configuration_is_all_that_start_refuses() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        &file,
+        "collector.servers = here\ncollector.discovery_check_interval = soon\n",
+    )
+    .unwrap();
+    let started = Agent::builder("")
+        .environment([("SW_AGENT_INSTANCE_UUID", "a\tb")])
+        .config_file(file.path())
+        .start();
+    let Err(Error::Config(problems)) = started else {
+        panic!("{started:?}")
+    };
+    let mut places: Vec<_> = problems
+        .iter()
+        .map(|problem| (problem.origin.to_string(), &*problem.key))
+        .collect();
+    places.sort();
+    let path = file.path().display();
+    assert_eq!(
+        places,
+        [
+            (format!("{path}:1"), "collector.servers"),
+            (format!("{path}:2"), "collector.discovery_check_interval"),
+            ("SW_AGENT_INSTANCE_UUID".to_owned(), "agent.instance_uuid"),
+            ("builder".to_owned(), "agent.application_code"),
+        ]
+    );
+    assert!(
+        builder()
+            .direct_collectors([nobody().to_string()])
+            .start()
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_mistake() {
+    let started = builder()
+        .config_file("/nowhere/agent.config")
+        .direct_collectors(["c:1"])
+        .start();
+    let Err(Error::Config(problems)) = started else {
+        panic!("{started:?}")
+    };
+    assert_eq!(
+        (problems.len(), &problems[0].origin, &*problems[0].key),
+        (1, &Origin::Builder, "config_file")
+    );
+}
+
+#[test]
+fn it_lives_in_no_runtime_at_all() {
+    let collector = Collector::start();
+    let status = running_on(&collector).status();
+    assert_eq!(status.collector, Some(collector.address()));
+    assert_eq!(status.stalled_for, None);
+}
+
+/// Registers, tells its changes to async code, and shuts down, all on a runtime's thread.
+async fn lives(collector: &Collector) {
+    let agent = builder()
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    let mut changes = agent.subscribe();
+    let running = async {
+        while agent.status().phase != Phase::Running {
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, running).await.unwrap();
+    agent.shutdown(PATIENCE).unwrap();
+    while changes.changed().await.is_some() {}
+    assert_eq!(agent.status().phase, Phase::Stopped);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn it_lives_in_a_single_threaded_runtime() {
+    lives(&Collector::start()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_lives_in_a_multi_threaded_runtime() {
+    lives(&Collector::start()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_whose_time_stands_still_does_not_stop_it() {
+    let collector = Collector::start();
+    let agent = builder()
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    until_running(&agent);
+    agent.shutdown(PATIENCE).unwrap();
+}
