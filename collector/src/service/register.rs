@@ -64,6 +64,8 @@ pub struct Recovery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Held {
     Application(ApplicationId),
+    /// An instance that it knows of. That is no sign of life of that instance, so it gets no lease.
+    Instance(InstanceId),
     Operation(OperationId),
     Address(AddressId),
 }
@@ -248,6 +250,7 @@ impl Handle {
                 for held in unknown {
                     match held {
                         Held::Application(id) => proposal.adopt_application(id)?,
+                        Held::Instance(id) => proposal.adopt_instance(id, None)?,
                         Held::Operation(id) => proposal.adopt_operation(id)?,
                         Held::Address(id) => proposal.adopt_address(id)?,
                     }
@@ -306,6 +309,7 @@ impl Handle {
         let inventory = &self.core.inventory;
         match held {
             Held::Application(id) => inventory.application(id).is_some(),
+            Held::Instance(id) => inventory.read_instance(id, |_| ()).is_some(),
             Held::Operation(id) => inventory.operation(id).is_some(),
             Held::Address(id) => inventory.address(id).is_some(),
         }
