@@ -42,9 +42,11 @@ struct Source {
 
 fn collector() -> Vec<Source> {
     let root = Path::new(ROOT).join("collector/src");
-    let files = files(&root, "rs")
-        .into_iter()
-        .filter(|file| !file.ends_with("tests.rs"));
+    let is_test = |file: &PathBuf| {
+        let below = file.strip_prefix(&root).expect("a file below the root");
+        below.ends_with("tests.rs") || below.iter().any(|part| part == "tests")
+    };
+    let files = files(&root, "rs").into_iter().filter(|file| !is_test(file));
     files
         .map(|file| {
             let module = file
