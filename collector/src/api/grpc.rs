@@ -1,0 +1,77 @@
+//! gRPC as 3.2.6 and 5.x agents speak it (protocols/skywalking.md section 1).
+//!
+//! Each handler converts, calls one use case, and converts back; there is a file for each service. Both generations'
+//! spellings of a method are answered on one service. What agents may rely on:
+//!
+//! * A key is echoed as it came, byte for byte. One without an id at the deadline is left out of the answer; only
+//!   `applicationCodeRegister` is refused with `UNAVAILABLE` then, because its callers ask an empty answer again at once.
+//! * Every call that names an instance renews its lease.
+//! * A field that cannot be used is `INVALID_ARGUMENT` and named, a message that cannot be decoded is `INTERNAL`, one
+//!   above the limit `OUT_OF_RANGE`: codes upon which no agent leaves for another collector. `UNKNOWN` is never sent.
+//! * A stream is answered as soon as the agent has closed its half.
+
+use axum::{
+    Router,
+    http::{HeaderMap, header::CONTENT_TYPE},
+    response::Response,
+};
+use rollcall_proto::{
+    application::ApplicationRegisterServiceServer, instance::InstanceDiscoveryServiceServer,
+    jvm::JvmMetricsServiceServer, network_address::NetworkAddressRegisterServiceServer,
+    service_name::ServiceNameDiscoveryServiceServer, trace::TraceSegmentServiceServer,
+};
+use tonic::{Status, service::Routes};
+use tonic_health::pb::health_server::HealthServer;
+
+use crate::service::Services;
+
+mod application;
+mod call;
+mod convert;
+mod health;
+mod instance;
+mod jvm;
+mod network_address;
+mod service_name;
+mod trace;
+
+#[cfg(test)]
+mod tests;
+
+/// Limits of this face.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The largest message an agent may send, in bytes. Agents send whole dictionaries in one.
+    pub max_message_size: usize,
+}
+
+/// Every service of this face. It has no fallback, so that it can be merged with other faces: see [`not_found`].
+pub fn router(services: &Services, config: Config) -> Router {
+    let limit = config.max_message_size;
+    let application = ApplicationRegisterServiceServer::new(application::Handler::new(services));
+    let instance = InstanceDiscoveryServiceServer::new(instance::Handler::new(services));
+    let service_name = ServiceNameDiscoveryServiceServer::new(service_name::Handler::new(services));
+    let network_address =
+        NetworkAddressRegisterServiceServer::new(network_address::Handler::new(services));
+    let jvm = JvmMetricsServiceServer::new(jvm::Handler::new(services));
+    let trace = TraceSegmentServiceServer::new(trace::Handler::new(services));
+    Routes::from(Router::new())
+        .add_service(application.max_decoding_message_size(limit))
+        .add_service(instance.max_decoding_message_size(limit))
+        .add_service(service_name.max_decoding_message_size(limit))
+        .add_service(network_address.max_decoding_message_size(limit))
+        .add_service(jvm.max_decoding_message_size(limit))
+        .add_service(trace.max_decoding_message_size(limit))
+        .add_service(HealthServer::new(health::Handler::new(services)))
+        .into_axum_router()
+}
+
+/// Refuses a call of a service that nobody serves, for the fallback of a listener; `None` if the request is not gRPC.
+#[must_use = "it is to be sent"]
+pub fn not_found(headers: &HeaderMap) -> Option<Response> {
+    let content_type = headers.get(CONTENT_TYPE)?.as_bytes();
+    let refusal = Status::unimplemented("this collector does not serve this service");
+    content_type
+        .starts_with(b"application/grpc")
+        .then(|| refusal.into_http())
+}

@@ -1,0 +1,84 @@
+//! How a call ends: counted, and in gRPC's words.
+
+use tonic::{Response, Status};
+
+use crate::{
+    api::status,
+    metrics::{Call, Outcome},
+    service::register,
+};
+
+/// Why a call is refused.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// A field of the request cannot be used.
+    Field(Fault),
+    /// The use case gave no result.
+    Register(register::Error),
+    /// What came next on a stream was no message.
+    Stream(Status),
+}
+
+/// What is wrong with which field, as the protocol names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} {problem}")]
+pub(super) struct Fault {
+    pub(super) field: &'static str,
+    pub(super) problem: &'static str,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Field(fault)
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self::Stream(status)
+    }
+}
+
+impl From<register::Error> for Refusal {
+    fn from(error: register::Error) -> Self {
+        Self::Register(error)
+    }
+}
+
+/// Ends a call.
+pub(super) fn end<T>(call: &Call, result: Result<T, Refusal>) -> Result<Response<T>, Status> {
+    match result {
+        Ok(reply) => {
+            call.count(Outcome::Ok);
+            Ok(Response::new(reply))
+        }
+        Err(Refusal::Field(fault)) => {
+            call.count(Outcome::Invalid);
+            Err(Status::invalid_argument(fault.to_string()))
+        }
+        Err(Refusal::Stream(status)) => {
+            call.count(Outcome::Invalid);
+            Err(status)
+        }
+        Err(Refusal::Register(error)) => {
+            let status = status::Status::from(&error);
+            call.count(status.outcome);
+            Err(Status::new(status.grpc, error.to_string()))
+        }
+    }
+}
+
+/// Ends a call whose answer can say "no id yet": `unassigned` does.
+pub(super) fn end_or<T>(
+    call: &Call,
+    result: Result<T, Refusal>,
+    unassigned: T,
+) -> Result<Response<T>, Status> {
+    match result {
+        Err(Refusal::Register(register::Error::DeadlineExceeded)) => {
+            call.count(Outcome::Unassigned);
+            Ok(Response::new(unassigned))
+        }
+        result => end(call, result),
+    }
+}

@@ -1,0 +1,68 @@
+//! `ServiceNameDiscoveryService`: ids for operation names.
+
+use rollcall_proto::service_name::{
+    ServiceNameCollection, ServiceNameDiscoveryService, ServiceNameElement,
+    ServiceNameMappingCollection,
+};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{
+    call::{Refusal, end_or},
+    convert,
+};
+use crate::{
+    metrics::{Call, Protocol},
+    service::{Services, register},
+};
+
+#[derive(Debug)]
+pub(super) struct Handler {
+    register: register::Handle,
+    discovery_calls: Call,
+}
+
+impl Handler {
+    pub(super) fn new(services: &Services) -> Self {
+        Self {
+            register: services.register.clone(),
+            discovery_calls: services
+                .metrics
+                .call(Protocol::Grpc, "ServiceNameDiscoveryService/discovery"),
+        }
+    }
+
+    /// Elements that cannot be used are left out; it is an error only if all are.
+    async fn map(
+        &self,
+        mut elements: Vec<ServiceNameElement>,
+    ) -> Result<ServiceNameMappingCollection, Refusal> {
+        let mut fault = None;
+        elements.retain(|element| match convert::operation(element) {
+            Ok(_) => true,
+            Err(found) => {
+                fault = Some(found);
+                false
+            }
+        });
+        if let (true, Some(fault)) = (elements.is_empty(), fault) {
+            return Err(fault.into());
+        }
+        let operations: Vec<_> = elements.iter().flat_map(convert::operation).collect();
+        let ids = self.register.operations(&operations).await?;
+        Ok(ServiceNameMappingCollection {
+            elements: convert::operation_mappings(elements, ids),
+        })
+    }
+}
+
+#[async_trait]
+impl ServiceNameDiscoveryService for Handler {
+    async fn discovery(
+        &self,
+        request: Request<ServiceNameCollection>,
+    ) -> Result<Response<ServiceNameMappingCollection>, Status> {
+        let mapping = self.map(request.into_inner().elements).await;
+        let unassigned = ServiceNameMappingCollection::default();
+        end_or(&self.discovery_calls, mapping, unassigned)
+    }
+}

@@ -1,0 +1,99 @@
+//! `TraceSegmentService`: segments are signs of life, and tell which ids agents hold. They are counted and dropped.
+
+use std::fmt::Display;
+
+use prometheus_client::metrics::counter::Counter;
+use rollcall_proto::{
+    common::Downstream,
+    segment::Segment,
+    trace::{TraceSegmentService, UpstreamSegment},
+};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::{
+    call::{Refusal, end},
+    convert,
+};
+use crate::{
+    metrics::{Call, Protocol},
+    service::{
+        Services,
+        heartbeat::{self, Sign},
+        register,
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct Handler {
+    register: register::Handle,
+    heartbeat: heartbeat::Handle,
+    collect_calls: Call,
+    dropped: Counter,
+    undecodable: Counter,
+}
+
+impl Handler {
+    pub(super) fn new(services: &Services) -> Self {
+        Self {
+            register: services.register.clone(),
+            heartbeat: services.heartbeat.clone(),
+            collect_calls: services
+                .metrics
+                .call(Protocol::Grpc, "TraceSegmentService/collect"),
+            dropped: services.metrics.dropped("segments"),
+            undecodable: services.metrics.dropped("undecodable_segments"),
+        }
+    }
+
+    async fn take(&self, bytes: &[u8]) -> Result<(), register::Error> {
+        let Some((segment, sign)) = decode(bytes) else {
+            self.undecodable.inc();
+            return Ok(());
+        };
+        self.dropped.inc();
+        self.heartbeat.renew(sign).await?;
+        match &segment {
+            Segment::V3(segment) => self.register.adopt(convert::held_v3(segment)).await,
+            Segment::V5(segment) => self.register.adopt(convert::held_v5(segment)).await,
+        }
+    }
+
+    /// Takes every segment. One that makes no sense does not end the stream: the others have nothing to do with it.
+    async fn take_all(
+        &self,
+        mut segments: Streaming<UpstreamSegment>,
+    ) -> Result<Downstream, Refusal> {
+        while let Some(upstream) = segments.message().await? {
+            match self.take(&upstream.segment).await {
+                Err(error) if error.retryable() => return Err(error.into()),
+                Err(error) => tracing::debug!(%error, "segment not taken as a sign of life"),
+                Ok(()) => {}
+            }
+        }
+        Ok(Downstream {})
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<(Segment, Sign)> {
+    let skipped = |error: &dyn Display| tracing::debug!(%error, "segment skipped");
+    let segment = Segment::decode(bytes)
+        .inspect_err(|error| skipped(error))
+        .ok()?;
+    let sign = convert::sign(&segment)
+        .inspect_err(|fault| skipped(fault))
+        .ok()?;
+    Some((segment, sign))
+}
+
+#[async_trait]
+impl TraceSegmentService for Handler {
+    async fn collect(
+        &self,
+        request: Request<Streaming<UpstreamSegment>>,
+    ) -> Result<Response<Downstream>, Status> {
+        end(
+            &self.collect_calls,
+            self.take_all(request.into_inner()).await,
+        )
+    }
+}
