@@ -1,13 +1,12 @@
 //! Applications that are observed by an agent: real processes of the generations that Rollcall serves.
 //!
 //! Whatever its language, such a program takes `call OPERATION PEER` on standard input and says on standard output what its
-//! agent has learnt, one line per change: `report application ID`, `report instance ID`, `report channel connected`,
+//! agent has learnt, one line per change: `report application ID`, `report instance ID`,
 //! `report entry NAME ID`, `report exit NAME ID`, `report address PEER ID`.
 
 mod java;
-mod rust;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, process::Command, time::Duration};
 
 use tempfile::TempDir;
 
@@ -21,8 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Agent {
     /// The unmodified SkyWalking Java agent core 5.0.0-GA.
     Java5,
-    /// `rollcall-agent`.
-    Rust,
+    /// `rollcall-agent`, in this program, which is given by its path: `env!("CARGO_BIN_EXE_observed-application")`, which cargo
+    /// tells integration tests alone.
+    Rust(&'static str),
 }
 
 impl Agent {
@@ -41,7 +41,7 @@ impl Agent {
             .join(",");
         let mut command = match self {
             Self::Java5 => java::command(home.path(), code, &naming),
-            Self::Rust => rust::command(code, &naming),
+            Self::Rust(program) => rust_command(program, code, &naming),
         };
         Application {
             child: Child::spawn(format!("{self:?} application {code}"), &mut command),
@@ -90,6 +90,12 @@ impl Application {
     pub fn kill(&mut self) {
         self.child.kill();
     }
+}
+
+fn rust_command(program: &str, code: &str, naming: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args([code, naming]);
+    command
 }
 
 fn ids(lines: &[String], what: &str) -> Vec<i32> {

@@ -1,5 +1,7 @@
 //! Clients of the registration services, with the calls of an agent as short as a test wants them.
 
+pub mod raw;
+
 use std::{net::SocketAddr, time::Duration};
 
 use rollcall_proto::{

@@ -7,43 +7,17 @@ use std::{
 use serde_json::Value;
 
 /// The collector's binary, built from this workspace in the profile of the running test, once per test process.
-pub fn collector_binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        workspace_binary(&[
-            "--package",
-            "rollcall-collector",
-            "--bin",
-            "rollcall-collector",
-        ])
-    })
-}
-
-/// Cargo's target directory, for what else is built.
 ///
-/// # Panics
-/// When cargo does not say.
-pub fn target_directory() -> PathBuf {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("running cargo metadata");
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo's metadata");
-    metadata["target_directory"]
-        .as_str()
-        .map(PathBuf::from)
-        .expect("a target directory")
-}
-
-/// Builds one executable of this workspace, in the profile of the running test, and says where it is.
-///
-/// `target` is what `cargo build` takes to select it. Cargo itself reports the place, so whatever target directory and
-/// configuration the test runs under are respected.
+/// Cargo itself reports the place, so whatever target directory and configuration the test runs under are respected.
 ///
 /// # Panics
 /// When the build fails, with the compiler's messages.
-pub fn workspace_binary(target: &[&str]) -> PathBuf {
+pub fn collector_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(build_collector)
+}
+
+fn build_collector() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .args([
@@ -52,7 +26,12 @@ pub fn workspace_binary(target: &[&str]) -> PathBuf {
             "--message-format",
             "json-render-diagnostics",
         ])
-        .args(target);
+        .args([
+            "--package",
+            "rollcall-collector",
+            "--bin",
+            "rollcall-collector",
+        ]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
@@ -71,4 +50,21 @@ pub fn workspace_binary(target: &[&str]) -> PathBuf {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
         .unwrap_or_else(|| panic!("{cargo:?} built no executable"))
+}
+
+/// Cargo's target directory, for what else is built.
+///
+/// # Panics
+/// When cargo does not say.
+pub fn target_directory() -> PathBuf {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("running cargo metadata");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo's metadata");
+    metadata["target_directory"]
+        .as_str()
+        .map(PathBuf::from)
+        .expect("a target directory")
 }
