@@ -309,7 +309,8 @@ impl Handle {
         let inventory = &self.core.inventory;
         match held {
             Held::Application(id) => inventory.application(id).is_some(),
-            Held::Instance(id) => inventory.read_instance(id, |_| ()).is_some(),
+            // Instances count from 1: what is below is nobody's, and never will be.
+            Held::Instance(id) => id.get() < 1 || inventory.read_instance(id, |_| ()).is_some(),
             Held::Operation(id) => inventory.operation(id).is_some(),
             Held::Address(id) => inventory.address(id).is_some(),
         }

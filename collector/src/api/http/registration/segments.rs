@@ -49,11 +49,16 @@ struct Span {
     rs: Option<Vec<Object<Reference>>>,
 }
 
-/// A reference to the segment that called: its operations under the keys of either generation, and the address.
+/// A reference to the segment that called: its instances and operations under the keys of either generation, and the
+/// address.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
 struct Reference {
+    ai: i32,
+    ea: i32,
+    pii: i32,
+    eii: i32,
     vi: i32,
     ei: i32,
     psi: i32,
@@ -75,6 +80,7 @@ impl Told {
             Some(_) => |raw| ApplicationId::new(raw).map(Held::Application),
             None => |raw| AddressId::new(raw).map(Held::Address),
         };
+        let instance = |raw| InstanceId::new(raw).map(Held::Instance);
         let operation = |raw| OperationId::new(raw).map(Held::Operation);
         let spans_told = spans
             .ss
@@ -82,8 +88,9 @@ impl Told {
             .flat_map(|Object(span)| [operation(span.oi), peer(span.pi)]);
         let of_spans = spans.ss.iter().filter_map(|Object(span)| span.rs.as_ref());
         let references_told = of_spans.chain(&spans.rs).flatten().flat_map(|Object(r)| {
+            let instances = [r.ai, r.ea, r.pii, r.eii].map(instance);
             let operations = [r.vi, r.ei, r.psi, r.esi].map(operation);
-            operations.into_iter().chain([peer(r.ni)])
+            instances.into_iter().chain(operations).chain([peer(r.ni)])
         });
         self.held
             .extend(spans_told.chain(references_told).flatten());
@@ -122,6 +129,10 @@ mod tests {
         serde_json::from_str(body).unwrap()
     }
 
+    fn instance(raw: i32) -> Held {
+        Held::Instance(InstanceId::new(raw).unwrap())
+    }
+
     fn operation(raw: i32) -> Held {
         Held::Operation(OperationId::new(raw).unwrap())
     }
@@ -145,6 +156,7 @@ mod tests {
         assert_eq!(
             told.held,
             HashSet::from([
+                instance(9),
                 operation(5),
                 operation(7),
                 operation(-7),
@@ -164,6 +176,8 @@ mod tests {
         assert_eq!(
             told.held,
             HashSet::from([
+                instance(4),
+                instance(1),
                 operation(5),
                 operation(3),
                 operation(6),
