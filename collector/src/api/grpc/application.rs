@@ -8,7 +8,7 @@ use rollcall_proto::{
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call::{Fault, Refusal, end, end_or},
+    call::{Fault, Refusal, end, end_some},
     convert,
 };
 use crate::{
@@ -35,14 +35,10 @@ impl Handler {
         }
     }
 
-    async fn map_all(&self, codes: Vec<String>) -> Result<ApplicationMapping, Refusal> {
+    async fn map_all(&self, codes: Vec<String>) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
         let ids = self.register.applications(&codes).await?;
-        Ok(ApplicationMapping {
-            application: convert::mappings(
-                codes,
-                ids.into_iter().map(|id| id.map(ApplicationId::get)),
-            ),
-        })
+        let ids = ids.into_iter().map(|id| id.map(ApplicationId::get));
+        Ok(convert::mappings(codes, ids))
     }
 
     /// A 5.x reader makes one mapping of several, the last, and sends one code: the last is what it means.
@@ -67,8 +63,11 @@ impl ApplicationRegisterService for Handler {
         &self,
         request: Request<Application>,
     ) -> Result<Response<ApplicationMapping>, Status> {
-        let mapping = self.map_all(request.into_inner().application_code).await;
-        end_or(&self.register_calls, mapping, ApplicationMapping::default())
+        let codes = request.into_inner().application_code;
+        let asked = codes.len();
+        let mappings = self.map_all(codes).await;
+        let reply = |application| ApplicationMapping { application };
+        end_some(&self.register_calls, asked, mappings, reply)
     }
 
     async fn application_code_register(

@@ -68,8 +68,8 @@ pub(super) fn end<T>(call: &Call, result: Result<T, Refusal>) -> Result<Response
     }
 }
 
-/// Ends a call whose answer can say "no id yet": `unassigned` does.
-pub(super) fn end_or<T>(
+/// Ends a call for one key, whose answer can say "no id yet": `unassigned` does.
+pub(super) fn end_one<T>(
     call: &Call,
     result: Result<T, Refusal>,
     unassigned: T,
@@ -80,5 +80,25 @@ pub(super) fn end_or<T>(
             Ok(Response::new(unassigned))
         }
         result => end(call, result),
+    }
+}
+
+/// Ends a call for so many keys, whose answer leaves out those without an id.
+pub(super) fn end_some<M, T>(
+    call: &Call,
+    asked: usize,
+    result: Result<Vec<M>, Refusal>,
+    reply: impl FnOnce(Vec<M>) -> T,
+) -> Result<Response<T>, Status> {
+    let result = match result {
+        Err(Refusal::Register(register::Error::DeadlineExceeded)) => Ok(Vec::new()),
+        result => result,
+    };
+    match result {
+        Ok(mappings) if mappings.len() < asked => {
+            call.count(Outcome::Unassigned);
+            Ok(Response::new(reply(mappings)))
+        }
+        result => end(call, result.map(reply)),
     }
 }

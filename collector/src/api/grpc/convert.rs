@@ -154,11 +154,8 @@ fn held_application(raw: i32) -> Option<Held> {
     ApplicationId::new(raw).map(Held::Application)
 }
 
-/// Instances count from 1; what is below cannot be one, nor be assigned to anybody.
 fn held_instance(raw: i32) -> Option<Held> {
-    InstanceId::new(raw)
-        .filter(|id| id.get() > 0)
-        .map(Held::Instance)
+    InstanceId::new(raw).map(Held::Instance)
 }
 
 fn held_operation(raw: i32) -> Option<Held> {

@@ -11,7 +11,7 @@ use rollcall_proto::{
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call::{Refusal, end, end_or},
+    call::{Refusal, end, end_one},
     convert,
 };
 use crate::{
@@ -64,7 +64,7 @@ impl Handler {
                 ..unassigned
             })
         };
-        end_or(calls, assigned.await, unassigned)
+        end_one(calls, assigned.await, unassigned)
     }
 
     async fn renew(&self, heartbeat: ApplicationInstanceHeartbeat) -> Result<Downstream, Refusal> {

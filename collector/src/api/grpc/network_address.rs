@@ -1,13 +1,14 @@
 //! `NetworkAddressRegisterService`: ids for remote peers. 5.x only.
 
 use rollcall_domain::AddressId;
-use rollcall_proto::network_address::{
-    NetworkAddressMappings, NetworkAddressRegisterService, NetworkAddresses,
+use rollcall_proto::{
+    common::KeyWithIntegerValue,
+    network_address::{NetworkAddressMappings, NetworkAddressRegisterService, NetworkAddresses},
 };
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call::{Refusal, end_or},
+    call::{Refusal, end_some},
     convert,
 };
 use crate::{
@@ -32,14 +33,10 @@ impl Handler {
         }
     }
 
-    async fn map(&self, addresses: Vec<String>) -> Result<NetworkAddressMappings, Refusal> {
+    async fn map(&self, addresses: Vec<String>) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
         let ids = self.register.addresses(&addresses).await?;
-        Ok(NetworkAddressMappings {
-            address_ids: convert::mappings(
-                addresses,
-                ids.into_iter().map(|id| id.map(AddressId::get)),
-            ),
-        })
+        let ids = ids.into_iter().map(|id| id.map(AddressId::get));
+        Ok(convert::mappings(addresses, ids))
     }
 }
 
@@ -49,8 +46,10 @@ impl NetworkAddressRegisterService for Handler {
         &self,
         request: Request<NetworkAddresses>,
     ) -> Result<Response<NetworkAddressMappings>, Status> {
-        let mapping = self.map(request.into_inner().addresses).await;
-        let unassigned = NetworkAddressMappings::default();
-        end_or(&self.batch_register_calls, mapping, unassigned)
+        let addresses = request.into_inner().addresses;
+        let asked = addresses.len();
+        let mappings = self.map(addresses).await;
+        let reply = |address_ids| NetworkAddressMappings { address_ids };
+        end_some(&self.batch_register_calls, asked, mappings, reply)
     }
 }

@@ -2,12 +2,12 @@
 
 use rollcall_proto::service_name::{
     ServiceNameCollection, ServiceNameDiscoveryService, ServiceNameElement,
-    ServiceNameMappingCollection,
+    ServiceNameMappingCollection, ServiceNameMappingElement,
 };
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call::{Refusal, end_or},
+    call::{Refusal, end_some},
     convert,
 };
 use crate::{
@@ -35,7 +35,7 @@ impl Handler {
     async fn map(
         &self,
         mut elements: Vec<ServiceNameElement>,
-    ) -> Result<ServiceNameMappingCollection, Refusal> {
+    ) -> Result<Vec<ServiceNameMappingElement>, Refusal> {
         let mut fault = None;
         elements.retain(|element| match convert::operation(element) {
             Ok(_) => true,
@@ -49,9 +49,7 @@ impl Handler {
         }
         let operations: Vec<_> = elements.iter().flat_map(convert::operation).collect();
         let ids = self.register.operations(&operations).await?;
-        Ok(ServiceNameMappingCollection {
-            elements: convert::operation_mappings(elements, ids),
-        })
+        Ok(convert::operation_mappings(elements, ids))
     }
 }
 
@@ -61,8 +59,10 @@ impl ServiceNameDiscoveryService for Handler {
         &self,
         request: Request<ServiceNameCollection>,
     ) -> Result<Response<ServiceNameMappingCollection>, Status> {
-        let mapping = self.map(request.into_inner().elements).await;
-        let unassigned = ServiceNameMappingCollection::default();
-        end_or(&self.discovery_calls, mapping, unassigned)
+        let elements = request.into_inner().elements;
+        let asked = elements.len();
+        let mappings = self.map(elements).await;
+        let reply = |elements| ServiceNameMappingCollection { elements };
+        end_some(&self.discovery_calls, asked, mappings, reply)
     }
 }
