@@ -1,0 +1,133 @@
+//! One load on two servers, in turn.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+
+use crate::{
+    naming,
+    options::Options,
+    registration,
+    scenario::{Call, Scenario},
+    server::Server,
+    usage,
+};
+
+/// How long a server is loaded before it is measured.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// One server in one round.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    /// CPU time of the server's process for each request, in microseconds.
+    pub(crate) cpu: f64,
+    /// Requests answered in a second. The server shared its cores with the load.
+    pub(crate) rate: f64,
+}
+
+/// What a scenario showed.
+#[derive(Clone, Debug)]
+pub(crate) struct Comparison {
+    pub(crate) scenario: Scenario,
+    /// Of the collector and of the bare server, a pair for each round.
+    pub(crate) rounds: Vec<(Sample, Sample)>,
+}
+
+/// Measures the collector and a bare server, one after the other, round by round.
+pub(crate) async fn run(scenario: &Scenario, options: &Options) -> Comparison {
+    let call = scenario.call;
+    let collector = if options.control {
+        Server::bare(call, None).await
+    } else {
+        Server::collector().await
+    };
+    let bare = Server::bare(call, Some(&collector).filter(|_| !options.control)).await;
+    let mut collector = Side::connect(scenario, collector).await;
+    let mut bare = Side::connect(scenario, bare).await;
+    collector.measure(WARM_UP).await;
+    bare.measure(WARM_UP).await;
+    let mut rounds = Vec::with_capacity(options.rounds);
+    for _ in 0..options.rounds {
+        let collector = collector.measure(options.round()).await;
+        let bare = bare.measure(options.round()).await;
+        rounds.push((collector, bare));
+    }
+    Comparison {
+        scenario: *scenario,
+        rounds,
+    }
+}
+
+/// A server and its callers.
+struct Side {
+    server: Server,
+    callers: Vec<Caller>,
+}
+
+enum Caller {
+    Naming(naming::Caller),
+    Registration(registration::Caller),
+}
+
+impl Side {
+    async fn connect(scenario: &Scenario, server: Server) -> Self {
+        let callers = connect(scenario, server.address(scenario.call)).await;
+        Self { server, callers }
+    }
+
+    /// Lets all callers run for a while.
+    async fn measure(&mut self, period: Duration) -> Sample {
+        let before = usage::cpu_time(self.server.id());
+        let start = Instant::now();
+        let mut running = JoinSet::new();
+        for mut caller in self.callers.drain(..) {
+            running.spawn(async move {
+                let calls = caller.run(|| start.elapsed() < period).await;
+                (caller, calls)
+            });
+        }
+        let mut calls = 0;
+        while let Some(ended) = running.join_next().await {
+            let (caller, own) = ended.expect("a caller does not panic");
+            self.callers.push(caller);
+            calls += own;
+        }
+        let elapsed = start.elapsed();
+        let cpu = usage::cpu_time(self.server.id()) - before;
+        let calls = calls as f64;
+        Sample {
+            cpu: cpu.as_secs_f64() * 1e6 / calls,
+            rate: calls / elapsed.as_secs_f64(),
+        }
+    }
+}
+
+impl Caller {
+    async fn run(&mut self, more: impl FnMut() -> bool) -> u64 {
+        match self {
+            Self::Naming(caller) => caller.run(more).await,
+            Self::Registration(caller) => caller.run(more).await,
+        }
+    }
+}
+
+async fn connect(scenario: &Scenario, server: SocketAddr) -> Vec<Caller> {
+    let Scenario {
+        call,
+        callers,
+        connections,
+        ..
+    } = *scenario;
+    if call != Call::Naming {
+        let callers = registration::connect(server, call, callers, connections).await;
+        return callers.into_iter().map(Caller::Registration).collect();
+    }
+    let mut connected = Vec::with_capacity(callers);
+    for _ in 0..callers {
+        connected.push(Caller::Naming(naming::Caller::connect(server).await));
+    }
+    connected
+}

@@ -1,0 +1,103 @@
+//! Agents that ask for the list of collectors, over HTTP/1.1 connections that stay open.
+//!
+//! Written by hand, as the load shares its cores with what is measured: a request is one constant, and the end of a reply
+//! is where it was the first time.
+
+use std::net::SocketAddr;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// What agents of both generations ask for.
+pub(crate) const PATH: &str = "/agent/gRPC";
+
+/// An agent with a connection of its own.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    stream: TcpStream,
+    request: String,
+    /// The length of a reply, which never changes: the date in its head has a fixed width.
+    reply: usize,
+    buffer: Vec<u8>,
+}
+
+impl Caller {
+    /// Connects, and asks once to learn the length of the reply.
+    pub(crate) async fn connect(server: SocketAddr) -> Self {
+        let stream = TcpStream::connect(server).await.expect("a connection");
+        stream.set_nodelay(true).expect("a connected socket");
+        let request = format!("GET {PATH} HTTP/1.1\r\nhost: {server}\r\n\r\n");
+        let mut caller = Self {
+            stream,
+            request,
+            reply: 0,
+            buffer: vec![0; 4096],
+        };
+        caller.send().await;
+        let mut read = 0;
+        caller.reply = loop {
+            read += caller.read(read).await;
+            if let Some(length) = length(&caller.buffer[..read]) {
+                break length;
+            }
+        };
+        caller.receive(read).await;
+        caller
+    }
+
+    /// Asks as long as there is `more` to do; returns how often.
+    pub(crate) async fn run(&mut self, mut more: impl FnMut() -> bool) -> u64 {
+        let mut calls = 0;
+        while more() {
+            self.send().await;
+            self.receive(0).await;
+            calls += 1;
+        }
+        calls
+    }
+
+    async fn send(&mut self) {
+        self.stream
+            .write_all(self.request.as_bytes())
+            .await
+            .expect("writing a request");
+    }
+
+    /// Reads the rest of a reply of which `read` bytes are there.
+    async fn receive(&mut self, mut read: usize) {
+        while read < self.reply {
+            read += self.read(read).await;
+        }
+        let reply = &self.buffer[..read];
+        assert!(
+            read == self.reply && reply.starts_with(b"HTTP/1.1 200 "),
+            "not the same reply: {}",
+            reply.escape_ascii()
+        );
+    }
+
+    async fn read(&mut self, at: usize) -> usize {
+        let read = self
+            .stream
+            .read(&mut self.buffer[at..])
+            .await
+            .expect("reading a reply");
+        assert!(read > 0, "the server closed the connection");
+        read
+    }
+}
+
+/// The length of a whole reply, as soon as its head is there.
+fn length(reply: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(reply)
+        .expect("a reply in ASCII")
+        .to_ascii_lowercase();
+    let (head, _) = text.split_once("\r\n\r\n")?;
+    let field = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"));
+    let body: usize = field.expect("a length").trim().parse().expect("a number");
+    Some(head.len() + 4 + body)
+}

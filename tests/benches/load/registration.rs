@@ -1,0 +1,229 @@
+//! Agents that register and stay alive, over gRPC.
+
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use hyper::{body::Incoming, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rollcall_proto::{
+    application::{Application, ApplicationRegisterServiceClient},
+    instance::{
+        ApplicationInstance, ApplicationInstanceHeartbeat, InstanceDiscoveryServiceClient, OsInfo,
+    },
+};
+use tokio::net::TcpStream;
+use tonic::{Status, body::Body};
+use tower::Service;
+
+use crate::scenario::Call;
+
+/// The application that every scenario may rely on.
+const KNOWN_CODE: &str = "known-application";
+
+/// The number of the instance that every scenario may rely on.
+const KNOWN: u64 = 0;
+
+/// An agent; it may share its connection with others.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    call: Call,
+    applications: ApplicationRegisterServiceClient<Connection>,
+    instances: InstanceDiscoveryServiceClient<Connection>,
+    known: Known,
+    /// What nobody has registered yet is made of this: no two callers have the same numbers.
+    next: u64,
+}
+
+/// The ids of the known application and instance.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    application: i32,
+    instance: i32,
+}
+
+/// Connects `callers` over `connections` to a server, and registers what they may rely on.
+pub(crate) async fn connect(
+    server: SocketAddr,
+    call: Call,
+    callers: usize,
+    connections: usize,
+) -> Vec<Caller> {
+    let mut connected = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        connected.push(Caller::connect(server, call).await);
+    }
+    let known = connected[0]
+        .register_known()
+        .await
+        .expect("registering what is to be known");
+    let numbers = (0..).step_by(1 << 32);
+    let shared = connected.iter().cycle().cloned();
+    shared
+        .zip(numbers)
+        .take(callers)
+        .map(|(caller, next)| Caller {
+            known,
+            next,
+            ..caller
+        })
+        .collect()
+}
+
+impl Caller {
+    async fn connect(server: SocketAddr, call: Call) -> Self {
+        let connection = Connection::open(server).await;
+        let origin = http::Uri::try_from(format!("http://{server}")).expect("a valid origin");
+        Self {
+            call,
+            applications: ApplicationRegisterServiceClient::with_origin(
+                connection.clone(),
+                origin.clone(),
+            ),
+            instances: InstanceDiscoveryServiceClient::with_origin(connection, origin),
+            known: Known::default(),
+            next: 0,
+        }
+    }
+
+    /// Calls as long as there is `more` to do; returns how often.
+    ///
+    /// # Panics
+    /// When a call fails or gets no id: what answers errors is not measured.
+    pub(crate) async fn run(&mut self, mut more: impl FnMut() -> bool) -> u64 {
+        let mut calls = 0;
+        while more() {
+            self.call().await.expect("an answer");
+            calls += 1;
+        }
+        calls
+    }
+
+    async fn call(&mut self) -> Result<(), Status> {
+        match self.call {
+            Call::Naming => unreachable!("naming is not served over gRPC"),
+            Call::KnownApplication => self.register_application(KNOWN_CODE.into()).await.map(drop),
+            Call::KnownInstance => self.register_instance(KNOWN).await.map(drop),
+            Call::Heartbeat => self.heartbeat().await,
+            Call::NewApplication => {
+                let code = format!("application-{:013x}", self.fresh());
+                self.register_application(code).await.map(drop)
+            }
+            Call::NewInstance => {
+                let number = self.fresh();
+                self.register_instance(number).await.map(drop)
+            }
+        }
+    }
+
+    fn fresh(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    async fn register_known(&mut self) -> Result<Known, Status> {
+        self.known.application = self.register_application(KNOWN_CODE.into()).await?;
+        self.known.instance = self.register_instance(KNOWN).await?;
+        Ok(self.known)
+    }
+
+    async fn register_application(&mut self, code: String) -> Result<i32, Status> {
+        let request = Application {
+            application_code: vec![code],
+        };
+        let reply = self
+            .applications
+            .application_code_register(request)
+            .await?
+            .into_inner();
+        match reply.application.as_slice() {
+            [mapping] if mapping.value != 0 => Ok(mapping.value),
+            other => panic!("no id in {other:?}"),
+        }
+    }
+
+    async fn register_instance(&mut self, number: u64) -> Result<i32, Status> {
+        let request = process(self.known.application, number);
+        let reply = self
+            .instances
+            .register_instance(request)
+            .await?
+            .into_inner();
+        assert_ne!(reply.application_instance_id, 0, "no id");
+        Ok(reply.application_instance_id)
+    }
+
+    async fn heartbeat(&mut self) -> Result<(), Status> {
+        let request = ApplicationInstanceHeartbeat {
+            application_instance_id: self.known.instance,
+            heartbeat_time: 1_527_811_260_000,
+        };
+        self.instances.heartbeat(request).await.map(drop)
+    }
+}
+
+/// What the agent of one process tells of it. Whatever its number is, its strings are as long.
+fn process(application: i32, number: u64) -> ApplicationInstance {
+    let octet = |at: u32| 100 + number / 100_u64.pow(at) % 100;
+    ApplicationInstance {
+        application_id: application,
+        // Agents of both generations make 32 hexadecimal digits.
+        agent_uuid: format!("{:032x}", u128::from(number + 1).wrapping_mul(SCATTER)),
+        register_time: 1_527_811_200_000,
+        osinfo: Some(OsInfo {
+            os_name: "Linux".into(),
+            hostname: format!("orders-5d8c7f9b6d-{:05x}", number % 0x10_0000),
+            process_no: 17,
+            ipv4s: vec![format!("10.{}.{}.{}", octet(2), octet(1), octet(0))],
+        }),
+    }
+}
+
+/// Makes UUIDs of numbers: odd, so that no two of them are the same.
+const SCATTER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
+/// How many bytes of strings the agent of one process tells.
+pub(crate) fn string_bytes() -> usize {
+    let ApplicationInstance {
+        agent_uuid, osinfo, ..
+    } = process(0, KNOWN);
+    let OsInfo {
+        os_name,
+        hostname,
+        ipv4s,
+        ..
+    } = osinfo.expect("told");
+    agent_uuid.len() + os_name.len() + hostname.len() + ipv4s.iter().map(String::len).sum::<usize>()
+}
+
+/// An HTTP/2 connection as hyper has it: tonic's own channel has a queue and a task more, which the load can do without.
+#[derive(Clone, Debug)]
+struct Connection(http2::SendRequest<Body>);
+
+impl Connection {
+    async fn open(server: SocketAddr) -> Self {
+        let stream = TcpStream::connect(server).await.expect("a connection");
+        stream.set_nodelay(true).expect("a connected socket");
+        let (send, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .expect("an HTTP/2 handshake");
+        tokio::spawn(connection);
+        Self(send)
+    }
+}
+
+impl Service<http::Request<Body>> for Connection {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(self.0.send_request(request))
+    }
+}

@@ -1,0 +1,156 @@
+//! What was measured, as the text of `RESULTS.md`.
+
+use std::{fmt, fs, path::Path, process::Command, thread, time::Duration};
+
+use crate::{
+    comparison::{Comparison, Sample},
+    start_up::{self, StartUp},
+};
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+const COMPARISONS: &str = "\
+## CPU time of the server's process for a request
+
+The collector's release binary with its defaults, and a server that does nothing but decode the request and encode the
+same reply: bare hyper for naming, bare tonic for the rest. Each in a process of its own, loaded in turn by the same
+callers, round by round; the middle of the rounds. Every caller waits for its reply before it calls again, over
+keep-alive HTTP/1.1 for naming and 8 HTTP/2 connections for the rest. The ratio is of CPU time. The rates are of a
+machine that ran the load as well, and say only that the server was busy.
+
+| Scenario | Callers | Collector | Bare | Ratio (least – most) | At most | Collector | Bare |
+|---|--:|--:|--:|--:|--:|--:|--:|";
+
+const START_UP: &str = "\
+## A million instances in the store
+
+Registered over gRPC, then the collector was stopped and started again on the same store, which the system still had in
+its cache of files. Ready is from the start of the process until `/readyz` answers 200; sizes are of that moment.
+
+| | Middle (least – most) | At most |
+|---|--:|--:|";
+
+/// Everything that one run has shown.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) comparisons: Vec<Comparison>,
+    pub(crate) start_up: Option<StartUp>,
+}
+
+impl Report {
+    /// Writes it beside the benchmarks.
+    pub(crate) fn save(&self) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
+        fs::write(&path, self.to_string()).expect("writing the results");
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# Results\n\n{}", machine())?;
+        if !self.comparisons.is_empty() {
+            writeln!(f, "\n{COMPARISONS}")?;
+            self.comparisons
+                .iter()
+                .try_for_each(|comparison| row(f, comparison))?;
+        }
+        match &self.start_up {
+            Some(start_up) => table(f, start_up),
+            None => Ok(()),
+        }
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Result {
+    let Comparison { scenario, rounds } = comparison;
+    let collector = |of: fn(&Sample) -> f64| median(rounds.iter().map(|(sample, _)| of(sample)));
+    let bare = |of: fn(&Sample) -> f64| median(rounds.iter().map(|(_, sample)| of(sample)));
+    let ratios = || {
+        rounds
+            .iter()
+            .map(|(collector, bare)| collector.cpu / bare.cpu)
+    };
+    writeln!(
+        f,
+        "| {} | {} | {:.1} µs | {:.1} µs | **{:.2}** ({:.2} – {:.2}) | {:.1} | {:.0} /s | {:.0} /s |",
+        scenario.name,
+        scenario.callers,
+        collector(|sample| sample.cpu),
+        bare(|sample| sample.cpu),
+        median(ratios()),
+        ratios().fold(f64::INFINITY, f64::min),
+        ratios().fold(0.0, f64::max),
+        scenario.target,
+        collector(|sample| sample.rate),
+        bare(|sample| sample.rate),
+    )
+}
+
+fn table(f: &mut fmt::Formatter<'_>, start_up: &StartUp) -> fmt::Result {
+    let StartUp {
+        ready,
+        empty,
+        full,
+        strings,
+    } = start_up;
+    let seconds = || ready.iter().map(Duration::as_secs_f64);
+    let full = median(full.iter().map(|bytes| *bytes as f64));
+    let each = (full - *empty as f64) / start_up::INSTANCES as f64;
+    writeln!(f, "\n{START_UP}")?;
+    writeln!(
+        f,
+        "| Ready | **{:.2} s** ({:.2} – {:.2}) | 3 s |",
+        median(seconds()),
+        seconds().fold(f64::INFINITY, f64::min),
+        seconds().fold(0.0, f64::max),
+    )?;
+    writeln!(
+        f,
+        "| Resident, empty store | {:.1} MiB | |",
+        *empty as f64 / MIB
+    )?;
+    writeln!(f, "| Resident, full store | {:.1} MiB | |", full / MIB)?;
+    writeln!(f, "| Resident for an instance | {each:.0} B | |")?;
+    writeln!(f, "| Strings of an instance | {strings} B | |")?;
+    writeln!(
+        f,
+        "| Resident for an instance beyond its strings | **{:.0} B** | 400 B |",
+        each - *strings as f64
+    )
+}
+
+/// The middle one; of an even number, the upper of the two in the middle.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values = values.collect::<Vec<_>>();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Where and of what the figures are.
+fn machine() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "Commit {}; {} cores of {}; Linux {}.",
+        commit(),
+        thread::available_parallelism().map_or(0, usize::from),
+        model.map_or("an unknown CPU", |(_, model)| model.trim()),
+        kernel.trim(),
+    )
+}
+
+fn commit() -> String {
+    let output = Command::new("git")
+        .args(["describe", "--always", "--dirty"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        }
+        _ => "unknown".into(),
+    }
+}

@@ -1,0 +1,81 @@
+//! The processes that are measured.
+
+use std::{net::SocketAddr, process::Command};
+
+use http::header::CONTENT_TYPE;
+use rollcall_tests::{
+    PATIENCE, http as client,
+    process::{Child, Collector},
+};
+
+use crate::{naming, options::Reply, scenario::Call};
+
+/// A running server; dropping it stops it.
+#[derive(Debug)]
+pub(crate) enum Server {
+    /// The collector's release binary.
+    Collector(Box<Collector>),
+    /// A server that does nothing, and its address.
+    Bare(Child, SocketAddr),
+}
+
+impl Server {
+    /// A collector with its defaults, on a new store.
+    pub(crate) async fn collector() -> Self {
+        Self::Collector(Box::new(Collector::start().await))
+    }
+
+    /// What has nothing to do but to answer `call` as `model` does.
+    pub(crate) async fn bare(call: Call, model: Option<&Self>) -> Self {
+        let mut command = Command::new(std::env::current_exe().expect("the path of this program"));
+        if call == Call::Naming {
+            let reply = match model {
+                Some(model) => model.naming_reply().await,
+                None => Reply::default(),
+            };
+            command.args(["bare-hyper", &reply.content_type, &reply.body]);
+        } else {
+            command.arg("bare-tonic");
+        }
+        let child = Child::spawn("a bare server", &mut command);
+        let address = child
+            .stdout
+            .find(PATIENCE, |lines| lines.first()?.parse().ok())
+            .await;
+        let address = address.unwrap_or_else(|lines| panic!("no address in {lines:?}"));
+        Self::Bare(child, address)
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        match self {
+            Self::Collector(collector) => collector.id(),
+            Self::Bare(child, _) => child.id(),
+        }
+    }
+
+    /// Where it answers `call`.
+    pub(crate) fn address(&self, call: Call) -> SocketAddr {
+        match self {
+            Self::Collector(collector) if call == Call::Naming => collector.listeners().naming,
+            Self::Collector(collector) => collector.listeners().grpc,
+            Self::Bare(_, address) => *address,
+        }
+    }
+
+    async fn naming_reply(&self) -> Reply {
+        let http = client::Client::new(self.address(Call::Naming));
+        let reply = http
+            .get(naming::PATH)
+            .await
+            .expect("a reply to a naming request");
+        let content_type = reply.headers[CONTENT_TYPE]
+            .to_str()
+            .expect("a content type")
+            .to_owned();
+        Reply {
+            content_type,
+            body: reply.text(),
+        }
+    }
+}
