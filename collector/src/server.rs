@@ -1,6 +1,42 @@
-//! One listener stack for every face.
+//! One listener stack for every face: bind, accept, tell HTTP/1 from HTTP/2, and stop without losing a request.
+//!
+//! Binding and serving are apart: after [`bind`] the port is known and taken, and nothing is accepted before
+//! [`Bound::serve`]. HTTP/1.1 and HTTP/2 with prior knowledge (what gRPC agents speak, without TLS) share every listener.
+//!
+//! A peer can hold nothing for ever: a new connection has to show its protocol within [`Limits::handshake_timeout`], an
+//! HTTP/1 header has to be complete within [`Limits::header_timeout`], and an HTTP/2 peer that does not answer a ping within
+//! 20 s is gone. The bytes of bodies are bounded by [`Budget`], over all listeners. How long a body may take is for the face
+//! to say, which alone knows whether it is a stream.
 
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+use tracing::{debug, info};
+
+mod accept;
+mod budget;
+mod protocol;
+#[cfg(test)]
+mod tests;
+
+use self::accept::Acceptor;
+use self::protocol::Protocols;
+
+pub use self::budget::{Budget, Budgeted, Counted, OverBudget};
 
 /// What one listener allows its peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,8 +47,249 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// How long a request header may take over HTTP/1; also how long a connection may stay idle between two requests.
     pub header_timeout: Duration,
-    /// The largest header section, in bytes.
+    /// The largest header section, in bytes; 8 KiB at the least.
     pub max_header_size: usize,
     /// Requests under way at a time on one HTTP/2 connection.
     pub max_streams_per_connection: usize,
+}
+
+/// A listener that has its port and accepts nothing yet.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    stats: Arc<Stats>,
+}
+
+/// What a listener counts; for metrics.
+#[derive(Debug, Default)]
+pub struct Stats {
+    open: AtomicUsize,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// The endpoint cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {host} port {port}")]
+pub struct BindError {
+    /// The host, as configured.
+    pub host: String,
+    /// The port, as configured.
+    pub port: u16,
+    /// Why: the name has no address, the port is taken, the port is not allowed ...
+    #[source]
+    pub source: std::io::Error,
+}
+
+/// The grace of a drain has passed and requests were still under way; their connections were closed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{connections} connections to {address} were still busy when the grace had passed, and were cut"
+)]
+pub struct CutOff {
+    /// The listener.
+    pub address: SocketAddr,
+    /// How many connections.
+    pub connections: usize,
+}
+
+/// Takes the port of `host`; port 0 lets the system choose one. A name with several addresses is tried IPv4 first,
+/// because agents of 3.x and 5.x resolve names that way.
+///
+/// # Errors
+/// The name has no address, or none of its addresses can be had.
+pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
+    let bound = async {
+        let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        let listener = TcpListener::bind(addresses.as_slice()).await?;
+        let address = listener.local_addr()?;
+        Ok(Bound {
+            listener,
+            address,
+            stats: Arc::default(),
+        })
+    };
+    bound.await.map_err(|source| BindError {
+        host: host.to_owned(),
+        port,
+        source,
+    })
+}
+
+// === impl Bound ===
+
+impl Bound {
+    /// The address with the port that was really taken.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The counters of this listener.
+    #[must_use]
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// Serves until `cancel`, then stops accepting, tells every peer to go (GOAWAY, `Connection: close`), and waits at most
+    /// `grace` for the requests under way.
+    ///
+    /// # Errors
+    /// Requests were still under way when the grace had passed.
+    pub async fn serve<S, B>(
+        self,
+        service: S,
+        limits: &Limits,
+        grace: Duration,
+        cancel: CancellationToken,
+    ) -> Result<(), CutOff>
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let Self {
+            listener,
+            address,
+            stats,
+        } = self;
+        let tasks = TaskTracker::new();
+        let kill = CancellationToken::new();
+        let protocols = Arc::new(Protocols::new(limits, &tasks));
+        let mut acceptor = Acceptor::new(listener, limits.max_connections, Arc::clone(&stats));
+        while let Some(stream) = cancel.run_until_cancelled(acceptor.accept()).await {
+            let open = Open::new(&stats);
+            let connection = Connection {
+                protocols: Arc::clone(&protocols),
+                handshake_timeout: limits.handshake_timeout,
+                // A token of its own: waiting on a shared one costs every connection a shared lock.
+                stop: cancel.child_token(),
+                kill: kill.child_token(),
+            };
+            let service = service.clone();
+            tasks.spawn(async move {
+                connection.serve(stream, service).await;
+                drop(open);
+            });
+        }
+        drop(acceptor);
+        drain(&tasks, &stats, &kill, address, grace).await
+    }
+}
+
+async fn drain(
+    tasks: &TaskTracker,
+    stats: &Stats,
+    kill: &CancellationToken,
+    address: SocketAddr,
+    grace: Duration,
+) -> Result<(), CutOff> {
+    info!(%address, connections = stats.open(), "draining");
+    tasks.close();
+    if tokio::time::timeout(grace, tasks.wait()).await.is_ok() {
+        return Ok(());
+    }
+    let connections = stats.open();
+    kill.cancel();
+    Err(CutOff {
+        address,
+        connections,
+    })
+}
+
+// === impl Stats ===
+
+impl Stats {
+    /// Connections open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Connections accepted so far, those refused included.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Connections closed at once because there were too many.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
+
+/// One open connection, counted as long as this lives.
+#[derive(Debug)]
+struct Open(Arc<Stats>);
+
+impl Open {
+    fn new(stats: &Arc<Stats>) -> Self {
+        stats.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(stats))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// === impl Connection ===
+
+#[derive(Debug)]
+struct Connection {
+    protocols: Arc<Protocols>,
+    handshake_timeout: Duration,
+    /// Cancelled when the connection is to finish what it is doing.
+    stop: CancellationToken,
+    /// Cancelled when it is to end whatever it is doing.
+    kill: CancellationToken,
+}
+
+impl Connection {
+    async fn serve<S, B>(self, stream: TcpStream, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let shown = tokio::time::timeout(self.handshake_timeout, protocol::detect(stream));
+        let (protocol, stream) = match self.stop.run_until_cancelled(shown).await {
+            Some(Ok(Ok(shown))) => shown,
+            Some(Ok(Err(error))) => {
+                return debug!(%error, "connection ended before it showed a protocol");
+            }
+            Some(Err(_elapsed)) => return debug!("connection showed no protocol in time"),
+            None => return, // nothing was asked yet
+        };
+        let builder = self.protocols.builder(protocol);
+        let mut connection =
+            pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+        let mut ended = tokio::select! {
+            biased;
+            result = connection.as_mut() => Some(result),
+            () = self.stop.cancelled() => None,
+        };
+        if ended.is_none() {
+            connection.as_mut().graceful_shutdown();
+            ended = self.kill.run_until_cancelled(connection).await;
+        }
+        if let Some(Err(error)) = ended {
+            debug!(error = &*error, "connection failed");
+        }
+    }
 }

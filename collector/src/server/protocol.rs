@@ -1,0 +1,120 @@
+//! HTTP/1 or HTTP/2, told by the first bytes, and how each is served.
+
+use std::io::{self, Cursor};
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_util::task::TaskTracker;
+
+use super::Limits;
+
+/// What an HTTP/2 client says first (RFC 9113 section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// After this long without a frame an HTTP/2 peer is pinged ...
+const PING_AFTER: Duration = Duration::from_secs(30);
+/// ... and it is gone when it has not answered for this long.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What one request and one connection may send ahead of being read, in bytes.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// The least hyper takes.
+const MIN_HEADER_SIZE: usize = 8 << 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Reads until the protocol is certain: at most the 24 bytes of the preface, which the returned stream gives again.
+///
+/// # Errors
+/// The connection failed or ended before that.
+pub(super) async fn detect(
+    mut stream: TcpStream,
+) -> io::Result<(Protocol, impl AsyncRead + AsyncWrite + Unpin + Send)> {
+    let mut first = Vec::with_capacity(PREFACE.len());
+    let protocol = loop {
+        let missing = PREFACE.len() - first.len();
+        if (&mut stream)
+            .take(missing as u64)
+            .read_buf(&mut first)
+            .await?
+            == 0
+        {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !PREFACE.starts_with(&first) {
+            break Protocol::Http1;
+        }
+        if first.len() == PREFACE.len() {
+            break Protocol::Http2;
+        }
+    };
+    let (read, write) = stream.into_split();
+    Ok((
+        protocol,
+        tokio::io::join(Cursor::new(first).chain(read), write),
+    ))
+}
+
+/// Both protocols, set up with the limits of a listener.
+#[derive(Debug)]
+pub(super) struct Protocols {
+    http1: auto::Builder<Tracked>,
+    http2: auto::Builder<Tracked>,
+}
+
+impl Protocols {
+    /// The tasks of HTTP/2 requests are tracked by `tasks`.
+    pub(super) fn new(limits: &Limits, tasks: &TaskTracker) -> Self {
+        let mut http1 = auto::Builder::new(Tracked(tasks.clone())).http1_only();
+        http1
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(limits.max_header_size.max(MIN_HEADER_SIZE));
+        let mut http2 = auto::Builder::new(Tracked(tasks.clone())).http2_only();
+        http2
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(at_most_u32(limits.max_streams_per_connection))
+            .max_header_list_size(at_most_u32(limits.max_header_size.max(MIN_HEADER_SIZE)))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .keep_alive_interval(PING_AFTER)
+            .keep_alive_timeout(PING_TIMEOUT);
+        Self { http1, http2 }
+    }
+
+    pub(super) fn builder(&self, protocol: Protocol) -> &auto::Builder<Tracked> {
+        match protocol {
+            Protocol::Http1 => &self.http1,
+            Protocol::Http2 => &self.http2,
+        }
+    }
+}
+
+fn at_most_u32(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// Spawns on a tracker, so that a drain waits for it.
+#[derive(Clone, Debug)]
+pub(super) struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}

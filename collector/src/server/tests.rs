@@ -1,0 +1,416 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use http::{Request, Version};
+use http_body_util::Empty;
+use hyper::body::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{CutOff, Limits, Stats, bind};
+
+/// Long enough for anything that does happen, on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A limit that a test waits out.
+const SHORT: Duration = Duration::from_millis(200);
+
+struct Running {
+    address: SocketAddr,
+    stats: Arc<Stats>,
+    /// `/slow` answers once for every permit.
+    permits: Arc<Semaphore>,
+    /// One permit for every request that has reached `/slow`.
+    reached: Arc<Semaphore>,
+    cancel: CancellationToken,
+    served: JoinHandle<Result<(), CutOff>>,
+}
+
+fn limits() -> Limits {
+    Limits {
+        max_connections: 1000,
+        handshake_timeout: PATIENCE,
+        header_timeout: PATIENCE,
+        max_header_size: 16 << 10,
+        max_streams_per_connection: 16,
+    }
+}
+
+async fn slow(State((permits, reached)): State<(Arc<Semaphore>, Arc<Semaphore>)>) -> &'static str {
+    reached.add_permits(1);
+    permits.acquire().await.unwrap().forget();
+    "at last"
+}
+
+async fn start(limits: Limits, grace: Duration) -> Running {
+    let (permits, reached) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let router: Router = Router::new()
+        .route("/", get(|| async { "here" }))
+        .route("/slow", get(slow))
+        .with_state((permits.clone(), reached.clone()));
+    let bound = bind("127.0.0.1", 0).await.unwrap();
+    let (address, stats, cancel) = (bound.address(), bound.stats(), CancellationToken::new());
+    let stop = cancel.clone();
+    let served =
+        tokio::task::spawn_local(async move { bound.serve(router, &limits, grace, stop).await });
+    Running {
+        address,
+        stats,
+        permits,
+        reached,
+        cancel,
+        served,
+    }
+}
+
+impl Running {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn send(&self, bytes: &[u8]) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        stream
+    }
+
+    /// Asks `/` on a new connection, and gets its answer.
+    async fn assert_serves(&self) {
+        let mut stream = self
+            .send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await;
+        let answer = everything(&mut stream).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("here"),
+            "{answer}"
+        );
+    }
+
+    async fn wait_for_slow(&self) {
+        tokio::time::timeout(PATIENCE, self.reached.acquire())
+            .await
+            .unwrap()
+            .unwrap()
+            .forget();
+    }
+
+    async fn wait_for_open(&self, open: usize) {
+        let counted = async {
+            while self.stats.open() != open {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, counted).await.unwrap();
+    }
+}
+
+/// Reads until the other side closes; a reset is a close too.
+async fn everything(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let result = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
+        .await
+        .expect("the server closes");
+    if let Err(error) = result {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+async fn http2(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
+    let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+        .await
+        .unwrap();
+    tokio::task::spawn_local(connection);
+    sender
+}
+
+fn request(address: SocketAddr, path: &str) -> Request<Empty<Bytes>> {
+    Request::get(format!("http://{address}{path}"))
+        .body(Empty::new())
+        .unwrap()
+}
+
+/// Runs a test where it can spawn on its own thread.
+async fn local(test: impl Future<Output = ()>) {
+    tokio::task::LocalSet::new().run_until(test).await;
+}
+
+#[tokio::test]
+async fn both_protocols_share_a_listener() {
+    local(async {
+        let server = start(limits(), PATIENCE).await;
+        server.assert_serves().await;
+        let answer = http2(server.address)
+            .await
+            .send_request(request(server.address, "/"))
+            .await
+            .unwrap();
+        assert_eq!(
+            (answer.version(), answer.status().as_u16()),
+            (Version::HTTP_2, 200)
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_first_line_in_pieces_is_understood() {
+    local(async {
+        let server = start(limits(), PATIENCE).await;
+        let mut stream = server.connect().await;
+        for piece in [
+            "P",
+            "R",
+            "OPFIND / HTTP/1.1\r\nhost: x\r\nconnec",
+            "tion: close\r\n\r\n",
+        ] {
+            stream.write_all(piece.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert!(everything(&mut stream).await.starts_with("HTTP/1.1 405"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_shows_no_protocol_is_closed() {
+    local(async {
+        let server = start(
+            Limits {
+                handshake_timeout: SHORT,
+                ..limits()
+            },
+            PATIENCE,
+        )
+        .await;
+        for silent in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n"] {
+            assert_eq!(everything(&mut server.send(silent).await).await, "");
+        }
+        server.assert_serves().await;
+        server.wait_for_open(0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_header_that_never_ends_is_cut_off() {
+    local(async {
+        let server = start(
+            Limits {
+                header_timeout: SHORT,
+                ..limits()
+            },
+            PATIENCE,
+        )
+        .await;
+        let (mut read, mut write) = server.send(b"GET / HTTP/1.1\r\n").await.into_split();
+        let drip = async {
+            while write.write_all(b"x: y\r\n").await.is_ok() {
+                tokio::time::sleep(SHORT / 10).await;
+            }
+        };
+        let mut bytes = Vec::new();
+        let closed = async {
+            tokio::time::timeout(PATIENCE, read.read_to_end(&mut bytes))
+                .await
+                .unwrap()
+                .is_ok()
+        };
+        tokio::select! {
+            () = drip => {}
+            _ = closed => {}
+        }
+        server.wait_for_open(0).await;
+        server.assert_serves().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_between_requests() {
+    local(async {
+        let server = start(
+            Limits {
+                header_timeout: SHORT,
+                ..limits()
+            },
+            PATIENCE,
+        )
+        .await;
+        let mut stream = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(everything(&mut stream).await.ends_with("here"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn garbage_is_answered_or_closed_and_the_next_is_served() {
+    let mut truncated = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // A header frame that says 16 MiB, in the middle of nothing.
+    let oversized = [0xff, 0xff, 0xff, 1, 4, 0, 0, 0, 1];
+    truncated.extend(settings);
+    truncated.extend(oversized);
+    local(async {
+        let server = start(limits(), PATIENCE).await;
+        for garbage in [
+            &b"\x00\xff\x16\x03\x01 not http\r\n\r\n"[..],
+            b"GET\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
+            &truncated,
+        ] {
+            let answer = everything(&mut server.send(garbage).await).await;
+            assert!(!answer.contains("200 OK"), "{answer}");
+            server.assert_serves().await;
+        }
+        drop(server.send(&truncated[..30]).await);
+        server.assert_serves().await;
+        server.wait_for_open(0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_header_of_10_mib_is_refused() {
+    local(async {
+        let server = start(limits(), PATIENCE).await;
+        let (mut read, mut write) = server
+            .send(b"GET / HTTP/1.1\r\nhost: x\r\nx: ")
+            .await
+            .into_split();
+        let flood = async {
+            for _ in 0..10 << 10 {
+                if write.write_all(&[b'x'; 1024]).await.is_err() {
+                    return;
+                }
+            }
+            panic!("10 MiB of header were taken");
+        };
+        let mut answer = vec![0; 1024];
+        let (_, length) = tokio::join!(flood, read.read(&mut answer));
+        if let Ok(length) = length {
+            assert!(answer[..length].starts_with(b"HTTP/1.1 431"));
+        }
+        server.assert_serves().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed_at_once() {
+    local(async {
+        let server = start(
+            Limits {
+                max_connections: 2,
+                ..limits()
+            },
+            PATIENCE,
+        )
+        .await;
+        let (first, _second) = (server.connect().await, server.connect().await);
+        server.wait_for_open(2).await;
+        assert_eq!(everything(&mut server.connect().await).await, "");
+        assert_eq!((server.stats.accepted(), server.stats.refused()), (3, 1));
+        drop(first);
+        server.wait_for_open(1).await;
+        server.assert_serves().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_idle_connections_do_not_stand_in_the_way() {
+    local(async {
+        let server = start(limits(), PATIENCE).await;
+        let mut idle = Vec::new();
+        for _ in 0..200 {
+            idle.push(server.connect().await);
+        }
+        server.wait_for_open(200).await;
+        server.assert_serves().await;
+        drop(idle);
+        server.wait_for_open(0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_drain_lets_requests_finish_and_takes_no_new_ones() {
+    local(async {
+        let server = start(limits(), PATIENCE).await;
+        let mut one = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut idle = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let silent = server.connect().await;
+        let mut sender = http2(server.address).await;
+        let two = tokio::task::spawn_local(sender.send_request(request(server.address, "/slow")));
+        server.wait_for_slow().await;
+        server.wait_for_slow().await;
+
+        server.cancel.cancel();
+        assert!(everything(&mut idle).await.ends_with("here"));
+        server.wait_for_open(2).await;
+        assert!(TcpStream::connect(server.address).await.is_err());
+
+        server.permits.add_permits(2);
+        let answer = everything(&mut one).await;
+        assert!(
+            answer.contains("connection: close") && answer.ends_with("at last"),
+            "{answer}"
+        );
+        assert_eq!(two.await.unwrap().unwrap().status(), 200);
+        tokio::time::timeout(PATIENCE, server.served)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        drop(silent);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_with_the_grace() {
+    local(async {
+        let server = start(limits(), SHORT).await;
+        let mut stuck = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        server.wait_for_slow().await;
+        server.cancel.cancel();
+        let cut = tokio::time::timeout(PATIENCE, server.served)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(cut.connections, 1);
+        assert_eq!(everything(&mut stuck).await, "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_accepted_before_it_is_served() {
+    let bound = bind("127.0.0.1", 0).await.unwrap();
+    let _waiting = TcpStream::connect(bound.address()).await.unwrap();
+    assert_eq!(bound.stats().accepted(), 0);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = bind("localhost", 0).await.unwrap();
+    assert!(taken.address().is_ipv4());
+    let error = bind("127.0.0.1", taken.address().port()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("cannot listen on 127.0.0.1 port {}", taken.address().port())
+    );
+    assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+    assert!(bind("no such host", 0).await.is_err());
+}
