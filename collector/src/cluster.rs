@@ -11,7 +11,7 @@ pub mod standalone;
 ///
 /// A member is in the view from [`Cluster::join`] until its [`Session`] is dropped or it is lost. Losing the
 /// coordinator keeps the last good view.
-pub trait Cluster: Send + Sync + 'static {
+pub trait Cluster: std::fmt::Debug + Send + Sync + 'static {
     /// Makes this collector a member. To be called once all its listeners accept.
     fn join(&self, member: Member) -> Session;
 

@@ -4,6 +4,7 @@
 //! [`storage`]; ARCHITECTURE.md has the map.
 
 pub mod api;
+pub mod app;
 pub mod clock;
 pub mod cluster;
 pub mod config;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rollcall_domain::liveness::Transition;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -12,14 +13,17 @@ use super::Core;
 pub struct Config {
     /// Time between two sweeps.
     pub tick: Duration,
-    /// Leases that one step of a sweep looks at before it lets others run.
-    pub step: usize,
+    /// Instances that are given up in one sweep, more or less by a [`STEP`]; the rest waits for the next one.
+    pub limit: usize,
     /// A sweep that comes this much too late means that the collector itself was stopped (a paused machine, a starved
     /// process): its silence must not be held against the agents.
     pub stall: Duration,
     /// What everybody is given after a stall.
     pub grace: Duration,
 }
+
+/// Leases looked at before others may run. Most of them were renewed and are only filed anew.
+const STEP: usize = 4096;
 
 /// Sweeps at every tick: marks who fell silent or is down, and tells of it. It never removes anybody.
 #[derive(Debug)]
@@ -56,19 +60,24 @@ impl Sweeper {
     }
 
     async fn sweep(&self) {
+        let mut given_up = 0;
         let mut transitions = Vec::new();
-        loop {
-            let more =
-                self.core
-                    .lessor
-                    .expire(self.core.clock.now(), self.config.step, &mut transitions);
-            for transition in transitions.drain(..) {
-                self.core.events.changed(&self.core, &transition);
-            }
-            if !more {
-                return;
-            }
+        while self
+            .core
+            .lessor
+            .expire(self.core.clock.now(), STEP, &mut transitions)
+            && given_up < self.config.limit
+        {
+            given_up += transitions.len();
+            self.tell(&mut transitions);
             tokio::task::yield_now().await;
+        }
+        self.tell(&mut transitions);
+    }
+
+    fn tell(&self, transitions: &mut Vec<Transition>) {
+        for transition in transitions.drain(..) {
+            self.core.events.changed(&self.core, &transition);
         }
     }
 }

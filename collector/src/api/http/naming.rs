@@ -70,11 +70,14 @@ pub struct FastPath<S> {
 }
 
 impl<S> FastPath<S> {
-    /// In front of `inner`, the naming face below `context_path`.
-    pub fn new(services: &Services, context_path: &str, inner: S) -> Self {
+    /// In front of `inner`, the naming face below `context_path`; nothing, if there is none on this listener.
+    pub fn new(services: &Services, context_path: Option<&str>, inner: S) -> Self {
         Self {
             inner,
-            routes: routes(services, context_path).collect(),
+            routes: context_path
+                .into_iter()
+                .flat_map(|path| routes(services, path))
+                .collect(),
         }
     }
 }

@@ -1,0 +1,385 @@
+//! The composition root: from a configuration to a collector that runs, and to one that has stopped.
+//!
+//! [`build`] opens the store, reads it and binds every listener, but serves nothing. [`App::spawn`] starts everything and
+//! makes the collector a member once its listeners accept. [`Running::drain`] is the way back, in the reverse order. This
+//! is the only file that names concrete providers.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use axum::Router;
+use rollcall_domain::{
+    inventory::{Allocator, Limits},
+    liveness::{Lessor, Terms},
+    membership::{self, Member, View},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{
+        self, grpc,
+        http::{self, FastPath},
+    },
+    clock::Clock,
+    cluster::{self, Cluster, standalone::Standalone},
+    config::{self, Config},
+    runtime::{Failure, OnCancel, OnError, Policy, StillRunning, TaskSet},
+    server::{self, Budget, Budgeted},
+    service::{self, Foundation, Services, Workers, naming, register, sweep, write_back},
+    storage::{self, Storage, embedded},
+};
+
+mod listeners;
+mod restore;
+
+pub use listeners::Addresses;
+use listeners::{Faces, Listeners};
+
+/// Events kept for a subscriber that is slow to read them.
+const EVENT_BACKLOG: usize = 1024;
+/// Instances whose last sign of life is written back in one commit: registrations never wait long behind it.
+const WRITE_BACK_CHUNK: usize = 4096;
+/// A sweep this much too late means that the collector itself did not run.
+const STALL: Duration = Duration::from_secs(5);
+/// How long the loops and the writer may take to end once nobody asks them for anything.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// How long the listeners may take beyond the grace to cut off who is still there.
+const CUT_OFF: Duration = Duration::from_secs(1);
+/// A listener whose last requests had to be cut off at the end of the grace says so, and the drain goes on.
+const LISTENER: Policy = Policy {
+    on_error: OnError::Log,
+    on_cancel: OnCancel::Wait,
+};
+
+/// Why a collector could not be built or started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store could not be opened.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// What was stored could not be brought back.
+    #[error(transparent)]
+    Restore(#[from] restore::Error),
+    /// A listener could not be bound.
+    #[error(transparent)]
+    Bind(#[from] server::BindError),
+    /// The system refused a thread.
+    #[error("cannot start the writer's thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// A collector that is ready to be spawned: its store is read and its listeners are bound.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    clock: Clock,
+    cluster: Box<dyn Cluster>,
+    services: Services,
+    workers: Workers,
+    listeners: Listeners,
+}
+
+/// A collector that runs.
+#[derive(Debug)]
+pub struct Running {
+    services: Services,
+    session: cluster::Session,
+    everything: TaskSet,
+    serving: TaskSet,
+    loops: TaskSet,
+    writing: TaskSet,
+    grace: Duration,
+}
+
+/// Opens and reads the store and binds the listeners. Blocks for as long as reading takes.
+///
+/// # Errors
+/// Whatever keeps the collector from starting; nothing was started.
+pub async fn build(config: Config) -> Result<App, Error> {
+    let listeners = Listeners::bind(&config).await?;
+    let clock = Clock::start();
+    let mut storage = open(&config.storage)?;
+    let mut allocator = Allocator::new(Limits {
+        adopted: config.register.max_adopted_ids,
+    });
+    let lessor = Lessor::new(Terms {
+        silent_after: config.liveness.silent_after,
+        down_after: config.liveness.down_after,
+    });
+    let spread = config.liveness.restart_spread;
+    restore::restore(&mut *storage, &mut allocator, &lessor, &clock, spread)?;
+    let cluster = join_point(config.cluster);
+    let members = cluster.view();
+    let foundation = Foundation {
+        clock,
+        allocator,
+        lessor,
+        storage,
+        members,
+    };
+    let (services, workers) = service::build(&use_cases(&config), foundation);
+    services
+        .readiness
+        .unmet("starting", "the listeners do not accept yet");
+    Ok(App {
+        config,
+        clock,
+        cluster,
+        services,
+        workers,
+        listeners,
+    })
+}
+
+fn open(config: &config::Storage) -> Result<Box<dyn Storage>, storage::Error> {
+    match config.provider {
+        config::StorageProvider::Embedded => {
+            let path = config.embedded.path.clone();
+            Ok(Box::new(embedded::open(&embedded::Config { path })?))
+        }
+    }
+}
+
+fn join_point(config: config::Cluster) -> Box<dyn Cluster> {
+    match config.provider {
+        config::ClusterProvider::Standalone => Box::new(Standalone::new()),
+    }
+}
+
+fn use_cases(config: &Config) -> service::Config {
+    service::Config {
+        register: register::Config {
+            queue_capacity: config.register.queue_capacity,
+            deadline: config.register.deadline,
+            max_key_bytes: config.register.max_name_bytes,
+            batch_rows: config.register.batch_rows,
+        },
+        sweep: sweep::Config {
+            tick: config.liveness.tick,
+            limit: config.liveness.max_expired_per_tick,
+            stall: STALL,
+            grace: config.liveness.silent_after,
+        },
+        write_back: write_back::Config {
+            interval: config.liveness.write_back_interval,
+            chunk: WRITE_BACK_CHUNK,
+        },
+        event_backlog: EVENT_BACKLOG,
+    }
+}
+
+// === impl App ===
+
+impl App {
+    /// Where the faces will be reached.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.listeners.addresses
+    }
+
+    /// Starts everything, and makes the collector a member now that its listeners accept.
+    ///
+    /// # Errors
+    /// The system refused the writer a thread.
+    pub fn spawn(self) -> Result<Running, Error> {
+        let member = self.member();
+        let everything = TaskSet::new();
+        let (writing, loops, serving) =
+            (everything.stage(), everything.stage(), everything.stage());
+        let Self {
+            config,
+            cluster,
+            services,
+            workers,
+            listeners,
+            ..
+        } = self;
+        spawn_workers(workers, &services, &writing, &loops)?;
+        let builder = Builder {
+            config: &config,
+            services: &services,
+            budget: Budget::new(config.server.inbound_memory),
+            stop: serving.token(),
+        };
+        for (faces, listener) in listeners.bound {
+            let name = format!("listener {}", listener.address());
+            let service = builder.service(faces);
+            let (limits, stop) = (config.server.limits.clone(), serving.token());
+            let grace = config.server.shutdown_grace;
+            let serve = async move { listener.serve(service, &limits, grace, stop).await };
+            serving.spawn(name, LISTENER, serve);
+        }
+        let session = cluster.join(member);
+        let view = cluster.view();
+        services.naming.publish(&view.borrow());
+        let naming = follow(view, services.naming.clone(), loops.token());
+        loops.spawn("naming", Policy::default(), naming);
+        services.readiness.met("starting");
+        let grace = config.server.shutdown_grace;
+        Ok(Running {
+            services,
+            session,
+            everything,
+            serving,
+            loops,
+            writing,
+            grace,
+        })
+    }
+
+    fn member(&self) -> Member {
+        let Self {
+            config,
+            listeners: Listeners { addresses, .. },
+            ..
+        } = self;
+        let at = |host: &str, port: u16| format!("{host}:{port}");
+        let grpc = at(
+            &config.agent_grpc.advertised_host,
+            addresses.agent_grpc.port(),
+        );
+        let jetty = at(
+            &config.agent_jetty.advertised_host,
+            addresses.agent_jetty.port(),
+        );
+        let ui = at(&config.ui.advertised_host, addresses.ui.port());
+        Member {
+            address: grpc.as_str().into(),
+            agent_grpc: Some(grpc.into()),
+            agent_jetty: Some((jetty + &config.agent_jetty.context_path).into()),
+            ui: Some((ui + &config.ui.context_path).into()),
+            version: env!("CARGO_PKG_VERSION").into(),
+            state: membership::State::Serving,
+            since: self.clock.wall(),
+        }
+    }
+}
+
+fn spawn_workers(
+    workers: Workers,
+    services: &Services,
+    writing: &TaskSet,
+    loops: &TaskSet,
+) -> io::Result<()> {
+    let Workers {
+        writer,
+        sweeper,
+        write_back,
+    } = workers;
+    let readiness = services.readiness.clone();
+    writing.spawn_thread("writer", OnError::Stop, move || {
+        writer
+            .run()
+            .inspect_err(|error| readiness.unmet("storage", error.to_string()))
+    })?;
+    let stop = loops.token();
+    loops.spawn(
+        "sweeper",
+        Policy::default(),
+        never_fails(sweeper.run(stop.clone())),
+    );
+    loops.spawn(
+        "write-back",
+        Policy::default(),
+        never_fails(write_back.run(stop)),
+    );
+    Ok(())
+}
+
+async fn never_fails(task: impl Future<Output = ()>) -> Result<(), Infallible> {
+    task.await;
+    Ok(())
+}
+
+/// Puts the faces of a listener together.
+struct Builder<'a> {
+    config: &'a Config,
+    services: &'a Services,
+    budget: Budget,
+    stop: CancellationToken,
+}
+
+impl Builder<'_> {
+    /// What a listener with these faces answers, and what it refuses.
+    fn service(&self, faces: Faces) -> FastPath<Budgeted<Router>> {
+        let Self {
+            config,
+            services,
+            budget,
+            stop,
+        } = self;
+        let limits = http::Limits {
+            max_body_size: config.agent_jetty.max_body_size,
+            ..http::Limits::default()
+        };
+        let mut router = Router::new();
+        let mut largest = 0;
+        if faces.naming {
+            router = router.merge(http::naming(services, &config.naming.context_path));
+        }
+        if faces.agent_jetty {
+            let context_path = &config.agent_jetty.context_path;
+            router = router.merge(http::registration(services, &limits, context_path));
+            largest = largest.max(config.agent_jetty.max_body_size);
+        }
+        if faces.ui {
+            router = router.merge(http::admin(services, &limits, stop.clone()));
+        }
+        if faces.agent_grpc {
+            let max_message_size = config.agent_grpc.max_message_size;
+            router = router.merge(grpc::router(services, grpc::Config { max_message_size }));
+            largest = largest.max(max_message_size);
+        }
+        let router = router.fallback(api::not_found);
+        let naming = faces.naming.then_some(&*config.naming.context_path);
+        FastPath::new(services, naming, budget.guard(router, largest))
+    }
+}
+
+/// Keeps the naming lists at the latest view.
+async fn follow(
+    mut view: watch::Receiver<Arc<View>>,
+    naming: naming::Handle,
+    stop: CancellationToken,
+) -> Result<(), Infallible> {
+    while let Some(Ok(())) = stop.run_until_cancelled(view.changed()).await {
+        naming.publish(&view.borrow_and_update());
+    }
+    Ok(())
+}
+
+// === impl Running ===
+
+impl Running {
+    /// The first failure of something that the collector cannot go on without. For ever, if there is none.
+    pub async fn failed(&self) -> Failure {
+        self.everything.failed().await
+    }
+
+    /// Stops in order: not ready and out of the naming lists; no new connections, and what is under way gets the
+    /// configured grace to finish; the loops end and write down what they know; the writer finishes its queue and the store is closed.
+    ///
+    /// # Errors
+    /// Names what was still running when its time was up. The rest has stopped.
+    pub async fn drain(self) -> Result<(), StillRunning> {
+        let Self {
+            services,
+            session,
+            serving,
+            loops,
+            writing,
+            grace,
+            ..
+        } = self;
+        services
+            .readiness
+            .unmet("draining", "the collector is stopping");
+        drop(session);
+        let served = serving.shutdown(grace + CUT_OFF).await;
+        let looped = loops.shutdown(LAST_WRITES).await;
+        services.register.stop();
+        let wrote = writing.shutdown(LAST_WRITES).await;
+        served.and(looped).and(wrote)
+    }
+}

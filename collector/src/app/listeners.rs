@@ -1,0 +1,84 @@
+//! Which face is reached where.
+
+use std::net::SocketAddr;
+
+use crate::{
+    config::{Config, Endpoint},
+    server::{self, BindError, Bound},
+};
+
+/// Where each face is reached. Faces with the same endpoint in the configuration share a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// Where agents ask for the list of collectors.
+    pub naming: SocketAddr,
+    /// Where agents register over gRPC.
+    pub agent_grpc: SocketAddr,
+    /// Where agents register over HTTP.
+    pub agent_jetty: SocketAddr,
+    /// Where people and probes look.
+    pub ui: SocketAddr,
+}
+
+/// Bound listeners that do not accept yet, each with what it was bound for.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    pub(super) bound: Vec<(Faces, Bound)>,
+    pub(super) addresses: Addresses,
+}
+
+/// The faces of one listener.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Faces {
+    pub(super) naming: bool,
+    pub(super) agent_grpc: bool,
+    pub(super) agent_jetty: bool,
+    pub(super) ui: bool,
+}
+
+impl Listeners {
+    /// Binds every endpoint once. An endpoint with port 0 is always one of its own.
+    pub(super) async fn bind(config: &Config) -> Result<Self, BindError> {
+        let mut bound = Vec::new();
+        let addresses = Addresses {
+            naming: claim(&mut bound, &config.naming.listen, |faces| {
+                faces.naming = true
+            })
+            .await?,
+            agent_grpc: claim(&mut bound, &config.agent_grpc.listen, |faces| {
+                faces.agent_grpc = true
+            })
+            .await?,
+            agent_jetty: claim(&mut bound, &config.agent_jetty.listen, |faces| {
+                faces.agent_jetty = true
+            })
+            .await?,
+            ui: claim(&mut bound, &config.ui.listen, |faces| faces.ui = true).await?,
+        };
+        let bound = bound
+            .into_iter()
+            .map(|(_, faces, listener)| (faces, listener))
+            .collect();
+        Ok(Self { bound, addresses })
+    }
+}
+
+/// Adds a face to the listener of `endpoint`, which is bound if this is the first one that asks for it.
+async fn claim<'a>(
+    bound: &mut Vec<(&'a Endpoint, Faces, Bound)>,
+    endpoint: &'a Endpoint,
+    claim: impl FnOnce(&mut Faces),
+) -> Result<SocketAddr, BindError> {
+    let shared = bound
+        .iter_mut()
+        .find(|(other, ..)| *other == endpoint && endpoint.port != 0);
+    if let Some((_, faces, listener)) = shared {
+        claim(faces);
+        return Ok(listener.address());
+    }
+    let listener = server::bind(&endpoint.host, endpoint.port).await?;
+    let (address, mut faces) = (listener.address(), Faces::default());
+    claim(&mut faces);
+    bound.push((endpoint, faces, listener));
+    Ok(address)
+}
