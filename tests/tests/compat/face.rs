@@ -1,0 +1,86 @@
+//! One question and one answer for what three protocols say in their own ways.
+
+use rollcall_tests::process::Collector;
+
+use crate::{grpc, http};
+
+/// A way to speak to a collector.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Face {
+    /// gRPC, in the spelling of 3.2.6.
+    V3,
+    /// gRPC, in the spelling of 5.x.
+    V5,
+    /// HTTP with JSON.
+    Http,
+}
+
+/// What an agent asks.
+#[derive(Clone, Debug)]
+pub(crate) enum Ask {
+    Applications(Vec<String>),
+    Instance { application: i32, uuid: String },
+    Heartbeat(i32),
+    Names(Vec<Name>),
+    Addresses(Vec<String>),
+    Segment(Sender),
+}
+
+/// What a collector answers. A key without an id is not in it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// Keys as echoed, with their ids.
+    Ids(Vec<(String, i32)>),
+    /// The application id as echoed, and the instance id.
+    Instance(i32, i32),
+    /// Names as echoed, with their ids.
+    Names(Vec<(Name, i32)>),
+    /// Yes.
+    Done,
+    /// That the agent is wrong (`INVALID_ARGUMENT`, 400).
+    Refused,
+}
+
+/// An operation name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Name {
+    pub(crate) application: i32,
+    pub(crate) span_type: i32,
+    pub(crate) name: String,
+}
+
+/// The ids in a segment of one span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    pub(crate) application: i32,
+    pub(crate) instance: i32,
+    pub(crate) operation: i32,
+}
+
+/// A client of one face.
+pub(crate) enum Client {
+    Grpc(grpc::Client),
+    Http(Box<http::Client>),
+}
+
+impl Face {
+    pub(crate) const ALL: [Self; 3] = [Self::V3, Self::V5, Self::Http];
+
+    pub(crate) async fn client(self, collector: &Collector) -> Client {
+        match self {
+            Self::V3 => Client::Grpc(grpc::Client::connect(collector, grpc::Spelling::V3).await),
+            Self::V5 => Client::Grpc(grpc::Client::connect(collector, grpc::Spelling::V5).await),
+            Self::Http => Client::Http(Box::new(http::Client::new(collector))),
+        }
+    }
+}
+
+impl Client {
+    /// Asks; `None` where the face has no words for it.
+    pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
+        match self {
+            Self::Grpc(client) => client.ask(ask).await,
+            Self::Http(client) => Some(client.ask(ask).await),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The questions over gRPC, in the spelling of either generation.
+
+use prost::Message;
+use rollcall_proto::{
+    application::{Application, ApplicationMapping, ApplicationRegisterServiceClient},
+    common::KeyWithIntegerValue,
+    instance::{
+        ApplicationInstance, ApplicationInstanceHeartbeat, InstanceDiscoveryServiceClient, OsInfo,
+    },
+    network_address::{NetworkAddressRegisterServiceClient, NetworkAddresses},
+    segment::{v3, v5},
+    service_name::{
+        ServiceNameCollection, ServiceNameDiscoveryServiceClient, ServiceNameElement,
+        ServiceNameMappingElement,
+    },
+    trace::{TraceSegmentServiceClient, UniqueId, UpstreamSegment},
+};
+use rollcall_tests::{grpc, process::Collector};
+use tonic::{Code, Response, Status, transport::Channel};
+
+use crate::face::{Answer, Ask, Name, Sender};
+
+/// Whose method names and segment layout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Spelling {
+    V3,
+    V5,
+}
+
+pub(crate) struct Client {
+    channel: Channel,
+    spelling: Spelling,
+}
+
+impl Client {
+    pub(crate) async fn connect(collector: &Collector, spelling: Spelling) -> Self {
+        let connection = grpc::Client::connect(collector.listeners().grpc).await;
+        Self {
+            channel: connection.channel,
+            spelling,
+        }
+    }
+
+    /// `None` where the generation has no such call: 3.2.6 has neither addresses nor sides of names.
+    pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
+        match (ask, self.spelling) {
+            (Ask::Applications(codes), _) => Some(self.applications(codes).await),
+            (Ask::Instance { application, uuid }, _) => {
+                Some(self.instance(*application, uuid).await)
+            }
+            (Ask::Heartbeat(instance), _) => Some(self.heartbeat(*instance).await),
+            (Ask::Names(names), Spelling::V3) if names.iter().any(|name| name.span_type != 0) => {
+                None
+            }
+            (Ask::Names(names), _) => Some(self.names(names).await),
+            (Ask::Addresses(_), Spelling::V3) => None,
+            (Ask::Addresses(addresses), Spelling::V5) => Some(self.addresses(addresses).await),
+            (Ask::Segment(sender), _) => Some(self.segment(*sender).await),
+        }
+    }
+
+    async fn applications(&mut self, codes: &[String]) -> Answer {
+        let mut client = ApplicationRegisterServiceClient::new(self.channel.clone());
+        let pairs = |mapping: ApplicationMapping| mapping.application.into_iter().map(pair);
+        match self.spelling {
+            Spelling::V3 => {
+                let application_code = codes.to_vec();
+                let reply = client.register(Application { application_code }).await;
+                answer(reply, |mapping| Answer::Ids(pairs(mapping).collect()))
+            }
+            Spelling::V5 => {
+                let mut ids = Vec::new();
+                for code in codes {
+                    let application_code = vec![code.clone()];
+                    let reply = client
+                        .application_code_register(Application { application_code })
+                        .await;
+                    match answer(reply, |mapping| Answer::Ids(pairs(mapping).collect())) {
+                        Answer::Ids(one) => ids.extend(one),
+                        other => return other,
+                    }
+                }
+                Answer::Ids(ids)
+            }
+        }
+    }
+
+    async fn instance(&mut self, application: i32, uuid: &str) -> Answer {
+        let mut client = InstanceDiscoveryServiceClient::new(self.channel.clone());
+        let instance = ApplicationInstance {
+            application_id: application,
+            agent_uuid: uuid.to_owned(),
+            register_time: 1_514_764_800_000,
+            osinfo: Some(OsInfo {
+                os_name: "Linux".to_owned(),
+                hostname: "node1".to_owned(),
+                process_no: 42,
+                ipv4s: vec!["10.0.0.1".to_owned()],
+            }),
+        };
+        let reply = match self.spelling {
+            Spelling::V3 => client.register(instance).await,
+            Spelling::V5 => client.register_instance(instance).await,
+        };
+        answer(reply, |mapping| {
+            Answer::Instance(mapping.application_id, mapping.application_instance_id)
+        })
+    }
+
+    async fn heartbeat(&mut self, instance: i32) -> Answer {
+        let mut client = InstanceDiscoveryServiceClient::new(self.channel.clone());
+        let heartbeat = ApplicationInstanceHeartbeat {
+            application_instance_id: instance,
+            heartbeat_time: 1_514_764_800_000,
+        };
+        answer(client.heartbeat(heartbeat).await, |_| Answer::Done)
+    }
+
+    async fn names(&mut self, names: &[Name]) -> Answer {
+        let mut client = ServiceNameDiscoveryServiceClient::new(self.channel.clone());
+        let elements = names.iter().map(element).collect();
+        let reply = client.discovery(ServiceNameCollection { elements }).await;
+        answer(reply, |mapping| {
+            Answer::Names(mapping.elements.into_iter().map(named).collect())
+        })
+    }
+
+    async fn addresses(&mut self, addresses: &[String]) -> Answer {
+        let mut client = NetworkAddressRegisterServiceClient::new(self.channel.clone());
+        let addresses = addresses.to_vec();
+        let reply = client.batch_register(NetworkAddresses { addresses }).await;
+        answer(reply, |mapping| {
+            Answer::Ids(mapping.address_ids.into_iter().map(pair).collect())
+        })
+    }
+
+    async fn segment(&mut self, sender: Sender) -> Answer {
+        let mut client = TraceSegmentServiceClient::new(self.channel.clone());
+        let segment = match self.spelling {
+            Spelling::V3 => v3::TraceSegmentObject {
+                spans: vec![v3::SpanObject {
+                    operation_name_id: sender.operation,
+                    ..v3::SpanObject::default()
+                }],
+                application_id: sender.application,
+                application_instance_id: sender.instance,
+                ..v3::TraceSegmentObject::default()
+            }
+            .encode_to_vec(),
+            Spelling::V5 => v5::TraceSegmentObject {
+                spans: vec![v5::SpanObject {
+                    operation_name_id: sender.operation,
+                    ..v5::SpanObject::default()
+                }],
+                application_id: sender.application,
+                application_instance_id: sender.instance,
+                ..v5::TraceSegmentObject::default()
+            }
+            .encode_to_vec(),
+        };
+        let upstream = UpstreamSegment {
+            global_trace_ids: vec![UniqueId {
+                id_parts: vec![1, 2, 3],
+            }],
+            segment: segment.into(),
+        };
+        let reply = client.collect(tokio_stream::once(upstream)).await;
+        answer(reply, |_| Answer::Done)
+    }
+}
+
+fn answer<T>(reply: Result<Response<T>, Status>, ok: impl FnOnce(T) -> Answer) -> Answer {
+    match reply {
+        Ok(reply) => ok(reply.into_inner()),
+        Err(status) if status.code() == Code::InvalidArgument => Answer::Refused,
+        Err(status) => panic!("{status:?}"),
+    }
+}
+
+fn pair(mapping: KeyWithIntegerValue) -> (String, i32) {
+    (mapping.key, mapping.value)
+}
+
+fn element(name: &Name) -> ServiceNameElement {
+    ServiceNameElement {
+        service_name: name.name.clone(),
+        application_id: name.application,
+        src_span_type: name.span_type,
+    }
+}
+
+fn named(mapping: ServiceNameMappingElement) -> (Name, i32) {
+    let element = mapping.element.expect("the element is echoed");
+    let name = Name {
+        application: element.application_id,
+        span_type: element.src_span_type,
+        name: element.service_name,
+    };
+    (name, mapping.service_id)
+}

@@ -1,0 +1,243 @@
+//! The faces agree: each case is asked over gRPC as 3.2.6 agents ask, over gRPC as 5.x agents ask, and over HTTP, each time
+//! of a fresh collector, and has one right answer.
+
+mod face;
+mod grpc;
+mod http;
+
+use std::fmt::Debug;
+
+use face::{Answer, Ask, Face, Name, Sender};
+use rollcall_tests::process::Collector;
+
+const ENTRY: i32 = 0;
+const EXIT: i32 = 1;
+const LOCAL: i32 = 2;
+
+fn ids<const N: usize>(ids: [(&str, i32); N]) -> Answer {
+    Answer::Ids(ids.map(|(key, id)| (key.to_owned(), id)).into())
+}
+
+fn names<const N: usize>(names: [(Name, i32); N]) -> Answer {
+    Answer::Names(names.into())
+}
+
+fn name(application: i32, span_type: i32, name: &str) -> Name {
+    Name {
+        application,
+        span_type,
+        name: name.to_owned(),
+    }
+}
+
+fn applications<const N: usize>(codes: [&str; N]) -> Ask {
+    Ask::Applications(codes.map(str::to_owned).into())
+}
+
+fn addresses<const N: usize>(addresses: [&str; N]) -> Ask {
+    Ask::Addresses(addresses.map(str::to_owned).into())
+}
+
+fn instance(application: i32, uuid: &str) -> Ask {
+    Ask::Instance {
+        application,
+        uuid: uuid.to_owned(),
+    }
+}
+
+/// Asks a fresh collector over each face in turn.
+async fn agree(steps: &[(Ask, Answer)]) {
+    for face in Face::ALL {
+        let collector = Collector::start().await;
+        let mut client = face.client(&collector).await;
+        for (step, (ask, right)) in steps.iter().enumerate() {
+            if let Some(answer) = client.ask(ask).await {
+                assert_same(&answer, right, (face, step, ask));
+            }
+        }
+    }
+}
+
+fn assert_same<T: PartialEq + Debug>(answer: &T, right: &T, asked: impl Debug) {
+    assert_eq!(answer, right, "{asked:?}");
+}
+
+#[tokio::test]
+async fn applications_are_numbered_around_zero_and_keep_their_ids() {
+    agree(&[
+        (applications(["a", "b"]), ids([("a", -1), ("b", 2)])),
+        (applications(["c"]), ids([("c", -2)])),
+        (applications(["d", "a"]), ids([("d", 3), ("a", -1)])),
+        (applications(["b", "b"]), ids([("b", 2), ("b", 2)])),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn a_code_comes_back_byte_for_byte() {
+    let codes = [
+        " a",
+        "a ",
+        "A",
+        "\u{e9}",
+        "e\u{301}",
+        "a\"\\\u{0}\n",
+        "User",
+        "0",
+    ];
+    let expected = [-1, 2, -2, 3, -3, 4, -4, 5];
+    let answers: Vec<_> = codes.iter().map(|c| c.to_string()).zip(expected).collect();
+    agree(&[(applications(codes), Answer::Ids(answers))]).await;
+}
+
+#[tokio::test]
+async fn instances_count_from_one_and_are_known_by_application_and_uuid() {
+    agree(&[
+        (applications(["a", "b"]), ids([("a", -1), ("b", 2)])),
+        (instance(-1, "u1"), Answer::Instance(-1, 1)),
+        (instance(-1, "u2"), Answer::Instance(-1, 2)),
+        (instance(2, "u1"), Answer::Instance(2, 3)),
+        (instance(-1, "u1"), Answer::Instance(-1, 1)),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_application_of_an_instance_is_adopted_and_never_assigned() {
+    agree(&[
+        (instance(-1, "u1"), Answer::Instance(-1, 1)),
+        (applications(["a", "b"]), ids([("a", 2), ("b", -2)])),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_instance_that_lives_is_adopted_and_never_assigned() {
+    agree(&[
+        (Ask::Heartbeat(1), Answer::Done),
+        (instance(-1, "u1"), Answer::Instance(-1, 2)),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn names_are_known_by_application_side_and_text() {
+    let asked = |names: &[Name]| Ask::Names(names.to_vec());
+    agree(&[
+        (applications(["a", "b"]), ids([("a", -1), ("b", 2)])),
+        (
+            asked(&[name(-1, ENTRY, "/x"), name(2, ENTRY, "/x")]),
+            names([(name(-1, ENTRY, "/x"), -1), (name(2, ENTRY, "/x"), 2)]),
+        ),
+        (
+            asked(&[name(2, ENTRY, "/x"), name(2, ENTRY, "/y")]),
+            names([(name(2, ENTRY, "/x"), 2), (name(2, ENTRY, "/y"), -2)]),
+        ),
+        (
+            asked(&[name(2, EXIT, "/x"), name(2, LOCAL, "/x")]),
+            names([(name(2, EXIT, "/x"), 3), (name(2, LOCAL, "/x"), -3)]),
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn addresses_are_numbered_around_zero_from_minus_one() {
+    agree(&[
+        (
+            addresses(["db:3306", "a:1,b:2", "mq:5672"]),
+            ids([("db:3306", -1), ("a:1,b:2", 1), ("mq:5672", 2)]),
+        ),
+        (
+            addresses(["mq:5672", "x:1"]),
+            ids([("mq:5672", 2), ("x:1", -2)]),
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_refused() {
+    let no_such_side = name(-1, 9, "/x");
+    let no_application = name(0, ENTRY, "/x");
+    agree(&[
+        (applications([""]), Answer::Refused),
+        (instance(0, "u1"), Answer::Refused),
+        (instance(-1, ""), Answer::Refused),
+        (Ask::Heartbeat(0), Answer::Refused),
+        (Ask::Heartbeat(-7), Answer::Refused),
+        (Ask::Names(vec![no_such_side]), Answer::Refused),
+        (Ask::Names(vec![no_application]), Answer::Refused),
+        (Ask::Names(vec![name(-1, ENTRY, "")]), Answer::Refused),
+        (addresses([""]), Answer::Refused),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_can_be_used_is_answered_beside_what_cannot() {
+    agree(&[
+        (applications(["a"]), ids([("a", -1)])),
+        (
+            Ask::Names(vec![
+                name(-1, ENTRY, ""),
+                name(0, ENTRY, "/x"),
+                name(-1, ENTRY, "/x"),
+            ]),
+            names([(name(-1, ENTRY, "/x"), -1)]),
+        ),
+        (addresses(["", "db:3306"]), ids([("db:3306", -1)])),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_answered_with_nothing() {
+    agree(&[
+        (Ask::Names(Vec::new()), names([])),
+        (addresses([]), ids([])),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn the_ids_of_a_segment_are_adopted_and_never_assigned() {
+    let segment = Sender {
+        application: -1,
+        instance: 1,
+        operation: -1,
+    };
+    agree(&[
+        (Ask::Segment(segment), Answer::Done),
+        (applications(["a"]), ids([("a", 2)])),
+        (instance(2, "u1"), Answer::Instance(2, 2)),
+        (
+            Ask::Names(vec![name(2, ENTRY, "/x")]),
+            names([(name(2, ENTRY, "/x"), 2)]),
+        ),
+    ])
+    .await;
+}
+
+/// An id is the same whichever face asks for it.
+#[tokio::test]
+async fn what_one_face_assigned_every_face_answers() {
+    let collector = Collector::start().await;
+    let steps = [
+        (applications(["a"]), ids([("a", -1)])),
+        (instance(-1, "u1"), Answer::Instance(-1, 1)),
+        (
+            Ask::Names(vec![name(-1, ENTRY, "/x")]),
+            names([(name(-1, ENTRY, "/x"), -1)]),
+        ),
+        (addresses(["db:3306"]), ids([("db:3306", -1)])),
+    ];
+    for face in Face::ALL {
+        let mut client = face.client(&collector).await;
+        for (ask, right) in &steps {
+            if let Some(answer) = client.ask(ask).await {
+                assert_same(&answer, right, (face, ask));
+            }
+        }
+    }
+}
