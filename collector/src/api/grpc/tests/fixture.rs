@@ -50,7 +50,7 @@ impl Collector {
             },
             sweep: sweep::Config {
                 tick: minute,
-                step: 1024,
+                limit: 1024,
                 stall: minute,
                 grace: minute,
             },

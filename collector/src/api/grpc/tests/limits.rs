@@ -114,3 +114,14 @@ async fn a_service_that_nobody_serves_is_unimplemented_to_grpc_alone() {
     let refusal = not_found(&headers).unwrap();
     assert_eq!(refusal.headers()["grpc-status"], UNIMPLEMENTED);
 }
+
+#[tokio::test]
+async fn a_body_that_ends_too_early_is_internal() {
+    let collector = Collector::start();
+    let whole = frame(b"\x0a\x01a");
+    for length in 0..whole.len() {
+        let cut = whole[..length].to_vec();
+        let status = call(collector.router(), REGISTER, cut).await;
+        assert_eq!(status, INTERNAL, "{length} bytes of {}", whole.len());
+    }
+}
