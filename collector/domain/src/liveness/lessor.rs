@@ -80,7 +80,8 @@ impl Lessor {
         self.terms
     }
 
-    /// Makes room for leases that are about to be restored. Only saves time.
+    /// Makes room for leases that are about to be restored; see
+    /// [`Allocator::reserve`](crate::inventory::Allocator::reserve).
     pub fn reserve(&self, leases: usize) {
         self.leases.pin().reserve(leases);
         self.ledger.lock().granted.reserve_exact(leases);

@@ -1,0 +1,180 @@
+//! What a million instances cost: resident memory beyond their own strings, and the time of the hot calls.
+//!
+//! `cargo bench -p rollcall-domain`. It prints and bounds nothing. Linux only: memory and time come from `/proc/self`,
+//! and the time is that on the processor.
+//!
+//! On two shared, busy cores of a 2.5 GHz Xeon, glibc's allocator: 313 bytes beyond the strings right after restoring,
+//! 322 after five minutes of renewals. Restoring took 2.6 us per instance, 4.7 us without the two calls of `reserve`;
+//! renewing in an order that no cache likes 0.6 us, looking up by key 0.8 us.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints, and stops on the first surprise"
+)]
+
+use std::{hint::black_box, time::Duration};
+
+use rollcall_domain::{
+    ApplicationId, InstanceId, Moment, Timestamp,
+    inventory::{Allocator, Dictionary, Generation, Instance, Limits, Properties, Row},
+    liveness::{LeaseRecord, Lessor, Signal, Terms},
+};
+
+const INSTANCES: i32 = 1_000_000;
+const PER_APPLICATION: i32 = 100;
+
+fn main() {
+    let before = resident_kib();
+    let start = on_cpu();
+    let mut allocator = Allocator::new(Limits { adopted: 100_000 });
+    let lessor = Lessor::new(Terms {
+        silent_after: Duration::from_secs(120),
+        down_after: Duration::from_secs(300),
+    });
+    let instances = usize::try_from(INSTANCES).unwrap();
+    allocator.reserve(Dictionary::Instances, instances);
+    lessor.reserve(instances);
+    let mut strings = 0;
+    for number in 1..=INSTANCES {
+        let instance = instance(number);
+        strings += own_strings(&instance);
+        allocator.restore(Row::Instance(instance)).unwrap();
+        let stored = LeaseRecord {
+            instance: id(number),
+            last_seen: Moment::from_millis(-60_000),
+            signal: Signal::Heartbeat,
+            down: false,
+        };
+        let jitter = Duration::from_millis(u64::from(number.unsigned_abs()) % 30_000);
+        lessor.restore(stored, Moment::from_millis(0), jitter);
+    }
+    report("restore", on_cpu() - start, INSTANCES);
+    footprint("restored", before, strings);
+
+    let inventory = allocator.inventory();
+    measure("look up by key", |number| {
+        inventory
+            .instance_id(application(number), &uuid(number))
+            .unwrap()
+    });
+    measure("format a uuid (part of the above)", uuid);
+    measure("renew", |number| {
+        lessor
+            .renew(id(number), Signal::JvmMetrics, Moment::from_millis(1_000))
+            .unwrap()
+    });
+
+    // Five minutes of renewals every half minute, with a look each second.
+    let start = on_cpu();
+    let mut changed = Vec::new();
+    for second in 1..=300 {
+        let now = Moment::from_millis(second * 1_000);
+        for number in (1..=INSTANCES).filter(|number| i64::from(number % 30) == second % 30) {
+            let _renewed = lessor.renew(id(number), Signal::JvmMetrics, now);
+        }
+        while lessor.expire(now, 4_096, &mut changed) {}
+    }
+    assert!(changed.is_empty(), "everybody was renewed in time");
+    report(
+        "five minutes of life, per renewal",
+        on_cpu() - start,
+        10 * INSTANCES,
+    );
+    footprint("alive for five minutes", before, strings);
+
+    let start = on_cpu();
+    while lessor.expire(Moment::from_millis(600_000), 4_096, &mut changed) {}
+    report("all turn silent", on_cpu() - start, INSTANCES);
+    assert_eq!(changed.len(), instances);
+}
+
+fn id(number: i32) -> InstanceId {
+    InstanceId::new(number).unwrap()
+}
+
+fn application(number: i32) -> ApplicationId {
+    ApplicationId::new(2 + number / PER_APPLICATION).unwrap()
+}
+
+/// 32 characters, as agents make theirs.
+fn uuid(number: i32) -> String {
+    format!(
+        "{:032x}",
+        u128::from(number.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+    )
+}
+
+fn instance(number: i32) -> Instance {
+    let host = format!("host-{number}.example.org");
+    let address = format!("10.{}.{}.{}", number >> 16, number >> 8 & 255, number & 255);
+    let process = number.to_string();
+    let properties = [
+        ("os_name", "Linux"),
+        ("host_name", &host),
+        ("process_no", &process),
+        ("ipv4", &address),
+    ];
+    Instance {
+        id: id(number),
+        application: Some(application(number)),
+        uuid: Some(uuid(number).into()),
+        registered_at: Timestamp::from_millis(1),
+        generation: Some(Generation::V5),
+        adopted: false,
+        properties: properties.into_iter().collect::<Properties>(),
+    }
+}
+
+/// The characters of an instance: its UUID, and the names and values of its properties.
+fn own_strings(instance: &Instance) -> usize {
+    let properties = instance.properties.iter();
+    let properties: usize = properties
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    instance.uuid.as_ref().map_or(0, |uuid| uuid.len()) + properties
+}
+
+fn measure<R>(what: &str, call: impl Fn(i32) -> R) {
+    let start = on_cpu();
+    // In an order that no cache likes.
+    for step in 0..INSTANCES {
+        let number = 1 + i32::try_from(i64::from(step) * 7_919 % i64::from(INSTANCES)).unwrap();
+        black_box(call(number));
+    }
+    report(what, on_cpu() - start, INSTANCES);
+}
+
+fn report(what: &str, took: Duration, calls: i32) {
+    let calls = f64::from(calls);
+    println!(
+        "{what:40} {:8.0} ns each, {took:.2?}",
+        took.as_secs_f64() * 1e9 / calls
+    );
+}
+
+fn footprint(what: &str, before: usize, strings: usize) {
+    let instances = usize::try_from(INSTANCES).unwrap();
+    let each = (resident_kib() - before) * 1024 / instances;
+    let strings = strings / instances;
+    println!(
+        "{what:40} {each:8} B each, {} beyond the {strings} of its strings",
+        each - strings
+    );
+}
+
+fn resident_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// How long this process, which has one thread, has been on a processor.
+fn on_cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap();
+    let nanos = stat.split_whitespace().next().unwrap();
+    Duration::from_nanos(nanos.parse().unwrap())
+}
