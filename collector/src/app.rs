@@ -196,10 +196,16 @@ impl App {
             ..
         } = self;
         spawn_workers(workers, &services, &writing, &loops)?;
+        let budget = Budget::new(config.server.inbound_memory);
+        let stats = listeners
+            .bound
+            .iter()
+            .map(|(_, bound)| (bound.address(), bound.stats()));
+        services.metrics.watch(stats.collect(), budget.clone());
         let builder = Builder {
             config: &config,
             services: &services,
-            budget: Budget::new(config.server.inbound_memory),
+            budget,
             stop: serving.token(),
         };
         for (faces, listener) in listeners.bound {

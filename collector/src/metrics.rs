@@ -1,6 +1,6 @@
 //! Counters and gauges, handed to those who count. Names and labels are part of the outer contract.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use prometheus_client::{
@@ -18,6 +18,10 @@ use rollcall_domain::{
     inventory::{Count, Dictionary, Inventory},
     liveness,
 };
+
+use crate::server::{Budget, Stats};
+
+mod server;
 
 /// Every metric of a collector. Cheap to clone.
 #[derive(Clone)]
@@ -148,6 +152,15 @@ impl Metrics {
             overloaded: counter(Outcome::Overloaded),
             failed: counter(Outcome::Failed),
         }
+    }
+
+    /// Reads the counters of these listeners and of their shared budget from now on.
+    pub fn watch(&self, listeners: Vec<(SocketAddr, Arc<Stats>)>, budget: Budget) {
+        let listeners = server::Listeners { listeners, budget };
+        self.inner
+            .registry
+            .lock()
+            .register_collector(Box::new(listeners));
     }
 
     /// The counter of things that were taken and given up: one for each `what`, a noun in the plural.

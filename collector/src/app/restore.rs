@@ -42,7 +42,10 @@ pub(super) fn restore(
     let mut unheard = Vec::new();
     storage.load(&mut |record| match record {
         Record::Row(row) => {
-            if let Row::Instance(instance) = &row {
+            // One that others only spoke of (adopted, and never heard of itself) gets its lease with its first sign.
+            if let Row::Instance(instance) = &row
+                && !instance.adopted
+            {
                 unheard.push((instance.id, instance.registered_at));
             }
             if let Err(error) = allocator.restore(row) {

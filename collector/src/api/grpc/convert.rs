@@ -55,12 +55,12 @@ pub(super) fn process(
     })
 }
 
-/// Only 3.2.6 agents recover.
+/// The call does not tell the generation: 3.2.6 agents make it, and rollcall-agent, which otherwise speaks as 5.x.
 pub(super) fn recovery(recover: ApplicationInstanceRecover) -> Result<Recovery, Fault> {
     Ok(Recovery {
         application: application_id(recover.application_id)?,
         instance: instance_id(recover.application_instance_id)?,
-        generation: Some(Generation::V3),
+        generation: None,
         properties: properties(recover.osinfo.as_ref()),
     })
 }
