@@ -25,6 +25,9 @@ pub mod roster;
 pub mod sweep;
 pub mod write_back;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 /// Limits and periods of the use cases.
 #[derive(Clone, Debug)]
 pub struct Config {

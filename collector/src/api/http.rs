@@ -56,18 +56,4 @@ fn below(context_path: &str, path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::below;
-
-    #[test]
-    fn a_context_path_is_a_prefix_however_its_slashes_are_written() {
-        for (context_path, expected) in [
-            ("", "/agent/gRPC"),
-            ("/", "/agent/gRPC"),
-            ("sky", "/sky/agent/gRPC"),
-            ("/sky/walking/", "/sky/walking/agent/gRPC"),
-        ] {
-            assert_eq!(below(context_path, "/agent/gRPC"), expected);
-        }
-    }
-}
+mod tests;

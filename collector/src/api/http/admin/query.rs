@@ -3,7 +3,7 @@
 use std::{fmt::Display, str::FromStr, sync::Arc};
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{StatusCode, Uri},
     response::Response,
 };
@@ -15,6 +15,9 @@ use super::{
     view,
 };
 use crate::api::http::{json, refusal::Refusal};
+
+/// The id in a path, which need not be text.
+type IdText = Result<Path<String>, PathRejection>;
 
 /// Stands in a path for the application of instances whose application was never told.
 const UNKNOWN: &str = "unknown";
@@ -35,9 +38,9 @@ pub(super) async fn applications(
 /// `GET /api/applications/{id}`
 pub(super) async fn application(
     State(face): State<Arc<Face>>,
-    Path(id): Path<String>,
+    id: IdText,
 ) -> Result<Response, Refusal> {
-    let id = application_id(&id).ok_or_else(bad_id)?;
+    let id = application_id(&text(id)?).ok_or_else(bad_id)?;
     let status = face
         .read_list(move |services| services.roster.application(id))
         .await?
@@ -48,10 +51,10 @@ pub(super) async fn application(
 /// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`].
 pub(super) async fn instances(
     State(face): State<Arc<Face>>,
-    Path(id): Path<String>,
+    id: IdText,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    let application = match id.as_str() {
+    let application = match text(id)?.as_str() {
         UNKNOWN => None,
         id => Some(application_id(id).ok_or_else(bad_id)?),
     };
@@ -74,9 +77,9 @@ pub(super) async fn instances(
 /// `GET /api/instances/{id}`
 pub(super) async fn instance(
     State(face): State<Arc<Face>>,
-    Path(id): Path<String>,
+    id: IdText,
 ) -> Result<Response, Refusal> {
-    let id = instance_id(&id).ok_or_else(bad_id)?;
+    let id = instance_id(&text(id)?).ok_or_else(bad_id)?;
     let roster = &face.services.roster;
     let status = roster.instance(id).ok_or_else(|| unknown("instance", id))?;
     Ok(json::reply(&view::Instance::of(&status, roster.terms())))
@@ -97,6 +100,11 @@ pub(super) async fn members(State(face): State<Arc<Face>>, uri: Uri) -> Result<R
         None => None,
     };
     Ok(list::reply(items, next))
+}
+
+fn text(id: IdText) -> Result<String, Refusal> {
+    let Path(id) = id.map_err(|_not_text| bad_id())?;
+    Ok(id)
 }
 
 fn application_id(text: &str) -> Option<ApplicationId> {

@@ -49,20 +49,23 @@ struct Span {
     rs: Option<Vec<Object<Reference>>>,
 }
 
-/// A reference to the segment that called: its instances and operations under the keys of either generation, and the
-/// address.
-#[derive(Deserialize)]
+/// A reference to the segment that called, with the keys of either generation (3.2.6 before 5.x).
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 struct Reference {
+    /// Parent instance.
     ai: i32,
-    ea: i32,
     pii: i32,
+    /// Entry instance.
+    ea: i32,
     eii: i32,
+    /// Parent operation.
     vi: i32,
-    ei: i32,
     psi: i32,
+    /// Entry operation.
+    ei: i32,
     esi: i32,
+    /// Address.
     ni: i32,
 }
 
@@ -80,16 +83,16 @@ impl Told {
             Some(_) => |raw| ApplicationId::new(raw).map(Held::Application),
             None => |raw| AddressId::new(raw).map(Held::Address),
         };
-        let instance = |raw| InstanceId::new(raw).map(Held::Instance);
         let operation = |raw| OperationId::new(raw).map(Held::Operation);
+        let instance = |raw| InstanceId::new(raw).map(Held::Instance);
         let spans_told = spans
             .ss
             .iter()
             .flat_map(|Object(span)| [operation(span.oi), peer(span.pi)]);
         let of_spans = spans.ss.iter().filter_map(|Object(span)| span.rs.as_ref());
         let references_told = of_spans.chain(&spans.rs).flatten().flat_map(|Object(r)| {
-            let instances = [r.ai, r.ea, r.pii, r.eii].map(instance);
-            let operations = [r.vi, r.ei, r.psi, r.esi].map(operation);
+            let instances = [r.ai, r.pii, r.ea, r.eii].map(instance);
+            let operations = [r.vi, r.psi, r.ei, r.esi].map(operation);
             instances.into_iter().chain(operations).chain([peer(r.ni)])
         });
         self.held
@@ -129,12 +132,12 @@ mod tests {
         serde_json::from_str(body).unwrap()
     }
 
-    fn instance(raw: i32) -> Held {
-        Held::Instance(InstanceId::new(raw).unwrap())
-    }
-
     fn operation(raw: i32) -> Held {
         Held::Operation(OperationId::new(raw).unwrap())
+    }
+
+    fn instance(raw: i32) -> Held {
+        Held::Instance(InstanceId::new(raw).unwrap())
     }
 
     #[test]
@@ -143,7 +146,7 @@ mod tests {
             r#"[{"gt":[[1,2,3]],"sg":{"ts":[1,2,3],"ai":-1,"ii":2,"ss":[
                 {"si":0,"tv":0,"lv":1,"ps":-1,"st":1,"et":2,"ci":3,"cn":"","oi":5,"on":"","pi":-6,"pn":"",
                  "ie":false,"to":[{"k":"a","v":"b"}],"lo":[{"ti":1,"ld":[{"k":"a","v":"b"}]}],
-                 "rs":[{"pts":[1,2,3],"pii":9,"psp":1,"psi":7,"psn":"","ni":8,"nn":"","eii":9,"esi":-7,"esn":"","rv":0}]},
+                 "rs":[{"pts":[1,2,3],"pii":9,"psp":1,"psi":7,"psn":"","ni":8,"nn":"","eii":10,"esi":-7,"esn":"","rv":0}]},
                 {"si":1,"oi":0,"pi":0}]}},
                {"gt":[],"sg":{"ts":[],"ai":-1,"ii":2,"ss":[]}}]"#,
         );
@@ -157,6 +160,7 @@ mod tests {
             told.held,
             HashSet::from([
                 instance(9),
+                instance(10),
                 operation(5),
                 operation(7),
                 operation(-7),
