@@ -1,6 +1,5 @@
 //! The values of the tables: protobuf messages behind a checksum. The parent module describes them field by field.
 
-use prost::Message;
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId, Timestamp,
     inventory::{
@@ -9,6 +8,7 @@ use rollcall_domain::{
     liveness::Signal,
 };
 
+use super::wire::{self, Fields, Malformed, Value};
 use crate::storage::Seen;
 
 /// The version written by this build, and the newest one it reads.
@@ -23,252 +23,243 @@ pub(super) enum Invalid {
     #[error("checksum mismatch")]
     Checksum,
     #[error(transparent)]
-    Message(#[from] prost::DecodeError),
+    Message(#[from] Malformed),
     #[error("{field} has the unknown value {value}")]
-    Unknown { field: &'static str, value: i32 },
-    #[error("{0} is 0")]
-    ZeroId(&'static str),
+    Unknown { field: &'static str, value: u64 },
+    #[error("{0} is missing")]
+    Missing(&'static str),
 }
 
 /// One entry of one table: an id and the message kept under it.
 pub(super) trait Entry: Sized {
-    type Message: Message + Default;
-
     /// Tells the tables apart in checksums, so that a value is valid in its own table only.
     const TAG: u8;
 
     fn id(&self) -> i32;
-    fn to_message(&self) -> Self::Message;
-    fn from_message(id: i32, message: Self::Message) -> Result<Self, Invalid>;
+    fn write(&self, message: &mut Vec<u8>);
+    fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid>;
 }
 
-/// Appends the value of `entry` to `out`.
+/// Makes `out` the value of `entry`.
 pub(super) fn encode<E: Entry>(entry: &E, out: &mut Vec<u8>) {
-    let payload = entry.to_message().encode_to_vec();
-    out.extend_from_slice(&checksum(E::TAG, entry.id(), &payload).to_le_bytes());
-    out.extend_from_slice(&payload);
+    out.clear();
+    out.extend_from_slice(&[0; 4]);
+    entry.write(out);
+    if let Some((place, message)) = out.split_first_chunk_mut() {
+        *place = checksum(E::TAG, entry.id(), message).to_le_bytes();
+    }
 }
 
 /// The entry that `value` holds under `id`.
 pub(super) fn decode<E: Entry>(id: i32, value: &[u8]) -> Result<E, Invalid> {
-    let (found, payload) = value.split_first_chunk().ok_or(Invalid::Checksum)?;
-    if u32::from_le_bytes(*found) != checksum(E::TAG, id, payload) {
+    let (found, message) = value.split_first_chunk().ok_or(Invalid::Checksum)?;
+    if u32::from_le_bytes(*found) != checksum(E::TAG, id, message) {
         return Err(Invalid::Checksum);
     }
-    E::from_message(id, E::Message::decode(payload)?)
+    E::read(id, Fields::of(message))
 }
 
-fn checksum(tag: u8, id: i32, payload: &[u8]) -> u32 {
+fn checksum(tag: u8, id: i32, message: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[tag]);
     hasher.update(&id.to_le_bytes());
-    hasher.update(payload);
+    hasher.update(message);
     hasher.finalize()
 }
 
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct ApplicationMessage {
-    #[prost(string, optional, tag = "1")]
-    code: Option<String>,
-    #[prost(int64, tag = "2")]
-    registered_at: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct InstanceMessage {
-    #[prost(sint32, tag = "1")]
-    application: i32,
-    #[prost(string, optional, tag = "2")]
-    uuid: Option<String>,
-    #[prost(int64, tag = "3")]
-    registered_at: i64,
-    #[prost(int32, tag = "4")]
-    generation: i32,
-    #[prost(bool, tag = "5")]
-    adopted: bool,
-    #[prost(message, repeated, tag = "6")]
-    properties: Vec<PropertyMessage>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct PropertyMessage {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct OperationMessage {
-    #[prost(sint32, tag = "1")]
-    application: i32,
-    #[prost(int32, tag = "2")]
-    span_type: i32,
-    #[prost(string, tag = "3")]
-    name: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct AddressMessage {
-    #[prost(string, optional, tag = "1")]
-    address: Option<String>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct SeenMessage {
-    #[prost(int64, tag = "1")]
-    last_seen: i64,
-    #[prost(int32, tag = "2")]
-    signal: i32,
-    #[prost(bool, tag = "3")]
-    down: bool,
-}
-
 impl Entry for Application {
-    type Message = ApplicationMessage;
     const TAG: u8 = 1;
 
     fn id(&self) -> i32 {
         self.id.get()
     }
 
-    fn to_message(&self) -> ApplicationMessage {
-        ApplicationMessage {
-            code: self.code.as_deref().map(Into::into),
-            registered_at: self.registered_at.millis(),
+    fn write(&self, message: &mut Vec<u8>) {
+        if let Some(code) = &self.code {
+            wire::put_text(message, 1, code);
         }
+        wire::put_int64(message, 2, self.registered_at.millis());
     }
 
-    fn from_message(id: i32, message: ApplicationMessage) -> Result<Self, Invalid> {
-        Ok(Self {
-            id: ApplicationId::new(id).ok_or(Invalid::ZeroId("application"))?,
-            code: message.code.map(Into::into),
-            registered_at: Timestamp::from_millis(message.registered_at),
-        })
+    fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
+        let mut row = Self {
+            id: ApplicationId::new(id).ok_or(Invalid::Missing("application id"))?,
+            code: None,
+            registered_at: Timestamp::from_millis(0),
+        };
+        for field in message {
+            match field? {
+                (1, Value::Bytes(code)) => row.code = Some(wire::text(code)?.into()),
+                (2, Value::Varint(millis)) => row.registered_at = timestamp(millis),
+                _ => {}
+            }
+        }
+        Ok(row)
     }
 }
 
 impl Entry for Instance {
-    type Message = InstanceMessage;
     const TAG: u8 = 2;
 
     fn id(&self) -> i32 {
         self.id.get()
     }
 
-    fn to_message(&self) -> InstanceMessage {
-        let property = |(name, value): (&str, &str)| PropertyMessage {
-            name: name.into(),
-            value: value.into(),
-        };
-        InstanceMessage {
-            application: self.application.map_or(0, ApplicationId::get),
-            uuid: self.uuid.as_deref().map(Into::into),
-            registered_at: self.registered_at.millis(),
-            generation: generation_number(self.generation),
-            adopted: self.adopted,
-            properties: self.properties.iter().map(property).collect(),
+    fn write(&self, message: &mut Vec<u8>) {
+        wire::put_sint32(message, 1, self.application.map_or(0, ApplicationId::get));
+        if let Some(uuid) = &self.uuid {
+            wire::put_text(message, 2, uuid);
+        }
+        wire::put_int64(message, 3, self.registered_at.millis());
+        wire::put_varint(message, 4, generation_number(self.generation));
+        wire::put_varint(message, 5, u64::from(self.adopted));
+        for property in self.properties.iter() {
+            wire::put_pair(message, 6, property);
         }
     }
 
-    fn from_message(id: i32, message: InstanceMessage) -> Result<Self, Invalid> {
-        let pairs = message.properties.iter();
-        let properties: Properties = pairs.map(|p| (&p.name, &p.value)).collect();
-        Ok(Self {
-            id: InstanceId::new(id).ok_or(Invalid::ZeroId("instance"))?,
-            application: ApplicationId::new(message.application),
-            uuid: message.uuid.map(Into::into),
-            registered_at: Timestamp::from_millis(message.registered_at),
-            generation: generation_of(message.generation)?,
-            adopted: message.adopted,
-            properties,
-        })
+    fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
+        let mut row = Self {
+            id: InstanceId::new(id).ok_or(Invalid::Missing("instance id"))?,
+            application: None,
+            uuid: None,
+            registered_at: Timestamp::from_millis(0),
+            generation: None,
+            adopted: false,
+            properties: Properties::default(),
+        };
+        let mut properties = Vec::with_capacity(16);
+        for field in message {
+            match field? {
+                (1, Value::Varint(id)) => row.application = ApplicationId::new(wire::sint32(id)?),
+                (2, Value::Bytes(uuid)) => row.uuid = Some(wire::text(uuid)?.into()),
+                (3, Value::Varint(millis)) => row.registered_at = timestamp(millis),
+                (4, Value::Varint(number)) => row.generation = Some(generation(number)?),
+                (5, Value::Varint(adopted)) => row.adopted = adopted != 0,
+                (6, Value::Bytes(pair)) => properties.push(property(pair)?),
+                _ => {}
+            }
+        }
+        row.properties = properties.into_iter().collect();
+        Ok(row)
     }
 }
 
+fn property(message: &[u8]) -> Result<(&str, &str), Malformed> {
+    let (mut name, mut value) = ("", "");
+    for field in Fields::of(message) {
+        match field? {
+            (1, Value::Bytes(bytes)) => name = wire::text(bytes)?,
+            (2, Value::Bytes(bytes)) => value = wire::text(bytes)?,
+            _ => {}
+        }
+    }
+    Ok((name, value))
+}
+
 impl Entry for Operation {
-    type Message = OperationMessage;
     const TAG: u8 = 3;
 
     fn id(&self) -> i32 {
         self.id.get()
     }
 
-    fn to_message(&self) -> OperationMessage {
-        match &self.key {
-            None => OperationMessage::default(),
-            Some(key) => OperationMessage {
-                application: key.application.get(),
-                span_type: span_type_number(key.span_type),
-                name: (*key.name).into(),
-            },
+    fn write(&self, message: &mut Vec<u8>) {
+        if let Some(key) = &self.key {
+            wire::put_sint32(message, 1, key.application.get());
+            wire::put_varint(message, 2, span_type_number(key.span_type));
+            wire::put_text(message, 3, &key.name);
         }
     }
 
-    fn from_message(id: i32, message: OperationMessage) -> Result<Self, Invalid> {
-        let key = match ApplicationId::new(message.application) {
-            None => None,
-            Some(application) => Some(OperationKey {
+    fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
+        let (mut application, mut span_number, mut name) = (None, 0, "");
+        for field in message {
+            match field? {
+                (1, Value::Varint(id)) => application = ApplicationId::new(wire::sint32(id)?),
+                (2, Value::Varint(number)) => span_number = number,
+                (3, Value::Bytes(bytes)) => name = wire::text(bytes)?,
+                _ => {}
+            }
+        }
+        let span_type = span_type(span_number)?;
+        Ok(Self {
+            id: OperationId::new(id).ok_or(Invalid::Missing("operation id"))?,
+            key: application.map(|application| OperationKey {
                 application,
-                span_type: span_type_of(message.span_type)?,
-                name: message.name.into(),
+                span_type,
+                name: name.into(),
             }),
-        };
-        let id = OperationId::new(id).ok_or(Invalid::ZeroId("operation"))?;
-        Ok(Self { id, key })
+        })
     }
 }
 
 impl Entry for Address {
-    type Message = AddressMessage;
     const TAG: u8 = 4;
 
     fn id(&self) -> i32 {
         self.id.get()
     }
 
-    fn to_message(&self) -> AddressMessage {
-        let address = self.address.as_deref().map(Into::into);
-        AddressMessage { address }
+    fn write(&self, message: &mut Vec<u8>) {
+        if let Some(address) = &self.address {
+            wire::put_text(message, 1, address);
+        }
     }
 
-    fn from_message(id: i32, message: AddressMessage) -> Result<Self, Invalid> {
-        Ok(Self {
-            id: AddressId::new(id).ok_or(Invalid::ZeroId("address"))?,
-            address: message.address.map(Into::into),
-        })
+    fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
+        let mut row = Self {
+            id: AddressId::new(id).ok_or(Invalid::Missing("address id"))?,
+            address: None,
+        };
+        for field in message {
+            if let (1, Value::Bytes(address)) = field? {
+                row.address = Some(wire::text(address)?.into());
+            }
+        }
+        Ok(row)
     }
 }
 
 impl Entry for Seen {
-    type Message = SeenMessage;
     const TAG: u8 = 5;
 
     fn id(&self) -> i32 {
         self.instance.get()
     }
 
-    fn to_message(&self) -> SeenMessage {
-        SeenMessage {
-            last_seen: self.last_seen.millis(),
-            signal: signal_number(self.signal),
-            down: self.down,
-        }
+    fn write(&self, message: &mut Vec<u8>) {
+        wire::put_int64(message, 1, self.last_seen.millis());
+        wire::put_varint(message, 2, signal_number(self.signal));
+        wire::put_varint(message, 3, u64::from(self.down));
     }
 
-    fn from_message(id: i32, message: SeenMessage) -> Result<Self, Invalid> {
+    fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
+        let (mut last_seen, mut heard, mut down) = (Timestamp::from_millis(0), None, false);
+        for field in message {
+            match field? {
+                (1, Value::Varint(millis)) => last_seen = timestamp(millis),
+                (2, Value::Varint(number)) => heard = Some(signal(number)?),
+                (3, Value::Varint(flag)) => down = flag != 0,
+                _ => {}
+            }
+        }
         Ok(Self {
-            instance: InstanceId::new(id).ok_or(Invalid::ZeroId("instance"))?,
-            last_seen: Timestamp::from_millis(message.last_seen),
-            signal: signal_of(message.signal)?,
-            down: message.down,
+            instance: InstanceId::new(id).ok_or(Invalid::Missing("instance id"))?,
+            last_seen,
+            signal: heard.ok_or(Invalid::Missing("signal"))?,
+            down,
         })
     }
 }
 
+const fn timestamp(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis.cast_signed())
+}
+
 // The numbers on disk are chosen here, so that reordering a domain type cannot change them.
 
-const fn generation_number(generation: Option<Generation>) -> i32 {
+const fn generation_number(generation: Option<Generation>) -> u64 {
     match generation {
         None => 0,
         Some(Generation::V3) => 3,
@@ -276,16 +267,15 @@ const fn generation_number(generation: Option<Generation>) -> i32 {
     }
 }
 
-fn generation_of(value: i32) -> Result<Option<Generation>, Invalid> {
+fn generation(value: u64) -> Result<Generation, Invalid> {
     match value {
-        0 => Ok(None),
-        3 => Ok(Some(Generation::V3)),
-        5 => Ok(Some(Generation::V5)),
+        3 => Ok(Generation::V3),
+        5 => Ok(Generation::V5),
         _ => Err(unknown("generation", value)),
     }
 }
 
-const fn span_type_number(span_type: SpanType) -> i32 {
+const fn span_type_number(span_type: SpanType) -> u64 {
     match span_type {
         SpanType::Entry => 0,
         SpanType::Exit => 1,
@@ -293,7 +283,7 @@ const fn span_type_number(span_type: SpanType) -> i32 {
     }
 }
 
-fn span_type_of(value: i32) -> Result<SpanType, Invalid> {
+fn span_type(value: u64) -> Result<SpanType, Invalid> {
     match value {
         0 => Ok(SpanType::Entry),
         1 => Ok(SpanType::Exit),
@@ -302,7 +292,7 @@ fn span_type_of(value: i32) -> Result<SpanType, Invalid> {
     }
 }
 
-const fn signal_number(signal: Signal) -> i32 {
+const fn signal_number(signal: Signal) -> u64 {
     match signal {
         Signal::Register => 1,
         Signal::Recover => 2,
@@ -312,7 +302,7 @@ const fn signal_number(signal: Signal) -> i32 {
     }
 }
 
-fn signal_of(value: i32) -> Result<Signal, Invalid> {
+fn signal(value: u64) -> Result<Signal, Invalid> {
     match value {
         1 => Ok(Signal::Register),
         2 => Ok(Signal::Recover),
@@ -323,6 +313,6 @@ fn signal_of(value: i32) -> Result<Signal, Invalid> {
     }
 }
 
-const fn unknown(field: &'static str, value: i32) -> Invalid {
+const fn unknown(field: &'static str, value: u64) -> Invalid {
     Invalid::Unknown { field, value }
 }

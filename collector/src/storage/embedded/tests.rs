@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod directory;
 mod disk;
+mod format;
 
 use tempfile::TempDir;
 
