@@ -30,6 +30,8 @@
 //!   noticed by itself afterwards, and by callers meanwhile ([`Status::stalled_for`]).
 //! * [`shutdown`](Agent::shutdown) takes milliseconds in every state; dropping the agent waits for nothing.
 //!
+#![doc = include_str!("../BUDGET.md")]
+//!
 //! # What it does
 //!
 //! Three loops on the one thread:

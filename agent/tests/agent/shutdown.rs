@@ -149,6 +149,18 @@ fn while_a_peer_accepts_and_says_nothing() {
 }
 
 #[test]
+fn while_nothing_is_due_for_an_hour() {
+    let collector = Collector::start();
+    let agent = builder()
+        .register_interval(Duration::from_secs(3600))
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    until(&agent, "running", |status| status.phase == Phase::Running);
+    ends(&agent, "asleep");
+}
+
+#[test]
 fn while_it_runs_and_after_its_collector_is_gone() {
     let collector = Collector::start();
     ends(&running_on(&collector), "running");

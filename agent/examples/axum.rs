@@ -1,0 +1,59 @@
+//! A web application: `cargo run -p rollcall-agent --example axum [naming server]`, then
+//! `curl http://127.0.0.1:8080/orders`.
+//!
+//! The agent lives on its own thread. The handlers call it like any other value: nothing of it is awaited.
+
+use std::{env, error::Error, io, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::Request,
+    extract::State,
+    middleware::{self, Next},
+    response::Response,
+    routing::get,
+};
+use rollcall_agent::{Agent, SpanType};
+use tokio::{net::TcpListener, signal};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    let server = env::args()
+        .nth(1)
+        .unwrap_or_else(|| "127.0.0.1:10800".to_owned());
+    let agent = Agent::builder("axum-example")
+        .collectors([server])
+        .start()?;
+
+    let app = Router::new()
+        .route("/orders", get(|| async { Json(["apples", "pears"]) }))
+        .route("/agent", get(show_agent))
+        .layer(middleware::from_fn_with_state(agent.clone(), segment))
+        .with_state(agent.clone());
+    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    let interrupted = async {
+        if let Err(error) = signal::ctrl_c().await {
+            tracing::error!(%error, "no signals");
+        }
+    };
+    axum::serve(listener, app)
+        .with_graceful_shutdown(interrupted)
+        .await?;
+
+    agent.shutdown(Duration::from_secs(1))?;
+    Ok(())
+}
+
+/// Every request is a segment.
+async fn segment(State(agent): State<Agent>, request: Request, next: Next) -> Response {
+    let operation = agent.operation(request.uri().path(), SpanType::Entry);
+    let response = next.run(request).await;
+    agent.segment_finished();
+    tracing::info!(?operation, status = %response.status(), "segment");
+    response
+}
+
+async fn show_agent(State(agent): State<Agent>) -> String {
+    format!("{:#?}", agent.status())
+}
