@@ -27,6 +27,8 @@ pub mod write_back;
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 /// Limits and periods of the use cases.
 #[derive(Clone, Debug)]

@@ -32,19 +32,26 @@ impl Handle {
     /// # Errors
     /// Only for an unknown instance: as [`register::Handle::recover`].
     pub async fn renew(&self, sign: Sign) -> Result<(), register::Error> {
-        let told_more = sign.application.is_some()
-            && self
-                .core
-                .inventory
-                .read_instance(sign.instance, |i| i.application.is_none())
-                == Some(true);
-        if self.core.renew(sign.instance, sign.signal) && !told_more {
+        let Sign {
+            instance,
+            application,
+            signal,
+        } = sign;
+        if application.is_none() && self.core.renew(instance, signal) {
             return Ok(());
         }
-        self.register
-            .adopt_instance(sign.instance, sign.application)
-            .await?;
-        self.core.welcome(sign.instance, sign.signal);
+        let known = self
+            .core
+            .inventory
+            .read_instance(instance, |known| known.application);
+        let tells_something = match known {
+            None => true,
+            Some(known) => known.is_none() && application.is_some(),
+        };
+        if tells_something {
+            self.register.adopt_instance(instance, application).await?;
+        }
+        self.core.welcome(instance, signal);
         Ok(())
     }
 }

@@ -13,11 +13,21 @@ use rollcall_domain::{
 };
 use tokio::sync::watch;
 
-use super::{Config, Foundation, Services, build, register, sweep, write_back};
+use super::{Config, Foundation, Services, Workers, build, register, sweep, write_back};
 use crate::{
     clock::Clock,
-    storage::{Error, memory::Memory},
+    storage::{Error, Storage, memory::Memory},
 };
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
+pub(crate) const QUEUE_CAPACITY: usize = 16;
+pub(crate) const MAX_KEY_BYTES: usize = 255;
+pub(crate) const TERMS: Terms = Terms {
+    silent_after: Duration::from_secs(120),
+    down_after: Duration::from_secs(300),
+};
+pub(crate) const TICK: Duration = Duration::from_secs(1);
+pub(crate) const STALL: Duration = Duration::from_secs(5);
 
 /// Use cases that work as long as this lives. Nothing expires, since nothing sweeps.
 pub(crate) struct Fixture {
@@ -70,46 +80,61 @@ impl Fixture {
         deadline: Duration,
         restore: impl FnOnce(&mut Allocator, &Lessor),
     ) -> (Self, register::Writer) {
-        let config = Config {
-            register: register::Config {
-                queue_capacity,
-                deadline,
-                max_key_bytes: 255,
-                batch_rows: 1024,
-            },
-            sweep: sweep::Config {
-                tick: Duration::from_secs(1),
-                limit: 1024,
-                stall: Duration::from_secs(5),
-                grace: Duration::from_secs(120),
-            },
-            write_back: write_back::Config {
-                interval: Duration::from_secs(10),
-                chunk: 1024,
-            },
-            event_backlog: 16,
-        };
-        let mut allocator = Allocator::new(Limits { adopted: 16 });
-        let lessor = Lessor::new(Terms {
-            silent_after: Duration::from_secs(120),
-            down_after: Duration::from_secs(300),
-        });
-        restore(&mut allocator, &lessor);
         let (members, watch) = watch::channel(Arc::default());
-        let foundation = Foundation {
-            clock: Clock::start(),
-            allocator,
-            lessor,
-            storage: Box::new(Memory::default()),
-            members: watch,
-        };
-        let (services, workers) = build(&config, foundation);
+        let config = config(queue_capacity, deadline);
+        let (services, workers) = build(&config, foundation(Memory::default(), watch, restore));
         let fixture = Self {
             services,
             members,
             writer: Writer::Stopped,
         };
         (fixture, workers.writer)
+    }
+}
+
+/// The use cases on `storage`, with workers that a test runs itself.
+pub(crate) fn parts(storage: impl Storage) -> (Services, Workers) {
+    let (_, members) = watch::channel(Arc::default());
+    let config = config(QUEUE_CAPACITY, DEADLINE);
+    build(&config, foundation(storage, members, |_, _| {}))
+}
+
+fn config(queue_capacity: usize, deadline: Duration) -> Config {
+    Config {
+        register: register::Config {
+            queue_capacity,
+            deadline,
+            max_key_bytes: MAX_KEY_BYTES,
+            batch_rows: 1024,
+        },
+        sweep: sweep::Config {
+            tick: TICK,
+            limit: 1024,
+            stall: STALL,
+            grace: TERMS.silent_after,
+        },
+        write_back: write_back::Config {
+            interval: Duration::from_secs(10),
+            chunk: 2,
+        },
+        event_backlog: 16,
+    }
+}
+
+fn foundation(
+    storage: impl Storage,
+    members: watch::Receiver<Arc<View>>,
+    restore: impl FnOnce(&mut Allocator, &Lessor),
+) -> Foundation {
+    let mut allocator = Allocator::new(Limits { adopted: 16 });
+    let lessor = Lessor::new(TERMS);
+    restore(&mut allocator, &lessor);
+    Foundation {
+        clock: Clock::start(),
+        allocator,
+        lessor,
+        storage: Box::new(storage),
+        members,
     }
 }
 
