@@ -1,3 +1,160 @@
-//! The rollcall-collector binary.
+//! The collector's binary. It only puts things in order: arguments, log, configuration, build, spawn, signals, drain.
+//!
+//! Exit codes: 0 after a clean stop, 64 for a bad configuration or command line, 1 for a failure.
 
-fn main() {}
+mod cli;
+mod log;
+mod system;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use rollcall_collector::app::{self, Addresses, App, Running};
+use rollcall_collector::config::{self, Config};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::cli::Arguments;
+use crate::system::environment;
+
+/// `EX_USAGE` of sysexits.
+const BAD_CONFIGURATION: u8 = 64;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return system::explain(&error, BAD_CONFIGURATION),
+    };
+    let env = environment();
+    let filter = arguments
+        .log_level
+        .as_ref()
+        .or_else(|| env.get("RUST_LOG").filter(|filter| !filter.is_empty()));
+    if let Err(error) = log::init(
+        arguments.log_format,
+        filter.map(String::as_str),
+        env.contains_key("NO_COLOR"),
+    ) {
+        return system::complain(&format!("the log filter: {error}"), BAD_CONFIGURATION);
+    }
+    let loaded = match system::sources(&arguments, env).and_then(config::load) {
+        Ok(loaded) => loaded,
+        Err(config::Error { problems }) => {
+            problems.iter().for_each(|problem| error!("{problem}"));
+            return BAD_CONFIGURATION.into();
+        }
+    };
+    if !loaded.ignored.is_empty() {
+        warn!(
+            modules = loaded.ignored.join(", "),
+            "modules that Rollcall has no part for are ignored"
+        );
+    }
+    let done = if arguments.print_config {
+        print(&loaded.config.to_yaml())
+    } else if arguments.check {
+        info!("the configuration is good");
+        Ok(())
+    } else {
+        collect(loaded.config)
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("write to standard output")
+}
+
+fn collect(config: Config) -> anyhow::Result<()> {
+    system::allow_open_files();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let done = runtime.block_on(async {
+        info!(version = env!("CARGO_PKG_VERSION"), "starting");
+        let app = app::build(config).await?;
+        // From here on a signal means draining; before, there is nothing to drain, and it just ends the process.
+        let stop = Stop::listen().context("listen for signals")?;
+        announce(&app);
+        run(app.spawn()?, stop).await
+    });
+    // Whatever did not end within its time does not get to hold up the exit.
+    runtime.shutdown_background();
+    done
+}
+
+fn announce(app: &App) {
+    let Addresses {
+        naming,
+        agent_grpc,
+        agent_jetty,
+        ui,
+    } = app.addresses();
+    for (module, address) in [
+        ("naming", naming),
+        ("agent_gRPC", agent_grpc),
+        ("agent_jetty", agent_jetty),
+        ("ui", ui),
+    ] {
+        info!(module, %address, "listening");
+    }
+}
+
+/// Runs until a signal or a failure, and drains. The second signal ends it at once.
+async fn run(running: Running, mut stop: Stop) -> anyhow::Result<()> {
+    let failure = tokio::select! {
+        name = stop.signal() => {
+            info!(signal = name, "stopping");
+            None
+        }
+        failure = running.failed() => {
+            error!(task = failure.task(), error = failure.cause(), "stopping after a failure");
+            Some(failure)
+        }
+    };
+    tokio::select! {
+        drained = running.drain() => drained.context("stop in time")?,
+        name = stop.signal() => anyhow::bail!("{name} again: stopping at once"),
+    }
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None => {
+            info!("stopped");
+            Ok(())
+        }
+    }
+}
+
+/// The signals that ask the collector to stop.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// The name of the next one.
+    async fn signal(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

@@ -240,6 +240,12 @@ impl Failure {
     pub fn task(&self) -> &str {
         &self.task
     }
+
+    /// What it failed with.
+    #[must_use]
+    pub fn cause(&self) -> &(dyn Error + 'static) {
+        &*self.cause
+    }
 }
 
 impl fmt::Display for Failure {
@@ -324,12 +330,14 @@ where
 {
     match result {
         Ok(result) => result.map_err(Into::into),
-        Err(panic) => Err(Box::new(Panicked(message(&*panic)))),
+        Err(panic) => Err(Box::new(Panicked(panic_message(&*panic).to_owned()))),
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "without a message".to_owned())
+/// What a panic said.
+#[must_use]
+pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
 }

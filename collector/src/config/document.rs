@@ -28,7 +28,8 @@ pub(super) fn parse(text: &str) -> Result<Node, String> {
     {
         return Ok(Node::Empty);
     }
-    serde_saphyr::from_str(text).map_err(|error| error.to_string())
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
 }
 
 impl<'de> Deserialize<'de> for Node {
