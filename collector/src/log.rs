@@ -1,16 +1,20 @@
 //! The log: to standard error, a line for each event.
 //!
 //! Much of what is logged came from agents, and none of it may forge a line or reach the terminal: control characters are
-//! escaped. JSON does so by itself; the human format escapes what can drive a terminal, and [`OneLine`] the rest.
+//! escaped. JSON does so by itself; the human format does it here, because the formatter's own escaping lets some through.
 
-use std::io::{self, IsTerminal, Write};
+use std::fmt;
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
 use std::panic;
 
 use rollcall_collector::runtime::panic_message;
 use tracing::error;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::cli::LogFormat;
 
@@ -28,7 +32,10 @@ pub(crate) fn init(format: LogFormat, filter: Option<&str>, plain: bool) -> Resu
         LogFormat::Json => log.json().with_writer(io::stderr).init(),
         LogFormat::Human => {
             let colour = io::stderr().is_terminal() && !plain;
-            log.with_ansi(colour).with_writer(Stderr).init();
+            log.with_ansi(colour)
+                .fmt_fields(debug_fn(write_field).delimited(" "))
+                .with_writer(io::stderr)
+                .init();
         }
     }
     panic::set_hook(Box::new(|panic| {
@@ -42,43 +49,27 @@ pub(crate) fn init(format: LogFormat, filter: Option<&str>, plain: bool) -> Resu
     Ok(())
 }
 
-struct Stderr;
-
-impl MakeWriter<'_> for Stderr {
-    type Writer = OneLine<io::Stderr>;
-
-    fn make_writer(&self) -> Self::Writer {
-        OneLine(io::stderr())
+/// Writes one field of an event, the message without its name.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
     }
+    write!(Escaped(writer), "{value:?}")
 }
 
-/// Keeps an event, which comes in one piece, on one line.
-struct OneLine<W>(W);
+/// Passes text on with its control characters escaped.
+struct Escaped<'a, 'w>(&'a mut Writer<'w>);
 
-impl<W: Write> Write for OneLine<W> {
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let text = event.strip_suffix(b"\n").unwrap_or(event);
-        // The formatter has escaped every escape character but those of its own colours.
-        let is_harmless = |byte: &u8| !byte.is_ascii_control() || *byte == b'\x1b';
-        if text.iter().all(is_harmless) {
-            self.0.write_all(event)?;
-            return Ok(event.len());
-        }
-        let mut line = Vec::with_capacity(event.len() + 16);
-        for byte in text {
-            if is_harmless(byte) {
-                line.push(*byte);
+impl Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for letter in text.chars() {
+            if letter.is_control() {
+                write!(self.0, "{}", letter.escape_default())?;
             } else {
-                line.extend(byte.escape_ascii());
+                self.0.write_char(letter)?;
             }
         }
-        line.push(b'\n');
-        self.0.write_all(&line)?;
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok(())
     }
 }
 
@@ -94,7 +85,7 @@ mod tests {
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Written {
+    impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().extend(bytes);
             Ok(bytes.len())
@@ -105,14 +96,15 @@ mod tests {
         }
     }
 
-    fn logged(colour: bool, log: impl FnOnce()) -> String {
+    fn logged(colour: bool, event: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
-        let subscriber = tracing_subscriber::fmt()
+        let fields = debug_fn(write_field).delimited(" ");
+        let log = tracing_subscriber::fmt()
             .with_ansi(colour)
-            .with_writer(move || OneLine(writer.clone()))
-            .finish();
-        tracing::subscriber::with_default(subscriber, log);
+            .fmt_fields(fields);
+        let subscriber = log.with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, event);
         String::from_utf8(written.0.lock().clone()).unwrap()
     }
 

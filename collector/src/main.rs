@@ -119,7 +119,7 @@ async fn run(running: Running, mut stop: Stop) -> anyhow::Result<()> {
             None
         }
         failure = running.failed() => {
-            error!(task = failure.task(), error = failure.cause(), "stopping after a failure");
+            error!(task = failure.task(), "stopping after a failure");
             Some(failure)
         }
     };

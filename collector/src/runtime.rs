@@ -240,12 +240,6 @@ impl Failure {
     pub fn task(&self) -> &str {
         &self.task
     }
-
-    /// What it failed with.
-    #[must_use]
-    pub fn cause(&self) -> &(dyn Error + 'static) {
-        &*self.cause
-    }
 }
 
 impl fmt::Display for Failure {
