@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Names SkyWalking agents, gives them stable ids, and knows who is alive.
 #[derive(Debug, Parser)]
@@ -31,6 +31,24 @@ pub(crate) struct Arguments {
     /// What is logged: a level, or directives as in RUST_LOG, over which this wins
     #[arg(long, value_name = "FILTER")]
     pub(crate) log_level: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What else there is to do than to run a collector.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a collector and sample applications, to look at; the store is a temporary one unless --data-dir is given
+    Demo,
+    /// Be a sample application; what `demo` starts
+    #[command(hide = true)]
+    Sample {
+        /// Its application code
+        code: String,
+        /// Where it finds collectors, `host:port`
+        naming: String,
+    },
 }
 
 /// How log lines look.

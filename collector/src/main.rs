@@ -3,6 +3,7 @@
 //! Exit codes: 0 after a clean stop, 64 for a bad configuration or command line, 1 for a failure.
 
 mod cli;
+mod demo;
 mod log;
 mod system;
 
@@ -16,7 +17,8 @@ use rollcall_collector::config::{self, Config};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use crate::cli::Arguments;
+use crate::cli::{Arguments, Command};
+use crate::demo::Samples;
 use crate::system::environment;
 
 /// `EX_USAGE` of sysexits.
@@ -39,6 +41,9 @@ fn main() -> ExitCode {
     ) {
         return system::complain(&format!("the log filter: {error}"), BAD_CONFIGURATION);
     }
+    if let Some(Command::Sample { code, naming }) = &arguments.command {
+        return demo::sample(code, naming);
+    }
     let loaded = match system::sources(&arguments, env).and_then(config::load) {
         Ok(loaded) => loaded,
         Err(config::Error { problems }) => {
@@ -57,8 +62,10 @@ fn main() -> ExitCode {
     } else if arguments.check {
         info!("the configuration is good");
         Ok(())
+    } else if matches!(arguments.command, Some(Command::Demo)) {
+        demonstrate(loaded.config, arguments.data_dir.is_some())
     } else {
-        collect(loaded.config)
+        collect(loaded.config, Show::Nothing)
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -75,7 +82,27 @@ fn print(text: &str) -> anyhow::Result<()> {
         .context("write to standard output")
 }
 
-fn collect(config: Config) -> anyhow::Result<()> {
+/// Whether sample applications run beside the collector.
+#[derive(Clone, Copy)]
+enum Show {
+    Nothing,
+    Samples,
+}
+
+/// Runs the demo, on a store that goes with it unless the operator named one.
+fn demonstrate(mut config: Config, has_store: bool) -> anyhow::Result<()> {
+    if has_store {
+        return collect(config, Show::Samples);
+    }
+    let temporary = tempfile::tempdir().context("make a temporary directory for the store")?;
+    temporary
+        .path()
+        .clone_into(&mut config.storage.embedded.path);
+    collect(config, Show::Samples)?;
+    temporary.close().context("remove the temporary store")
+}
+
+fn collect(config: Config, show: Show) -> anyhow::Result<()> {
     system::allow_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -87,7 +114,13 @@ fn collect(config: Config) -> anyhow::Result<()> {
         // From here on a signal means draining; before, there is nothing to drain, and it just ends the process.
         let stop = Stop::listen().context("listen for signals")?;
         announce(&app);
-        run(app.spawn()?, stop).await
+        let addresses = app.addresses();
+        let running = app.spawn()?;
+        let samples = match show {
+            Show::Nothing => None,
+            Show::Samples => Some(demonstration(&addresses)?),
+        };
+        run(running, samples, stop).await
     });
     // Whatever did not end within its time does not get to hold up the exit.
     runtime.shutdown_background();
@@ -111,8 +144,13 @@ fn announce(app: &App) {
     }
 }
 
+fn demonstration(addresses: &Addresses) -> anyhow::Result<Samples> {
+    print(&demo::welcome(addresses))?;
+    Samples::start(addresses).context("start the sample applications")
+}
+
 /// Runs until a signal or a failure, and drains. The second signal ends it at once.
-async fn run(running: Running, mut stop: Stop) -> anyhow::Result<()> {
+async fn run(running: Running, samples: Option<Samples>, mut stop: Stop) -> anyhow::Result<()> {
     let failure = tokio::select! {
         name = stop.signal() => {
             info!(signal = name, "stopping");
@@ -123,8 +161,14 @@ async fn run(running: Running, mut stop: Stop) -> anyhow::Result<()> {
             Some(failure)
         }
     };
+    let drain = async {
+        if let Some(samples) = samples {
+            samples.stop().await;
+        }
+        running.drain().await
+    };
     tokio::select! {
-        drained = running.drain() => drained.context("stop in time")?,
+        drained = drain => drained.context("stop in time")?,
         name = stop.signal() => anyhow::bail!("{name} again: stopping at once"),
     }
     match failure {

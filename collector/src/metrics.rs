@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
+    encoding::{EncodeLabelSet, text::encode},
     metrics::{
         counter::Counter,
         family::Family,
@@ -44,9 +44,9 @@ struct Inner {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
-    protocol: Protocol,
+    protocol: &'static str,
     call: &'static str,
-    outcome: Outcome,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,7 +66,7 @@ struct StateLabel {
 }
 
 /// The protocol a call came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// gRPC.
     Grpc,
@@ -75,7 +75,7 @@ pub enum Protocol {
 }
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Answered.
     Ok,
@@ -138,12 +138,14 @@ impl Metrics {
     /// The counters of one call. To be resolved once, not for each request.
     #[must_use]
     pub fn call(&self, protocol: Protocol, call: &'static str) -> Call {
-        let counter = |outcome| {
-            self.inner.calls.get_or_create_owned(&CallLabels {
+        let counter = |outcome: Outcome| {
+            let (protocol, outcome) = (protocol.label(), outcome.label());
+            let labels = CallLabels {
                 protocol,
                 call,
                 outcome,
-            })
+            };
+            self.inner.calls.get_or_create_owned(&labels)
         };
         Call {
             ok: counter(Outcome::Ok),
@@ -197,6 +199,27 @@ impl Default for Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Protocol {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+        }
+    }
+}
+
+impl Outcome {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Invalid => "invalid",
+            Self::Unassigned => "unassigned",
+            Self::Overloaded => "overloaded",
+            Self::Failed => "failed",
+        }
     }
 }
 
