@@ -107,7 +107,10 @@ pub async fn build(config: Config) -> Result<App, Error> {
         silent_after: config.liveness.silent_after,
         down_after: config.liveness.down_after,
     });
-    let spread = config.liveness.restart_spread;
+    let spread = config
+        .liveness
+        .restart_spread
+        .min(config.liveness.silent_after);
     restore::restore(&mut *storage, &mut allocator, &lessor, &clock, spread)?;
     let cluster = join_point(config.cluster);
     let members = cluster.view();
@@ -330,7 +333,12 @@ impl Builder<'_> {
             largest = largest.max(config.agent_jetty.max_body_size);
         }
         if faces.ui {
-            router = router.merge(http::admin(services, &limits, stop.clone()));
+            let admin = http::admin(services, &limits, stop.clone());
+            // Probes look at the root whatever the context path, which is what people are told.
+            if config.ui.context_path != "/" {
+                router = router.nest(&config.ui.context_path, admin.clone());
+            }
+            router = router.merge(admin);
         }
         if faces.agent_grpc {
             let max_message_size = config.agent_grpc.max_message_size;

@@ -180,8 +180,6 @@ pub struct Liveness {
     pub silent_after: Duration,
     /// An instance not heard of for this long is down.
     pub down_after: Duration,
-    /// The longest an agent of this fleet is quiet when all is well.
-    pub heartbeat_period: Duration,
     /// How often expired leases are looked for.
     pub tick: Duration,
     /// The most leases that expire in one tick; the rest waits for the next.

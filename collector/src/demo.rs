@@ -38,7 +38,14 @@ impl Samples {
         let naming = format!("127.0.0.1:{}", addresses.naming.port());
         let start = |code| -> io::Result<_> {
             let mut command = Command::new(&program);
-            command.args(["sample", code, &naming]);
+            // What the agent does is told by what the sample reports.
+            command.args([
+                "--log-level",
+                "info,rollcall_agent=warn",
+                "sample",
+                code,
+                &naming,
+            ]);
             // A sample ends when it can read no more: also if this process is killed.
             command
                 .stdin(Stdio::piped())
@@ -117,9 +124,14 @@ pub(crate) fn sample(code: &str, naming: &str) -> ExitCode {
         warn!(%error, "sample application cannot start");
         return ExitCode::FAILURE;
     }
-    while agent.status().phase != Phase::Stopped {
+    let mut phase = Phase::Unregistered;
+    while phase != Phase::Stopped {
         match changes.wait(REQUEST_INTERVAL) {
-            Some(status) => report(code, &status),
+            Some(status) if status.phase != phase => {
+                report(code, &status);
+                phase = status.phase;
+            }
+            Some(_) => {}
             None => serve(&agent),
         }
     }

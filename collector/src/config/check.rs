@@ -6,9 +6,6 @@ use super::advertise::is_wildcard;
 use super::error::Problem;
 use super::{Config, Endpoint};
 
-/// How many periods of silence have to pass before an agent counts as silent: fewer, and one lost packet is an alarm.
-const PERIODS: u32 = 3;
-
 /// Every rule that `config` breaks.
 pub(super) fn validate(config: &Config) -> Vec<Problem> {
     let mut broken = liveness(config);
@@ -30,12 +27,6 @@ type Broken = Vec<(&'static str, String)>;
 fn liveness(config: &Config) -> Broken {
     let liveness = &config.liveness;
     let mut broken = Broken::new();
-    if liveness.silent_after < liveness.heartbeat_period.saturating_mul(PERIODS) {
-        broken.push((
-            "liveness.default.silent_after",
-            format!("has to be at least {PERIODS} times liveness.default.heartbeat_period: raise it, or lower that"),
-        ));
-    }
     if liveness.down_after <= liveness.silent_after {
         broken.push((
             "liveness.default.down_after",

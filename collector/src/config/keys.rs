@@ -106,10 +106,10 @@ keys! {
         max_body_size SW_AGENT_JETTY_MAX_BODY_SIZE Bytes "The largest request body" => agent_jetty.max_body_size;
     }
     ui.jetty {
-        host SW_UI_JETTY_HOST Host "Console, query API, probes, metrics" => ui.listen.host;
+        host SW_UI_JETTY_HOST Host "Query API, probes, metrics" => ui.listen.host;
         port SW_UI_JETTY_PORT Port "Its port" => ui.listen.port;
-        context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => ui.context_path;
-        advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "The host published for the console; empty: the host, or this machine's address" => ui.advertised_host;
+        context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths, besides the root" => ui.context_path;
+        advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "The host published for people; empty: the host, or this machine's address" => ui.advertised_host;
     }
     storage.embedded {
         path SW_STORAGE_PATH Directory "The directory of the store; `--data-dir` wins" => storage.embedded.path;
@@ -124,7 +124,6 @@ keys! {
     liveness.default {
         silent_after SW_LIVENESS_SILENT_AFTER Duration "Not heard of for this long: silent" => liveness.silent_after;
         down_after SW_LIVENESS_DOWN_AFTER Duration "Not heard of for this long: down" => liveness.down_after;
-        heartbeat_period SW_LIVENESS_HEARTBEAT_PERIOD Duration "The longest a healthy agent of this fleet is quiet; `silent_after` has to be three times this" => liveness.heartbeat_period;
         tick SW_LIVENESS_TICK Duration "How often expired leases are looked for" => liveness.tick;
         max_expired_per_tick SW_LIVENESS_MAX_EXPIRED_PER_TICK Count "Leases that expire in one tick; the rest waits" => liveness.max_expired_per_tick;
         restart_spread SW_LIVENESS_RESTART_SPREAD Duration "After a start leases have a full term plus a random part of this" => liveness.restart_spread;

@@ -106,7 +106,9 @@ fn the_reference_shows_what_the_bundled_file_means() {
             .trim()
             .trim_matches('`');
         let mut from_table = defaults.clone();
-        key.field.set(&mut from_table, default).unwrap();
+        // The default of one key may be the variable of another.
+        let default = placeholder::resolve(default, &BTreeMap::new()).unwrap();
+        key.field.set(&mut from_table, &default).unwrap();
         if !matches!(key.field, Field::AdvertisedHost(_)) {
             assert_eq!(from_table, defaults, "{row:?}");
         }
@@ -285,11 +287,6 @@ fn rules_between_keys_are_checked() {
             "120s",
             "liveness.default.down_after",
         ),
-        (
-            "SW_LIVENESS_SILENT_AFTER",
-            "89s",
-            "liveness.default.silent_after",
-        ),
         ("SW_LIVENESS_TICK", "121s", "liveness.default.tick"),
         (
             "SW_AGENT_GRPC_ADVERTISED_HOST",
@@ -399,4 +396,17 @@ proptest! {
             prop_assert!(!error.problems.is_empty());
         }
     }
+}
+
+#[test]
+fn the_readme_has_the_reference_table() {
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("<!-- configuration: begin").unwrap();
+    let (_, rest) = rest.split_once("-->\n").unwrap();
+    let (table, _) = rest.split_once("<!-- configuration: end").unwrap();
+    assert_eq!(
+        table.trim(),
+        super::reference().trim(),
+        "README.md has to have the right-hand one"
+    );
 }
