@@ -406,7 +406,7 @@ fn the_readme_has_the_reference_table() {
     let (table, _) = rest.split_once("<!-- configuration: end").unwrap();
     assert_eq!(
         table.trim(),
-        super::reference().trim(),
+        reference().trim(),
         "README.md has to have the right-hand one"
     );
 }
