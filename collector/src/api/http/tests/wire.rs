@@ -1,6 +1,6 @@
 //! What only shows on a connection: naming as agents read it, and the event feed.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use http_body_util::BodyExt;
 use hyper::server::conn::http1;
@@ -10,10 +10,14 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::timeout,
 };
 
 use super::*;
 use crate::api::http::FastPath;
+
+/// How long an answer may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A collector on a socket, with the fast path in front. It ends with this value.
 struct Listening {
@@ -55,12 +59,10 @@ impl Listening {
     }
 
     async fn answer(&self, method: &str, path: &str) -> String {
+        let mut stream = self.send(method, path).await;
         let mut answer = String::new();
-        self.send(method, path)
-            .await
-            .read_to_string(&mut answer)
-            .await
-            .unwrap();
+        let reading = stream.read_to_string(&mut answer);
+        timeout(PATIENCE, reading).await.unwrap().unwrap();
         answer
     }
 }
@@ -69,11 +71,9 @@ impl Listening {
 async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut read = Vec::new();
     while !String::from_utf8_lossy(&read).contains(end) {
-        assert_ne!(
-            stream.read_buf(&mut read).await.unwrap(),
-            0,
-            "closed before {end}"
-        );
+        let reading = stream.read_buf(&mut read);
+        let count = timeout(PATIENCE, reading).await.unwrap().unwrap();
+        assert_ne!(count, 0, "closed before {end}");
     }
     String::from_utf8(read).unwrap()
 }
