@@ -69,11 +69,13 @@ impl Roster {
         cursor: Option<ApplicationId>,
         limit: usize,
     ) -> Page<ApplicationStatus, ApplicationId> {
-        let applications = self.core.inventory.applications(cursor, limit);
-        let next = applications
-            .last()
-            .filter(|_| applications.len() == limit)
-            .map(|last| last.id);
+        // One more than asked for tells whether there is a next page.
+        let more = limit.saturating_add(1);
+        let mut applications = self.core.inventory.applications(cursor, more);
+        let is_last = applications.len() <= limit;
+        applications.truncate(limit);
+        let last = applications.last().map(|application| application.id);
+        let next = last.filter(|_| !is_last);
         let status = |application: Application| ApplicationStatus {
             instances: self.tally(application.id),
             application,
@@ -87,7 +89,7 @@ impl Roster {
     /// An application.
     #[must_use]
     pub fn application(&self, id: ApplicationId) -> Option<ApplicationStatus> {
-        let application = self.core.inventory.application(id)?;
+        let application = self.listed(id)?;
         Some(ApplicationStatus {
             instances: self.tally(id),
             application,
@@ -97,7 +99,7 @@ impl Roster {
     /// Whether there is such an application; cheaper than to ask how it is.
     #[must_use]
     pub fn has_application(&self, id: ApplicationId) -> bool {
-        self.core.inventory.application(id).is_some()
+        self.listed(id).is_some()
     }
 
     /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `None` stands
@@ -109,8 +111,11 @@ impl Roster {
         cursor: Option<InstanceId>,
         limit: usize,
     ) -> Page<InstanceStatus, InstanceId> {
-        let ids = self.core.inventory.instance_ids(application, cursor, limit);
-        let next = ids.last().filter(|_| ids.len() == limit).copied();
+        let more = limit.saturating_add(1);
+        let mut ids = self.core.inventory.instance_ids(application, cursor, more);
+        let is_last = ids.len() <= limit;
+        ids.truncate(limit);
+        let next = ids.last().copied().filter(|_| !is_last);
         Page {
             items: ids.into_iter().filter_map(|id| self.instance(id)).collect(),
             next,
@@ -142,6 +147,11 @@ impl Roster {
     #[must_use]
     pub fn members(&self) -> Arc<View> {
         self.members.borrow().clone()
+    }
+
+    fn listed(&self, id: ApplicationId) -> Option<Application> {
+        let application = self.core.inventory.application(id)?;
+        (!application.is_reserved()).then_some(application)
     }
 
     fn tally(&self, application: ApplicationId) -> Tally {

@@ -440,3 +440,27 @@ async fn adopt_and_pause(services: &Services, raw: i32) -> InstanceId {
     tokio::time::pause();
     instance(raw)
 }
+
+#[tokio::test]
+async fn a_list_ends_where_its_last_page_ends_and_leaves_the_reserved_one_out() {
+    let running = Fixture::start();
+    let Services {
+        register, roster, ..
+    } = &running.services;
+    let ids = register.applications(&["a", "b", "c", "d"]).await.unwrap();
+    assert_eq!(ids.iter().flatten().count(), 4);
+    let first = roster.applications(None, 2);
+    let second = roster.applications(first.next, 2);
+    let codes = |items: Vec<super::roster::ApplicationStatus>| -> Vec<i32> {
+        items.iter().map(|item| item.application.id.get()).collect()
+    };
+    assert_eq!(
+        (codes(first.items), codes(second.items)),
+        (vec![-2, -1], vec![2, 3])
+    );
+    assert_eq!(second.next, None, "nothing follows");
+    assert!(
+        roster.application(application(1)).is_none(),
+        "1 stands for nobody"
+    );
+}

@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::{RwLock, RwLockWriteGuard};
 
-use super::{Application, Instance, entry::Entry};
+use super::{Application, Instance};
 use crate::{ApplicationId, InstanceId};
 
 /// What is listed.
@@ -52,7 +52,7 @@ impl Listing {
 
 impl Update<'_> {
     pub(super) fn application(&mut self, application: &Application) {
-        if Application::RESERVED != Some(application.id.get()) {
+        if !application.is_reserved() {
             self.0.applications.insert(application.id);
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use papaya::Equivalent;
 
-use super::Properties;
+use super::{Properties, entry::Entry as _};
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 
 /// A named program.
@@ -16,6 +16,14 @@ pub struct Application {
     pub code: Option<Arc<str>>,
     /// When the collector first heard of it.
     pub registered_at: Timestamp,
+}
+
+impl Application {
+    /// Whether this is the reserved id 1 (`User`), which stands for nobody and is not listed.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        Self::RESERVED == Some(self.id.get())
+    }
 }
 
 /// One running process.
