@@ -1,0 +1,289 @@
+//! The binary as an operator meets it: its arguments, its exit codes, and how it starts and stops.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use rollcall_tests::{
+    PATIENCE, eventually,
+    process::{Collector, Options, Run},
+};
+use rustix::process::Signal;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+const CLEAN: i32 = 0;
+const FAILURE: i32 = 1;
+const BAD_CONFIGURATION: i32 = 64;
+
+async fn run(arguments: &[&str]) -> Run {
+    let options = arguments
+        .iter()
+        .fold(Collector::options(), |options, argument| {
+            options.argument(*argument)
+        });
+    options.run().await
+}
+
+fn write(directory: &Path, text: &str) -> String {
+    let path = directory.join("application.yml");
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A registration that the collector has begun to read and whose body is still to come.
+struct Underway(TcpStream);
+
+const BODY: &[u8] = br#"["orders"]"#;
+
+impl Underway {
+    async fn begin(jetty: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(jetty).await.unwrap();
+        let head = format!(
+            "POST /application/register HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+            BODY.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // Only who wants to read the body says this.
+        let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        tokio::time::timeout(PATIENCE, stream.read_exact(&mut go_on))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(go_on.starts_with(b"HTTP/1.1 100"));
+        Self(stream)
+    }
+
+    async fn finish(mut self) -> String {
+        self.0.write_all(BODY).await.unwrap();
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, self.0.read_to_string(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
+        answer
+    }
+}
+
+async fn draining(collector: &Collector, listener: SocketAddr) {
+    let address = listener.to_string();
+    collector
+        .wait_for_log(|line| line.message == "draining" && line.text("address") == Some(&address))
+        .await;
+}
+
+#[tokio::test]
+async fn a_good_configuration_is_confirmed_and_nothing_is_started() {
+    let run = run(&["--check"]).await;
+    assert_eq!((run.code, run.stdout.as_str()), (Some(CLEAN), ""));
+    assert!(!run.stderr.contains("listening"), "{}", run.stderr);
+}
+
+#[tokio::test]
+async fn every_mistake_in_the_configuration_is_told_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(
+        directory.path(),
+        "naming: {jetty: {prot: 1}}\nstorage: {h2: {}}\nui: {jetty: {port: x}}\n",
+    );
+    for arguments in [vec!["--config", &file, "--check"], vec!["--config", &file]] {
+        let run = run(&arguments).await;
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (Some(BAD_CONFIGURATION), "")
+        );
+        for mistake in [
+            "naming.jetty.prot: unknown key; did you mean port?",
+            "storage.h2: ",
+            "use embedded",
+        ] {
+            assert!(
+                run.stderr.contains(&format!("{file}: ")) && run.stderr.contains(mistake),
+                "{}",
+                run.stderr
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bad_command_line_is_a_bad_configuration() {
+    for arguments in [
+        &["--confg", "x"][..],
+        &["--config", "/no/such/file"],
+        &["--log-level", "a=b=c"],
+    ] {
+        let run = run(arguments).await;
+        assert_eq!(
+            (run.code, run.stdout.as_str()),
+            (Some(BAD_CONFIGURATION), ""),
+            "{}",
+            run.stderr
+        );
+        assert!(!run.stderr.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn help_and_version_go_to_standard_output() {
+    for (argument, expected) in [
+        ("--help", "--data-dir <DIR>"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+    ] {
+        let run = run(&[argument]).await;
+        assert_eq!(run.code, Some(CLEAN));
+        assert!(run.stdout.contains(expected), "{}", run.stdout);
+    }
+}
+
+#[tokio::test]
+async fn the_printed_configuration_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let printed = Collector::options()
+        .argument("--print-config")
+        .env("SW_NAMING_JETTY_CONTEXT_PATH", "/roll")
+        .run()
+        .await;
+    assert_eq!(printed.code, Some(CLEAN));
+    assert!(printed.stdout.contains("/roll"), "{}", printed.stdout);
+    let file = write(directory.path(), &printed.stdout);
+    let again = Collector::options()
+        .argument("--config")
+        .argument(file)
+        .argument("--print-config");
+    let data = printed
+        .stdout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("path: "))
+        .unwrap()
+        .trim_matches('"');
+    let again = again.data_dir(data).run().await;
+    assert_eq!(again.stdout, printed.stdout);
+}
+
+#[tokio::test]
+async fn modules_without_a_part_are_named_in_one_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = write(
+        directory.path(),
+        "cache: {caffeine: }\nanalysis_jvm: {default: }\n",
+    );
+    let run = run(&["--config", &file, "--check"]).await;
+    assert_eq!(run.code, Some(CLEAN));
+    let warnings: Vec<&str> = run
+        .stderr
+        .lines()
+        .filter(|line| line.contains("WARN"))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{}", run.stderr);
+    assert!(
+        warnings[0].contains("analysis_jvm, cache"),
+        "{}",
+        warnings[0]
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let run = Collector::options()
+        .env("SW_NAMING_JETTY_PORT", &port)
+        .run()
+        .await;
+    assert_eq!((run.code, run.stdout.as_str()), (Some(FAILURE), ""));
+    assert!(
+        run.stderr.contains(&format!(
+            "cannot listen on 127.0.0.1 port {port}: Address already in use"
+        )),
+        "{}",
+        run.stderr
+    );
+}
+
+#[tokio::test]
+async fn either_signal_stops_it_cleanly() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut collector = Collector::start().await;
+        collector.signal(signal);
+        assert_eq!(collector.exit().await.code(), Some(CLEAN));
+        assert!(collector.log().iter().any(|line| line.message == "stopped"));
+    }
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_finished_before_the_end() {
+    let mut collector = Collector::start().await;
+    let jetty = collector.listeners().jetty;
+    let request = Underway::begin(jetty).await;
+    collector.signal(Signal::TERM);
+    draining(&collector, jetty).await;
+    // The one who was there is served to the end, and nobody else is let in.
+    eventually(PATIENCE, async || match TcpStream::connect(jetty).await {
+        Ok(_) => Err("still accepting"),
+        Err(_) => Ok(()),
+    })
+    .await;
+    let answer = request.finish().await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("orders"),
+        "{answer}"
+    );
+    assert_eq!(collector.exit().await.code(), Some(CLEAN));
+}
+
+fn patient() -> Options {
+    Collector::options().env("SW_SERVER_SHUTDOWN_GRACE", "1h")
+}
+
+#[tokio::test]
+async fn the_second_signal_ends_it_at_once() {
+    for second in [Signal::TERM, Signal::INT] {
+        let mut collector = patient().start().await;
+        collector.expect_log("again: stopping at once");
+        let jetty = collector.listeners().jetty;
+        let _never_finished = Underway::begin(jetty).await;
+        collector.signal(Signal::TERM);
+        draining(&collector, jetty).await;
+        collector.signal(second);
+        assert_eq!(collector.exit().await.code(), Some(FAILURE));
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_hold_up_the_end() {
+    let mut collector = Collector::options()
+        .env("SW_SERVER_SHUTDOWN_GRACE", "100ms")
+        .start()
+        .await;
+    collector.expect_log("task failed, the others go on");
+    let _never_finished = Underway::begin(collector.listeners().jetty).await;
+    assert_eq!(collector.terminate().await.code(), Some(CLEAN));
+}
+
+#[tokio::test]
+async fn running_out_of_files_passes() {
+    let mut collector = Collector::options().ulimit("-n 64").start().await;
+    collector.expect_log("cannot accept connections, trying again");
+    let ui = collector.listeners().ui;
+    let mut connections = Vec::new();
+    for _ in 0..100 {
+        connections.push(TcpStream::connect(ui).await.unwrap());
+    }
+    collector
+        .wait_for_log(|line| line.message.contains("cannot accept connections"))
+        .await;
+    drop(connections);
+    let client = collector.http(ui);
+    eventually(PATIENCE, async || {
+        client.get("/livez").await.and_then(|reply| {
+            if reply.status == 200 {
+                Ok(())
+            } else {
+                Err(reply.text())
+            }
+        })
+    })
+    .await;
+    assert_eq!(collector.terminate().await.code(), Some(CLEAN));
+}
