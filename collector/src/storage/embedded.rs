@@ -110,12 +110,12 @@ pub struct Embedded {
 pub fn open(config: &Config) -> Result<Embedded, Error> {
     let directory = Directory::acquire(&config.path)?;
     let store = directory.store();
-    let io = |source| failure::io(&store, source);
-    let file = match directory.open_store().map_err(io)? {
+    let told = |error| failure::io(&store, error);
+    let file = match directory.open_store().map_err(told)? {
         Some(file) => file,
         None => create(&directory)?,
     };
-    if file.metadata().map_err(io)?.len() == 0 {
+    if file.metadata().map_err(told)?.len() == 0 {
         // The engine would take this for a new store; one of ours is never empty.
         return Err(failure::corrupt(&store, "the file is empty".into()));
     }
@@ -126,13 +126,13 @@ pub fn open(config: &Config) -> Result<Embedded, Error> {
 /// Writes a new, empty store, and opens its file.
 fn create(directory: &Directory) -> Result<File, Error> {
     let store = directory.store();
-    let io = |source| failure::io(&store, source);
-    let file = directory.new_store().map_err(io)?;
+    let told = |error| failure::io(&store, error);
+    let file = directory.new_store().map_err(told)?;
     let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
     initialize(backend).map_err(|error| failure::engine(&store, error))?;
-    directory.adopt_store().map_err(io)?;
+    directory.adopt_store().map_err(told)?;
     let missing = || failure::io(&store, io::ErrorKind::NotFound.into());
-    directory.open_store().map_err(io)?.ok_or_else(missing)
+    directory.open_store().map_err(told)?.ok_or_else(missing)
 }
 
 /// Makes a store of an empty backend, and closes it.

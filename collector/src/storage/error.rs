@@ -2,7 +2,8 @@
 
 use std::{io, path::PathBuf};
 
-/// Why a store could not be opened, read or written. Every message names the place and what to do.
+/// Why a store could not be opened, read or written. Every message names the place, the cause and what to do, so there is
+/// no further source to print.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -38,18 +39,18 @@ pub enum Error {
 
     /// The operating system does not let this process read and write the store.
     #[error(
-        "{} cannot be used by this process ({source}): run the collector as the owner of the directory, or give the directory to its user",
+        "{} cannot be used by this process ({error}): run the collector as the owner of the directory, or give the directory to its user",
         path.display()
     )]
-    Access { path: PathBuf, source: io::Error },
+    Access { path: PathBuf, error: io::Error },
 
     /// There is no room left to write.
-    #[error("no room left to write {} ({source}): free some space or raise the limit, then start again", path.display())]
-    Full { path: PathBuf, source: io::Error },
+    #[error("no room left to write {} ({error}): free some space or raise the limit, then start again", path.display())]
+    Full { path: PathBuf, error: io::Error },
 
     /// Reading or writing failed for another reason.
-    #[error("cannot read or write {} ({source}): check the disk and the path, then start again", path.display())]
-    Io { path: PathBuf, source: io::Error },
+    #[error("cannot read or write {} ({error}): check the disk and the path, then start again", path.display())]
+    Io { path: PathBuf, error: io::Error },
 
     /// An earlier write failed, so what is on disk is unknown and nothing more is accepted.
     #[error("{} takes no more writes since one failed: start the collector again", path.display())]

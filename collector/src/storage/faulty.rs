@@ -36,8 +36,8 @@ impl<S: Storage> Storage for Faulty<S> {
         }
         let Some(left) = self.left.checked_sub(1) else {
             self.failed = true;
-            let source = io::Error::other("told to fail");
-            return Err(Error::Io { path, source });
+            let error = io::Error::other("told to fail");
+            return Err(Error::Io { path, error });
         };
         self.left = left;
         self.inner.commit(batch)

@@ -26,13 +26,13 @@ pub(super) struct Directory {
 impl Directory {
     /// Takes the directory at `path`, after creating it, for its owner alone, if it is missing.
     pub(super) fn acquire(path: &Path) -> Result<Self, Error> {
-        let io = |source| failure::io(path, source);
+        let told = |error| failure::io(path, error);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(io)?;
-        let mut lock = options().create(true).open(path.join(LOCK)).map_err(io)?;
+            .map_err(told)?;
+        let mut lock = options().create(true).open(path.join(LOCK)).map_err(told)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -40,9 +40,9 @@ impl Directory {
                 let path = path.to_owned();
                 return Err(Error::Locked { path, pid });
             }
-            Err(TryLockError::Error(source)) => return Err(io(source)),
+            Err(TryLockError::Error(error)) => return Err(told(error)),
         }
-        write_pid(&mut lock).map_err(io)?;
+        write_pid(&mut lock).map_err(told)?;
         Ok(Self {
             path: path.to_owned(),
             _lock: lock,

@@ -5,28 +5,28 @@ use std::{io, path::Path};
 use crate::storage::Error;
 
 /// What an error of the operating system means for the store at `path`.
-pub(super) fn io(path: &Path, source: io::Error) -> Error {
+pub(super) fn io(path: &Path, error: io::Error) -> Error {
     let path = path.to_owned();
-    match source.kind() {
+    match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            Error::Full { path, source }
+            Error::Full { path, error }
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            Error::Access { path, source }
+            Error::Access { path, error }
         }
         // What the engine makes of a file that is not one of its own, or that ends too early.
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Error::Corrupt {
             path,
-            what: source.to_string(),
+            what: error.to_string(),
         },
-        _ => Error::Io { path, source },
+        _ => Error::Io { path, error },
     }
 }
 
 /// What an error of the engine means for the store at `path`.
 pub(super) fn engine(path: &Path, error: impl Into<redb::Error>) -> Error {
     match error.into() {
-        redb::Error::Io(source) => io(path, source),
+        redb::Error::Io(error) => io(path, error),
         redb::Error::PreviousIo | redb::Error::LockPoisoned(_) => Error::Poisoned {
             path: path.to_owned(),
         },
