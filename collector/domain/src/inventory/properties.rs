@@ -33,7 +33,8 @@ impl Properties {
 
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let mut bytes = Vec::new();
+        // What agents tell has about this size, so it is seldom copied while it grows.
+        let mut bytes = Vec::with_capacity(128);
         for (name, value) in pairs {
             put(&mut bytes, name.as_ref());
             put(&mut bytes, value.as_ref());
