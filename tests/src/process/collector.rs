@@ -20,7 +20,7 @@ pub struct Options {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     data: Option<PathBuf>,
-    limits: Option<String>,
+    wrapper: Vec<String>,
 }
 
 impl Options {
@@ -55,10 +55,17 @@ impl Options {
         self
     }
 
-    /// Starts it under resource limits: the arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`.
-    pub fn ulimit(mut self, limits: impl Into<String>) -> Self {
-        self.limits = Some(limits.into());
+    /// Starts it through another program, whose arguments end with the collector's command line.
+    pub fn through(mut self, command: &[&str]) -> Self {
+        self.wrapper = command.iter().map(|&part| part.to_owned()).collect();
         self
+    }
+
+    /// Starts it under resource limits: the arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`. A file that
+    /// would grow too large is an error of the write then, and no signal.
+    pub fn ulimit(self, limits: &str) -> Self {
+        let script = format!("ulimit {limits} && trap '' XFSZ && exec \"$0\" \"$@\"");
+        self.through(&["/bin/sh", "-c", &script])
     }
 
     /// Starts it and waits until it is ready.
@@ -104,14 +111,12 @@ impl Options {
     }
 
     fn spawn(&self, data: &Path, listeners: Listeners) -> Child {
-        let mut command = match &self.limits {
+        let mut command = match self.wrapper.split_first() {
             None => Command::new(collector_binary()),
-            Some(limits) => {
-                let mut shell = Command::new("/bin/sh");
-                shell
-                    .args(["-c", &format!("ulimit {limits} && exec \"$0\" \"$@\"")])
-                    .arg(collector_binary());
-                shell
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(collector_binary());
+                command
             }
         };
         for (name, _) in

@@ -1,0 +1,163 @@
+//! A collector that is killed at any moment, again and again, under writers: what it has acknowledged stays.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
+
+use fastrand::Rng;
+use rollcall_tests::{grpc::Client, process::Collector};
+use tokio::task::JoinSet;
+use tonic::Status;
+
+const ROUNDS: u32 = 100;
+const WRITERS: u32 = 64;
+const CONNECTIONS: usize = 8;
+/// A kill comes at most this long after the writers have started: most rounds are killed in the middle of commits.
+const LONGEST_ROUND: Duration = Duration::from_millis(150);
+/// Acknowledged keys that are asked for again after each kill.
+const SAMPLE: usize = 200;
+
+/// What an id is asked for with.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Key {
+    Application(String),
+    Instance(i32, String),
+    Operation(i32, String),
+    Address(String),
+}
+
+impl Key {
+    /// The id of this key; `None` where the collector has answered that there is none yet.
+    async fn ask(&self, client: &Client) -> Result<Option<i32>, Status> {
+        let only = |answer: Vec<(String, i32)>| answer.first().map_or(0, |(_, id)| *id);
+        let id = match self {
+            Self::Application(code) => client.application(code).await?,
+            Self::Instance(application, uuid) => client.instance(*application, uuid).await?,
+            Self::Operation(application, name) => {
+                only(client.operations(*application, &[name]).await?)
+            }
+            Self::Address(address) => only(client.addresses(&[address]).await?),
+        };
+        Ok(Some(id).filter(|id| *id != 0))
+    }
+
+    /// Which ids must differ from this one's.
+    fn dictionary(&self) -> u8 {
+        match self {
+            Self::Application(_) => 1,
+            Self::Instance(..) => 2,
+            Self::Operation(..) => 3,
+            Self::Address(_) => 4,
+        }
+    }
+}
+
+/// Everything that was ever acknowledged.
+#[derive(Debug, Default)]
+struct Ledger {
+    ids: BTreeMap<Key, i32>,
+    keys: BTreeMap<(u8, i32), Key>,
+}
+
+impl Ledger {
+    /// Notes an answer, and panics if it contradicts an earlier one.
+    fn note(&mut self, key: Key, id: i32) {
+        match self.keys.entry((key.dictionary(), id)) {
+            Entry::Vacant(entry) => drop(entry.insert(key.clone())),
+            Entry::Occupied(entry) => assert_eq!(*entry.get(), key, "id {id} was given twice"),
+        }
+        let earlier = self.ids.insert(key.clone(), id);
+        assert!(
+            earlier.is_none_or(|earlier| earlier == id),
+            "{key:?} was {earlier:?}, is {id}"
+        );
+    }
+
+    /// Asks for all of `keys` again.
+    async fn check(&mut self, collector: &Collector, keys: Vec<Key>) {
+        let mut askers = JoinSet::new();
+        for keys in keys.chunks(keys.len().div_ceil(CONNECTIONS).max(1)) {
+            let (keys, client) = (keys.to_vec(), collector.grpc().await);
+            askers.spawn(async move {
+                let mut answers = Vec::new();
+                for key in keys {
+                    let answer = key.ask(&client).await.expect("an answer to a known key");
+                    let id = answer.unwrap_or_else(|| panic!("{key:?} was forgotten"));
+                    answers.push((key, id));
+                }
+                answers
+            });
+        }
+        for (key, id) in askers.join_all().await.into_iter().flatten() {
+            self.note(key, id);
+        }
+    }
+}
+
+/// Asks for new ids of every kind, some of which the other writers want at the same moment, until the collector is gone.
+async fn write(client: Client, round: u32, writer: u32) -> Vec<(Key, i32)> {
+    let mut acknowledged = Vec::new();
+    let mut application = 0;
+    for n in 0.. {
+        let own = format!("r{round}w{writer}n{n}");
+        let shared = format!("r{round}n{n}");
+        for key in [
+            Key::Application(own.clone()),
+            Key::Application(shared.clone()),
+            Key::Instance(application, own.clone()),
+            Key::Operation(application, shared),
+            Key::Address(own),
+        ] {
+            if matches!(key, Key::Instance(0, _) | Key::Operation(0, _)) {
+                continue;
+            }
+            match key.ask(&client).await {
+                Err(_gone) => return acknowledged,
+                Ok(None) => {}
+                Ok(Some(id)) => {
+                    if matches!(key, Key::Application(_)) {
+                        application = id;
+                    }
+                    acknowledged.push((key, id));
+                }
+            }
+        }
+    }
+    acknowledged
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_acknowledged_id_is_lost_changed_or_given_twice() {
+    let seed = std::env::var("KILL9_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("KILL9_SEED={seed} repeats the moments of these kills");
+    let mut random = Rng::with_seed(seed);
+    let mut ledger = Ledger::default();
+    let mut collector = Collector::start().await;
+    for round in 0..ROUNDS {
+        let mut clients = Vec::new();
+        for _ in 0..CONNECTIONS {
+            clients.push(collector.grpc().await);
+        }
+        let mut writers = JoinSet::new();
+        for (writer, client) in (0..WRITERS).zip(clients.iter().cycle()) {
+            writers.spawn(write(client.clone(), round, writer));
+        }
+        tokio::time::sleep(LONGEST_ROUND.mul_f64(random.f64())).await;
+        collector.kill();
+        for (key, id) in writers.join_all().await.into_iter().flatten() {
+            ledger.note(key, id);
+        }
+        collector.restart().await;
+        let sample = random.choose_multiple(ledger.ids.keys().cloned(), SAMPLE);
+        ledger.check(&collector, sample).await;
+    }
+    let known = ledger.ids.len();
+    println!("{known} ids were acknowledged over {ROUNDS} kills");
+    assert!(known > 1000, "too few to mean anything: {known}");
+    let all = ledger.ids.keys().cloned().collect();
+    ledger.check(&collector, all).await;
+}

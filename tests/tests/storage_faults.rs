@@ -1,0 +1,192 @@
+//! A store that cannot be used, or no longer: a clear error, a non-zero exit, and nothing acknowledged that is not on disk.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+};
+
+use rollcall_tests::{
+    PATIENCE, eventually,
+    grpc::Client,
+    process::{Collector, Options, Run},
+};
+use rustix::process::geteuid;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+/// The exit code of a collector that could not start, or not go on.
+const FAILURE: Option<i32> = Some(1);
+
+const STOPPING: &str = "stopping after a failure";
+const NO_ROOM: &str = "no room left to write";
+
+struct Store(TempDir);
+
+impl Store {
+    fn new() -> Self {
+        Self(TempDir::new().expect("a temporary directory"))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.path().join("rollcall.redb")
+    }
+
+    fn options(&self) -> Options {
+        Collector::options().data_dir(self.path())
+    }
+
+    /// A store that has been used and closed.
+    async fn used() -> Self {
+        let store = Self::new();
+        let mut collector = store.options().start().await;
+        collector
+            .grpc()
+            .await
+            .application("orders")
+            .await
+            .expect("an id");
+        assert_eq!(collector.terminate().await.code(), Some(0));
+        store
+    }
+}
+
+/// It failed, and named `path` and `what` is wrong with it.
+#[track_caller]
+fn assert_failed(run: &Run, path: &Path, what: &str) {
+    assert_eq!(run.code, FAILURE, "{run:#?}");
+    let path = path.to_str().expect("a path in UTF-8");
+    assert!(
+        run.stderr.contains(path) && run.stderr.contains(what),
+        "{run:#?}"
+    );
+    assert!(!run.stderr.contains("panicked"), "{run:#?}");
+    assert_eq!(run.stdout, "");
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_refused() {
+    let store = Store::used().await;
+    let mut content = fs::read(store.file()).expect("a store");
+    content[4096..].fill(0);
+    fs::write(store.file(), content).expect("damaging the store");
+    assert_failed(&store.options().run().await, &store.file(), "is damaged");
+}
+
+#[tokio::test]
+async fn a_file_of_something_else_is_refused_and_left_alone() {
+    let store = Store::used().await;
+    for content in [&b"not a store"[..], b""] {
+        fs::write(store.file(), content).expect("replacing the store");
+        assert_failed(&store.options().run().await, &store.file(), "is damaged");
+        assert_eq!(fs::read(store.file()).expect("the file"), content);
+    }
+}
+
+#[tokio::test]
+async fn a_directory_of_somebody_else_is_refused() {
+    let store = Store::used().await;
+    let mut options = store.options();
+    if geteuid().is_root() {
+        // Nothing keeps root out, so the collector runs as a root without its privileges.
+        chown(store.path(), Some(65534), Some(65534)).expect("giving the directory away");
+        options = options.through(&["setpriv", "--bounding-set=-all", "--inh-caps=-all"]);
+    } else {
+        fs::set_permissions(store.path(), fs::Permissions::from_mode(0o000))
+            .expect("own directory");
+    }
+    let run = options.run().await;
+    fs::set_permissions(store.path(), fs::Permissions::from_mode(0o700)).expect("own directory");
+    assert_failed(&run, &store.path(), "cannot be used by this process");
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_the_directory_is_refused() {
+    let store = Store::new();
+    fs::write(store.path(), "").expect("a file");
+    assert_failed(
+        &store.options().run().await,
+        &store.path(),
+        "check the disk and the path",
+    );
+}
+
+#[tokio::test]
+async fn a_second_collector_on_the_same_directory_is_refused() {
+    let store = Store::new();
+    let first = store.options().start().await;
+    let holder = format!("in use by another collector (process {})", first.id());
+    assert_failed(&store.options().run().await, &store.path(), &holder);
+    first
+        .grpc()
+        .await
+        .application("orders")
+        .await
+        .expect("the first goes on");
+}
+
+/// Registers new applications until the collector refuses, and answers the ids of those it has acknowledged.
+async fn fill(client: Client, writer: u32) -> BTreeMap<String, i32> {
+    let mut acknowledged = BTreeMap::new();
+    for n in 0.. {
+        let code = format!("{writer}.{n}.{}", "x".repeat(200));
+        match client.application(&code).await {
+            Ok(id) => acknowledged.insert(code, id),
+            Err(_refused) => break,
+        };
+    }
+    acknowledged
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_the_collector_and_loses_nothing_acknowledged() {
+    let store = Store::used().await;
+    // The shell counts in blocks of 512 bytes. What is free within the file is still used.
+    let blocks = fs::metadata(store.file()).expect("a store").len() / 512 + 1;
+    let mut collector = store
+        .options()
+        .ulimit(&format!("-f {blocks}"))
+        .start()
+        .await;
+    collector.expect_log(STOPPING);
+    collector.expect_log(NO_ROOM);
+    let probe = collector.http(collector.listeners().ui);
+    let mut writers = JoinSet::new();
+    for writer in 0..16 {
+        writers.spawn(fill(collector.grpc().await, writer));
+    }
+    let acknowledged = writers.join_all().await;
+    eventually(PATIENCE, async || match probe.get("/readyz").await {
+        Ok(reply) if reply.status == 200 => Err("still ready"),
+        _unready_or_gone => Ok(()),
+    })
+    .await;
+    assert_eq!(collector.exit().await.code(), FAILURE);
+    for wanted in [STOPPING, NO_ROOM] {
+        assert!(
+            collector
+                .log()
+                .iter()
+                .any(|line| line.message.contains(wanted)),
+            "{wanted}"
+        );
+    }
+
+    let collector = store.options().start().await;
+    let client = collector.grpc().await;
+    let mut owners = BTreeMap::new();
+    for (code, id) in acknowledged.into_iter().flatten() {
+        assert_eq!(
+            client.application(&code).await.expect("an id"),
+            id,
+            "{code}"
+        );
+        assert_eq!(owners.insert(id, code), None, "{id} was given twice");
+    }
+    assert!(!owners.is_empty());
+}
