@@ -49,7 +49,7 @@ impl Handle {
             Some(known) => known.is_none() && application.is_some(),
         };
         if tells_something {
-            self.register.adopt_instance(instance, application).await?;
+            self.register.adopt_instance(sign).await?;
         }
         self.core.welcome(instance, signal);
         Ok(())

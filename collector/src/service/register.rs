@@ -11,9 +11,9 @@ use rollcall_domain::{
     inventory::{Allocator, Generation, NewInstance, OperationKey, Properties, Proposal, SpanType},
     liveness::Signal,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::Core;
+use super::{Core, heartbeat::Sign};
 use crate::{
     metrics::Metrics,
     storage::{Seen, Storage},
@@ -232,6 +232,9 @@ impl Handle {
                 })
                 .await?;
         }
+        if known.is_none() {
+            self.note_first(instance, Signal::Recover).await?;
+        }
         self.core.welcome(instance, Signal::Recover);
         Ok(())
     }
@@ -260,17 +263,35 @@ impl Handle {
             .await
     }
 
-    /// Records an instance that an agent speaks for and this inventory does not know.
-    pub(super) async fn adopt_instance(
-        &self,
-        id: InstanceId,
-        application: Option<ApplicationId>,
-    ) -> Result<(), Error> {
+    /// Records what a sign of life tells of an instance that this inventory does not know, or not in full.
+    pub(super) async fn adopt_instance(&self, sign: Sign) -> Result<(), Error> {
+        let Sign {
+            instance,
+            application,
+            signal,
+        } = sign;
         self.queue
             .propose(self.due(), move |proposal| {
-                Ok(proposal.adopt_instance(id, application)?)
+                Ok(proposal.adopt_instance(instance, application)?)
             })
-            .await
+            .await?;
+        self.note_first(instance, signal).await
+    }
+
+    /// Makes durable that an adopted instance was heard of itself. Without that it would have no lease after a restart,
+    /// like those that others only spoke of.
+    async fn note_first(&self, instance: InstanceId, signal: Signal) -> Result<(), Error> {
+        let last_seen = self.core.clock.wall();
+        let seen = Seen {
+            instance,
+            last_seen,
+            signal,
+            down: false,
+        };
+        match timeout_at(self.due(), self.note(vec![seen])).await {
+            Ok(noted) => noted,
+            Err(tokio::time::error::Elapsed { .. }) => Err(Error::DeadlineExceeded),
+        }
     }
 
     /// Makes durable when instances were last seen.

@@ -41,10 +41,6 @@ impl Options {
         let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
         self.env("SW_LIVENESS_SILENT_AFTER", milliseconds(silent_after))
             .env("SW_LIVENESS_DOWN_AFTER", milliseconds(down_after))
-            .env(
-                "SW_LIVENESS_HEARTBEAT_PERIOD",
-                milliseconds(silent_after / 4),
-            )
             .env("SW_LIVENESS_TICK", "100ms")
             .env("SW_LIVENESS_RESTART_SPREAD", "100ms")
     }

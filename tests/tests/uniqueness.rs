@@ -1,0 +1,197 @@
+//! However many callers ask for whatever at the same moment: one key, one id, and the ids are those of the design's sequences.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rollcall_tests::{grpc, http, process::Collector};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+const CALLERS: usize = 16;
+/// New applications. The other dictionaries go the same way through the one writer, so they are asked for less.
+const APPLICATIONS: usize = 2_000;
+const OTHERS: usize = 400;
+
+/// The application that instances and operations belong to here: the first one, so its id is known.
+const APPLICATION: i32 = -1;
+
+#[derive(Clone, Copy)]
+enum Dictionary {
+    Application,
+    Instance,
+    Operation,
+    Address,
+}
+
+/// Somebody who asks for ids; every second one speaks HTTP.
+enum Caller {
+    Grpc(grpc::Client),
+    Http(Box<http::Client>),
+}
+
+impl Caller {
+    async fn new(number: usize, collector: &Collector) -> Self {
+        match number % 2 {
+            0 => Self::Grpc(collector.grpc().await),
+            _ => Self::Http(Box::new(collector.http(collector.listeners().jetty))),
+        }
+    }
+
+    async fn id(&self, dictionary: Dictionary, key: &str) -> i32 {
+        match self {
+            Self::Grpc(client) => match dictionary {
+                Dictionary::Application => client.application(key).await.unwrap(),
+                Dictionary::Instance => client.instance(APPLICATION, key).await.unwrap(),
+                Dictionary::Operation => {
+                    only(client.operations(APPLICATION, &[key]).await.unwrap(), key)
+                }
+                Dictionary::Address => only(client.addresses(&[key]).await.unwrap(), key),
+            },
+            Self::Http(client) => match dictionary {
+                Dictionary::Application => {
+                    let reply = post(client, "/application/register", json!([key])).await;
+                    id(&reply, &json!([{"c": key, "i": reply[0]["i"]}]), "/0/i")
+                }
+                Dictionary::Instance => {
+                    let request = json!({"ai": APPLICATION, "au": key, "rt": 1_538_800_000_000_i64, "oi": {}});
+                    let reply = post(client, "/instance/register", request).await;
+                    id(
+                        &reply,
+                        &json!({"ai": APPLICATION, "ii": reply["ii"]}),
+                        "/ii",
+                    )
+                }
+                Dictionary::Operation => {
+                    let element = json!({"ai": APPLICATION, "sn": key, "st": 0});
+                    let reply = post(client, "/servicename/discovery", json!([element])).await;
+                    id(
+                        &reply,
+                        &json!([{"si": reply[0]["si"], "el": element}]),
+                        "/0/si",
+                    )
+                }
+                Dictionary::Address => {
+                    let reply = post(client, "/networkAddress/register", json!([key])).await;
+                    id(&reply, &json!([{"i": reply[0]["i"], "n": key}]), "/0/i")
+                }
+            },
+        }
+    }
+}
+
+async fn post(client: &http::Client, path: &str, request: Value) -> Value {
+    let reply = client.post(path, request.to_string()).await.unwrap();
+    assert_eq!(
+        reply.status,
+        200,
+        "{path}: {:?} {}",
+        reply.headers,
+        reply.text()
+    );
+    reply.json()
+}
+
+/// The id at `place` in a reply that has exactly the form of `expected`.
+fn id(reply: &Value, expected: &Value, place: &str) -> i32 {
+    assert_eq!(reply, expected);
+    let id = reply.pointer(place).and_then(Value::as_i64).expect("an id");
+    i32::try_from(id).expect("an id of 32 bits")
+}
+
+fn only(mappings: Vec<(String, i32)>, key: &str) -> i32 {
+    let [(echo, id)] = mappings.as_slice() else {
+        panic!("not one mapping for {key}: {mappings:?}")
+    };
+    assert_eq!(echo, key);
+    *id
+}
+
+/// Asks for these keys, one after the other.
+async fn ask(
+    caller: &Caller,
+    dictionary: Dictionary,
+    keys: impl Iterator<Item = usize>,
+) -> BTreeMap<String, i32> {
+    let mut answers = BTreeMap::new();
+    for key in keys.map(|number| format!("key-{number}")) {
+        let id = caller.id(dictionary, &key).await;
+        answers.insert(key, id);
+    }
+    answers
+}
+
+/// Has every caller ask for every key, all at once and each beginning elsewhere, and returns what they all agree on.
+async fn ask_all_at_once(
+    collector: &Collector,
+    dictionary: Dictionary,
+    keys: usize,
+) -> BTreeMap<String, i32> {
+    let mut callers = JoinSet::new();
+    for number in 0..CALLERS {
+        let caller = Caller::new(number, collector).await;
+        callers.spawn(async move {
+            let begin = number * keys / CALLERS;
+            ask(&caller, dictionary, (begin..keys).chain(0..begin)).await
+        });
+    }
+    let answers = callers.join_all().await;
+    for other in &answers[1..] {
+        assert_eq!(&answers[0], other);
+    }
+    answers
+        .into_iter()
+        .next()
+        .expect("an answer of the first caller")
+}
+
+/// Asks as above, again after a restart, and compares the ids that were given with the sequence.
+async fn ids_agree_and_are(dictionary: Dictionary, sequence: impl Iterator<Item = i32>) {
+    let mut collector = Collector::start().await;
+    if !matches!(dictionary, Dictionary::Application) {
+        assert_eq!(
+            collector.grpc().await.application("orders").await.unwrap(),
+            APPLICATION
+        );
+    }
+    let keys = match dictionary {
+        Dictionary::Application => APPLICATIONS,
+        Dictionary::Instance | Dictionary::Operation | Dictionary::Address => OTHERS,
+    };
+    let answers = ask_all_at_once(&collector, dictionary, keys).await;
+    assert_eq!(
+        answers.values().copied().collect::<BTreeSet<_>>(),
+        sequence.take(keys).collect()
+    );
+    collector.restart().await;
+    let caller = Caller::new(0, &collector).await;
+    assert_eq!(ask(&caller, dictionary, 0..keys).await, answers);
+}
+
+/// 1, -1, 2, -2, 3, -3 ... : 0 means "none" on the wire.
+fn zero_centred() -> impl Iterator<Item = i32> {
+    (1..).flat_map(|magnitude| [magnitude, -magnitude])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn application_ids_are_unique_and_dense_beside_the_reserved_one() {
+    ids_agree_and_are(
+        Dictionary::Application,
+        zero_centred().filter(|&id| id != 1),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instance_ids_are_unique_and_count_from_one() {
+    ids_agree_and_are(Dictionary::Instance, 1..).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operation_ids_are_unique_and_dense_beside_the_reserved_one() {
+    ids_agree_and_are(Dictionary::Operation, zero_centred().filter(|&id| id != 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn address_ids_are_unique_and_dense() {
+    let from_minus_one = [-1, 1].into_iter().chain(zero_centred().skip(2));
+    ids_agree_and_are(Dictionary::Address, from_minus_one).await;
+}
