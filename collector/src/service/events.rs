@@ -73,7 +73,8 @@ impl Feed {
         else {
             return;
         };
-        tracing::info!(
+        // Not at a level that is on by default: a fleet that starts at once would wait for the reader of the log.
+        tracing::debug!(
             instance.id = id.get(),
             application.id = application.map(ApplicationId::get),
             adopted,
