@@ -4,6 +4,10 @@
 
 use std::{fmt, num::NonZeroI32};
 
+mod hash;
+
+pub(crate) use hash::IdMap;
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

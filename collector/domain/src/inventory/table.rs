@@ -8,10 +8,11 @@ use std::{
 use papaya::{Equivalent, HashMap};
 
 use super::entry::Entry;
+use crate::id::IdMap;
 
 /// Key -> id and id -> entry. Written by the one owner of the allocator, read by everybody.
 pub(super) struct Table<E: Entry> {
-    by_id: HashMap<E::Id, E>,
+    by_id: IdMap<E::Id, E>,
     by_key: HashMap<E::Key, E::Id>,
     keyed: AtomicUsize,
     adopted: AtomicUsize,
@@ -20,7 +21,7 @@ pub(super) struct Table<E: Entry> {
 impl<E: Entry> Table<E> {
     pub(super) fn new() -> Self {
         Self {
-            by_id: HashMap::new(),
+            by_id: IdMap::default(),
             by_key: HashMap::new(),
             keyed: AtomicUsize::new(0),
             adopted: AtomicUsize::new(0),

@@ -2,13 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use papaya::HashMap;
 use parking_lot::Mutex;
 
 use super::{
     LeaseRecord, LeaseView, Renewal, Signal, State, Terms, Transition, lease::Lease, wheel::Wheel,
 };
-use crate::{InstanceId, Moment};
+use crate::{InstanceId, Moment, id::IdMap};
 
 /// How late a lease may be found expired.
 const TICK: Duration = Duration::from_millis(100);
@@ -33,7 +32,7 @@ const SLOTS: usize = 4096;
 /// since, it is filed again at the new deadline.
 pub struct Lessor {
     terms: Terms,
-    leases: HashMap<InstanceId, Lease>,
+    leases: IdMap<InstanceId, Lease>,
     ledger: Mutex<Ledger>,
 }
 
@@ -63,7 +62,7 @@ impl Lessor {
     pub fn new(terms: Terms) -> Self {
         Self {
             terms,
-            leases: HashMap::new(),
+            leases: IdMap::default(),
             ledger: Mutex::new(Ledger {
                 wheel: Wheel::new(TICK, SLOTS),
                 granted: Vec::new(),
