@@ -81,7 +81,7 @@ const SEEN: Table = TableDefinition::new("seen");
 
 /// The engine's page cache. Small: pages are read once at the start, and a commit touches few. The operating system's
 /// own cache stands behind it.
-const CACHE_BYTES: usize = 32 * 1024 * 1024;
+const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where the store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
