@@ -1,11 +1,13 @@
 //! Brings back what was stored: the inventory, and a lease for everybody in it.
 
-use std::time::Duration;
+use std::{io, mem, panic::resume_unwind, thread, time::Duration};
+
+use crossbeam_channel::{Receiver, Sender};
 
 use rollcall_domain::{
     InstanceId,
     inventory::{self, Allocator, Row},
-    liveness::{LeaseRecord, Lessor, Signal},
+    liveness::{Counts, LeaseRecord, Lessor, Signal},
 };
 
 use crate::{
@@ -19,6 +21,9 @@ pub enum Error {
     /// The store could not be read.
     #[error(transparent)]
     Storage(#[from] storage::Error),
+    /// The system refused a thread.
+    #[error("cannot start a thread to read the store: {0}")]
+    Thread(#[from] io::Error),
     /// The store was read, but two of its rows cannot both be true.
     #[error(
         "the store contradicts itself: {0}; restore it from a copy, or start on an empty directory: agents keep their ids"
@@ -29,7 +34,7 @@ pub enum Error {
 /// Reads the whole store into an empty allocator and an empty lessor.
 ///
 /// Whoever was not down gets a full term and up to `spread` on top, so that a restart expires nobody it has not
-/// listened to, and not everybody at once.
+/// listened to, and not everybody at once. Two threads share the work, since a collector is not ready before it is done.
 pub(super) fn restore(
     storage: &mut dyn Storage,
     allocator: &mut Allocator,
@@ -38,51 +43,86 @@ pub(super) fn restore(
     spread: Duration,
 ) -> Result<(), Error> {
     let now = clock.now();
-    let mut contradiction = None;
-    let mut unheard = Vec::new();
-    storage.load(&mut |record| match record {
-        Record::Row(row) => {
-            // One that others only spoke of (adopted, and never heard of itself) gets its lease with its first sign.
-            if let Row::Instance(instance) = &row
-                && !instance.adopted
-            {
-                unheard.push((instance.id, instance.registered_at));
-            }
-            if let Err(error) = allocator.restore(row) {
-                contradiction.get_or_insert(error);
-            }
-        }
-        Record::Seen(seen) => {
-            let Seen {
-                instance,
-                last_seen,
-                signal,
-                down,
-            } = seen;
-            let last_seen = clock.moment_of(last_seen);
-            let stored = LeaseRecord {
-                instance,
-                last_seen,
-                signal,
-                down,
-            };
-            lessor.restore(stored, now, jitter(instance, spread));
-        }
-    })?;
-    if let Some(error) = contradiction {
-        return Err(error.into());
-    }
-    for (instance, registered_at) in unheard {
-        let last_seen = clock.moment_of(registered_at);
+    let lease = |seen: Seen| {
         let stored = LeaseRecord {
-            instance,
-            last_seen,
-            signal: Signal::Register,
-            down: false,
+            instance: seen.instance,
+            last_seen: clock.moment_of(seen.last_seen),
+            signal: seen.signal,
+            down: seen.down,
         };
-        lessor.restore(stored, now, jitter(instance, spread));
+        lessor.restore(stored, now, jitter(seen.instance, spread));
+    };
+    let registered = thread::scope(|scope| {
+        let (chunks, received) = crossbeam_channel::bounded(CHUNKS_AHEAD);
+        let inventory = thread::Builder::new()
+            .name("restore".to_owned())
+            .spawn_scoped(scope, || fill(allocator, received))?;
+        let loaded = read(storage, &chunks, lease);
+        drop(chunks);
+        let filled = inventory
+            .join()
+            .unwrap_or_else(|panic| resume_unwind(panic));
+        loaded?;
+        Ok::<_, Error>(filled?)
+    })?;
+    let Counts {
+        up, silent, down, ..
+    } = lessor.counts();
+    if up + silent + down < registered.len() {
+        // The rest was registered and never written back.
+        registered.into_iter().for_each(lease);
     }
     Ok(())
+}
+
+/// Rows that are handed over at once, so that handing over costs little.
+const CHUNK: usize = 1024;
+/// Chunks that may wait for the inventory.
+const CHUNKS_AHEAD: usize = 16;
+
+/// Sends rows to who fills the inventory, and gives leases to those who were heard of.
+fn read(
+    storage: &mut dyn Storage,
+    chunks: &Sender<Vec<Row>>,
+    lease: impl Fn(Seen),
+) -> Result<(), storage::Error> {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    let send = |chunk| {
+        if chunks.send(chunk).is_err() {
+            tracing::debug!("a row was refused, and the rest is not wanted");
+        }
+    };
+    storage.load(&mut |record| match record {
+        Record::Row(row) => {
+            chunk.push(row);
+            if chunk.len() == CHUNK {
+                send(mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
+            }
+        }
+        Record::Seen(seen) => lease(seen),
+    })?;
+    send(chunk);
+    Ok(())
+}
+
+/// Restores rows until no more come. Returns every instance as if it had been heard of when it was registered.
+fn fill(
+    allocator: &mut Allocator,
+    chunks: Receiver<Vec<Row>>,
+) -> Result<Vec<Seen>, inventory::restore::Error> {
+    let mut registered = Vec::new();
+    for row in chunks.into_iter().flatten() {
+        if let Row::Instance(instance) = &row {
+            registered.push(Seen {
+                instance: instance.id,
+                last_seen: instance.registered_at,
+                signal: Signal::Register,
+                down: false,
+            });
+        }
+        allocator.restore(row)?;
+    }
+    Ok(registered)
 }
 
 /// A part of `spread` that is the same for an instance at every start, and evenly spread over instances.
