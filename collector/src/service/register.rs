@@ -8,21 +8,24 @@ use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId,
-    inventory::{Allocator, Generation, NewInstance, OperationKey, Properties, Proposal, SpanType},
+    inventory::{Allocator, Generation, NewInstance, OperationKey, Properties, SpanType},
     liveness::Signal,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::{Core, heartbeat::Sign};
+use super::Core;
 use crate::{
     metrics::Metrics,
     storage::{Seen, Storage},
 };
 
+mod adopt;
+mod batch;
 mod error;
 mod job;
 mod writer;
 
+pub use adopt::Held;
 pub use error::{Error, KeyFault};
 pub use writer::Writer;
 
@@ -59,19 +62,6 @@ pub struct Recovery {
     pub generation: Option<Generation>,
     pub properties: Properties,
 }
-
-/// An id that an agent used outside a registration, so that it must have been given to it before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Held {
-    Application(ApplicationId),
-    /// An instance that it knows of. That is no sign of life of that instance, so it gets no lease.
-    Instance(InstanceId),
-    Operation(OperationId),
-    Address(AddressId),
-}
-
-/// Keys in one job: few enough that the writer turns to others in between.
-const KEYS_PER_JOB: usize = 1024;
 
 /// The handle for the faces, and the writer for a thread of its own.
 pub(super) fn build(
@@ -239,61 +229,6 @@ impl Handle {
         Ok(())
     }
 
-    /// Records ids that an agent uses and this inventory has never given out, so that nobody else is given them.
-    ///
-    /// # Errors
-    /// [`Error::TooManyAdopted`] if no more unknown ids are taken; otherwise as [`Handle::application`].
-    pub async fn adopt(&self, held: impl Iterator<Item = Held>) -> Result<(), Error> {
-        let unknown: Vec<Held> = held.filter(|held| !self.knows(*held)).collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        self.queue
-            .propose(self.due(), move |proposal| {
-                for held in unknown {
-                    match held {
-                        Held::Application(id) => proposal.adopt_application(id)?,
-                        Held::Instance(id) => proposal.adopt_instance(id, None)?,
-                        Held::Operation(id) => proposal.adopt_operation(id)?,
-                        Held::Address(id) => proposal.adopt_address(id)?,
-                    }
-                }
-                Ok(())
-            })
-            .await
-    }
-
-    /// Records what a sign of life tells of an instance that this inventory does not know, or not in full.
-    pub(super) async fn adopt_instance(&self, sign: Sign) -> Result<(), Error> {
-        let Sign {
-            instance,
-            application,
-            signal,
-        } = sign;
-        self.queue
-            .propose(self.due(), move |proposal| {
-                Ok(proposal.adopt_instance(instance, application)?)
-            })
-            .await?;
-        self.note_first(instance, signal).await
-    }
-
-    /// Makes durable that an adopted instance was heard of itself. Without that it would have no lease after a restart,
-    /// like those that others only spoke of.
-    async fn note_first(&self, instance: InstanceId, signal: Signal) -> Result<(), Error> {
-        let last_seen = self.core.clock.wall();
-        let seen = Seen {
-            instance,
-            last_seen,
-            signal,
-            down: false,
-        };
-        match timeout_at(self.due(), self.note(vec![seen])).await {
-            Ok(noted) => noted,
-            Err(tokio::time::error::Elapsed { .. }) => Err(Error::DeadlineExceeded),
-        }
-    }
-
     /// Makes durable when instances were last seen.
     pub(super) async fn note(&self, seen: Vec<Seen>) -> Result<(), Error> {
         self.queue.note(seen).await
@@ -326,17 +261,6 @@ impl Handle {
         Err(Error::InvalidKey { field, reason })
     }
 
-    fn knows(&self, held: Held) -> bool {
-        let inventory = &self.core.inventory;
-        match held {
-            Held::Application(id) => inventory.application(id).is_some(),
-            // Instances count from 1: what is below is nobody's, and never will be.
-            Held::Instance(id) => id.get() < 1 || inventory.read_instance(id, |_| ()).is_some(),
-            Held::Operation(id) => inventory.operation(id).is_some(),
-            Held::Address(id) => inventory.address(id).is_some(),
-        }
-    }
-
     /// Whether the inventory holds just what the agent says of its process, so that there is nothing to write.
     fn is_as_told(
         &self,
@@ -348,61 +272,6 @@ impl Handle {
             known.properties == *properties
                 && (generation.is_none() || known.generation == generation)
         }) == Some(true)
-    }
-
-    /// Looks each key up, and has the writer give ids to those that have none: [`KEYS_PER_JOB`] at a time until the
-    /// deadline.
-    async fn each<R: Copy, K: Send + 'static, I: Copy + Send + 'static>(
-        &self,
-        keys: impl Iterator<Item = R>,
-        lookup: impl Fn(R) -> Result<Option<I>, Error>,
-        own: impl Fn(R) -> K,
-        propose: impl Fn(&mut Proposal<'_>, &K) -> Result<I, Error> + Copy + Send + 'static,
-    ) -> Result<Vec<Option<I>>, Error> {
-        let due = self.due();
-        let mut refusal = None;
-        let mut ids = Vec::new();
-        let mut missing = Vec::new();
-        for (at, key) in keys.enumerate() {
-            let id = match lookup(key) {
-                Ok(Some(id)) => Some(id),
-                Ok(None) => {
-                    missing.push((at, own(key)));
-                    None
-                }
-                Err(error) => {
-                    refusal = Some(error);
-                    None
-                }
-            };
-            ids.push(id);
-        }
-        while !missing.is_empty() {
-            let rest = missing.split_off(missing.len().min(KEYS_PER_JOB));
-            let chunk = std::mem::replace(&mut missing, rest);
-            let assigned = self.queue.propose(due, move |proposal| {
-                let assign = |(at, key): &(usize, K)| Ok((*at, propose(proposal, key)?));
-                Ok(chunk.iter().map(assign).collect::<Vec<Result<_, Error>>>())
-            });
-            match assigned.await {
-                Ok(assigned) => {
-                    for outcome in assigned {
-                        match outcome {
-                            Ok((at, id)) => ids[at] = Some(id),
-                            Err(error) => refusal = Some(error),
-                        }
-                    }
-                }
-                Err(error) => {
-                    refusal = Some(error);
-                    break;
-                }
-            }
-        }
-        match refusal {
-            Some(error) if ids.iter().all(Option::is_none) => Err(error),
-            _ => Ok(ids),
-        }
     }
 }
 
