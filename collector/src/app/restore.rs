@@ -52,7 +52,7 @@ pub(super) fn restore(
         };
         lessor.restore(stored, now, jitter(seen.instance, spread));
     };
-    let registered = thread::scope(|scope| {
+    let Instances { count, registered } = thread::scope(|scope| {
         let (chunks, received) = crossbeam_channel::bounded(CHUNKS_AHEAD);
         let inventory = thread::Builder::new()
             .name("restore".to_owned())
@@ -68,8 +68,8 @@ pub(super) fn restore(
     let Counts {
         up, silent, down, ..
     } = lessor.counts();
-    if up + silent + down < registered.len() {
-        // The rest was registered and never written back.
+    if up + silent + down < count {
+        // The rest was never written back; those that were registered are known to have been there.
         registered.into_iter().for_each(lease);
     }
     Ok(())
@@ -105,24 +105,36 @@ fn read(
     Ok(())
 }
 
-/// Restores rows until no more come. Returns every instance as if it had been heard of when it was registered.
+/// The instances that were restored.
+#[derive(Default)]
+struct Instances {
+    count: usize,
+    /// Those that registered, as if last heard of then. One that others only spoke of (adopted, and not heard of itself)
+    /// gets its lease with its first sign.
+    registered: Vec<Seen>,
+}
+
+/// Restores rows until no more come.
 fn fill(
     allocator: &mut Allocator,
     chunks: Receiver<Vec<Row>>,
-) -> Result<Vec<Seen>, inventory::restore::Error> {
-    let mut registered = Vec::new();
+) -> Result<Instances, inventory::restore::Error> {
+    let mut instances = Instances::default();
     for row in chunks.into_iter().flatten() {
         if let Row::Instance(instance) = &row {
-            registered.push(Seen {
-                instance: instance.id,
-                last_seen: instance.registered_at,
-                signal: Signal::Register,
-                down: false,
-            });
+            instances.count += 1;
+            if !instance.adopted {
+                instances.registered.push(Seen {
+                    instance: instance.id,
+                    last_seen: instance.registered_at,
+                    signal: Signal::Register,
+                    down: false,
+                });
+            }
         }
         allocator.restore(row)?;
     }
-    Ok(registered)
+    Ok(instances)
 }
 
 /// A part of `spread` that is the same for an instance at every start, and evenly spread over instances.
