@@ -17,7 +17,7 @@ pub struct Sources {
     pub env: BTreeMap<String, String>,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
-    /// How to find this machine's own address, asked only for a wildcard host; see [`detect`].
+    /// How to find this machine's own address, asked only for a wildcard host; see [`detect`](super::detect).
     pub detect: fn() -> Option<IpAddr>,
 }
 

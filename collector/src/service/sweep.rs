@@ -13,7 +13,7 @@ use super::Core;
 pub struct Config {
     /// Time between two sweeps.
     pub tick: Duration,
-    /// Instances that are given up in one sweep, more or less by a [`STEP`]; the rest waits for the next one.
+    /// Instances that are given up in one sweep, more or less by one step; the rest waits for the next one.
     pub limit: usize,
     /// A sweep that comes this much too late means that the collector itself was stopped (a paused machine, a starved
     /// process): its silence must not be held against the agents.
