@@ -71,7 +71,7 @@ async fn claim<'a>(
 ) -> Result<SocketAddr, BindError> {
     let shared = bound
         .iter_mut()
-        .find(|(other, ..)| *other == endpoint && endpoint.port != 0);
+        .find(|(other, ..)| endpoint.is_shared_with(other));
     if let Some((_, faces, listener)) = shared {
         claim(faces);
         return Ok(listener.address());
