@@ -1,0 +1,41 @@
+//! The store of the collector.
+
+use std::path::Path;
+
+use rollcall_collector::storage::{
+    Batch, Storage as _,
+    embedded::{self, Config, Embedded},
+};
+
+use crate::{Engine, Result, Sample, SeenSample};
+
+pub(crate) fn open(directory: &Path) -> Result<Box<dyn Engine>> {
+    let path = directory.to_owned();
+    Ok(Box::new(embedded::open(&Config { path })?))
+}
+
+impl Engine for Embedded {
+    fn insert(&mut self, rows: &[Sample]) -> Result<()> {
+        let rows: Vec<_> = rows.iter().map(|sample| sample.row.clone()).collect();
+        let batch = Batch {
+            rows: &rows,
+            seen: &[],
+        };
+        Ok(self.commit(batch)?)
+    }
+
+    fn update(&mut self, seen: &[SeenSample]) -> Result<()> {
+        let seen: Vec<_> = seen.iter().map(|sample| sample.seen).collect();
+        let batch = Batch {
+            rows: &[],
+            seen: &seen,
+        };
+        Ok(self.commit(batch)?)
+    }
+
+    fn load(&mut self) -> Result<usize> {
+        let mut count = 0;
+        rollcall_collector::storage::Storage::load(self, &mut |_| count += 1)?;
+        Ok(count)
+    }
+}
