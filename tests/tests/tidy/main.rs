@@ -44,7 +44,8 @@ fn collector() -> Vec<Source> {
     let root = Path::new(ROOT).join("collector/src");
     let is_test = |file: &PathBuf| {
         let below = file.strip_prefix(&root).expect("a file below the root");
-        below.ends_with("tests.rs") || below.iter().any(|part| part == "tests")
+        let is_named = |name: &str| below.file_name().is_some_and(|file| file == name);
+        is_named("tests.rs") || is_named("testing.rs") || below.iter().any(|part| part == "tests")
     };
     let files = files(&root, "rs").into_iter().filter(|file| !is_test(file));
     files
