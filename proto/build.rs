@@ -6,16 +6,20 @@ use prost::Message;
 
 const ROOT: &str = "proto";
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 13] = [
     "application.proto",
+    "command.proto",
     "instance.proto",
     "jvm.proto",
+    "management.proto",
     "network_address.proto",
+    "register.proto",
     "remote.proto",
     "segment/v3.proto",
     "segment/v5.proto",
     "service_name.proto",
     "trace.proto",
+    "v3/management.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

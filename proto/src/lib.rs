@@ -1,16 +1,18 @@
-//! The wire of SkyWalking agents and collectors, generations 3.2.6 and 5.x, as Rust types.
+//! The wire of SkyWalking agents and collectors, from 3.2.6 on, as Rust types: all that names somebody.
 //!
-//! Generated at build time from `proto/` in this crate. One set of services serves both generations: each service has
-//! the method spellings of both, and no service has a proto package, so that a call's `:path` is
-//! `/<Service>/<method>`. Where the generations declare a message differently and encode it alike, one type serves both
-//! (say, a repeated field for 5.x's singular one). Where the encodings differ, there is a type for each ([`segment`]).
+//! Generated at build time from `proto/` in this crate. 3.2.6 and 5.x share one set of services, which has the method
+//! spellings of both; 6.x ([`register`]) and 8.x and later ([`management`]) have their own. Only [`management::v3`] has a
+//! proto package; else a call's `:path` is `/<Service>/<method>`. Where generations declare a message differently and
+//! encode it alike, one type serves them all (say, a repeated field for 5.x's singular one). Where the encodings differ,
+//! there is a type for each ([`segment`]). Of the later generations there is only what names somebody: what they measure
+//! and trace has no type here.
 //!
 //! Messages and fields are upstream's, in Rust's spelling (`agentUUID` is `agent_uuid`); methods too. An id of 0 means
 //! "none"; to give it a better type is for those who use this crate. Clients and servers are generated without a
 //! transport: a client takes any [`tonic::client::GrpcService`], a server is a [`tower`](https://docs.rs/tower) service.
 //!
 //! Sources: the `.proto` files of SkyWalking at tag `v3.2.6` (`apm-network`, and `collector-remote-grpc-provider` for
-//! [`remote`]) and of its protocol repository at tag `v1.1.1`, which 5.0.0-GA uses.
+//! [`remote`]) and of its protocol repository at the tags `v1.1.1`, which 5.0.0-GA uses, `v7.0.0` and `v10.3.0`.
 
 pub mod segment;
 
@@ -27,7 +29,8 @@ mod wire {
     include!(concat!(env!("OUT_DIR"), "/wire.rs"));
 }
 
-/// Messages that several services share. The same in both generations.
+/// Messages that several services share. The same in all generations that have them; later ones say `KeyIntValuePair` and
+/// `KeyStringValuePair`.
 pub mod common {
     pub use crate::wire::{Downstream, KeyWithIntegerValue, KeyWithStringValue, SpanType};
 }
@@ -97,6 +100,39 @@ pub mod trace {
         trace_segment_service_client::TraceSegmentServiceClient,
         trace_segment_service_server::{TraceSegmentService, TraceSegmentServiceServer},
     };
+}
+
+/// 6.0.0-beta to 7.0.0: a service (application) gets an id, and so do its instances, endpoints (operations) and the
+/// addresses of its peers; every 3 s an instance says that it lives, and may be told to start anew.
+pub mod register {
+    pub use crate::wire::{
+        Command, Commands, DetectPoint, Endpoint, EndpointMapping, EndpointMappingElement,
+        Endpoints, NetAddressMapping, NetAddresses, Service, ServiceAndNetworkAddressMapping,
+        ServiceAndNetworkAddressMappings, ServiceInstance, ServiceInstancePingPkg,
+        ServiceInstanceRegisterMapping, ServiceInstances, ServiceRegisterMapping, Services,
+        register_client::RegisterClient,
+        register_server::{Register, RegisterServer},
+        service_instance_ping_client::ServiceInstancePingClient,
+        service_instance_ping_server::{ServiceInstancePing, ServiceInstancePingServer},
+    };
+}
+
+/// 8.0 and later: no ids. An instance is its service's name and its own; it tells its properties and that it lives. This
+/// is the service as 8.0 to 8.3 call it, [`v3`](management::v3) as later agents do.
+pub mod management {
+    pub use crate::wire::{
+        Command, Commands, InstancePingPkg, InstanceProperties,
+        management_service_client::ManagementServiceClient,
+        management_service_server::{ManagementService, ManagementServiceServer},
+    };
+
+    /// The same service in the package `skywalking.v3`.
+    pub mod v3 {
+        pub use crate::wire::skywalking::v3::{
+            management_service_client::ManagementServiceClient,
+            management_service_server::{ManagementService, ManagementServiceServer},
+        };
+    }
 }
 
 /// The link between collectors of one cluster. 5.x adds the columns of lists to 3.2.6's and never fills the booleans.

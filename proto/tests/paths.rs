@@ -1,4 +1,5 @@
-//! The `:path` of every call, as a client of this crate puts it on the wire: no proto package, and so no dot.
+//! The `:path` of every call, as a client of this crate puts it on the wire. Up to 8.3 there is no proto package, and so
+//! no dot.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +12,12 @@ use rollcall_proto::{
         InstanceDiscoveryServiceClient,
     },
     jvm::{JvmMetrics, JvmMetricsServiceClient},
+    management::{self, InstancePingPkg, InstanceProperties},
     network_address::{NetworkAddressRegisterServiceClient, NetworkAddresses},
+    register::{
+        Endpoints, NetAddresses, RegisterClient, ServiceAndNetworkAddressMappings,
+        ServiceInstancePingClient, ServiceInstancePingPkg, ServiceInstances, Services,
+    },
     remote::RemoteCommonServiceClient,
     service_name::{ServiceNameCollection, ServiceNameDiscoveryServiceClient},
     trace::TraceSegmentServiceClient,
@@ -98,5 +104,65 @@ async fn telemetry_and_remote_calls_have_the_paths_of_both_generations() {
     assert_eq!(
         path(client.call(tokio_stream::empty()).await),
         "/RemoteCommonService/call"
+    );
+}
+
+#[tokio::test]
+async fn calls_of_6_x_have_no_package() {
+    let mut client = RegisterClient::new(tower::service_fn(refuse));
+    assert_eq!(
+        path(client.do_service_register(Services::default()).await),
+        "/Register/doServiceRegister"
+    );
+    let instances = ServiceInstances::default();
+    assert_eq!(
+        path(client.do_service_instance_register(instances).await),
+        "/Register/doServiceInstanceRegister"
+    );
+    assert_eq!(
+        path(client.do_endpoint_register(Endpoints::default()).await),
+        "/Register/doEndpointRegister"
+    );
+    let addresses = NetAddresses::default();
+    assert_eq!(
+        path(client.do_network_address_register(addresses).await),
+        "/Register/doNetworkAddressRegister"
+    );
+    let mappings = ServiceAndNetworkAddressMappings::default();
+    assert_eq!(
+        path(
+            client
+                .do_service_and_network_address_mapping_register(mappings)
+                .await
+        ),
+        "/Register/doServiceAndNetworkAddressMappingRegister"
+    );
+    let mut client = ServiceInstancePingClient::new(tower::service_fn(refuse));
+    assert_eq!(
+        path(client.do_ping(ServiceInstancePingPkg::default()).await),
+        "/ServiceInstancePing/doPing"
+    );
+}
+
+#[tokio::test]
+async fn management_has_a_package_since_8_4() {
+    let (properties, ping) = (InstanceProperties::default(), InstancePingPkg::default());
+    let mut client = management::ManagementServiceClient::new(tower::service_fn(refuse));
+    assert_eq!(
+        path(client.report_instance_properties(properties.clone()).await),
+        "/ManagementService/reportInstanceProperties"
+    );
+    assert_eq!(
+        path(client.keep_alive(ping.clone()).await),
+        "/ManagementService/keepAlive"
+    );
+    let mut client = management::v3::ManagementServiceClient::new(tower::service_fn(refuse));
+    assert_eq!(
+        path(client.report_instance_properties(properties).await),
+        "/skywalking.v3.ManagementService/reportInstanceProperties"
+    );
+    assert_eq!(
+        path(client.keep_alive(ping).await),
+        "/skywalking.v3.ManagementService/keepAlive"
     );
 }

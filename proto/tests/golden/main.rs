@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod jvm;
+mod management;
+mod register;
 mod registration;
 mod remote;
 mod trace;
