@@ -8,7 +8,7 @@ use axum::{
 
 pub mod grpc;
 pub mod http;
-pub mod os_info;
+pub mod properties;
 pub mod status;
 
 /// What a listener answers where none of its faces has a route: `UNIMPLEMENTED` to gRPC, 404 to others.

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod metrics;
+mod protobuf;
 pub mod runtime;
 pub mod server;
 pub mod service;

@@ -10,6 +10,8 @@ use rollcall_domain::{
 };
 use tokio::sync::watch;
 
+use register::InstanceName;
+
 use crate::{
     clock::Clock,
     metrics::{Levels, Metrics},
@@ -167,6 +169,12 @@ impl Core {
             let renewal = self.lessor.grant(id, signal, self.clock.now());
             self.tell(id, renewal);
         }
+    }
+
+    /// The id of an instance that is on record under these names.
+    fn instance_named(&self, name: InstanceName<'_>) -> Option<InstanceId> {
+        let application = self.inventory.application_id(name.service)?;
+        self.inventory.instance_id(application, name.instance)
     }
 
     fn tell(&self, id: InstanceId, renewal: Renewal) {

@@ -27,12 +27,16 @@ pub enum Signal {
     Register = 1,
     /// It said, after a reconnect, which ids it holds.
     Recover = 2,
-    /// It sent a heartbeat.
+    /// It said no more than that it lives: heartbeat (3.x, 5.x), ping (6.x), keepAlive (8.x).
     Heartbeat = 3,
     /// It sent JVM metrics.
     JvmMetrics = 4,
     /// It sent a trace segment.
     TraceSegment = 5,
+    /// It sent something else that it measured or noticed: meters, logs, events, profiles.
+    Telemetry = 6,
+    /// It asked what it is to do: profiling tasks, configuration.
+    Poll = 7,
 }
 
 impl Signal {
@@ -51,6 +55,8 @@ impl Signal {
             3 => Self::Heartbeat,
             4 => Self::JvmMetrics,
             5 => Self::TraceSegment,
+            6 => Self::Telemetry,
+            7 => Self::Poll,
             _ => return None,
         })
     }

@@ -1,7 +1,7 @@
-//! gRPC as 3.2.6 and 5.x agents speak it (protocols/skywalking.md section 1).
+//! gRPC as agents from 3.2.6 on speak it (protocols/skywalking.md sections 1 and 6).
 //!
-//! Each handler converts, calls one use case, and converts back; there is a file for each service. Both generations'
-//! spellings of a method are answered on one service. What agents may rely on:
+//! Each handler converts, calls one use case, and converts back; there is a file for each service that names somebody, and
+//! one ([`quiet`]) for all others. Every spelling of a method is answered. What agents may rely on:
 //!
 //! * A key is echoed as it came, byte for byte. One without an id at the deadline is left out of the answer; only
 //!   `applicationCodeRegister` is refused with `UNAVAILABLE` then, because its callers ask an empty answer again at once.
@@ -16,9 +16,14 @@ use axum::{
     response::Response,
 };
 use rollcall_proto::{
-    application::ApplicationRegisterServiceServer, instance::InstanceDiscoveryServiceServer,
-    jvm::JvmMetricsServiceServer, network_address::NetworkAddressRegisterServiceServer,
-    service_name::ServiceNameDiscoveryServiceServer, trace::TraceSegmentServiceServer,
+    application::ApplicationRegisterServiceServer,
+    instance::InstanceDiscoveryServiceServer,
+    jvm::JvmMetricsServiceServer,
+    management::{self as wire, v3},
+    network_address::NetworkAddressRegisterServiceServer,
+    register::{RegisterServer, ServiceInstancePingServer},
+    service_name::ServiceNameDiscoveryServiceServer,
+    trace::TraceSegmentServiceServer,
 };
 use tonic::{Status, service::Routes};
 use tonic_health::pb::health_server::HealthServer;
@@ -31,7 +36,11 @@ mod convert;
 mod health;
 mod instance;
 mod jvm;
+mod management;
 mod network_address;
+mod ping;
+mod quiet;
+mod register;
 mod service_name;
 mod trace;
 
@@ -55,13 +64,22 @@ pub fn router(services: &Services, config: Config) -> Router {
         NetworkAddressRegisterServiceServer::new(network_address::Handler::new(services));
     let jvm = JvmMetricsServiceServer::new(jvm::Handler::new(services));
     let trace = TraceSegmentServiceServer::new(trace::Handler::new(services));
-    Routes::from(Router::new())
+    let register = RegisterServer::new(register::Handler::new(services));
+    let ping = ServiceInstancePingServer::new(ping::Handler::new(services));
+    let management =
+        wire::ManagementServiceServer::new(management::Handler::without_package(services));
+    let management_v3 = v3::ManagementServiceServer::new(management::Handler::v3(services));
+    Routes::from(quiet::router(services, limit))
         .add_service(application.max_decoding_message_size(limit))
         .add_service(instance.max_decoding_message_size(limit))
         .add_service(service_name.max_decoding_message_size(limit))
         .add_service(network_address.max_decoding_message_size(limit))
         .add_service(jvm.max_decoding_message_size(limit))
         .add_service(trace.max_decoding_message_size(limit))
+        .add_service(register.max_decoding_message_size(limit))
+        .add_service(ping.max_decoding_message_size(limit))
+        .add_service(management.max_decoding_message_size(limit))
+        .add_service(management_v3.max_decoding_message_size(limit))
         .add_service(HealthServer::new(health::Handler::new(services)))
         .into_axum_router()
 }

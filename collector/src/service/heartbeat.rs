@@ -2,7 +2,10 @@
 
 use rollcall_domain::{ApplicationId, InstanceId, liveness::Signal};
 
-use super::{Core, register};
+use super::{
+    Core,
+    register::{self, InstanceName},
+};
 
 /// A sign of life of an instance.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +14,25 @@ pub struct Sign {
     /// The application that the instance says it belongs to, where the call tells.
     pub application: Option<ApplicationId>,
     pub signal: Signal,
+}
+
+/// What a 6.x agent says every 3 s.
+#[derive(Clone, Copy, Debug)]
+pub struct Ping<'a> {
+    pub instance: InstanceId,
+    /// What it registered with; empty where it does not tell.
+    pub uuid: &'a str,
+    /// Whether its agent registers again when it is told to.
+    pub resettable: bool,
+}
+
+/// What a 6.x agent is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pong {
+    /// It is known, and up from now on.
+    Heard,
+    /// The id is not the one of this process: it has to register again.
+    Reset,
 }
 
 /// Takes signs of life. Cheap to clone.
@@ -53,5 +75,57 @@ impl Handle {
         }
         self.core.welcome(instance, signal);
         Ok(())
+    }
+
+    /// Renews the lease of an instance that is on record; `false` if it is not.
+    pub fn renew_known(&self, instance: InstanceId, signal: Signal) -> bool {
+        if self.core.renew(instance, signal) {
+            return true;
+        }
+        let is_known = self
+            .core
+            .inventory
+            .read_instance(instance, |_| ())
+            .is_some();
+        if is_known {
+            self.core.welcome(instance, signal);
+        }
+        is_known
+    }
+
+    /// Renews the lease of an instance that is on record under these names; `false` if there is none.
+    pub fn renew_named(&self, name: InstanceName<'_>, signal: Signal) -> bool {
+        self.core
+            .instance_named(name)
+            .is_some_and(|instance| self.renew_known(instance, signal))
+    }
+
+    /// Takes a ping. An id that is not known, or is another process's, is a sign of a lost store: its agent is to register
+    /// again. One that cannot be told so keeps an id that nobody else has: it is adopted.
+    ///
+    /// # Errors
+    /// Only for an unknown instance that is adopted: as [`register::Handle::recover`].
+    pub async fn ping(&self, ping: Ping<'_>) -> Result<Pong, register::Error> {
+        let Ping {
+            instance,
+            uuid,
+            resettable,
+        } = ping;
+        let is_its_own = self.core.inventory.read_instance(instance, |known| {
+            let known = known.uuid.as_deref();
+            uuid.is_empty() || known.is_none_or(|known| known == uuid)
+        });
+        match is_its_own {
+            Some(false) => return Ok(Pong::Reset),
+            None if resettable => return Ok(Pong::Reset),
+            Some(true) | None => {}
+        }
+        let sign = Sign {
+            instance,
+            application: None,
+            signal: Signal::Heartbeat,
+        };
+        self.renew(sign).await?;
+        Ok(Pong::Heard)
     }
 }

@@ -23,10 +23,12 @@ mod adopt;
 mod batch;
 mod error;
 mod job;
+mod named;
 mod writer;
 
 pub use adopt::Held;
 pub use error::{Error, KeyFault};
+pub use named::InstanceName;
 pub use writer::Writer;
 
 use job::Queue;
@@ -269,7 +271,7 @@ impl Handle {
         properties: &Properties,
     ) -> bool {
         self.core.inventory.read_instance(id, |known| {
-            known.properties == *properties
+            (properties.is_empty() || known.properties == *properties)
                 && (generation.is_none() || known.generation == generation)
         }) == Some(true)
     }

@@ -40,7 +40,7 @@ pub struct Instance {
     pub generation: Option<Generation>,
     /// It came with an id that this inventory had not assigned, and the id was recorded as is.
     pub adopted: bool,
-    /// What the agent said of its process: operating system, host, process number, addresses.
+    /// What the agent said of its process: operating system, host, process number, addresses, language and more.
     pub properties: Properties,
 }
 
@@ -119,6 +119,10 @@ pub enum Generation {
     V3,
     /// 5.x and 6.0.0-alpha agents.
     V5,
+    /// 6.0.0-beta to 7.0.0 agents.
+    V6,
+    /// Agents of 8.0 and later, which know no ids.
+    V8,
 }
 
 /// One row of one dictionary, whole: what a storage writes and gives back. A later row of the same id replaces an

@@ -32,6 +32,7 @@ pub struct NewInstance {
     pub uuid: Arc<str>,
     /// `None` where the call does not tell; what was told before is then kept.
     pub generation: Option<Generation>,
+    /// Empty where the call does not tell; what was told before is then kept.
     pub properties: Properties,
 }
 
@@ -335,7 +336,9 @@ impl Instance {
     /// Takes over what its agent says of it.
     fn describe(&mut self, generation: Option<Generation>, properties: Properties) {
         self.generation = generation.or(self.generation);
-        self.properties = properties;
+        if !properties.is_empty() {
+            self.properties = properties;
+        }
     }
 }
 

@@ -6,16 +6,19 @@ use rollcall_domain::{
     liveness::Signal,
 };
 use rollcall_proto::{
-    common::{self, KeyWithIntegerValue},
+    common::{self, KeyWithIntegerValue, KeyWithStringValue},
     instance::{ApplicationInstance, ApplicationInstanceRecover},
+    register::{DetectPoint, Endpoint, EndpointMappingElement, ServiceInstance},
     segment::{Segment, v3, v5},
     service_name::{ServiceNameElement, ServiceNameMappingElement},
     trace::TraceSegmentReference,
 };
 
+use tonic::metadata::MetadataMap;
+
 use super::call::Fault;
 use crate::{
-    api::os_info::OsInfo,
+    api::properties::{self, OsInfo},
     service::{
         heartbeat::Sign,
         register::{Held, OperationRef, Recovery},
@@ -26,6 +29,8 @@ use crate::{
 pub(super) const NO_ID: i32 = 0;
 
 const NOT_AN_ID: &str = "is 0, which is no id";
+
+const AGENT_VERSION: &str = "agent-version";
 
 // === from the wire ===
 
@@ -43,6 +48,46 @@ pub(super) fn instance_id(raw: i32) -> Result<InstanceId, Fault> {
     })
 }
 
+pub(super) fn service_instance_id(raw: i32) -> Result<InstanceId, Fault> {
+    InstanceId::new(raw).ok_or(Fault {
+        field: "serviceInstanceId",
+        problem: NOT_AN_ID,
+    })
+}
+
+/// The version of the agent that calls, which Java agents tell since 6.3.
+pub(super) fn agent_version(metadata: &MetadataMap) -> Option<&str> {
+    metadata.get(AGENT_VERSION)?.to_str().ok()
+}
+
+/// Whether an agent that holds ids gives them up when it is told `ServiceMetadataReset`: Java agents since 6.3 do, which is
+/// also when they began to tell their version.
+pub(super) fn is_resettable(metadata: &MetadataMap) -> bool {
+    metadata.contains_key(AGENT_VERSION)
+}
+
+pub(super) fn pairs(pairs: &[KeyWithStringValue]) -> impl Iterator<Item = (&str, &str)> {
+    pairs
+        .iter()
+        .map(|KeyWithStringValue { key, value }| (key.as_str(), value.as_str()))
+}
+
+pub(super) fn service_instance(
+    instance: &ServiceInstance,
+    agent_version: Option<&str>,
+) -> Result<NewInstance, Fault> {
+    let application = ApplicationId::new(instance.service_id).ok_or(Fault {
+        field: "serviceId",
+        problem: NOT_AN_ID,
+    })?;
+    Ok(NewInstance {
+        application,
+        uuid: instance.instance_uuid.as_str().into(),
+        generation: Some(Generation::V6),
+        properties: properties::told(pairs(&instance.properties), agent_version),
+    })
+}
+
 pub(super) fn process(
     instance: ApplicationInstance,
     generation: Generation,
@@ -51,7 +96,7 @@ pub(super) fn process(
         application: application_id(instance.application_id)?,
         uuid: instance.agent_uuid.into(),
         generation: Some(generation),
-        properties: properties(instance.osinfo.as_ref()),
+        properties: os_info(instance.osinfo.as_ref()),
     })
 }
 
@@ -61,11 +106,11 @@ pub(super) fn recovery(recover: ApplicationInstanceRecover) -> Result<Recovery, 
         application: application_id(recover.application_id)?,
         instance: instance_id(recover.application_instance_id)?,
         generation: None,
-        properties: properties(recover.osinfo.as_ref()),
+        properties: os_info(recover.osinfo.as_ref()),
     })
 }
 
-fn properties(info: Option<&rollcall_proto::instance::OsInfo>) -> Properties {
+fn os_info(info: Option<&rollcall_proto::instance::OsInfo>) -> Properties {
     info.map(|info| OsInfo {
         os_name: &info.os_name,
         host_name: &info.hostname,
@@ -91,6 +136,47 @@ pub(super) fn operation(element: &ServiceNameElement) -> Result<OperationRef<'_>
         },
         name: &element.service_name,
     })
+}
+
+/// An endpoint names the side that was called, or the calling one. 6.x servers take only the former and leave the other out
+/// for ever; its agents ask again all the while.
+pub(super) fn endpoint(endpoint: &Endpoint) -> Result<OperationRef<'_>, Fault> {
+    let application = ApplicationId::new(endpoint.service_id).ok_or(Fault {
+        field: "serviceId",
+        problem: NOT_AN_ID,
+    })?;
+    let span_type = match DetectPoint::try_from(endpoint.from) {
+        Ok(DetectPoint::Server) => SpanType::Entry,
+        Ok(DetectPoint::Client) => SpanType::Exit,
+        Ok(DetectPoint::Proxy) | Err(_) => {
+            return Err(Fault {
+                field: "from",
+                problem: "is none of 0 (client), 1 (server)",
+            });
+        }
+    };
+    Ok(OperationRef {
+        application,
+        span_type,
+        name: &endpoint.endpoint_name,
+    })
+}
+
+/// Leaves out the elements that have a fault. It is an error only if all have.
+pub(super) fn retain_usable<T>(
+    elements: &mut Vec<T>,
+    fault: impl Fn(&T) -> Option<Fault>,
+) -> Result<(), Fault> {
+    let mut found = None;
+    elements.retain(|element| {
+        let fault = fault(element);
+        found = found.or(fault);
+        fault.is_none()
+    });
+    match found {
+        Some(fault) if elements.is_empty() => Err(fault),
+        _ => Ok(()),
+    }
 }
 
 /// That the sender of a segment lives.
@@ -190,6 +276,24 @@ pub(super) fn operation_mappings(
             Some(ServiceNameMappingElement {
                 service_id: id?.get(),
                 element: Some(element),
+            })
+        })
+        .collect()
+}
+
+/// The endpoints that have an id, as they came.
+pub(super) fn endpoint_mappings(
+    endpoints: Vec<Endpoint>,
+    ids: Vec<Option<OperationId>>,
+) -> Vec<EndpointMappingElement> {
+    let pairs = endpoints.into_iter().zip(ids);
+    pairs
+        .filter_map(|(endpoint, id)| {
+            Some(EndpointMappingElement {
+                service_id: endpoint.service_id,
+                endpoint_name: endpoint.endpoint_name,
+                endpoint_id: id?.get(),
+                from: endpoint.from,
             })
         })
         .collect()

@@ -31,22 +31,11 @@ impl Handler {
         }
     }
 
-    /// Elements that cannot be used are left out; it is an error only if all are.
     async fn map(
         &self,
         mut elements: Vec<ServiceNameElement>,
     ) -> Result<Vec<ServiceNameMappingElement>, Refusal> {
-        let mut fault = None;
-        elements.retain(|element| match convert::operation(element) {
-            Ok(_) => true,
-            Err(found) => {
-                fault = Some(found);
-                false
-            }
-        });
-        if let (true, Some(fault)) = (elements.is_empty(), fault) {
-            return Err(fault.into());
-        }
+        convert::retain_usable(&mut elements, |it| convert::operation(it).err())?;
         let operations: Vec<_> = elements.iter().flat_map(convert::operation).collect();
         let ids = self.register.operations(&operations).await?;
         Ok(convert::operation_mappings(elements, ids))

@@ -3,8 +3,11 @@
 
 mod fixture;
 mod limits;
+mod quiet;
 mod segments;
 mod unassigned;
+mod v6;
+mod v8;
 
 use rollcall_proto::{
     application::{Application, ApplicationRegisterServiceClient},

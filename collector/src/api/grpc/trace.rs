@@ -25,27 +25,31 @@ use crate::{
 
 #[derive(Debug)]
 pub(super) struct Handler {
+    segments: Segments,
+    collect_calls: Call,
+}
+
+/// Takes segments with ids, one at a time.
+#[derive(Clone, Debug)]
+pub(super) struct Segments {
     register: register::Handle,
     heartbeat: heartbeat::Handle,
-    collect_calls: Call,
     dropped: Counter,
     undecodable: Counter,
 }
 
-impl Handler {
+impl Segments {
     pub(super) fn new(services: &Services) -> Self {
         Self {
             register: services.register.clone(),
             heartbeat: services.heartbeat.clone(),
-            collect_calls: services
-                .metrics
-                .call(Protocol::Grpc, "TraceSegmentService/collect"),
             dropped: services.metrics.dropped("segments"),
             undecodable: services.metrics.dropped("undecodable_segments"),
         }
     }
 
-    async fn take(&self, bytes: &[u8]) -> Result<(), register::Error> {
+    /// Renews the lease of the sender, and adopts the ids in it that this collector does not know.
+    pub(super) async fn take(&self, bytes: &[u8]) -> Result<(), register::Error> {
         let Some((segment, sign)) = decode(bytes) else {
             self.undecodable.inc();
             return Ok(());
@@ -57,6 +61,17 @@ impl Handler {
             Segment::V5(segment) => self.register.adopt(convert::held_v5(segment)).await,
         }
     }
+}
+
+impl Handler {
+    pub(super) fn new(services: &Services) -> Self {
+        Self {
+            segments: Segments::new(services),
+            collect_calls: services
+                .metrics
+                .call(Protocol::Grpc, "TraceSegmentService/collect"),
+        }
+    }
 
     /// Takes every segment. One that makes no sense does not end the stream: the others have nothing to do with it.
     async fn take_all(
@@ -64,7 +79,7 @@ impl Handler {
         mut segments: Streaming<UpstreamSegment>,
     ) -> Result<Downstream, Refusal> {
         while let Some(upstream) = segments.message().await? {
-            match self.take(&upstream.segment).await {
+            match self.segments.take(&upstream.segment).await {
                 Err(error) if error.retryable() => return Err(error.into()),
                 Err(error) => tracing::debug!(%error, "segment not taken as a sign of life"),
                 Ok(()) => {}

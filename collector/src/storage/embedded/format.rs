@@ -8,8 +8,10 @@ use rollcall_domain::{
     liveness::Signal,
 };
 
-use super::wire::{self, Fields, Malformed, Value};
-use crate::storage::Seen;
+use crate::{
+    protobuf::{self, Fields, Malformed, Value},
+    storage::Seen,
+};
 
 /// The version written by this build, and the newest one it reads.
 ///
@@ -76,9 +78,9 @@ impl Entry for Application {
 
     fn write(&self, message: &mut Vec<u8>) {
         if let Some(code) = &self.code {
-            wire::put_text(message, 1, code);
+            protobuf::put_text(message, 1, code);
         }
-        wire::put_int64(message, 2, self.registered_at.millis());
+        protobuf::put_int64(message, 2, self.registered_at.millis());
     }
 
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
@@ -89,7 +91,7 @@ impl Entry for Application {
         };
         for field in message {
             match field? {
-                (1, Value::Bytes(code)) => row.code = Some(wire::text(code)?.into()),
+                (1, Value::Bytes(code)) => row.code = Some(protobuf::text(code)?.into()),
                 (2, Value::Varint(millis)) => row.registered_at = timestamp(millis),
                 _ => {}
             }
@@ -106,15 +108,15 @@ impl Entry for Instance {
     }
 
     fn write(&self, message: &mut Vec<u8>) {
-        wire::put_sint32(message, 1, self.application.map_or(0, ApplicationId::get));
+        protobuf::put_sint32(message, 1, self.application.map_or(0, ApplicationId::get));
         if let Some(uuid) = &self.uuid {
-            wire::put_text(message, 2, uuid);
+            protobuf::put_text(message, 2, uuid);
         }
-        wire::put_int64(message, 3, self.registered_at.millis());
-        wire::put_varint(message, 4, generation_number(self.generation));
-        wire::put_varint(message, 5, u64::from(self.adopted));
+        protobuf::put_int64(message, 3, self.registered_at.millis());
+        protobuf::put_varint(message, 4, generation_number(self.generation));
+        protobuf::put_varint(message, 5, u64::from(self.adopted));
         for property in self.properties.iter() {
-            wire::put_pair(message, 6, property);
+            protobuf::put_pair(message, 6, property);
         }
     }
 
@@ -131,8 +133,10 @@ impl Entry for Instance {
         let mut properties = Vec::with_capacity(16);
         for field in message {
             match field? {
-                (1, Value::Varint(id)) => row.application = ApplicationId::new(wire::sint32(id)?),
-                (2, Value::Bytes(uuid)) => row.uuid = Some(wire::text(uuid)?.into()),
+                (1, Value::Varint(id)) => {
+                    row.application = ApplicationId::new(protobuf::sint32(id)?)
+                }
+                (2, Value::Bytes(uuid)) => row.uuid = Some(protobuf::text(uuid)?.into()),
                 (3, Value::Varint(millis)) => row.registered_at = timestamp(millis),
                 (4, Value::Varint(number)) => row.generation = Some(generation(number)?),
                 (5, Value::Varint(adopted)) => row.adopted = adopted != 0,
@@ -149,8 +153,8 @@ fn property(message: &[u8]) -> Result<(&str, &str), Malformed> {
     let (mut name, mut value) = ("", "");
     for field in Fields::of(message) {
         match field? {
-            (1, Value::Bytes(bytes)) => name = wire::text(bytes)?,
-            (2, Value::Bytes(bytes)) => value = wire::text(bytes)?,
+            (1, Value::Bytes(bytes)) => name = protobuf::text(bytes)?,
+            (2, Value::Bytes(bytes)) => value = protobuf::text(bytes)?,
             _ => {}
         }
     }
@@ -166,9 +170,9 @@ impl Entry for Operation {
 
     fn write(&self, message: &mut Vec<u8>) {
         if let Some(key) = &self.key {
-            wire::put_sint32(message, 1, key.application.get());
-            wire::put_varint(message, 2, span_type_number(key.span_type));
-            wire::put_text(message, 3, &key.name);
+            protobuf::put_sint32(message, 1, key.application.get());
+            protobuf::put_varint(message, 2, span_type_number(key.span_type));
+            protobuf::put_text(message, 3, &key.name);
         }
     }
 
@@ -176,9 +180,9 @@ impl Entry for Operation {
         let (mut application, mut span_number, mut name) = (None, 0, "");
         for field in message {
             match field? {
-                (1, Value::Varint(id)) => application = ApplicationId::new(wire::sint32(id)?),
+                (1, Value::Varint(id)) => application = ApplicationId::new(protobuf::sint32(id)?),
                 (2, Value::Varint(number)) => span_number = number,
-                (3, Value::Bytes(bytes)) => name = wire::text(bytes)?,
+                (3, Value::Bytes(bytes)) => name = protobuf::text(bytes)?,
                 _ => {}
             }
         }
@@ -203,7 +207,7 @@ impl Entry for Address {
 
     fn write(&self, message: &mut Vec<u8>) {
         if let Some(address) = &self.address {
-            wire::put_text(message, 1, address);
+            protobuf::put_text(message, 1, address);
         }
     }
 
@@ -214,7 +218,7 @@ impl Entry for Address {
         };
         for field in message {
             if let (1, Value::Bytes(address)) = field? {
-                row.address = Some(wire::text(address)?.into());
+                row.address = Some(protobuf::text(address)?.into());
             }
         }
         Ok(row)
@@ -229,9 +233,9 @@ impl Entry for Seen {
     }
 
     fn write(&self, message: &mut Vec<u8>) {
-        wire::put_int64(message, 1, self.last_seen.millis());
-        wire::put_varint(message, 2, signal_number(self.signal));
-        wire::put_varint(message, 3, u64::from(self.down));
+        protobuf::put_int64(message, 1, self.last_seen.millis());
+        protobuf::put_varint(message, 2, signal_number(self.signal));
+        protobuf::put_varint(message, 3, u64::from(self.down));
     }
 
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
@@ -264,6 +268,8 @@ const fn generation_number(generation: Option<Generation>) -> u64 {
         None => 0,
         Some(Generation::V3) => 3,
         Some(Generation::V5) => 5,
+        Some(Generation::V6) => 6,
+        Some(Generation::V8) => 8,
     }
 }
 
@@ -271,6 +277,8 @@ fn generation(value: u64) -> Result<Generation, Invalid> {
     match value {
         3 => Ok(Generation::V3),
         5 => Ok(Generation::V5),
+        6 => Ok(Generation::V6),
+        8 => Ok(Generation::V8),
         _ => Err(unknown("generation", value)),
     }
 }
@@ -299,6 +307,8 @@ const fn signal_number(signal: Signal) -> u64 {
         Signal::Heartbeat => 3,
         Signal::JvmMetrics => 4,
         Signal::TraceSegment => 5,
+        Signal::Telemetry => 6,
+        Signal::Poll => 7,
     }
 }
 
@@ -309,6 +319,8 @@ fn signal(value: u64) -> Result<Signal, Invalid> {
         3 => Ok(Signal::Heartbeat),
         4 => Ok(Signal::JvmMetrics),
         5 => Ok(Signal::TraceSegment),
+        6 => Ok(Signal::Telemetry),
+        7 => Ok(Signal::Poll),
         _ => Err(unknown("signal", value)),
     }
 }

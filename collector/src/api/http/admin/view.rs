@@ -10,6 +10,7 @@ use rollcall_domain::{
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+use crate::api::properties::AGENT_VERSION;
 use crate::service::roster::{ApplicationStatus, InstanceStatus, Tally};
 
 /// An application.
@@ -49,8 +50,12 @@ pub(super) struct Instance<'a> {
     adopted: bool,
     registered_at: String,
     last_seen_at: String,
-    /// `3.x` or `5.x`; `null` where its calls do not tell.
+    /// `3.x`, `5.x`, `6.x` (to 7.0) or `8.x` (and later); `null` where its calls do not tell.
     generation: Option<&'static str>,
+    /// As its agent spells it; `null` where it does not tell, as before 6.x.
+    language: Option<&'a str>,
+    /// `null` where it does not tell.
+    agent_version: Option<&'a str>,
     properties: Told<'a>,
 }
 
@@ -120,7 +125,11 @@ impl<'a> Instance<'a> {
             generation: instance.generation.map(|generation| match generation {
                 Generation::V3 => "3.x",
                 Generation::V5 => "5.x",
+                Generation::V6 => "6.x",
+                Generation::V8 => "8.x",
             }),
+            language: instance.properties.get("language"),
+            agent_version: instance.properties.get(AGENT_VERSION),
             properties: Told(&instance.properties),
         }
     }
@@ -137,6 +146,8 @@ impl Why {
             Signal::Heartbeat => "a heartbeat",
             Signal::JvmMetrics => "JVM metrics",
             Signal::TraceSegment => "a trace segment",
+            Signal::Telemetry => "telemetry",
+            Signal::Poll => "a request for orders",
         };
         let last = format!("the last sign of life was {heard} at {last_seen_at}");
         let sentence = match status.state {
@@ -216,6 +227,8 @@ pub(super) fn signal(signal: Signal) -> &'static str {
         Signal::Heartbeat => "heartbeat",
         Signal::JvmMetrics => "jvm_metrics",
         Signal::TraceSegment => "trace_segment",
+        Signal::Telemetry => "telemetry",
+        Signal::Poll => "poll",
     }
 }
 

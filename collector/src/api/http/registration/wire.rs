@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    api::{http::json::Object, os_info},
+    api::{http::json::Object, properties},
     service::register::OperationRef,
 };
 
@@ -100,7 +100,7 @@ pub(super) struct Unusable {
 impl OsInfo {
     pub(super) fn properties(&self) -> Properties {
         let host_name = self.hostname.as_deref().or(self.host_name.as_deref());
-        os_info::OsInfo {
+        properties::OsInfo {
             os_name: self.os_name.as_deref().unwrap_or_default(),
             host_name: host_name.unwrap_or_default(),
             process_no: self.process_no.or(self.process_id).unwrap_or_default(),

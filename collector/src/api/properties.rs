@@ -1,8 +1,8 @@
-//! What agents tell of the process they run in, in the same words whichever protocol it came by.
+//! What agents tell of the process they run in, bounded, whichever protocol it came by.
 
 use rollcall_domain::inventory::Properties;
 
-/// The operating system, host and process of an agent, as far as it tells.
+/// The operating system, host and process of an agent, as far as it tells: all that 3.x and 5.x have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsInfo<'a> {
     /// The operating system; empty if not told.
@@ -15,11 +15,29 @@ pub struct OsInfo<'a> {
     pub ipv4s: &'a [String],
 }
 
-/// The most addresses of a host that are kept; the rest is not recorded.
-pub const MAX_ADDRESSES: usize = 32;
+/// The most properties of an instance that are kept; the rest is not recorded.
+pub const MAX_PROPERTIES: usize = 64;
 
-/// The longest text that is kept, in characters; a longer one is cut. It is the width of upstream's columns.
-pub const MAX_TEXT: usize = 255;
+/// The longest name or value that is kept, in characters; a longer one is cut. Twice the width of upstream's columns,
+/// since values of 8.x are longer (the arguments of the JVM).
+pub const MAX_TEXT: usize = 512;
+
+/// The name under which the version of an agent is kept, where its calls tell it.
+pub const AGENT_VERSION: &str = "agent_version";
+
+/// What an agent says of itself, and the version that its calls tell. A pair without a value is left out.
+pub fn told<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    agent_version: Option<&'a str>,
+) -> Properties {
+    pairs
+        .into_iter()
+        .take(MAX_PROPERTIES)
+        .chain(agent_version.map(|version| (AGENT_VERSION, version)))
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (cut(name), cut(value)))
+        .collect()
+}
 
 impl From<OsInfo<'_>> for Properties {
     /// Names are those of 6.x agents: `os_name`, `host_name`, `process_no`, and `ipv4` once for each address. What was
@@ -29,17 +47,13 @@ impl From<OsInfo<'_>> for Properties {
             0 => String::new(),
             number => number.to_string(),
         };
-        let addresses = info.ipv4s.iter().take(MAX_ADDRESSES);
-        [
+        let host = [
             ("os_name", info.os_name),
             ("host_name", info.host_name),
             ("process_no", &process_no),
-        ]
-        .into_iter()
-        .chain(addresses.map(|address| ("ipv4", address.as_str())))
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name, cut(value)))
-        .collect()
+        ];
+        let addresses = info.ipv4s.iter().map(|address| ("ipv4", address.as_str()));
+        told(host.into_iter().chain(addresses), None)
     }
 }
 
@@ -84,7 +98,21 @@ mod tests {
             ipv4s: &ipv4s,
         };
         let kept = Properties::from(told);
-        assert_eq!(kept.iter().count(), 3 + MAX_ADDRESSES);
+        assert_eq!(kept.iter().count(), MAX_PROPERTIES);
         assert_eq!(kept.get("os_name").unwrap().chars().count(), MAX_TEXT);
+    }
+
+    #[test]
+    fn pairs_are_kept_as_told_with_the_version_behind_them() {
+        let pairs = [("OS Name", "Linux"), ("empty", ""), ("language", "java")];
+        let kept = told(pairs, Some("9.4.0"));
+        assert_eq!(
+            kept.iter().collect::<Vec<_>>(),
+            [
+                ("OS Name", "Linux"),
+                ("language", "java"),
+                ("agent_version", "9.4.0"),
+            ],
+        );
     }
 }

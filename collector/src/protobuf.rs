@@ -1,4 +1,5 @@
-//! Protobuf messages, written from and read into borrowed values.
+//! Protobuf messages, written from and read into borrowed values: what the store holds, and what agents send that is only
+//! looked at for names.
 //!
 //! A generated type would own every text once more, which was most of the time that a million instances took to load.
 //! As in any protobuf reader, fields may come in any order, absent ones have their default, and unknown ones are skipped.
@@ -8,11 +9,11 @@ use std::iter;
 /// Why a message cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed message")]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// Wire type 0: `int32`, `int64`, `sint32`, `bool`.
     Varint(u64),
     /// Wire type 2: `string`, `bytes`, messages.
@@ -27,7 +28,7 @@ const BYTES: u32 = 2;
 const FIXED_32: u32 = 5;
 
 /// Appends a number, unless it is 0, the default. The field number is below 16, here and below.
-pub(super) fn put_varint(out: &mut Vec<u8>, field: u32, value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, field: u32, value: u64) {
     if value != 0 {
         put_raw(out, u64::from(field << 3 | VARINT));
         put_raw(out, value);
@@ -35,25 +36,25 @@ pub(super) fn put_varint(out: &mut Vec<u8>, field: u32, value: u64) {
 }
 
 /// Appends an `int64`, unless it is 0.
-pub(super) fn put_int64(out: &mut Vec<u8>, field: u32, value: i64) {
+pub(crate) fn put_int64(out: &mut Vec<u8>, field: u32, value: i64) {
     put_varint(out, field, value.cast_unsigned());
 }
 
 /// Appends a `sint32`, unless it is 0. Numbers near 0 are short, whatever their sign.
-pub(super) fn put_sint32(out: &mut Vec<u8>, field: u32, value: i32) {
+pub(crate) fn put_sint32(out: &mut Vec<u8>, field: u32, value: i32) {
     let zigzag = (value << 1) ^ (value >> 31);
     put_varint(out, field, u64::from(zigzag.cast_unsigned()));
 }
 
 /// Appends a `string`, also an empty one.
-pub(super) fn put_text(out: &mut Vec<u8>, field: u32, text: &str) {
+pub(crate) fn put_text(out: &mut Vec<u8>, field: u32, text: &str) {
     put_raw(out, u64::from(field << 3 | BYTES));
     put_length(out, text.len());
     out.extend_from_slice(text.as_bytes());
 }
 
 /// Appends a message of two `string`s, its fields 1 and 2.
-pub(super) fn put_pair(out: &mut Vec<u8>, field: u32, (first, second): (&str, &str)) {
+pub(crate) fn put_pair(out: &mut Vec<u8>, field: u32, (first, second): (&str, &str)) {
     let text_len = |text: &str| 1 + length_len(text.len()) + text.len();
     put_raw(out, u64::from(field << 3 | BYTES));
     put_length(out, text_len(first) + text_len(second));
@@ -85,22 +86,27 @@ fn length_len(length: usize) -> usize {
 }
 
 /// The number that a `sint32` stands for.
-pub(super) fn sint32(value: u64) -> Result<i32, Malformed> {
+pub(crate) fn sint32(value: u64) -> Result<i32, Malformed> {
     let zigzag = u32::try_from(value).map_err(|_too_large| Malformed)?;
     Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
 }
 
+/// The number that an `int32` stands for; `None` if it is none.
+pub(crate) fn int32(value: u64) -> Option<i32> {
+    i32::try_from(value.cast_signed()).ok()
+}
+
 /// The text of a `string`.
-pub(super) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Malformed> {
     str::from_utf8(bytes).map_err(|_not_utf8| Malformed)
 }
 
 /// The fields of a message with their numbers, in the order they were written. Nothing follows the first error.
 #[derive(Clone, Debug)]
-pub(super) struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    pub(super) const fn of(message: &'a [u8]) -> Self {
+    pub(crate) const fn of(message: &'a [u8]) -> Self {
         Self(message)
     }
 

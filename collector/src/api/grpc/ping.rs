@@ -1,0 +1,77 @@
+//! `ServiceInstancePing`: 6.0.0-beta to 7.0.0 agents say every 3 s that they live. One whose id this collector does not know
+//! is told to register again, which agents from 6.3 on do by themselves.
+
+use rollcall_proto::{
+    common::KeyWithStringValue,
+    register::{Command, Commands, ServiceInstancePing, ServiceInstancePingPkg},
+};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{
+    call::{Refusal, end},
+    convert,
+};
+use crate::{
+    metrics::{Call, Protocol},
+    service::{
+        Services,
+        heartbeat::{self, Ping, Pong},
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct Handler {
+    heartbeat: heartbeat::Handle,
+    do_ping_calls: Call,
+}
+
+impl Handler {
+    pub(super) fn new(services: &Services) -> Self {
+        Self {
+            heartbeat: services.heartbeat.clone(),
+            do_ping_calls: services
+                .metrics
+                .call(Protocol::Grpc, "ServiceInstancePing/doPing"),
+        }
+    }
+
+    async fn take(
+        &self,
+        package: &ServiceInstancePingPkg,
+        resettable: bool,
+    ) -> Result<Commands, Refusal> {
+        let ping = Ping {
+            instance: convert::service_instance_id(package.service_instance_id)?,
+            uuid: &package.service_instance_uuid,
+            resettable,
+        };
+        let commands = match self.heartbeat.ping(ping).await? {
+            Pong::Heard => Vec::new(),
+            Pong::Reset => vec![reset(package)],
+        };
+        Ok(Commands { commands })
+    }
+}
+
+/// An agent obeys each serial number once: this one is new with every ping.
+fn reset(ping: &ServiceInstancePingPkg) -> Command {
+    Command {
+        command: "ServiceMetadataReset".to_owned(),
+        args: vec![KeyWithStringValue {
+            key: "SerialNumber".to_owned(),
+            value: format!("{}-{}", ping.service_instance_id, ping.time),
+        }],
+    }
+}
+
+#[async_trait]
+impl ServiceInstancePing for Handler {
+    async fn do_ping(
+        &self,
+        request: Request<ServiceInstancePingPkg>,
+    ) -> Result<Response<Commands>, Status> {
+        let resettable = convert::is_resettable(request.metadata());
+        let commands = self.take(request.get_ref(), resettable).await;
+        end(&self.do_ping_calls, commands)
+    }
+}

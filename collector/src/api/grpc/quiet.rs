@@ -1,0 +1,173 @@
+//! What agents of 6.x and later call besides registration: telemetry, and requests for orders.
+//!
+//! All of it is taken, counted and dropped, renews the lease of whom it names, and is answered with one empty message,
+//! which says that there is nothing to do. An agent that is refused here would write to its log every few seconds. One
+//! handler serves every call of the [`table`]: unary or streamed, a request is messages and an end.
+
+use std::pin::Pin;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response as HttpResponse},
+    routing::post,
+};
+use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
+use rollcall_domain::inventory::Properties;
+use tonic::{
+    Response, Status, Streaming, async_trait,
+    body::Body as Reply,
+    metadata::MetadataMap,
+    server::{ClientStreamingService, Grpc},
+};
+
+use self::{
+    raw::Raw,
+    sender::Sender,
+    table::{CALLS, Payload, Quiet},
+};
+use super::{
+    call::{Refusal, end},
+    convert,
+    trace::Segments,
+};
+use crate::{
+    metrics::{Call, Protocol},
+    service::{
+        Services,
+        heartbeat::{self, Sign},
+        register::{self, InstanceName},
+    },
+};
+
+mod raw;
+mod sender;
+mod table;
+
+/// Every call of the table under each of its paths.
+pub(super) fn router(services: &Services, max_message_size: usize) -> Router {
+    let mut router = Router::new();
+    for quiet in CALLS {
+        for path in quiet.paths {
+            let handler = Handler::new(services, quiet, path);
+            let answer = move |request: Request<Body>| handler.answer(request, max_message_size);
+            router = router.route(&format!("/{path}"), post(answer));
+        }
+    }
+    router
+}
+
+/// One call under one path.
+#[derive(Clone, Debug)]
+struct Handler {
+    quiet: &'static Quiet,
+    heartbeat: heartbeat::Handle,
+    register: register::Handle,
+    segments: Segments,
+    calls: Call,
+    dropped: Counter,
+}
+
+impl Handler {
+    fn new(services: &Services, quiet: &'static Quiet, path: &'static str) -> Self {
+        Self {
+            quiet,
+            heartbeat: services.heartbeat.clone(),
+            register: services.register.clone(),
+            segments: Segments::new(services),
+            calls: services.metrics.call(Protocol::Grpc, path),
+            dropped: services.metrics.dropped(quiet.dropped),
+        }
+    }
+
+    async fn answer(self, request: Request<Body>, max_message_size: usize) -> HttpResponse<Reply> {
+        Grpc::new(Raw)
+            .apply_max_message_size_config(Some(max_message_size), None)
+            .client_streaming(self, request)
+            .await
+    }
+
+    async fn take_all(
+        &self,
+        metadata: &MetadataMap,
+        mut messages: Streaming<Bytes>,
+    ) -> Result<(), Refusal> {
+        let resettable = convert::is_resettable(metadata);
+        while let Some(message) = messages.message().await? {
+            if let Err(error) = self.take(&message, resettable).await {
+                // Its sender can do nothing about it, and has calls that will tell it.
+                tracing::debug!(%error, call = self.quiet.paths[0], "not taken as a sign of life");
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&self, message: &[u8], resettable: bool) -> Result<(), register::Error> {
+        if self.quiet.payload == Payload::Segments
+            && let Some(segment) = sender::segment_of_6x(message)
+        {
+            return match resettable {
+                false => self.segments.take(segment).await,
+                true => {
+                    self.dropped.inc();
+                    self.hear_all(&table::SEGMENT_OF_6X, segment, resettable)
+                        .await
+                }
+            };
+        }
+        self.dropped.inc();
+        self.hear_all(&self.quiet.sender, message, resettable).await
+    }
+
+    async fn hear_all(
+        &self,
+        place: &sender::Place,
+        message: &[u8],
+        resettable: bool,
+    ) -> Result<(), register::Error> {
+        for sender in place.senders(message) {
+            match sender {
+                Sender::Name(name) => self.hear_named(name).await?,
+                Sender::Id(instance) => {
+                    let signal = self.quiet.signal;
+                    // An unknown id that its agent will give up, with its next ping, need not be kept from others.
+                    if !self.heartbeat.renew_known(instance, signal) && !resettable {
+                        let application = None;
+                        let sign = Sign {
+                            instance,
+                            application,
+                            signal,
+                        };
+                        self.heartbeat.renew(sign).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A segment of an instance that is not known registers it: some agents send nothing else.
+    async fn hear_named(&self, name: InstanceName<'_>) -> Result<(), register::Error> {
+        let known = self.heartbeat.renew_named(name, self.quiet.signal);
+        if !known && self.quiet.payload == Payload::Segments {
+            self.register.named(name, Properties::default()).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ClientStreamingService<Bytes> for Handler {
+    type Response = ();
+    type Future = Pin<Box<dyn Future<Output = Result<Response<()>, Status>> + Send>>;
+
+    fn call(&mut self, request: tonic::Request<Streaming<Bytes>>) -> Self::Future {
+        let handler = self.clone();
+        Box::pin(async move {
+            let (metadata, _, messages) = request.into_parts();
+            let taken = handler.take_all(&metadata, messages).await;
+            end(&handler.calls, taken)
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! `Register`: ids for the services, instances, endpoints and addresses of 6.0.0-beta to 7.0.0 agents. They are the
+//! inventory's applications, instances, operations and addresses.
+//!
+//! Agents of this generation compare an id with 0 only, and so take negative ones (ARCHITECTURE.md).
+
+use futures_util::future::join_all;
+use rollcall_domain::{AddressId, ApplicationId, InstanceId, liveness::Signal};
+use rollcall_proto::{
+    common::KeyWithIntegerValue,
+    register::{
+        Commands, Endpoint, EndpointMapping, EndpointMappingElement, Endpoints, NetAddressMapping,
+        NetAddresses, Register, ServiceAndNetworkAddressMappings, ServiceInstance,
+        ServiceInstanceRegisterMapping, ServiceInstances, ServiceRegisterMapping, Services,
+    },
+};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{
+    call::{Refusal, end, end_some},
+    convert,
+};
+use crate::{
+    metrics::{Call, Protocol},
+    service::{self, heartbeat, register},
+};
+
+#[derive(Debug)]
+pub(super) struct Handler {
+    register: register::Handle,
+    heartbeat: heartbeat::Handle,
+    service_calls: Call,
+    instance_calls: Call,
+    endpoint_calls: Call,
+    address_calls: Call,
+    mapping_calls: Call,
+}
+
+impl Handler {
+    pub(super) fn new(services: &service::Services) -> Self {
+        let call = |name| services.metrics.call(Protocol::Grpc, name);
+        Self {
+            register: services.register.clone(),
+            heartbeat: services.heartbeat.clone(),
+            service_calls: call("Register/doServiceRegister"),
+            instance_calls: call("Register/doServiceInstanceRegister"),
+            endpoint_calls: call("Register/doEndpointRegister"),
+            address_calls: call("Register/doNetworkAddressRegister"),
+            mapping_calls: call("Register/doServiceAndNetworkAddressMappingRegister"),
+        }
+    }
+
+    async fn map_services(&self, names: Vec<String>) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        let ids = self.register.applications(&names).await?;
+        let ids = ids.into_iter().map(|id| id.map(ApplicationId::get));
+        Ok(convert::mappings(names, ids))
+    }
+
+    async fn assign(
+        &self,
+        instance: ServiceInstance,
+        agent_version: Option<&str>,
+    ) -> Result<KeyWithIntegerValue, Refusal> {
+        let process = convert::service_instance(&instance, agent_version)?;
+        let id = self.register.instance(process).await?;
+        Ok(KeyWithIntegerValue {
+            key: instance.instance_uuid,
+            value: id.get(),
+        })
+    }
+
+    /// Answers those that can be; it is an error only if none can.
+    async fn map_instances(
+        &self,
+        instances: Vec<ServiceInstance>,
+        agent_version: Option<&str>,
+    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        let assigned = instances
+            .into_iter()
+            .map(|instance| self.assign(instance, agent_version));
+        let mut refusal = None;
+        let mut mappings = Vec::new();
+        for outcome in join_all(assigned).await {
+            match outcome {
+                Ok(mapping) => mappings.push(mapping),
+                Err(refused) => refusal = Some(refused),
+            }
+        }
+        match refusal {
+            Some(refusal) if mappings.is_empty() => Err(refusal),
+            _ => Ok(mappings),
+        }
+    }
+
+    async fn map_endpoints(
+        &self,
+        mut endpoints: Vec<Endpoint>,
+    ) -> Result<Vec<EndpointMappingElement>, Refusal> {
+        convert::retain_usable(&mut endpoints, |it| convert::endpoint(it).err())?;
+        let operations: Vec<_> = endpoints.iter().flat_map(convert::endpoint).collect();
+        let ids = self.register.operations(&operations).await?;
+        Ok(convert::endpoint_mappings(endpoints, ids))
+    }
+
+    async fn map_addresses(
+        &self,
+        addresses: Vec<String>,
+    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        let ids = self.register.addresses(&addresses).await?;
+        let ids = ids.into_iter().map(|id| id.map(AddressId::get));
+        Ok(convert::mappings(addresses, ids))
+    }
+}
+
+#[async_trait]
+impl Register for Handler {
+    async fn do_service_register(
+        &self,
+        request: Request<Services>,
+    ) -> Result<Response<ServiceRegisterMapping>, Status> {
+        let services = request.into_inner().services;
+        let names: Vec<_> = services.into_iter().map(|it| it.service_name).collect();
+        let asked = names.len();
+        let mappings = self.map_services(names).await;
+        let reply = |services| ServiceRegisterMapping { services };
+        end_some(&self.service_calls, asked, mappings, reply)
+    }
+
+    async fn do_service_instance_register(
+        &self,
+        request: Request<ServiceInstances>,
+    ) -> Result<Response<ServiceInstanceRegisterMapping>, Status> {
+        let (metadata, _, ServiceInstances { instances }) = request.into_parts();
+        let asked = instances.len();
+        let mappings = self.map_instances(instances, convert::agent_version(&metadata));
+        let reply = |service_instances| ServiceInstanceRegisterMapping { service_instances };
+        end_some(&self.instance_calls, asked, mappings.await, reply)
+    }
+
+    async fn do_endpoint_register(
+        &self,
+        request: Request<Endpoints>,
+    ) -> Result<Response<EndpointMapping>, Status> {
+        let endpoints = request.into_inner().endpoints;
+        let asked = endpoints.len();
+        let mappings = self.map_endpoints(endpoints).await;
+        let reply = |elements| EndpointMapping { elements };
+        end_some(&self.endpoint_calls, asked, mappings, reply)
+    }
+
+    async fn do_network_address_register(
+        &self,
+        request: Request<NetAddresses>,
+    ) -> Result<Response<NetAddressMapping>, Status> {
+        let addresses = request.into_inner().addresses;
+        let asked = addresses.len();
+        let mappings = self.map_addresses(addresses).await;
+        let reply = |address_ids| NetAddressMapping { address_ids };
+        end_some(&self.address_calls, asked, mappings, reply)
+    }
+
+    /// Which address stands for which service concerns the topology, which nobody draws here. The instance lives.
+    async fn do_service_and_network_address_mapping_register(
+        &self,
+        request: Request<ServiceAndNetworkAddressMappings>,
+    ) -> Result<Response<Commands>, Status> {
+        for mapping in request.into_inner().mappings {
+            if let Some(instance) = InstanceId::new(mapping.service_instance_id) {
+                self.heartbeat.renew_known(instance, Signal::Register);
+            }
+        }
+        end(&self.mapping_calls, Ok(Commands::default()))
+    }
+}

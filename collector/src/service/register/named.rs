@@ -1,0 +1,51 @@
+//! Instances that are known by names alone, as to agents of 8.x and later.
+
+use std::sync::Arc;
+
+use rollcall_domain::{
+    inventory::{Generation, NewInstance, Properties},
+    liveness::Signal,
+};
+
+use super::{Error, Handle};
+
+/// What an agent of 8.x calls its instance. Inside, the service is the application's code, and the instance's name its
+/// UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InstanceName<'a> {
+    pub service: &'a str,
+    pub instance: &'a str,
+}
+
+impl Handle {
+    /// Registers an instance by its names, and its application if need be. It is up from now on. Empty properties leave
+    /// those that it told before.
+    ///
+    /// # Errors
+    /// As [`Handle::application`].
+    pub async fn named(&self, name: InstanceName<'_>, properties: Properties) -> Result<(), Error> {
+        let InstanceName { service, instance } = name;
+        self.check("service", service)?;
+        self.check("service instance", instance)?;
+        let generation = Some(Generation::V8);
+        let id = match self.core.instance_named(name) {
+            Some(id) if self.is_as_told(id, generation, &properties) => id,
+            _ => {
+                let (code, uuid) = (Arc::<str>::from(service), Arc::<str>::from(instance));
+                self.queue
+                    .propose(self.due(), move |proposal| {
+                        let application = proposal.application(&code)?;
+                        Ok(proposal.instance(NewInstance {
+                            application,
+                            uuid,
+                            generation,
+                            properties,
+                        })?)
+                    })
+                    .await?
+            }
+        };
+        self.core.welcome(id, Signal::Register);
+        Ok(())
+    }
+}
