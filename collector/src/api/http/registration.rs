@@ -1,4 +1,4 @@
-//! Registration for agents that speak HTTP: protocols/skywalking.md section 2.3.
+//! Registration for agents that speak HTTP: protocols/skywalking.md section 2.3; what 8.0 and later call is in [`named`].
 //!
 //! A batch answers what it can: a key that is unusable, or has no id in time, does not spoil the others. Only where
 //! nothing at all could be answered is the call refused. The clocks of agents (`rt`, `ht`) decide nothing.
@@ -32,6 +32,7 @@ use crate::{
     },
 };
 
+mod named;
 mod segments;
 mod wire;
 
@@ -75,6 +76,7 @@ pub fn router(services: &Services, limits: &Limits, context_path: &str) -> Route
             face.post("/networkAddress/register", Face::addresses),
         )
         .route(&path("/segments"), face.post("/segments", Face::segments))
+        .merge(named::router(&face, context_path))
         .method_not_allowed_fallback(refusal::wrong_method)
 }
 

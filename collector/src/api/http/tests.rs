@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use super::{Limits, admin, below, naming, not_found, registration};
 use crate::service::testing::Fixture;
 
+mod named;
 mod query;
 mod register;
 mod wire;

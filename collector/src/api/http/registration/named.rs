@@ -1,0 +1,260 @@
+//! Agents of 8.0 and later, which know instances by names alone (protocols/skywalking.md sections 6.2 and 6.3). Bodies are
+//! the JSON form of the protobuf messages; keys that are not needed are skipped.
+
+use std::{fmt, sync::Arc};
+
+use axum::{Router, body::Bytes};
+use rollcall_domain::{inventory::Properties, liveness::Signal};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{Answer, Face};
+use crate::{
+    api::{
+        http::{
+            below,
+            json::{self, Object},
+            refusal::Refusal,
+        },
+        properties,
+    },
+    metrics::Outcome,
+    service::register::{Error, InstanceName},
+};
+
+/// The calls of this generation. Telemetry renews the lease of whom it names and is dropped; so are what browsers send, which
+/// names no instance.
+pub(super) fn router(face: &Arc<Face>, context_path: &str) -> Router {
+    let report = face.post("/v3/management/reportProperties", Face::report);
+    let keep_alive = face.post("/v3/management/keepAlive", Face::keep_alive);
+    let path = |path| below(context_path, path);
+    let mut router = Router::new()
+        .route(&path("/v3/management/reportProperties"), report)
+        .route(&path("/v3/management/keepAlive"), keep_alive);
+    for (call, payload) in TELEMETRY {
+        let dropped = face.services.metrics.dropped(payload.label());
+        let take = move |face: Arc<Face>, body: Bytes| async move {
+            let count = face.take(*payload, &body).await?;
+            dropped.inc_by(count);
+            Ok((Outcome::Ok, json::reply(&Commands {})))
+        };
+        router = router.route(&path(call), face.post(call, take));
+    }
+    router
+}
+
+const TELEMETRY: &[(&str, Payload)] = &[
+    ("/v3/segment", Payload::Segments),
+    ("/v3/segments", Payload::Segments),
+    ("/v3/logs", Payload::Logs),
+    ("/v3/events", Payload::Events),
+    ("/browser/perfData", Payload::BrowserReports),
+    ("/browser/perfData/webVitals", Payload::BrowserReports),
+    ("/browser/perfData/resources", Payload::BrowserReports),
+    ("/browser/perfData/webInteractions", Payload::BrowserReports),
+    ("/browser/errorLog", Payload::BrowserReports),
+    ("/browser/errorLogs", Payload::BrowserReports),
+];
+
+/// What a call carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Payload {
+    Segments,
+    Logs,
+    Events,
+    BrowserReports,
+}
+
+/// The body of `/v3/management/reportProperties`, and the part of it that the other one has too.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Instance {
+    service: String,
+    service_instance: String,
+    #[serde(default)]
+    properties: Vec<Object<Property>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Property {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+/// Whom an element of telemetry names; an event does so one level down.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Element {
+    service: String,
+    service_instance: String,
+    source: Option<Object<Sender>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Sender {
+    service: String,
+    service_instance: String,
+}
+
+/// The senders of one element, or of an array of them.
+#[derive(Debug)]
+struct Senders(Vec<Sender>);
+
+/// Nothing to do.
+#[derive(Debug, Serialize)]
+struct Commands {}
+
+// === impl Face ===
+
+impl Face {
+    async fn report(self: Arc<Self>, body: Bytes) -> Answer {
+        let Object(told): Object<Instance> = json::parse(&body)?;
+        let pairs = told.properties.iter();
+        let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
+        self.register(told.name(), properties::told(pairs, None))
+            .await
+    }
+
+    async fn keep_alive(self: Arc<Self>, body: Bytes) -> Answer {
+        let Object(told): Object<Instance> = json::parse(&body)?;
+        let heartbeat = &self.services.heartbeat;
+        if heartbeat.renew_named(told.name(), Signal::Heartbeat) {
+            return Ok((Outcome::Ok, json::reply(&Commands {})));
+        }
+        self.register(told.name(), Properties::default()).await
+    }
+
+    async fn register(&self, name: InstanceName<'_>, properties: Properties) -> Answer {
+        let field = match name {
+            InstanceName { service: "", .. } => "service",
+            _ => "serviceInstance",
+        };
+        match self.services.register.named(name, properties).await {
+            Ok(()) => Ok((Outcome::Ok, json::reply(&Commands {}))),
+            Err(error) => Err(Refusal::service(field, &error)),
+        }
+    }
+
+    /// How many elements there were.
+    async fn take(&self, payload: Payload, body: &[u8]) -> Result<u64, Refusal> {
+        if payload == Payload::BrowserReports {
+            return Ok(1);
+        }
+        let Senders(senders) = json::parse(body)?;
+        for sender in &senders {
+            if let Err(error) = self.hear(payload, sender).await {
+                tracing::debug!(%error, "not taken as a sign of life");
+            }
+        }
+        Ok(u64::try_from(senders.len()).unwrap_or(u64::MAX))
+    }
+
+    /// A segment of an instance that is not known registers it: some agents send nothing else.
+    async fn hear(&self, payload: Payload, sender: &Sender) -> Result<(), Error> {
+        let name = sender.name();
+        let known = self.services.heartbeat.renew_named(name, payload.signal());
+        if !known && payload == Payload::Segments {
+            self.services
+                .register
+                .named(name, Properties::default())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Payload ===
+
+impl Payload {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Segments => "segments",
+            Self::Logs => "logs",
+            Self::Events => "events",
+            Self::BrowserReports => "browser_reports",
+        }
+    }
+
+    const fn signal(self) -> Signal {
+        match self {
+            Self::Segments => Signal::TraceSegment,
+            Self::Logs | Self::Events | Self::BrowserReports => Signal::Telemetry,
+        }
+    }
+}
+
+// === impl Instance ===
+
+impl Instance {
+    fn name(&self) -> InstanceName<'_> {
+        InstanceName {
+            service: &self.service,
+            instance: &self.service_instance,
+        }
+    }
+}
+
+// === impl Element ===
+
+impl Element {
+    fn sender(self) -> Sender {
+        let Self {
+            service,
+            service_instance,
+            source,
+        } = self;
+        match source {
+            Some(Object(source)) => source,
+            None => Sender {
+                service,
+                service_instance,
+            },
+        }
+    }
+}
+
+// === impl Sender ===
+
+impl Sender {
+    fn name(&self) -> InstanceName<'_> {
+        InstanceName {
+            service: &self.service,
+            instance: &self.service_instance,
+        }
+    }
+}
+
+// === impl Senders ===
+
+impl<'de> Deserialize<'de> for Senders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = Senders;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object or an array of objects")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Senders, A::Error> {
+                let element = Element::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Senders(vec![element.sender()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Senders, A::Error> {
+                let mut senders = Vec::new();
+                while let Some(Object(element)) = elements.next_element::<Object<Element>>()? {
+                    senders.push(element.sender());
+                }
+                Ok(Senders(senders))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMore)
+    }
+}

@@ -1,0 +1,117 @@
+//! Agents of 8.0 and later (protocols/skywalking.md sections 6.2 and 6.3).
+
+use super::*;
+
+const ONE: &str = r#"{"service":"orders","serviceInstance":"one","layer":"GENERAL"}"#;
+
+/// What `/api/instances/1` says of the first instance.
+async fn first_instance(collector: &Collector) -> Value {
+    collector.get("/api/instances/1").await.json()
+}
+
+#[tokio::test]
+async fn properties_are_shown_and_survive_a_sign_of_life() {
+    let collector = Collector::start();
+    let body = r#"{"service":"orders","serviceInstance":"one","properties":[
+        {"key":"language","value":"python"},{"key":"OS Name","value":"Linux"},{"key":"empty"}]}"#;
+    let reply = collector
+        .post("/v3/management/reportProperties", body)
+        .await;
+    assert_eq!((reply.status.as_u16(), reply.text()), (200, "{}"));
+    let reply = collector.post("/v3/management/keepAlive", ONE).await;
+    assert_eq!((reply.status.as_u16(), reply.text()), (200, "{}"));
+    let told = first_instance(&collector).await;
+    assert_eq!(told["uuid"], "one");
+    assert_eq!(
+        (&told["generation"], &told["language"]),
+        (&"8.x".into(), &"python".into())
+    );
+    assert_eq!(told["agent_version"], Value::Null);
+    assert_eq!(told["why"]["last_signal"], "heartbeat");
+    assert_eq!(
+        told["properties"].to_string(),
+        r#"{"OS Name":"Linux","language":"python"}"#
+    );
+}
+
+#[tokio::test]
+async fn whoever_is_not_known_is_registered_by_a_sign_of_life_or_a_segment() {
+    let segment =
+        r#"{"traceId":"t","service":"orders","serviceInstance":"one","spans":[{"spanId":0}]}"#;
+    for (path, body) in [
+        ("/v3/management/keepAlive", ONE.to_owned()),
+        ("/v3/segment", segment.to_owned()),
+        ("/v3/segments", format!("[{segment}]")),
+    ] {
+        let collector = Collector::start();
+        assert_eq!(collector.post(path, body).await.text(), "{}", "{path}");
+        assert_eq!(first_instance(&collector).await["uuid"], "one", "{path}");
+        assert_eq!(collector.counted(path, "ok").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn telemetry_renews_whom_it_names_and_registers_nobody() {
+    let event =
+        r#"{"uuid":"u","source":{"service":"orders","serviceInstance":"one"},"name":"Start"}"#;
+    for (path, body, signal) in [
+        ("/v3/logs", format!("[{ONE},{{}}]"), "telemetry"),
+        ("/v3/events", format!("[{event}]"), "telemetry"),
+        ("/browser/perfData", ONE.to_owned(), "register"),
+        ("/browser/errorLogs", "whatever".to_owned(), "register"),
+    ] {
+        let collector = Collector::start();
+        assert_eq!(
+            collector.post(path, body.clone()).await.text(),
+            "{}",
+            "{path}"
+        );
+        assert_eq!(
+            collector.get("/api/instances/1").await.status,
+            404,
+            "{path}"
+        );
+        collector.post("/v3/management/keepAlive", ONE).await;
+        collector.post(path, body).await;
+        assert_eq!(
+            first_instance(&collector).await["why"]["last_signal"],
+            signal,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_is_named() {
+    let collector = Collector::start();
+    for (path, body, field) in [
+        (
+            "/v3/management/keepAlive",
+            r#"{"service":"orders"}"#,
+            "serviceInstance",
+        ),
+        (
+            "/v3/management/keepAlive",
+            r#"{"service":"","serviceInstance":"i"}"#,
+            "service",
+        ),
+        (
+            "/v3/management/keepAlive",
+            r#"{"service":"s","serviceInstance":""}"#,
+            "serviceInstance",
+        ),
+        (
+            "/v3/management/reportProperties",
+            r#"{"service":"s","serviceInstance":"i","properties":[1]}"#,
+            "properties[0]",
+        ),
+        ("/v3/segments", "1", "body"),
+        ("/v3/segments", r#"[{"service":1}]"#, "[0].service"),
+    ] {
+        assert_eq!(
+            collector.post(path, body).await.refused(400),
+            field,
+            "{path} {body}"
+        );
+    }
+}
