@@ -10,6 +10,9 @@ pub mod grpc;
 pub mod http;
 pub mod properties;
 pub mod status;
+mod token;
+
+pub use token::Token;
 
 /// What a listener answers where none of its faces has a route: `UNIMPLEMENTED` to gRPC, 404 to others.
 pub async fn not_found(headers: HeaderMap, uri: Uri) -> Response {

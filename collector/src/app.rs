@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
-        self, grpc,
+        self, Token, grpc,
         http::{self, FastPath},
     },
     clock::Clock,
@@ -329,7 +329,9 @@ impl Builder<'_> {
         }
         if faces.agent_jetty {
             let context_path = &config.agent_jetty.context_path;
-            router = router.merge(http::registration(services, &limits, context_path));
+            let token = Token::new(config.agent_jetty.authentication.expose());
+            let registration = http::registration(services, &limits, context_path, token);
+            router = router.merge(registration);
             largest = largest.max(config.agent_jetty.max_body_size);
         }
         if faces.ui {
@@ -342,7 +344,12 @@ impl Builder<'_> {
         }
         if faces.agent_grpc {
             let max_message_size = config.agent_grpc.max_message_size;
-            router = router.merge(grpc::router(services, grpc::Config { max_message_size }));
+            let token = Token::new(config.agent_grpc.authentication.expose());
+            let grpc = grpc::Config {
+                max_message_size,
+                token,
+            };
+            router = router.merge(grpc::router(services, grpc, stop.clone()));
             largest = largest.max(max_message_size);
         }
         let router = router.fallback(api::not_found);

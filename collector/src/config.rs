@@ -5,6 +5,7 @@
 //! 5.x file works as it is. Layers, the later wins, key by key: the bundled file < the operator's file < `SW_*` variables <
 //! the command line. All mistakes are found in one go. Nothing here touches the process environment: it is an argument.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -66,6 +67,24 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+/// A text that is never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text; empty if there is none.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Secret").finish_non_exhaustive()
+    }
+}
+
 /// `naming.jetty`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Naming {
@@ -93,6 +112,8 @@ pub struct AgentGrpc {
     pub advertised_host: String,
     /// The largest message an agent may send, in bytes.
     pub max_message_size: usize,
+    /// What agents have to send with every call; empty for nothing.
+    pub authentication: Secret,
 }
 
 /// `agent_jetty.jetty`.
@@ -106,6 +127,8 @@ pub struct AgentJetty {
     pub advertised_host: String,
     /// The largest request body, in bytes.
     pub max_body_size: usize,
+    /// What agents have to send with every request; empty for nothing, as their HTTP clients of 3.x and 5.x cannot.
+    pub authentication: Secret,
 }
 
 /// `ui.jetty`.

@@ -33,6 +33,7 @@ struct Inner {
     registry: Mutex<Registry>,
     calls: Family<CallLabels, Counter>,
     dropped: Family<DropLabel, Counter>,
+    denied: Family<ProtocolLabel, Counter>,
     entries: Family<EntryLabels, Gauge>,
     leases: Family<StateLabel, Gauge>,
     wheel_entries: Gauge,
@@ -58,6 +59,11 @@ struct EntryLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DropLabel {
     what: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProtocolLabel {
+    protocol: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -120,6 +126,7 @@ impl Metrics {
             registry: Mutex::new(Registry::with_prefix("rollcall")),
             calls: Family::default(),
             dropped: Family::default(),
+            denied: Family::default(),
             entries: Family::default(),
             leases: Family::default(),
             wheel_entries: Gauge::default(),
@@ -169,6 +176,15 @@ impl Metrics {
     #[must_use]
     pub fn dropped(&self, what: &'static str) -> Counter {
         self.inner.dropped.get_or_create_owned(&DropLabel { what })
+    }
+
+    /// The counter of calls without the token that agents have to send.
+    #[must_use]
+    pub fn denied(&self, protocol: Protocol) -> Counter {
+        let protocol = protocol.label();
+        self.inner
+            .denied
+            .get_or_create_owned(&ProtocolLabel { protocol })
     }
 
     pub(crate) fn committed(&self, rows: usize, took: Duration) {
@@ -256,6 +272,11 @@ impl Inner {
             "dropped",
             "Things taken and given up at a limit",
             self.dropped.clone(),
+        );
+        registry.register(
+            "denied",
+            "Calls without the token that agents have to send",
+            self.denied.clone(),
         );
         registry.register(
             "entries",

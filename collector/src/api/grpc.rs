@@ -25,10 +25,12 @@ use rollcall_proto::{
     service_name::ServiceNameDiscoveryServiceServer,
     trace::TraceSegmentServiceServer,
 };
+use tokio_util::sync::CancellationToken;
 use tonic::{Status, service::Routes};
 use tonic_health::pb::health_server::HealthServer;
 
-use crate::service::Services;
+use super::Token;
+use crate::{metrics::Protocol, service::Services};
 
 mod application;
 mod call;
@@ -48,15 +50,36 @@ mod trace;
 mod tests;
 
 /// Limits of this face.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The largest message an agent may send, in bytes. Agents send whole dictionaries in one.
     pub max_message_size: usize,
+    /// What agents have to send with every call; `PERMISSION_DENIED` without it. Health may be asked by anybody.
+    pub token: Option<Token>,
 }
 
-/// Every service of this face. It has no fallback, so that it can be merged with other faces: see [`not_found`].
-pub fn router(services: &Services, config: Config) -> Router {
-    let limit = config.max_message_size;
+/// Every service of this face. It has no fallback, so that it can be merged with other faces: see [`not_found`]. Streams
+/// of telemetry, which agents may hold open for good, end with `stop`.
+pub fn router(services: &Services, config: Config, stop: CancellationToken) -> Router {
+    let health = HealthServer::new(health::Handler::new(services));
+    let health = Routes::from(Router::new())
+        .add_service(health)
+        .into_axum_router();
+    let agents = agents(services, config.max_message_size, stop);
+    let agents = match config.token {
+        Some(token) => token.guard(agents, services.metrics.denied(Protocol::Grpc), denied),
+        None => agents,
+    };
+    agents.merge(health)
+}
+
+fn denied() -> Response {
+    Status::permission_denied("the metadata `authentication` is not the token of this collector")
+        .into_http()
+}
+
+/// What agents call.
+fn agents(services: &Services, limit: usize, stop: CancellationToken) -> Router {
     let application = ApplicationRegisterServiceServer::new(application::Handler::new(services));
     let instance = InstanceDiscoveryServiceServer::new(instance::Handler::new(services));
     let service_name = ServiceNameDiscoveryServiceServer::new(service_name::Handler::new(services));
@@ -69,7 +92,7 @@ pub fn router(services: &Services, config: Config) -> Router {
     let management =
         wire::ManagementServiceServer::new(management::Handler::without_package(services));
     let management_v3 = v3::ManagementServiceServer::new(management::Handler::v3(services));
-    Routes::from(quiet::router(services, limit))
+    Routes::from(quiet::router(services, limit, &stop))
         .add_service(application.max_decoding_message_size(limit))
         .add_service(instance.max_decoding_message_size(limit))
         .add_service(service_name.max_decoding_message_size(limit))
@@ -80,7 +103,6 @@ pub fn router(services: &Services, config: Config) -> Router {
         .add_service(ping.max_decoding_message_size(limit))
         .add_service(management.max_decoding_message_size(limit))
         .add_service(management_v3.max_decoding_message_size(limit))
-        .add_service(HealthServer::new(health::Handler::new(services)))
         .into_axum_router()
 }
 

@@ -23,7 +23,10 @@ pub const MAX_PROPERTIES: usize = 64;
 pub const MAX_TEXT: usize = 512;
 
 /// The name under which the version of an agent is kept, where its calls tell it.
-pub const AGENT_VERSION: &str = "agent_version";
+const AGENT_VERSION: &str = "agent_version";
+
+/// The property in which Java agents tell their version themselves, since 8.15 or before.
+const VERSION: &str = "version";
 
 /// What an agent says of itself, and the version that its calls tell. A pair without a value is left out.
 pub fn told<'a>(
@@ -37,6 +40,14 @@ pub fn told<'a>(
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| (cut(name), cut(value)))
         .collect()
+}
+
+/// The version of the agent that told these properties.
+#[must_use]
+pub fn agent_version(properties: &Properties) -> Option<&str> {
+    properties
+        .get(AGENT_VERSION)
+        .or_else(|| properties.get(VERSION))
 }
 
 impl From<OsInfo<'_>> for Properties {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, value};
+use super::{Config, Secret, value};
 
 /// One key of the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,8 @@ pub(super) enum Field {
     Duration(fn(&mut Config) -> &mut Duration),
     Bytes(fn(&mut Config) -> &mut usize),
     Count(fn(&mut Config) -> &mut usize),
+    /// A token, or nothing.
+    Secret(fn(&mut Config) -> &mut Secret),
 }
 
 impl Field {
@@ -50,11 +52,12 @@ impl Field {
             Self::Duration(at) => *at(config) = value::parse_duration(text)?,
             Self::Bytes(at) => *at(config) = value::parse_bytes(text)?,
             Self::Count(at) => *at(config) = value::parse_count(text)?,
+            Self::Secret(at) => *at(config) = Secret(value::parse_token(text)?),
         }
         Ok(())
     }
 
-    /// The value in `config`, as text that `set` takes.
+    /// The value in `config`, as text that `set` takes; a secret as [`value::HIDDEN`], which it refuses.
     pub(super) fn get(self, config: &mut Config) -> String {
         match self {
             Self::Host(at) | Self::AdvertisedHost(at) | Self::ContextPath(at) => at(config).clone(),
@@ -63,6 +66,8 @@ impl Field {
             Self::Duration(at) => value::print_duration(*at(config)),
             Self::Bytes(at) => value::print_bytes(*at(config)),
             Self::Count(at) => at(config).to_string(),
+            Self::Secret(at) if at(config).expose().is_empty() => String::new(),
+            Self::Secret(_) => value::HIDDEN.to_owned(),
         }
     }
 }
@@ -97,6 +102,7 @@ keys! {
         port SW_AGENT_GRPC_PORT Port "Its port" => agent_grpc.listen.port;
         advertised_host SW_AGENT_GRPC_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_grpc.advertised_host;
         max_message_size SW_AGENT_GRPC_MAX_MESSAGE_SIZE Bytes "The largest message an agent may send" => agent_grpc.max_message_size;
+        authentication SW_AUTHENTICATION Secret "The token agents have to send (their `agent.authentication`); empty: none" => agent_grpc.authentication;
     }
     agent_jetty.jetty {
         host SW_AGENT_JETTY_HOST Host "Where agents register over HTTP" => agent_jetty.listen.host;
@@ -104,6 +110,7 @@ keys! {
         context_path SW_AGENT_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => agent_jetty.context_path;
         advertised_host SW_AGENT_JETTY_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_jetty.advertised_host;
         max_body_size SW_AGENT_JETTY_MAX_BODY_SIZE Bytes "The largest request body" => agent_jetty.max_body_size;
+        authentication SW_AGENT_JETTY_AUTHENTICATION Secret "The token agents have to send over HTTP, as the header `authentication`; empty: none" => agent_jetty.authentication;
     }
     ui.jetty {
         host SW_UI_JETTY_HOST Host "Query API, probes, metrics" => ui.listen.host;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::keys::{KEYS, Key};
+use super::keys::{Field, KEYS, Key};
 use super::{Config, DEFAULTS, Error, Problem, advertise, check, document, layers};
 
 /// Where a configuration comes from.
@@ -70,7 +70,10 @@ pub fn load(sources: Sources) -> Result<Loaded, Error> {
             continue;
         };
         if let Err(allowed) = key.field.set(&mut config, &text) {
-            let message = format!("{text:?} is not allowed; allowed: {allowed}");
+            let message = match key.field {
+                Field::Secret(_) => format!("its value is not allowed; allowed: {allowed}"),
+                _ => format!("{text:?} is not allowed; allowed: {allowed}"),
+            };
             problems.push(Problem {
                 origin: Some(origin),
                 key: key.path(),

@@ -80,10 +80,6 @@ pub(super) const WITHOUT_PART: &[&str] = &[
 /// Keys of upstream that must not be ignored silently, and why there is nothing to set.
 pub(super) const REFUSED: &[(&str, &str)] = &[
     (
-        "agent_gRPC.gRPC.authentication",
-        "authentication is not built yet; without the key every agent that reaches the port is served",
-    ),
-    (
         "agent_gRPC.gRPC.ssl_cert_chain_file",
         "TLS is not built yet; put a TLS proxy in front of the port",
     ),

@@ -6,7 +6,8 @@ use super::modules::MODULES;
 use super::{Config, DEFAULTS, document, placeholder};
 
 impl Config {
-    /// The effective configuration as a file that loads to the same configuration.
+    /// The effective configuration as a file that loads to the same configuration, once the secrets, which are hidden, are
+    /// written in.
     #[must_use]
     pub fn to_yaml(&self) -> String {
         let mut config = self.clone();
@@ -25,6 +26,7 @@ impl Config {
                     Field::Host(_)
                     | Field::AdvertisedHost(_)
                     | Field::ContextPath(_)
+                    | Field::Secret(_)
                     | Field::Directory(_) => quoted(&text),
                 };
                 yaml.push_str(&format!("    {}: {value}\n", key.name));

@@ -135,6 +135,21 @@ fn the_outer_contract_of_the_defaults_holds() {
 }
 
 #[test]
+fn a_token_is_never_shown_and_what_is_shown_is_no_token() {
+    let config = loaded("", &[("SW_AUTHENTICATION", "s3cret")]).config;
+    assert_eq!(config.agent_grpc.authentication.expose(), "s3cret");
+    let shown = format!("{config:?} {}", config.to_yaml());
+    assert!(!shown.contains("s3cret"), "{shown}");
+    let found = problems(&config.to_yaml(), &[]);
+    assert!(
+        found[0].contains("agent_gRPC.gRPC.authentication"),
+        "{found:?}"
+    );
+    let found = problems("", &[("SW_AUTHENTICATION", "two words")]);
+    assert!(!found[0].contains("two words"), "{found:?}");
+}
+
+#[test]
 fn a_file_of_3_2_6_works_as_it_is() {
     let loaded = loaded(OF_3_2_6, &[]);
     assert_eq!(loaded.config.agent_grpc.advertised_host, "localhost");
@@ -238,7 +253,7 @@ agent_grpc: {gRPC: {}}
 liveness: {default: {silent_after: 120, tick: [1s]}}
 server: {standard: {}}
 register: {default: {deadline: '${NOBODY}', queueCapacity: 1, queue_capacity: 2}}
-agent_gRPC: {gRPC: {authentication: s3cret}}
+agent_gRPC: {gRPC: {ssl_cert_chain_file: a.pem}}
 mail: {smtp: {}}
 ui: 5
 ";
@@ -249,7 +264,7 @@ ui: 5
         "my.yml: server.standard: unknown provider; allowed: default",
         "my.yml: register.default.deadline: the variable NOBODY is not set",
         "my.yml: register.default.queue_capacity: is given twice",
-        "my.yml: agent_gRPC.gRPC.authentication: authentication is not built yet",
+        "my.yml: agent_gRPC.gRPC.ssl_cert_chain_file: TLS is not built yet",
         "my.yml: mail: unknown module; allowed: naming, remote,",
         "my.yml: ui: providers have to stand below it",
         "my.yml: naming.jetty.port: \"abc\" is not allowed; allowed: a port, 0 to 65535",

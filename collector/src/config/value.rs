@@ -98,6 +98,21 @@ pub(super) fn parse_count(text: &str) -> Result<usize, &'static str> {
         .ok_or("a whole number above zero")
 }
 
+/// What is shown in the place of a secret.
+pub(super) const HIDDEN: &str = "***";
+
+/// What an HTTP header can carry, or nothing.
+pub(super) fn parse_token(text: &str) -> Result<String, &'static str> {
+    if text == HIDDEN {
+        return Err("the token itself, not what is shown in its place");
+    }
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits and signs of ASCII, without spaces")
+    }
+}
+
 /// In the largest unit that is exact.
 pub(super) fn print_duration(value: Duration) -> String {
     let millis = value.as_millis();
@@ -151,6 +166,16 @@ mod tests {
         }
         for text in ["", "a", "//", "/a b", "/{id}", "/*x", "/a?b"] {
             assert!(parse_context_path(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_what_a_header_can_carry() {
+        for token in ["", "s3cret-/+=", "$2y$10"] {
+            assert_eq!(parse_token(token).unwrap(), token);
+        }
+        for text in [HIDDEN, "two words", "tab\t", "pässword", "line\n"] {
+            assert!(parse_token(text).is_err(), "{text}");
         }
     }
 

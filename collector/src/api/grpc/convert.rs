@@ -55,9 +55,10 @@ pub(super) fn service_instance_id(raw: i32) -> Result<InstanceId, Fault> {
     })
 }
 
-/// The version of the agent that calls, which Java agents tell since 6.3.
+/// The version of the agent that calls, which Java agents tell since 6.3, unless they run without the manifest that has it.
 pub(super) fn agent_version(metadata: &MetadataMap) -> Option<&str> {
-    metadata.get(AGENT_VERSION)?.to_str().ok()
+    let version = metadata.get(AGENT_VERSION)?.to_str().ok()?;
+    (version != "UNKNOWN").then_some(version)
 }
 
 /// Whether an agent that holds ids gives them up when it is told `ServiceMetadataReset`: Java agents since 6.3 do, which is

@@ -15,6 +15,7 @@ use axum::{
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
 use rollcall_domain::inventory::Properties;
+use tokio_util::sync::CancellationToken;
 use tonic::{
     Response, Status, Streaming, async_trait,
     body::Body as Reply,
@@ -46,11 +47,15 @@ mod sender;
 mod table;
 
 /// Every call of the table under each of its paths.
-pub(super) fn router(services: &Services, max_message_size: usize) -> Router {
+pub(super) fn router(
+    services: &Services,
+    max_message_size: usize,
+    stop: &CancellationToken,
+) -> Router {
     let mut router = Router::new();
     for quiet in CALLS {
         for path in quiet.paths {
-            let handler = Handler::new(services, quiet, path);
+            let handler = Handler::new(services, quiet, path, stop.clone());
             let answer = move |request: Request<Body>| handler.answer(request, max_message_size);
             router = router.route(&format!("/{path}"), post(answer));
         }
@@ -67,10 +72,16 @@ struct Handler {
     segments: Segments,
     calls: Call,
     dropped: Counter,
+    stop: CancellationToken,
 }
 
 impl Handler {
-    fn new(services: &Services, quiet: &'static Quiet, path: &'static str) -> Self {
+    fn new(
+        services: &Services,
+        quiet: &'static Quiet,
+        path: &'static str,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             quiet,
             heartbeat: services.heartbeat.clone(),
@@ -78,6 +89,7 @@ impl Handler {
             segments: Segments::new(services),
             calls: services.metrics.call(Protocol::Grpc, path),
             dropped: services.metrics.dropped(quiet.dropped),
+            stop,
         }
     }
 
@@ -88,13 +100,15 @@ impl Handler {
             .await
     }
 
+    /// Takes messages until the agent has no more, or the collector stops: some agents hold one stream open for good.
     async fn take_all(
         &self,
         metadata: &MetadataMap,
         mut messages: Streaming<Bytes>,
     ) -> Result<(), Refusal> {
         let resettable = convert::is_resettable(metadata);
-        while let Some(message) = messages.message().await? {
+        while let Some(next) = self.stop.run_until_cancelled(messages.message()).await {
+            let Some(message) = next? else { break };
             if let Err(error) = self.take(&message, resettable).await {
                 // Its sender can do nothing about it, and has calls that will tell it.
                 tracing::debug!(%error, call = self.quiet.paths[0], "not taken as a sign of life");

@@ -5,6 +5,7 @@ mod fixture;
 mod limits;
 mod quiet;
 mod segments;
+mod token;
 mod unassigned;
 mod v6;
 mod v8;

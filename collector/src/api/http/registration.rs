@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::header::CONTENT_TYPE,
+    http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{MethodRouter, post},
 };
@@ -24,6 +24,7 @@ use super::{
     refusal::{self, Refusal},
 };
 use crate::{
+    api::Token,
     metrics::{Outcome, Protocol},
     service::{
         Services,
@@ -47,7 +48,26 @@ struct Face {
 type Answer = Result<(Outcome, Response), Refusal>;
 
 /// The registration face below `context_path`.
-pub fn router(services: &Services, limits: &Limits, context_path: &str) -> Router {
+/// With a token, for those who send it as the header `authentication`; others are answered 403.
+pub fn router(
+    services: &Services,
+    limits: &Limits,
+    context_path: &str,
+    token: Option<Token>,
+) -> Router {
+    let router = routes(services, limits, context_path);
+    match token {
+        Some(token) => token.guard(router, services.metrics.denied(Protocol::Http), denied),
+        None => router,
+    }
+}
+
+fn denied() -> Response {
+    let message = "is not the token of this collector";
+    Refusal::new(StatusCode::FORBIDDEN, "authentication", message).into_response()
+}
+
+fn routes(services: &Services, limits: &Limits, context_path: &str) -> Router {
     let face = Arc::new(Face {
         services: services.clone(),
         limits: *limits,

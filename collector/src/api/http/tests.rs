@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{Limits, admin, below, naming, not_found, registration};
-use crate::service::testing::Fixture;
+use crate::{api::Token, service::testing::Fixture};
 
 mod named;
 mod query;
 mod register;
+mod token;
 mod wire;
 
 /// All faces of a collector on a store in memory.
@@ -49,10 +50,14 @@ impl Collector {
     }
 
     fn below(fixture: Fixture, context_path: &str) -> Self {
+        Self::guarded(fixture, context_path, None)
+    }
+
+    fn guarded(fixture: Fixture, context_path: &str, token: Option<Token>) -> Self {
         let closing = CancellationToken::new();
         let services = &fixture.services;
         let router = naming(services, context_path)
-            .merge(registration(services, &limits(), context_path))
+            .merge(registration(services, &limits(), context_path, token))
             .merge(admin(services, &limits(), closing.clone()))
             .fallback(not_found);
         Self {

@@ -1,13 +1,26 @@
 //! A collector without sockets, on a store in memory.
 
-use axum::Router;
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode},
+};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use rollcall_proto::{
     application::Application, common::SpanType, instance::ApplicationInstance,
     service_name::ServiceNameElement,
 };
 
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use tower::ServiceExt as _;
+
 use crate::{
-    api::grpc::{Config, router},
+    api::{
+        Token,
+        grpc::{Config, router},
+    },
     service::{Services, testing::Fixture},
 };
 
@@ -45,8 +58,15 @@ impl Collector {
     }
 
     pub(super) fn router(&self) -> Router {
-        let max_message_size = MAX_MESSAGE_SIZE;
-        router(&self.services, Config { max_message_size })
+        self.router_with(None, CancellationToken::new())
+    }
+
+    pub(super) fn router_with(&self, token: Option<Token>, stop: CancellationToken) -> Router {
+        let config = Config {
+            max_message_size: MAX_MESSAGE_SIZE,
+            token,
+        };
+        router(&self.services, config, stop)
     }
 }
 
@@ -70,4 +90,33 @@ pub(super) fn name(application: i32, side: SpanType, name: &str) -> ServiceNameE
         application_id: application,
         src_span_type: side.into(),
     }
+}
+
+/// One message in a frame: not compressed, and so long.
+pub(super) fn frame(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap();
+    [&[0][..], &length.to_be_bytes(), message].concat()
+}
+
+/// A call with a body of any bytes: its status, from the trailers or from the headers where there are no trailers, and the
+/// bytes of the answer.
+pub(super) async fn call(
+    router: Router,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> (Code, Bytes) {
+    let mut request = Request::post(path).header("content-type", "application/grpc");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.into()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    let status =
+        |headers: &HeaderMap| Some(Code::from_bytes(headers.get("grpc-status")?.as_bytes()));
+    let told = status(response.headers());
+    let answer = response.into_body().collect().await.unwrap();
+    let told = told.or_else(|| status(answer.trailers()?));
+    (told.unwrap(), answer.to_bytes())
 }

@@ -1,46 +1,18 @@
 //! Bytes that no agent sends.
 
-use axum::{
-    Router,
-    body::Body,
-    http::{HeaderMap, Request, StatusCode},
-};
-use http_body_util::BodyExt;
-use tower::ServiceExt;
+use axum::{Router, http::HeaderMap};
+use tonic::Code;
 
-use super::fixture::{Collector, MAX_MESSAGE_SIZE};
+use super::fixture::{self, Collector, MAX_MESSAGE_SIZE, frame};
 use crate::api::grpc::not_found;
 
 const REGISTER: &str = "/ApplicationRegisterService/register";
 
-const OK: &str = "0";
-const INVALID_ARGUMENT: &str = "3";
-const OUT_OF_RANGE: &str = "11";
-const UNIMPLEMENTED: &str = "12";
-const INTERNAL: &str = "13";
-
-/// One message in a frame: not compressed, and so long.
-fn frame(message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len()).unwrap();
-    [&[0][..], &length.to_be_bytes(), message].concat()
-}
-
-/// The status of a call with this body, from the trailers or from the headers where there are no trailers.
-async fn call(router: Router, path: &str, body: Vec<u8>) -> String {
-    let request = Request::post(path)
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .body(Body::from(body))
-        .unwrap();
-    let response = router.oneshot(request).await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    let status =
-        |headers: &HeaderMap| Some(headers.get("grpc-status")?.to_str().unwrap().to_owned());
-    if let Some(status) = status(response.headers()) {
-        return status;
-    }
-    let body = response.into_body().collect().await.unwrap();
-    status(body.trailers().unwrap()).unwrap()
+/// The status of a call with this body.
+async fn call(router: Router, path: &str, body: Vec<u8>) -> Code {
+    fixture::call(router, path, &[("te", "trailers")], body)
+        .await
+        .0
 }
 
 #[tokio::test]
@@ -52,11 +24,11 @@ async fn a_message_up_to_the_limit_is_accepted_and_one_above_is_out_of_range() {
     let larger = b"\x0a\x02aa".repeat(MAX_MESSAGE_SIZE / 4 + 1);
     assert_eq!(
         call(collector.router(), REGISTER, frame(&largest)).await,
-        OK
+        Code::Ok
     );
     assert_eq!(
         call(collector.router(), REGISTER, frame(&larger)).await,
-        OUT_OF_RANGE
+        Code::OutOfRange
     );
 }
 
@@ -66,7 +38,7 @@ async fn a_message_that_is_announced_as_huge_is_refused_before_it_is_read() {
     let announced = b"\x00\xff\xff\xff\xff".to_vec();
     assert_eq!(
         call(collector.router(), REGISTER, announced).await,
-        OUT_OF_RANGE
+        Code::OutOfRange
     );
 }
 
@@ -80,7 +52,7 @@ async fn what_is_no_message_is_internal() {
         b"\x08\x01",     // a number instead of a text
     ] {
         let status = call(collector.router(), REGISTER, frame(message)).await;
-        assert_eq!(status, INTERNAL, "{message:x?}");
+        assert_eq!(status, Code::Internal, "{message:x?}");
     }
 }
 
@@ -90,7 +62,7 @@ async fn a_name_above_the_limit_is_an_invalid_argument() {
     let name = [&b"\x0a\x80\x02"[..], &[b'a'; 256]].concat();
     assert_eq!(
         call(collector.router(), REGISTER, frame(&name)).await,
-        INVALID_ARGUMENT
+        Code::InvalidArgument
     );
 }
 
@@ -100,7 +72,7 @@ async fn a_method_that_is_not_served_is_unimplemented() {
     let path = "/InstanceDiscoveryService/nothing";
     assert_eq!(
         call(collector.router(), path, frame(b"")).await,
-        UNIMPLEMENTED
+        Code::Unimplemented
     );
 }
 
@@ -112,7 +84,8 @@ async fn a_service_that_nobody_serves_is_unimplemented_to_grpc_alone() {
     assert!(not_found(&headers).is_none());
     headers.insert("content-type", "application/grpc+proto".parse().unwrap());
     let refusal = not_found(&headers).unwrap();
-    assert_eq!(refusal.headers()["grpc-status"], UNIMPLEMENTED);
+    let status = Code::from_bytes(refusal.headers()["grpc-status"].as_bytes());
+    assert_eq!(status, Code::Unimplemented);
 }
 
 #[tokio::test]
@@ -122,6 +95,6 @@ async fn a_body_that_ends_too_early_is_internal() {
     for length in 0..whole.len() {
         let cut = whole[..length].to_vec();
         let status = call(collector.router(), REGISTER, cut).await;
-        assert_eq!(status, INTERNAL, "{length} bytes of {}", whole.len());
+        assert_eq!(status, Code::Internal, "{length} bytes of {}", whole.len());
     }
 }

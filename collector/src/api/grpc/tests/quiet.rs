@@ -1,12 +1,14 @@
 //! Everything else that agents of 6.x and later call.
 
 use axum::body::Body;
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http_body_util::StreamBody;
 use rollcall_domain::{InstanceId, liveness::Signal};
 use rollcall_proto::management::{InstancePingPkg, v3::ManagementServiceClient};
-use tower::ServiceExt as _;
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
 
-use super::fixture::{Collector, MAX_MESSAGE_SIZE};
+use super::fixture::{self, Collector, MAX_MESSAGE_SIZE, frame};
 
 /// Sends messages as one request, and gives the status of the call and the bytes of the answer.
 async fn call(
@@ -14,30 +16,20 @@ async fn call(
     path: &str,
     messages: &[&[u8]],
     version: &str,
-) -> (i32, Vec<u8>) {
-    let mut body = Vec::new();
-    for message in messages {
-        body.push(0);
-        body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
-        body.extend_from_slice(message);
-    }
-    let mut request = http::Request::post(path).header("content-type", "application/grpc");
-    if !version.is_empty() {
-        request = request.header("agent-version", version);
-    }
-    let request = request.body(Body::from(body)).unwrap();
-    let response = collector.router().oneshot(request).await.unwrap();
-    assert_eq!(response.status(), 200, "{path}");
-    let told = response.headers().get("grpc-status").cloned();
-    let answer = response.into_body().collect().await.unwrap();
-    let status = told.or_else(|| answer.trailers()?.get("grpc-status").cloned());
-    let status = status.unwrap().to_str().unwrap().parse().unwrap();
-    (status, answer.to_bytes().to_vec())
+) -> (Code, Bytes) {
+    let version = [("agent-version", version)];
+    let headers = if version[0].1.is_empty() {
+        &[][..]
+    } else {
+        &version
+    };
+    let body: Vec<u8> = messages.iter().flat_map(|message| frame(message)).collect();
+    fixture::call(collector.router(), path, headers, body).await
 }
 
 /// OK, and one empty message.
-fn calm() -> (i32, Vec<u8>) {
-    (0, vec![0; 5])
+fn calm() -> (Code, Bytes) {
+    (Code::Ok, frame(b"").into())
 }
 
 fn id(raw: i32) -> InstanceId {
@@ -268,5 +260,21 @@ async fn a_message_above_the_limit_is_refused() {
     let message = vec![0; MAX_MESSAGE_SIZE + 1];
     let path = "/skywalking.v3.LogReportService/collect";
     let (status, _) = call(&collector, path, &[&message], "").await;
-    assert_eq!(status, i32::from(tonic::Code::OutOfRange));
+    assert_eq!(status, Code::OutOfRange);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_held_open_is_answered_when_the_collector_stops() {
+    let collector = Collector::start();
+    let stop = CancellationToken::new();
+    let router = collector.router_with(None, stop.clone());
+    let held = Body::new(StreamBody::new(futures_util::stream::pending::<
+        Result<http_body::Frame<Bytes>, std::io::Error>,
+    >()));
+    let path = "/skywalking.v3.TraceSegmentReportService/collect";
+    let mut answer = std::pin::pin!(fixture::call(router, path, &[], held));
+    let early = futures_util::poll!(answer.as_mut());
+    assert!(early.is_pending(), "{early:?}");
+    stop.cancel();
+    assert_eq!(answer.await, calm());
 }

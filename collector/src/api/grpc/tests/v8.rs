@@ -103,6 +103,21 @@ async fn properties_are_kept_until_others_are_told() {
 }
 
 #[tokio::test]
+async fn a_version_that_the_agent_does_not_know_is_not_told() {
+    let collector = Collector::start();
+    let mut client = management::v3::ManagementServiceClient::new(collector.router());
+    let mut told = Request::new(properties([("language", "java")]));
+    let version = "UNKNOWN".parse().unwrap();
+    told.metadata_mut().insert("agent-version", version);
+    client.report_instance_properties(told).await.unwrap();
+    let properties = first_instance(&collector).instance.properties;
+    assert_eq!(
+        properties.iter().collect::<Vec<_>>(),
+        [("language", "java")]
+    );
+}
+
+#[tokio::test]
 async fn an_empty_name_is_refused_by_its_name() {
     let collector = Collector::start();
     let mut client = management::v3::ManagementServiceClient::new(collector.router());

@@ -10,7 +10,7 @@ use rollcall_domain::{
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::api::properties::AGENT_VERSION;
+use crate::api::properties;
 use crate::service::roster::{ApplicationStatus, InstanceStatus, Tally};
 
 /// An application.
@@ -129,7 +129,7 @@ impl<'a> Instance<'a> {
                 Generation::V8 => "8.x",
             }),
             language: instance.properties.get("language"),
-            agent_version: instance.properties.get(AGENT_VERSION),
+            agent_version: properties::agent_version(&instance.properties),
             properties: Told(&instance.properties),
         }
     }
