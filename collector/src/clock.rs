@@ -54,15 +54,4 @@ impl Clock {
         let offset = moment.millis() - self.now().millis();
         Timestamp::from_millis(self.wall().millis().saturating_add(offset))
     }
-
-    /// The moment at which the wall clock showed `timestamp`, as it is set now; at the latest, now.
-    #[must_use]
-    pub fn moment_of(&self, timestamp: Timestamp) -> Moment {
-        let age = self
-            .wall()
-            .millis()
-            .saturating_sub(timestamp.millis())
-            .max(0);
-        Moment::from_millis(self.now().millis().saturating_sub(age))
-    }
 }

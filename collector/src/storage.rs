@@ -49,8 +49,24 @@ pub enum Record {
     Seen(Seen),
 }
 
+/// How many records a store holds, of every kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub applications: usize,
+    pub instances: usize,
+    pub operations: usize,
+    pub addresses: usize,
+    pub seen: usize,
+}
+
 /// A durable store of the inventory, owned by the one thread that writes.
 pub trait Storage: std::fmt::Debug + Send + 'static {
+    /// How many records [`Storage::load`] is going to give, so that there is room for them. Reads none of them.
+    ///
+    /// # Errors
+    /// Those of [`Storage::load`].
+    fn counts(&mut self) -> Result<Counts, Error>;
+
     /// Gives every id of every dictionary, and every [`Seen`], to `sink`: each once, as last committed, in no
     /// particular order. They are handed over one by one as they are read, so that a store is never held in memory
     /// twice.

@@ -27,6 +27,12 @@ impl Moment {
         Self(self.0.saturating_add(millis(duration)))
     }
 
+    /// The moment `age` earlier; the far end of time at the most.
+    #[must_use]
+    pub fn before(self, age: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(age)))
+    }
+
     /// How long ago `earlier` was; nothing if it is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

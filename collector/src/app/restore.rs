@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use rollcall_domain::{
     InstanceId,
-    inventory::{self, Allocator, Row},
+    inventory::{self, Allocator, Dictionary, Row},
     liveness::{Counts, LeaseRecord, Lessor, Signal},
 };
 
@@ -42,11 +42,13 @@ pub(super) fn restore(
     clock: &Clock,
     spread: Duration,
 ) -> Result<(), Error> {
-    let now = clock.now();
+    reserve(storage.counts()?, allocator, lessor);
+    let (now, wall) = (clock.now(), clock.wall());
     let lease = |seen: Seen| {
         let stored = LeaseRecord {
             instance: seen.instance,
-            last_seen: clock.moment_of(seen.last_seen),
+            // By the wall clock as it is set now; at the latest, now.
+            last_seen: now.before(wall.since(seen.last_seen)),
             signal: seen.signal,
             down: seen.down,
         };
@@ -73,6 +75,15 @@ pub(super) fn restore(
         registered.into_iter().for_each(lease);
     }
     Ok(())
+}
+
+/// Makes room for everything before it comes, so that no map grows, and is copied, again and again.
+fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Lessor) {
+    allocator.reserve(Dictionary::Applications, counts.applications);
+    allocator.reserve(Dictionary::Instances, counts.instances);
+    allocator.reserve(Dictionary::Operations, counts.operations);
+    allocator.reserve(Dictionary::Addresses, counts.addresses);
+    lessor.reserve(counts.instances.max(counts.seen));
 }
 
 /// Rows that are handed over at once, so that handing over costs little.

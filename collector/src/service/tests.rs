@@ -52,6 +52,10 @@ fn gated() -> (Gated, Gate) {
 }
 
 impl Storage for Gated {
+    fn counts(&mut self) -> Result<storage::Counts, storage::Error> {
+        self.inner.counts()
+    }
+
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), storage::Error> {
         self.inner.load(sink)
     }

@@ -10,7 +10,7 @@ use rollcall_domain::{
     liveness::Signal,
 };
 
-use super::{Batch, Record, Seen, Storage};
+use super::{Batch, Counts, Record, Seen, Storage};
 
 /// Opens the one store of a test, again and again. What an earlier `open` gave has been dropped by then.
 pub(super) trait Provider {
@@ -48,12 +48,22 @@ pub(super) use contract;
 /// The contents of a store, comparable.
 pub(super) type Contents = BTreeMap<(u8, i32), Record>;
 
-/// Everything that `storage` gives; each id once.
+/// Everything that `storage` gives: each id once, and as many as it counts.
 pub(super) fn contents(storage: &mut impl Storage) -> Contents {
+    let counts = storage.counts().unwrap();
     let mut contents = Contents::new();
     storage
         .load(&mut |record| assert_eq!(contents.insert(key(&record), record), None, "given twice"))
         .unwrap();
+    let given = |kind| contents.keys().filter(|(other, _)| *other == kind).count();
+    let expected = Counts {
+        applications: given(0),
+        instances: given(1),
+        operations: given(2),
+        addresses: given(3),
+        seen: given(4),
+    };
+    assert_eq!(counts, expected);
     contents
 }
 

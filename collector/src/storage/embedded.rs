@@ -60,13 +60,14 @@ mod tests;
 use std::{fs::File, io, path::PathBuf};
 
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, StorageBackend,
-    TableDefinition, TableHandle as _, WriteTransaction, backends::FileBackend,
+    Builder, Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _,
+    ReadableTableMetadata as _, StorageBackend, TableDefinition, TableHandle as _,
+    WriteTransaction, backends::FileBackend,
 };
 use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row};
 
 use self::{directory::Directory, format::Entry};
-use super::{Batch, Error, Record, Storage};
+use super::{Batch, Counts, Error, Record, Storage};
 
 type Table = TableDefinition<'static, i32, &'static [u8]>;
 
@@ -184,6 +185,18 @@ fn version(database: &Database) -> Result<Option<u32>, redb::Error> {
 }
 
 impl Storage for Embedded {
+    fn counts(&mut self) -> Result<Counts, Error> {
+        let transaction = self.database.begin_read().map_err(|e| self.engine(e))?;
+        let count = |table| count(&transaction, table).map_err(|e| self.engine(e));
+        Ok(Counts {
+            applications: count(APPLICATIONS)?,
+            instances: count(INSTANCES)?,
+            operations: count(OPERATIONS)?,
+            addresses: count(ADDRESSES)?,
+            seen: count(SEEN)?,
+        })
+    }
+
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         let transaction = self.database.begin_read().map_err(|e| self.engine(e))?;
         let from = &transaction;
@@ -248,6 +261,13 @@ impl Embedded {
     fn engine(&self, error: impl Into<redb::Error>) -> Error {
         failure::engine(&self.store, error)
     }
+}
+
+/// How many entries a table has: the engine keeps the number next to the table's root.
+fn count(transaction: &ReadTransaction, table: Table) -> Result<usize, redb::Error> {
+    let entries = transaction.open_table(table)?.len()?;
+    // Keyed by `i32`, no table has more entries than a usize can say.
+    Ok(usize::try_from(entries).unwrap_or(usize::MAX))
 }
 
 /// Leaves a table alone that has no entries to write: opening one costs pages in the commit.

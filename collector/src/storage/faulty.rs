@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Batch, Error, Record, Storage};
+use super::{Batch, Counts, Error, Record, Storage};
 
 /// Passes everything on to another storage until its n-th commit, which fails, as does every later one.
 #[derive(Debug)]
@@ -25,6 +25,10 @@ impl<S: Storage> Faulty<S> {
 }
 
 impl<S: Storage> Storage for Faulty<S> {
+    fn counts(&mut self) -> Result<Counts, Error> {
+        self.inner.counts()
+    }
+
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         self.inner.load(sink)
     }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId, inventory::Row};
 
-use super::{Batch, Error, Record, Seen, Storage};
+use super::{Batch, Counts, Error, Record, Seen, Storage};
 
 /// A store in memory. Clones share their contents, so a clone is how a test "opens the store again".
 #[derive(Clone, Debug, Default)]
@@ -37,6 +37,23 @@ impl Id {
 }
 
 impl Storage for Memory {
+    fn counts(&mut self) -> Result<Counts, Error> {
+        let contents = self.0.lock();
+        let mut counts = Counts {
+            seen: contents.seen.len(),
+            ..Counts::default()
+        };
+        for id in contents.rows.keys() {
+            *match id {
+                Id::Application(_) => &mut counts.applications,
+                Id::Instance(_) => &mut counts.instances,
+                Id::Operation(_) => &mut counts.operations,
+                Id::Address(_) => &mut counts.addresses,
+            } += 1;
+        }
+        Ok(counts)
+    }
+
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         let contents = self.0.lock();
         for row in contents.rows.values() {
