@@ -7,6 +7,7 @@
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::Router;
+use hyper_util::service::TowerToHyperService;
 use rollcall_domain::{
     inventory::{Allocator, Limits},
     liveness::{Lessor, Terms},
@@ -311,7 +312,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// What a listener with these faces answers, and what it refuses.
-    fn service(&self, faces: Faces) -> FastPath<Budgeted<Router>> {
+    fn service(&self, faces: Faces) -> FastPath<TowerToHyperService<Budgeted<Router>>> {
         let Self {
             config,
             services,
@@ -354,7 +355,8 @@ impl Builder<'_> {
         }
         let router = router.fallback(api::not_found);
         let naming = faces.naming.then_some(&*config.naming.context_path);
-        FastPath::new(services, naming, budget.guard(router, largest))
+        let router = TowerToHyperService::new(budget.guard(router, largest));
+        FastPath::new(services, naming, router)
     }
 }
 

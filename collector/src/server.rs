@@ -19,12 +19,11 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service;
 use tracing::{debug, info};
 
 mod accept;
@@ -32,6 +31,7 @@ mod budget;
 mod protocol;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 use self::accept::Acceptor;
 use self::protocol::Protocols;
@@ -277,8 +277,7 @@ impl Connection {
             None => return, // nothing was asked yet
         };
         let builder = self.protocols.builder(protocol);
-        let mut connection =
-            pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)));
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut ended = tokio::select! {
             biased;
             result = connection.as_mut() => Some(result),

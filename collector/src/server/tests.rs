@@ -9,6 +9,7 @@ use http::{Request, Version};
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -55,11 +56,12 @@ async fn start(limits: Limits, grace: Duration) -> Running {
         .route("/", get(|| async { "here" }))
         .route("/slow", get(slow))
         .with_state((permits.clone(), reached.clone()));
+    let service = TowerToHyperService::new(router);
     let bound = bind("127.0.0.1", 0).await.unwrap();
     let (address, stats, cancel) = (bound.address(), bound.stats(), CancellationToken::new());
     let stop = cancel.clone();
     let served =
-        tokio::task::spawn_local(async move { bound.serve(router, &limits, grace, stop).await });
+        tokio::task::spawn_local(async move { bound.serve(service, &limits, grace, stop).await });
     Running {
         address,
         stats,

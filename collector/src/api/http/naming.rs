@@ -6,18 +6,19 @@
 use std::{
     future::{Ready, ready},
     sync::Arc,
-    task::{Context, Poll},
 };
 
 use axum::{
     Router,
     body::Body,
     extract::State,
-    http::{HeaderMap, Method, Request, Response, header::CONTENT_TYPE},
+    http::{Method, Request, Response, header::CONTENT_TYPE},
     routing::get,
 };
-use futures_util::future::Either;
-use tower::Service;
+use bytes::Bytes;
+use futures_util::future::{Either, MapOk, TryFutureExt as _};
+use http_body_util::{self as body, Full};
+use hyper::service::Service;
 
 use super::{below, json::JSON, refusal};
 use crate::{
@@ -42,7 +43,6 @@ struct Route {
     path: String,
     list: List,
     call: Call,
-    headers: HeaderMap,
     naming: Handle,
 }
 
@@ -57,12 +57,15 @@ pub fn router(services: &Services, context_path: &str) -> Router {
         .method_not_allowed_fallback(refusal::wrong_method)
 }
 
-async fn answer(State(route): State<Arc<Route>>) -> Response<Body> {
+async fn answer(State(route): State<Arc<Route>>) -> Response<Full<Bytes>> {
     route.answer()
 }
 
+/// What is answered: a list as it is, or whatever the router makes.
+type Answer = body::Either<Full<Bytes>, Body>;
+
 /// Answers the `GET`s of the naming face itself and passes everything else on, so that they do not pay for the router
-/// that a listener shares among its faces.
+/// that a listener shares among its faces: not even for a clone of it or a body in a box.
 #[derive(Clone, Debug)]
 pub struct FastPath<S> {
     inner: S,
@@ -86,22 +89,24 @@ impl<S, B> Service<Request<B>> for FastPath<S>
 where
     S: Service<Request<B>, Response = Response<Body>>,
 {
-    type Response = Response<Body>;
+    type Response = Response<Answer>;
     type Error = S::Error;
-    type Future = Either<Ready<Result<Response<Body>, S::Error>>, S::Future>;
+    type Future = Either<
+        Ready<Result<Response<Answer>, S::Error>>,
+        MapOk<S::Future, fn(Response<Body>) -> Response<Answer>>,
+    >;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&self, request: Request<B>) -> Self::Future {
         let asked = request.uri().path();
         let route = self.routes.iter().find(|route| route.path == asked);
         match route {
             Some(route) if request.method() == Method::GET => {
-                Either::Left(ready(Ok(route.answer())))
+                Either::Left(ready(Ok(route.answer().map(Answer::Left))))
             }
-            _ => Either::Right(self.inner.call(request)),
+            _ => {
+                let boxed = |response: Response<Body>| response.map(Answer::Right);
+                Either::Right(self.inner.call(request).map_ok(boxed))
+            }
         }
     }
 }
@@ -109,10 +114,10 @@ where
 // === impl Route ===
 
 impl Route {
-    fn answer(&self) -> Response<Body> {
+    fn answer(&self) -> Response<Full<Bytes>> {
         self.call.count(Outcome::Ok);
-        let mut response = Response::new(Body::from(self.naming.body(self.list)));
-        *response.headers_mut() = self.headers.clone();
+        let mut response = Response::new(Full::new(self.naming.body(self.list)));
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
         response
     }
 }
@@ -123,7 +128,6 @@ fn routes(services: &Services, context_path: &str) -> impl Iterator<Item = Route
         path: below(context_path, path),
         list,
         call: count(&services.metrics, path),
-        headers: HeaderMap::from_iter([(CONTENT_TYPE, JSON)]),
         naming: services.naming.clone(),
     })
 }

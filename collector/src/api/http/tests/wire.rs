@@ -30,15 +30,15 @@ impl Collector {
     async fn listen(self) -> Listening {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = FastPath::new(&self.fixture.services, Some("/"), self.router.clone());
+        let router = TowerToHyperService::new(self.router.clone());
+        let service = FastPath::new(&self.fixture.services, Some("/"), router);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let service = TowerToHyperService::new(service.clone());
                 let connection =
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service.clone());
                 connections.spawn(async move { connection.await.unwrap() });
             }
         });
