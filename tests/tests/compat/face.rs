@@ -1,8 +1,8 @@
-//! One question and one answer for what three protocols say in their own ways.
+//! One question and one answer for what each generation says in its own way.
 
 use rollcall_tests::process::Collector;
 
-use crate::{grpc, http};
+use crate::{grpc, http, v6, v8};
 
 /// A way to speak to a collector.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +11,10 @@ pub(crate) enum Face {
     V3,
     /// gRPC, in the spelling of 5.x.
     V5,
+    /// gRPC, by the calls of 6.x.
+    V6,
+    /// gRPC, by the calls of 8.x: names alone.
+    V8,
     /// HTTP with JSON.
     Http,
 }
@@ -24,6 +28,7 @@ pub(crate) enum Ask {
     Names(Vec<Name>),
     Addresses(Vec<String>),
     Segment(Sender),
+    Named { service: String, instance: String },
 }
 
 /// What a collector answers. A key without an id is not in it.
@@ -60,16 +65,20 @@ pub(crate) struct Sender {
 /// A client of one face.
 pub(crate) enum Client {
     Grpc(grpc::Client),
+    V6(v6::Client),
+    V8(v8::Client),
     Http(Box<http::Client>),
 }
 
 impl Face {
-    pub(crate) const ALL: [Self; 3] = [Self::V3, Self::V5, Self::Http];
+    pub(crate) const ALL: [Self; 5] = [Self::V3, Self::V5, Self::V6, Self::V8, Self::Http];
 
     pub(crate) async fn client(self, collector: &Collector) -> Client {
         match self {
             Self::V3 => Client::Grpc(grpc::Client::connect(collector, grpc::Spelling::V3).await),
             Self::V5 => Client::Grpc(grpc::Client::connect(collector, grpc::Spelling::V5).await),
+            Self::V6 => Client::V6(v6::Client::connect(collector).await),
+            Self::V8 => Client::V8(v8::Client::connect(collector).await),
             Self::Http => Client::Http(Box::new(http::Client::new(collector))),
         }
     }
@@ -80,6 +89,8 @@ impl Client {
     pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
         match self {
             Self::Grpc(client) => client.ask(ask).await,
+            Self::V6(client) => client.ask(ask).await,
+            Self::V8(client) => client.ask(ask).await,
             Self::Http(client) => Some(client.ask(ask).await),
         }
     }

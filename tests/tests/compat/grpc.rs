@@ -1,4 +1,4 @@
-//! The questions over gRPC, in the spelling of either generation.
+//! The questions over gRPC, in the spelling of 3.2.6 or of 5.x.
 
 use prost::Message;
 use rollcall_proto::{
@@ -56,6 +56,7 @@ impl Client {
             (Ask::Addresses(_), Spelling::V3) => None,
             (Ask::Addresses(addresses), Spelling::V5) => Some(self.addresses(addresses).await),
             (Ask::Segment(sender), _) => Some(self.segment(*sender).await),
+            (Ask::Named { .. }, _) => None,
         }
     }
 
@@ -147,29 +148,41 @@ impl Client {
                 ..v3::TraceSegmentObject::default()
             }
             .encode_to_vec(),
-            Spelling::V5 => v5::TraceSegmentObject {
-                spans: vec![v5::SpanObject {
-                    operation_name_id: sender.operation,
-                    ..v5::SpanObject::default()
-                }],
-                application_id: sender.application,
-                application_instance_id: sender.instance,
-                ..v5::TraceSegmentObject::default()
-            }
-            .encode_to_vec(),
+            Spelling::V5 => segment_v5(sender),
         };
-        let upstream = UpstreamSegment {
-            global_trace_ids: vec![UniqueId {
-                id_parts: vec![1, 2, 3],
-            }],
-            segment: segment.into(),
-        };
-        let reply = client.collect(tokio_stream::once(upstream)).await;
+        let reply = client.collect(tokio_stream::once(upstream(segment))).await;
         answer(reply, |_| Answer::Done)
     }
 }
 
-fn answer<T>(reply: Result<Response<T>, Status>, ok: impl FnOnce(T) -> Answer) -> Answer {
+/// A segment in the layout of 5.x, which 6.x and 7.0 kept.
+pub(crate) fn segment_v5(sender: Sender) -> Vec<u8> {
+    v5::TraceSegmentObject {
+        spans: vec![v5::SpanObject {
+            operation_name_id: sender.operation,
+            ..v5::SpanObject::default()
+        }],
+        application_id: sender.application,
+        application_instance_id: sender.instance,
+        ..v5::TraceSegmentObject::default()
+    }
+    .encode_to_vec()
+}
+
+/// A segment in its envelope.
+pub(crate) fn upstream(segment: Vec<u8>) -> UpstreamSegment {
+    UpstreamSegment {
+        global_trace_ids: vec![UniqueId {
+            id_parts: vec![1, 2, 3],
+        }],
+        segment: segment.into(),
+    }
+}
+
+pub(crate) fn answer<T>(
+    reply: Result<Response<T>, Status>,
+    ok: impl FnOnce(T) -> Answer,
+) -> Answer {
     match reply {
         Ok(reply) => ok(reply.into_inner()),
         Err(status) if status.code() == Code::InvalidArgument => Answer::Refused,
@@ -177,7 +190,7 @@ fn answer<T>(reply: Result<Response<T>, Status>, ok: impl FnOnce(T) -> Answer) -
     }
 }
 
-fn pair(mapping: KeyWithIntegerValue) -> (String, i32) {
+pub(crate) fn pair(mapping: KeyWithIntegerValue) -> (String, i32) {
     (mapping.key, mapping.value)
 }
 

@@ -56,6 +56,11 @@ impl Client {
                 let answer = self.post("/segments", json!([segment(*sender)])).await;
                 Self::answer(answer, |_| Answer::Done)
             }
+            Ask::Named { service, instance } => {
+                let ping = json!({"service": service, "serviceInstance": instance});
+                let answer = self.post("/v3/management/keepAlive", ping).await;
+                Self::answer(answer, |_| Answer::Done)
+            }
         }
     }
 

@@ -1,9 +1,12 @@
-//! The faces agree: each case is asked over gRPC as 3.2.6 agents ask, over gRPC as 5.x agents ask, and over HTTP, each time
-//! of a fresh collector, and has one right answer.
+//! The faces agree: each case is asked as agents of every generation ask it, over gRPC and over HTTP, each time of a fresh
+//! collector, and has one right answer. And they do not get in each other's way.
 
 mod face;
 mod grpc;
 mod http;
+mod interleavings;
+mod v6;
+mod v8;
 
 use std::fmt::Debug;
 
@@ -217,6 +220,37 @@ async fn the_ids_of_a_segment_are_adopted_and_never_assigned() {
         ),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn an_instance_that_is_known_by_names_alone_has_an_id_like_all_others() {
+    let named = Ask::Named {
+        service: "a".to_owned(),
+        instance: "i1".to_owned(),
+    };
+    let steps = [
+        (named, Answer::Done),
+        (applications(["a"]), ids([("a", -1)])),
+        (instance(-1, "i1"), Answer::Instance(-1, 1)),
+        (instance(-1, "u1"), Answer::Instance(-1, 2)),
+    ];
+    for by_name in [Face::V8, Face::Http] {
+        for by_id in Face::ALL {
+            let collector = Collector::start().await;
+            let mut by_name = by_name.client(&collector).await;
+            let mut by_id = by_id.client(&collector).await;
+            assert_same(
+                &by_name.ask(&steps[0].0).await,
+                &Some(Answer::Done),
+                "names",
+            );
+            for (ask, right) in &steps[1..] {
+                if let Some(answer) = by_id.ask(ask).await {
+                    assert_same(&answer, right, ask);
+                }
+            }
+        }
+    }
 }
 
 /// An id is the same whichever face asks for it.

@@ -55,11 +55,13 @@ impl Segments {
             return Ok(());
         };
         self.dropped.inc();
-        self.heartbeat.renew(sign).await?;
+        let heard = self.heartbeat.renew(sign).await;
+        // Whoever sent it, the ids in it are in use.
         match &segment {
             Segment::V3(segment) => self.register.adopt(convert::held_v3(segment)).await,
             Segment::V5(segment) => self.register.adopt(convert::held_v5(segment)).await,
-        }
+        }?;
+        heard
     }
 }
 

@@ -226,10 +226,9 @@ impl Face {
     }
 
     /// Segments prove their instances alive and are otherwise dropped. The ids in them were given out once: those this
-    /// collector does not know are adopted.
+    /// collector does not know are adopted. One that makes no sense does not spoil the others.
     async fn segments(self: Arc<Self>, body: Bytes) -> Answer {
         let told: segments::Told = json::parse(&body)?;
-        let service = |error| Refusal::service("", &error);
         for (instance, application) in told.instances {
             let signal = Signal::TraceSegment;
             let sign = Sign {
@@ -237,10 +236,10 @@ impl Face {
                 application,
                 signal,
             };
-            self.services.heartbeat.renew(sign).await.map_err(service)?;
+            skip_unless_passing(self.services.heartbeat.renew(sign).await)?;
         }
         let held = told.held.into_iter();
-        self.services.register.adopt(held).await.map_err(service)?;
+        skip_unless_passing(self.services.register.adopt(held).await)?;
         self.dropped_segments.inc_by(told.count);
         let response = ([(CONTENT_TYPE, json::JSON)], Body::empty()).into_response();
         Ok((Outcome::Ok, response))
@@ -256,6 +255,18 @@ fn in_time<I: Copy>(
     match ids {
         Err(Error::DeadlineExceeded) => Ok(vec![None; count]),
         ids => ids.map_err(|error| Refusal::service(field, &error)),
+    }
+}
+
+/// Goes on after what would be refused again.
+fn skip_unless_passing(taken: Result<(), Error>) -> Result<(), Refusal> {
+    match taken {
+        Err(error) if error.retryable() => Err(Refusal::service("", &error)),
+        Err(error) => {
+            tracing::debug!(%error, "segment not taken as a sign of life");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

@@ -1,0 +1,245 @@
+//! A request of one generation never disturbs the ids of another: whatever all of them ask in whatever order, a key has the
+//! id it was first told with, and no id that somebody brought along or was given is given to another key.
+
+use std::collections::{HashMap, HashSet};
+
+use proptest::{collection::vec, prelude::*, test_runner::Config};
+use rollcall_tests::process::Collector;
+
+use crate::face::{Answer, Ask, Client, Face, Name, Sender};
+
+/// A question whose ids are those of keys that are asked for first.
+#[derive(Clone, Debug)]
+enum Step {
+    Application(String),
+    Instance(String, String),
+    Operation(String, i32, String),
+    Address(String),
+    Named(String, String),
+    /// An id that may never have been given out.
+    Heartbeat(i32),
+    /// Likewise.
+    Segment(Sender),
+}
+
+/// What an id belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Application(String),
+    Instance(i32, String),
+    Operation(i32, i32, String),
+    Address(String),
+}
+
+/// What the answers have said so far.
+#[derive(Default)]
+struct Told {
+    ids: HashMap<Key, i32>,
+    /// Those that were brought along, and are therefore nobody's: the kind of the key, and the id.
+    held: HashSet<(u8, i32)>,
+    /// The applications of instances whose ids were brought along, where a segment told.
+    owners: HashMap<i32, i32>,
+}
+
+fn code() -> impl Strategy<Value = String> {
+    "[ab]".prop_map(|code| format!("app-{code}"))
+}
+
+fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
+    let uuid = || "[xyz]";
+    let application = prop_oneof![-4..0_i32, 1..5_i32];
+    let sender = (application, 1..9_i32, -4..5_i32);
+    let sender = sender.prop_map(|(application, instance, operation)| Sender {
+        application,
+        instance,
+        operation,
+    });
+    let step = prop_oneof![
+        code().prop_map(Step::Application),
+        (code(), uuid()).prop_map(|(code, uuid)| Step::Instance(code, uuid)),
+        (code(), 0..2, "/[pq]").prop_map(|(code, side, name)| Step::Operation(code, side, name)),
+        "db-[12]:1".prop_map(Step::Address),
+        (code(), uuid()).prop_map(|(code, uuid)| Step::Named(code, uuid)),
+        (1..9).prop_map(Step::Heartbeat),
+        sender.prop_map(Step::Segment),
+    ];
+    vec((0..Face::ALL.len(), step), 1..40)
+}
+
+impl Key {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Application(_) => 0,
+            Self::Instance(..) => 1,
+            Self::Operation(..) => 2,
+            Self::Address(_) => 3,
+        }
+    }
+}
+
+impl Told {
+    fn note(&mut self, key: Key, id: i32) {
+        if let Some(before) = self.ids.get(&key) {
+            assert_eq!(id, *before, "{key:?} has another id than before");
+            return;
+        }
+        assert!(
+            !self.is_taken(key.kind(), id),
+            "{key:?} was given {id}, which is another's"
+        );
+        self.ids.insert(key, id);
+    }
+
+    fn hold(&mut self, kind: u8, id: i32) {
+        if id != 0 && !self.is_taken(kind, id) {
+            self.held.insert((kind, id));
+        }
+    }
+
+    /// The application that an instance is known to belong to.
+    fn owner(&self, instance: i32) -> Option<i32> {
+        let given = self.ids.iter().find_map(|(key, id)| match key {
+            Key::Instance(application, _) if *id == instance => Some(*application),
+            _ => None,
+        });
+        given.or_else(|| self.owners.get(&instance).copied())
+    }
+
+    fn is_taken(&self, kind: u8, id: i32) -> bool {
+        let is_reserved = id == 1 && (kind == 0 || kind == 2);
+        let mut given = self.ids.iter();
+        is_reserved
+            || self.held.contains(&(kind, id))
+            || given.any(|(key, given)| key.kind() == kind && *given == id)
+    }
+}
+
+struct Fleet {
+    clients: Vec<Client>,
+    told: Told,
+}
+
+impl Fleet {
+    /// Asks face number `by`, or one that has words for it.
+    async fn ask(&mut self, by: usize, ask: Ask) -> Answer {
+        let faces = self.clients.len();
+        for face in (by..by + faces).map(|face| face % faces) {
+            if let Some(answer) = self.clients[face].ask(&ask).await {
+                return answer;
+            }
+        }
+        panic!("no face can ask {ask:?}")
+    }
+
+    async fn application(&mut self, by: usize, code: String) -> i32 {
+        let answer = self.ask(by, Ask::Applications(vec![code.clone()])).await;
+        let Answer::Ids(ids) = answer else {
+            panic!("{answer:?}")
+        };
+        self.told.note(Key::Application(code), ids[0].1);
+        ids[0].1
+    }
+
+    async fn instance(&mut self, by: usize, application: i32, uuid: String) {
+        let ask = Ask::Instance {
+            application,
+            uuid: uuid.clone(),
+        };
+        let answer = self.ask(by, ask).await;
+        let Answer::Instance(_, id) = answer else {
+            panic!("{answer:?}")
+        };
+        self.told.note(Key::Instance(application, uuid), id);
+    }
+
+    async fn take(&mut self, by: usize, step: Step) {
+        match step {
+            Step::Application(code) => {
+                self.application(by, code).await;
+            }
+            Step::Instance(code, uuid) => {
+                let application = self.application(by, code).await;
+                self.instance(by, application, uuid).await;
+            }
+            Step::Operation(code, span_type, name) => {
+                let application = self.application(by, code).await;
+                let asked = Name {
+                    application,
+                    span_type,
+                    name: name.clone(),
+                };
+                let answer = self.ask(by, Ask::Names(vec![asked])).await;
+                let Answer::Names(ids) = answer else {
+                    panic!("{answer:?}")
+                };
+                self.told
+                    .note(Key::Operation(application, span_type, name), ids[0].1);
+            }
+            Step::Address(address) => {
+                let answer = self.ask(by, Ask::Addresses(vec![address.clone()])).await;
+                let Answer::Ids(ids) = answer else {
+                    panic!("{answer:?}")
+                };
+                self.told.note(Key::Address(address), ids[0].1);
+            }
+            Step::Named(service, instance) => {
+                let ask = Ask::Named {
+                    service: service.clone(),
+                    instance: instance.clone(),
+                };
+                assert_eq!(self.ask(by, ask).await, Answer::Done);
+                let application = self.application(by, service).await;
+                self.instance(by, application, instance).await;
+            }
+            Step::Heartbeat(instance) => {
+                assert_eq!(self.ask(by, Ask::Heartbeat(instance)).await, Answer::Done);
+                self.told.hold(1, instance);
+            }
+            Step::Segment(sender) => {
+                assert_eq!(self.ask(by, Ask::Segment(sender)).await, Answer::Done);
+                let Sender {
+                    application,
+                    instance,
+                    operation,
+                } = sender;
+                let owner = *self.told.owner(instance).get_or_insert(application);
+                self.told.hold(1, instance);
+                self.told.hold(2, operation);
+                // An instance that belongs to another application tells nothing of this one.
+                if owner == application {
+                    self.told.hold(0, application);
+                    self.told.owners.insert(instance, application);
+                }
+            }
+        }
+    }
+}
+
+fn check(steps: Vec<(usize, Step)>) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let collector = Collector::start().await;
+        let mut clients = Vec::new();
+        for face in Face::ALL {
+            clients.push(face.client(&collector).await);
+        }
+        let told = Told::default();
+        let mut fleet = Fleet { clients, told };
+        // Twice, so that every key is asked for again, by another face.
+        for (by, step) in &steps {
+            fleet.take(*by, step.clone()).await;
+        }
+        for (by, step) in steps {
+            fleet.take(by + 1, step).await;
+        }
+    });
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 16, max_shrink_iters: 64, ..Config::default() })]
+
+    #[test]
+    fn no_generation_disturbs_the_ids_of_another(steps in steps()) {
+        check(steps);
+    }
+}

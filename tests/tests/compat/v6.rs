@@ -1,0 +1,143 @@
+//! The questions over gRPC, as 6.x and 7.0 agents that cannot be reset ask them.
+
+use rollcall_proto::register::{
+    Commands, DetectPoint, Endpoint, EndpointMappingElement, Endpoints, NetAddresses,
+    RegisterClient, Service, ServiceInstance, ServiceInstancePingClient, ServiceInstancePingPkg,
+    ServiceInstances, Services,
+};
+use rollcall_proto::trace::UpstreamSegment;
+use rollcall_tests::{grpc as harness, process::Collector};
+use tonic::{Request, client::Grpc, transport::Channel};
+use tonic_prost::ProstCodec;
+
+use crate::{
+    ENTRY, EXIT, LOCAL,
+    face::{Answer, Ask, Name, Sender},
+    grpc::{answer, pair, segment_v5, upstream},
+};
+
+pub(crate) struct Client {
+    channel: Channel,
+    register: RegisterClient<Channel>,
+}
+
+impl Client {
+    pub(crate) async fn connect(collector: &Collector) -> Self {
+        let connection = harness::Client::connect(collector.listeners().grpc).await;
+        Self {
+            register: RegisterClient::new(connection.channel.clone()),
+            channel: connection.channel,
+        }
+    }
+
+    /// `None` where the generation has no such call: it has no local endpoints.
+    pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
+        match ask {
+            Ask::Applications(codes) => Some(self.services(codes).await),
+            Ask::Instance { application, uuid } => Some(self.instance(*application, uuid).await),
+            Ask::Heartbeat(instance) => Some(self.ping(*instance).await),
+            Ask::Names(names) if names.iter().any(|name| name.span_type == LOCAL) => None,
+            Ask::Names(names) => Some(self.endpoints(names).await),
+            Ask::Addresses(addresses) => Some(self.addresses(addresses).await),
+            Ask::Segment(sender) => Some(self.segment(*sender).await),
+            Ask::Named { .. } => None,
+        }
+    }
+
+    async fn services(&mut self, names: &[String]) -> Answer {
+        let service = |name: &String| Service {
+            service_name: name.clone(),
+        };
+        let services = names.iter().map(service).collect();
+        let reply = self.register.do_service_register(Services { services });
+        answer(reply.await, |mapping| {
+            Answer::Ids(mapping.services.into_iter().map(pair).collect())
+        })
+    }
+
+    async fn instance(&mut self, service_id: i32, uuid: &str) -> Answer {
+        let instance = ServiceInstance {
+            service_id,
+            instance_uuid: uuid.to_owned(),
+            time: 1_514_764_800_000,
+            properties: Vec::new(),
+        };
+        let instances = vec![instance];
+        let reply = self
+            .register
+            .do_service_instance_register(ServiceInstances { instances });
+        answer(reply.await, |mapping| {
+            let (key, id) = pair(mapping.service_instances[0].clone());
+            assert_eq!(key, uuid);
+            Answer::Instance(service_id, id)
+        })
+    }
+
+    async fn ping(&mut self, instance: i32) -> Answer {
+        let ping = ServiceInstancePingPkg {
+            service_instance_id: instance,
+            time: 1_514_764_800_000,
+            service_instance_uuid: String::new(),
+        };
+        let mut client = ServiceInstancePingClient::new(self.channel.clone());
+        answer(client.do_ping(ping).await, done)
+    }
+
+    async fn endpoints(&mut self, names: &[Name]) -> Answer {
+        let endpoints = names.iter().map(endpoint).collect();
+        let reply = self.register.do_endpoint_register(Endpoints { endpoints });
+        answer(reply.await, |mapping| {
+            Answer::Names(mapping.elements.into_iter().map(named).collect())
+        })
+    }
+
+    async fn addresses(&mut self, addresses: &[String]) -> Answer {
+        let addresses = addresses.to_vec();
+        let reply = self
+            .register
+            .do_network_address_register(NetAddresses { addresses });
+        answer(reply.await, |mapping| {
+            Answer::Ids(mapping.address_ids.into_iter().map(pair).collect())
+        })
+    }
+
+    async fn segment(&mut self, sender: Sender) -> Answer {
+        let mut client = Grpc::new(self.channel.clone());
+        client.ready().await.expect("a connection");
+        let segments = tokio_stream::once(upstream(segment_v5(sender)));
+        let path = http::uri::PathAndQuery::from_static("/TraceSegmentReportService/collect");
+        let codec = ProstCodec::<UpstreamSegment, Commands>::default();
+        let reply = client.client_streaming(Request::new(segments), path, codec);
+        answer(reply.await, done)
+    }
+}
+
+fn done(commands: Commands) -> Answer {
+    assert_eq!(commands, Commands::default());
+    Answer::Done
+}
+
+fn endpoint(name: &Name) -> Endpoint {
+    Endpoint {
+        service_id: name.application,
+        endpoint_name: name.name.clone(),
+        from: match name.span_type {
+            ENTRY => DetectPoint::Server.into(),
+            EXIT => DetectPoint::Client.into(),
+            other => other,
+        },
+    }
+}
+
+fn named(mapping: EndpointMappingElement) -> (Name, i32) {
+    let name = Name {
+        application: mapping.service_id,
+        span_type: if mapping.from() == DetectPoint::Server {
+            ENTRY
+        } else {
+            EXIT
+        },
+        name: mapping.endpoint_name,
+    };
+    (name, mapping.endpoint_id)
+}
