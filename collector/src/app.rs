@@ -24,7 +24,7 @@ use crate::{
     clock::Clock,
     cluster::{self, Cluster, standalone::Standalone},
     config::{self, Config},
-    runtime::{Failure, OnCancel, OnError, Policy, StillRunning, TaskSet},
+    runtime::{Failure, OnError, Policy, StillRunning, TaskSet},
     server::{self, Budget, Budgeted},
     service::{self, Foundation, Services, Workers, naming, register, sweep, write_back},
     storage::{self, Storage, embedded},
@@ -47,12 +47,6 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// How long the listeners may take beyond the grace to cut off who is still there.
 const CUT_OFF: Duration = Duration::from_secs(1);
-/// A listener whose last requests had to be cut off at the end of the grace says so, and the drain goes on.
-const LISTENER: Policy = Policy {
-    on_error: OnError::Log,
-    on_cancel: OnCancel::Wait,
-};
-
 /// Why a collector could not be built or started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -218,7 +212,7 @@ impl App {
             let (limits, stop) = (config.server.limits.clone(), serving.token());
             let grace = config.server.shutdown_grace;
             let serve = async move { listener.serve(service, &limits, grace, stop).await };
-            serving.spawn(name, LISTENER, serve);
+            serving.spawn(name, Policy::default(), serve);
         }
         let session = cluster.join(member);
         let view = cluster.view();
@@ -383,17 +377,19 @@ impl Running {
     /// Stops in order: not ready and out of the naming lists; no new connections, and what is under way gets the
     /// configured grace to finish; the loops end and write down what they know; the writer finishes its queue and the store is closed.
     ///
+    /// Returns the first failure, of before the drain or of a listener that had to cut off requests at the end of the grace.
+    ///
     /// # Errors
     /// Names what was still running when its time was up. The rest has stopped.
-    pub async fn drain(self) -> Result<(), StillRunning> {
+    pub async fn drain(self) -> Result<Option<Failure>, StillRunning> {
         let Self {
             services,
             session,
+            everything,
             serving,
             loops,
             writing,
             grace,
-            ..
         } = self;
         services
             .readiness
@@ -403,6 +399,7 @@ impl Running {
         let looped = loops.shutdown(LAST_WRITES).await;
         services.register.stop();
         let wrote = writing.shutdown(LAST_WRITES).await;
-        served.and(looped).and(wrote)
+        served.and(looped).and(wrote)?;
+        Ok(everything.failure())
     }
 }

@@ -151,26 +151,20 @@ fn demonstration(addresses: &Addresses) -> anyhow::Result<Samples> {
 
 /// Runs until a signal or a failure, and drains. The second signal ends it at once.
 async fn run(running: Running, samples: Option<Samples>, mut stop: Stop) -> anyhow::Result<()> {
-    let failure = tokio::select! {
-        name = stop.signal() => {
-            info!(signal = name, "stopping");
-            None
-        }
-        failure = running.failed() => {
-            error!(task = failure.task(), "stopping after a failure");
-            Some(failure)
-        }
-    };
+    tokio::select! {
+        name = stop.signal() => info!(signal = name, "stopping"),
+        failure = running.failed() => error!(task = failure.task(), "stopping after a failure"),
+    }
     let drain = async {
         if let Some(samples) = samples {
             samples.stop().await;
         }
         running.drain().await
     };
-    tokio::select! {
+    let failure = tokio::select! {
         drained = drain => drained.context("stop in time")?,
         name = stop.signal() => anyhow::bail!("{name} again: stopping at once"),
-    }
+    };
     match failure {
         Some(failure) => Err(failure.into()),
         None => {

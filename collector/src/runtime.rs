@@ -189,6 +189,12 @@ impl TaskSet {
         }
     }
 
+    /// The first failure so far of a [`OnError::Stop`] task, in this set or in one that shares its failures.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure.borrow().clone()
+    }
+
     /// Cancels the token and waits until every task and thread of this set has ended. A task spawned meanwhile is waited for too.
     ///
     /// # Errors

@@ -68,6 +68,8 @@ impl WriteBack {
                 .core
                 .lessor
                 .changed_since(since, from, self.config.chunk, &mut leases);
+            // In the order of the store, in which neighbours share pages.
+            leases.sort_unstable_by_key(|lease| lease.instance);
             let seen: Vec<Seen> = leases
                 .drain(..)
                 .map(|lease| Seen {
