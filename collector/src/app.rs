@@ -96,6 +96,7 @@ pub async fn build(config: Config) -> Result<App, Error> {
     let clock = Clock::start();
     let mut storage = open(&config.storage)?;
     let mut allocator = Allocator::new(Limits {
+        assigned: config.register.max_assigned_ids,
         adopted: config.register.max_adopted_ids,
     });
     let lessor = Lessor::new(Terms {

@@ -192,6 +192,8 @@ pub struct Register {
     pub batch_rows: usize,
     /// The longest key (application code, UUID, operation name, address), in bytes.
     pub max_name_bytes: usize,
+    /// How many ids each dictionary may assign.
+    pub max_assigned_ids: usize,
     /// How many ids may be adopted from agents that know ids this collector does not.
     pub max_adopted_ids: usize,
 }

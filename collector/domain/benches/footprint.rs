@@ -23,11 +23,15 @@ use rollcall_domain::{
 
 const INSTANCES: i32 = 1_000_000;
 const PER_APPLICATION: i32 = 100;
+const LIMITS: Limits = Limits {
+    assigned: usize::MAX,
+    adopted: 100_000,
+};
 
 fn main() {
     let before = resident_kib();
     let start = on_cpu();
-    let mut allocator = Allocator::new(Limits { adopted: 100_000 });
+    let mut allocator = Allocator::new(LIMITS);
     let lessor = Lessor::new(Terms {
         silent_after: Duration::from_secs(120),
         down_after: Duration::from_secs(300),

@@ -126,6 +126,7 @@ keys! {
         deadline SW_REGISTER_DEADLINE Duration "How long a caller waits for its id" => register.deadline;
         batch_rows SW_REGISTER_BATCH_ROWS Count "Rows in one durable commit" => register.batch_rows;
         max_name_bytes SW_REGISTER_MAX_NAME_BYTES Bytes "The longest code, UUID, operation name or address" => register.max_name_bytes;
+        max_assigned_ids SW_REGISTER_MAX_ASSIGNED_IDS Count "Ids that each dictionary assigns; they are never taken back" => register.max_assigned_ids;
         max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Ids adopted from agents that know ids the store does not" => register.max_adopted_ids;
     }
     liveness.default {

@@ -126,7 +126,10 @@ fn foundation(
     members: watch::Receiver<Arc<View>>,
     restore: impl FnOnce(&mut Allocator, &Lessor),
 ) -> Foundation {
-    let mut allocator = Allocator::new(Limits { adopted: 16 });
+    let mut allocator = Allocator::new(Limits {
+        assigned: 1 << 20,
+        adopted: 16,
+    });
     let lessor = Lessor::new(TERMS);
     restore(&mut allocator, &lessor);
     Foundation {

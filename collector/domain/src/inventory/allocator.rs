@@ -11,6 +11,9 @@ use crate::Timestamp;
 /// What clients may use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// How many ids each dictionary assigns. Entries are never removed, so without a limit one client could fill the store
+    /// with names it makes up.
+    pub assigned: usize,
     /// How many ids each dictionary may hold that it did not assign. They cost memory and no key protects them, so
     /// without a limit one client could fill the collector with numbers it makes up.
     pub adopted: usize,
@@ -70,7 +73,7 @@ impl Allocator {
     }
 
     /// Takes in a stored row. The order does not matter, except that a later state of the same id replaces an earlier
-    /// one. [`Limits::adopted`] does not hold here: what is durable is known.
+    /// one. [`Limits`] do not hold here: what is durable is known.
     ///
     /// # Errors
     /// The row contradicts one that was restored before, and is left out: the store is not what this code wrote.
@@ -93,6 +96,6 @@ impl Allocator {
     /// Begins a batch. `at` is the time that its new entries are registered at.
     #[must_use]
     pub fn propose(&mut self, at: Timestamp) -> Proposal<'_> {
-        Proposal::new(&self.inventory, &mut self.books, self.limits.adopted, at)
+        Proposal::new(&self.inventory, &mut self.books, self.limits, at)
     }
 }

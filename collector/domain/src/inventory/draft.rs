@@ -8,6 +8,8 @@ use super::{Row, entry::Entry, proposal::Error, sequence::Sequence, table::Table
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
     pub(super) sequence: Sequence,
+    /// How many ids were assigned, the reserved one aside.
+    pub(super) assigned: usize,
     /// How many ids were adopted.
     pub(super) adopted: usize,
 }
@@ -19,6 +21,7 @@ impl Progress {
         E::RESERVED.into_iter().for_each(|id| sequence.observe(id));
         Self {
             sequence,
+            assigned: 0,
             adopted: 0,
         }
     }
@@ -65,19 +68,24 @@ impl<'a, E: Entry> Draft<'a, E> {
     }
 
     /// The next id of the sequence that is nobody's.
-    pub(super) fn assign(&mut self) -> Result<E::Id, Error> {
+    pub(super) fn assign(&mut self, limit: usize) -> Result<E::Id, Error> {
         let Self {
             table,
             progress,
             by_id,
             ..
         } = self;
-        progress
+        if progress.assigned >= limit {
+            return Err(Error::Exhausted(E::DICTIONARY));
+        }
+        let id = progress
             .sequence
             .by_ref()
             .filter_map(E::numbered)
             .find(|id| !by_id.contains_key(id) && !table.contains(*id))
-            .ok_or(Error::Exhausted(E::DICTIONARY))
+            .ok_or(Error::Exhausted(E::DICTIONARY))?;
+        progress.assigned += 1;
+        Ok(id)
     }
 
     /// Counts one more adopted id.

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Address, Application, Dictionary, Generation, Instance, InstanceKey, Inventory, Operation,
-    OperationKey, Properties, Row, allocator::Books, draft::Draft,
+    Address, Application, Dictionary, Generation, Instance, InstanceKey, Inventory, Limits,
+    Operation, OperationKey, Properties, Row, allocator::Books, draft::Draft,
 };
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 
@@ -16,7 +16,7 @@ use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 pub struct Proposal<'a> {
     inventory: &'a Inventory,
     books: &'a mut Books,
-    adopted: usize,
+    limits: Limits,
     at: Timestamp,
     rows: Vec<Row>,
     applications: Draft<'a, Application>,
@@ -39,9 +39,9 @@ pub struct NewInstance {
 /// Why an id could not be given or taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Every id of the dictionary's sequence is taken.
+    /// Every id of the dictionary's sequence is taken, or as many as [`Limits::assigned`] allows.
     Exhausted(Dictionary),
-    /// The dictionary holds as many adopted ids as [`Limits::adopted`](super::Limits::adopted) allows.
+    /// The dictionary holds as many adopted ids as [`Limits::adopted`] allows.
     TooManyAdopted(Dictionary),
     /// The instance is known to belong to another application than the one it was told with.
     OtherApplication {
@@ -56,7 +56,7 @@ impl<'a> Proposal<'a> {
     pub(super) fn new(
         inventory: &'a Inventory,
         books: &'a mut Books,
-        adopted: usize,
+        limits: Limits,
         at: Timestamp,
     ) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl<'a> Proposal<'a> {
             addresses: Draft::new(&inventory.addresses, books.addresses),
             inventory,
             books,
-            adopted,
+            limits,
             at,
             rows: Vec::new(),
         }
@@ -81,7 +81,7 @@ impl<'a> Proposal<'a> {
         if let Some(id) = self.applications.id(&code) {
             return Ok(id);
         }
-        let id = self.applications.assign()?;
+        let id = self.applications.assign(self.limits.assigned)?;
         self.reserve_application();
         self.write_application(id, Some(code));
         Ok(id)
@@ -104,7 +104,7 @@ impl<'a> Proposal<'a> {
             return Ok(id);
         }
         self.adopt_application(key.application)?;
-        let id = self.instances.assign()?;
+        let id = self.instances.assign(self.limits.assigned)?;
         self.write_instance(Instance {
             id,
             application: Some(key.application),
@@ -126,7 +126,7 @@ impl<'a> Proposal<'a> {
             return Ok(id);
         }
         self.adopt_application(key.application)?;
-        let id = self.operations.assign()?;
+        let id = self.operations.assign(self.limits.assigned)?;
         self.reserve_operation();
         self.write_operation(id, Some(key));
         Ok(id)
@@ -141,7 +141,7 @@ impl<'a> Proposal<'a> {
         if let Some(id) = self.addresses.id(&address) {
             return Ok(id);
         }
-        let id = self.addresses.assign()?;
+        let id = self.addresses.assign(self.limits.assigned)?;
         self.write_address(id, Some(address));
         Ok(id)
     }
@@ -173,7 +173,7 @@ impl<'a> Proposal<'a> {
         if self.applications.reserved() == Some(id) {
             self.reserve_application();
         } else if !self.applications.knows(id) {
-            self.applications.adopt(self.adopted)?;
+            self.applications.adopt(self.limits.adopted)?;
             self.write_application(id, None);
         }
         Ok(())
@@ -214,7 +214,7 @@ impl<'a> Proposal<'a> {
             self.update(id, |instance| instance.application = application);
             return Ok(());
         }
-        self.instances.adopt(self.adopted)?;
+        self.instances.adopt(self.limits.adopted)?;
         self.write_instance(Instance {
             id,
             application,
@@ -235,7 +235,7 @@ impl<'a> Proposal<'a> {
         if self.operations.reserved() == Some(id) {
             self.reserve_operation();
         } else if !self.operations.knows(id) {
-            self.operations.adopt(self.adopted)?;
+            self.operations.adopt(self.limits.adopted)?;
             self.write_operation(id, None);
         }
         Ok(())
@@ -247,7 +247,7 @@ impl<'a> Proposal<'a> {
     /// [`Error::TooManyAdopted`].
     pub fn adopt_address(&mut self, id: AddressId) -> Result<(), Error> {
         if !self.addresses.knows(id) {
-            self.addresses.adopt(self.adopted)?;
+            self.addresses.adopt(self.limits.adopted)?;
             self.write_address(id, None);
         }
         Ok(())

@@ -45,6 +45,7 @@ pub(super) fn check<E: Entry>(
             progress.adopted += 1;
         } else {
             progress.sequence.observe(number);
+            progress.assigned += usize::from(E::RESERVED != Some(number));
         }
     }
     Ok(())

@@ -10,7 +10,10 @@ const AT: Timestamp = Timestamp::from_millis(1_000);
 const LATER: Timestamp = Timestamp::from_millis(2_000);
 
 fn allocator() -> Allocator {
-    Allocator::new(Limits { adopted: 100 })
+    Allocator::new(Limits {
+        assigned: usize::MAX,
+        adopted: 100,
+    })
 }
 
 fn app(id: i32) -> ApplicationId {
@@ -295,7 +298,10 @@ fn the_reserved_ids_may_be_used_and_are_still_nobodys() {
 
 #[test]
 fn adopting_stops_at_the_limit_and_registering_goes_on() {
-    let mut allocator = Allocator::new(Limits { adopted: 2 });
+    let mut allocator = Allocator::new(Limits {
+        assigned: usize::MAX,
+        adopted: 2,
+    });
     let full = Err(proposal::Error::TooManyAdopted(Dictionary::Instances));
     for restart in [false, true] {
         let (_, rows) = commit(&mut allocator, |p| {
@@ -307,7 +313,35 @@ fn adopting_stops_at_the_limit_and_registering_goes_on() {
                 .unwrap();
         });
         if !restart {
-            allocator = Allocator::new(Limits { adopted: 2 });
+            allocator = Allocator::new(Limits {
+                assigned: usize::MAX,
+                adopted: 2,
+            });
+            rows.into_iter()
+                .for_each(|row| allocator.restore(row).unwrap());
+        }
+    }
+}
+
+#[test]
+fn assigning_stops_at_the_limit_and_known_keys_still_answer() {
+    let limits = Limits {
+        assigned: 2,
+        adopted: 2,
+    };
+    let mut allocator = Allocator::new(limits);
+    allocator.propose(AT).application("dropped").unwrap();
+    for _start in 0..2 {
+        let (_, rows) = commit(&mut allocator, |p| {
+            assert_eq!(p.application("a"), Ok(app(-1)));
+            p.adopt_application(app(7)).unwrap();
+            assert_eq!(p.application("b"), Ok(app(2)));
+            let exhausted = Err(proposal::Error::Exhausted(Dictionary::Applications));
+            assert_eq!(p.application("c"), exhausted);
+            assert_eq!(p.application("a"), Ok(app(-1)));
+        });
+        if !rows.is_empty() {
+            allocator = Allocator::new(limits);
             rows.into_iter()
                 .for_each(|row| allocator.restore(row).unwrap());
         }

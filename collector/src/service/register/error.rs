@@ -28,7 +28,7 @@ pub enum Error {
     /// The id is unknown, and no more unknown ids are taken: register anew.
     #[error("the id is unknown, and no more unknown {0} are taken in: register again")]
     TooManyAdopted(Dictionary),
-    /// All ids of the dictionary are given out.
+    /// All ids of the dictionary are given out, or as many as the operator allows.
     #[error("no id is left for {0}")]
     Exhausted(Dictionary),
     /// Too many calls wait: ask again, or ask another collector.

@@ -187,7 +187,10 @@ impl World {
         let mut rows: Vec<_> = self.stored.values().cloned().collect();
         let middle = rotate % rows.len().max(1);
         rows.rotate_left(middle);
-        let mut allocator = Allocator::new(Limits { adopted: 1000 });
+        let mut allocator = Allocator::new(Limits {
+            assigned: usize::MAX,
+            adopted: 1000,
+        });
         rows.into_iter()
             .for_each(|row| allocator.restore(row).unwrap());
         allocator
