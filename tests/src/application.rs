@@ -1,63 +1,57 @@
-//! Applications that are observed by an agent: real processes of the generations that Rollcall serves.
+//! Applications that are observed by an [`agent`](crate::agent): real processes.
 //!
-//! Whatever its language, such a program takes `call OPERATION PEER` on standard input and says on standard output what its
-//! agent has learnt, one line per change: `report application ID`, `report instance ID`,
-//! `report entry NAME ID`, `report exit NAME ID`, `report address PEER ID`.
+//! Whatever its language, such a program says `started` on standard output once its agent runs, and takes `call OPERATION PEER` on
+//! standard input. One whose agent can be asked also says what that has learnt, one line per change: `report application ID`,
+//! `report instance ID`, `report entry NAME ID`, `report exit NAME ID`, `report address PEER ID`.
 
-mod java;
-
-use std::{net::SocketAddr, process::Command, time::Duration};
+use std::{fs, time::Duration};
 
 use tempfile::TempDir;
 
 use crate::process::Child;
 
-/// An agent takes a few ticks of its loops, and a Java machine some seconds to start on a busy computer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A Java machine takes some seconds to start on a busy computer, and a dozen of them start together.
+const START: Duration = Duration::from_secs(60);
 
-/// The agent that observes an application.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Agent {
-    /// The unmodified SkyWalking Java agent core 5.0.0-GA.
-    Java5,
-    /// `rollcall-agent`, in this program, which is given by its path: `env!("CARGO_BIN_EXE_observed-application")`, which cargo
-    /// tells integration tests alone.
-    Rust(&'static str),
-}
-
-impl Agent {
-    /// Starts an application of this code, which finds its collectors through these naming servers.
-    ///
-    /// The agent's periods are as short as it allows: one second.
-    ///
-    /// # Panics
-    /// When the program cannot be built or started.
-    pub fn start(self, code: &str, naming: &[SocketAddr]) -> Application {
-        let home = TempDir::new().expect("a temporary directory");
-        let naming = naming
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(",");
-        let mut command = match self {
-            Self::Java5 => java::command(home.path(), code, &naming),
-            Self::Rust(program) => rust_command(program, code, &naming),
-        };
-        Application {
-            child: Child::spawn(format!("{self:?} application {code}"), &mut command),
-            _home: home,
-        }
-    }
-}
+/// What marks a line of a log as an error, in the formats of all the agents.
+const ERRORS: [&str; 7] = [
+    "ERROR",
+    "CRITICAL",
+    "FATAL",
+    "Exception",
+    "Traceback",
+    "level: 'error'",
+    "panicked",
+];
 
 /// A running application; dropping it kills it.
 #[derive(Debug)]
 pub struct Application {
     child: Child,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Application {
+    /// The process, and its current directory, which goes with it.
+    pub(crate) fn new(child: Child, home: TempDir) -> Self {
+        Self { child, home }
+    }
+
+    /// Waits until it runs.
+    ///
+    /// # Errors
+    /// What it has written instead.
+    pub async fn started(&self) -> Result<(), String> {
+        let line = |lines: &[String]| lines.iter().any(|line| line == "started").then_some(());
+        let found = self.child.stdout.find(START, line).await;
+        found.map_err(|_| format!("it did not start: {:#?}", self.log()))
+    }
+
+    /// Its process id.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Serves one request named `operation` that calls `peer` once: a trace segment, two operation names, one address.
     ///
     /// # Panics
@@ -68,17 +62,12 @@ impl Application {
 
     /// Waits until the agent knows the id of `what`, and returns the newest.
     ///
-    /// # Panics
-    /// When it does not within a minute, with everything that the application has written.
-    pub async fn id(&self, what: &str) -> i32 {
-        let found = self
-            .child
-            .stdout
-            .find(PATIENCE, |lines| ids(lines, what).pop())
-            .await;
-        found.unwrap_or_else(|lines| {
-            panic!("no {what}: {lines:#?} {:#?}", self.child.stderr.so_far())
-        })
+    /// # Errors
+    /// When it does not `within` this time.
+    pub async fn id(&self, what: &str, within: Duration) -> Result<i32, String> {
+        let newest = |lines: &[String]| ids(lines, what).pop();
+        let found = self.child.stdout.find(within, newest).await;
+        found.map_err(|_| format!("its agent has no id for {what}"))
     }
 
     /// Every id that the agent has ever held for `what`, in order.
@@ -86,16 +75,31 @@ impl Application {
         ids(&self.child.stdout.so_far(), what)
     }
 
+    /// What it and its agent have written: both streams and every log file.
+    pub fn log(&self) -> Vec<String> {
+        let mut lines = self.child.stdout.so_far();
+        lines.extend(self.child.stderr.so_far());
+        for entry in fs::read_dir(self.home.path()).expect("the application's directory") {
+            let path = entry.expect("the application's directory").path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let text = fs::read(path).expect("a readable log");
+                lines.extend(String::from_utf8_lossy(&text).lines().map(str::to_owned));
+            }
+        }
+        lines
+    }
+
+    /// The lines of its log that tell an error.
+    pub fn errors(&self) -> Vec<String> {
+        let mut lines = self.log();
+        lines.retain(|line| ERRORS.iter().any(|mark| line.contains(mark)));
+        lines
+    }
+
     /// Ends it without a warning (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill();
     }
-}
-
-fn rust_command(program: &str, code: &str, naming: &str) -> Command {
-    let mut command = Command::new(program);
-    command.args([code, naming]);
-    command
 }
 
 fn ids(lines: &[String], what: &str) -> Vec<i32> {

@@ -1,185 +1,120 @@
-//! What every agent must live through, whatever it is written in: one scenario per promise, run for each [`Agent`].
+//! What the collector promises to every agent, whatever it is written in: one life of an agent, from its start to its death, with
+//! the collector restarted and its store lost on the way.
 
-use std::time::Duration;
+mod life;
+mod results;
 
-use crate::{
-    PATIENCE,
-    application::{Agent, Application},
-    eventually, holds_for,
-    process::Collector,
-    query::{Instance, State},
+use std::{cmp::Reverse, rc::Rc, thread};
+
+use tokio::{
+    sync::Semaphore,
+    task::{JoinSet, LocalSet},
 };
 
-/// Long against the one second between two signs of life, as both test machine and Java machine may pause.
-const SILENT_AFTER: Duration = Duration::from_secs(5);
-const DOWN_AFTER: Duration = Duration::from_secs(8);
+pub use results::{Outcome, Results, Row};
 
-/// Who alone is registered: the sequences of the design start with these.
-const FIRST_APPLICATION: i32 = -1;
-const FIRST_INSTANCE: i32 = 1;
+use crate::{
+    agent::{self, Agent, Generation},
+    process::collector_binary,
+};
 
-async fn collector() -> Collector {
-    Collector::options()
-        .terms(SILENT_AFTER, DOWN_AFTER)
-        .start()
-        .await
+/// How many agents start at a time: their periods are to be measured, not how busy the machine is.
+const STARTING: usize = 2;
+
+/// A promise, in the order in which a life puts them to the test.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Promise {
+    /// The application and its instance are listed within the agent's own period.
+    Registers,
+    /// The instance shows what the agent tells of its process.
+    ShowsProperties,
+    /// Names and addresses that the application uses get ids, which the agent learns.
+    AssignsNames,
+    /// An idle agent is up without a break, for a minute and for five of its periods.
+    StaysUp,
+    /// Until then the agent has logged no error.
+    IsQuiet,
+    /// A collector that is killed and comes back on its data knows the agent, and the agent finds it again.
+    SurvivesRestart,
+    /// A collector whose store is lost learns of the agent again, in the way of its generation.
+    Heals,
+    /// The collector notices the death of the process: silent first, then down, and never gone.
+    NoticesDeath,
 }
 
-async fn registered(agent: Agent, collector: &Collector) -> Application {
-    let application = agent.start("orders", &[collector.listeners().naming]);
-    assert_eq!(application.id("application").await, FIRST_APPLICATION);
-    assert_eq!(application.id("instance").await, FIRST_INSTANCE);
-    application
-}
-
-/// Waits until the collector says this of the first instance.
-async fn first_instance(collector: &Collector, wanted: impl Fn(&Instance) -> bool) -> Instance {
-    let query = collector.query();
-    eventually(PATIENCE, async || {
-        let instance = query.instance(FIRST_INSTANCE).await?;
-        if wanted(&instance) {
-            Ok(instance)
-        } else {
-            Err(format!("{instance:?}"))
-        }
-    })
-    .await
-}
-
-/// Waits for a sign of life that is newer than all before.
-async fn heard_again(collector: &Collector) {
-    let before = first_instance(collector, |_| true).await.last_seen_at;
-    first_instance(collector, |instance| instance.last_seen_at > before).await;
-}
-
-fn assert_ids_never_changed(application: &Application) {
-    assert_eq!(application.ids("application"), [FIRST_APPLICATION]);
-    assert_eq!(application.ids("instance"), [FIRST_INSTANCE]);
-}
-
-/// The agent finds the collector through its naming port, and both agree on the ids.
-pub async fn is_registered_with_the_first_ids(agent: Agent) {
-    let collector = collector().await;
-    let _application = registered(agent, &collector).await;
-    let query = collector.query();
-    let applications = query.applications().await.unwrap();
-    let [orders] = applications.as_slice() else {
-        panic!("not one application: {applications:?}")
-    };
-    assert_eq!(
-        (orders.id, orders.code.as_deref()),
-        (FIRST_APPLICATION, Some("orders"))
-    );
-    let instances = query.instances(FIRST_APPLICATION).await.unwrap();
-    let [instance] = instances.as_slice() else {
-        panic!("not one instance: {instances:?}")
-    };
-    assert_eq!(
-        (instance.id, instance.application_id),
-        (FIRST_INSTANCE, Some(FIRST_APPLICATION))
-    );
-    assert_eq!((instance.state, instance.adopted), (State::Up, false));
-}
-
-/// Names and addresses that the application uses get ids, which the agent learns.
-pub async fn learns_the_ids_of_names_and_addresses(agent: Agent) {
-    let collector = collector().await;
-    let mut application = registered(agent, &collector).await;
-    application.call("/orders", "payment:9090");
-    let mut operations = [
-        application.id("entry /orders").await,
-        application.id("exit /orders").await,
+impl Promise {
+    /// All of them, in their order.
+    pub const ALL: [Self; 8] = [
+        Self::Registers,
+        Self::ShowsProperties,
+        Self::AssignsNames,
+        Self::StaysUp,
+        Self::IsQuiet,
+        Self::SurvivesRestart,
+        Self::Heals,
+        Self::NoticesDeath,
     ];
-    operations.sort_unstable();
-    assert_eq!(operations, [-1, 2]);
-    assert_eq!(application.id("address payment:9090").await, -1);
+
+    /// Whether it is made to this agent: only those that keep ids for ever have a dictionary that can be asked.
+    pub fn is_made_to(self, agent: &Agent) -> bool {
+        self != Self::AssignsNames || agent.generation == Generation::V5
+    }
+
+    /// The heading of its column.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Registers => "listed within its period",
+            Self::ShowsProperties => "properties shown",
+            Self::AssignsNames => "ids of names learnt",
+            Self::StaysUp => "up while idle",
+            Self::IsQuiet => "no error logged",
+            Self::SurvivesRestart => "collector restarted",
+            Self::Heals => "store lost",
+            Self::NoticesDeath => "killed",
+        }
+    }
+
+    /// What a kept promise looks like with this agent.
+    pub fn kept(self, agent: &Agent) -> &'static str {
+        match (self, agent.generation) {
+            (Self::Heals, Generation::V5) => "held: its ids are adopted",
+            (Self::Heals, Generation::V6) => "held: reset, it registers again",
+            (Self::Heals, Generation::V8) => "held: listed with its next call",
+            (Self::NoticesDeath, _) => "held: silent, then down",
+            _ => "held",
+        }
+    }
 }
 
-/// An idle agent stays up for longer than the term after which it would be silent.
-pub async fn stays_up_while_it_runs(agent: Agent) {
-    let collector = collector().await;
-    let _application = registered(agent, &collector).await;
-    let query = collector.query();
-    holds_for(SILENT_AFTER + Duration::from_secs(2), async || {
-        let instance = query.instance(FIRST_INSTANCE).await.unwrap();
-        assert_eq!(instance.state, State::Up, "{instance:?}");
-    })
-    .await;
-}
+/// Puts every promise to the test with every agent, all side by side, as most of their lives they are idle.
+///
+/// `observed_application` is as in [`agent::all`].
+///
+/// # Panics
+/// When an agent cannot be installed, or a collector logs what no test expects.
+pub async fn every_agent(observed_application: &'static str) -> Results {
+    let agents = agent::all(observed_application);
+    collector_binary();
+    thread::scope(|scope| {
+        for agent in &agents {
+            scope.spawn(|| agent.install());
+        }
+    });
 
-/// A collector that is killed and comes back on its data finds the agent as it was, and the agent finds the collector.
-pub async fn survives_a_restart_of_the_collector(agent: Agent) {
-    let mut collector = collector().await;
-    let application = registered(agent, &collector).await;
-    let before = first_instance(&collector, |_| true).await;
-    collector.restart().await;
-    heard_again(&collector).await;
-    let after = first_instance(&collector, |instance| instance.state == State::Up).await;
-    assert_eq!(
-        (
-            &after.uuid,
-            &after.registered_at,
-            after.application_id,
-            after.adopted
-        ),
-        (
-            &before.uuid,
-            &before.registered_at,
-            Some(FIRST_APPLICATION),
-            false
-        ),
-    );
-    assert_ids_never_changed(&application);
-
-    let grpc = collector.grpc().await;
-    assert_eq!(grpc.application("orders").await.unwrap(), FIRST_APPLICATION);
-    assert_eq!(grpc.application("other").await.unwrap(), 2);
-    assert_eq!(
-        grpc.instance(FIRST_APPLICATION, "another process")
-            .await
-            .unwrap(),
-        FIRST_INSTANCE + 1
-    );
-}
-
-/// A collector whose store is lost takes the ids of the agents that are there as given, and gives them to nobody else.
-pub async fn keeps_its_ids_when_the_store_is_lost(agent: Agent) {
-    let mut collector = collector().await;
-    let mut application = registered(agent, &collector).await;
-    collector.kill();
-    collector.lose_store();
-    collector.restart().await;
-    // JVM metrics tell the instance alone; which application it belongs to is in its trace segments.
-    let adopted = first_instance(&collector, |instance| instance.state == State::Up).await;
-    assert!(adopted.adopted, "{adopted:?}");
-    application.call("/orders", "payment:9090");
-    first_instance(&collector, |instance| {
-        instance.application_id == Some(FIRST_APPLICATION)
-    })
-    .await;
-
-    let grpc = collector.grpc().await;
-    let other = grpc.application("other").await.unwrap();
-    assert_ne!(other, FIRST_APPLICATION);
-    assert_ne!(
-        grpc.instance(other, "another process").await.unwrap(),
-        FIRST_INSTANCE
-    );
-    heard_again(&collector).await;
-    assert_ids_never_changed(&application);
-}
-
-/// The collector notices the death of the process: silent first, then down, and never gone.
-pub async fn is_marked_after_it_was_killed(agent: Agent) {
-    let collector = collector().await;
-    let mut application = registered(agent, &collector).await;
-    heard_again(&collector).await;
-    application.kill();
-    first_instance(&collector, |instance| instance.state == State::Silent).await;
-    first_instance(&collector, |instance| instance.state == State::Down).await;
-    let applications = collector.query().applications().await.unwrap();
-    assert_eq!(
-        (applications[0].instances.up, applications[0].instances.down),
-        (0, 1)
-    );
+    let mut agents = agents.into_iter().enumerate().collect::<Vec<_>>();
+    // The longest life first.
+    agents.sort_by_key(|(_, agent)| Reverse(agent.period));
+    let starting = Rc::new(Semaphore::new(STARTING));
+    let mut lives = JoinSet::new();
+    let mut rows = LocalSet::new()
+        .run_until(async {
+            for (place, agent) in agents {
+                let starting = Rc::clone(&starting);
+                lives.spawn_local(async move { (place, life::of(agent, &starting).await) });
+            }
+            lives.join_all().await
+        })
+        .await;
+    rows.sort_unstable_by_key(|&(place, _)| place);
+    Results::new(rows.into_iter().map(|(_, row)| row).collect())
 }

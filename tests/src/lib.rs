@@ -5,6 +5,7 @@
 //! asked for is polled with [`eventually`], and both have a deadline. Every process listens on 127.0.0.1 at a port that
 //! the system chose, has its own temporary directory, and is killed, by its own process id, when its value is dropped.
 
+pub mod agent;
 pub mod application;
 pub mod conformance;
 pub mod grpc;
@@ -13,7 +14,7 @@ mod poll;
 pub mod process;
 pub mod query;
 
-pub use poll::{eventually, holds_for};
+pub use poll::{eventually, holds_for, until};
 
 /// How long a test waits for something that should happen at once: long enough for a machine that is busy with other tests.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -15,19 +15,29 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[track_caller]
 pub fn eventually<T, E: Debug>(
     within: Duration,
-    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+    attempt: impl AsyncFnMut() -> Result<T, E>,
 ) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
     async move {
-        let deadline = Instant::now() + within;
-        loop {
-            match attempt().await {
-                Ok(value) => return value,
-                Err(error) if Instant::now() >= deadline => {
-                    panic!("{caller}: not within {within:?}: {error:?}")
-                }
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            }
+        until(within, attempt)
+            .await
+            .unwrap_or_else(|error| panic!("{caller}: not within {within:?}: {error:?}"))
+    }
+}
+
+/// As [`eventually`], for a caller that goes on when it does not happen.
+///
+/// # Errors
+/// The last error, when `within` has passed.
+pub async fn until<T, E>(
+    within: Duration,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    let deadline = Instant::now() + within;
+    loop {
+        match attempt().await {
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            result => return result,
         }
     }
 }

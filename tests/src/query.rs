@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -52,14 +53,18 @@ pub struct Instance {
     pub uuid: Option<String>,
     /// Whether it is alive.
     pub state: State,
+    /// When it came into this state.
+    pub since: Timestamp,
     /// Whether its id came from the agent, not from this collector's sequence.
     pub adopted: bool,
     /// RFC 3339.
     pub registered_at: Option<String>,
-    /// RFC 3339.
-    pub last_seen_at: Option<String>,
+    /// When it was last heard of.
+    pub last_seen_at: Timestamp,
     /// The generation of its agent.
     pub generation: Option<String>,
+    /// What its agent is written for, as it spells it.
+    pub language: Option<String>,
     /// What its agent says of its process.
     pub properties: Map<String, Value>,
 }

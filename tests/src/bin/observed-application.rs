@@ -32,6 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .heartbeat_after(INTERVAL)
         .start()?;
 
+    println!("started");
+
     let (sender, commands) = mpsc::channel();
     thread::spawn(move || {
         io::stdin()

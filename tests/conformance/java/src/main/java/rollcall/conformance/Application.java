@@ -2,7 +2,10 @@ package rollcall.conformance;
 
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
+import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.apache.skywalking.apm.agent.core.boot.ServiceManager;
 import org.apache.skywalking.apm.agent.core.conf.SnifferConfigInitializer;
 import org.apache.skywalking.apm.agent.core.context.ContextManager;
@@ -10,21 +13,27 @@ import org.apache.skywalking.apm.agent.core.context.trace.SpanLayer;
 import org.apache.skywalking.apm.agent.core.plugin.loader.AgentClassLoader;
 
 /**
- * An application observed by the unmodified agent: starts the agent's services the way its {@code premain} does, without the bytecode instrumentation,
- * and then does what standard input says until that ends.
+ * An application observed by an unmodified agent of any version since 5.0.0, that does what standard input says until that ends.
+ *
+ * <p>Under the whole agent ({@code -javaagent}) the agent is there before this starts. Where only the agent's core is published, the argument
+ * {@code boot} starts its services the way the agent's {@code premain} does, without the bytecode instrumentation.
  *
  * <p>Input, one command a line: {@code call OPERATION PEER} serves one request named OPERATION that calls PEER ({@code host:port}) once.
  *
- * <p>Output: the lines of {@link Reporter}. The agent's own early log goes to the same stream.
+ * <p>Output: {@code started}, and the lines of {@link Reporter} where that is loaded. The agent's own early log goes to the same stream.
  */
 public final class Application {
+    static final Set<String> OPERATIONS = ConcurrentHashMap.newKeySet();
+    static final Set<String> PEERS = ConcurrentHashMap.newKeySet();
+
     private Application() {
     }
 
     public static void main(String[] arguments) throws Exception {
-        SnifferConfigInitializer.initialize();
-        AgentClassLoader.initDefaultLoader();
-        ServiceManager.INSTANCE.boot();
+        if (arguments.length == 1 && arguments[0].equals("boot")) {
+            boot();
+        }
+        System.out.println("started");
 
         BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = input.readLine(); line != null; line = input.readLine()) {
@@ -39,11 +48,23 @@ public final class Application {
         System.exit(0);
     }
 
+    /** The three steps have kept their order, and not their signatures: the first has had three, the second two. */
+    private static void boot() throws ReflectiveOperationException {
+        for (Method step : SnifferConfigInitializer.class.getMethods()) {
+            if (step.getName().equals("initialize") || step.getName().equals("initializeCoreConfig")) {
+                step.invoke(null, new Object[step.getParameterCount()]);
+            }
+        }
+        AgentClassLoader.class.getMethod("initDefaultLoader").invoke(null);
+        ServiceManager.INSTANCE.boot();
+    }
+
     private static void call(String operation, String peer) {
         SpanLayer.asHttp(ContextManager.createEntrySpan(operation, null));
         SpanLayer.asHttp(ContextManager.createExitSpan(operation, peer));
         ContextManager.stopSpan();
         ContextManager.stopSpan();
-        Reporter.watch(operation, peer);
+        OPERATIONS.add(operation);
+        PEERS.add(peer);
     }
 }

@@ -1,7 +1,6 @@
 package rollcall.conformance;
 
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
@@ -17,23 +16,14 @@ import org.apache.skywalking.apm.agent.core.remote.GRPCChannelManager;
 import org.apache.skywalking.apm.agent.core.remote.GRPCChannelStatus;
 
 /**
- * Says on standard output what the agent has learnt, one line per change, loaded by the agent like any of its own services.
+ * Says on standard output what an agent 5.0.0-GA has learnt, one line per change, loaded by the agent like any of its own services.
  *
  * <p>The lines, each starting with {@code report}: {@code application ID}, {@code instance ID}, {@code channel connected|disconnect},
- * {@code entry NAME ID}, {@code exit NAME ID}, {@code address PEER ID}. An id is reported again when it changes.
+ * and for what {@link Application} was told to call {@code entry NAME ID}, {@code exit NAME ID}, {@code address PEER ID}. An id is reported again when it changes.
  */
 public final class Reporter implements BootService, GRPCChannelListener {
-    private static final Set<String> OPERATIONS = ConcurrentHashMap.newKeySet();
-    private static final Set<String> PEERS = ConcurrentHashMap.newKeySet();
-
     private final Map<String, Integer> reported = new ConcurrentHashMap<>();
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
-
-    /** From now on reports the ids of this operation and of this peer. */
-    static void watch(String operation, String peer) {
-        OPERATIONS.add(operation);
-        PEERS.add(peer);
-    }
 
     @Override
     public void prepare() {
@@ -63,11 +53,11 @@ public final class Reporter implements BootService, GRPCChannelListener {
         int application = RemoteDownstreamConfig.Agent.APPLICATION_ID;
         changed("application", application);
         changed("instance", RemoteDownstreamConfig.Agent.APPLICATION_INSTANCE_ID);
-        for (String operation : OPERATIONS) {
+        for (String operation : Application.OPERATIONS) {
             changed("entry " + operation, operation(application, operation, true));
             changed("exit " + operation, operation(application, operation, false));
         }
-        for (String peer : PEERS) {
+        for (String peer : Application.PEERS) {
             changed("address " + peer, id(NetworkAddressDictionary.INSTANCE.find(peer)));
         }
     }

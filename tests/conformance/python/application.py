@@ -1,0 +1,33 @@
+"""An application observed by the unmodified SkyWalking agent for Python, which its environment configures, that does what standard
+input says until that ends.
+
+Input, one command a line: `call OPERATION PEER` serves one request named OPERATION that calls PEER (`host:port`) once.
+Output: `started`. The agent's log goes to standard error.
+"""
+
+import os
+import sys
+
+from skywalking import Component, agent
+from skywalking.trace.context import get_context
+
+agent.start()
+print("started", flush=True)
+
+
+def call(operation, peer):
+    with get_context().new_entry_span(op=operation) as entry:
+        entry.component = Component.General
+        with get_context().new_exit_span(op=operation, peer=peer, component=Component.General):
+            pass
+
+
+for line in sys.stdin:
+    match line.split():
+        case ["call", operation, peer]:
+            call(operation, peer)
+        case _:
+            sys.exit(f"unknown command: {line}")
+
+# Without the agent's own goodbye, which waits for queues that nobody empties any more.
+os._exit(0)

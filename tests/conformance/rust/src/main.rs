@@ -1,0 +1,55 @@
+//! An application observed by the unmodified SkyWalking agent library for Rust, that does what standard input says until that
+//! ends: `conformance-rust CODE COLLECTOR`.
+//!
+//! Input, one command a line: `call OPERATION PEER` serves one request named OPERATION that calls PEER (`host:port`) once.
+//! Output: `started`. The agent's log goes to the same stream.
+
+use std::{error::Error, process, time::Duration};
+
+use skywalking::{
+    management::{instance::Properties, manager::Manager},
+    reporter::grpc::GrpcReporter,
+    trace::tracer::Tracer,
+};
+use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+
+/// The period that the application chooses: the library has no default.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// Every second heartbeat tells the properties.
+const PROPERTIES_FACTOR: usize = 2;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_ansi(false).init();
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    let [code, collector] = arguments.as_slice() else {
+        return Err("usage: conformance-rust CODE COLLECTOR".into());
+    };
+    let instance = format!("{code}-{}", process::id());
+    let reporter = GrpcReporter::connect(format!("http://{collector}")).await?;
+    let _reporting = reporter.reporting().await.spawn();
+    let manager = Manager::new(code, &instance, reporter.clone());
+    let _keeping_alive = manager.report_and_keep_alive(properties, HEARTBEAT, PROPERTIES_FACTOR);
+    println!("started");
+
+    let tracer = Tracer::new(code, &instance, reporter);
+    let mut lines = BufReader::new(stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        match line.split(' ').collect::<Vec<_>>().as_slice() {
+            ["call", operation, peer] => {
+                let mut context = tracer.create_trace_context();
+                let _entry = context.create_entry_span(operation);
+                let _exit = context.create_exit_span(operation, peer);
+            }
+            _ => return Err(format!("unknown command: {line}").into()),
+        }
+    }
+    Ok(())
+}
+
+fn properties() -> Properties {
+    let mut properties = Properties::new();
+    properties.insert_os_info();
+    properties
+}

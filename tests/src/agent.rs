@@ -1,0 +1,248 @@
+//! The agents that the conformance tests run: one version each, of one language, over one protocol.
+//!
+//! Each is the unmodified package of its ecosystem, pinned below `conformance/`, and observes a small application there.
+
+mod install;
+mod java;
+mod node;
+mod python;
+mod rust;
+
+use std::{path::Path, process::Command, time::Duration};
+
+use tempfile::TempDir;
+
+use crate::{
+    application::Application,
+    process::{Child, Listeners},
+};
+
+/// The name of every application: each has a collector of its own.
+pub const CODE: &str = "orders";
+
+/// How an agent is known, and what becomes of it when the collector has lost its store.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Generation {
+    /// 3.x and 5.x: finds its collector through the naming endpoint, and holds the ids it was given for ever, so they are adopted.
+    V5,
+    /// 6.x and 7.x: told to by `ServiceMetadataReset`, it registers again.
+    V6,
+    /// Since 8.0: it has no ids, and names itself with every call.
+    V8,
+}
+
+/// What an agent speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protocol {
+    /// gRPC on the agent port.
+    Grpc,
+    /// JSON over HTTP on the other one.
+    Http,
+}
+
+/// The program that an agent observes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Program {
+    /// Started under the whole Java agent.
+    Java,
+    /// Starts the services of the Java agent's core.
+    JavaCore,
+    Python,
+    Node,
+    Rust,
+    /// `observed-application` of this workspace, at this path.
+    Own(&'static str),
+}
+
+/// One version of an agent.
+#[derive(Clone, Copy, Debug)]
+pub struct Agent {
+    /// What it is called where it is published.
+    pub package: &'static str,
+    /// Its exact version.
+    pub version: &'static str,
+    /// What it is written for.
+    pub language: &'static str,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// How it is known.
+    pub generation: Generation,
+    /// The longest time between two signs of life, as short as its configuration allows: the fleet is to be watched for minutes only.
+    pub period: Duration,
+    program: Program,
+}
+
+/// All of them.
+///
+/// `observed_application` is the program under `rollcall-agent`: `env!("CARGO_BIN_EXE_observed-application")`, which cargo
+/// tells integration tests alone.
+pub fn all(observed_application: &'static str) -> Vec<Agent> {
+    use Generation::{V5, V6, V8};
+    let java = |version, generation, seconds, program| Agent {
+        package: match program {
+            Program::Java => "apm-agent",
+            _ => "apm-agent-core",
+        },
+        version,
+        language: "Java",
+        protocol: Protocol::Grpc,
+        generation,
+        period: Duration::from_secs(seconds),
+        program,
+    };
+    let python = |protocol| Agent {
+        package: "apache-skywalking",
+        version: "1.2.0",
+        language: "Python",
+        protocol,
+        generation: V8,
+        period: python::HEARTBEAT,
+        program: Program::Python,
+    };
+    vec![
+        java("5.0.0-GA", V5, 1, Program::JavaCore),
+        java("6.6.0", V6, 1, Program::JavaCore),
+        java("7.0.0", V6, 1, Program::JavaCore),
+        java("8.3.0", V8, 2, Program::JavaCore),
+        java("8.15.0", V8, 2, Program::JavaCore),
+        java("9.4.0", V8, 2, Program::Java),
+        python(Protocol::Grpc),
+        python(Protocol::Http),
+        Agent {
+            package: "skywalking-backend-js",
+            version: "0.9.0",
+            language: "Node.js",
+            protocol: Protocol::Grpc,
+            generation: V8,
+            period: node::HEARTBEAT,
+            program: Program::Node,
+        },
+        Agent {
+            package: "skywalking",
+            version: "0.10.0",
+            language: "Rust",
+            protocol: Protocol::Grpc,
+            generation: V8,
+            period: rust::HEARTBEAT,
+            program: Program::Rust,
+        },
+        Agent {
+            package: "rollcall-agent",
+            version: env!("CARGO_PKG_VERSION"),
+            language: "Rust",
+            protocol: Protocol::Grpc,
+            generation: V5,
+            period: Duration::from_secs(1),
+            program: Program::Own(observed_application),
+        },
+    ]
+}
+
+impl Agent {
+    /// Downloads and builds what it needs and has not: below cargo's target directory, at the pinned versions.
+    ///
+    /// # Panics
+    /// When that fails, with the output of the tool that failed.
+    pub fn install(&self) {
+        match self.program {
+            Program::Java | Program::JavaCore => drop(java::installed()),
+            Program::Python => drop(python::installed()),
+            Program::Node => drop(node::installed()),
+            Program::Rust => drop(rust::installed()),
+            Program::Own(_) => {}
+        }
+    }
+
+    /// Starts an application called [`CODE`] under it, which reports to the collector that listens there.
+    ///
+    /// # Panics
+    /// When it cannot be installed or started.
+    pub fn start(&self, collector: Listeners) -> Application {
+        let home = TempDir::new().expect("a temporary directory");
+        let mut command = self.command(home.path(), collector);
+        // What the machine is set up for is not what is tested.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SW_")) {
+            command.env_remove(name);
+        }
+        command.envs(self.environment(collector)).current_dir(&home);
+        Application::new(Child::spawn(self.to_string(), &mut command), home)
+    }
+
+    fn command(&self, home: &Path, collector: Listeners) -> Command {
+        match self.program {
+            Program::Java => java::whole(self, home, collector),
+            Program::JavaCore => java::core(self, home, collector),
+            Program::Python => python::command(),
+            Program::Node => node::command(),
+            Program::Rust => rust::command(collector),
+            Program::Own(program) => {
+                let mut command = Command::new(program);
+                command.args([CODE, &collector.naming.to_string()]);
+                command
+            }
+        }
+    }
+
+    fn environment(&self, collector: Listeners) -> Vec<(&'static str, String)> {
+        match self.program {
+            Program::Python => python::environment(self.protocol, collector),
+            Program::Node => node::environment(collector),
+            Program::Java | Program::JavaCore | Program::Rust | Program::Own(_) => Vec::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Agent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} {} ({}, {})",
+            self.package, self.version, self.language, self.protocol
+        )
+    }
+}
+
+impl std::fmt::Display for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Grpc => "gRPC",
+            Self::Http => "HTTP",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_those_that_are_pinned() {
+        for agent in all("") {
+            let Agent {
+                package, version, ..
+            } = agent;
+            let (pins, pin) = match agent.program {
+                Program::Java | Program::JavaCore => (
+                    include_str!("../conformance/java/pom.xml"),
+                    format!(
+                        "<artifactId>{package}</artifactId>\n                  <version>{version}<"
+                    ),
+                ),
+                Program::Python => (
+                    include_str!("../conformance/python/requirements.txt"),
+                    format!("\n{package}=={version}\n"),
+                ),
+                Program::Node => (
+                    include_str!("../conformance/node/package.json"),
+                    format!("\"{package}\": \"{version}\""),
+                ),
+                Program::Rust => (
+                    include_str!("../conformance/rust/Cargo.toml"),
+                    format!("\n{package} = {{ version = \"={version}\""),
+                ),
+                Program::Own(_) => continue,
+            };
+            assert!(pins.contains(&pin), "{agent}: {pin:?}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::process::target_directory;
+
+/// The sources of the conformance program in `language`.
+pub(super) fn sources(language: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("conformance")
+        .join(language)
+}
+
+/// Has `build` fill a directory below cargo's target directory, and returns it; again only when the sources have changed.
+///
+/// Test programs run side by side, and the tools that build do not expect a second one in their directory: one at a time.
+pub(super) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf {
+    let directory = target_directory().join("conformance").join(language);
+    fs::create_dir_all(&directory).expect("a directory for what is installed");
+    let lock = File::create(directory.join("lock")).expect("a lock file");
+    lock.lock().expect("waiting for another test's build");
+    let stamp = directory.join("built-from");
+    let sources = sources(language);
+    let text = contents(&sources);
+    if fs::read(&stamp).is_ok_and(|built_from| built_from == text) {
+        return directory;
+    }
+    build(&sources, &directory);
+    fs::write(stamp, text).expect("noting what was built");
+    directory
+}
+
+/// Runs a tool of an ecosystem to its end.
+///
+/// # Panics
+/// When it is not there or fails, with its output.
+pub(super) fn run(tool: &mut Command) {
+    let output = tool
+        .output()
+        .unwrap_or_else(|error| panic!("running {tool:?}: {error}; tests/run installs it"));
+    assert!(
+        output.status.success(),
+        "{tool:?}:\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Every file below `path`, one after the other, in the order of their names.
+fn contents(path: &Path) -> Vec<u8> {
+    if path.is_file() {
+        return fs::read(path).expect("a readable source");
+    }
+    let entries = fs::read_dir(path).expect("a readable directory");
+    let mut entries = entries
+        .map(|entry| entry.expect("a readable directory").path())
+        .collect::<Vec<_>>();
+    entries.sort();
+    entries.iter().flat_map(|entry| contents(entry)).collect()
+}

@@ -1,0 +1,34 @@
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    time::Duration,
+};
+
+use super::{CODE, install};
+use crate::process::Listeners;
+
+/// What the program has chosen.
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(2);
+
+pub(super) fn command(collector: Listeners) -> Command {
+    let mut command = Command::new(installed().join("debug/conformance-rust"));
+    command.args([CODE, &collector.grpc.to_string()]);
+    command
+}
+
+/// The target directory of the program's own workspace.
+pub(super) fn installed() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        install::once("rust", |sources, directory| {
+            install::run(
+                Command::new(env!("CARGO"))
+                    .args(["build", "--quiet", "--locked", "--target-dir"])
+                    .arg(directory)
+                    .arg("--manifest-path")
+                    .arg(sources.join("Cargo.toml")),
+            );
+        })
+    })
+}

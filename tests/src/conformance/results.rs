@@ -1,0 +1,105 @@
+use std::fmt::Write;
+
+use super::Promise;
+use crate::agent::Agent;
+
+/// How many of the last lines of its log a broken promise is shown with.
+const TAIL: usize = 40;
+
+/// What became of one promise.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It was kept.
+    Held,
+    /// It is not made to this agent.
+    NotMade,
+    /// There was no way to test it, as the agent was never listed.
+    NotTested,
+    /// It was not kept.
+    Broken {
+        /// What happened instead.
+        instead: String,
+        /// What the application and its agent had written until then.
+        log: Vec<String>,
+    },
+}
+
+impl Outcome {
+    fn cell(&self, promise: Promise, agent: &Agent) -> String {
+        match self {
+            Self::Held => promise.kept(agent).to_owned(),
+            Self::NotMade => "-".to_owned(),
+            Self::NotTested => "**not tested**".to_owned(),
+            Self::Broken { instead, .. } => {
+                let first = instead.lines().next().unwrap_or_default();
+                format!("**broken**: {}", first.replace('|', "\\|"))
+            }
+        }
+    }
+}
+
+/// What became of every promise to one agent.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The agent.
+    pub agent: Agent,
+    /// In the order of [`Promise::ALL`].
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of every promise to every agent.
+#[derive(Clone, Debug)]
+pub struct Results(Vec<Row>);
+
+impl Results {
+    pub(super) fn new(rows: Vec<Row>) -> Self {
+        Self(rows)
+    }
+
+    /// The table, as a document. The same results make the same text.
+    pub fn document(&self) -> String {
+        let headings = Promise::ALL.map(Promise::heading).join(" | ");
+        let rules = "---|".repeat(4 + Promise::ALL.len());
+        let mut text = format!(
+            "# Conformance\n\n\
+             Written by `cargo test -p rollcall-tests --test conformance`: every agent, as its ecosystem publishes it, against a collector \
+             of its own. What each column promises is in [conformance.rs](../src/conformance.rs).\n\n\
+             | Agent | Version | Language | Protocol | {headings} |\n|{rules}\n"
+        );
+        for Row { agent, outcomes } in &self.0 {
+            let cells = Promise::ALL
+                .iter()
+                .zip(outcomes)
+                .map(|(&promise, outcome)| outcome.cell(promise, agent))
+                .collect::<Vec<_>>()
+                .join(" | ");
+            let Agent {
+                package,
+                version,
+                language,
+                protocol,
+                ..
+            } = agent;
+            writeln!(
+                text,
+                "| {package} | {version} | {language} | {protocol} | {cells} |"
+            )
+            .expect("writing to a string");
+        }
+        text
+    }
+
+    /// Every promise that was not kept, with the end of the agent's log.
+    pub fn broken(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for row in &self.0 {
+            for (promise, outcome) in Promise::ALL.iter().zip(&row.outcomes) {
+                if let Outcome::Broken { instead, log } = outcome {
+                    let tail = log[log.len().saturating_sub(TAIL)..].join("\n  ");
+                    broken.push(format!("{}: {promise:?}: {instead}\n  {tail}", row.agent));
+                }
+            }
+        }
+        broken
+    }
+}
