@@ -22,7 +22,7 @@ pub struct Ping<'a> {
     pub instance: InstanceId,
     /// What it registered with; empty where it does not tell.
     pub uuid: &'a str,
-    /// Whether its agent registers again when it is told to.
+    /// Whether its agent surely registers again when it is told to.
     pub resettable: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct Ping<'a> {
 pub enum Pong {
     /// It is known, and up from now on.
     Heard,
-    /// The id is not the one of this process: it has to register again.
+    /// The id was not assigned to this process: it is to register again.
     Reset,
 }
 
@@ -101,7 +101,8 @@ impl Handle {
     }
 
     /// Takes a ping. An id that is not known, or is another process's, is a sign of a lost store: its agent is to register
-    /// again. One that cannot be told so keeps an id that nobody else has: it is adopted.
+    /// again. One that may not understand that goes on with the id that it has, so nobody else must be given it: it is
+    /// adopted, and the next ping finds it known.
     ///
     /// # Errors
     /// Only for an unknown instance that is adopted: as [`register::Handle::recover`].
@@ -115,17 +116,15 @@ impl Handle {
             let known = known.uuid.as_deref();
             uuid.is_empty() || known.is_none_or(|known| known == uuid)
         });
-        match is_its_own {
-            Some(false) => return Ok(Pong::Reset),
-            None if resettable => return Ok(Pong::Reset),
-            Some(true) | None => {}
-        }
         let sign = Sign {
             instance,
             application: None,
             signal: Signal::Heartbeat,
         };
-        self.renew(sign).await?;
-        Ok(Pong::Heard)
+        match is_its_own {
+            Some(true) => self.renew(sign).await.map(|()| Pong::Heard),
+            None if !resettable => self.renew(sign).await.map(|()| Pong::Reset),
+            Some(false) | None => Ok(Pong::Reset),
+        }
     }
 }

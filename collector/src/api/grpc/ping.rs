@@ -1,5 +1,5 @@
 //! `ServiceInstancePing`: 6.0.0-beta to 7.0.0 agents say every 3 s that they live. One whose id this collector does not know
-//! is told to register again, which agents from 6.3 on do by themselves.
+//! is told to register again, which Java agents do since 6.3.
 
 use rollcall_proto::{
     common::KeyWithStringValue,

@@ -242,11 +242,13 @@ async fn an_agent_that_can_is_told_to_register_again_each_time_anew() {
 }
 
 #[tokio::test]
-async fn an_agent_that_cannot_keeps_its_id_as_adopted() {
+async fn an_agent_that_may_not_understand_is_told_once_and_its_id_is_adopted() {
     let collector = Collector::start();
     let mut client = ServiceInstancePingClient::new(collector.router());
-    let reply = client.do_ping(ping(7, "lost")).await.unwrap().into_inner();
-    assert_eq!(reply, Commands::default());
+    for commands in [1, 0] {
+        let reply = client.do_ping(ping(7, "lost")).await.unwrap();
+        assert_eq!(reply.into_inner().commands.len(), commands);
+    }
     assert!(
         collector
             .services
