@@ -11,7 +11,7 @@ use std::{
 };
 
 use rollcall_agent::{Agent, ApplicationId, InstanceId, Phase, SpanType, Status};
-use rollcall_collector::app::Addresses;
+use rollcall_collector::{app::Addresses, config::Secret};
 use tokio::process::{Child, Command};
 use tracing::{debug, info, warn};
 
@@ -29,11 +29,11 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// Starts them, to find the collector at its naming listener.
+    /// Starts them, to find the collector at its naming listener. They send the token that it asks for.
     ///
     /// # Errors
     /// This program could not be started once more.
-    pub(crate) fn start(addresses: &Addresses) -> io::Result<Self> {
+    pub(crate) fn start(addresses: &Addresses, token: &Secret) -> io::Result<Self> {
         let program = std::env::current_exe()?;
         let naming = format!("127.0.0.1:{}", addresses.naming.port());
         let start = |code| -> io::Result<_> {
@@ -51,6 +51,9 @@ impl Samples {
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .kill_on_drop(true);
+            if !token.expose().is_empty() {
+                command.env("SW_AGENT_AUTHENTICATION", token.expose());
+            }
             // Ctrl-C is for this process, which then ends them.
             command.process_group(0);
             let child = command.spawn()?;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use rollcall_collector::app::{self, Addresses, App, Running};
-use rollcall_collector::config::{self, Config};
+use rollcall_collector::config::{self, Config, Secret};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -110,6 +110,7 @@ fn collect(config: Config, show: Show) -> anyhow::Result<()> {
         .context("start the runtime")?;
     let done = runtime.block_on(async {
         info!(version = env!("CARGO_PKG_VERSION"), "starting");
+        let token = config.agent_grpc.authentication.clone();
         let app = app::build(config).await?;
         // From here on a signal means draining; before, there is nothing to drain, and it just ends the process.
         let stop = Stop::listen().context("listen for signals")?;
@@ -118,7 +119,7 @@ fn collect(config: Config, show: Show) -> anyhow::Result<()> {
         let running = app.spawn()?;
         let samples = match show {
             Show::Nothing => None,
-            Show::Samples => Some(demonstration(&addresses)?),
+            Show::Samples => Some(demonstration(&addresses, &token)?),
         };
         run(running, samples, stop).await
     });
@@ -144,9 +145,9 @@ fn announce(app: &App) {
     }
 }
 
-fn demonstration(addresses: &Addresses) -> anyhow::Result<Samples> {
+fn demonstration(addresses: &Addresses, token: &Secret) -> anyhow::Result<Samples> {
     print(&demo::welcome(addresses))?;
-    Samples::start(addresses).context("start the sample applications")
+    Samples::start(addresses, token).context("start the sample applications")
 }
 
 /// Runs until a signal or a failure, and drains. The second signal ends it at once.

@@ -83,7 +83,7 @@ pub mod network_address {
     };
 }
 
-/// What a JVM measures of itself. The same in both generations.
+/// What a JVM measures of itself. The same in 3.2.6 and 5.x.
 pub mod jvm {
     pub use crate::wire::{
         Cpu, Gc, GcPhrase, JvmMetric, JvmMetrics, Memory, MemoryPool, PoolType,
@@ -92,7 +92,7 @@ pub mod jvm {
     };
 }
 
-/// The envelope of trace segments. The same in both generations; what [`UpstreamSegment::segment`](trace::UpstreamSegment)
+/// The envelope of trace segments. The same in 3.2.6, 5.x and 6.x; what [`UpstreamSegment::segment`](trace::UpstreamSegment)
 /// holds is not, see [`segment`].
 pub mod trace {
     pub use crate::wire::{

@@ -86,7 +86,7 @@ fn agents(services: &Services, limit: usize, stop: CancellationToken) -> Router 
     let network_address =
         NetworkAddressRegisterServiceServer::new(network_address::Handler::new(services));
     let jvm = JvmMetricsServiceServer::new(jvm::Handler::new(services));
-    let trace = TraceSegmentServiceServer::new(trace::Handler::new(services));
+    let trace = TraceSegmentServiceServer::new(trace::Handler::new(services, stop.clone()));
     let register = RegisterServer::new(register::Handler::new(services));
     let ping = ServiceInstancePingServer::new(ping::Handler::new(services));
     let management =

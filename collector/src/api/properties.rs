@@ -25,19 +25,27 @@ pub const MAX_TEXT: usize = 512;
 /// The name under which the version of an agent is kept, where its calls tell it.
 const AGENT_VERSION: &str = "agent_version";
 
-/// The property in which Java agents tell their version themselves, since 8.15 or before.
-const VERSION: &str = "version";
+/// The language of an agent, in its own spelling: 6.x and later tell it.
+pub const LANGUAGE: &str = "language";
 
-/// What an agent says of itself, and the version that its calls tell. A pair without a value is left out.
+/// The property in which Java agents tell their version themselves (8.15.0 and 9.4.0 were read).
+const JAVA_VERSION: &str = "version";
+
+/// What a Java agent tells for its version where it does not know it.
+const UNKNOWN: &str = "UNKNOWN";
+
+/// What an agent says of itself, and the version that its calls tell. What has no name or no value is left out.
 pub fn told<'a>(
     pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     agent_version: Option<&'a str>,
 ) -> Properties {
+    let version = agent_version.filter(|version| *version != UNKNOWN);
+    let version = version.map(|version| (AGENT_VERSION, version));
     pairs
         .into_iter()
-        .take(MAX_PROPERTIES)
-        .chain(agent_version.map(|version| (AGENT_VERSION, version)))
-        .filter(|(_, value)| !value.is_empty())
+        .filter(|(name, value)| !name.is_empty() && !value.is_empty())
+        .take(MAX_PROPERTIES - usize::from(version.is_some()))
+        .chain(version)
         .map(|(name, value)| (cut(name), cut(value)))
         .collect()
 }
@@ -45,9 +53,12 @@ pub fn told<'a>(
 /// The version of the agent that told these properties.
 #[must_use]
 pub fn agent_version(properties: &Properties) -> Option<&str> {
-    properties
-        .get(AGENT_VERSION)
-        .or_else(|| properties.get(VERSION))
+    let told_by_java = || {
+        let is_java = properties.get(LANGUAGE) == Some("java");
+        let version = properties.get(JAVA_VERSION)?;
+        (is_java && version != UNKNOWN).then_some(version)
+    };
+    properties.get(AGENT_VERSION).or_else(told_by_java)
 }
 
 impl From<OsInfo<'_>> for Properties {
@@ -110,6 +121,10 @@ mod tests {
         };
         let kept = Properties::from(told);
         assert_eq!(kept.iter().count(), MAX_PROPERTIES);
+        let many = vec![("name", "value"); 10_000];
+        let kept_with_version = super::told(many, Some("9.4.0"));
+        assert_eq!(kept_with_version.iter().count(), MAX_PROPERTIES);
+        assert_eq!(agent_version(&kept_with_version), Some("9.4.0"));
         assert_eq!(kept.get("os_name").unwrap().chars().count(), MAX_TEXT);
     }
 
@@ -124,6 +139,27 @@ mod tests {
                 ("language", "java"),
                 ("agent_version", "9.4.0"),
             ],
+        );
+    }
+
+    #[test]
+    fn the_version_is_the_one_that_calls_tell_or_else_the_one_that_java_tells() {
+        let version = |pairs: &[(&'static str, &'static str)], calls| {
+            agent_version(&told(pairs.iter().copied(), calls)).map(str::to_owned)
+        };
+        let java = [("language", "java"), ("version", "9.4.0-e0de83f")];
+        assert_eq!(version(&java, Some("9.4.0")).as_deref(), Some("9.4.0"));
+        assert_eq!(
+            version(&java, Some("UNKNOWN")).as_deref(),
+            Some("9.4.0-e0de83f")
+        );
+        assert_eq!(
+            version(&[("language", "java"), ("version", "UNKNOWN")], None),
+            None
+        );
+        assert_eq!(
+            version(&[("language", "python"), ("version", "3")], None),
+            None
         );
     }
 }

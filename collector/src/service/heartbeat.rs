@@ -1,6 +1,6 @@
 //! Signs of life.
 
-use rollcall_domain::{ApplicationId, InstanceId, liveness::Signal};
+use rollcall_domain::{ApplicationId, InstanceId, inventory::Properties, liveness::Signal};
 
 use super::{
     Core,
@@ -19,6 +19,7 @@ pub struct Sign {
 /// What a 6.x agent says every 3 s.
 #[derive(Clone, Copy, Debug)]
 pub struct Ping<'a> {
+    /// The id that it holds.
     pub instance: InstanceId,
     /// What it registered with; empty where it does not tell.
     pub uuid: &'a str,
@@ -26,13 +27,15 @@ pub struct Ping<'a> {
     pub resettable: bool,
 }
 
-/// What a 6.x agent is answered.
+/// Whose id a 6.x agent pinged with. Unless it is its own, it is to register again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pong {
-    /// It is known, and up from now on.
+    /// Its own. It is up from now on.
     Heard,
-    /// The id was not assigned to this process: it is to register again.
-    Reset,
+    /// One that nobody was given here, as far as is known.
+    Unknown,
+    /// One that another process was given.
+    Another,
 }
 
 /// Takes signs of life. Cheap to clone.
@@ -93,16 +96,27 @@ impl Handle {
         is_known
     }
 
-    /// Renews the lease of an instance that is on record under these names; `false` if there is none.
-    pub fn renew_named(&self, name: InstanceName<'_>, signal: Signal) -> bool {
-        self.core
-            .instance_named(name)
-            .is_some_and(|instance| self.renew_known(instance, signal))
+    /// Renews the lease of an instance by its names. One that is not known is registered by what an agent sends of itself
+    /// alone, a keepAlive or a segment; other telemetry may only mention it, and does nothing then.
+    ///
+    /// # Errors
+    /// Only where it registers: as [`register::Handle::named`].
+    pub async fn renew_named(
+        &self,
+        name: InstanceName<'_>,
+        signal: Signal,
+    ) -> Result<(), register::Error> {
+        let registers = matches!(signal, Signal::Heartbeat | Signal::TraceSegment);
+        match self.core.instance_named(name) {
+            Some(instance) => self.core.welcome(instance, signal),
+            None if registers => self.register.named(name, Properties::default()).await?,
+            None => {}
+        }
+        Ok(())
     }
 
-    /// Takes a ping. An id that is not known, or is another process's, is a sign of a lost store: its agent is to register
-    /// again. One that may not understand that goes on with the id that it has, so nobody else must be given it: it is
-    /// adopted, and the next ping finds it known.
+    /// Takes a ping. An id that was not assigned to this process is a sign of a lost store, and its agent is to register
+    /// again. One that may not understand that goes on with the id: it is kept from others, and up.
     ///
     /// # Errors
     /// Only for an unknown instance that is adopted: as [`register::Handle::recover`].
@@ -112,19 +126,24 @@ impl Handle {
             uuid,
             resettable,
         } = ping;
-        let is_its_own = self.core.inventory.read_instance(instance, |known| {
-            let known = known.uuid.as_deref();
-            uuid.is_empty() || known.is_none_or(|known| known == uuid)
-        });
-        let sign = Sign {
-            instance,
-            application: None,
-            signal: Signal::Heartbeat,
-        };
-        match is_its_own {
-            Some(true) => self.renew(sign).await.map(|()| Pong::Heard),
-            None if !resettable => self.renew(sign).await.map(|()| Pong::Reset),
-            Some(false) | None => Ok(Pong::Reset),
+        let pong =
+            self.core
+                .inventory
+                .read_instance(instance, |known| match known.uuid.as_deref() {
+                    _ if uuid.is_empty() => Pong::Heard,
+                    Some(known) if known == uuid => Pong::Heard,
+                    Some(_) => Pong::Another,
+                    None => Pong::Unknown,
+                });
+        let pong = pong.unwrap_or(Pong::Unknown);
+        if pong == Pong::Heard || (pong == Pong::Unknown && !resettable) {
+            let sign = Sign {
+                instance,
+                application: None,
+                signal: Signal::Heartbeat,
+            };
+            self.renew(sign).await?;
         }
+        Ok(pong)
     }
 }

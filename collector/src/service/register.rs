@@ -236,6 +236,12 @@ impl Handle {
         self.queue.note(seen).await
     }
 
+    /// Whether there is such an application, also one whose id was only brought along.
+    #[must_use]
+    pub fn knows(&self, application: ApplicationId) -> bool {
+        self.core.inventory.application(application).is_some()
+    }
+
     /// How many jobs wait for the writer.
     #[must_use]
     pub fn queue_depth(&self) -> usize {

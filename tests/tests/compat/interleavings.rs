@@ -4,7 +4,9 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::{collection::vec, prelude::*, test_runner::Config};
-use rollcall_tests::process::Collector;
+use rollcall_proto::register::{ServiceInstancePingClient, ServiceInstancePingPkg};
+use rollcall_tests::{grpc, process::Collector};
+use tonic::{metadata::MetadataValue, transport::Channel};
 
 use crate::face::{Answer, Ask, Client, Face, Name, Sender};
 
@@ -20,6 +22,8 @@ enum Step {
     Heartbeat(i32),
     /// Likewise.
     Segment(Sender),
+    /// Likewise: a ping of 6.x with a UUID, of an agent that tells its version, or does not.
+    Ping(i32, String, bool),
 }
 
 /// What an id belongs to.
@@ -62,6 +66,7 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
         (code(), uuid()).prop_map(|(code, uuid)| Step::Named(code, uuid)),
         (1..9).prop_map(Step::Heartbeat),
         sender.prop_map(Step::Segment),
+        (1..9, uuid(), any::<bool>()).prop_map(|(id, uuid, told)| Step::Ping(id, uuid, told)),
     ];
     vec((0..Face::ALL.len(), step), 1..40)
 }
@@ -105,6 +110,14 @@ impl Told {
         given.or_else(|| self.owners.get(&instance).copied())
     }
 
+    /// The UUID of the process that an id was given to.
+    fn uuid(&self, instance: i32) -> Option<&str> {
+        self.ids.iter().find_map(|(key, id)| match key {
+            Key::Instance(_, uuid) if *id == instance => Some(uuid.as_str()),
+            _ => None,
+        })
+    }
+
     fn is_taken(&self, kind: u8, id: i32) -> bool {
         let is_reserved = id == 1 && (kind == 0 || kind == 2);
         let mut given = self.ids.iter();
@@ -116,6 +129,7 @@ impl Told {
 
 struct Fleet {
     clients: Vec<Client>,
+    pings: ServiceInstancePingClient<Channel>,
     told: Told,
 }
 
@@ -150,6 +164,21 @@ impl Fleet {
             panic!("{answer:?}")
         };
         self.told.note(Key::Instance(application, uuid), id);
+    }
+
+    /// Whether the agent is told to register again.
+    async fn is_reset(&mut self, instance: i32, uuid: &str, tells_version: bool) -> bool {
+        let mut ping = tonic::Request::new(ServiceInstancePingPkg {
+            service_instance_id: instance,
+            time: 1_514_764_800_000,
+            service_instance_uuid: uuid.to_owned(),
+        });
+        if tells_version {
+            let version = MetadataValue::from_static("7.0.0");
+            ping.metadata_mut().insert("agent-version", version);
+        }
+        let reply = self.pings.do_ping(ping).await.expect("a reply");
+        !reply.into_inner().commands.is_empty()
     }
 
     async fn take(&mut self, by: usize, step: Step) {
@@ -195,22 +224,32 @@ impl Fleet {
                 assert_eq!(self.ask(by, Ask::Heartbeat(instance)).await, Answer::Done);
                 self.told.hold(1, instance);
             }
-            Step::Segment(sender) => {
-                assert_eq!(self.ask(by, Ask::Segment(sender)).await, Answer::Done);
-                let Sender {
-                    application,
-                    instance,
-                    operation,
-                } = sender;
-                let owner = *self.told.owner(instance).get_or_insert(application);
-                self.told.hold(1, instance);
-                self.told.hold(2, operation);
-                // An instance that belongs to another application tells nothing of this one.
-                if owner == application {
-                    self.told.hold(0, application);
-                    self.told.owners.insert(instance, application);
+            Step::Ping(instance, uuid, tells_version) => {
+                let is_reset = self.is_reset(instance, &uuid, tells_version).await;
+                let is_its_own = self.told.uuid(instance) == Some(uuid.as_str());
+                assert_eq!(is_reset, !is_its_own, "{instance} {uuid}");
+                if !tells_version {
+                    self.told.hold(1, instance);
                 }
             }
+            Step::Segment(sender) => self.segment(by, sender).await,
+        }
+    }
+
+    async fn segment(&mut self, by: usize, sender: Sender) {
+        assert_eq!(self.ask(by, Ask::Segment(sender)).await, Answer::Done);
+        let Sender {
+            application,
+            instance,
+            operation,
+        } = sender;
+        let owner = *self.told.owner(instance).get_or_insert(application);
+        self.told.hold(1, instance);
+        self.told.hold(2, operation);
+        // An instance that belongs to another application tells nothing of this one.
+        if owner == application {
+            self.told.hold(0, application);
+            self.told.owners.insert(instance, application);
         }
     }
 }
@@ -223,8 +262,12 @@ fn check(steps: Vec<(usize, Step)>) {
         for face in Face::ALL {
             clients.push(face.client(&collector).await);
         }
-        let told = Told::default();
-        let mut fleet = Fleet { clients, told };
+        let connection = grpc::Client::connect(collector.listeners().grpc).await;
+        let mut fleet = Fleet {
+            clients,
+            pings: ServiceInstancePingClient::new(connection.channel),
+            told: Told::default(),
+        };
         // Twice, so that every key is asked for again, by another face.
         for (by, step) in &steps {
             fleet.take(*by, step.clone()).await;

@@ -32,7 +32,7 @@ pub struct Instance {
     pub id: InstanceId,
     /// `None` where only the instance id was told (an adopted instance known from heartbeats or JVM metrics alone).
     pub application: Option<ApplicationId>,
-    /// The agent's UUID; `None` where it was never told (adopted).
+    /// The agent's UUID, or the instance's name (8.x); `None` where it was never told (adopted).
     pub uuid: Option<Arc<str>>,
     /// When the collector first heard of it.
     pub registered_at: Timestamp,

@@ -13,7 +13,6 @@ use rollcall_proto::{
     service_name::{ServiceNameElement, ServiceNameMappingElement},
     trace::TraceSegmentReference,
 };
-
 use tonic::metadata::MetadataMap;
 
 use super::call::Fault;
@@ -48,6 +47,13 @@ pub(super) fn instance_id(raw: i32) -> Result<InstanceId, Fault> {
     })
 }
 
+pub(super) fn service_id(raw: i32) -> Result<ApplicationId, Fault> {
+    ApplicationId::new(raw).ok_or(Fault {
+        field: "serviceId",
+        problem: NOT_AN_ID,
+    })
+}
+
 pub(super) fn service_instance_id(raw: i32) -> Result<InstanceId, Fault> {
     InstanceId::new(raw).ok_or(Fault {
         field: "serviceInstanceId",
@@ -55,10 +61,9 @@ pub(super) fn service_instance_id(raw: i32) -> Result<InstanceId, Fault> {
     })
 }
 
-/// The version of the agent that calls, which Java agents tell since 6.3, unless they run without the manifest that has it.
+/// The version of the agent that calls, which Java agents tell since 6.3.
 pub(super) fn agent_version(metadata: &MetadataMap) -> Option<&str> {
-    let version = metadata.get(AGENT_VERSION)?.to_str().ok()?;
-    (version != "UNKNOWN").then_some(version)
+    metadata.get(AGENT_VERSION)?.to_str().ok()
 }
 
 /// Whether an agent that holds ids gives them up when it is told `ServiceMetadataReset`: Java agents since 6.3 do, which is
@@ -77,12 +82,8 @@ pub(super) fn service_instance(
     instance: &ServiceInstance,
     agent_version: Option<&str>,
 ) -> Result<NewInstance, Fault> {
-    let application = ApplicationId::new(instance.service_id).ok_or(Fault {
-        field: "serviceId",
-        problem: NOT_AN_ID,
-    })?;
     Ok(NewInstance {
-        application,
+        application: service_id(instance.service_id)?,
         uuid: instance.instance_uuid.as_str().into(),
         generation: Some(Generation::V6),
         properties: properties::told(pairs(&instance.properties), agent_version),
@@ -142,10 +143,7 @@ pub(super) fn operation(element: &ServiceNameElement) -> Result<OperationRef<'_>
 /// An endpoint names the side that was called, or the calling one. 6.x servers take only the former and leave the other out
 /// for ever; its agents ask again all the while.
 pub(super) fn endpoint(endpoint: &Endpoint) -> Result<OperationRef<'_>, Fault> {
-    let application = ApplicationId::new(endpoint.service_id).ok_or(Fault {
-        field: "serviceId",
-        problem: NOT_AN_ID,
-    })?;
+    let application = service_id(endpoint.service_id)?;
     let span_type = match DetectPoint::try_from(endpoint.from) {
         Ok(DetectPoint::Server) => SpanType::Entry,
         Ok(DetectPoint::Client) => SpanType::Exit,

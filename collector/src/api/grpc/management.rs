@@ -1,7 +1,7 @@
 //! `ManagementService`: instances of 8.0 and later tell their properties and that they live, by names alone. Whoever is not
 //! known is registered, so that agents need nothing else after a store was lost.
 
-use rollcall_domain::{inventory::Properties, liveness::Signal};
+use rollcall_domain::liveness::Signal;
 use rollcall_proto::management::{self, Commands, InstancePingPkg, InstanceProperties, v3};
 use tonic::{Request, Response, Status, async_trait, metadata::MetadataMap};
 
@@ -77,9 +77,7 @@ impl Handler {
             service: &ping.service,
             instance: &ping.service_instance,
         };
-        if !self.heartbeat.renew_named(name, Signal::Heartbeat) {
-            self.register.named(name, Properties::default()).await?;
-        }
+        self.heartbeat.renew_named(name, Signal::Heartbeat).await?;
         Ok(Commands::default())
     }
 

@@ -1,6 +1,7 @@
 //! `ServiceInstancePing`: 6.0.0-beta to 7.0.0 agents say every 3 s that they live. One whose id this collector does not know
 //! is told to register again, which Java agents do since 6.3.
 
+use prometheus_client::metrics::counter::Counter;
 use rollcall_proto::{
     common::KeyWithStringValue,
     register::{Command, Commands, ServiceInstancePing, ServiceInstancePingPkg},
@@ -23,6 +24,7 @@ use crate::{
 pub(super) struct Handler {
     heartbeat: heartbeat::Handle,
     do_ping_calls: Call,
+    of_another: Counter,
 }
 
 impl Handler {
@@ -32,6 +34,7 @@ impl Handler {
             do_ping_calls: services
                 .metrics
                 .call(Protocol::Grpc, "ServiceInstancePing/doPing"),
+            of_another: services.metrics.dropped("pings_with_the_id_of_another"),
         }
     }
 
@@ -47,7 +50,11 @@ impl Handler {
         };
         let commands = match self.heartbeat.ping(ping).await? {
             Pong::Heard => Vec::new(),
-            Pong::Reset => vec![reset(package)],
+            Pong::Unknown => vec![reset(package)],
+            Pong::Another => {
+                self.of_another.inc();
+                vec![reset(package)]
+            }
         };
         Ok(Commands { commands })
     }

@@ -14,7 +14,6 @@ use axum::{
 };
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
-use rollcall_domain::inventory::Properties;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Response, Status, Streaming, async_trait,
@@ -38,7 +37,7 @@ use crate::{
     service::{
         Services,
         heartbeat::{self, Sign},
-        register::{self, InstanceName},
+        register,
     },
 };
 
@@ -68,7 +67,6 @@ pub(super) fn router(
 struct Handler {
     quiet: &'static Quiet,
     heartbeat: heartbeat::Handle,
-    register: register::Handle,
     segments: Segments,
     calls: Call,
     dropped: Counter,
@@ -85,7 +83,6 @@ impl Handler {
         Self {
             quiet,
             heartbeat: services.heartbeat.clone(),
-            register: services.register.clone(),
             segments: Segments::new(services),
             calls: services.metrics.call(Protocol::Grpc, path),
             dropped: services.metrics.dropped(quiet.dropped),
@@ -109,65 +106,55 @@ impl Handler {
         let resettable = convert::is_resettable(metadata);
         while let Some(next) = self.stop.run_until_cancelled(messages.message()).await {
             let Some(message) = next? else { break };
-            if let Err(error) = self.take(&message, resettable).await {
-                // Its sender can do nothing about it, and has calls that will tell it.
-                tracing::debug!(%error, call = self.quiet.paths[0], "not taken as a sign of life");
-            }
+            self.take(&message, resettable).await;
         }
         Ok(())
     }
 
-    async fn take(&self, message: &[u8], resettable: bool) -> Result<(), register::Error> {
-        if self.quiet.payload == Payload::Segments
-            && let Some(segment) = sender::segment_of_6x(message)
-        {
-            return match resettable {
-                false => self.segments.take(segment).await,
-                true => {
-                    self.dropped.inc();
-                    self.hear_all(&table::SEGMENT_OF_6X, segment, resettable)
-                        .await
+    async fn take(&self, message: &[u8], resettable: bool) {
+        let (place, message) = match self.quiet.payload {
+            Payload::Segments => match sender::segment_of_6x(message) {
+                Some(segment) if !resettable => {
+                    let taken = self.segments.take(segment).await;
+                    return self.skip_failed(taken);
                 }
-            };
-        }
+                Some(segment) => (&table::SEGMENT_OF_6X, segment),
+                None => (&self.quiet.sender, message),
+            },
+            Payload::Other => (&self.quiet.sender, message),
+        };
         self.dropped.inc();
-        self.hear_all(&self.quiet.sender, message, resettable).await
+        for sender in place.senders(message) {
+            let heard = self.hear(sender, resettable).await;
+            self.skip_failed(heard);
+        }
     }
 
-    async fn hear_all(
-        &self,
-        place: &sender::Place,
-        message: &[u8],
-        resettable: bool,
-    ) -> Result<(), register::Error> {
-        for sender in place.senders(message) {
-            match sender {
-                Sender::Name(name) => self.hear_named(name).await?,
-                Sender::Id(instance) => {
-                    let signal = self.quiet.signal;
-                    // An unknown id that its agent will give up, with its next ping, need not be kept from others.
-                    if !self.heartbeat.renew_known(instance, signal) && !resettable {
-                        let application = None;
-                        let sign = Sign {
-                            instance,
-                            application,
-                            signal,
-                        };
-                        self.heartbeat.renew(sign).await?;
-                    }
-                }
+    async fn hear(&self, sender: Sender<'_>, resettable: bool) -> Result<(), register::Error> {
+        let signal = self.quiet.signal;
+        match sender {
+            Sender::Name(name) => self.heartbeat.renew_named(name, signal).await,
+            // An unknown id that its agent will give up, with its next ping, need not be kept from others.
+            Sender::Id(instance) if resettable => {
+                self.heartbeat.renew_known(instance, signal);
+                Ok(())
+            }
+            Sender::Id(instance) => {
+                let sign = Sign {
+                    instance,
+                    application: None,
+                    signal,
+                };
+                self.heartbeat.renew(sign).await
             }
         }
-        Ok(())
     }
 
-    /// A segment of an instance that is not known registers it: some agents send nothing else.
-    async fn hear_named(&self, name: InstanceName<'_>) -> Result<(), register::Error> {
-        let known = self.heartbeat.renew_named(name, self.quiet.signal);
-        if !known && self.quiet.payload == Payload::Segments {
-            self.register.named(name, Properties::default()).await?;
+    /// Goes on: the agent can do nothing about it here, and has calls that will tell it.
+    fn skip_failed(&self, taken: Result<(), register::Error>) {
+        if let Err(error) = taken {
+            tracing::debug!(%error, call = self.quiet.paths[0], "not taken as a sign of life");
         }
-        Ok(())
     }
 }
 

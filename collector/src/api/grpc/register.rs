@@ -91,11 +91,19 @@ impl Handler {
         }
     }
 
+    /// After a reset an agent still asks for names that it had met before, with the service's id of that time. If that is
+    /// nobody's now it is left out, so that it does not come into being.
     async fn map_endpoints(
         &self,
         mut endpoints: Vec<Endpoint>,
+        resettable: bool,
     ) -> Result<Vec<EndpointMappingElement>, Refusal> {
         convert::retain_usable(&mut endpoints, |it| convert::endpoint(it).err())?;
+        if resettable {
+            endpoints.retain(|it| {
+                convert::service_id(it.service_id).is_ok_and(|id| self.register.knows(id))
+            });
+        }
         let operations: Vec<_> = endpoints.iter().flat_map(convert::endpoint).collect();
         let ids = self.register.operations(&operations).await?;
         Ok(convert::endpoint_mappings(endpoints, ids))
@@ -140,9 +148,10 @@ impl Register for Handler {
         &self,
         request: Request<Endpoints>,
     ) -> Result<Response<EndpointMapping>, Status> {
+        let resettable = convert::is_resettable(request.metadata());
         let endpoints = request.into_inner().endpoints;
         let asked = endpoints.len();
-        let mappings = self.map_endpoints(endpoints).await;
+        let mappings = self.map_endpoints(endpoints, resettable).await;
         let reply = |elements| EndpointMapping { elements };
         end_some(&self.endpoint_calls, asked, mappings, reply)
     }

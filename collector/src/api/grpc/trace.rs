@@ -8,6 +8,7 @@ use rollcall_proto::{
     segment::Segment,
     trace::{TraceSegmentService, UpstreamSegment},
 };
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{
@@ -27,6 +28,7 @@ use crate::{
 pub(super) struct Handler {
     segments: Segments,
     collect_calls: Call,
+    stop: CancellationToken,
 }
 
 /// Takes segments with ids, one at a time.
@@ -66,8 +68,9 @@ impl Segments {
 }
 
 impl Handler {
-    pub(super) fn new(services: &Services) -> Self {
+    pub(super) fn new(services: &Services, stop: CancellationToken) -> Self {
         Self {
+            stop,
             segments: Segments::new(services),
             collect_calls: services
                 .metrics
@@ -75,12 +78,13 @@ impl Handler {
         }
     }
 
-    /// Takes every segment. One that makes no sense does not end the stream: the others have nothing to do with it.
+    /// Takes every segment until the agent has no more, or the collector stops. One that makes no sense does not end the stream: the others have nothing to do with it.
     async fn take_all(
         &self,
         mut segments: Streaming<UpstreamSegment>,
     ) -> Result<Downstream, Refusal> {
-        while let Some(upstream) = segments.message().await? {
+        while let Some(next) = self.stop.run_until_cancelled(segments.message()).await {
+            let Some(upstream) = next? else { break };
             match self.segments.take(&upstream.segment).await {
                 Err(error) if error.retryable() => return Err(error.into()),
                 Err(error) => tracing::debug!(%error, "segment not taken as a sign of life"),

@@ -22,7 +22,7 @@ impl Handle {
     /// # Errors
     /// [`Error::TooManyAdopted`] if no more unknown ids are taken; otherwise as [`Handle::application`].
     pub async fn adopt(&self, held: impl Iterator<Item = Held>) -> Result<(), Error> {
-        let unknown: Vec<Held> = held.filter(|held| !self.knows(*held)).collect();
+        let unknown: Vec<Held> = held.filter(|held| !self.has(*held)).collect();
         if unknown.is_empty() {
             return Ok(());
         }
@@ -76,7 +76,7 @@ impl Handle {
         }
     }
 
-    fn knows(&self, held: Held) -> bool {
+    fn has(&self, held: Held) -> bool {
         let inventory = &self.core.inventory;
         match held {
             Held::Application(id) => inventory.application(id).is_some(),

@@ -1,7 +1,7 @@
 //! The calls, after the protocol repository at `v6.6.0`, `v7.0.0`, `v8.3.0` and `v10.3.0` (protocols/skywalking.md
 //! section 6.3).
 
-use rollcall_domain::liveness::Signal;
+use rollcall_domain::liveness::Signal::{self, JvmMetrics, Poll, Telemetry};
 
 use super::sender::Place;
 
@@ -108,8 +108,6 @@ const fn segments(paths: &'static [&'static str], sender: Place) -> Quiet {
     }
 }
 
-use Signal::{JvmMetrics, Poll, Telemetry};
-
 #[rustfmt::skip]
 pub(super) const CALLS: &[Quiet] = &[
     segments(both!("TraceSegmentReportService/collect"), at(4, 5)),
@@ -117,13 +115,13 @@ pub(super) const CALLS: &[Quiet] = &[
     quiet(both!("JVMMetricReportService/collect"), at_or_id(2, 3, 2), JvmMetrics, "jvm_metrics"),
     quiet(both!("CLRMetricReportService/collect"), at_or_id(2, 3, 2), Telemetry, "clr_metrics"),
     quiet(both!("MeterReportService/collect"), at(3, 4), Telemetry, "meters"),
-    quiet(both!("MeterReportService/collectBatch"), within(1, 3, 4), Telemetry, "meters"),
+    quiet(v3!("MeterReportService/collectBatch"), within(1, 3, 4), Telemetry, "meters"),
     quiet(v3!("LogReportService/collect"), at(2, 3), Telemetry, "logs"),
     quiet(v3!("EventService/collect"), within(2, 1, 2), Telemetry, "events"),
     quiet(both!("ProfileTask/getProfileTaskCommands"), at_or_id(1, 2, 2), Poll, "polls"),
     quiet(both!("ProfileTask/collectSnapshot"), NOBODY, Telemetry, "profiles"),
     quiet(both!("ProfileTask/reportTaskFinish"), at_or_id(1, 2, 2), Telemetry, "profiles"),
-    quiet(both!("ProfileTask/goProfileReport"), NOBODY, Telemetry, "profiles"),
+    quiet(v3!("ProfileTask/goProfileReport"), NOBODY, Telemetry, "profiles"),
     quiet(v10!("AsyncProfilerTask/getAsyncProfilerTaskCommands"), at(1, 2), Poll, "polls"),
     quiet(v10!("AsyncProfilerTask/collect"), within(1, 1, 2), Telemetry, "profiles"),
     quiet(v10!("PprofTask/getPprofTaskCommands"), at(1, 2), Poll, "polls"),

@@ -74,11 +74,6 @@ const OF_8X: &[(&str, &[u8], Option<Signal>)] = &[
         Some(Signal::Telemetry),
     ),
     (
-        "MeterReportService/collectBatch",
-        b"\x0a\x0d\x1a\x06orders\x22\x03one",
-        Some(Signal::Telemetry),
-    ),
-    (
         "ProfileTask/getProfileTaskCommands",
         b"\x0a\x06orders\x12\x03one",
         Some(Signal::Poll),
@@ -103,6 +98,11 @@ const OF_8X: &[(&str, &[u8], Option<Signal>)] = &[
 ];
 
 const SINCE_8_4: &[(&str, &[u8], Option<Signal>)] = &[
+    (
+        "v3.MeterReportService/collectBatch",
+        b"\x0a\x0d\x1a\x06orders\x22\x03one",
+        Some(Signal::Telemetry),
+    ),
     (
         "v3.LogReportService/collect",
         b"\x12\x06orders\x1a\x03one",

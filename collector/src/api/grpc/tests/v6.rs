@@ -17,6 +17,7 @@ use rollcall_proto::{
 use tonic::{Code, Request};
 
 use super::fixture::Collector;
+use crate::service::register::{Held, OperationRef};
 
 fn services<const N: usize>(names: [&str; N]) -> Services {
     let service = |name: &str| Service {
@@ -153,7 +154,7 @@ async fn endpoints_are_operations_on_the_side_they_were_seen_from() {
             element(DetectPoint::Client, 2)
         ]
     );
-    let entry = crate::service::register::OperationRef {
+    let entry = OperationRef {
         application: rollcall_domain::ApplicationId::new(2).unwrap(),
         span_type: SpanType::Entry,
         name: "/x",
@@ -242,23 +243,60 @@ async fn an_agent_that_can_is_told_to_register_again_each_time_anew() {
 }
 
 #[tokio::test]
-async fn an_agent_that_may_not_understand_is_told_once_and_its_id_is_adopted() {
+async fn an_agent_that_may_not_understand_is_told_and_its_id_is_kept_from_others() {
     let collector = Collector::start();
     let mut client = ServiceInstancePingClient::new(collector.router());
-    for commands in [1, 0] {
+    for _ping in 0..2 {
         let reply = client.do_ping(ping(7, "lost")).await.unwrap();
-        assert_eq!(reply.into_inner().commands.len(), commands);
+        assert_eq!(reply.into_inner().commands.len(), 1);
     }
-    assert!(
-        collector
-            .services
-            .roster
-            .instance(id(7))
-            .unwrap()
-            .instance
-            .adopted
-    );
+    let adopted = collector.services.roster.instance(id(7)).unwrap();
+    assert!(adopted.instance.adopted);
+    assert_eq!(adopted.signal, Signal::Heartbeat);
     let refused = client.do_ping(ping(0, "u")).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert_eq!(refused.message(), "serviceInstanceId is 0, which is no id");
+}
+
+#[tokio::test]
+async fn an_id_that_others_only_spoke_of_is_nobodys() {
+    let collector = Collector::start();
+    let spoken_of = [Held::Instance(id(7))].into_iter();
+    collector.services.register.adopt(spoken_of).await.unwrap();
+    let mut client = ServiceInstancePingClient::new(collector.router());
+    let reply = client.do_ping(of_6_3(ping(7, "lost"))).await.unwrap();
+    assert_eq!(reply.into_inner().commands.len(), 1);
+    assert!(collector.services.roster.instance(id(7)).is_none(), "up");
+}
+
+#[tokio::test]
+async fn names_of_a_service_that_was_lost_are_left_out_once_its_agent_was_reset() {
+    let collector = Collector::start();
+    let mut client = RegisterClient::new(collector.router());
+    client
+        .do_service_register(services(["orders"]))
+        .await
+        .unwrap();
+    let endpoints = || Endpoints {
+        endpoints: [-1, 5]
+            .map(|service| endpoint(service, "/x", DetectPoint::Server.into()))
+            .into(),
+    };
+    let reply = client
+        .do_endpoint_register(of_6_3(endpoints()))
+        .await
+        .unwrap();
+    let answered: Vec<_> = reply
+        .into_inner()
+        .elements
+        .iter()
+        .map(|it| it.service_id)
+        .collect();
+    assert_eq!(answered, [-1]);
+    let reply = client.do_endpoint_register(endpoints()).await.unwrap();
+    assert_eq!(
+        reply.into_inner().elements.len(),
+        2,
+        "one that cannot be reset keeps its ids"
+    );
 }

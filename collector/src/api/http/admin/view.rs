@@ -128,7 +128,7 @@ impl<'a> Instance<'a> {
                 Generation::V6 => "6.x",
                 Generation::V8 => "8.x",
             }),
-            language: instance.properties.get("language"),
+            language: instance.properties.get(properties::LANGUAGE),
             agent_version: properties::agent_version(&instance.properties),
             properties: Told(&instance.properties),
         }

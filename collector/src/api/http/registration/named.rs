@@ -1,10 +1,11 @@
 //! Agents of 8.0 and later, which know instances by names alone (protocols/skywalking.md sections 6.2 and 6.3). Bodies are
-//! the JSON form of the protobuf messages; keys that are not needed are skipped.
+//! the JSON form of the protobuf messages; keys that are not needed are skipped, and a property without a key too (early
+//! Python agents write `{"language": "Python"}`).
 
 use std::{fmt, sync::Arc};
 
 use axum::{Router, body::Bytes};
-use rollcall_domain::{inventory::Properties, liveness::Signal};
+use rollcall_domain::liveness::Signal;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
@@ -71,16 +72,19 @@ enum Payload {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Instance {
+    #[serde(default, deserialize_with = "null_or")]
     service: String,
+    #[serde(default, deserialize_with = "null_or")]
     service_instance: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     properties: Vec<Object<Property>>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Property {
+    #[serde(default, deserialize_with = "null_or")]
     key: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     value: String,
 }
 
@@ -88,7 +92,9 @@ struct Property {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Element {
+    #[serde(deserialize_with = "null_or")]
     service: String,
+    #[serde(deserialize_with = "null_or")]
     service_instance: String,
     source: Option<Object<Sender>>,
 }
@@ -96,7 +102,9 @@ struct Element {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Sender {
+    #[serde(deserialize_with = "null_or")]
     service: String,
+    #[serde(deserialize_with = "null_or")]
     service_instance: String,
 }
 
@@ -115,28 +123,16 @@ impl Face {
         let Object(told): Object<Instance> = json::parse(&body)?;
         let pairs = told.properties.iter();
         let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
-        self.register(told.name(), properties::told(pairs, None))
-            .await
+        let properties = properties::told(pairs, None);
+        let registered = self.services.register.named(told.name(), properties);
+        told.answer(registered.await)
     }
 
     async fn keep_alive(self: Arc<Self>, body: Bytes) -> Answer {
         let Object(told): Object<Instance> = json::parse(&body)?;
         let heartbeat = &self.services.heartbeat;
-        if heartbeat.renew_named(told.name(), Signal::Heartbeat) {
-            return Ok((Outcome::Ok, json::reply(&Commands {})));
-        }
-        self.register(told.name(), Properties::default()).await
-    }
-
-    async fn register(&self, name: InstanceName<'_>, properties: Properties) -> Answer {
-        let field = match name {
-            InstanceName { service: "", .. } => "service",
-            _ => "serviceInstance",
-        };
-        match self.services.register.named(name, properties).await {
-            Ok(()) => Ok((Outcome::Ok, json::reply(&Commands {}))),
-            Err(error) => Err(Refusal::service(field, &error)),
-        }
+        let renewed = heartbeat.renew_named(told.name(), Signal::Heartbeat);
+        told.answer(renewed.await)
     }
 
     /// How many elements there were.
@@ -146,24 +142,15 @@ impl Face {
         }
         let Senders(senders) = json::parse(body)?;
         for sender in &senders {
-            if let Err(error) = self.hear(payload, sender).await {
+            let heard = self
+                .services
+                .heartbeat
+                .renew_named(sender.name(), payload.signal());
+            if let Err(error) = heard.await {
                 tracing::debug!(%error, "not taken as a sign of life");
             }
         }
         Ok(u64::try_from(senders.len()).unwrap_or(u64::MAX))
-    }
-
-    /// A segment of an instance that is not known registers it: some agents send nothing else.
-    async fn hear(&self, payload: Payload, sender: &Sender) -> Result<(), Error> {
-        let name = sender.name();
-        let known = self.services.heartbeat.renew_named(name, payload.signal());
-        if !known && payload == Payload::Segments {
-            self.services
-                .register
-                .named(name, Properties::default())
-                .await?;
-        }
-        Ok(())
     }
 }
 
@@ -190,12 +177,32 @@ impl Payload {
 // === impl Instance ===
 
 impl Instance {
+    fn answer(&self, result: Result<(), Error>) -> Answer {
+        let field = match self.service.as_str() {
+            "" => "service",
+            _ => "serviceInstance",
+        };
+        match result {
+            Ok(()) => Ok((Outcome::Ok, json::reply(&Commands {}))),
+            Err(error) => Err(Refusal::service(field, &error)),
+        }
+    }
+
     fn name(&self) -> InstanceName<'_> {
         InstanceName {
             service: &self.service,
             instance: &self.service_instance,
         }
     }
+}
+
+/// In the JSON form of protobuf, `null` is the default like a key that is left out.
+fn null_or<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 // === impl Element ===

@@ -13,7 +13,8 @@ async fn first_instance(collector: &Collector) -> Value {
 async fn properties_are_shown_and_survive_a_sign_of_life() {
     let collector = Collector::start();
     let body = r#"{"service":"orders","serviceInstance":"one","properties":[
-        {"key":"language","value":"python"},{"key":"OS Name","value":"Linux"},{"key":"empty"}]}"#;
+        {"key":"language","value":"python"},{"key":"OS Name","value":"Linux"},{"key":"empty"},
+        {"key":"null","value":null},{"language":"Python"}]}"#;
     let reply = collector
         .post("/v3/management/reportProperties", body)
         .await;
