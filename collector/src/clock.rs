@@ -1,6 +1,6 @@
 //! The one place that reads a clock.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rollcall_domain::{Moment, Timestamp};
 use tokio::time::Instant;
@@ -29,7 +29,7 @@ impl Clock {
     }
 
     /// Does `work`, and says how long that took.
-    pub fn time<T>(&self, work: impl FnOnce() -> T) -> (T, std::time::Duration) {
+    pub fn time<T>(&self, work: impl FnOnce() -> T) -> (T, Duration) {
         let before = Instant::now();
         let result = work();
         (result, before.elapsed())
@@ -37,21 +37,30 @@ impl Clock {
 
     /// The wall time.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the clock that everybody else is given"
-    )]
     pub fn wall(&self) -> Timestamp {
-        let since_epoch = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+        timestamp(since_epoch())
     }
 
-    /// What the wall clock showed, or would have shown as it is set now, at `moment`.
+    /// What the wall clock showed, or would have shown as it is set now, at `moment`. The same for one moment as long as
+    /// nobody sets the clock: what both clocks show is taken off each other before it is rounded.
     #[must_use]
     pub fn wall_at(&self, moment: Moment) -> Timestamp {
-        let offset = moment.millis() - self.now().millis();
-        Timestamp::from_millis(self.wall().millis().saturating_add(offset))
+        let start = since_epoch().saturating_sub(self.start.elapsed());
+        let start = timestamp(start + Duration::from_micros(500));
+        Timestamp::from_millis(start.millis().saturating_add(moment.millis()))
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the clock that everybody else is given"
+)]
+fn since_epoch() -> Duration {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+fn timestamp(since_epoch: Duration) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
