@@ -13,8 +13,8 @@ use crate::process::Child;
 /// A Java machine takes some seconds to start on a busy computer, and a dozen of them start together.
 const START: Duration = Duration::from_secs(60);
 
-/// What marks a line of a log as an error, in the formats of all the agents.
-const ERRORS: [&str; 7] = [
+/// What marks a line of a log as an error, in the formats of all the agents; `rollcall-agent` has nothing louder than a warning.
+const ERRORS: [&str; 8] = [
     "ERROR",
     "CRITICAL",
     "FATAL",
@@ -22,6 +22,7 @@ const ERRORS: [&str; 7] = [
     "Traceback",
     "level: 'error'",
     "panicked",
+    "WARN rollcall_agent",
 ];
 
 /// A running application; dropping it kills it.

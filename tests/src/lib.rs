@@ -14,7 +14,7 @@ mod poll;
 pub mod process;
 pub mod query;
 
-pub use poll::{eventually, holds_for, until};
+pub use poll::{eventually, until};
 
 /// How long a test waits for something that should happen at once: long enough for a machine that is busy with other tests.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -41,14 +41,3 @@ pub async fn until<T, E>(
         }
     }
 }
-
-/// Calls `check` again and again for the time of `period`; it panics by itself when the promise is broken.
-///
-/// For promises that something does *not* happen: an instance that stays up, an id that stays the same.
-pub async fn holds_for(period: Duration, mut check: impl AsyncFnMut()) {
-    let end = Instant::now() + period;
-    while Instant::now() < end {
-        check().await;
-        tokio::time::sleep(PAUSE).await;
-    }
-}

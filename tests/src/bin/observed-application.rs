@@ -20,6 +20,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const PERIOD: Duration = Duration::from_millis(50);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(io::stderr)
+        .init();
     let arguments = env::args().skip(1).collect::<Vec<_>>();
     let [code, naming] = arguments.as_slice() else {
         return Err("usage: observed-application CODE NAMING".into());

@@ -18,7 +18,7 @@ const SLACK: Duration = Duration::from_secs(5);
 /// How long an agent is watched at least while nothing happens.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How far one time may lie apart in two answers: the collector converts it from its monotonic clock for each.
+/// How far one time may lie apart in two answers: each is told with two clocks, and a collector started again has another pair.
 const WOBBLE: Duration = Duration::from_millis(10);
 
 /// Who alone is registered: the sequences of the design start with these.
