@@ -55,9 +55,9 @@ impl Promise {
         Self::NoticesDeath,
     ];
 
-    /// Whether it is made to this agent: only those that keep ids for ever have a dictionary that can be asked.
+    /// Whether it is made to this agent: since 8.0 there are no ids.
     pub fn is_made_to(self, agent: &Agent) -> bool {
-        self != Self::AssignsNames || agent.generation == Generation::V5
+        self != Self::AssignsNames || agent.generation != Generation::V8
     }
 
     /// The heading of its column.

@@ -145,6 +145,9 @@ impl Life {
 
     async fn assigns_names(&mut self) -> Result<(), String> {
         self.application.call("/orders", "payment:9090");
+        if self.agent.generation == Generation::V6 {
+            return self.asks_once().await;
+        }
         let mut operations = [
             self.id("entry /orders").await?,
             self.id("exit /orders").await?,
@@ -152,6 +155,37 @@ impl Life {
         operations.sort_unstable();
         same("operations", operations, [-1, 2])?;
         same("address", self.id("address payment:9090").await?, -1)
+    }
+
+    /// An agent that cannot be asked what it has learnt asks itself, with every tick, until it has.
+    async fn asks_once(&self) -> Result<(), String> {
+        const CALLS: [&str; 2] = [
+            "Register/doEndpointRegister",
+            "Register/doNetworkAddressRegister",
+        ];
+        let asked = until(self.agent.period + SLACK, async || {
+            for call in CALLS {
+                same(call, self.answered(call).await?, 1)?;
+            }
+            Ok::<_, String>(())
+        });
+        asked.await?;
+        tokio::time::sleep(5 * self.agent.period).await;
+        for call in CALLS {
+            same(call, self.answered(call).await?, 1)?;
+        }
+        Ok(())
+    }
+
+    /// How often the collector has answered this call of gRPC as it should.
+    async fn answered(&self, call: &str) -> Result<u64, String> {
+        let metrics = self.collector.http(self.collector.listeners().ui);
+        let text = metrics.get("/metrics").await?.text();
+        let counter =
+            format!("rollcall_calls_total{{protocol=\"grpc\",call=\"{call}\",outcome=\"ok\"}} ");
+        let count = text.lines().find_map(|line| line.strip_prefix(&counter));
+        let count = count.and_then(|count| count.parse().ok());
+        count.ok_or_else(|| format!("no count of {call}"))
     }
 
     async fn stays_up(&mut self) -> Result<(), String> {

@@ -63,7 +63,8 @@ impl Results {
         let mut text = format!(
             "# Conformance\n\n\
              Written by `cargo test -p rollcall-tests --test conformance`: every agent, as its ecosystem publishes it, against a collector \
-             of its own. What each column promises is in [conformance.rs](../src/conformance.rs).\n\n\
+             of its own. What each column promises is in [conformance.rs](../src/conformance.rs). The periods are as short as each \
+             agent's configuration allows, and the collector's terms fit them.\n\n\
              | Agent | Version | Language | Protocol | {headings} |\n|{rules}\n"
         );
         for Row { agent, outcomes } in &self.0 {
