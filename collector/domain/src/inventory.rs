@@ -193,7 +193,7 @@ impl Inventory {
                     let before = self
                         .instances
                         .read(instance.id, |before| before.application);
-                    listing.instance(before, &instance);
+                    listing.instance(before, instance.id, instance.application);
                     self.instances.put(instance);
                 }
                 Row::Operation(operation) => self.operations.put(operation),

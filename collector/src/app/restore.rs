@@ -58,8 +58,8 @@ pub(super) fn restore(
         let (chunks, received) = crossbeam_channel::bounded(CHUNKS_AHEAD);
         let inventory = thread::Builder::new()
             .name("restore".to_owned())
-            .spawn_scoped(scope, || fill(allocator, received))?;
-        let loaded = read(storage, &chunks, lease);
+            .spawn_scoped(scope, || fill(allocator, lease, received))?;
+        let loaded = read(storage, &chunks);
         drop(chunks);
         let filled = inventory
             .join()
@@ -86,31 +86,24 @@ fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Lessor) 
     lessor.reserve(counts.instances.max(counts.seen));
 }
 
-/// Rows that are handed over at once, so that handing over costs little.
+/// Records that are handed over at once, so that handing over costs little.
 const CHUNK: usize = 1024;
 /// Chunks that may wait for the inventory.
 const CHUNKS_AHEAD: usize = 16;
 
-/// Sends rows to who fills the inventory, and gives leases to those who were heard of.
-fn read(
-    storage: &mut dyn Storage,
-    chunks: &Sender<Vec<Row>>,
-    lease: impl Fn(Seen),
-) -> Result<(), storage::Error> {
+/// Reads and decodes, which is half of the work, and sends what it finds to who has the other half.
+fn read(storage: &mut dyn Storage, chunks: &Sender<Vec<Record>>) -> Result<(), storage::Error> {
     let mut chunk = Vec::with_capacity(CHUNK);
     let send = |chunk| {
         if chunks.send(chunk).is_err() {
             tracing::debug!("a row was refused, and the rest is not wanted");
         }
     };
-    storage.load(&mut |record| match record {
-        Record::Row(row) => {
-            chunk.push(row);
-            if chunk.len() == CHUNK {
-                send(mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
-            }
+    storage.load(&mut |record| {
+        chunk.push(record);
+        if chunk.len() == CHUNK {
+            send(mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
         }
-        Record::Seen(seen) => lease(seen),
     })?;
     send(chunk);
     Ok(())
@@ -125,13 +118,21 @@ struct Instances {
     registered: Vec<Seen>,
 }
 
-/// Restores rows until no more come.
+/// Restores rows, and gives leases to those who were heard of, until no more come.
 fn fill(
     allocator: &mut Allocator,
-    chunks: Receiver<Vec<Row>>,
+    lease: impl Fn(Seen),
+    chunks: Receiver<Vec<Record>>,
 ) -> Result<Instances, inventory::restore::Error> {
     let mut instances = Instances::default();
-    for row in chunks.into_iter().flatten() {
+    for record in chunks.into_iter().flatten() {
+        let row = match record {
+            Record::Row(row) => row,
+            Record::Seen(seen) => {
+                lease(seen);
+                continue;
+            }
+        };
         if let Row::Instance(instance) = &row {
             instances.count += 1;
             if !instance.adopted {

@@ -79,17 +79,25 @@ impl Allocator {
     /// The row contradicts one that was restored before, and is left out: the store is not what this code wrote.
     pub fn restore(&mut self, row: Row) -> Result<(), restore::Error> {
         let (inventory, books) = (&self.inventory, &mut self.books);
-        match &row {
+        match row {
             Row::Application(row) => {
-                restore::check(row, &inventory.applications, &mut books.applications)
+                let listed = row.clone();
+                restore::take(row, &inventory.applications, &mut books.applications)?;
+                inventory.listing.update().application(&listed);
             }
-            Row::Instance(row) => restore::check(row, &inventory.instances, &mut books.instances),
+            Row::Instance(row) => {
+                let (id, application) = (row.id, row.application);
+                let before = restore::take(row, &inventory.instances, &mut books.instances)?;
+                let before = before.map(|before| before.application);
+                inventory.listing.update().instance(before, id, application);
+            }
             Row::Operation(row) => {
-                restore::check(row, &inventory.operations, &mut books.operations)
+                restore::take(row, &inventory.operations, &mut books.operations)?;
             }
-            Row::Address(row) => restore::check(row, &inventory.addresses, &mut books.addresses),
-        }?;
-        self.inventory.publish([row]);
+            Row::Address(row) => {
+                restore::take(row, &inventory.addresses, &mut books.addresses)?;
+            }
+        }
         Ok(())
     }
 

@@ -38,7 +38,7 @@ impl fmt::Display for Dictionary {
 }
 
 /// What one dictionary holds.
-pub(super) trait Entry: Sized + Into<Row> {
+pub(super) trait Entry: Clone + Into<Row> {
     type Id: Copy + Eq + Hash + Ord;
     type Key: Clone + Eq + Hash;
 

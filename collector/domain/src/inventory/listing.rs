@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::{RwLock, RwLockWriteGuard};
 
-use super::{Application, Instance};
+use super::Application;
 use crate::{ApplicationId, InstanceId};
 
 /// What is listed.
@@ -58,15 +58,20 @@ impl Update<'_> {
     }
 
     /// `before` is the application it was listed under so far, if it was.
-    pub(super) fn instance(&mut self, before: Option<Option<ApplicationId>>, instance: &Instance) {
-        if before == Some(instance.application) {
+    pub(super) fn instance(
+        &mut self,
+        before: Option<Option<ApplicationId>>,
+        id: InstanceId,
+        application: Option<ApplicationId>,
+    ) {
+        if before == Some(application) {
             return;
         }
         if let Some(listed) = before.and_then(|before| self.0.instances.get_mut(&before)) {
-            listed.remove(&instance.id);
+            listed.remove(&id);
         }
-        let listed = self.0.instances.entry(instance.application).or_default();
-        listed.insert(instance.id);
+        let listed = self.0.instances.entry(application).or_default();
+        listed.insert(id);
     }
 }
 

@@ -9,6 +9,9 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties(Box<[u8]>);
 
+/// In front of each text is its length.
+const LENGTH_BYTES: usize = size_of::<u16>();
+
 impl Properties {
     /// The pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -28,6 +31,19 @@ impl Properties {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl From<&[(&str, &str)]> for Properties {
+    /// What [`FromIterator`] gives, in one allocation of the right size.
+    fn from(pairs: &[(&str, &str)]) -> Self {
+        let length = |(name, value): &(&str, &str)| 2 * LENGTH_BYTES + name.len() + value.len();
+        let mut bytes = Vec::with_capacity(pairs.iter().map(length).sum());
+        for (name, value) in pairs {
+            put(&mut bytes, name);
+            put(&mut bytes, value);
+        }
+        Self(bytes.into_boxed_slice())
     }
 }
 
@@ -61,7 +77,7 @@ fn put(bytes: &mut Vec<u8>, text: &str) {
 }
 
 fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
-    let (length, tail) = rest.split_first_chunk::<2>()?;
+    let (length, tail) = rest.split_first_chunk::<LENGTH_BYTES>()?;
     let (text, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
     *rest = tail;
     std::str::from_utf8(text).ok()
@@ -81,6 +97,7 @@ mod tests {
         ];
         let properties: Properties = pairs.into_iter().collect();
         assert_eq!(properties.iter().collect::<Vec<_>>(), pairs);
+        assert_eq!(Properties::from(pairs.as_slice()), properties);
         assert_eq!(properties.get("ipv4"), Some("10.0.0.1"));
         assert_eq!(properties.get("host"), None);
     }

@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use super::{Dictionary, draft::Progress, entry::Entry, table::Table};
+use super::{
+    Dictionary,
+    draft::Progress,
+    entry::Entry,
+    table::{Conflict, Table},
+};
 
 /// A row contradicts another one. Numbers are ids of the dictionary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,38 +22,37 @@ pub enum Error {
     },
 }
 
-/// Whether an entry may be restored, and how far it brings its dictionary.
-pub(super) fn check<E: Entry>(
-    entry: &E,
+/// Takes in an entry, and gives the state of it that it replaces.
+pub(super) fn take<E: Entry>(
+    entry: E,
     table: &Table<E>,
     progress: &mut Progress,
-) -> Result<(), Error> {
-    let (dictionary, id, number) = (E::DICTIONARY, entry.id(), E::number(entry.id()));
-    let key = entry.key();
-    let known = table.read(id, |known| known.may_become(entry));
-    if known == Some(false) || (key.is_some() && E::RESERVED == Some(number)) {
-        return Err(Error::TwoKeys {
-            dictionary,
-            id: number,
-        });
+) -> Result<Option<E>, Error> {
+    let (dictionary, number) = (E::DICTIONARY, E::number(entry.id()));
+    let (is_reserved, is_adopted) = (E::RESERVED == Some(number), entry.is_adopted());
+    let two_keys = Error::TwoKeys {
+        dictionary,
+        id: number,
+    };
+    if is_reserved && entry.key().is_some() {
+        return Err(two_keys);
     }
-    if let Some(other) = key.and_then(|key| table.id(&key))
-        && other != id
-    {
-        return Err(Error::TwoIds {
+    let before = table.restore(entry).map_err(|conflict| match conflict {
+        Conflict::Id => two_keys,
+        Conflict::Key(other) => Error::TwoIds {
             dictionary,
             ids: [E::number(other), number],
-        });
-    }
-    if known.is_none() {
-        if entry.is_adopted() {
+        },
+    })?;
+    if before.is_none() {
+        if is_adopted {
             progress.adopted += 1;
         } else {
             progress.sequence.observe(number);
-            progress.assigned += usize::from(E::RESERVED != Some(number));
+            progress.assigned += usize::from(!is_reserved);
         }
     }
-    Ok(())
+    Ok(before)
 }
 
 impl fmt::Display for Error {

@@ -18,6 +18,14 @@ pub(super) struct Table<E: Entry> {
     adopted: AtomicUsize,
 }
 
+/// Why a stored entry cannot be true.
+pub(super) enum Conflict<I> {
+    /// Its id has another key.
+    Id,
+    /// Its key has this other id.
+    Key(I),
+}
+
 impl<E: Entry> Table<E> {
     pub(super) fn new() -> Self {
         Self {
@@ -55,6 +63,35 @@ impl<E: Entry> Table<E> {
         }
         if adopted && new {
             self.adopted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes in a stored entry, and gives the state of it that it replaces. Looks its id and its key up once each, as there
+    /// may be millions. Nobody must read meanwhile: its key may be found before its id.
+    pub(super) fn restore(&self, entry: E) -> Result<Option<E>, Conflict<E::Id>> {
+        let (id, key, adopted) = (entry.id(), entry.key(), entry.is_adopted());
+        let by_key = self.by_key.pin();
+        let claimed = match key.clone().map(|key| by_key.try_insert(key, id)) {
+            Some(Err(taken)) if *taken.current != id => return Err(Conflict::Key(*taken.current)),
+            Some(Ok(_)) => key.as_ref(),
+            Some(Err(_)) | None => None,
+        };
+        let by_id = self.by_id.pin();
+        match by_id.try_insert(id, entry) {
+            Ok(_) => {
+                self.keyed
+                    .fetch_add(usize::from(key.is_some()), Ordering::Relaxed);
+                self.adopted
+                    .fetch_add(usize::from(adopted), Ordering::Relaxed);
+                Ok(None)
+            }
+            Err(known) if known.current.may_become(&known.not_inserted) => {
+                Ok(by_id.insert(id, known.not_inserted).cloned())
+            }
+            Err(_) => {
+                claimed.map(|key| by_key.remove(key));
+                Err(Conflict::Id)
+            }
         }
     }
 

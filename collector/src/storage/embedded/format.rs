@@ -144,7 +144,7 @@ impl Entry for Instance {
                 _ => {}
             }
         }
-        row.properties = properties.into_iter().collect();
+        row.properties = properties.as_slice().into();
         Ok(row)
     }
 }
