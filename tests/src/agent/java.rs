@@ -5,7 +5,7 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{Agent, CODE, Generation, install};
+use super::{Agent, CODE, Generation, TOKEN, install};
 use crate::process::Listeners;
 
 /// The application under the whole agent.
@@ -45,6 +45,7 @@ pub(super) fn core(agent: &Agent, home: &Path, collector: Listeners) -> Command 
 fn machine(agent: &Agent, home: &Path, collector: Listeners) -> Command {
     let config = home.join("agent.config");
     let mut keys = vec![
+        format!("agent.authentication={TOKEN}"),
         "collector.grpc_channel_check_interval=1".to_owned(),
         format!("logging.dir={}", home.display()),
         "logging.level=INFO".to_owned(),

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::{Outcome, Promise, Row};
 use crate::{
-    agent::{Agent, CODE, Generation},
+    agent::{Agent, CODE, Generation, TOKEN},
     application::Application,
     process::Collector,
     query::{Instance, State},
@@ -32,11 +33,20 @@ struct Life {
     application: Application,
 }
 
+/// What registering over HTTP answers: the id of an application, or of an instance.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Registered {
+    i: i32,
+    ii: i32,
+}
+
 /// Leads a whole life. An agent that is never listed has no more of it.
 pub(super) async fn of(agent: Agent, starting: &Semaphore) -> Row {
     let silent_after = agent.period + SLACK;
     let collector = Collector::options()
         .terms(silent_after, silent_after + SLACK)
+        .env("SW_AUTHENTICATION", TOKEN)
         .start()
         .await;
     let permit = starting.acquire().await.expect("nobody closes it");
@@ -367,13 +377,14 @@ impl Life {
         )
     }
 
-    /// Registers another application, and another instance of it.
+    /// Registers another application, and another instance of it: over HTTP, which needs no token here.
     async fn registers_others(&self) -> Result<(i32, i32), String> {
-        let grpc = self.collector.grpc().await;
-        let text = |status: tonic::Status| status.to_string();
-        let application = grpc.application("other").await.map_err(text)?;
-        let instance = grpc.instance(application, "another").await.map_err(text)?;
-        Ok((application, instance))
+        let http = self.collector.http(self.collector.listeners().jetty);
+        let reply = http.post("/application/register", r#"["other"]"#).await?;
+        let application = reply.json::<Vec<Registered>>()[0].i;
+        let other = json!({"ai": application, "au": "another", "rt": 0, "oi": {}}).to_string();
+        let reply = http.post("/instance/register", other).await?;
+        Ok((application, reply.json::<Registered>().ii))
     }
 }
 

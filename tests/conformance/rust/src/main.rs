@@ -1,5 +1,5 @@
 //! An application observed by the unmodified SkyWalking agent library for Rust, that does what standard input says until that
-//! ends: `conformance-rust CODE COLLECTOR`.
+//! ends: `conformance-rust CODE COLLECTOR`, with its token in `SW_AGENT_AUTHENTICATION`.
 //!
 //! Input, one command a line: `call OPERATION PEER` serves one request named OPERATION that calls PEER (`host:port`) once.
 //! Output: `started`. The agent's log goes to the same stream.
@@ -27,7 +27,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: conformance-rust CODE COLLECTOR".into());
     };
     let instance = format!("{code}-{}", process::id());
+    let token = std::env::var("SW_AGENT_AUTHENTICATION")?;
     let reporter = GrpcReporter::connect(format!("http://{collector}")).await?;
+    let reporter = reporter.with_authentication(token);
     let _reporting = reporter.reporting().await.spawn();
     let manager = Manager::new(code, &instance, reporter.clone());
     let _keeping_alive = manager.report_and_keep_alive(properties, HEARTBEAT, PROPERTIES_FACTOR);
