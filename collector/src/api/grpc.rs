@@ -1,7 +1,7 @@
 //! gRPC as agents from 3.2.6 on speak it (protocols/skywalking.md sections 1 and 6).
 //!
 //! Each handler converts, calls one use case, and converts back; there is a file for each service that names somebody, and
-//! one ([`quiet`]) for all others. Every spelling of a method is answered. What agents may rely on:
+//! one (`quiet`) for all others. Every spelling of a method is answered. What agents may rely on:
 //!
 //! * A key is echoed as it came, byte for byte. One without an id at the deadline is left out of the answer; only
 //!   `applicationCodeRegister` is refused with `UNAVAILABLE` then, because its callers ask an empty answer again at once.

@@ -28,7 +28,7 @@ mod writer;
 
 pub use adopt::Held;
 pub use error::{Error, KeyFault};
-pub use named::InstanceName;
+pub use named::{InstanceName, SERVICE};
 pub use writer::Writer;
 
 use job::Queue;

@@ -17,6 +17,9 @@ pub struct InstanceName<'a> {
     pub instance: &'a str,
 }
 
+/// What the name of a service is called where it cannot be used.
+pub const SERVICE: &str = "service";
+
 impl Handle {
     /// Registers an instance by its names, and its application if need be. It is up from now on. Empty properties leave
     /// those that it told before.
@@ -25,7 +28,7 @@ impl Handle {
     /// As [`Handle::application`].
     pub async fn named(&self, name: InstanceName<'_>, properties: Properties) -> Result<(), Error> {
         let InstanceName { service, instance } = name;
-        self.check("service", service)?;
+        self.check(SERVICE, service)?;
         self.check("service instance", instance)?;
         let generation = Some(Generation::V8);
         let id = match self.core.instance_named(name) {

@@ -22,7 +22,7 @@ use crate::{
         properties,
     },
     metrics::Outcome,
-    service::register::{Error, InstanceName},
+    service::register::{Error, InstanceName, SERVICE},
 };
 
 /// The calls of this generation. Telemetry renews the lease of whom it names and is dropped; so are what browsers send, which
@@ -125,14 +125,14 @@ impl Face {
         let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
         let properties = properties::told(pairs, None);
         let registered = self.services.register.named(told.name(), properties);
-        told.answer(registered.await)
+        answer(registered.await)
     }
 
     async fn keep_alive(self: Arc<Self>, body: Bytes) -> Answer {
         let Object(told): Object<Instance> = json::parse(&body)?;
         let heartbeat = &self.services.heartbeat;
         let renewed = heartbeat.renew_named(told.name(), Signal::Heartbeat);
-        told.answer(renewed.await)
+        answer(renewed.await)
     }
 
     /// How many elements there were.
@@ -177,21 +177,23 @@ impl Payload {
 // === impl Instance ===
 
 impl Instance {
-    fn answer(&self, result: Result<(), Error>) -> Answer {
-        let field = match self.service.as_str() {
-            "" => "service",
-            _ => "serviceInstance",
-        };
-        match result {
-            Ok(()) => Ok((Outcome::Ok, json::reply(&Commands {}))),
-            Err(error) => Err(Refusal::service(field, &error)),
-        }
-    }
-
     fn name(&self) -> InstanceName<'_> {
         InstanceName {
             service: &self.service,
             instance: &self.service_instance,
+        }
+    }
+}
+
+fn answer(registered: Result<(), Error>) -> Answer {
+    match registered {
+        Ok(()) => Ok((Outcome::Ok, json::reply(&Commands {}))),
+        Err(error) => {
+            let field = match error {
+                Error::InvalidKey { field: SERVICE, .. } => "service",
+                _ => "serviceInstance",
+            };
+            Err(Refusal::service(field, &error))
         }
     }
 }

@@ -85,6 +85,12 @@ async fn telemetry_renews_whom_it_names_and_registers_nobody() {
 #[tokio::test]
 async fn a_mistake_is_named() {
     let collector = Collector::start();
+    let long = "x".repeat(256);
+    for (service, instance, field) in [(&*long, "i", "service"), ("s", &*long, "serviceInstance")] {
+        let body = format!(r#"{{"service":"{service}","serviceInstance":"{instance}"}}"#);
+        let refused = collector.post("/v3/management/keepAlive", body).await;
+        assert_eq!(refused.refused(400), field);
+    }
     for (path, body, field) in [
         (
             "/v3/management/keepAlive",
