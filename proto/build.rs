@@ -6,9 +6,10 @@ use prost::Message;
 
 const ROOT: &str = "proto";
 
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "application.proto",
     "command.proto",
+    "etcd/rpc.proto",
     "instance.proto",
     "jvm.proto",
     "management.proto",
@@ -32,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_transport(false)
         // Segments are large and read in place: a slice of the frame instead of a copy.
         .bytes(".UpstreamSegment.segment")
+        .bytes(".mvccpb.KeyValue.value")
         .include_file("wire.rs")
         .compile_fds(descriptors)?;
     Ok(())

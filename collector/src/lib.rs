@@ -8,6 +8,7 @@ pub mod app;
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod etcd;
 pub mod metrics;
 mod protobuf;
 pub mod runtime;

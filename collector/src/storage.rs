@@ -8,6 +8,7 @@
 
 pub mod embedded;
 mod error;
+mod format;
 pub mod memory;
 
 #[cfg(test)]

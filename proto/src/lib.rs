@@ -1,4 +1,5 @@
-//! The wire of SkyWalking agents and collectors, from 3.2.6 on, as Rust types: all that names somebody.
+//! The wire of SkyWalking agents and collectors, from 3.2.6 on, as Rust types: all that names somebody. And the part of
+//! [`etcd`]'s that collectors use to share what they know.
 //!
 //! Generated at build time from `proto/` in this crate. 3.2.6 and 5.x share one set of services, which has the method
 //! spellings of both; 6.x ([`register`]) and 8.x and later ([`management`]) have their own. Only [`management::v3`] has a
@@ -141,6 +142,23 @@ pub mod remote {
         DoubleList, Empty, IntegerList, LongList, RemoteData, RemoteMessage, StringList,
         remote_common_service_client::RemoteCommonServiceClient,
         remote_common_service_server::{RemoteCommonService, RemoteCommonServiceServer},
+    };
+}
+
+/// What collectors ask of etcd: the part of its version 3 API (`api/etcdserverpb/rpc.proto` and `api/mvccpb/kv.proto` of etcd
+/// 3.4 and later) that they use. Fields that they do not set are left out.
+pub mod etcd {
+    pub use crate::wire::{
+        etcdserverpb::{
+            AuthenticateRequest, AuthenticateResponse, Compare, DeleteRangeRequest,
+            DeleteRangeResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest,
+            LeaseKeepAliveResponse, LeaseRevokeRequest, LeaseRevokeResponse, PutRequest,
+            PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp,
+            TxnRequest, TxnResponse, WatchCreateRequest, WatchRequest, WatchResponse,
+            auth_client::AuthClient, compare, kv_client::KvClient, lease_client::LeaseClient,
+            range_request, request_op, response_op, watch_client::WatchClient, watch_request,
+        },
+        mvccpb::{Event, KeyValue, event},
     };
 }
 

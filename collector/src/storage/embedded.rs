@@ -53,7 +53,7 @@
 
 mod directory;
 mod failure;
-mod format;
+
 #[cfg(test)]
 mod tests;
 
@@ -66,8 +66,11 @@ use redb::{
 };
 use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row};
 
-use self::{directory::Directory, format::Entry};
-use super::{Batch, Counts, Error, Record, Storage};
+use self::directory::Directory;
+use super::{
+    Batch, Counts, Error, Record, Storage,
+    format::{self, Entry},
+};
 
 type Table = TableDefinition<'static, i32, &'static [u8]>;
 

@@ -1,6 +1,6 @@
 //! The bytes of values: what a store of today holds has to be readable for ever.
 
-use super::super::format::{Entry, Invalid, decode, encode};
+use super::super::super::format::{Entry, Invalid, decode, encode};
 use crate::storage::{
     Seen,
     contract::{address, application, instance, operation, seen},
