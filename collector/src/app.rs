@@ -9,6 +9,7 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use rollcall_domain::{
+    Timestamp,
     inventory::{Allocator, Limits},
     liveness::{Lessor, Terms},
     membership::{self, Member, View},
@@ -26,7 +27,7 @@ use crate::{
     config::{self, Config},
     runtime::{Failure, OnError, Policy, StillRunning, TaskSet},
     server::{self, Budget, Budgeted},
-    service::{self, Foundation, Services, Workers, naming, register, sweep, write_back},
+    service::{self, Foundation, Services, Workers, readiness, register, sweep, write_back},
     storage::{self, Storage, embedded},
 };
 
@@ -44,9 +45,11 @@ const WRITE_BACK_CHUNK: usize = 4096;
 const STALL: Duration = Duration::from_secs(5);
 /// How long the loops and the writer may take to end once nobody asks them for anything.
 const LAST_WRITES: Duration = Duration::from_secs(10);
-
 /// How long the listeners may take beyond the grace to cut off who is still there.
 const CUT_OFF: Duration = Duration::from_secs(1);
+/// How long a stop waits, twice, for the other collectors to know of it: they lose it at the end of its lease anyway.
+const TOLD: Duration = Duration::from_secs(2);
+
 /// Why a collector could not be built or started.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -70,6 +73,7 @@ pub struct App {
     config: Config,
     clock: Clock,
     cluster: Box<dyn Cluster>,
+    member: Member,
     services: Services,
     workers: Workers,
     listeners: Listeners,
@@ -78,6 +82,7 @@ pub struct App {
 /// A collector that runs.
 #[derive(Debug)]
 pub struct Running {
+    clock: Clock,
     services: Services,
     session: cluster::Session,
     everything: TaskSet,
@@ -109,13 +114,14 @@ pub async fn build(config: Config) -> Result<App, Error> {
         .min(config.liveness.silent_after);
     restore::restore(&mut *storage, &mut allocator, &lessor, &clock, spread)?;
     let cluster = join_point(config.cluster);
-    let members = cluster.view();
+    let member = member(&config, listeners.addresses, clock.wall());
     let foundation = Foundation {
         clock,
         allocator,
         lessor,
         storage,
-        members,
+        own: Arc::clone(&member.address),
+        members: cluster.view(),
     };
     let (services, workers) = service::build(&use_cases(&config), foundation);
     services
@@ -125,10 +131,34 @@ pub async fn build(config: Config) -> Result<App, Error> {
         config,
         clock,
         cluster,
+        member,
         services,
         workers,
         listeners,
     })
+}
+
+/// This collector as it is known once it serves: since when, is told when it does.
+fn member(config: &Config, addresses: Addresses, since: Timestamp) -> Member {
+    let at = |host: &str, port: u16| format!("{host}:{port}");
+    let grpc = at(
+        &config.agent_grpc.advertised_host,
+        addresses.agent_grpc.port(),
+    );
+    let jetty = at(
+        &config.agent_jetty.advertised_host,
+        addresses.agent_jetty.port(),
+    );
+    let ui = at(&config.ui.advertised_host, addresses.ui.port());
+    Member {
+        address: grpc.as_str().into(),
+        agent_grpc: Some(grpc.into()),
+        agent_jetty: Some((jetty + &config.agent_jetty.context_path).into()),
+        ui: Some((ui + &config.ui.context_path).into()),
+        version: Some(env!("CARGO_PKG_VERSION").into()),
+        state: membership::State::Serving,
+        since,
+    }
 }
 
 fn open(config: &config::Storage) -> Result<Box<dyn Storage>, storage::Error> {
@@ -182,17 +212,17 @@ impl App {
     /// # Errors
     /// The system refused the writer a thread.
     pub fn spawn(self) -> Result<Running, Error> {
-        let member = self.member();
         let everything = TaskSet::new();
         let (writing, loops, serving) =
             (everything.stage(), everything.stage(), everything.stage());
         let Self {
             config,
+            clock,
             cluster,
+            mut member,
             services,
             workers,
             listeners,
-            ..
         } = self;
         spawn_workers(workers, &services, &writing, &loops)?;
         let budget = Budget::new(config.server.inbound_memory);
@@ -215,14 +245,13 @@ impl App {
             let serve = async move { listener.serve(service, &limits, grace, stop).await };
             serving.spawn(name, Policy::default(), serve);
         }
+        member.since = clock.wall();
         let session = cluster.join(member);
-        let view = cluster.view();
-        services.naming.publish(&view.borrow());
-        let naming = follow(view, services.naming.clone(), loops.token());
-        loops.spawn("naming", Policy::default(), naming);
+        follow_cluster(&*cluster, &services, &loops);
         services.readiness.met("starting");
         let grace = config.server.shutdown_grace;
         Ok(Running {
+            clock,
             services,
             session,
             everything,
@@ -231,33 +260,6 @@ impl App {
             writing,
             grace,
         })
-    }
-
-    fn member(&self) -> Member {
-        let Self {
-            config,
-            listeners: Listeners { addresses, .. },
-            ..
-        } = self;
-        let at = |host: &str, port: u16| format!("{host}:{port}");
-        let grpc = at(
-            &config.agent_grpc.advertised_host,
-            addresses.agent_grpc.port(),
-        );
-        let jetty = at(
-            &config.agent_jetty.advertised_host,
-            addresses.agent_jetty.port(),
-        );
-        let ui = at(&config.ui.advertised_host, addresses.ui.port());
-        Member {
-            address: grpc.as_str().into(),
-            agent_grpc: Some(grpc.into()),
-            agent_jetty: Some((jetty + &config.agent_jetty.context_path).into()),
-            ui: Some((ui + &config.ui.context_path).into()),
-            version: env!("CARGO_PKG_VERSION").into(),
-            state: membership::State::Serving,
-            since: self.clock.wall(),
-        }
     }
 }
 
@@ -355,16 +357,34 @@ impl Builder<'_> {
     }
 }
 
-/// Keeps the naming lists at the latest view.
-async fn follow(
-    mut view: watch::Receiver<Arc<View>>,
-    naming: naming::Handle,
+/// Keeps the naming lists at the latest view, and the readiness at the latest health of the cluster.
+fn follow_cluster(cluster: &dyn Cluster, services: &Services, loops: &TaskSet) {
+    let naming = services.naming.clone();
+    let publish = move |view: &Arc<View>| naming.publish(view);
+    let readiness = services.readiness.clone();
+    let tell = move |health: &Option<Arc<str>>| match health {
+        None => readiness.met(readiness::CLUSTER),
+        Some(reason) => readiness.degraded(readiness::CLUSTER, reason.to_string()),
+    };
+    let naming = follow(cluster.view(), publish, loops.token());
+    let health = follow(cluster.health(), tell, loops.token());
+    loops.spawn("naming", Policy::default(), naming);
+    loops.spawn("cluster health", Policy::default(), health);
+}
+
+/// Hands what is watched to `take`, now and after every change, until it is stopped. The first time is before this returns.
+fn follow<T: Send + Sync + 'static>(
+    mut watched: watch::Receiver<T>,
+    take: impl Fn(&T) + Send + 'static,
     stop: CancellationToken,
-) -> Result<(), Infallible> {
-    while let Some(Ok(())) = stop.run_until_cancelled(view.changed()).await {
-        naming.publish(&view.borrow_and_update());
+) -> impl Future<Output = Result<(), Infallible>> + Send {
+    take(&watched.borrow_and_update());
+    async move {
+        while let Some(Ok(())) = stop.run_until_cancelled(watched.changed()).await {
+            take(&watched.borrow_and_update());
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 // === impl Running ===
@@ -375,8 +395,9 @@ impl Running {
         self.everything.failed().await
     }
 
-    /// Stops in order: not ready and out of the naming lists; no new connections, and what is under way gets the
-    /// configured grace to finish; the loops end and write down what they know; the writer finishes its queue and the store is closed.
+    /// Stops in order: not ready and out of the naming lists, of the other collectors too; no new connections, and what is
+    /// under way gets the configured grace to finish; no member any more; the loops end and write down what they know; the
+    /// writer finishes its queue and the store is closed.
     ///
     /// Returns the first failure, of before the drain or of a listener that had to cut off requests at the end of the grace.
     ///
@@ -385,7 +406,8 @@ impl Running {
     pub async fn drain(self) -> Result<Option<Failure>, StillRunning> {
         let Self {
             services,
-            session,
+            clock,
+            mut session,
             everything,
             serving,
             loops,
@@ -395,8 +417,9 @@ impl Running {
         services
             .readiness
             .unmet("draining", "the collector is stopping");
-        drop(session);
+        session.drain(clock.wall(), TOLD).await;
         let served = serving.shutdown(grace + CUT_OFF).await;
+        session.leave(TOLD).await;
         let looped = loops.shutdown(LAST_WRITES).await;
         services.register.stop();
         let wrote = writing.shutdown(LAST_WRITES).await;

@@ -17,6 +17,7 @@ use prometheus_client::{
 use rollcall_domain::{
     inventory::{Count, Dictionary, Inventory},
     liveness,
+    membership::{self, View},
 };
 
 use crate::server::{Budget, Stats};
@@ -36,6 +37,8 @@ struct Inner {
     denied: Family<ProtocolLabel, Counter>,
     entries: Family<EntryLabels, Gauge>,
     leases: Family<StateLabel, Gauge>,
+    members: Family<StateLabel, Gauge>,
+    coordinated: Gauge,
     wheel_entries: Gauge,
     queue_depth: Gauge,
     event_subscribers: Gauge,
@@ -112,6 +115,10 @@ pub struct Levels<'a> {
     pub inventory: &'a Inventory,
     /// The leases, by state.
     pub leases: liveness::Counts,
+    /// The collectors.
+    pub members: &'a View,
+    /// Whether this collector is known to the others as it should be, and knows them.
+    pub is_coordinated: bool,
     /// Jobs that wait for the writer.
     pub queue_depth: usize,
     /// Subscribers of the event feed.
@@ -129,6 +136,8 @@ impl Metrics {
             denied: Family::default(),
             entries: Family::default(),
             leases: Family::default(),
+            members: Family::default(),
+            coordinated: Gauge::default(),
             wheel_entries: Gauge::default(),
             queue_depth: Gauge::default(),
             event_subscribers: Gauge::default(),
@@ -288,6 +297,12 @@ impl Inner {
             "Instances by what they are thought to be",
             self.leases.clone(),
         );
+        registry.register("members", "Collectors by state", self.members.clone());
+        registry.register(
+            "coordinated",
+            "1 when this collector is known to the others as it should be, and knows them",
+            self.coordinated.clone(),
+        );
         registry.register(
             "wheel_entries",
             "Entries of the expiry bookkeeping",
@@ -333,6 +348,18 @@ impl Inner {
                 .get_or_create(&StateLabel { state })
                 .set(gauge(count));
         }
+        for (state, label) in [
+            (membership::State::Starting, "starting"),
+            (membership::State::Serving, "serving"),
+            (membership::State::Draining, "draining"),
+        ] {
+            let members = levels.members.members().iter();
+            let count = members.filter(|member| member.state == state).count();
+            self.members
+                .get_or_create(&StateLabel { state: label })
+                .set(gauge(count));
+        }
+        self.coordinated.set(i64::from(levels.is_coordinated));
         self.wheel_entries.set(gauge(leases.filed));
         self.queue_depth.set(gauge(levels.queue_depth));
         self.event_subscribers.set(gauge(levels.event_subscribers));

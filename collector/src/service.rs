@@ -49,6 +49,8 @@ pub struct Foundation {
     pub allocator: Allocator,
     pub lessor: Lessor,
     pub storage: Box<dyn Storage>,
+    /// The address by which this collector is known among the members.
+    pub own: Arc<str>,
     /// The collectors, now and after every change.
     pub members: watch::Receiver<Arc<View>>,
 }
@@ -80,6 +82,8 @@ impl Services {
         self.metrics.encode(&Levels {
             inventory: &self.core.inventory,
             leases: self.core.lessor.counts(),
+            members: &self.roster.members().view,
+            is_coordinated: !self.readiness.is_degraded(readiness::CLUSTER),
             queue_depth: self.register.queue_depth(),
             event_subscribers: self.events.subscribers(),
         })
@@ -103,6 +107,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         allocator,
         lessor,
         storage,
+        own,
         members,
     } = foundation;
     let core = Core {
@@ -134,7 +139,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         register,
         naming,
         events: core.events.clone(),
-        roster: roster::Roster::new(core.clone(), members),
+        roster: roster::Roster::new(core.clone(), own, members),
         readiness: readiness::Readiness::default(),
         metrics,
         core,

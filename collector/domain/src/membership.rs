@@ -22,8 +22,8 @@ pub struct Member {
     pub agent_jetty: Option<Arc<str>>,
     /// What the naming endpoint `/ui/jetty` lists, `host:port` and the context path.
     pub ui: Option<Arc<str>>,
-    /// The version of its software.
-    pub version: Arc<str>,
+    /// The version of its Rollcall; `None` for a collector of upstream, of which only the addresses are known.
+    pub version: Option<Arc<str>>,
     pub state: State,
     /// When it came into its state.
     pub since: Timestamp,
@@ -62,11 +62,17 @@ impl View {
         &self.0
     }
 
-    /// The members that serve, in order.
+    /// The members that serve, in order: what agents are shown.
     pub fn serving(&self) -> impl DoubleEndedIterator<Item = &Member> {
         self.0
             .iter()
             .filter(|member| member.state == State::Serving)
+    }
+
+    /// The members that serve and share this collector's inventory, in order: what selectors choose from. A collector of
+    /// upstream beside this one is in the naming lists, and keeps its own ids.
+    pub fn peers(&self) -> impl DoubleEndedIterator<Item = &Member> {
+        self.serving().filter(|member| member.version.is_some())
     }
 }
 
@@ -80,7 +86,7 @@ mod tests {
             agent_grpc: None,
             agent_jetty: None,
             ui: None,
-            version: "1".into(),
+            version: Some("1".into()),
             state,
             since: Timestamp::from_millis(0),
         }

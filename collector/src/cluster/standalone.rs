@@ -1,44 +1,44 @@
 //! A cluster of one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::membership::{Member, View};
 use tokio::sync::watch;
 
 use super::{Cluster, Session};
 
-/// Knows this collector and nobody else.
-#[derive(Debug)]
+/// Knows this collector and nobody else. It is always well.
+#[derive(Debug, Default)]
 pub struct Standalone {
     view: watch::Sender<Arc<View>>,
+    health: watch::Sender<Option<Arc<str>>>,
 }
 
 impl Standalone {
     /// A cluster that nobody has joined yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            view: watch::Sender::new(Arc::new(View::default())),
-        }
-    }
-}
-
-impl Default for Standalone {
-    fn default() -> Self {
-        Self::new()
+        Self::default()
     }
 }
 
 impl Cluster for Standalone {
     fn join(&self, member: Member) -> Session {
-        self.view.send_replace(Arc::new(View::new([member])));
         let view = self.view.clone();
-        Session::new(move || {
-            view.send_replace(Arc::new(View::default()));
-        })
+        let (known, receiver) = watch::channel(None);
+        let publish = move |member: Option<Member>| {
+            let state = member.as_ref().map(|member| member.state);
+            view.send_replace(Arc::new(View::new(member)));
+            known.send_replace(state);
+        };
+        Session::new(member, publish, receiver, Duration::ZERO)
     }
 
     fn view(&self) -> watch::Receiver<Arc<View>> {
         self.view.subscribe()
+    }
+
+    fn health(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.health.subscribe()
     }
 }

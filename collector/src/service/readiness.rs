@@ -1,35 +1,80 @@
-//! Whether this collector may be sent traffic, and if not, why.
+//! Whether this collector may be sent traffic, and what is wrong with it.
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-/// The conditions that keep a collector from being ready. Ready means: there are none.
+/// The condition of being known to the other collectors, and of knowing them.
+pub const CLUSTER: &str = "cluster";
+
+/// Why, in words for the operator, by condition.
+pub type Reasons = BTreeMap<&'static str, Cow<'static, str>>;
+
+/// The conditions that keep a collector from being ready, and those that it serves in spite of.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    unmet: Arc<Mutex<BTreeMap<&'static str, Cow<'static, str>>>>,
+    conditions: Arc<Mutex<Conditions>>,
+}
+
+#[derive(Debug, Default)]
+struct Conditions {
+    unmet: Reasons,
+    degraded: Reasons,
+}
+
+/// How a collector is, with the reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Traffic may come.
+    Ready,
+    /// Traffic may come; something that needs no traffic to heal is wrong.
+    Degraded(Reasons),
+    /// No traffic may come. What degrades it is told too.
+    Unready(Reasons),
 }
 
 impl Readiness {
-    /// Says that `condition` keeps the collector from being ready, and why in words for the operator.
+    /// Says that `condition` keeps the collector from being ready, and why.
     pub fn unmet(&self, condition: &'static str, reason: impl Into<Cow<'static, str>>) {
-        self.unmet.lock().insert(condition, reason.into());
+        let mut conditions = self.conditions.lock();
+        conditions.unmet.insert(condition, reason.into());
     }
 
-    /// Says that `condition` no longer stands in the way.
+    /// Says that `condition` is not as it should be, which keeps no traffic away, and why.
+    pub fn degraded(&self, condition: &'static str, reason: impl Into<Cow<'static, str>>) {
+        let mut conditions = self.conditions.lock();
+        conditions.degraded.insert(condition, reason.into());
+    }
+
+    /// Says that `condition` is as it should be.
     pub fn met(&self, condition: &'static str) {
-        self.unmet.lock().remove(condition);
+        let mut conditions = self.conditions.lock();
+        conditions.unmet.remove(condition);
+        conditions.degraded.remove(condition);
     }
 
     /// Whether traffic may come.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.unmet.lock().is_empty()
+        self.conditions.lock().unmet.is_empty()
     }
 
-    /// What stands in the way, by condition; empty when ready.
+    /// Whether `condition` is not as it should be, and keeps no traffic away.
     #[must_use]
-    pub fn reasons(&self) -> BTreeMap<&'static str, Cow<'static, str>> {
-        self.unmet.lock().clone()
+    pub fn is_degraded(&self, condition: &str) -> bool {
+        self.conditions.lock().degraded.contains_key(condition)
+    }
+
+    /// How the collector is, and why.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let Conditions { unmet, degraded } = &*self.conditions.lock();
+        let mut reasons = degraded.clone();
+        reasons.extend(unmet.clone());
+        match (unmet.is_empty(), reasons.is_empty()) {
+            (true, true) => Status::Ready,
+            (true, false) => Status::Degraded(reasons),
+            (false, _) => Status::Unready(reasons),
+        }
     }
 }

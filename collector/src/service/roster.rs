@@ -16,7 +16,16 @@ use super::Core;
 #[derive(Clone, Debug)]
 pub struct Roster {
     core: Core,
+    own: Arc<str>,
     members: watch::Receiver<Arc<View>>,
+}
+
+/// The collectors, as this one knows them.
+#[derive(Clone, Debug)]
+pub struct Members {
+    /// Which of them this one is: its address.
+    pub own: Arc<str>,
+    pub view: Arc<View>,
 }
 
 /// A part of a list, and where the next part starts.
@@ -58,8 +67,8 @@ pub struct InstanceStatus {
 const STEP: usize = 1024;
 
 impl Roster {
-    pub(super) fn new(core: Core, members: watch::Receiver<Arc<View>>) -> Self {
-        Self { core, members }
+    pub(super) fn new(core: Core, own: Arc<str>, members: watch::Receiver<Arc<View>>) -> Self {
+        Self { core, own, members }
     }
 
     /// Applications in the order of their ids, from after `cursor`, `limit` at the most. The reserved one is left out.
@@ -145,8 +154,11 @@ impl Roster {
 
     /// The collectors.
     #[must_use]
-    pub fn members(&self) -> Arc<View> {
-        self.members.borrow().clone()
+    pub fn members(&self) -> Members {
+        Members {
+            own: Arc::clone(&self.own),
+            view: self.members.borrow().clone(),
+        }
     }
 
     fn listed(&self, id: ApplicationId) -> Option<Application> {

@@ -137,6 +137,7 @@ fn foundation(
         allocator,
         lessor,
         storage: Box::new(storage),
+        own: "b:11800".into(),
         members,
     }
 }

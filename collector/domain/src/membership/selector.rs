@@ -1,10 +1,11 @@
-//! Which member is asked. The three ways of SkyWalking 3.2.6 and 5.x, over the members that serve.
+//! Which member is asked. The three ways of SkyWalking 3.2.6 and 5.x, over the members that serve and share
+//! the inventory.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Member, View};
 
-/// A way to choose a member of a view. `None` only when no member serves.
+/// A way to choose a member of a view. `None` only when there is no peer.
 pub trait Selector {
     /// The member for `key`, by whose text some selectors choose.
     fn select<'v>(&self, view: &'v View, key: &str) -> Option<&'v Member>;
@@ -16,7 +17,7 @@ pub struct ForeverFirst;
 
 impl Selector for ForeverFirst {
     fn select<'v>(&self, view: &'v View, _key: &str) -> Option<&'v Member> {
-        view.serving().next()
+        view.peers().next()
     }
 }
 
@@ -43,8 +44,8 @@ impl Selector for Rolling {
 }
 
 fn nth(view: &View, place: usize) -> Option<&Member> {
-    let place = place.checked_rem(view.serving().count())?;
-    view.serving().nth(place)
+    let place = place.checked_rem(view.peers().count())?;
+    view.peers().nth(place)
 }
 
 /// Java's `String.hashCode`: over UTF-16 units, wrapping.
@@ -75,6 +76,17 @@ mod tests {
         assert_eq!(ForeverFirst.select(&view, "x"), None);
         assert_eq!(HashCode.select(&view, "x"), None);
         assert_eq!(Rolling::default().select(&view, "x"), None);
+    }
+
+    #[test]
+    fn a_collector_of_upstream_is_never_chosen() {
+        let upstream = Member {
+            version: None,
+            ..member("a", State::Serving)
+        };
+        let view = View::new([upstream, member("b", State::Serving)]);
+        let chosen = ForeverFirst.select(&view, "x").unwrap();
+        assert_eq!(&*chosen.address, "b");
     }
 
     #[test]

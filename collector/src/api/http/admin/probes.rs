@@ -1,6 +1,6 @@
 //! What supervisors ask: is it alive, may it be sent traffic, what has it counted.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::State,
@@ -10,7 +10,10 @@ use axum::{
 use serde::Serialize;
 
 use super::Face;
-use crate::api::http::json;
+use crate::{
+    api::http::json,
+    service::readiness::{Reasons, Status},
+};
 
 /// The exposition format that [`Services::exposition`](crate::service::Services::exposition) writes.
 const OPEN_METRICS: HeaderValue =
@@ -24,8 +27,10 @@ struct Live {
 #[derive(Serialize)]
 struct Ready {
     ready: bool,
-    /// What stands in the way, by condition.
-    reasons: BTreeMap<&'static str, Cow<'static, str>>,
+    /// `ready`, `degraded` (ready, and something is wrong) or `unready`.
+    status: &'static str,
+    /// What is wrong, by condition.
+    reasons: Reasons,
 }
 
 /// `GET /livez`: 200 as long as there is anybody to answer.
@@ -33,11 +38,18 @@ pub(super) async fn live() -> Response {
     json::reply(&Live { live: true })
 }
 
-/// `GET /readyz`: 200 or 503, with the reasons.
+/// `GET /readyz`: 200 or 503, with the reasons; 200 too when degraded.
 pub(super) async fn ready(State(face): State<Arc<Face>>) -> Response {
-    let reasons = face.services.readiness.reasons();
-    let ready = reasons.is_empty();
-    let mut response = json::reply(&Ready { ready, reasons });
+    let (ready, status, reasons) = match face.services.readiness.status() {
+        Status::Ready => (true, "ready", Reasons::new()),
+        Status::Degraded(reasons) => (true, "degraded", reasons),
+        Status::Unready(reasons) => (false, "unready", reasons),
+    };
+    let mut response = json::reply(&Ready {
+        ready,
+        status,
+        reasons,
+    });
     if !ready {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }

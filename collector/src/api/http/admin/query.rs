@@ -88,13 +88,17 @@ pub(super) async fn instance(
 /// `GET /api/members`, in the order of their addresses.
 pub(super) async fn members(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
     let Asked { cursor, limit } = Asked::of(&uri, |address| Some(address.to_owned()))?;
-    let view = face.services.roster.members();
+    let members = face.services.roster.members();
     let is_rest = |address: &str| cursor.as_deref().is_none_or(|cursor| address > cursor);
-    let mut rest = view
+    let mut rest = members
+        .view
         .members()
         .iter()
         .filter(|member| is_rest(&member.address));
-    let items: Vec<_> = rest.by_ref().take(limit).map(view::Member::of).collect();
+    let shown = rest.by_ref().take(limit);
+    let items: Vec<_> = shown
+        .map(|member| view::Member::of(member, &members))
+        .collect();
     let next = match rest.next() {
         Some(_) => items.last().map(|member| member.address),
         None => None,

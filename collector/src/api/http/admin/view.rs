@@ -6,12 +6,12 @@ use rollcall_domain::{
     ApplicationId, Timestamp,
     inventory::{Generation, Properties},
     liveness::{Signal, State, Terms},
-    membership,
+    membership::{self, ForeverFirst, Selector as _},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::api::properties;
-use crate::service::roster::{ApplicationStatus, InstanceStatus, Tally};
+use crate::service::roster::{ApplicationStatus, InstanceStatus, Members, Tally};
 
 /// An application.
 #[derive(Debug, Serialize)]
@@ -83,7 +83,13 @@ pub(super) struct Member<'a> {
     pub(super) address: &'a str,
     state: &'static str,
     since: String,
-    version: &'a str,
+    /// `null` for a collector of upstream.
+    version: Option<&'a str>,
+    /// Whether it is the collector that answers.
+    #[serde(rename = "self")]
+    is_self: bool,
+    /// Whether it owns the assignment of ids.
+    owner: bool,
     agent_grpc: Option<&'a str>,
     agent_jetty: Option<&'a str>,
     ui: Option<&'a str>,
@@ -193,8 +199,10 @@ impl Serialize for Told<'_> {
 // === impl Member ===
 
 impl<'a> Member<'a> {
-    pub(super) fn of(member: &'a membership::Member) -> Self {
+    pub(super) fn of(member: &'a membership::Member, members: &Members) -> Self {
         Self {
+            is_self: member.address == members.own,
+            owner: ForeverFirst.select(&members.view, "") == Some(member),
             address: &member.address,
             state: match member.state {
                 membership::State::Starting => "starting",
@@ -202,7 +210,7 @@ impl<'a> Member<'a> {
                 membership::State::Draining => "draining",
             },
             since: time(member.since),
-            version: &member.version,
+            version: member.version.as_deref(),
             agent_grpc: member.agent_grpc.as_deref(),
             agent_jetty: member.agent_jetty.as_deref(),
             ui: member.ui.as_deref(),

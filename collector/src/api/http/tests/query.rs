@@ -66,18 +66,30 @@ async fn probes_tell_what_stands_in_the_way() {
     let ready = collector.get("/readyz").await;
     assert_eq!(
         (ready.status.as_u16(), ready.json()),
-        (200, json!({"ready": true, "reasons": {}}))
+        (
+            200,
+            json!({"ready": true, "status": "ready", "reasons": {}})
+        )
     );
     collector
         .fixture
         .services
         .readiness
-        .unmet("storage", "the disk is full");
+        .degraded("cluster", "no coordinator");
+    let degraded = collector.get("/readyz").await;
+    assert_eq!(degraded.status, 200);
+    assert_eq!(
+        degraded.json(),
+        json!({"ready": true, "status": "degraded", "reasons": {"cluster": "no coordinator"}})
+    );
+    let readiness = &collector.fixture.services.readiness;
+    readiness.unmet("storage", "the disk is full");
+    readiness.met("cluster");
     let unready = collector.get("/readyz").await;
     assert_eq!(unready.status, 503);
     assert_eq!(
         unready.json(),
-        json!({"ready": false, "reasons": {"storage": "the disk is full"}})
+        json!({"ready": false, "status": "unready", "reasons": {"storage": "the disk is full"}})
     );
     assert_eq!(collector.get("/livez").await.status, 200);
 }
@@ -210,7 +222,7 @@ async fn members_are_listed_in_pages() {
         agent_grpc: Some(address.into()),
         agent_jetty: None,
         ui: None,
-        version: "0.1.0".into(),
+        version: Some("0.1.0".into()),
         state,
         since: Timestamp::from_millis(0),
     };
@@ -224,13 +236,24 @@ async fn members_are_listed_in_pages() {
     assert_eq!(
         first["items"],
         json!([{"address": "a:11800", "state": "serving", "since": "1970-01-01T00:00:00.000Z",
-            "version": "0.1.0", "agent_grpc": "a:11800", "agent_jetty": null, "ui": null}]),
+            "version": "0.1.0", "self": false, "owner": true, "agent_grpc": "a:11800", "agent_jetty": null, "ui": null}]),
     );
     let second = collector.get("/api/members?cursor=a:11800").await.json();
+    let member = &second["items"][0];
     assert_eq!(
-        (&second["items"][0]["state"], &second["next"]),
-        (&json!("draining"), &Value::Null)
+        (&member["state"], &member["self"], &member["owner"]),
+        (&json!("draining"), &json!(true), &json!(false))
     );
+    assert_eq!(second["next"], Value::Null);
+    let metrics = collector.get("/metrics").await;
+    let metrics = metrics.text();
+    for line in [
+        r#"rollcall_members{state="serving"} 1"#,
+        r#"rollcall_members{state="draining"} 1"#,
+        "rollcall_coordinated 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
 }
 
 #[tokio::test]

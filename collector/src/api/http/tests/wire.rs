@@ -84,7 +84,7 @@ fn serving(agent_grpc: &str) -> View {
         agent_grpc: Some(agent_grpc.into()),
         agent_jetty: Some("10.0.0.1:12800/".into()),
         ui: Some("10.0.0.1:12800/ui".into()),
-        version: "0.1.0".into(),
+        version: Some("0.1.0".into()),
         state: State::Serving,
         since: rollcall_domain::Timestamp::from_millis(0),
     }])
