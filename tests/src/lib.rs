@@ -1,4 +1,4 @@
-//! The integration harness: real collectors, real agents, and clients that speak to them as agents and operators do.
+//! The integration harness: real collectors, real engines and agents, and clients that speak to them as agents and operators do.
 //!
 //! Everything here is for tests, so it fails by panicking, with a message that says what was awaited and what was there
 //! instead. Nothing sleeps and hopes: what can be awaited (a log line, an exit, a reply) is awaited, what can only be
@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod application;
 pub mod conformance;
+pub mod engine;
 pub mod grpc;
 pub mod http;
 mod poll;

@@ -1,0 +1,12 @@
+//! The engines that collectors share: real etcd and ZooKeeper servers, from Debian's packages.
+//!
+//! Each [`Server`] is one of its own, on a free port of 127.0.0.1, with its data in a temporary directory and synced to the disk as in
+//! production. What the system itself may run under these names is never used.
+
+mod etcd;
+mod server;
+mod zookeeper;
+
+pub use etcd::Etcd;
+pub use server::{Engine, Server};
+pub use zookeeper::ZooKeeper;

@@ -1,0 +1,126 @@
+use std::{net::SocketAddr, path::Path, process::Command};
+
+use serde_json::{Value, json};
+
+use super::{Engine, Server};
+use crate::http::Client;
+
+/// One etcd server, a cluster of itself.
+#[derive(Debug)]
+pub enum Etcd {}
+
+impl Engine for Etcd {
+    const NAME: &'static str = "etcd";
+    const NEEDS: &'static [(&'static str, &'static str)] = &[("etcd", "etcd-server")];
+
+    fn command(address: SocketAddr, directory: &Path) -> Command {
+        let (client, peer) = (format!("http://{address}"), "http://127.0.0.1:0");
+        let mut command = Command::new("etcd");
+        command
+            .arg("--data-dir")
+            .arg(directory.join("data"))
+            .args(["--listen-client-urls", &client])
+            .args(["--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", peer])
+            .args(["--initial-advertise-peer-urls", peer])
+            .args(["--initial-cluster", &format!("default={peer}")])
+            // It elects itself after this time, and grants no lease shorter than one and a half of it.
+            .args(["--heartbeat-interval", "50"])
+            .args(["--election-timeout", "500"])
+            .args(["--logger", "zap"]);
+        command
+    }
+
+    async fn serves(address: SocketAddr) -> Result<(), String> {
+        let reply = Client::new(address).get("/health").await?;
+        let health = reply.text();
+        if reply.status == 200 && health.contains("true") {
+            Ok(())
+        } else {
+            Err(health)
+        }
+    }
+}
+
+impl Server<Etcd> {
+    /// Forgets all history: whoever asks for what changed before now is refused.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn compact(&self) {
+        let revision =
+            self.call("/v3/kv/range", json!({"key": "AA=="})).await["header"]["revision"].take();
+        self.call(
+            "/v3/kv/compaction",
+            json!({"revision": revision, "physical": true}),
+        )
+        .await;
+    }
+
+    /// One call through its JSON gateway.
+    async fn call(&self, path: &str, request: Value) -> Value {
+        let client = Client::new(self.address());
+        let reply = client.post(path, request.to_string()).await;
+        let reply = reply.unwrap_or_else(|error| panic!("{path} of etcd: {error}"));
+        assert_eq!(reply.status, 200, "{path} of etcd: {}", reply.text());
+        reply.json()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// `key` and `value` in base64, as the gateway wants bytes.
+    async fn put(etcd: &Server<Etcd>) -> Value {
+        etcd.call("/v3/kv/put", json!({"key": "a2V5", "value": "dmFsdWU="}))
+            .await
+    }
+
+    async fn get(etcd: &Server<Etcd>, request: Value) -> Value {
+        etcd.call("/v3/kv/range", request).await["kvs"][0]["value"].take()
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_there_after_a_kill_at_the_same_address() {
+        let mut etcd = Server::<Etcd>::start().await;
+        let address = etcd.address();
+        put(&etcd).await;
+        etcd.kill();
+        assert!(Etcd::serves(address).await.is_err());
+        etcd.restart().await;
+        assert_eq!(etcd.address(), address);
+        assert_eq!(get(&etcd, json!({"key": "a2V5"})).await, "dmFsdWU=");
+        etcd.stop().await;
+        assert!(Etcd::serves(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn it_answers_nothing_while_it_is_paused() {
+        let etcd = Server::<Etcd>::start().await;
+        etcd.pause();
+        let request = Client::new(etcd.address());
+        let request = request.get("/health");
+        tokio::pin!(request);
+        let early = tokio::time::timeout(Duration::from_millis(200), &mut request).await;
+        assert!(early.is_err(), "answered while paused: {early:?}");
+        etcd.resume();
+        assert_eq!(request.await.unwrap().status, 200);
+    }
+
+    #[tokio::test]
+    async fn history_before_a_compaction_is_refused() {
+        let etcd = Server::<Etcd>::start().await;
+        let revision = put(&etcd).await["header"]["revision"].take();
+        put(&etcd).await;
+        let request = json!({"key": "a2V5", "revision": revision}).to_string();
+        let client = Client::new(etcd.address());
+        let before = client.post("/v3/kv/range", request.clone()).await.unwrap();
+        assert_eq!(before.status, 200);
+        etcd.compact().await;
+        let after = client.post("/v3/kv/range", request).await.unwrap();
+        assert!(after.text().contains("compacted"), "{}", after.text());
+    }
+}

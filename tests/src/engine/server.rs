@@ -1,0 +1,145 @@
+use std::{
+    env,
+    fmt::Debug,
+    marker::PhantomData,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::{PATIENCE, eventually, process::Child};
+
+/// How long one try may take: a server that is just starting may take a connection and never answer on it.
+const TRY: Duration = Duration::from_secs(1);
+
+/// What makes a server one of a kind.
+pub trait Engine: Debug {
+    /// What it is called.
+    const NAME: &'static str;
+    /// The files it is started from, each a path or the name of a command, and the Debian package that has it.
+    const NEEDS: &'static [(&'static str, &'static str)];
+
+    /// The command that runs it in the foreground for clients at `address`, with its files in `directory`.
+    fn command(address: SocketAddr, directory: &Path) -> Command;
+
+    /// Whether the server at `address` serves.
+    ///
+    /// # Errors
+    /// What is there instead.
+    fn serves(address: SocketAddr) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+/// A real server in its own process; dropping it kills it.
+///
+/// Its data and its address stay the same over all its restarts.
+#[derive(Debug)]
+pub struct Server<E> {
+    address: SocketAddr,
+    command: Command,
+    child: Option<Child>,
+    engine: PhantomData<E>,
+    _directory: TempDir,
+}
+
+impl<E: Engine> Server<E> {
+    /// Starts one without any data and waits until it serves.
+    ///
+    /// # Panics
+    /// When it is not installed, with the command that installs it, or does not serve within [`PATIENCE`], with its log.
+    pub async fn start() -> Self {
+        for (file, package) in E::NEEDS {
+            assert!(
+                is_installed(file),
+                "{} is not installed: sudo apt-get install {package}",
+                E::NAME
+            );
+        }
+        let directory = TempDir::new().expect("a temporary directory");
+        let address = free_address();
+        let mut server = Self {
+            address,
+            command: E::command(address, directory.path()),
+            child: None,
+            engine: PhantomData,
+            _directory: directory,
+        };
+        server.restart().await;
+        server
+    }
+
+    /// Where its clients find it.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it without a warning (SIGKILL), also when it is paused, and returns when it is gone.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn kill(&mut self) {
+        self.child.take().expect("a running server").kill();
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for its end.
+    ///
+    /// # Panics
+    /// When it is stopped, or does not end within [`PATIENCE`].
+    pub async fn stop(&mut self) {
+        let mut child = self.child.take().expect("a running server");
+        child.signal(Signal::TERM);
+        child.exit(PATIENCE).await;
+    }
+
+    /// Starts it again, killing it first if it runs, and waits until it serves.
+    ///
+    /// # Panics
+    /// When it does not serve within [`PATIENCE`], with its log.
+    pub async fn restart(&mut self) {
+        if self.child.is_some() {
+            self.kill();
+        }
+        let child = self.child.insert(Child::spawn(E::NAME, &mut self.command));
+        eventually(PATIENCE, async || {
+            let served = tokio::time::timeout(TRY, E::serves(self.address)).await;
+            let served = served.unwrap_or_else(|_| Err(format!("no answer within {TRY:?}")));
+            served.map_err(|error| (error, child.stderr.so_far()))
+        })
+        .await;
+    }
+
+    /// Halts it (SIGSTOP): its connections stay, and nothing is answered.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on after [`Server::pause`].
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("a running server");
+        child.signal(signal);
+    }
+}
+
+fn is_installed(file: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| directory.join(file).is_file())
+}
+
+/// An address that nobody listens on.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address")
+}
