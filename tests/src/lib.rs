@@ -13,6 +13,7 @@ pub mod grpc;
 pub mod http;
 mod poll;
 pub mod process;
+pub mod proxy;
 pub mod query;
 
 pub use poll::{eventually, until};

@@ -1,0 +1,229 @@
+//! A network between two processes that a test can cut and heal.
+
+use std::{fmt, io, net::SocketAddr};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream, tcp},
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+/// What a [`Proxy`] does with what is sent through it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Link {
+    /// It passes.
+    Whole,
+    /// Connections are reset, and new ones as soon as they are made.
+    Refusing,
+    /// Connections stay, and new ones are taken, but nothing passes: neither side is told. What was sent meanwhile arrives when the
+    /// link is [`Link::Whole`] again, as in a network that has healed.
+    Stalled,
+}
+
+/// A TCP proxy on a free port of 127.0.0.1, on the runtime of the test; dropping it closes every connection.
+pub struct Proxy {
+    address: SocketAddr,
+    link: watch::Sender<Link>,
+    task: AbortHandle,
+}
+
+impl Proxy {
+    /// Forwards every connection to `target`, each by one of its own.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound address");
+        let (link, state) = watch::channel(Link::Whole);
+        let task = tokio::spawn(accept(listener, target, state)).abort_handle();
+        Self {
+            address,
+            link,
+            task,
+        }
+    }
+
+    /// Where to connect instead of to the target.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Cuts the link, in one way or the other, or heals it.
+    pub fn set(&self, link: Link) {
+        self.link.send_replace(link);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("address", &self.address)
+            .field("link", &*self.link.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+async fn accept(listener: TcpListener, target: SocketAddr, link: watch::Receiver<Link>) {
+    // Its connections end with this task.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((client, _)) = listener.accept() => {
+                connections.spawn(serve(client, target, link.clone()));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Forwards one connection until both sides are done with it or the link refuses.
+async fn serve(
+    mut client: TcpStream,
+    target: SocketAddr,
+    mut link: watch::Receiver<Link>,
+) -> io::Result<()> {
+    if passes(&mut link).await == Link::Refusing {
+        return client.set_zero_linger();
+    }
+    let mut server = TcpStream::connect(target).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let mut cut = link.clone();
+    let (from_client, to_client) = client.split();
+    let (from_server, to_server) = server.split();
+    let forward = async {
+        tokio::try_join!(
+            copy(from_client, to_server, link.clone()),
+            copy(from_server, to_client, link),
+        )
+    };
+    tokio::select! {
+        both = forward => both.map(drop),
+        _ = cut.wait_for(|link| *link == Link::Refusing) => {
+            // A socket that is closed with this option sends a reset.
+            client.set_zero_linger()?;
+            server.set_zero_linger()
+        }
+    }
+}
+
+/// Copies what arrives at `from` to `to` while the link is whole, until `from` ends.
+async fn copy(
+    mut from: tcp::ReadHalf<'_>,
+    mut to: tcp::WriteHalf<'_>,
+    mut link: watch::Receiver<Link>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let read = from.read(&mut buffer).await?;
+        passes(&mut link).await;
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..read]).await?;
+    }
+}
+
+/// Waits while the link is stalled, and tells what it is then.
+async fn passes(link: &mut watch::Receiver<Link>) -> Link {
+    let link = link.wait_for(|link| *link != Link::Stalled).await;
+    // A proxy that is gone resets.
+    link.map_or(Link::Refusing, |link| *link)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A proxy to a server that sends back whatever it gets.
+    async fn to_echo() -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    tokio::io::copy(&mut from, &mut to).await
+                });
+            }
+        });
+        Proxy::to(address).await
+    }
+
+    async fn send(stream: &mut TcpStream, text: &str) -> io::Result<()> {
+        stream.write_all(text.as_bytes()).await
+    }
+
+    async fn receive(stream: &mut TcpStream, length: usize) -> io::Result<String> {
+        let mut text = vec![0; length];
+        stream.read_exact(&mut text).await?;
+        Ok(String::from_utf8(text).unwrap())
+    }
+
+    async fn nothing_arrives(stream: &mut TcpStream) {
+        let early = tokio::time::timeout(Duration::from_millis(100), receive(stream, 1)).await;
+        assert!(early.is_err(), "it arrived: {early:?}");
+    }
+
+    #[tokio::test]
+    async fn whatever_is_sent_passes_and_so_does_the_end() {
+        let proxy = to_echo().await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        let text = "a".repeat(100_000);
+        let (mut from, mut to) = stream.split();
+        let send = async {
+            to.write_all(text.as_bytes()).await.unwrap();
+            to.shutdown().await.unwrap();
+        };
+        let mut echo = String::new();
+        let (read, ()) = tokio::join!(from.read_to_string(&mut echo), send);
+        assert_eq!(read.unwrap(), text.len());
+        assert_eq!(echo, text);
+    }
+
+    #[tokio::test]
+    async fn a_refusing_link_resets_old_and_new_connections_until_it_is_healed() {
+        let proxy = to_echo().await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        send(&mut stream, "one").await.unwrap();
+        assert_eq!(receive(&mut stream, 3).await.unwrap(), "one");
+        proxy.set(Link::Refusing);
+        let error = receive(&mut stream, 1).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        let error = receive(&mut stream, 1).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        proxy.set(Link::Whole);
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        send(&mut stream, "two").await.unwrap();
+        assert_eq!(receive(&mut stream, 3).await.unwrap(), "two");
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_over_a_stalled_link_arrives_when_it_is_healed() {
+        let proxy = to_echo().await;
+        let mut old = TcpStream::connect(proxy.address()).await.unwrap();
+        send(&mut old, "one").await.unwrap();
+        assert_eq!(receive(&mut old, 3).await.unwrap(), "one");
+        proxy.set(Link::Stalled);
+        let mut new = TcpStream::connect(proxy.address()).await.unwrap();
+        for stream in [&mut old, &mut new] {
+            send(stream, "two").await.unwrap();
+            nothing_arrives(stream).await;
+        }
+        proxy.set(Link::Whole);
+        for stream in [&mut old, &mut new] {
+            assert_eq!(receive(stream, 3).await.unwrap(), "two");
+        }
+    }
+}
