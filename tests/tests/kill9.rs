@@ -6,9 +6,12 @@ use std::{
 };
 
 use fastrand::Rng;
-use rollcall_tests::{grpc::Client, process::Collector};
+use rollcall_tests::{
+    grpc::Client,
+    key::{Dictionary, Key},
+    process::Collector,
+};
 use tokio::task::JoinSet;
-use tonic::Status;
 
 const ROUNDS: u32 = 100;
 const WRITERS: u32 = 64;
@@ -18,46 +21,11 @@ const LONGEST_ROUND: Duration = Duration::from_millis(150);
 /// Acknowledged keys that are asked for again after each kill.
 const SAMPLE: usize = 200;
 
-/// What an id is asked for with.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Key {
-    Application(String),
-    Instance(i32, String),
-    Operation(i32, String),
-    Address(String),
-}
-
-impl Key {
-    /// The id of this key; `None` where the collector has answered that there is none yet.
-    async fn ask(&self, client: &Client) -> Result<Option<i32>, Status> {
-        let only = |answer: Vec<(String, i32)>| answer.first().map_or(0, |(_, id)| *id);
-        let id = match self {
-            Self::Application(code) => client.application(code).await?,
-            Self::Instance(application, uuid) => client.instance(*application, uuid).await?,
-            Self::Operation(application, name) => {
-                only(client.operations(*application, &[name]).await?)
-            }
-            Self::Address(address) => only(client.addresses(&[address]).await?),
-        };
-        Ok(Some(id).filter(|id| *id != 0))
-    }
-
-    /// Which ids must differ from this one's.
-    fn dictionary(&self) -> u8 {
-        match self {
-            Self::Application(_) => 1,
-            Self::Instance(..) => 2,
-            Self::Operation(..) => 3,
-            Self::Address(_) => 4,
-        }
-    }
-}
-
 /// Everything that was ever acknowledged.
 #[derive(Debug, Default)]
 struct Ledger {
     ids: BTreeMap<Key, i32>,
-    keys: BTreeMap<(u8, i32), Key>,
+    keys: BTreeMap<(Dictionary, i32), Key>,
 }
 
 impl Ledger {

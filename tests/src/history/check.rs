@@ -1,0 +1,223 @@
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+    time::Duration,
+};
+
+use super::{Answer, Dump, History, Operation, Request};
+use crate::key::{Dictionary, Key};
+
+/// What no sequential collector could have done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Violation {
+    /// A key was given one id and another.
+    TwoIds(Key, [i32; 2]),
+    /// An id was given to one key and another.
+    TwoKeys(i32, [Key; 2]),
+    /// A member does not know, at the end, a key that was asked for.
+    ForgottenKey(usize, Key),
+    /// A member does not have on record, at the end, an id whose adoption was acknowledged.
+    ForgottenAdoption(usize, Dictionary, i32),
+    /// An id was passed over that nobody brought along.
+    Gap(Dictionary, i32),
+    /// A key was given an id that had been adopted before anybody asked for the key.
+    AdoptedGiven(i32, Key),
+    /// The first id comes before the second in the sequence, but the second was acknowledged before anybody asked for the first.
+    OutOfOrder(Dictionary, [i32; 2]),
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TwoIds(key, [one, other]) => write!(f, "{key} is {one} and {other}"),
+            Self::TwoKeys(id, [one, other]) => write!(f, "{id} is {one} and {other}"),
+            Self::ForgottenKey(member, key) => {
+                write!(f, "member {member} does not know {key} at the end")
+            }
+            Self::ForgottenAdoption(member, dictionary, id) => write!(
+                f,
+                "member {member} does not know the adopted {id} of the {dictionary:?} at the end"
+            ),
+            Self::Gap(dictionary, id) => {
+                write!(f, "{id} of the {dictionary:?} was passed over for nobody")
+            }
+            Self::AdoptedGiven(id, key) => write!(f, "the adopted {id} was given to {key}"),
+            Self::OutOfOrder(dictionary, [first, second]) => write!(
+                f,
+                "{second} of the {dictionary:?} was known before anybody asked for what became {first}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// When an id can have come to be.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    /// The first question that can have led to it.
+    asked: Duration,
+    /// The first answer that proves it.
+    known: Duration,
+}
+
+impl Window {
+    const NEVER: Self = Self {
+        asked: Duration::MAX,
+        known: Duration::MAX,
+    };
+
+    fn note(&mut self, operation: &Operation) {
+        self.asked = self.asked.min(operation.sent);
+        if operation.answer.is_ok() {
+            self.known = self.known.min(operation.ended);
+        }
+    }
+}
+
+/// What the history says, sorted.
+#[derive(Debug, Default)]
+struct Facts {
+    ids: BTreeMap<Key, i32>,
+    keys: BTreeMap<(Dictionary, i32), Key>,
+    assigned: BTreeMap<Key, Window>,
+    adopted: BTreeMap<(Dictionary, i32), Window>,
+}
+
+impl History {
+    /// Checks the whole history.
+    ///
+    /// # Errors
+    /// The first thing found that no sequential collector could have done.
+    pub fn check(&self) -> Result<(), Violation> {
+        let mut facts = Facts::default();
+        for operation in &self.operations {
+            facts.note(operation)?;
+        }
+        for (member, dump) in self.dumps.iter().enumerate() {
+            facts.compare(member, dump)?;
+        }
+        for dictionary in Dictionary::ALL {
+            facts.check_sequence(dictionary)?;
+        }
+        Ok(())
+    }
+}
+
+impl Facts {
+    fn note(&mut self, operation: &Operation) -> Result<(), Violation> {
+        match &operation.request {
+            Request::Assign(key) => {
+                let window = self.assigned.entry(key.clone()).or_insert(Window::NEVER);
+                window.note(operation);
+                if let Ok(Answer::Id(id)) = operation.answer {
+                    self.learn(key, id)?;
+                }
+            }
+            &Request::Recover {
+                application,
+                instance,
+            } => {
+                for id in [
+                    (Dictionary::Applications, application),
+                    (Dictionary::Instances, instance),
+                ] {
+                    self.adopted
+                        .entry(id)
+                        .or_insert(Window::NEVER)
+                        .note(operation);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One id for each key, one key for each id.
+    fn learn(&mut self, key: &Key, id: i32) -> Result<(), Violation> {
+        let known = *self.ids.entry(key.clone()).or_insert(id);
+        if known != id {
+            return Err(Violation::TwoIds(key.clone(), [known, id]));
+        }
+        match self.keys.entry((key.dictionary(), id)) {
+            Entry::Vacant(entry) => drop(entry.insert(key.clone())),
+            Entry::Occupied(entry) if entry.get() == key => {}
+            Entry::Occupied(entry) => {
+                return Err(Violation::TwoKeys(id, [entry.get().clone(), key.clone()]));
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end every member answers every key, and has on record whatever was adopted.
+    fn compare(&mut self, member: usize, dump: &Dump) -> Result<(), Violation> {
+        for (key, id) in &dump.ids {
+            self.learn(key, *id)?;
+        }
+        let forgotten = self.assigned.keys().find(|key| !dump.ids.contains_key(key));
+        if let Some(key) = forgotten {
+            return Err(Violation::ForgottenKey(member, key.clone()));
+        }
+        let is_forgotten =
+            |id, window: &Window| window.known < Duration::MAX && !dump.on_record.contains(id);
+        let forgotten = self
+            .adopted
+            .iter()
+            .find(|(id, window)| is_forgotten(*id, window));
+        if let Some((&(dictionary, id), _)) = forgotten {
+            return Err(Violation::ForgottenAdoption(member, dictionary, id));
+        }
+        Ok(())
+    }
+
+    /// Ids came to be in the order of the sequence, and none was passed over but adopted ones.
+    fn check_sequence(&self, dictionary: Dictionary) -> Result<(), Violation> {
+        let mut missing = self
+            .keys
+            .range((dictionary, i32::MIN)..=(dictionary, i32::MAX))
+            .count();
+        // Of the ids so far, the one that was asked for last, and when.
+        let mut latest: Option<(i32, Duration)> = None;
+        for id in dictionary.sequence() {
+            if missing == 0 {
+                break;
+            }
+            let adopted = self.adopted.get(&(dictionary, id)).copied();
+            let asked = match self.keys.get(&(dictionary, id)) {
+                Some(key) => {
+                    missing -= 1;
+                    let adopted = adopted.unwrap_or(Window::NEVER);
+                    self.check_assigned(dictionary, id, key, adopted, latest)?;
+                    self.assigned[key].asked
+                }
+                // Whatever comes later in the sequence was given after the adoption, or would have been given this id.
+                None => adopted.ok_or(Violation::Gap(dictionary, id))?.asked,
+            };
+            if latest.is_none_or(|(_, latest)| latest < asked) {
+                latest = Some((id, asked));
+            }
+        }
+        Ok(())
+    }
+
+    /// The id of `key` came to be after all those before it in the sequence, and before it was adopted.
+    fn check_assigned(
+        &self,
+        dictionary: Dictionary,
+        id: i32,
+        key: &Key,
+        adopted: Window,
+        latest: Option<(i32, Duration)>,
+    ) -> Result<(), Violation> {
+        let window = self.assigned[key];
+        if adopted.known < window.asked {
+            return Err(Violation::AdoptedGiven(id, key.clone()));
+        }
+        let known = window.known.min(adopted.known);
+        match latest {
+            Some((earlier, asked)) if known < asked => {
+                Err(Violation::OutOfOrder(dictionary, [earlier, id]))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What ids are asked for with, and in which order they are to be given.
+
+use std::fmt;
+
+use tonic::Status;
+
+use crate::grpc::Client;
+
+/// Within one, no id is given twice.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Dictionary {
+    /// Named programs.
+    Applications,
+    /// Running processes.
+    Instances,
+    /// Entry, exit and local names within an application.
+    Operations,
+    /// Remote peers.
+    Addresses,
+}
+
+impl Dictionary {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Applications,
+        Self::Instances,
+        Self::Operations,
+        Self::Addresses,
+    ];
+
+    /// The ids in the order in which they are to be given out, but for adopted ones (DESIGN section 4, invariant 3).
+    pub fn sequence(self) -> Box<dyn Iterator<Item = i32>> {
+        // 0 means "none" on the wire.
+        let zero_centred = (1..).flat_map(|magnitude| [magnitude, -magnitude]);
+        match self {
+            // 1 is reserved.
+            Self::Applications | Self::Operations => Box::new(zero_centred.skip(1)),
+            Self::Instances => Box::new(1..),
+            Self::Addresses => Box::new([-1, 1].into_iter().chain(zero_centred.skip(2))),
+        }
+    }
+}
+
+/// What an id is asked for with.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Key {
+    /// A code.
+    Application(String),
+    /// An application's id and the UUID of its agent.
+    Instance(i32, String),
+    /// An application's id and the name of an entry.
+    Operation(i32, String),
+    /// A host and port.
+    Address(String),
+}
+
+impl Key {
+    /// Which ids must differ from this one's.
+    pub fn dictionary(&self) -> Dictionary {
+        match self {
+            Self::Application(_) => Dictionary::Applications,
+            Self::Instance(..) => Dictionary::Instances,
+            Self::Operation(..) => Dictionary::Operations,
+            Self::Address(_) => Dictionary::Addresses,
+        }
+    }
+
+    /// Asks a collector for its id, which a new key is given by that; `None` where the collector answers that there is none yet.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn ask(&self, client: &Client) -> Result<Option<i32>, Status> {
+        let only = |answer: Vec<(String, i32)>| answer.first().map_or(0, |(_, id)| *id);
+        let id = match self {
+            Self::Application(code) => client.application(code).await?,
+            Self::Instance(application, uuid) => client.instance(*application, uuid).await?,
+            Self::Operation(application, name) => {
+                only(client.operations(*application, &[name]).await?)
+            }
+            Self::Address(address) => only(client.addresses(&[address]).await?),
+        };
+        Ok(Some(id).filter(|id| *id != 0))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Application(code) => write!(f, "application {code}"),
+            Self::Instance(application, uuid) => write!(f, "instance {uuid} of {application}"),
+            Self::Operation(application, name) => write!(f, "operation {name} of {application}"),
+            Self::Address(address) => write!(f, "address {address}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dictionary;
+
+    fn first(dictionary: Dictionary) -> Vec<i32> {
+        dictionary.sequence().take(5).collect()
+    }
+
+    #[test]
+    fn ids_lie_around_zero_but_those_of_instances() {
+        assert_eq!(first(Dictionary::Applications), [-1, 2, -2, 3, -3]);
+        assert_eq!(first(Dictionary::Instances), [1, 2, 3, 4, 5]);
+        assert_eq!(first(Dictionary::Operations), [-1, 2, -2, 3, -3]);
+        assert_eq!(first(Dictionary::Addresses), [-1, 1, 2, -2, 3]);
+    }
+}
