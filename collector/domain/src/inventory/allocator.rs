@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Address, Application, Dictionary, Instance, Inventory, Operation, Proposal, Row,
-    draft::Progress, restore,
+    draft::Progress, restore, table::Readers,
 };
 use crate::Timestamp;
 
@@ -72,30 +72,47 @@ impl Allocator {
         }
     }
 
-    /// Takes in a stored row. The order does not matter, except that a later state of the same id replaces an earlier
-    /// one. [`Limits`] do not hold here: what is durable is known.
+    /// Takes in a stored row before anybody reads the inventory. The order does not matter, except that a later state of
+    /// the same id replaces an earlier one. [`Limits`] do not hold here: what is durable is known.
     ///
     /// # Errors
     /// The row contradicts one that was restored before, and is left out: the store is not what this code wrote.
     pub fn restore(&mut self, row: Row) -> Result<(), restore::Error> {
+        self.take(row, Readers::Absent)
+    }
+
+    /// Takes in a row that another collector has made durable in the store that both share: as
+    /// [`Allocator::restore`], while the inventory is read. What it refers to has to come before it.
+    ///
+    /// # Errors
+    /// As [`Allocator::restore`].
+    pub fn follow(&mut self, row: Row) -> Result<(), restore::Error> {
+        self.take(row, Readers::Present)
+    }
+
+    fn take(&mut self, row: Row, readers: Readers) -> Result<(), restore::Error> {
         let (inventory, books) = (&self.inventory, &mut self.books);
         match row {
             Row::Application(row) => {
                 let listed = row.clone();
-                restore::take(row, &inventory.applications, &mut books.applications)?;
+                let table = &inventory.applications;
+                restore::take(row, table, readers, &mut books.applications)?;
                 inventory.listing.update().application(&listed);
             }
             Row::Instance(row) => {
                 let (id, application) = (row.id, row.application);
-                let before = restore::take(row, &inventory.instances, &mut books.instances)?;
+                let table = &inventory.instances;
+                let before = restore::take(row, table, readers, &mut books.instances)?;
                 let before = before.map(|before| before.application);
                 inventory.listing.update().instance(before, id, application);
             }
             Row::Operation(row) => {
-                restore::take(row, &inventory.operations, &mut books.operations)?;
+                let table = &inventory.operations;
+                restore::take(row, table, readers, &mut books.operations)?;
             }
             Row::Address(row) => {
-                restore::take(row, &inventory.addresses, &mut books.addresses)?;
+                let table = &inventory.addresses;
+                restore::take(row, table, readers, &mut books.addresses)?;
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use super::{
     Dictionary,
     draft::Progress,
     entry::Entry,
-    table::{Conflict, Table},
+    table::{Conflict, Readers, Table},
 };
 
 /// A row contradicts another one. Numbers are ids of the dictionary.
@@ -26,6 +26,7 @@ pub enum Error {
 pub(super) fn take<E: Entry>(
     entry: E,
     table: &Table<E>,
+    readers: Readers,
     progress: &mut Progress,
 ) -> Result<Option<E>, Error> {
     let (dictionary, number) = (E::DICTIONARY, E::number(entry.id()));
@@ -37,7 +38,11 @@ pub(super) fn take<E: Entry>(
     if is_reserved && entry.key().is_some() {
         return Err(two_keys);
     }
-    let before = table.restore(entry).map_err(|conflict| match conflict {
+    let taken = match readers {
+        Readers::Absent => table.restore(entry),
+        Readers::Present => table.follow(entry),
+    };
+    let before = taken.map_err(|conflict| match conflict {
         Conflict::Id => two_keys,
         Conflict::Key(other) => Error::TwoIds {
             dictionary,

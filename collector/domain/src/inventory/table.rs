@@ -18,6 +18,13 @@ pub(super) struct Table<E: Entry> {
     adopted: AtomicUsize,
 }
 
+/// Whether anybody reads a table while entries are taken in.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Readers {
+    Absent,
+    Present,
+}
+
 /// Why a stored entry cannot be true.
 pub(super) enum Conflict<I> {
     /// Its id has another key.
@@ -93,6 +100,24 @@ impl<E: Entry> Table<E> {
                 Err(Conflict::Id)
             }
         }
+    }
+
+    /// Takes in a stored entry, and gives the state of it that it replaces. Readers find its id before its key.
+    pub(super) fn follow(&self, entry: E) -> Result<Option<E>, Conflict<E::Id>> {
+        let id = entry.id();
+        let known = self.read(id, Clone::clone);
+        if known
+            .as_ref()
+            .is_some_and(|known| !known.may_become(&entry))
+        {
+            return Err(Conflict::Id);
+        }
+        let claimed = entry.key().and_then(|key| self.id(&key));
+        if let Some(other) = claimed.filter(|other| *other != id) {
+            return Err(Conflict::Key(other));
+        }
+        self.put(entry);
+        Ok(known)
     }
 
     /// Makes room, so that loading many entries does not grow the maps again and again.

@@ -183,6 +183,18 @@ impl World {
         }
     }
 
+    fn is_held_by(&self, inventory: &Inventory) {
+        for row in self.stored.values() {
+            let resolves = match row {
+                Row::Application(row) => inventory.application(row.id).as_ref() == Some(row),
+                Row::Instance(row) => inventory.instance(row.id).as_ref() == Some(row),
+                Row::Operation(row) => inventory.operation(row.id).as_ref() == Some(row),
+                Row::Address(row) => inventory.address(row.id).as_ref() == Some(row),
+            };
+            assert!(resolves, "{row:?}");
+        }
+    }
+
     fn restart(&self, rotate: usize) -> Allocator {
         let mut rows: Vec<_> = self.stored.values().cloned().collect();
         let middle = rotate % rows.len().max(1);
@@ -235,15 +247,32 @@ proptest! {
             }
         }
         world.dense();
-        let inventory = allocator.inventory();
-        for row in world.stored.values() {
-            let resolves = match row {
-                Row::Application(row) => inventory.application(row.id).as_ref() == Some(row),
-                Row::Instance(row) => inventory.instance(row.id).as_ref() == Some(row),
-                Row::Operation(row) => inventory.operation(row.id).as_ref() == Some(row),
-                Row::Address(row) => inventory.address(row.id).as_ref() == Some(row),
-            };
-            prop_assert!(resolves, "{row:?}");
+        world.is_held_by(&allocator.inventory());
+    }
+
+    #[test]
+    fn owners_that_follow_each_other_assign_as_one(
+        batches in prop::collection::vec((0_usize..3, prop::collection::vec(step(), 0..12)), 1..20),
+    ) {
+        let mut world = World::default();
+        let mut owners = [(); 3].map(|()| world.restart(0));
+        for (who, steps) in batches {
+            let mut proposal = owners[who].propose(AT);
+            let answers = steps.iter().filter_map(|step| apply(&mut proposal, step)).collect();
+            let rows = proposal.rows().to_vec();
+            proposal.confirm();
+            for (other, owner) in owners.iter_mut().enumerate() {
+                if other != who {
+                    rows.iter().for_each(|row| owner.follow(row.clone()).unwrap());
+                }
+            }
+            world.confirmed(rows, answers);
+        }
+        world.dense();
+        let listed = |owner: &Allocator| owner.inventory().applications(None, usize::MAX);
+        for owner in &owners {
+            world.is_held_by(&owner.inventory());
+            prop_assert_eq!(listed(owner), listed(&owners[0]));
         }
     }
 }
