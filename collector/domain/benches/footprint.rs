@@ -35,6 +35,7 @@ fn main() {
     let lessor = Lessor::new(Terms {
         silent_after: Duration::from_secs(120),
         down_after: Duration::from_secs(300),
+        relay: Duration::ZERO,
     });
     let instances = usize::try_from(INSTANCES).unwrap();
     allocator.reserve(Dictionary::Instances, instances);

@@ -81,12 +81,20 @@ pub struct Terms {
     pub silent_after: Duration,
     /// After this long without a signal it is down; no shorter than `silent_after`.
     pub down_after: Duration,
+    /// How late another collector may tell of a signal that it heard. So much longer may an instance be quiet that was last
+    /// heard of elsewhere.
+    pub relay: Duration,
 }
 
 impl Terms {
     /// How long it stays silent before it is down.
     fn silence(&self) -> Duration {
         self.down_after.saturating_sub(self.silent_after)
+    }
+
+    /// When an instance is silent that was last heard of elsewhere.
+    fn relayed(&self) -> Duration {
+        self.silent_after.saturating_add(self.relay)
     }
 }
 
@@ -108,7 +116,7 @@ pub struct Transition {
     pub signal: Signal,
 }
 
-/// What renewing did.
+/// What a signal did, or news of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a transition that nobody reports is lost"]
 pub enum Renewal {
@@ -116,8 +124,8 @@ pub enum Renewal {
     Granted,
     /// The instance was up and stays so.
     Kept,
-    /// It had been silent or down and is up again.
-    Returned(Transition),
+    /// It had been silent or down and is up again; or another collector gave it up.
+    Changed(Transition),
 }
 
 /// A lease as people see it.

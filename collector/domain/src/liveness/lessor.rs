@@ -5,7 +5,9 @@ use std::{fmt, time::Duration};
 use parking_lot::Mutex;
 
 use super::{
-    LeaseRecord, LeaseView, Renewal, Signal, State, Terms, Transition, lease::Lease, wheel::Wheel,
+    LeaseRecord, LeaseView, Renewal, Signal, State, Terms, Transition,
+    lease::{Heard, Lease},
+    wheel::Wheel,
 };
 use crate::{InstanceId, Moment, id::IdMap};
 
@@ -89,7 +91,7 @@ impl Lessor {
     /// Gives an instance a lease; renews it if it has one.
     pub fn grant(&self, instance: InstanceId, signal: Signal, now: Moment) -> Renewal {
         let deadline = now.after(self.terms.silent_after);
-        let lease = Lease::new(now, signal, State::Up, now);
+        let lease = Lease::new(Heard::here(signal, now), State::Up, now);
         if self.file(instance, lease, State::Up, deadline) {
             return Renewal::Granted;
         }
@@ -107,7 +109,8 @@ impl Lessor {
         } else {
             (State::Up, now)
         };
-        let lease = Lease::new(stored.last_seen, stored.signal, state, since);
+        let heard = Heard::here(stored.signal, stored.last_seen);
+        let lease = Lease::new(heard, state, since);
         let deadline = now.after(self.terms.silent_after).after(jitter);
         self.file(stored.instance, lease, state, deadline);
     }
@@ -120,19 +123,68 @@ impl Lessor {
         if lease.hear(signal, now) {
             return Some(Renewal::Kept);
         }
+        Some(self.bring_back(instance, lease, now))
+    }
+
+    /// Takes in what another collector says of a lease. The later signal counts, whoever heard it; who is up is up by
+    /// [`Terms::relay`] longer when others hear of it. One that has no lease is given one.
+    pub fn relay(&self, told: LeaseRecord, now: Moment) -> Renewal {
+        let leases = self.leases.pin();
+        let Some(lease) = leases.get(&told.instance) else {
+            let state = if told.down { State::Down } else { State::Up };
+            let heard = Heard::elsewhere(told.signal, told.last_seen);
+            let lease = Lease::new(heard, state, now);
+            let deadline = told.last_seen.after(self.terms.relayed());
+            return if self.file(told.instance, lease, state, deadline) {
+                Renewal::Granted
+            } else {
+                Renewal::Kept
+            };
+        };
+        let is_news = lease.relay(told.signal, told.last_seen);
+        if told.down {
+            self.give_up(told, lease, now)
+        } else if is_news {
+            self.bring_back(told.instance, lease, now)
+        } else {
+            Renewal::Kept
+        }
+    }
+
+    /// Makes an instance up that was just heard of.
+    fn bring_back(&self, instance: InstanceId, lease: &Lease, now: Moment) -> Renewal {
         let mut ledger = self.ledger.lock();
         let from = lease.state();
         if from.0 == State::Up {
-            return Some(Renewal::Kept);
+            return Renewal::Kept;
         }
+        let is_filed = lease.is_filed();
         lease.enter(State::Up, now);
-        if from.0 == State::Down {
+        if !is_filed {
             ledger
                 .wheel
                 .insert(instance, now.after(self.terms.silent_after));
         }
-        let transition = ledger.report(instance, from, (State::Up, now), (now, signal));
-        Some(Renewal::Returned(transition))
+        let transition = ledger.report(instance, from, (State::Up, now), lease.heard());
+        Renewal::Changed(transition)
+    }
+
+    /// Makes an instance down because another collector says so, unless it was heard of later than that one knows.
+    fn give_up(&self, told: LeaseRecord, lease: &Lease, now: Moment) -> Renewal {
+        let mut ledger = self.ledger.lock();
+        let (from, heard) = (lease.state(), lease.heard());
+        let is_stale = heard.at > told.last_seen;
+        let is_gone = match from.0 {
+            State::Up => !is_stale && lease.silence(heard, now),
+            State::Silent => !is_stale,
+            State::Down => false,
+        };
+        if !is_gone {
+            return Renewal::Kept;
+        }
+        lease.enter_down_and_filed(now);
+        let transition = ledger.report(told.instance, from, (State::Down, now), heard);
+        Renewal::Changed(transition)
     }
 
     /// Marks whoever was quiet for too long, and appends what changed. Looks at up to `limit` leases, during which
@@ -179,7 +231,7 @@ impl Lessor {
     }
 
     /// Walks through all leases in pieces: looks at `limit` of them from place `from` on (0 to begin with), appends
-    /// those that were heard of or changed their state at `since` or later, and returns the place to go on from, `None`
+    /// those that were heard of here, changed their state here or went down at `since` or later, and returns the place to go on from, `None`
     /// at the end. Leases granted during the walk come last.
     pub fn changed_since(
         &self,
@@ -200,12 +252,15 @@ impl Lessor {
         };
         let leases = self.leases.pin();
         records.extend(piece.iter().filter_map(|instance| {
-            let view = leases.get(instance)?.view();
-            (view.last_seen >= since || view.since >= since).then_some(LeaseRecord {
+            let lease = leases.get(instance)?;
+            let ((state, entered), heard) = (lease.state(), lease.heard());
+            let has_changed = entered >= since;
+            let is_own = !heard.relayed && (heard.at >= since || has_changed);
+            (is_own || has_changed && state == State::Down).then_some(LeaseRecord {
                 instance: *instance,
-                last_seen: view.last_seen,
-                signal: view.signal,
-                down: view.state == State::Down,
+                last_seen: heard.at,
+                signal: heard.signal,
+                down: state == State::Down,
             })
         }));
         (piece.len() == limit).then_some(from.saturating_add(limit))
@@ -233,8 +288,18 @@ impl Lessor {
         lease: &Lease,
         now: Moment,
     ) -> Option<Transition> {
+        if let (State::Down, since) = lease.state() {
+            // Another collector gave it up. The entry that came due was its last one.
+            lease.enter(State::Down, since);
+            return None;
+        }
         let evidence = lease.heard();
-        let deadline = evidence.0.after(self.terms.silent_after);
+        let term = if evidence.relayed {
+            self.terms.relayed()
+        } else {
+            self.terms.silent_after
+        };
+        let deadline = evidence.at.after(term);
         if deadline > now {
             // It is up, or a renewal waits for the lock to bring it back.
             ledger.wheel.insert(instance, deadline);
@@ -274,7 +339,7 @@ impl Ledger {
         instance: InstanceId,
         (from, since): (State, Moment),
         (to, at): (State, Moment),
-        (last_seen, signal): (Moment, Signal),
+        evidence: Heard,
     ) -> Transition {
         self.counts[from as usize] -= 1;
         self.counts[to as usize] += 1;
@@ -286,8 +351,8 @@ impl Ledger {
             since,
             to,
             at,
-            last_seen,
-            signal,
+            last_seen: evidence.at,
+            signal: evidence.signal,
         }
     }
 }

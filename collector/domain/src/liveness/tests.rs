@@ -10,6 +10,7 @@ use super::*;
 
 const SILENT: i64 = 120_000;
 const DOWN: i64 = 300_000;
+const RELAY: i64 = 60_000;
 /// How late a state may be noticed.
 const LATE: i64 = 100;
 
@@ -17,6 +18,7 @@ fn lessor() -> Lessor {
     Lessor::new(Terms {
         silent_after: Duration::from_millis(SILENT.unsigned_abs()),
         down_after: Duration::from_millis(DOWN.unsigned_abs()),
+        relay: Duration::from_millis(RELAY.unsigned_abs()),
     })
 }
 
@@ -129,7 +131,7 @@ fn a_signal_brings_back_whoever_was_silent_or_down() {
         expire(&lessor, SILENT);
         expire(&lessor, quiet);
         assert_eq!(state(&lessor, 1), from);
-        let Some(Renewal::Returned(back)) = lessor.renew(id(1), Signal::Recover, at(quiet)) else {
+        let Some(Renewal::Changed(back)) = lessor.renew(id(1), Signal::Recover, at(quiet)) else {
             panic!("no transition from {from:?}")
         };
         assert_eq!((back.from, back.to), (from, State::Up));
@@ -150,7 +152,7 @@ fn a_second_grant_renews() {
     let lessor = granted(1);
     expire(&lessor, SILENT);
     let again = lessor.grant(id(1), Signal::Register, at(SILENT));
-    assert!(matches!(again, Renewal::Returned(_)));
+    assert!(matches!(again, Renewal::Changed(_)));
     assert_eq!(
         lessor.counts(),
         Counts {
@@ -195,7 +197,7 @@ fn a_lease_restored_as_down_stays_so_until_it_is_renewed() {
     assert_eq!(expire(&lessor, 10 * DOWN), []);
     assert!(matches!(
         lessor.renew(id(1), Signal::Heartbeat, at(10 * DOWN)),
-        Some(Renewal::Returned(_))
+        Some(Renewal::Changed(_))
     ));
     assert_eq!(expire(&lessor, 10 * DOWN + SILENT + LATE).len(), 1);
 }
@@ -221,6 +223,95 @@ fn expiry_is_bounded_per_call() {
     assert_eq!(changed.len(), 4);
     while lessor.expire(at(SILENT), 4, &mut changed) {}
     assert_eq!(changed.len(), 10);
+}
+
+#[test]
+fn who_is_heard_of_elsewhere_is_up_here_and_by_the_relay_longer() {
+    let lessor = granted(1);
+    let told = |lessor: &Lessor, number, last_seen| {
+        lessor.relay(stored(number, last_seen, false), at(last_seen + RELAY))
+    };
+    assert_eq!(told(&lessor, 2, 0), Renewal::Granted);
+    assert_eq!(told(&lessor, 1, 1_000), Renewal::Kept);
+    assert_eq!(expire(&lessor, SILENT + RELAY - LATE), []);
+    let silent = |lessor: &Lessor, now| -> Vec<i32> {
+        let silent = expire(lessor, now).into_iter();
+        silent.map(|changed| changed.instance.get()).collect()
+    };
+    assert_eq!(silent(&lessor, SILENT + RELAY + LATE), [2]);
+    assert_eq!(silent(&lessor, SILENT + RELAY + 1_000 + LATE), [1]);
+    let Renewal::Changed(back) = told(&lessor, 1, 2 * SILENT) else {
+        panic!("it did not come back")
+    };
+    assert_eq!((back.to, back.last_seen), (State::Up, at(2 * SILENT)));
+    assert_eq!(lessor.view(id(1)).unwrap().last_seen, at(2 * SILENT));
+}
+
+#[test]
+fn a_later_signal_counts_whoever_heard_it() {
+    let lessor = granted(1);
+    let last_seen = |lessor: &Lessor| lessor.view(id(1)).unwrap().last_seen;
+    let _renewed = lessor.renew(id(1), Signal::JvmMetrics, at(10_000)).unwrap();
+    assert_eq!(
+        lessor.relay(stored(1, 9_000, false), at(11_000)),
+        Renewal::Kept
+    );
+    assert_eq!(last_seen(&lessor), at(10_000));
+    assert_eq!(
+        lessor.relay(stored(1, 9_000, true), at(11_000)),
+        Renewal::Kept
+    );
+    assert_eq!(
+        state(&lessor, 1),
+        State::Up,
+        "it was heard of later than that"
+    );
+    assert_eq!(
+        lessor.relay(stored(1, 10_500, false), at(11_000)),
+        Renewal::Kept
+    );
+    assert_eq!(last_seen(&lessor), at(10_500));
+}
+
+#[test]
+fn who_is_given_up_elsewhere_is_down_here_and_filed_once_when_it_comes_back() {
+    let lessor = granted(2);
+    let silent = expire(&lessor, SILENT + LATE);
+    assert_eq!(silent.len(), 2);
+    let _renewed = lessor.renew(id(2), Signal::Heartbeat, at(DOWN)).unwrap();
+    for number in [1, 2] {
+        let told = stored(number, DOWN, true);
+        let Renewal::Changed(gone) = lessor.relay(told, at(DOWN)) else {
+            panic!("{number} is not given up")
+        };
+        assert_eq!((gone.to, gone.at), (State::Down, at(DOWN)));
+        assert_eq!(lessor.relay(told, at(DOWN)), Renewal::Kept, "no news");
+    }
+    assert_eq!(
+        lessor.counts().filed,
+        2,
+        "their entries are still to come due"
+    );
+    let _renewed = lessor.renew(id(1), Signal::Heartbeat, at(DOWN + 1));
+    assert_eq!(expire(&lessor, DOWN + SILENT), []);
+    let Counts {
+        up, down, filed, ..
+    } = lessor.counts();
+    assert_eq!((up, down, filed), (1, 1, 1));
+}
+
+#[test]
+fn the_walk_leaves_out_what_others_heard() {
+    let lessor = granted(2);
+    let _kept = lessor.relay(stored(2, 2_000, false), at(3_000));
+    let _granted = lessor.relay(stored(3, 2_000, false), at(2_500));
+    let _renewed = lessor.renew(id(1), Signal::Heartbeat, at(2_000)).unwrap();
+    let mut own = Vec::new();
+    assert_eq!(lessor.changed_since(at(2_600), 0, 10, &mut own), None);
+    assert_eq!(own, []);
+    lessor.changed_since(at(1_000), 0, 10, &mut own);
+    let own: Vec<i32> = own.iter().map(|record| record.instance.get()).collect();
+    assert_eq!(own, [1]);
 }
 
 #[test]
@@ -275,7 +366,7 @@ proptest! {
                     story.entry(number).or_insert((State::Up, now));
                     match lessor.grant(id(number), Signal::Heartbeat, at(now)) {
                         Renewal::Granted | Renewal::Kept => vec![],
-                        Renewal::Returned(back) => vec![back],
+                        Renewal::Changed(back) => vec![back],
                     }
                 }
                 // Looks often enough that the lateness of a look is small.

@@ -28,6 +28,7 @@ fn no_transition_is_lost_or_made_up() {
     let lessor = Lessor::new(Terms {
         silent_after: term,
         down_after: 2 * term,
+        relay: Duration::ZERO,
     });
     grant(&lessor, INSTANCES);
     let round = Round::default();
@@ -85,7 +86,7 @@ fn renew_every_round(lessor: &Lessor, round: &Round) -> Vec<Transition> {
         }
         for number in (1..=INSTANCES).rev() {
             let renewal = lessor.renew(id(number), Signal::Heartbeat, at(before));
-            if let Some(Renewal::Returned(back)) = renewal {
+            if let Some(Renewal::Changed(back)) = renewal {
                 story.push(back);
             }
         }
