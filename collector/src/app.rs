@@ -10,11 +10,9 @@ use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use rollcall_domain::{
     Timestamp,
-    inventory::{Allocator, Limits},
-    liveness::{Lessor, Terms},
     membership::{self, Member, View},
 };
-use tokio::sync::watch;
+use tokio::{runtime::Handle, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,17 +23,20 @@ use crate::{
     clock::Clock,
     cluster::{self, Cluster, standalone::Standalone},
     config::{self, Config},
+    etcd,
     runtime::{Failure, OnError, Policy, StillRunning, TaskSet},
     server::{self, Budget, Budgeted},
     service::{self, Foundation, Services, Workers, readiness, register, sweep, write_back},
-    storage::{self, Storage, embedded},
+    storage::{self, Opened, embedded},
 };
 
 mod listeners;
 mod restore;
+mod store;
 
 pub use listeners::Addresses;
 use listeners::{Faces, Listeners};
+use store::Store;
 
 /// Events kept for a subscriber that is slow to read them.
 const EVENT_BACKLOG: usize = 1024;
@@ -56,6 +57,9 @@ pub enum Error {
     /// The store could not be opened.
     #[error(transparent)]
     Storage(#[from] storage::Error),
+    /// etcd cannot be asked the way it is configured.
+    #[error(transparent)]
+    Etcd(#[from] etcd::ConfigError),
     /// What was stored could not be brought back.
     #[error(transparent)]
     Restore(#[from] restore::Error),
@@ -76,6 +80,7 @@ pub struct App {
     member: Member,
     services: Services,
     workers: Workers,
+    watcher: Option<Box<dyn storage::Watcher>>,
     listeners: Listeners,
 }
 
@@ -89,30 +94,22 @@ pub struct Running {
     serving: TaskSet,
     loops: TaskSet,
     writing: TaskSet,
+    watching: TaskSet,
     grace: Duration,
 }
 
-/// Opens and reads the store and binds the listeners. Blocks for as long as reading takes.
+/// Opens and reads the store and binds the listeners.
 ///
 /// # Errors
 /// Whatever keeps the collector from starting; nothing was started.
 pub async fn build(config: Config) -> Result<App, Error> {
     let listeners = Listeners::bind(&config).await?;
     let clock = Clock::start();
-    let mut storage = open(&config.storage)?;
-    let mut allocator = Allocator::new(Limits {
-        assigned: config.register.max_assigned_ids,
-        adopted: config.register.max_adopted_ids,
-    });
-    let lessor = Lessor::new(Terms {
-        silent_after: config.liveness.silent_after,
-        down_after: config.liveness.down_after,
-    });
-    let spread = config
-        .liveness
-        .restart_spread
-        .min(config.liveness.silent_after);
-    restore::restore(&mut *storage, &mut allocator, &lessor, &clock, spread)?;
+    let Store {
+        allocator,
+        lessor,
+        opened: Opened { storage, watcher },
+    } = Store::open(&config, clock).await?;
     let cluster = join_point(config.cluster);
     let member = member(&config, listeners.addresses, clock.wall());
     let foundation = Foundation {
@@ -134,6 +131,7 @@ pub async fn build(config: Config) -> Result<App, Error> {
         member,
         services,
         workers,
+        watcher,
         listeners,
     })
 }
@@ -161,11 +159,20 @@ fn member(config: &Config, addresses: Addresses, since: Timestamp) -> Member {
     }
 }
 
-fn open(config: &config::Storage) -> Result<Box<dyn Storage>, storage::Error> {
+/// Opens the store, which is not read yet. Blocks; `runtime` is what calls to others run on.
+fn open(config: &config::Storage, runtime: &Handle) -> Result<Opened, Error> {
     match config.provider {
         config::StorageProvider::Embedded => {
             let path = config.embedded.path.clone();
-            Ok(Box::new(embedded::open(&embedded::Config { path })?))
+            let storage = embedded::open(&embedded::Config { path })?;
+            Ok(Opened {
+                storage: Box::new(storage),
+                watcher: None,
+            })
+        }
+        config::StorageProvider::Etcd => {
+            let client = etcd::Client::new(&config.etcd)?;
+            Ok(storage::etcd::open(client, runtime.clone())?)
         }
     }
 }
@@ -213,8 +220,7 @@ impl App {
     /// The system refused the writer a thread.
     pub fn spawn(self) -> Result<Running, Error> {
         let everything = TaskSet::new();
-        let (writing, loops, serving) =
-            (everything.stage(), everything.stage(), everything.stage());
+        let [watching, writing, loops, serving] = [(); 4].map(|()| everything.stage());
         let Self {
             config,
             clock,
@@ -222,9 +228,15 @@ impl App {
             mut member,
             services,
             workers,
+            watcher,
             listeners,
         } = self;
         spawn_workers(workers, &services, &writing, &loops)?;
+        if let Some(watcher) = watcher {
+            let register = services.register.clone();
+            let watch = watcher.run(Box::new(move || register.catch_up()), watching.token());
+            watching.spawn("store watcher", Policy::default(), never_fails(watch));
+        }
         let budget = Budget::new(config.server.inbound_memory);
         let stats = listeners
             .bound
@@ -258,6 +270,7 @@ impl App {
             serving,
             loops,
             writing,
+            watching,
             grace,
         })
     }
@@ -412,6 +425,7 @@ impl Running {
             serving,
             loops,
             writing,
+            watching,
             grace,
         } = self;
         services
@@ -423,7 +437,8 @@ impl Running {
         let looped = loops.shutdown(LAST_WRITES).await;
         services.register.stop();
         let wrote = writing.shutdown(LAST_WRITES).await;
-        served.and(looped).and(wrote)?;
+        let watched = watching.shutdown(LAST_WRITES).await;
+        served.and(looped).and(wrote).and(watched)?;
         Ok(everything.failure())
     }
 }

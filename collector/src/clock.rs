@@ -42,12 +42,24 @@ impl Clock {
     }
 
     /// What the wall clock showed, or would have shown as it is set now, at `moment`. The same for one moment as long as
-    /// nobody sets the clock: what both clocks show is taken off each other before it is rounded.
+    /// nobody sets the clock.
     #[must_use]
     pub fn wall_at(&self, moment: Moment) -> Timestamp {
+        let start = self.wall_at_start().millis();
+        Timestamp::from_millis(start.saturating_add(moment.millis()))
+    }
+
+    /// The moment at which the wall clock showed `wall`, as [`Clock::wall_at`] tells it; now, if that is still to come.
+    #[must_use]
+    pub fn moment_of(&self, wall: Timestamp) -> Moment {
+        let start = self.wall_at_start().millis();
+        Moment::from_millis(wall.millis().saturating_sub(start)).min(self.now())
+    }
+
+    /// What both clocks show is taken off each other before it is rounded, so that it comes out the same every time.
+    fn wall_at_start(&self) -> Timestamp {
         let start = since_epoch().saturating_sub(self.start.elapsed());
-        let start = timestamp(start + Duration::from_micros(500));
-        Timestamp::from_millis(start.millis().saturating_add(moment.millis()))
+        timestamp(start + Duration::from_micros(500))
     }
 }
 

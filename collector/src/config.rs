@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::server;
+use crate::{etcd, server};
 
 mod advertise;
 mod check;
@@ -164,6 +164,8 @@ pub struct Storage {
     pub provider: StorageProvider,
     /// `storage.embedded`.
     pub embedded: Embedded,
+    /// `storage.etcd`.
+    pub etcd: etcd::Config,
 }
 
 /// The implementations of `storage`.
@@ -172,6 +174,8 @@ pub enum StorageProvider {
     /// Files in a directory of this machine.
     #[default]
     Embedded,
+    /// An etcd, which several collectors share.
+    Etcd,
 }
 
 /// `storage.embedded`.

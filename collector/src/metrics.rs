@@ -44,6 +44,7 @@ struct Inner {
     event_subscribers: Gauge,
     commit_seconds: Histogram,
     commit_rows: Histogram,
+    commits_behind: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -144,6 +145,7 @@ impl Metrics {
             // 50 us to 3.3 s: a fast drive's sync, a stalled one.
             commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 17)),
             commit_rows: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            commits_behind: Counter::default(),
         };
         inner.register();
         Self {
@@ -194,6 +196,10 @@ impl Metrics {
         self.inner
             .denied
             .get_or_create_owned(&ProtocolLabel { protocol })
+    }
+
+    pub(crate) fn was_behind(&self) {
+        self.inner.commits_behind.inc();
     }
 
     pub(crate) fn committed(&self, rows: usize, took: Duration) {
@@ -318,6 +324,10 @@ impl Inner {
             "Subscribers of the event feed",
             self.event_subscribers.clone(),
         );
+        self.register_commits(&mut registry);
+    }
+
+    fn register_commits(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "commit",
             "Time until a batch was durable",
@@ -325,6 +335,11 @@ impl Inner {
             self.commit_seconds.clone(),
         );
         registry.register("commit_rows", "Rows in a batch", self.commit_rows.clone());
+        registry.register(
+            "commits_behind",
+            "Batches that were made anew, because another collector was first",
+            self.commits_behind.clone(),
+        );
     }
 
     fn observe(&self, levels: &Levels<'_>) {

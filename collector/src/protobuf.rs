@@ -48,9 +48,14 @@ pub(crate) fn put_sint32(out: &mut Vec<u8>, field: u32, value: i32) {
 
 /// Appends a `string`, also an empty one.
 pub(crate) fn put_text(out: &mut Vec<u8>, field: u32, text: &str) {
+    put_bytes(out, field, text.as_bytes());
+}
+
+/// Appends `bytes` or a message, also an empty one.
+pub(crate) fn put_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     put_raw(out, u64::from(field << 3 | BYTES));
-    put_length(out, text.len());
-    out.extend_from_slice(text.as_bytes());
+    put_length(out, bytes.len());
+    out.extend_from_slice(bytes);
 }
 
 /// Appends a message of two `string`s, its fields 1 and 2.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rollcall_domain::{
     InstanceId,
     inventory::{Allocator, Inventory},
-    liveness::{Lessor, Renewal, Signal},
+    liveness::{LeaseRecord, Lessor, Renewal, Signal},
     membership::View,
 };
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ use register::InstanceName;
 use crate::{
     clock::Clock,
     metrics::{Levels, Metrics},
-    storage::Storage,
+    storage::{Seen, Storage},
 };
 
 pub mod events;
@@ -117,11 +117,13 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         events: events::Feed::new(config.event_backlog),
     };
     let metrics = Metrics::new();
+    let readiness = readiness::Readiness::default();
     let (register, writer) = register::build(
         &config.register,
         core.clone(),
         allocator,
         storage,
+        readiness.clone(),
         metrics.clone(),
     );
     let workers = Workers {
@@ -140,7 +142,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         naming,
         events: core.events.clone(),
         roster: roster::Roster::new(core.clone(), own, members),
-        readiness: readiness::Readiness::default(),
+        readiness,
         metrics,
         core,
     };
@@ -176,6 +178,18 @@ impl Core {
         }
     }
 
+    /// Takes in what another collector says of an instance.
+    fn relay(&self, seen: Seen) {
+        let told = LeaseRecord {
+            instance: seen.instance,
+            last_seen: self.clock.moment_of(seen.last_seen),
+            signal: seen.signal,
+            down: seen.down,
+        };
+        let renewal = self.lessor.relay(told, self.clock.now());
+        self.tell(seen.instance, renewal);
+    }
+
     /// The id of an instance that is on record under these names.
     fn instance_named(&self, name: InstanceName<'_>) -> Option<InstanceId> {
         let application = self.inventory.application_id(name.service)?;
@@ -186,7 +200,7 @@ impl Core {
         match renewal {
             Renewal::Kept => {}
             Renewal::Granted => self.events.granted(self, id),
-            Renewal::Returned(transition) => self.events.changed(self, &transition),
+            Renewal::Changed(transition) => self.events.changed(self, &transition),
         }
     }
 }

@@ -4,10 +4,14 @@
 //! collector starts, and from then on only written, one batch after the other, by the one thread that assigns ids.
 //! It blocks, so it belongs on that thread and never on a worker of the async runtime.
 //!
-//! Providers: [`embedded`], on the local disk; [`memory`], for tests.
+//! A store may be shared by several collectors, each with an inventory of its own in memory. Then a batch is refused unless
+//! its writer has seen all that the others wrote before: [`Commit::Behind`], [`Storage::catch_up`].
+//!
+//! Providers: [`embedded`], on the local disk; [`etcd`], shared; [`memory`], for tests.
 
 pub mod embedded;
 mod error;
+pub mod etcd;
 mod format;
 pub mod memory;
 
@@ -18,7 +22,9 @@ pub(crate) mod faulty;
 
 pub use error::Error;
 
+use futures_util::future::BoxFuture;
 use rollcall_domain::{InstanceId, Timestamp, inventory::Row, liveness::Signal};
+use tokio_util::sync::CancellationToken;
 
 /// When an instance was last heard of, and what the collector thought of it then.
 ///
@@ -32,6 +38,23 @@ pub struct Seen {
     pub signal: Signal,
     /// The collector had given the instance up for down.
     pub down: bool,
+}
+
+impl Seen {
+    /// An instance that registered, as last heard of then; `None` for any other row. One that others only spoke of (adopted,
+    /// and not heard of itself) gets its lease with its first sign.
+    #[must_use]
+    pub fn registered(row: &Row) -> Option<Self> {
+        match row {
+            Row::Instance(instance) if !instance.adopted => Some(Self {
+                instance: instance.id,
+                last_seen: instance.registered_at,
+                signal: Signal::Register,
+                down: false,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes durable together. Either part may be empty.
@@ -60,28 +83,68 @@ pub struct Counts {
     pub seen: usize,
 }
 
+/// A store as it is opened.
+#[derive(Debug)]
+pub struct Opened {
+    pub storage: Box<dyn Storage>,
+    /// For a store that is shared.
+    pub watcher: Option<Box<dyn Watcher>>,
+}
+
+/// Tells when other collectors have written to a shared store. It has to run for as long as the store is used.
+pub trait Watcher: std::fmt::Debug + Send {
+    /// Calls `wake` whenever there is something to catch up on, until cancelled.
+    fn run(
+        self: Box<Self>,
+        wake: Box<dyn Fn() + Send + Sync>,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, ()>;
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what is not durable must not be told"]
+pub enum Commit {
+    /// All of it survives a crash of the process and a loss of power.
+    Durable,
+    /// Another collector was first. The batch was made without knowing what that one wrote: catch up, and make it anew.
+    Behind,
+}
+
 /// A durable store of the inventory, owned by the one thread that writes.
 pub trait Storage: std::fmt::Debug + Send + 'static {
-    /// How many records [`Storage::load`] is going to give, so that there is room for them. Reads none of them.
+    /// How many records [`Storage::load`] is going to give, or somewhat more, so that there is room for them. Reads few of
+    /// them.
     ///
     /// # Errors
     /// Those of [`Storage::load`].
     fn counts(&mut self) -> Result<Counts, Error>;
 
-    /// Gives every id of every dictionary, and every [`Seen`], to `sink`: each once, as last committed, in no
-    /// particular order. They are handed over one by one as they are read, so that a store is never held in memory
-    /// twice.
+    /// Gives every id of every dictionary, and every [`Seen`], to `sink`, as last committed; earlier states of an id may
+    /// come before that. They are handed over one by one as they are read, so that a store is never held in memory twice.
     ///
     /// # Errors
     /// What was read cannot be trusted ([`Error::Corrupt`]), or reading failed. What the sink has got by then is not
     /// the whole store and must not be used.
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error>;
 
-    /// Makes a batch durable: when this returns `Ok`, all of it survives a crash of the process and a loss of power.
-    /// After a crash during the call the store holds the whole batch or none of it.
+    /// Makes a batch durable; the store has been loaded before. After a crash during the call the store holds a beginning of its rows, in their order: all
+    /// or none of them, if it has one owner.
     ///
     /// # Errors
-    /// Whether the batch is on disk is then unknown, and nobody may be told of it. The storage accepts nothing more:
-    /// every further call answers [`Error::Poisoned`] until the store is opened anew.
-    fn commit(&mut self, batch: Batch<'_>) -> Result<(), Error>;
+    /// Whether the batch is on disk is then unknown, and nobody may be told of it. After [`Error::Unavailable`] it can be
+    /// found out by catching up. After any other error the storage accepts nothing more: every further call answers
+    /// [`Error::Poisoned`] until the store is opened anew.
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error>;
+
+    /// Gives what other collectors have made durable since the store was loaded or last caught up: rows as
+    /// [`Storage::load`], and each [`Seen`] that is news. It may give what this one wrote itself, too. A store with one
+    /// owner has none.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: what was given counts, the rest is to be had later. Otherwise as [`Storage::load`].
+    fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        let _nobody_else_writes = sink;
+        Ok(())
+    }
 }

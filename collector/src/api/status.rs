@@ -64,6 +64,12 @@ impl From<&register::Error> for Status {
                 true,
                 Outcome::Unassigned,
             ),
+            Error::StoreUnavailable => (
+                Code::Unavailable,
+                StatusCode::SERVICE_UNAVAILABLE,
+                true,
+                Outcome::Unassigned,
+            ),
             Error::Stopped => (
                 Code::Unavailable,
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -99,7 +105,7 @@ mod tests {
         )
     }
 
-    fn every_error() -> [(Error, Code, u16); 8] {
+    fn every_error() -> [(Error, Code, u16); 9] {
         let invalid = Error::InvalidKey {
             field: "application code",
             reason: KeyFault::Empty,
@@ -129,6 +135,7 @@ mod tests {
             ),
             (Error::Overloaded, Code::ResourceExhausted, 503),
             (Error::DeadlineExceeded, Code::Unavailable, 503),
+            (Error::StoreUnavailable, Code::Unavailable, 503),
             (Error::Stopped, Code::Unavailable, 503),
         ]
     }

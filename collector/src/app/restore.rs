@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 use rollcall_domain::{
     InstanceId,
     inventory::{self, Allocator, Dictionary, Row},
-    liveness::{Counts, LeaseRecord, Lessor, Signal},
+    liveness::{Counts, LeaseRecord, Lessor},
 };
 
 use crate::{
@@ -43,12 +43,11 @@ pub(super) fn restore(
     spread: Duration,
 ) -> Result<(), Error> {
     reserve(storage.counts()?, allocator, lessor);
-    let (now, wall) = (clock.now(), clock.wall());
+    let now = clock.now();
     let lease = |seen: Seen| {
         let stored = LeaseRecord {
             instance: seen.instance,
-            // By the wall clock as it is set now; at the latest, now.
-            last_seen: now.before(wall.since(seen.last_seen)),
+            last_seen: clock.moment_of(seen.last_seen),
             signal: seen.signal,
             down: seen.down,
         };
@@ -113,8 +112,7 @@ fn read(storage: &mut dyn Storage, chunks: &Sender<Vec<Record>>) -> Result<(), s
 #[derive(Default)]
 struct Instances {
     count: usize,
-    /// Those that registered, as if last heard of then. One that others only spoke of (adopted, and not heard of itself)
-    /// gets its lease with its first sign.
+    /// Those that registered, as last heard of then.
     registered: Vec<Seen>,
 }
 
@@ -133,17 +131,8 @@ fn fill(
                 continue;
             }
         };
-        if let Row::Instance(instance) = &row {
-            instances.count += 1;
-            if !instance.adopted {
-                instances.registered.push(Seen {
-                    instance: instance.id,
-                    last_seen: instance.registered_at,
-                    signal: Signal::Register,
-                    down: false,
-                });
-            }
-        }
+        instances.count += usize::from(matches!(row, Row::Instance(_)));
+        instances.registered.extend(Seen::registered(&row));
         allocator.restore(row)?;
     }
     Ok(instances)

@@ -1,10 +1,12 @@
 //! What one key alone cannot tell: rules between keys.
 
 use std::net::Ipv6Addr;
+use std::path::Path;
 
 use super::advertise::is_wildcard;
 use super::error::Problem;
-use super::{Config, Endpoint};
+use super::{Config, Endpoint, StorageProvider};
+use crate::etcd;
 
 /// Every rule that `config` breaks.
 pub(super) fn validate(config: &Config) -> Vec<Problem> {
@@ -12,6 +14,14 @@ pub(super) fn validate(config: &Config) -> Vec<Problem> {
     broken.extend(advertised(config));
     broken.extend(listeners(config));
     broken.extend(memory(config));
+    if config.storage.provider == StorageProvider::Etcd {
+        let keys = [
+            "storage.etcd.ca_file",
+            "storage.etcd.cert_file",
+            "storage.etcd.key_file",
+        ];
+        broken.extend(certificates(keys, &config.storage.etcd));
+    }
     broken
         .into_iter()
         .map(|(key, message)| Problem {
@@ -105,6 +115,34 @@ fn listeners(config: &Config) -> Broken {
             );
             broken.push((key, message));
         }
+    }
+    broken
+}
+
+/// What an etcd is reached with; the keys are those of its files.
+fn certificates(
+    [ca_file, cert_file, key_file]: [&'static str; 3],
+    config: &etcd::Config,
+) -> Broken {
+    let is_set = |path: &Path| !path.as_os_str().is_empty();
+    let mut broken = Broken::new();
+    let needs_authority = config.endpoints.iter().any(|it| it.starts_with("https://"));
+    if (needs_authority || is_set(&config.cert_file)) && !is_set(&config.ca_file) {
+        broken.push((
+            ca_file,
+            "is needed for TLS: the authority that signed etcd's certificates".to_owned(),
+        ));
+    }
+    if is_set(&config.ca_file) && config.endpoints.iter().any(|it| it.starts_with("http://")) {
+        broken.push((
+            ca_file,
+            "is for TLS, and an endpoint begins with http://".to_owned(),
+        ));
+    }
+    match (is_set(&config.cert_file), is_set(&config.key_file)) {
+        (true, false) => broken.push((key_file, "has to be given with the certificate".to_owned())),
+        (false, true) => broken.push((cert_file, "has to be given with the key".to_owned())),
+        _ => {}
     }
     broken
 }

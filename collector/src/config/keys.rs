@@ -33,6 +33,12 @@ pub(super) enum Field {
     Count(fn(&mut Config) -> &mut usize),
     /// A token, or nothing.
     Secret(fn(&mut Config) -> &mut Secret),
+    /// A file, or nothing.
+    File(fn(&mut Config) -> &mut PathBuf),
+    /// A name, or nothing.
+    Text(fn(&mut Config) -> &mut String),
+    /// One or several servers, separated by commas.
+    Endpoints(fn(&mut Config) -> &mut Vec<String>),
 }
 
 impl Field {
@@ -53,6 +59,9 @@ impl Field {
             Self::Bytes(at) => *at(config) = value::parse_bytes(text)?,
             Self::Count(at) => *at(config) = value::parse_count(text)?,
             Self::Secret(at) => *at(config) = Secret(value::parse_token(text)?),
+            Self::File(at) => *at(config) = PathBuf::from(text),
+            Self::Text(at) => *at(config) = value::parse_name(text)?,
+            Self::Endpoints(at) => *at(config) = value::parse_endpoints(text)?,
         }
         Ok(())
     }
@@ -60,9 +69,12 @@ impl Field {
     /// The value in `config`, as text that `set` takes; a secret as [`value::HIDDEN`], which it refuses.
     pub(super) fn get(self, config: &mut Config) -> String {
         match self {
-            Self::Host(at) | Self::AdvertisedHost(at) | Self::ContextPath(at) => at(config).clone(),
+            Self::Host(at) | Self::AdvertisedHost(at) | Self::ContextPath(at) | Self::Text(at) => {
+                at(config).clone()
+            }
             Self::Port(at) => at(config).to_string(),
-            Self::Directory(at) => at(config).to_string_lossy().into_owned(),
+            Self::Directory(at) | Self::File(at) => at(config).to_string_lossy().into_owned(),
+            Self::Endpoints(at) => at(config).join(","),
             Self::Duration(at) => value::print_duration(*at(config)),
             Self::Bytes(at) => value::print_bytes(*at(config)),
             Self::Count(at) => at(config).to_string(),
@@ -120,6 +132,15 @@ keys! {
     }
     storage.embedded {
         path SW_STORAGE_PATH Directory "The directory of the store; `--data-dir` wins" => storage.embedded.path;
+    }
+    storage.etcd {
+        endpoints SW_STORAGE_ETCD_ENDPOINTS Endpoints "The members of the etcd cluster, `host:port` each, separated by commas" => storage.etcd.endpoints;
+        namespace SW_STORAGE_ETCD_NAMESPACE Text "In front of every key, so that fleets can share an etcd" => storage.etcd.namespace;
+        user SW_STORAGE_ETCD_USER Text "Who to authenticate as; empty: nobody asks" => storage.etcd.user;
+        password SW_STORAGE_ETCD_PASSWORD Secret "The user's password" => storage.etcd.password;
+        ca_file SW_STORAGE_ETCD_CA_FILE File "The authority (PEM) that signed etcd's certificates; empty: no TLS" => storage.etcd.ca_file;
+        cert_file SW_STORAGE_ETCD_CERT_FILE File "This collector's certificate (PEM), where etcd asks for one" => storage.etcd.cert_file;
+        key_file SW_STORAGE_ETCD_KEY_FILE File "The certificate's key (PEM)" => storage.etcd.key_file;
     }
     register.default {
         queue_capacity SW_REGISTER_QUEUE_CAPACITY Count "Registrations that may wait for the writer; one more is refused as overloaded" => register.queue_capacity;

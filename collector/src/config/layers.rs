@@ -11,7 +11,7 @@ use super::{Origin, placeholder};
 /// The values a file gives, and what is to be said about the rest of it.
 #[derive(Debug, Default)]
 pub(super) struct Layer {
-    /// `module.provider.key` in the table's spelling -> value, placeholders resolved.
+    /// `module.provider.key` in the table's spelling -> value, placeholders resolved; `module` -> the provider chosen.
     pub(super) values: BTreeMap<String, String>,
     /// Modules of upstream that were left aside.
     pub(super) ignored: BTreeSet<String>,
@@ -86,13 +86,16 @@ impl Reader<'_> {
 
     fn module(&mut self, module: &Module, node: Node) {
         let mut providers = self.entries(module.name, node, "providers");
-        let selected = match module.selector {
-            Some(variable) => self.selected(module, variable, &mut providers),
+        let selected = match module.choice {
+            Some(choice) => self.selected(module, choice.variable, &mut providers),
             None => None,
         };
         if let Some((name, origin)) = selected {
-            // The file's other providers are left alone, as upstream's later generations do.
-            providers.retain(|(provider, _)| *provider == name);
+            // The file's other providers are left alone, as upstream's later generations do. Of the bundled file all are
+            // defaults: a later file may choose.
+            if *self.origin != Origin::Default {
+                providers.retain(|(provider, _)| *provider == name);
+            }
             if !module.providers.contains(&name.as_str()) {
                 return self.problem_of(
                     origin,
@@ -100,8 +103,8 @@ impl Reader<'_> {
                     no_provider(module, &name),
                 );
             }
-        }
-        if providers.len() > 1 {
+            self.layer.values.insert(module.name.to_owned(), name);
+        } else if providers.len() > 1 {
             let names: Vec<&str> = providers.iter().map(|(name, _)| name.as_str()).collect();
             self.problem(
                 module.name,
@@ -110,6 +113,10 @@ impl Reader<'_> {
                     names.join(", ")
                 ),
             );
+        } else if let (Some(_), [(name, _)]) = (module.choice, &providers[..]) {
+            self.layer
+                .values
+                .insert(module.name.to_owned(), name.clone());
         }
         for (provider, node) in providers {
             self.provider(module, &provider, node);

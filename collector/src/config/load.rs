@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::keys::{Field, KEYS, Key};
+use super::modules::MODULES;
 use super::{Config, DEFAULTS, Error, Problem, advertise, check, document, layers};
 
 /// Where a configuration comes from.
@@ -79,6 +80,11 @@ pub fn load(sources: Sources) -> Result<Loaded, Error> {
                 key: key.path(),
                 message,
             });
+        }
+    }
+    for module in MODULES {
+        if let (Some(choice), Some((name, _))) = (module.choice, texts.get(module.name)) {
+            (choice.set)(&mut config, name);
         }
     }
     if let Some(path) = data_dir {

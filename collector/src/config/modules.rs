@@ -1,28 +1,57 @@
 //! The modules of the file: Rollcall's own, and those of upstream that it has no part for.
 
+use super::{ClusterProvider, Config, StorageProvider};
+
 /// A module that Rollcall has.
 #[derive(Debug)]
 pub(super) struct Module {
     pub(super) name: &'static str,
     /// The implementations to choose from; the first is the default.
     pub(super) providers: &'static [&'static str],
-    /// The variable that chooses, for a module where there is something to choose.
-    pub(super) selector: Option<&'static str>,
+    /// For a module where there is something to choose.
+    pub(super) choice: Option<Choice>,
     /// Implementations that upstream has, and what to use instead.
     pub(super) absent: &'static [(&'static str, &'static str)],
+}
+
+/// How an implementation is chosen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    /// The variable that wins over the file.
+    pub(super) variable: &'static str,
+    /// Chooses the implementation of this name; one that is unknown is left as it is.
+    pub(super) set: fn(&mut Config, &str),
+    /// The name of the one that is chosen.
+    pub(super) get: fn(&Config) -> &'static str,
 }
 
 const fn only(name: &'static str, provider: &'static [&'static str]) -> Module {
     Module {
         name,
         providers: provider,
-        selector: None,
+        choice: None,
         absent: &[],
     }
 }
 
 const NO_CLUSTER: &str = "clustering is not built yet: run one collector with standalone";
 const NO_DATABASE: &str = "ids are kept in Rollcall's own files: use embedded, or set SW_STORAGE=embedded and leave the file as it is";
+
+const CLUSTERS: [(&str, ClusterProvider); 1] = [("standalone", ClusterProvider::Standalone)];
+const STORAGES: [(&str, StorageProvider); 2] = [
+    ("embedded", StorageProvider::Embedded),
+    ("etcd", StorageProvider::Etcd),
+];
+
+fn choose<P: Copy>(provider: &mut P, all: &[(&str, P)], name: &str) {
+    let found = all.iter().find(|(known, _)| *known == name);
+    *provider = found.map_or(*provider, |(_, found)| *found);
+}
+
+fn name_of<P: Copy + PartialEq>(provider: P, all: &[(&'static str, P)]) -> &'static str {
+    let found = all.iter().find(|(_, known)| *known == provider);
+    found.map_or("", |(name, _)| *name)
+}
 
 /// Every module, in the order of the bundled file.
 pub(super) const MODULES: &[Module] = &[
@@ -34,7 +63,11 @@ pub(super) const MODULES: &[Module] = &[
     Module {
         name: "cluster",
         providers: &["standalone"],
-        selector: Some("SW_CLUSTER"),
+        choice: Some(Choice {
+            variable: "SW_CLUSTER",
+            set: |config, name| choose(&mut config.cluster.provider, &CLUSTERS, name),
+            get: |config| name_of(config.cluster.provider, &CLUSTERS),
+        }),
         absent: &[
             ("zookeeper", NO_CLUSTER),
             ("etcd", NO_CLUSTER),
@@ -43,13 +76,20 @@ pub(super) const MODULES: &[Module] = &[
     },
     Module {
         name: "storage",
-        providers: &["embedded"],
-        selector: Some("SW_STORAGE"),
+        providers: &["embedded", "etcd"],
+        choice: Some(Choice {
+            variable: "SW_STORAGE",
+            set: |config, name| choose(&mut config.storage.provider, &STORAGES, name),
+            get: |config| name_of(config.storage.provider, &STORAGES),
+        }),
         absent: &[
             ("elasticsearch", NO_DATABASE),
             ("h2", NO_DATABASE),
             ("shardingjdbc", NO_DATABASE),
-            ("etcd", "storage in etcd is not built yet: use embedded"),
+            (
+                "zookeeper",
+                "it cannot read many entries at once, and tells of changes without an order: use etcd beside it",
+            ),
         ],
     },
     only("register", &["default"]),

@@ -13,7 +13,8 @@ impl Config {
         let mut config = self.clone();
         let mut yaml = String::new();
         for module in MODULES {
-            let provider = module.providers.first().copied().unwrap_or_default();
+            let only = module.providers.first().copied().unwrap_or_default();
+            let provider = module.choice.map_or(only, |choice| (choice.get)(self));
             yaml.push_str(&format!("{}:\n", module.name));
             yaml.push_str(&format!("  {provider}:\n"));
             for key in KEYS
@@ -27,7 +28,10 @@ impl Config {
                     | Field::AdvertisedHost(_)
                     | Field::ContextPath(_)
                     | Field::Secret(_)
-                    | Field::Directory(_) => quoted(&text),
+                    | Field::Directory(_)
+                    | Field::File(_)
+                    | Field::Text(_)
+                    | Field::Endpoints(_) => quoted(&text),
                 };
                 yaml.push_str(&format!("    {}: {value}\n", key.name));
             }

@@ -74,14 +74,11 @@ fn problems(file: &str, env: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn the_bundled_file_gives_every_key_of_the_table_its_variable_and_a_default() {
     let defaults: BTreeMap<String, String> = print::defaults().into_iter().collect();
-    let selectors = MODULES.iter().filter(|module| module.selector.is_some());
+    let choices = MODULES.iter();
+    let choices = choices.filter_map(|module| Some((module.name, module.choice?.variable)));
     let expected = KEYS.iter().map(|key| (key.path(), key.env));
-    let expected = expected.chain(selectors.map(|module| {
-        (
-            format!("{}.selector", module.name),
-            module.selector.unwrap(),
-        )
-    }));
+    let selectors = choices.map(|(module, variable)| (format!("{module}.selector"), variable));
+    let expected = expected.chain(selectors);
     let expected: BTreeMap<String, &str> = expected.collect();
     let named = defaults
         .iter()

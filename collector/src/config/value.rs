@@ -98,6 +98,34 @@ pub(super) fn parse_count(text: &str) -> Result<usize, &'static str> {
         .ok_or("a whole number above zero")
 }
 
+/// Letters and digits that need no care in a key or a path, or nothing.
+pub(super) fn parse_name(text: &str) -> Result<String, &'static str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits and . - _")
+    }
+}
+
+/// One or several of `host:port`, `http://host:port` and `https://host:port`, separated by commas.
+pub(super) fn parse_endpoints(text: &str) -> Result<Vec<String>, &'static str> {
+    let endpoints: Option<Vec<String>> = text
+        .split(',')
+        .map(|endpoint| {
+            let endpoint = endpoint.trim().trim_end_matches('/');
+            let bare = endpoint
+                .strip_prefix("http://")
+                .or(endpoint.strip_prefix("https://"));
+            let (host, port) = bare.unwrap_or(endpoint).rsplit_once(':')?;
+            let is_one = parse_host(host).is_ok() && parse_port(port).is_ok();
+            is_one.then(|| endpoint.to_owned())
+        })
+        .collect();
+    endpoints
+        .ok_or("host:port, or several separated by commas; http:// or https:// may stand in front")
+}
+
 /// What is shown in the place of a secret.
 pub(super) const HIDDEN: &str = "***";
 

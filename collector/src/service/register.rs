@@ -13,7 +13,7 @@ use rollcall_domain::{
 };
 use tokio::time::Instant;
 
-use super::Core;
+use super::{Core, readiness::Readiness};
 use crate::{
     metrics::Metrics,
     storage::{Seen, Storage},
@@ -29,7 +29,7 @@ mod writer;
 pub use adopt::Held;
 pub use error::{Error, KeyFault};
 pub use named::{InstanceName, SERVICE};
-pub use writer::Writer;
+pub use writer::{Failure, Writer};
 
 use job::Queue;
 
@@ -71,6 +71,7 @@ pub(super) fn build(
     core: Core,
     allocator: Allocator,
     storage: Box<dyn Storage>,
+    readiness: Readiness,
     metrics: Metrics,
 ) -> (Handle, Writer) {
     let (queue, receiver) = Queue::bounded(config.queue_capacity);
@@ -79,8 +80,10 @@ pub(super) fn build(
         storage,
         queue: receiver,
         batch_rows: config.batch_rows,
-        clock: core.clock,
+        core: core.clone(),
+        readiness,
         metrics,
+        away: None,
     };
     let handle = Handle {
         core,
@@ -144,7 +147,9 @@ impl Handle {
             Some(id) if self.is_as_told(id, process.generation, &process.properties) => id,
             _ => {
                 self.queue
-                    .propose(self.due(), move |proposal| Ok(proposal.instance(process)?))
+                    .propose(self.due(), move |proposal| {
+                        Ok(proposal.instance(process.clone())?)
+                    })
                     .await?
             }
         };
@@ -220,6 +225,7 @@ impl Handle {
         if known != Some(Some(application)) || !self.is_as_told(instance, generation, &properties) {
             self.queue
                 .propose(self.due(), move |proposal| {
+                    let properties = properties.clone();
                     Ok(proposal.recover(application, instance, generation, properties)?)
                 })
                 .await?;
@@ -246,6 +252,11 @@ impl Handle {
     #[must_use]
     pub fn queue_depth(&self) -> usize {
         self.queue.len()
+    }
+
+    /// Has the writer see what other collectors have made durable in the store that they share.
+    pub fn catch_up(&self) {
+        self.queue.catch_up();
     }
 
     /// Lets the writer finish what waits and end. Blocks until there is room in the queue to say so.

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::{Config, Foundation, Services, Workers, build, register, sweep, write_back};
 use crate::{
     clock::Clock,
-    storage::{Error, Storage, memory::Memory},
+    storage::{Storage, memory::Memory},
 };
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
@@ -25,6 +25,7 @@ pub(crate) const MAX_KEY_BYTES: usize = 255;
 pub(crate) const TERMS: Terms = Terms {
     silent_after: Duration::from_secs(120),
     down_after: Duration::from_secs(300),
+    relay: Duration::ZERO,
 };
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 pub(crate) const STALL: Duration = Duration::from_secs(5);
@@ -38,10 +39,10 @@ pub(crate) struct Fixture {
 }
 
 enum Writer {
-    Running(JoinHandle<Result<(), Error>>),
+    Running(JoinHandle<Result<(), register::Failure>>),
     /// Never runs: what waits for it waits until its deadline.
     Stalled {
-        _writer: register::Writer,
+        _writer: Box<register::Writer>,
     },
     Stopped,
 }
@@ -63,7 +64,9 @@ impl Fixture {
     pub(crate) fn stalled(queue_capacity: usize) -> Self {
         let (mut fixture, writer) =
             Self::built(queue_capacity, Duration::from_millis(20), |_, _| {});
-        fixture.writer = Writer::Stalled { _writer: writer };
+        fixture.writer = Writer::Stalled {
+            _writer: Box::new(writer),
+        };
         fixture
     }
 

@@ -21,7 +21,7 @@ use super::{
     Services,
     events::Kind,
     heartbeat::Sign,
-    register::{Error, Held, Recovery, Writer},
+    register::{Error, Failure, Held, Recovery, Writer},
     testing::{DEADLINE, Fixture, MAX_KEY_BYTES, QUEUE_CAPACITY, STALL, TERMS, TICK, parts},
 };
 use crate::storage::{self, Batch, Record, Storage, faulty::Faulty, memory::Memory};
@@ -60,7 +60,7 @@ impl Storage for Gated {
         self.inner.load(sink)
     }
 
-    fn commit(&mut self, batch: Batch<'_>) -> Result<(), storage::Error> {
+    fn commit(&mut self, batch: Batch<'_>) -> Result<storage::Commit, storage::Error> {
         self.begun.send(batch.rows.len()).unwrap();
         self.pass.recv().unwrap();
         self.inner.commit(batch)
@@ -93,7 +93,7 @@ fn sign(raw: i32, signal: Signal) -> Sign {
 }
 
 /// Lets a writer work on a thread of its own.
-fn start(writer: Writer) -> JoinHandle<Result<(), storage::Error>> {
+fn start(writer: Writer) -> JoinHandle<Result<(), Failure>> {
     thread::spawn(move || writer.run())
 }
 

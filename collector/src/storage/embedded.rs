@@ -68,7 +68,7 @@ use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row}
 
 use self::directory::Directory;
 use super::{
-    Batch, Counts, Error, Record, Storage,
+    Batch, Commit, Counts, Error, Record, Storage,
     format::{self, Entry},
 };
 
@@ -214,15 +214,18 @@ impl Storage for Embedded {
         self.load_table(from, SEEN, |seen| sink(Record::Seen(seen)))
     }
 
-    fn commit(&mut self, batch: Batch<'_>) -> Result<(), Error> {
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
         if self.poisoned {
             let path = self.store.clone();
             return Err(Error::Poisoned { path });
         }
-        self.write(batch).map_err(|error| {
-            self.poisoned = true;
-            self.engine(error)
-        })
+        match self.write(batch) {
+            Ok(()) => Ok(Commit::Durable),
+            Err(error) => {
+                self.poisoned = true;
+                Err(self.engine(error))
+            }
+        }
     }
 }
 

@@ -52,6 +52,12 @@ pub enum Error {
     #[error("cannot read or write {} ({error}): check the disk and the path, then start again", path.display())]
     Io { path: PathBuf, error: io::Error },
 
+    /// The store cannot be asked at present. Nothing is lost: it can be asked again.
+    #[error(
+        "{store} cannot be asked at present ({reason}): known names are answered, new ones wait until it is back"
+    )]
+    Unavailable { store: String, reason: String },
+
     /// An earlier write failed, so what is on disk is unknown and nothing more is accepted.
     #[error("{} takes no more writes since one failed: start the collector again", path.display())]
     Poisoned { path: PathBuf },

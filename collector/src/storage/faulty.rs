@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Batch, Counts, Error, Record, Storage};
+use super::{Batch, Commit, Counts, Error, Record, Storage};
 
 /// Passes everything on to another storage until its n-th commit, which fails, as does every later one.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl<S: Storage> Storage for Faulty<S> {
         self.inner.load(sink)
     }
 
-    fn commit(&mut self, batch: Batch<'_>) -> Result<(), Error> {
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
         let path = PathBuf::from("faulty");
         if self.failed {
             return Err(Error::Poisoned { path });
@@ -55,7 +55,8 @@ mod tests {
     #[test]
     fn the_nth_commit_fails_and_so_does_every_later_one() {
         let mut storage = Faulty::failing_at(2, Memory::default());
-        storage.commit(Batch::default()).unwrap();
+        let committed = storage.commit(Batch::default());
+        assert!(matches!(committed, Ok(Commit::Durable)));
         assert!(matches!(
             storage.commit(Batch::default()),
             Err(Error::Io { .. })

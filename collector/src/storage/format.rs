@@ -1,4 +1,5 @@
-//! The values of the tables: protobuf messages behind a checksum. The parent module describes them field by field.
+//! Rows as protobuf messages, and the values of the embedded store: such a message behind a checksum. `embedded.rs` describes
+//! them field by field.
 
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId, Timestamp,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId, inventory::Row};
 
-use super::{Batch, Counts, Error, Record, Seen, Storage};
+use super::{Batch, Commit, Counts, Error, Record, Seen, Storage};
 
 /// A store in memory. Clones share their contents, so a clone is how a test "opens the store again".
 #[derive(Clone, Debug, Default)]
@@ -65,7 +65,7 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn commit(&mut self, batch: Batch<'_>) -> Result<(), Error> {
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
         let mut contents = self.0.lock();
         for row in batch.rows {
             contents.rows.insert(Id::of(row), row.clone());
@@ -73,7 +73,7 @@ impl Storage for Memory {
         for seen in batch.seen {
             contents.seen.insert(seen.instance, *seen);
         }
-        Ok(())
+        Ok(Commit::Durable)
     }
 }
 

@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
 
 /// Modules that only the composition root may name.
 const BACKENDS: [&str; 3] = [
-    "storage::embedded",
+    "storage::embedded", "storage::etcd",
     "storage::memory",
     "cluster::standalone",
 ];

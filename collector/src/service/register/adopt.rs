@@ -28,8 +28,8 @@ impl Handle {
         }
         self.queue
             .propose(self.due(), move |proposal| {
-                for held in unknown {
-                    match held {
+                for held in &unknown {
+                    match *held {
                         Held::Application(id) => proposal.adopt_application(id)?,
                         Held::Instance(id) => proposal.adopt_instance(id, None)?,
                         Held::Operation(id) => proposal.adopt_operation(id)?,

@@ -37,6 +37,11 @@ pub enum Error {
     /// Nothing was durable in time, but may be soon: ask again.
     #[error("no id was durable within the deadline: ask again")]
     DeadlineExceeded,
+    /// The store cannot be asked at present: ask again, or ask another collector.
+    #[error(
+        "the store cannot be asked at present, and without it there are no new ids: ask again later"
+    )]
+    StoreUnavailable,
     /// The writer has ended, because the collector stops or its storage failed: ask another collector.
     #[error("this collector no longer assigns ids: ask another")]
     Stopped,
@@ -61,7 +66,9 @@ impl Error {
             | Self::NotAnInstance(_)
             | Self::TooManyAdopted(_)
             | Self::Exhausted(_) => false,
-            Self::Overloaded | Self::DeadlineExceeded | Self::Stopped => true,
+            Self::Overloaded | Self::DeadlineExceeded | Self::StoreUnavailable | Self::Stopped => {
+                true
+            }
         }
     }
 }

@@ -15,17 +15,23 @@ pub(super) enum Message {
     /// Put something into the next batch.
     Propose(Box<dyn Job>),
     /// Note when instances were last seen, and say when that is durable.
-    Note(Vec<Seen>, oneshot::Sender<()>),
+    Note(Vec<Seen>, oneshot::Sender<Result<(), Error>>),
+    /// See what other collectors have made durable.
+    CatchUp,
     /// Finish what was asked before this, and end.
     Stop,
 }
 
 /// A proposal whose caller waits. Dropped unsettled, it tells the caller that the writer has ended.
 pub(super) trait Job: Send {
-    /// Puts what the caller wants into the batch.
+    /// Puts what the caller wants into a batch. To be called again for another batch, if this one is not to be.
     fn propose(&mut self, proposal: &mut Proposal<'_>);
+    /// Whether the caller still waits.
+    fn is_awaited(&self) -> bool;
     /// Tells the caller, now that the batch is durable.
     fn settle(self: Box<Self>);
+    /// Tells the caller that there will be no batch.
+    fn refuse(self: Box<Self>, error: Error);
 }
 
 /// The writer's bounded queue, from the callers' side.
@@ -48,11 +54,11 @@ impl Queue {
     pub(super) async fn propose<T: Send + 'static>(
         &self,
         due: Instant,
-        propose: impl FnOnce(&mut Proposal<'_>) -> Result<T, Error> + Send + 'static,
+        propose: impl FnMut(&mut Proposal<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let job = Waiting {
-            propose: Some(propose),
+            propose,
             result: None,
             reply,
         };
@@ -68,9 +74,14 @@ impl Queue {
     pub(super) async fn note(&self, seen: Vec<Seen>) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Note(seen, reply))?;
-        answer
-            .await
-            .map_err(|oneshot::error::RecvError { .. }| Error::Stopped)
+        answer.await.unwrap_or(Err(Error::Stopped))
+    }
+
+    /// Has the writer see what other collectors have made durable. It is about to look anyway if there is no room to say so.
+    pub(super) fn catch_up(&self) {
+        if let Err(error) = self.send(Message::CatchUp) {
+            tracing::trace!(%error, "the writer was not woken");
+        }
     }
 
     /// Lets the writer finish and end. Waits for a place in the queue, so not for async code.
@@ -91,27 +102,38 @@ impl Queue {
 }
 
 struct Waiting<F, T> {
-    propose: Option<F>,
+    propose: F,
     result: Option<Result<T, Error>>,
     reply: oneshot::Sender<Result<T, Error>>,
 }
 
 impl<F, T> Job for Waiting<F, T>
 where
-    F: FnOnce(&mut Proposal<'_>) -> Result<T, Error> + Send,
+    F: FnMut(&mut Proposal<'_>) -> Result<T, Error> + Send,
     T: Send,
 {
     fn propose(&mut self, proposal: &mut Proposal<'_>) {
-        if let Some(propose) = self.propose.take() {
-            self.result = Some(propose(proposal));
-        }
+        self.result = Some((self.propose)(proposal));
+    }
+
+    fn is_awaited(&self) -> bool {
+        !self.reply.is_closed()
     }
 
     fn settle(self: Box<Self>) {
-        if let Some(result) = self.result
-            && self.reply.send(result).is_err()
-        {
-            tracing::trace!("the caller gave up before its id was durable");
+        if let Some(result) = self.result {
+            tell(self.reply, result);
         }
+    }
+
+    fn refuse(self: Box<Self>, error: Error) {
+        tell(self.reply, Err(error));
+    }
+}
+
+/// Answers a caller, who may have given up.
+pub(super) fn tell<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
+    if reply.send(result).is_err() {
+        tracing::trace!("the caller gave up before it was told");
     }
 }

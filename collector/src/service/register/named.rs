@@ -40,9 +40,9 @@ impl Handle {
                         let application = proposal.application(&code)?;
                         Ok(proposal.instance(NewInstance {
                             application,
-                            uuid,
+                            uuid: Arc::clone(&uuid),
                             generation,
-                            properties,
+                            properties: properties.clone(),
                         })?)
                     })
                     .await?

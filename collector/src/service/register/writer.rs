@@ -1,52 +1,129 @@
 //! The one thread that assigns ids.
 
-use crossbeam_channel::Receiver;
-use rollcall_domain::inventory::{Allocator, Proposal};
-use tokio::sync::oneshot;
+use std::{mem, time::Duration};
 
-use super::job::{Job, Message};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rollcall_domain::inventory::{self, Allocator, Proposal};
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    Error,
+    job::{self, Job, Message},
+};
 use crate::{
-    clock::Clock,
     metrics::Metrics,
-    storage::{self, Batch, Seen, Storage},
+    service::{Core, readiness::Readiness},
+    storage::{self, Batch, Commit, Record, Seen, Storage},
 };
 
 /// Owns the allocator and the storage. Whatever arrives while one batch is being committed goes into the next one.
+///
+/// A store may be shared with other collectors. A batch that was made without knowing what one of them wrote is dropped, and
+/// made anew from what is known then; those who asked for it notice nothing but the time it takes. While the store cannot
+/// be asked, nobody is given a new id, and everybody is told so at once.
 pub struct Writer {
     pub(super) allocator: Allocator,
     pub(super) storage: Box<dyn Storage>,
     pub(super) queue: Receiver<Message>,
     pub(super) batch_rows: usize,
-    pub(super) clock: Clock,
+    pub(super) core: Core,
+    pub(super) readiness: Readiness,
     pub(super) metrics: Metrics,
+    pub(super) away: Option<Away>,
 }
 
-/// Those who wait for the batch under construction.
+/// Since when the store cannot be asked, as it were.
+#[derive(Clone, Copy)]
+pub(super) struct Away {
+    /// When to try it next.
+    until: Instant,
+    /// How long it was left alone before that.
+    pause: Duration,
+}
+
+/// Why a writer has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store takes no more. Nobody who waits is answered with an id: what memory holds is what the store holds.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// What another collector wrote cannot be true, given what this one knows.
+    #[error(
+        "the store contradicts what it gave before: {0}; start the collector again, so that it is read anew"
+    )]
+    Contradiction(#[from] inventory::restore::Error),
+}
+
+/// What is asked for, and by whom.
 #[derive(Default)]
 struct Waiting {
     jobs: Vec<Box<dyn Job>>,
+    /// How many of the jobs are in the proposal.
+    proposed: usize,
     seen: Vec<Seen>,
-    noters: Vec<oneshot::Sender<()>>,
+    noters: Vec<oneshot::Sender<Result<(), Error>>>,
+    catch_up: bool,
     stop: bool,
 }
+
+/// Between the first two attempts to ask a store that is away, and the most between any two.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// The condition of the readiness that is about the store.
+const STORAGE: &str = "storage";
 
 impl Writer {
     /// Works until it is told to stop. Blocks: it belongs on a thread of its own.
     ///
     /// # Errors
-    /// The storage failed. Nobody who waits is answered with an id, and nothing more is assigned: what memory holds is
-    /// what the disk holds.
-    pub fn run(mut self) -> Result<(), storage::Error> {
+    /// It cannot go on: see [`Failure`].
+    pub fn run(mut self) -> Result<(), Failure> {
         let mut waiting = Waiting::default();
         while !waiting.stop {
-            let Ok(first) = self.queue.recv() else { break };
-            let mut proposal = self.allocator.propose(self.clock.wall());
-            waiting.take(first, &mut proposal);
+            match self.next(&waiting) {
+                Ok(message) => waiting.take(message),
+                Err(RecvTimeoutError::Timeout) => waiting.catch_up = true,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.is_left_alone() {
+                waiting.refuse();
+                continue;
+            }
+            match self.batch(&mut waiting) {
+                Ok(()) => self.is_back(),
+                Err(Failure::Storage(error @ storage::Error::Unavailable { .. })) => {
+                    self.is_away(&error);
+                    waiting.refuse();
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked next. Times out when there is something to do that nobody asks for.
+    fn next(&self, waiting: &Waiting) -> Result<Message, RecvTimeoutError> {
+        match self.away {
+            Some(Away { until, .. }) => self.queue.recv_deadline(until.into_std()),
+            None if waiting.catch_up => Err(RecvTimeoutError::Timeout),
+            None => self.queue.recv().map_err(RecvTimeoutError::from),
+        }
+    }
+
+    /// Makes one batch of what waits, and of what still comes, as often as other collectors are first.
+    fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
+        loop {
+            if mem::take(&mut waiting.catch_up) || self.away.is_some() {
+                self.catch_up()?;
+            }
+            let mut proposal = self.allocator.propose(self.core.clock.wall());
+            waiting.proposed = 0;
+            waiting.propose(&mut proposal);
             while !waiting.stop && proposal.rows().len() + waiting.seen.len() < self.batch_rows {
                 let Ok(next) = self.queue.try_recv() else {
                     break;
                 };
-                waiting.take(next, &mut proposal);
+                waiting.take(next);
+                waiting.propose(&mut proposal);
             }
             let rows = proposal.rows().len();
             if rows + waiting.seen.len() > 0 {
@@ -54,14 +131,67 @@ impl Writer {
                     rows: proposal.rows(),
                     seen: &waiting.seen,
                 };
-                let (committed, took) = self.clock.time(|| self.storage.commit(batch));
-                committed?;
+                let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
+                if committed? == Commit::Behind {
+                    self.metrics.was_behind();
+                    waiting.catch_up = true;
+                    waiting.jobs.retain(|job| job.is_awaited());
+                    continue;
+                }
                 self.metrics.committed(rows, took);
                 proposal.confirm();
             }
             waiting.settle();
+            return Ok(());
         }
-        Ok(())
+    }
+
+    /// Takes in what other collectors have made durable.
+    fn catch_up(&mut self) -> Result<(), Failure> {
+        let Self {
+            allocator,
+            storage,
+            core,
+            ..
+        } = self;
+        let mut contradiction = None;
+        storage.catch_up(&mut |record| match record {
+            Record::Row(row) => {
+                let registered = Seen::registered(&row);
+                if let Err(error) = allocator.follow(row) {
+                    contradiction.get_or_insert(error);
+                }
+                registered.into_iter().for_each(|seen| core.relay(seen));
+            }
+            Record::Seen(seen) => core.relay(seen),
+        })?;
+        contradiction.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Whether the store is away and not to be tried yet.
+    fn is_left_alone(&self) -> bool {
+        self.away.is_some_and(|away| Instant::now() < away.until)
+    }
+
+    fn is_away(&mut self, error: &storage::Error) {
+        let (first, most) = PAUSES;
+        let pause = match self.away {
+            Some(Away { pause, .. }) => (pause * 2).min(most),
+            None => {
+                tracing::error!(%error, "new names get no ids until the store is back");
+                first
+            }
+        };
+        self.readiness.degraded(STORAGE, error.to_string());
+        let until = Instant::now() + pause;
+        self.away = Some(Away { until, pause });
+    }
+
+    fn is_back(&mut self) {
+        if self.away.take().is_some() {
+            tracing::info!("the store is back");
+            self.readiness.met(STORAGE);
+        }
     }
 }
 
@@ -74,29 +204,41 @@ impl std::fmt::Debug for Writer {
 // === impl Waiting ===
 
 impl Waiting {
-    fn take(&mut self, message: Message, proposal: &mut Proposal<'_>) {
+    fn take(&mut self, message: Message) {
         match message {
-            Message::Propose(mut job) => {
-                job.propose(proposal);
-                self.jobs.push(job);
-            }
+            Message::Propose(job) => self.jobs.push(job),
             Message::Note(seen, noter) => {
                 self.seen.extend(seen);
                 self.noters.push(noter);
             }
+            Message::CatchUp => self.catch_up = true,
             Message::Stop => self.stop = true,
         }
     }
 
-    fn settle(&mut self) {
-        for job in self.jobs.drain(..) {
-            job.settle();
+    /// Puts the jobs that came since the last time into the proposal.
+    fn propose(&mut self, proposal: &mut Proposal<'_>) {
+        for job in self.jobs.iter_mut().skip(self.proposed) {
+            job.propose(proposal);
         }
+        self.proposed = self.jobs.len();
+    }
+
+    fn settle(&mut self) {
+        self.jobs.drain(..).for_each(Job::settle);
+        self.answer_noters(|| Ok(()));
+    }
+
+    fn refuse(&mut self) {
+        let refuse = |job: Box<dyn Job>| job.refuse(Error::StoreUnavailable);
+        self.jobs.drain(..).for_each(refuse);
+        self.answer_noters(|| Err(Error::StoreUnavailable));
+    }
+
+    fn answer_noters(&mut self, answer: impl Fn() -> Result<(), Error>) {
         self.seen.clear();
         for noter in self.noters.drain(..) {
-            if noter.send(()).is_err() {
-                tracing::trace!("nobody waits for the note");
-            }
+            job::tell(noter, answer());
         }
     }
 }

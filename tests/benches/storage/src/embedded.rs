@@ -21,7 +21,7 @@ impl Engine for Embedded {
             rows: &rows,
             seen: &[],
         };
-        Ok(self.commit(batch)?)
+        Ok(self.commit(batch).map(drop)?)
     }
 
     fn update(&mut self, seen: &[SeenSample]) -> Result<()> {
@@ -30,7 +30,7 @@ impl Engine for Embedded {
             rows: &[],
             seen: &seen,
         };
-        Ok(self.commit(batch)?)
+        Ok(self.commit(batch).map(drop)?)
     }
 
     fn load(&mut self) -> Result<usize> {

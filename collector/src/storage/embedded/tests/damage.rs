@@ -8,7 +8,7 @@ use super::{
     disk::{Disk, Fault},
 };
 use crate::storage::{
-    Batch, Error, Record, Storage as _,
+    Batch, Commit, Error, Record, Storage as _,
     contract::{Contents, Provider as _, Random, apply, contents, random_batch},
 };
 
@@ -21,7 +21,8 @@ fn stores() -> ([Vec<u8>; 2], Contents) {
     for round in 0..50 {
         let (rows, seen) = random_batch(&mut random, round);
         let (rows, seen) = (&rows[..], &seen[..]);
-        storage.commit(Batch { rows, seen }).unwrap();
+        let committed = storage.commit(Batch { rows, seen }).unwrap();
+        assert_eq!(committed, Commit::Durable);
         apply(&mut expected, rows, seen);
     }
     let killed = disk.image();

@@ -1,0 +1,96 @@
+//! The store that the configuration names, opened and read.
+
+use std::{panic::resume_unwind, time::Duration};
+
+use rollcall_domain::{
+    inventory::{Allocator, Limits},
+    liveness::{Lessor, Terms},
+};
+use tokio::{
+    runtime::Handle,
+    task,
+    time::{Instant, sleep},
+};
+
+use super::{Error, restore::restore};
+use crate::{
+    clock::Clock,
+    config::{self, Config, Liveness},
+    storage::{self, Opened},
+};
+
+/// How long a shared store is waited for that cannot be asked when a collector starts.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two attempts to ask it then.
+const PAUSE: Duration = Duration::from_millis(250);
+/// What a note of a sign of life may take from one collector to another, beyond the interval at which notes are made.
+const NOTED: Duration = Duration::from_secs(5);
+
+/// What was restored, and the store that it came from.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) allocator: Allocator,
+    pub(super) lessor: Lessor,
+    pub(super) opened: Opened,
+}
+
+impl Store {
+    /// Opens the store and reads all of it.
+    pub(super) async fn open(config: &Config, clock: Clock) -> Result<Self, Error> {
+        let (config, runtime) = (config.clone(), Handle::current());
+        let opened = task::spawn_blocking(move || {
+            let opened = open_patiently(&config.storage, &runtime)?;
+            Self::restore(&config, clock, opened)
+        });
+        opened
+            .await
+            .unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
+    }
+
+    fn restore(config: &Config, clock: Clock, mut opened: Opened) -> Result<Self, Error> {
+        let mut allocator = Allocator::new(Limits {
+            assigned: config.register.max_assigned_ids,
+            adopted: config.register.max_adopted_ids,
+        });
+        let liveness = &config.liveness;
+        let lessor = Lessor::new(terms(liveness, opened.watcher.is_some()));
+        let spread = liveness.restart_spread.min(liveness.silent_after);
+        restore(
+            &mut *opened.storage,
+            &mut allocator,
+            &lessor,
+            &clock,
+            spread,
+        )?;
+        Ok(Self {
+            allocator,
+            lessor,
+            opened,
+        })
+    }
+}
+
+fn terms(config: &Liveness, shared: bool) -> Terms {
+    // A note may be missed once.
+    let relay = config.write_back_interval * 2 + NOTED;
+    Terms {
+        silent_after: config.silent_after,
+        down_after: config.down_after,
+        relay: if shared { relay } else { Duration::ZERO },
+    }
+}
+
+fn open_patiently(config: &config::Storage, runtime: &Handle) -> Result<Opened, Error> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match super::open(config, runtime) {
+            Err(Error::Storage(error @ storage::Error::Unavailable { .. }))
+                if Instant::now() < until =>
+            {
+                tracing::warn!(%error, "waiting for the store");
+                runtime.block_on(sleep(PAUSE));
+            }
+            opened => return opened,
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! A store that several collectors share: a log in etcd.
+//!
+//! # What it promises
+//!
+//! * [`Etcd::commit`] returns [`Commit::Durable`] when a majority of the etcd cluster has the batch on disk.
+//! * Entry n + 1 is written only by a collector that knows entries 1 to n. Each entry is a key of its own, and one
+//!   transaction creates it: only if nobody has, and only on top of the very entry that the writer saw before. So all
+//!   collectors read one sequence of batches, whoever wrote them, and whoever of them believed to be the owner; a collector
+//!   that was paused or cut off writes nothing that is out of date.
+//! * What is read is what was written: every entry and every chunk has a checksum.
+//! * An etcd that was put back to an earlier state is noticed, and nothing is written to it by a collector that saw the later
+//!   one: [`Error::Corrupt`]. One that starts then takes it as it is, and agents keep their ids (they are adopted).
+//!
+//! While no majority can be asked, every call answers [`Error::Unavailable`].
+//!
+//! # Why a log
+//!
+//! The inventory lives in memory, so rows are never looked up here: they are read all, in order, and then as they come.
+//! A transaction of etcd has at most 128 operations and a request 1.5 MiB; one entry of a log is one operation for any
+//! number of rows. What the log costs is that an instance that changes its properties is there twice.
+//!
+//! # Keys
+//!
+//! | Key, below `/rollcall` or `/<namespace>/rollcall` | Value |
+//! |---|---|
+//! | `/store/format` | the version of this format, as text |
+//! | `/store/log/<index>` | a batch: `index` counts from 1 and has 20 digits |
+//! | `/store/seen/<chunk>` | when the instances with ids from 1024 x `chunk` on were last heard of; 10 digits |
+//!
+//! A value is a checksum (CRC-32 as in zlib, little-endian) of key and message, and a protobuf message:
+//!
+//! | Message | Fields |
+//! |---|---|
+//! | batch | 1 to 4 `repeated` row of `application`, `instance`, `operation`, `address`; 5 to 8 `int64` how many rows of each kind the log has up to here |
+//! | row | 1 `sint32` id; 2 `bytes` as in [`embedded`](super::embedded) |
+//! | chunk | 1 `repeated` row, as in the table `seen` there |
+//!
+//! Chunks are not part of the log: they say something about now, are replaced, and each has a transaction of its own that
+//! compares its revision. Of two things that are said of an instance the later signal counts.
+
+mod chunks;
+mod log;
+#[cfg(test)]
+mod tests;
+mod value;
+mod watcher;
+
+use std::sync::Arc;
+
+use rollcall_proto::etcd::{
+    Compare, KeyValue, PutRequest, RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse,
+    compare, request_op,
+};
+use tokio::runtime::Handle;
+
+use self::{
+    chunks::Chunks,
+    log::Log,
+    watcher::{Changed, Follower, News},
+};
+use super::{Batch, Commit, Counts, Error, Opened, Record, Storage};
+use crate::etcd::{self, Client};
+
+/// The version of the format that is written, and the newest one that is read.
+const VERSION: u32 = 1;
+
+/// An open store.
+#[derive(Debug)]
+pub struct Etcd {
+    remote: Remote,
+    log: Log,
+    chunks: Chunks,
+    news: Arc<News>,
+    poisoned: bool,
+}
+
+/// Opens the store that `client` leads to, or makes it. Blocks; `runtime` is what the client's calls run on.
+///
+/// # Errors
+/// [`Error::Unavailable`]; [`Error::UnsupportedVersion`].
+pub fn open(client: Client, runtime: Handle) -> Result<Opened, Error> {
+    let store = Etcd::open(Remote { client, runtime })?;
+    let watcher = store.follower();
+    Ok(Opened {
+        storage: Box::new(store),
+        watcher: Some(Box::new(watcher)),
+    })
+}
+
+impl Storage for Etcd {
+    fn counts(&mut self) -> Result<Counts, Error> {
+        let seen = self.chunks.count(&self.remote)?;
+        let counts = self.log.counts(&self.remote)?;
+        Ok(Counts { seen, ..counts })
+    }
+
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.log = Log::new(self.remote.key("log/"));
+        self.chunks = Chunks::new(self.remote.key("seen/"));
+        self.log.read(&self.remote, sink)?;
+        self.chunks.read(&self.remote, sink)
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
+        if self.poisoned {
+            let path = self.remote.key("").into();
+            return Err(Error::Poisoned { path });
+        }
+        match self.log.append(&self.remote, batch.rows)? {
+            Commit::Durable => self.chunks.merge(&self.remote, batch.seen),
+            Commit::Behind => Ok(Commit::Behind),
+        }
+    }
+
+    fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        let changed = self.news.take(&self.log.next());
+        let caught_up = self.read(changed, sink);
+        if let Err(error) = &caught_up {
+            self.news.lose();
+            self.poisoned |= matches!(error, Error::Corrupt { .. });
+        }
+        caught_up
+    }
+}
+
+impl Etcd {
+    fn open(remote: Remote) -> Result<Self, Error> {
+        remote.check_version()?;
+        Ok(Self {
+            log: Log::new(remote.key("log/")),
+            chunks: Chunks::new(remote.key("seen/")),
+            news: Arc::default(),
+            poisoned: false,
+            remote,
+        })
+    }
+
+    fn follower(&self) -> Follower {
+        Follower {
+            client: self.remote.client.clone(),
+            prefix: self.remote.key(""),
+            log: self.remote.key("log/"),
+            chunks: self.remote.key("seen/"),
+            news: Arc::clone(&self.news),
+        }
+    }
+
+    fn read(&mut self, changed: Changed, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        if changed.log || self.log.is_behind() {
+            self.log.read(&self.remote, sink)?;
+        }
+        match changed.chunks {
+            Some(chunks) => self.chunks.take(&chunks, sink),
+            None => self.chunks.read(&self.remote, sink),
+        }
+    }
+}
+
+/// Where the store is, and how it is asked.
+#[derive(Debug)]
+struct Remote {
+    client: Client,
+    runtime: Handle,
+}
+
+impl Remote {
+    /// A key of the store.
+    fn key(&self, name: &str) -> String {
+        format!("{}/store/{name}", self.client.prefix())
+    }
+
+    /// Makes a store of nothing, and refuses one of a later release.
+    fn check_version(&self) -> Result<(), Error> {
+        let key = self.key("format");
+        let mine = TxnRequest {
+            compare: vec![is_absent(&key)],
+            success: vec![put(&key, VERSION.to_string().into_bytes())],
+            failure: Vec::new(),
+        };
+        if self.transaction(mine)?.succeeded {
+            return Ok(());
+        }
+        let found = self.range(RangeRequest {
+            key: key.clone().into_bytes(),
+            ..RangeRequest::default()
+        })?;
+        let found = found
+            .kvs
+            .first()
+            .map(|pair| &*pair.value)
+            .unwrap_or_default();
+        let found = str::from_utf8(found)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        match found {
+            Some(VERSION) => Ok(()),
+            Some(found) => Err(Error::UnsupportedVersion {
+                path: key.into(),
+                found,
+                supported: VERSION,
+            }),
+            None => Err(corrupt(key, "no format version")),
+        }
+    }
+
+    /// Gives every key that begins with `prefix`, from `from` on, in order, in pages of `limit`.
+    fn each(
+        &self,
+        prefix: &str,
+        mut from: Vec<u8>,
+        limit: i64,
+        mut sink: impl FnMut(&KeyValue) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        loop {
+            let page = self.range(RangeRequest {
+                key: from,
+                range_end: end_of(prefix),
+                limit,
+                ..RangeRequest::default()
+            })?;
+            page.kvs.iter().try_for_each(&mut sink)?;
+            match page.kvs.into_iter().last() {
+                Some(last) if page.more => {
+                    from = last.key;
+                    from.push(0);
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn range(&self, range: RangeRequest) -> Result<RangeResponse, Error> {
+        self.wait(self.client.range(range))
+    }
+
+    fn transaction(&self, transaction: TxnRequest) -> Result<TxnResponse, Error> {
+        self.wait(self.client.transaction(transaction))
+    }
+
+    fn wait<R>(&self, call: impl Future<Output = Result<R, etcd::Error>>) -> Result<R, Error> {
+        let answer = self.runtime.block_on(call);
+        answer.map_err(|error| Error::Unavailable {
+            store: self.key(""),
+            reason: error.to_string(),
+        })
+    }
+}
+
+fn put(key: &str, value: Vec<u8>) -> RequestOp {
+    let put = PutRequest {
+        key: key.into(),
+        value,
+        lease: 0,
+    };
+    RequestOp {
+        request: Some(request_op::Request::RequestPut(put)),
+    }
+}
+
+fn is_absent(key: &str) -> Compare {
+    equal(
+        key,
+        compare::CompareTarget::Version,
+        compare::TargetUnion::Version(0),
+    )
+}
+
+fn equal(key: &str, target: compare::CompareTarget, value: compare::TargetUnion) -> Compare {
+    Compare {
+        result: compare::CompareResult::Equal.into(),
+        target: target.into(),
+        key: key.into(),
+        target_union: Some(value),
+    }
+}
+
+/// The first key that does not begin with `prefix` any more, which ends in a slash.
+fn end_of(prefix: &str) -> Vec<u8> {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last = last.saturating_add(1);
+    }
+    end
+}
+
+fn corrupt(key: String, what: impl ToString) -> Error {
+    Error::Corrupt {
+        path: key.into(),
+        what: what.to_string(),
+    }
+}

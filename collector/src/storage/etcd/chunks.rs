@@ -1,0 +1,223 @@
+//! When instances were last heard of: many instances in one key, which is replaced.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use rollcall_domain::InstanceId;
+use rollcall_proto::etcd::{
+    KeyValue, RangeRequest, RequestOp, TxnRequest,
+    compare::{CompareTarget, TargetUnion},
+    request_op, response_op,
+};
+
+use super::{Commit, Error, Record, Remote, corrupt, end_of, equal, put, value};
+use crate::{
+    protobuf::{Fields, Value},
+    storage::{Seen, format::Invalid},
+};
+
+/// Instances in a chunk: those with neighbouring ids.
+const SIZE: i32 = 1024;
+/// Chunks that are written at once: far from the 128 operations of a transaction, and from the size of a request.
+const AT_ONCE: usize = 16;
+/// Chunks that are asked for at once.
+const PAGE: i64 = 1024;
+/// How often a transaction is tried anew because another collector was first.
+const ATTEMPTS: usize = 8;
+
+/// The chunks as they were last read or written.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    prefix: String,
+    known: HashMap<String, Chunk>,
+    /// News that came up while writing, and is still to be given.
+    news: Vec<Seen>,
+}
+
+/// A chunk, encoded as it is stored: there may be a thousand.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    /// Of the last change; 0 if there is none.
+    revision: i64,
+    value: Bytes,
+}
+
+type Contents = BTreeMap<InstanceId, Seen>;
+
+impl Chunks {
+    pub(super) fn new(prefix: String) -> Self {
+        Self {
+            prefix,
+            known: HashMap::new(),
+            news: Vec::new(),
+        }
+    }
+
+    /// How many instances there is room for.
+    pub(super) fn count(&self, remote: &Remote) -> Result<usize, Error> {
+        let chunks = remote.range(RangeRequest {
+            key: self.prefix.clone().into_bytes(),
+            range_end: end_of(&self.prefix),
+            count_only: true,
+            ..RangeRequest::default()
+        })?;
+        let instances = chunks.count.saturating_mul(i64::from(SIZE));
+        Ok(usize::try_from(instances).unwrap_or(usize::MAX))
+    }
+
+    /// Reads all chunks, and gives what is news.
+    pub(super) fn read(
+        &mut self,
+        remote: &Remote,
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<(), Error> {
+        let prefix = self.prefix.clone();
+        let from = prefix.clone().into_bytes();
+        remote.each(&prefix, from, PAGE, |chunk| self.learn(chunk))?;
+        self.give(sink);
+        Ok(())
+    }
+
+    /// Takes chunks in as others read them, and gives what is news.
+    pub(super) fn take(
+        &mut self,
+        chunks: &[KeyValue],
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<(), Error> {
+        chunks.iter().try_for_each(|chunk| self.learn(chunk))?;
+        self.give(sink);
+        Ok(())
+    }
+
+    fn give(&mut self, sink: &mut dyn FnMut(Record)) {
+        self.news
+            .drain(..)
+            .for_each(|seen| sink(Record::Seen(seen)));
+    }
+
+    fn learn(&mut self, chunk: &KeyValue) -> Result<(), Error> {
+        let key = String::from_utf8_lossy(&chunk.key).into_owned();
+        let known = self.known.entry(key.clone()).or_default();
+        if chunk.mod_revision <= known.revision {
+            return Ok(());
+        }
+        let (before, told) = (contents(&key, &known.value)?, contents(&key, &chunk.value)?);
+        let is_news = |seen: &Seen| before.get(&seen.instance) != Some(seen);
+        self.news.extend(told.into_values().filter(is_news));
+        *known = Chunk {
+            revision: chunk.mod_revision,
+            value: chunk.value.clone(),
+        };
+        Ok(())
+    }
+
+    /// Adds what is said of instances, unless something later is known of them.
+    pub(super) fn merge(&mut self, remote: &Remote, seen: &[Seen]) -> Result<Commit, Error> {
+        let mut by_chunk: BTreeMap<i32, Vec<Seen>> = BTreeMap::new();
+        for seen in seen {
+            let chunk = seen.instance.get().div_euclid(SIZE);
+            by_chunk.entry(chunk).or_default().push(*seen);
+        }
+        let by_chunk: Vec<_> = by_chunk
+            .into_iter()
+            .map(|(chunk, seen)| (format!("{}{chunk:010}", self.prefix), seen))
+            .collect();
+        for some in by_chunk.chunks(AT_ONCE) {
+            let mut attempts = 0..ATTEMPTS;
+            while !self.try_merge(remote, some)? {
+                if attempts.next().is_none() {
+                    return Ok(Commit::Behind);
+                }
+            }
+        }
+        Ok(Commit::Durable)
+    }
+
+    /// Writes these chunks, unless another collector changed one of them meanwhile; then they are known afterwards.
+    fn try_merge(&mut self, remote: &Remote, some: &[(String, Vec<Seen>)]) -> Result<bool, Error> {
+        let (mut transaction, mut values) = (TxnRequest::default(), Vec::new());
+        for (key, seen) in some {
+            let known = self.known.get(key).cloned().unwrap_or_default();
+            let Some(value) = merged(key, &known.value, seen)? else {
+                continue;
+            };
+            let revision = TargetUnion::ModRevision(known.revision);
+            transaction
+                .compare
+                .push(equal(key, CompareTarget::Mod, revision));
+            transaction.success.push(put(key, value.to_vec()));
+            transaction.failure.push(get(key));
+            values.push((key.clone(), value));
+        }
+        if values.is_empty() {
+            return Ok(true);
+        }
+        let written = remote.transaction(transaction)?;
+        if written.succeeded {
+            let revision = written.header.map_or(0, |header| header.revision);
+            let known = values
+                .into_iter()
+                .map(|(key, value)| (key, Chunk { revision, value }));
+            self.known.extend(known);
+            return Ok(true);
+        }
+        for response in written.responses {
+            if let Some(response_op::Response::ResponseRange(found)) = response.response {
+                found.kvs.iter().try_for_each(|chunk| self.learn(chunk))?;
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn get(key: &str) -> RequestOp {
+    let range = RangeRequest {
+        key: key.into(),
+        ..RangeRequest::default()
+    };
+    RequestOp {
+        request: Some(request_op::Request::RequestRange(range)),
+    }
+}
+
+/// The value of a chunk after this was said too; `None` if it stays as it is.
+fn merged(key: &str, value: &[u8], said: &[Seen]) -> Result<Option<Bytes>, Error> {
+    let before = contents(key, value)?;
+    let mut after = before.clone();
+    for seen in said {
+        let known = after.entry(seen.instance).or_insert(*seen);
+        // Down is concluded from the last signal, and so it is the later of two things said of one.
+        if (known.last_seen, known.down) < (seen.last_seen, seen.down) {
+            *known = *seen;
+        }
+    }
+    if after == before {
+        return Ok(None);
+    }
+    let mut message = Vec::new();
+    for seen in after.values() {
+        value::put(&mut message, 1, seen);
+    }
+    Ok(Some(value::seal(key, &message).into()))
+}
+
+/// What the value of a chunk says; an empty value is that of a chunk that is not there.
+fn contents(key: &str, value: &[u8]) -> Result<Contents, Error> {
+    if value.is_empty() {
+        return Ok(Contents::new());
+    }
+    value::unseal(key, value)
+        .and_then(decode)
+        .map_err(|invalid| corrupt(key.to_owned(), invalid))
+}
+
+fn decode(message: &[u8]) -> Result<Contents, Invalid> {
+    let mut contents = Contents::new();
+    for field in Fields::of(message) {
+        if let (1, Value::Bytes(field)) = field? {
+            let seen: Seen = value::row(field)?;
+            contents.insert(seen.instance, seen);
+        }
+    }
+    Ok(contents)
+}

@@ -1,0 +1,225 @@
+//! The log of batches.
+
+use rollcall_domain::inventory::Row;
+use rollcall_proto::etcd::{
+    KeyValue, RangeRequest, TxnRequest,
+    compare::{CompareTarget, TargetUnion},
+    range_request::{SortOrder, SortTarget},
+};
+
+use super::{Commit, Counts, Error, Record, Remote, corrupt, end_of, equal, is_absent, put, value};
+use crate::{
+    protobuf::{self, Fields, Value},
+    storage::format::Invalid,
+};
+
+/// Bytes of rows after which an entry is closed: well below the 1.5 MiB that etcd takes in one request.
+const ENTRY_BYTES: usize = 512 * 1024;
+/// Entries that are asked for at once.
+const PAGE: i64 = 256;
+
+/// How far a collector knows the log.
+#[derive(Debug)]
+pub(super) struct Log {
+    prefix: String,
+    last: Option<Place>,
+    totals: Counts,
+    /// Others may have gone on, or this collector itself without knowing it.
+    is_behind: bool,
+}
+
+/// An entry that was seen.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    index: u64,
+    /// Of its creation. An entry is never written twice, so it tells one history from another.
+    revision: i64,
+}
+
+impl Place {
+    const fn next(self) -> u64 {
+        self.index.saturating_add(1)
+    }
+}
+
+impl Log {
+    /// A log of which nothing is known.
+    pub(super) fn new(prefix: String) -> Self {
+        Self {
+            prefix,
+            last: None,
+            totals: Counts::default(),
+            is_behind: false,
+        }
+    }
+
+    /// Whether it has to be read before anything is appended.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// The key of the first entry that is not known.
+    pub(super) fn next(&self) -> String {
+        self.key(self.last.map_or(1, Place::next))
+    }
+
+    /// How many rows of each kind it has.
+    pub(super) fn counts(&self, remote: &Remote) -> Result<Counts, Error> {
+        let last = remote.range(RangeRequest {
+            key: self.prefix.clone().into_bytes(),
+            range_end: end_of(&self.prefix),
+            limit: 1,
+            sort_order: SortOrder::Descend.into(),
+            sort_target: SortTarget::Key.into(),
+            ..RangeRequest::default()
+        })?;
+        let Some(last) = last.kvs.first() else {
+            return Ok(Counts::default());
+        };
+        self.decode(last, &mut |_| ())
+    }
+
+    /// Gives all rows that were not given before.
+    pub(super) fn read(
+        &mut self,
+        remote: &Remote,
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<(), Error> {
+        let known = self.last;
+        let from = self.key(known.map_or(0, |known| known.index));
+        let prefix = self.prefix.clone();
+        let mut is_same_log = known.is_none();
+        remote.each(&prefix, from.into_bytes(), PAGE, |pair| {
+            let is_known = |known: Place| {
+                pair.key == self.key(known.index).as_bytes()
+                    && pair.create_revision == known.revision
+            };
+            if !is_same_log && known.is_some_and(is_known) {
+                is_same_log = true;
+                return Ok(());
+            }
+            let index = self.last.map_or(1, Place::next);
+            if !is_same_log || pair.key != self.key(index).as_bytes() {
+                let key = String::from_utf8_lossy(&pair.key);
+                let what =
+                    format!("the entry before it is not what was read, or {index} is missing");
+                return Err(corrupt(key.into_owned(), what));
+            }
+            self.totals = self.decode(pair, sink)?;
+            let revision = pair.create_revision;
+            self.last = Some(Place { index, revision });
+            Ok(())
+        })?;
+        if !is_same_log {
+            let what = "entries that were read are gone: was etcd put back to an earlier state?";
+            return Err(corrupt(prefix, what));
+        }
+        self.is_behind = false;
+        Ok(())
+    }
+
+    /// Appends rows on top of all that was read.
+    pub(super) fn append(&mut self, remote: &Remote, rows: &[Row]) -> Result<Commit, Error> {
+        let (mut last, mut totals) = (self.last, self.totals);
+        // Until it is known how this ends.
+        self.is_behind |= !rows.is_empty();
+        let mut rows = rows.iter().peekable();
+        while rows.peek().is_some() {
+            let mut message = Vec::new();
+            while message.len() < ENTRY_BYTES
+                && let Some(row) = rows.next()
+            {
+                put_row(&mut message, row, &mut totals);
+            }
+            put_totals(&mut message, &totals);
+            let index = last.map_or(1, Place::next);
+            let key = self.key(index);
+            let on_top = last.map(|last| {
+                let revision = TargetUnion::CreateRevision(last.revision);
+                equal(&self.key(last.index), CompareTarget::Create, revision)
+            });
+            let written = remote.transaction(TxnRequest {
+                compare: on_top.into_iter().chain([is_absent(&key)]).collect(),
+                success: vec![put(&key, value::seal(&key, &message))],
+                failure: Vec::new(),
+            })?;
+            if !written.succeeded {
+                return Ok(Commit::Behind);
+            }
+            let revision = written.header.map_or(0, |header| header.revision);
+            last = Some(Place { index, revision });
+        }
+        (self.last, self.totals) = (last, totals);
+        self.is_behind = false;
+        Ok(Commit::Durable)
+    }
+
+    fn key(&self, index: u64) -> String {
+        format!("{}{index:020}", self.prefix)
+    }
+
+    /// Gives the rows of an entry, and how many there are up to it.
+    fn decode(&self, pair: &KeyValue, sink: &mut dyn FnMut(Record)) -> Result<Counts, Error> {
+        let key = String::from_utf8_lossy(&pair.key);
+        value::unseal(&key, &pair.value)
+            .and_then(|message| rows(message, sink))
+            .map_err(|invalid| corrupt(key.into_owned(), invalid))
+    }
+}
+
+fn put_row(message: &mut Vec<u8>, row: &Row, totals: &mut Counts) {
+    let total = match row {
+        Row::Application(row) => {
+            value::put(message, 1, row);
+            &mut totals.applications
+        }
+        Row::Instance(row) => {
+            value::put(message, 2, row);
+            &mut totals.instances
+        }
+        Row::Operation(row) => {
+            value::put(message, 3, row);
+            &mut totals.operations
+        }
+        Row::Address(row) => {
+            value::put(message, 4, row);
+            &mut totals.addresses
+        }
+    };
+    *total += 1;
+}
+
+fn put_totals(message: &mut Vec<u8>, totals: &Counts) {
+    let totals = [
+        totals.applications,
+        totals.instances,
+        totals.operations,
+        totals.addresses,
+    ];
+    for (field, total) in (5..).zip(totals) {
+        protobuf::put_varint(message, field, u64::try_from(total).unwrap_or(u64::MAX));
+    }
+}
+
+fn rows(message: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Counts, Invalid> {
+    let mut totals = Counts::default();
+    let mut row = |row| sink(Record::Row(row));
+    for field in Fields::of(message) {
+        match field? {
+            (1, Value::Bytes(field)) => row(Row::Application(value::row(field)?)),
+            (2, Value::Bytes(field)) => row(Row::Instance(value::row(field)?)),
+            (3, Value::Bytes(field)) => row(Row::Operation(value::row(field)?)),
+            (4, Value::Bytes(field)) => row(Row::Address(value::row(field)?)),
+            (5, Value::Varint(total)) => totals.applications = count(total),
+            (6, Value::Varint(total)) => totals.instances = count(total),
+            (7, Value::Varint(total)) => totals.operations = count(total),
+            (8, Value::Varint(total)) => totals.addresses = count(total),
+            _ => {}
+        }
+    }
+    Ok(totals)
+}
+
+fn count(total: u64) -> usize {
+    usize::try_from(total).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,184 @@
+//! The contract, and what it means to share a store, on a real etcd.
+
+mod server;
+
+use rollcall_domain::{inventory::Row, liveness::Signal};
+
+use super::*;
+use crate::storage::{
+    Seen,
+    contract::{Contents, Provider, application, apply, contents, contract, instance, seen},
+};
+use server::Server;
+
+impl Provider for Server {
+    type Storage = Etcd;
+
+    fn open(&self) -> Etcd {
+        Etcd::open(self.remote()).unwrap()
+    }
+}
+
+contract!(Server::start());
+
+/// Two collectors that have read what there is.
+fn two(server: &Server) -> [Etcd; 2] {
+    [(); 2].map(|()| {
+        let mut storage = server.open();
+        storage.load(&mut |_| ()).unwrap();
+        storage
+    })
+}
+
+fn commit(storage: &mut Etcd, rows: &[Row]) -> Commit {
+    storage.commit(Batch { rows, seen: &[] }).unwrap()
+}
+
+fn note(storage: &mut Etcd, seen: Seen) {
+    let batch = Batch {
+        rows: &[],
+        seen: &[seen],
+    };
+    assert_eq!(storage.commit(batch).unwrap(), Commit::Durable);
+}
+
+fn caught_up(storage: &mut Etcd) -> Vec<Record> {
+    let mut news = Vec::new();
+    storage.catch_up(&mut |record| news.push(record)).unwrap();
+    news
+}
+
+#[test]
+fn whoever_has_not_seen_what_another_wrote_writes_nothing() {
+    let server = Server::start();
+    let [mut one, mut other] = two(&server);
+    let (orders, stock) = ([application(-1, "orders")], [application(-1, "stock")]);
+    assert_eq!(commit(&mut one, &orders), Commit::Durable);
+    assert_eq!(commit(&mut other, &stock), Commit::Behind);
+    assert_eq!(commit(&mut other, &stock), Commit::Behind, "still");
+    assert_eq!(caught_up(&mut other), orders.map(Record::Row));
+    assert_eq!(
+        commit(&mut other, &[application(2, "stock")]),
+        Commit::Durable
+    );
+    assert_eq!(commit(&mut one, &[application(2, "pay")]), Commit::Behind);
+    assert_eq!(caught_up(&mut one).len(), 1);
+    assert_eq!(contents(&mut server.open()).len(), 2);
+}
+
+#[test]
+fn of_two_things_said_of_an_instance_the_later_signal_counts() {
+    let server = Server::start();
+    let [mut one, mut other] = two(&server);
+    let early = seen(1, 1_000, Signal::Register, false);
+    let late = seen(1, 2_000, Signal::Heartbeat, false);
+    let gone = seen(1, 2_000, Signal::Heartbeat, true);
+    let neighbour = seen(2, 1_500, Signal::Heartbeat, false);
+    note(&mut one, late);
+    note(&mut other, early);
+    note(&mut other, neighbour);
+    assert_eq!(caught_up(&mut other), [Record::Seen(late)]);
+    note(&mut other, gone);
+    note(&mut one, late);
+    let mut expected = Contents::new();
+    apply(&mut expected, &[], &[gone, neighbour]);
+    assert_eq!(contents(&mut server.open()), expected);
+}
+
+#[test]
+fn a_batch_too_large_for_one_entry_is_several() {
+    let server = Server::start();
+    let mut storage = server.open();
+    let long = "x".repeat(100_000);
+    let rows: Vec<Row> = (1..=20)
+        .map(|id| instance(id, &format!("{id}{long}")))
+        .collect();
+    assert_eq!(commit(&mut storage, &rows), Commit::Durable);
+    let mut expected = Contents::new();
+    apply(&mut expected, &rows, &[]);
+    assert_eq!(contents(&mut server.open()), expected);
+}
+
+#[test]
+fn an_etcd_that_was_put_back_is_noticed_and_not_written_to() {
+    let server = Server::start();
+    let [mut one, mut other] = two(&server);
+    assert_eq!(
+        commit(&mut one, &[application(-1, "orders")]),
+        Commit::Durable
+    );
+    caught_up_after_losing(&mut other);
+    assert_eq!(
+        commit(&mut one, &[application(2, "stock")]),
+        Commit::Durable
+    );
+    server.delete("/rollcall/store/log/00000000000000000002");
+    assert_eq!(
+        commit(&mut other, &[application(2, "pay")]),
+        Commit::Durable
+    );
+    assert_eq!(commit(&mut one, &[application(-2, "cart")]), Commit::Behind);
+    let error = one.catch_up(&mut |_| ()).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    let error = one.commit(Batch::default()).unwrap_err();
+    assert!(matches!(error, Error::Poisoned { .. }), "{error}");
+}
+
+/// Nobody watches here: a lost race is what makes a store look.
+fn caught_up_after_losing(storage: &mut Etcd) {
+    assert_eq!(commit(storage, &[application(-1, "lost")]), Commit::Behind);
+    caught_up(storage);
+}
+
+#[test]
+fn what_is_not_what_was_written_is_told() {
+    let server = Server::start();
+    let mut storage = server.open();
+    assert_eq!(
+        commit(&mut storage, &[application(-1, "orders")]),
+        Commit::Durable
+    );
+    server.put("/rollcall/store/log/00000000000000000001", b"garbage");
+    let error = server.open().load(&mut |_| ()).unwrap_err();
+    assert!(
+        error.to_string().contains("log/00000000000000000001"),
+        "{error}"
+    );
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn a_store_of_a_later_release_is_left_alone() {
+    let server = Server::start();
+    server.put("/rollcall/store/format", b"2");
+    let error = Etcd::open(server.remote()).unwrap_err();
+    assert!(
+        matches!(error, Error::UnsupportedVersion { found: 2, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_etcd_that_is_away_is_told_and_what_was_asked_is_found_out_later() {
+    let server = Server::start();
+    let [mut one, _] = two(&server);
+    server.pause();
+    let rows = [application(-1, "orders")];
+    let batch = Batch {
+        rows: &rows,
+        seen: &[],
+    };
+    let error = one.commit(batch).unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    server.resume();
+    // What was asked before may have arrived or not, but not a part of it, and it is known after catching up.
+    let known = caught_up(&mut one);
+    assert!(
+        known.is_empty() || known == rows.clone().map(Record::Row),
+        "{known:?}"
+    );
+    if known.is_empty() {
+        assert_eq!(commit(&mut one, &rows), Commit::Durable);
+    }
+    assert_eq!(contents(&mut server.open()).len(), 1);
+}

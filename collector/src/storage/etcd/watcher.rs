@@ -1,0 +1,124 @@
+//! Tells the store that there is something new, so that it need not look.
+
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use rollcall_proto::etcd::{KeyValue, WatchCreateRequest};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::end_of;
+use crate::{
+    etcd::{Client, Error},
+    storage::Watcher,
+};
+
+/// What has happened since the store last looked. Bounded: there is at most one entry for each chunk.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    heard: Mutex<Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// The last entry of the log; empty for none.
+    log: Vec<u8>,
+    chunks: HashMap<Vec<u8>, KeyValue>,
+    /// Something may have happened that was not heard of.
+    lost: bool,
+}
+
+/// What the store has to look at.
+pub(super) struct Changed {
+    /// There may be entries from the one on that was asked for.
+    pub(super) log: bool,
+    /// The chunks that changed; `None` if any of them may have.
+    pub(super) chunks: Option<Vec<KeyValue>>,
+}
+
+impl News {
+    /// What has happened since this was last asked; `next` is the key of the first entry of the log that is not known.
+    pub(super) fn take(&self, next: &str) -> Changed {
+        let Heard { log, chunks, lost } = mem::take(&mut *self.heard.lock());
+        Changed {
+            log: lost || *log >= *next.as_bytes(),
+            chunks: (!lost).then(|| chunks.into_values().collect()),
+        }
+    }
+
+    /// Says that something may have happened that was not heard of, or that what was taken was not used.
+    pub(super) fn lose(&self) {
+        self.heard.lock().lost = true;
+    }
+}
+
+/// Follows the changes of a store. A watch that ends is begun again, and what happened between the two is caught up on, also
+/// if etcd has forgotten how it came about.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) client: Client,
+    /// What the keys of the store begin with.
+    pub(super) prefix: String,
+    /// What those of the log begin with.
+    pub(super) log: String,
+    /// What those of the chunks begin with.
+    pub(super) chunks: String,
+    pub(super) news: Arc<News>,
+}
+
+/// Between two attempts to follow.
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl Watcher for Follower {
+    fn run(
+        self: Box<Self>,
+        wake: Box<dyn Fn() + Send + Sync>,
+        stop: CancellationToken,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let follow = async {
+                loop {
+                    match self.follow(&*wake).await {
+                        Ok(()) => tracing::debug!("etcd ended the watch of the store"),
+                        Err(error) => tracing::debug!(%error, "the watch of the store ended"),
+                    }
+                    sleep(PAUSE).await;
+                }
+            };
+            stop.run_until_cancelled(follow).await;
+        })
+    }
+}
+
+impl Follower {
+    async fn follow(&self, wake: &(dyn Fn() + Send + Sync)) -> Result<(), Error> {
+        let everything = WatchCreateRequest {
+            key: self.prefix.clone().into_bytes(),
+            range_end: end_of(&self.prefix),
+            ..WatchCreateRequest::default()
+        };
+        let mut watch = self.client.watch(everything).await?;
+        loop {
+            let response = watch.next().await?;
+            if response.canceled {
+                return Ok(());
+            }
+            if response.created {
+                self.news.lose();
+            }
+            let pairs = response.events.into_iter().filter_map(|event| event.kv);
+            pairs.for_each(|pair| self.hear(pair));
+            wake();
+        }
+    }
+
+    fn hear(&self, pair: KeyValue) {
+        let mut heard = self.news.heard.lock();
+        if pair.key.starts_with(self.log.as_bytes()) {
+            heard.log = pair.key.max(mem::take(&mut heard.log));
+        } else if pair.key.starts_with(self.chunks.as_bytes()) {
+            heard.chunks.insert(pair.key.clone(), pair);
+        }
+    }
+}
