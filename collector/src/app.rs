@@ -21,7 +21,7 @@ use crate::{
         http::{self, FastPath},
     },
     clock::Clock,
-    cluster::{self, Cluster, standalone::Standalone},
+    cluster::{self, Cluster, Keeper, standalone::Standalone, zookeeper},
     config::{self, Config},
     etcd,
     runtime::{Failure, OnError, Policy, StillRunning, TaskSet},
@@ -77,6 +77,7 @@ pub struct App {
     config: Config,
     clock: Clock,
     cluster: Box<dyn Cluster>,
+    keeper: Option<Keeper>,
     member: Member,
     services: Services,
     workers: Workers,
@@ -91,6 +92,7 @@ pub struct Running {
     services: Services,
     session: cluster::Session,
     everything: TaskSet,
+    membership: TaskSet,
     serving: TaskSet,
     loops: TaskSet,
     writing: TaskSet,
@@ -110,7 +112,7 @@ pub async fn build(config: Config) -> Result<App, Error> {
         lessor,
         opened: Opened { storage, watcher },
     } = Store::open(&config, clock).await?;
-    let cluster = join_point(config.cluster);
+    let (cluster, keeper) = join_point(&config.cluster)?;
     let member = member(&config, listeners.addresses, clock.wall());
     let foundation = Foundation {
         clock,
@@ -128,6 +130,7 @@ pub async fn build(config: Config) -> Result<App, Error> {
         config,
         clock,
         cluster,
+        keeper,
         member,
         services,
         workers,
@@ -177,10 +180,30 @@ fn open(config: &config::Storage, runtime: &Handle) -> Result<Opened, Error> {
     }
 }
 
-fn join_point(config: config::Cluster) -> Box<dyn Cluster> {
-    match config.provider {
-        config::ClusterProvider::Standalone => Box::new(Standalone::new()),
-    }
+/// Where this collector joins the others, and the task that keeps it joined.
+fn join_point(
+    config: &config::Cluster,
+) -> Result<(Box<dyn Cluster>, Option<Keeper>), etcd::ConfigError> {
+    let (cluster, keeper) = match config.provider {
+        config::ClusterProvider::Standalone => return Ok((Box::new(Standalone::new()), None)),
+        config::ClusterProvider::Etcd => {
+            let client = etcd::Client::new(&config.etcd)?;
+            cluster::etcd::cluster(client, config.lease_term)
+        }
+        config::ClusterProvider::Zookeeper => {
+            let config::Zookeeper {
+                host_port,
+                session_timeout,
+                namespace,
+            } = config.zookeeper.clone();
+            zookeeper::cluster(zookeeper::Config {
+                servers: host_port,
+                session_timeout,
+                namespace,
+            })
+        }
+    };
+    Ok((Box::new(cluster), Some(keeper)))
 }
 
 fn use_cases(config: &Config) -> service::Config {
@@ -220,11 +243,12 @@ impl App {
     /// The system refused the writer a thread.
     pub fn spawn(self) -> Result<Running, Error> {
         let everything = TaskSet::new();
-        let [watching, writing, loops, serving] = [(); 4].map(|()| everything.stage());
+        let [watching, writing, loops, membership, serving] = [(); 5].map(|()| everything.stage());
         let Self {
             config,
             clock,
             cluster,
+            keeper,
             mut member,
             services,
             workers,
@@ -259,6 +283,10 @@ impl App {
         }
         member.since = clock.wall();
         let session = cluster.join(member);
+        if let Some(keeper) = keeper {
+            let keeping = never_fails(keeper.run(membership.token()));
+            membership.spawn("membership", Policy::default(), keeping);
+        }
         follow_cluster(&*cluster, &services, &loops);
         services.readiness.met("starting");
         let grace = config.server.shutdown_grace;
@@ -267,6 +295,7 @@ impl App {
             services,
             session,
             everything,
+            membership,
             serving,
             loops,
             writing,
@@ -422,6 +451,7 @@ impl Running {
             clock,
             mut session,
             everything,
+            membership,
             serving,
             loops,
             writing,
@@ -434,11 +464,12 @@ impl Running {
         session.drain(clock.wall(), TOLD).await;
         let served = serving.shutdown(grace + CUT_OFF).await;
         session.leave(TOLD).await;
+        let left = membership.shutdown(LAST_WRITES).await;
         let looped = loops.shutdown(LAST_WRITES).await;
         services.register.stop();
         let wrote = writing.shutdown(LAST_WRITES).await;
         let watched = watching.shutdown(LAST_WRITES).await;
-        served.and(looped).and(wrote).and(watched)?;
+        served.and(left).and(looped).and(wrote).and(watched)?;
         Ok(everything.failure())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+pub use coordinated::Keeper;
 use rollcall_domain::{
     Timestamp,
     membership::{Member, State, View},
@@ -11,7 +12,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+mod backoff;
+mod coordinated;
+mod entry;
+pub mod etcd;
 pub mod standalone;
+#[cfg(test)]
+mod testing;
+pub mod zookeeper;
 
 /// A coordinator that knows the members.
 ///
@@ -63,7 +71,8 @@ impl Session {
         self.member.state = State::Draining;
         self.member.since = at;
         (self.publish)(Some(self.member.clone()));
-        if self.known_as(Some(State::Draining), within).await {
+        let is_heard = self.until(|known| known != Some(State::Serving), within);
+        if is_heard.await {
             sleep(self.heard).await;
         }
     }
@@ -71,11 +80,12 @@ impl Session {
     /// Ends the membership, and waits until the others know or `within` has passed.
     pub async fn leave(mut self, within: Duration) {
         (self.publish)(None);
-        self.known_as(None, within).await;
+        self.until(|known| known.is_none(), within).await;
     }
 
-    async fn known_as(&mut self, state: Option<State>, within: Duration) -> bool {
-        let known = self.known.wait_for(|known| *known == state);
+    /// Whether this collector is known as something that `is_right` within the time.
+    async fn until(&mut self, is_right: impl Fn(Option<State>) -> bool, within: Duration) -> bool {
+        let known = self.known.wait_for(|known| is_right(*known));
         let is_known = matches!(timeout(within, known).await, Ok(Ok(_)));
         if !is_known {
             tracing::warn!("the other collectors may not know yet that this one stops");

@@ -143,10 +143,16 @@ pub struct Ui {
 }
 
 /// `cluster`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cluster {
     /// Which implementation.
     pub provider: ClusterProvider,
+    /// `cluster.etcd`: where it is. What the storage's leaves out is the same there.
+    pub etcd: etcd::Config,
+    /// `cluster.etcd.lease_term`: how long a collector that is not heard of stays a member; whole seconds.
+    pub lease_term: Duration,
+    /// `cluster.zookeeper`.
+    pub zookeeper: Zookeeper,
 }
 
 /// The implementations of `cluster`.
@@ -155,6 +161,21 @@ pub enum ClusterProvider {
     /// One collector, alone.
     #[default]
     Standalone,
+    /// The collectors that are registered in etcd.
+    Etcd,
+    /// The collectors that are registered in ZooKeeper, upstream's too.
+    Zookeeper,
+}
+
+/// `cluster.zookeeper`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Zookeeper {
+    /// The servers of one ensemble, each `host:port`.
+    pub host_port: Vec<String>,
+    /// How long a collector that is not heard of stays a member.
+    pub session_timeout: Duration,
+    /// Put in front of every path; empty for nothing.
+    pub namespace: String,
 }
 
 /// `storage`.

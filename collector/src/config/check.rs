@@ -2,10 +2,11 @@
 
 use std::net::Ipv6Addr;
 use std::path::Path;
+use std::time::Duration;
 
 use super::advertise::is_wildcard;
 use super::error::Problem;
-use super::{Config, Endpoint, StorageProvider};
+use super::{ClusterProvider, Config, Endpoint, StorageProvider};
 use crate::etcd;
 
 /// Every rule that `config` breaks.
@@ -14,14 +15,8 @@ pub(super) fn validate(config: &Config) -> Vec<Problem> {
     broken.extend(advertised(config));
     broken.extend(listeners(config));
     broken.extend(memory(config));
-    if config.storage.provider == StorageProvider::Etcd {
-        let keys = [
-            "storage.etcd.ca_file",
-            "storage.etcd.cert_file",
-            "storage.etcd.key_file",
-        ];
-        broken.extend(certificates(keys, &config.storage.etcd));
-    }
+    broken.extend(one_store(config));
+    broken.extend(etcd(config));
     broken
         .into_iter()
         .map(|(key, message)| Problem {
@@ -119,32 +114,70 @@ fn listeners(config: &Config) -> Broken {
     broken
 }
 
-/// What an etcd is reached with; the keys are those of its files.
-fn certificates(
-    [ca_file, cert_file, key_file]: [&'static str; 3],
-    config: &etcd::Config,
-) -> Broken {
-    let is_set = |path: &Path| !path.as_os_str().is_empty();
+/// Several collectors with a store each would give one id to two names.
+fn one_store(config: &Config) -> Broken {
+    let is_cluster = config.cluster.provider != ClusterProvider::Standalone;
+    if !is_cluster || config.storage.provider != StorageProvider::Embedded {
+        return Broken::new();
+    }
+    vec![(
+        "storage.embedded",
+        "is the store of one collector, and a cluster needs one that all share: use etcd (SW_STORAGE=etcd), also beside \
+         ZooKeeper"
+            .to_owned(),
+    )]
+}
+
+fn etcd(config: &Config) -> Broken {
     let mut broken = Broken::new();
-    let needs_authority = config.endpoints.iter().any(|it| it.starts_with("https://"));
-    if (needs_authority || is_set(&config.cert_file)) && !is_set(&config.ca_file) {
-        broken.push((
-            ca_file,
-            "is needed for TLS: the authority that signed etcd's certificates".to_owned(),
-        ));
+    if config.cluster.provider == ClusterProvider::Etcd {
+        let term = config.cluster.lease_term;
+        if term.subsec_millis() != 0 || term < SHORTEST_LEASE {
+            let message = format!("has to be whole seconds, at least {SHORTEST_LEASE:?}");
+            broken.push(("cluster.etcd.lease_term", message));
+        }
+        broken.extend(connection("cluster.etcd", &config.cluster.etcd));
     }
-    if is_set(&config.ca_file) && config.endpoints.iter().any(|it| it.starts_with("http://")) {
-        broken.push((
-            ca_file,
-            "is for TLS, and an endpoint begins with http://".to_owned(),
-        ));
-    }
-    match (is_set(&config.cert_file), is_set(&config.key_file)) {
-        (true, false) => broken.push((key_file, "has to be given with the certificate".to_owned())),
-        (false, true) => broken.push((cert_file, "has to be given with the key".to_owned())),
-        _ => {}
+    if config.storage.provider == StorageProvider::Etcd {
+        broken.extend(connection("storage.etcd", &config.storage.etcd));
     }
     broken
+}
+
+/// What etcd grants at the least, as it is set by default.
+const SHORTEST_LEASE: Duration = Duration::from_secs(2);
+
+/// The rules of the etcd that is configured at `path`.
+fn connection(path: &'static str, etcd: &etcd::Config) -> Broken {
+    let is_set = |file: &Path| !file.as_os_str().is_empty();
+    let any = |scheme| {
+        let mut endpoints = etcd.endpoints.iter();
+        endpoints.any(|endpoint| endpoint.starts_with(scheme))
+    };
+    let [has_authority, has_certificate, has_key] =
+        [&etcd.ca_file, &etcd.cert_file, &etcd.key_file].map(|file| is_set(file));
+    let rules = [
+        (
+            !has_authority && (any("https://") || has_certificate),
+            "needs a ca_file for TLS: the authority that signed etcd's certificates",
+        ),
+        (
+            has_authority && any("http://"),
+            "has a ca_file, which is for TLS, and an endpoint that begins with http://",
+        ),
+        (
+            has_certificate != has_key,
+            "needs cert_file and key_file together",
+        ),
+        (
+            etcd.user.is_empty() != etcd.password.expose().is_empty(),
+            "needs user and password together",
+        ),
+    ];
+    let broken = rules.into_iter().filter(|(is_broken, _)| *is_broken);
+    broken
+        .map(|(_, message)| (path, message.to_owned()))
+        .collect()
 }
 
 fn memory(config: &Config) -> Broken {

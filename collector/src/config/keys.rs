@@ -39,6 +39,12 @@ pub(super) enum Field {
     Text(fn(&mut Config) -> &mut String),
     /// One or several servers, separated by commas.
     Endpoints(fn(&mut Config) -> &mut Vec<String>),
+    /// As `Endpoints`, or none.
+    OptionalEndpoints(fn(&mut Config) -> &mut Vec<String>),
+    /// One or several of `host:port`, separated by commas.
+    Servers(fn(&mut Config) -> &mut Vec<String>),
+    /// A duration, where a plain number is milliseconds, as upstream writes it.
+    Millis(fn(&mut Config) -> &mut Duration),
 }
 
 impl Field {
@@ -61,7 +67,12 @@ impl Field {
             Self::Secret(at) => *at(config) = Secret(value::parse_token(text)?),
             Self::File(at) => *at(config) = PathBuf::from(text),
             Self::Text(at) => *at(config) = value::parse_name(text)?,
-            Self::Endpoints(at) => *at(config) = value::parse_endpoints(text)?,
+            Self::OptionalEndpoints(at) if text.is_empty() => at(config).clear(),
+            Self::Endpoints(at) | Self::OptionalEndpoints(at) => {
+                *at(config) = value::parse_endpoints(text)?;
+            }
+            Self::Servers(at) => *at(config) = value::parse_servers(text)?,
+            Self::Millis(at) => *at(config) = value::parse_millis(text)?,
         }
         Ok(())
     }
@@ -74,8 +85,10 @@ impl Field {
             }
             Self::Port(at) => at(config).to_string(),
             Self::Directory(at) | Self::File(at) => at(config).to_string_lossy().into_owned(),
-            Self::Endpoints(at) => at(config).join(","),
-            Self::Duration(at) => value::print_duration(*at(config)),
+            Self::Endpoints(at) | Self::OptionalEndpoints(at) | Self::Servers(at) => {
+                at(config).join(",")
+            }
+            Self::Duration(at) | Self::Millis(at) => value::print_duration(*at(config)),
             Self::Bytes(at) => value::print_bytes(*at(config)),
             Self::Count(at) => at(config).to_string(),
             Self::Secret(at) if at(config).expose().is_empty() => String::new(),
@@ -130,17 +143,32 @@ keys! {
         context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths, besides the root" => ui.context_path;
         advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "The host published for people; empty: the host, or this machine's address" => ui.advertised_host;
     }
+    cluster.etcd {
+        endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;
+        namespace SW_NAMESPACE Text "Put before every key, as `/namespace`, so that several fleets can share it" => cluster.etcd.namespace;
+        lease_term SW_CLUSTER_ETCD_LEASE_TERM Duration "A collector not heard of for this long is no member; whole seconds" => cluster.lease_term;
+        user SW_CLUSTER_ETCD_USER Text "Who to authenticate as; empty: nobody" => cluster.etcd.user;
+        password SW_CLUSTER_ETCD_PASSWORD Secret "The user's password" => cluster.etcd.password;
+        ca_file SW_CLUSTER_ETCD_CA_FILE File "The authority (PEM) behind the servers' certificates; empty: no TLS" => cluster.etcd.ca_file;
+        cert_file SW_CLUSTER_ETCD_CERT_FILE File "The collector's own certificate (PEM), where servers ask for one" => cluster.etcd.cert_file;
+        key_file SW_CLUSTER_ETCD_KEY_FILE File "The key of that certificate (PEM)" => cluster.etcd.key_file;
+    }
+    cluster.zookeeper {
+        host_port SW_CLUSTER_ZK_HOST_PORT Servers "The servers of a ZooKeeper ensemble, separated by commas" => cluster.zookeeper.host_port;
+        session_timeout SW_CLUSTER_ZK_SESSION_TIMEOUT Millis "A collector not heard of for this long is no member; a plain number is milliseconds" => cluster.zookeeper.session_timeout;
+        namespace SW_NAMESPACE Text "Put before every path, as `/namespace`, so that several fleets can share it" => cluster.zookeeper.namespace;
+    }
     storage.embedded {
         path SW_STORAGE_PATH Directory "The directory of the store; `--data-dir` wins" => storage.embedded.path;
     }
     storage.etcd {
-        endpoints SW_STORAGE_ETCD_ENDPOINTS Endpoints "The members of the etcd cluster, `host:port` each, separated by commas" => storage.etcd.endpoints;
-        namespace SW_STORAGE_ETCD_NAMESPACE Text "In front of every key, so that fleets can share an etcd" => storage.etcd.namespace;
-        user SW_STORAGE_ETCD_USER Text "Who to authenticate as; empty: nobody asks" => storage.etcd.user;
-        password SW_STORAGE_ETCD_PASSWORD Secret "The user's password" => storage.etcd.password;
-        ca_file SW_STORAGE_ETCD_CA_FILE File "The authority (PEM) that signed etcd's certificates; empty: no TLS" => storage.etcd.ca_file;
-        cert_file SW_STORAGE_ETCD_CERT_FILE File "This collector's certificate (PEM), where etcd asks for one" => storage.etcd.cert_file;
-        key_file SW_STORAGE_ETCD_KEY_FILE File "The certificate's key (PEM)" => storage.etcd.key_file;
+        endpoints SW_STORAGE_ETCD_ENDPOINTS OptionalEndpoints "As in `cluster.etcd`; here and below empty: what is there" => storage.etcd.endpoints;
+        namespace SW_STORAGE_ETCD_NAMESPACE Text "As in `cluster.etcd`" => storage.etcd.namespace;
+        user SW_STORAGE_ETCD_USER Text "As in `cluster.etcd`" => storage.etcd.user;
+        password SW_STORAGE_ETCD_PASSWORD Secret "As in `cluster.etcd`" => storage.etcd.password;
+        ca_file SW_STORAGE_ETCD_CA_FILE File "As in `cluster.etcd`" => storage.etcd.ca_file;
+        cert_file SW_STORAGE_ETCD_CERT_FILE File "As in `cluster.etcd`" => storage.etcd.cert_file;
+        key_file SW_STORAGE_ETCD_KEY_FILE File "As in `cluster.etcd`" => storage.etcd.key_file;
     }
     register.default {
         queue_capacity SW_REGISTER_QUEUE_CAPACITY Count "Registrations that may wait for the writer; one more is refused as overloaded" => register.queue_capacity;

@@ -73,6 +73,7 @@ impl Reader<'_> {
         for (name, node) in self.entries("", document, "modules") {
             match MODULES.iter().find(|module| module.name == name) {
                 Some(module) => self.module(module, node),
+                None if name == "configuration" => self.configuration(node),
                 None if WITHOUT_PART.contains(&name.as_str()) => {
                     self.layer.ignored.insert(name);
                 }
@@ -80,6 +81,19 @@ impl Reader<'_> {
                     let known: Vec<&str> = MODULES.iter().map(|module| module.name).collect();
                     self.problem(&name, unknown("module", &name, &known));
                 }
+            }
+        }
+    }
+
+    /// Upstream's thresholds, which have no part here, and since 5.x the namespace of the cluster.
+    fn configuration(&mut self, node: Node) {
+        self.layer.ignored.insert("configuration".to_owned());
+        let providers = self.entries("configuration", node, "providers");
+        for (provider, node) in providers {
+            let keys = self.entries(&format!("configuration.{provider}"), node, "keys");
+            let namespace = keys.into_iter().find(|(name, _)| name == "namespace");
+            if let Some((name, node)) = namespace {
+                self.key("cluster.zookeeper", &name, node);
             }
         }
     }

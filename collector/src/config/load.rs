@@ -93,12 +93,41 @@ pub fn load(sources: Sources) -> Result<Loaded, Error> {
     // Rules between keys mean something only when every key does.
     if problems.is_empty() {
         problems.extend(advertise::complete(&mut config, detect));
+        complete_storage(&mut config);
         problems.extend(check::validate(&config));
     }
     if problems.is_empty() {
         Ok(Loaded { config, ignored })
     } else {
         Err(Error { problems })
+    }
+}
+
+/// Fills in what the storage's etcd leaves out: it is the cluster's.
+fn complete_storage(config: &mut Config) {
+    let (given, default) = (&mut config.storage.etcd, &config.cluster.etcd);
+    for (given, default) in [
+        (&mut given.ca_file, &default.ca_file),
+        (&mut given.cert_file, &default.cert_file),
+        (&mut given.key_file, &default.key_file),
+    ] {
+        if given.as_os_str().is_empty() {
+            given.clone_from(default);
+        }
+    }
+    if given.endpoints.is_empty() {
+        given.endpoints.clone_from(&default.endpoints);
+    }
+    for (given, default) in [
+        (&mut given.namespace, &default.namespace),
+        (&mut given.user, &default.user),
+    ] {
+        if given.is_empty() {
+            given.clone_from(default);
+        }
+    }
+    if given.password.expose().is_empty() {
+        given.password.clone_from(&default.password);
     }
 }
 

@@ -6,7 +6,7 @@ use super::{ClusterProvider, Config, StorageProvider};
 #[derive(Debug)]
 pub(super) struct Module {
     pub(super) name: &'static str,
-    /// The implementations to choose from; the first is the default.
+    /// The implementations to choose from.
     pub(super) providers: &'static [&'static str],
     /// For a module where there is something to choose.
     pub(super) choice: Option<Choice>,
@@ -34,10 +34,15 @@ const fn only(name: &'static str, provider: &'static [&'static str]) -> Module {
     }
 }
 
-const NO_CLUSTER: &str = "clustering is not built yet: run one collector with standalone";
-const NO_DATABASE: &str = "ids are kept in Rollcall's own files: use embedded, or set SW_STORAGE=embedded and leave the file as it is";
+const NO_REDIS: &str = "upstream's was never finished: use etcd or zookeeper";
+const NO_DATABASE: &str = "ids are kept in Rollcall's own files or in etcd: use embedded or etcd, or set SW_STORAGE=embedded and leave the file as it is";
+const NO_STORAGE_IN_ZOOKEEPER: &str = "ZooKeeper reads no ranges and tells of changes in no order, so that every start would be a read for each id: use etcd beside it";
 
-const CLUSTERS: [(&str, ClusterProvider); 1] = [("standalone", ClusterProvider::Standalone)];
+const CLUSTERS: [(&str, ClusterProvider); 3] = [
+    ("standalone", ClusterProvider::Standalone),
+    ("etcd", ClusterProvider::Etcd),
+    ("zookeeper", ClusterProvider::Zookeeper),
+];
 const STORAGES: [(&str, StorageProvider); 2] = [
     ("embedded", StorageProvider::Embedded),
     ("etcd", StorageProvider::Etcd),
@@ -62,17 +67,13 @@ pub(super) const MODULES: &[Module] = &[
     only("ui", &["jetty"]),
     Module {
         name: "cluster",
-        providers: &["standalone"],
+        providers: &["standalone", "etcd", "zookeeper"],
         choice: Some(Choice {
             variable: "SW_CLUSTER",
             set: |config, name| choose(&mut config.cluster.provider, &CLUSTERS, name),
             get: |config| name_of(config.cluster.provider, &CLUSTERS),
         }),
-        absent: &[
-            ("zookeeper", NO_CLUSTER),
-            ("etcd", NO_CLUSTER),
-            ("redis", NO_CLUSTER),
-        ],
+        absent: &[("redis", NO_REDIS)],
     },
     Module {
         name: "storage",
@@ -86,10 +87,7 @@ pub(super) const MODULES: &[Module] = &[
             ("elasticsearch", NO_DATABASE),
             ("h2", NO_DATABASE),
             ("shardingjdbc", NO_DATABASE),
-            (
-                "zookeeper",
-                "it cannot read many entries at once, and tells of changes without an order: use etcd beside it",
-            ),
+            ("zookeeper", NO_STORAGE_IN_ZOOKEEPER),
         ],
     },
     only("register", &["default"]),
@@ -110,7 +108,6 @@ pub(super) const WITHOUT_PART: &[&str] = &[
     "baseline-computing",
     "cache",
     "collector_inside",
-    "configuration",
     "gRPC_manager",
     "jetty_manager",
     "queue",

@@ -23,7 +23,11 @@ impl Config {
             {
                 let text = placeholder::escape(&key.field.get(&mut config));
                 let value = match key.field {
-                    Field::Port(_) | Field::Duration(_) | Field::Bytes(_) | Field::Count(_) => text,
+                    Field::Port(_)
+                    | Field::Duration(_)
+                    | Field::Millis(_)
+                    | Field::Bytes(_)
+                    | Field::Count(_) => text,
                     Field::Host(_)
                     | Field::AdvertisedHost(_)
                     | Field::ContextPath(_)
@@ -31,7 +35,9 @@ impl Config {
                     | Field::Directory(_)
                     | Field::File(_)
                     | Field::Text(_)
-                    | Field::Endpoints(_) => quoted(&text),
+                    | Field::Endpoints(_)
+                    | Field::OptionalEndpoints(_)
+                    | Field::Servers(_) => quoted(&text),
                 };
                 yaml.push_str(&format!("    {}: {value}\n", key.name));
             }

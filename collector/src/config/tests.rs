@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::keys::{Field, KEYS};
 use super::modules::MODULES;
-use super::{Config, Loaded, Sources, load, placeholder, print, reference};
+use super::{
+    ClusterProvider, Config, Loaded, Sources, StorageProvider, load, placeholder, print, reference,
+};
 
 /// The application.yml of 3.2.6, without its comments.
 const OF_3_2_6: &str = "
@@ -106,7 +108,11 @@ fn the_reference_shows_what_the_bundled_file_means() {
         // The default of one key may be the variable of another.
         let default = placeholder::resolve(default, &BTreeMap::new()).unwrap();
         key.field.set(&mut from_table, &default).unwrap();
-        if !matches!(key.field, Field::AdvertisedHost(_)) {
+        // What is empty there is completed from other keys.
+        if !matches!(
+            key.field,
+            Field::AdvertisedHost(_) | Field::OptionalEndpoints(_)
+        ) {
             assert_eq!(from_table, defaults, "{row:?}");
         }
     }
@@ -184,7 +190,71 @@ fn a_store_that_is_not_there_says_what_to_use_instead() {
         found[0].starts_with("SW_STORAGE: storage.h2: ") && found[0].contains("use embedded"),
         "{found:?}"
     );
-    assert!(problems("cluster: {zookeeper: {hostPort: a:2181}}", &[])[0].contains("standalone"));
+    let found = problems("", &[("SW_STORAGE", "zookeeper")]);
+    assert!(
+        found[0].contains("a read for each id: use etcd"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn the_cluster_of_an_old_file_works_as_it_is() {
+    let of_3_2_6 = "cluster: {zookeeper: {hostPort: 'a:2181,b:2181', sessionTimeout: 100000}}";
+    let of_5_0_0 = format!("{of_3_2_6}\nconfiguration: {{default: {{namespace: ns, x: 1}}}}");
+    for (file, namespace) in [(of_3_2_6, ""), (&of_5_0_0, "ns")] {
+        let cluster = loaded(file, &[("SW_STORAGE", "etcd")]).config.cluster;
+        assert_eq!(cluster.provider, ClusterProvider::Zookeeper);
+        assert_eq!(cluster.zookeeper.host_port, ["a:2181", "b:2181"]);
+        assert_eq!(cluster.zookeeper.session_timeout, Duration::from_secs(100));
+        assert_eq!(cluster.zookeeper.namespace, namespace);
+    }
+}
+
+#[test]
+fn a_variable_chooses_and_what_is_not_chosen_is_left_alone() {
+    let file = "cluster: {zookeeper: {hostPort: nonsense}}";
+    let env = [("SW_CLUSTER", "etcd"), ("SW_STORAGE", "etcd")];
+    let config = loaded(file, &env).config;
+    assert_eq!(config.cluster.provider, ClusterProvider::Etcd);
+    assert_eq!(config.storage.provider, StorageProvider::Etcd);
+    assert_eq!(config.cluster.etcd.endpoints, ["127.0.0.1:2379"]);
+    assert_eq!(config.cluster.lease_term, Duration::from_secs(10));
+    assert_eq!(loaded(&config.to_yaml(), &[]).config, config);
+    let found = problems("", &[("SW_CLUSTER", "redis")]);
+    assert!(found[0].contains("use etcd or zookeeper"), "{found:?}");
+}
+
+#[test]
+fn a_cluster_needs_a_store_that_is_shared() {
+    for provider in ["etcd", "zookeeper"] {
+        let found = problems("", &[("SW_CLUSTER", provider)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with("storage.embedded: ") && found[0].contains("SW_STORAGE=etcd"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_the_etcd_of_the_store_leaves_out_is_that_of_the_cluster() {
+    let env = [
+        ("SW_STORAGE", "etcd"),
+        ("SW_NAMESPACE", "production"),
+        ("SW_CLUSTER_ETCD_ENDPOINTS", "https://a:1,b:2"),
+        ("SW_CLUSTER_ETCD_USER", "rollcall"),
+        ("SW_CLUSTER_ETCD_PASSWORD", "s3cret"),
+        ("SW_CLUSTER_ETCD_CA_FILE", "ca.pem"),
+        ("SW_CLUSTER_ETCD_CERT_FILE", "cert.pem"),
+        ("SW_CLUSTER_ETCD_KEY_FILE", "key.pem"),
+    ];
+    let config = loaded("", &env).config;
+    assert_eq!(config.storage.etcd, config.cluster.etcd);
+    assert_eq!(config.storage.etcd.endpoints, ["https://a:1", "b:2"]);
+    assert_eq!(config.storage.etcd.password.expose(), "s3cret");
+    assert!(!format!("{config:?} {}", config.to_yaml()).contains("s3cret"));
+    let other = [("SW_STORAGE_ETCD_ENDPOINTS", "c:3"), env[0], env[2]];
+    assert_eq!(loaded("", &other).config.storage.etcd.endpoints, ["c:3"]);
 }
 
 #[test]
@@ -316,11 +386,26 @@ fn rules_between_keys_are_checked() {
             "agent_gRPC.gRPC.max_message_size",
         ),
         ("SW_REMOTE_GRPC_HOST", "0.0.0.0", "remote.gRPC.host"),
+        (
+            "SW_CLUSTER_ETCD_LEASE_TERM",
+            "1500ms",
+            "cluster.etcd.lease_term",
+        ),
+        ("SW_CLUSTER_ETCD_ENDPOINTS", "https://a:1", "cluster.etcd"),
+        ("SW_CLUSTER_ETCD_CERT_FILE", "cert.pem", "cluster.etcd"),
+        ("SW_STORAGE_ETCD_USER", "rollcall", "storage.etcd"),
     ] {
         // An address of the machine is found, so that only the rule in question is broken.
         let sources = Sources {
             detect: || Some(Ipv4Addr::new(10, 0, 0, 1).into()),
-            ..sources("", &[(variable, value)])
+            ..sources(
+                "",
+                &[
+                    (variable, value),
+                    ("SW_CLUSTER", "etcd"),
+                    ("SW_STORAGE", "etcd"),
+                ],
+            )
         };
         let found = load(sources).unwrap_err().problems;
         assert_eq!(found[0].key, key, "{variable}={value}");

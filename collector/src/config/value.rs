@@ -110,20 +110,43 @@ pub(super) fn parse_name(text: &str) -> Result<String, &'static str> {
 
 /// One or several of `host:port`, `http://host:port` and `https://host:port`, separated by commas.
 pub(super) fn parse_endpoints(text: &str) -> Result<Vec<String>, &'static str> {
-    let endpoints: Option<Vec<String>> = text
-        .split(',')
-        .map(|endpoint| {
-            let endpoint = endpoint.trim().trim_end_matches('/');
-            let bare = endpoint
-                .strip_prefix("http://")
-                .or(endpoint.strip_prefix("https://"));
-            let (host, port) = bare.unwrap_or(endpoint).rsplit_once(':')?;
-            let is_one = parse_host(host).is_ok() && parse_port(port).is_ok();
-            is_one.then(|| endpoint.to_owned())
-        })
-        .collect();
-    endpoints
-        .ok_or("host:port, or several separated by commas; http:// or https:// may stand in front")
+    parse_list(text, |endpoint| {
+        let bare = endpoint
+            .strip_prefix("http://")
+            .or(endpoint.strip_prefix("https://"));
+        is_server(bare.unwrap_or(endpoint))
+    })
+    .ok_or("host:port, or several separated by commas; http:// or https:// may stand in front")
+}
+
+/// One or several of `host:port`, separated by commas.
+pub(super) fn parse_servers(text: &str) -> Result<Vec<String>, &'static str> {
+    parse_list(text, is_server)
+        .ok_or("host:port, or several separated by commas, without a path: set the namespace")
+}
+
+fn parse_list(text: &str, is_allowed: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    let items = text.split(',').map(str::trim);
+    items
+        .map(|item| is_allowed(item).then(|| item.to_owned()))
+        .collect()
+}
+
+/// Whether it is a host and a port that can be connected to; an IPv6 address has to be in brackets.
+fn is_server(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let is_bare_ipv6 = host.contains(':') && !host.starts_with('[');
+    !is_bare_ipv6 && parse_host(host).is_ok() && parse_port(port).is_ok_and(|port| port != 0)
+}
+
+/// As [`parse_duration`], or upstream's plain number of milliseconds.
+pub(super) fn parse_millis(text: &str) -> Result<Duration, &'static str> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return parse_duration(&format!("{text}ms"));
+    }
+    parse_duration(text)
 }
 
 /// What is shown in the place of a secret.
@@ -205,6 +228,40 @@ mod tests {
         for text in [HIDDEN, "two words", "tab\t", "pässword", "line\n"] {
             assert!(parse_token(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn endpoints_are_hosts_with_ports() {
+        let many = "a:2379, http://10.0.0.1:1,https://[::1]:65535";
+        let parsed = ["a:2379", "http://10.0.0.1:1", "https://[::1]:65535"];
+        assert_eq!(parse_endpoints(many).unwrap(), parsed);
+        for text in [
+            "",
+            "a",
+            "a:0",
+            ":1",
+            "a:1,",
+            "::1:2379",
+            "ftp://a:1",
+            "http://a:1/",
+            "a:1;b:2",
+        ] {
+            assert!(parse_endpoints(text).is_err(), "{text}");
+        }
+        assert_eq!(
+            parse_servers("a:2181,b:2181").unwrap(),
+            ["a:2181", "b:2181"]
+        );
+        for text in ["", "http://a:1", "a:2181/chroot"] {
+            assert!(parse_servers(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn upstreams_plain_milliseconds_are_a_duration_where_it_has_them() {
+        assert_eq!(parse_millis("100000").unwrap(), Duration::from_secs(100));
+        assert_eq!(parse_millis("10s").unwrap(), Duration::from_secs(10));
+        assert!(parse_millis("").is_err() && parse_millis("0").is_err());
     }
 
     #[test]

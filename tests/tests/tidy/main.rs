@@ -26,10 +26,13 @@ const ARROWS: [(&str, &[&str]); 8] = [
 ];
 
 /// Modules that only the composition root may name.
-const BACKENDS: [&str; 3] = [
-    "storage::embedded", "storage::etcd",
+const BACKENDS: [&str; 6] = [
+    "storage::embedded",
+    "storage::etcd",
     "storage::memory",
     "cluster::standalone",
+    "cluster::etcd",
+    "cluster::zookeeper",
 ];
 
 /// A Rust source file of the collector.

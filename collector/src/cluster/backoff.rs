@@ -1,0 +1,55 @@
+//! How long to pause before the coordinator is tried again.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+/// Full-jitter exponential backoff: the n-th pause is uniform between nothing and [`FIRST`]` * 2^n`, at most [`LONGEST`].
+/// Jitter, so that collectors that lost their coordinator at one moment do not come back at one moment.
+#[derive(Debug, Default)]
+pub(super) struct Backoff {
+    attempt: u32,
+}
+
+/// The bound of the first pause.
+const FIRST: Duration = Duration::from_millis(50);
+/// The bound of every pause: short, since a lease that is not renewed in time ends.
+const LONGEST: Duration = Duration::from_secs(1);
+
+impl Backoff {
+    /// The next pause.
+    pub(super) fn next(&mut self) -> Duration {
+        // Every RandomState has a key of its own, so that hashing a constant gives a new number each time.
+        self.drawn(RandomState::new().hash_one(0_u8))
+    }
+
+    fn drawn(&mut self, random: u64) -> Duration {
+        let bound = FIRST.saturating_mul(1 << self.attempt.min(16)).min(LONGEST);
+        self.attempt = self.attempt.saturating_add(1);
+        let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX - 1);
+        Duration::from_nanos(random % (nanos + 1))
+    }
+
+    /// The coordinator answers again: the next pause is a first one.
+    pub(super) fn reset(&mut self) {
+        self.attempt = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_the_longest_and_begin_again_after_a_success() {
+        let mut backoff = Backoff::default();
+        let bounds = |random: u64, backoff: &mut Backoff| backoff.drawn(random) <= LONGEST;
+        assert!((0..100).all(|_| bounds(u64::MAX, &mut backoff)));
+        assert_eq!(backoff.drawn(1_000_000_000), LONGEST);
+        backoff.reset();
+        assert_eq!(backoff.drawn(50_000_000), FIRST);
+        assert_eq!(backoff.drawn(100_000_000), FIRST * 2);
+        assert_eq!(backoff.drawn(0), Duration::ZERO);
+    }
+}

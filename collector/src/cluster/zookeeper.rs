@@ -1,0 +1,128 @@
+//! Members in ZooKeeper, where upstream's collectors of 3.x and 5.x have theirs, so that they are in one naming list.
+//!
+//! Every round reads all there is, and does what is missing in one transaction: nothing is remembered that could be wrong.
+//! A lost connection is made again to the next server and goes on with its session; if that has expired, its nodes are
+//! gone, and a new one makes them again.
+
+mod client;
+mod nodes;
+mod wire;
+
+use std::{convert::Infallible, time::Duration};
+
+use rollcall_domain::Timestamp;
+
+use self::{
+    client::{Client, Error, NODE_EXISTS, Session},
+    nodes::{Node, Nodes, Parents, Plan},
+};
+use super::coordinated::{self, Coordinated, Coordinator, Desk, Keeper, Trouble};
+
+/// How ZooKeeper is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// `host:port`, servers of one ensemble.
+    pub servers: Vec<String>,
+    /// How long the servers keep a collector that they do not hear of. They may decide otherwise: between 2 and 20 of their
+    /// ticks.
+    pub session_timeout: Duration,
+    /// Put in front of every path, so that several fleets can share an ensemble. Empty for none.
+    pub namespace: String,
+}
+
+/// Speaks to the servers.
+struct Zookeeper {
+    config: Config,
+    parents: Parents,
+    session: Session,
+    attempt: usize,
+}
+
+/// The cluster, and the task that has to run for it to work. Nothing is connected yet.
+#[must_use]
+pub fn cluster(config: Config) -> (Coordinated, Keeper) {
+    coordinated::pair(Zookeeper {
+        parents: Parents::new(&config.namespace),
+        config,
+        session: Session::default(),
+        attempt: 0,
+    })
+}
+
+impl Coordinator for Zookeeper {
+    type Error = Error;
+
+    async fn attend(&mut self, desk: &mut Desk) -> Result<Infallible, Error> {
+        let attended = self.keep(desk).await;
+        if matches!(attended, Err(Error::Expired)) {
+            self.session = Session::default();
+        }
+        attended
+    }
+}
+
+impl Zookeeper {
+    async fn keep(&mut self, desk: &mut Desk) -> Result<Infallible, Error> {
+        let Config {
+            servers,
+            session_timeout,
+            ..
+        } = &self.config;
+        let at = self.attempt.checked_rem(servers.len()).unwrap_or(0);
+        self.attempt = self.attempt.wrapping_add(1);
+        let server = servers.get(at).map_or("", String::as_str);
+        let mut client = Client::connect(server, *session_timeout, &mut self.session).await?;
+        prepare(&mut client, &self.parents).await?;
+        loop {
+            let nodes = read(&mut client, &self.parents).await?;
+            desk.publish(self.parents.members(&nodes));
+            let wish = desk.wish();
+            match self.parents.plan(&nodes, wish.as_ref(), client.session()) {
+                Plan::Nothing => desk.fulfilled(wish.as_ref()),
+                Plan::Taken(path) => desk.hindered(Trouble::Taken, &format!(
+                    "{path} in ZooKeeper belongs to another collector, or to an earlier one of this address whose session \
+                     has not ended: if it stays, give each collector an advertised host of its own"
+                )),
+                Plan::Steps(steps) => match client.transact(&steps).await {
+                    // Somebody was faster, of whom an event will tell.
+                    Ok(()) | Err(Error::Refused(NODE_EXISTS)) => {}
+                    Err(error) => return Err(error),
+                },
+            }
+            tokio::select! {
+                changed = client.changed() => changed?,
+                () = desk.another_wish() => {}
+            }
+        }
+    }
+}
+
+/// Makes the nodes that collectors put children below, and those above them.
+async fn prepare(client: &mut Client<'_>, parents: &Parents) -> Result<(), Error> {
+    for parent in parents.all() {
+        let ends = parent.match_indices('/').map(|(at, _)| at).skip(1);
+        for end in ends.chain([parent.len()]) {
+            client.ensure(parent.get(..end).unwrap_or(parent)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// All children of all parents. Whatever of it changes next is an event.
+async fn read(client: &mut Client<'_>, parents: &Parents) -> Result<Nodes, Error> {
+    let mut nodes = Nodes::new();
+    for parent in parents.all() {
+        for name in client.children(parent).await? {
+            let path = format!("{parent}/{name}");
+            if let Some((data, stat)) = client.node(&path).await? {
+                let node = Node {
+                    data,
+                    owner: stat.owner,
+                    created: Timestamp::from_millis(stat.created),
+                };
+                nodes.insert(path, node);
+            }
+        }
+    }
+    Ok(nodes)
+}
