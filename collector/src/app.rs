@@ -223,6 +223,7 @@ fn use_cases(config: &Config) -> service::Config {
         write_back: write_back::Config {
             interval: config.liveness.write_back_interval,
             chunk: WRITE_BACK_CHUNK,
+            shared: config.storage.provider == config::StorageProvider::Etcd,
         },
         event_backlog: EVENT_BACKLOG,
     }

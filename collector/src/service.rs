@@ -184,7 +184,7 @@ impl Core {
             instance: seen.instance,
             last_seen: self.clock.moment_of(seen.last_seen),
             signal: seen.signal,
-            down: seen.down,
+            state: seen.state,
         };
         let renewal = self.lessor.relay(told, self.clock.now());
         self.tell(seen.instance, renewal);

@@ -23,7 +23,11 @@ pub(crate) mod faulty;
 pub use error::Error;
 
 use futures_util::future::BoxFuture;
-use rollcall_domain::{InstanceId, Timestamp, inventory::Row, liveness::Signal};
+use rollcall_domain::{
+    InstanceId, Timestamp,
+    inventory::Row,
+    liveness::{Signal, State},
+};
 use tokio_util::sync::CancellationToken;
 
 /// When an instance was last heard of, and what the collector thought of it then.
@@ -36,8 +40,8 @@ pub struct Seen {
     pub last_seen: Timestamp,
     /// What was last heard.
     pub signal: Signal,
-    /// The collector had given the instance up for down.
-    pub down: bool,
+    /// What the collector thought of the instance.
+    pub state: State,
 }
 
 impl Seen {
@@ -50,7 +54,7 @@ impl Seen {
                 instance: instance.id,
                 last_seen: instance.registered_at,
                 signal: Signal::Register,
-                down: false,
+                state: State::Up,
             }),
             _ => None,
         }

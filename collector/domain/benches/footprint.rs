@@ -18,7 +18,7 @@ use std::{hint::black_box, time::Duration};
 use rollcall_domain::{
     ApplicationId, InstanceId, Moment, Timestamp,
     inventory::{Allocator, Dictionary, Generation, Instance, Limits, Properties, Row},
-    liveness::{LeaseRecord, Lessor, Signal, Terms},
+    liveness::{LeaseRecord, Lessor, Signal, State, Terms},
 };
 
 const INSTANCES: i32 = 1_000_000;
@@ -49,7 +49,7 @@ fn main() {
             instance: id(number),
             last_seen: Moment::from_millis(-60_000),
             signal: Signal::Heartbeat,
-            down: false,
+            state: State::Up,
         };
         let jitter = Duration::from_millis(u64::from(number.unsigned_abs()) % 30_000);
         lessor.restore(stored, Moment::from_millis(0), jitter);

@@ -62,8 +62,8 @@ impl Signal {
     }
 }
 
-/// What the collector thinks of an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What the collector thinks of an instance, in the order in which it gives it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum State {
     /// It was heard of within the term.
@@ -145,7 +145,7 @@ pub struct LeaseRecord {
     pub instance: InstanceId,
     pub last_seen: Moment,
     pub signal: Signal,
-    pub down: bool,
+    pub state: State,
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub(super) fn restore(
             instance: seen.instance,
             last_seen: clock.moment_of(seen.last_seen),
             signal: seen.signal,
-            down: seen.down,
+            state: seen.state,
         };
         lessor.restore(stored, now, jitter(seen.instance, spread));
     };

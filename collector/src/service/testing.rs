@@ -119,6 +119,7 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
         write_back: write_back::Config {
             interval: Duration::from_secs(10),
             chunk: 2,
+            shared: false,
         },
         event_backlog: 16,
     }

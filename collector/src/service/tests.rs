@@ -1,3 +1,5 @@
+mod shared;
+
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
@@ -425,12 +427,14 @@ async fn the_last_signs_are_written_back_when_the_collector_stops() {
     store
         .load(&mut |record| {
             if let Record::Seen(record) = record {
-                seen.push((record.instance.get(), record.signal, record.down));
+                seen.push((record.instance.get(), record.signal, record.state));
             }
         })
         .unwrap();
     seen.sort_unstable_by_key(|(id, ..)| *id);
-    let expected: Vec<_> = (1..=5).map(|id| (id, Signal::Heartbeat, false)).collect();
+    let expected: Vec<_> = (1..=5)
+        .map(|id| (id, Signal::Heartbeat, State::Up))
+        .collect();
     assert_eq!(seen, expected);
 }
 

@@ -1,12 +1,20 @@
-//! Writes down, now and then, when instances were last seen, so that a restart does not forget who was down.
+//! Writes down, now and then, when instances were last seen, so that a restart does not forget who was down, and other
+//! collectors that share the store know.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, future::pending, time::Duration};
 
-use rollcall_domain::Moment;
-use tokio::time::{MissedTickBehavior, interval};
+use rollcall_domain::{InstanceId, Moment, liveness::LeaseRecord};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{MissedTickBehavior, interval, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Core, register};
+use super::{
+    Core,
+    events::{Event, Kind},
+    register,
+};
 use crate::storage::Seen;
 
 /// How often, and how much at once.
@@ -16,6 +24,8 @@ pub struct Config {
     pub interval: Duration,
     /// Instances in one commit, so that registrations never wait long behind it.
     pub chunk: usize,
+    /// Whether other collectors read it, who are told of changes of state at once.
+    pub shared: bool,
 }
 
 /// Writes back what changed since the last round. Never on the way of a request.
@@ -25,6 +35,9 @@ pub struct WriteBack {
     core: Core,
     register: register::Handle,
 }
+
+/// Changes of state are gathered for so long before the others are told: whoever is silent is seldom alone.
+const GATHER: Duration = Duration::from_millis(500);
 
 impl WriteBack {
     pub(super) fn new(config: Config, core: Core, register: register::Handle) -> Self {
@@ -39,6 +52,7 @@ impl WriteBack {
     pub async fn run(self, cancel: CancellationToken) {
         let mut ticks = interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut changes = self.config.shared.then(|| self.core.events.subscribe());
         let mut written = self.core.clock.now();
         ticks.tick().await;
         loop {
@@ -46,18 +60,34 @@ impl WriteBack {
                 biased;
                 () = cancel.cancelled() => true,
                 _ = ticks.tick() => false,
+                changed = gather(&mut changes) => {
+                    warn(self.note(self.leases(changed)).await);
+                    continue;
+                }
             };
             let now = self.core.clock.now();
-            match self.round(written).await {
-                Ok(()) => written = now,
-                Err(error) => {
-                    tracing::warn!(%error, "could not write back when instances were last seen")
-                }
+            let done = self.round(written).await;
+            if done.is_ok() {
+                written = now;
             }
+            warn(done);
             if last {
                 return;
             }
         }
+    }
+
+    fn leases(&self, instances: BTreeSet<InstanceId>) -> Vec<LeaseRecord> {
+        let lease = |instance| {
+            let lease = self.core.lessor.view(instance)?;
+            Some(LeaseRecord {
+                instance,
+                last_seen: lease.last_seen,
+                signal: lease.signal,
+                state: lease.state,
+            })
+        };
+        instances.into_iter().filter_map(lease).collect()
     }
 
     async fn round(&self, since: Moment) -> Result<(), register::Error> {
@@ -70,19 +100,52 @@ impl WriteBack {
                 .changed_since(since, from, self.config.chunk, &mut leases);
             // In the order of the store, in which neighbours share pages.
             leases.sort_unstable_by_key(|lease| lease.instance);
-            let seen: Vec<Seen> = leases
-                .drain(..)
-                .map(|lease| Seen {
-                    instance: lease.instance,
-                    last_seen: self.core.clock.wall_at(lease.last_seen),
-                    signal: lease.signal,
-                    down: lease.down,
-                })
-                .collect();
-            if !seen.is_empty() {
-                self.register.note(seen).await?;
-            }
+            self.note(std::mem::take(&mut leases)).await?;
         }
         Ok(())
+    }
+
+    async fn note(&self, leases: Vec<LeaseRecord>) -> Result<(), register::Error> {
+        for leases in leases.chunks(self.config.chunk) {
+            let seen = leases.iter().map(|lease| Seen {
+                instance: lease.instance,
+                last_seen: self.core.clock.wall_at(lease.last_seen),
+                signal: lease.signal,
+                state: lease.state,
+            });
+            self.register.note(seen.collect()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Those that changed their state within a moment of the first. For ever, if nobody has to know. Those that are missed
+/// because there were too many are told in the next round.
+async fn gather(changes: &mut Option<Receiver<Event>>) -> BTreeSet<InstanceId> {
+    let Some(changes) = changes else {
+        return pending().await;
+    };
+    let mut changed = BTreeSet::new();
+    while changed.is_empty() {
+        match changes.recv().await {
+            Ok(event) => changed.extend(change(&event)),
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return pending().await,
+        }
+    }
+    sleep(GATHER).await;
+    while let Ok(event) = changes.try_recv() {
+        changed.extend(change(&event));
+    }
+    changed
+}
+
+fn change(event: &Event) -> Option<InstanceId> {
+    matches!(event.kind, Kind::Changed { .. }).then_some(event.instance)
+}
+
+fn warn(written: Result<(), register::Error>) {
+    if let Err(error) = written {
+        tracing::warn!(%error, "could not write back when instances were last seen");
     }
 }

@@ -7,7 +7,7 @@ use rollcall_domain::{
     inventory::{
         Address, Application, Generation, Instance, Operation, OperationKey, Row, SpanType,
     },
-    liveness::Signal,
+    liveness::{Signal, State},
 };
 
 use super::{Batch, Commit, Record, Seen, Storage};
@@ -159,11 +159,12 @@ pub(super) fn address(id: i32, address: Option<&str>) -> Row {
 }
 
 pub(super) fn seen(instance: i32, millis: i64, signal: Signal, down: bool) -> Seen {
+    let state = if down { State::Down } else { State::Up };
     Seen {
         instance: InstanceId::new(instance).unwrap(),
         last_seen: Timestamp::from_millis(millis),
         signal,
-        down,
+        state,
     }
 }
 

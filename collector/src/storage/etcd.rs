@@ -106,10 +106,12 @@ impl Storage for Etcd {
             let path = self.remote.key("").into();
             return Err(Error::Poisoned { path });
         }
-        match self.log.append(&self.remote, batch.rows)? {
-            Commit::Durable => self.chunks.merge(&self.remote, batch.seen),
-            Commit::Behind => Ok(Commit::Behind),
+        let committed = self.write(batch);
+        if committed.is_err() {
+            // It may have been written. To catch up has to ask, and not only to look at what was heard.
+            self.news.lose();
         }
+        committed
     }
 
     fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
@@ -142,6 +144,13 @@ impl Etcd {
             log: self.remote.key("log/"),
             chunks: self.remote.key("seen/"),
             news: Arc::clone(&self.news),
+        }
+    }
+
+    fn write(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
+        match self.log.append(&self.remote, batch.rows)? {
+            Commit::Durable => self.chunks.merge(&self.remote, batch.seen),
+            Commit::Behind => Ok(Commit::Behind),
         }
     }
 

@@ -6,7 +6,7 @@ use rollcall_domain::{
     inventory::{
         Address, Application, Generation, Instance, Operation, OperationKey, Properties, SpanType,
     },
-    liveness::Signal,
+    liveness::{Signal, State},
 };
 
 use crate::{
@@ -236,16 +236,18 @@ impl Entry for Seen {
     fn write(&self, message: &mut Vec<u8>) {
         protobuf::put_int64(message, 1, self.last_seen.millis());
         protobuf::put_varint(message, 2, signal_number(self.signal));
-        protobuf::put_varint(message, 3, u64::from(self.down));
+        protobuf::put_varint(message, 3, u64::from(self.state == State::Down));
+        protobuf::put_varint(message, 4, u64::from(self.state == State::Silent));
     }
 
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
-        let (mut last_seen, mut heard, mut down) = (Timestamp::from_millis(0), None, false);
+        let (mut last_seen, mut heard, mut state) = (Timestamp::from_millis(0), None, State::Up);
         for field in message {
             match field? {
                 (1, Value::Varint(millis)) => last_seen = timestamp(millis),
                 (2, Value::Varint(number)) => heard = Some(signal(number)?),
-                (3, Value::Varint(flag)) => down = flag != 0,
+                (3, Value::Varint(1)) => state = State::Down,
+                (4, Value::Varint(1)) => state = State::Silent,
                 _ => {}
             }
         }
@@ -253,7 +255,7 @@ impl Entry for Seen {
             instance: InstanceId::new(id).ok_or(Invalid::Missing("instance id"))?,
             last_seen,
             signal: heard.ok_or(Invalid::Missing("signal"))?,
-            down,
+            state,
         })
     }
 }

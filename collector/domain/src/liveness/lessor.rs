@@ -103,7 +103,7 @@ impl Lessor {
     /// come back do not all expire at once; its first silence may be noticed late by as much. Nothing happens if the
     /// instance has a lease.
     pub fn restore(&self, stored: LeaseRecord, now: Moment, jitter: Duration) {
-        let (state, since) = if stored.down {
+        let (state, since) = if stored.state == State::Down {
             let down = stored.last_seen.after(self.terms.down_after);
             (State::Down, down.min(now))
         } else {
@@ -131,23 +131,20 @@ impl Lessor {
     pub fn relay(&self, told: LeaseRecord, now: Moment) -> Renewal {
         let leases = self.leases.pin();
         let Some(lease) = leases.get(&told.instance) else {
-            let state = if told.down { State::Down } else { State::Up };
             let heard = Heard::elsewhere(told.signal, told.last_seen);
-            let lease = Lease::new(heard, state, now);
+            let lease = Lease::new(heard, told.state, now);
             let deadline = told.last_seen.after(self.terms.relayed());
-            return if self.file(told.instance, lease, state, deadline) {
+            return if self.file(told.instance, lease, told.state, deadline) {
                 Renewal::Granted
             } else {
                 Renewal::Kept
             };
         };
         let is_news = lease.relay(told.signal, told.last_seen);
-        if told.down {
-            self.give_up(told, lease, now)
-        } else if is_news {
-            self.bring_back(told.instance, lease, now)
-        } else {
-            Renewal::Kept
+        match told.state {
+            State::Up if is_news => self.bring_back(told.instance, lease, now),
+            State::Up => Renewal::Kept,
+            State::Silent | State::Down => self.give_up(told, lease, now),
         }
     }
 
@@ -169,21 +166,18 @@ impl Lessor {
         Renewal::Changed(transition)
     }
 
-    /// Makes an instance down because another collector says so, unless it was heard of later than that one knows.
+    /// Gives an instance up because another collector does, unless it was heard of later than that one knows.
     fn give_up(&self, told: LeaseRecord, lease: &Lease, now: Moment) -> Renewal {
         let mut ledger = self.ledger.lock();
         let (from, heard) = (lease.state(), lease.heard());
-        let is_stale = heard.at > told.last_seen;
-        let is_gone = match from.0 {
-            State::Up => !is_stale && lease.silence(heard, now),
-            State::Silent => !is_stale,
-            State::Down => false,
-        };
-        if !is_gone {
+        let is_stale = heard.at > told.last_seen || from.0 >= told.state;
+        if is_stale || (from.0 == State::Up && !lease.silence(heard, now)) {
             return Renewal::Kept;
         }
-        lease.enter_down_and_filed(now);
-        let transition = ledger.report(told.instance, from, (State::Down, now), heard);
+        if told.state == State::Down {
+            lease.enter_down_and_filed(now);
+        }
+        let transition = ledger.report(told.instance, from, (told.state, now), heard);
         Renewal::Changed(transition)
     }
 
@@ -231,7 +225,7 @@ impl Lessor {
     }
 
     /// Walks through all leases in pieces: looks at `limit` of them from place `from` on (0 to begin with), appends
-    /// those that were heard of here, changed their state here or went down at `since` or later, and returns the place to go on from, `None`
+    /// those that were heard of here, changed their state here or were given up at `since` or later, and returns the place to go on from, `None`
     /// at the end. Leases granted during the walk come last.
     pub fn changed_since(
         &self,
@@ -256,11 +250,11 @@ impl Lessor {
             let ((state, entered), heard) = (lease.state(), lease.heard());
             let has_changed = entered >= since;
             let is_own = !heard.relayed && (heard.at >= since || has_changed);
-            (is_own || has_changed && state == State::Down).then_some(LeaseRecord {
+            (is_own || has_changed && state != State::Up).then_some(LeaseRecord {
                 instance: *instance,
                 last_seen: heard.at,
                 signal: heard.signal,
-                down: state == State::Down,
+                state,
             })
         }));
         (piece.len() == limit).then_some(from.saturating_add(limit))

@@ -51,11 +51,12 @@ fn grant(lessor: &Lessor, leases: i32) {
 }
 
 fn stored(number: i32, last_seen: i64, down: bool) -> LeaseRecord {
+    let state = if down { State::Down } else { State::Up };
     LeaseRecord {
         instance: id(number),
         last_seen: at(last_seen),
         signal: Signal::Heartbeat,
-        down,
+        state,
     }
 }
 

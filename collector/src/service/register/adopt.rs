@@ -1,6 +1,9 @@
 //! Ids that agents bring along: recorded as they are, so that nobody else is given them.
 
-use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId, liveness::Signal};
+use rollcall_domain::{
+    AddressId, ApplicationId, InstanceId, OperationId,
+    liveness::{Signal, State},
+};
 use tokio::time::{error::Elapsed, timeout_at};
 
 use super::{Error, Handle};
@@ -68,7 +71,7 @@ impl Handle {
             instance,
             last_seen,
             signal,
-            down: false,
+            state: State::Up,
         };
         match timeout_at(self.due(), self.note(vec![seen])).await {
             Ok(noted) => noted,

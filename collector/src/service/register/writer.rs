@@ -89,7 +89,7 @@ impl Writer {
                 continue;
             }
             match self.batch(&mut waiting) {
-                Ok(()) => self.is_back(),
+                Ok(()) => {}
                 Err(Failure::Storage(error @ storage::Error::Unavailable { .. })) => {
                     self.is_away(&error);
                     waiting.refuse();
@@ -141,6 +141,7 @@ impl Writer {
                 self.metrics.committed(rows, took);
                 proposal.confirm();
             }
+            self.is_back();
             waiting.settle();
             return Ok(());
         }

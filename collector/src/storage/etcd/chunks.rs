@@ -186,8 +186,8 @@ fn merged(key: &str, value: &[u8], said: &[Seen]) -> Result<Option<Bytes>, Error
     let mut after = before.clone();
     for seen in said {
         let known = after.entry(seen.instance).or_insert(*seen);
-        // Down is concluded from the last signal, and so it is the later of two things said of one.
-        if (known.last_seen, known.down) < (seen.last_seen, seen.down) {
+        // Silence is concluded from the last signal, and so it is the later of two things said of one.
+        if (known.last_seen, known.state) < (seen.last_seen, seen.state) {
             *known = *seen;
         }
     }

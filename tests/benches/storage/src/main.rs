@@ -45,7 +45,7 @@ use rollcall_collector::storage::Seen;
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     inventory::{Generation, Instance, Row},
-    liveness::Signal,
+    liveness::{Signal, State},
 };
 
 /// Rows in the store before anything is measured.
@@ -215,7 +215,7 @@ fn seen_samples(ids: impl Iterator<Item = i32>) -> Vec<SeenSample> {
             instance: InstanceId::new(id).expect("ids start at 1"),
             last_seen: Timestamp::from_millis(1_500_000_000_000),
             signal: Signal::JvmMetrics,
-            down: false,
+            state: State::Up,
         },
         value: [7; 16],
     })

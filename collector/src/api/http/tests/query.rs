@@ -3,8 +3,8 @@
 use rollcall_domain::{
     ApplicationId, InstanceId, Moment, Timestamp,
     inventory::{Application, Generation, Instance, Row},
-    liveness::{LeaseRecord, Signal},
-    membership::{Member, State, View},
+    liveness::{LeaseRecord, Signal, State},
+    membership::{Member, State as MemberState, View},
 };
 use serde_json::json;
 
@@ -42,12 +42,12 @@ fn fleet() -> Collector {
         for row in rows {
             allocator.restore(row).unwrap();
         }
-        for (id, down) in [(1, true), (2, false)] {
+        for (id, state) in [(1, State::Down), (2, State::Up)] {
             let lease = LeaseRecord {
                 instance: InstanceId::new(id).unwrap(),
                 last_seen: Moment::from_millis(-1_000_000),
                 signal: Signal::JvmMetrics,
-                down,
+                state,
             };
             lessor.restore(lease, Moment::from_millis(0), std::time::Duration::ZERO);
         }
@@ -227,8 +227,8 @@ async fn members_are_listed_in_pages() {
         since: Timestamp::from_millis(0),
     };
     let view = View::new([
-        member("b:11800", State::Draining),
-        member("a:11800", State::Serving),
+        member("b:11800", MemberState::Draining),
+        member("a:11800", MemberState::Serving),
     ]);
     collector.fixture.members.send_replace(view.into());
     let first = collector.get("/api/members?limit=1").await.json();

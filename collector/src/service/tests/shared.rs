@@ -1,0 +1,219 @@
+//! A store that other collectors write to.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::Mutex;
+use rollcall_domain::{
+    Timestamp,
+    inventory::{Application, Instance, Row},
+};
+
+use super::*;
+use crate::{
+    service::readiness::Status,
+    storage::{Commit, Seen},
+};
+
+/// What another collector, or the network, does at each commit.
+#[derive(Debug)]
+enum Turn {
+    /// Another one is first, and wrote this.
+    Rival(Vec<Record>),
+    /// Nobody answers.
+    Away,
+}
+
+/// A store in which there is a turn for others at each of the first commits.
+#[derive(Clone, Debug, Default)]
+struct Contested {
+    inner: Memory,
+    turns: Arc<Mutex<VecDeque<Turn>>>,
+    unread: Arc<Mutex<Vec<Record>>>,
+}
+
+impl Contested {
+    fn with(turns: impl IntoIterator<Item = Turn>) -> Self {
+        let turns = Arc::new(Mutex::new(turns.into_iter().collect()));
+        Self {
+            turns,
+            ..Self::default()
+        }
+    }
+}
+
+impl Storage for Contested {
+    fn counts(&mut self) -> Result<storage::Counts, storage::Error> {
+        self.inner.counts()
+    }
+
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), storage::Error> {
+        self.inner.load(sink)
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, storage::Error> {
+        match self.turns.lock().pop_front() {
+            Some(Turn::Rival(wrote)) => {
+                self.unread.lock().extend(wrote);
+                Ok(Commit::Behind)
+            }
+            Some(Turn::Away) => Err(storage::Error::Unavailable {
+                store: "the test's store".to_owned(),
+                reason: "it is away".to_owned(),
+            }),
+            None => self.inner.commit(batch),
+        }
+    }
+
+    fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), storage::Error> {
+        self.unread.lock().drain(..).for_each(sink);
+        Ok(())
+    }
+}
+
+fn named(id: i32, code: &str) -> Record {
+    Record::Row(Row::Application(Application {
+        id: application(id),
+        code: Some(code.into()),
+        registered_at: Timestamp::from_millis(0),
+    }))
+}
+
+fn running(id: i32, uuid: &str) -> Record {
+    Record::Row(Row::Instance(Instance {
+        id: instance(id),
+        application: Some(application(-1)),
+        uuid: Some(uuid.into()),
+        registered_at: Timestamp::from_millis(0),
+        generation: None,
+        adopted: false,
+        properties: Properties::default(),
+    }))
+}
+
+/// The use cases on `store`, at work.
+fn at_work(store: Contested) -> (Services, JoinHandle<Result<(), Failure>>) {
+    let (services, workers) = parts(store);
+    (services, start(workers.writer))
+}
+
+#[tokio::test]
+async fn a_lost_race_is_run_again_from_what_is_known_then() {
+    let rival = |id, code| Turn::Rival(vec![named(id, code)]);
+    let store = Contested::with([rival(-1, "stock"), rival(2, "orders")]);
+    let (services, writer) = at_work(store);
+    let orders = services.register.application("orders");
+    let (orders, pay) = tokio::join!(orders, services.register.application("pay"));
+    assert_eq!(
+        orders.unwrap(),
+        application(2),
+        "what the other collector gave it"
+    );
+    assert_eq!(pay.unwrap(), application(-2));
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_others_registered_is_answered_and_listed_and_told() {
+    let store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store);
+    let mut events = services.events.subscribe();
+    unread.lock().extend([named(-1, "orders"), running(7, "u")]);
+    services.register.catch_up();
+    let event = events.recv().await.unwrap();
+    assert_eq!(
+        (event.instance, event.kind),
+        (instance(7), Kind::Registered)
+    );
+    assert_eq!(
+        services.register.application("orders").await.unwrap(),
+        application(-1)
+    );
+    let registered = services.register.instance(process(-1, "u")).await;
+    assert_eq!(registered.unwrap(), instance(7));
+    assert_eq!(
+        services.roster.instance(instance(7)).unwrap().state,
+        State::Up
+    );
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_others_say_of_an_instance_is_told_here_too() {
+    let store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store);
+    let mut events = services.events.subscribe();
+    let seen = |state, millis| {
+        Record::Seen(Seen {
+            instance: instance(7),
+            last_seen: Timestamp::from_millis(millis),
+            signal: Signal::JvmMetrics,
+            state,
+        })
+    };
+    unread.lock().extend([named(-1, "orders"), running(7, "u")]);
+    for (told, millis) in [
+        (State::Up, 1),
+        (State::Silent, 1),
+        (State::Down, 1),
+        (State::Up, 2),
+    ] {
+        unread.lock().push(seen(told, millis));
+        services.register.catch_up();
+        while services
+            .roster
+            .instance(instance(7))
+            .map(|known| known.state)
+            != Some(told)
+        {
+            events.recv().await.unwrap();
+        }
+    }
+    let known = services.roster.instance(instance(7)).unwrap();
+    assert_eq!(known.last_seen, Timestamp::from_millis(2));
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_told_at_once_and_asked_again() {
+    let store = Contested::with([Turn::Away, Turn::Away]);
+    let (services, writer) = at_work(store);
+    let refused = services.register.application("orders").await;
+    assert!(
+        matches!(refused, Err(Error::StoreUnavailable)),
+        "{refused:?}"
+    );
+    let Status::Degraded(reasons) = services.readiness.status() else {
+        panic!("{:?}", services.readiness.status())
+    };
+    assert!(reasons["storage"].contains("it is away"), "{reasons:?}");
+    let id = loop {
+        match services.register.application("orders").await {
+            Err(Error::StoreUnavailable) => tokio::task::yield_now().await,
+            answer => break answer.unwrap(),
+        }
+    };
+    assert_eq!(id, application(-1));
+    assert_eq!(services.readiness.status(), Status::Ready);
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_contradicts_itself_ends_the_writer() {
+    let store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store);
+    assert_eq!(
+        services.register.application("orders").await.unwrap(),
+        application(-1)
+    );
+    unread.lock().push(named(-1, "stock"));
+    services.register.catch_up();
+    let failure = writer.join().unwrap().unwrap_err();
+    assert!(matches!(failure, Failure::Contradiction(_)), "{failure}");
+}
