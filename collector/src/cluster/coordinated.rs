@@ -3,6 +3,9 @@
 //! The collector says what it wants to be known as; the task makes it so, and tells what it knows. Whatever goes wrong is
 //! told as a reason and tried again, after a pause, for as long as the collector lives.
 
+#[cfg(test)]
+mod tests;
+
 use std::{convert::Infallible, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use rollcall_domain::membership::{Member, State, View};

@@ -5,6 +5,9 @@
 //! [`Client`] of the same [`Session`], which resumes it if the servers have not given it up, reads again what it has to
 //! know, and thereby sets its watches again.
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, time::Duration};
 
 use bytes::{Buf, Bytes, BytesMut};
