@@ -178,6 +178,12 @@ impl Core {
         }
     }
 
+    /// Whether an instance was never heard of itself. It may still be on record: others spoke of it, or the store went away
+    /// between its adoption and its first sign.
+    fn is_unheard(&self, id: InstanceId) -> bool {
+        self.lessor.view(id).is_none()
+    }
+
     /// Takes in what another collector says of an instance.
     fn relay(&self, seen: Seen) {
         let told = LeaseRecord {

@@ -73,7 +73,7 @@ impl Handle {
             None => true,
             Some(known) => known.is_none() && application.is_some(),
         };
-        if tells_something {
+        if tells_something || self.core.is_unheard(instance) {
             self.register.adopt_instance(sign).await?;
         }
         self.core.welcome(instance, signal);

@@ -230,7 +230,7 @@ impl Handle {
                 })
                 .await?;
         }
-        if known.is_none() {
+        if self.core.is_unheard(instance) {
             self.note_first(instance, Signal::Recover).await?;
         }
         self.core.welcome(instance, Signal::Recover);
