@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod application;
+pub mod cluster;
 pub mod conformance;
 pub mod engine;
 pub mod grpc;

@@ -1,0 +1,104 @@
+//! Collectors that share one inventory in etcd.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    PATIENCE,
+    engine::{Etcd, Server},
+    eventually,
+    process::Collector,
+    proxy::Proxy,
+};
+
+/// One of the collectors.
+#[derive(Debug)]
+pub struct Member {
+    /// The process.
+    pub collector: Collector,
+    /// What lies between it and etcd.
+    pub link: Proxy,
+}
+
+/// An etcd and its collectors.
+#[derive(Debug)]
+pub struct Cluster {
+    // Dropped first: without their engine they complain.
+    /// In the order in which they were started.
+    pub members: Vec<Member>,
+    /// What they share.
+    pub etcd: Server<Etcd>,
+}
+
+impl Cluster {
+    /// Starts an etcd and this many collectors, one after the other.
+    ///
+    /// # Panics
+    /// When one of them cannot be started.
+    pub async fn start(members: usize) -> Self {
+        let mut cluster = Self {
+            members: Vec::new(),
+            etcd: Server::start().await,
+        };
+        for _ in 0..members {
+            cluster.join().await;
+        }
+        cluster
+    }
+
+    /// Allows what members log when they cannot reach their engine.
+    pub fn expect_trouble(&mut self) {
+        for member in &mut self.members {
+            for text in ["until the store is back", "the last known members stay"] {
+                member.collector.expect_log(text);
+            }
+        }
+    }
+
+    /// Starts one more collector and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn join(&mut self) {
+        let link = Proxy::to(self.etcd.address()).await;
+        let collector = Collector::options()
+            .env("SW_CLUSTER", "etcd")
+            .env("SW_CLUSTER_ETCD_ENDPOINTS", link.address().to_string())
+            .env("SW_CLUSTER_ETCD_LEASE_TERM", "2s")
+            .env("SW_STORAGE", "etcd")
+            .start()
+            .await;
+        self.members.push(Member { collector, link });
+    }
+
+    /// Waits until every member's inventory has as many entries as every other's.
+    ///
+    /// # Panics
+    /// When they still differ after [`PATIENCE`].
+    pub async fn settle(&self) {
+        eventually(PATIENCE, async || {
+            let mut entries = BTreeSet::new();
+            for member in &self.members {
+                entries.insert(member.entries().await?);
+            }
+            if entries.len() == 1 {
+                Ok(())
+            } else {
+                Err(format!("they differ: {entries:#?}"))
+            }
+        })
+        .await;
+    }
+}
+
+impl Member {
+    /// The lines of its metrics that tell how many entries each dictionary has.
+    async fn entries(&self) -> Result<BTreeSet<String>, String> {
+        let ui = self.collector.listeners().ui;
+        let reply = self.collector.http(ui).get("/metrics").await?;
+        let text = reply.text();
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("rollcall_entries{"));
+        Ok(lines.map(str::to_owned).collect())
+    }
+}

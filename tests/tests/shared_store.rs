@@ -1,0 +1,300 @@
+//! Collectors that share one inventory: what one has given, all answer, whatever happens to the others and to what they share.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use rollcall_tests::{
+    PATIENCE,
+    cluster::{Cluster, Member},
+    eventually,
+    key::{Dictionary, Key},
+    proxy::Link,
+};
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tonic::{Code, Status};
+
+/// An error about what is shared comes at the latest with the deadline of a registration, 1 s, on a busy machine.
+const PROMPT: Duration = Duration::from_secs(3);
+
+/// The first application of all these tests.
+const APPLICATION: i32 = -1;
+
+/// A key of every dictionary.
+fn keys(name: &str) -> [Key; 4] {
+    [
+        Key::Application(name.to_owned()),
+        Key::Instance(APPLICATION, name.to_owned()),
+        Key::Operation(APPLICATION, name.to_owned()),
+        Key::Address(name.to_owned()),
+    ]
+}
+
+/// The ids of a key of every dictionary.
+async fn register(member: &Member, name: &str) -> BTreeMap<Key, i32> {
+    let mut ids = BTreeMap::new();
+    for key in keys(name) {
+        let id = ask(member, &key).await.unwrap();
+        ids.insert(key, id);
+    }
+    ids
+}
+
+async fn ask(member: &Member, key: &Key) -> Result<i32, Status> {
+    let client = member.collector.grpc().await;
+    let id = key.ask(&client).await?;
+    Ok(id.expect("an id or a status"))
+}
+
+#[track_caller]
+fn assert_unavailable(answer: Result<i32, Status>) {
+    let status = answer.expect_err("no id can be durable now");
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert!(!status.message().is_empty());
+}
+
+/// Waits until a member, which takes traffic all the time, says that it is as it should be or what is not.
+async fn readiness(member: &Member, status: &str) {
+    let client = member.collector.http(member.collector.listeners().ui);
+    eventually(PATIENCE, async || {
+        let reply = client.get("/readyz").await?;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let body: Value = reply.json();
+        let is_explained = body["reasons"]
+            .as_object()
+            .is_some_and(|reasons| !reasons.is_empty());
+        if body["status"] == status && is_explained == (status != "ready") {
+            Ok(())
+        } else {
+            Err(reply.text())
+        }
+    })
+    .await;
+}
+
+fn process_ids(cluster: &Cluster) -> Vec<u32> {
+    let members = cluster.members.iter();
+    members.map(|member| member.collector.id()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_member_registered_every_member_answers_from_memory() {
+    let mut cluster = Cluster::start(3).await;
+    let mut ids = BTreeMap::new();
+    for (number, member) in cluster.members.iter().enumerate() {
+        ids.extend(register(member, &format!("name-{number}")).await);
+    }
+    cluster.settle().await;
+    cluster.expect_trouble();
+    cluster.etcd.kill();
+    for member in &cluster.members {
+        for (key, id) in &ids {
+            assert_eq!(ask(member, key).await.unwrap(), *id, "{key}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_all_members_are_asked_for_at_once_gets_one_id() {
+    const KEYS: usize = 40;
+    const CALLERS: usize = 4;
+    let cluster = Cluster::start(3).await;
+    register(&cluster.members[0], "name-0").await;
+    let mut callers = JoinSet::new();
+    for member in cluster.members.iter().cycle().take(3 * CALLERS) {
+        let client = member.collector.grpc().await;
+        callers.spawn(async move {
+            let mut ids = BTreeMap::new();
+            for number in 0..KEYS {
+                for key in keys(&format!("name-{number}")) {
+                    let id = key.ask(&client).await.unwrap();
+                    ids.insert(key, id.expect("an id"));
+                }
+            }
+            ids
+        });
+    }
+    let answers = callers.join_all().await;
+    for others in &answers[1..] {
+        assert_eq!(*others, answers[0]);
+    }
+    for dictionary in Dictionary::ALL {
+        let given = answers[0]
+            .iter()
+            .filter(|(key, _)| key.dictionary() == dictionary);
+        assert_eq!(
+            given.map(|(_, id)| *id).collect::<BTreeSet<_>>(),
+            dictionary.sequence().take(KEYS).collect()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_starts_later_has_everything() {
+    let mut cluster = Cluster::start(1).await;
+    let mut ids = BTreeMap::new();
+    for number in 0..50 {
+        ids.extend(register(&cluster.members[0], &format!("name-{number}")).await);
+    }
+    cluster.join().await;
+    cluster.expect_trouble();
+    cluster.etcd.kill();
+    for (key, id) in ids {
+        assert_eq!(ask(&cluster.members[1], &key).await.unwrap(), id, "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_outlive_their_engine() {
+    let mut cluster = Cluster::start(3).await;
+    let known = register(&cluster.members[0], "known").await;
+    cluster.settle().await;
+    let processes = process_ids(&cluster);
+    cluster.expect_trouble();
+    cluster.etcd.kill();
+    for (number, member) in cluster.members.iter().enumerate() {
+        for (key, id) in &known {
+            assert_eq!(ask(member, key).await.unwrap(), *id, "{key}");
+        }
+        let asked = Instant::now();
+        assert_unavailable(ask(member, &Key::Application(format!("new-{number}"))).await);
+        assert!(asked.elapsed() < PROMPT, "{:?}", asked.elapsed());
+        let jetty = member.collector.http(member.collector.listeners().jetty);
+        let reply = jetty
+            .post("/networkAddress/register", r#"["new:80"]"#)
+            .await
+            .unwrap();
+        assert_eq!(reply.status, 503, "{}", reply.text());
+        readiness(member, "degraded").await;
+    }
+
+    cluster.etcd.restart().await;
+    let mut ids = BTreeSet::new();
+    for (number, member) in cluster.members.iter().enumerate() {
+        let key = Key::Application(format!("new-{number}"));
+        ids.insert(eventually(PATIENCE, async || ask(member, &key).await).await);
+        readiness(member, "ready").await;
+    }
+    assert_eq!(ids, BTreeSet::from([2, -2, 3]));
+    assert_eq!(process_ids(&cluster), processes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_was_cut_off_while_history_was_compacted_catches_up() {
+    let mut cluster = Cluster::start(2).await;
+    cluster.expect_trouble();
+    for (number, link) in [Link::Refusing, Link::Stalled].into_iter().enumerate() {
+        cluster.members[1].link.set(link);
+        let missed = register(&cluster.members[0], &format!("missed-{number}")).await;
+        cluster.etcd.compact().await;
+        cluster.members[1].link.set(Link::Whole);
+        cluster.settle().await;
+        for (key, id) in missed {
+            assert_eq!(ask(&cluster.members[1], &key).await.unwrap(), id, "{key}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_was_paused_gives_no_id_that_others_gave_meanwhile() {
+    let mut cluster = Cluster::start(2).await;
+    cluster.expect_trouble();
+    let (active, paused) = (&cluster.members[0], &cluster.members[1]);
+    let mut ids = register(active, "first").await;
+    cluster.settle().await;
+    let client = paused.collector.grpc().await;
+    paused.collector.signal(Signal::STOP);
+    let asked = || keys("new").into_iter().chain(keys("meanwhile-3"));
+    let mut waiting = JoinSet::new();
+    for key in asked() {
+        let client = client.clone();
+        waiting.spawn(async move { (key.ask(&client).await, key) });
+    }
+    for number in 0..10 {
+        ids.extend(register(active, &format!("meanwhile-{number}")).await);
+    }
+    paused.collector.signal(Signal::CONT);
+    // What waited is the first thing it does. It may find that it has lost its engine.
+    let answers = waiting.join_all().await.into_iter();
+    let early = answers.filter_map(|(answer, key)| Some((key, answer.ok()??)));
+    let mut answers = early.collect::<Vec<_>>();
+    for key in asked() {
+        let id = eventually(PATIENCE, async || ask(paused, &key).await).await;
+        answers.push((key, id));
+    }
+    for (key, id) in answers {
+        let given = *ids.entry(key.clone()).or_insert(id);
+        assert_eq!(given, id, "{key}");
+    }
+    for dictionary in Dictionary::ALL {
+        let given = ids.iter().filter(|(key, _)| key.dictionary() == dictionary);
+        assert_eq!(
+            given.map(|(_, id)| *id).collect::<BTreeSet<_>>(),
+            dictionary.sequence().take(12).collect(),
+            "{dictionary:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_one_member_adopted_is_given_by_none() {
+    const HELD: (i32, i32) = (2, 3);
+    let cluster = Cluster::start(3).await;
+    let adopting = cluster.members[0].collector.grpc().await;
+    adopting.recover(HELD.0, HELD.1).await.unwrap();
+    let mut given = BTreeSet::new();
+    for number in 0..4 {
+        for (at, member) in cluster.members.iter().enumerate() {
+            for (key, id) in register(member, &format!("name-{at}-{number}")).await {
+                given.insert((key.dictionary(), id));
+            }
+        }
+    }
+    assert!(
+        !given.contains(&(Dictionary::Applications, HELD.0)),
+        "{given:?}"
+    );
+    assert!(
+        !given.contains(&(Dictionary::Instances, HELD.1)),
+        "{given:?}"
+    );
+    cluster.settle().await;
+    for member in &cluster.members {
+        let instance = member.collector.query().instance(HELD.1).await.unwrap();
+        assert_eq!(
+            (instance.adopted, instance.application_id),
+            (true, Some(HELD.0))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_tells_one_member_of_its_process_every_member_shows() {
+    let cluster = Cluster::start(3).await;
+    let ids = register(&cluster.members[0], "orders").await;
+    let id = ids[&Key::Instance(APPLICATION, "orders".to_owned())];
+    let told = cluster.members[0]
+        .collector
+        .query()
+        .instance(id)
+        .await
+        .unwrap();
+    assert!(!told.properties.is_empty());
+    for member in &cluster.members {
+        eventually(PATIENCE, async || {
+            match member.collector.query().instance(id).await {
+                Ok(seen)
+                    if (&seen.properties, &seen.registered_at)
+                        == (&told.properties, &told.registered_at) =>
+                {
+                    Ok(())
+                }
+                other => Err(other),
+            }
+        })
+        .await;
+    }
+}
