@@ -45,6 +45,7 @@ struct Inner {
     commit_seconds: Histogram,
     commit_rows: Histogram,
     commits_behind: Counter,
+    inventory_diverged: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -146,6 +147,7 @@ impl Metrics {
             commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 17)),
             commit_rows: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commits_behind: Counter::default(),
+            inventory_diverged: Gauge::default(),
         };
         inner.register();
         Self {
@@ -196,6 +198,10 @@ impl Metrics {
         self.inner
             .denied
             .get_or_create_owned(&ProtocolLabel { protocol })
+    }
+
+    pub(crate) fn compared(&self, agrees: bool) {
+        self.inner.inventory_diverged.set(i64::from(!agrees));
     }
 
     pub(crate) fn was_behind(&self) {
@@ -339,6 +345,11 @@ impl Inner {
             "commits_behind",
             "Batches that were made anew, because another collector was first",
             self.commits_behind.clone(),
+        );
+        registry.register(
+            "inventory_diverged",
+            "1 while the inventory is not what another collector says that it should be",
+            self.inventory_diverged.clone(),
         );
     }
 

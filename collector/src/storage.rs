@@ -68,6 +68,8 @@ impl Seen {
 pub struct Batch<'a> {
     pub rows: &'a [Row],
     pub seen: &'a [Seen],
+    /// Of the inventory with these rows, for a store whose other writers compare theirs.
+    pub digest: Option<u64>,
 }
 
 /// One thing that a store gives back.
@@ -75,6 +77,8 @@ pub struct Batch<'a> {
 pub enum Record {
     Row(Row),
     Seen(Seen),
+    /// The digest of the inventory of whoever wrote the rows before it, with all rows up to here.
+    Digest(u64),
 }
 
 /// How many records a store holds, of every kind.
@@ -117,6 +121,11 @@ pub enum Commit {
 
 /// A durable store of the inventory, owned by the one thread that writes.
 pub trait Storage: std::fmt::Debug + Send + 'static {
+    /// Whether other collectors write to it, too.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// How many records [`Storage::load`] is going to give, or somewhat more, so that there is room for them. Reads few of
     /// them.
     ///

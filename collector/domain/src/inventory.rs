@@ -11,6 +11,7 @@
 //! * An id that an agent brought along (adopted) is never assigned to anybody else.
 
 mod allocator;
+mod digest;
 mod draft;
 mod entry;
 mod listing;
@@ -178,6 +179,19 @@ impl Inventory {
             Dictionary::Addresses => (self.addresses.keyed(), self.addresses.adopted()),
         };
         Count { keyed, adopted }
+    }
+
+    /// A number that says what it holds: inventories with the same rows have the same, however they came by them. Others have
+    /// others, as good as certainly.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let digests = [
+            self.applications.digest(),
+            self.instances.digest(),
+            self.operations.digest(),
+            self.addresses.digest(),
+        ];
+        digests.into_iter().fold(0, u64::wrapping_add)
     }
 
     /// Makes rows visible in their order: what a row refers to has to come before it.

@@ -1,4 +1,4 @@
-//! What happened to instances, as it happens, with the evidence.
+//! What happened to instances and among collectors, as it happens, with the evidence.
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
@@ -8,9 +8,23 @@ use tokio::sync::broadcast;
 
 use super::Core;
 
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// To an instance.
+    Instance(InstanceEvent),
+    /// Between collectors: this one's inventory came to differ from what another one says that it should be, or came to
+    /// agree again.
+    Agreement {
+        /// When this collector noticed.
+        at: Timestamp,
+        agrees: bool,
+    },
+}
+
 /// One thing that happened to an instance.
 #[derive(Clone, Debug)]
-pub struct Event {
+pub struct InstanceEvent {
     /// When the collector saw or decided it.
     pub at: Timestamp,
     pub instance: InstanceId,
@@ -80,7 +94,7 @@ impl Feed {
             adopted,
             "new instance",
         );
-        self.publish(Event {
+        self.publish(Event::Instance(InstanceEvent {
             at: core.clock.wall(),
             instance: id,
             application,
@@ -89,7 +103,7 @@ impl Feed {
             } else {
                 Kind::Registered
             },
-        });
+        }));
     }
 
     /// Tells of a change of state, with the evidence.
@@ -116,7 +130,7 @@ impl Feed {
             quiet_for = ?at.since(last_seen),
             "instance changed state",
         );
-        self.publish(Event {
+        self.publish(Event::Instance(InstanceEvent {
             at: core.clock.wall_at(at),
             instance,
             application,
@@ -126,7 +140,13 @@ impl Feed {
                 last_seen: core.clock.wall_at(last_seen),
                 signal,
             },
-        });
+        }));
+    }
+
+    /// Tells whether this collector's inventory is what another one says that it should be.
+    pub(super) fn compared(&self, core: &Core, agrees: bool) {
+        let at = core.clock.wall();
+        self.publish(Event::Agreement { at, agrees });
     }
 
     fn publish(&self, event: Event) {

@@ -22,6 +22,7 @@ use crate::{
 mod adopt;
 mod batch;
 mod error;
+mod follow;
 mod job;
 mod named;
 mod writer;
@@ -31,6 +32,7 @@ pub use error::{Error, KeyFault};
 pub use named::{InstanceName, SERVICE};
 pub use writer::{Failure, Writer};
 
+use follow::Agreement;
 use job::Queue;
 
 /// Limits of registration.
@@ -84,6 +86,7 @@ pub(super) fn build(
         readiness,
         metrics,
         away: None,
+        agreement: Agreement::default(),
     };
     let handle = Handle {
         core,

@@ -14,6 +14,7 @@ use rollcall_domain::{
     liveness::{Signal, State},
 };
 use tokio::{
+    sync::broadcast,
     task::JoinSet,
     time::{advance, sleep},
 };
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Services,
-    events::Kind,
+    events::{Event, InstanceEvent, Kind},
     heartbeat::Sign,
     register::{Error, Failure, Held, Recovery, Writer},
     testing::{DEADLINE, Fixture, MAX_KEY_BYTES, QUEUE_CAPACITY, STALL, TERMS, TICK, parts},
@@ -97,6 +98,14 @@ fn sign(raw: i32, signal: Signal) -> Sign {
 /// Lets a writer work on a thread of its own.
 fn start(writer: Writer) -> JoinHandle<Result<(), Failure>> {
     thread::spawn(move || writer.run())
+}
+
+/// The next thing that happens to an instance.
+async fn happened(events: &mut broadcast::Receiver<Event>) -> InstanceEvent {
+    match events.recv().await.unwrap() {
+        Event::Instance(event) => event,
+        event @ Event::Agreement { .. } => panic!("{event:?}"),
+    }
 }
 
 /// Polls once.
@@ -271,7 +280,7 @@ async fn a_sign_of_an_unknown_instance_adopts_it_and_a_later_one_tells_its_appli
         (status.state, status.instance.application),
         (State::Up, None)
     );
-    assert_eq!(events.recv().await.unwrap().kind, Kind::Adopted);
+    assert_eq!(happened(&mut events).await.kind, Kind::Adopted);
     let telling = Sign {
         application: Some(application(-1)),
         ..sign(1, Signal::TraceSegment)
@@ -351,7 +360,7 @@ async fn who_is_quiet_falls_silent_then_down_and_comes_back_with_a_sign() {
     let mut tasks = JoinSet::new();
     tasks.spawn(workers.sweeper.run(stop.clone()));
     for (from, to) in [(State::Up, State::Silent), (State::Silent, State::Down)] {
-        let event = events.recv().await.unwrap();
+        let event = happened(&mut events).await;
         let Kind::Changed {
             from: was,
             to: is,
@@ -368,7 +377,7 @@ async fn who_is_quiet_falls_silent_then_down_and_comes_back_with_a_sign() {
         .renew(sign(id.get(), Signal::JvmMetrics))
         .await
         .unwrap();
-    let event = events.recv().await.unwrap();
+    let event = happened(&mut events).await;
     assert!(matches!(
         event.kind,
         Kind::Changed {

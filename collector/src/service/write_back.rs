@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Core,
-    events::{Event, Kind},
+    events::{Event, InstanceEvent, Kind},
     register,
 };
 use crate::storage::Seen;
@@ -141,7 +141,14 @@ async fn gather(changes: &mut Option<Receiver<Event>>) -> BTreeSet<InstanceId> {
 }
 
 fn change(event: &Event) -> Option<InstanceId> {
-    matches!(event.kind, Kind::Changed { .. }).then_some(event.instance)
+    match event {
+        Event::Instance(InstanceEvent {
+            instance,
+            kind: Kind::Changed { .. },
+            ..
+        }) => Some(*instance),
+        Event::Instance(_) | Event::Agreement { .. } => None,
+    }
 }
 
 fn warn(written: Result<(), register::Error>) {

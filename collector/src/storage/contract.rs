@@ -55,9 +55,10 @@ pub(super) fn contents(storage: &mut impl Storage) -> Contents {
     let mut given = [0; 5];
     storage
         .load(&mut |record| {
-            let (kind, id) = key(&record);
-            given[usize::from(kind)] += 1;
-            contents.insert((kind, id), record);
+            if let Some((kind, id)) = key(&record) {
+                given[usize::from(kind)] += 1;
+                contents.insert((kind, id), record);
+            }
         })
         .unwrap();
     let room = [
@@ -77,17 +78,18 @@ pub(super) fn contents(storage: &mut impl Storage) -> Contents {
 pub(super) fn apply(contents: &mut Contents, rows: &[Row], seen: &[Seen]) {
     let rows = rows.iter().cloned().map(Record::Row);
     let records = rows.chain(seen.iter().copied().map(Record::Seen));
-    contents.extend(records.map(|record| (key(&record), record)));
+    contents.extend(records.filter_map(|record| Some((key(&record)?, record))));
 }
 
-fn key(record: &Record) -> (u8, i32) {
-    match record {
+fn key(record: &Record) -> Option<(u8, i32)> {
+    Some(match record {
         Record::Row(Row::Application(row)) => (0, row.id.get()),
         Record::Row(Row::Instance(row)) => (1, row.id.get()),
         Record::Row(Row::Operation(row)) => (2, row.id.get()),
         Record::Row(Row::Address(row)) => (3, row.id.get()),
         Record::Seen(seen) => (4, seen.instance.get()),
-    }
+        Record::Digest(_) => return None,
+    })
 }
 
 /// Opens the store as a collector does, which reads it before it writes.
@@ -99,7 +101,13 @@ fn begin<P: Provider>(provider: &P) -> P::Storage {
 
 fn commit(storage: &mut impl Storage, rows: &[Row], seen: &[Seen]) {
     assert_eq!(
-        storage.commit(Batch { rows, seen }).unwrap(),
+        storage
+            .commit(Batch {
+                rows,
+                seen,
+                digest: None,
+            })
+            .unwrap(),
         Commit::Durable
     );
 }

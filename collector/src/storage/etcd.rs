@@ -31,7 +31,7 @@
 //!
 //! | Message | Fields |
 //! |---|---|
-//! | batch | 1 to 4 `repeated` row of `application`, `instance`, `operation`, `address`; 5 to 8 `int64` how many rows of each kind the log has up to here |
+//! | batch | 1 to 4 `repeated` row of `application`, `instance`, `operation`, `address`; 5 to 8 `int64` how many rows of each kind the log has up to here; 9 `bytes` the digest of the inventory up to here, little-endian |
 //! | row | 1 `sint32` id; 2 `bytes` as in [`embedded`](super::embedded) |
 //! | chunk | 1 `repeated` row, as in the table `seen` there |
 //!
@@ -88,6 +88,10 @@ pub fn open(client: Client, runtime: Handle) -> Result<Opened, Error> {
 }
 
 impl Storage for Etcd {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn counts(&mut self) -> Result<Counts, Error> {
         let seen = self.chunks.count(&self.remote)?;
         let counts = self.log.counts(&self.remote)?;
@@ -148,7 +152,7 @@ impl Etcd {
     }
 
     fn write(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
-        match self.log.append(&self.remote, batch.rows)? {
+        match self.log.append(&self.remote, &batch)? {
             Commit::Durable => self.chunks.merge(&self.remote, batch.seen),
             Commit::Behind => Ok(Commit::Behind),
         }

@@ -111,6 +111,12 @@ impl<'a, E: Entry> Draft<'a, E> {
         }
     }
 
+    /// What a proposed entry changes the digest of the dictionary by.
+    pub(super) fn change(&self, entry: &E) -> u64 {
+        let before = self.table.read(entry.id(), E::digest);
+        entry.digest().wrapping_sub(before.unwrap_or(0))
+    }
+
     /// How far the dictionary has come if the proposal is confirmed.
     pub(super) const fn progress(&self) -> Progress {
         self.progress

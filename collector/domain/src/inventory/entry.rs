@@ -3,7 +3,8 @@
 use std::{fmt, hash::Hash, sync::Arc};
 
 use super::{
-    Address, Application, Instance, InstanceKey, Operation, OperationKey, Row, sequence::Sequence,
+    Address, Application, Instance, InstanceKey, Operation, OperationKey, Row, digest,
+    sequence::Sequence,
 };
 use crate::{AddressId, ApplicationId, InstanceId, OperationId};
 
@@ -49,6 +50,8 @@ pub(super) trait Entry: Clone + Into<Row> {
     const RESERVED: Option<i32>;
 
     fn id(&self) -> Self::Id;
+    /// What it adds to the digest of an inventory.
+    fn digest(&self) -> u64;
     /// What it can be found by; `None` for reserved and adopted entries.
     fn key(&self) -> Option<Self::Key>;
     /// It came with an id that the sequence had not assigned.
@@ -76,6 +79,10 @@ impl Entry for Application {
         self.id
     }
 
+    fn digest(&self) -> u64 {
+        digest::application(self)
+    }
+
     fn key(&self) -> Option<Arc<str>> {
         self.code.clone()
     }
@@ -99,6 +106,10 @@ impl Entry for Instance {
 
     fn id(&self) -> InstanceId {
         self.id
+    }
+
+    fn digest(&self) -> u64 {
+        digest::instance(self)
     }
 
     fn key(&self) -> Option<InstanceKey> {
@@ -141,6 +152,10 @@ impl Entry for Operation {
         self.id
     }
 
+    fn digest(&self) -> u64 {
+        digest::operation(self)
+    }
+
     fn key(&self) -> Option<OperationKey> {
         self.key.clone()
     }
@@ -164,6 +179,10 @@ impl Entry for Address {
 
     fn id(&self) -> AddressId {
         self.id
+    }
+
+    fn digest(&self) -> u64 {
+        digest::address(self)
     }
 
     fn key(&self) -> Option<Arc<str>> {

@@ -27,6 +27,11 @@ impl Properties {
             .map(|(_, value)| value)
     }
 
+    /// The same for the same pairs in the same order, and for no others.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Whether nothing was told.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -260,6 +260,19 @@ impl<'a> Proposal<'a> {
         &self.rows
     }
 
+    /// The digest of the inventory once the proposal is confirmed.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let change = |row: &Row| match row {
+            Row::Application(row) => self.applications.change(row),
+            Row::Instance(row) => self.instances.change(row),
+            Row::Operation(row) => self.operations.change(row),
+            Row::Address(row) => self.addresses.change(row),
+        };
+        let changes = self.rows.iter().map(change);
+        changes.fold(self.inventory.digest(), u64::wrapping_add)
+    }
+
     /// Makes everything proposed visible to the readers of the inventory.
     pub fn confirm(self) {
         *self.books = Books {

@@ -2,7 +2,7 @@
 
 use std::{
     hash::Hash,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use papaya::{Equivalent, HashMap};
@@ -16,6 +16,8 @@ pub(super) struct Table<E: Entry> {
     by_key: HashMap<E::Key, E::Id>,
     keyed: AtomicUsize,
     adopted: AtomicUsize,
+    /// The sum of the digests of all entries.
+    digest: AtomicU64,
 }
 
 /// Whether anybody reads a table while entries are taken in.
@@ -40,6 +42,7 @@ impl<E: Entry> Table<E> {
             by_key: HashMap::new(),
             keyed: AtomicUsize::new(0),
             adopted: AtomicUsize::new(0),
+            digest: AtomicU64::new(0),
         }
     }
 
@@ -61,7 +64,10 @@ impl<E: Entry> Table<E> {
     /// an id that names nothing.
     pub(super) fn put(&self, entry: E) {
         let (id, key, adopted) = (entry.id(), entry.key(), entry.is_adopted());
-        let new = self.by_id.pin().insert(id, entry).is_none();
+        let digest = entry.digest();
+        let before = self.by_id.pin().insert(id, entry).map(E::digest);
+        self.count_in(digest, before);
+        let new = before.is_none();
         if let Some(key) = key
             && new
         {
@@ -84,8 +90,10 @@ impl<E: Entry> Table<E> {
             Some(Err(_)) | None => None,
         };
         let by_id = self.by_id.pin();
+        let digest = entry.digest();
         match by_id.try_insert(id, entry) {
             Ok(_) => {
+                self.count_in(digest, None);
                 self.keyed
                     .fetch_add(usize::from(key.is_some()), Ordering::Relaxed);
                 self.adopted
@@ -93,7 +101,9 @@ impl<E: Entry> Table<E> {
                 Ok(None)
             }
             Err(known) if known.current.may_become(&known.not_inserted) => {
-                Ok(by_id.insert(id, known.not_inserted).cloned())
+                let before = by_id.insert(id, known.not_inserted);
+                self.count_in(digest, before.map(E::digest));
+                Ok(before.cloned())
             }
             Err(_) => {
                 claimed.map(|key| by_key.remove(key));
@@ -118,6 +128,17 @@ impl<E: Entry> Table<E> {
         }
         self.put(entry);
         Ok(known)
+    }
+
+    /// The sum of the digests of all entries.
+    pub(super) fn digest(&self) -> u64 {
+        self.digest.load(Ordering::Relaxed)
+    }
+
+    /// Notes the digest of an entry, and of the state of it that it replaces.
+    fn count_in(&self, digest: u64, before: Option<u64>) {
+        let change = digest.wrapping_sub(before.unwrap_or(0));
+        self.digest.fetch_add(change, Ordering::Relaxed);
     }
 
     /// Makes room, so that loading many entries does not grow the maps again and again.

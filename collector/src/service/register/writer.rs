@@ -8,12 +8,13 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     Error,
+    follow::Agreement,
     job::{self, Job, Message},
 };
 use crate::{
     metrics::Metrics,
     service::{Core, readiness::Readiness},
-    storage::{self, Batch, Commit, Record, Seen, Storage},
+    storage::{self, Batch, Commit, Seen, Storage},
 };
 
 /// Owns the allocator and the storage. Whatever arrives while one batch is being committed goes into the next one.
@@ -30,6 +31,7 @@ pub struct Writer {
     pub(super) readiness: Readiness,
     pub(super) metrics: Metrics,
     pub(super) away: Option<Away>,
+    pub(super) agreement: Agreement,
 }
 
 /// Since when the store cannot be asked, as it were.
@@ -114,7 +116,9 @@ impl Writer {
         loop {
             if mem::take(&mut waiting.catch_up) || self.away.is_some() {
                 self.catch_up()?;
+                self.repair()?;
             }
+            let tells_digest = self.tells_digest();
             let mut proposal = self.allocator.propose(self.core.clock.wall());
             waiting.proposed = 0;
             waiting.propose(&mut proposal);
@@ -130,6 +134,7 @@ impl Writer {
                 let batch = Batch {
                     rows: proposal.rows(),
                     seen: &waiting.seen,
+                    digest: tells_digest.then(|| proposal.digest()),
                 };
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
                 if committed? == Commit::Behind {
@@ -145,28 +150,6 @@ impl Writer {
             waiting.settle();
             return Ok(());
         }
-    }
-
-    /// Takes in what other collectors have made durable.
-    fn catch_up(&mut self) -> Result<(), Failure> {
-        let Self {
-            allocator,
-            storage,
-            core,
-            ..
-        } = self;
-        let mut contradiction = None;
-        storage.catch_up(&mut |record| match record {
-            Record::Row(row) => {
-                let registered = Seen::registered(&row);
-                if let Err(error) = allocator.follow(row) {
-                    contradiction.get_or_insert(error);
-                }
-                registered.into_iter().for_each(|seen| core.relay(seen));
-            }
-            Record::Seen(seen) => core.relay(seen),
-        })?;
-        contradiction.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Whether the store is away and not to be tried yet.

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use parking_lot::Mutex;
 use rollcall_domain::{
     Timestamp,
-    inventory::{Application, Instance, Row},
+    inventory::{Allocator, Application, Instance, Limits, Row},
 };
 
 use super::*;
@@ -29,6 +29,8 @@ struct Contested {
     inner: Memory,
     turns: Arc<Mutex<VecDeque<Turn>>>,
     unread: Arc<Mutex<Vec<Record>>>,
+    /// Of all that is stored.
+    digest: Arc<Mutex<Option<u64>>>,
 }
 
 impl Contested {
@@ -47,7 +49,10 @@ impl Storage for Contested {
     }
 
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), storage::Error> {
-        self.inner.load(sink)
+        self.inner.load(sink)?;
+        let digest = *self.digest.lock();
+        digest.into_iter().map(Record::Digest).for_each(sink);
+        Ok(())
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, storage::Error> {
@@ -121,7 +126,7 @@ async fn what_others_registered_is_answered_and_listed_and_told() {
     let mut events = services.events.subscribe();
     unread.lock().extend([named(-1, "orders"), running(7, "u")]);
     services.register.catch_up();
-    let event = events.recv().await.unwrap();
+    let event = happened(&mut events).await;
     assert_eq!(
         (event.instance, event.kind),
         (instance(7), Kind::Registered)
@@ -216,4 +221,63 @@ async fn a_store_that_contradicts_itself_ends_the_writer() {
     services.register.catch_up();
     let failure = writer.join().unwrap().unwrap_err();
     assert!(matches!(failure, Failure::Contradiction(_)), "{failure}");
+}
+
+#[tokio::test]
+async fn an_inventory_that_differs_is_told_and_the_store_is_read_anew() {
+    let mut store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store.clone());
+    let mut events = services.events.subscribe();
+    let mut agreement = async || loop {
+        if let Event::Agreement { agrees, .. } = events.recv().await.unwrap() {
+            break agrees;
+        }
+    };
+    let whole = [named(-1, "orders"), named(2, "stock")];
+    let digest = {
+        let mut model = Allocator::new(Limits {
+            assigned: 10,
+            adopted: 10,
+        });
+        for record in whole.clone() {
+            if let Record::Row(row) = record {
+                model.restore(row).unwrap();
+            }
+        }
+        model.inventory().digest()
+    };
+    let rows: Vec<Row> = whole.clone().into_iter().filter_map(row).collect();
+    let batch = Batch {
+        rows: &rows,
+        seen: &[],
+        digest: None,
+    };
+    assert_eq!(store.commit(batch).unwrap(), Commit::Durable);
+    store.digest.lock().replace(digest);
+    // One row is lost on its way here.
+    unread
+        .lock()
+        .extend([named(-1, "orders"), Record::Digest(digest)]);
+    services.register.catch_up();
+    assert!(!agreement().await);
+    assert!(agreement().await, "the whole store has both");
+    assert!(
+        services
+            .exposition()
+            .contains("rollcall_inventory_diverged 0")
+    );
+    assert_eq!(
+        services.register.application("stock").await.unwrap(),
+        application(2)
+    );
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+fn row(record: Record) -> Option<Row> {
+    match record {
+        Record::Row(row) => Some(row),
+        Record::Seen(_) | Record::Digest(_) => None,
+    }
 }

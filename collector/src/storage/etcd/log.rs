@@ -7,7 +7,9 @@ use rollcall_proto::etcd::{
     range_request::{SortOrder, SortTarget},
 };
 
-use super::{Commit, Counts, Error, Record, Remote, corrupt, end_of, equal, is_absent, put, value};
+use super::{
+    Batch, Commit, Counts, Error, Record, Remote, corrupt, end_of, equal, is_absent, put, value,
+};
 use crate::{
     protobuf::{self, Fields, Value},
     storage::format::Invalid,
@@ -119,11 +121,11 @@ impl Log {
     }
 
     /// Appends rows on top of all that was read.
-    pub(super) fn append(&mut self, remote: &Remote, rows: &[Row]) -> Result<Commit, Error> {
+    pub(super) fn append(&mut self, remote: &Remote, batch: &Batch<'_>) -> Result<Commit, Error> {
         let (mut last, mut totals) = (self.last, self.totals);
         // Until it is known how this ends.
-        self.is_behind |= !rows.is_empty();
-        let mut rows = rows.iter().peekable();
+        self.is_behind |= !batch.rows.is_empty();
+        let mut rows = batch.rows.iter().peekable();
         while rows.peek().is_some() {
             let mut message = Vec::new();
             while message.len() < ENTRY_BYTES
@@ -132,6 +134,10 @@ impl Log {
                 put_row(&mut message, row, &mut totals);
             }
             put_totals(&mut message, &totals);
+            // It is that of the whole batch.
+            if let (None, Some(digest)) = (rows.peek(), batch.digest) {
+                protobuf::put_bytes(&mut message, 9, &digest.to_le_bytes());
+            }
             let index = last.map_or(1, Place::next);
             let key = self.key(index);
             let on_top = last.map(|last| {
@@ -203,6 +209,7 @@ fn put_totals(message: &mut Vec<u8>, totals: &Counts) {
 
 fn rows(message: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Counts, Invalid> {
     let mut totals = Counts::default();
+    let mut digest = None;
     let mut row = |row| sink(Record::Row(row));
     for field in Fields::of(message) {
         match field? {
@@ -214,9 +221,13 @@ fn rows(message: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Counts, Invalid>
             (6, Value::Varint(total)) => totals.instances = count(total),
             (7, Value::Varint(total)) => totals.operations = count(total),
             (8, Value::Varint(total)) => totals.addresses = count(total),
+            (9, Value::Bytes(bytes)) => digest = bytes.try_into().ok().map(u64::from_le_bytes),
             _ => {}
         }
     }
+    digest
+        .into_iter()
+        .for_each(|digest| sink(Record::Digest(digest)));
     Ok(totals)
 }
 

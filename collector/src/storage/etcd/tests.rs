@@ -31,13 +31,20 @@ fn two(server: &Server) -> [Etcd; 2] {
 }
 
 fn commit(storage: &mut Etcd, rows: &[Row]) -> Commit {
-    storage.commit(Batch { rows, seen: &[] }).unwrap()
+    storage
+        .commit(Batch {
+            rows,
+            seen: &[],
+            digest: None,
+        })
+        .unwrap()
 }
 
 fn note(storage: &mut Etcd, seen: Seen) {
     let batch = Batch {
         rows: &[],
         seen: &[seen],
+        digest: None,
     };
     assert_eq!(storage.commit(batch).unwrap(), Commit::Durable);
 }
@@ -167,6 +174,7 @@ fn an_etcd_that_is_away_is_told_and_what_was_asked_is_found_out_later() {
     let batch = Batch {
         rows: &rows,
         seen: &[],
+        digest: None,
     };
     let error = one.commit(batch).unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");

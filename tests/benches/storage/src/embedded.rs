@@ -20,6 +20,7 @@ impl Engine for Embedded {
         let batch = Batch {
             rows: &rows,
             seen: &[],
+            digest: None,
         };
         Ok(self.commit(batch).map(drop)?)
     }
@@ -29,6 +30,7 @@ impl Engine for Embedded {
         let batch = Batch {
             rows: &[],
             seen: &seen,
+            digest: None,
         };
         Ok(self.commit(batch).map(drop)?)
     }

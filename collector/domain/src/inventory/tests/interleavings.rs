@@ -260,7 +260,9 @@ proptest! {
             let mut proposal = owners[who].propose(AT);
             let answers = steps.iter().filter_map(|step| apply(&mut proposal, step)).collect();
             let rows = proposal.rows().to_vec();
+            let digest = proposal.digest();
             proposal.confirm();
+            prop_assert_eq!(owners[who].inventory().digest(), digest);
             for (other, owner) in owners.iter_mut().enumerate() {
                 if other != who {
                     rows.iter().for_each(|row| owner.follow(row.clone()).unwrap());
@@ -273,6 +275,7 @@ proptest! {
         for owner in &owners {
             world.is_held_by(&owner.inventory());
             prop_assert_eq!(listed(owner), listed(&owners[0]));
+            prop_assert_eq!(owner.inventory().digest(), world.restart(0).inventory().digest());
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Face, view};
 use crate::{
     api::http::refusal::Refusal,
-    service::events::{Event, Kind},
+    service::events::{Event, InstanceEvent, Kind},
 };
 
 /// A comment after this long without an event, so that proxies keep the connection and dead ones are noticed.
@@ -43,6 +43,12 @@ struct Changed {
     last_signal: &'static str,
 }
 
+/// The `data` of a `diverged` or `agreed` event.
+#[derive(Debug, Serialize)]
+struct Compared {
+    at: String,
+}
+
 /// The `data` of a `lagged` event.
 #[derive(Debug, Serialize)]
 struct Lagged {
@@ -55,7 +61,8 @@ struct Subscription {
     _permit: OwnedSemaphorePermit,
 }
 
-/// `GET /api/events`: `registered`, `adopted` and `changed` from now on, and `lagged` with the count of those that a slow
+/// `GET /api/events`: `registered`, `adopted` and `changed` from now on, `diverged` and `agreed` when this collector's
+/// inventory comes to differ from the others' and to agree with it again, and `lagged` with the count of those that a slow
 /// reader missed. The feed keeps nothing: an `id` tells events apart, and cannot be resumed from.
 pub(super) async fn stream(
     State(face): State<Arc<Face>>,
@@ -96,6 +103,20 @@ impl Subscription {
 }
 
 fn encode(event: &Event) -> Result<sse::Event, axum::Error> {
+    match event {
+        Event::Instance(event) => instance(event),
+        Event::Agreement { at, agrees } => {
+            let name = if *agrees { "agreed" } else { "diverged" };
+            let data = Compared {
+                at: view::time(*at),
+            };
+            let id = format!("{}-{name}", at.millis());
+            sse::Event::default().id(id).event(name).json_data(data)
+        }
+    }
+}
+
+fn instance(event: &InstanceEvent) -> Result<sse::Event, axum::Error> {
     let (name, changed) = match event.kind {
         Kind::Registered => ("registered", None),
         Kind::Adopted => ("adopted", None),

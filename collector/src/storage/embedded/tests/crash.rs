@@ -45,7 +45,11 @@ fn run(image: Vec<u8>, fault: Fault) -> Run {
             let mut next = states[round].clone();
             apply(&mut next, rows, seen);
             states.push(next);
-            let batch = Batch { rows, seen };
+            let batch = Batch {
+                rows,
+                seen,
+                digest: None,
+            };
             if storage.commit(batch).is_err() {
                 let refused = storage.commit(batch);
                 assert!(
@@ -118,6 +122,7 @@ fn a_full_disk_is_told_as_such() {
     let batch = Batch {
         rows: &rows,
         seen: &[],
+        digest: None,
     };
     let error = (0..100).find_map(|_| storage.commit(batch).err());
     assert!(matches!(error, Some(Error::Full { .. })), "{error:?}");

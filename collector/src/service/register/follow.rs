@@ -1,0 +1,134 @@
+//! How the writer follows other collectors, and finds out whether it still agrees with them.
+//!
+//! Whoever writes to a shared store says with each batch what its inventory holds then, as a digest. Whoever takes the batch in
+//! compares. Two inventories can differ only by a mistake (of the code, of the memory), or because one release of Rollcall
+//! knows more of a row than the other; so a difference is told, the store is read anew, and nobody is stopped.
+
+use std::time::Duration;
+
+use rollcall_domain::inventory::{self, Allocator};
+use tokio::time::Instant;
+
+use super::writer::{Failure, Writer};
+use crate::{
+    service::Core,
+    storage::{self, Record, Seen},
+};
+
+/// Whether this inventory is what others say that it should be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Agreement {
+    #[default]
+    Agreed,
+    /// It is not.
+    Diverged {
+        /// When the store was last read anew because of it.
+        read_anew: Option<Instant>,
+    },
+}
+
+/// Between two attempts to agree by reading the whole store.
+const REPAIRS: Duration = Duration::from_secs(600);
+
+/// What comes from others on its way into the inventory and the leases.
+struct Intake<'a> {
+    allocator: &'a mut Allocator,
+    core: &'a Core,
+    contradiction: Option<inventory::restore::Error>,
+    /// What the inventory should be once all of it is taken in.
+    digest: Option<u64>,
+}
+
+impl Intake<'_> {
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Row(row) => {
+                let registered = Seen::registered(&row);
+                match self.allocator.follow(row) {
+                    // A lease follows what it is for.
+                    Ok(()) => registered
+                        .into_iter()
+                        .for_each(|seen| self.core.relay(seen)),
+                    Err(error) => self.contradiction = self.contradiction.or(Some(error)),
+                }
+            }
+            Record::Seen(seen) => self.core.relay(seen),
+            Record::Digest(digest) => self.digest = Some(digest),
+        }
+    }
+}
+
+impl Writer {
+    /// Takes in what other collectors have made durable.
+    pub(super) fn catch_up(&mut self) -> Result<(), Failure> {
+        self.take_in(|storage, sink| storage.catch_up(sink))
+    }
+
+    /// Reads the store anew, if what was taken in is not what the others have, and it was not done just now.
+    pub(super) fn repair(&mut self) -> Result<(), Failure> {
+        let Agreement::Diverged { read_anew } = self.agreement else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        if read_anew.is_some_and(|last| now < last + REPAIRS) {
+            return Ok(());
+        }
+        self.agreement = Agreement::Diverged {
+            read_anew: Some(now),
+        };
+        self.take_in(|storage, sink| storage.load(sink))
+    }
+
+    fn take_in(
+        &mut self,
+        read: impl FnOnce(
+            &mut dyn storage::Storage,
+            &mut dyn FnMut(Record),
+        ) -> Result<(), storage::Error>,
+    ) -> Result<(), Failure> {
+        let mut intake = Intake {
+            allocator: &mut self.allocator,
+            core: &self.core,
+            contradiction: None,
+            digest: None,
+        };
+        let read = read(&mut *self.storage, &mut |record| intake.take(record));
+        let Intake {
+            contradiction,
+            digest,
+            ..
+        } = intake;
+        if let Some(contradiction) = contradiction {
+            return Err(contradiction.into());
+        }
+        read?;
+        if let Some(digest) = digest {
+            self.compare(digest);
+        }
+        Ok(())
+    }
+
+    /// Whether the others are told what this inventory holds: not while it may be the one that is wrong.
+    pub(super) fn tells_digest(&self) -> bool {
+        self.storage.is_shared() && matches!(self.agreement, Agreement::Agreed)
+    }
+
+    fn compare(&mut self, told: u64) {
+        let agrees = told == self.core.inventory.digest();
+        match (self.agreement, agrees) {
+            (Agreement::Agreed, true) | (Agreement::Diverged { .. }, false) => return,
+            (Agreement::Agreed, false) => {
+                tracing::error!(
+                    "the inventory is not what another collector says: the store is read anew"
+                );
+                self.agreement = Agreement::Diverged { read_anew: None };
+            }
+            (Agreement::Diverged { .. }, true) => {
+                tracing::info!("the inventory is again what the other collectors say");
+                self.agreement = Agreement::Agreed;
+            }
+        }
+        self.metrics.compared(agrees);
+        self.core.events.compared(&self.core, agrees);
+    }
+}
