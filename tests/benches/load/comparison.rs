@@ -122,7 +122,7 @@ async fn connect(scenario: &Scenario, server: SocketAddr) -> Vec<Caller> {
         ..
     } = *scenario;
     if call != Call::Naming {
-        let callers = registration::connect(server, call, callers, connections).await;
+        let callers = registration::connect(server, call, callers, connections, 0).await;
         return callers.into_iter().map(Caller::Registration).collect();
     }
     let mut connected = Vec::with_capacity(callers);

@@ -1,5 +1,5 @@
 //! The collector's release binary beside servers that do nothing, in turn, in one run: server CPU per request, and the
-//! ratio. And how soon it is ready, and how large it is, with a million instances in its store.
+//! ratio. And how soon it is ready, and how large it is, with a million instances in its store; and what it costs to be many.
 //!
 //! `cargo bench -p rollcall-tests --bench load -- [FILTER ...] [--rounds N] [--seconds S] [--control] [--save]`
 //!
@@ -9,6 +9,7 @@
 
 mod bare;
 mod comparison;
+mod members;
 mod naming;
 mod options;
 mod registration;
@@ -48,6 +49,10 @@ async fn measure(options: &Options) {
     if !options.control && options.wants(start_up::NAME) {
         eprintln!("measuring: {}", start_up::NAME);
         report.start_up = Some(start_up::run().await);
+    }
+    if !options.control && options.wants(members::NAME) {
+        eprintln!("measuring: {}", members::NAME);
+        report.members = members::run(options).await;
     }
     println!("{report}");
     if options.save {

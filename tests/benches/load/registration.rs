@@ -44,12 +44,14 @@ struct Known {
     instance: i32,
 }
 
-/// Connects `callers` over `connections` to a server, and registers what they may rely on.
+/// Connects `callers` over `connections` to a server, and registers what they may rely on. Nobody else has the same numbers who
+/// is connected with another `first`, `callers` away.
 pub(crate) async fn connect(
     server: SocketAddr,
     call: Call,
     callers: usize,
     connections: usize,
+    first: usize,
 ) -> Vec<Caller> {
     let mut connected = Vec::with_capacity(connections);
     for _ in 0..connections {
@@ -59,7 +61,7 @@ pub(crate) async fn connect(
         .register_known()
         .await
         .expect("registering what is to be known");
-    let numbers = (0..).step_by(1 << 32);
+    let numbers = (0..).step_by(1 << 32).skip(first);
     let shared = connected.iter().cycle().cloned();
     shared
         .zip(numbers)

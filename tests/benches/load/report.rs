@@ -4,6 +4,7 @@ use std::{fmt, fs, path::Path, process::Command, thread, time::Duration};
 
 use crate::{
     comparison::{Comparison, Sample},
+    members::{self, Members},
     start_up::{self, StartUp},
 };
 
@@ -30,11 +31,23 @@ its cache of files. Ready is from the start of the process until `/readyz` answe
 | | Middle (least – most) | At most |
 |---|--:|--:|";
 
+const MEMBERS: &str = "\
+## Collectors that share an etcd
+
+New applications, registered at one, three and five members of a cluster on one etcd server, in turn, with one more member
+whom nobody calls; the middle of the rounds. All of them, etcd and the load shared the cores, so the rates say little of
+clusters that have machines of their own; CPU time for a registration says what it costs. What one more member costs, without
+being called, is the column of the follower.
+
+| Members called | Callers | Registrations | Rows in a commit | Made anew, of all commits | CPU, all called | CPU, the follower | CPU, etcd |
+|--:|--:|--:|--:|--:|--:|--:|--:|";
+
 /// Everything that one run has shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) start_up: Option<StartUp>,
+    pub(crate) members: Vec<Members>,
 }
 
 impl Report {
@@ -54,10 +67,13 @@ impl fmt::Display for Report {
                 .iter()
                 .try_for_each(|comparison| row(f, comparison))?;
         }
-        match &self.start_up {
-            Some(start_up) => table(f, start_up),
-            None => Ok(()),
+        if let Some(start_up) = &self.start_up {
+            table(f, start_up)?;
         }
+        if !self.members.is_empty() {
+            writeln!(f, "\n{MEMBERS}")?;
+        }
+        self.members.iter().try_for_each(|members| size(f, members))
     }
 }
 
@@ -83,6 +99,21 @@ fn row(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Result {
         scenario.target,
         collector(|sample| sample.rate),
         bare(|sample| sample.rate),
+    )
+}
+
+fn size(f: &mut fmt::Formatter<'_>, Members { size, rounds }: &Members) -> fmt::Result {
+    let middle = |of: fn(&members::Sample) -> f64| median(rounds.iter().map(of));
+    writeln!(
+        f,
+        "| {size} | {} | {:.0} /s | {:.1} | {:.0} % | {:.1} µs | {:.1} µs | {:.1} µs |",
+        members::CALLERS,
+        middle(|sample| sample.rate),
+        middle(|sample| sample.rows),
+        middle(|sample| sample.behind) * 100.0,
+        middle(|sample| sample.called),
+        middle(|sample| sample.follower),
+        middle(|sample| sample.etcd),
     )
 }
 

@@ -57,7 +57,7 @@ pub(crate) async fn run() -> StartUp {
 
 async fn fill(collector: &Collector) {
     let grpc = collector.listeners().grpc;
-    let callers = registration::connect(grpc, Call::NewInstance, CALLERS as usize, 8).await;
+    let callers = registration::connect(grpc, Call::NewInstance, CALLERS as usize, 8, 0).await;
     let mut running = JoinSet::new();
     for mut caller in callers {
         let mut share = 0..INSTANCES / CALLERS;

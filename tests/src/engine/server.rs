@@ -71,6 +71,14 @@ impl<E: Engine> Server<E> {
         server
     }
 
+    /// The id of its process.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("a running server").id()
+    }
+
     /// Where its clients find it.
     pub fn address(&self) -> SocketAddr {
         self.address
