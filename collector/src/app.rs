@@ -8,11 +8,8 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
-use rollcall_domain::{
-    Timestamp,
-    membership::{self, Member, View},
-};
-use tokio::{runtime::Handle, sync::watch};
+use rollcall_domain::membership::Member;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -26,11 +23,12 @@ use crate::{
     etcd,
     runtime::{Failure, OnError, Policy, StillRunning, TaskSet},
     server::{self, Budget, Budgeted},
-    service::{self, Foundation, Services, Workers, readiness, register, sweep, write_back},
+    service::{self, Foundation, Services, Workers, register, sweep, write_back},
     storage::{self, Opened, embedded},
 };
 
 mod listeners;
+mod members;
 mod restore;
 mod store;
 
@@ -113,7 +111,7 @@ pub async fn build(config: Config) -> Result<App, Error> {
         opened: Opened { storage, watcher },
     } = Store::open(&config, clock).await?;
     let (cluster, keeper) = join_point(&config.cluster)?;
-    let member = member(&config, listeners.addresses, clock.wall());
+    let member = members::own(&config, listeners.addresses, clock.wall());
     let foundation = Foundation {
         clock,
         allocator,
@@ -137,29 +135,6 @@ pub async fn build(config: Config) -> Result<App, Error> {
         watcher,
         listeners,
     })
-}
-
-/// This collector as it is known once it serves: since when, is told when it does.
-fn member(config: &Config, addresses: Addresses, since: Timestamp) -> Member {
-    let at = |host: &str, port: u16| format!("{host}:{port}");
-    let grpc = at(
-        &config.agent_grpc.advertised_host,
-        addresses.agent_grpc.port(),
-    );
-    let jetty = at(
-        &config.agent_jetty.advertised_host,
-        addresses.agent_jetty.port(),
-    );
-    let ui = at(&config.ui.advertised_host, addresses.ui.port());
-    Member {
-        address: grpc.as_str().into(),
-        agent_grpc: Some(grpc.into()),
-        agent_jetty: Some((jetty + &config.agent_jetty.context_path).into()),
-        ui: Some((ui + &config.ui.context_path).into()),
-        version: Some(env!("CARGO_PKG_VERSION").into()),
-        state: membership::State::Serving,
-        since,
-    }
 }
 
 /// Opens the store, which is not read yet. Blocks; `runtime` is what calls to others run on.
@@ -288,7 +263,7 @@ impl App {
             let keeping = never_fails(keeper.run(membership.token()));
             membership.spawn("membership", Policy::default(), keeping);
         }
-        follow_cluster(&*cluster, &services, &loops);
+        members::follow(&*cluster, &services, &loops);
         services.readiness.met("starting");
         let grace = config.server.shutdown_grace;
         Ok(Running {
@@ -397,36 +372,6 @@ impl Builder<'_> {
         let naming = faces.naming.then_some(&*config.naming.context_path);
         let router = TowerToHyperService::new(budget.guard(router, largest));
         FastPath::new(services, naming, router)
-    }
-}
-
-/// Keeps the naming lists at the latest view, and the readiness at the latest health of the cluster.
-fn follow_cluster(cluster: &dyn Cluster, services: &Services, loops: &TaskSet) {
-    let naming = services.naming.clone();
-    let publish = move |view: &Arc<View>| naming.publish(view);
-    let readiness = services.readiness.clone();
-    let tell = move |health: &Option<Arc<str>>| match health {
-        None => readiness.met(readiness::CLUSTER),
-        Some(reason) => readiness.degraded(readiness::CLUSTER, reason.to_string()),
-    };
-    let naming = follow(cluster.view(), publish, loops.token());
-    let health = follow(cluster.health(), tell, loops.token());
-    loops.spawn("naming", Policy::default(), naming);
-    loops.spawn("cluster health", Policy::default(), health);
-}
-
-/// Hands what is watched to `take`, now and after every change, until it is stopped. The first time is before this returns.
-fn follow<T: Send + Sync + 'static>(
-    mut watched: watch::Receiver<T>,
-    take: impl Fn(&T) + Send + 'static,
-    stop: CancellationToken,
-) -> impl Future<Output = Result<(), Infallible>> + Send {
-    take(&watched.borrow_and_update());
-    async move {
-        while let Some(Ok(())) = stop.run_until_cancelled(watched.changed()).await {
-            take(&watched.borrow_and_update());
-        }
-        Ok(())
     }
 }
 

@@ -182,7 +182,7 @@ async fn whoever_is_listed_serves<E: Coordinator>() {
     lists(&a, &[&a]).await;
     let joining = async {
         let b = cluster.options().start().await;
-        lists(&a, &[&a, &b]).await;
+        lists(&b, &[&a, &b]).await;
         b
     };
     let (mut b, ()) = tokio::join!(

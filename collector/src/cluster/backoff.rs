@@ -20,8 +20,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 impl Backoff {
     /// The next pause.
     pub(super) fn next(&mut self) -> Duration {
-        // Every RandomState has a key of its own, so that hashing a constant gives a new number each time.
-        self.drawn(RandomState::new().hash_one(0_u8))
+        self.drawn(random())
     }
 
     fn drawn(&mut self, random: u64) -> Duration {
@@ -35,6 +34,12 @@ impl Backoff {
     pub(super) fn reset(&mut self) {
         self.attempt = 0;
     }
+}
+
+/// A random number.
+pub(super) fn random() -> u64 {
+    // Every RandomState has a key of its own, so that hashing a constant gives a new number each time.
+    RandomState::new().hash_one(0_u8)
 }
 
 #[cfg(test)]

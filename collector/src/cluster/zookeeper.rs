@@ -16,6 +16,7 @@ use self::{
     client::{Client, Error, NODE_EXISTS, Session},
     nodes::{Node, Nodes, Parents, Plan},
 };
+use super::backoff::random;
 use super::coordinated::{self, Coordinated, Coordinator, Desk, Keeper, Trouble};
 
 /// How ZooKeeper is reached.
@@ -35,7 +36,8 @@ struct Zookeeper {
     config: Config,
     parents: Parents,
     session: Session,
-    attempt: usize,
+    /// Which server is next; the first one is drawn, so that not all collectors sit on the same.
+    next: usize,
 }
 
 /// The cluster, and the task that has to run for it to work. Nothing is connected yet.
@@ -45,7 +47,7 @@ pub fn cluster(config: Config) -> (Coordinated, Keeper) {
         parents: Parents::new(&config.namespace),
         config,
         session: Session::default(),
-        attempt: 0,
+        next: usize::try_from(random() >> 32).unwrap_or(0),
     })
 }
 
@@ -68,8 +70,8 @@ impl Zookeeper {
             session_timeout,
             ..
         } = &self.config;
-        let at = self.attempt.checked_rem(servers.len()).unwrap_or(0);
-        self.attempt = self.attempt.wrapping_add(1);
+        let at = self.next.checked_rem(servers.len()).unwrap_or(0);
+        self.next = self.next.wrapping_add(1);
         let server = servers.get(at).map_or("", String::as_str);
         let mut client = Client::connect(server, *session_timeout, &mut self.session).await?;
         prepare(&mut client, &self.parents).await?;

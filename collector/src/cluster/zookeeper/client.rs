@@ -29,7 +29,7 @@ pub(super) enum Error {
     #[error("ZooKeeper has ended the session")]
     Expired,
     /// The server does not do this; its error code, as in `KeeperException.Code`.
-    #[error("ZooKeeper refuses: error {0}")]
+    #[error("ZooKeeper refuses with error {0}: {reason}", reason = refusal(*.0))]
     Refused(i32),
 }
 
@@ -44,7 +44,7 @@ const SESSION_EXPIRED: i32 = -112;
 const MAX_FRAME: usize = 4 << 20;
 
 /// What survives a connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Default)]
 pub(super) struct Session {
     id: i64,
     password: Bytes,
@@ -53,7 +53,6 @@ pub(super) struct Session {
 }
 
 /// A connection with an open session.
-#[derive(Debug)]
 pub(super) struct Client<'s> {
     session: &'s mut Session,
     server: String,
@@ -62,6 +61,7 @@ pub(super) struct Client<'s> {
     outbox: BytesMut,
     /// How long the servers keep the session without a sign of life.
     term: Duration,
+    /// When the server last sent something, and was last sent something.
     heard: Instant,
     told: Instant,
     number: i32,
@@ -70,27 +70,23 @@ pub(super) struct Client<'s> {
 
 impl<'s> Client<'s> {
     /// Connects to `server`, `host:port`, and resumes `session`, or opens it if it is new. The servers may give another
-    /// term than the one that is asked for.
+    /// term than the one that is asked for. Takes a third of it at the most, so that there is time to ask another server.
     pub(super) async fn connect(
         server: &str,
         term: Duration,
         session: &'s mut Session,
     ) -> Result<Self, Error> {
-        let lost = |error| Error::Lost {
-            server: server.to_owned(),
-            error,
-        };
-        let opening = async {
-            let mut stream = TcpStream::connect(server).await.map_err(lost)?;
-            stream.set_nodelay(true).map_err(lost)?;
-            let millis = i32::try_from(term.as_millis()).unwrap_or(i32::MAX);
-            let hello = wire::connect(session.seen, millis, session.id, &session.password);
-            stream.write_all(&hello).await.map_err(lost)?;
-            Ok((stream, Instant::now()))
-        };
-        let opening = timeout(term / 3, opening).await;
-        let (stream, now) =
-            opening.unwrap_or_else(|Elapsed { .. }| Err(lost(io::ErrorKind::TimedOut.into())))?;
+        let opening = timeout(term / 3, Self::open(server, term, session));
+        opening
+            .await
+            .unwrap_or_else(|Elapsed { .. }| Err(lost(server, io::ErrorKind::TimedOut.into())))
+    }
+
+    async fn open(server: &str, term: Duration, session: &'s mut Session) -> Result<Self, Error> {
+        let lost = |error| lost(server, error);
+        let stream = TcpStream::connect(server).await.map_err(lost)?;
+        stream.set_nodelay(true).map_err(lost)?;
+        let now = Instant::now();
         let mut client = Self {
             session,
             server: server.to_owned(),
@@ -103,6 +99,10 @@ impl<'s> Client<'s> {
             number: 0,
             has_changed: false,
         };
+        let Session { id, password, seen } = &*client.session;
+        let millis = i32::try_from(term.as_millis()).unwrap_or(i32::MAX);
+        client.put(&wire::connect(*seen, millis, *id, password));
+        client.flush().await?;
         let opened = client.frame().await?;
         let opened = wire::opened(opened).map_err(|error| client.malformed(error))?;
         match u64::try_from(opened.timeout) {
@@ -254,9 +254,24 @@ impl<'s> Client<'s> {
     }
 
     fn lost(&self, error: io::Error) -> Error {
-        Error::Lost {
-            server: self.server.clone(),
-            error,
-        }
+        lost(&self.server, error)
+    }
+}
+
+fn lost(server: &str, error: io::Error) -> Error {
+    let server = server.to_owned();
+    Error::Lost { server, error }
+}
+
+/// A refusal in words, as far as an operator may meet it.
+fn refusal(code: i32) -> &'static str {
+    match code {
+        -8 => "a bad path",
+        NO_NODE => "no such node",
+        -102 => "not allowed by the access control list",
+        NODE_EXISTS => "there is such a node",
+        -119 => "a server that may only read",
+        -124 => "too many requests",
+        _ => "see KeeperException.Code",
     }
 }

@@ -1,0 +1,71 @@
+//! What this collector tells the others of itself, and what it makes of what they tell.
+
+use std::{convert::Infallible, sync::Arc};
+
+use rollcall_domain::{
+    Timestamp,
+    membership::{Member, State, View},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Addresses;
+use crate::{
+    cluster::Cluster,
+    config::Config,
+    runtime::{Policy, TaskSet},
+    service::{Services, readiness},
+};
+
+/// This collector as it is known once it serves: since when, is told when it does.
+pub(super) fn own(config: &Config, addresses: Addresses, since: Timestamp) -> Member {
+    let at = |host: &str, port: u16| format!("{host}:{port}");
+    let grpc = at(
+        &config.agent_grpc.advertised_host,
+        addresses.agent_grpc.port(),
+    );
+    let jetty = at(
+        &config.agent_jetty.advertised_host,
+        addresses.agent_jetty.port(),
+    );
+    let ui = at(&config.ui.advertised_host, addresses.ui.port());
+    Member {
+        address: grpc.as_str().into(),
+        agent_grpc: Some(grpc.into()),
+        agent_jetty: Some((jetty + &config.agent_jetty.context_path).into()),
+        ui: Some((ui + &config.ui.context_path).into()),
+        version: Some(env!("CARGO_PKG_VERSION").into()),
+        state: State::Serving,
+        since,
+    }
+}
+
+/// Keeps the naming lists at the latest view, and the readiness at the latest health of the cluster.
+pub(super) fn follow(cluster: &dyn Cluster, services: &Services, loops: &TaskSet) {
+    let naming = services.naming.clone();
+    let publish = move |view: &Arc<View>| naming.publish(view);
+    let readiness = services.readiness.clone();
+    let tell = move |health: &Option<Arc<str>>| match health {
+        None => readiness.met(readiness::CLUSTER),
+        Some(reason) => readiness.degraded(readiness::CLUSTER, reason.to_string()),
+    };
+    let naming = each(cluster.view(), publish, loops.token());
+    let health = each(cluster.health(), tell, loops.token());
+    loops.spawn("naming", Policy::default(), naming);
+    loops.spawn("cluster health", Policy::default(), health);
+}
+
+/// Hands what is watched to `take`, now and after every change, until it is stopped. The first time is before this returns.
+fn each<T: Send + Sync + 'static>(
+    mut watched: watch::Receiver<T>,
+    take: impl Fn(&T) + Send + 'static,
+    stop: CancellationToken,
+) -> impl Future<Output = Result<(), Infallible>> + Send {
+    take(&watched.borrow_and_update());
+    async move {
+        while let Some(Ok(())) = stop.run_until_cancelled(watched.changed()).await {
+            take(&watched.borrow_and_update());
+        }
+        Ok(())
+    }
+}
