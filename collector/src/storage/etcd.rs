@@ -56,7 +56,7 @@ use tokio::runtime::Handle;
 use self::{
     chunks::Chunks,
     log::Log,
-    watcher::{Changed, Follower, News},
+    watcher::{Changed, Changes, Follower, News},
 };
 use super::{Batch, Commit, Counts, Error, Opened, Record, Storage};
 use crate::etcd::{self, Client};
@@ -119,7 +119,7 @@ impl Storage for Etcd {
     }
 
     fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
-        let changed = self.news.take(&self.log.next());
+        let changed = self.news.take();
         let caught_up = self.read(changed, sink);
         if let Err(error) = &caught_up {
             self.news.lose();
@@ -159,13 +159,14 @@ impl Etcd {
     }
 
     fn read(&mut self, changed: Changed, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
-        if changed.log || self.log.is_behind() {
+        let Some(Changes { log, chunks }) = changed else {
+            self.log.read(&self.remote, sink)?;
+            return self.chunks.read(&self.remote, sink);
+        };
+        if !self.log.take(&log, sink)? {
             self.log.read(&self.remote, sink)?;
         }
-        match changed.chunks {
-            Some(chunks) => self.chunks.take(&chunks, sink),
-            None => self.chunks.read(&self.remote, sink),
-        }
+        self.chunks.take(&chunks, sink)
     }
 }
 

@@ -55,14 +55,23 @@ impl Log {
         }
     }
 
-    /// Whether it has to be read before anything is appended.
-    pub(super) fn is_behind(&self) -> bool {
-        self.is_behind
-    }
-
-    /// The key of the first entry that is not known.
-    pub(super) fn next(&self) -> String {
-        self.key(self.last.map_or(1, Place::next))
+    /// Gives the rows of entries as others read them, and whether there is nothing that has to be read.
+    pub(super) fn take(
+        &mut self,
+        entries: &[KeyValue],
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<bool, Error> {
+        for entry in entries {
+            let (index, next) = (self.index(entry), self.next());
+            if index == Some(next) {
+                self.advance(next, entry, sink)?;
+                // Whoever was first has been seen.
+                self.is_behind = false;
+            } else if index.is_none_or(|index| index > next) {
+                return Ok(false);
+            }
+        }
+        Ok(!self.is_behind)
     }
 
     /// How many rows of each kind it has.
@@ -100,17 +109,14 @@ impl Log {
                 is_same_log = true;
                 return Ok(());
             }
-            let index = self.last.map_or(1, Place::next);
-            if !is_same_log || pair.key != self.key(index).as_bytes() {
+            let next = self.next();
+            if !is_same_log || self.index(pair) != Some(next) {
                 let key = String::from_utf8_lossy(&pair.key);
                 let what =
-                    format!("the entry before it is not what was read, or {index} is missing");
+                    format!("the entry before it is not what was read, or {next} is missing");
                 return Err(corrupt(key.into_owned(), what));
             }
-            self.totals = self.decode(pair, sink)?;
-            let revision = pair.create_revision;
-            self.last = Some(Place { index, revision });
-            Ok(())
+            self.advance(next, pair, sink)
         })?;
         if !is_same_log {
             let what = "entries that were read are gone: was etcd put back to an earlier state?";
@@ -158,6 +164,28 @@ impl Log {
         (self.last, self.totals) = (last, totals);
         self.is_behind = false;
         Ok(Commit::Durable)
+    }
+
+    fn advance(
+        &mut self,
+        index: u64,
+        entry: &KeyValue,
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<(), Error> {
+        self.totals = self.decode(entry, sink)?;
+        let revision = entry.create_revision;
+        self.last = Some(Place { index, revision });
+        Ok(())
+    }
+
+    /// The index of the first entry that is not known.
+    fn next(&self) -> u64 {
+        self.last.map_or(1, Place::next)
+    }
+
+    fn index(&self, entry: &KeyValue) -> Option<u64> {
+        let index = entry.key.strip_prefix(self.prefix.as_bytes())?;
+        str::from_utf8(index).ok()?.parse().ok()
     }
 
     fn key(&self, index: u64) -> String {

@@ -14,7 +14,7 @@ use crate::{
     storage::Watcher,
 };
 
-/// What has happened since the store last looked. Bounded: there is at most one entry for each chunk.
+/// What has happened since the store last looked. Bounded: [`ENTRIES`] of the log, and what each chunk is now.
 #[derive(Debug, Default)]
 pub(super) struct News {
     heard: Mutex<Heard>,
@@ -22,29 +22,35 @@ pub(super) struct News {
 
 #[derive(Debug, Default)]
 struct Heard {
-    /// The last entry of the log; empty for none.
-    log: Vec<u8>,
+    /// Entries of the log, in their order.
+    log: Vec<KeyValue>,
     chunks: HashMap<Vec<u8>, KeyValue>,
     /// Something may have happened that was not heard of.
     lost: bool,
 }
 
-/// What the store has to look at.
-pub(super) struct Changed {
-    /// There may be entries from the one on that was asked for.
-    pub(super) log: bool,
-    /// The chunks that changed; `None` if any of them may have.
-    pub(super) chunks: Option<Vec<KeyValue>>,
+/// What the store has to look at; `None` for all there is.
+pub(super) type Changed = Option<Changes>;
+
+/// What has changed.
+pub(super) struct Changes {
+    /// The entries of the log that came.
+    pub(super) log: Vec<KeyValue>,
+    /// The chunks that changed.
+    pub(super) chunks: Vec<KeyValue>,
 }
 
+/// Entries that are kept for a store that does not come to look. It reads them itself if there are more.
+const ENTRIES: usize = 256;
+
 impl News {
-    /// What has happened since this was last asked; `next` is the key of the first entry of the log that is not known.
-    pub(super) fn take(&self, next: &str) -> Changed {
+    /// What has happened since this was last asked.
+    pub(super) fn take(&self) -> Changed {
         let Heard { log, chunks, lost } = mem::take(&mut *self.heard.lock());
-        Changed {
-            log: lost || *log >= *next.as_bytes(),
-            chunks: (!lost).then(|| chunks.into_values().collect()),
-        }
+        (!lost).then(|| Changes {
+            log,
+            chunks: chunks.into_values().collect(),
+        })
     }
 
     /// Says that something may have happened that was not heard of, or that what was taken was not used.
@@ -116,7 +122,11 @@ impl Follower {
     fn hear(&self, pair: KeyValue) {
         let mut heard = self.news.heard.lock();
         if pair.key.starts_with(self.log.as_bytes()) {
-            heard.log = pair.key.max(mem::take(&mut heard.log));
+            if heard.log.len() < ENTRIES {
+                heard.log.push(pair);
+            } else {
+                heard.lost = true;
+            }
         } else if pair.key.starts_with(self.chunks.as_bytes()) {
             heard.chunks.insert(pair.key.clone(), pair);
         }
