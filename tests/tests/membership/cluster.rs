@@ -1,0 +1,150 @@
+//! Collectors with an engine that tells them of each other, and what can be asked of them.
+
+use std::{net::SocketAddr, time::Duration};
+
+use rollcall_tests::{
+    PATIENCE,
+    engine::{Engine, Etcd, Server, ZooKeeper},
+    eventually,
+    process::{Collector, Options},
+};
+use serde_json::Value;
+
+/// How long a collector that is not heard of stays a member.
+pub(crate) const TERM: Duration = Duration::from_secs(2);
+/// An engine that tells collectors of each other.
+pub(crate) trait Coordinator: Engine {
+    /// A collector that is told by the one at `address`.
+    fn joined(options: Options, address: SocketAddr) -> Options;
+}
+
+impl Coordinator for Etcd {
+    fn joined(options: Options, address: SocketAddr) -> Options {
+        options
+            .env("SW_CLUSTER", "etcd")
+            .env("SW_CLUSTER_ETCD_ENDPOINTS", address.to_string())
+            .env("SW_CLUSTER_ETCD_LEASE_TERM", format!("{}s", TERM.as_secs()))
+    }
+}
+
+impl Coordinator for ZooKeeper {
+    fn joined(options: Options, address: SocketAddr) -> Options {
+        options
+            .env("SW_CLUSTER", "zookeeper")
+            .env("SW_CLUSTER_ZK_HOST_PORT", address.to_string())
+            .env(
+                "SW_CLUSTER_ZK_SESSION_TIMEOUT",
+                TERM.as_millis().to_string(),
+            )
+    }
+}
+
+/// An engine, and a store of its own that the collectors share and that stays well.
+pub(crate) struct Cluster<E> {
+    pub(crate) engine: Server<E>,
+    pub(crate) store: Server<Etcd>,
+}
+
+impl<E: Coordinator> Cluster<E> {
+    /// Both, started.
+    pub(crate) async fn start() -> Self {
+        let (engine, store) = tokio::join!(Server::start(), Server::start());
+        Self { engine, store }
+    }
+
+    /// A collector that joins.
+    pub(crate) fn options(&self) -> Options {
+        self.options_through(self.engine.address())
+    }
+
+    /// A collector that joins through another address of the engine.
+    pub(crate) fn options_through(&self, engine: SocketAddr) -> Options {
+        let options = Collector::options().env("SW_STORAGE", "etcd").env(
+            "SW_STORAGE_ETCD_ENDPOINTS",
+            self.store.address().to_string(),
+        );
+        E::joined(options, engine)
+    }
+
+    /// Two collectors that list each other.
+    pub(crate) async fn pair(&self) -> (Collector, Collector) {
+        let (a, b) = tokio::join!(self.options().start(), self.options().start());
+        for observer in [&a, &b] {
+            lists(observer, &[&a, &b]).await;
+        }
+        (a, b)
+    }
+}
+
+/// The list of collectors for agents of one kind, as `observer` answers it.
+pub(crate) async fn naming(observer: &Collector, path: &str) -> Result<Vec<String>, String> {
+    let client = observer.http(observer.listeners().naming);
+    Ok(client.get(path).await?.json())
+}
+
+/// Waits until `observer` lists these collectors and nobody else.
+pub(crate) async fn lists(observer: &Collector, collectors: &[&Collector]) {
+    let mut expected: Vec<_> = collectors.iter().map(|of| name(of)).collect();
+    expected.sort();
+    lists_addresses(observer, &expected).await;
+}
+
+/// Waits until `observer` lists these addresses and no others.
+pub(crate) async fn lists_addresses(observer: &Collector, expected: &[String]) {
+    eventually(PATIENCE, async || {
+        let listed = naming(observer, "/agent/gRPC").await?;
+        (listed == expected)
+            .then_some(())
+            .ok_or_else(|| format!("lists {listed:?}, not {expected:?}"))
+    })
+    .await;
+}
+
+/// What a collector is called among the members.
+pub(crate) fn name(collector: &Collector) -> String {
+    collector.listeners().grpc.to_string()
+}
+
+/// What `observer` knows of the member called `name`, if it is one.
+pub(crate) async fn member(observer: &Collector, name: &str) -> Result<Option<Value>, String> {
+    let client = observer.http(observer.listeners().ui);
+    let page: Value = client.get("/api/members").await?.json();
+    let members = page["items"].as_array().cloned().unwrap_or_default();
+    Ok(members.into_iter().find(|member| member["address"] == name))
+}
+
+/// Waits until a collector is ready, and nothing is wrong with it.
+pub(crate) async fn is_well(collector: &Collector) {
+    has_status(collector, "ready", &[""]).await;
+}
+
+/// Waits until a collector is ready, and says of the cluster what is wrong in all of these words.
+pub(crate) async fn is_degraded(collector: &Collector, reason: &[&str]) {
+    has_status(collector, "degraded", reason).await;
+}
+
+async fn has_status(collector: &Collector, status: &str, reason: &[&str]) {
+    let client = collector.http(collector.listeners().ui);
+    eventually(PATIENCE, async || {
+        let reply = client.get("/readyz").await?;
+        let body: Value = reply.json();
+        assert_eq!(reply.status, 200, "{body}");
+        let told = body["reasons"]["cluster"].as_str().unwrap_or_default();
+        let is_so = body["status"] == status && reason.iter().all(|part| told.contains(part));
+        is_so.then_some(()).ok_or_else(|| body.to_string())
+    })
+    .await;
+}
+
+/// The value of a metric without labels.
+pub(crate) async fn metric(collector: &Collector, name: &str) -> Option<String> {
+    let client = collector.http(collector.listeners().ui);
+    let text = client.get("/metrics").await.unwrap().text();
+    let value = |line: &str| Some(line.strip_prefix(name)?.trim().to_owned());
+    text.lines().find_map(value)
+}
+
+/// Lets the collector say that something is wrong with the cluster.
+pub(crate) fn may_complain(collector: &mut Collector) {
+    collector.expect_log("the cluster is not as it should be");
+}
