@@ -14,24 +14,24 @@ use serde_json::Value;
 pub(crate) const TERM: Duration = Duration::from_secs(2);
 /// An engine that tells collectors of each other.
 pub(crate) trait Coordinator: Engine {
-    /// A collector that is told by the one at `address`.
-    fn joined(options: Options, address: SocketAddr) -> Options;
+    /// A collector that is told by the one at these addresses, which are separated by commas.
+    fn joined(options: Options, addresses: &str) -> Options;
 }
 
 impl Coordinator for Etcd {
-    fn joined(options: Options, address: SocketAddr) -> Options {
+    fn joined(options: Options, addresses: &str) -> Options {
         options
             .env("SW_CLUSTER", "etcd")
-            .env("SW_CLUSTER_ETCD_ENDPOINTS", address.to_string())
+            .env("SW_CLUSTER_ETCD_ENDPOINTS", addresses)
             .env("SW_CLUSTER_ETCD_LEASE_TERM", format!("{}s", TERM.as_secs()))
     }
 }
 
 impl Coordinator for ZooKeeper {
-    fn joined(options: Options, address: SocketAddr) -> Options {
+    fn joined(options: Options, addresses: &str) -> Options {
         options
             .env("SW_CLUSTER", "zookeeper")
-            .env("SW_CLUSTER_ZK_HOST_PORT", address.to_string())
+            .env("SW_CLUSTER_ZK_HOST_PORT", addresses)
             .env(
                 "SW_CLUSTER_ZK_SESSION_TIMEOUT",
                 TERM.as_millis().to_string(),
@@ -54,16 +54,17 @@ impl<E: Coordinator> Cluster<E> {
 
     /// A collector that joins.
     pub(crate) fn options(&self) -> Options {
-        self.options_through(self.engine.address())
+        self.options_through(&[self.engine.address()])
     }
 
-    /// A collector that joins through another address of the engine.
-    pub(crate) fn options_through(&self, engine: SocketAddr) -> Options {
+    /// A collector that joins through other addresses of the engine.
+    pub(crate) fn options_through(&self, engine: &[SocketAddr]) -> Options {
         let options = Collector::options().env("SW_STORAGE", "etcd").env(
             "SW_STORAGE_ETCD_ENDPOINTS",
             self.store.address().to_string(),
         );
-        E::joined(options, engine)
+        let addresses: Vec<_> = engine.iter().map(ToString::to_string).collect();
+        E::joined(options, &addresses.join(","))
     }
 
     /// Two collectors that list each other.

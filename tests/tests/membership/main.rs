@@ -159,6 +159,28 @@ async fn the_last_list_stays_while_the_engine_is_away<E: Coordinator>() {
     lists(&a, &[&a]).await;
 }
 
+async fn another_server_of_the_engine_takes_over<E: Coordinator>() {
+    let cluster = Cluster::<E>::start().await;
+    let engine = cluster.engine.address();
+    let links = [Proxy::to(engine).await, Proxy::to(engine).await];
+    let through = cluster.options_through(&links.each_ref().map(Proxy::address));
+    let (a, mut b) = tokio::join!(cluster.options().start(), through.start());
+    may_complain(&mut b);
+    lists(&a, &[&a, &b]).await;
+    let [first, second] = &links;
+    for (cut, whole) in [(first, second), (second, first)] {
+        whole.set(Link::Whole);
+        cut.set(Link::Refusing);
+        let cut_at = Instant::now();
+        // As long as it would take for it to be given up.
+        while cut_at.elapsed() < TERM + NOTICED {
+            let listed = naming(&a, "/agent/gRPC").await.unwrap();
+            assert!(listed.contains(&name(&b)), "only {listed:?} are left");
+        }
+        is_well(&b).await;
+    }
+}
+
 async fn a_collector_starts_without_its_engine_and_joins_later<E: Coordinator>() {
     let mut cluster = Cluster::<E>::start().await;
     cluster.engine.kill();
@@ -216,6 +238,7 @@ with_both_engines! {
     a_draining_member_finishes_where_nobody_sends_anything_new
     a_member_that_lost_its_session_comes_back
     the_last_list_stays_while_the_engine_is_away
+    another_server_of_the_engine_takes_over
     a_collector_starts_without_its_engine_and_joins_later
     the_entry_of_somebody_else_is_an_error_and_no_eviction
 }
@@ -224,7 +247,7 @@ with_both_engines! {
 async fn history_that_is_gone_from_etcd_is_no_history_missed() {
     let cluster = Cluster::<Etcd>::start().await;
     let link = Proxy::to(cluster.engine.address()).await;
-    let mut a = cluster.options_through(link.address()).start().await;
+    let mut a = cluster.options_through(&[link.address()]).start().await;
     may_complain(&mut a);
     let mut b = cluster.options().start().await;
     lists(&a, &[&a, &b]).await;
