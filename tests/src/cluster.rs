@@ -48,7 +48,12 @@ impl Cluster {
     /// Allows what members log when they cannot reach their engine.
     pub fn expect_trouble(&mut self) {
         for member in &mut self.members {
-            for text in ["until the store is back", "the last known members stay"] {
+            for text in [
+                "until the store is back",
+                "the last known members stay",
+                "may not know yet that this one stops",
+                "could not write back",
+            ] {
                 member.collector.expect_log(text);
             }
         }

@@ -82,6 +82,22 @@ impl Client {
         Ok(mapping.value)
     }
 
+    /// `register`, as a 3.2.6 agent calls it: the ids of codes, in the order of the answer, with the echoed code.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn applications(&self, codes: &[&str]) -> Result<Vec<(String, i32)>, Status> {
+        let request = Application {
+            application_code: codes.iter().map(|&code| code.to_owned()).collect(),
+        };
+        let mut client = ApplicationRegisterServiceClient::new(self.channel.clone());
+        let answer = client.register(request).await?.into_inner().application;
+        Ok(answer
+            .into_iter()
+            .map(|mapping| (mapping.key, mapping.value))
+            .collect())
+    }
+
     /// `registerInstance`, as a 5.x agent calls it: the id of a process; 0 when none is assigned yet.
     ///
     /// # Errors
@@ -151,7 +167,7 @@ impl Client {
             .map(drop)
     }
 
-    /// `discovery` of entry operations: their ids, in the order of the answer, with the echoed name.
+    /// `discovery` of entry operations of one application: their ids, in the order of the answer, with the echoed name.
     ///
     /// # Errors
     /// The collector's status.
@@ -160,18 +176,33 @@ impl Client {
         application: i32,
         names: &[&str],
     ) -> Result<Vec<(String, i32)>, Status> {
-        let element = |name: &&str| ServiceNameElement {
-            service_name: (*name).to_owned(),
-            application_id: application,
+        let operations = names.iter().map(|&name| (application, name));
+        let answer = self.discover(&operations.collect::<Vec<_>>()).await?;
+        let without_application = |((_, name), id): ((i32, String), i32)| (name, id);
+        Ok(answer.into_iter().map(without_application).collect())
+    }
+
+    /// `discovery` of entry operations, each of an application and a name: their ids, in the order of the answer, with the echo.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn discover(
+        &self,
+        operations: &[(i32, &str)],
+    ) -> Result<Vec<((i32, String), i32)>, Status> {
+        let element = |&(application_id, name): &(i32, &str)| ServiceNameElement {
+            service_name: name.to_owned(),
+            application_id,
             ..ServiceNameElement::default()
         };
         let request = ServiceNameCollection {
-            elements: names.iter().map(element).collect(),
+            elements: operations.iter().map(element).collect(),
         };
         let mut client = ServiceNameDiscoveryServiceClient::new(self.channel.clone());
         let answer = client.discovery(request).await?.into_inner().elements;
         let pair = |id: i32, element: Option<ServiceNameElement>| {
-            (element.expect("an echo").service_name, id)
+            let element = element.expect("an echo");
+            ((element.application_id, element.service_name), id)
         };
         Ok(answer
             .into_iter()

@@ -81,6 +81,34 @@ impl Key {
         };
         Ok(Some(id).filter(|id| *id != 0))
     }
+
+    /// As [`Key::ask`] for each of `keys`, in fewer calls; those that have no id yet are left out.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn ask_all(keys: &[Self], client: &Client) -> Result<Vec<(Self, i32)>, Status> {
+        let (mut codes, mut operations, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ids = Vec::new();
+        for key in keys {
+            match key {
+                Self::Application(code) => codes.push(&**code),
+                Self::Operation(application, name) => operations.push((*application, &**name)),
+                Self::Address(address) => addresses.push(&**address),
+                // The protocol has no call for several of them.
+                Self::Instance(..) => {
+                    ids.extend(key.ask(client).await?.map(|id| (key.clone(), id)))
+                }
+            }
+        }
+        let codes = client.applications(&codes).await?.into_iter();
+        ids.extend(codes.map(|(code, id)| (Self::Application(code), id)));
+        let operations = client.discover(&operations).await?.into_iter();
+        ids.extend(operations.map(|((of, name), id)| (Self::Operation(of, name), id)));
+        let addresses = client.addresses(&addresses).await?.into_iter();
+        ids.extend(addresses.map(|(address, id)| (Self::Address(address), id)));
+        ids.retain(|(_, id)| *id != 0);
+        Ok(ids)
+    }
 }
 
 impl fmt::Display for Key {

@@ -1,0 +1,52 @@
+use std::collections::BTreeSet;
+
+use rollcall_tests::{
+    history::{Dump, History, Request},
+    key::{Dictionary, Key},
+    process::Collector,
+};
+use tokio::task::JoinSet;
+
+use crate::{AT_ONCE, CONNECTIONS};
+
+/// What a member knows of everything that the history speaks of.
+pub(crate) async fn of(member: &Collector, history: &History) -> Dump {
+    let keys = history.keys().into_iter().collect::<Vec<_>>();
+    let mut askers = JoinSet::new();
+    for keys in keys.chunks(keys.len().div_ceil(CONNECTIONS)) {
+        let (keys, client) = (keys.to_vec(), member.grpc().await);
+        askers.spawn(async move {
+            let mut ids = Vec::new();
+            for keys in keys.chunks(AT_ONCE) {
+                let answers = Key::ask_all(keys, &client).await;
+                ids.extend(answers.expect("ids of known keys"));
+            }
+            ids
+        });
+    }
+    Dump {
+        ids: askers.join_all().await.into_iter().flatten().collect(),
+        on_record: on_record(member, history).await,
+    }
+}
+
+/// Which of the ids that were brought along are on record.
+async fn on_record(member: &Collector, history: &History) -> BTreeSet<(Dictionary, i32)> {
+    let query = member.query();
+    let applications = query.applications().await.expect("the applications");
+    let applications = applications
+        .iter()
+        .map(|application| (Dictionary::Applications, application.id));
+    let mut on_record = applications.collect::<BTreeSet<_>>();
+    let told = history.operations.iter();
+    let told = told.filter_map(|operation| match operation.request {
+        Request::Recover { instance, .. } => Some(instance),
+        Request::Assign(_) => None,
+    });
+    for instance in told.collect::<BTreeSet<_>>() {
+        if query.instance(instance).await.is_ok() {
+            on_record.insert((Dictionary::Instances, instance));
+        }
+    }
+    on_record
+}

@@ -1,0 +1,121 @@
+use std::{fmt, time::Duration};
+
+use fastrand::Rng;
+use rollcall_tests::{cluster::Cluster, proxy::Link};
+use rustix::process::Signal;
+
+use crate::MEMBERS;
+
+/// Most faults last at most this long, so that they fall into the middle of something.
+const SHORT: Duration = Duration::from_millis(400);
+/// One in this many episodes outlives every lease.
+const LONG_ONE_IN: usize = 6;
+const LONG: Duration = Duration::from_millis(2_500);
+
+/// What happens to one part of the cluster.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// The engine, or the member of this number, is killed, and started again at the end.
+    Kill(Option<usize>),
+    /// It is asked to stop, and started again at the end.
+    Stop(Option<usize>),
+    /// It is halted, and goes on at the end.
+    Pause(Option<usize>),
+    /// This member and the engine are cut off from each other, and reconnected at the end.
+    Cut(usize, Link),
+}
+
+/// Some faults at once, and how long they last.
+pub(crate) struct Episode {
+    faults: Vec<Fault>,
+    lasting: Duration,
+}
+
+impl Episode {
+    /// One to three faults of different parts.
+    pub(crate) fn random(random: &mut Rng) -> Self {
+        let processes = (0..MEMBERS).map(Some).chain([None]);
+        let mut faults = processes
+            .map(|process| Fault::of_process(process, random))
+            .collect::<Vec<_>>();
+        faults.extend((0..MEMBERS).map(|member| Fault::of_link(member, random)));
+        random.shuffle(&mut faults);
+        faults.truncate(random.usize(1..=3));
+        let lasting = if random.usize(..LONG_ONE_IN) == 0 {
+            LONG
+        } else {
+            SHORT.mul_f64(random.f64())
+        };
+        Self { faults, lasting }
+    }
+
+    /// Has them happen, and everything repaired.
+    pub(crate) async fn run(&self, cluster: &mut Cluster) {
+        for fault in &self.faults {
+            fault.begin(cluster).await;
+        }
+        tokio::time::sleep(self.lasting).await;
+        let mut faults = self.faults.clone();
+        // A member is ready only once it reaches the engine.
+        faults.sort_by_key(|fault| match fault {
+            Fault::Kill(None) | Fault::Stop(None) | Fault::Pause(None) => 0,
+            Fault::Cut(..) => 1,
+            Fault::Kill(Some(_)) | Fault::Stop(Some(_)) | Fault::Pause(Some(_)) => 2,
+        });
+        for fault in faults {
+            fault.end(cluster).await;
+        }
+    }
+}
+
+impl Fault {
+    fn of_process(process: Option<usize>, random: &mut Rng) -> Self {
+        match random.usize(..5) {
+            0 => Self::Stop(process),
+            1 | 2 => Self::Pause(process),
+            _ => Self::Kill(process),
+        }
+    }
+
+    fn of_link(member: usize, random: &mut Rng) -> Self {
+        let link = if random.bool() {
+            Link::Refusing
+        } else {
+            Link::Stalled
+        };
+        Self::Cut(member, link)
+    }
+
+    async fn begin(self, cluster: &mut Cluster) {
+        match self {
+            Self::Kill(None) => cluster.etcd.kill(),
+            Self::Kill(Some(member)) => cluster.members[member].collector.kill(),
+            Self::Stop(None) => cluster.etcd.stop().await,
+            Self::Stop(Some(member)) => {
+                let status = cluster.members[member].collector.terminate().await;
+                assert_eq!(status.code(), Some(0), "member {member}");
+            }
+            Self::Pause(None) => cluster.etcd.pause(),
+            Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
+            Self::Cut(member, link) => cluster.members[member].link.set(link),
+        }
+    }
+
+    async fn end(self, cluster: &mut Cluster) {
+        match self {
+            Self::Kill(None) | Self::Stop(None) => cluster.etcd.restart().await,
+            Self::Kill(Some(member)) | Self::Stop(Some(member)) => {
+                cluster.members[member].collector.restart().await;
+            }
+            Self::Pause(None) => cluster.etcd.resume(),
+            Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::CONT),
+            Self::Cut(member, _) => cluster.members[member].link.set(Link::Whole),
+        }
+    }
+}
+
+impl fmt::Display for Episode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} for {:?}", self.faults, self.lasting)
+    }
+}

@@ -1,0 +1,133 @@
+//! Uniqueness under fire: members and their engine are killed, paused, cut off and restarted at random under writers, and the whole
+//! history is one that a single collector could have had.
+
+mod dump;
+mod episode;
+mod recorder;
+mod writer;
+
+use std::time::Instant;
+
+use fastrand::Rng;
+use rollcall_tests::{
+    PATIENCE,
+    cluster::Cluster,
+    eventually,
+    grpc::Client,
+    history::{History, Operation, Request},
+    key::Key,
+};
+use tokio::{sync::watch, task::JoinSet};
+
+use episode::Episode;
+use recorder::Recorder;
+use writer::Writer;
+
+const MEMBERS: usize = 3;
+const WRITERS: usize = 64;
+/// Connections to each member, shared by the writers.
+const CONNECTIONS: usize = 8;
+const EPISODES: usize = 60;
+/// Keys that are asked for in one go at the end.
+const AT_ONCE: usize = 200;
+/// Keys that must have been asked for, for the history to mean anything.
+const ENOUGH: usize = 2_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_sequence_of_faults_gives_one_id_to_two_keys() {
+    let seed = std::env::var("FIRE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("FIRE_SEED={seed} repeats these faults");
+    let mut random = Rng::with_seed(seed);
+    let mut cluster = Cluster::start(MEMBERS).await;
+    cluster.expect_trouble();
+    let mut recorder = Recorder::new(Instant::now());
+    everybody_assigns(&cluster, &mut recorder, "at the start").await;
+
+    let (stop, stopped) = watch::channel(());
+    let connections = connections(&cluster);
+    let mut writers = JoinSet::new();
+    for number in 0..WRITERS {
+        let members = connections[number % CONNECTIONS].clone();
+        let recorder = Recorder::new(recorder.start());
+        let writer = Writer::new(number, members, recorder, random.fork());
+        writers.spawn(writer.run(stopped.clone()));
+    }
+    for number in 0..EPISODES {
+        let episode = Episode::random(&mut random);
+        println!("{:?}: {number}: {episode}", recorder.start().elapsed());
+        episode.run(&mut cluster).await;
+        everybody_assigns(&cluster, &mut recorder, &format!("after {number}")).await;
+    }
+    drop(stop);
+    let mut operations = recorder.into_operations();
+    operations.extend(writers.join_all().await.into_iter().flatten());
+    check(&cluster, operations, seed).await;
+}
+
+/// Some clients of every member, each set for some of the writers.
+fn connections(cluster: &Cluster) -> Vec<Vec<Client>> {
+    let servers = cluster
+        .members
+        .iter()
+        .map(|member| member.collector.listeners().grpc);
+    let clients = || servers.clone().map(Client::lazy).collect();
+    (0..CONNECTIONS).map(|_| clients()).collect()
+}
+
+/// Waits until every member gives an id to a new key.
+async fn everybody_assigns(cluster: &Cluster, recorder: &mut Recorder, when: &str) {
+    for (number, member) in cluster.members.iter().enumerate() {
+        let client = Client::lazy(member.collector.listeners().grpc);
+        let request = Request::Assign(Key::Application(format!("{number} {when}")));
+        eventually(PATIENCE, async || {
+            recorder.ask(number, &client, request.clone()).await
+        })
+        .await;
+    }
+}
+
+/// Asks every member for everything, and checks the whole history.
+async fn check(cluster: &Cluster, operations: Vec<Operation>, seed: u64) {
+    let mut history = History {
+        operations,
+        dumps: Vec::new(),
+    };
+    let operations = history.operations.iter();
+    let failed = operations.filter(|operation| operation.answer.is_err());
+    println!(
+        "{} operations, of which {} failed, on {} keys",
+        history.operations.len(),
+        failed.count(),
+        history.keys().len()
+    );
+    assert!(history.keys().len() >= ENOUGH, "too few to mean anything");
+    assign(cluster, history.keys().into_iter().collect()).await;
+    for member in &cluster.members {
+        let dump = dump::of(&member.collector, &history).await;
+        history.dumps.push(dump);
+    }
+    if let Err(violation) = history.check() {
+        panic!("FIRE_SEED={seed}: {violation}");
+    }
+}
+
+/// Has every key given an id, also those whose questions failed, and waits until all members know.
+async fn assign(cluster: &Cluster, keys: Vec<Key>) {
+    let client = cluster.members[0].collector.grpc().await;
+    for keys in keys.chunks(AT_ONCE) {
+        eventually(PATIENCE, async || {
+            let ids = Key::ask_all(keys, &client).await;
+            let ids = ids.map_err(|status| status.to_string())?;
+            if ids.len() == keys.len() {
+                Ok(())
+            } else {
+                Err(format!("{} of {} keys", ids.len(), keys.len()))
+            }
+        })
+        .await;
+    }
+    cluster.settle().await;
+}

@@ -1,0 +1,64 @@
+use std::time::Instant;
+
+use rollcall_tests::{
+    grpc::Client,
+    history::{Answer, Operation, Request},
+};
+
+/// Asks, and keeps what was asked and answered.
+pub(crate) struct Recorder {
+    start: Instant,
+    operations: Vec<Operation>,
+}
+
+impl Recorder {
+    /// One whose times count from `start`.
+    pub(crate) fn new(start: Instant) -> Self {
+        Self {
+            start,
+            operations: Vec::new(),
+        }
+    }
+
+    pub(crate) fn start(&self) -> Instant {
+        self.start
+    }
+
+    pub(crate) fn into_operations(self) -> Vec<Operation> {
+        self.operations
+    }
+
+    /// Asks the member behind `client`.
+    pub(crate) async fn ask(
+        &mut self,
+        member: usize,
+        client: &Client,
+        request: Request,
+    ) -> Result<Answer, String> {
+        let sent = self.start.elapsed();
+        let answer = match &request {
+            Request::Assign(key) => match key.ask(client).await {
+                Ok(Some(id)) => Ok(Answer::Id(id)),
+                Ok(None) => Err("no id yet".to_owned()),
+                Err(status) => Err(status.to_string()),
+            },
+            &Request::Recover {
+                application,
+                instance,
+            } => {
+                let recorded = client.recover(application, instance).await;
+                recorded
+                    .map(|()| Answer::Recorded)
+                    .map_err(|status| status.to_string())
+            }
+        };
+        self.operations.push(Operation {
+            member,
+            request,
+            sent,
+            ended: self.start.elapsed(),
+            answer: answer.clone(),
+        });
+        answer
+    }
+}

@@ -1,0 +1,114 @@
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use fastrand::Rng;
+use rollcall_tests::{
+    grpc::Client,
+    history::{Answer, Operation, Request},
+    key::Key,
+};
+use tokio::sync::watch;
+
+use crate::{MEMBERS, recorder::Recorder};
+
+/// Between two questions of one writer, in milliseconds: a dump asks for every key again, so there must not be too many.
+const PAUSE: Range<u64> = 50..350;
+/// How often a writer asks for one key until it gives up, each time somebody at random.
+const TRIES: usize = 3;
+/// How many writers ask for the same new key.
+const RIVALS: usize = 4;
+/// One question in this many brings ids along instead of asking for one.
+const RECOVERY_ONE_IN: usize = 50;
+/// Ids that are brought along are at most this far ahead of those that were given last: soon they are in the way.
+const AHEAD: i32 = 40;
+
+/// Numbers the questions for keys that several writers want.
+static SHARED: AtomicUsize = AtomicUsize::new(0);
+
+/// Somebody who registers new names of every kind with whichever member.
+pub(crate) struct Writer {
+    number: usize,
+    members: Vec<Client>,
+    recorder: Recorder,
+    random: Rng,
+    /// The last ids that it was given.
+    application: i32,
+    instance: i32,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        number: usize,
+        members: Vec<Client>,
+        recorder: Recorder,
+        random: Rng,
+    ) -> Self {
+        Self {
+            number,
+            members,
+            recorder,
+            random,
+            application: 0,
+            instance: 0,
+        }
+    }
+
+    /// Writes until `stop` is closed, and returns what was asked and answered.
+    pub(crate) async fn run(mut self, mut stop: watch::Receiver<()>) -> Vec<Operation> {
+        for n in 0.. {
+            let request = self.request(n);
+            for _ in 0..TRIES {
+                let member = self.random.usize(..MEMBERS);
+                let answer = self
+                    .recorder
+                    .ask(member, &self.members[member], request.clone())
+                    .await;
+                let pause = Duration::from_millis(self.random.u64(PAUSE));
+                if tokio::time::timeout(pause, stop.changed()).await.is_ok() {
+                    return self.recorder.into_operations();
+                }
+                if let Ok(answer) = answer {
+                    self.remember(&request, answer);
+                    break;
+                }
+            }
+        }
+        unreachable!("it writes until it is stopped")
+    }
+
+    /// The next thing to ask.
+    fn request(&mut self, n: usize) -> Request {
+        if self.instance > 0 && self.random.usize(..RECOVERY_ONE_IN) == 0 {
+            let ahead = self.random.i32(1..=AHEAD);
+            return Request::Recover {
+                application: self.application.signum() * (self.application.abs() + ahead),
+                instance: self.instance + ahead,
+            };
+        }
+        // Rivals ask for the same kind of key and name the same application: the first that there was.
+        let (name, kind, application) = if self.random.bool() {
+            let number = SHARED.fetch_add(1, Ordering::Relaxed) / RIVALS;
+            (format!("shared {number}"), number % 4, -1)
+        } else {
+            let name = format!("{} {n}", self.number);
+            (name, self.random.usize(..4), self.application)
+        };
+        Request::Assign(match kind {
+            0 => Key::Address(name),
+            1 if application != 0 => Key::Instance(application, name),
+            2 if application != 0 => Key::Operation(application, name),
+            _ => Key::Application(name),
+        })
+    }
+
+    fn remember(&mut self, request: &Request, answer: Answer) {
+        match (request, answer) {
+            (Request::Assign(Key::Application(_)), Answer::Id(id)) => self.application = id,
+            (Request::Assign(Key::Instance(..)), Answer::Id(id)) => self.instance = id,
+            _ => {}
+        }
+    }
+}
