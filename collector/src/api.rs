@@ -8,7 +8,6 @@ use axum::{
 
 pub mod grpc;
 pub mod http;
-pub mod properties;
 pub mod status;
 mod token;
 

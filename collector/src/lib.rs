@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod config;
 pub mod etcd;
 pub mod metrics;
+pub mod properties;
 mod protobuf;
 pub mod runtime;
 pub mod server;

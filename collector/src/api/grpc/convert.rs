@@ -17,7 +17,7 @@ use tonic::metadata::MetadataMap;
 
 use super::call::Fault;
 use crate::{
-    api::properties::{self, OsInfo},
+    properties::{self, OsInfo},
     service::{
         heartbeat::Sign,
         register::{Held, OperationRef, Recovery},

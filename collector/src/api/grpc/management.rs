@@ -7,8 +7,8 @@ use tonic::{Request, Response, Status, async_trait, metadata::MetadataMap};
 
 use super::{call::end, convert};
 use crate::{
-    api::properties,
     metrics::{Call, Protocol},
+    properties,
     service::{
         Services, heartbeat,
         register::{self, InstanceName},

@@ -147,7 +147,7 @@ impl Face {
             application,
             uuid: new.au.into(),
             generation: None,
-            properties: new.oi.0.properties(),
+            properties: (&new.oi.0).into(),
         };
         let (outcome, id) = match self.services.register.instance(process).await {
             Ok(id) => (Outcome::Ok, id.get()),

@@ -10,7 +10,7 @@ use rollcall_domain::{
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::api::properties;
+use crate::properties;
 use crate::service::roster::{ApplicationStatus, InstanceStatus, Members, Tally};
 
 /// An application.

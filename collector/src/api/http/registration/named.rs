@@ -13,15 +13,13 @@ use serde::{
 
 use super::{Answer, Face};
 use crate::{
-    api::{
-        http::{
-            below,
-            json::{self, Object},
-            refusal::Refusal,
-        },
-        properties,
+    api::http::{
+        below,
+        json::{self, Object},
+        refusal::Refusal,
     },
     metrics::Outcome,
+    properties,
     service::register::{Error, InstanceName, SERVICE},
 };
 

@@ -1,16 +1,10 @@
 //! The JSON of registration, key by key as upstream's (protocols/skywalking.md section 2.3). Unknown keys are skipped.
 
-use rollcall_domain::{
-    ApplicationId,
-    inventory::{Properties, SpanType},
-};
+use rollcall_domain::{ApplicationId, inventory::SpanType};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{
-    api::{http::json::Object, properties},
-    service::register::OperationRef,
-};
+use crate::{api::http::json::Object, properties::OsInfoJson, service::register::OperationRef};
 
 /// An entry of the answer of `/application/register`.
 #[derive(Debug, Serialize)]
@@ -27,19 +21,7 @@ pub(super) struct NewInstance {
     pub(super) au: String,
     #[serde(rename = "rt")]
     _registered_at: i64,
-    pub(super) oi: Object<OsInfo>,
-}
-
-/// `oi`, in the spellings of its readers: 5.x has `hostname` and `processNo`, 3.2.6 and 6.x `hostName` and `processId`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct OsInfo {
-    os_name: Option<String>,
-    hostname: Option<String>,
-    host_name: Option<String>,
-    process_no: Option<i64>,
-    process_id: Option<i64>,
-    ipv4s: Option<Vec<String>>,
+    pub(super) oi: Object<OsInfoJson>,
 }
 
 /// The answer of `/instance/register`.
@@ -93,21 +75,6 @@ pub(super) struct Address<'a> {
 pub(super) struct Unusable {
     pub(super) key: &'static str,
     pub(super) message: &'static str,
-}
-
-// === impl OsInfo ===
-
-impl OsInfo {
-    pub(super) fn properties(&self) -> Properties {
-        let host_name = self.hostname.as_deref().or(self.host_name.as_deref());
-        properties::OsInfo {
-            os_name: self.os_name.as_deref().unwrap_or_default(),
-            host_name: host_name.unwrap_or_default(),
-            process_no: self.process_no.or(self.process_id).unwrap_or_default(),
-            ipv4s: self.ipv4s.as_deref().unwrap_or_default(),
-        }
-        .into()
-    }
 }
 
 // === impl ServiceName ===

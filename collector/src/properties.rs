@@ -1,6 +1,7 @@
 //! What agents tell of the process they run in, bounded, whichever protocol it came by.
 
 use rollcall_domain::inventory::Properties;
+use serde::Deserialize;
 
 /// The operating system, host and process of an agent, as far as it tells: all that 3.x and 5.x have.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +14,19 @@ pub struct OsInfo<'a> {
     pub process_no: i64,
     /// The addresses of the host.
     pub ipv4s: &'a [String],
+}
+
+/// The same as JSON, in the spellings of its readers: 5.x has `hostname` and `processNo`, 3.2.6 and 6.x `hostName` and
+/// `processId`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OsInfoJson {
+    os_name: Option<String>,
+    hostname: Option<String>,
+    host_name: Option<String>,
+    process_no: Option<i64>,
+    process_id: Option<i64>,
+    ipv4s: Option<Vec<String>>,
 }
 
 /// The most properties of an instance that are kept; the rest is not recorded.
@@ -76,6 +90,19 @@ impl From<OsInfo<'_>> for Properties {
         ];
         let addresses = info.ipv4s.iter().map(|address| ("ipv4", address.as_str()));
         told(host.into_iter().chain(addresses), None)
+    }
+}
+
+impl From<&OsInfoJson> for Properties {
+    fn from(info: &OsInfoJson) -> Self {
+        let host_name = info.hostname.as_deref().or(info.host_name.as_deref());
+        OsInfo {
+            os_name: info.os_name.as_deref().unwrap_or_default(),
+            host_name: host_name.unwrap_or_default(),
+            process_no: info.process_no.or(info.process_id).unwrap_or_default(),
+            ipv4s: info.ipv4s.as_deref().unwrap_or_default(),
+        }
+        .into()
     }
 }
 
