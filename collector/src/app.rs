@@ -358,9 +358,14 @@ impl Builder<'_> {
             }
             router = router.merge(admin);
         }
+        let token = Token::new(config.agent_grpc.authentication.expose());
+        if faces.remote {
+            let token = token.clone().filter(|_| faces.agent_grpc);
+            router = router.merge(grpc::remote(services, token, stop.clone()));
+            largest = largest.max(grpc::REMOTE_HELD);
+        }
         if faces.agent_grpc {
             let max_message_size = config.agent_grpc.max_message_size;
-            let token = Token::new(config.agent_grpc.authentication.expose());
             let grpc = grpc::Config {
                 max_message_size,
                 token,

@@ -12,6 +12,7 @@ pub mod etcd;
 pub mod metrics;
 pub mod properties;
 mod protobuf;
+pub mod remote;
 pub mod runtime;
 pub mod server;
 pub mod service;

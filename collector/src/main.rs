@@ -131,12 +131,14 @@ fn collect(config: Config, show: Show) -> anyhow::Result<()> {
 fn announce(app: &App) {
     let Addresses {
         naming,
+        remote,
         agent_grpc,
         agent_jetty,
         ui,
     } = app.addresses();
     for (module, address) in [
         ("naming", naming),
+        ("remote", remote),
         ("agent_gRPC", agent_grpc),
         ("agent_jetty", agent_jetty),
         ("ui", ui),

@@ -61,9 +61,10 @@ async fn assert_serves(collector: &Collector) {
     assert_eq!(collector.http(ui).get("/readyz").await.unwrap().status, 200);
 }
 
-fn every(listeners: Listeners) -> [SocketAddr; 4] {
+fn every(listeners: Listeners) -> [SocketAddr; 5] {
     [
         listeners.naming,
+        listeners.remote,
         listeners.grpc,
         listeners.jetty,
         listeners.ui,

@@ -1,4 +1,4 @@
-//! gRPC as agents from 3.2.6 on speak it (protocols/skywalking.md sections 1 and 6).
+//! gRPC as agents from 3.2.6 on speak it (protocols/skywalking.md sections 1 and 6), and as collectors do ([`remote()`]).
 //!
 //! Each handler converts, calls one use case, and converts back; there is a file for each service that names somebody, and
 //! one (`quiet`) for all others. Every spelling of a method is answered. What agents may rely on:
@@ -22,6 +22,7 @@ use rollcall_proto::{
     management::{self as wire, v3},
     network_address::NetworkAddressRegisterServiceServer,
     register::{RegisterServer, ServiceInstancePingServer},
+    remote::RemoteCommonServiceServer,
     service_name::ServiceNameDiscoveryServiceServer,
     trace::TraceSegmentServiceServer,
 };
@@ -43,6 +44,7 @@ mod network_address;
 mod ping;
 mod quiet;
 mod register;
+mod remote;
 mod service_name;
 mod trace;
 
@@ -66,11 +68,29 @@ pub fn router(services: &Services, config: Config, stop: CancellationToken) -> R
         .add_service(health)
         .into_axum_router();
     let agents = agents(services, config.max_message_size, stop);
-    let agents = match config.token {
-        Some(token) => token.guard(agents, services.metrics.denied(Protocol::Grpc), denied),
-        None => agents,
-    };
-    agents.merge(health)
+    guarded(agents, services, config.token).merge(health)
+}
+
+/// What one call of [`remote()`] makes its listener hold at the most, in bytes.
+pub const REMOTE_HELD: usize = remote::MAX_HELD;
+
+/// What the other collectors call. They send the token of the agents where they share a listener with them; a listener of
+/// their own is to be reached by nobody else. It has no fallback, and no route in common with [`router()`]. Streams end with
+/// `stop`.
+pub fn remote(services: &Services, token: Option<Token>, stop: CancellationToken) -> Router {
+    let remote = RemoteCommonServiceServer::new(remote::Handler::new(services, stop));
+    let remote = Routes::from(Router::new())
+        .add_service(remote.max_decoding_message_size(remote::MAX_MESSAGE_SIZE))
+        .into_axum_router();
+    guarded(remote, services, token)
+}
+
+/// `router` for those who send the token, where there is one.
+fn guarded(router: Router, services: &Services, token: Option<Token>) -> Router {
+    match token {
+        Some(token) => token.guard(router, services.metrics.denied(Protocol::Grpc), denied),
+        None => router,
+    }
 }
 
 fn denied() -> Response {

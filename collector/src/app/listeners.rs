@@ -12,6 +12,8 @@ use crate::{
 pub struct Addresses {
     /// Where agents ask for the list of collectors.
     pub naming: SocketAddr,
+    /// Where other collectors reach this one.
+    pub remote: SocketAddr,
     /// Where agents register over gRPC.
     pub agent_grpc: SocketAddr,
     /// Where agents register over HTTP.
@@ -31,6 +33,7 @@ pub(super) struct Listeners {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Faces {
     pub(super) naming: bool,
+    pub(super) remote: bool,
     pub(super) agent_grpc: bool,
     pub(super) agent_jetty: bool,
     pub(super) ui: bool,
@@ -43,6 +46,10 @@ impl Listeners {
         let addresses = Addresses {
             naming: claim(&mut bound, &config.naming.listen, |faces| {
                 faces.naming = true
+            })
+            .await?,
+            remote: claim(&mut bound, &config.remote.listen, |faces| {
+                faces.remote = true
             })
             .await?,
             agent_grpc: claim(&mut bound, &config.agent_grpc.listen, |faces| {

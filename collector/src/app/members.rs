@@ -20,6 +20,7 @@ use crate::{
 /// This collector as it is known once it serves: since when, is told when it does.
 pub(super) fn own(config: &Config, addresses: Addresses, since: Timestamp) -> Member {
     let at = |host: &str, port: u16| format!("{host}:{port}");
+    let remote = at(&config.remote.advertised_host, addresses.remote.port());
     let grpc = at(
         &config.agent_grpc.advertised_host,
         addresses.agent_grpc.port(),
@@ -30,7 +31,7 @@ pub(super) fn own(config: &Config, addresses: Addresses, since: Timestamp) -> Me
     );
     let ui = at(&config.ui.advertised_host, addresses.ui.port());
     Member {
-        address: grpc.as_str().into(),
+        address: remote.into(),
         agent_grpc: Some(grpc.into()),
         agent_jetty: Some((jetty + &config.agent_jetty.context_path).into()),
         ui: Some((ui + &config.ui.context_path).into()),

@@ -25,11 +25,13 @@ mod error;
 mod follow;
 mod job;
 mod named;
+mod registration;
 mod writer;
 
 pub use adopt::Held;
 pub use error::{Error, KeyFault};
 pub use named::{InstanceName, SERVICE};
+pub use registration::Registration;
 pub use writer::{Failure, Writer};
 
 use follow::Agreement;

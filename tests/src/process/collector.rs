@@ -123,7 +123,7 @@ impl Options {
         for (variable, address) in [
             ("SW_NAMING_JETTY_PORT", listeners.naming),
             ("SW_AGENT_GRPC_PORT", listeners.grpc),
-            ("SW_REMOTE_GRPC_PORT", listeners.grpc),
+            ("SW_REMOTE_GRPC_PORT", listeners.remote),
             ("SW_AGENT_JETTY_PORT", listeners.jetty),
             ("SW_UI_JETTY_PORT", listeners.ui),
         ] {
@@ -151,6 +151,8 @@ pub struct Run {
 pub struct Listeners {
     /// The HTTP endpoints that list collectors: what an agent's `collector.servers` names.
     pub naming: SocketAddr,
+    /// What other collectors call: the name of a member.
+    pub remote: SocketAddr,
     /// Registration over gRPC.
     pub grpc: SocketAddr,
     /// Registration over HTTP.
@@ -164,6 +166,7 @@ impl Default for Listeners {
         let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             naming: unbound,
+            remote: unbound,
             grpc: unbound,
             jetty: unbound,
             ui: unbound,
@@ -343,6 +346,7 @@ impl Collector {
         self.child = Some(self.options.spawn(&self.data, self.listeners));
         self.listeners = Listeners {
             naming: self.bound("naming").await,
+            remote: self.bound("remote").await,
             grpc: self.bound("agent_gRPC").await,
             jetty: self.bound("agent_jetty").await,
             ui: self.bound("ui").await,

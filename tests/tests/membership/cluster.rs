@@ -85,7 +85,7 @@ pub(crate) async fn naming(observer: &Collector, path: &str) -> Result<Vec<Strin
 
 /// Waits until `observer` lists these collectors and nobody else.
 pub(crate) async fn lists(observer: &Collector, collectors: &[&Collector]) {
-    let mut expected: Vec<_> = collectors.iter().map(|of| name(of)).collect();
+    let mut expected: Vec<_> = collectors.iter().map(|of| agent_grpc(of)).collect();
     expected.sort();
     lists_addresses(observer, &expected).await;
 }
@@ -103,6 +103,11 @@ pub(crate) async fn lists_addresses(observer: &Collector, expected: &[String]) {
 
 /// What a collector is called among the members.
 pub(crate) fn name(collector: &Collector) -> String {
+    collector.listeners().remote.to_string()
+}
+
+/// What it is called in the list for agents over gRPC.
+pub(crate) fn agent_grpc(collector: &Collector) -> String {
     collector.listeners().grpc.to_string()
 }
 

@@ -7,7 +7,7 @@ mod upstream;
 use std::time::{Duration, Instant};
 
 use cluster::{
-    Cluster, Coordinator, TERM, is_degraded, is_well, lists, lists_addresses, may_complain, member,
+    Cluster, Coordinator, TERM, agent_grpc, is_degraded, is_well, lists, may_complain, member,
     metric, name, naming,
 };
 use rollcall_tests::{
@@ -60,6 +60,7 @@ async fn whoever_is_listed_serves<E: Coordinator>() {
     for (key, value) in [("state", "serving"), ("version", env!("CARGO_PKG_VERSION"))] {
         assert_eq!(seen[key], value, "{seen}");
     }
+    lists(&b, &[&a, &b]).await;
     let own = member(&b, &name(&b)).await.unwrap().unwrap();
     assert_eq!((&seen["self"], &own["self"]), (&false.into(), &true.into()));
     assert_eq!(seen["since"], own["since"]);
@@ -123,7 +124,7 @@ async fn the_last_list_stays_while_the_engine_is_away<E: Coordinator>() {
     let (mut a, mut b) = cluster.pair().await;
     may_complain(&mut a);
     may_complain(&mut b);
-    let listed = [name(&a), name(&b)];
+    let listed = [agent_grpc(&a), agent_grpc(&b)];
     let stays = async |away: &str| {
         for collector in [&a, &b] {
             is_degraded(collector, &["cannot be reached"]).await;
@@ -175,7 +176,7 @@ async fn another_server_of_the_engine_takes_over<E: Coordinator>() {
         // As long as it would take for it to be given up.
         while cut_at.elapsed() < TERM + NOTICED {
             let listed = naming(&a, "/agent/gRPC").await.unwrap();
-            assert!(listed.contains(&name(&b)), "only {listed:?} are left");
+            assert!(listed.contains(&agent_grpc(&b)), "only {listed:?} are left");
         }
         is_well(&b).await;
     }
@@ -198,12 +199,12 @@ async fn the_entry_of_somebody_else_is_an_error_and_no_eviction<E: Coordinator>(
     let mut a = cluster.options().start().await;
     lists(&a, &[&a]).await;
     let before = member(&a, &name(&a)).await.unwrap();
-    let port = a.listeners().grpc.port().to_string();
+    let port = a.listeners().remote.port().to_string();
     let mut twin = cluster
         .options()
-        .env("SW_AGENT_GRPC_HOST", "127.0.0.2")
-        .env("SW_AGENT_GRPC_ADVERTISED_HOST", "127.0.0.1")
-        .env("SW_AGENT_GRPC_PORT", port)
+        .env("SW_REMOTE_GRPC_HOST", "127.0.0.2")
+        .env("SW_REMOTE_GRPC_ADVERTISED_HOST", "127.0.0.1")
+        .env("SW_REMOTE_GRPC_PORT", port)
         .start()
         .await;
     may_complain(&mut twin);
@@ -211,7 +212,7 @@ async fn the_entry_of_somebody_else_is_an_error_and_no_eviction<E: Coordinator>(
     assert_eq!(member(&a, &name(&a)).await.unwrap(), before);
     assert!(a.terminate().await.success());
     is_well(&twin).await;
-    lists_addresses(&twin, &[name(&a)]).await;
+    lists(&twin, &[&twin]).await;
 }
 
 macro_rules! with_both_engines {

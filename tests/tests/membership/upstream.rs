@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, process::Command};
 use rollcall_tests::{PATIENCE, engine::ZooKeeper, process::Child};
 use serde_json::Value;
 
-use super::cluster::{Cluster, lists, lists_addresses, member, name};
+use super::cluster::{Cluster, agent_grpc, lists, lists_addresses, member, name};
 
 /// ZooKeeper's own command line, with a session that lasts as long as this: what upstream's collectors see and do.
 struct Upstream(Child);
@@ -47,12 +47,12 @@ async fn upstreams_collectors_and_ours_see_each_other_in_zookeeper() {
         .await;
     lists(&a, &[&a]).await;
     let mut upstream = Upstream::connect(cluster.engine.address());
-    let (grpc, jetty, ui) = (name(&a), a.listeners().jetty, a.listeners().ui);
+    let (grpc, jetty, ui) = (agent_grpc(&a), a.listeners().jetty, a.listeners().ui);
     for (parent, child) in [
         ("agent_gRPC/gRPC", grpc.clone()),
         ("agent_jetty/jetty", jetty.to_string()),
         ("ui/jetty", ui.to_string()),
-        ("remote/gRPC", grpc.clone()),
+        ("remote/gRPC", name(&a)),
     ] {
         let path = format!("ls /ns/skywalking/{parent}");
         upstream.says(&path, &format!("[{child}]")).await;

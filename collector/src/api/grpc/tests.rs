@@ -4,6 +4,7 @@
 mod fixture;
 mod limits;
 mod quiet;
+mod remote;
 mod segments;
 mod token;
 mod unassigned;

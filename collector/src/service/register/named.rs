@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rollcall_domain::{
-    inventory::{Generation, NewInstance, Properties},
+    InstanceId,
+    inventory::{Generation, NewInstance, Properties, Proposal, proposal},
     liveness::Signal,
 };
 
@@ -16,6 +17,9 @@ pub struct InstanceName<'a> {
     pub service: &'a str,
     pub instance: &'a str,
 }
+
+/// Who knows instances by names alone.
+const GENERATION: Option<Generation> = Some(Generation::V8);
 
 /// What the name of a service is called where it cannot be used.
 pub const SERVICE: &str = "service";
@@ -30,20 +34,13 @@ impl Handle {
         let InstanceName { service, instance } = name;
         self.check(SERVICE, service)?;
         self.check("service instance", instance)?;
-        let generation = Some(Generation::V8);
         let id = match self.core.instance_named(name) {
-            Some(id) if self.is_as_told(id, generation, &properties) => id,
+            Some(id) if self.is_as_told(id, GENERATION, &properties) => id,
             _ => {
                 let (code, uuid) = (Arc::<str>::from(service), Arc::<str>::from(instance));
                 self.queue
                     .propose(self.due(), move |proposal| {
-                        let application = proposal.application(&code)?;
-                        Ok(proposal.instance(NewInstance {
-                            application,
-                            uuid: Arc::clone(&uuid),
-                            generation,
-                            properties: properties.clone(),
-                        })?)
+                        Ok(propose(proposal, &code, &uuid, &properties)?)
                     })
                     .await?
             }
@@ -51,4 +48,20 @@ impl Handle {
         self.core.welcome(id, Signal::Register);
         Ok(())
     }
+}
+
+/// Puts an instance into a batch, and its application if need be.
+pub(super) fn propose(
+    proposal: &mut Proposal<'_>,
+    service: &str,
+    instance: &Arc<str>,
+    properties: &Properties,
+) -> Result<InstanceId, proposal::Error> {
+    let application = proposal.application(service)?;
+    proposal.instance(NewInstance {
+        application,
+        uuid: Arc::clone(instance),
+        generation: GENERATION,
+        properties: properties.clone(),
+    })
 }
