@@ -1,13 +1,9 @@
 //! One load on two servers, in turn.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
-
-use tokio::task::JoinSet;
+use std::{net::SocketAddr, time::Duration};
 
 use crate::{
+    load::{self, Load},
     naming,
     options::Options,
     registration,
@@ -81,32 +77,17 @@ impl Side {
     /// Lets all callers run for a while.
     async fn measure(&mut self, period: Duration) -> Sample {
         let before = usage::cpu_time(self.server.id());
-        let start = Instant::now();
-        let mut running = JoinSet::new();
-        for mut caller in self.callers.drain(..) {
-            running.spawn(async move {
-                let calls = caller.run(|| start.elapsed() < period).await;
-                (caller, calls)
-            });
-        }
-        let mut calls = 0;
-        while let Some(ended) = running.join_next().await {
-            let (caller, own) = ended.expect("a caller does not panic");
-            self.callers.push(caller);
-            calls += own;
-        }
-        let elapsed = start.elapsed();
+        let Load { calls, seconds } = load::put(&mut self.callers, period).await;
         let cpu = usage::cpu_time(self.server.id()) - before;
-        let calls = calls as f64;
         Sample {
             cpu: cpu.as_secs_f64() * 1e6 / calls,
-            rate: calls / elapsed.as_secs_f64(),
+            rate: calls / seconds,
         }
     }
 }
 
-impl Caller {
-    async fn run(&mut self, more: impl FnMut() -> bool) -> u64 {
+impl load::Caller for Caller {
+    async fn run(&mut self, more: impl FnMut() -> bool + Send) -> u64 {
         match self {
             Self::Naming(caller) => caller.run(more).await,
             Self::Registration(caller) => caller.run(more).await,

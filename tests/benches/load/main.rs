@@ -9,6 +9,7 @@
 
 mod bare;
 mod comparison;
+mod load;
 mod members;
 mod naming;
 mod options;

@@ -1,14 +1,12 @@
 //! One, three and five collectors that share an etcd, in turn.
 
-use std::time::Instant;
-
 use rollcall_tests::{
     engine::{Etcd, Server},
     process::Collector,
 };
-use tokio::task::JoinSet;
 
 use crate::{
+    load::{self, Load},
     options::Options,
     registration::{self, Caller},
     scenario::Call,
@@ -121,26 +119,12 @@ impl Cluster {
 
     async fn measure(&mut self, etcd: &Server<Etcd>, options: &Options) -> Sample {
         let before = self.counts(etcd).await;
-        let (start, period) = (Instant::now(), options.round());
-        let mut running = JoinSet::new();
-        for mut caller in self.callers.drain(..) {
-            running.spawn(async move {
-                let calls = caller.run(|| start.elapsed() < period).await;
-                (caller, calls)
-            });
-        }
-        let mut calls = 0;
-        while let Some(ended) = running.join_next().await {
-            let (caller, own) = ended.expect("a caller does not panic");
-            self.callers.push(caller);
-            calls += own;
-        }
-        let (elapsed, after) = (start.elapsed().as_secs_f64(), self.counts(etcd).await);
-        let calls = calls as f64;
+        let Load { calls, seconds } = load::put(&mut self.callers, options.round()).await;
+        let after = self.counts(etcd).await;
         let each = |of: fn(&Counts) -> f64| (of(&after) - of(&before)) / calls;
         let commits = after.commits - before.commits;
         Sample {
-            rate: calls / elapsed,
+            rate: calls / seconds,
             rows: (after.rows - before.rows) / commits,
             behind: (after.behind - before.behind) / commits,
             called: each(|counts| counts.called) * 1e6,

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tonic::{Status, body::Body};
 use tower::Service;
 
-use crate::scenario::Call;
+use crate::{load, scenario::Call};
 
 /// The application that every scenario may rely on.
 const KNOWN_CODE: &str = "known-application";
@@ -74,6 +74,19 @@ pub(crate) async fn connect(
         .collect()
 }
 
+impl load::Caller for Caller {
+    /// # Panics
+    /// When a call fails or gets no id: what answers errors is not measured.
+    async fn run(&mut self, mut more: impl FnMut() -> bool + Send) -> u64 {
+        let mut calls = 0;
+        while more() {
+            self.call().await.expect("an answer");
+            calls += 1;
+        }
+        calls
+    }
+}
+
 impl Caller {
     async fn connect(server: SocketAddr, call: Call) -> Self {
         let connection = Connection::open(server).await;
@@ -88,19 +101,6 @@ impl Caller {
             known: Known::default(),
             next: 0,
         }
-    }
-
-    /// Calls as long as there is `more` to do; returns how often.
-    ///
-    /// # Panics
-    /// When a call fails or gets no id: what answers errors is not measured.
-    pub(crate) async fn run(&mut self, mut more: impl FnMut() -> bool) -> u64 {
-        let mut calls = 0;
-        while more() {
-            self.call().await.expect("an answer");
-            calls += 1;
-        }
-        calls
     }
 
     async fn call(&mut self) -> Result<(), Status> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rollcall_tests::process::Collector;
 use tokio::task::JoinSet;
 
-use crate::{registration, scenario::Call};
+use crate::{load::Caller as _, registration, scenario::Call};
 
 /// What the report calls it.
 pub(crate) const NAME: &str = "start-up";
