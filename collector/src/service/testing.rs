@@ -25,7 +25,7 @@ pub(crate) const MAX_KEY_BYTES: usize = 255;
 pub(crate) const TERMS: Terms = Terms {
     silent_after: Duration::from_secs(120),
     down_after: Duration::from_secs(300),
-    relay: Duration::ZERO,
+    relay: Duration::from_secs(60),
 };
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 pub(crate) const STALL: Duration = Duration::from_secs(5);

@@ -128,7 +128,12 @@ impl Lessor {
 
     /// Takes in what another collector says of a lease. The later signal counts, whoever heard it; who is up is up by
     /// [`Terms::relay`] longer when others hear of it. One that has no lease is given one.
-    pub fn relay(&self, told: LeaseRecord, now: Moment) -> Renewal {
+    ///
+    /// Whoever is said to be up was heard of no longer ago than [`Terms::relay`], whatever the other collector's clock says.
+    pub fn relay(&self, mut told: LeaseRecord, now: Moment) -> Renewal {
+        if told.state == State::Up {
+            told.last_seen = told.last_seen.max(now.before(self.terms.relay));
+        }
         let leases = self.leases.pin();
         let Some(lease) = leases.get(&told.instance) else {
             let heard = Heard::elsewhere(told.signal, told.last_seen);
@@ -166,11 +171,12 @@ impl Lessor {
         Renewal::Changed(transition)
     }
 
-    /// Gives an instance up because another collector does, unless it was heard of later than that one knows.
+    /// Gives an instance up because another collector does, unless this one heard of it later than that one knows.
     fn give_up(&self, told: LeaseRecord, lease: &Lease, now: Moment) -> Renewal {
         let mut ledger = self.ledger.lock();
         let (from, heard) = (lease.state(), lease.heard());
-        let is_stale = heard.at > told.last_seen || from.0 >= told.state;
+        let is_known_better = !heard.relayed && heard.at > told.last_seen;
+        let is_stale = is_known_better || from.0 >= told.state;
         if is_stale || (from.0 == State::Up && !lease.silence(heard, now)) {
             return Renewal::Kept;
         }

@@ -302,6 +302,22 @@ fn who_is_given_up_elsewhere_is_down_here_and_filed_once_when_it_comes_back() {
 }
 
 #[test]
+fn the_clock_of_another_collector_gives_nobody_up_and_holds_nobody_up() {
+    let lessor = lessor();
+    let slow = 10 * DOWN;
+    let tell = |now: i64, told: LeaseRecord| lessor.relay(told, at(now));
+    for now in (0..10 * SILENT).step_by(60_000) {
+        let _news = tell(now, stored(1, now - slow, false));
+        assert_eq!(expire(&lessor, now), [], "at {now}");
+    }
+    let last = 10 * SILENT;
+    let Renewal::Changed(gone) = tell(last, stored(1, last - slow, true)) else {
+        panic!("it is not given up")
+    };
+    assert_eq!(gone.to, State::Down);
+}
+
+#[test]
 fn the_walk_leaves_out_what_others_heard() {
     let lessor = granted(2);
     let _kept = lessor.relay(stored(2, 2_000, false), at(3_000));

@@ -1,6 +1,6 @@
 //! A store that other collectors write to.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rollcall_domain::{
@@ -10,6 +10,7 @@ use rollcall_domain::{
 
 use super::*;
 use crate::{
+    clock::Clock,
     service::readiness::Status,
     storage::{Commit, Seen},
 };
@@ -151,10 +152,15 @@ async fn what_others_say_of_an_instance_is_told_here_too() {
     let unread = Arc::clone(&store.unread);
     let (services, writer) = at_work(store);
     let mut events = services.events.subscribe();
+    // Not so long ago that it could not be.
+    let lately = Clock::start()
+        .wall()
+        .before(Duration::from_secs(30))
+        .millis();
     let seen = |state, millis| {
         Record::Seen(Seen {
             instance: instance(7),
-            last_seen: Timestamp::from_millis(millis),
+            last_seen: Timestamp::from_millis(lately + millis),
             signal: Signal::JvmMetrics,
             state,
         })
@@ -178,7 +184,7 @@ async fn what_others_say_of_an_instance_is_told_here_too() {
         }
     }
     let known = services.roster.instance(instance(7)).unwrap();
-    assert_eq!(known.last_seen, Timestamp::from_millis(2));
+    assert_eq!(known.last_seen, Timestamp::from_millis(lately + 2));
     services.register.stop();
     writer.join().unwrap().unwrap();
 }
