@@ -21,6 +21,8 @@ use crate::{
     cluster::{self, Cluster, Keeper, standalone::Standalone, zookeeper},
     config::{self, Config},
     etcd,
+    metrics::Metrics,
+    remote::sender::Clients,
     runtime::{Failure, OnError, Policy, StillRunning, TaskSet},
     server::{self, Budget, Budgeted},
     service::{self, Foundation, Services, Workers, register, sweep, write_back},
@@ -29,6 +31,7 @@ use crate::{
 
 mod listeners;
 mod members;
+mod remote;
 mod restore;
 mod store;
 
@@ -80,6 +83,7 @@ pub struct App {
     services: Services,
     workers: Workers,
     watcher: Option<Box<dyn storage::Watcher>>,
+    clients: Option<Clients>,
     listeners: Listeners,
 }
 
@@ -112,11 +116,19 @@ pub async fn build(config: Config) -> Result<App, Error> {
     } = Store::open(&config, clock).await?;
     let (cluster, keeper) = join_point(&config.cluster)?;
     let member = members::own(&config, listeners.addresses, clock.wall());
+    let metrics = Metrics::new();
+    // Whoever has a store of its own has nobody to ask.
+    let (owners, clients) = watcher
+        .is_some()
+        .then(|| remote::owners(&config, &member, &*cluster, clock, &metrics))
+        .unzip();
     let foundation = Foundation {
         clock,
         allocator,
         lessor,
         storage,
+        owners,
+        metrics,
         own: Arc::clone(&member.address),
         members: cluster.view(),
     };
@@ -133,6 +145,7 @@ pub async fn build(config: Config) -> Result<App, Error> {
         services,
         workers,
         watcher,
+        clients,
         listeners,
     })
 }
@@ -229,13 +242,12 @@ impl App {
             services,
             workers,
             watcher,
+            clients,
             listeners,
         } = self;
-        spawn_workers(workers, &services, &writing, &loops)?;
+        spawn_workers(workers, clients, &services, &writing, &loops)?;
         if let Some(watcher) = watcher {
-            let register = services.register.clone();
-            let watch = watcher.run(Box::new(move || register.catch_up()), watching.token());
-            watching.spawn("store watcher", Policy::default(), never_fails(watch));
+            spawn_watcher(watcher, &services, &watching);
         }
         let budget = Budget::new(config.server.inbound_memory);
         let stats = listeners
@@ -281,8 +293,15 @@ impl App {
     }
 }
 
+fn spawn_watcher(watcher: Box<dyn storage::Watcher>, services: &Services, watching: &TaskSet) {
+    let register = services.register.clone();
+    let watch = watcher.run(Box::new(move || register.catch_up()), watching.token());
+    watching.spawn("store watcher", Policy::default(), never_fails(watch));
+}
+
 fn spawn_workers(
     workers: Workers,
+    clients: Option<Clients>,
     services: &Services,
     writing: &TaskSet,
     loops: &TaskSet,
@@ -299,6 +318,10 @@ fn spawn_workers(
             .inspect_err(|error| readiness.unmet("storage", error.to_string()))
     })?;
     let stop = loops.token();
+    if let Some(clients) = clients {
+        let asking = never_fails(clients.run(stop.clone()));
+        loops.spawn("remote clients", Policy::default(), asking);
+    }
     loops.spawn(
         "sweeper",
         Policy::default(),

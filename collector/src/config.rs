@@ -101,6 +101,8 @@ pub struct Remote {
     pub listen: Endpoint,
     /// The host other collectors are told; never a wildcard.
     pub advertised_host: String,
+    /// How many registrations may wait for one other collector.
+    pub buffer_size: usize,
 }
 
 /// `agent_gRPC.gRPC`.

@@ -34,6 +34,7 @@ struct Inner {
     registry: Mutex<Registry>,
     calls: Family<CallLabels, Counter>,
     dropped: Family<DropLabel, Counter>,
+    passed_on: Family<OutcomeLabel, Counter>,
     denied: Family<ProtocolLabel, Counter>,
     entries: Family<EntryLabels, Gauge>,
     leases: Family<StateLabel, Gauge>,
@@ -64,6 +65,11 @@ struct EntryLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DropLabel {
     what: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -135,6 +141,7 @@ impl Metrics {
             registry: Mutex::new(Registry::with_prefix("rollcall")),
             calls: Family::default(),
             dropped: Family::default(),
+            passed_on: Family::default(),
             denied: Family::default(),
             entries: Family::default(),
             leases: Family::default(),
@@ -189,6 +196,14 @@ impl Metrics {
     #[must_use]
     pub fn dropped(&self, what: &'static str) -> Counter {
         self.inner.dropped.get_or_create_owned(&DropLabel { what })
+    }
+
+    /// The counter of registrations that another collector was asked to commit: one for each `outcome`.
+    #[must_use]
+    pub fn passed_on(&self, outcome: &'static str) -> Counter {
+        self.inner
+            .passed_on
+            .get_or_create_owned(&OutcomeLabel { outcome })
     }
 
     /// The counter of calls without the token that agents have to send.
@@ -293,6 +308,11 @@ impl Inner {
             "dropped",
             "Things taken and given up at a limit",
             self.dropped.clone(),
+        );
+        registry.register(
+            "passed_on",
+            "Registrations that another collector was asked to commit, by what became of that",
+            self.passed_on.clone(),
         );
         registry.register(
             "denied",

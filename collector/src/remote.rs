@@ -1,5 +1,14 @@
-//! What collectors say to each other (protocols/skywalking.md section 5.4).
+//! What collectors say to each other (protocols/skywalking.md section 5.4): the collector that is asked for an id has the
+//! owner commit it.
 //!
-//! A registration travels as one message with upstream's numbers and columns: [`columns`].
+//! A [`sender`] chooses who that is and keeps a [`client`] for every other member, which sends what waits for it as one
+//! stream of messages in upstream's [`columns`]. The other end is
+//! [`api::grpc::remote`](crate::api::grpc::remote()).
+//!
+//! Nothing depends on a message to arrive: whoever passes a registration on does the same work itself afterwards, and has
+//! little to do if the owner has done it. So a registration is never lost here, and a new owner is asked with the next one.
 
+pub mod client;
 pub mod columns;
+mod counters;
+pub mod sender;

@@ -49,6 +49,9 @@ pub struct Foundation {
     pub allocator: Allocator,
     pub lessor: Lessor,
     pub storage: Box<dyn Storage>,
+    /// Who commits new registrations, where the store is shared.
+    pub owners: Option<Arc<dyn register::Owners>>,
+    pub metrics: Metrics,
     /// The address by which this collector is known among the members.
     pub own: Arc<str>,
     /// The collectors, now and after every change.
@@ -107,6 +110,8 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         allocator,
         lessor,
         storage,
+        owners,
+        metrics,
         own,
         members,
     } = foundation;
@@ -116,13 +121,13 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         clock,
         events: events::Feed::new(config.event_backlog),
     };
-    let metrics = Metrics::new();
     let readiness = readiness::Readiness::default();
     let (register, writer) = register::build(
         &config.register,
         core.clone(),
         allocator,
         storage,
+        owners,
         readiness.clone(),
         metrics.clone(),
     );

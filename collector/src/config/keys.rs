@@ -121,6 +121,7 @@ keys! {
         host SW_REMOTE_GRPC_HOST Host "Where other collectors reach this one" => remote.listen.host;
         port SW_REMOTE_GRPC_PORT Port "Its port" => remote.listen.port;
         advertised_host SW_REMOTE_GRPC_ADVERTISED_HOST AdvertisedHost "The host other collectors are told; empty: the host, or this machine's address" => remote.advertised_host;
+        buffer_size SW_REMOTE_GRPC_BUFFER_SIZE Count "Registrations that may wait for the collector that commits them; one more is committed here" => remote.buffer_size;
     }
     agent_gRPC.gRPC {
         host SW_AGENT_GRPC_HOST Host "Where agents register over gRPC" => agent_grpc.listen.host;

@@ -117,6 +117,10 @@ pub(super) const WITHOUT_PART: &[&str] = &[
 /// Keys of upstream that must not be ignored silently, and why there is nothing to set.
 pub(super) const REFUSED: &[(&str, &str)] = &[
     (
+        "remote.gRPC.channel_size",
+        "there is one queue for each collector: set buffer_size to what all channels would hold",
+    ),
+    (
         "agent_gRPC.gRPC.ssl_cert_chain_file",
         "TLS is not built yet; put a TLS proxy in front of the port",
     ),

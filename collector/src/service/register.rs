@@ -1,14 +1,14 @@
 //! Ids for names: look-ups answer at once, new names go through the one writer.
 //!
 //! A call either finds its key in the inventory (no lock, no I/O) or hands a job to the [`Writer`] and waits for it until
-//! its deadline. The writer owns the allocator and the storage, so all callers that ask for one key at once are given one
+//! its deadline. In a cluster it has the owner do the same first ([`Owners`]). The writer owns the allocator and the storage, so all callers that ask for one key at once are given one
 //! id, and an id is durable before anyone hears of it (DESIGN section 4, invariants 1 and 2).
 
 use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId,
-    inventory::{Allocator, Generation, NewInstance, OperationKey, Properties, SpanType},
+    inventory::{Allocator, Generation, NewInstance, OperationKey, Properties, Proposal, SpanType},
     liveness::Signal,
 };
 use tokio::time::Instant;
@@ -25,12 +25,14 @@ mod error;
 mod follow;
 mod job;
 mod named;
+mod owner;
 mod registration;
 mod writer;
 
 pub use adopt::Held;
 pub use error::{Error, KeyFault};
 pub use named::{InstanceName, SERVICE};
+pub use owner::{Owners, Peer};
 pub use registration::Registration;
 pub use writer::{Failure, Writer};
 
@@ -55,6 +57,7 @@ pub struct Config {
 pub struct Handle {
     core: Core,
     queue: Queue,
+    owners: Option<Arc<dyn Owners>>,
     deadline: Duration,
     max_key_bytes: usize,
 }
@@ -75,6 +78,7 @@ pub(super) fn build(
     core: Core,
     allocator: Allocator,
     storage: Box<dyn Storage>,
+    owners: Option<Arc<dyn Owners>>,
     readiness: Readiness,
     metrics: Metrics,
 ) -> (Handle, Writer) {
@@ -93,6 +97,7 @@ pub(super) fn build(
     let handle = Handle {
         core,
         queue,
+        owners,
         deadline: config.deadline,
         max_key_bytes: config.max_key_bytes,
     };
@@ -110,9 +115,11 @@ impl Handle {
         if let Some(id) = self.core.inventory.application_id(code) {
             return Ok(id);
         }
-        let code = Arc::<str>::from(code);
+        let (due, code) = (self.due(), Arc::<str>::from(code));
+        self.ask_owner(due, || vec![Registration::Application(Arc::clone(&code))])
+            .await;
         self.queue
-            .propose(self.due(), move |proposal| Ok(proposal.application(&code)?))
+            .propose(due, move |proposal| Ok(proposal.application(&code)?))
             .await
     }
 
@@ -130,9 +137,15 @@ impl Handle {
             self.check("application code", code)?;
             Ok(self.core.inventory.application_id(code))
         };
-        self.each(codes, lookup, Arc::<str>::from, |proposal, code| {
-            Ok(proposal.application(code)?)
-        })
+        let propose =
+            |proposal: &mut Proposal<'_>, code: &Arc<str>| Ok(proposal.application(code)?);
+        self.each(
+            codes,
+            lookup,
+            Arc::<str>::from,
+            Registration::Application,
+            propose,
+        )
         .await
     }
 
@@ -151,10 +164,11 @@ impl Handle {
         {
             Some(id) if self.is_as_told(id, process.generation, &process.properties) => id,
             _ => {
+                let due = self.due();
+                self.ask_owner(due, || vec![Registration::Instance(process.clone())])
+                    .await;
                 self.queue
-                    .propose(self.due(), move |proposal| {
-                        Ok(proposal.instance(process.clone())?)
-                    })
+                    .propose(due, move |proposal| Ok(proposal.instance(process.clone())?))
                     .await?
             }
         };
@@ -186,6 +200,7 @@ impl Handle {
             operations.iter().copied(),
             lookup,
             OperationKey::from,
+            Registration::Operation,
             |proposal, key| Ok(proposal.operation(key.clone())?),
         )
         .await
@@ -204,9 +219,15 @@ impl Handle {
             self.check("network address", address)?;
             Ok(self.core.inventory.address_id(address))
         };
-        self.each(addresses, lookup, Arc::<str>::from, |proposal, address| {
-            Ok(proposal.address(address)?)
-        })
+        let propose =
+            |proposal: &mut Proposal<'_>, address: &Arc<str>| Ok(proposal.address(address)?);
+        self.each(
+            addresses,
+            lookup,
+            Arc::<str>::from,
+            Registration::Address,
+            propose,
+        )
         .await
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::{Config, Foundation, Services, Workers, build, register, sweep, write_back};
 use crate::{
     clock::Clock,
+    metrics::Metrics,
     storage::{Storage, memory::Memory},
 };
 
@@ -97,9 +98,21 @@ impl Fixture {
 
 /// The use cases on `storage`, with workers that a test runs itself.
 pub(crate) fn parts(storage: impl Storage) -> (Services, Workers) {
+    parts_with(storage, None)
+}
+
+/// The same, where others may commit.
+pub(crate) fn parts_with(
+    storage: impl Storage,
+    owners: Option<Arc<dyn register::Owners>>,
+) -> (Services, Workers) {
     let (_, members) = watch::channel(Arc::default());
     let config = config(QUEUE_CAPACITY, DEADLINE);
-    build(&config, foundation(storage, members, |_, _| {}))
+    let foundation = Foundation {
+        owners,
+        ..foundation(storage, members, |_, _| {})
+    };
+    build(&config, foundation)
 }
 
 fn config(queue_capacity: usize, deadline: Duration) -> Config {
@@ -141,6 +154,8 @@ fn foundation(
         allocator,
         lessor,
         storage: Box::new(storage),
+        owners: None,
+        metrics: Metrics::new(),
         own: "b:11800".into(),
         members,
     }

@@ -1,3 +1,4 @@
+mod owner;
 mod shared;
 
 use std::{
@@ -25,7 +26,7 @@ use super::{
     events::{Event, InstanceEvent, Kind},
     heartbeat::Sign,
     register::{Error, Failure, Held, Recovery, Writer},
-    testing::{DEADLINE, Fixture, MAX_KEY_BYTES, QUEUE_CAPACITY, STALL, TERMS, TICK, parts},
+    testing::{self, DEADLINE, Fixture, MAX_KEY_BYTES, QUEUE_CAPACITY, STALL, TERMS, TICK, parts},
 };
 use crate::storage::{self, Batch, Record, Storage, faulty::Faulty, memory::Memory};
 

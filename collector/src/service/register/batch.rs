@@ -2,7 +2,7 @@
 
 use rollcall_domain::inventory::Proposal;
 
-use super::{Error, Handle};
+use super::{Error, Handle, Registration};
 
 /// Keys in one job: few enough that the writer turns to others in between.
 const KEYS_PER_JOB: usize = 1024;
@@ -10,11 +10,12 @@ const KEYS_PER_JOB: usize = 1024;
 impl Handle {
     /// Looks each key up, and has the writer give ids to those that have none: [`KEYS_PER_JOB`] at a time until the
     /// deadline.
-    pub(super) async fn each<R: Copy, K: Send + 'static, I: Copy + Send + 'static>(
+    pub(super) async fn each<R: Copy, K: Clone + Send + 'static, I: Copy + Send + 'static>(
         &self,
         keys: impl Iterator<Item = R>,
         lookup: impl Fn(R) -> Result<Option<I>, Error>,
         own: impl Fn(R) -> K,
+        registration: impl Fn(K) -> Registration,
         propose: impl Fn(&mut Proposal<'_>, &K) -> Result<I, Error> + Copy + Send + 'static,
     ) -> Result<Vec<Option<I>>, Error> {
         let due = self.due();
@@ -34,6 +35,10 @@ impl Handle {
                 }
             };
             ids.push(id);
+        }
+        if !missing.is_empty() {
+            let keys = missing.iter().map(|(_, key)| registration(key.clone()));
+            self.ask_owner(due, || keys.collect()).await;
         }
         let mut missing = missing.into_iter();
         loop {

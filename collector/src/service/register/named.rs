@@ -8,7 +8,7 @@ use rollcall_domain::{
     liveness::Signal,
 };
 
-use super::{Error, Handle};
+use super::{Error, Handle, Registration};
 
 /// What an agent of 8.x calls its instance. Inside, the service is the application's code, and the instance's name its
 /// UUID.
@@ -38,8 +38,15 @@ impl Handle {
             Some(id) if self.is_as_told(id, GENERATION, &properties) => id,
             _ => {
                 let (code, uuid) = (Arc::<str>::from(service), Arc::<str>::from(instance));
+                let due = self.due();
+                let registration = || Registration::Named {
+                    service: Arc::clone(&code),
+                    instance: Arc::clone(&uuid),
+                    properties: properties.clone(),
+                };
+                self.ask_owner(due, || vec![registration()]).await;
                 self.queue
-                    .propose(self.due(), move |proposal| {
+                    .propose(due, move |proposal| {
                         Ok(propose(proposal, &code, &uuid, &properties)?)
                     })
                     .await?

@@ -1,0 +1,130 @@
+//! Registrations that collectors pass on to the first of them: real ones, on one real etcd.
+
+use std::collections::HashSet;
+
+use rollcall_tests::{
+    PATIENCE,
+    cluster::{Cluster, Member},
+    eventually,
+    process::Collector,
+};
+use rustix::process::Signal;
+
+/// What the owner committed for a collector that asked it.
+const PASSED_ON: &str = "rollcall_passed_on_total{outcome=\"committed\"}";
+/// How many rows a collector has committed.
+const ROWS: &str = "rollcall_commit_rows_sum";
+
+/// Three collectors in the order of their names, of which the last passes on what it is asked.
+async fn cluster() -> Cluster {
+    let mut cluster = Cluster::start(3).await;
+    let name = |member: &Member| member.collector.listeners().remote.to_string();
+    cluster.members.sort_by_key(name);
+    for member in &cluster.members {
+        knows_serving(&member.collector, 3).await;
+    }
+    passes_on(&cluster.members[2].collector).await;
+    cluster
+}
+
+async fn metric(collector: &Collector, name: &str) -> usize {
+    let client = collector.http(collector.listeners().ui);
+    let text = client.get("/metrics").await.unwrap().text();
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let value = value
+        .unwrap_or_else(|| panic!("no {name} in {text}"))
+        .trim();
+    let value = value.strip_suffix(".0").unwrap_or(value);
+    value.parse().unwrap()
+}
+
+async fn knows_serving(collector: &Collector, members: usize) {
+    eventually(PATIENCE, async || {
+        let serving = metric(collector, "rollcall_members{state=\"serving\"}").await;
+        (serving == members).then_some(()).ok_or(serving)
+    })
+    .await;
+}
+
+/// Registers new names until one has been passed on.
+async fn passes_on(collector: &Collector) {
+    let client = collector.grpc().await;
+    let before = metric(collector, PASSED_ON).await;
+    let mut number = 0;
+    eventually(PATIENCE, async || {
+        number += 1;
+        let code = format!("{before}-{number}");
+        client.application(&code).await.unwrap();
+        let passed_on = metric(collector, PASSED_ON).await;
+        (passed_on > before).then_some(()).ok_or(passed_on)
+    })
+    .await;
+}
+
+/// Registers a hundred names, each of which gets an id of its own, while something happens.
+async fn all_get_ids(collector: &Collector, happens: impl FnOnce()) {
+    let client = collector.grpc().await;
+    let mut happens = Some(happens);
+    let mut ids = HashSet::new();
+    for number in 0..100 {
+        if number == 20 {
+            happens.take().unwrap()();
+        }
+        let code = format!("application-{number}");
+        let id = client.application(&code).await.unwrap();
+        assert!(ids.insert(id), "{code} has an id of another one: {id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_last_member_is_asked_the_first_one_commits() {
+    let cluster = cluster().await;
+    let [first, middle, last] = [0, 1, 2].map(|at| &cluster.members[at].collector);
+    let mut before = Vec::new();
+    for collector in [first, middle, last] {
+        before.push(metric(collector, ROWS).await);
+    }
+    let client = last.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let instance = client.instance(application, "one").await.unwrap();
+    let operations = client.operations(application, &["/a", "/b"]).await.unwrap();
+    let addresses = client.addresses(&["db:1"]).await.unwrap();
+    // An application, an instance, two operations after the reserved one, an address.
+    assert_eq!(metric(first, ROWS).await, before[0] + 6);
+    assert_eq!(metric(middle, ROWS).await, before[1]);
+    assert_eq!(metric(last, ROWS).await, before[2]);
+    for collector in [first, middle] {
+        let client = collector.grpc().await;
+        assert_eq!(client.application("orders").await.unwrap(), application);
+        assert_eq!(client.instance(application, "one").await.unwrap(), instance);
+        let again = client.operations(application, &["/a", "/b"]).await.unwrap();
+        assert_eq!(again, operations);
+        assert_eq!(client.addresses(&["db:1"]).await.unwrap(), addresses);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_is_killed_costs_no_registration_and_the_next_one_takes_over() {
+    let mut cluster = cluster().await;
+    let mut first = cluster.members.remove(0);
+    let [_, last] = &*cluster.members else {
+        panic!("two are left")
+    };
+    all_get_ids(&last.collector, || first.collector.kill()).await;
+    for member in &cluster.members {
+        knows_serving(&member.collector, 2).await;
+    }
+    passes_on(&last.collector).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_hangs_costs_no_registration() {
+    let mut cluster = cluster().await;
+    cluster.expect_trouble();
+    let [first, _, last] = &*cluster.members else {
+        panic!("three of them")
+    };
+    let hangs = || first.collector.signal(Signal::STOP);
+    all_get_ids(&last.collector, hangs).await;
+    first.collector.signal(Signal::CONT);
+}
