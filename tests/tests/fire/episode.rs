@@ -56,11 +56,12 @@ impl Episode {
         }
         tokio::time::sleep(self.lasting).await;
         let mut faults = self.faults.clone();
-        // A member is ready only once it reaches the engine.
+        // A member is ready only once it reaches the engine, and stops only once others have taken its answers.
         faults.sort_by_key(|fault| match fault {
             Fault::Kill(None) | Fault::Stop(None) | Fault::Pause(None) => 0,
             Fault::Cut(..) => 1,
-            Fault::Kill(Some(_)) | Fault::Stop(Some(_)) | Fault::Pause(Some(_)) => 2,
+            Fault::Pause(Some(_)) => 2,
+            Fault::Kill(Some(_)) | Fault::Stop(Some(_)) => 3,
         });
         for fault in faults {
             fault.end(cluster).await;
@@ -91,10 +92,7 @@ impl Fault {
             Self::Kill(None) => cluster.etcd.kill(),
             Self::Kill(Some(member)) => cluster.members[member].collector.kill(),
             Self::Stop(None) => cluster.etcd.stop().await,
-            Self::Stop(Some(member)) => {
-                let status = cluster.members[member].collector.terminate().await;
-                assert_eq!(status.code(), Some(0), "member {member}");
-            }
+            Self::Stop(Some(member)) => cluster.members[member].collector.signal(Signal::TERM),
             Self::Pause(None) => cluster.etcd.pause(),
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
             Self::Cut(member, link) => cluster.members[member].link.set(link),
@@ -104,8 +102,11 @@ impl Fault {
     async fn end(self, cluster: &mut Cluster) {
         match self {
             Self::Kill(None) | Self::Stop(None) => cluster.etcd.restart().await,
-            Self::Kill(Some(member)) | Self::Stop(Some(member)) => {
-                cluster.members[member].collector.restart().await;
+            Self::Kill(Some(member)) => cluster.members[member].collector.restart().await,
+            Self::Stop(Some(member)) => {
+                let collector = &mut cluster.members[member].collector;
+                assert_eq!(collector.exit().await.code(), Some(0), "member {member}");
+                collector.restart().await;
             }
             Self::Pause(None) => cluster.etcd.resume(),
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::CONT),
