@@ -47,6 +47,7 @@ struct Inner {
     commit_rows: Histogram,
     commits_behind: Counter,
     inventory_diverged: Gauge,
+    roster_repaired: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -155,6 +156,7 @@ impl Metrics {
             commit_rows: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commits_behind: Counter::default(),
             inventory_diverged: Gauge::default(),
+            roster_repaired: Counter::default(),
         };
         inner.register();
         Self {
@@ -217,6 +219,11 @@ impl Metrics {
 
     pub(crate) fn compared(&self, agrees: bool) {
         self.inner.inventory_diverged.set(i64::from(!agrees));
+    }
+
+    pub(crate) fn roster_repaired(&self, instances: usize) {
+        let instances = u64::try_from(instances).unwrap_or(u64::MAX);
+        self.inner.roster_repaired.inc_by(instances);
     }
 
     pub(crate) fn was_behind(&self) {
@@ -370,6 +377,11 @@ impl Inner {
             "inventory_diverged",
             "1 while the inventory is not what another collector says that it should be",
             self.inventory_diverged.clone(),
+        );
+        registry.register(
+            "roster_repaired",
+            "Instances of which less was known than other collectors had said",
+            self.roster_repaired.clone(),
         );
     }
 

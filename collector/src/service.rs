@@ -1,11 +1,11 @@
 //! The use cases that every protocol face shares. A face converts, calls one of these, and converts back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
     InstanceId,
     inventory::{Allocator, Inventory},
-    liveness::{LeaseRecord, Lessor, Renewal, Signal},
+    liveness::{LeaseRecord, Lessor, Renewal, Signal, State},
     membership::View,
 };
 use tokio::sync::watch;
@@ -154,6 +154,9 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     (services, workers)
 }
 
+/// By less than this two accounts of one signal may differ, because a clock was set meanwhile.
+const CLOCK_SET: Duration = Duration::from_secs(5);
+
 /// What the use cases share.
 #[derive(Clone, Debug)]
 struct Core {
@@ -199,6 +202,17 @@ impl Core {
         };
         let renewal = self.lessor.relay(told, self.clock.now());
         self.tell(seen.instance, renewal);
+    }
+
+    /// Whether less is known of an instance than another collector says, though it was taken in.
+    fn knows_less(&self, seen: Seen) -> bool {
+        let told = self.clock.moment_of(seen.last_seen);
+        let Some(known) = self.lessor.view(seen.instance) else {
+            return true;
+        };
+        let is_of_one_signal = known.last_seen.since(told) < CLOCK_SET;
+        told.since(known.last_seen) > CLOCK_SET
+            || (is_of_one_signal && seen.state == State::Down && known.state != State::Down)
     }
 
     /// The id of an instance that is on record under these names.

@@ -77,6 +77,8 @@ pub struct Batch<'a> {
 pub enum Record {
     Row(Row),
     Seen(Seen),
+    /// What was given before, and is said again: to compare with what became of it.
+    Confirmed(Seen),
     /// The digest of the inventory of whoever wrote the rows before it, with all rows up to here.
     Digest(u64),
 }

@@ -126,7 +126,7 @@ fn fill(
     for record in chunks.into_iter().flatten() {
         let row = match record {
             Record::Row(row) => row,
-            Record::Digest(_) => continue,
+            Record::Confirmed(_) | Record::Digest(_) => continue,
             Record::Seen(seen) => {
                 lease(seen);
                 continue;

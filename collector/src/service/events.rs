@@ -13,13 +13,23 @@ use super::Core;
 pub enum Event {
     /// To an instance.
     Instance(InstanceEvent),
-    /// Between collectors: this one's inventory came to differ from what another one says that it should be, or came to
+    /// Between collectors: what this one knows came to differ from what another one says that it should be, or came to
     /// agree again.
     Agreement {
         /// When this collector noticed.
         at: Timestamp,
+        about: Shared,
         agrees: bool,
     },
+}
+
+/// What collectors have to agree about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shared {
+    /// Which ids there are, and whose they are.
+    Inventory,
+    /// Who is there.
+    Roster,
 }
 
 /// One thing that happened to an instance.
@@ -143,10 +153,10 @@ impl Feed {
         }));
     }
 
-    /// Tells whether this collector's inventory is what another one says that it should be.
-    pub(super) fn compared(&self, core: &Core, agrees: bool) {
+    /// Tells whether what this collector knows is what another one says that it should be.
+    pub(super) fn compared(&self, core: &Core, about: Shared, agrees: bool) {
         let at = core.clock.wall();
-        self.publish(Event::Agreement { at, agrees });
+        self.publish(Event::Agreement { at, about, agrees });
     }
 
     fn publish(&self, event: Event) {

@@ -88,7 +88,7 @@ fn key(record: &Record) -> Option<(u8, i32)> {
         Record::Row(Row::Operation(row)) => (2, row.id.get()),
         Record::Row(Row::Address(row)) => (3, row.id.get()),
         Record::Seen(seen) => (4, seen.instance.get()),
-        Record::Digest(_) => return None,
+        Record::Confirmed(_) | Record::Digest(_) => return None,
     })
 }
 

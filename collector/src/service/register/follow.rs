@@ -3,6 +3,9 @@
 //! Whoever writes to a shared store says with each batch what its inventory holds then, as a digest. Whoever takes the batch in
 //! compares. Two inventories can differ only by a mistake (of the code, of the memory), or because one release of Rollcall
 //! knows more of a row than the other; so a difference is told, the store is read anew, and nobody is stopped.
+//!
+//! The roster is compared entry by entry: a chunk of last signs that changes is given whole, and whatever this collector should
+//! have known of before and does not is a difference. It is put right there and then.
 
 use std::time::Duration;
 
@@ -11,7 +14,7 @@ use tokio::time::Instant;
 
 use super::writer::{Failure, Writer};
 use crate::{
-    service::Core,
+    service::{Core, events::Shared},
     storage::{self, Record, Seen},
 };
 
@@ -37,6 +40,8 @@ struct Intake<'a> {
     contradiction: Option<inventory::restore::Error>,
     /// What the inventory should be once all of it is taken in.
     digest: Option<u64>,
+    /// Instances of which less was known than should have been.
+    differences: usize,
 }
 
 impl Intake<'_> {
@@ -53,6 +58,12 @@ impl Intake<'_> {
                 }
             }
             Record::Seen(seen) => self.core.relay(seen),
+            Record::Confirmed(seen) => {
+                if self.core.knows_less(seen) {
+                    self.differences += 1;
+                    self.core.relay(seen);
+                }
+            }
             Record::Digest(digest) => self.digest = Some(digest),
         }
     }
@@ -91,17 +102,31 @@ impl Writer {
             core: &self.core,
             contradiction: None,
             digest: None,
+            differences: 0,
         };
         let read = read(&mut *self.storage, &mut |record| intake.take(record));
         let Intake {
             contradiction,
             digest,
+            differences,
             ..
         } = intake;
         if let Some(contradiction) = contradiction {
             return Err(contradiction.into());
         }
         read?;
+        if differences > 0 {
+            tracing::error!(
+                differences,
+                "the roster was not what other collectors say, and is now"
+            );
+            self.metrics.roster_repaired(differences);
+            for agrees in [false, true] {
+                self.core
+                    .events
+                    .compared(&self.core, Shared::Roster, agrees);
+            }
+        }
         if let Some(digest) = digest {
             self.compare(digest);
         }
@@ -129,6 +154,8 @@ impl Writer {
             }
         }
         self.metrics.compared(agrees);
-        self.core.events.compared(&self.core, agrees);
+        self.core
+            .events
+            .compared(&self.core, Shared::Inventory, agrees);
     }
 }

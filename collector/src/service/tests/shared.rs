@@ -11,7 +11,7 @@ use rollcall_domain::{
 use super::*;
 use crate::{
     clock::Clock,
-    service::readiness::Status,
+    service::{events::Shared, readiness::Status},
     storage::{Commit, Seen},
 };
 
@@ -236,7 +236,8 @@ async fn an_inventory_that_differs_is_told_and_the_store_is_read_anew() {
     let (services, writer) = at_work(store.clone());
     let mut events = services.events.subscribe();
     let mut agreement = async || loop {
-        if let Event::Agreement { agrees, .. } = events.recv().await.unwrap() {
+        if let Event::Agreement { agrees, about, .. } = events.recv().await.unwrap() {
+            assert_eq!(about, Shared::Inventory);
             break agrees;
         }
     };
@@ -281,9 +282,51 @@ async fn an_inventory_that_differs_is_told_and_the_store_is_read_anew() {
     writer.join().unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn a_roster_that_knows_less_than_others_said_is_told_and_put_right() {
+    let store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store);
+    let mut events = services.events.subscribe();
+    let last_seen = Clock::start().wall().before(Duration::from_secs(30));
+    let seen = |instance, state| Seen {
+        instance,
+        last_seen,
+        signal: Signal::JvmMetrics,
+        state,
+    };
+    let (known, lost) = (seen(instance(7), State::Up), seen(instance(8), State::Down));
+    unread.lock().extend([
+        named(-1, "orders"),
+        running(7, "u"),
+        running(8, "v"),
+        Record::Seen(known),
+        Record::Confirmed(known),
+        Record::Confirmed(lost),
+    ]);
+    services.register.catch_up();
+    let agreement = loop {
+        if let Event::Agreement { about, agrees, .. } = events.recv().await.unwrap() {
+            break (about, agrees);
+        }
+    };
+    assert_eq!(agreement, (Shared::Roster, false));
+    assert_eq!(
+        services.roster.instance(instance(8)).unwrap().state,
+        State::Down
+    );
+    let metrics = services.exposition();
+    assert!(
+        metrics.contains("rollcall_roster_repaired_total 1"),
+        "{metrics}"
+    );
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
 fn row(record: Record) -> Option<Row> {
     match record {
         Record::Row(row) => Some(row),
-        Record::Seen(_) | Record::Digest(_) => None,
+        Record::Seen(_) | Record::Confirmed(_) | Record::Digest(_) => None,
     }
 }

@@ -30,8 +30,8 @@ const ATTEMPTS: usize = 8;
 pub(super) struct Chunks {
     prefix: String,
     known: HashMap<String, Chunk>,
-    /// News that came up while writing, and is still to be given.
-    news: Vec<Seen>,
+    /// What came up while writing, and is still to be given.
+    learned: Vec<Record>,
 }
 
 /// A chunk, encoded as it is stored: there may be a thousand.
@@ -49,7 +49,7 @@ impl Chunks {
         Self {
             prefix,
             known: HashMap::new(),
-            news: Vec::new(),
+            learned: Vec::new(),
         }
     }
 
@@ -90,9 +90,7 @@ impl Chunks {
     }
 
     fn give(&mut self, sink: &mut dyn FnMut(Record)) {
-        self.news
-            .drain(..)
-            .for_each(|seen| sink(Record::Seen(seen)));
+        self.learned.drain(..).for_each(sink);
     }
 
     fn learn(&mut self, chunk: &KeyValue) -> Result<(), Error> {
@@ -102,8 +100,11 @@ impl Chunks {
             return Ok(());
         }
         let (before, told) = (contents(&key, &known.value)?, contents(&key, &chunk.value)?);
-        let is_news = |seen: &Seen| before.get(&seen.instance) != Some(seen);
-        self.news.extend(told.into_values().filter(is_news));
+        let record = |seen: Seen| match before.get(&seen.instance) == Some(&seen) {
+            true => Record::Confirmed(seen),
+            false => Record::Seen(seen),
+        };
+        self.learned.extend(told.into_values().map(record));
         *known = Chunk {
             revision: chunk.mod_revision,
             value: chunk.value.clone(),

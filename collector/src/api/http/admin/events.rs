@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Face, view};
 use crate::{
     api::http::refusal::Refusal,
-    service::events::{Event, InstanceEvent, Kind},
+    service::events::{Event, InstanceEvent, Kind, Shared},
 };
 
 /// A comment after this long without an event, so that proxies keep the connection and dead ones are noticed.
@@ -47,6 +47,7 @@ struct Changed {
 #[derive(Debug, Serialize)]
 struct Compared {
     at: String,
+    about: &'static str,
 }
 
 /// The `data` of a `lagged` event.
@@ -61,8 +62,8 @@ struct Subscription {
     _permit: OwnedSemaphorePermit,
 }
 
-/// `GET /api/events`: `registered`, `adopted` and `changed` from now on, `diverged` and `agreed` when this collector's
-/// inventory comes to differ from the others' and to agree with it again, and `lagged` with the count of those that a slow
+/// `GET /api/events`: `registered`, `adopted` and `changed` from now on, `diverged` and `agreed` when what this
+/// collector knows comes to differ from what others say, and to agree with it again, and `lagged` with the count of those that a slow
 /// reader missed. The feed keeps nothing: an `id` tells events apart, and cannot be resumed from.
 pub(super) async fn stream(
     State(face): State<Arc<Face>>,
@@ -105,10 +106,14 @@ impl Subscription {
 fn encode(event: &Event) -> Result<sse::Event, axum::Error> {
     match event {
         Event::Instance(event) => instance(event),
-        Event::Agreement { at, agrees } => {
+        Event::Agreement { at, about, agrees } => {
             let name = if *agrees { "agreed" } else { "diverged" };
             let data = Compared {
                 at: view::time(*at),
+                about: match about {
+                    Shared::Inventory => "inventory",
+                    Shared::Roster => "roster",
+                },
             };
             let id = format!("{}-{name}", at.millis());
             sse::Event::default().id(id).event(name).json_data(data)
