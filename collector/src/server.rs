@@ -29,12 +29,14 @@ use tracing::{debug, info};
 mod accept;
 mod budget;
 mod protocol;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod timer;
 
 use self::accept::Acceptor;
 use self::protocol::Protocols;
+use self::requests::Requests;
 
 pub use self::budget::{Budget, Budgeted, Counted, OverBudget};
 
@@ -67,6 +69,7 @@ pub struct Stats {
     open: AtomicUsize,
     accepted: AtomicU64,
     refused: AtomicU64,
+    cut_off: AtomicUsize,
 }
 
 /// The endpoint cannot be listened on.
@@ -85,13 +88,13 @@ pub struct BindError {
 /// The grace of a drain has passed and requests were still under way; their connections were closed.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{connections} connections to {address} were still busy when the grace had passed, and were cut"
+    "{requests} requests to {address} were still under way when the grace had passed, and were cut off"
 )]
 pub struct CutOff {
     /// The listener.
     pub address: SocketAddr,
-    /// How many connections.
-    pub connections: usize,
+    /// How many requests.
+    pub requests: usize,
 }
 
 /// Takes the port of `host`; port 0 lets the system choose one. A name with several addresses is tried IPv4 first,
@@ -134,7 +137,7 @@ impl Bound {
     }
 
     /// Serves until `cancel`, then stops accepting, tells every peer to go (GOAWAY, `Connection: close`), and waits at most
-    /// `grace` for the requests under way.
+    /// `grace` for the requests under way. A peer that has its answers and does not go is not waited for.
     ///
     /// # Errors
     /// Requests were still under way when the grace had passed.
@@ -161,7 +164,6 @@ impl Bound {
             stats,
         } = self;
         let tasks = TaskTracker::new();
-        let kill = CancellationToken::new();
         let protocols = Arc::new(Protocols::new(limits, &tasks));
         let mut acceptor = Acceptor::new(listener, limits.max_connections, Arc::clone(&stats));
         while let Some(stream) = cancel.run_until_cancelled(acceptor.accept()).await {
@@ -171,37 +173,20 @@ impl Bound {
                 handshake_timeout: limits.handshake_timeout,
                 // A token of its own: waiting on a shared one costs every connection a shared lock.
                 stop: cancel.child_token(),
-                kill: kill.child_token(),
+                grace,
+                open,
             };
-            let service = service.clone();
-            tasks.spawn(async move {
-                connection.serve(stream, service).await;
-                drop(open);
-            });
+            tasks.spawn(connection.serve(stream, service.clone()));
         }
         drop(acceptor);
-        drain(&tasks, &stats, &kill, address, grace).await
+        info!(%address, connections = stats.open(), "draining");
+        tasks.close();
+        tasks.wait().await;
+        match stats.cut_off.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            requests => Err(CutOff { address, requests }),
+        }
     }
-}
-
-async fn drain(
-    tasks: &TaskTracker,
-    stats: &Stats,
-    kill: &CancellationToken,
-    address: SocketAddr,
-    grace: Duration,
-) -> Result<(), CutOff> {
-    info!(%address, connections = stats.open(), "draining");
-    tasks.close();
-    if tokio::time::timeout(grace, tasks.wait()).await.is_ok() {
-        return Ok(());
-    }
-    let connections = stats.open();
-    kill.cancel();
-    Err(CutOff {
-        address,
-        connections,
-    })
 }
 
 // === impl Stats ===
@@ -235,6 +220,11 @@ impl Open {
         stats.open.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(stats))
     }
+
+    /// Counts what was under way on it and is not any more.
+    fn cut_off(&self, requests: usize) {
+        self.0.cut_off.fetch_add(requests, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Open {
@@ -251,8 +241,9 @@ struct Connection {
     handshake_timeout: Duration,
     /// Cancelled when the connection is to finish what it is doing.
     stop: CancellationToken,
-    /// Cancelled when it is to end whatever it is doing.
-    kill: CancellationToken,
+    /// How long it may take for that.
+    grace: Duration,
+    open: Open,
 }
 
 impl Connection {
@@ -276,18 +267,23 @@ impl Connection {
             Some(Err(_elapsed)) => return debug!("connection showed no protocol in time"),
             None => return, // nothing was asked yet
         };
+        let requests = Requests::default();
+        let service = requests.count(service);
         let builder = self.protocols.builder(protocol);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let mut ended = tokio::select! {
+        let ended = tokio::select! {
             biased;
-            result = connection.as_mut() => Some(result),
-            () = self.stop.cancelled() => None,
+            result = connection.as_mut() => result,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    result = connection => result,
+                    () = requests.answered() => return debug!("the peer has its answers and does not go"),
+                    () = tokio::time::sleep(self.grace) => return self.open.cut_off(requests.under_way()),
+                }
+            }
         };
-        if ended.is_none() {
-            connection.as_mut().graceful_shutdown();
-            ended = self.kill.run_until_cancelled(connection).await;
-        }
-        if let Some(Err(error)) = ended {
+        if let Err(error) = ended {
             debug!(error = &*error, "connection failed");
         }
     }

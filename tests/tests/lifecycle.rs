@@ -256,7 +256,7 @@ async fn a_request_that_never_ends_is_cut_off_and_the_end_is_not_called_clean() 
         .env("SW_SERVER_SHUTDOWN_GRACE", "100ms")
         .start()
         .await;
-    collector.expect_log("were still busy when the grace had passed, and were cut");
+    collector.expect_log("were still under way when the grace had passed, and were cut off");
     let _never_finished = Underway::begin(collector.listeners().jetty).await;
     assert_eq!(collector.terminate().await.code(), Some(FAILURE));
 }

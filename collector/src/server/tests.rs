@@ -383,7 +383,10 @@ async fn a_drain_lets_requests_finish_and_takes_no_new_ones() {
 async fn a_drain_ends_with_the_grace() {
     local(async {
         let server = start(limits(), SHORT).await;
-        let mut stuck = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut one = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut sender = http2(server.address).await;
+        let two = tokio::task::spawn_local(sender.send_request(request(server.address, "/slow")));
+        server.wait_for_slow().await;
         server.wait_for_slow().await;
         server.cancel.cancel();
         let cut = tokio::time::timeout(PATIENCE, server.served)
@@ -391,8 +394,29 @@ async fn a_drain_ends_with_the_grace() {
             .unwrap()
             .unwrap()
             .unwrap_err();
-        assert_eq!(cut.connections, 1);
-        assert_eq!(everything(&mut stuck).await, "");
+        assert_eq!(cut.requests, 2);
+        assert_eq!(everything(&mut one).await, "");
+        two.await.unwrap().unwrap_err();
+    })
+    .await;
+}
+
+/// What a peer does that is paused, or whose host is lost: it never answers the last ping.
+#[tokio::test]
+async fn a_drain_does_not_wait_for_a_peer_that_has_asked_nothing_and_does_not_go() {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    local(async {
+        let server = start(limits(), Duration::from_secs(3600)).await;
+        let mut peer = server.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        peer.write_all(&SETTINGS).await.unwrap();
+        peer.read_exact(&mut [0; SETTINGS.len()]).await.unwrap();
+        server.cancel.cancel();
+        tokio::time::timeout(PATIENCE, server.served)
+            .await
+            .expect("the drain ends long before its grace")
+            .unwrap()
+            .unwrap();
+        drop(peer);
     })
     .await;
 }
