@@ -288,7 +288,8 @@ impl Lessor {
         lease: &Lease,
         now: Moment,
     ) -> Option<Transition> {
-        if let (State::Down, since) = lease.state() {
+        let (from, since) = lease.state();
+        if from == State::Down {
             // Another collector gave it up. The entry that came due was its last one.
             lease.enter(State::Down, since);
             return None;
@@ -305,30 +306,25 @@ impl Lessor {
             ledger.wheel.insert(instance, deadline);
             return None;
         }
-        let from = lease.state();
         let next_look = now.after(self.terms.silent_after);
-        let to = match from {
-            (State::Up, _) => {
-                if !lease.silence(evidence, now) {
-                    ledger.wheel.insert(instance, next_look);
-                    return None;
-                }
-                let down_at = now.after(self.terms.silence());
+        let to = if from == State::Up {
+            if !lease.silence(evidence, now) {
+                ledger.wheel.insert(instance, next_look);
+                return None;
+            }
+            let down_at = now.after(self.terms.silence());
+            ledger.wheel.insert(instance, next_look.min(down_at));
+            State::Silent
+        } else {
+            let down_at = since.after(self.terms.silence());
+            if down_at > now {
                 ledger.wheel.insert(instance, next_look.min(down_at));
-                State::Silent
+                return None;
             }
-            (State::Silent, since) => {
-                let down_at = since.after(self.terms.silence());
-                if down_at > now {
-                    ledger.wheel.insert(instance, next_look.min(down_at));
-                    return None;
-                }
-                lease.enter(State::Down, now);
-                State::Down
-            }
-            (State::Down, _) => return None,
+            lease.enter(State::Down, now);
+            State::Down
         };
-        Some(ledger.report(instance, from, (to, now), evidence))
+        Some(ledger.report(instance, (from, since), (to, now), evidence))
     }
 }
 
