@@ -9,7 +9,7 @@ use tonic::{
 };
 
 use super::{Config, ConfigError};
-use crate::config::Secret;
+use crate::{config::Secret, transport::keep_alive};
 
 /// What calls are made on.
 pub(super) type Link = Channel;
@@ -18,8 +18,6 @@ pub(super) type Token = MetadataValue<Ascii>;
 
 /// How long connecting to one endpoint may take.
 const CONNECT: Duration = Duration::from_secs(1);
-/// A connection on which nothing was heard for so long is asked whether it lives, and has as long to say so.
-const QUIET: Duration = Duration::from_secs(2);
 
 /// Where calls go.
 #[derive(Debug)]
@@ -119,12 +117,7 @@ fn connector(name: &str, tls: Option<&ClientTlsConfig>) -> Result<Endpoint, Conf
             .map_err(|error| unusable(error.to_string()))?,
         None => endpoint,
     };
-    Ok(endpoint
-        .connect_timeout(CONNECT)
-        .http2_keep_alive_interval(QUIET)
-        .keep_alive_timeout(QUIET)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true))
+    Ok(keep_alive(endpoint, CONNECT))
 }
 
 fn tls(config: &Config) -> Result<Option<ClientTlsConfig>, ConfigError> {

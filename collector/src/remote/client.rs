@@ -20,6 +20,7 @@ use super::{columns, counters::Counters};
 use crate::{
     clock::Clock,
     service::register::{Peer, Registration},
+    transport::keep_alive,
 };
 
 #[cfg(test)]
@@ -58,8 +59,6 @@ pub enum Error {
 
 /// How long a member that failed is left alone, so that few have to wait for one that is lost.
 const REST: Duration = Duration::from_secs(1);
-/// A connection on which nothing was heard for so long is asked whether it lives, and has as long to say so.
-const QUIET: Duration = Duration::from_secs(2);
 
 /// Passes registrations on to one member. Dropping it closes the connection, and tells everybody who waits.
 #[derive(Debug)]
@@ -102,13 +101,8 @@ pub(super) fn open(
     clock: Clock,
     counters: &Counters,
 ) -> Result<(Client, Link), transport::Error> {
-    let channel = Endpoint::from_shared(format!("http://{member}"))?
-        .connect_timeout(config.patience)
-        .http2_keep_alive_interval(QUIET)
-        .keep_alive_timeout(QUIET)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true)
-        .connect_lazy();
+    let endpoint = Endpoint::from_shared(format!("http://{member}"))?;
+    let channel = keep_alive(endpoint, config.patience).connect_lazy();
     let room = config.buffer_size.min(Semaphore::MAX_PERMITS);
     let (sender, receiver) = mpsc::channel(room);
     let closed = CancellationToken::new();
