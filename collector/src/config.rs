@@ -6,6 +6,7 @@
 //! the command line. All mistakes are found in one go. Nothing here touches the process environment: it is an argument.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -67,6 +68,27 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+/// What others are told of an endpoint, who may reach it by another name or through a mapped port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advertised {
+    /// A name or an address; never a wildcard.
+    pub host: String,
+    /// The port; `None` for the one that is listened on.
+    pub port: Option<u16>,
+}
+
+impl Advertised {
+    /// `host:port`, where `bound` is the port that is listened on.
+    #[must_use]
+    pub fn authority(&self, bound: u16) -> String {
+        let port = self.port.unwrap_or(bound);
+        match self.host.parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]:{port}"),
+            Err(_) => format!("{}:{port}", self.host),
+        }
+    }
+}
+
 /// A text that is never shown.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
@@ -99,8 +121,8 @@ pub struct Naming {
 pub struct Remote {
     /// Where to listen.
     pub listen: Endpoint,
-    /// The host other collectors are told; never a wildcard.
-    pub advertised_host: String,
+    /// Where other collectors are told to connect to.
+    pub advertised: Advertised,
     /// How many registrations may wait for one other collector.
     pub buffer_size: usize,
 }
@@ -110,8 +132,8 @@ pub struct Remote {
 pub struct AgentGrpc {
     /// Where to listen.
     pub listen: Endpoint,
-    /// The host agents are told; never a wildcard, never an IPv6 literal (they split at the first colon).
-    pub advertised_host: String,
+    /// Where agents are told to connect to; never an IPv6 literal (they split at the first colon).
+    pub advertised: Advertised,
     /// The largest message an agent may send, in bytes.
     pub max_message_size: usize,
     /// What agents have to send with every call; empty for nothing.
@@ -125,8 +147,8 @@ pub struct AgentJetty {
     pub listen: Endpoint,
     /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
     pub context_path: String,
-    /// The host agents are told; never a wildcard.
-    pub advertised_host: String,
+    /// Where agents are told to connect to.
+    pub advertised: Advertised,
     /// The largest request body, in bytes.
     pub max_body_size: usize,
     /// What agents have to send with every request; empty for nothing, as their HTTP clients of 3.x and 5.x cannot.
@@ -140,8 +162,8 @@ pub struct Ui {
     pub listen: Endpoint,
     /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
     pub context_path: String,
-    /// The host that is published for the console; never a wildcard.
-    pub advertised_host: String,
+    /// Where people are told to look.
+    pub advertised: Advertised,
 }
 
 /// `cluster`.

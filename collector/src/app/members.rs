@@ -19,17 +19,16 @@ use crate::{
 
 /// This collector as it is known once it serves: since when, is told when it does.
 pub(super) fn own(config: &Config, addresses: Addresses, since: Timestamp) -> Member {
-    let at = |host: &str, port: u16| format!("{host}:{port}");
-    let remote = at(&config.remote.advertised_host, addresses.remote.port());
-    let grpc = at(
-        &config.agent_grpc.advertised_host,
-        addresses.agent_grpc.port(),
-    );
-    let jetty = at(
-        &config.agent_jetty.advertised_host,
-        addresses.agent_jetty.port(),
-    );
-    let ui = at(&config.ui.advertised_host, addresses.ui.port());
+    let remote = config.remote.advertised.authority(addresses.remote.port());
+    let grpc = config
+        .agent_grpc
+        .advertised
+        .authority(addresses.agent_grpc.port());
+    let jetty = config
+        .agent_jetty
+        .advertised
+        .authority(addresses.agent_jetty.port());
+    let ui = config.ui.advertised.authority(addresses.ui.port());
     Member {
         address: remote.into(),
         agent_grpc: Some(grpc.into()),

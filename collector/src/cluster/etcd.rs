@@ -176,7 +176,7 @@ impl Etcd {
             }
             Plan::Taken => desk.hindered(Trouble::Taken, &format!(
                 "{} in etcd belongs to another collector, or to an earlier one of this address whose lease has not ended: \
-                 if it stays, give each collector an advertised host of its own",
+                 if it stays, give each collector an advertised host or port of its own",
                 wish.map_or_else(String::new, |member| member.address.to_string())
             )),
         }

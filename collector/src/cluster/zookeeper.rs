@@ -83,7 +83,7 @@ impl Zookeeper {
                 Plan::Nothing => desk.fulfilled(wish.as_ref()),
                 Plan::Taken(path) => desk.hindered(Trouble::Taken, &format!(
                     "{path} in ZooKeeper belongs to another collector, or to an earlier one of this address whose session \
-                     has not ended: if it stays, give each collector an advertised host of its own"
+                     has not ended: if it stays, give each collector an advertised host or port of its own"
                 )),
                 Plan::Steps(steps) => match client.transact(&steps).await {
                     // Somebody was faster, of whom an event will tell.

@@ -11,22 +11,22 @@ pub(super) fn complete(config: &mut Config, detect: impl Fn() -> Option<IpAddr>)
         (
             "remote.gRPC",
             &config.remote.listen,
-            &mut config.remote.advertised_host,
+            &mut config.remote.advertised.host,
         ),
         (
             "agent_gRPC.gRPC",
             &config.agent_grpc.listen,
-            &mut config.agent_grpc.advertised_host,
+            &mut config.agent_grpc.advertised.host,
         ),
         (
             "agent_jetty.jetty",
             &config.agent_jetty.listen,
-            &mut config.agent_jetty.advertised_host,
+            &mut config.agent_jetty.advertised.host,
         ),
         (
             "ui.jetty",
             &config.ui.listen,
-            &mut config.ui.advertised_host,
+            &mut config.ui.advertised.host,
         ),
     ];
     let mut problems = Vec::new();

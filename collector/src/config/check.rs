@@ -51,17 +51,17 @@ fn advertised(config: &Config) -> Broken {
     let hosts = [
         (
             "remote.gRPC.advertised_host",
-            &config.remote.advertised_host,
+            &config.remote.advertised.host,
         ),
         (
             "agent_gRPC.gRPC.advertised_host",
-            &config.agent_grpc.advertised_host,
+            &config.agent_grpc.advertised.host,
         ),
         (
             "agent_jetty.jetty.advertised_host",
-            &config.agent_jetty.advertised_host,
+            &config.agent_jetty.advertised.host,
         ),
-        ("ui.jetty.advertised_host", &config.ui.advertised_host),
+        ("ui.jetty.advertised_host", &config.ui.advertised.host),
     ];
     let mut broken = Broken::new();
     for (key, host) in hosts {

@@ -26,6 +26,8 @@ pub(super) enum Field {
     /// A host, or nothing.
     AdvertisedHost(fn(&mut Config) -> &mut String),
     Port(fn(&mut Config) -> &mut u16),
+    /// A port, or nothing.
+    AdvertisedPort(fn(&mut Config) -> &mut Option<u16>),
     ContextPath(fn(&mut Config) -> &mut String),
     Directory(fn(&mut Config) -> &mut PathBuf),
     Duration(fn(&mut Config) -> &mut Duration),
@@ -58,6 +60,7 @@ impl Field {
             Self::AdvertisedHost(at) if text.is_empty() => at(config).clear(),
             Self::AdvertisedHost(at) => *at(config) = value::parse_host(text)?,
             Self::Port(at) => *at(config) = value::parse_port(text)?,
+            Self::AdvertisedPort(at) => *at(config) = value::parse_advertised_port(text)?,
             Self::ContextPath(at) => *at(config) = value::parse_context_path(text)?,
             Self::Directory(_) if text.is_empty() => return Err("a directory"),
             Self::Directory(at) => *at(config) = PathBuf::from(text),
@@ -84,6 +87,9 @@ impl Field {
                 at(config).clone()
             }
             Self::Port(at) => at(config).to_string(),
+            Self::AdvertisedPort(at) => {
+                at(config).map_or_else(String::new, |port| port.to_string())
+            }
             Self::Directory(at) | Self::File(at) => at(config).to_string_lossy().into_owned(),
             Self::Endpoints(at) | Self::OptionalEndpoints(at) | Self::Servers(at) => {
                 at(config).join(",")
@@ -120,13 +126,15 @@ keys! {
     remote.gRPC {
         host SW_REMOTE_GRPC_HOST Host "Where other collectors reach this one" => remote.listen.host;
         port SW_REMOTE_GRPC_PORT Port "Its port" => remote.listen.port;
-        advertised_host SW_REMOTE_GRPC_ADVERTISED_HOST AdvertisedHost "The host other collectors are told; empty: the host, or this machine's address" => remote.advertised_host;
+        advertised_host SW_REMOTE_GRPC_ADVERTISED_HOST AdvertisedHost "The host other collectors are told; empty: the host, or this machine's address" => remote.advertised.host;
+        advertised_port SW_REMOTE_GRPC_ADVERTISED_PORT AdvertisedPort "The port other collectors are told; empty: the port" => remote.advertised.port;
         buffer_size SW_REMOTE_GRPC_BUFFER_SIZE Count "Registrations that may wait for the collector that commits them; one more is committed here" => remote.buffer_size;
     }
     agent_gRPC.gRPC {
         host SW_AGENT_GRPC_HOST Host "Where agents register over gRPC" => agent_grpc.listen.host;
         port SW_AGENT_GRPC_PORT Port "Its port" => agent_grpc.listen.port;
-        advertised_host SW_AGENT_GRPC_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_grpc.advertised_host;
+        advertised_host SW_AGENT_GRPC_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_grpc.advertised.host;
+        advertised_port SW_AGENT_GRPC_ADVERTISED_PORT AdvertisedPort "The port agents are told; empty: the port" => agent_grpc.advertised.port;
         max_message_size SW_AGENT_GRPC_MAX_MESSAGE_SIZE Bytes "The largest message an agent may send" => agent_grpc.max_message_size;
         authentication SW_AUTHENTICATION Secret "The token agents have to send (their `agent.authentication`); empty: none" => agent_grpc.authentication;
     }
@@ -134,7 +142,8 @@ keys! {
         host SW_AGENT_JETTY_HOST Host "Where agents register over HTTP" => agent_jetty.listen.host;
         port SW_AGENT_JETTY_PORT Port "Its port" => agent_jetty.listen.port;
         context_path SW_AGENT_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => agent_jetty.context_path;
-        advertised_host SW_AGENT_JETTY_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_jetty.advertised_host;
+        advertised_host SW_AGENT_JETTY_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_jetty.advertised.host;
+        advertised_port SW_AGENT_JETTY_ADVERTISED_PORT AdvertisedPort "The port agents are told; empty: the port" => agent_jetty.advertised.port;
         max_body_size SW_AGENT_JETTY_MAX_BODY_SIZE Bytes "The largest request body" => agent_jetty.max_body_size;
         authentication SW_AGENT_JETTY_AUTHENTICATION Secret "The token agents have to send over HTTP, as the header `authentication`; empty: none" => agent_jetty.authentication;
     }
@@ -142,7 +151,8 @@ keys! {
         host SW_UI_JETTY_HOST Host "Query API, probes, metrics" => ui.listen.host;
         port SW_UI_JETTY_PORT Port "Its port" => ui.listen.port;
         context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths, besides the root" => ui.context_path;
-        advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "The host published for people; empty: the host, or this machine's address" => ui.advertised_host;
+        advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "The host published for people; empty: the host, or this machine's address" => ui.advertised.host;
+        advertised_port SW_UI_JETTY_ADVERTISED_PORT AdvertisedPort "The port published for people; empty: the port" => ui.advertised.port;
     }
     cluster.etcd {
         endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;

@@ -30,6 +30,7 @@ impl Config {
                     | Field::Count(_) => text,
                     Field::Host(_)
                     | Field::AdvertisedHost(_)
+                    | Field::AdvertisedPort(_)
                     | Field::ContextPath(_)
                     | Field::Secret(_)
                     | Field::Directory(_)

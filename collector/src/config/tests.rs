@@ -134,7 +134,7 @@ fn the_outer_contract_of_the_defaults_holds() {
     assert_eq!(config.liveness.silent_after, Duration::from_secs(120));
     assert_eq!(config.liveness.down_after, Duration::from_secs(300));
     assert_eq!(config.agent_grpc.max_message_size, 50 << 20);
-    assert_eq!(config.agent_grpc.advertised_host, "127.0.0.1");
+    assert_eq!(config.agent_grpc.advertised.host, "127.0.0.1");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_token_is_never_shown_and_what_is_shown_is_no_token() {
 #[test]
 fn a_file_of_3_2_6_works_as_it_is() {
     let loaded = loaded(OF_3_2_6, &[]);
-    assert_eq!(loaded.config.agent_grpc.advertised_host, "localhost");
+    assert_eq!(loaded.config.agent_grpc.advertised.host, "localhost");
     assert_eq!(loaded.ignored, ["agent_stream"]);
 }
 
@@ -413,6 +413,28 @@ fn rules_between_keys_are_checked() {
 }
 
 #[test]
+fn others_are_told_the_advertised_port_or_else_the_one_that_is_listened_on() {
+    for (host, port, told) in [
+        ("a.example", "", "a.example:11800"),
+        ("a.example", "31800", "a.example:31800"),
+        ("fe80::1", "31800", "[fe80::1]:31800"),
+    ] {
+        let env = [
+            ("SW_REMOTE_GRPC_ADVERTISED_HOST", host),
+            ("SW_REMOTE_GRPC_ADVERTISED_PORT", port),
+        ];
+        let config = loaded("", &env).config;
+        assert_eq!(config.remote.advertised.authority(11800), told);
+        assert_eq!(loaded(&config.to_yaml(), &[]).config.remote, config.remote);
+    }
+    let found = problems("", &[("SW_UI_JETTY_ADVERTISED_PORT", "0")]);
+    assert!(
+        found[0].contains("ui.jetty.advertised_port") && found[0].contains("1 to 65535"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn a_wildcard_is_never_advertised() {
     let env = [
         ("SW_AGENT_JETTY_HOST", "0.0.0.0"),
@@ -435,7 +457,7 @@ fn a_wildcard_is_never_advertised() {
     })
     .unwrap()
     .config;
-    assert_eq!(detected.agent_jetty.advertised_host, "10.0.0.7");
+    assert_eq!(detected.agent_jetty.advertised.host, "10.0.0.7");
 
     let named = [
         env[0],
@@ -444,7 +466,7 @@ fn a_wildcard_is_never_advertised() {
         ("SW_UI_JETTY_ADVERTISED_HOST", "b.example"),
     ];
     assert_eq!(
-        loaded("", &named).config.agent_jetty.advertised_host,
+        loaded("", &named).config.agent_jetty.advertised.host,
         "a.example"
     );
 }

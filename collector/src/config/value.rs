@@ -33,6 +33,17 @@ pub(super) fn parse_port(text: &str) -> Result<u16, &'static str> {
     text.parse().or(Err("a port, 0 to 65535"))
 }
 
+/// 1 to 65535, or nothing.
+pub(super) fn parse_advertised_port(text: &str) -> Result<Option<u16>, &'static str> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse() {
+        Ok(port) if port != 0 => Ok(Some(port)),
+        _ => Err("a port, 1 to 65535, or nothing"),
+    }
+}
+
 /// A path that starts with a slash; one at its end is dropped.
 pub(super) fn parse_context_path(text: &str) -> Result<String, &'static str> {
     let plain =
