@@ -16,7 +16,9 @@ pub struct Member {
     /// The process.
     pub collector: Collector,
     /// What lies between it and etcd.
-    pub link: Proxy,
+    pub engine_link: Proxy,
+    /// What lies between it and the other collectors, where these connect to it.
+    pub peer_link: Proxy,
 }
 
 /// An etcd and its collectors.
@@ -64,15 +66,28 @@ impl Cluster {
     /// # Panics
     /// When it cannot be started.
     pub async fn join(&mut self) {
-        let link = Proxy::to(self.etcd.address()).await;
+        let engine_link = Proxy::to(self.etcd.address()).await;
+        let peer_link = Proxy::open().await;
         let collector = Collector::options()
             .env("SW_CLUSTER", "etcd")
-            .env("SW_CLUSTER_ETCD_ENDPOINTS", link.address().to_string())
+            .env(
+                "SW_CLUSTER_ETCD_ENDPOINTS",
+                engine_link.address().to_string(),
+            )
+            .env(
+                "SW_REMOTE_GRPC_ADVERTISED_PORT",
+                peer_link.address().port().to_string(),
+            )
             .env("SW_CLUSTER_ETCD_LEASE_TERM", "2s")
             .env("SW_STORAGE", "etcd")
             .start()
             .await;
-        self.members.push(Member { collector, link });
+        peer_link.set_target(collector.listeners().remote);
+        self.members.push(Member {
+            collector,
+            engine_link,
+            peer_link,
+        });
     }
 
     /// Waits until every member's inventory has as many entries as every other's.
@@ -96,6 +111,11 @@ impl Cluster {
 }
 
 impl Member {
+    /// What the others know it by.
+    pub fn address(&self) -> String {
+        self.peer_link.address().to_string()
+    }
+
     /// The lines of its metrics that tell how many entries each dictionary has.
     async fn entries(&self) -> Result<BTreeSet<String>, String> {
         let ui = self.collector.listeners().ui;

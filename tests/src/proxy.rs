@@ -24,6 +24,7 @@ pub enum Link {
 /// A TCP proxy on a free port of 127.0.0.1, on the runtime of the test; dropping it closes every connection.
 pub struct Proxy {
     address: SocketAddr,
+    target: watch::Sender<Option<SocketAddr>>,
     link: watch::Sender<Link>,
     task: AbortHandle,
 }
@@ -34,12 +35,24 @@ impl Proxy {
     /// # Panics
     /// When no port is free.
     pub async fn to(target: SocketAddr) -> Self {
+        let proxy = Self::open().await;
+        proxy.set_target(target);
+        proxy
+    }
+
+    /// Has its port, and keeps whoever connects waiting until there is a target.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
+        let (target, aim) = watch::channel(None);
         let (link, state) = watch::channel(Link::Whole);
-        let task = tokio::spawn(accept(listener, target, state)).abort_handle();
+        let task = tokio::spawn(accept(listener, aim, state)).abort_handle();
         Self {
             address,
+            target,
             link,
             task,
         }
@@ -48,6 +61,11 @@ impl Proxy {
     /// Where to connect instead of to the target.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where new connections go.
+    pub fn set_target(&self, target: SocketAddr) {
+        self.target.send_replace(Some(target));
     }
 
     /// Cuts the link, in one way or the other, or heals it.
@@ -71,13 +89,17 @@ impl fmt::Debug for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, link: watch::Receiver<Link>) {
+async fn accept(
+    listener: TcpListener,
+    target: watch::Receiver<Option<SocketAddr>>,
+    link: watch::Receiver<Link>,
+) {
     // Its connections end with this task.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((client, _)) = listener.accept() => {
-                connections.spawn(serve(client, target, link.clone()));
+                connections.spawn(serve(client, target.clone(), link.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -87,13 +109,15 @@ async fn accept(listener: TcpListener, target: SocketAddr, link: watch::Receiver
 /// Forwards one connection until both sides are done with it or the link refuses.
 async fn serve(
     mut client: TcpStream,
-    target: SocketAddr,
+    mut target: watch::Receiver<Option<SocketAddr>>,
     mut link: watch::Receiver<Link>,
 ) -> io::Result<()> {
     if passes(&mut link).await == Link::Refusing {
         return client.set_zero_linger();
     }
-    let mut server = TcpStream::connect(target).await?;
+    let target = target.wait_for(Option::is_some).await;
+    let target = target.ok().and_then(|target| *target);
+    let mut server = TcpStream::connect(target.ok_or(io::ErrorKind::HostUnreachable)?).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let mut cut = link.clone();
@@ -147,6 +171,7 @@ mod tests {
 
     /// A proxy to a server that sends back whatever it gets.
     async fn to_echo() -> Proxy {
+        let proxy = Proxy::open().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -157,7 +182,8 @@ mod tests {
                 });
             }
         });
-        Proxy::to(address).await
+        proxy.set_target(address);
+        proxy
     }
 
     async fn send(stream: &mut TcpStream, text: &str) -> io::Result<()> {

@@ -7,6 +7,7 @@ use rollcall_tests::{
     cluster::{Cluster, Member},
     eventually,
     process::Collector,
+    proxy::Link,
 };
 use rustix::process::Signal;
 
@@ -18,8 +19,7 @@ const ROWS: &str = "rollcall_commit_rows_sum";
 /// Three collectors in the order of their names, of which the last passes on what it is asked.
 async fn cluster() -> Cluster {
     let mut cluster = Cluster::start(3).await;
-    let name = |member: &Member| member.collector.listeners().remote.to_string();
-    cluster.members.sort_by_key(name);
+    cluster.members.sort_by_key(Member::address);
     for member in &cluster.members {
         knows_serving(&member.collector, 3).await;
     }
@@ -62,7 +62,7 @@ async fn passes_on(collector: &Collector) {
 }
 
 /// Registers a hundred names, each of which gets an id of its own, while something happens.
-async fn all_get_ids(collector: &Collector, happens: impl FnOnce()) {
+async fn all_get_ids(collector: &Collector, prefix: &str, happens: impl FnOnce()) {
     let client = collector.grpc().await;
     let mut happens = Some(happens);
     let mut ids = HashSet::new();
@@ -70,7 +70,7 @@ async fn all_get_ids(collector: &Collector, happens: impl FnOnce()) {
         if number == 20 {
             happens.take().unwrap()();
         }
-        let code = format!("application-{number}");
+        let code = format!("{prefix}{number}");
         let id = client.application(&code).await.unwrap();
         assert!(ids.insert(id), "{code} has an id of another one: {id}");
     }
@@ -110,7 +110,7 @@ async fn an_owner_that_is_killed_costs_no_registration_and_the_next_one_takes_ov
     let [_, last] = &*cluster.members else {
         panic!("two are left")
     };
-    all_get_ids(&last.collector, || first.collector.kill()).await;
+    all_get_ids(&last.collector, "", || first.collector.kill()).await;
     for member in &cluster.members {
         knows_serving(&member.collector, 2).await;
     }
@@ -125,6 +125,20 @@ async fn an_owner_that_hangs_costs_no_registration() {
         panic!("three of them")
     };
     let hangs = || first.collector.signal(Signal::STOP);
-    all_get_ids(&last.collector, hangs).await;
+    all_get_ids(&last.collector, "", hangs).await;
     first.collector.signal(Signal::CONT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_others_cannot_reach_costs_no_registration_and_is_asked_again() {
+    let cluster = cluster().await;
+    let [first, _, last] = &*cluster.members else {
+        panic!("three of them")
+    };
+    for (round, link) in [Link::Refusing, Link::Stalled].into_iter().enumerate() {
+        let cut = || first.peer_link.set(link);
+        all_get_ids(&last.collector, &format!("{round}-"), cut).await;
+        first.peer_link.set(Link::Whole);
+        passes_on(&last.collector).await;
+    }
 }

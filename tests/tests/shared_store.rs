@@ -20,6 +20,11 @@ use tonic::{Code, Status};
 /// An error about what is shared comes at the latest with the deadline of a registration, 1 s, on a busy machine.
 const PROMPT: Duration = Duration::from_secs(3);
 
+/// How long the engine is away: longer than any lease and any back-off ...
+const OUTAGE: Duration = Duration::from_secs(60);
+/// ... in which every member is asked so often.
+const ROUND: Duration = Duration::from_secs(2);
+
 /// The first application of all these tests.
 const APPLICATION: i32 = -1;
 
@@ -147,6 +152,23 @@ async fn a_member_that_starts_later_has_everything() {
     }
 }
 
+/// Asks for what the member knows, which it answers, and for a new application, which it cannot give an id.
+async fn answers_what_it_knows_alone(member: &Member, known: &BTreeMap<Key, i32>, new: &str) {
+    for (key, id) in known {
+        assert_eq!(ask(member, key).await.unwrap(), *id, "{key}");
+    }
+    let asked = Instant::now();
+    assert_unavailable(ask(member, &Key::Application(new.to_owned())).await);
+    assert!(asked.elapsed() < PROMPT, "{:?}", asked.elapsed());
+    let jetty = member.collector.http(member.collector.listeners().jetty);
+    let reply = jetty
+        .post("/networkAddress/register", r#"["new:80"]"#)
+        .await
+        .unwrap();
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    readiness(member, "degraded").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn members_outlive_their_engine() {
     let mut cluster = Cluster::start(3).await;
@@ -155,20 +177,13 @@ async fn members_outlive_their_engine() {
     let processes = process_ids(&cluster);
     cluster.expect_trouble();
     cluster.etcd.kill();
-    for (number, member) in cluster.members.iter().enumerate() {
-        for (key, id) in &known {
-            assert_eq!(ask(member, key).await.unwrap(), *id, "{key}");
+    let killed = Instant::now();
+    let mut round = tokio::time::interval(ROUND);
+    while killed.elapsed() < OUTAGE {
+        round.tick().await;
+        for (number, member) in cluster.members.iter().enumerate() {
+            answers_what_it_knows_alone(member, &known, &format!("new-{number}")).await;
         }
-        let asked = Instant::now();
-        assert_unavailable(ask(member, &Key::Application(format!("new-{number}"))).await);
-        assert!(asked.elapsed() < PROMPT, "{:?}", asked.elapsed());
-        let jetty = member.collector.http(member.collector.listeners().jetty);
-        let reply = jetty
-            .post("/networkAddress/register", r#"["new:80"]"#)
-            .await
-            .unwrap();
-        assert_eq!(reply.status, 503, "{}", reply.text());
-        readiness(member, "degraded").await;
     }
 
     cluster.etcd.restart().await;
@@ -187,10 +202,10 @@ async fn a_member_that_was_cut_off_while_history_was_compacted_catches_up() {
     let mut cluster = Cluster::start(2).await;
     cluster.expect_trouble();
     for (number, link) in [Link::Refusing, Link::Stalled].into_iter().enumerate() {
-        cluster.members[1].link.set(link);
+        cluster.members[1].engine_link.set(link);
         let missed = register(&cluster.members[0], &format!("missed-{number}")).await;
         cluster.etcd.compact().await;
-        cluster.members[1].link.set(Link::Whole);
+        cluster.members[1].engine_link.set(Link::Whole);
         cluster.settle().await;
         for (key, id) in missed {
             assert_eq!(ask(&cluster.members[1], &key).await.unwrap(), id, "{key}");

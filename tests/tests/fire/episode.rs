@@ -1,7 +1,10 @@
 use std::{fmt, time::Duration};
 
 use fastrand::Rng;
-use rollcall_tests::{cluster::Cluster, proxy::Link};
+use rollcall_tests::{
+    cluster::{Cluster, Member},
+    proxy::{Link, Proxy},
+};
 use rustix::process::Signal;
 
 use crate::MEMBERS;
@@ -21,8 +24,15 @@ enum Fault {
     Stop(Option<usize>),
     /// It is halted, and goes on at the end.
     Pause(Option<usize>),
-    /// This member and the engine are cut off from each other, and reconnected at the end.
-    Cut(usize, Link),
+    /// This member and what is on the other side are cut off from each other, and reconnected at the end.
+    Cut(usize, Side, Link),
+}
+
+/// What a member is connected to.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Engine,
+    Peers,
 }
 
 /// Some faults at once, and how long they last.
@@ -38,7 +48,9 @@ impl Episode {
         let mut faults = processes
             .map(|process| Fault::of_process(process, random))
             .collect::<Vec<_>>();
-        faults.extend((0..MEMBERS).map(|member| Fault::of_link(member, random)));
+        for side in [Side::Engine, Side::Peers] {
+            faults.extend((0..MEMBERS).map(|member| Fault::of_link(member, side, random)));
+        }
         random.shuffle(&mut faults);
         faults.truncate(random.usize(1..=3));
         let lasting = if random.usize(..LONG_ONE_IN) == 0 {
@@ -78,13 +90,13 @@ impl Fault {
         }
     }
 
-    fn of_link(member: usize, random: &mut Rng) -> Self {
+    fn of_link(member: usize, side: Side, random: &mut Rng) -> Self {
         let link = if random.bool() {
             Link::Refusing
         } else {
             Link::Stalled
         };
-        Self::Cut(member, link)
+        Self::Cut(member, side, link)
     }
 
     async fn begin(self, cluster: &mut Cluster) {
@@ -95,7 +107,7 @@ impl Fault {
             Self::Stop(Some(member)) => cluster.members[member].collector.signal(Signal::TERM),
             Self::Pause(None) => cluster.etcd.pause(),
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
-            Self::Cut(member, link) => cluster.members[member].link.set(link),
+            Self::Cut(member, side, link) => side.of(&cluster.members[member]).set(link),
         }
     }
 
@@ -110,7 +122,16 @@ impl Fault {
             }
             Self::Pause(None) => cluster.etcd.resume(),
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::CONT),
-            Self::Cut(member, _) => cluster.members[member].link.set(Link::Whole),
+            Self::Cut(member, side, _) => side.of(&cluster.members[member]).set(Link::Whole),
+        }
+    }
+}
+
+impl Side {
+    fn of(self, member: &Member) -> &Proxy {
+        match self {
+            Self::Engine => &member.engine_link,
+            Self::Peers => &member.peer_link,
         }
     }
 }
