@@ -36,6 +36,8 @@ pub(crate) struct Sample {
     pub(crate) called: f64,
     pub(crate) follower: f64,
     pub(crate) etcd: f64,
+    /// CPU time of all of them, the one that was not called included, to answer for an application that they know.
+    pub(crate) read: f64,
 }
 
 /// What a size showed.
@@ -45,7 +47,7 @@ pub(crate) struct Members {
     pub(crate) rounds: Vec<Sample>,
 }
 
-/// Registers new applications at all members of each size, round by round.
+/// Registers new applications at all members of each size, and asks for a known one, round by round.
 pub(crate) async fn run(options: &Options) -> Vec<Members> {
     let etcd = Server::<Etcd>::start().await;
     let mut clusters = Vec::new();
@@ -73,7 +75,8 @@ pub(crate) async fn run(options: &Options) -> Vec<Members> {
 struct Cluster {
     called: Vec<Collector>,
     follower: Collector,
-    callers: Vec<Caller>,
+    writers: Vec<Caller>,
+    readers: Vec<Caller>,
 }
 
 /// What is counted over a round.
@@ -99,29 +102,39 @@ impl Cluster {
                 .env("SW_REGISTER_DEADLINE", "10s")
                 .start()
         };
-        let follower = start().await;
-        let (mut called, mut callers) = (Vec::new(), Vec::new());
+        let mut called = Vec::new();
+        for _ in 0..=size {
+            called.push(start().await);
+        }
+        // The first one commits for all: it has to be among those that are called.
+        called.sort_by_key(|collector| collector.listeners().remote.to_string());
+        let follower = called.pop().expect("one more than are called");
+        let (mut writers, mut readers) = (Vec::new(), Vec::new());
         let share = CALLERS / size;
-        for member in 0..size {
-            let collector = start().await;
-            let grpc = collector.listeners().grpc;
-            let call = Call::NewApplication;
-            let own = registration::connect(grpc, call, share, CONNECTIONS, member * share);
-            callers.extend(own.await);
-            called.push(collector);
+        for (number, member) in called.iter().enumerate() {
+            let connect = |call| {
+                let grpc = member.listeners().grpc;
+                registration::connect(grpc, call, share, CONNECTIONS, number * share)
+            };
+            writers.extend(connect(Call::NewApplication).await);
+            readers.extend(connect(Call::KnownApplication).await);
         }
         Self {
             called,
             follower,
-            callers,
+            writers,
+            readers,
         }
     }
 
     async fn measure(&mut self, etcd: &Server<Etcd>, options: &Options) -> Sample {
         let before = self.counts(etcd).await;
-        let Load { calls, seconds } = load::put(&mut self.callers, options.round()).await;
+        let Load { calls, seconds } = load::put(&mut self.writers, options.round()).await;
         let after = self.counts(etcd).await;
+        let reads = load::put(&mut self.readers, options.round()).await.calls;
+        let end = self.counts(etcd).await;
         let each = |of: fn(&Counts) -> f64| (of(&after) - of(&before)) / calls;
+        let collectors = |counts: &Counts| counts.called + counts.follower;
         let commits = after.commits - before.commits;
         Sample {
             rate: calls / seconds,
@@ -130,6 +143,7 @@ impl Cluster {
             called: each(|counts| counts.called) * 1e6,
             follower: each(|counts| counts.follower) * 1e6,
             etcd: each(|counts| counts.etcd) * 1e6,
+            read: (collectors(&end) - collectors(&after)) / reads * 1e6,
         }
     }
 
