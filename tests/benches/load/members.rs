@@ -21,7 +21,7 @@ const SIZES: [usize; 3] = [1, 3, 5];
 
 /// How many callers share the collectors, and how many connections they have.
 pub(crate) const CALLERS: usize = 240;
-const CONNECTIONS: usize = 2;
+const CONNECTIONS: usize = 30;
 
 /// What a size showed in one round.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +114,7 @@ impl Cluster {
         for (number, member) in called.iter().enumerate() {
             let connect = |call| {
                 let grpc = member.listeners().grpc;
-                registration::connect(grpc, call, share, CONNECTIONS, number * share)
+                registration::connect(grpc, call, share, CONNECTIONS / size, number * share)
             };
             writers.extend(connect(Call::NewApplication).await);
             readers.extend(connect(Call::KnownApplication).await);
