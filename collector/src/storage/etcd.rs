@@ -35,8 +35,8 @@
 //! | row | 1 `sint32` id; 2 `bytes` as in [`embedded`](super::embedded) |
 //! | chunk | 1 `repeated` row, as in the table `seen` there |
 //!
-//! Chunks are not part of the log: they say something about now, are replaced, and each has a transaction of its own that
-//! compares its revision. Of two things that are said of an instance the later signal counts.
+//! Chunks are not part of the log: they say something about now, are replaced, and are written after the rows of their batch,
+//! in transactions that compare their revisions. Of two things that are said of an instance the later signal counts.
 
 mod chunks;
 mod log;
@@ -152,10 +152,16 @@ impl Etcd {
     }
 
     fn write(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
-        match self.log.append(&self.remote, &batch)? {
-            Commit::Durable => self.chunks.merge(&self.remote, batch.seen),
-            Commit::Behind => Ok(Commit::Behind),
+        let before = self.log.known();
+        if self.log.append(&self.remote, &batch)? == Commit::Behind {
+            return Ok(Commit::Behind);
         }
+        let merged = self.chunks.merge(&self.remote, batch.seen);
+        if !matches!(merged, Ok(Commit::Durable)) {
+            // Whoever asked takes none of the batch for durable, and its rows are.
+            self.log.forget_after(before);
+        }
+        merged
     }
 
     fn read(&mut self, changed: Changed, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! When instances were last heard of: many instances in one key, which is replaced.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use rollcall_domain::InstanceId;
@@ -73,7 +73,14 @@ impl Chunks {
     ) -> Result<(), Error> {
         let prefix = self.prefix.clone();
         let from = prefix.clone().into_bytes();
-        remote.each(&prefix, from, PAGE, |chunk| self.learn(chunk))?;
+        let mut gone: HashSet<String> = self.known.keys().cloned().collect();
+        remote.each(&prefix, from, PAGE, |chunk| {
+            gone.remove(&*String::from_utf8_lossy(&chunk.key));
+            self.refresh(chunk)
+        })?;
+        if let Some(key) = gone.into_iter().next() {
+            return Err(put_back(key));
+        }
         self.give(sink);
         Ok(())
     }
@@ -93,6 +100,20 @@ impl Chunks {
         self.learned.drain(..).for_each(sink);
     }
 
+    /// Takes a chunk in as it is now.
+    fn refresh(&mut self, chunk: &KeyValue) -> Result<(), Error> {
+        let key = String::from_utf8_lossy(&chunk.key);
+        if chunk.mod_revision < self.revision(&key) {
+            return Err(put_back(key.into_owned()));
+        }
+        self.learn(chunk)
+    }
+
+    fn revision(&self, key: &str) -> i64 {
+        self.known.get(key).map_or(0, |chunk| chunk.revision)
+    }
+
+    /// Takes a chunk in as it is, or as it was a while ago.
     fn learn(&mut self, chunk: &KeyValue) -> Result<(), Error> {
         let key = String::from_utf8_lossy(&chunk.key).into_owned();
         let known = self.known.entry(key.clone()).or_default();
@@ -162,13 +183,24 @@ impl Chunks {
             self.known.extend(known);
             return Ok(true);
         }
-        for response in written.responses {
-            if let Some(response_op::Response::ResponseRange(found)) = response.response {
-                found.kvs.iter().try_for_each(|chunk| self.learn(chunk))?;
+        for ((key, _), response) in values.into_iter().zip(written.responses) {
+            let Some(response_op::Response::ResponseRange(found)) = response.response else {
+                continue;
+            };
+            match found.kvs.first() {
+                Some(chunk) => self.refresh(chunk)?,
+                None if self.revision(&key) > 0 => return Err(put_back(key)),
+                None => {}
             }
         }
         Ok(false)
     }
+}
+
+/// A chunk is never deleted, and never becomes what it was.
+fn put_back(key: String) -> Error {
+    let what = "it is not what was read later: was etcd put back to an earlier state?";
+    corrupt(key, what)
 }
 
 fn get(key: &str) -> RequestOp {

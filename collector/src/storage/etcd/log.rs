@@ -24,18 +24,26 @@ const PAGE: i64 = 256;
 #[derive(Debug)]
 pub(super) struct Log {
     prefix: String,
-    last: Option<Place>,
-    totals: Counts,
+    known: Known,
     /// Others may have gone on, or this collector itself without knowing it.
     is_behind: bool,
 }
 
-/// An entry that was seen.
+/// Up to where it is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    last: Option<Place>,
+    totals: Counts,
+}
+
+/// An entry that was seen. It is never written twice, so what it is tells one history from another.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     index: u64,
-    /// Of its creation. An entry is never written twice, so it tells one history from another.
+    /// Of its creation.
     revision: i64,
+    /// Revisions count on from where etcd was put back to, and may be the same by then.
+    checksum: Option<[u8; 4]>,
 }
 
 impl Place {
@@ -49,10 +57,20 @@ impl Log {
     pub(super) fn new(prefix: String) -> Self {
         Self {
             prefix,
-            last: None,
-            totals: Counts::default(),
+            known: Known::default(),
             is_behind: false,
         }
+    }
+
+    /// Up to where it is known.
+    pub(super) fn known(&self) -> Known {
+        self.known
+    }
+
+    /// Forgets what came after `known`: it is to be read again.
+    pub(super) fn forget_after(&mut self, known: Known) {
+        self.known = known;
+        self.is_behind = true;
     }
 
     /// Gives the rows of entries as others read them, and whether there is nothing that has to be read.
@@ -96,7 +114,7 @@ impl Log {
         remote: &Remote,
         sink: &mut dyn FnMut(Record),
     ) -> Result<(), Error> {
-        let known = self.last;
+        let known = self.known.last;
         let from = self.key(known.map_or(0, |known| known.index));
         let prefix = self.prefix.clone();
         let mut is_same_log = known.is_none();
@@ -104,6 +122,7 @@ impl Log {
             let is_known = |known: Place| {
                 pair.key == self.key(known.index).as_bytes()
                     && pair.create_revision == known.revision
+                    && value::stored_checksum(&pair.value) == known.checksum
             };
             if !is_same_log && known.is_some_and(is_known) {
                 is_same_log = true;
@@ -128,7 +147,10 @@ impl Log {
 
     /// Appends rows on top of all that was read.
     pub(super) fn append(&mut self, remote: &Remote, batch: &Batch<'_>) -> Result<Commit, Error> {
-        let (mut last, mut totals) = (self.last, self.totals);
+        let Known {
+            mut last,
+            mut totals,
+        } = self.known;
         // Until it is known how this ends.
         self.is_behind |= !batch.rows.is_empty();
         let mut rows = batch.rows.iter().peekable();
@@ -150,18 +172,24 @@ impl Log {
                 let revision = TargetUnion::CreateRevision(last.revision);
                 equal(&self.key(last.index), CompareTarget::Create, revision)
             });
+            let value = value::seal(&key, &message);
+            let checksum = value::stored_checksum(&value);
             let written = remote.transaction(TxnRequest {
                 compare: on_top.into_iter().chain([is_absent(&key)]).collect(),
-                success: vec![put(&key, value::seal(&key, &message))],
+                success: vec![put(&key, value)],
                 failure: Vec::new(),
             })?;
             if !written.succeeded {
                 return Ok(Commit::Behind);
             }
             let revision = written.header.map_or(0, |header| header.revision);
-            last = Some(Place { index, revision });
+            last = Some(Place {
+                index,
+                revision,
+                checksum,
+            });
         }
-        (self.last, self.totals) = (last, totals);
+        self.known = Known { last, totals };
         self.is_behind = false;
         Ok(Commit::Durable)
     }
@@ -172,15 +200,19 @@ impl Log {
         entry: &KeyValue,
         sink: &mut dyn FnMut(Record),
     ) -> Result<(), Error> {
-        self.totals = self.decode(entry, sink)?;
-        let revision = entry.create_revision;
-        self.last = Some(Place { index, revision });
+        let totals = self.decode(entry, sink)?;
+        let last = Some(Place {
+            index,
+            revision: entry.create_revision,
+            checksum: value::stored_checksum(&entry.value),
+        });
+        self.known = Known { last, totals };
         Ok(())
     }
 
     /// The index of the first entry that is not known.
     fn next(&self) -> u64 {
-        self.last.map_or(1, Place::next)
+        self.known.last.map_or(1, Place::next)
     }
 
     fn index(&self, entry: &KeyValue) -> Option<u64> {

@@ -131,6 +131,76 @@ fn an_etcd_that_was_put_back_is_noticed_and_not_written_to() {
     assert!(matches!(error, Error::Poisoned { .. }), "{error}");
 }
 
+#[test]
+fn a_history_that_looks_like_the_one_that_was_seen_and_is_another_is_noticed() {
+    let mut server = Server::start();
+    let before = server.save();
+    let [mut one, _] = two(&server);
+    assert_eq!(
+        commit(&mut one, &[application(-1, "orders")]),
+        Commit::Durable
+    );
+    server.put_back(before);
+    let [mut other, _] = two(&server);
+    assert_eq!(
+        commit(&mut other, &[application(-1, "stock")]),
+        Commit::Durable
+    );
+    one.news.lose();
+    let error = one.catch_up(&mut |_| ()).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+}
+
+#[test]
+fn last_signs_that_were_put_back_are_noticed() {
+    for asks in [true, false] {
+        let mut server = Server::start();
+        let before = server.save();
+        let [mut one, _] = two(&server);
+        note(&mut one, seen(1, 1_000, Signal::Register, false));
+        let in_between = server.save();
+        note(&mut one, seen(1, 2_000, Signal::Heartbeat, false));
+        server.put_back(if asks { before } else { in_between });
+        one.news.lose();
+        let error = if asks {
+            one.catch_up(&mut |_| ()).unwrap_err()
+        } else {
+            let late = [seen(1, 3_000, Signal::Heartbeat, false)];
+            let batch = Batch {
+                seen: &late,
+                ..Batch::default()
+            };
+            one.commit(batch).unwrap_err()
+        };
+        assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    }
+}
+
+#[test]
+fn rows_that_are_durable_although_their_batch_was_not_are_given_again() {
+    // Enough for a row, and not for a chunk.
+    let server = Server::start_with(&["--max-request-bytes", "2048"]);
+    let [mut one, mut other] = two(&server);
+    let rows = [application(-1, "orders")];
+    let signs: Vec<Seen> = (1..=200)
+        .map(|id| seen(id, 1_000, Signal::Register, false))
+        .collect();
+    let batch = Batch {
+        rows: &rows,
+        seen: &signs,
+        digest: None,
+    };
+    let error = one.commit(batch).unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    assert_eq!(caught_up(&mut one), rows.clone().map(Record::Row));
+    assert_eq!(
+        commit(&mut one, &[application(2, "stock")]),
+        Commit::Durable
+    );
+    assert_eq!(commit(&mut other, &rows), Commit::Behind);
+    assert_eq!(caught_up(&mut other).len(), 2);
+}
+
 /// Nobody watches here: a lost race is what makes a store look.
 fn caught_up_after_losing(storage: &mut Etcd) {
     assert_eq!(commit(storage, &[application(-1, "lost")]), Commit::Behind);

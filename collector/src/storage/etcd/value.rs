@@ -22,6 +22,11 @@ pub(super) fn unseal<'a>(key: &str, value: &'a [u8]) -> Result<&'a [u8], Invalid
     }
 }
 
+/// The checksum that a value was stored with: what tells two values of one key apart.
+pub(super) fn stored_checksum(value: &[u8]) -> Option<[u8; 4]> {
+    value.first_chunk().copied()
+}
+
 fn checksum(key: &str, message: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(key.as_bytes());

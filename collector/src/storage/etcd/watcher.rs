@@ -4,7 +4,7 @@ use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use rollcall_proto::etcd::{KeyValue, WatchCreateRequest};
+use rollcall_proto::etcd::{KeyValue, WatchCreateRequest, event::EventType};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -89,6 +89,9 @@ impl Watcher for Follower {
                         Ok(()) => tracing::debug!("etcd ended the watch of the store"),
                         Err(error) => tracing::debug!(%error, "the watch of the store ended"),
                     }
+                    // Before etcd is written to again: it may have been put back meanwhile.
+                    self.news.lose();
+                    wake();
                     sleep(PAUSE).await;
                 }
             };
@@ -113,7 +116,12 @@ impl Follower {
             if response.created {
                 self.news.lose();
             }
-            let pairs = response.events.into_iter().filter_map(|event| event.kv);
+            // Nothing is ever deleted. What is all the same is found out when it is asked for.
+            let puts = response
+                .events
+                .into_iter()
+                .filter(|event| event.r#type() == EventType::Put);
+            let pairs = puts.filter_map(|event| event.kv);
             pairs.for_each(|pair| self.hear(pair));
             wake();
         }

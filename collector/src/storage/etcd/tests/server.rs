@@ -19,57 +19,83 @@ use super::super::*;
 /// Runs until it is dropped.
 pub(super) struct Server {
     etcd: Child,
-    endpoint: String,
+    client: String,
+    peer: String,
+    arguments: &'static [&'static str],
     runtime: Runtime,
-    _data: TempDir,
+    data: TempDir,
 }
+
+/// What a server holds on its disk.
+pub(super) struct Snapshot(TempDir);
 
 impl Server {
     /// Returns once it answers.
     pub(super) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more arguments than it needs.
+    pub(super) fn start_with(arguments: &'static [&'static str]) -> Self {
         let data = TempDir::new().unwrap();
         let [client, peer] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
-        let (client_url, peer_url) = (format!("http://{client}"), format!("http://{peer}"));
-        let log = fs::File::create(data.path().join("log")).unwrap();
-        let etcd = Command::new("etcd")
-            .arg("--data-dir")
-            .arg(data.path().join("data"))
-            .args(["--listen-client-urls", &client_url])
-            .args(["--advertise-client-urls", &client_url])
-            .args(["--listen-peer-urls", &peer_url])
-            .args(["--initial-advertise-peer-urls", &peer_url])
-            .args(["--initial-cluster", &format!("default={peer_url}")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("etcd is needed: apt-get install etcd-server, or tests/run");
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let server = Self {
-            etcd,
-            endpoint: client,
-            runtime,
-            _data: data,
+            etcd: spawn(&data, &client, &peer, arguments),
+            client,
+            peer,
+            arguments,
+            runtime: Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap(),
+            data,
         };
-        let client = server.client();
-        server.runtime.block_on(async {
-            // Nothing tells that etcd listens but an answer.
+        server.wait_until_it_answers();
+        server
+    }
+
+    /// What it holds now. It is stopped for that, and started again.
+    pub(super) fn save(&mut self) -> Snapshot {
+        self.stop();
+        let saved = TempDir::new().unwrap();
+        copy(&self.data, &saved);
+        self.start_again();
+        Snapshot(saved)
+    }
+
+    /// Puts it back to what it held then.
+    pub(super) fn put_back(&mut self, Snapshot(saved): Snapshot) {
+        self.stop();
+        self.data = saved;
+        self.start_again();
+    }
+
+    fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        self.etcd.wait().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        self.etcd = spawn(&self.data, &self.client, &self.peer, self.arguments);
+        self.wait_until_it_answers();
+    }
+
+    /// Nothing tells that etcd listens but an answer.
+    fn wait_until_it_answers(&self) {
+        let client = self.client();
+        self.runtime.block_on(async {
             let mut pauses = interval(Duration::from_millis(50));
             while client.range(everything()).await.is_err() {
                 pauses.tick().await;
             }
         });
-        server
     }
 
     fn client(&self) -> Client {
         let _runs_here = self.runtime.enter();
         let config = etcd::Config {
-            endpoints: vec![self.endpoint.clone()],
+            endpoints: vec![self.client.clone()],
             ..etcd::Config::default()
         };
         Client::new(&config).unwrap()
@@ -123,6 +149,34 @@ impl Drop for Server {
         self.etcd.kill().unwrap();
         self.etcd.wait().unwrap();
     }
+}
+
+fn spawn(data: &TempDir, client: &str, peer: &str, arguments: &[&str]) -> Child {
+    let (client_url, peer_url) = (format!("http://{client}"), format!("http://{peer}"));
+    let log = fs::File::create(data.path().join("log")).unwrap();
+    Command::new("etcd")
+        .arg("--data-dir")
+        .arg(data.path().join("data"))
+        .args(["--listen-client-urls", &client_url])
+        .args(["--advertise-client-urls", &client_url])
+        .args(["--listen-peer-urls", &peer_url])
+        .args(["--initial-advertise-peer-urls", &peer_url])
+        .args(["--initial-cluster", &format!("default={peer_url}")])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("etcd is needed: apt-get install etcd-server, or tests/run")
+}
+
+fn copy(from: &TempDir, to: &TempDir) {
+    let copied = Command::new("cp")
+        .arg("-R")
+        .arg(from.path().join("data"))
+        .arg(to.path())
+        .status();
+    assert!(copied.unwrap().success());
 }
 
 fn everything() -> RangeRequest {
