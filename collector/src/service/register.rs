@@ -83,11 +83,11 @@ pub(super) fn build(
     readiness: Readiness,
     metrics: Metrics,
 ) -> (Handle, Writer) {
-    let (queue, receiver) = Queue::bounded(config.queue_capacity);
+    let (queue, inbox) = job::queue(config.queue_capacity);
     let writer = Writer {
         allocator,
         storage,
-        queue: receiver,
+        inbox,
         batch_rows: config.batch_rows,
         core: core.clone(),
         readiness,
@@ -286,7 +286,7 @@ impl Handle {
         self.queue.catch_up();
     }
 
-    /// Lets the writer finish what waits and end. Blocks until there is room in the queue to say so.
+    /// Lets the writer finish what waits, and end.
     pub fn stop(&self) {
         self.queue.stop();
     }

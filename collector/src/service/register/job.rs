@@ -1,6 +1,11 @@
 //! The way from a call to the writer and back.
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TrySendError};
 use rollcall_domain::inventory::Proposal;
 use tokio::{
     sync::oneshot,
@@ -16,10 +21,8 @@ pub(super) enum Message {
     Propose(Box<dyn Job>),
     /// Note when instances were last seen, and say when that is durable.
     Note(Vec<Seen>, oneshot::Sender<Result<(), Error>>),
-    /// See what other collectors have made durable.
-    CatchUp,
-    /// Finish what was asked before this, and end.
-    Stop,
+    /// Look at what the inbox says besides its messages.
+    Wake,
 }
 
 /// A proposal whose caller waits. Dropped unsettled, it tells the caller that the writer has ended.
@@ -38,14 +41,67 @@ pub(super) trait Job: Send {
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
     sender: Sender<Message>,
+    flags: Arc<Flags>,
+}
+
+/// The same from the writer's side.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    receiver: Receiver<Message>,
+    flags: Arc<Flags>,
+}
+
+/// What takes no place in the queue, so that it can be said when there is none.
+#[derive(Debug, Default)]
+struct Flags {
+    news: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// A queue for so many messages.
+pub(super) fn queue(capacity: usize) -> (Queue, Inbox) {
+    let (sender, receiver) = crossbeam_channel::bounded(capacity);
+    let flags = Arc::<Flags>::default();
+    let queue = Queue {
+        sender,
+        flags: Arc::clone(&flags),
+    };
+    (queue, Inbox { receiver, flags })
+}
+
+impl Inbox {
+    /// Waits for the next message; fails once nobody can send any.
+    pub(super) fn next(&self) -> Result<Message, RecvError> {
+        self.receiver.recv()
+    }
+
+    /// Waits for the next message until then.
+    pub(super) fn next_until(&self, until: Instant) -> Result<Message, RecvTimeoutError> {
+        self.receiver.recv_deadline(until.into_std())
+    }
+
+    /// A message that waits.
+    pub(super) fn waiting(&self) -> Option<Message> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Whether others have made something durable since [`Inbox::take_news`].
+    pub(super) fn has_news(&self) -> bool {
+        self.flags.news.load(Ordering::Acquire)
+    }
+
+    /// As [`Inbox::has_news`]; whoever asks is about to look.
+    pub(super) fn take_news(&self) -> bool {
+        self.flags.news.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether the writer is to end, and has done all that it was asked to.
+    pub(super) fn is_done(&self) -> bool {
+        self.flags.stop.load(Ordering::Acquire) && self.receiver.is_empty()
+    }
 }
 
 impl Queue {
-    pub(super) fn bounded(capacity: usize) -> (Self, Receiver<Message>) {
-        let (sender, receiver) = crossbeam_channel::bounded(capacity);
-        (Self { sender }, receiver)
-    }
-
     pub(super) fn len(&self) -> usize {
         self.sender.len()
     }
@@ -77,17 +133,23 @@ impl Queue {
         answer.await.unwrap_or(Err(Error::Stopped))
     }
 
-    /// Has the writer see what other collectors have made durable. It is about to look anyway if there is no room to say so.
+    /// Has the writer see what other collectors have made durable.
     pub(super) fn catch_up(&self) {
-        if let Err(error) = self.send(Message::CatchUp) {
-            tracing::trace!(%error, "the writer was not woken");
+        // Whoever said so before has woken it.
+        if !self.flags.news.swap(true, Ordering::AcqRel) {
+            self.wake();
         }
     }
 
-    /// Lets the writer finish and end. Waits for a place in the queue, so not for async code.
+    /// Lets the writer do what it was asked to, and end.
     pub(super) fn stop(&self) {
-        if self.sender.send(Message::Stop).is_err() {
-            tracing::debug!("the writer has already ended");
+        self.flags.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Err(error) = self.send(Message::Wake) {
+            tracing::trace!(%error, "the writer has ended, or does not sleep");
         }
     }
 

@@ -1,15 +1,15 @@
 //! The one thread that assigns ids.
 
-use std::{mem, time::Duration};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::RecvTimeoutError;
 use rollcall_domain::inventory::{self, Allocator, Proposal};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     Error,
     follow::Agreement,
-    job::{self, Job, Message},
+    job::{self, Inbox, Job, Message},
 };
 use crate::{
     metrics::Metrics,
@@ -25,7 +25,7 @@ use crate::{
 pub struct Writer {
     pub(super) allocator: Allocator,
     pub(super) storage: Box<dyn Storage>,
-    pub(super) queue: Receiver<Message>,
+    pub(super) inbox: Inbox,
     pub(super) batch_rows: usize,
     pub(super) core: Core,
     pub(super) readiness: Readiness,
@@ -64,8 +64,6 @@ struct Waiting {
     proposed: usize,
     seen: Vec<Seen>,
     noters: Vec<oneshot::Sender<Result<(), Error>>>,
-    catch_up: bool,
-    stop: bool,
 }
 
 /// Between the first two attempts to ask a store that is away, and the most between any two.
@@ -80,10 +78,10 @@ impl Writer {
     /// It cannot go on: see [`Failure`].
     pub fn run(mut self) -> Result<(), Failure> {
         let mut waiting = Waiting::default();
-        while !waiting.stop {
-            match self.next(&waiting) {
+        while !self.inbox.is_done() {
+            match self.next() {
                 Ok(message) => waiting.take(message),
-                Err(RecvTimeoutError::Timeout) => waiting.catch_up = true,
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.is_left_alone() {
@@ -103,18 +101,19 @@ impl Writer {
     }
 
     /// What is asked next. Times out when there is something to do that nobody asks for.
-    fn next(&self, waiting: &Waiting) -> Result<Message, RecvTimeoutError> {
+    fn next(&self) -> Result<Message, RecvTimeoutError> {
         match self.away {
-            Some(Away { until, .. }) => self.queue.recv_deadline(until.into_std()),
-            None if waiting.catch_up => Err(RecvTimeoutError::Timeout),
-            None => self.queue.recv().map_err(RecvTimeoutError::from),
+            Some(Away { until, .. }) => self.inbox.next_until(until),
+            None if self.inbox.has_news() => Err(RecvTimeoutError::Timeout),
+            None => self.inbox.next().map_err(RecvTimeoutError::from),
         }
     }
 
     /// Makes one batch of what waits, and of what still comes, as often as other collectors are first.
     fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
+        let mut was_behind = false;
         loop {
-            if mem::take(&mut waiting.catch_up) || self.away.is_some() {
+            if self.inbox.take_news() || was_behind || self.away.is_some() {
                 self.catch_up()?;
                 self.repair()?;
             }
@@ -122,8 +121,8 @@ impl Writer {
             let mut proposal = self.allocator.propose(self.core.clock.wall());
             waiting.proposed = 0;
             waiting.propose(&mut proposal);
-            while !waiting.stop && proposal.rows().len() + waiting.seen.len() < self.batch_rows {
-                let Ok(next) = self.queue.try_recv() else {
+            while proposal.rows().len() + waiting.seen.len() < self.batch_rows {
+                let Some(next) = self.inbox.waiting() else {
                     break;
                 };
                 waiting.take(next);
@@ -139,7 +138,7 @@ impl Writer {
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
                 if committed? == Commit::Behind {
                     self.metrics.was_behind();
-                    waiting.catch_up = true;
+                    was_behind = true;
                     waiting.jobs.retain(|job| job.is_awaited());
                     continue;
                 }
@@ -195,8 +194,7 @@ impl Waiting {
                 self.seen.extend(seen);
                 self.noters.push(noter);
             }
-            Message::CatchUp => self.catch_up = true,
-            Message::Stop => self.stop = true,
+            Message::Wake => {}
         }
     }
 

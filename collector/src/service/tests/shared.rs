@@ -22,6 +22,8 @@ enum Turn {
     Rival(Vec<Record>),
     /// Nobody answers.
     Away,
+    /// Nobody answers, and it was written.
+    Unanswered,
 }
 
 /// A store in which there is a turn for others at each of the first commits.
@@ -62,10 +64,13 @@ impl Storage for Contested {
                 self.unread.lock().extend(wrote);
                 Ok(Commit::Behind)
             }
-            Some(Turn::Away) => Err(storage::Error::Unavailable {
-                store: "the test's store".to_owned(),
-                reason: "it is away".to_owned(),
-            }),
+            Some(Turn::Away) => Err(away()),
+            Some(Turn::Unanswered) => {
+                let rows = batch.rows.iter().cloned();
+                self.unread.lock().extend(rows.map(Record::Row));
+                self.inner.commit(batch)?;
+                Err(away())
+            }
             None => self.inner.commit(batch),
         }
     }
@@ -73,6 +78,13 @@ impl Storage for Contested {
     fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), storage::Error> {
         self.unread.lock().drain(..).for_each(sink);
         Ok(())
+    }
+}
+
+fn away() -> storage::Error {
+    storage::Error::Unavailable {
+        store: "the test's store".to_owned(),
+        reason: "it is away".to_owned(),
     }
 }
 
@@ -117,6 +129,47 @@ async fn a_lost_race_is_run_again_from_what_is_known_then() {
     assert_eq!(pay.unwrap(), application(-2));
     services.register.stop();
     writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_was_written_without_an_answer_is_found_and_its_id_given_to_nobody_else() {
+    let (services, writer) = at_work(Contested::with([Turn::Unanswered]));
+    let unanswered = services.register.application("orders").await;
+    assert!(
+        matches!(unanswered, Err(Error::StoreUnavailable)),
+        "{unanswered:?}"
+    );
+    let stock = loop {
+        if let Ok(id) = services.register.application("stock").await {
+            break id;
+        }
+    };
+    assert_eq!(stock, application(2));
+    let orders = services.register.application("orders").await;
+    assert_eq!(orders.unwrap(), application(-1));
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_full_queue_keeps_nobody_from_telling_news_or_from_stopping() {
+    let store = Contested::default();
+    store.unread.lock().push(named(-1, "orders"));
+    let (services, workers) = parts(store);
+    let codes: Vec<String> = (0..QUEUE_CAPACITY).map(|n| n.to_string()).collect();
+    let calls = codes.iter().map(|code| services.register.application(code));
+    let mut calls: Vec<_> = calls.map(Box::pin).collect();
+    for call in &mut calls {
+        assert!(is_pending(&mut call.as_mut()).await);
+    }
+    services.register.catch_up();
+    services.register.stop();
+    start(workers.writer).join().unwrap().unwrap();
+    for call in calls {
+        call.await.unwrap();
+    }
+    let orders = services.register.application("orders").await;
+    assert_eq!(orders.unwrap(), application(-1));
 }
 
 #[tokio::test]
