@@ -6,7 +6,7 @@ use crate::{
     PATIENCE,
     engine::{Etcd, Server},
     eventually,
-    process::Collector,
+    process::{Collector, Options},
     proxy::Proxy,
 };
 
@@ -29,6 +29,7 @@ pub struct Cluster {
     pub members: Vec<Member>,
     /// What they share.
     pub etcd: Server<Etcd>,
+    options: fn() -> Options,
 }
 
 impl Cluster {
@@ -37,9 +38,18 @@ impl Cluster {
     /// # Panics
     /// When one of them cannot be started.
     pub async fn start(members: usize) -> Self {
+        Self::start_with(members, Collector::options).await
+    }
+
+    /// Starts an etcd and this many collectors with these options.
+    ///
+    /// # Panics
+    /// When one of them cannot be started.
+    pub async fn start_with(members: usize, options: fn() -> Options) -> Self {
         let mut cluster = Self {
             members: Vec::new(),
             etcd: Server::start().await,
+            options,
         };
         for _ in 0..members {
             cluster.join().await;
@@ -68,7 +78,7 @@ impl Cluster {
     pub async fn join(&mut self) {
         let engine_link = Proxy::to(self.etcd.address()).await;
         let peer_link = Proxy::open().await;
-        let collector = Collector::options()
+        let collector = (self.options)()
             .env("SW_CLUSTER", "etcd")
             .env(
                 "SW_CLUSTER_ETCD_ENDPOINTS",

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::{AT_ONCE, CONNECTIONS};
 
-/// What a member knows of everything that the history speaks of.
+/// What a member knows of everything that the history speaks of. A key that it has forgotten is given another id by this.
 pub(crate) async fn of(member: &Collector, history: &History) -> Dump {
     let keys = history.keys().into_iter().collect::<Vec<_>>();
     let mut askers = JoinSet::new();

@@ -42,6 +42,30 @@ pub(crate) struct Episode {
 }
 
 impl Episode {
+    /// Every kind of fault once, longer than any lease.
+    pub(crate) fn one_of_each(random: &mut Rng) -> Vec<Self> {
+        let mut member = || random.usize(..MEMBERS);
+        let mut faults = vec![
+            Fault::Kill(None),
+            Fault::Kill(Some(member())),
+            Fault::Stop(None),
+            Fault::Stop(Some(member())),
+            Fault::Pause(None),
+            Fault::Pause(Some(member())),
+        ];
+        for side in [Side::Engine, Side::Peers] {
+            for link in [Link::Refusing, Link::Stalled] {
+                faults.push(Fault::Cut(member(), side, link));
+            }
+        }
+        random.shuffle(&mut faults);
+        let episode = |fault| Self {
+            faults: vec![fault],
+            lasting: LONG,
+        };
+        faults.into_iter().map(episode).collect()
+    }
+
     /// One to three faults of different parts.
     pub(crate) fn random(random: &mut Rng) -> Self {
         let processes = (0..MEMBERS).map(Some).chain([None]);
