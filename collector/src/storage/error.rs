@@ -52,13 +52,25 @@ pub enum Error {
     #[error("cannot read or write {} ({error}): check the disk and the path, then start again", path.display())]
     Io { path: PathBuf, error: io::Error },
 
-    /// The store cannot be asked at present. Nothing is lost: it can be asked again.
+    /// The store does not answer at present. Nothing is lost: it can be asked again.
     #[error(
-        "{store} cannot be asked at present ({reason}): known names are answered, new ones wait until it is back"
+        "{store} cannot be asked at present ({reason}): it is asked again, and until it answers new names get no ids"
     )]
     Unavailable { store: String, reason: String },
+
+    /// The store answered that it will not do what it was asked. Nothing is lost: it can be asked again.
+    #[error("{store} cannot be used ({reason}): check the user, the password and the permissions")]
+    Refused { store: String, reason: String },
 
     /// An earlier write failed, so what is on disk is unknown and nothing more is accepted.
     #[error("{} takes no more writes since one failed: start the collector again", path.display())]
     Poisoned { path: PathBuf },
+}
+
+impl Error {
+    /// Whether the same may succeed later, without anybody starting the collector again.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Refused { .. })
+    }
 }

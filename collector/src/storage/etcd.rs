@@ -11,7 +11,7 @@
 //! * An etcd that was put back to an earlier state is noticed, and nothing is written to it by a collector that saw the later
 //!   one: [`Error::Corrupt`]. One that starts then takes it as it is, and agents keep their ids (they are adopted).
 //!
-//! While no majority can be asked, every call answers [`Error::Unavailable`].
+//! While no majority can be asked, every call answers [`Error::Unavailable`]; while this collector may not ask, [`Error::Refused`].
 //!
 //! # Why a log
 //!
@@ -77,7 +77,7 @@ pub struct Etcd {
 /// Opens the store that `client` leads to, or makes it. Blocks; `runtime` is what the client's calls run on.
 ///
 /// # Errors
-/// [`Error::Unavailable`]; [`Error::UnsupportedVersion`].
+/// [`Error::Unavailable`]; [`Error::Refused`]; [`Error::UnsupportedVersion`].
 pub fn open(client: Client, runtime: Handle) -> Result<Opened, Error> {
     let store = Etcd::open(Remote { client, runtime })?;
     let watcher = store.follower();
@@ -259,9 +259,16 @@ impl Remote {
 
     fn wait<R>(&self, call: impl Future<Output = Result<R, etcd::Error>>) -> Result<R, Error> {
         let answer = self.runtime.block_on(call);
-        answer.map_err(|error| Error::Unavailable {
-            store: self.key(""),
-            reason: error.to_string(),
+        let store = || self.key("");
+        answer.map_err(|error| match error {
+            etcd::Error::Unavailable { .. } => Error::Unavailable {
+                store: store(),
+                reason: error.to_string(),
+            },
+            etcd::Error::Refused { .. } => Error::Refused {
+                store: store(),
+                reason: error.to_string(),
+            },
         })
     }
 }

@@ -90,7 +90,7 @@ impl Writer {
             }
             match self.batch(&mut waiting) {
                 Ok(()) => {}
-                Err(Failure::Storage(error @ storage::Error::Unavailable { .. })) => {
+                Err(Failure::Storage(error)) if error.is_passing() => {
                     self.is_away(&error);
                     waiting.refuse();
                 }

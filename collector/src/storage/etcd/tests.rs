@@ -191,7 +191,7 @@ fn rows_that_are_durable_although_their_batch_was_not_are_given_again() {
         digest: None,
     };
     let error = one.commit(batch).unwrap_err();
-    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    assert!(matches!(error, Error::Refused { .. }), "{error}");
     assert_eq!(caught_up(&mut one), rows.clone().map(Record::Row));
     assert_eq!(
         commit(&mut one, &[application(2, "stock")]),
