@@ -68,8 +68,7 @@ impl Storage for Contested {
             Some(Turn::Unanswered) => {
                 let rows = batch.rows.iter().cloned();
                 self.unread.lock().extend(rows.map(Record::Row));
-                self.inner.commit(batch)?;
-                Err(away())
+                self.inner.commit(batch).and(Err(away()))
             }
             None => self.inner.commit(batch),
         }
