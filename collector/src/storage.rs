@@ -68,7 +68,8 @@ impl Seen {
 pub struct Batch<'a> {
     pub rows: &'a [Row],
     pub seen: &'a [Seen],
-    /// Of the inventory with these rows, for a store whose other writers compare theirs.
+    /// Of the inventory with these rows, for a store whose other writers compare theirs. It is given to them also if there
+    /// are none.
     pub digest: Option<u64>,
 }
 

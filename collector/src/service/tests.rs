@@ -1,3 +1,4 @@
+mod agreement;
 mod owner;
 mod shared;
 

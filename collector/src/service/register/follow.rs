@@ -2,7 +2,9 @@
 //!
 //! Whoever writes to a shared store says with each batch what its inventory holds then, as a digest. Whoever takes the batch in
 //! compares. Two inventories can differ only by a mistake (of the code, of the memory), or because one release of Rollcall
-//! knows more of a row than the other; so a difference is told, the store is read anew, and nobody is stopped.
+//! knows more of a row than the other; so a difference is told, the store is read anew, and nobody is stopped. Whoever has read
+//! it says what it holds then, in an entry of its own if need be: the one that is wrong may be the one that writes, and hears of
+//! it only so.
 //!
 //! The roster is compared entry by entry: a chunk of last signs that changes is given whole, and whatever this collector should
 //! have known of before and does not is a difference. It is put right there and then.
@@ -20,25 +22,46 @@ use crate::{
 
 /// Whether this inventory is what others say that it should be.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) enum Agreement {
-    #[default]
-    Agreed,
-    /// It is not.
-    Diverged {
-        /// When the store was last read anew because of it.
-        read_anew: Option<Instant>,
-    },
+pub(super) struct Agreement {
+    differs: bool,
+    /// When the store was last read anew because of that.
+    read_anew: Option<Instant>,
+    /// Whether the others are still to be told what this inventory holds since then.
+    is_untold: bool,
 }
 
 /// Between two attempts to agree by reading the whole store.
 const REPAIRS: Duration = Duration::from_secs(600);
+
+impl Agreement {
+    /// Whether the others are told what this inventory holds: not while it may be the one that is wrong.
+    pub(super) fn tells(&self) -> bool {
+        !self.differs || self.is_fresh()
+    }
+
+    /// Whether that is told even if there is nothing else to write.
+    pub(super) const fn insists(&self) -> bool {
+        self.is_untold
+    }
+
+    /// Notes that it was told.
+    pub(super) const fn told(&mut self) {
+        self.is_untold = false;
+    }
+
+    /// Whether the store was read anew so lately that another difference is not this inventory's.
+    fn is_fresh(&self) -> bool {
+        self.read_anew
+            .is_some_and(|last| Instant::now() < last + REPAIRS)
+    }
+}
 
 /// What comes from others on its way into the inventory and the leases.
 struct Intake<'a> {
     allocator: &'a mut Allocator,
     core: &'a Core,
     contradiction: Option<inventory::restore::Error>,
-    /// What the inventory should be once all of it is taken in.
+    /// What the inventory should be once all of it is taken in, if its last writer says that.
     digest: Option<u64>,
     /// Instances of which less was known than should have been.
     differences: usize,
@@ -48,6 +71,8 @@ impl Intake<'_> {
     fn take(&mut self, record: Record) {
         match record {
             Record::Row(row) => {
+                // It says nothing of what comes after it.
+                self.digest = None;
                 let registered = Seen::registered(&row);
                 match self.allocator.follow(row) {
                     // A lease follows what it is for.
@@ -77,17 +102,13 @@ impl Writer {
 
     /// Reads the store anew, if what was taken in is not what the others have, and it was not done just now.
     pub(super) fn repair(&mut self) -> Result<(), Failure> {
-        let Agreement::Diverged { read_anew } = self.agreement else {
-            return Ok(());
-        };
-        let now = Instant::now();
-        if read_anew.is_some_and(|last| now < last + REPAIRS) {
+        if !self.agreement.differs || self.agreement.is_fresh() {
             return Ok(());
         }
-        self.agreement = Agreement::Diverged {
-            read_anew: Some(now),
-        };
-        self.take_in(|storage, sink| storage.load(sink))
+        self.take_in(|storage, sink| storage.load(sink))?;
+        self.agreement.read_anew = Some(Instant::now());
+        self.agreement.is_untold = true;
+        Ok(())
     }
 
     fn take_in(
@@ -133,26 +154,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether the others are told what this inventory holds: not while it may be the one that is wrong.
-    pub(super) fn tells_digest(&self) -> bool {
-        self.storage.is_shared() && matches!(self.agreement, Agreement::Agreed)
-    }
-
     fn compare(&mut self, told: u64) {
         let agrees = told == self.core.inventory.digest();
-        match (self.agreement, agrees) {
-            (Agreement::Agreed, true) | (Agreement::Diverged { .. }, false) => return,
-            (Agreement::Agreed, false) => {
-                tracing::error!(
-                    "the inventory is not what another collector says: the store is read anew"
-                );
-                self.agreement = Agreement::Diverged { read_anew: None };
-            }
-            (Agreement::Diverged { .. }, true) => {
-                tracing::info!("the inventory is again what the other collectors say");
-                self.agreement = Agreement::Agreed;
-            }
+        // An inventory that was just read is what the store holds: it is another one that has to be read anew, and is told.
+        let is_anothers = !agrees && self.agreement.is_fresh();
+        if agrees != self.agreement.differs || is_anothers {
+            return;
         }
+        if agrees {
+            tracing::info!("the inventory is again what the other collectors say");
+        } else {
+            tracing::error!(
+                "the inventory is not what another collector says: the store is read anew"
+            );
+        }
+        self.agreement.differs = !agrees;
         self.metrics.compared(agrees);
         self.core
             .events

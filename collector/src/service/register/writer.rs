@@ -117,7 +117,8 @@ impl Writer {
                 self.catch_up()?;
                 self.repair()?;
             }
-            let tells_digest = self.tells_digest();
+            let tells = self.storage.is_shared() && self.agreement.tells();
+            let insists = tells && self.agreement.insists();
             let mut proposal = self.allocator.propose(self.core.clock.wall());
             waiting.proposed = 0;
             waiting.propose(&mut proposal);
@@ -129,11 +130,11 @@ impl Writer {
                 waiting.propose(&mut proposal);
             }
             let rows = proposal.rows().len();
-            if rows + waiting.seen.len() > 0 {
+            if rows + waiting.seen.len() > 0 || insists {
                 let batch = Batch {
                     rows: proposal.rows(),
                     seen: &waiting.seen,
-                    digest: tells_digest.then(|| proposal.digest()),
+                    digest: (tells && rows > 0 || insists).then(|| proposal.digest()),
                 };
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
                 if committed? == Commit::Behind {
@@ -144,6 +145,9 @@ impl Writer {
                 }
                 self.metrics.committed(rows, took);
                 proposal.confirm();
+                if insists {
+                    self.agreement.told();
+                }
             }
             self.is_back();
             waiting.settle();

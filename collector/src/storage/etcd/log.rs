@@ -145,16 +145,17 @@ impl Log {
         Ok(())
     }
 
-    /// Appends rows on top of all that was read.
+    /// Appends rows on top of all that was read; without any, an entry that gives the digest alone, if there is one.
     pub(super) fn append(&mut self, remote: &Remote, batch: &Batch<'_>) -> Result<Commit, Error> {
         let Known {
             mut last,
             mut totals,
         } = self.known;
+        let mut is_whole = batch.rows.is_empty() && batch.digest.is_none();
         // Until it is known how this ends.
-        self.is_behind |= !batch.rows.is_empty();
+        self.is_behind |= !is_whole;
         let mut rows = batch.rows.iter().peekable();
-        while rows.peek().is_some() {
+        while !is_whole {
             let mut message = Vec::new();
             while message.len() < ENTRY_BYTES
                 && let Some(row) = rows.next()
@@ -162,8 +163,9 @@ impl Log {
                 put_row(&mut message, row, &mut totals);
             }
             put_totals(&mut message, &totals);
+            is_whole = rows.peek().is_none();
             // It is that of the whole batch.
-            if let (None, Some(digest)) = (rows.peek(), batch.digest) {
+            if let (true, Some(digest)) = (is_whole, batch.digest) {
                 protobuf::put_bytes(&mut message, 9, &digest.to_le_bytes());
             }
             let index = last.map_or(1, Place::next);
