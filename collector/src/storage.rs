@@ -137,7 +137,8 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
     fn counts(&mut self) -> Result<Counts, Error>;
 
     /// Gives every id of every dictionary, and every [`Seen`], to `sink`, as last committed; earlier states of an id may
-    /// come before that. They are handed over one by one as they are read, so that a store is never held in memory twice.
+    /// come before that, and a [`Seen`] that was given before and is still the same is [`Record::Confirmed`]. They are handed
+    /// over one by one as they are read, so that a store is never held in memory twice.
     ///
     /// # Errors
     /// What was read cannot be trusted ([`Error::Corrupt`]), or reading failed. What the sink has got by then is not

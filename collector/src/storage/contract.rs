@@ -57,6 +57,10 @@ pub(super) fn contents(storage: &mut impl Storage) -> Contents {
         .load(&mut |record| {
             if let Some((kind, id)) = key(&record) {
                 given[usize::from(kind)] += 1;
+                let record = match record {
+                    Record::Confirmed(seen) => Record::Seen(seen),
+                    record => record,
+                };
                 contents.insert((kind, id), record);
             }
         })
@@ -87,8 +91,8 @@ fn key(record: &Record) -> Option<(u8, i32)> {
         Record::Row(Row::Instance(row)) => (1, row.id.get()),
         Record::Row(Row::Operation(row)) => (2, row.id.get()),
         Record::Row(Row::Address(row)) => (3, row.id.get()),
-        Record::Seen(seen) => (4, seen.instance.get()),
-        Record::Confirmed(_) | Record::Digest(_) => return None,
+        Record::Seen(seen) | Record::Confirmed(seen) => (4, seen.instance.get()),
+        Record::Digest(_) => return None,
     })
 }
 

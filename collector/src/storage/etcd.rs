@@ -100,9 +100,8 @@ impl Storage for Etcd {
 
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         self.log = Log::new(self.remote.key("log/"));
-        self.chunks = Chunks::new(self.remote.key("seen/"));
         self.log.read(&self.remote, sink)?;
-        self.chunks.read(&self.remote, sink)
+        self.chunks.read_anew(&self.remote, sink)
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {

@@ -63,6 +63,8 @@ struct Intake<'a> {
     contradiction: Option<inventory::restore::Error>,
     /// What the inventory should be once all of it is taken in, if its last writer says that.
     digest: Option<u64>,
+    /// Instances without a lease, as they registered. Not before all is read, since what follows may be that they are down.
+    registered: Vec<Seen>,
     /// Instances of which less was known than should have been.
     differences: usize,
 }
@@ -75,10 +77,9 @@ impl Intake<'_> {
                 self.digest = None;
                 let registered = Seen::registered(&row);
                 match self.allocator.follow(row) {
-                    // A lease follows what it is for.
-                    Ok(()) => registered
-                        .into_iter()
-                        .for_each(|seen| self.core.relay(seen)),
+                    Ok(()) => self
+                        .registered
+                        .extend(registered.filter(|seen| self.core.is_unheard(seen.instance))),
                     Err(error) => self.contradiction = self.contradiction.or(Some(error)),
                 }
             }
@@ -123,15 +124,22 @@ impl Writer {
             core: &self.core,
             contradiction: None,
             digest: None,
+            registered: Vec::new(),
             differences: 0,
         };
         let read = read(&mut *self.storage, &mut |record| intake.take(record));
         let Intake {
             contradiction,
             digest,
+            registered,
             differences,
             ..
         } = intake;
+        for seen in registered {
+            if self.core.is_unheard(seen.instance) {
+                self.core.relay(seen);
+            }
+        }
         if let Some(contradiction) = contradiction {
             return Err(contradiction.into());
         }

@@ -85,6 +85,16 @@ impl Chunks {
         Ok(())
     }
 
+    /// Reads all chunks, and gives what is in them whether it is news or not.
+    pub(super) fn read_anew(
+        &mut self,
+        remote: &Remote,
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<(), Error> {
+        self.known.values_mut().for_each(|chunk| chunk.revision = 0);
+        self.read(remote, sink)
+    }
+
     /// Takes chunks in as others read them, and gives what is news.
     pub(super) fn take(
         &mut self,
