@@ -49,11 +49,11 @@ impl Clock {
         Timestamp::from_millis(start.saturating_add(moment.millis()))
     }
 
-    /// The moment at which the wall clock showed `wall`, as [`Clock::wall_at`] tells it; now, if that is still to come.
+    /// The moment at which the wall clock showed `wall`, or is going to, as [`Clock::wall_at`] tells it.
     #[must_use]
     pub fn moment_of(&self, wall: Timestamp) -> Moment {
         let start = self.wall_at_start().millis();
-        Moment::from_millis(wall.millis().saturating_sub(start)).min(self.now())
+        Moment::from_millis(wall.millis().saturating_sub(start))
     }
 
     /// What both clocks show is taken off each other before it is rounded, so that it comes out the same every time.

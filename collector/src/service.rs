@@ -1,6 +1,6 @@
 //! The use cases that every protocol face shares. A face converts, calls one of these, and converts back.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use rollcall_domain::{
     InstanceId,
@@ -154,9 +154,6 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     (services, workers)
 }
 
-/// By less than this two accounts of one signal may differ, because a clock was set meanwhile.
-const CLOCK_SET: Duration = Duration::from_secs(5);
-
 /// What the use cases share.
 #[derive(Clone, Debug)]
 struct Core {
@@ -204,15 +201,14 @@ impl Core {
         self.tell(seen.instance, renewal);
     }
 
-    /// Whether less is known of an instance than another collector says, though it was taken in.
+    /// Whether less is known of an instance than another collector says, though it was taken in, and would not become
+    /// known by itself: that it is there, or that it is down. Asks no clock. A signal that was lost on its way here is made
+    /// up for by the next one, or by there being none.
     fn knows_less(&self, seen: Seen) -> bool {
-        let told = self.clock.moment_of(seen.last_seen);
         let Some(known) = self.lessor.view(seen.instance) else {
             return true;
         };
-        let is_of_one_signal = known.last_seen.since(told) < CLOCK_SET;
-        told.since(known.last_seen) > CLOCK_SET
-            || (is_of_one_signal && seen.state == State::Down && known.state != State::Down)
+        seen.state == State::Down && known.state != State::Down && known.relayed
     }
 
     /// The id of an instance that is on record under these names.

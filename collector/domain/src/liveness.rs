@@ -82,7 +82,7 @@ pub struct Terms {
     /// After this long without a signal it is down; no shorter than `silent_after`.
     pub down_after: Duration,
     /// How late another collector may tell of a signal that it heard. So much longer may an instance be quiet that was last
-    /// heard of elsewhere.
+    /// heard of elsewhere. And so far from this collector's clock is that of another one believed to be.
     pub relay: Duration,
 }
 
@@ -137,6 +137,8 @@ pub struct LeaseView {
     /// When the last signal came, and what it was.
     pub last_seen: Moment,
     pub signal: Signal,
+    /// Whether another collector heard it.
+    pub relayed: bool,
 }
 
 /// A lease as it is stored.

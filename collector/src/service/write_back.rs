@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, future::pending, time::Duration};
 
-use rollcall_domain::{InstanceId, Moment, liveness::LeaseRecord};
+use rollcall_domain::{
+    InstanceId, Moment,
+    liveness::{LeaseRecord, State},
+};
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{MissedTickBehavior, interval, sleep},
@@ -80,7 +83,9 @@ impl WriteBack {
     fn leases(&self, instances: BTreeSet<InstanceId>) -> Vec<LeaseRecord> {
         let lease = |instance| {
             let lease = self.core.lessor.view(instance)?;
-            Some(LeaseRecord {
+            // That it lives is told by whoever hears it.
+            let is_known = lease.relayed && lease.state == State::Up;
+            (!is_known).then_some(LeaseRecord {
                 instance,
                 last_seen: lease.last_seen,
                 signal: lease.signal,

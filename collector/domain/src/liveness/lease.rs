@@ -132,6 +132,7 @@ impl Lease {
             since,
             last_seen: heard.at,
             signal: heard.signal,
+            relayed: heard.relayed,
         }
     }
 }
@@ -208,6 +209,7 @@ mod tests {
                 since: Moment::from_millis(-millis),
                 last_seen: Moment::from_millis(millis),
                 signal: Signal::JvmMetrics,
+                relayed: true,
             };
             assert_eq!(lease.view(), expected);
         }

@@ -99,17 +99,18 @@ impl Lessor {
     }
 
     /// Takes in a lease as it was stored, with the moment of its last signal (before the start of the collector, so
-    /// negative). One that was not down gets a full term from `now` and the `jitter` on top, so that those who do not
+    /// negative; `now`, if a clock says that it is still to come). One that was not down gets a full term from `now` and the `jitter` on top, so that those who do not
     /// come back do not all expire at once; its first silence may be noticed late by as much. Nothing happens if the
     /// instance has a lease.
     pub fn restore(&self, stored: LeaseRecord, now: Moment, jitter: Duration) {
+        let last_seen = stored.last_seen.min(now);
         let (state, since) = if stored.state == State::Down {
-            let down = stored.last_seen.after(self.terms.down_after);
+            let down = last_seen.after(self.terms.down_after);
             (State::Down, down.min(now))
         } else {
             (State::Up, now)
         };
-        let heard = Heard::here(stored.signal, stored.last_seen);
+        let heard = Heard::here(stored.signal, last_seen);
         let lease = Lease::new(heard, state, since);
         let deadline = now.after(self.terms.silent_after).after(jitter);
         self.file(stored.instance, lease, state, deadline);
@@ -129,8 +130,10 @@ impl Lessor {
     /// Takes in what another collector says of a lease. The later signal counts, whoever heard it; who is up is up by
     /// [`Terms::relay`] longer when others hear of it. One that has no lease is given one.
     ///
-    /// Whoever is said to be up was heard of no longer ago than [`Terms::relay`], whatever the other collector's clock says.
+    /// Whatever the other collector's clock says, whoever is said to be up was heard of no longer ago than [`Terms::relay`],
+    /// and nobody later than that much from now.
     pub fn relay(&self, mut told: LeaseRecord, now: Moment) -> Renewal {
+        told.last_seen = told.last_seen.min(now.after(self.terms.relay));
         if told.state == State::Up {
             told.last_seen = told.last_seen.max(now.before(self.terms.relay));
         }
@@ -139,7 +142,8 @@ impl Lessor {
             let heard = Heard::elsewhere(told.signal, told.last_seen);
             let lease = Lease::new(heard, told.state, now);
             let deadline = told.last_seen.after(self.terms.relayed());
-            return if self.file(told.instance, lease, told.state, deadline) {
+            let first_look = deadline.min(now.after(self.terms.silent_after));
+            return if self.file(told.instance, lease, told.state, first_look) {
                 Renewal::Granted
             } else {
                 Renewal::Kept
@@ -301,12 +305,12 @@ impl Lessor {
             self.terms.silent_after
         };
         let deadline = evidence.at.after(term);
+        let next_look = now.after(self.terms.silent_after);
         if deadline > now {
             // It is up, or a renewal waits for the lock to bring it back.
-            ledger.wheel.insert(instance, deadline);
+            ledger.wheel.insert(instance, deadline.min(next_look));
             return None;
         }
-        let next_look = now.after(self.terms.silent_after);
         let to = if from == State::Up {
             if !lease.silence(evidence, now) {
                 ledger.wheel.insert(instance, next_look);

@@ -318,6 +318,35 @@ fn the_clock_of_another_collector_gives_nobody_up_and_holds_nobody_up() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_is_believed_as_far_as_clocks_may_differ() {
+    let lessor = lessor();
+    let told = |number, last_seen| lessor.relay(stored(number, last_seen, false), at(0));
+    assert_eq!(told(1, RELAY / 2), Renewal::Granted);
+    assert_eq!(told(2, 100 * DOWN), Renewal::Granted);
+    let last_seen = |number| lessor.view(id(number)).unwrap().last_seen;
+    assert_eq!(
+        [last_seen(1), last_seen(2)],
+        [at(RELAY / 2), at(RELAY)],
+        "the first as it was said, so that all say the same of it"
+    );
+    let term = SILENT + RELAY;
+    assert_eq!(expire(&lessor, term + RELAY / 2 - 1), []);
+    assert_eq!(expire(&lessor, term + RELAY / 2 + LATE).len(), 1);
+    assert_eq!(expire(&lessor, term + RELAY + LATE).len(), 1);
+}
+
+#[test]
+fn who_moves_here_and_falls_quiet_is_found_out_no_later_than_others() {
+    let lessor = lessor();
+    assert_eq!(lessor.relay(stored(1, 0, false), at(0)), Renewal::Granted);
+    expire(&lessor, SILENT);
+    let moved = SILENT + 1_000;
+    let _kept = lessor.renew(id(1), Signal::Heartbeat, at(moved)).unwrap();
+    assert_eq!(expire(&lessor, moved + SILENT - 1), []);
+    assert_eq!(expire(&lessor, moved + SILENT + LATE).len(), 1);
+}
+
+#[test]
 fn the_walk_leaves_out_what_others_heard() {
     let lessor = granted(2);
     let _kept = lessor.relay(stored(2, 2_000, false), at(3_000));

@@ -346,3 +346,21 @@ async fn a_repair_changes_nothing_that_is_known_of_instances() {
     }
     reader.stop();
 }
+
+#[tokio::test(start_paused = true)]
+async fn clocks_that_differ_and_clocks_that_are_set_are_no_difference_of_rosters() {
+    let (services, _workers) = parts(Memory::default());
+    let core = &services.core;
+    for (id, ahead) in (1..).zip([-7_200_000, -20_000, 0, 20_000, 7_200_000]) {
+        let last_seen = Timestamp::from_millis(core.clock.wall().millis() + ahead);
+        for state in [State::Up, State::Silent, State::Down] {
+            let seen = last(id, state, last_seen);
+            core.relay(seen);
+            assert!(!core.knows_less(seen), "{id} is {state:?}");
+            // The wall clock stays where it is, as one that is set back.
+            advance(Duration::from_secs(30)).await;
+            assert!(!core.knows_less(seen), "{id} is {state:?} still");
+            assert_eq!(core.lessor.view(instance(id)).unwrap().state, state);
+        }
+    }
+}

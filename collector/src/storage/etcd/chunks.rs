@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
-use rollcall_domain::InstanceId;
+use rollcall_domain::{InstanceId, Timestamp};
 use rollcall_proto::etcd::{
     KeyValue, RangeRequest, RequestOp, TxnRequest,
     compare::{CompareTarget, TargetUnion},
@@ -12,6 +12,7 @@ use rollcall_proto::etcd::{
 
 use super::{Commit, Error, Record, Remote, corrupt, end_of, equal, put, value};
 use crate::{
+    clock::Clock,
     protobuf::{Fields, Value},
     storage::{Seen, format::Invalid},
 };
@@ -29,6 +30,7 @@ const ATTEMPTS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Chunks {
     prefix: String,
+    clock: Clock,
     known: HashMap<String, Chunk>,
     /// What came up while writing, and is still to be given.
     learned: Vec<Record>,
@@ -48,6 +50,7 @@ impl Chunks {
     pub(super) fn new(prefix: String) -> Self {
         Self {
             prefix,
+            clock: Clock::start(),
             known: HashMap::new(),
             learned: Vec::new(),
         }
@@ -143,7 +146,7 @@ impl Chunks {
         Ok(())
     }
 
-    /// Adds what is said of instances, unless something later is known of them.
+    /// Adds what is said of instances, unless something later is known of them that is not still to come.
     pub(super) fn merge(&mut self, remote: &Remote, seen: &[Seen]) -> Result<Commit, Error> {
         let mut by_chunk: BTreeMap<i32, Vec<Seen>> = BTreeMap::new();
         for seen in seen {
@@ -170,7 +173,7 @@ impl Chunks {
         let (mut transaction, mut values) = (TxnRequest::default(), Vec::new());
         for (key, seen) in some {
             let known = self.known.get(key).cloned().unwrap_or_default();
-            let Some(value) = merged(key, &known.value, seen)? else {
+            let Some(value) = merged(key, &known.value, seen, self.clock.wall())? else {
                 continue;
             };
             let revision = TargetUnion::ModRevision(known.revision);
@@ -224,13 +227,15 @@ fn get(key: &str) -> RequestOp {
 }
 
 /// The value of a chunk after this was said too; `None` if it stays as it is.
-fn merged(key: &str, value: &[u8], said: &[Seen]) -> Result<Option<Bytes>, Error> {
+fn merged(key: &str, value: &[u8], said: &[Seen], now: Timestamp) -> Result<Option<Bytes>, Error> {
     let before = contents(key, value)?;
     let mut after = before.clone();
     for seen in said {
         let known = after.entry(seen.instance).or_insert(*seen);
+        // What is still to come was said by a fast clock. It must not win until then.
+        let is_early = known.last_seen > now;
         // Silence is concluded from the last signal, and so it is the later of two things said of one.
-        if (known.last_seen, known.state) < (seen.last_seen, seen.state) {
+        if is_early || (known.last_seen, known.state) < (seen.last_seen, seen.state) {
             *known = *seen;
         }
     }
@@ -263,4 +268,55 @@ fn decode(message: &[u8]) -> Result<Contents, Invalid> {
         }
     }
     Ok(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use rollcall_domain::liveness::{Signal, State};
+
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000_000;
+
+    fn seen(millis: i64, state: State) -> Seen {
+        Seen {
+            instance: InstanceId::new(7).unwrap(),
+            last_seen: Timestamp::from_millis(NOW + millis),
+            signal: Signal::Heartbeat,
+            state,
+        }
+    }
+
+    /// What stands in a chunk once these are said one after the other.
+    fn after(said: &[Seen]) -> Seen {
+        let value = said.iter().fold(Bytes::new(), |value, seen| {
+            let now = Timestamp::from_millis(NOW);
+            let merged = merged("c", &value, &[*seen], now).unwrap();
+            merged.unwrap_or(value)
+        });
+        contents("c", &value).unwrap()[&said[0].instance]
+    }
+
+    #[test]
+    fn the_later_signal_stands_and_what_is_concluded_from_it() {
+        let (early, late) = (seen(-2_000, State::Up), seen(-1_000, State::Up));
+        assert_eq!(after(&[late, early]), late);
+        assert_eq!(after(&[late, seen(-2_000, State::Down)]), late);
+        let down = seen(-1_000, State::Down);
+        assert_eq!(after(&[late, down]), down);
+        assert_eq!(after(&[down, late]), down);
+    }
+
+    #[test]
+    fn a_signal_from_the_future_gives_way_to_whatever_is_said_next() {
+        let fast = seen(3_600_000, State::Up);
+        for next in [seen(-1_000, State::Up), seen(-1_000, State::Silent)] {
+            assert_eq!(after(&[fast, next]), next);
+        }
+        let of_this_moment = seen(0, State::Up);
+        assert_eq!(
+            after(&[of_this_moment, seen(-1, State::Up)]),
+            of_this_moment
+        );
+    }
 }
