@@ -6,6 +6,10 @@
 //! endpoint: callers put what must not happen twice into a transaction that compares first.
 
 mod connection;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::{error, io, iter, path::PathBuf, sync::Arc, time::Duration};
 
@@ -67,6 +71,10 @@ pub enum ConfigError {
 const ANSWER: Duration = Duration::from_secs(1);
 /// How long one endpoint may take to answer a call that reads much.
 const LONG_ANSWER: Duration = Duration::from_secs(30);
+
+/// What etcd says of a token that is older than the last change of users and roles (`ErrGRPCAuthOldRevision` in its rpctypes):
+/// of those that carry their revision, which are JSON web tokens.
+const OUTDATED: &str = "etcdserver: revision of auth store is old";
 
 /// A client. Clones share the connection. Has to be made and used within a tokio runtime.
 #[derive(Clone, Debug)]
@@ -149,7 +157,7 @@ impl Client {
                 let pings = ping.map(|ping| stream::iter([ping]));
                 let mut pongs = LeaseClient::new(place.link).lease_keep_alive(pings).await?;
                 let pong = pongs.get_mut().message().await?;
-                let pong = pong.ok_or_else(|| Status::unavailable("the stream ended"))?;
+                let pong = pong.ok_or_else(ended)?;
                 Ok(Response::new(pong))
             })
             .await?;
@@ -171,7 +179,8 @@ impl Client {
         .await
     }
 
-    /// Follows changes. The endpoint that tells of them is given up as soon as it has no leader.
+    /// Follows changes: those that happen once this has returned, unless an earlier revision is asked for. The endpoint that
+    /// tells of them is given up as soon as it has no leader.
     ///
     /// # Errors
     /// As all calls, see [`Error`].
@@ -184,7 +193,12 @@ impl Client {
             let create = create.map(|create| stream::iter([create]).chain(stream::pending()));
             let mut client =
                 WatchClient::new(place.link.clone()).max_decoding_message_size(usize::MAX);
-            let responses = client.watch(create).await?;
+            let mut responses = client.watch(create).await?;
+            let created = responses.get_mut().message().await?.ok_or_else(ended)?;
+            if created.canceled {
+                // Before 3.4.22 and 3.5.6 etcd says of a bad token, too, that the permission is denied.
+                return Err(Status::unauthenticated(created.cancel_reason));
+            }
             Ok(responses.map(|responses| (responses, place)))
         };
         let (responses, place) = self.call(ANSWER, &create, watching).await?;
@@ -228,8 +242,7 @@ impl Client {
                 Ok(answer) => return Ok(answer.into_inner()),
                 Err(status) => status,
             };
-            if status.code() == Code::Unauthenticated && may_authenticate {
-                // Tokens expire.
+            if is_about_token(&status) && may_authenticate {
                 may_authenticate = false;
                 self.connection.remember(None);
                 continue;
@@ -286,14 +299,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The next message.
+    /// The next message: changes, how far there are none (a response without any), or that no more will come.
     ///
     /// # Errors
     /// The watch has ended, and its endpoint is not asked again before the others: begin another one.
     pub async fn next(&mut self) -> Result<WatchResponse, Error> {
         let status = match self.responses.message().await {
             Ok(Some(response)) => return Ok(response),
-            Ok(None) => Status::unavailable("the stream ended"),
+            Ok(None) => ended(),
             Err(status) => status,
         };
         self.connection.leave(&self.place);
@@ -309,6 +322,15 @@ impl Error {
         let reason = describe(status);
         Self::Unavailable { endpoint, reason }
     }
+}
+
+fn ended() -> Status {
+    Status::unavailable("the stream ended")
+}
+
+/// Whether a new token may be answered otherwise: tokens expire, and some are void when users or roles change.
+fn is_about_token(status: &Status) -> bool {
+    status.code() == Code::Unauthenticated || status.message() == OUTDATED
 }
 
 /// Whether another endpoint would answer the same.

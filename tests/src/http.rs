@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, StatusCode,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
@@ -52,6 +55,7 @@ impl Reply {
 pub struct Client {
     server: SocketAddr,
     client: legacy::Client<HttpConnector, Full<Bytes>>,
+    authorization: Option<HeaderValue>,
 }
 
 impl Client {
@@ -60,7 +64,18 @@ impl Client {
         Self {
             server,
             client: legacy::Client::builder(TokioExecutor::new()).build_http(),
+            authorization: None,
         }
+    }
+
+    /// The same client, which says who it is with every request.
+    ///
+    /// # Panics
+    /// When `authorization` cannot be in a header field.
+    pub fn authorized(mut self, authorization: &str) -> Self {
+        let value = HeaderValue::from_str(authorization).expect("the value of a header field");
+        self.authorization = Some(value);
+        self
     }
 
     /// GET of `path`, which begins with a slash.
@@ -84,12 +99,16 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Reply, String> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.server))
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .expect("a valid request");
+        if let Some(authorization) = &self.authorization {
+            let headers = request.headers_mut();
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
         let exchange = async {
             let (head, body) = self
                 .client

@@ -1,18 +1,23 @@
 //! An etcd that does not let everybody in.
 
-use std::{net::TcpListener, path::Path, process::Command};
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::Command,
+};
 
 use rollcall_tests::{
     PATIENCE,
-    engine::{Etcd, Server},
+    engine::{Engine, Etcd, Server},
     eventually, http,
     process::{Child, Collector, Options},
+    proxy::{Link, Proxy},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-use super::cluster::lists;
+use super::cluster::{lists, may_complain};
 
 /// Two collectors that are registered in the same etcd as they are.
 async fn find_each_other(options: impl Fn() -> Options) {
@@ -31,13 +36,20 @@ fn options(endpoint: &str) -> Options {
 /// Makes `<name>.pem` and `<name>.key` in `directory`.
 fn certify(directory: &Path, name: &str, extra: &[&str]) {
     let (certificate, key) = (format!("{name}.pem"), format!("{name}.key"));
+    let subject = format!("/CN={name}");
+    let arguments = [
+        ["req", "-x509", "-days", "2", "-noenc"].as_slice(),
+        &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
+        &["-subj", &subject, "-out", &certificate, "-keyout", &key],
+        extra,
+    ];
+    openssl(directory, &arguments.concat());
+}
+
+fn openssl(directory: &Path, arguments: &[&str]) {
     let output = Command::new("openssl")
         .current_dir(directory)
-        .args(["req", "-x509", "-days", "2", "-noenc"])
-        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-subj", &format!("/CN={name}")])
-        .args(["-out", &certificate, "-keyout", &key])
-        .args(extra)
+        .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("openssl ({error}): sudo apt-get install openssl"));
     let said = String::from_utf8_lossy(&output.stderr);
@@ -93,13 +105,39 @@ async fn collectors_prove_who_they_are_with_a_certificate() {
     .await;
 }
 
-#[tokio::test]
-async fn collectors_need_no_more_than_their_own_keys() {
-    let etcd = Server::<Etcd>::start().await;
-    let client = http::Client::new(etcd.address());
+/// An etcd whose tokens are JSON web tokens: each is void as soon as any user or role changes.
+#[derive(Debug)]
+enum WebTokens {}
+
+impl Engine for WebTokens {
+    const NAME: &'static str = Etcd::NAME;
+    const NEEDS: &'static [(&'static str, &'static str)] = Etcd::NEEDS;
+
+    fn command(address: SocketAddr, directory: &Path) -> Command {
+        let file = |name: &str| directory.join(name).display().to_string();
+        openssl(directory, &["genrsa", "-out", "token.key", "2048"]);
+        openssl(
+            directory,
+            &["rsa", "-in", "token.key", "-pubout", "-out", "token.pub"],
+        );
+        let (private, public) = (file("token.key"), file("token.pub"));
+        let mut command = Etcd::command(address, directory);
+        command.arg("--auth-token").arg(format!(
+            "jwt,sign-method=RS256,priv-key={private},pub-key={public}"
+        ));
+        command
+    }
+
+    async fn serves(address: SocketAddr) -> Result<(), String> {
+        Etcd::serves(address).await
+    }
+}
+
+/// Lets nobody in but `root`, and `rollcall` at its own keys.
+async fn secure(etcd: &http::Client) {
     // Its gateway takes bytes in base64: from /rollcall/ on to before /rollcall0.
     let own = json!({"permType": "READWRITE", "key": "L3JvbGxjYWxsLw==", "range_end": "L3JvbGxjYWxsMA=="});
-    for (call, request) in [
+    for (path, change) in [
         ("user/add", json!({"name": "root", "password": "r00t"})),
         ("role/add", json!({"name": "root"})),
         ("user/grant", json!({"user": "root", "role": "root"})),
@@ -115,14 +153,63 @@ async fn collectors_need_no_more_than_their_own_keys() {
         ),
         ("enable", json!({})),
     ] {
-        let path = format!("/v3/auth/{call}");
-        let reply = client.post(&path, request.to_string()).await.unwrap();
-        assert_eq!(reply.status, 200, "{call}: {}", reply.text());
+        call(etcd, path, &change).await;
     }
-    find_each_other(|| {
-        options(&etcd.address().to_string())
-            .env("SW_CLUSTER_ETCD_USER", "rollcall")
-            .env("SW_CLUSTER_ETCD_PASSWORD", "s3cret")
+}
+
+async fn call(etcd: &http::Client, path: &str, change: &Value) -> Value {
+    let path = format!("/v3/auth/{path}");
+    let reply = etcd.post(&path, change.to_string()).await.unwrap();
+    assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    reply.json()
+}
+
+/// As somebody who is let in.
+fn known(options: Options) -> Options {
+    options
+        .env("SW_CLUSTER_ETCD_USER", "rollcall")
+        .env("SW_CLUSTER_ETCD_PASSWORD", "s3cret")
+}
+
+#[tokio::test]
+async fn collectors_need_no_more_than_their_own_keys() {
+    let etcd = Server::<Etcd>::start().await;
+    secure(&http::Client::new(etcd.address())).await;
+    find_each_other(|| known(options(&etcd.address().to_string()))).await;
+}
+
+#[tokio::test]
+async fn collectors_go_on_when_users_and_roles_change() {
+    let etcd = Server::<WebTokens>::start().await;
+    let root = http::Client::new(etcd.address());
+    secure(&root).await;
+    let who = json!({"name": "root", "password": "r00t"});
+    let login = call(&root, "authenticate", &who).await;
+    let root = root.authorized(login["token"].as_str().unwrap());
+    let link = Proxy::to(etcd.address()).await;
+    let joined = |address: SocketAddr| known(options(&address.to_string())).start();
+    let (a, mut b) = tokio::join!(joined(etcd.address()), joined(link.address()));
+    lists(&a, &[&a, &b]).await;
+    let (to_a, to_b) = (a.grpc().await, b.grpc().await);
+    assert_eq!(to_a.application("before").await.unwrap(), -1);
+
+    call(&root, "role/add", &json!({"name": "other"})).await;
+    assert_eq!(to_a.application("after").await.unwrap(), 2);
+    assert_eq!(to_b.application("later").await.unwrap(), -2);
+
+    // Who has to follow anew has asked for nothing since the change.
+    call(&root, "role/delete", &json!({"role": "other"})).await;
+    may_complain(&mut b);
+    b.expect_log("until the store is back");
+    link.set(Link::Refusing);
+    link.set(Link::Whole);
+    assert_eq!(to_a.application("last").await.unwrap(), 3);
+    eventually(PATIENCE, async || {
+        let heard = b.query().applications().await?;
+        let is_there = heard.iter().any(|of| of.code.as_deref() == Some("last"));
+        is_there.then_some(()).ok_or_else(|| format!("{heard:?}"))
     })
     .await;
+    let c = joined(etcd.address()).await;
+    lists(&b, &[&a, &b, &c]).await;
 }

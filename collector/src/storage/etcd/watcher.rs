@@ -108,13 +108,12 @@ impl Follower {
             ..WatchCreateRequest::default()
         };
         let mut watch = self.client.watch(everything).await?;
+        self.news.lose();
+        wake();
         loop {
             let response = watch.next().await?;
             if response.canceled {
                 return Ok(());
-            }
-            if response.created {
-                self.news.lose();
             }
             // Nothing is ever deleted. What is all the same is found out when it is asked for.
             let puts = response
