@@ -1,7 +1,10 @@
 //! Members in etcd: one lease for each collector, and one key that ends with it, `<prefix>/members/<address>`.
 //!
-//! All keys are read once, and from there on a watch tells of changes. A watch that breaks off goes on at the revision it
-//! had reached; one whose revision is no longer in etcd's history ends the round, and the next one reads again.
+//! All keys are read once, and from there on a watch tells of changes. A watch that breaks off goes on behind the last change
+//! that it told; one whose revision is no longer in etcd's history ends the round, and the next one reads again.
+
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
@@ -53,6 +56,14 @@ enum Error {
 /// The members' keys.
 type Keys = BTreeMap<Vec<u8>, Value>;
 
+/// What is known of them.
+#[derive(Debug)]
+struct Known {
+    keys: Keys,
+    /// Every change up to this revision is in them.
+    revision: i64,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Value {
     entry: Bytes,
@@ -81,28 +92,31 @@ impl Coordinator for Etcd {
         {
             self.lease = None;
         }
-        let (mut keys, mut revision) = self.read().await?;
-        let mut watch = self.client.watch(self.from(revision + 1)).await?;
+        let mut known = self.read().await?;
+        let mut watch = self.client.watch(self.after(&known)).await?;
         let mut is_resumed = false;
         let mut renewal = interval(self.term / 3);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            desk.publish(members(&keys));
-            self.fulfil(desk, &keys).await?;
+            desk.publish(members(&known.keys));
+            self.fulfil(desk, &known.keys).await?;
             tokio::select! {
                 change = watch.next() => match change {
                     Ok(change) => {
-                        revision = apply(&mut keys, change)?;
+                        known.apply(change)?;
                         is_resumed = false;
                     }
                     Err(_ended) if !is_resumed => {
-                        watch = self.client.watch(self.from(revision + 1)).await?;
+                        watch = self.client.watch(self.after(&known)).await?;
                         is_resumed = true;
                     }
                     Err(error) => return Err(error.into()),
                 },
                 () = desk.another_wish() => {}
-                _ = renewal.tick() => self.renew().await?,
+                _ = renewal.tick() => {
+                    self.renew().await?;
+                    is_resumed = false;
+                }
             }
         }
     }
@@ -119,18 +133,18 @@ impl Etcd {
         (self.key(""), behind.into())
     }
 
-    fn from(&self, revision: i64) -> WatchCreateRequest {
+    /// A watch that tells what has happened since.
+    fn after(&self, known: &Known) -> WatchCreateRequest {
         let (key, range_end) = self.range();
         WatchCreateRequest {
             key,
             range_end,
-            start_revision: revision,
+            start_revision: known.revision + 1,
             progress_notify: true,
         }
     }
 
-    /// All keys, and the revision at which they were so.
-    async fn read(&self) -> Result<(Keys, i64), Error> {
+    async fn read(&self) -> Result<Known, Error> {
         let (key, range_end) = self.range();
         let range = RangeRequest {
             key,
@@ -140,8 +154,10 @@ impl Etcd {
         let answer = self.client.range(range).await?;
         let value = |entry, lease| Value { entry, lease };
         let keys = answer.kvs.into_iter();
-        let keys = keys.map(|kv| (kv.key, value(kv.value, kv.lease))).collect();
-        Ok((keys, answer.header.unwrap_or_default().revision))
+        Ok(Known {
+            keys: keys.map(|kv| (kv.key, value(kv.value, kv.lease))).collect(),
+            revision: answer.header.unwrap_or_default().revision,
+        })
     }
 
     async fn renew(&mut self) -> Result<(), Error> {
@@ -222,25 +238,37 @@ fn plan(keys: &Keys, wish: Option<(Vec<u8>, &Member)>, lease: i64) -> Plan {
     })
 }
 
-/// Brings the keys up to date; the revision at which they are so.
-fn apply(keys: &mut Keys, change: WatchResponse) -> Result<i64, Error> {
-    if change.canceled || change.compact_revision > 0 {
-        return Err(Error::WatchEnded(change.cancel_reason));
-    }
-    for event in change.events {
-        let kind = event.r#type();
-        let Event { kv: Some(kv), .. } = event else {
-            continue;
-        };
-        match kind {
-            EventType::Put => {
-                let (entry, lease) = (kv.value, kv.lease);
-                keys.insert(kv.key, Value { entry, lease });
-            }
-            EventType::Delete => drop(keys.remove(&kv.key)),
+impl Known {
+    /// Brings the keys up to date.
+    ///
+    /// The revision is that of the last change. What a response says of its own (its header) is how far the server is: a
+    /// watch from an earlier revision on is told what happened since in parts, and each part says where the last will end.
+    fn apply(&mut self, response: WatchResponse) -> Result<(), Error> {
+        if response.canceled || response.compact_revision > 0 {
+            return Err(Error::WatchEnded(response.cancel_reason));
         }
+        if response.events.is_empty() {
+            // Told only to those who have been told everything.
+            self.revision = self
+                .revision
+                .max(response.header.unwrap_or_default().revision);
+        }
+        for event in response.events {
+            let kind = event.r#type();
+            let Event { kv: Some(kv), .. } = event else {
+                continue;
+            };
+            self.revision = kv.mod_revision;
+            match kind {
+                EventType::Put => {
+                    let (entry, lease) = (kv.value, kv.lease);
+                    self.keys.insert(kv.key, Value { entry, lease });
+                }
+                EventType::Delete => drop(self.keys.remove(&kv.key)),
+            }
+        }
+        Ok(())
     }
-    Ok(change.header.unwrap_or_default().revision)
 }
 
 fn members(keys: &Keys) -> impl Iterator<Item = Member> {
@@ -249,102 +277,4 @@ fn members(keys: &Keys) -> impl Iterator<Item = Member> {
             .inspect_err(|error| tracing::debug!(%error, "a member that cannot be read"))
             .ok()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use rollcall_domain::membership::State;
-    use rollcall_proto::etcd::{KeyValue, ResponseHeader};
-
-    use super::*;
-    use crate::cluster::testing::member;
-
-    const KEY: &[u8] = b"/rollcall/members/a:11800";
-    const OWN: i64 = 7;
-    const OTHER: i64 = 8;
-
-    fn keys(entry: Vec<u8>, lease: i64) -> Keys {
-        let entry = entry.into();
-        [(KEY.to_vec(), Value { entry, lease })].into()
-    }
-
-    fn planned(keys: &Keys, member: &Member) -> Plan {
-        plan(keys, Some((KEY.to_vec(), member)), OWN)
-    }
-
-    /// The condition of a plan to write.
-    fn condition(plan: Plan) -> compare::TargetUnion {
-        match plan {
-            Plan::Write(transaction) => transaction.compare[0].target_union.clone().unwrap(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_key_is_written_only_where_there_is_none_or_over_the_own_one() {
-        let member = member("a");
-        let fresh = planned(&Keys::new(), &member);
-        assert_eq!(condition(fresh), compare::TargetUnion::CreateRevision(0));
-        let own = keys(entry::encode(&member), OWN);
-        assert_eq!(planned(&own, &member), Plan::Nothing);
-        let draining = Member {
-            state: State::Draining,
-            ..member.clone()
-        };
-        let again = planned(&own, &draining);
-        assert_eq!(condition(again), compare::TargetUnion::Lease(OWN));
-        let other = keys(entry::encode(&member), OTHER);
-        assert_eq!(planned(&other, &member), Plan::Taken);
-    }
-
-    #[test]
-    fn a_collector_leaves_with_its_lease_and_only_once() {
-        let member = member("a");
-        let own = keys(entry::encode(&member), OWN);
-        assert_eq!(plan(&own, None, OWN), Plan::Leave);
-        assert_eq!(plan(&own, None, OTHER), Plan::Nothing);
-    }
-
-    #[test]
-    fn changes_are_applied_in_order_and_what_cannot_be_read_is_no_member() {
-        let change = |kind: EventType, value: Vec<u8>| Event {
-            r#type: kind.into(),
-            kv: Some(KeyValue {
-                key: KEY.to_vec(),
-                value: value.into(),
-                ..KeyValue::default()
-            }),
-        };
-        let response = |events| WatchResponse {
-            header: Some(ResponseHeader {
-                revision: 9,
-                ..ResponseHeader::default()
-            }),
-            events,
-            ..WatchResponse::default()
-        };
-        let mut keys = Keys::new();
-        let put = || change(EventType::Put, entry::encode(&member("a")));
-        let seen: Vec<_> = [
-            vec![put()],
-            vec![put(), change(EventType::Delete, Vec::new()), put()],
-            vec![change(EventType::Put, b"{}".to_vec())],
-            vec![put(), change(EventType::Delete, Vec::new())],
-        ]
-        .map(|events| {
-            assert_eq!(apply(&mut keys, response(events)).unwrap(), 9);
-            (keys.len(), members(&keys).count())
-        })
-        .into();
-        assert_eq!(seen, [(1, 1), (1, 1), (1, 0), (0, 0)]);
-    }
-
-    #[test]
-    fn a_watch_whose_history_is_gone_ends_the_round() {
-        let compacted = WatchResponse {
-            compact_revision: 5,
-            ..WatchResponse::default()
-        };
-        assert!(apply(&mut Keys::new(), compacted).is_err());
-    }
 }
