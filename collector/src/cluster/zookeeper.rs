@@ -1,8 +1,8 @@
 //! Members in ZooKeeper, where upstream's collectors of 3.x and 5.x have theirs, so that they are in one naming list.
 //!
 //! Every round reads all there is, and does what is missing in one transaction: nothing is remembered that could be wrong.
-//! A lost connection is made again to the next server and goes on with its session; if that has expired, its nodes are
-//! gone, and a new one makes them again.
+//! A lost connection is made again to the next server and goes on with its session; if that has expired, or is of an ensemble
+//! that has lost its data since, its nodes are gone, and a new one makes them again.
 
 mod client;
 mod nodes;
@@ -55,25 +55,41 @@ impl Coordinator for Zookeeper {
     type Error = Error;
 
     async fn attend(&mut self, desk: &mut Desk) -> Result<Infallible, Error> {
-        let attended = self.keep(desk).await;
-        if matches!(attended, Err(Error::Expired)) {
-            self.session = Session::default();
+        let server = self.next_server();
+        let attended = self.keep(&server, desk).await;
+        match attended {
+            Err(Error::Expired) => self.session = Session::default(),
+            Err(Error::Lost { .. }) if self.session.is_overdue() => self.begin_anew(&server).await,
+            _ => {}
         }
         attended
     }
 }
 
 impl Zookeeper {
-    async fn keep(&mut self, desk: &mut Desk) -> Result<Infallible, Error> {
-        let Config {
-            servers,
-            session_timeout,
-            ..
-        } = &self.config;
+    fn next_server(&mut self) -> String {
+        let servers = &self.config.servers;
         let at = self.next.checked_rem(servers.len()).unwrap_or(0);
         self.next = self.next.wrapping_add(1);
-        let server = servers.get(at).map_or("", String::as_str);
-        let mut client = Client::connect(server, *session_timeout, &mut self.session).await?;
+        servers.get(at).cloned().unwrap_or_default()
+    }
+
+    /// Gives the session up if the server, which did not resume it, opens another one.
+    ///
+    /// Servers do not say that a session has expired to whoever has seen more than they have, but close the connection: for
+    /// ever, if they have lost their data. Servers that are away, or have no quorum, open no other session either: when they are
+    /// back they go on with this one, and its nodes have never been gone.
+    async fn begin_anew(&mut self, server: &str) {
+        let mut another = Session::default();
+        let opened = Client::connect(server, self.config.session_timeout, &mut another).await;
+        if opened.is_ok() {
+            self.session = another;
+        }
+    }
+
+    async fn keep(&mut self, server: &str, desk: &mut Desk) -> Result<Infallible, Error> {
+        let term = self.config.session_timeout;
+        let mut client = Client::connect(server, term, &mut self.session).await?;
         prepare(&mut client, &self.parents).await?;
         loop {
             let nodes = read(&mut client, &self.parents).await?;

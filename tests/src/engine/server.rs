@@ -1,6 +1,7 @@
 use std::{
-    env,
+    array, env,
     fmt::Debug,
+    fs,
     marker::PhantomData,
     net::{SocketAddr, TcpListener},
     path::Path,
@@ -23,7 +24,8 @@ pub trait Engine: Debug {
     /// The files it is started from, each a path or the name of a command, and the Debian package that has it.
     const NEEDS: &'static [(&'static str, &'static str)];
 
-    /// The command that runs it in the foreground for clients at `address`, with its files in `directory`.
+    /// The command that runs it in the foreground for clients at `address`, with its files in `directory` and its data in
+    /// `data` there.
     fn command(address: SocketAddr, directory: &Path) -> Command;
 
     /// Whether the server at `address` serves.
@@ -42,7 +44,7 @@ pub struct Server<E> {
     command: Command,
     child: Option<Child>,
     engine: PhantomData<E>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl<E: Engine> Server<E> {
@@ -51,6 +53,20 @@ impl<E: Engine> Server<E> {
     /// # Panics
     /// When it is not installed, with the command that installs it, or does not serve within [`PATIENCE`], with its log.
     pub async fn start() -> Self {
+        let [address] = free_addresses();
+        let mut server = Self::new(address, E::command);
+        server.restart().await;
+        server
+    }
+
+    /// One that is not started yet.
+    ///
+    /// # Panics
+    /// When it is not installed, with the command that installs it.
+    pub(super) fn new(
+        address: SocketAddr,
+        command: impl FnOnce(SocketAddr, &Path) -> Command,
+    ) -> Self {
         for (file, package) in E::NEEDS {
             assert!(
                 is_installed(file),
@@ -59,16 +75,13 @@ impl<E: Engine> Server<E> {
             );
         }
         let directory = TempDir::new().expect("a temporary directory");
-        let address = free_address();
-        let mut server = Self {
+        Self {
             address,
-            command: E::command(address, directory.path()),
+            command: command(address, directory.path()),
             child: None,
             engine: PhantomData,
-            _directory: directory,
-        };
-        server.restart().await;
-        server
+            directory,
+        }
     }
 
     /// The id of its process.
@@ -90,6 +103,16 @@ impl<E: Engine> Server<E> {
     /// When it is stopped.
     pub fn kill(&mut self) {
         self.child.take().expect("a running server").kill();
+    }
+
+    /// Ends it as [`Server::kill`] does, and deletes its data.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn lose_data(&mut self) {
+        self.kill();
+        let data = self.directory.path().join("data");
+        fs::remove_dir_all(data).expect("a directory that is the server's own");
     }
 
     /// Asks it to stop (SIGTERM) and waits for its end.
@@ -146,8 +169,10 @@ fn is_installed(file: &str) -> bool {
     env::split_paths(&path).any(|directory| directory.join(file).is_file())
 }
 
-/// An address that nobody listens on.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound address")
+/// Addresses that nobody listens on.
+pub(super) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    // All are held until the last is known, so that no two are the same.
+    let listeners: [TcpListener; N] =
+        array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("a bound address"))
 }

@@ -160,6 +160,21 @@ async fn the_last_list_stays_while_the_engine_is_away<E: Coordinator>() {
     lists(&a, &[&a]).await;
 }
 
+async fn members_join_an_engine_again_that_has_lost_its_data<E: Coordinator>() {
+    let mut cluster = Cluster::<E>::start().await;
+    let (mut a, mut b) = cluster.pair().await;
+    may_complain(&mut a);
+    may_complain(&mut b);
+    cluster.engine.lose_data();
+    cluster.engine.restart().await;
+    // It knows what the engine has now, and nothing of what it had.
+    let c = cluster.options().start().await;
+    for collector in [&c, &a, &b] {
+        lists(collector, &[&a, &b, &c]).await;
+        is_well(collector).await;
+    }
+}
+
 async fn another_server_of_the_engine_takes_over<E: Coordinator>() {
     let cluster = Cluster::<E>::start().await;
     let engine = cluster.engine.address();
@@ -239,6 +254,7 @@ with_both_engines! {
     a_draining_member_finishes_where_nobody_sends_anything_new
     a_member_that_lost_its_session_comes_back
     the_last_list_stays_while_the_engine_is_away
+    members_join_an_engine_again_that_has_lost_its_data
     another_server_of_the_engine_takes_over
     a_collector_starts_without_its_engine_and_joins_later
     the_entry_of_somebody_else_is_an_error_and_no_eviction

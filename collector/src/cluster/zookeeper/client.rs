@@ -48,8 +48,17 @@ const MAX_FRAME: usize = 4 << 20;
 pub(super) struct Session {
     id: i64,
     password: Bytes,
-    /// The latest transaction that was seen: a server that is behind it is not spoken to.
+    /// The latest transaction that was seen: a server that is behind it closes the connection.
     seen: i64,
+    /// Until when the servers keep it, as far as they themselves are there; `None` if it was never open.
+    kept: Option<Instant>,
+}
+
+impl Session {
+    /// Whether nothing was heard in it for longer than its term.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.kept.is_some_and(|kept| kept < Instant::now())
+    }
 }
 
 /// A connection with an open session.
@@ -99,7 +108,9 @@ impl<'s> Client<'s> {
             number: 0,
             has_changed: false,
         };
-        let Session { id, password, seen } = &*client.session;
+        let Session {
+            id, password, seen, ..
+        } = &*client.session;
         let millis = i32::try_from(term.as_millis()).unwrap_or(i32::MAX);
         client.put(&wire::connect(*seen, millis, *id, password));
         client.flush().await?;
@@ -111,6 +122,7 @@ impl<'s> Client<'s> {
         }
         client.session.id = opened.session;
         client.session.password = opened.password;
+        client.session.kept = Some(client.heard + client.term);
         Ok(client)
     }
 
@@ -194,6 +206,7 @@ impl<'s> Client<'s> {
     fn sort(&mut self, mut frame: Bytes) -> Result<Option<(Head, Bytes)>, Error> {
         let head = wire::head(&mut frame).map_err(|error| self.malformed(error))?;
         self.session.seen = self.session.seen.max(head.transaction);
+        self.session.kept = Some(self.heard + self.term);
         self.has_changed |= head.number == wire::EVENT;
         Ok((head.number > 0).then_some((head, frame)))
     }
