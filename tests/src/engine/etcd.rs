@@ -1,9 +1,13 @@
+mod ensemble;
+
 use std::{net::SocketAddr, path::Path, process::Command};
 
 use serde_json::{Value, json};
 
 use super::{Engine, Server};
 use crate::http::Client;
+
+pub use ensemble::Ensemble;
 
 /// One etcd server, a cluster of itself.
 #[derive(Debug)]
@@ -14,21 +18,8 @@ impl Engine for Etcd {
     const NEEDS: &'static [(&'static str, &'static str)] = &[("etcd", "etcd-server")];
 
     fn command(address: SocketAddr, directory: &Path) -> Command {
-        let (client, peer) = (format!("http://{address}"), "http://127.0.0.1:0");
-        let mut command = Command::new("etcd");
-        command
-            .arg("--data-dir")
-            .arg(directory.join("data"))
-            .args(["--listen-client-urls", &client])
-            .args(["--advertise-client-urls", &client])
-            .args(["--listen-peer-urls", peer])
-            .args(["--initial-advertise-peer-urls", peer])
-            .args(["--initial-cluster", &format!("default={peer}")])
-            // It elects itself after this time, and grants no lease shorter than one and a half of it.
-            .args(["--heartbeat-interval", "50"])
-            .args(["--election-timeout", "500"])
-            .args(["--logger", "zap"]);
-        command
+        let peer = "http://127.0.0.1:0";
+        command("alone", address, peer, &format!("alone={peer}"), directory)
     }
 
     async fn serves(address: SocketAddr) -> Result<(), String> {
@@ -40,6 +31,32 @@ impl Engine for Etcd {
             Err(health)
         }
     }
+}
+
+/// The command of the server called `name`, which the others of its `cluster` (`name=peer,name=peer`) find at `peer`.
+fn command(
+    name: &str,
+    address: SocketAddr,
+    peer: &str,
+    cluster: &str,
+    directory: &Path,
+) -> Command {
+    let client = format!("http://{address}");
+    let mut command = Command::new("etcd");
+    command
+        .args(["--name", name])
+        .arg("--data-dir")
+        .arg(directory.join("data"))
+        .args(["--listen-client-urls", &client])
+        .args(["--advertise-client-urls", &client])
+        .args(["--listen-peer-urls", peer])
+        .args(["--initial-advertise-peer-urls", peer])
+        .args(["--initial-cluster", cluster])
+        // It elects itself, or another, after this time, and grants no lease shorter than one and a half of it.
+        .args(["--heartbeat-interval", "50"])
+        .args(["--election-timeout", "500"])
+        .args(["--logger", "zap"]);
+    command
 }
 
 impl Server<Etcd> {

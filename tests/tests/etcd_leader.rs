@@ -1,0 +1,136 @@
+//! Collectors whose etcd loses its leader, again and again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use rollcall_tests::{
+    PATIENCE,
+    engine::Ensemble,
+    eventually,
+    grpc::Client,
+    key::{Dictionary, Key},
+    process::Collector,
+};
+use tokio::{sync::watch, task::JoinSet};
+use tonic::Code;
+
+const MEMBERS: usize = 3;
+const WRITERS: usize = 12;
+const KILLS: usize = 3;
+/// Between two questions of a writer.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Keys that must have been given ids for the test to mean anything.
+const ENOUGH: usize = 100;
+/// Keys that are asked for in one go at the end.
+const AT_ONCE: usize = 200;
+
+/// A collector that may ask any server of `etcd`, and may say that it cannot.
+async fn start(etcd: &Ensemble) -> Collector {
+    let endpoints = etcd.addresses().map(|address| address.to_string());
+    let options = Collector::options()
+        .env("SW_CLUSTER", "etcd")
+        .env("SW_CLUSTER_ETCD_ENDPOINTS", endpoints.join(","))
+        .env("SW_CLUSTER_ETCD_LEASE_TERM", "2s")
+        .env("SW_STORAGE", "etcd");
+    let mut collector = options.start().await;
+    for trouble in [
+        "until the store is back",
+        "the last known members stay",
+        "could not write back",
+    ] {
+        collector.expect_log(trouble);
+    }
+    collector
+}
+
+/// Registers new names until `stop` is closed; the ids that it was given.
+async fn write(writer: usize, to: Client, mut stop: watch::Receiver<()>) -> BTreeMap<Key, i32> {
+    let mut ids = BTreeMap::new();
+    let mut number = 0;
+    while tokio::time::timeout(PAUSE, stop.changed()).await.is_err() {
+        let name = format!("{writer}-{number}");
+        let key = if number % 2 == 0 {
+            Key::Application(name)
+        } else {
+            Key::Address(name)
+        };
+        match key.ask(&to).await {
+            Ok(Some(id)) => {
+                ids.insert(key, id);
+                number += 1;
+            }
+            // Nobody knows whether it has one: it is asked for again.
+            Ok(None) => {}
+            Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status}"),
+        }
+    }
+    ids
+}
+
+/// Waits until every collector has given an id to a new key.
+async fn everybody_assigns(clients: &[Client], when: &str) {
+    for (number, client) in clients.iter().enumerate() {
+        let key = Key::Application(format!("{number} {when}"));
+        eventually(PATIENCE, async || match key.ask(client).await {
+            Ok(Some(_)) => Ok(()),
+            other => Err(other),
+        })
+        .await;
+    }
+}
+
+/// Checks that everybody answers these ids, and that no two keys have the same.
+async fn everybody_answers(clients: &[Client], ids: BTreeMap<Key, i32>) {
+    for dictionary in Dictionary::ALL {
+        let given = ids.iter().filter(|(key, _)| key.dictionary() == dictionary);
+        let given: Vec<_> = given.map(|(_, id)| *id).collect();
+        let distinct: BTreeSet<_> = given.iter().collect();
+        assert_eq!(distinct.len(), given.len(), "{dictionary:?}");
+    }
+    let keys: Vec<_> = ids.keys().cloned().collect();
+    for client in clients {
+        let mut answers = BTreeMap::new();
+        for keys in keys.chunks(AT_ONCE) {
+            answers.extend(Key::ask_all(keys, client).await.unwrap());
+        }
+        assert_eq!(answers, ids);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_id_changes_and_nobody_restarts_when_the_leader_of_etcd_is_killed() {
+    let mut etcd = Ensemble::start().await;
+    let mut collectors = Vec::new();
+    for _ in 0..MEMBERS {
+        collectors.push(start(&etcd).await);
+    }
+    let processes = || collectors.iter().map(Collector::id).collect::<Vec<_>>();
+    let before = processes();
+    let servers = collectors
+        .iter()
+        .map(|collector| collector.listeners().grpc);
+    let clients: Vec<_> = servers.map(Client::lazy).collect();
+    everybody_assigns(&clients, "at the start").await;
+
+    let (stop, stopped) = watch::channel(());
+    let mut writers = JoinSet::new();
+    for (number, client) in clients.iter().cycle().take(WRITERS).enumerate() {
+        writers.spawn(write(number, client.clone(), stopped.clone()));
+    }
+    for kill in 0..KILLS {
+        let leader = etcd.leader().await;
+        leader.kill();
+        let killed = Instant::now();
+        everybody_assigns(&clients, &format!("after kill {kill}")).await;
+        println!("kill {kill}: all assign after {:?}", killed.elapsed());
+        leader.restart().await;
+    }
+    drop(stop);
+    let ids: BTreeMap<_, _> = writers.join_all().await.into_iter().flatten().collect();
+    println!("{} ids", ids.len());
+    assert!(ids.len() >= ENOUGH, "too few to mean anything");
+    everybody_answers(&clients, ids).await;
+    assert_eq!(processes(), before);
+}
