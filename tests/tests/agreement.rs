@@ -1,0 +1,159 @@
+//! Collectors that share a store say the same of who is there, also once the one is gone that heard it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use rollcall_tests::{
+    PATIENCE,
+    engine::{Etcd, Server},
+    eventually,
+    grpc::Client,
+    process::Collector,
+    query::{Instance, State},
+};
+use tokio::{task::JoinSet, time::interval};
+
+/// Terms that a pause of the whole machine of two seconds does not use up.
+const SILENT_AFTER: Duration = Duration::from_secs(4);
+const DOWN_AFTER: Duration = Duration::from_secs(6);
+/// How often members tell each other of signs of life.
+const WRITE_BACK: Duration = Duration::from_millis(500);
+/// Between two signs of life of an agent.
+const HEARTBEAT: Duration = Duration::from_millis(250);
+/// What one process may be late, as long as no more than one second of it is its own doing.
+const LATE: Duration = Duration::from_secs(3);
+
+async fn member(etcd: &Server<Etcd>) -> Collector {
+    Collector::options()
+        .terms(SILENT_AFTER, DOWN_AFTER)
+        .env(
+            "SW_LIVENESS_WRITE_BACK_INTERVAL",
+            format!("{}ms", WRITE_BACK.as_millis()),
+        )
+        .env("SW_CLUSTER", "etcd")
+        .env("SW_CLUSTER_ETCD_ENDPOINTS", etcd.address().to_string())
+        .env("SW_CLUSTER_ETCD_LEASE_TERM", "2s")
+        .env("SW_STORAGE", "etcd")
+        .start()
+        .await
+}
+
+/// Agents that say that they live for as long as this is kept. What they say to somebody who is gone is lost.
+fn beat(collector: Client, instances: &[i32]) -> JoinSet<()> {
+    let mut agents = JoinSet::new();
+    for &instance in instances {
+        let collector = collector.clone();
+        agents.spawn(async move {
+            let mut beats = interval(HEARTBEAT);
+            loop {
+                beats.tick().await;
+                let _gone = collector.heartbeat(instance).await;
+            }
+        });
+    }
+    agents
+}
+
+/// What a member says of the instances of an application.
+async fn roster(member: &Collector, application: i32) -> Result<BTreeMap<i32, Instance>, String> {
+    let instances = member.query().instances(application).await?;
+    Ok(instances.into_iter().map(|one| (one.id, one)).collect())
+}
+
+/// What two members say of instances, once both say that these are in this state and were last heard of at the same time,
+/// give or take what has not been told yet.
+async fn both_say(
+    members: [&Collector; 2],
+    application: i32,
+    instances: &[i32],
+    state: State,
+) -> Vec<[Instance; 2]> {
+    eventually(PATIENCE, async || {
+        let [one, other] = members;
+        let rosters = [
+            roster(one, application).await?,
+            roster(other, application).await?,
+        ];
+        let said = |id: &i32| {
+            let said = [&rosters[0], &rosters[1]].map(|roster| roster.get(id).cloned());
+            let [Some(one), Some(other)] = said else {
+                return Err(format!("{id} is not there: {said:?}"));
+            };
+            let apart = one.last_seen_at.duration_since(other.last_seen_at).abs();
+            let agree = [one.state, other.state] == [state; 2] && apart <= signed(WRITE_BACK);
+            if agree {
+                Ok([one, other])
+            } else {
+                Err(format!("{one:?} and {other:?}"))
+            }
+        };
+        instances.iter().map(said).collect::<Result<Vec<_>, _>>()
+    })
+    .await
+}
+
+/// What a member counts of differences between it and others.
+async fn differences(member: &Collector) -> Vec<String> {
+    let metrics = member.http(member.listeners().ui).get("/metrics").await;
+    let text = metrics.unwrap().text();
+    let is_about = |line: &&str| {
+        line.starts_with("rollcall_inventory_diverged")
+            || line.starts_with("rollcall_roster_repaired_total")
+    };
+    text.lines().filter(is_about).map(str::to_owned).collect()
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap()
+}
+
+#[tokio::test]
+async fn the_roster_outlives_the_member_that_heard_it() {
+    let etcd = Server::<Etcd>::start().await;
+    let mut gone = member(&etcd).await;
+    let (one, other) = (member(&etcd).await, member(&etcd).await);
+    let client = gone.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let mut instances = Vec::new();
+    for number in 0..6 {
+        let uuid = format!("process {number}");
+        instances.push(client.instance(application, &uuid).await.unwrap());
+    }
+    let (moving, staying) = instances.split_at(3);
+    let mut agents = beat(client, &instances);
+    let members = [&one, &other];
+    let before = both_say(members, application, &instances, State::Up).await;
+
+    let killed = Timestamp::now();
+    gone.kill();
+    agents.shutdown().await;
+    let _moved = beat(one.grpc().await, moving);
+    let down = both_say(members, application, staying, State::Down).await;
+    for said in &down {
+        let [one, other] = said;
+        let apart = one.since.duration_since(other.since).abs();
+        assert!(apart <= signed(LATE), "{said:?}");
+        for said in said {
+            let term = said.since.duration_since(killed);
+            assert!(term >= signed(DOWN_AFTER), "down after {term}: {said:?}");
+            let heard = killed.duration_since(said.last_seen_at);
+            assert!(heard <= signed(WRITE_BACK + LATE), "{heard}: {said:?}");
+        }
+    }
+    let up = both_say(members, application, moving, State::Up).await;
+    for (before, after) in before.iter().zip(&up) {
+        for (before, after) in before.iter().zip(after) {
+            assert_eq!(before.id, after.id);
+            assert_eq!(before.since, after.since, "it was up all the time");
+        }
+    }
+    for member in members {
+        assert_eq!(
+            differences(member).await,
+            [
+                "rollcall_inventory_diverged 0",
+                "rollcall_roster_repaired_total 0"
+            ]
+        );
+    }
+}
