@@ -6,6 +6,8 @@
 
 mod client;
 mod nodes;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{convert::Infallible, time::Duration};
