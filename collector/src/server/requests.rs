@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// How long a peer may take, with nothing of it under way, to fetch its last answer and to say goodbye.
-pub(super) const FAREWELL: Duration = Duration::from_secs(1);
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A service that knows how many of its requests are under way: asked, and not answered to the end.
 #[derive(Debug)]
