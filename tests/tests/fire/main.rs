@@ -6,7 +6,11 @@ mod episode;
 mod recorder;
 mod writer;
 
-use std::{collections::BTreeSet, iter, time::Instant};
+use std::{
+    collections::BTreeSet,
+    iter,
+    time::{Duration, Instant},
+};
 
 use fastrand::Rng;
 use rollcall_tests::{
@@ -73,9 +77,11 @@ async fn no_sequence_of_faults_gives_one_id_to_two_keys() {
     check(&cluster, operations, seed).await;
 }
 
-/// Nearly every batch has signs of life in it.
+/// Nearly every batch has signs of life in it, and everybody who is not heard of falls silent soon.
 fn options() -> Options {
-    Collector::options().env("SW_LIVENESS_WRITE_BACK_INTERVAL", "100ms")
+    Collector::options()
+        .terms(Duration::from_secs(2), Duration::from_secs(4))
+        .env("SW_LIVENESS_WRITE_BACK_INTERVAL", "100ms")
 }
 
 /// Some clients of every member, each set for some of the writers.
