@@ -6,6 +6,7 @@
 //! endpoint: callers put what must not happen twice into a transaction that compares first.
 
 mod connection;
+pub(crate) mod request;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

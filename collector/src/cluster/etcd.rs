@@ -11,8 +11,7 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 use bytes::Bytes;
 use rollcall_domain::membership::Member;
 use rollcall_proto::etcd::{
-    Compare, Event, PutRequest, RangeRequest, RequestOp, TxnRequest, WatchCreateRequest,
-    WatchResponse, compare, event::EventType, request_op::Request,
+    Event, RangeRequest, TxnRequest, WatchCreateRequest, WatchResponse, compare, event::EventType,
 };
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -20,7 +19,10 @@ use super::{
     coordinated::{self, Coordinated, Coordinator, Desk, Keeper, Trouble},
     entry,
 };
-use crate::etcd::{self, Client};
+use crate::etcd::{
+    self, Client,
+    request::{end_of, equal, put_with},
+};
 
 /// Speaks to etcd.
 struct Etcd {
@@ -129,8 +131,7 @@ impl Etcd {
 
     /// The first key of the members, and the first one after them.
     fn range(&self) -> (Vec<u8>, Vec<u8>) {
-        let behind = format!("{}/members0", self.client.prefix()); // '0' comes after '/'
-        (self.key(""), behind.into())
+        (self.key(""), end_of(self.key("")))
     }
 
     /// A watch that tells what has happened since.
@@ -218,22 +219,9 @@ fn plan(keys: &Keys, wish: Option<(Vec<u8>, &Member)>, lease: i64) -> Plan {
             compare::TargetUnion::CreateRevision(0),
         ),
     };
-    let unchanged = Compare {
-        result: compare::CompareResult::Equal.into(),
-        target: target.into(),
-        key: key.clone(),
-        target_union: Some(unchanged),
-    };
-    let put = PutRequest {
-        key,
-        value: entry,
-        lease,
-    };
     Plan::Write(TxnRequest {
-        compare: vec![unchanged],
-        success: vec![RequestOp {
-            request: Some(Request::RequestPut(put)),
-        }],
+        compare: vec![equal(&*key, target, unchanged)],
+        success: vec![put_with(lease, key, entry)],
         failure: Vec::new(),
     })
 }

@@ -47,10 +47,7 @@ mod watcher;
 
 use std::sync::Arc;
 
-use rollcall_proto::etcd::{
-    Compare, KeyValue, PutRequest, RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse,
-    compare, request_op,
-};
+use rollcall_proto::etcd::{KeyValue, RangeRequest, RangeResponse, TxnRequest, TxnResponse};
 use tokio::runtime::Handle;
 
 use self::{
@@ -59,7 +56,10 @@ use self::{
     watcher::{Changed, Changes, Follower, News},
 };
 use super::{Batch, Commit, Counts, Error, Opened, Record, Storage};
-use crate::etcd::{self, Client};
+use crate::etcd::{
+    self, Client,
+    request::{end_of, is_absent, put},
+};
 
 /// The version of the format that is written, and the newest one that is read.
 const VERSION: u32 = 1;
@@ -192,8 +192,8 @@ impl Remote {
     fn check_version(&self) -> Result<(), Error> {
         let key = self.key("format");
         let mine = TxnRequest {
-            compare: vec![is_absent(&key)],
-            success: vec![put(&key, VERSION.to_string().into_bytes())],
+            compare: vec![is_absent(&*key)],
+            success: vec![put(&*key, VERSION.to_string().into_bytes())],
             failure: Vec::new(),
         };
         if self.transaction(mine)?.succeeded {
@@ -270,43 +270,6 @@ impl Remote {
             },
         })
     }
-}
-
-fn put(key: &str, value: Vec<u8>) -> RequestOp {
-    let put = PutRequest {
-        key: key.into(),
-        value,
-        lease: 0,
-    };
-    RequestOp {
-        request: Some(request_op::Request::RequestPut(put)),
-    }
-}
-
-fn is_absent(key: &str) -> Compare {
-    equal(
-        key,
-        compare::CompareTarget::Version,
-        compare::TargetUnion::Version(0),
-    )
-}
-
-fn equal(key: &str, target: compare::CompareTarget, value: compare::TargetUnion) -> Compare {
-    Compare {
-        result: compare::CompareResult::Equal.into(),
-        target: target.into(),
-        key: key.into(),
-        target_union: Some(value),
-    }
-}
-
-/// The first key that does not begin with `prefix` any more, which ends in a slash.
-fn end_of(prefix: &str) -> Vec<u8> {
-    let mut end = prefix.as_bytes().to_vec();
-    if let Some(last) = end.last_mut() {
-        *last = last.saturating_add(1);
-    }
-    end
 }
 
 fn corrupt(key: String, what: impl ToString) -> Error {

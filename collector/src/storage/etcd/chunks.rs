@@ -10,9 +10,10 @@ use rollcall_proto::etcd::{
     request_op, response_op,
 };
 
-use super::{Commit, Error, Record, Remote, corrupt, end_of, equal, put, value};
+use super::{Commit, Error, Record, Remote, corrupt, value};
 use crate::{
     clock::Clock,
+    etcd::request::{end_of, equal, put},
     protobuf::{Fields, Value},
     storage::{Seen, format::Invalid},
 };
@@ -60,7 +61,7 @@ impl Chunks {
     pub(super) fn count(&self, remote: &Remote) -> Result<usize, Error> {
         let chunks = remote.range(RangeRequest {
             key: self.prefix.clone().into_bytes(),
-            range_end: end_of(&self.prefix),
+            range_end: end_of(&*self.prefix),
             count_only: true,
             ..RangeRequest::default()
         })?;
@@ -179,8 +180,8 @@ impl Chunks {
             let revision = TargetUnion::ModRevision(known.revision);
             transaction
                 .compare
-                .push(equal(key, CompareTarget::Mod, revision));
-            transaction.success.push(put(key, value.to_vec()));
+                .push(equal(&**key, CompareTarget::Mod, revision));
+            transaction.success.push(put(&**key, value.to_vec()));
             transaction.failure.push(get(key));
             values.push((key.clone(), value));
         }

@@ -7,10 +7,9 @@ use rollcall_proto::etcd::{
     range_request::{SortOrder, SortTarget},
 };
 
-use super::{
-    Batch, Commit, Counts, Error, Record, Remote, corrupt, end_of, equal, is_absent, put, value,
-};
+use super::{Batch, Commit, Counts, Error, Record, Remote, corrupt, value};
 use crate::{
+    etcd::request::{end_of, equal, is_absent, put},
     protobuf::{self, Fields, Value},
     storage::format::Invalid,
 };
@@ -96,7 +95,7 @@ impl Log {
     pub(super) fn counts(&self, remote: &Remote) -> Result<Counts, Error> {
         let last = remote.range(RangeRequest {
             key: self.prefix.clone().into_bytes(),
-            range_end: end_of(&self.prefix),
+            range_end: end_of(&*self.prefix),
             limit: 1,
             sort_order: SortOrder::Descend.into(),
             sort_target: SortTarget::Key.into(),
@@ -172,13 +171,13 @@ impl Log {
             let key = self.key(index);
             let on_top = last.map(|last| {
                 let revision = TargetUnion::CreateRevision(last.revision);
-                equal(&self.key(last.index), CompareTarget::Create, revision)
+                equal(self.key(last.index), CompareTarget::Create, revision)
             });
             let value = value::seal(&key, &message);
             let checksum = value::stored_checksum(&value);
             let written = remote.transaction(TxnRequest {
-                compare: on_top.into_iter().chain([is_absent(&key)]).collect(),
-                success: vec![put(&key, value)],
+                compare: on_top.into_iter().chain([is_absent(&*key)]).collect(),
+                success: vec![put(&*key, value)],
                 failure: Vec::new(),
             })?;
             if !written.succeeded {

@@ -8,9 +8,8 @@ use rollcall_proto::etcd::{KeyValue, WatchCreateRequest, event::EventType};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::end_of;
 use crate::{
-    etcd::{Client, Error},
+    etcd::{Client, Error, request::end_of},
     storage::Watcher,
 };
 
@@ -104,7 +103,7 @@ impl Follower {
     async fn follow(&self, wake: &(dyn Fn() + Send + Sync)) -> Result<(), Error> {
         let everything = WatchCreateRequest {
             key: self.prefix.clone().into_bytes(),
-            range_end: end_of(&self.prefix),
+            range_end: end_of(&*self.prefix),
             ..WatchCreateRequest::default()
         };
         let mut watch = self.client.watch(everything).await?;

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use rollcall_proto::etcd::DeleteRangeRequest;
+use rollcall_proto::etcd::{DeleteRangeRequest, RequestOp, request_op};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{

@@ -1,0 +1,48 @@
+//! The parts that transactions and ranges are made of.
+
+use rollcall_proto::etcd::{
+    Compare, PutRequest, RequestOp,
+    compare::{CompareResult, CompareTarget, TargetUnion},
+    request_op::Request,
+};
+
+/// Writes a key.
+pub(crate) fn put(key: impl Into<Vec<u8>>, value: Vec<u8>) -> RequestOp {
+    put_with(0, key, value)
+}
+
+/// Writes a key that ends with a lease.
+pub(crate) fn put_with(lease: i64, key: impl Into<Vec<u8>>, value: Vec<u8>) -> RequestOp {
+    let put = PutRequest {
+        key: key.into(),
+        value,
+        lease,
+    };
+    RequestOp {
+        request: Some(Request::RequestPut(put)),
+    }
+}
+
+/// That there is no such key.
+pub(crate) fn is_absent(key: impl Into<Vec<u8>>) -> Compare {
+    equal(key, CompareTarget::Version, TargetUnion::Version(0))
+}
+
+/// That something about a key is this.
+pub(crate) fn equal(key: impl Into<Vec<u8>>, target: CompareTarget, value: TargetUnion) -> Compare {
+    Compare {
+        result: CompareResult::Equal.into(),
+        target: target.into(),
+        key: key.into(),
+        target_union: Some(value),
+    }
+}
+
+/// The first key that does not begin with `prefix` any more, which ends in a slash.
+pub(crate) fn end_of(prefix: impl Into<Vec<u8>>) -> Vec<u8> {
+    let mut end = prefix.into();
+    if let Some(last) = end.last_mut() {
+        *last = last.saturating_add(1);
+    }
+    end
+}
