@@ -20,7 +20,7 @@ const DOWN_AFTER: Duration = Duration::from_secs(6);
 const WRITE_BACK: Duration = Duration::from_millis(500);
 /// Between two signs of life of an agent.
 const HEARTBEAT: Duration = Duration::from_millis(250);
-/// What one process may be late, as long as no more than one second of it is its own doing.
+/// A second by which members may differ, and two in which one of them may be paused.
 const LATE: Duration = Duration::from_secs(3);
 
 async fn member(etcd: &Server<Etcd>) -> Collector {
@@ -136,6 +136,9 @@ async fn the_roster_outlives_the_member_that_heard_it() {
         for said in said {
             let term = said.since.duration_since(killed);
             assert!(term >= signed(DOWN_AFTER), "down after {term}: {said:?}");
+            let quiet = said.since.duration_since(said.last_seen_at);
+            let least = DOWN_AFTER + 2 * WRITE_BACK;
+            assert!(quiet >= signed(least), "no time to hear of it: {said:?}");
             let heard = killed.duration_since(said.last_seen_at);
             assert!(heard <= signed(WRITE_BACK + LATE), "{heard}: {said:?}");
         }
