@@ -99,9 +99,9 @@ impl Lessor {
     }
 
     /// Takes in a lease as it was stored, with the moment of its last signal (before the start of the collector, so
-    /// negative; `now`, if a clock says that it is still to come). One that was not down gets a full term from `now` and the `jitter` on top, so that those who do not
-    /// come back do not all expire at once; its first silence may be noticed late by as much. Nothing happens if the
-    /// instance has a lease.
+    /// negative; `now`, if a clock says that it is still to come). One that was not down gets a full term from `now` and
+    /// the `jitter` on top, so that those who do not come back do not all expire at once; its first silence may be noticed
+    /// late by as much. Nothing happens if the instance has a lease.
     pub fn restore(&self, stored: LeaseRecord, now: Moment, jitter: Duration) {
         let last_seen = stored.last_seen.min(now);
         let (state, since) = if stored.state == State::Down {
@@ -234,9 +234,9 @@ impl Lessor {
         }
     }
 
-    /// Walks through all leases in pieces: looks at `limit` of them from place `from` on (0 to begin with), appends
-    /// those that were heard of here, changed their state here or were given up at `since` or later, and returns the place to go on from, `None`
-    /// at the end. Leases granted during the walk come last.
+    /// Walks through all leases in pieces: looks at `limit` of them from place `from` on (0 to begin with), appends those
+    /// that were heard of here, changed their state here or were given up at `since` or later, and returns the place to go
+    /// on from, `None` at the end. Leases granted during the walk come last.
     pub fn changed_since(
         &self,
         since: Moment,

@@ -78,7 +78,8 @@ impl Handler {
         }
     }
 
-    /// Takes every segment until the agent has no more, or the collector stops. One that makes no sense does not end the stream: the others have nothing to do with it.
+    /// Takes every segment until the agent has no more, or the collector stops. One that makes no sense does not end the
+    /// stream: the others have nothing to do with it.
     async fn take_all(
         &self,
         mut segments: Streaming<UpstreamSegment>,

@@ -62,8 +62,8 @@ struct Subscription {
     _permit: OwnedSemaphorePermit,
 }
 
-/// `GET /api/events`: `registered`, `adopted` and `changed` from now on, `diverged` and `agreed` when what this
-/// collector knows comes to differ from what others say, and to agree with it again, and `lagged` with the count of those that a slow
+/// `GET /api/events`: `registered`, `adopted` and `changed` from now on, `diverged` and `agreed` when what this collector
+/// knows comes to differ from what others say, and to agree with it again, and `lagged` with the count of those that a slow
 /// reader missed. The feed keeps nothing: an `id` tells events apart, and cannot be resumed from.
 pub(super) async fn stream(
     State(face): State<Arc<Face>>,
