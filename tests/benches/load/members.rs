@@ -36,8 +36,10 @@ pub(crate) struct Sample {
     pub(crate) called: f64,
     pub(crate) follower: f64,
     pub(crate) etcd: f64,
-    /// CPU time of all of them, the one that was not called included, to answer for an application that they know.
+    /// CPU time to answer for a known application: of all members, the one that was not called included; and of as many
+    /// collectors that have nothing to do with each other.
     pub(crate) read: f64,
+    pub(crate) read_alone: f64,
 }
 
 /// What a size showed.
@@ -77,6 +79,9 @@ struct Cluster {
     follower: Collector,
     writers: Vec<Caller>,
     readers: Vec<Caller>,
+    /// As many as are called, each on its own, and their readers.
+    alone: Vec<Collector>,
+    readers_alone: Vec<Caller>,
 }
 
 /// What is counted over a round.
@@ -88,6 +93,33 @@ struct Counts {
     commits: f64,
     rows: f64,
     behind: f64,
+}
+
+/// Spreads the callers and their connections over these collectors.
+async fn connect(collectors: &[Collector], call: Call) -> Vec<Caller> {
+    let [callers, connections] = [CALLERS, CONNECTIONS].map(|all| all / collectors.len());
+    let mut connected = Vec::new();
+    for (number, collector) in collectors.iter().enumerate() {
+        let grpc = collector.listeners().grpc;
+        let first = number * callers;
+        connected.extend(registration::connect(grpc, call, callers, connections, first).await);
+    }
+    connected
+}
+
+/// CPU time of these collectors for a call, in microseconds.
+async fn cost(
+    collectors: impl Iterator<Item = &Collector> + Clone,
+    callers: &mut Vec<Caller>,
+    options: &Options,
+) -> f64 {
+    let spent = || -> f64 {
+        let of_each = collectors.clone().map(|it| cpu_time(it.id()).as_secs_f64());
+        of_each.sum()
+    };
+    let before = spent();
+    let calls = load::put(callers, options.round()).await.calls;
+    (spent() - before) / calls * 1e6
 }
 
 impl Cluster {
@@ -109,21 +141,17 @@ impl Cluster {
         // The first one commits for all: it has to be among those that are called.
         called.sort_by_key(|collector| collector.listeners().remote.to_string());
         let follower = called.pop().expect("one more than are called");
-        let (mut writers, mut readers) = (Vec::new(), Vec::new());
-        let share = CALLERS / size;
-        for (number, member) in called.iter().enumerate() {
-            let connect = |call| {
-                let grpc = member.listeners().grpc;
-                registration::connect(grpc, call, share, CONNECTIONS / size, number * share)
-            };
-            writers.extend(connect(Call::NewApplication).await);
-            readers.extend(connect(Call::KnownApplication).await);
+        let mut alone = Vec::new();
+        for _ in 0..size {
+            alone.push(Collector::start().await);
         }
         Self {
+            writers: connect(&called, Call::NewApplication).await,
+            readers: connect(&called, Call::KnownApplication).await,
+            readers_alone: connect(&alone, Call::KnownApplication).await,
             called,
             follower,
-            writers,
-            readers,
+            alone,
         }
     }
 
@@ -131,10 +159,10 @@ impl Cluster {
         let before = self.counts(etcd).await;
         let Load { calls, seconds } = load::put(&mut self.writers, options.round()).await;
         let after = self.counts(etcd).await;
-        let reads = load::put(&mut self.readers, options.round()).await.calls;
-        let end = self.counts(etcd).await;
+        let members = self.called.iter().chain([&self.follower]);
+        let read = cost(members, &mut self.readers, options).await;
+        let read_alone = cost(self.alone.iter(), &mut self.readers_alone, options).await;
         let each = |of: fn(&Counts) -> f64| (of(&after) - of(&before)) / calls;
-        let collectors = |counts: &Counts| counts.called + counts.follower;
         let commits = after.commits - before.commits;
         Sample {
             rate: calls / seconds,
@@ -143,7 +171,8 @@ impl Cluster {
             called: each(|counts| counts.called) * 1e6,
             follower: each(|counts| counts.follower) * 1e6,
             etcd: each(|counts| counts.etcd) * 1e6,
-            read: (collectors(&end) - collectors(&after)) / reads * 1e6,
+            read,
+            read_alone,
         }
     }
 

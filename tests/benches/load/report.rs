@@ -37,11 +37,12 @@ const MEMBERS: &str = "\
 New applications, registered at one, three and five members of a cluster on one etcd server, in turn, with one more member
 whom nobody calls; then a known application, asked for at the same members; the middle of the rounds. All of them, etcd and the
 load shared the cores, so the rates say little of clusters that have machines of their own; CPU time for a registration says
-what it costs. What one more member costs, without being called, is the column of the follower; what it costs a read is the
-difference between the lines of the last column, in which the follower is counted too.
+what it costs. What one more member costs, without being called, is the column of the follower. What it costs a read is the
+difference between the last two columns: of the members, the follower included, and of as many collectors that each have a
+store of their own. Down the lines both grow, because the same callers wake more processes on the same cores.
 
-| Members called | Callers | Registrations | Rows in a commit | Made anew, of all commits | CPU, all called | CPU, the follower | CPU, etcd | CPU for a known application |
-|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
+| Members called | Callers | Registrations | Rows in a commit | Made anew, of all commits | CPU, all called | CPU, the follower | CPU, etcd | CPU, a known application | The same, each alone |
+|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
 
 /// Everything that one run has shown.
 #[derive(Clone, Debug, Default)]
@@ -107,7 +108,7 @@ fn size(f: &mut fmt::Formatter<'_>, Members { size, rounds }: &Members) -> fmt::
     let middle = |of: fn(&members::Sample) -> f64| median(rounds.iter().map(of));
     writeln!(
         f,
-        "| {size} | {} | {:.0} /s | {:.1} | {:.0} % | {:.1} µs | {:.1} µs | {:.1} µs | {:.1} µs |",
+        "| {size} | {} | {:.0} /s | {:.1} | {:.0} % | {:.1} µs | {:.1} µs | {:.1} µs | {:.1} µs | {:.1} µs |",
         members::CALLERS,
         middle(|sample| sample.rate),
         middle(|sample| sample.rows),
@@ -116,6 +117,7 @@ fn size(f: &mut fmt::Formatter<'_>, Members { size, rounds }: &Members) -> fmt::
         middle(|sample| sample.follower),
         middle(|sample| sample.etcd),
         middle(|sample| sample.read),
+        middle(|sample| sample.read_alone),
     )
 }
 
