@@ -55,6 +55,20 @@ pub struct Limits {
     pub max_streams_per_connection: usize,
 }
 
+#[cfg(test)]
+impl Limits {
+    /// For servers of tests: no peer that does what it should comes near them.
+    pub(crate) const fn generous() -> Self {
+        Self {
+            max_connections: 1000,
+            handshake_timeout: Duration::from_secs(20),
+            header_timeout: Duration::from_secs(20),
+            max_header_size: 16 << 10,
+            max_streams_per_connection: 16,
+        }
+    }
+}
+
 /// A listener that has its port and accepts nothing yet.
 #[derive(Debug)]
 pub struct Bound {

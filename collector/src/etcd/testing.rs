@@ -63,13 +63,7 @@ impl Server {
             .into_axum_router();
         let mut served = JoinSet::new();
         served.spawn(async move {
-            let limits = Limits {
-                max_connections: 8,
-                handshake_timeout: PATIENCE,
-                header_timeout: PATIENCE,
-                max_header_size: 16 << 10,
-                max_streams_per_connection: 8,
-            };
+            let limits = Limits::generous();
             let service = TowerToHyperService::new(router);
             let served = bound.serve(service, &limits, PATIENCE, CancellationToken::new());
             served.await.unwrap();

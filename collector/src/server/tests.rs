@@ -34,16 +34,6 @@ struct Running {
     served: JoinHandle<Result<(), CutOff>>,
 }
 
-fn limits() -> Limits {
-    Limits {
-        max_connections: 1000,
-        handshake_timeout: PATIENCE,
-        header_timeout: PATIENCE,
-        max_header_size: 16 << 10,
-        max_streams_per_connection: 16,
-    }
-}
-
 async fn slow(State((permits, reached)): State<(Arc<Semaphore>, Arc<Semaphore>)>) -> &'static str {
     reached.add_permits(1);
     permits.acquire().await.unwrap().forget();
@@ -148,7 +138,7 @@ async fn local(test: impl Future<Output = ()>) {
 #[tokio::test]
 async fn both_protocols_share_a_listener() {
     local(async {
-        let server = start(limits(), PATIENCE).await;
+        let server = start(Limits::generous(), PATIENCE).await;
         server.assert_serves().await;
         let answer = http2(server.address)
             .await
@@ -166,7 +156,7 @@ async fn both_protocols_share_a_listener() {
 #[tokio::test]
 async fn a_first_line_in_pieces_is_understood() {
     local(async {
-        let server = start(limits(), PATIENCE).await;
+        let server = start(Limits::generous(), PATIENCE).await;
         let mut stream = server.connect().await;
         for piece in [
             "P",
@@ -189,7 +179,7 @@ async fn a_peer_that_shows_no_protocol_is_closed() {
         let server = start(
             Limits {
                 handshake_timeout: SHORT,
-                ..limits()
+                ..Limits::generous()
             },
             PATIENCE,
         )
@@ -209,7 +199,7 @@ async fn a_header_that_never_ends_is_cut_off() {
         let server = start(
             Limits {
                 header_timeout: SHORT,
-                ..limits()
+                ..Limits::generous()
             },
             PATIENCE,
         )
@@ -243,7 +233,7 @@ async fn an_idle_connection_is_closed_between_requests() {
         let server = start(
             Limits {
                 header_timeout: SHORT,
-                ..limits()
+                ..Limits::generous()
             },
             PATIENCE,
         )
@@ -263,7 +253,7 @@ async fn garbage_is_answered_or_closed_and_the_next_is_served() {
     truncated.extend(settings);
     truncated.extend(oversized);
     local(async {
-        let server = start(limits(), PATIENCE).await;
+        let server = start(Limits::generous(), PATIENCE).await;
         for garbage in [
             &b"\x00\xff\x16\x03\x01 not http\r\n\r\n"[..],
             b"GET\r\n\r\n",
@@ -284,7 +274,7 @@ async fn garbage_is_answered_or_closed_and_the_next_is_served() {
 #[tokio::test]
 async fn a_header_of_10_mib_is_refused() {
     local(async {
-        let server = start(limits(), PATIENCE).await;
+        let server = start(Limits::generous(), PATIENCE).await;
         let (mut read, mut write) = server
             .send(b"GET / HTTP/1.1\r\nhost: x\r\nx: ")
             .await
@@ -313,7 +303,7 @@ async fn one_connection_too_many_is_closed_at_once() {
         let server = start(
             Limits {
                 max_connections: 2,
-                ..limits()
+                ..Limits::generous()
             },
             PATIENCE,
         )
@@ -332,7 +322,7 @@ async fn one_connection_too_many_is_closed_at_once() {
 #[tokio::test]
 async fn many_idle_connections_do_not_stand_in_the_way() {
     local(async {
-        let server = start(limits(), PATIENCE).await;
+        let server = start(Limits::generous(), PATIENCE).await;
         let mut idle = Vec::new();
         for _ in 0..200 {
             idle.push(server.connect().await);
@@ -348,7 +338,7 @@ async fn many_idle_connections_do_not_stand_in_the_way() {
 #[tokio::test]
 async fn a_drain_lets_requests_finish_and_takes_no_new_ones() {
     local(async {
-        let server = start(limits(), PATIENCE).await;
+        let server = start(Limits::generous(), PATIENCE).await;
         let mut one = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
         let mut idle = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
         let silent = server.connect().await;
@@ -382,7 +372,7 @@ async fn a_drain_lets_requests_finish_and_takes_no_new_ones() {
 #[tokio::test]
 async fn a_drain_ends_with_the_grace() {
     local(async {
-        let server = start(limits(), SHORT).await;
+        let server = start(Limits::generous(), SHORT).await;
         let mut one = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
         let mut sender = http2(server.address).await;
         let two = tokio::task::spawn_local(sender.send_request(request(server.address, "/slow")));
@@ -406,7 +396,7 @@ async fn a_drain_ends_with_the_grace() {
 async fn a_drain_does_not_wait_for_a_peer_that_has_asked_nothing_and_does_not_go() {
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     local(async {
-        let server = start(limits(), Duration::from_secs(3600)).await;
+        let server = start(Limits::generous(), Duration::from_secs(3600)).await;
         let mut peer = server.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         peer.write_all(&SETTINGS).await.unwrap();
         peer.read_exact(&mut [0; SETTINGS.len()]).await.unwrap();

@@ -82,13 +82,7 @@ impl Member {
         let stopped = stop.clone();
         let mut served = JoinSet::new();
         served.spawn(async move {
-            let limits = Limits {
-                max_connections: 8,
-                handshake_timeout: PATIENCE,
-                header_timeout: PATIENCE,
-                max_header_size: 16 << 10,
-                max_streams_per_connection: 8,
-            };
+            let limits = Limits::generous();
             let service = TowerToHyperService::new(router);
             let served = bound.serve(service, &limits, Duration::ZERO, stopped);
             assert!(served.await.is_err(), "it dies with a stream under way");
