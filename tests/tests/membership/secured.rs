@@ -179,6 +179,23 @@ async fn collectors_need_no_more_than_their_own_keys() {
 }
 
 #[tokio::test]
+async fn a_wrong_password_ends_the_start_and_is_not_waited_for() {
+    let etcd = Server::<Etcd>::start().await;
+    secure(&http::Client::new(etcd.address())).await;
+    let run = options(&etcd.address().to_string())
+        .env("SW_CLUSTER_ETCD_USER", "rollcall")
+        .env("SW_CLUSTER_ETCD_PASSWORD", "guessed")
+        .run()
+        .await;
+    assert_eq!(run.code, Some(1), "{run:#?}");
+    assert!(
+        run.stderr.contains("check the user, the password"),
+        "{run:#?}"
+    );
+    assert!(!run.stderr.contains("waiting for the store"), "{run:#?}");
+}
+
+#[tokio::test]
 async fn collectors_go_on_when_users_and_roles_change() {
     let etcd = Server::<WebTokens>::start().await;
     let root = http::Client::new(etcd.address());
