@@ -13,8 +13,8 @@ use crate::{
     until,
 };
 
-/// What a busy machine may add to any period: a dozen agents, half of them in Java machines, share what may be two cores.
-const SLACK: Duration = Duration::from_secs(15);
+/// What a busy machine may add to any period.
+const SLACK: Duration = Duration::from_secs(5);
 
 /// How long an agent is watched at least while nothing happens.
 const MINUTE: Duration = Duration::from_secs(60);
