@@ -151,7 +151,7 @@ pub async fn build(config: Config) -> Result<App, Error> {
 }
 
 /// Opens the store, which is not read yet. Blocks; `runtime` is what calls to others run on.
-fn open(config: &config::Storage, runtime: &Handle) -> Result<Opened, Error> {
+fn open(config: &config::Storage, clock: Clock, runtime: &Handle) -> Result<Opened, Error> {
     match config.provider {
         config::StorageProvider::Embedded => {
             let path = config.embedded.path.clone();
@@ -163,7 +163,7 @@ fn open(config: &config::Storage, runtime: &Handle) -> Result<Opened, Error> {
         }
         config::StorageProvider::Etcd => {
             let client = etcd::Client::new(&config.etcd)?;
-            Ok(storage::etcd::open(client, runtime.clone())?)
+            Ok(storage::etcd::open(client, clock, runtime.clone())?)
         }
     }
 }

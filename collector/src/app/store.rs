@@ -39,7 +39,7 @@ impl Store {
     pub(super) async fn open(config: &Config, clock: Clock) -> Result<Self, Error> {
         let (config, runtime) = (config.clone(), Handle::current());
         let opened = task::spawn_blocking(move || {
-            let opened = open_patiently(&config.storage, &runtime)?;
+            let opened = open_patiently(&config.storage, clock, &runtime)?;
             Self::restore(&config, clock, opened)
         });
         opened
@@ -80,10 +80,14 @@ fn terms(config: &Liveness, shared: bool) -> Terms {
     }
 }
 
-fn open_patiently(config: &config::Storage, runtime: &Handle) -> Result<Opened, Error> {
+fn open_patiently(
+    config: &config::Storage,
+    clock: Clock,
+    runtime: &Handle,
+) -> Result<Opened, Error> {
     let until = Instant::now() + PATIENCE;
     loop {
-        match super::open(config, runtime) {
+        match super::open(config, clock, runtime) {
             Err(Error::Storage(error @ storage::Error::Unavailable { .. }))
                 if Instant::now() < until =>
             {

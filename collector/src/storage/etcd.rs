@@ -56,9 +56,12 @@ use self::{
     watcher::{Changed, Changes, Follower, News},
 };
 use super::{Batch, Commit, Counts, Error, Opened, Record, Storage};
-use crate::etcd::{
-    self, Client,
-    request::{end_of, is_absent, put},
+use crate::{
+    clock::Clock,
+    etcd::{
+        self, Client,
+        request::{end_of, is_absent, put},
+    },
 };
 
 /// The version of the format that is written, and the newest one that is read.
@@ -74,12 +77,13 @@ pub struct Etcd {
     poisoned: bool,
 }
 
-/// Opens the store that `client` leads to, or makes it. Blocks; `runtime` is what the client's calls run on.
+/// Opens the store that `client` leads to, or makes it. Blocks; `runtime` is what the client's calls run on, and `clock` tells
+/// what is said of a time that is still to come.
 ///
 /// # Errors
 /// [`Error::Unavailable`]; [`Error::Refused`]; [`Error::UnsupportedVersion`].
-pub fn open(client: Client, runtime: Handle) -> Result<Opened, Error> {
-    let store = Etcd::open(Remote { client, runtime })?;
+pub fn open(client: Client, clock: Clock, runtime: Handle) -> Result<Opened, Error> {
+    let store = Etcd::open(Remote { client, runtime }, clock)?;
     let watcher = store.follower();
     Ok(Opened {
         storage: Box::new(store),
@@ -129,11 +133,11 @@ impl Storage for Etcd {
 }
 
 impl Etcd {
-    fn open(remote: Remote) -> Result<Self, Error> {
+    fn open(remote: Remote, clock: Clock) -> Result<Self, Error> {
         remote.check_version()?;
         Ok(Self {
             log: Log::new(remote.key("log/")),
-            chunks: Chunks::new(remote.key("seen/")),
+            chunks: Chunks::new(remote.key("seen/"), clock),
             news: Arc::default(),
             poisoned: false,
             remote,

@@ -48,10 +48,10 @@ struct Chunk {
 type Contents = BTreeMap<InstanceId, Seen>;
 
 impl Chunks {
-    pub(super) fn new(prefix: String) -> Self {
+    pub(super) fn new(prefix: String, clock: Clock) -> Self {
         Self {
             prefix,
-            clock: Clock::start(),
+            clock,
             known: HashMap::new(),
             learned: Vec::new(),
         }

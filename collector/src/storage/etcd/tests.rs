@@ -15,7 +15,7 @@ impl Provider for Server {
     type Storage = Etcd;
 
     fn open(&self) -> Etcd {
-        Etcd::open(self.remote()).unwrap()
+        Etcd::open(self.remote(), Clock::start()).unwrap()
     }
 }
 
@@ -228,7 +228,7 @@ fn what_is_not_what_was_written_is_told() {
 fn a_store_of_a_later_release_is_left_alone() {
     let server = Server::start();
     server.put("/rollcall/store/format", b"2");
-    let error = Etcd::open(server.remote()).unwrap_err();
+    let error = Etcd::open(server.remote(), Clock::start()).unwrap_err();
     assert!(
         matches!(error, Error::UnsupportedVersion { found: 2, .. }),
         "{error}"
