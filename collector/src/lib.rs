@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod app;
+pub mod budget;
 pub mod clock;
 pub mod cluster;
 pub mod config;

@@ -20,8 +20,12 @@ use rollcall_domain::{
     membership::{self, View},
 };
 
-use crate::server::{Budget, Stats};
+use crate::{
+    budget,
+    server::{Budget, Stats},
+};
 
+mod budgets;
 mod server;
 
 /// Every metric of a collector. Cheap to clone.
@@ -48,6 +52,7 @@ struct Inner {
     commits_behind: Counter,
     inventory_diverged: Gauge,
     roster_repaired: Counter,
+    budgets: budgets::Budgets,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -157,6 +162,7 @@ impl Metrics {
             commits_behind: Counter::default(),
             inventory_diverged: Gauge::default(),
             roster_repaired: Counter::default(),
+            budgets: budgets::Budgets::default(),
         };
         inner.register();
         Self {
@@ -192,6 +198,11 @@ impl Metrics {
             .registry
             .lock()
             .register_collector(Box::new(listeners));
+    }
+
+    /// Shows what `budget` holds, its limit and its refusals from now on, under its name.
+    pub fn show_budget(&self, budget: budget::Budget) {
+        self.inner.budgets.add(budget);
     }
 
     /// The counter of things that were taken and given up: one for each `what`, a noun in the plural.
@@ -357,6 +368,7 @@ impl Inner {
             "Subscribers of the event feed",
             self.event_subscribers.clone(),
         );
+        registry.register_collector(Box::new(self.budgets.clone()));
         self.register_commits(&mut registry);
     }
 

@@ -5,7 +5,7 @@ mod child;
 mod collector;
 mod log;
 
-pub use build::{collector_binary, target_directory};
+pub use build::{collector_binary, release_binary, target_directory};
 pub use child::{Child, Lines};
 pub use collector::{Collector, Listeners, Options, Run};
 pub use log::{Level, Line};

@@ -14,10 +14,19 @@ use serde_json::Value;
 /// When the build fails, with the compiler's messages.
 pub fn collector_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(build_collector)
+    BINARY.get_or_init(|| build_collector(!cfg!(debug_assertions)))
 }
 
-fn build_collector() -> PathBuf {
+/// The collector's binary as operators run it: built in the release profile, once per test process.
+///
+/// # Panics
+/// When the build fails, with the compiler's messages.
+pub fn release_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build_collector(true))
+}
+
+fn build_collector(release: bool) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .args([
@@ -32,7 +41,7 @@ fn build_collector() -> PathBuf {
             "--bin",
             "rollcall-collector",
         ]);
-    if !cfg!(debug_assertions) {
+    if release {
         cargo.arg("--release");
     }
     let output = cargo

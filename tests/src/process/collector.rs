@@ -11,7 +11,7 @@ use std::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Child, Level, Line, collector_binary};
+use super::{Child, Level, Line, collector_binary, release_binary};
 use crate::{PATIENCE, eventually, grpc, http, query};
 
 /// How a collector is to be started.
@@ -21,6 +21,7 @@ pub struct Options {
     environment: BTreeMap<String, String>,
     data: Option<PathBuf>,
     wrapper: Vec<String>,
+    release: bool,
 }
 
 impl Options {
@@ -62,6 +63,12 @@ impl Options {
     pub fn ulimit(self, limits: &str) -> Self {
         let script = format!("ulimit {limits} && trap '' XFSZ && exec \"$0\" \"$@\"");
         self.through(&["/bin/sh", "-c", &script])
+    }
+
+    /// Starts the release build, whatever the profile of the test.
+    pub fn release(mut self) -> Self {
+        self.release = true;
+        self
     }
 
     /// Starts it and waits until it is ready.
@@ -107,11 +114,16 @@ impl Options {
     }
 
     fn spawn(&self, data: &Path, listeners: Listeners) -> Child {
+        let binary = if self.release {
+            release_binary()
+        } else {
+            collector_binary()
+        };
         let mut command = match self.wrapper.split_first() {
-            None => Command::new(collector_binary()),
+            None => Command::new(binary),
             Some((program, arguments)) => {
                 let mut command = Command::new(program);
-                command.args(arguments).arg(collector_binary());
+                command.args(arguments).arg(binary);
                 command
             }
         };
@@ -261,16 +273,28 @@ impl Collector {
             .unwrap_or_else(|lines| panic!("no such line in the log: {lines:#?}"))
     }
 
-    /// Its resident memory in bytes.
+    /// Its resident memory now, in bytes.
     ///
     /// # Panics
     /// When it is stopped.
     pub fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most resident memory it has had since it started, in bytes.
+    ///
+    /// # Panics
+    /// When it is stopped.
+    pub fn peak_resident_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))
             .expect("a running collector");
         let line = status
             .lines()
-            .find(|line| line.starts_with("VmRSS:"))
+            .find(|line| line.starts_with(field))
             .expect("the resident size of a process");
         let kilobytes = line
             .split_whitespace()

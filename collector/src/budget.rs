@@ -1,0 +1,159 @@
+//! Memory budgets: one model of cost for everything the collector holds on behalf of its peers.
+//!
+//! A [`Budget`] is a named limit in bytes. Code charges it *before* it takes memory and holds the [`Charge`] for exactly as
+//! long as it holds the memory; dropping the charge gives the bytes back. A request that its budget cannot carry is refused,
+//! so a busy or hostile peer costs itself an error and never costs the process its memory.
+//!
+//! A budget does not wait and does not queue. It counts what its callers declare, so an estimate that is too low is a fault
+//! of the caller. Every budget is a gauge, a limit and a counter of refusals in the metrics, labelled with its name.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+#[cfg(test)]
+mod tests;
+
+/// A limit on the bytes held for one purpose, over the whole process. A cheap clone is the same budget.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<Ledger>);
+
+#[derive(Debug)]
+struct Ledger {
+    name: &'static str,
+    limit: usize,
+    held: AtomicUsize,
+    refused: AtomicU64,
+}
+
+/// Bytes charged to a [`Budget`]; dropping it gives them back.
+#[derive(Debug)]
+#[must_use = "dropping a charge gives its bytes back"]
+pub struct Charge {
+    budget: Budget,
+    bytes: usize,
+}
+
+/// The budget cannot carry any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the memory budget `{budget}` is exhausted ({limit} bytes), try again later")]
+pub struct OverBudget {
+    /// The name of the budget.
+    pub budget: &'static str,
+    /// Its limit in bytes.
+    pub limit: usize,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes. `name` labels it in metrics and errors.
+    #[must_use]
+    pub fn new(name: &'static str, limit: usize) -> Self {
+        Self(Arc::new(Ledger {
+            name,
+            limit,
+            held: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+        }))
+    }
+
+    /// Charges `bytes`.
+    ///
+    /// # Errors
+    /// The budget would exceed its limit. Nothing is charged, and the refusal is counted.
+    pub fn try_charge(&self, bytes: usize) -> Result<Charge, OverBudget> {
+        let mut charge = self.nothing();
+        charge.try_grow(bytes)?;
+        Ok(charge)
+    }
+
+    /// A charge of zero bytes, to be grown as memory is taken.
+    pub fn nothing(&self) -> Charge {
+        Charge {
+            budget: self.clone(),
+            bytes: 0,
+        }
+    }
+
+    /// The name that labels it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// The most bytes that may be held.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.0.limit
+    }
+
+    /// Bytes held now.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.0.held.load(Ordering::Relaxed)
+    }
+
+    /// Charges refused so far.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    /// Adds `bytes` unless that would exceed the limit. Concurrent callers never exceed it together.
+    fn take(&self, bytes: usize) -> Result<(), OverBudget> {
+        let Ledger {
+            name,
+            limit,
+            ref held,
+            ref refused,
+        } = *self.0;
+        let within = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= limit);
+        match held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within) {
+            Ok(_before) => Ok(()),
+            Err(_held) => {
+                refused.fetch_add(1, Ordering::Relaxed);
+                Err(OverBudget {
+                    budget: name,
+                    limit,
+                })
+            }
+        }
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Charge {
+    /// Bytes charged.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Charges `bytes` more.
+    ///
+    /// # Errors
+    /// The budget would exceed its limit. The charge stays as it is, and the refusal is counted.
+    pub fn try_grow(&mut self, bytes: usize) -> Result<(), OverBudget> {
+        if bytes > 0 {
+            self.budget.take(bytes)?;
+            self.bytes += bytes;
+        }
+        Ok(())
+    }
+
+    /// Gives `bytes` back, or all of them if fewer are charged.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        if bytes > 0 {
+            self.bytes -= bytes;
+            self.budget.give_back(bytes);
+        }
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        self.shrink(self.bytes);
+    }
+}

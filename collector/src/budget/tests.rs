@@ -1,0 +1,53 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use super::{Budget, OverBudget};
+
+#[test]
+fn a_charge_is_held_until_it_is_dropped() {
+    let budget = Budget::new("test", 100);
+    let mut first = budget.try_charge(60).unwrap();
+    let second = budget.try_charge(40).unwrap();
+    assert_eq!(budget.held(), 100);
+    first.shrink(10);
+    assert_eq!((budget.held(), first.bytes()), (90, 50));
+    first.shrink(1000);
+    assert_eq!((budget.held(), first.bytes()), (40, 0));
+    drop((first, second));
+    assert_eq!(budget.held(), 0);
+}
+
+#[test]
+fn a_refused_charge_takes_nothing_and_is_counted() {
+    let budget = Budget::new("test", 100);
+    let mut charge = budget.try_charge(99).unwrap();
+    let refused = OverBudget {
+        budget: "test",
+        limit: 100,
+    };
+    assert_eq!(budget.try_charge(2).unwrap_err(), refused);
+    assert_eq!(charge.try_grow(usize::MAX).unwrap_err(), refused);
+    assert_eq!((budget.held(), budget.refused()), (99, 2));
+    charge.try_grow(1).unwrap();
+    assert_eq!(budget.held(), 100);
+}
+
+#[test]
+fn threads_never_exceed_the_limit_together() {
+    let budget = Budget::new("test", 1000);
+    let most = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for bytes in [7, 300, 999, 1000] {
+            let (budget, most) = (&budget, &most);
+            scope.spawn(move || {
+                for _ in 0..10_000 {
+                    let charge = budget.try_charge(bytes);
+                    most.fetch_max(budget.held(), Ordering::Relaxed);
+                    drop(charge);
+                }
+            });
+        }
+    });
+    assert!(most.into_inner() <= 1000);
+    assert_eq!(budget.held(), 0);
+}

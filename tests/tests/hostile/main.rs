@@ -1,0 +1,8 @@
+//! One hostile or unlucky peer against the release binary, under a memory limit of 512 MiB.
+//!
+//! Each test runs one attack beside an honest agent. The agent must keep registering and beating with a bounded delay, the
+//! collector must stay alive, its peak memory must stay within its configured budgets, and its resident memory must return
+//! to the neighbourhood of where it started. [`victim`] holds those promises; each other module is one kind of attack.
+
+mod baseline;
+mod victim;
