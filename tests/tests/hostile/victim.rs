@@ -37,15 +37,15 @@ const RETAINED: u64 = 96 * MIB;
 const WORST_DELAY: Duration = Duration::from_secs(5);
 
 /// A release collector in 512 MiB with an honest agent beside it.
-pub struct Victim {
-    pub collector: Collector,
+pub(crate) struct Victim {
+    pub(crate) collector: Collector,
     agent: HonestAgent,
     resident_at_start: u64,
 }
 
 impl Victim {
     /// Starts the collector with `options`, and the honest agent.
-    pub async fn start(options: Options) -> Self {
+    pub(crate) async fn start(options: Options) -> Self {
         let options = BUDGETS.iter().fold(options, |options, variable| {
             options.env(*variable, BUDGET.to_string())
         });
@@ -61,7 +61,7 @@ impl Victim {
     }
 
     /// Waits until the honest agent has completed some more rounds.
-    pub async fn agent_makes_progress(&self) {
+    pub(crate) async fn agent_makes_progress(&self) {
         let goal = self.agent.rounds() + 5;
         eventually(PATIENCE, async || match self.agent.rounds() {
             rounds if rounds >= goal => Ok(()),
@@ -76,7 +76,7 @@ impl Victim {
     ///
     /// # Panics
     /// When one does not hold.
-    pub async fn survives(mut self) {
+    pub(crate) async fn survives(mut self) {
         self.agent_makes_progress().await;
         let peak = self.collector.peak_resident_bytes();
         let budgets = BUDGET * u64::try_from(BUDGETS.len()).expect("four");
