@@ -6,7 +6,7 @@ use prost::Message;
 
 const ROOT: &str = "proto";
 
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     "application.proto",
     "command.proto",
     "etcd/rpc.proto",
@@ -16,6 +16,7 @@ const FILES: [&str; 14] = [
     "network_address.proto",
     "register.proto",
     "remote.proto",
+    "rollcall/agent.proto",
     "segment/v3.proto",
     "segment/v5.proto",
     "service_name.proto",

@@ -1,5 +1,5 @@
-//! The wire of SkyWalking agents and collectors, from 3.2.6 on, as Rust types: all that names somebody. And the part of
-//! [`etcd`]'s that collectors use to share what they know.
+//! The wire of SkyWalking agents and collectors, from 3.2.6 on, as Rust types: every call that registers an instance or shows
+//! that it lives. Besides, Rollcall's own [`goodbye`], and the part of [`etcd`]'s API through which collectors share their state.
 //!
 //! Generated at build time from `proto/` in this crate. 3.2.6 and 5.x share one set of services, which has the method
 //! spellings of both; 6.x ([`register`]) and 8.x and later ([`management`]) have their own. Only [`management::v3`] has a
@@ -142,6 +142,15 @@ pub mod remote {
         DoubleList, Empty, IntegerList, LongList, RemoteData, RemoteMessage, StringList,
         remote_common_service_client::RemoteCommonServiceClient,
         remote_common_service_server::{RemoteCommonService, RemoteCommonServiceServer},
+    };
+}
+
+/// Rollcall's own call: an agent says that its instance stops on purpose. Other collectors answer UNIMPLEMENTED.
+pub mod goodbye {
+    pub use crate::wire::rollcall::{
+        LeaveRequest, LeaveResponse,
+        agent_client::AgentClient,
+        agent_server::{Agent, AgentServer},
     };
 }
 

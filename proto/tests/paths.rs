@@ -7,6 +7,7 @@ use std::{convert::Infallible, fmt::Debug};
 
 use rollcall_proto::{
     application::{Application, ApplicationRegisterServiceClient},
+    goodbye::{AgentClient, LeaveRequest},
     instance::{
         ApplicationInstance, ApplicationInstanceHeartbeat, ApplicationInstanceRecover,
         InstanceDiscoveryServiceClient,
@@ -164,5 +165,14 @@ async fn management_has_a_package_since_8_4() {
     assert_eq!(
         path(client.keep_alive(ping).await),
         "/skywalking.v3.ManagementService/keepAlive"
+    );
+}
+
+#[tokio::test]
+async fn the_goodbye_is_in_rollcalls_package() {
+    let mut client = AgentClient::new(tower::service_fn(refuse));
+    assert_eq!(
+        path(client.leave(LeaveRequest::default()).await),
+        "/rollcall.Agent/Leave"
     );
 }
