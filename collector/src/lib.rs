@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod config;
 pub mod etcd;
 pub mod metrics;
+pub mod peer;
 pub mod properties;
 mod protobuf;
 pub mod remote;

@@ -26,8 +26,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
+use crate::peer::Peer;
+
 mod accept;
 mod budget;
+mod introduce;
 mod protocol;
 mod requests;
 #[cfg(test)]
@@ -35,6 +38,7 @@ mod tests;
 mod timer;
 
 use self::accept::Acceptor;
+use self::introduce::Introduced;
 use self::protocol::Protocols;
 use self::requests::Requests;
 
@@ -180,7 +184,7 @@ impl Bound {
         let tasks = TaskTracker::new();
         let protocols = Arc::new(Protocols::new(limits, &tasks));
         let mut acceptor = Acceptor::new(listener, limits.max_connections, Arc::clone(&stats));
-        while let Some(stream) = cancel.run_until_cancelled(acceptor.accept()).await {
+        while let Some((stream, peer)) = cancel.run_until_cancelled(acceptor.accept()).await {
             let open = Open::new(&stats);
             let connection = Connection {
                 protocols: Arc::clone(&protocols),
@@ -189,6 +193,7 @@ impl Bound {
                 stop: cancel.child_token(),
                 grace,
                 open,
+                peer,
             };
             tasks.spawn(connection.serve(stream, service.clone()));
         }
@@ -258,6 +263,7 @@ struct Connection {
     /// How long it may take for that.
     grace: Duration,
     open: Open,
+    peer: Peer,
 }
 
 impl Connection {
@@ -282,7 +288,10 @@ impl Connection {
             None => return, // nothing was asked yet
         };
         let requests = Requests::default();
-        let service = requests.count(service);
+        let service = requests.count(Introduced {
+            service,
+            peer: self.peer,
+        });
         let builder = self.protocols.builder(protocol);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::Stats;
+use crate::peer::Peer;
 
 /// How long to wait when the system has no descriptors or memory for another connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -34,18 +35,18 @@ impl Acceptor {
         }
     }
 
-    /// The next connection there is room for. One too many is closed at once, so that its peer can try elsewhere.
+    /// The next connection there is room for, and its peer. One too many is closed at once, so that its peer can try elsewhere.
     /// Being short of descriptors is waited out: the connections there are go on.
-    pub(super) async fn accept(&mut self) -> TcpStream {
+    pub(super) async fn accept(&mut self) -> (TcpStream, Peer) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, _peer)) => {
+                Ok((stream, peer)) => {
                     self.stats.accepted.fetch_add(1, Ordering::Relaxed);
                     if self.stats.open() < self.max_connections {
                         if let Err(error) = stream.set_nodelay(true) {
                             debug!(%error, "connection without TCP_NODELAY");
                         }
-                        return stream;
+                        return (stream, Peer::new(peer.ip()));
                     }
                     self.stats.refused.fetch_add(1, Ordering::Relaxed);
                     if self.is_time_to_say() {

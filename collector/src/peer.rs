@@ -1,0 +1,72 @@
+//! The address that a request came from, as far as limits are concerned.
+//!
+//! The server attaches a [`Peer`] to every request that may change something. Limits count by peer, so that one address can
+//! use up its own share only. Metrics show the [`Class`] of a peer and never its address.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+#[cfg(test)]
+mod tests;
+
+/// Who sends a request: an IPv4 address, or the /64 network of an IPv6 address, since one host owns all addresses of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Peer(IpAddr);
+
+/// From where a peer connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// This machine.
+    Loopback,
+    /// A network that is not routed over the internet.
+    Private,
+    /// Any other address.
+    Public,
+}
+
+impl Peer {
+    /// The peer behind this address. An IPv4 address that is written as an IPv6 one is the same peer.
+    #[must_use]
+    pub fn new(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) if !address.is_loopback() => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+            address => address,
+        })
+    }
+
+    /// From where it connects.
+    #[must_use]
+    pub fn class(self) -> Class {
+        match self.0 {
+            address if address.is_loopback() => Class::Loopback,
+            IpAddr::V4(address) if is_private(address) => Class::Private,
+            IpAddr::V6(address) if address.is_unique_local() || address.is_unicast_link_local() => {
+                Class::Private
+            }
+            _ => Class::Public,
+        }
+    }
+}
+
+impl Class {
+    /// Every class.
+    pub const ALL: [Self; 3] = [Self::Loopback, Self::Private, Self::Public];
+
+    /// The label in metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::Private => "private",
+            Self::Public => "public",
+        }
+    }
+}
+
+/// RFC 1918, link-local addresses, and those shared behind a carrier's NAT (RFC 6598).
+fn is_private(address: Ipv4Addr) -> bool {
+    let [a, b, ..] = address.octets();
+    address.is_private() || address.is_link_local() || (a == 100 && b & 0b1100_0000 == 64)
+}
