@@ -151,19 +151,27 @@ pub async fn build(config: Config) -> Result<App, Error> {
 }
 
 /// Opens the store, which is not read yet. Blocks; `runtime` is what calls to others run on.
-fn open(config: &config::Storage, clock: Clock, runtime: &Handle) -> Result<Opened, Error> {
-    match config.provider {
+fn open(config: &Config, clock: Clock, runtime: &Handle) -> Result<Opened, Error> {
+    let namespace = config.namespace();
+    match config.storage.provider {
         config::StorageProvider::Embedded => {
-            let path = config.embedded.path.clone();
-            let storage = embedded::open(&embedded::Config { path })?;
+            let storage = embedded::open(&embedded::Config {
+                path: config.storage.embedded.path.clone(),
+                namespace: namespace.to_owned(),
+            })?;
             Ok(Opened {
                 storage: Box::new(storage),
                 watcher: None,
             })
         }
         config::StorageProvider::Etcd => {
-            let client = etcd::Client::new(&config.etcd)?;
-            Ok(storage::etcd::open(client, clock, runtime.clone())?)
+            let client = etcd::Client::new(&config.storage.etcd)?;
+            Ok(storage::etcd::open(
+                client,
+                clock,
+                runtime.clone(),
+                namespace,
+            )?)
         }
     }
 }

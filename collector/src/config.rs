@@ -275,6 +275,18 @@ pub struct Server {
     pub shutdown_grace: Duration,
 }
 
+impl Config {
+    /// The namespace of this collector and of its store: that of the cluster in use; empty for none.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        let namespace = match self.cluster.provider {
+            ClusterProvider::Zookeeper => &self.cluster.zookeeper.namespace,
+            ClusterProvider::Standalone | ClusterProvider::Etcd => &self.cluster.etcd.namespace,
+        };
+        namespace.trim_matches('/')
+    }
+}
+
 impl Endpoint {
     /// Whether faces at these two endpoints are served by one listener. With port 0 each face gets a port of its own.
     #[must_use]

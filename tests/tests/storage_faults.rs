@@ -70,6 +70,18 @@ fn assert_failed(run: &Run, path: &Path, what: &str) {
 }
 
 #[tokio::test]
+async fn a_store_of_another_namespace_is_refused() {
+    let store = Store::new();
+    let of = |namespace| store.options().env("SW_NAMESPACE", namespace);
+    let mut collector = of("production").start().await;
+    assert_eq!(collector.terminate().await.code(), Some(0));
+    let what = "holds the inventory of namespace production, and this collector belongs to namespace staging";
+    assert_failed(&of("staging").run().await, &store.file(), what);
+    let mut collector = of("production").start().await;
+    assert_eq!(collector.terminate().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn a_damaged_store_is_refused() {
     let store = Store::used().await;
     let mut content = fs::read(store.file()).expect("a store");

@@ -15,7 +15,7 @@ use tokio::{
 use super::{Error, restore::restore};
 use crate::{
     clock::Clock,
-    config::{self, Config, Liveness},
+    config::{Config, Liveness},
     storage::{self, Opened},
 };
 
@@ -39,7 +39,7 @@ impl Store {
     pub(super) async fn open(config: &Config, clock: Clock) -> Result<Self, Error> {
         let (config, runtime) = (config.clone(), Handle::current());
         let opened = task::spawn_blocking(move || {
-            let opened = open_patiently(&config.storage, clock, &runtime)?;
+            let opened = open_patiently(&config, clock, &runtime)?;
             Self::restore(&config, clock, opened)
         });
         opened
@@ -80,11 +80,7 @@ fn terms(config: &Liveness, shared: bool) -> Terms {
     }
 }
 
-fn open_patiently(
-    config: &config::Storage,
-    clock: Clock,
-    runtime: &Handle,
-) -> Result<Opened, Error> {
+fn open_patiently(config: &Config, clock: Clock, runtime: &Handle) -> Result<Opened, Error> {
     let until = Instant::now() + PATIENCE;
     loop {
         match super::open(config, clock, runtime) {

@@ -39,6 +39,8 @@ pub(super) enum Field {
     File(fn(&mut Config) -> &mut PathBuf),
     /// A name, or nothing.
     Text(fn(&mut Config) -> &mut String),
+    /// One or several names with slashes between them, or nothing.
+    Namespace(fn(&mut Config) -> &mut String),
     /// One or several servers, separated by commas.
     Endpoints(fn(&mut Config) -> &mut Vec<String>),
     /// As `Endpoints`, or none.
@@ -70,6 +72,7 @@ impl Field {
             Self::Secret(at) => *at(config) = Secret(value::parse_token(text)?),
             Self::File(at) => *at(config) = PathBuf::from(text),
             Self::Text(at) => *at(config) = value::parse_name(text)?,
+            Self::Namespace(at) => *at(config) = value::parse_namespace(text)?,
             Self::OptionalEndpoints(at) if text.is_empty() => at(config).clear(),
             Self::Endpoints(at) | Self::OptionalEndpoints(at) => {
                 *at(config) = value::parse_endpoints(text)?;
@@ -83,9 +86,11 @@ impl Field {
     /// The value in `config`, as text that `set` takes; a secret as [`value::HIDDEN`], which it refuses.
     pub(super) fn get(self, config: &mut Config) -> String {
         match self {
-            Self::Host(at) | Self::AdvertisedHost(at) | Self::ContextPath(at) | Self::Text(at) => {
-                at(config).clone()
-            }
+            Self::Host(at)
+            | Self::AdvertisedHost(at)
+            | Self::ContextPath(at)
+            | Self::Text(at)
+            | Self::Namespace(at) => at(config).clone(),
             Self::Port(at) => at(config).to_string(),
             Self::AdvertisedPort(at) => {
                 at(config).map_or_else(String::new, |port| port.to_string())
@@ -156,7 +161,7 @@ keys! {
     }
     cluster.etcd {
         endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;
-        namespace SW_NAMESPACE Text "Put before every key, as `/namespace`, so that several fleets can share it" => cluster.etcd.namespace;
+        namespace SW_NAMESPACE Namespace "Prefix of every key, as `/namespace` or `/team/namespace`, so that several fleets can share an etcd; the store has the same one" => cluster.etcd.namespace;
         lease_term SW_CLUSTER_ETCD_LEASE_TERM Duration "A collector not heard of for this long is no member; whole seconds" => cluster.lease_term;
         user SW_CLUSTER_ETCD_USER Text "Who to authenticate as; empty: nobody" => cluster.etcd.user;
         password SW_CLUSTER_ETCD_PASSWORD Secret "The user's password" => cluster.etcd.password;
@@ -167,14 +172,14 @@ keys! {
     cluster.zookeeper {
         host_port SW_CLUSTER_ZK_HOST_PORT Servers "The servers of a ZooKeeper ensemble, separated by commas" => cluster.zookeeper.host_port;
         session_timeout SW_CLUSTER_ZK_SESSION_TIMEOUT Millis "A collector not heard of for this long is no member; a plain number is milliseconds" => cluster.zookeeper.session_timeout;
-        namespace SW_NAMESPACE Text "Put before every path, as `/namespace`, so that several fleets can share it" => cluster.zookeeper.namespace;
+        namespace SW_NAMESPACE Namespace "Prefix of every path, as `/namespace` or `/team/namespace`, so that several fleets can share an ensemble; the store has the same one" => cluster.zookeeper.namespace;
     }
     storage.embedded {
         path SW_STORAGE_PATH Directory "The directory of the store; `--data-dir` wins" => storage.embedded.path;
     }
     storage.etcd {
         endpoints SW_STORAGE_ETCD_ENDPOINTS OptionalEndpoints "As in `cluster.etcd`; here and below empty: what is there" => storage.etcd.endpoints;
-        namespace SW_STORAGE_ETCD_NAMESPACE Text "As in `cluster.etcd`" => storage.etcd.namespace;
+        namespace SW_STORAGE_ETCD_NAMESPACE Namespace "Empty: the namespace of the cluster in use; another one sets the store apart, `/` without any prefix" => storage.etcd.namespace;
         user SW_STORAGE_ETCD_USER Text "As in `cluster.etcd`" => storage.etcd.user;
         password SW_STORAGE_ETCD_PASSWORD Secret "As in `cluster.etcd`" => storage.etcd.password;
         ca_file SW_STORAGE_ETCD_CA_FILE File "As in `cluster.etcd`" => storage.etcd.ca_file;

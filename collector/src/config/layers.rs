@@ -85,15 +85,17 @@ impl Reader<'_> {
         }
     }
 
-    /// Upstream's thresholds, which have no part here, and since 5.x the namespace of the cluster.
+    /// Upstream's thresholds, which have no part here, and since 5.x the namespace: of the cluster, whichever it is, and
+    /// thereby of the store.
     fn configuration(&mut self, node: Node) {
-        self.layer.ignored.insert("configuration".to_owned());
-        let providers = self.entries("configuration", node, "providers");
-        for (provider, node) in providers {
-            let keys = self.entries(&format!("configuration.{provider}"), node, "keys");
-            let namespace = keys.into_iter().find(|(name, _)| name == "namespace");
-            if let Some((name, node)) = namespace {
-                self.key("cluster.zookeeper", &name, node);
+        for (provider, node) in self.entries("configuration", node, "providers") {
+            for (name, node) in self.entries(&format!("configuration.{provider}"), node, "keys") {
+                if name == "namespace" {
+                    self.key("cluster.etcd", &name, node.clone());
+                    self.key("cluster.zookeeper", &name, node);
+                } else {
+                    self.layer.ignored.insert("configuration".to_owned());
+                }
             }
         }
     }

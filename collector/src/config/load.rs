@@ -105,6 +105,10 @@ pub fn load(sources: Sources) -> Result<Loaded, Error> {
 
 /// Fills in what the storage's etcd leaves out: it is the cluster's.
 fn complete_storage(config: &mut Config) {
+    // The store belongs to the cluster in use, whose namespace need not be the one of the cluster's etcd.
+    if config.storage.etcd.namespace.is_empty() {
+        config.storage.etcd.namespace = config.namespace().to_owned();
+    }
     let (given, default) = (&mut config.storage.etcd, &config.cluster.etcd);
     for (given, default) in [
         (&mut given.ca_file, &default.ca_file),
@@ -118,13 +122,8 @@ fn complete_storage(config: &mut Config) {
     if given.endpoints.is_empty() {
         given.endpoints.clone_from(&default.endpoints);
     }
-    for (given, default) in [
-        (&mut given.namespace, &default.namespace),
-        (&mut given.user, &default.user),
-    ] {
-        if given.is_empty() {
-            given.clone_from(default);
-        }
+    if given.user.is_empty() {
+        given.user.clone_from(&default.user);
     }
     if given.password.expose().is_empty() {
         given.password.clone_from(&default.password);

@@ -3,7 +3,7 @@
 use super::document::Node;
 use super::keys::{Field, KEYS};
 use super::modules::MODULES;
-use super::{Config, DEFAULTS, document, placeholder};
+use super::{ClusterProvider, Config, DEFAULTS, document, placeholder};
 
 impl Config {
     /// The effective configuration as a file that loads to the same configuration, once the secrets, which are hidden, are
@@ -36,12 +36,20 @@ impl Config {
                     | Field::Directory(_)
                     | Field::File(_)
                     | Field::Text(_)
+                    | Field::Namespace(_)
                     | Field::Endpoints(_)
                     | Field::OptionalEndpoints(_)
                     | Field::Servers(_) => quoted(&text),
                 };
                 yaml.push_str(&format!("    {}: {value}\n", key.name));
             }
+        }
+        // A collector alone has no cluster whose key could hold it.
+        if self.cluster.provider == ClusterProvider::Standalone && !self.namespace().is_empty() {
+            let namespace = quoted(self.namespace());
+            yaml.push_str(&format!(
+                "configuration:\n  default:\n    namespace: {namespace}\n"
+            ));
         }
         yaml
     }

@@ -258,6 +258,37 @@ fn what_the_etcd_of_the_store_leaves_out_is_that_of_the_cluster() {
 }
 
 #[test]
+fn the_store_has_the_namespace_of_the_cluster_in_use() {
+    let file =
+        "cluster: {zookeeper: {hostPort: 'z:1'}}\nconfiguration: {default: {namespace: staging}}";
+    let namespace = |env: &[(&str, &str)]| {
+        let config = loaded(file, env).config;
+        assert_eq!(
+            loaded(&config.to_yaml(), &[]).config.namespace(),
+            config.namespace()
+        );
+        (config.namespace().to_owned(), config.storage.etcd.namespace)
+    };
+    let both = |text: &str| (text.to_owned(), text.to_owned());
+    let store = ("SW_STORAGE", "etcd");
+    assert_eq!(namespace(&[store]), both("staging"));
+    assert_eq!(namespace(&[store, ("SW_CLUSTER", "etcd")]), both("staging"));
+    assert_eq!(
+        namespace(&[store, ("SW_CLUSTER", "standalone")]),
+        both("staging")
+    );
+    assert_eq!(
+        namespace(&[store, ("SW_NAMESPACE", "/team/a/")]),
+        both("team/a")
+    );
+    // Set apart on purpose: the collector keeps its own.
+    let apart = namespace(&[store, ("SW_STORAGE_ETCD_NAMESPACE", "/")]);
+    assert_eq!(apart, ("staging".to_owned(), "/".to_owned()));
+    let embedded = [("SW_CLUSTER", "standalone"), ("SW_STORAGE", "embedded")];
+    assert_eq!(namespace(&embedded).0, "staging");
+}
+
+#[test]
 fn a_selector_leaves_the_other_providers_alone() {
     let file = "storage: {selector: '${CHOICE:embedded}', elasticsearch: {clusterName: x}, embedded: {path: /var/ids}}";
     assert_eq!(

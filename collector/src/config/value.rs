@@ -119,6 +119,22 @@ pub(super) fn parse_name(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// One or several names with slashes between them, or nothing; a slash alone is kept, which means no namespace.
+pub(super) fn parse_namespace(text: &str) -> Result<String, &'static str> {
+    const ALLOWED: &str = "names of letters, digits and . - _, with slashes between them: production, team/production";
+    let bare = text.strip_prefix('/').unwrap_or(text);
+    let bare = bare.strip_suffix('/').unwrap_or(bare);
+    if matches!(text, "" | "/") {
+        return Ok(text.to_owned());
+    }
+    let is_name = |name: &str| !matches!(name, "" | "." | "..") && parse_name(name).is_ok();
+    if bare.split('/').all(is_name) {
+        Ok(bare.to_owned())
+    } else {
+        Err(ALLOWED)
+    }
+}
+
 /// One or several of `host:port`, `http://host:port` and `https://host:port`, separated by commas.
 pub(super) fn parse_endpoints(text: &str) -> Result<Vec<String>, &'static str> {
     parse_list(text, |endpoint| {
@@ -228,6 +244,22 @@ mod tests {
         }
         for text in ["", "a", "//", "/a b", "/{id}", "/*x", "/a?b"] {
             assert!(parse_context_path(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn namespaces_are_names_on_one_or_several_levels() {
+        for (text, namespace) in [
+            ("", ""),
+            ("/", "/"),
+            ("staging", "staging"),
+            ("/staging/", "staging"),
+            ("team/prod-1.2_x", "team/prod-1.2_x"),
+        ] {
+            assert_eq!(parse_namespace(text).unwrap(), namespace);
+        }
+        for text in ["//", "a//b", "a/../b", ".", "two words", "a:b", "/a//"] {
+            assert!(parse_namespace(text).is_err(), "{text}");
         }
     }
 

@@ -34,6 +34,7 @@
 //! | Table | Key | Value |
 //! |---|---|---|
 //! | `meta` | `"format"` | `u32`: the version of this format |
+//! | `namespace` | `""` | text: the namespace of the collectors that use the store; absent in stores of 0.1.0 until their next start |
 //! | `application`, `instance`, `operation`, `address` | `i32`: the id | bytes: one row |
 //! | `seen` | `i32`: the id of the instance | bytes: when it was last heard of |
 //!
@@ -53,6 +54,7 @@
 
 mod directory;
 mod failure;
+mod namespace;
 
 #[cfg(test)]
 mod tests;
@@ -91,6 +93,8 @@ const CACHE_BYTES: usize = 8 * 1024 * 1024;
 pub struct Config {
     /// The data directory; created if it is missing.
     pub path: PathBuf,
+    /// The namespace of the collector, which the store remembers; empty for none.
+    pub namespace: String,
 }
 
 /// An open store. The directory is free for another process once this is dropped.
@@ -109,7 +113,8 @@ pub struct Embedded {
 /// # Errors
 /// Another collector uses the directory ([`Error::Locked`]); this process may not read and write it
 /// ([`Error::Access`]); the file is damaged ([`Error::Corrupt`]) or from a newer release
-/// ([`Error::UnsupportedVersion`]); there is no room to create it ([`Error::Full`]).
+/// ([`Error::UnsupportedVersion`]); it belongs to another namespace ([`Error::OtherNamespace`]); there is no room to
+/// create it ([`Error::Full`]).
 pub fn open(config: &Config) -> Result<Embedded, Error> {
     let directory = Directory::acquire(&config.path)?;
     let store = directory.store();
@@ -123,7 +128,9 @@ pub fn open(config: &Config) -> Result<Embedded, Error> {
         return Err(failure::corrupt(&store, "the file is empty".into()));
     }
     let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
-    open_backend(backend, store, Some(directory))
+    let opened = open_backend(backend, store, Some(directory))?;
+    namespace::claim(&opened, &config.namespace)?;
+    Ok(opened)
 }
 
 /// Writes a new, empty store, and opens its file.

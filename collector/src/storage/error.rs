@@ -37,6 +37,22 @@ pub enum Error {
         supported: u32,
     },
 
+    /// The store holds the inventory of another namespace. Nothing was touched.
+    #[error(
+        "{store} holds the inventory of {}, and this collector belongs to {}: two namespaces never share an inventory; \
+         give this collector the namespace of the store (SW_NAMESPACE), or a store of its own (SW_STORAGE_PATH, \
+         SW_STORAGE_ETCD_NAMESPACE)",
+        named(found),
+        named(own)
+    )]
+    OtherNamespace {
+        store: String,
+        /// The namespace that the store was created for; empty for none.
+        found: String,
+        /// The namespace of this collector; empty for none.
+        own: String,
+    },
+
     /// The operating system does not let this process read and write the store.
     #[error(
         "{} cannot be used by this process ({error}): run the collector as the owner of the directory, or give the directory to its user",
@@ -65,6 +81,14 @@ pub enum Error {
     /// An earlier write failed, so what is on disk is unknown and nothing more is accepted.
     #[error("{} takes no more writes since one failed: start the collector again", path.display())]
     Poisoned { path: PathBuf },
+}
+
+/// A namespace as it is shown to the operator.
+fn named(namespace: &str) -> String {
+    match namespace {
+        "" => "the empty namespace".to_owned(),
+        namespace => format!("namespace {namespace}"),
+    }
 }
 
 impl Error {

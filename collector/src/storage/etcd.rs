@@ -24,6 +24,7 @@
 //! | Key, below `/rollcall` or `/<namespace>/rollcall` | Value |
 //! |---|---|
 //! | `/store/format` | the version of this format, as text |
+//! | `/store/namespace` | the namespace of the collectors that share the store, as text; it may differ from the one in the key |
 //! | `/store/log/<index>` | a batch: `index` counts from 1 and has 20 digits |
 //! | `/store/seen/<chunk>` | when the instances with ids from 1024 x `chunk` on were last heard of; 10 digits |
 //!
@@ -40,6 +41,7 @@
 
 mod chunks;
 mod log;
+mod namespace;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -77,13 +79,18 @@ pub struct Etcd {
     poisoned: bool,
 }
 
-/// Opens the store that `client` leads to, or makes it. Blocks; `runtime` is what the client's calls run on, and `clock` tells
-/// what is said of a time that is still to come.
+/// Opens the store that `client` leads to, or creates it, for the collectors of `namespace`. Blocks; the client's calls run on
+/// `runtime`, and `clock` detects a stored time that lies in the future.
 ///
 /// # Errors
-/// [`Error::Unavailable`]; [`Error::Refused`]; [`Error::UnsupportedVersion`].
-pub fn open(client: Client, clock: Clock, runtime: Handle) -> Result<Opened, Error> {
-    let store = Etcd::open(Remote { client, runtime }, clock)?;
+/// [`Error::Unavailable`]; [`Error::Refused`]; [`Error::UnsupportedVersion`]; [`Error::OtherNamespace`].
+pub fn open(
+    client: Client,
+    clock: Clock,
+    runtime: Handle,
+    namespace: &str,
+) -> Result<Opened, Error> {
+    let store = Etcd::open(Remote { client, runtime }, clock, namespace)?;
     let watcher = store.follower();
     Ok(Opened {
         storage: Box::new(store),
@@ -133,8 +140,9 @@ impl Storage for Etcd {
 }
 
 impl Etcd {
-    fn open(remote: Remote, clock: Clock) -> Result<Self, Error> {
+    fn open(remote: Remote, clock: Clock, namespace: &str) -> Result<Self, Error> {
         remote.check_version()?;
+        namespace::claim(&remote, namespace)?;
         Ok(Self {
             log: Log::new(remote.key("log/")),
             chunks: Chunks::new(remote.key("seen/"), clock),

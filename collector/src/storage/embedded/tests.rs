@@ -21,7 +21,10 @@ impl Temporary {
 
     fn config(&self) -> Config {
         let path = self.0.path().join("data");
-        Config { path }
+        Config {
+            path,
+            namespace: String::new(),
+        }
     }
 }
 

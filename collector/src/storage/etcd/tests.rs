@@ -15,7 +15,7 @@ impl Provider for Server {
     type Storage = Etcd;
 
     fn open(&self) -> Etcd {
-        Etcd::open(self.remote(), Clock::start()).unwrap()
+        Etcd::open(self.remote(), Clock::start(), "").unwrap()
     }
 }
 
@@ -228,9 +228,23 @@ fn what_is_not_what_was_written_is_told() {
 fn a_store_of_a_later_release_is_left_alone() {
     let server = Server::start();
     server.put("/rollcall/store/format", b"2");
-    let error = Etcd::open(server.remote(), Clock::start()).unwrap_err();
+    let error = Etcd::open(server.remote(), Clock::start(), "").unwrap_err();
     assert!(
         matches!(error, Error::UnsupportedVersion { found: 2, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_store_remembers_its_namespace_and_refuses_another() {
+    let server = Server::start();
+    let open = |namespace| Etcd::open(server.remote(), Clock::start(), namespace);
+    open("production").unwrap();
+    open("production").unwrap();
+    let error = open("staging").unwrap_err().to_string();
+    assert!(
+        error.contains("/rollcall/store/ holds the inventory of namespace production")
+            && error.contains("belongs to namespace staging"),
         "{error}"
     );
 }

@@ -11,7 +11,8 @@ use crate::{Engine, Result, Sample, SeenSample};
 
 pub(crate) fn open(directory: &Path) -> Result<Box<dyn Engine>> {
     let path = directory.to_owned();
-    Ok(Box::new(embedded::open(&Config { path })?))
+    let namespace = String::new();
+    Ok(Box::new(embedded::open(&Config { path, namespace })?))
 }
 
 impl Engine for Embedded {

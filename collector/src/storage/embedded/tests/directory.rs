@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, process};
 
 use super::{
-    super::{FORMAT, META, format, open},
+    super::{Config, FORMAT, META, format, namespace::NAMESPACE, open},
     Temporary,
 };
 use crate::storage::{Error, contract::Provider as _};
@@ -53,6 +53,48 @@ fn a_store_of_a_newer_release_is_refused() {
         matches!(error, Error::UnsupportedVersion { found, supported, .. } if found == newer && supported == format::VERSION),
         "{error:?}"
     );
+}
+
+#[test]
+fn a_store_remembers_its_namespace_and_refuses_another() {
+    let store = Temporary::new();
+    let of = |namespace: &str| Config {
+        namespace: namespace.to_owned(),
+        ..store.config()
+    };
+    drop(open(&of("production")).unwrap());
+    let error = open(&of("staging")).unwrap_err().to_string();
+    assert!(
+        error.contains("holds the inventory of namespace production")
+            && error.contains("belongs to namespace staging"),
+        "{error}"
+    );
+    let error = open(&of("")).unwrap_err().to_string();
+    assert!(
+        error.contains("belongs to the empty namespace: "),
+        "{error}"
+    );
+    open(&of("production")).unwrap();
+}
+
+#[test]
+fn a_store_of_a_release_without_namespaces_takes_that_of_its_next_start() {
+    let store = Temporary::new();
+    drop(store.open());
+    let database = redb::Database::open(store.config().path.join("rollcall.redb")).unwrap();
+    let transaction = database.begin_write().unwrap();
+    assert!(transaction.delete_table(NAMESPACE).unwrap());
+    transaction.commit().unwrap();
+    drop(database);
+    let of = |namespace: &str| Config {
+        namespace: namespace.to_owned(),
+        ..store.config()
+    };
+    drop(open(&of("production")).unwrap());
+    assert!(matches!(
+        open(&of("staging")),
+        Err(Error::OtherNamespace { .. })
+    ));
 }
 
 #[test]
