@@ -36,16 +36,18 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
 }
 
-/// What else there is to do than to run a collector.
+/// The subcommands; without one the program runs a collector.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a collector and sample applications, to look at; the store is a temporary one unless --data-dir is given
+    /// Run a collector and sample applications with terms of seconds; the store is temporary unless --data-dir is given
     Demo,
-    /// Be a sample application; what `demo` starts
+    /// Run a sample application; `demo` starts these
     #[command(hide = true)]
     Sample {
         /// Its application code
         code: String,
+        /// The name of its instance
+        name: String,
         /// Where it finds collectors, `host:port`
         naming: String,
     },

@@ -1,9 +1,11 @@
 //! `demo`: a collector and sample applications on one machine, to look at and to play with.
 //!
-//! The applications are processes of their own, so that one can be killed and seen to fall silent. They are this very
-//! program with a hidden argument; that is why the binary, and only this file of it, uses the agent library.
+//! Each application is a process of its own, so that a user can kill one and watch the collector report it silent and then
+//! down. It is this program started with a hidden argument; that is why the binary, and only this file of it, uses the agent
+//! library. The demo uses terms of seconds unless the operator chose others.
 
 use std::{
+    collections::BTreeMap,
     io,
     process::{ExitCode, Stdio},
     thread,
@@ -11,42 +13,67 @@ use std::{
 };
 
 use rollcall_agent::{Agent, ApplicationId, InstanceId, Phase, SpanType, Status};
-use rollcall_collector::{app::Addresses, config::Secret};
+use rollcall_collector::{
+    app::Addresses,
+    config::{Liveness, Secret},
+};
 use tokio::process::{Child, Command};
 use tracing::{debug, info, warn};
 
-/// The sample applications; the first has two instances.
-const APPLICATIONS: [&str; 4] = ["orders", "orders", "payments", "stock"];
-/// How long a sample may take to end once it is told to.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Time between two requests that a sample pretends to serve.
+/// The samples: the code of the application, and the name of the instance.
+const SAMPLES: [(&str, &str); 4] = [
+    ("orders", "orders-1"),
+    ("orders", "orders-2"),
+    ("payments", "payments-1"),
+    ("stock", "stock-1"),
+];
+/// Terms that a user can wait for. A sample beats ten times within the shortest.
+const TERMS: [(&str, &str); 3] = [
+    ("SW_LIVENESS_SILENT_AFTER", "10s"),
+    ("SW_LIVENESS_DOWN_AFTER", "20s"),
+    ("SW_LIVENESS_RESTART_SPREAD", "1s"),
+];
+/// Interval of a sample's heartbeats.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// Time limit for a sample to end after it was asked to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+/// Interval between two requests that a sample pretends to serve.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The running samples. They end when this is dropped, or this process dies.
+/// Adds the demo's terms to the environment, where the operator has set none.
+pub(crate) fn use_short_terms(env: &mut BTreeMap<String, String>) {
+    for (variable, term) in TERMS {
+        env.entry(variable.to_owned())
+            .or_insert_with(|| term.to_owned());
+    }
+}
+
+/// The running samples. They end when this is dropped, and when this process ends.
 #[derive(Debug)]
 pub(crate) struct Samples {
     children: Vec<(&'static str, Child)>,
 }
 
 impl Samples {
-    /// Starts them, to find the collector at its naming listener. They send the token that it asks for.
+    /// Starts the samples. They find the collector through its naming listener and send the token that it requires.
     ///
     /// # Errors
-    /// This program could not be started once more.
+    /// The system could not start this program again.
     pub(crate) fn start(addresses: &Addresses, token: &Secret) -> io::Result<Self> {
         let program = std::env::current_exe()?;
         let naming = format!("127.0.0.1:{}", addresses.naming.port());
-        let start = |code| -> io::Result<_> {
+        let start = |(code, name)| -> io::Result<_> {
             let mut command = Command::new(&program);
-            // What the agent does is told by what the sample reports.
+            // The sample itself reports what its agent does.
             command.args([
                 "--log-level",
                 "info,rollcall_agent=warn",
                 "sample",
                 code,
+                name,
                 &naming,
             ]);
-            // A sample ends when it can read no more: also if this process is killed.
+            // A sample ends at the end of its input, which it also reaches when this process is killed.
             command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
@@ -54,63 +81,59 @@ impl Samples {
             if !token.expose().is_empty() {
                 command.env("SW_AGENT_AUTHENTICATION", token.expose());
             }
-            // Ctrl-C is for this process, which then ends them.
+            // Ctrl-C reaches only this process, which then stops the samples.
             command.process_group(0);
             let child = command.spawn()?;
-            info!(
-                application = code,
-                pid = child.id(),
-                "sample application started"
-            );
-            Ok((code, child))
+            info!(instance = name, pid = child.id(), "sample started");
+            Ok((name, child))
         };
-        let children = APPLICATIONS
-            .into_iter()
-            .map(start)
-            .collect::<io::Result<_>>()?;
+        let children = SAMPLES.into_iter().map(start).collect::<io::Result<_>>()?;
         Ok(Self { children })
     }
 
-    /// Ends them and waits until they are gone.
+    /// Asks every sample to end and waits until it has.
     pub(crate) async fn stop(self) {
-        for (code, mut child) in self.children {
+        for (name, mut child) in self.children {
             drop(child.stdin.take());
-            match tokio::time::timeout(PATIENCE, child.wait()).await {
-                Ok(Ok(status)) => info!(application = code, %status, "sample application ended"),
-                Ok(Err(error)) => warn!(application = code, %error, "sample application lost"),
-                Err(_elapsed) => warn!(
-                    application = code,
-                    "sample application did not end, and is killed"
-                ),
+            match tokio::time::timeout(STOP_TIMEOUT, child.wait()).await {
+                Ok(Ok(status)) => info!(instance = name, %status, "sample ended"),
+                Ok(Err(error)) => warn!(instance = name, %error, "sample lost"),
+                Err(_elapsed) => warn!(instance = name, "sample did not end in time, killing it"),
             }
         }
     }
 }
 
-/// What to look at, for people.
-pub(crate) fn welcome(addresses: &Addresses) -> String {
+/// The text that greets the user: where to look, what to try, and how long that takes.
+pub(crate) fn welcome(addresses: &Addresses, liveness: &Liveness) -> String {
     let Addresses {
         naming,
         agent_grpc,
         ui,
         ..
     } = addresses;
+    let [silent, down] = [liveness.silent_after, liveness.down_after].map(|term| term.as_secs());
     format!(
-        "\n  Rollcall is running, with {} sample processes.\n\n  \
-         who is there      http://{ui}/api/applications\n  \
-         what happens      http://{ui}/api/events\n  \
+        "\n  Rollcall is running, with {} samples.\n\n  \
+         all instances     http://{ui}/api/applications\n  \
+         live events       http://{ui}/api/events\n  \
          everything else   http://{ui}/\n  \
          agents ask        http://{naming}/agent/gRPC   (and register at {agent_grpc})\n\n  \
-         Kill a sample (its pid is below) and see it fall silent. Ctrl-C stops everything.\n",
-        APPLICATIONS.len(),
+         Kill a sample by its pid, which the log below shows. The collector reports it silent after {silent} s\n  \
+         and down after {down} s. Ctrl-C stops everything.\n",
+        SAMPLES.len(),
     )
 }
 
-/// Is a sample application until its standard input ends.
-pub(crate) fn sample(code: &str, naming: &str) -> ExitCode {
-    let started = Agent::builder(code).collectors([naming]).start();
-    let Ok(agent) = started.inspect_err(|error| warn!(%error, "sample application cannot start"))
-    else {
+/// Runs a sample application until its standard input ends.
+pub(crate) fn sample(code: &str, name: &str, naming: &str) -> ExitCode {
+    let started = Agent::builder(code)
+        .instance_uuid(name)
+        .collectors([naming])
+        .register_interval(HEARTBEAT_INTERVAL)
+        .heartbeat_after(HEARTBEAT_INTERVAL)
+        .start();
+    let Ok(agent) = started.inspect_err(|error| warn!(%error, "sample cannot start")) else {
         return ExitCode::FAILURE;
     };
     let mut changes = agent.subscribe();
@@ -124,14 +147,14 @@ pub(crate) fn sample(code: &str, naming: &str) -> ExitCode {
             stopped.stop();
         });
     if let Err(error) = watch_input {
-        warn!(%error, "sample application cannot start");
+        warn!(%error, "sample cannot start");
         return ExitCode::FAILURE;
     }
     let mut phase = Phase::Unregistered;
     while phase != Phase::Stopped {
         match changes.wait(REQUEST_INTERVAL) {
             Some(status) if status.phase != phase => {
-                report(code, &status);
+                report(name, &status);
                 phase = status.phase;
             }
             Some(_) => {}
@@ -141,20 +164,20 @@ pub(crate) fn sample(code: &str, naming: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What an application does with its agent for each request: it asks for ids and never waits for them.
+/// Handles one pretended request. An application asks its agent for ids and never waits for them.
 fn serve(agent: &Agent) {
     let operation = agent.operation("GET /", SpanType::Entry);
     let database = agent.address("db.example:3306");
     debug!(?operation, ?database, "served a request");
 }
 
-fn report(code: &str, status: &Status) {
+fn report(name: &str, status: &Status) {
     info!(
-        application = code,
+        instance = name,
         phase = ?status.phase,
         application.id = status.application_id.map(ApplicationId::get),
         instance.id = status.instance_id.map(InstanceId::get),
         collector = status.collector,
-        "sample application",
+        "sample",
     );
 }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use rollcall_collector::app::{self, Addresses, App, Running};
-use rollcall_collector::config::{self, Config, Secret};
+use rollcall_collector::config::{self, Config, Liveness, Secret};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -29,7 +29,10 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return system::explain(&error, BAD_CONFIGURATION),
     };
-    let env = environment();
+    let mut env = environment();
+    if matches!(arguments.command, Some(Command::Demo)) && arguments.config.is_none() {
+        demo::use_short_terms(&mut env);
+    }
     let filter = arguments
         .log_level
         .as_ref()
@@ -41,8 +44,8 @@ fn main() -> ExitCode {
     ) {
         return system::complain(&format!("the log filter: {error}"), BAD_CONFIGURATION);
     }
-    if let Some(Command::Sample { code, naming }) = &arguments.command {
-        return demo::sample(code, naming);
+    if let Some(Command::Sample { code, name, naming }) = &arguments.command {
+        return demo::sample(code, name, naming);
     }
     let loaded = match system::sources(&arguments, env).and_then(config::load) {
         Ok(loaded) => loaded,
@@ -111,6 +114,7 @@ fn collect(config: Config, show: Show) -> anyhow::Result<()> {
     let done = runtime.block_on(async {
         info!(version = env!("CARGO_PKG_VERSION"), "starting");
         let token = config.agent_grpc.authentication.clone();
+        let liveness = config.liveness.clone();
         let app = app::build(config).await?;
         // From here on a signal means draining; before, there is nothing to drain, and it just ends the process.
         let stop = Stop::listen().context("listen for signals")?;
@@ -119,7 +123,7 @@ fn collect(config: Config, show: Show) -> anyhow::Result<()> {
         let running = app.spawn()?;
         let samples = match show {
             Show::Nothing => None,
-            Show::Samples => Some(demonstration(&addresses, &token)?),
+            Show::Samples => Some(demonstration(&addresses, &liveness, &token)?),
         };
         run(running, samples, stop).await
     });
@@ -147,8 +151,12 @@ fn announce(app: &App) {
     }
 }
 
-fn demonstration(addresses: &Addresses, token: &Secret) -> anyhow::Result<Samples> {
-    print(&demo::welcome(addresses))?;
+fn demonstration(
+    addresses: &Addresses,
+    liveness: &Liveness,
+    token: &Secret,
+) -> anyhow::Result<Samples> {
+    print(&demo::welcome(addresses, liveness))?;
     Samples::start(addresses, token).context("start the sample applications")
 }
 

@@ -28,7 +28,7 @@ pub struct Line {
 
 impl Line {
     /// Reads a line as `--log-format json` writes it.
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         Self::parse_json(text).unwrap_or_else(|| Self {
             level: Level::Error,
             message: text.to_owned(),

@@ -1,0 +1,92 @@
+//! `demo` as a newcomer runs it: what its text says is what then happens.
+
+use std::{process::Command, time::Duration};
+
+use rollcall_tests::{
+    PATIENCE, eventually, http,
+    process::{Child, Line, collector_binary},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// The samples, as their log lines and the query API name them.
+const SAMPLES: [&str; 4] = ["orders-1", "orders-2", "payments-1", "stock-1"];
+
+fn start() -> Child {
+    let mut command = Command::new(collector_binary());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SW_")) {
+        command.env_remove(name);
+    }
+    for port in ["NAMING_JETTY", "AGENT_GRPC", "AGENT_JETTY"] {
+        command.env(format!("SW_{port}_PORT"), "0");
+    }
+    Child::spawn("the demo", command.args(["--log-format", "json", "demo"]))
+}
+
+/// The address behind `http://` in the welcome text's line that begins with `label`.
+async fn address(demo: &Child, label: &str) -> std::net::SocketAddr {
+    let found = demo.stdout.find(PATIENCE, |lines| {
+        let line = lines.iter().find(|line| line.trim().starts_with(label))?;
+        let address = line.split("http://").nth(1)?.split('/').next()?;
+        address.parse().ok()
+    });
+    found.await.expect("the welcome text")
+}
+
+async fn states(admin: &http::Client) -> Vec<(String, String)> {
+    let applications: Value = admin.get("/api/applications").await.unwrap().json();
+    let mut states = Vec::new();
+    for application in applications["items"].as_array().unwrap() {
+        let path = format!("/api/applications/{}/instances", application["id"]);
+        let instances: Value = admin.get(&path).await.unwrap().json();
+        for instance in instances["items"].as_array().unwrap() {
+            let text = |key: &str| instance[key].as_str().unwrap_or_default().to_owned();
+            states.push((text("uuid"), text("state")));
+        }
+    }
+    states.sort();
+    states
+}
+
+#[tokio::test]
+async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_text_names() {
+    let mut demo = start();
+    let admin = http::Client::new(address(&demo, "everything else").await);
+    let said = demo.stdout.so_far().join("\n");
+    assert!(
+        said.contains("silent after 10 s") && said.contains("down after 20 s"),
+        "{said}"
+    );
+
+    let expect = |victim: &'static str| {
+        SAMPLES.map(|name| {
+            let state = if name == "orders-1" { victim } else { "up" };
+            (name.to_owned(), state.to_owned())
+        })
+    };
+    let reported = async |victim, within| {
+        eventually(within, async || match states(&admin).await {
+            states if states == expect(victim) => Ok(()),
+            states => Err(states),
+        })
+        .await;
+    };
+    reported("up", PATIENCE).await;
+
+    let started = demo.stderr.find(PATIENCE, |lines| {
+        let lines = lines.iter().map(|line| Line::parse(line));
+        lines
+            .filter(|line| line.message == "sample started")
+            .find(|line| line.text("instance") == Some("orders-1"))
+    });
+    let started = started.await.expect("the log line of the sample");
+    let pid = started.fields["pid"].as_i64().expect("a process id");
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    reported("silent", Duration::from_secs(10) + PATIENCE).await;
+    reported("down", Duration::from_secs(10) + PATIENCE).await;
+
+    demo.signal(Signal::TERM);
+    let status = demo.exit(PATIENCE).await;
+    assert_eq!(status.code(), Some(0), "{:#?}", demo.stderr.so_far());
+}
