@@ -88,3 +88,8 @@ pub use counters::Counts;
 pub use id::{AddressId, ApplicationId, InstanceId, OperationId, SpanType};
 pub use phase::Phase;
 pub use status::{Activity, Changes, LastError, Status};
+
+/// Compiles the Rust blocks of the repository's README as they stand.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
