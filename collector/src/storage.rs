@@ -14,11 +14,14 @@ mod error;
 pub mod etcd;
 mod format;
 pub mod memory;
+mod version;
 
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
 pub(crate) mod faulty;
+#[cfg(test)]
+mod fixtures;
 
 pub use error::Error;
 

@@ -21,35 +21,49 @@ use crate::{InstanceId, Moment};
 
 /// What an agent did that proved it alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub enum Signal {
     /// It registered its instance.
-    Register = 1,
+    Register,
     /// It said, after a reconnect, which ids it holds.
-    Recover = 2,
+    Recover,
     /// It said no more than that it lives: heartbeat (3.x, 5.x), ping (6.x), keepAlive (8.x).
-    Heartbeat = 3,
+    Heartbeat,
     /// It sent JVM metrics.
-    JvmMetrics = 4,
+    JvmMetrics,
     /// It sent a trace segment.
-    TraceSegment = 5,
+    TraceSegment,
     /// It sent something else that it measured or noticed: meters, logs, events, profiles.
-    Telemetry = 6,
+    Telemetry,
     /// It asked what it is to do: profiling tasks, configuration.
-    Poll = 7,
+    Poll,
+    /// A signal that only a later release knows, by its code. Made by [`Signal::from_code`] alone.
+    Other(u8),
 }
 
 impl Signal {
-    /// The number it is stored by; it never changes.
+    /// The largest code that a release may give to a signal: a lease has no room for a larger one.
+    pub const LARGEST_CODE: u8 = 0x3f;
+
+    /// The number that stores it; it is the same in every release.
     #[must_use]
     pub const fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Register => 1,
+            Self::Recover => 2,
+            Self::Heartbeat => 3,
+            Self::JvmMetrics => 4,
+            Self::TraceSegment => 5,
+            Self::Telemetry => 6,
+            Self::Poll => 7,
+            Self::Other(code) => code,
+        }
     }
 
-    /// The signal that is stored by this number.
+    /// The signal with this code; `None` for 0 and for a code above [`Signal::LARGEST_CODE`].
     #[must_use]
     pub const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
+            0 => return None,
             1 => Self::Register,
             2 => Self::Recover,
             3 => Self::Heartbeat,
@@ -57,6 +71,7 @@ impl Signal {
             5 => Self::TraceSegment,
             6 => Self::Telemetry,
             7 => Self::Poll,
+            8..=Self::LARGEST_CODE => Self::Other(code),
             _ => return None,
         })
     }

@@ -1,9 +1,10 @@
 //! The parts that transactions and ranges are made of.
 
 use rollcall_proto::etcd::{
-    Compare, PutRequest, RequestOp,
+    Compare, KeyValue, PutRequest, RangeRequest, RequestOp, ResponseOp,
     compare::{CompareResult, CompareTarget, TargetUnion},
     request_op::Request,
+    response_op::Response,
 };
 
 /// Writes a key.
@@ -20,6 +21,25 @@ pub(crate) fn put_with(lease: i64, key: impl Into<Vec<u8>>, value: Vec<u8>) -> R
     };
     RequestOp {
         request: Some(Request::RequestPut(put)),
+    }
+}
+
+/// Reads a key.
+pub(crate) fn get(key: impl Into<Vec<u8>>) -> RequestOp {
+    let range = RangeRequest {
+        key: key.into(),
+        ..RangeRequest::default()
+    };
+    RequestOp {
+        request: Some(Request::RequestRange(range)),
+    }
+}
+
+/// The key that [`get`] found, if there is one.
+pub(crate) fn found(response: &ResponseOp) -> Option<&KeyValue> {
+    match response.response.as_ref()? {
+        Response::ResponseRange(range) => range.kvs.first(),
+        _ => None,
     }
 }
 

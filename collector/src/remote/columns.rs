@@ -71,7 +71,7 @@ pub fn encode(registration: &Registration, at: Timestamp) -> RemoteMessage {
         Registration::Instance(process) => {
             let application = process.application.get();
             let mut data = instance(&process.uuid, application, &process.properties, at);
-            let generation = process.generation.map(generation_number);
+            let generation = process.generation.map(|known| i32::from(known.number()));
             data.data_integer_lists = generation.into_iter().map(one_integer).collect();
             (INSTANCE, data)
         }
@@ -81,13 +81,13 @@ pub fn encode(registration: &Registration, at: Timestamp) -> RemoteMessage {
             properties,
         } => {
             let mut data = instance(name, NO_ID, properties, at);
-            data.data_integer_lists = vec![one_integer(generation_number(Generation::V8))];
+            data.data_integer_lists = vec![one_integer(Generation::V8.number().into())];
             data.data_string_lists.push(strings([&**service]));
             (INSTANCE, data)
         }
         Registration::Operation(key) => {
             let mut data = row([NO_ROW, &key.name], &[key.application.get(), NO_ID]);
-            data.data_integer_lists = vec![one_integer(span_type_number(key.span_type))];
+            data.data_integer_lists = vec![one_integer(key.span_type.number().into())];
             (OPERATION, data)
         }
         Registration::Address(address) => (ADDRESS, row([address, address], &[NO_ID; 3])),
@@ -157,23 +157,6 @@ fn one_integer(number: i32) -> IntegerList {
     IntegerList { value }
 }
 
-const fn generation_number(generation: Generation) -> i32 {
-    match generation {
-        Generation::V3 => 3,
-        Generation::V5 => 5,
-        Generation::V6 => 6,
-        Generation::V8 => 8,
-    }
-}
-
-const fn span_type_number(span_type: SpanType) -> i32 {
-    match span_type {
-        SpanType::Entry => 0,
-        SpanType::Exit => 1,
-        SpanType::Local => 2,
-    }
-}
-
 // === from columns ===
 
 /// The second string, which is what every row is known by.
@@ -230,22 +213,13 @@ fn first_integer(data: &RemoteData) -> Option<i32> {
     data.data_integer_lists.first()?.value.first().copied()
 }
 
-/// A later release may know more of them.
-const fn generation(number: i32) -> Option<Generation> {
-    match number {
-        3 => Some(Generation::V3),
-        5 => Some(Generation::V5),
-        6 => Some(Generation::V6),
-        8 => Some(Generation::V8),
-        _ => None,
-    }
+/// The generation of a member of a later release is kept as it is.
+fn generation(number: i32) -> Option<Generation> {
+    u8::try_from(number).ok().and_then(Generation::from_number)
 }
 
-const fn span_type(number: i32) -> Result<SpanType, Error> {
-    match number {
-        0 => Ok(SpanType::Entry),
-        1 => Ok(SpanType::Exit),
-        2 => Ok(SpanType::Local),
-        _ => Err(Error::Column("span type")),
-    }
+fn span_type(number: i32) -> Result<SpanType, Error> {
+    u8::try_from(number)
+        .map(SpanType::from_number)
+        .map_err(|_not_a_byte| Error::Column("span type"))
 }

@@ -33,7 +33,8 @@
 //!
 //! | Table | Key | Value |
 //! |---|---|---|
-//! | `meta` | `"format"` | `u32`: the version of this format |
+//! | `meta` | `"format"` | `u32`: the version of this format; `storage/version.rs` says what both versions mean |
+//! | `meta` | `"reader"` | `u32`: the oldest version whose builds read the store; absent in version 1 |
 //! | `namespace` | `""` | text: the namespace of the collectors that use the store; absent in stores of 0.1.0 until their next start |
 //! | `application`, `instance`, `operation`, `address` | `i32`: the id | bytes: one row |
 //! | `seen` | `i32`: the id of the instance | bytes: when it was last heard of |
@@ -49,12 +50,13 @@
 //! | 4 `address` | 1 `optional string` address |
 //! | 5 `seen` | 1 `int64` last seen; 2 `int32` signal (1 register, 2 recover, 3 heartbeat, 4 JVM metrics, 5 trace segment, 6 telemetry, 7 poll); 3 `bool` down; 4 `bool` silent |
 //!
-//! Times are milliseconds since the Unix epoch. Fields may be added under the same version; anything that an older
-//! build would misread raises it, and a build refuses a version newer than its own.
+//! Times are milliseconds since the Unix epoch. Numbers of enumerations fit one byte, those of signals six bits; a build keeps
+//! the numbers that it does not know, and writes them back as they are.
 
 mod directory;
 mod failure;
 mod namespace;
+mod version;
 
 #[cfg(test)]
 mod tests;
@@ -72,12 +74,11 @@ use self::directory::Directory;
 use super::{
     Batch, Commit, Counts, Error, Record, Storage,
     format::{self, Entry},
+    version::Versions,
 };
 
 type Table = TableDefinition<'static, i32, &'static [u8]>;
 
-const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
-const FORMAT: &str = "format";
 const APPLICATIONS: Table = TableDefinition::new("application");
 const INSTANCES: Table = TableDefinition::new("instance");
 const OPERATIONS: Table = TableDefinition::new("operation");
@@ -149,9 +150,7 @@ fn create(directory: &Directory) -> Result<File, Error> {
 fn initialize(backend: impl StorageBackend) -> Result<(), redb::Error> {
     let database = Builder::new().create_with_backend(backend)?;
     let transaction = database.begin_write()?;
-    transaction
-        .open_table(META)?
-        .insert(FORMAT, format::VERSION)?;
+    version::record(&transaction, Versions::NEW)?;
     for table in [APPLICATIONS, INSTANCES, OPERATIONS, ADDRESSES, SEEN] {
         transaction.open_table(table)?;
     }
@@ -170,28 +169,13 @@ fn open_backend(
         .set_check_integrity_on_open(true)
         .create_with_backend(backend)
         .map_err(|error| failure::engine(&store, error))?;
-    let found = version(&database).map_err(|error| failure::engine(&store, error))?;
-    match found {
-        Some(format::VERSION) => Ok(Embedded {
-            store,
-            database,
-            poisoned: false,
-            _directory: directory,
-        }),
-        Some(found) if found > format::VERSION => Err(Error::UnsupportedVersion {
-            path: store,
-            found,
-            supported: format::VERSION,
-        }),
-        _ => Err(failure::corrupt(&store, "no format version".into())),
-    }
-}
-
-fn version(database: &Database) -> Result<Option<u32>, redb::Error> {
-    let transaction = database.begin_read()?;
-    let meta = transaction.open_table(META)?;
-    let version = meta.get(FORMAT)?.map(|version| version.value());
-    Ok(version)
+    version::check(&database, &store)?;
+    Ok(Embedded {
+        store,
+        database,
+        poisoned: false,
+        _directory: directory,
+    })
 }
 
 impl Storage for Embedded {

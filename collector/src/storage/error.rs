@@ -28,7 +28,7 @@ pub enum Error {
 
     /// The store was written in a format that this build does not know. Nothing was touched.
     #[error(
-        "{} has format version {found}, and this collector reads up to version {supported}: use the release that wrote it, or a newer one",
+        "{} needs a collector that reads format version {found}, and this one reads up to version {supported}: use the release that wrote the store, or a newer one",
         path.display()
     )]
     UnsupportedVersion {

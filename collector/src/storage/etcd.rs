@@ -23,7 +23,8 @@
 //!
 //! | Key, below `/rollcall` or `/<namespace>/rollcall` | Value |
 //! |---|---|
-//! | `/store/format` | the version of this format, as text |
+//! | `/store/format` | the version of this format, as text; `storage/version.rs` says what both versions mean |
+//! | `/store/reader` | the oldest version whose builds read the store, as text; absent in version 1 |
 //! | `/store/namespace` | the namespace of the collectors that share the store, as text; it may differ from the one in the key |
 //! | `/store/log/<index>` | a batch: `index` counts from 1 and has 20 digits |
 //! | `/store/seen/<chunk>` | when the instances with ids from 1024 x `chunk` on were last heard of; 10 digits |
@@ -45,6 +46,7 @@ mod namespace;
 #[cfg(test)]
 mod tests;
 mod value;
+mod version;
 mod watcher;
 
 use std::sync::Arc;
@@ -60,14 +62,8 @@ use self::{
 use super::{Batch, Commit, Counts, Error, Opened, Record, Storage};
 use crate::{
     clock::Clock,
-    etcd::{
-        self, Client,
-        request::{end_of, is_absent, put},
-    },
+    etcd::{self, Client, request::end_of},
 };
-
-/// The version of the format that is written, and the newest one that is read.
-const VERSION: u32 = 1;
 
 /// An open store.
 #[derive(Debug)]
@@ -133,7 +129,7 @@ impl Storage for Etcd {
         let caught_up = self.read(changed, sink);
         if let Err(error) = &caught_up {
             self.news.lose();
-            self.poisoned |= matches!(error, Error::Corrupt { .. });
+            self.poisoned |= !error.is_passing();
         }
         caught_up
     }
@@ -141,7 +137,7 @@ impl Storage for Etcd {
 
 impl Etcd {
     fn open(remote: Remote, clock: Clock, namespace: &str) -> Result<Self, Error> {
-        remote.check_version()?;
+        remote.claim_version()?;
         namespace::claim(&remote, namespace)?;
         Ok(Self {
             log: Log::new(remote.key("log/")),
@@ -177,6 +173,7 @@ impl Etcd {
 
     fn read(&mut self, changed: Changed, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         let Some(Changes { log, chunks }) = changed else {
+            self.remote.check_version()?;
             self.log.read(&self.remote, sink)?;
             return self.chunks.read(&self.remote, sink);
         };
@@ -198,40 +195,6 @@ impl Remote {
     /// A key of the store.
     fn key(&self, name: &str) -> String {
         format!("{}/store/{name}", self.client.prefix())
-    }
-
-    /// Makes a store of nothing, and refuses one of a later release.
-    fn check_version(&self) -> Result<(), Error> {
-        let key = self.key("format");
-        let mine = TxnRequest {
-            compare: vec![is_absent(&*key)],
-            success: vec![put(&*key, VERSION.to_string().into_bytes())],
-            failure: Vec::new(),
-        };
-        if self.transaction(mine)?.succeeded {
-            return Ok(());
-        }
-        let found = self.range(RangeRequest {
-            key: key.clone().into_bytes(),
-            ..RangeRequest::default()
-        })?;
-        let found = found
-            .kvs
-            .first()
-            .map(|pair| &*pair.value)
-            .unwrap_or_default();
-        let found = str::from_utf8(found)
-            .ok()
-            .and_then(|text| text.parse().ok());
-        match found {
-            Some(VERSION) => Ok(()),
-            Some(found) => Err(Error::UnsupportedVersion {
-                path: key.into(),
-                found,
-                supported: VERSION,
-            }),
-            None => Err(corrupt(key, "no format version")),
-        }
     }
 
     /// Gives every key that begins with `prefix`, from `from` on, in order, in pages of `limit`.

@@ -14,12 +14,6 @@ use crate::{
     storage::Seen,
 };
 
-/// The version written by this build, and the newest one it reads.
-///
-/// A new field that an older build may ignore leaves it as it is. Whatever an older build would misread raises it: a
-/// new table, a new enumeration value, another meaning of a field.
-pub(super) const VERSION: u32 = 1;
-
 /// Why a value cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Invalid {
@@ -114,7 +108,8 @@ impl Entry for Instance {
             protobuf::put_text(message, 2, uuid);
         }
         protobuf::put_int64(message, 3, self.registered_at.millis());
-        protobuf::put_varint(message, 4, generation_number(self.generation));
+        let generation = self.generation.map_or(0, Generation::number);
+        protobuf::put_varint(message, 4, generation.into());
         protobuf::put_varint(message, 5, u64::from(self.adopted));
         for property in self.properties.iter() {
             protobuf::put_pair(message, 6, property);
@@ -139,7 +134,9 @@ impl Entry for Instance {
                 }
                 (2, Value::Bytes(uuid)) => row.uuid = Some(protobuf::text(uuid)?.into()),
                 (3, Value::Varint(millis)) => row.registered_at = timestamp(millis),
-                (4, Value::Varint(number)) => row.generation = Some(generation(number)?),
+                (4, Value::Varint(value)) => {
+                    row.generation = Generation::from_number(number("generation", value)?);
+                }
                 (5, Value::Varint(adopted)) => row.adopted = adopted != 0,
                 (6, Value::Bytes(pair)) => properties.push(property(pair)?),
                 _ => {}
@@ -172,7 +169,7 @@ impl Entry for Operation {
     fn write(&self, message: &mut Vec<u8>) {
         if let Some(key) = &self.key {
             protobuf::put_sint32(message, 1, key.application.get());
-            protobuf::put_varint(message, 2, span_type_number(key.span_type));
+            protobuf::put_varint(message, 2, key.span_type.number().into());
             protobuf::put_text(message, 3, &key.name);
         }
     }
@@ -187,7 +184,7 @@ impl Entry for Operation {
                 _ => {}
             }
         }
-        let span_type = span_type(span_number)?;
+        let span_type = SpanType::from_number(number("span type", span_number)?);
         Ok(Self {
             id: OperationId::new(id).ok_or(Invalid::Missing("operation id"))?,
             key: application.map(|application| OperationKey {
@@ -235,7 +232,7 @@ impl Entry for Seen {
 
     fn write(&self, message: &mut Vec<u8>) {
         protobuf::put_int64(message, 1, self.last_seen.millis());
-        protobuf::put_varint(message, 2, signal_number(self.signal));
+        protobuf::put_varint(message, 2, self.signal.code().into());
         protobuf::put_varint(message, 3, u64::from(self.state == State::Down));
         protobuf::put_varint(message, 4, u64::from(self.state == State::Silent));
     }
@@ -264,70 +261,13 @@ const fn timestamp(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis.cast_signed())
 }
 
-// The numbers on disk are chosen here, so that reordering a domain type cannot change them.
-
-const fn generation_number(generation: Option<Generation>) -> u64 {
-    match generation {
-        None => 0,
-        Some(Generation::V3) => 3,
-        Some(Generation::V5) => 5,
-        Some(Generation::V6) => 6,
-        Some(Generation::V8) => 8,
-    }
-}
-
-fn generation(value: u64) -> Result<Generation, Invalid> {
-    match value {
-        3 => Ok(Generation::V3),
-        5 => Ok(Generation::V5),
-        6 => Ok(Generation::V6),
-        8 => Ok(Generation::V8),
-        _ => Err(unknown("generation", value)),
-    }
-}
-
-const fn span_type_number(span_type: SpanType) -> u64 {
-    match span_type {
-        SpanType::Entry => 0,
-        SpanType::Exit => 1,
-        SpanType::Local => 2,
-    }
-}
-
-fn span_type(value: u64) -> Result<SpanType, Invalid> {
-    match value {
-        0 => Ok(SpanType::Entry),
-        1 => Ok(SpanType::Exit),
-        2 => Ok(SpanType::Local),
-        _ => Err(unknown("span type", value)),
-    }
-}
-
-const fn signal_number(signal: Signal) -> u64 {
-    match signal {
-        Signal::Register => 1,
-        Signal::Recover => 2,
-        Signal::Heartbeat => 3,
-        Signal::JvmMetrics => 4,
-        Signal::TraceSegment => 5,
-        Signal::Telemetry => 6,
-        Signal::Poll => 7,
-    }
+/// A number of an enumeration: one byte in every release, so that a number of a later release is kept.
+fn number(field: &'static str, value: u64) -> Result<u8, Invalid> {
+    u8::try_from(value).map_err(|_larger| Invalid::Unknown { field, value })
 }
 
 fn signal(value: u64) -> Result<Signal, Invalid> {
-    match value {
-        1 => Ok(Signal::Register),
-        2 => Ok(Signal::Recover),
-        3 => Ok(Signal::Heartbeat),
-        4 => Ok(Signal::JvmMetrics),
-        5 => Ok(Signal::TraceSegment),
-        6 => Ok(Signal::Telemetry),
-        7 => Ok(Signal::Poll),
-        _ => Err(unknown("signal", value)),
-    }
-}
-
-const fn unknown(field: &'static str, value: u64) -> Invalid {
-    Invalid::Unknown { field, value }
+    let signal = Signal::from_code(number("signal", value)?);
+    let field = "signal";
+    signal.ok_or(Invalid::Unknown { field, value })
 }

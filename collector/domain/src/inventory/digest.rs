@@ -4,7 +4,7 @@
 //! It finds mistakes and flipped bits, not somebody who looks for two inventories with one digest. It must not change from
 //! release to release: collectors of two releases compare theirs while they are replaced one by one.
 
-use super::{Address, Application, Generation, Instance, Operation, SpanType};
+use super::{Address, Application, Instance, Operation};
 
 /// Hashes one row: words, one after the other.
 pub(super) struct Digest(u64);
@@ -69,13 +69,7 @@ pub(super) fn instance(row: &Instance) -> u64 {
     digest.number(row.application.map(crate::ApplicationId::get));
     digest.text(row.uuid.as_deref());
     digest.millis(row.registered_at.millis());
-    digest.word(match row.generation {
-        None => 0,
-        Some(Generation::V3) => 3,
-        Some(Generation::V5) => 5,
-        Some(Generation::V6) => 6,
-        Some(Generation::V8) => 8,
-    });
+    digest.word(row.generation.map_or(0, |known| known.number().into()));
     digest.word(u64::from(row.adopted));
     digest.bytes(row.properties.as_bytes());
     digest.0
@@ -86,11 +80,7 @@ pub(super) fn operation(row: &Operation) -> u64 {
     digest.text(row.key.as_ref().map(|key| &*key.name));
     if let Some(key) = &row.key {
         digest.number(Some(key.application.get()));
-        digest.word(match key.span_type {
-            SpanType::Entry => 0,
-            SpanType::Exit => 1,
-            SpanType::Local => 2,
-        });
+        digest.word(key.span_type.number().into());
     }
     digest.0
 }
@@ -104,7 +94,10 @@ pub(super) fn address(row: &Address) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ApplicationId, InstanceId, Timestamp, inventory::Properties};
+    use crate::{
+        ApplicationId, InstanceId, Timestamp,
+        inventory::{Generation, Properties},
+    };
 
     #[test]
     fn the_digest_of_a_row_is_the_same_in_every_release() {

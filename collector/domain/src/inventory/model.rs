@@ -110,6 +110,32 @@ pub enum SpanType {
     Entry,
     Exit,
     Local,
+    /// A side that only a later release knows, by its number. Made by [`SpanType::from_number`] alone.
+    Other(u8),
+}
+
+impl SpanType {
+    /// The number that stores it and hashes it; it is the same in every release.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Entry => 0,
+            Self::Exit => 1,
+            Self::Local => 2,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// The span type with this number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Self {
+        match number {
+            0 => Self::Entry,
+            1 => Self::Exit,
+            2 => Self::Local,
+            _ => Self::Other(number),
+        }
+    }
 }
 
 /// A generation of agents, told by the calls they make.
@@ -123,6 +149,35 @@ pub enum Generation {
     V6,
     /// Agents of 8.0 and later, which know no ids.
     V8,
+    /// A generation that only a later release knows, by its number. Made by [`Generation::from_number`] alone.
+    Other(u8),
+}
+
+impl Generation {
+    /// The number that stores it and hashes it; it is the same in every release.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::V3 => 3,
+            Self::V5 => 5,
+            Self::V6 => 6,
+            Self::V8 => 8,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// The generation with this number; `None` for 0, which stands for an unknown generation.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => return None,
+            3 => Self::V3,
+            5 => Self::V5,
+            6 => Self::V6,
+            8 => Self::V8,
+            _ => Self::Other(number),
+        })
+    }
 }
 
 /// One row of one dictionary, whole: what a storage writes and gives back. A later row of the same id replaces an

@@ -171,6 +171,7 @@ fn every_generation_travels_and_an_unknown_one_too() {
         Generation::V5,
         Generation::V6,
         Generation::V8,
+        Generation::Other(9),
     ];
     for generation in generations.map(Some).into_iter().chain([None]) {
         let registration = process(generation, &[("name", "value")]);
@@ -237,7 +238,7 @@ fn what_is_no_registration_is_told_by_what_is_wrong() {
         assert_eq!(error, Error::Column("application_id"));
     }
     let error = without(&operation(SpanType::Entry), |data| {
-        data.data_integer_lists[0].value[0] = 3;
+        data.data_integer_lists[0].value[0] = 256;
     });
     assert_eq!(error, Error::Column("span type"));
 }

@@ -5,6 +5,7 @@ mod damage;
 mod directory;
 mod disk;
 mod format;
+mod upgrade;
 
 use tempfile::TempDir;
 
@@ -25,6 +26,10 @@ impl Temporary {
             path,
             namespace: String::new(),
         }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.config().path.join("rollcall.redb")
     }
 }
 

@@ -5,15 +5,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use bytes::Bytes;
 use rollcall_domain::{InstanceId, Timestamp};
 use rollcall_proto::etcd::{
-    KeyValue, RangeRequest, RequestOp, TxnRequest,
+    KeyValue, RangeRequest, TxnRequest,
     compare::{CompareTarget, TargetUnion},
-    request_op, response_op,
 };
 
 use super::{Commit, Error, Record, Remote, corrupt, value};
 use crate::{
     clock::Clock,
-    etcd::request::{end_of, equal, put},
+    etcd::request::{end_of, equal, found, get, put},
     protobuf::{Fields, Value},
     storage::{Seen, format::Invalid},
 };
@@ -182,7 +181,7 @@ impl Chunks {
                 .compare
                 .push(equal(&**key, CompareTarget::Mod, revision));
             transaction.success.push(put(&**key, value.to_vec()));
-            transaction.failure.push(get(key));
+            transaction.failure.push(get(&**key));
             values.push((key.clone(), value));
         }
         if values.is_empty() {
@@ -197,11 +196,8 @@ impl Chunks {
             self.known.extend(known);
             return Ok(true);
         }
-        for ((key, _), response) in values.into_iter().zip(written.responses) {
-            let Some(response_op::Response::ResponseRange(found)) = response.response else {
-                continue;
-            };
-            match found.kvs.first() {
+        for ((key, _), response) in values.into_iter().zip(&written.responses) {
+            match found(response) {
                 Some(chunk) => self.refresh(chunk)?,
                 None if self.revision(&key) > 0 => return Err(put_back(key)),
                 None => {}
@@ -215,16 +211,6 @@ impl Chunks {
 fn put_back(key: String) -> Error {
     let what = "it is not what was read later: was etcd put back to an earlier state?";
     corrupt(key, what)
-}
-
-fn get(key: &str) -> RequestOp {
-    let range = RangeRequest {
-        key: key.into(),
-        ..RangeRequest::default()
-    };
-    RequestOp {
-        request: Some(request_op::Request::RequestRange(range)),
-    }
 }
 
 /// The value of a chunk after this was said too; `None` if it stays as it is.

@@ -1,6 +1,7 @@
 //! The contract, and what it means to share a store, on a real etcd.
 
 mod server;
+mod upgrade;
 
 use rollcall_domain::{inventory::Row, liveness::Signal};
 
@@ -222,17 +223,6 @@ fn what_is_not_what_was_written_is_told() {
         "{error}"
     );
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
-}
-
-#[test]
-fn a_store_of_a_later_release_is_left_alone() {
-    let server = Server::start();
-    server.put("/rollcall/store/format", b"2");
-    let error = Etcd::open(server.remote(), Clock::start(), "").unwrap_err();
-    assert!(
-        matches!(error, Error::UnsupportedVersion { found: 2, .. }),
-        "{error}"
-    );
 }
 
 #[test]

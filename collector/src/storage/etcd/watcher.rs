@@ -135,6 +135,9 @@ impl Follower {
             }
         } else if pair.key.starts_with(self.chunks.as_bytes()) {
             heard.chunks.insert(pair.key.clone(), pair);
+        } else {
+            // A version, or a key of a later release.
+            heard.lost = true;
         }
     }
 }

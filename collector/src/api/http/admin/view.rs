@@ -133,6 +133,7 @@ impl<'a> Instance<'a> {
                 Generation::V5 => "5.x",
                 Generation::V6 => "6.x",
                 Generation::V8 => "8.x",
+                Generation::Other(_) => "unknown",
             }),
             language: instance.properties.get(properties::LANGUAGE),
             agent_version: properties::agent_version(&instance.properties),
@@ -154,6 +155,7 @@ impl Why {
             Signal::TraceSegment => "a trace segment",
             Signal::Telemetry => "telemetry",
             Signal::Poll => "a request for orders",
+            Signal::Other(_) => "of a kind that this release does not know",
         };
         let last = format!("the last sign of life was {heard} at {last_seen_at}");
         let sentence = match status.state {
@@ -237,6 +239,7 @@ pub(super) fn signal(signal: Signal) -> &'static str {
         Signal::TraceSegment => "trace_segment",
         Signal::Telemetry => "telemetry",
         Signal::Poll => "poll",
+        Signal::Other(_) => "unknown",
     }
 }
 

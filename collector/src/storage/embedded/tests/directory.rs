@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, process};
 
 use super::{
-    super::{Config, FORMAT, META, format, namespace::NAMESPACE, open},
+    super::{Config, namespace::NAMESPACE, open},
     Temporary,
 };
 use crate::storage::{Error, contract::Provider as _};
@@ -31,28 +31,6 @@ fn a_second_collector_is_refused_and_told_who_is_there() {
     assert_eq!(*pid, Some(process::id()));
     drop(first);
     store.open();
-}
-
-#[test]
-fn a_store_of_a_newer_release_is_refused() {
-    let store = Temporary::new();
-    drop(store.open());
-    let newer = format::VERSION + 1;
-    let file = store.config().path.join("rollcall.redb");
-    let database = redb::Database::open(file).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction
-        .open_table(META)
-        .unwrap()
-        .insert(FORMAT, newer)
-        .unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    let error = open(&store.config()).unwrap_err();
-    assert!(
-        matches!(error, Error::UnsupportedVersion { found, supported, .. } if found == newer && supported == format::VERSION),
-        "{error:?}"
-    );
 }
 
 #[test]

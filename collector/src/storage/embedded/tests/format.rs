@@ -4,9 +4,10 @@ use super::super::super::format::{Entry, Invalid, decode, encode};
 use crate::storage::{
     Seen,
     contract::{address, application, instance, operation, seen},
+    fixtures::process,
 };
 use rollcall_domain::{
-    inventory::{Address, Application, Row, SpanType},
+    inventory::{Address, Application, Generation, Row, SpanType},
     liveness::Signal,
 };
 
@@ -62,6 +63,27 @@ fn the_bytes_of_each_table_are_fixed() {
     golden(
         &seen(7, 1, Signal::JvmMetrics, true),
         b"\x08\x01\x10\x04\x18\x01",
+    );
+}
+
+#[test]
+fn numbers_of_enumerations_of_a_later_release_are_kept() {
+    let Row::Instance(row) = process(7, "5a3c", Generation::from_number(9).unwrap(), "1") else {
+        unreachable!()
+    };
+    golden(
+        &row,
+        b"\x08\x01\x12\x045a3c\x18\x80\xb0\xde\xf7\xd3\x2b\x20\x09\
+          2\x0f\x0a\x0aprocess_no\x12\x011",
+    );
+    let key = Some((-1, SpanType::from_number(200), "queue"));
+    let Row::Operation(row) = operation(-2, key) else {
+        unreachable!()
+    };
+    golden(&row, b"\x08\x01\x10\xc8\x01\x1a\x05queue");
+    golden(
+        &seen(7, 1, Signal::from_code(0x3f).unwrap(), false),
+        b"\x08\x01\x10\x3f",
     );
 }
 

@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::super::*;
+use crate::etcd::request::put;
 
 /// Runs until it is dropped.
 pub(super) struct Server {
@@ -110,6 +111,15 @@ impl Server {
 
     pub(super) fn put(&self, key: &str, value: &[u8]) {
         self.run(put(key, value.to_vec()));
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<Vec<u8>> {
+        let found = self.remote().range(RangeRequest {
+            key: key.into(),
+            ..RangeRequest::default()
+        });
+        let mut found = found.unwrap().kvs;
+        found.pop().map(|pair| pair.value.to_vec())
     }
 
     pub(super) fn delete(&self, key: &str) {
