@@ -1,0 +1,54 @@
+//! The fenced blocks of the README.
+
+use std::path::Path;
+
+/// One fenced block.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    /// The word behind the opening fence.
+    pub(crate) language: String,
+    /// What stands between the fences.
+    pub(crate) text: String,
+}
+
+impl Block {
+    pub(crate) fn first_line(&self) -> &str {
+        self.text.lines().next().unwrap_or_default()
+    }
+
+    /// The lines that are commands, without their comments.
+    pub(crate) fn commands(&self) -> Vec<&str> {
+        self.text
+            .lines()
+            .map(|line| line.split(" #").next().unwrap_or_default().trim())
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect()
+    }
+}
+
+/// Every block, in the order of the page.
+pub(crate) fn blocks() -> Vec<Block> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let page = std::fs::read_to_string(path).expect("the README");
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in page.lines() {
+        match (line.strip_prefix("```"), open.take()) {
+            (Some(_), Some(block)) => blocks.push(block),
+            (Some(language), None) => {
+                open = Some(Block {
+                    language: language.to_owned(),
+                    text: String::new(),
+                });
+            }
+            (None, Some(mut block)) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+                open = Some(block);
+            }
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "the last block of the README is not closed");
+    blocks
+}

@@ -1,0 +1,123 @@
+//! The README keeps its word: each command block runs as it stands.
+//!
+//! The Rust block is compiled as a doctest of `rollcall-agent`. Every other block stands in [`BLOCKS`]; a new one fails
+//! [`every_block_is_covered`] until it has a test.
+
+mod blocks;
+mod shell;
+
+use std::time::Duration;
+
+use blocks::{Block, blocks};
+use shell::Shell;
+
+/// How each block is covered, by its language and first line.
+const BLOCKS: &[(&str, &str, &str)] = &[
+    ("sh", "cargo run --release -- demo", "the_demo_runs"),
+    ("mermaid", "sequenceDiagram", "a picture"),
+    ("toml", "[dependencies]", "the dependency of the doctest"),
+    ("rust,no_run", "use std::time::Duration;", "a doctest"),
+    (
+        "sh",
+        "cargo build --release",
+        "three_collectors_share_an_etcd",
+    ),
+    (
+        "sh",
+        "curl 127.0.0.1:10801/agent/gRPC",
+        "three_collectors_share_an_etcd",
+    ),
+];
+
+/// The first run of a block builds the release binary.
+const BUILD: Duration = Duration::from_secs(900);
+
+fn block(first_line: &str) -> Block {
+    blocks()
+        .into_iter()
+        .find(|block| block.first_line().starts_with(first_line))
+        .unwrap_or_else(|| panic!("the README has no block that begins with `{first_line}`"))
+}
+
+#[test]
+fn every_block_is_covered() {
+    let found: Vec<_> = blocks()
+        .iter()
+        .map(|block| (block.language.clone(), block.first_line().to_owned()))
+        .collect();
+    for (language, line) in &found {
+        assert!(
+            BLOCKS
+                .iter()
+                .any(|(known, start, _)| language == known && line.starts_with(start)),
+            "no test covers the {language} block that begins with `{line}`"
+        );
+    }
+    for (_, start, _) in BLOCKS {
+        assert!(
+            found.iter().any(|(_, line)| line.starts_with(start)),
+            "the README no longer has the block that begins with `{start}`"
+        );
+    }
+}
+
+#[test]
+fn the_demo_runs_and_stops_on_interrupt() {
+    let block = block("cargo run --release -- demo");
+    let [demo, tests] = block.commands()[..] else {
+        panic!("two commands are promised: {block:?}")
+    };
+    assert!(tests.starts_with("tests/run"), "{tests}");
+    let mut shell = Shell::start();
+    shell.run(&format!("{demo} &"), BUILD);
+    shell.run(
+        "until curl -sf 127.0.0.1:12800/readyz; do sleep 0.2; done",
+        BUILD,
+    );
+    let samples = "curl -sf 127.0.0.1:12800/api/applications";
+    let ready = format!("until {samples} | grep -q '\"code\":\"stock\"'; do sleep 0.2; done");
+    shell.run(&ready, Duration::from_secs(60));
+    let naming = shell.run(
+        "curl -sf 127.0.0.1:10800/agent/gRPC",
+        Duration::from_secs(30),
+    );
+    assert_eq!(naming, r#"["127.0.0.1:11800"]"#);
+    let status = shell.run("kill -INT %1; wait %1; echo $?", Duration::from_secs(60));
+    assert_eq!(status.lines().last(), Some("0"), "{status}");
+}
+
+#[test]
+fn three_collectors_share_an_etcd() {
+    let data = tempfile::tempdir().expect("a temporary directory");
+    let data = data.path().join("etcd").display().to_string();
+    let start = block("cargo build --release")
+        .text
+        .replace("/tmp/rollcall-etcd", &data);
+    let mut shell = Shell::start();
+    shell.run(&start, BUILD);
+    for port in [12801, 12802, 12803] {
+        let ready = format!("until curl -sf 127.0.0.1:{port}/readyz; do sleep 0.2; done");
+        shell.run(&ready, Duration::from_secs(60));
+    }
+    let all = r#"["127.0.0.1:11801","127.0.0.1:11802","127.0.0.1:11803"]"#;
+    let listed = format!(
+        "until [ \"$(curl -s 127.0.0.1:10801/agent/gRPC)\" = '{all}' ]; do sleep 0.2; done"
+    );
+    shell.run(&listed, Duration::from_secs(60));
+
+    let look = block("curl 127.0.0.1:10801/agent/gRPC");
+    let [naming, members, leave] = look.commands()[..] else {
+        panic!("three commands are promised: {look:?}")
+    };
+    assert_eq!(shell.run(naming, Duration::from_secs(30)), all);
+    let answer = shell.run(members, Duration::from_secs(30));
+    assert_eq!(
+        answer.matches(r#""state":"serving""#).count(),
+        3,
+        "{answer}"
+    );
+    assert_eq!(
+        shell.run(leave, Duration::from_secs(30)),
+        r#"["127.0.0.1:11801","127.0.0.1:11803"]"#
+    );
+}

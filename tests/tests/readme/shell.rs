@@ -1,0 +1,105 @@
+//! A shell at the top of the repository, in a network of its own where the system allows one.
+//!
+//! The README uses the default ports. In a network namespace they are free, whatever else this machine runs.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+/// Marks the end of what a command wrote.
+const END: &str = "-- end of the command --";
+
+/// A running shell. It and everything that it started end when this is dropped.
+pub(crate) struct Shell {
+    shell: Child,
+    input: ChildStdin,
+    output: mpsc::Receiver<String>,
+}
+
+impl Shell {
+    pub(crate) fn start() -> Self {
+        let mut command = Command::new(if namespaces() { "unshare" } else { "setsid" });
+        if namespaces() {
+            // The namespace of processes ends everything in it together with its first process.
+            command.args(["--net", "--pid", "--fork", "--mount-proc", "--kill-child"]);
+        } else {
+            command.arg("--wait");
+        }
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SW_")) {
+            command.env_remove(name);
+        }
+        let mut shell = command
+            .args(["bash", "-m"])
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("bash, unshare and setsid");
+        let input = shell.stdin.take().expect("stdin is piped");
+        let output = lines(shell.stdout.take().expect("stdout is piped"));
+        let mut shell = Self {
+            shell,
+            input,
+            output,
+        };
+        if namespaces() {
+            shell.run("ip link set lo up", Duration::from_secs(30));
+        }
+        shell
+    }
+
+    /// Runs commands and returns what they and the jobs in the background wrote to standard output meanwhile.
+    ///
+    /// # Panics
+    /// When they take longer than `within`.
+    pub(crate) fn run(&mut self, commands: &str, within: Duration) -> String {
+        writeln!(self.input, "{commands}\nprintf '\\n%s\\n' '{END}'").expect("a running shell");
+        let mut output = Vec::new();
+        loop {
+            match self.output.recv_timeout(within) {
+                Ok(line) if line == END => break,
+                Ok(line) => output.push(line),
+                Err(error) => panic!("{commands}: {error}; so far: {output:#?}"),
+            }
+        }
+        output.join("\n").trim().to_owned()
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // Without namespaces the jobs have to be ended one by one.
+        let ended = writeln!(self.input, "kill $(jobs -p); wait; exit");
+        if ended.is_err() || namespaces() {
+            drop(self.shell.kill());
+        }
+        drop(self.shell.wait());
+    }
+}
+
+/// Whether this process may make namespaces.
+fn namespaces() -> bool {
+    Command::new("unshare")
+        .args(["--net", "--pid", "--fork", "--mount-proc", "true"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn lines(stream: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
