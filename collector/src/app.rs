@@ -209,6 +209,11 @@ fn use_cases(config: &Config) -> service::Config {
             deadline: config.register.deadline,
             max_key_bytes: config.register.max_name_bytes,
             batch_rows: config.register.batch_rows,
+            rates: register::RateLimits {
+                per_second: config.register.max_new_per_peer,
+                burst: config.register.max_new_burst_per_peer,
+            },
+            max_held_per_message: config.register.max_held_per_message,
         },
         sweep: sweep::Config {
             tick: config.liveness.tick,

@@ -245,6 +245,12 @@ pub struct Register {
     pub max_assigned_ids: usize,
     /// How many ids may be adopted from agents that know ids this collector does not.
     pub max_adopted_ids: usize,
+    /// How many ids one segment, or one body of segments, may have adopted beside those of its senders.
+    pub max_held_per_message: usize,
+    /// How many new ids one peer may cause in a second, for each kind of call.
+    pub max_new_per_peer: usize,
+    /// How many new ids a peer may cause at once.
+    pub max_new_burst_per_peer: usize,
 }
 
 /// `liveness.default`.

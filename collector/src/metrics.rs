@@ -26,7 +26,10 @@ use crate::{
 };
 
 mod budgets;
+mod refusals;
 mod server;
+
+pub use refusals::Refusals;
 
 /// Every metric of a collector. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +56,7 @@ struct Inner {
     inventory_diverged: Gauge,
     roster_repaired: Counter,
     budgets: budgets::Budgets,
+    refusals: refusals::Counters,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -163,6 +167,7 @@ impl Metrics {
             inventory_diverged: Gauge::default(),
             roster_repaired: Counter::default(),
             budgets: budgets::Budgets::default(),
+            refusals: refusals::Counters::default(),
         };
         inner.register();
         Self {
@@ -203,6 +208,12 @@ impl Metrics {
     /// Shows what `budget` holds, its limit and its refusals from now on, under its name.
     pub fn show_budget(&self, budget: budget::Budget) {
         self.inner.budgets.add(budget);
+    }
+
+    /// The counters of what peers are refused for one reason, a noun in the plural.
+    #[must_use]
+    pub fn refusals(&self, reason: &'static str) -> Refusals {
+        Refusals::new(&self.inner.refusals, reason)
     }
 
     /// The counter of things that were taken and given up: one for each `what`, a noun in the plural.
@@ -369,10 +380,15 @@ impl Inner {
             self.event_subscribers.clone(),
         );
         registry.register_collector(Box::new(self.budgets.clone()));
-        self.register_commits(&mut registry);
+        self.register_writer(&mut registry);
     }
 
-    fn register_commits(&self, registry: &mut Registry) {
+    fn register_writer(&self, registry: &mut Registry) {
+        registry.register(
+            "peer_refused",
+            "New ids, and messages, that a peer was refused at a limit, by reason and class of its address",
+            self.refusals.clone(),
+        );
         registry.register_with_unit(
             "commit",
             "Time until a batch was durable",

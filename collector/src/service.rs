@@ -142,7 +142,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     };
     let naming = naming::Handle::new(&members.borrow());
     let services = Services {
-        heartbeat: heartbeat::Handle::new(core.clone(), register.clone()),
+        heartbeat: heartbeat::Handle::new(register.clone()),
         register,
         naming,
         events: core.events.clone(),

@@ -52,7 +52,7 @@ impl From<&register::Error> for Status {
                 false,
                 Outcome::Failed,
             ),
-            Error::Overloaded => (
+            Error::PeerLimit | Error::Overloaded => (
                 Code::ResourceExhausted,
                 StatusCode::SERVICE_UNAVAILABLE,
                 true,
@@ -105,7 +105,7 @@ mod tests {
         )
     }
 
-    fn every_error() -> [(Error, Code, u16); 9] {
+    fn every_error() -> [(Error, Code, u16); 10] {
         let invalid = Error::InvalidKey {
             field: "application code",
             reason: KeyFault::Empty,
@@ -133,6 +133,7 @@ mod tests {
                 Code::ResourceExhausted,
                 507,
             ),
+            (Error::PeerLimit, Code::ResourceExhausted, 503),
             (Error::Overloaded, Code::ResourceExhausted, 503),
             (Error::DeadlineExceeded, Code::Unavailable, 503),
             (Error::StoreUnavailable, Code::Unavailable, 503),

@@ -193,6 +193,9 @@ keys! {
         max_name_bytes SW_REGISTER_MAX_NAME_BYTES Bytes "The longest code, UUID, operation name or address" => register.max_name_bytes;
         max_assigned_ids SW_REGISTER_MAX_ASSIGNED_IDS Count "Ids that each dictionary assigns; they are never taken back" => register.max_assigned_ids;
         max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Ids adopted from agents that know ids the store does not" => register.max_adopted_ids;
+        max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Unknown operation and peer ids that one segment, or one body of segments, may have adopted" => register.max_held_per_message;
+        max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instances and adopted other ids count separately" => register.max_new_per_peer;
+        max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;
     }
     liveness.default {
         silent_after SW_LIVENESS_SILENT_AFTER Duration "Not heard of for this long: silent" => liveness.silent_after;

@@ -1,11 +1,12 @@
 //! Signs of life.
 
-use rollcall_domain::{ApplicationId, InstanceId, inventory::Properties, liveness::Signal};
+use std::collections::{HashMap, HashSet};
 
-use super::{
-    Core,
-    register::{self, InstanceName},
-};
+use rollcall_domain::{ApplicationId, InstanceId, inventory::Properties, liveness::Signal};
+use tokio::task::yield_now;
+
+use super::register::{self, InstanceName};
+use crate::peer::Peer;
 
 /// A sign of life of an instance.
 #[derive(Clone, Copy, Debug)]
@@ -38,16 +39,24 @@ pub enum Pong {
     Another,
 }
 
-/// Takes signs of life. Cheap to clone.
+/// Takes signs of life on behalf of one peer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    core: Core,
     register: register::Handle,
 }
 
+/// Signs that are taken before other tasks have a turn.
+const SIGNS_PER_TURN: usize = 1024;
+
 impl Handle {
-    pub(super) fn new(core: Core, register: register::Handle) -> Self {
-        Self { core, register }
+    pub(super) fn new(register: register::Handle) -> Self {
+        Self { register }
+    }
+
+    /// The same for the calls of `peer`, whose unknown instances count against its own limits.
+    #[must_use]
+    pub fn for_peer(&self, peer: Option<Peer>) -> Self {
+        Self::new(self.register.for_peer(peer))
     }
 
     /// Renews the lease of an instance: it is up from now on. One that the collector does not know is adopted.
@@ -57,41 +66,77 @@ impl Handle {
     /// # Errors
     /// Only for an unknown instance: as [`register::Handle::recover`].
     pub async fn renew(&self, sign: Sign) -> Result<(), register::Error> {
+        if self.renew_recorded(sign) {
+            return Ok(());
+        }
+        self.adopt(vec![sign]).await
+    }
+
+    /// As [`Handle::renew`] for many signs. Unknown instances are adopted together, with few commits.
+    ///
+    /// # Errors
+    /// As [`Handle::renew`], for at least one of them. All others are up from now on.
+    pub async fn renew_all(
+        &self,
+        signs: impl IntoIterator<Item = Sign>,
+    ) -> Result<(), register::Error> {
+        let mut unknown = HashMap::new();
+        for (at, sign) in signs.into_iter().enumerate() {
+            if at % SIGNS_PER_TURN == SIGNS_PER_TURN - 1 {
+                yield_now().await;
+            }
+            if !self.renew_recorded(sign) {
+                unknown.insert(sign.instance, sign);
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        self.adopt(unknown.into_values().collect()).await
+    }
+
+    /// Renews the lease of an instance of which everything is on record that its sign tells; `false` for any other.
+    fn renew_recorded(&self, sign: Sign) -> bool {
         let Sign {
             instance,
             application,
             signal,
         } = sign;
-        if application.is_none() && self.core.renew(instance, signal) {
-            return Ok(());
+        let core = self.register.core();
+        if application.is_none() && core.renew(instance, signal) {
+            return true;
         }
-        let known = self
-            .core
-            .inventory
-            .read_instance(instance, |known| known.application);
-        let tells_something = match known {
-            None => true,
-            Some(known) => known.is_none() && application.is_some(),
-        };
-        if tells_something || self.core.is_unheard(instance) {
-            self.register.adopt_instance(sign).await?;
+        let is_recorded = core.inventory.read_instance(instance, |known| {
+            known.application.is_some() || application.is_none()
+        });
+        if is_recorded != Some(true) || core.is_unheard(instance) {
+            return false;
         }
-        self.core.welcome(instance, signal);
-        Ok(())
+        core.welcome(instance, signal);
+        true
+    }
+
+    async fn adopt(&self, signs: Vec<Sign>) -> Result<(), register::Error> {
+        let (recorded, refusal) = self.register.adopt_instances(signs).await;
+        for sign in recorded {
+            self.register.core().welcome(sign.instance, sign.signal);
+        }
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Renews the lease of an instance that is on record; `false` if it is not.
     pub fn renew_known(&self, instance: InstanceId, signal: Signal) -> bool {
-        if self.core.renew(instance, signal) {
+        if self.register.core().renew(instance, signal) {
             return true;
         }
         let is_known = self
-            .core
+            .register
+            .core()
             .inventory
             .read_instance(instance, |_| ())
             .is_some();
         if is_known {
-            self.core.welcome(instance, signal);
+            self.register.core().welcome(instance, signal);
         }
         is_known
     }
@@ -106,13 +151,41 @@ impl Handle {
         name: InstanceName<'_>,
         signal: Signal,
     ) -> Result<(), register::Error> {
-        let registers = matches!(signal, Signal::Heartbeat | Signal::TraceSegment);
-        match self.core.instance_named(name) {
-            Some(instance) => self.core.welcome(instance, signal),
-            None if registers => self.register.named(name, Properties::default()).await?,
+        match self.register.core().instance_named(name) {
+            Some(instance) => self.register.core().welcome(instance, signal),
+            None if registers(signal) => self.register.named(name, Properties::default()).await?,
             None => {}
         }
         Ok(())
+    }
+
+    /// As [`Handle::renew_named`] for many instances. Those that are registered are so together, with few commits.
+    ///
+    /// # Errors
+    /// As [`register::Handle::named`], if not one of them could be registered.
+    pub async fn renew_all_named<'a>(
+        &self,
+        names: impl IntoIterator<Item = InstanceName<'a>>,
+        signal: Signal,
+    ) -> Result<(), register::Error> {
+        let mut unknown = HashSet::new();
+        for (at, name) in names.into_iter().enumerate() {
+            if at % SIGNS_PER_TURN == SIGNS_PER_TURN - 1 {
+                yield_now().await;
+            }
+            match self.register.core().instance_named(name) {
+                Some(instance) => self.register.core().welcome(instance, signal),
+                None if registers(signal) => {
+                    unknown.insert(name);
+                }
+                None => {}
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let unknown: Vec<_> = unknown.into_iter().collect();
+        self.register.all_named(&unknown).await
     }
 
     /// Takes a ping. An id that was not assigned to this process is a sign of a lost store, and its agent is to register
@@ -126,15 +199,16 @@ impl Handle {
             uuid,
             resettable,
         } = ping;
-        let pong =
-            self.core
-                .inventory
-                .read_instance(instance, |known| match known.uuid.as_deref() {
-                    _ if uuid.is_empty() => Pong::Heard,
-                    Some(known) if known == uuid => Pong::Heard,
-                    Some(_) => Pong::Another,
-                    None => Pong::Unknown,
-                });
+        let pong = self
+            .register
+            .core()
+            .inventory
+            .read_instance(instance, |known| match known.uuid.as_deref() {
+                _ if uuid.is_empty() => Pong::Heard,
+                Some(known) if known == uuid => Pong::Heard,
+                Some(_) => Pong::Another,
+                None => Pong::Unknown,
+            });
         let pong = pong.unwrap_or(Pong::Unknown);
         if pong == Pong::Heard || (pong == Pong::Unknown && !resettable) {
             let sign = Sign {
@@ -146,4 +220,9 @@ impl Handle {
         }
         Ok(pong)
     }
+}
+
+/// Whether an agent sends this of itself alone, so that an unknown name is registered.
+fn registers(signal: Signal) -> bool {
+    matches!(signal, Signal::Heartbeat | Signal::TraceSegment)
 }

@@ -8,15 +8,15 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
-    AddressId, ApplicationId, InstanceId, OperationId,
-    inventory::{Allocator, Generation, NewInstance, OperationKey, Properties, Proposal, SpanType},
-    liveness::Signal,
+    AddressId, ApplicationId, OperationId,
+    inventory::{Allocator, OperationKey, Proposal, SpanType},
 };
 use tokio::time::Instant;
 
 use super::{Core, readiness::Readiness};
 use crate::{
     metrics::Metrics,
+    peer,
     storage::{Seen, Storage},
 };
 
@@ -24,9 +24,12 @@ mod adopt;
 mod batch;
 mod error;
 mod follow;
+mod instance;
 mod job;
 mod named;
 mod owner;
+mod rates;
+mod recover;
 mod registration;
 mod writer;
 
@@ -34,11 +37,15 @@ pub use adopt::Held;
 pub use error::{Error, KeyFault};
 pub use named::{InstanceName, SERVICE};
 pub use owner::{Owners, Peer};
+pub use recover::Recovery;
 pub use registration::Registration;
 pub use writer::{Failure, Writer};
 
+pub use rates::Limits as RateLimits;
+
 use follow::Agreement;
 use job::Queue;
+use rates::{Kind, Rates};
 
 /// Limits of registration.
 #[derive(Clone, Debug)]
@@ -51,26 +58,29 @@ pub struct Config {
     pub max_key_bytes: usize,
     /// Rows after which the writer commits although more jobs wait.
     pub batch_rows: usize,
+    /// What one peer may add to the inventory.
+    pub rates: RateLimits,
+    /// Ids that one message may have adopted, beside those of its senders.
+    pub max_held_per_message: usize,
 }
 
-/// Asks for ids. Cheap to clone.
+/// Asks for ids on behalf of one peer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
+    shared: Arc<Shared>,
+    peer: Option<peer::Peer>,
+}
+
+/// What all handles share.
+#[derive(Debug)]
+struct Shared {
     core: Core,
     queue: Queue,
     owners: Option<Arc<dyn Owners>>,
     deadline: Duration,
     max_key_bytes: usize,
-}
-
-/// What an agent says, after a reconnect, of the ids it holds.
-#[derive(Clone, Debug)]
-pub struct Recovery {
-    pub application: ApplicationId,
-    pub instance: InstanceId,
-    /// `None` where the call does not tell.
-    pub generation: Option<Generation>,
-    pub properties: Properties,
+    max_held_per_message: usize,
+    rates: Rates,
 }
 
 /// The handle for the faces, and the writer for a thread of its own.
@@ -95,17 +105,33 @@ pub(super) fn build(
         away: None,
         agreement: Agreement::default(),
     };
-    let handle = Handle {
+    let shared = Shared {
         core,
         queue,
         owners,
         deadline: config.deadline,
         max_key_bytes: config.max_key_bytes,
+        max_held_per_message: config.max_held_per_message,
+        rates: Rates::new(config.rates, &writer.metrics),
+    };
+    let handle = Handle {
+        shared: Arc::new(shared),
+        peer: None,
     };
     (handle, writer)
 }
 
 impl Handle {
+    /// The same for the calls of `peer`, whose new ids count against its own limits. A handle without a peer has none: it is
+    /// for the collector itself.
+    #[must_use]
+    pub fn for_peer(&self, peer: Option<peer::Peer>) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            peer,
+        }
+    }
+
     /// The id of the application called `code`; a new one if it has none yet.
     ///
     /// # Errors
@@ -113,13 +139,15 @@ impl Handle {
     /// may be soon: ask again); otherwise why no id can be given.
     pub async fn application(&self, code: &str) -> Result<ApplicationId, Error> {
         self.check("application code", code)?;
-        if let Some(id) = self.core.inventory.application_id(code) {
+        if let Some(id) = self.shared.core.inventory.application_id(code) {
             return Ok(id);
         }
+        self.allow_one(Kind::Registration)?;
         let (due, code) = (self.due(), Arc::<str>::from(code));
         self.ask_owner(due, || vec![Registration::Application(Arc::clone(&code))])
             .await;
-        self.queue
+        self.shared
+            .queue
             .propose(due, move |proposal| Ok(proposal.application(&code)?))
             .await
     }
@@ -136,7 +164,7 @@ impl Handle {
         let codes = codes.iter().map(AsRef::as_ref);
         let lookup = |code: &str| {
             self.check("application code", code)?;
-            Ok(self.core.inventory.application_id(code))
+            Ok(self.shared.core.inventory.application_id(code))
         };
         let propose =
             |proposal: &mut Proposal<'_>, code: &Arc<str>| Ok(proposal.application(code)?);
@@ -148,33 +176,6 @@ impl Handle {
             propose,
         )
         .await
-    }
-
-    /// The id of the instance that this process is; a new one if it has none yet. It is up from now on.
-    ///
-    /// An application id that the collector does not know is adopted.
-    ///
-    /// # Errors
-    /// As [`Handle::application`].
-    pub async fn instance(&self, process: NewInstance) -> Result<InstanceId, Error> {
-        self.check("agent UUID", &process.uuid)?;
-        let id = match self
-            .core
-            .inventory
-            .instance_id(process.application, &process.uuid)
-        {
-            Some(id) if self.is_as_told(id, process.generation, &process.properties) => id,
-            _ => {
-                let due = self.due();
-                self.ask_owner(due, || vec![Registration::Instance(process.clone())])
-                    .await;
-                self.queue
-                    .propose(due, move |proposal| Ok(proposal.instance(process.clone())?))
-                    .await?
-            }
-        };
-        self.core.welcome(id, Signal::Register);
-        Ok(id)
     }
 
     /// The ids of these operations, in their order; `None` where a name is unusable or no id was durable in time.
@@ -193,6 +194,7 @@ impl Handle {
                 name,
             } = operation;
             Ok(self
+                .shared
                 .core
                 .inventory
                 .operation_id(application, span_type, name))
@@ -218,7 +220,7 @@ impl Handle {
         let addresses = addresses.iter().map(AsRef::as_ref);
         let lookup = |address: &str| {
             self.check("network address", address)?;
-            Ok(self.core.inventory.address_id(address))
+            Ok(self.shared.core.inventory.address_id(address))
         };
         let propose =
             |proposal: &mut Proposal<'_>, address: &Arc<str>| Ok(proposal.address(address)?);
@@ -232,92 +234,55 @@ impl Handle {
         .await
     }
 
-    /// Takes note of an instance that says, after a reconnect, which ids it holds. Its UUID and first registration time
-    /// are kept; an instance or application that the collector does not know is adopted. It is up from now on.
-    ///
-    /// # Errors
-    /// [`Error::OtherApplication`] if the instance is known under another application; [`Error::TooManyAdopted`] if no more
-    /// unknown ids are taken; otherwise as [`Handle::application`].
-    pub async fn recover(&self, recovery: Recovery) -> Result<(), Error> {
-        let Recovery {
-            application,
-            instance,
-            generation,
-            properties,
-        } = recovery;
-        let known = self
-            .core
-            .inventory
-            .read_instance(instance, |known| known.application);
-        if known != Some(Some(application)) || !self.is_as_told(instance, generation, &properties) {
-            self.queue
-                .propose(self.due(), move |proposal| {
-                    let properties = properties.clone();
-                    Ok(proposal.recover(application, instance, generation, properties)?)
-                })
-                .await?;
-        }
-        if self.core.is_unheard(instance) {
-            self.note_first(instance, Signal::Recover).await?;
-        }
-        self.core.welcome(instance, Signal::Recover);
-        Ok(())
-    }
-
     /// Makes durable when instances were last seen.
     pub(super) async fn note(&self, seen: Vec<Seen>) -> Result<(), Error> {
-        self.queue.note(seen).await
+        self.shared.queue.note(seen).await
+    }
+
+    pub(super) fn core(&self) -> &Core {
+        &self.shared.core
     }
 
     /// Whether there is such an application, also one whose id was only brought along.
     #[must_use]
     pub fn knows(&self, application: ApplicationId) -> bool {
-        self.core.inventory.application(application).is_some()
+        self.shared
+            .core
+            .inventory
+            .application(application)
+            .is_some()
     }
 
     /// How many jobs wait for the writer.
     #[must_use]
     pub fn queue_depth(&self) -> usize {
-        self.queue.len()
+        self.shared.queue.len()
     }
 
     /// Has the writer see what other collectors have made durable in the store that they share.
     pub fn catch_up(&self) {
-        self.queue.catch_up();
+        self.shared.queue.catch_up();
     }
 
     /// Lets the writer finish what waits, and end.
     pub fn stop(&self) {
-        self.queue.stop();
+        self.shared.queue.stop();
     }
 
     fn due(&self) -> Instant {
-        Instant::now() + self.deadline
+        Instant::now() + self.shared.deadline
     }
 
     fn check(&self, field: &'static str, key: &str) -> Result<(), Error> {
         let reason = match key.len() {
             0 => KeyFault::Empty,
-            length if length > self.max_key_bytes => KeyFault::TooLong {
+            length if length > self.shared.max_key_bytes => KeyFault::TooLong {
                 length,
-                limit: self.max_key_bytes,
+                limit: self.shared.max_key_bytes,
             },
             _ => return Ok(()),
         };
         Err(Error::InvalidKey { field, reason })
-    }
-
-    /// Whether the inventory holds just what the agent says of its process, so that there is nothing to write.
-    fn is_as_told(
-        &self,
-        id: InstanceId,
-        generation: Option<Generation>,
-        properties: &Properties,
-    ) -> bool {
-        self.core.inventory.read_instance(id, |known| {
-            (properties.is_empty() || known.properties == *properties)
-                && (generation.is_none() || known.generation == generation)
-        }) == Some(true)
     }
 }
 

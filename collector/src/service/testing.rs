@@ -28,6 +28,11 @@ pub(crate) const TERMS: Terms = Terms {
     down_after: Duration::from_secs(300),
     relay: Duration::from_secs(60),
 };
+pub(crate) const RATES: register::RateLimits = register::RateLimits {
+    per_second: 10,
+    burst: 100,
+};
+pub(crate) const MAX_HELD: usize = 8;
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 pub(crate) const STALL: Duration = Duration::from_secs(5);
 
@@ -122,6 +127,8 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
             deadline,
             max_key_bytes: MAX_KEY_BYTES,
             batch_rows: 1024,
+            rates: RATES,
+            max_held_per_message: MAX_HELD,
         },
         sweep: sweep::Config {
             tick: TICK,

@@ -1,4 +1,5 @@
 mod agreement;
+mod limits;
 mod owner;
 mod shared;
 
@@ -26,7 +27,7 @@ use super::{
     Services,
     events::{Event, InstanceEvent, Kind},
     heartbeat::Sign,
-    register::{Error, Failure, Held, Recovery, Writer},
+    register::{Error, Failure, Recovery, Writer},
     testing::{self, DEADLINE, Fixture, MAX_KEY_BYTES, QUEUE_CAPACITY, STALL, TERMS, TICK, parts},
 };
 use crate::storage::{self, Batch, Record, Storage, faulty::Faulty, memory::Memory};
@@ -301,26 +302,6 @@ async fn a_sign_of_an_unknown_instance_adopts_it_and_a_later_one_tells_its_appli
 }
 
 #[tokio::test]
-async fn ids_that_agents_hold_are_never_given_to_others() {
-    let running = Fixture::start();
-    let register = &running.services.register;
-    let held = [
-        Held::Application(application(-1)),
-        Held::Instance(instance(1)),
-    ];
-    register.adopt(held.into_iter()).await.unwrap();
-    assert_eq!(register.application("new").await.unwrap(), application(2));
-    assert_eq!(
-        register.instance(process(2, "new")).await.unwrap(),
-        instance(2)
-    );
-    assert!(
-        running.services.roster.instance(instance(1)).is_none(),
-        "nobody has heard of it"
-    );
-}
-
-#[tokio::test]
 async fn recovering_keeps_the_uuid_and_renews() {
     let running = Fixture::start();
     let services = &running.services;
@@ -438,38 +419,6 @@ async fn the_last_signs_are_written_back_when_the_collector_stops() {
     assert_eq!(signs_in(&mut store), expected);
 }
 
-#[tokio::test]
-async fn the_first_sign_of_an_instance_that_is_on_record_already_is_durable() {
-    let mut store = Memory::default();
-    let (services, workers) = parts(store.clone());
-    let writer = start(workers.writer);
-    let spoken_of = [Held::Instance(instance(1)), Held::Instance(instance(2))];
-    services
-        .register
-        .adopt(spoken_of.into_iter())
-        .await
-        .unwrap();
-    services
-        .heartbeat
-        .renew(sign(1, Signal::Heartbeat))
-        .await
-        .unwrap();
-    let recovery = Recovery {
-        application: application(-1),
-        instance: instance(2),
-        generation: None,
-        properties: Properties::default(),
-    };
-    services.register.recover(recovery).await.unwrap();
-    services.register.stop();
-    writer.join().unwrap().unwrap();
-    assert_eq!(
-        signs_in(&mut store),
-        [(1, Signal::Heartbeat), (2, Signal::Recover)]
-    );
-}
-
-/// Who was last heard of how, as far as is durable; all of them are up.
 fn signs_in(store: &mut Memory) -> Vec<(i32, Signal)> {
     let mut signs = Vec::new();
     store

@@ -103,7 +103,7 @@ impl<'a> Proposal<'a> {
             });
             return Ok(id);
         }
-        self.adopt_application(key.application)?;
+        self.adopt_peer_application(key.application)?;
         let id = self.instances.assign(self.limits.assigned)?;
         self.write_instance(Instance {
             id,
@@ -125,7 +125,7 @@ impl<'a> Proposal<'a> {
         if let Some(id) = self.operations.id(&key) {
             return Ok(id);
         }
-        self.adopt_application(key.application)?;
+        self.adopt_peer_application(key.application)?;
         let id = self.operations.assign(self.limits.assigned)?;
         self.reserve_operation();
         self.write_operation(id, Some(key));
@@ -165,15 +165,28 @@ impl<'a> Proposal<'a> {
         Ok(())
     }
 
-    /// Takes in an application id that an agent uses. Nothing happens if it is known.
+    /// Takes in the application id of an agent that reports itself. Nothing happens if it is known.
     ///
     /// # Errors
     /// [`Error::TooManyAdopted`].
     pub fn adopt_application(&mut self, id: ApplicationId) -> Result<(), Error> {
+        self.adopt_application_within(id, self.limits.adopted)
+    }
+
+    /// Takes in an application id that an agent uses for something other than to report itself: for a peer, or to register
+    /// a name. Nothing happens if it is known. Half of the ids that may be adopted is left for agents that report themselves.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAdopted`].
+    pub fn adopt_peer_application(&mut self, id: ApplicationId) -> Result<(), Error> {
+        self.adopt_application_within(id, self.limits.adopted / 2)
+    }
+
+    fn adopt_application_within(&mut self, id: ApplicationId, limit: usize) -> Result<(), Error> {
         if self.applications.reserved() == Some(id) {
             self.reserve_application();
         } else if !self.applications.knows(id) {
-            self.applications.adopt(self.limits.adopted)?;
+            self.applications.adopt(limit)?;
             self.write_application(id, None);
         }
         Ok(())

@@ -11,7 +11,6 @@ use rollcall_proto::{
     register::{DetectPoint, Endpoint, EndpointMappingElement, ServiceInstance},
     segment::{Segment, v3, v5},
     service_name::{ServiceNameElement, ServiceNameMappingElement},
-    trace::TraceSegmentReference,
 };
 use tonic::metadata::MetadataMap;
 
@@ -191,56 +190,31 @@ pub(super) fn sign(segment: &Segment) -> Result<Sign, Fault> {
     })
 }
 
-/// The ids that the sender of a 3.2.6 segment holds, besides its own. Its peers are applications.
+/// The ids that the sender of a 3.2.6 segment was given, besides its own: the operations and the peers of its spans. Its peers
+/// are applications. What it says of the segments that called it (its references) are ids of other processes.
 pub(super) fn held_v3(segment: &v3::TraceSegmentObject) -> impl Iterator<Item = Held> {
-    let references = segment
-        .refs
-        .iter()
-        .flat_map(|reference| held_by_reference(reference, held_application));
     let spans = segment.spans.iter().flat_map(|span| {
         [
             held_operation(span.operation_name_id),
             held_application(span.peer_id),
         ]
     });
-    references.chain(spans).flatten()
+    spans.flatten()
 }
 
-/// The ids that the sender of a 5.x segment holds, besides its own. Its peers are addresses.
+/// As [`held_v3`], for a 5.x segment. Its peers are addresses.
 pub(super) fn held_v5(segment: &v5::TraceSegmentObject) -> impl Iterator<Item = Held> {
-    let references = segment
-        .spans
-        .iter()
-        .flat_map(|span| &span.refs)
-        .flat_map(|reference| held_by_reference(reference, held_address));
     let spans = segment.spans.iter().flat_map(|span| {
         [
             held_operation(span.operation_name_id),
             held_address(span.peer_id),
         ]
     });
-    references.chain(spans).flatten()
-}
-
-fn held_by_reference(
-    reference: &TraceSegmentReference,
-    peer: fn(i32) -> Option<Held>,
-) -> [Option<Held>; 5] {
-    [
-        held_instance(reference.parent_application_instance_id),
-        peer(reference.network_address_id),
-        held_instance(reference.entry_application_instance_id),
-        held_operation(reference.entry_service_id),
-        held_operation(reference.parent_service_id),
-    ]
+    spans.flatten()
 }
 
 fn held_application(raw: i32) -> Option<Held> {
     ApplicationId::new(raw).map(Held::Application)
-}
-
-fn held_instance(raw: i32) -> Option<Held> {
-    InstanceId::new(raw).map(Held::Instance)
 }
 
 fn held_operation(raw: i32) -> Option<Held> {

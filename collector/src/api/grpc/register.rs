@@ -3,7 +3,6 @@
 //!
 //! Agents of this generation compare an id with 0 only, and so take negative ones (ARCHITECTURE.md).
 
-use futures_util::future::join_all;
 use rollcall_domain::{AddressId, ApplicationId, InstanceId, liveness::Signal};
 use rollcall_proto::{
     common::KeyWithIntegerValue,
@@ -55,40 +54,23 @@ impl Handler {
         Ok(convert::mappings(names, ids))
     }
 
-    async fn assign(
-        &self,
-        instance: ServiceInstance,
-        agent_version: Option<&str>,
-    ) -> Result<KeyWithIntegerValue, Refusal> {
-        let process = convert::service_instance(&instance, agent_version)?;
-        let id = self.register.instance(process).await?;
-        Ok(KeyWithIntegerValue {
-            key: instance.instance_uuid,
-            value: id.get(),
-        })
-    }
-
     /// Answers those that can be; it is an error only if none can.
     async fn map_instances(
         &self,
-        instances: Vec<ServiceInstance>,
+        mut instances: Vec<ServiceInstance>,
         agent_version: Option<&str>,
     ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
-        let assigned = instances
-            .into_iter()
-            .map(|instance| self.assign(instance, agent_version));
-        let mut refusal = None;
-        let mut mappings = Vec::new();
-        for outcome in join_all(assigned).await {
-            match outcome {
-                Ok(mapping) => mappings.push(mapping),
-                Err(refused) => refusal = Some(refused),
-            }
-        }
-        match refusal {
-            Some(refusal) if mappings.is_empty() => Err(refusal),
-            _ => Ok(mappings),
-        }
+        convert::retain_usable(&mut instances, |it| {
+            convert::service_id(it.service_id).err()
+        })?;
+        let processes: Vec<_> = instances
+            .iter()
+            .flat_map(|it| convert::service_instance(it, agent_version))
+            .collect();
+        let ids = self.register.instances(&processes).await?;
+        let ids = ids.into_iter().map(|id| id.map(InstanceId::get));
+        let uuids = instances.into_iter().map(|it| it.instance_uuid).collect();
+        Ok(convert::mappings(uuids, ids))
     }
 
     /// After a reset an agent still asks for names that it had met before, with the service's id of that time. If that is

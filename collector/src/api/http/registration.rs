@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::{Body, Bytes},
+    extract::Request,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{MethodRouter, post},
@@ -28,8 +29,8 @@ use crate::{
     metrics::{Outcome, Protocol},
     service::{
         Services,
-        heartbeat::Sign,
-        register::{Error, OperationRef},
+        heartbeat::{self, Sign},
+        register::{self, Error, OperationRef},
     },
 };
 
@@ -42,6 +43,13 @@ struct Face {
     services: Services,
     limits: Limits,
     dropped_segments: Counter,
+}
+
+/// A request: its body, and the use cases on behalf of the peer that sent it.
+struct Asked {
+    body: Bytes,
+    register: register::Handle,
+    heartbeat: heartbeat::Handle,
 }
 
 /// An answer, and how it is counted.
@@ -106,14 +114,22 @@ impl Face {
     /// A `POST` that reads the body whatever type it is said to be, has `handle` answer, and counts that.
     fn post<F, A>(self: &Arc<Self>, call: &'static str, handle: F) -> MethodRouter
     where
-        F: FnOnce(Arc<Self>, Bytes) -> A + Clone + Send + Sync + 'static,
+        F: FnOnce(Arc<Self>, Asked) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Answer> + Send + 'static,
     {
         let face = Arc::clone(self);
         let call = face.services.metrics.call(Protocol::Http, call);
-        post(move |body: Body| async move {
-            let answer = match json::read(body, &face.limits).await {
-                Ok(body) => handle(face, body).await,
+        post(move |request: Request| async move {
+            let peer = request.extensions().get().copied();
+            let answer = match json::read(request.into_body(), &face.limits).await {
+                Ok(body) => {
+                    let asked = Asked {
+                        body,
+                        register: face.services.register.for_peer(peer),
+                        heartbeat: face.services.heartbeat.for_peer(peer),
+                    };
+                    handle(face, asked).await
+                }
                 Err(refusal) => Err(refusal),
             };
             let (outcome, response) = match answer {
@@ -125,9 +141,9 @@ impl Face {
         })
     }
 
-    async fn applications(self: Arc<Self>, body: Bytes) -> Answer {
-        let codes: Vec<String> = json::parse(&body)?;
-        let ids = self.services.register.applications(&codes).await;
+    async fn applications(self: Arc<Self>, asked: Asked) -> Answer {
+        let codes: Vec<String> = json::parse(&asked.body)?;
+        let ids = asked.register.applications(&codes).await;
         let ids = in_time(ids, codes.len(), "application code")?;
         let entries: Vec<_> = codes
             .iter()
@@ -140,8 +156,8 @@ impl Face {
         Ok((outcome(&ids), json::reply(&entries)))
     }
 
-    async fn instance(self: Arc<Self>, body: Bytes) -> Answer {
-        let Object(new): Object<wire::NewInstance> = json::parse(&body)?;
+    async fn instance(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(new): Object<wire::NewInstance> = json::parse(&asked.body)?;
         let application = ApplicationId::new(new.ai).ok_or_else(|| zero("ai"))?;
         let process = NewInstance {
             application,
@@ -149,7 +165,7 @@ impl Face {
             generation: None,
             properties: (&new.oi.0).into(),
         };
-        let (outcome, id) = match self.services.register.instance(process).await {
+        let (outcome, id) = match asked.register.instance(process).await {
             Ok(id) => (Outcome::Ok, id.get()),
             Err(Error::DeadlineExceeded) => (Outcome::Unassigned, 0),
             Err(error) => return Err(Refusal::service("au", &error)),
@@ -158,41 +174,41 @@ impl Face {
         Ok((outcome, json::reply(&entry)))
     }
 
-    async fn heartbeat(self: Arc<Self>, body: Bytes) -> Answer {
-        let Object(beat): Object<wire::Heartbeat> = json::parse(&body)?;
+    async fn heartbeat(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(beat): Object<wire::Heartbeat> = json::parse(&asked.body)?;
         let sign = Sign {
             instance: InstanceId::new(beat.ii).ok_or_else(|| zero("ii"))?,
             application: None,
             signal: Signal::Heartbeat,
         };
-        match self.services.heartbeat.renew(sign).await {
+        match asked.heartbeat.renew(sign).await {
             Ok(()) => Ok((Outcome::Ok, json::reply(&wire::Done {}))),
             Err(error) => Err(Refusal::service("ii", &error)),
         }
     }
 
-    async fn operations(self: Arc<Self>, body: Bytes) -> Answer {
-        let elements: Vec<&RawValue> = json::parse(&body)?;
+    async fn operations(self: Arc<Self>, asked: Asked) -> Answer {
+        let elements: Vec<&RawValue> = json::parse(&asked.body)?;
         let mut names = Vec::with_capacity(elements.len());
         for (at, element) in elements.iter().enumerate() {
             let Object(name): Object<wire::ServiceName> = json::parse_at(at, element.get())?;
             names.push(name);
         }
-        let mut asked: Vec<(&RawValue, OperationRef<'_>)> = Vec::with_capacity(names.len());
+        let mut usable: Vec<(&RawValue, OperationRef<'_>)> = Vec::with_capacity(names.len());
         let mut fault = None;
         for (at, (element, name)) in elements.iter().zip(&names).enumerate() {
             match name.operation() {
-                Ok(operation) => asked.push((element, operation)),
+                Ok(operation) => usable.push((element, operation)),
                 Err(unusable) => fault = fault.or(Some((at, unusable))),
             }
         }
-        if let (true, Some((at, wire::Unusable { key, message }))) = (asked.is_empty(), fault) {
+        if let (true, Some((at, wire::Unusable { key, message }))) = (usable.is_empty(), fault) {
             return Err(Refusal::invalid(format!("[{at}].{key}"), message));
         }
-        let operations: Vec<_> = asked.iter().map(|(_, operation)| *operation).collect();
-        let ids = self.services.register.operations(&operations).await;
+        let operations: Vec<_> = usable.iter().map(|(_, operation)| *operation).collect();
+        let ids = asked.register.operations(&operations).await;
         let ids = in_time(ids, operations.len(), "service name")?;
-        let entries: Vec<_> = asked
+        let entries: Vec<_> = usable
             .iter()
             .zip(&ids)
             .filter_map(|((element, _), id)| {
@@ -210,9 +226,9 @@ impl Face {
         Ok((outcome, json::reply(&entries)))
     }
 
-    async fn addresses(self: Arc<Self>, body: Bytes) -> Answer {
-        let addresses: Vec<String> = json::parse(&body)?;
-        let ids = self.services.register.addresses(&addresses).await;
+    async fn addresses(self: Arc<Self>, asked: Asked) -> Answer {
+        let addresses: Vec<String> = json::parse(&asked.body)?;
+        let ids = asked.register.addresses(&addresses).await;
         let ids = in_time(ids, addresses.len(), "network address")?;
         let entries: Vec<_> = addresses
             .iter()
@@ -227,19 +243,17 @@ impl Face {
 
     /// Segments prove their instances alive and are otherwise dropped. The ids in them were given out once: those this
     /// collector does not know are adopted. One that makes no sense does not spoil the others.
-    async fn segments(self: Arc<Self>, body: Bytes) -> Answer {
-        let told: segments::Told = json::parse(&body)?;
-        for (instance, application) in told.instances {
-            let signal = Signal::TraceSegment;
-            let sign = Sign {
-                instance,
-                application,
-                signal,
-            };
-            skip_unless_passing(self.services.heartbeat.renew(sign).await)?;
-        }
+    async fn segments(self: Arc<Self>, asked: Asked) -> Answer {
+        let told: segments::Told = json::parse(&asked.body)?;
+        let sign = |(instance, application)| Sign {
+            instance,
+            application,
+            signal: Signal::TraceSegment,
+        };
+        let signs = told.instances.into_iter().map(sign);
+        skip_unless_passing(asked.heartbeat.renew_all(signs).await)?;
         let held = told.held.into_iter();
-        skip_unless_passing(self.services.register.adopt(held).await)?;
+        skip_unless_passing(asked.register.adopt(held).await)?;
         self.dropped_segments.inc_by(told.count);
         let response = ([(CONTENT_TYPE, json::JSON)], Body::empty()).into_response();
         Ok((Outcome::Ok, response))

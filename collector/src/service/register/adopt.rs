@@ -1,92 +1,146 @@
-//! Ids that agents bring along: recorded as they are, so that nobody else is given them.
+//! Ids that agents bring along: recorded as they are, so that no other agent is given them.
+//!
+//! A sign of life adopts its sender: the instance, and the application that it names. A segment also uses ids that its
+//! sender was given when it registered names: the operations and the peers of its spans. These are [`Held`], and have limits
+//! of their own (for each segment, for each peer, and half of what may be adopted), so that no number of them can keep a
+//! sender from being adopted.
+//!
+//! What a segment says of other processes (its references: parent and entry instance, operation, address) is a mention and
+//! adopts nothing. The process that holds those ids reports them itself.
+
+use std::collections::HashSet;
 
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId,
+    inventory::{Proposal, proposal},
     liveness::{Signal, State},
 };
-use tokio::time::{error::Elapsed, timeout_at};
 
-use super::{Error, Handle};
+use super::{Error, Handle, batch::KEYS_PER_JOB, rates::Kind};
 use crate::{service::heartbeat::Sign, storage::Seen};
 
-/// An id that an agent used outside a registration, so that it must have been given to it before.
+/// An id that an agent was given by a registration, and uses in a segment of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Held {
+    /// A peer of 3.2.6.
     Application(ApplicationId),
-    /// An instance that it knows of. That is no sign of life of that instance, so it gets no lease.
-    Instance(InstanceId),
     Operation(OperationId),
+    /// A peer of 5.x and later.
     Address(AddressId),
 }
 
 impl Handle {
-    /// Records ids that an agent uses and this inventory has never given out, so that nobody else is given them.
+    /// Records ids that the sender of one message uses and this inventory has never given out. Those beyond a limit are
+    /// counted and left out: they come again with later segments.
     ///
     /// # Errors
-    /// [`Error::TooManyAdopted`] if no more unknown ids are taken; otherwise as [`Handle::application`].
+    /// The writer cannot take them at present.
     pub async fn adopt(&self, held: impl Iterator<Item = Held>) -> Result<(), Error> {
-        let unknown: Vec<Held> = held.filter(|held| !self.has(*held)).collect();
+        let mut unknown = HashSet::new();
+        for held in held {
+            if !self.has(held) {
+                unknown.insert(held);
+                if unknown.len() >= self.shared.max_held_per_message {
+                    break;
+                }
+            }
+        }
         if unknown.is_empty() {
             return Ok(());
         }
-        self.queue
+        let granted = self.allowance(Kind::Held, unknown.len());
+        let unknown: Vec<_> = unknown.into_iter().take(granted).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let adopted = self
+            .shared
+            .queue
             .propose(self.due(), move |proposal| {
                 for held in &unknown {
-                    match *held {
-                        Held::Application(id) => proposal.adopt_application(id)?,
-                        Held::Instance(id) => proposal.adopt_instance(id, None)?,
-                        Held::Operation(id) => proposal.adopt_operation(id)?,
-                        Held::Address(id) => proposal.adopt_address(id)?,
-                    }
+                    held.adopt(proposal)?;
                 }
                 Ok(())
             })
-            .await
+            .await;
+        match adopted {
+            Err(error) if error.retryable() => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "ids that a segment uses were not adopted");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
-    /// Records what a sign of life tells of an instance that this inventory does not know, or not in full.
-    pub(in crate::service) async fn adopt_instance(&self, sign: Sign) -> Result<(), Error> {
-        let Sign {
-            instance,
-            application,
-            signal,
-        } = sign;
-        self.queue
-            .propose(self.due(), move |proposal| {
-                Ok(proposal.adopt_instance(instance, application)?)
-            })
-            .await?;
-        self.note_first(instance, signal).await
-    }
-
-    /// Makes durable that an adopted instance was heard of itself. Without that it would have no lease after a restart,
-    /// like those that others only spoke of.
-    pub(super) async fn note_first(
+    /// Records the senders of signs of life that this inventory does not know, or not in full, and that they were seen: both
+    /// in one commit. Answers with those that are recorded, and why others are not.
+    pub(in crate::service) async fn adopt_instances(
         &self,
-        instance: InstanceId,
-        signal: Signal,
-    ) -> Result<(), Error> {
-        let last_seen = self.core.clock.wall();
-        let seen = Seen {
+        mut signs: Vec<Sign>,
+    ) -> (Vec<Sign>, Option<Error>) {
+        let due = self.due();
+        let granted = self.allowance(Kind::Adoption, signs.len());
+        let mut refusal = (granted < signs.len()).then_some(Error::PeerLimit);
+        signs.truncate(granted);
+        let mut recorded = Vec::new();
+        for chunk in signs.chunks(KEYS_PER_JOB) {
+            let chunk: Vec<_> = chunk
+                .iter()
+                .map(|sign| (*sign, self.first_sign(sign.instance, sign.signal)))
+                .collect();
+            let written = self.shared.queue.write(due, move |proposal, seen| {
+                let adopted = chunk.iter().map(|(sign, first)| {
+                    proposal.adopt_instance(sign.instance, sign.application)?;
+                    seen.push(*first);
+                    Ok(*sign)
+                });
+                Ok(adopted.collect::<Vec<Result<_, proposal::Error>>>())
+            });
+            match written.await {
+                Ok(outcomes) => {
+                    for outcome in outcomes {
+                        match outcome {
+                            Ok(sign) => recorded.push(sign),
+                            Err(error) => refusal = refusal.or(Some(error.into())),
+                        }
+                    }
+                }
+                Err(error) => {
+                    refusal = Some(error);
+                    break;
+                }
+            }
+        }
+        (recorded, refusal)
+    }
+
+    /// What is recorded of an instance that was not seen before. Without it an adopted instance has no lease after a restart.
+    pub(super) fn first_sign(&self, instance: InstanceId, signal: Signal) -> Seen {
+        Seen {
             instance,
-            last_seen,
+            last_seen: self.shared.core.clock.wall(),
             signal,
             state: State::Up,
-        };
-        match timeout_at(self.due(), self.note(vec![seen])).await {
-            Ok(noted) => noted,
-            Err(Elapsed { .. }) => Err(Error::DeadlineExceeded),
         }
     }
 
     fn has(&self, held: Held) -> bool {
-        let inventory = &self.core.inventory;
+        let inventory = &self.shared.core.inventory;
         match held {
             Held::Application(id) => inventory.application(id).is_some(),
-            // Instances count from 1: what is below is nobody's, and never will be.
-            Held::Instance(id) => id.get() < 1 || inventory.read_instance(id, |_| ()).is_some(),
             Held::Operation(id) => inventory.operation(id).is_some(),
             Held::Address(id) => inventory.address(id).is_some(),
+        }
+    }
+}
+
+impl Held {
+    fn adopt(self, proposal: &mut Proposal<'_>) -> Result<(), proposal::Error> {
+        match self {
+            Self::Application(id) => proposal.adopt_peer_application(id),
+            Self::Operation(id) => proposal.adopt_operation(id),
+            Self::Address(id) => proposal.adopt_address(id),
         }
     }
 }

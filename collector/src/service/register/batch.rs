@@ -1,15 +1,28 @@
 //! Many keys in one call.
 
 use rollcall_domain::inventory::Proposal;
+use tokio::{task::yield_now, time::Instant};
 
-use super::{Error, Handle, Registration};
+use super::{Error, Handle, Registration, rates::Kind};
 
-/// Keys in one job: few enough that the writer turns to others in between.
-const KEYS_PER_JOB: usize = 1024;
+/// Keys in one job: few enough that the writer serves other callers in between.
+pub(super) const KEYS_PER_JOB: usize = 1024;
+/// Keys that are looked up before other tasks have a turn.
+const KEYS_PER_TURN: usize = 1024;
+
+/// Keys with the ids found so far.
+struct Found<I, K> {
+    /// In the order of the keys.
+    ids: Vec<Option<I>>,
+    /// Keys without an id, with their place.
+    missing: Vec<(usize, K)>,
+    /// Why a key has no id: of several reasons the last.
+    refusal: Option<Error>,
+}
 
 impl Handle {
     /// Looks each key up, and has the writer give ids to those that have none: [`KEYS_PER_JOB`] at a time until the
-    /// deadline.
+    /// deadline. Those beyond what the peer may register now have to be asked for again.
     pub(super) async fn each<R: Copy, K: Clone + Send + 'static, I: Copy + Send + 'static>(
         &self,
         keys: impl Iterator<Item = R>,
@@ -19,34 +32,38 @@ impl Handle {
         propose: impl Fn(&mut Proposal<'_>, &K) -> Result<I, Error> + Copy + Send + 'static,
     ) -> Result<Vec<Option<I>>, Error> {
         let due = self.due();
-        let mut refusal = None;
-        let mut ids = Vec::new();
-        let mut missing = Vec::new();
-        for (at, key) in keys.enumerate() {
-            let id = match lookup(key) {
-                Ok(Some(id)) => Some(id),
-                Ok(None) => {
-                    missing.push((at, own(key)));
-                    None
-                }
-                Err(error) => {
-                    refusal = Some(error);
-                    None
-                }
-            };
-            ids.push(id);
+        let mut found = Found::look_up(keys, lookup, own).await;
+        if !found.missing.is_empty() {
+            let granted = self.allowance(Kind::Registration, found.missing.len());
+            found.limit(granted);
         }
-        if !missing.is_empty() {
-            let keys = missing.iter().map(|(_, key)| registration(key.clone()));
+        if !found.missing.is_empty() {
+            let keys = found
+                .missing
+                .iter()
+                .map(|(_, key)| registration(key.clone()));
             self.ask_owner(due, || keys.collect()).await;
+            self.assign(&mut found, due, propose).await;
         }
-        let mut missing = missing.into_iter();
+        match found.refusal {
+            Some(error) if found.ids.iter().all(Option::is_none) => Err(error),
+            _ => Ok(found.ids),
+        }
+    }
+
+    async fn assign<K: Send + 'static, I: Send + 'static>(
+        &self,
+        found: &mut Found<I, K>,
+        due: Instant,
+        propose: impl Fn(&mut Proposal<'_>, &K) -> Result<I, Error> + Copy + Send + 'static,
+    ) {
+        let mut missing = std::mem::take(&mut found.missing).into_iter();
         loop {
             let chunk: Vec<_> = missing.by_ref().take(KEYS_PER_JOB).collect();
             if chunk.is_empty() {
-                break;
+                return;
             }
-            let assigned = self.queue.propose(due, move |proposal| {
+            let assigned = self.shared.queue.propose(due, move |proposal| {
                 let assign = |(at, key): &(usize, K)| Ok((*at, propose(proposal, key)?));
                 Ok(chunk.iter().map(assign).collect::<Vec<Result<_, Error>>>())
             });
@@ -54,20 +71,56 @@ impl Handle {
                 Ok(assigned) => {
                     for outcome in assigned {
                         match outcome {
-                            Ok((at, id)) => ids[at] = Some(id),
-                            Err(error) => refusal = Some(error),
+                            Ok((at, id)) => found.ids[at] = Some(id),
+                            Err(error) => found.refusal = Some(error),
                         }
                     }
                 }
                 Err(error) => {
-                    refusal = Some(error);
-                    break;
+                    found.refusal = Some(error);
+                    return;
                 }
             }
         }
-        match refusal {
-            Some(error) if ids.iter().all(Option::is_none) => Err(error),
-            _ => Ok(ids),
+    }
+}
+
+impl<I, K> Found<I, K> {
+    async fn look_up<R: Copy>(
+        keys: impl Iterator<Item = R>,
+        lookup: impl Fn(R) -> Result<Option<I>, Error>,
+        own: impl Fn(R) -> K,
+    ) -> Self {
+        let mut found = Self {
+            ids: Vec::new(),
+            missing: Vec::new(),
+            refusal: None,
+        };
+        for (at, key) in keys.enumerate() {
+            if at % KEYS_PER_TURN == KEYS_PER_TURN - 1 {
+                yield_now().await;
+            }
+            let id = match lookup(key) {
+                Ok(Some(id)) => Some(id),
+                Ok(None) => {
+                    found.missing.push((at, own(key)));
+                    None
+                }
+                Err(error) => {
+                    found.refusal = Some(error);
+                    None
+                }
+            };
+            found.ids.push(id);
+        }
+        found
+    }
+
+    /// Leaves out all but so many keys without an id.
+    fn limit(&mut self, granted: usize) {
+        if granted < self.missing.len() {
+            self.missing.truncate(granted);
+            self.refusal = Some(Error::PeerLimit);
         }
     }
 }

@@ -31,6 +31,11 @@ pub enum Error {
     /// All ids of the dictionary are given out, or as many as the operator allows.
     #[error("no id is left for {0}")]
     Exhausted(Dictionary),
+    /// The peer asked for more new ids than one address may: ask again later.
+    #[error(
+        "this address asked for too many new ids (register.default.max_new_per_peer): ask again later"
+    )]
+    PeerLimit,
     /// Too many calls wait: ask again, or ask another collector.
     #[error("too many registrations wait: ask again later")]
     Overloaded,
@@ -66,9 +71,11 @@ impl Error {
             | Self::NotAnInstance(_)
             | Self::TooManyAdopted(_)
             | Self::Exhausted(_) => false,
-            Self::Overloaded | Self::DeadlineExceeded | Self::StoreUnavailable | Self::Stopped => {
-                true
-            }
+            Self::PeerLimit
+            | Self::Overloaded
+            | Self::DeadlineExceeded
+            | Self::StoreUnavailable
+            | Self::Stopped => true,
         }
     }
 }

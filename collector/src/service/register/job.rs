@@ -27,8 +27,9 @@ pub(super) enum Message {
 
 /// A proposal whose caller waits. Dropped unsettled, it tells the caller that the writer has ended.
 pub(super) trait Job: Send {
-    /// Puts what the caller wants into a batch. To be called again for another batch, if this one is not to be.
-    fn propose(&mut self, proposal: &mut Proposal<'_>);
+    /// Adds what the caller wants to a batch: rows to the proposal, and last signs to `seen`. Called again with the next batch
+    /// if this one conflicts.
+    fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<Seen>);
     /// Whether the caller still waits.
     fn is_awaited(&self) -> bool;
     /// Tells the caller, now that the batch is durable.
@@ -110,7 +111,17 @@ impl Queue {
     pub(super) async fn propose<T: Send + 'static>(
         &self,
         due: Instant,
-        propose: impl FnMut(&mut Proposal<'_>) -> Result<T, Error> + Send + 'static,
+        mut propose: impl FnMut(&mut Proposal<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.write(due, move |proposal, _seen| propose(proposal))
+            .await
+    }
+
+    /// As [`Queue::propose`], where the same batch also records when instances were last seen.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        due: Instant,
+        propose: impl FnMut(&mut Proposal<'_>, &mut Vec<Seen>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let job = Waiting {
@@ -171,11 +182,11 @@ struct Waiting<F, T> {
 
 impl<F, T> Job for Waiting<F, T>
 where
-    F: FnMut(&mut Proposal<'_>) -> Result<T, Error> + Send,
+    F: FnMut(&mut Proposal<'_>, &mut Vec<Seen>) -> Result<T, Error> + Send,
     T: Send,
 {
-    fn propose(&mut self, proposal: &mut Proposal<'_>) {
-        self.result = Some((self.propose)(proposal));
+    fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<Seen>) {
+        self.result = Some((self.propose)(proposal, seen));
     }
 
     fn is_awaited(&self) -> bool {

@@ -29,7 +29,12 @@ impl Handle {
         due: Instant,
         registrations: impl FnOnce() -> Vec<Registration>,
     ) {
-        let Some(owner) = self.owners.as_ref().and_then(|owners| owners.elsewhere()) else {
+        let Some(owner) = self
+            .shared
+            .owners
+            .as_ref()
+            .and_then(|owners| owners.elsewhere())
+        else {
             return;
         };
         let left = due.saturating_duration_since(Instant::now());

@@ -8,7 +8,7 @@ use rollcall_domain::{
     liveness::{Signal, State},
 };
 
-use super::{Error, Handle, SERVICE, named};
+use super::{Error, Handle, SERVICE, named, rates::Kind};
 use crate::storage::Seen;
 
 /// A key that wants an id, with all that its agent told. No id of it is known yet.
@@ -38,13 +38,19 @@ impl Handle {
         let asked = registrations.len();
         let mut usable = registrations;
         usable.retain(|registration| self.check_keys(registration).is_ok());
-        let assigned = self.queue.propose(self.due(), move |proposal| {
+        let granted = self.allowance(Kind::Relayed, usable.len());
+        let is_limited = granted < usable.len();
+        usable.truncate(granted);
+        let assigned = self.shared.queue.propose(self.due(), move |proposal| {
             let assigned = usable.iter().filter_map(|it| it.propose(proposal).ok());
             Ok(assigned.collect::<Vec<_>>())
         });
         let assigned = assigned.await?;
         for instance in assigned.iter().flatten() {
             self.was_told_of(*instance);
+        }
+        if is_limited {
+            return Err(Error::PeerLimit);
         }
         Ok(asked - assigned.len())
     }
@@ -65,9 +71,9 @@ impl Handle {
     }
 
     fn was_told_of(&self, instance: InstanceId) {
-        self.core.relay(Seen {
+        self.shared.core.relay(Seen {
             instance,
-            last_seen: self.core.clock.wall(),
+            last_seen: self.shared.core.clock.wall(),
             signal: Signal::Register,
             state: State::Up,
         });

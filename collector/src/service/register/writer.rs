@@ -1,6 +1,6 @@
 //! The one thread that assigns ids.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use crossbeam_channel::RecvTimeoutError;
 use rollcall_domain::inventory::{self, Allocator, Proposal};
@@ -62,6 +62,9 @@ struct Waiting {
     jobs: Vec<Box<dyn Job>>,
     /// How many of the jobs are in the proposal.
     proposed: usize,
+    /// Last signs that these jobs record.
+    first_signs: Vec<Seen>,
+    /// Last signs that are to be recorded by themselves.
     seen: Vec<Seen>,
     noters: Vec<oneshot::Sender<Result<(), Error>>>,
 }
@@ -120,9 +123,9 @@ impl Writer {
             let tells = self.storage.is_shared() && self.agreement.tells();
             let insists = tells && self.agreement.insists();
             let mut proposal = self.allocator.propose(self.core.clock.wall());
-            waiting.proposed = 0;
+            waiting.restart();
             waiting.propose(&mut proposal);
-            while proposal.rows().len() + waiting.seen.len() < self.batch_rows {
+            while proposal.rows().len() + waiting.seen_len() < self.batch_rows {
                 let Some(next) = self.inbox.waiting() else {
                     break;
                 };
@@ -130,10 +133,10 @@ impl Writer {
                 waiting.propose(&mut proposal);
             }
             let rows = proposal.rows().len();
-            if rows + waiting.seen.len() > 0 || insists {
+            if rows + waiting.seen_len() > 0 || insists {
                 let batch = Batch {
                     rows: proposal.rows(),
-                    seen: &waiting.seen,
+                    seen: &waiting.all_seen(),
                     digest: (tells && rows > 0 || insists).then(|| proposal.digest()),
                 };
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
@@ -202,12 +205,30 @@ impl Waiting {
         }
     }
 
-    /// Puts the jobs that came since the last time into the proposal.
+    /// Prepares for a new proposal, which none of the jobs is in.
+    fn restart(&mut self) {
+        self.proposed = 0;
+        self.first_signs.clear();
+    }
+
+    /// Adds the jobs that came since the last time to the proposal.
     fn propose(&mut self, proposal: &mut Proposal<'_>) {
         for job in self.jobs.iter_mut().skip(self.proposed) {
-            job.propose(proposal);
+            job.propose(proposal, &mut self.first_signs);
         }
         self.proposed = self.jobs.len();
+    }
+
+    fn seen_len(&self) -> usize {
+        self.seen.len() + self.first_signs.len()
+    }
+
+    fn all_seen(&self) -> Cow<'_, [Seen]> {
+        if self.first_signs.is_empty() {
+            Cow::Borrowed(&self.seen)
+        } else {
+            Cow::Owned([&self.seen[..], &self.first_signs].concat())
+        }
     }
 
     fn settle(&mut self) {

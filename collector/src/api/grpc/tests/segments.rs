@@ -32,7 +32,8 @@ fn reference() -> TraceSegmentReference {
     }
 }
 
-/// From instance 7 of application 2; holds operations -1, 2, -2, instances 1, 2, and as peers -1 and 1.
+/// From instance 7 of application 2, which holds operation -1 and peer -1. It mentions instances 1 and 2, operations 2 and -2,
+/// and peer 1.
 fn segment_v3() -> v3::TraceSegmentObject {
     v3::TraceSegmentObject {
         refs: vec![reference()],
@@ -124,24 +125,24 @@ async fn an_empty_stream_is_answered() {
 }
 
 #[tokio::test]
-async fn ids_that_a_5_x_segment_holds_are_assigned_to_nobody() {
+async fn ids_that_a_5_x_segment_holds_are_not_assigned_and_those_it_mentions_are() {
     let collector = Collector::start();
     collect(&collector, [upstream(&segment_v5())]).await;
     assert_eq!(first_application(&collector).await, -1);
-    assert_eq!(first_operation(&collector).await, 3);
-    assert_eq!(first_address(&collector).await, 2);
-    assert_eq!(first_instance(&collector).await, 3);
+    assert_eq!(first_operation(&collector).await, 2);
+    assert_eq!(first_address(&collector).await, 1);
+    assert_eq!(first_instance(&collector).await, 1);
 }
 
-/// Peers of a 3.2.6 segment are applications, so that 1 means `User` and -1 an application.
+/// Peers of a 3.2.6 segment are applications.
 #[tokio::test]
-async fn ids_that_a_3_2_6_segment_holds_are_assigned_to_nobody() {
+async fn ids_that_a_3_2_6_segment_holds_are_not_assigned_and_those_it_mentions_are() {
     let collector = Collector::start();
     collect(&collector, [upstream(&segment_v3())]).await;
     assert_eq!(first_application(&collector).await, -2);
-    assert_eq!(first_operation(&collector).await, 3);
+    assert_eq!(first_operation(&collector).await, 2);
     assert_eq!(first_address(&collector).await, -1);
-    assert_eq!(first_instance(&collector).await, 3);
+    assert_eq!(first_instance(&collector).await, 1);
 }
 
 async fn first_application(collector: &Collector) -> i32 {

@@ -17,7 +17,7 @@ use rollcall_proto::{
 use tonic::{Code, Request};
 
 use super::fixture::Collector;
-use crate::service::register::{Held, OperationRef};
+use crate::service::register::OperationRef;
 
 fn services<const N: usize>(names: [&str; N]) -> Services {
     let service = |name: &str| Service {
@@ -256,17 +256,6 @@ async fn an_agent_that_may_not_understand_is_told_and_its_id_is_kept_from_others
     let refused = client.do_ping(ping(0, "u")).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert_eq!(refused.message(), "serviceInstanceId is 0, which is no id");
-}
-
-#[tokio::test]
-async fn an_id_that_others_only_spoke_of_is_nobodys() {
-    let collector = Collector::start();
-    let spoken_of = [Held::Instance(id(7))].into_iter();
-    collector.services.register.adopt(spoken_of).await.unwrap();
-    let mut client = ServiceInstancePingClient::new(collector.router());
-    let reply = client.do_ping(of_6_3(ping(7, "lost"))).await.unwrap();
-    assert_eq!(reply.into_inner().commands.len(), 1);
-    assert!(collector.services.roster.instance(id(7)).is_none(), "up");
 }
 
 #[tokio::test]

@@ -4,14 +4,14 @@
 
 use std::{fmt, sync::Arc};
 
-use axum::{Router, body::Bytes};
+use axum::Router;
 use rollcall_domain::liveness::Signal;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Answer, Face};
+use super::{Answer, Asked, Face};
 use crate::{
     api::http::{
         below,
@@ -34,8 +34,8 @@ pub(super) fn router(face: &Arc<Face>, context_path: &str) -> Router {
         .route(&path("/v3/management/keepAlive"), keep_alive);
     for (call, payload) in TELEMETRY {
         let dropped = face.services.metrics.dropped(payload.label());
-        let take = move |face: Arc<Face>, body: Bytes| async move {
-            let count = face.take(*payload, &body).await?;
+        let take = move |face: Arc<Face>, asked: Asked| async move {
+            let count = face.take(*payload, &asked).await?;
             dropped.inc_by(count);
             Ok((Outcome::Ok, json::reply(&Commands {})))
         };
@@ -117,36 +117,33 @@ struct Commands {}
 // === impl Face ===
 
 impl Face {
-    async fn report(self: Arc<Self>, body: Bytes) -> Answer {
-        let Object(told): Object<Instance> = json::parse(&body)?;
+    async fn report(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(told): Object<Instance> = json::parse(&asked.body)?;
         let pairs = told.properties.iter();
         let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
         let properties = properties::told(pairs, None);
-        let registered = self.services.register.named(told.name(), properties);
+        let registered = asked.register.named(told.name(), properties);
         answer(registered.await)
     }
 
-    async fn keep_alive(self: Arc<Self>, body: Bytes) -> Answer {
-        let Object(told): Object<Instance> = json::parse(&body)?;
-        let heartbeat = &self.services.heartbeat;
+    async fn keep_alive(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(told): Object<Instance> = json::parse(&asked.body)?;
+        let heartbeat = &asked.heartbeat;
         let renewed = heartbeat.renew_named(told.name(), Signal::Heartbeat);
         answer(renewed.await)
     }
 
     /// How many elements there were.
-    async fn take(&self, payload: Payload, body: &[u8]) -> Result<u64, Refusal> {
+    async fn take(&self, payload: Payload, asked: &Asked) -> Result<u64, Refusal> {
         if payload == Payload::BrowserReports {
             return Ok(1);
         }
-        let Senders(senders) = json::parse(body)?;
-        for sender in &senders {
-            let heard = self
-                .services
-                .heartbeat
-                .renew_named(sender.name(), payload.signal());
-            if let Err(error) = heard.await {
-                tracing::debug!(%error, "not taken as a sign of life");
-            }
+        let Senders(senders) = json::parse(&asked.body)?;
+        let names = senders.iter().map(Sender::name);
+        let heartbeat = &asked.heartbeat;
+        let heard = heartbeat.renew_all_named(names, payload.signal());
+        if let Err(error) = heard.await {
+            tracing::debug!(%error, "not taken as a sign of life");
         }
         Ok(u64::try_from(senders.len()).unwrap_or(u64::MAX))
     }

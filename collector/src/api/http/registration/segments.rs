@@ -8,7 +8,7 @@ use std::{
 use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId};
 use serde::{
     Deserialize, Deserializer,
-    de::{SeqAccess, Visitor},
+    de::{IgnoredAny, SeqAccess, Visitor},
 };
 
 use crate::{api::http::json::Object, service::register::Held};
@@ -20,7 +20,8 @@ pub(super) struct Told {
     pub(super) count: u64,
     /// Who sent them, and the application it says it belongs to. An id of 0 is nobody's.
     pub(super) instances: BTreeMap<InstanceId, Option<ApplicationId>>,
-    /// The other ids that are used in them.
+    /// The other ids that their senders were given: operations and peers of spans. What a reference says of another segment
+    /// are ids of other processes.
     pub(super) held: HashSet<Held>,
 }
 
@@ -35,7 +36,7 @@ struct Spans {
     ii: i32,
     ss: Vec<Object<Span>>,
     /// 3.2.6 has the references here, and 5.x in each span.
-    rs: Option<Vec<Object<Reference>>>,
+    rs: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -46,27 +47,6 @@ struct Span {
     /// The peer.
     #[serde(default)]
     pi: i32,
-    rs: Option<Vec<Object<Reference>>>,
-}
-
-/// A reference to the segment that called, with the keys of either generation (3.2.6 before 5.x).
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Reference {
-    /// Parent instance.
-    ai: i32,
-    pii: i32,
-    /// Entry instance.
-    ea: i32,
-    eii: i32,
-    /// Parent operation.
-    vi: i32,
-    psi: i32,
-    /// Entry operation.
-    ei: i32,
-    esi: i32,
-    /// Address.
-    ni: i32,
 }
 
 // === impl Told ===
@@ -84,19 +64,11 @@ impl Told {
             None => |raw| AddressId::new(raw).map(Held::Address),
         };
         let operation = |raw| OperationId::new(raw).map(Held::Operation);
-        let instance = |raw| InstanceId::new(raw).map(Held::Instance);
-        let spans_told = spans
+        let held = spans
             .ss
             .iter()
             .flat_map(|Object(span)| [operation(span.oi), peer(span.pi)]);
-        let of_spans = spans.ss.iter().filter_map(|Object(span)| span.rs.as_ref());
-        let references_told = of_spans.chain(&spans.rs).flatten().flat_map(|Object(r)| {
-            let instances = [r.ai, r.pii, r.ea, r.eii].map(instance);
-            let operations = [r.vi, r.psi, r.ei, r.esi].map(operation);
-            instances.into_iter().chain(operations).chain([peer(r.ni)])
-        });
-        self.held
-            .extend(spans_told.chain(references_told).flatten());
+        self.held.extend(held.flatten());
     }
 }
 
@@ -136,12 +108,8 @@ mod tests {
         Held::Operation(OperationId::new(raw).unwrap())
     }
 
-    fn instance(raw: i32) -> Held {
-        Held::Instance(InstanceId::new(raw).unwrap())
-    }
-
     #[test]
-    fn a_5x_segment_tells_its_instance_and_the_ids_in_its_spans_and_their_references() {
+    fn a_5x_segment_tells_its_instance_and_the_ids_in_its_spans_and_not_those_of_references() {
         let told = told(
             r#"[{"gt":[[1,2,3]],"sg":{"ts":[1,2,3],"ai":-1,"ii":2,"ss":[
                 {"si":0,"tv":0,"lv":1,"ps":-1,"st":1,"et":2,"ci":3,"cn":"","oi":5,"on":"","pi":-6,"pn":"",
@@ -156,18 +124,7 @@ mod tests {
             BTreeMap::from([(InstanceId::new(2).unwrap(), ApplicationId::new(-1))]),
         );
         let address = |raw| Held::Address(AddressId::new(raw).unwrap());
-        assert_eq!(
-            told.held,
-            HashSet::from([
-                instance(9),
-                instance(10),
-                operation(5),
-                operation(7),
-                operation(-7),
-                address(-6),
-                address(8)
-            ]),
-        );
+        assert_eq!(told.held, HashSet::from([operation(5), address(-6)]),);
     }
 
     #[test]
@@ -177,18 +134,7 @@ mod tests {
                 "ss":[{"si":0,"oi":5,"pi":-3}]}}]"#,
         );
         let application = |raw| Held::Application(ApplicationId::new(raw).unwrap());
-        assert_eq!(
-            told.held,
-            HashSet::from([
-                instance(4),
-                instance(1),
-                operation(5),
-                operation(3),
-                operation(6),
-                application(-3),
-                application(-4)
-            ]),
-        );
+        assert_eq!(told.held, HashSet::from([operation(5), application(-3)]),);
     }
 
     #[test]

@@ -1,0 +1,99 @@
+//! Instances that are known by a UUID, as all agents before 8.0 register them.
+
+use rollcall_domain::{
+    InstanceId,
+    inventory::{Generation, NewInstance, Properties},
+    liveness::Signal,
+};
+
+use super::{Error, Handle, Registration, rates::Kind};
+
+impl Handle {
+    /// The id of the instance that this process is; a new one if it has none yet. It is up from now on.
+    ///
+    /// An application id that the collector does not know is adopted.
+    ///
+    /// # Errors
+    /// As [`Handle::application`].
+    pub async fn instance(&self, process: NewInstance) -> Result<InstanceId, Error> {
+        self.check("agent UUID", &process.uuid)?;
+        let known = self.instance_id(&process);
+        let id = match known {
+            Some(id) if self.is_as_told(id, process.generation, &process.properties) => id,
+            // It keeps the properties that are on record.
+            Some(id) if self.allow_one(Kind::Registration).is_err() => id,
+            _ => {
+                if known.is_none() {
+                    self.allow_one(Kind::Registration)?;
+                }
+                let due = self.due();
+                self.ask_owner(due, || vec![Registration::Instance(process.clone())])
+                    .await;
+                self.shared
+                    .queue
+                    .propose(due, move |proposal| Ok(proposal.instance(process.clone())?))
+                    .await?
+            }
+        };
+        self.shared.core.welcome(id, Signal::Register);
+        Ok(id)
+    }
+
+    /// As [`Handle::instance`] for many processes: their ids in their order; `None` where a UUID is unusable or no id was
+    /// durable in time.
+    ///
+    /// # Errors
+    /// As [`Handle::application`], if not one id could be given.
+    pub async fn instances(
+        &self,
+        processes: &[NewInstance],
+    ) -> Result<Vec<Option<InstanceId>>, Error> {
+        let lookup = |process: &NewInstance| {
+            self.check("agent UUID", &process.uuid)?;
+            let id = self.instance_id(process);
+            Ok(id.filter(|id| self.is_as_told(*id, process.generation, &process.properties)))
+        };
+        let assigned = self
+            .each(
+                processes.iter(),
+                lookup,
+                NewInstance::clone,
+                Registration::Instance,
+                |proposal, process| Ok(proposal.instance(process.clone())?),
+            )
+            .await;
+        let mut ids = match assigned {
+            Err(Error::PeerLimit) => vec![None; processes.len()],
+            assigned => assigned?,
+        };
+        // A known instance whose new properties are beyond the limit keeps those that are on record.
+        for (id, process) in ids.iter_mut().zip(processes) {
+            *id = id.or_else(|| self.instance_id(process));
+        }
+        if !ids.is_empty() && ids.iter().all(Option::is_none) {
+            return Err(Error::PeerLimit);
+        }
+        for id in ids.iter().flatten() {
+            self.shared.core.welcome(*id, Signal::Register);
+        }
+        Ok(ids)
+    }
+
+    fn instance_id(&self, process: &NewInstance) -> Option<InstanceId> {
+        let inventory = &self.shared.core.inventory;
+        inventory.instance_id(process.application, &process.uuid)
+    }
+
+    /// Whether the inventory holds just what the agent reports of its process, so that there is nothing to write.
+    pub(super) fn is_as_told(
+        &self,
+        id: InstanceId,
+        generation: Option<Generation>,
+        properties: &Properties,
+    ) -> bool {
+        self.shared.core.inventory.read_instance(id, |known| {
+            (properties.is_empty() || known.properties == *properties)
+                && (generation.is_none() || known.generation == generation)
+        }) == Some(true)
+    }
+}
