@@ -48,12 +48,21 @@ pub struct Config {
     pub key_file: PathBuf,
 }
 
-/// Why a call was not answered.
+/// Why a call failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// No endpoint could be asked, or did what was asked, in time. Whether it was carried out is unknown.
+    /// No endpoint could be reached, or none answered in time. Whether the call was carried out is unknown.
     #[error("etcd cannot be reached: {endpoint}: {reason}")]
     Unavailable { endpoint: Arc<str>, reason: String },
+    /// Every endpoint answered with an error that may pass. Whether the call was carried out is unknown.
+    #[error("etcd at {endpoint} cannot do this at present: {reason}")]
+    Failed { endpoint: Arc<str>, reason: String },
+    /// The space quota of etcd is used up. Reads go on, and every write is refused until the alarm is disarmed.
+    #[error(
+        "etcd at {endpoint} has no space left and takes no writes: {reason}; compact its history, defragment it and disarm \
+         the alarm (etcdctl compact, etcdctl defrag, etcdctl alarm disarm), or give it a larger --quota-backend-bytes"
+    )]
+    NoSpace { endpoint: Arc<str>, reason: String },
     /// An endpoint answered that it will not do this.
     #[error("etcd at {endpoint} refuses: {reason}")]
     Refused { endpoint: Arc<str>, reason: String },
@@ -76,6 +85,10 @@ const LONG_ANSWER: Duration = Duration::from_secs(30);
 /// What etcd says of a token that is older than the last change of users and roles (`ErrGRPCAuthOldRevision` in its rpctypes):
 /// of those that carry their revision, which are JSON web tokens.
 const OUTDATED: &str = "etcdserver: revision of auth store is old";
+/// What etcd says of every write while its alarm for space is raised (`ErrGRPCNoSpace`).
+const NO_SPACE: &str = "database space exceeded";
+/// How the messages of etcd itself begin. All others are about the way to it.
+const OWN_WORDS: &str = "etcdserver: ";
 
 /// A client. Clones share the connection. Has to be made and used within a tokio runtime.
 #[derive(Clone, Debug)]
@@ -249,9 +262,13 @@ impl Client {
                 continue;
             }
             let endpoint = Arc::clone(&place.endpoint);
+            let reason = describe(&status);
             if is_final(status.code()) {
-                let reason = describe(&status);
                 return Err(Error::Refused { endpoint, reason });
+            }
+            if reason.contains(NO_SPACE) {
+                // The alarm is that of the whole cluster: another endpoint would answer the same.
+                return Err(Error::NoSpace { endpoint, reason });
             }
             self.connection.leave(&place);
             left = left.saturating_sub(1);
@@ -321,7 +338,11 @@ impl Watch {
 impl Error {
     fn unavailable(endpoint: Arc<str>, status: &Status) -> Self {
         let reason = describe(status);
-        Self::Unavailable { endpoint, reason }
+        if reason.starts_with(OWN_WORDS) {
+            Self::Failed { endpoint, reason }
+        } else {
+            Self::Unavailable { endpoint, reason }
+        }
     }
 }
 

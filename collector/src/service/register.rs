@@ -27,6 +27,7 @@ mod follow;
 mod instance;
 mod job;
 mod named;
+mod outage;
 mod owner;
 mod rates;
 mod recover;
@@ -102,7 +103,7 @@ pub(super) fn build(
         core: core.clone(),
         readiness,
         metrics,
-        away: None,
+        outage: None,
         agreement: Agreement::default(),
     };
     let shared = Shared {

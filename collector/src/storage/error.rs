@@ -74,6 +74,10 @@ pub enum Error {
     )]
     Unavailable { store: String, reason: String },
 
+    /// The space of a shared store is used up. Nothing is lost: a later write may succeed.
+    #[error("{store} takes no writes, and new names get no ids until it does: {reason}")]
+    NoSpace { store: String, reason: String },
+
     /// The store answered that it will not do what it was asked. Nothing is lost: it can be asked again.
     #[error("{store} cannot be used ({reason}): check the user, the password and the permissions")]
     Refused { store: String, reason: String },
@@ -92,9 +96,12 @@ fn named(namespace: &str) -> String {
 }
 
 impl Error {
-    /// Whether the same may succeed later, without anybody starting the collector again.
+    /// Whether the same operation may succeed later in the same process.
     #[must_use]
-    pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Refused { .. })
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. } | Self::NoSpace { .. } | Self::Refused { .. }
+        )
     }
 }

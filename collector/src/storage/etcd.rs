@@ -235,7 +235,11 @@ impl Remote {
         let answer = self.runtime.block_on(call);
         let store = || self.key("");
         answer.map_err(|error| match error {
-            etcd::Error::Unavailable { .. } => Error::Unavailable {
+            etcd::Error::Unavailable { .. } | etcd::Error::Failed { .. } => Error::Unavailable {
+                store: store(),
+                reason: error.to_string(),
+            },
+            etcd::Error::NoSpace { .. } => Error::NoSpace {
                 store: store(),
                 reason: error.to_string(),
             },

@@ -74,6 +74,29 @@ impl Server<Etcd> {
         .await;
     }
 
+    /// Raises its alarm for space, as when its quota is used up: every write is refused until [`Server::disarm`].
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn run_out_of_space(&self) {
+        self.alarm("ACTIVATE").await;
+    }
+
+    /// Takes the alarm back.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn disarm(&self) {
+        self.alarm("DEACTIVATE").await;
+    }
+
+    async fn alarm(&self, action: &str) {
+        let status = self.call("/v3/maintenance/status", json!({})).await;
+        let member = &status["header"]["member_id"];
+        let alarm = json!({"action": action, "memberID": member, "alarm": "NOSPACE"});
+        self.call("/v3/maintenance/alarm", alarm).await;
+    }
+
     /// One call through its JSON gateway.
     async fn call(&self, path: &str, request: Value) -> Value {
         let client = Client::new(self.address());

@@ -143,7 +143,7 @@ impl Writer {
         if let Some(contradiction) = contradiction {
             return Err(contradiction.into());
         }
-        read?;
+        read.map_err(Failure::Read)?;
         if differences > 0 {
             tracing::error!(
                 differences,

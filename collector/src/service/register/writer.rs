@@ -1,15 +1,16 @@
 //! The one thread that assigns ids.
 
-use std::{borrow::Cow, time::Duration};
+use std::borrow::Cow;
 
 use crossbeam_channel::RecvTimeoutError;
 use rollcall_domain::inventory::{self, Allocator, Proposal};
-use tokio::{sync::oneshot, time::Instant};
+use tokio::sync::oneshot;
 
 use super::{
     Error,
     follow::Agreement,
     job::{self, Inbox, Job, Message},
+    outage::{Operation, Outage},
 };
 use crate::{
     metrics::Metrics,
@@ -19,9 +20,9 @@ use crate::{
 
 /// Owns the allocator and the storage. Whatever arrives while one batch is being committed goes into the next one.
 ///
-/// A store may be shared with other collectors. A batch that was made without knowing what one of them wrote is dropped, and
-/// made anew from what is known then; those who asked for it notice nothing but the time it takes. While the store cannot
-/// be asked, nobody is given a new id, and everybody is told so at once.
+/// A store may be shared with other collectors. A batch that conflicts with what one of them wrote is dropped, and made again
+/// from the inventory as it is then; its callers only wait longer. While the store fails for a transient reason, every job is
+/// refused at once.
 pub struct Writer {
     pub(super) allocator: Allocator,
     pub(super) storage: Box<dyn Storage>,
@@ -30,25 +31,19 @@ pub struct Writer {
     pub(super) core: Core,
     pub(super) readiness: Readiness,
     pub(super) metrics: Metrics,
-    pub(super) away: Option<Away>,
+    pub(super) outage: Option<Outage>,
     pub(super) agreement: Agreement,
-}
-
-/// Since when the store cannot be asked, as it were.
-#[derive(Clone, Copy)]
-pub(super) struct Away {
-    /// When to try it next.
-    until: Instant,
-    /// How long it was left alone before that.
-    pause: Duration,
 }
 
 /// Why a writer has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The store takes no more. Nobody who waits is answered with an id: what memory holds is what the store holds.
+    /// The store could not be read.
     #[error(transparent)]
-    Storage(#[from] storage::Error),
+    Read(storage::Error),
+    /// A batch could not be committed. No waiting caller gets an id: memory holds what the store holds.
+    #[error(transparent)]
+    Write(storage::Error),
     /// What another collector wrote cannot be true, given what this one knows.
     #[error(
         "the store contradicts what it gave before: {0}; start the collector again, so that it is read anew"
@@ -69,8 +64,6 @@ struct Waiting {
     noters: Vec<oneshot::Sender<Result<(), Error>>>,
 }
 
-/// Between the first two attempts to ask a store that is away, and the most between any two.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// The condition of the readiness that is about the store.
 const STORAGE: &str = "storage";
 
@@ -87,14 +80,18 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if self.is_left_alone() {
+            if self.outage.is_some_and(|outage| outage.is_backing_off()) {
                 waiting.refuse();
                 continue;
             }
             match self.batch(&mut waiting) {
                 Ok(()) => {}
-                Err(Failure::Storage(error)) if error.is_passing() => {
-                    self.is_away(&error);
+                Err(Failure::Read(error)) if error.is_transient() => {
+                    self.failed(Operation::Read, &error);
+                    waiting.refuse();
+                }
+                Err(Failure::Write(error)) if error.is_transient() => {
+                    self.failed(Operation::Write, &error);
                     waiting.refuse();
                 }
                 Err(failure) => return Err(failure),
@@ -105,23 +102,26 @@ impl Writer {
 
     /// What is asked next. Times out when there is something to do that nobody asks for.
     fn next(&self) -> Result<Message, RecvTimeoutError> {
-        match self.away {
-            Some(Away { until, .. }) => self.inbox.next_until(until),
+        match self.outage {
+            Some(outage) => self.inbox.next_until(outage.retry_at()),
             None if self.inbox.has_news() => Err(RecvTimeoutError::Timeout),
             None => self.inbox.next().map_err(RecvTimeoutError::from),
         }
     }
 
-    /// Makes one batch of what waits, and of what still comes, as often as other collectors are first.
+    /// Makes one batch of what waits, and of what still comes, and makes it again after each conflict with another collector.
     fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
         let mut was_behind = false;
         loop {
-            if self.inbox.take_news() || was_behind || self.away.is_some() {
+            if self.inbox.take_news() || was_behind || self.outage.is_some() {
                 self.catch_up()?;
                 self.repair()?;
+                self.succeeded(Operation::Read);
             }
             let tells = self.storage.is_shared() && self.agreement.tells();
-            let insists = tells && self.agreement.insists();
+            // After a failed write an entry without rows shows whether writes succeed again.
+            let has_to_write = self.outage.is_some_and(|outage| outage.needs_write());
+            let insists = tells && (self.agreement.insists() || has_to_write);
             let mut proposal = self.allocator.propose(self.core.clock.wall());
             waiting.restart();
             waiting.propose(&mut proposal);
@@ -140,7 +140,7 @@ impl Writer {
                     digest: (tells && rows > 0 || insists).then(|| proposal.digest()),
                 };
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
-                if committed? == Commit::Behind {
+                if committed.map_err(Failure::Write)? == Commit::Behind {
                     self.metrics.was_behind();
                     was_behind = true;
                     waiting.jobs.retain(|job| job.is_awaited());
@@ -151,35 +151,26 @@ impl Writer {
                 if insists {
                     self.agreement.told();
                 }
+                self.succeeded(Operation::Write);
             }
-            self.is_back();
             waiting.settle();
             return Ok(());
         }
     }
 
-    /// Whether the store is away and not to be tried yet.
-    fn is_left_alone(&self) -> bool {
-        self.away.is_some_and(|away| Instant::now() < away.until)
-    }
-
-    fn is_away(&mut self, error: &storage::Error) {
-        let (first, most) = PAUSES;
-        let pause = match self.away {
-            Some(Away { pause, .. }) => (pause * 2).min(most),
-            None => {
-                tracing::error!(%error, "new names get no ids until the store is back");
-                first
-            }
-        };
+    fn failed(&mut self, operation: Operation, error: &storage::Error) {
+        if self.outage.is_none() {
+            tracing::error!(%error, "store unavailable, new registrations are refused until the store is back");
+        }
         self.readiness.degraded(STORAGE, error.to_string());
-        let until = Instant::now() + pause;
-        self.away = Some(Away { until, pause });
+        self.outage = Some(Outage::after(self.outage, operation));
     }
 
-    fn is_back(&mut self) {
-        if self.away.take().is_some() {
-            tracing::info!("the store is back");
+    fn succeeded(&mut self, operation: Operation) {
+        let before = self.outage;
+        self.outage = before.and_then(|outage| outage.without(operation));
+        if before.is_some() && self.outage.is_none() {
+            tracing::info!("store available again");
             self.readiness.met(STORAGE);
         }
     }

@@ -1,0 +1,71 @@
+//! An etcd without space answers every read and refuses every write.
+
+use std::time::{Duration, Instant};
+
+use rollcall_tests::{
+    PATIENCE,
+    cluster::{Cluster, Member},
+    eventually,
+    process::{Collector, Options},
+};
+use serde_json::Value;
+use tonic::Code;
+
+/// How long `/readyz` is sampled while no write can succeed: several times the longest pause of the writer.
+const SAMPLED: Duration = Duration::from_secs(5);
+/// Between two samples.
+const SAMPLE: Duration = Duration::from_millis(20);
+
+fn options() -> Options {
+    Collector::options().env("SW_LIVENESS_WRITE_BACK_INTERVAL", "100ms")
+}
+
+/// The status that a member reports of itself, and its reason about the store.
+async fn readiness(member: &Member) -> Result<(String, String), String> {
+    let client = member.collector.http(member.collector.listeners().ui);
+    let body: Value = client.get("/readyz").await?.json();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok((text(&body["status"]), text(&body["reasons"]["storage"])))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_is_degraded_until_a_write_succeeds() {
+    let mut cluster = Cluster::start_with(1, options).await;
+    cluster.expect_trouble();
+    let member = &cluster.members[0];
+    let client = member.collector.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let instance = client.instance(application, "process").await.unwrap();
+
+    cluster.etcd.run_out_of_space().await;
+    eventually(PATIENCE, async || {
+        // A sign of life is what there is to write.
+        client.heartbeat(instance).await.unwrap();
+        match readiness(member).await? {
+            (status, _) if status == "degraded" => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    let refused = client.application("new").await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    let since = Instant::now();
+    while since.elapsed() < SAMPLED {
+        let (status, reason) = readiness(member).await.unwrap();
+        assert_eq!(status, "degraded", "after {:?}", since.elapsed());
+        for part in ["database space exceeded", "compact", "defrag", "disarm"] {
+            assert!(reason.contains(part), "{reason}");
+        }
+        assert!(!reason.contains("cannot be reached"), "{reason}");
+        tokio::time::sleep(SAMPLE).await;
+    }
+
+    cluster.etcd.disarm().await;
+    // Nothing has to be registered for that.
+    eventually(PATIENCE, async || match readiness(member).await? {
+        (status, _) if status == "ready" => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    client.application("new").await.expect("an id");
+}
