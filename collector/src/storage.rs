@@ -167,4 +167,13 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
         let _nobody_else_writes = sink;
         Ok(())
     }
+
+    /// As [`Storage::catch_up`], and asks the store itself: afterwards every row has been given that any collector made durable
+    /// before the call.
+    ///
+    /// # Errors
+    /// Those of [`Storage::catch_up`].
+    fn read_latest(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.catch_up(sink)
+    }
 }

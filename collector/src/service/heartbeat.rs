@@ -17,7 +17,7 @@ pub struct Sign {
     pub signal: Signal,
 }
 
-/// What a 6.x agent says every 3 s.
+/// The ping that a 6.x agent sends every 3 s.
 #[derive(Clone, Copy, Debug)]
 pub struct Ping<'a> {
     /// The id that it holds.
@@ -189,36 +189,40 @@ impl Handle {
     }
 
     /// Takes a ping. An id that was not assigned to this process is a sign of a lost store, and its agent is to register
-    /// again. One that may not understand that goes on with the id: it is kept from others, and up.
+    /// again. An agent that may not understand that goes on with the id: the id is kept from other processes, and is up.
+    ///
+    /// Another collector may have assigned the id since this one last read the store. So an id is called unknown only after a
+    /// read that began after the ping came.
     ///
     /// # Errors
-    /// Only for an unknown instance that is adopted: as [`register::Handle::recover`].
+    /// Only for an id that this collector does not know: the store could not be read, or as [`register::Handle::recover`].
     pub async fn ping(&self, ping: Ping<'_>) -> Result<Pong, register::Error> {
-        let Ping {
-            instance,
-            uuid,
-            resettable,
-        } = ping;
-        let pong = self
-            .register
-            .core()
-            .inventory
-            .read_instance(instance, |known| match known.uuid.as_deref() {
-                _ if uuid.is_empty() => Pong::Heard,
-                Some(known) if known == uuid => Pong::Heard,
-                Some(_) => Pong::Another,
-                None => Pong::Unknown,
-            });
-        let pong = pong.unwrap_or(Pong::Unknown);
-        if pong == Pong::Heard || (pong == Pong::Unknown && !resettable) {
+        let mut pong = self.holder(ping);
+        if pong != Pong::Heard {
+            self.register.read_latest().await?;
+            pong = self.holder(ping);
+        }
+        if pong == Pong::Heard || (pong == Pong::Unknown && !ping.resettable) {
             let sign = Sign {
-                instance,
+                instance: ping.instance,
                 application: None,
                 signal: Signal::Heartbeat,
             };
             self.renew(sign).await?;
         }
         Ok(pong)
+    }
+
+    /// Whose id it is, as far as this collector knows.
+    fn holder(&self, ping: Ping<'_>) -> Pong {
+        let inventory = &self.register.core().inventory;
+        let pong = inventory.read_instance(ping.instance, |known| match known.uuid.as_deref() {
+            _ if ping.uuid.is_empty() => Pong::Heard,
+            Some(known) if known == ping.uuid => Pong::Heard,
+            Some(_) => Pong::Another,
+            None => Pong::Unknown,
+        });
+        pong.unwrap_or(Pong::Unknown)
     }
 }
 

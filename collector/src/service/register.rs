@@ -30,6 +30,7 @@ mod named;
 mod outage;
 mod owner;
 mod rates;
+mod reads;
 mod recover;
 mod registration;
 mod writer;
@@ -78,6 +79,8 @@ struct Shared {
     core: Core,
     queue: Queue,
     owners: Option<Arc<dyn Owners>>,
+    /// Whether other collectors write to the store, too.
+    has_rivals: bool,
     deadline: Duration,
     max_key_bytes: usize,
     max_held_per_message: usize,
@@ -110,6 +113,7 @@ pub(super) fn build(
         core,
         queue,
         owners,
+        has_rivals: writer.storage.is_shared(),
         deadline: config.deadline,
         max_key_bytes: config.max_key_bytes,
         max_held_per_message: config.max_held_per_message,
@@ -233,6 +237,18 @@ impl Handle {
             propose,
         )
         .await
+    }
+
+    /// Returns once the inventory holds everything that any collector made durable before this call. Nothing may be called
+    /// unknown before that.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`], [`Error::DeadlineExceeded`] or [`Error::Stopped`]: the store could not be read in time.
+    pub(super) async fn read_latest(&self) -> Result<(), Error> {
+        if !self.shared.has_rivals {
+            return Ok(());
+        }
+        self.shared.queue.read_latest(self.due()).await
     }
 
     /// Makes durable when instances were last seen.

@@ -133,6 +133,16 @@ impl Storage for Etcd {
         }
         caught_up
     }
+
+    fn read_latest(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.catch_up(sink)?;
+        let read = self.log.read(&self.remote, sink);
+        if let Err(error) = &read {
+            self.news.lose();
+            self.poisoned |= matches!(error, Error::Corrupt { .. });
+        }
+        read
+    }
 }
 
 impl Etcd {

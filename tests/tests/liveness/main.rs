@@ -1,4 +1,5 @@
 //! What collectors report of agents and of themselves is backed by evidence, also while the store fails, a member restarts, or an
 //! agent says goodbye.
 
+mod ping;
 mod space;

@@ -101,6 +101,11 @@ impl Writer {
         self.take_in(|storage, sink| storage.catch_up(sink))
     }
 
+    /// Takes in what other collectors have made durable up to now, as the store itself tells it.
+    pub(super) fn read_latest(&mut self) -> Result<(), Failure> {
+        self.take_in(|storage, sink| storage.read_latest(sink))
+    }
+
     /// Reads the store anew, if what was taken in is not what the others have, and it was not done just now.
     pub(super) fn repair(&mut self) -> Result<(), Failure> {
         if !self.agreement.differs || self.agreement.is_fresh() {

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::Error;
+use super::{Error, reads};
 use crate::storage::Seen;
 
 /// What the writer is asked to do.
@@ -43,6 +43,7 @@ pub(super) trait Job: Send {
 pub(super) struct Queue {
     sender: Sender<Message>,
     flags: Arc<Flags>,
+    asked: reads::Asked,
 }
 
 /// The same from the writer's side.
@@ -50,6 +51,8 @@ pub(super) struct Queue {
 pub(super) struct Inbox {
     receiver: Receiver<Message>,
     flags: Arc<Flags>,
+    /// Callers that wait for a read of the store.
+    pub(super) pending: reads::Pending,
 }
 
 /// What takes no place in the queue, so that it can be said when there is none.
@@ -63,11 +66,18 @@ struct Flags {
 pub(super) fn queue(capacity: usize) -> (Queue, Inbox) {
     let (sender, receiver) = crossbeam_channel::bounded(capacity);
     let flags = Arc::<Flags>::default();
+    let (asked, pending) = reads::pair();
     let queue = Queue {
         sender,
         flags: Arc::clone(&flags),
+        asked,
     };
-    (queue, Inbox { receiver, flags })
+    let inbox = Inbox {
+        receiver,
+        flags,
+        pending,
+    };
+    (queue, inbox)
 }
 
 impl Inbox {
@@ -150,6 +160,20 @@ impl Queue {
         if !self.flags.news.swap(true, Ordering::AcqRel) {
             self.wake();
         }
+    }
+
+    /// Has the writer read the store after this call; returns once it has.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`], [`Error::DeadlineExceeded`] or [`Error::Stopped`]: the store was not read.
+    pub(super) async fn read_latest(&self, due: Instant) -> Result<(), Error> {
+        let ticket = self.asked.ask();
+        if ticket.is_first() {
+            self.wake();
+        }
+        timeout_at(due, ticket.served())
+            .await
+            .unwrap_or(Err(Error::DeadlineExceeded))
     }
 
     /// Lets the writer do what it was asked to, and end.

@@ -81,18 +81,18 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.outage.is_some_and(|outage| outage.is_backing_off()) {
-                waiting.refuse();
+                self.refuse(&mut waiting);
                 continue;
             }
             match self.batch(&mut waiting) {
                 Ok(()) => {}
                 Err(Failure::Read(error)) if error.is_transient() => {
                     self.failed(Operation::Read, &error);
-                    waiting.refuse();
+                    self.refuse(&mut waiting);
                 }
                 Err(Failure::Write(error)) if error.is_transient() => {
                     self.failed(Operation::Write, &error);
-                    waiting.refuse();
+                    self.refuse(&mut waiting);
                 }
                 Err(failure) => return Err(failure),
             }
@@ -104,7 +104,9 @@ impl Writer {
     fn next(&self) -> Result<Message, RecvTimeoutError> {
         match self.outage {
             Some(outage) => self.inbox.next_until(outage.retry_at()),
-            None if self.inbox.has_news() => Err(RecvTimeoutError::Timeout),
+            None if self.inbox.has_news() || self.inbox.pending.up_to().is_some() => {
+                Err(RecvTimeoutError::Timeout)
+            }
             None => self.inbox.next().map_err(RecvTimeoutError::from),
         }
     }
@@ -113,11 +115,7 @@ impl Writer {
     fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
         let mut was_behind = false;
         loop {
-            if self.inbox.take_news() || was_behind || self.outage.is_some() {
-                self.catch_up()?;
-                self.repair()?;
-                self.succeeded(Operation::Read);
-            }
+            self.read(was_behind)?;
             let tells = self.storage.is_shared() && self.agreement.tells();
             // After a failed write an entry without rows shows whether writes succeed again.
             let has_to_write = self.outage.is_some_and(|outage| outage.needs_write());
@@ -156,6 +154,29 @@ impl Writer {
             waiting.settle();
             return Ok(());
         }
+    }
+
+    /// Reads what there may be to read: only what was written since if nothing was lost, and the store itself if a caller waits
+    /// for that.
+    fn read(&mut self, was_behind: bool) -> Result<(), Failure> {
+        let has_news = self.inbox.take_news();
+        if let Some(tickets) = self.inbox.pending.up_to() {
+            self.read_latest()?;
+            self.inbox.pending.serve(tickets);
+        } else if has_news || was_behind || self.outage.is_some() {
+            self.catch_up()?;
+        } else {
+            return Ok(());
+        }
+        self.repair()?;
+        self.succeeded(Operation::Read);
+        Ok(())
+    }
+
+    /// Tells every caller that the store is unavailable.
+    fn refuse(&self, waiting: &mut Waiting) {
+        waiting.refuse();
+        self.inbox.pending.refuse();
     }
 
     fn failed(&mut self, operation: Operation, error: &storage::Error) {
