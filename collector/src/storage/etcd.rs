@@ -129,7 +129,7 @@ impl Storage for Etcd {
         let caught_up = self.read(changed, sink);
         if let Err(error) = &caught_up {
             self.news.lose();
-            self.poisoned |= !error.is_passing();
+            self.poisoned |= !error.is_transient();
         }
         caught_up
     }
@@ -139,7 +139,7 @@ impl Storage for Etcd {
         let read = self.log.read(&self.remote, sink);
         if let Err(error) = &read {
             self.news.lose();
-            self.poisoned |= matches!(error, Error::Corrupt { .. });
+            self.poisoned |= !error.is_transient();
         }
         read
     }
