@@ -1,7 +1,7 @@
 //! A web application: `cargo run -p rollcall-agent --example axum [naming server]`, then
-//! `curl http://127.0.0.1:8080/orders`.
+//! `curl http://127.0.0.1:8080/orders`, twice: the second answer shows the id of the operation.
 //!
-//! The agent lives on its own thread. The handlers call it like any other value: nothing of it is awaited.
+//! The agent lives on its own thread. The handlers call it like any other value, and await nothing of it.
 
 use std::{env, error::Error, io, time::Duration};
 
@@ -9,11 +9,12 @@ use axum::{
     Json, Router,
     extract::Request,
     extract::State,
+    http::HeaderValue,
     middleware::{self, Next},
     response::Response,
     routing::get,
 };
-use rollcall_agent::{Agent, SpanType};
+use rollcall_agent::{Agent, OperationId, SpanType};
 use tokio::{net::TcpListener, signal};
 
 #[tokio::main]
@@ -41,17 +42,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_graceful_shutdown(interrupted)
         .await?;
 
+    // Tells the collector that this process ends on purpose.
     agent.shutdown(Duration::from_secs(1))?;
     Ok(())
 }
 
-/// Every request is a segment.
+/// Every request is a segment with one span.
 async fn segment(State(agent): State<Agent>, request: Request, next: Next) -> Response {
-    let operation = agent.operation(request.uri().path(), SpanType::Entry);
-    let response = next.run(request).await;
+    let name = request.uri().path().to_owned();
+    let id = agent.operation(&name, SpanType::Entry);
+    let mut response = next.run(request).await;
     agent.segment_finished();
-    tracing::info!(?operation, status = %response.status(), "segment");
+    let span = span_name(&name, id);
+    tracing::info!(span, status = %response.status(), "segment");
+    if let Ok(span) = HeaderValue::from_str(&span) {
+        response.headers_mut().insert("x-operation", span);
+    }
     response
+}
+
+/// What a span carries: the id of its operation, which is shorter, or the name as long as there is no id.
+fn span_name(name: &str, id: Option<OperationId>) -> String {
+    id.map_or_else(|| name.to_owned(), |id| format!("#{id}"))
 }
 
 async fn show_agent(State(agent): State<Agent>) -> String {

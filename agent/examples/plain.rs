@@ -1,10 +1,13 @@
 //! An application without any runtime: `cargo run -p rollcall-agent --example plain [naming server]`.
 //!
-//! Tells what the agent does until a line, or the end, is read from the standard input.
+//! Registers, waits for the id of an operation, shows both, and ends. Without a collector it says what is wrong.
 
-use std::{env, error::Error, io, thread, time::Duration};
+use std::{env, error::Error, io, time::Duration};
 
-use rollcall_agent::{Agent, SpanType};
+use rollcall_agent::{Agent, OperationId, Phase, SpanType};
+
+/// How long this program waits for a collector, and then for an id. An agent itself never gives up.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
@@ -17,22 +20,42 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collectors([server])
         .start()?;
 
-    let mut changes = agent.subscribe();
-    let teller = thread::spawn(move || {
-        // Long waits, since only changes are of interest; it ends when the agent stops.
-        while let Some(status) = changes.wait(Duration::MAX) {
-            tracing::info!(phase = ?status.phase, collector = ?status.collector, instance = ?status.instance_id, "changed");
-        }
-    });
-
-    for line in io::stdin().lines().take(1) {
-        tracing::info!(line = line?, "read");
+    let running = agent
+        .subscribe()
+        .wait_for(PATIENCE, |status| status.phase == Phase::Running);
+    match running {
+        Ok(status) => tracing::info!(
+            application = ?status.application_id,
+            instance = ?status.instance_id,
+            collector = ?status.collector,
+            "registered"
+        ),
+        Err(status) => tracing::warn!(error = ?status.last_error, "not registered"),
     }
-    // The work of an application: finish a segment, name its operation by id, or by name while there is no id yet.
-    agent.segment_finished();
-    tracing::info!(id = ?agent.operation("read line", SpanType::Entry), "operation");
 
+    // The work of an application: serve a request, and write its span with the id of the operation, or with its name as
+    // long as there is no id. Then say that the segment is finished.
+    let operation = "GET /orders";
+    match wait_for_id(&agent, operation) {
+        Some(id) => tracing::info!(operation, %id, "the span carries the id"),
+        None => tracing::info!(operation, "the span carries the name"),
+    }
+    agent.segment_finished();
+
+    // Tells the collector that this process ends on purpose.
     agent.shutdown(Duration::from_secs(1))?;
-    teller.join().map_err(|_panic| "the teller panicked")?;
     Ok(())
+}
+
+/// The first call queues the name, and a later one has the id. An application would not wait: it uses the name meanwhile.
+fn wait_for_id(agent: &Agent, operation: &str) -> Option<OperationId> {
+    let mut changes = agent.subscribe();
+    for _ in 0..PATIENCE.as_secs() {
+        if let Some(id) = agent.operation(operation, SpanType::Entry) {
+            return Some(id);
+        }
+        // A pause of a second; shorter if the agent has news.
+        drop(changes.wait(Duration::from_secs(1)));
+    }
+    None
 }

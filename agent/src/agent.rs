@@ -1,24 +1,26 @@
 //! The handle that an application holds.
 
-use std::{sync::Arc, time::Duration};
+use std::{hash::Hash, sync::Arc, time::Duration};
+
+use papaya::Equivalent;
 
 use crate::{
     AddressId, Builder, Changes, OperationId, Phase, SpanType, Status,
-    dictionary::{Lookup, MAX_TEXT_BYTES, OperationRef},
+    dictionary::{Dictionary, Key, Lookup, MAX_TEXT_BYTES, OperationRef},
     park,
     shared::Shared,
 };
 
 /// A running agent. Clones are the same agent; when the last one is dropped the agent is asked to stop.
 ///
-/// No method does I/O or waits for the collector, except [`shutdown`](Self::shutdown), which waits as long as it is
-/// told to. All may be called from any thread, within any runtime or none.
+/// No method does I/O or waits for the collector, except [`shutdown`](Self::shutdown), which waits for the time it is
+/// given. All may be called from any thread, within any runtime or none, and in a [forked child](crate#forks).
 #[derive(Clone, Debug)]
 pub struct Agent {
     owner: Arc<Owner>,
 }
 
-/// Stops the thread when the application lets go of it.
+/// Stops the thread when the application drops its last handle.
 #[derive(Debug)]
 struct Owner {
     shared: Arc<Shared>,
@@ -27,11 +29,14 @@ struct Owner {
 impl Drop for Owner {
     /// Asks, and does not wait: a drop may happen anywhere.
     fn drop(&mut self) {
-        self.shared.stop.request();
+        self.shared.request_stop(GOODBYE);
     }
 }
 
-/// The thread did not end within the time given to [`Agent::shutdown`]. It was asked to and will, as soon as it runs.
+/// The longest time that the agent's thread waits for the answer to its goodbye.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// The agent's thread did not end within the time given to [`Agent::shutdown`]. It ends as soon as it gets to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the agent's thread did not end in time")]
 pub struct NotStopped;
@@ -77,37 +82,56 @@ impl Agent {
 
     /// The id of an operation name on one side of a call.
     ///
-    /// `None` if it is not known (yet): then the name itself is to be used in its place. The first such call queues
-    /// the name, and the answer is there some register intervals later. A dictionary that is
-    /// [full](Builder::operation_limit) queues nothing more, and nor are names queued that are empty or longer than
-    /// 1,024 bytes; that is [counted](crate::Counts::dictionary_dropped). An id may change when a collector loses its
-    /// store: ask each time instead of keeping it.
+    /// Whatever sends trace segments writes the id into a span in place of the name, which makes segments smaller and lets
+    /// the collector find the operation without comparing texts. An agent that sends no segments has no use for ids.
+    ///
+    /// `None` if the id is not known (yet): then the span carries the name itself. The first such call queues the name, and
+    /// the id is known some register intervals later. A dictionary that is [full](Builder::operation_limit) queues nothing
+    /// more, and names that are empty or longer than 1,024 bytes are never queued; both are
+    /// [counted](crate::Counts::dictionary_dropped). An id may change when a collector loses its store: ask each time
+    /// instead of keeping it.
     pub fn operation(&self, name: &str, span: SpanType) -> Option<OperationId> {
         let query = OperationRef { span, name };
-        self.lookup(name, |shared| {
-            shared.operations.lookup(&query, || query.into())
-        })
+        let dictionary = &self.shared().operations;
+        self.lookup(dictionary, name, &query, || query.into())
     }
 
     /// The id of a remote peer, such as `db:3306`. As [`operation`](Self::operation), with its own
     /// [limit](Builder::address_limit).
     pub fn address(&self, address: &str) -> Option<AddressId> {
-        self.lookup(address, |shared| {
-            shared.addresses.lookup(address, || address.into())
-        })
+        let dictionary = &self.shared().addresses;
+        self.lookup(dictionary, address, address, || address.into())
     }
 
-    fn lookup<I>(&self, text: &str, lookup: impl FnOnce(&Shared) -> Lookup<I>) -> Option<I> {
+    /// A known id costs no system call and no lock; see [`Home::is_left_by_thread`](crate::home::Home::is_left_by_thread).
+    fn lookup<K: Key, I: Copy + PartialEq>(
+        &self,
+        dictionary: &Dictionary<K, I>,
+        text: &str,
+        query: &(impl Equivalent<K> + Hash + ?Sized),
+        to_key: impl FnOnce() -> K,
+    ) -> Option<I> {
         let shared = self.shared();
+        if shared.home.is_left_by_thread() {
+            return None;
+        }
+        let found = dictionary.lookup(query);
+        if let Lookup::Known(id) = found {
+            return Some(id);
+        }
+        if shared.home.is_left() {
+            return None;
+        }
         let sendable = !text.is_empty() && text.len() <= MAX_TEXT_BYTES;
-        match if sendable {
-            lookup(shared)
+        let queued = match found {
+            Lookup::Absent if sendable => dictionary.queue(to_key).is_ok(),
+            Lookup::Absent => false,
+            Lookup::Known(_) | Lookup::Waiting => true,
+        };
+        if queued {
+            shared.notice_stall();
         } else {
-            Lookup::Dropped
-        } {
-            Lookup::Known(id) => return Some(id),
-            Lookup::Waiting => shared.notice_stall(),
-            Lookup::Dropped => shared.counters.dictionary_dropped.increment(),
+            shared.counters.dictionary_dropped.increment();
         }
         None
     }
@@ -116,24 +140,30 @@ impl Agent {
     ///
     /// Takes no lock and allocates nothing, so that it may be called in a signal handler or a panic hook.
     pub fn stop(&self) {
-        self.owner.shared.stop.request();
+        self.shared().request_stop(GOODBYE);
     }
 
     /// [Stops](Self::stop) the agent, and blocks this thread until the agent's thread has ended, at most for `timeout`.
     ///
-    /// The agent drops what it is doing, in whatever state it is; that takes milliseconds. Nothing is said to the
-    /// collector: the protocol has no goodbye, and the instance's lease runs out. May be called any number of times,
-    /// and from within a runtime; on the agent's own thread (from a `tracing` subscriber, say) it only asks.
+    /// An agent that is connected says goodbye: a Rollcall collector then lists the instance as `left` at once. The agent
+    /// waits for the answer for half of `timeout`, and 500 ms at most. Other collectors have no such call: they answer so,
+    /// and the instance's lease runs out. Everything else takes milliseconds, in whatever state the agent is. May be called
+    /// any number of times, and from within a runtime; on the agent's own thread (from a `tracing` subscriber, say) it only
+    /// asks.
     ///
     /// # Errors
     ///
-    /// [`NotStopped`] if the time was up before.
+    /// [`NotStopped`] if the thread had not ended when the time was up.
     pub fn shutdown(&self, timeout: Duration) -> Result<(), NotStopped> {
-        self.stop();
-        if self.shared().is_own_thread() {
+        let shared = self.shared();
+        if shared.home.is_left() {
+            return Ok(());
+        }
+        shared.request_stop(GOODBYE.min(timeout / 2));
+        if shared.is_own_thread() {
             return Err(NotStopped);
         }
-        let mut receiver = self.shared().subscribe();
+        let mut receiver = shared.subscribe();
         let stopped = receiver.wait_for(|status| status.phase == Phase::Stopped);
         match park::wait(async { stopped.await.is_ok() }, timeout) {
             Some(true) => Ok(()),

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    env, fmt, fs, io,
+    env, fmt, fs,
+    io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,7 +25,9 @@ use crate::{
 /// | [`Agent::builder`] | `SW_AGENT_NAME` | `agent.application_code` (`agent.service_name`) | to be given |
 /// | [`collectors`](Self::collectors) | `SW_AGENT_COLLECTOR_SERVERS` | `collector.servers` | this or the next is to be given |
 /// | [`direct_collectors`](Self::direct_collectors) | `SW_AGENT_COLLECTOR_DIRECT_SERVERS` (`SW_AGENT_COLLECTOR_BACKEND_SERVICES`) | `collector.direct_servers` (`collector.backend_service`) | |
-/// | [`instance_uuid`](Self::instance_uuid) | `SW_AGENT_INSTANCE_UUID` | `agent.instance_uuid` | 32 random hexadecimal digits |
+/// | [`namespace`](Self::namespace) | `SW_AGENT_NAMESPACE` | `agent.namespace` | none |
+/// | [`cluster`](Self::cluster) | `SW_AGENT_CLUSTER` | `agent.cluster` | none |
+/// | [`instance_name`](Self::instance_name) or [`instance_uuid`](Self::instance_uuid) | `SW_AGENT_INSTANCE_UUID` (`SW_AGENT_INSTANCE_NAME`) | `agent.instance_uuid` (`agent.instance_name`) | 32 random hexadecimal digits |
 /// | [`authentication`](Self::authentication) | `SW_AGENT_AUTHENTICATION` | `agent.authentication` | none |
 /// | [`discovery_path`](Self::discovery_path) | `SW_AGENT_COLLECTOR_DISCOVERY_SERVICE_NAME` | `collector.discovery_service_name` | `/agent/gRPC` |
 /// | [`discovery_interval`](Self::discovery_interval) | `SW_AGENT_COLLECTOR_DISCOVERY_CHECK_INTERVAL` | `collector.discovery_check_interval` | 60 s |
@@ -36,6 +39,8 @@ use crate::{
 /// | [`address_limit`](Self::address_limit) | `SW_AGENT_DICTIONARY_APPLICATION_CODE_BUFFER_SIZE` | `dictionary.application_code_buffer_size` (`dictionary.service_code_buffer_size`) | 100,000 |
 /// | [`discovery_timeout`](Self::discovery_timeout) | | | 2 s |
 /// | [`connect_timeout`](Self::connect_timeout) | | | 2 s |
+/// | [`keepalive_interval`](Self::keepalive_interval) | | | 24 s |
+/// | [`keepalive_timeout`](Self::keepalive_timeout) | | | 5 s |
 ///
 /// In the environment and the file, times are whole seconds, lists are separated by commas, and a blank value is none.
 /// In parentheses: names of later SkyWalking agents, read if the first name is absent.
@@ -79,13 +84,32 @@ impl Builder {
         self.list(Key::DirectServers, servers)
     }
 
-    /// What tells this process from others of the application. A process that comes back under the same one keeps its
-    /// instance id. At most 255 bytes.
+    /// The part of the network that the application runs in, such as a Kubernetes namespace. With it, or a
+    /// [cluster](Self::cluster), the application is known as `name|namespace|cluster`, as Java agents since 8.10 are; a part
+    /// that is not given is empty: `orders|shop|`. At most 255 bytes in all.
+    pub fn namespace(self, namespace: impl Into<String>) -> Self {
+        self.text(Key::Namespace, namespace)
+    }
+
+    /// The physical cluster that the application runs in; see [`namespace`](Self::namespace).
+    pub fn cluster(self, cluster: impl Into<String>) -> Self {
+        self.text(Key::Cluster, cluster)
+    }
+
+    /// The name that tells this process from others of the application. A process that starts again under the same name
+    /// keeps its instance id; two that run under one name at the same time are one instance. At most 255 bytes.
+    ///
+    /// The same setting as [`instance_uuid`](Self::instance_uuid): the name is sent as the UUID.
+    pub fn instance_name(self, name: impl Into<String>) -> Self {
+        self.text(Key::InstanceUuid, name)
+    }
+
+    /// What tells this process from others of the application; see [`instance_name`](Self::instance_name).
     pub fn instance_uuid(self, uuid: impl Into<String>) -> Self {
         self.text(Key::InstanceUuid, uuid)
     }
 
-    /// The token that goes with every call, as the metadata `authentication`. It is never logged.
+    /// The token that is sent with every call, as the metadata `authentication`. It is never logged.
     pub fn authentication(self, token: impl Into<String>) -> Self {
         self.text(Key::Authentication, token)
     }
@@ -119,7 +143,22 @@ impl Builder {
         self
     }
 
-    /// How often is looked whether there is something to register, to ask for, or to say.
+    /// How long a connection may be quiet before it is checked with an HTTP/2 ping. A network that drops packets without a
+    /// word is noticed within this and the [timeout](Self::keepalive_timeout). It doubles when a collector complains of too
+    /// many pings, as those in Java do that get fewer calls than pings.
+    pub fn keepalive_interval(mut self, interval: Duration) -> Self {
+        self.given.keepalive_interval = Some(interval);
+        self
+    }
+
+    /// How long a collector may take to answer a ping before the connection counts as lost.
+    pub fn keepalive_timeout(mut self, timeout: Duration) -> Self {
+        self.given.keepalive_timeout = Some(timeout);
+        self
+    }
+
+    /// The pause between two rounds in which the agent registers what has no id yet, asks for queued names, and sends a
+    /// heartbeat if one is due.
     pub fn register_interval(self, interval: Duration) -> Self {
         self.duration(Key::RegisterInterval, interval)
     }
@@ -178,17 +217,22 @@ impl Builder {
     }
 
     pub(crate) fn resolve(self) -> Result<Config, Vec<Problem>> {
-        let mut problems = Vec::new();
         let environment = self.environment.unwrap_or_else(process_environment);
-        let file = match &self.file {
-            Some(path) => read(path, &environment, &mut problems),
-            None => properties::File::default(),
-        };
+        let mut problems = Vec::new();
+        let file = self
+            .file
+            .map_or(Ok(properties::File::default()), |path| {
+                properties::parse(&path, &read(&path)?, &environment)
+            })
+            .unwrap_or_else(|problem| {
+                problems.push(problem);
+                properties::File::default()
+            });
         config::resolve(&self.given, &environment, &file, problems)
     }
 }
 
-/// Variables that are not Unicode are none of ours.
+/// Variables that are not Unicode are left out.
 fn process_environment() -> BTreeMap<String, String> {
     let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -196,22 +240,25 @@ fn process_environment() -> BTreeMap<String, String> {
     env::vars_os().filter_map(unicode).collect()
 }
 
-fn read(
-    path: &Path,
-    environment: &BTreeMap<String, String>,
-    problems: &mut Vec<Problem>,
-) -> properties::File {
-    match fs::read_to_string(path) {
-        Ok(text) => properties::parse(path, &text, environment, problems),
-        Err(error) => {
-            problems.push(Problem {
-                origin: Origin::Builder,
-                key: "config_file".to_owned(),
-                message: format!("{}: {error}", path.display()),
-            });
-            properties::File::default()
+/// No file is longer.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let read =
+        fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
+    let message = match read {
+        Err(error) => error.to_string(),
+        Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => {
+            format!("is longer than {MAX_FILE_BYTES} bytes")
         }
-    }
+        Ok(_) => return Ok(bytes),
+    };
+    Err(Problem {
+        origin: Origin::Builder,
+        key: "config_file".to_owned(),
+        message: format!("{}: {message}", path.display()),
+    })
 }
 
 /// Why an agent did not start.
@@ -236,7 +283,7 @@ fn lines(problems: &[Problem]) -> String {
 pub struct Problem {
     /// Where the value came from.
     pub origin: Origin,
-    /// The key, as a file has it.
+    /// The key: in a file, as it is spelled there; else its first spelling in a file.
     pub key: String,
     /// What is wrong with the value.
     pub message: String,

@@ -1,6 +1,6 @@
 //! The channel loop: keeps one connection to one collector.
 
-use std::{convert::Infallible, future::pending, sync::Arc};
+use std::{error::Error, pin::pin, sync::Arc};
 
 use http::Uri;
 use tokio::{sync::watch, time::sleep};
@@ -8,7 +8,7 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     Activity,
     backoff::Backoff,
-    collector::{Collector, ConnectError, connect},
+    collector::{Collector, ConnectError, Connection, Keepalive, connect, is_complaint_of_pings},
     peer::Peer,
     random,
     register::{Lost, Register},
@@ -16,7 +16,7 @@ use crate::{
     shared::Shared,
 };
 
-/// Connects, lets the register loop speak, and connects anew.
+/// Connects, lets the register loop make its calls, and connects anew.
 ///
 /// A connection is kept for as long as it works: a change of the list of collectors does not move an agent, and a
 /// collector that wants to go closes it.
@@ -26,10 +26,11 @@ pub(crate) struct Channel {
     members: watch::Receiver<Vec<Peer>>,
     rotation: Rotation,
     backoff: Backoff,
+    keepalive: Keepalive,
     register: Register,
 }
 
-/// Why there is no connection any more, or none came about.
+/// Why a connection ended, or none came about.
 #[derive(Debug, thiserror::Error)]
 enum End {
     #[error(transparent)]
@@ -38,10 +39,18 @@ enum End {
     Address(#[from] http::Error),
     #[error("connection closed")]
     Closed,
-    #[error("connection broke: {0}")]
-    Broke(hyper::Error),
+    #[error("connection broke: {}", with_cause(.0))]
+    Broke(#[from] hyper::Error),
     #[error(transparent)]
     Lost(Lost),
+}
+
+/// The error and its cause, which names the matter.
+fn with_cause(error: &hyper::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 impl Channel {
@@ -53,66 +62,106 @@ impl Channel {
         Self {
             rotation: Rotation::default(),
             backoff: Backoff::below(shared.config.channel_interval),
+            keepalive: shared.config.keepalive,
             shared,
             members,
             register,
         }
     }
 
-    /// Runs until it is dropped.
-    pub(crate) async fn run(mut self) -> Infallible {
-        loop {
-            let next = self.rotation.next(&self.members.borrow_and_update());
-            let Some(member) = next else {
-                changed(&mut self.members).await;
-                continue;
+    /// Runs until a stop is requested, and says goodbye then.
+    pub(crate) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let stop = &shared.stop;
+        while let Some(member) = stop.or(self.next()).await {
+            let Some(end) = self.serve(&member).await else {
+                return;
             };
-            let end = match self.serve(&member).await {
-                Ok(end) | Err(end) => end,
-            };
-            self.shared.counters.connection_failures.increment();
-            self.shared
-                .trouble(Activity::Connection, &format_args!("{member}: {end}"));
-            // A changed list may hold one that works.
-            tokio::select! {
-                () = sleep(self.backoff.next(random::number())) => {}
-                () = changed(&mut self.members) => {}
+            if let End::Broke(error) = &end
+                && is_complaint_of_pings(error)
+            {
+                self.keepalive = self.keepalive.slower();
+            }
+            shared.counters.connection_failures.increment();
+            shared.trouble(Activity::Connection, &format_args!("{member}: {end}"));
+            if stop.or(self.pause()).await.is_none() {
+                return;
             }
         }
     }
 
-    /// One connection, from its beginning to its end. An error if it did not begin.
-    async fn serve(&mut self, member: &Peer) -> Result<End, End> {
+    /// The member to connect to. Waits until there is one.
+    async fn next(&mut self) -> Peer {
+        loop {
+            let next = self.rotation.next(&self.members.borrow_and_update());
+            if let Some(member) = next {
+                return member;
+            }
+            changed(&mut self.members).await;
+        }
+    }
+
+    /// Waits out the backoff, or until the list of collectors changes: a new one may work.
+    async fn pause(&mut self) {
+        tokio::select! {
+            () = sleep(self.backoff.next(random::number())) => {}
+            () = changed(&mut self.members) => {}
+        }
+    }
+
+    /// One connection, from its beginning to its end. `None` if a stop was requested.
+    async fn serve(&mut self, member: &Peer) -> Option<End> {
+        let shared = Arc::clone(&self.shared);
+        let (collector, connection) = match shared.stop.or(self.open(member)).await? {
+            Ok(opened) => opened,
+            Err(end) => return Some(end),
+        };
+        let mut connection = pin!(connection);
+        shared.connected(member);
+        let end = shared.stop.or(async {
+            tokio::select! {
+                lost = Box::pin(self.register.run(&collector)) => End::Lost(lost),
+                closed = &mut connection => closed.map_or_else(End::Broke, |()| End::Closed),
+            }
+        });
+        let end = end.await;
+        if end.is_none() {
+            tokio::select! {
+                () = self.register.goodbye(&collector) => {}
+                _ = connection => {}
+            }
+        }
+        self.register.disconnected();
+        // Only a collector that answers is worth coming back to quickly; many servers accept connections.
+        if self.register.answered() {
+            self.backoff.reset();
+        }
+        end
+    }
+
+    async fn open(&self, member: &Peer) -> Result<(Collector, Connection), End> {
         let config = &self.shared.config;
         let origin = Uri::builder()
             .scheme("http")
             .authority(member.to_string())
-            .path_and_query("/");
-        let origin = origin.build()?;
-        let (transport, connection) = connect(
+            .path_and_query("/")
+            .build()?;
+        let authentication = config.authentication.as_ref();
+        let connecting = connect(
             member,
-            config.authentication.as_ref(),
+            authentication,
             config.connect_timeout,
-        )
-        .await?;
+            self.keepalive,
+        );
+        let (transport, connection) = connecting.await?;
         let collector = Collector::new(transport, origin, config.call_timeout);
-        self.shared.connected(member);
-        let end = tokio::select! {
-            lost = self.register.run(&collector) => End::Lost(lost),
-            closed = connection => closed.map_or_else(End::Broke, |()| End::Closed),
-        };
-        self.register.disconnected();
-        // Only who answers is worth coming back to quickly; many a thing accepts connections.
-        if self.register.answered() {
-            self.backoff.reset();
-        }
-        Ok(end)
+        Ok((collector, connection))
     }
 }
 
 /// Discovery publishes for as long as the loops run.
 async fn changed(members: &mut watch::Receiver<Vec<Peer>>) {
     if members.changed().await.is_err() {
-        pending().await
+        std::future::pending().await
     }
 }

@@ -1,10 +1,10 @@
-//! A connection to one collector, and the calls on it. The words of the wire end here.
+//! A connection to one collector, and the calls on it. The types of the wire are used nowhere else.
 //!
-//! The connection is made by hand instead of by tonic's channel, which reconnects by itself and does not say so: the
-//! agent has to know, since after every reconnect the collector is to be told which ids this process holds.
+//! The connection is made by hand instead of by tonic's channel, which reconnects without reporting it: after every
+//! reconnect the agent tells the collector which ids this process holds.
 
 mod call;
 mod transport;
 
 pub(crate) use call::{CallError, Collector};
-pub(crate) use transport::{ConnectError, connect};
+pub(crate) use transport::{ConnectError, Connection, Keepalive, connect, is_complaint_of_pings};

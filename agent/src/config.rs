@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use http::HeaderValue;
 
-use crate::{Problem, peer::Peer, random};
+use crate::{Problem, collector::Keepalive, peer::Peer, random};
 
 pub(crate) mod key;
 pub(crate) mod properties;
@@ -33,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) discovery_timeout: Duration,
     pub(crate) channel_interval: Duration,
     pub(crate) connect_timeout: Duration,
+    pub(crate) keepalive: Keepalive,
     pub(crate) register_interval: Duration,
     pub(crate) heartbeat_after: Duration,
     pub(crate) call_timeout: Duration,
@@ -49,7 +50,7 @@ pub(crate) enum Collectors {
     Direct(Vec<Peer>),
 }
 
-/// The token that goes with every call. Never shown.
+/// The token that is sent with every call. Never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Authentication(pub(crate) HeaderValue);
 
@@ -59,7 +60,7 @@ impl fmt::Debug for Authentication {
     }
 }
 
-/// What the builder was told; what is `None` is looked for elsewhere.
+/// The settings of the builder; those that are `None` are looked for elsewhere.
 #[derive(Clone, Default)]
 pub(crate) struct Given {
     /// The settings that have a key; as text, since they are checked like those of a file.
@@ -68,6 +69,8 @@ pub(crate) struct Given {
     pub(crate) durations: BTreeMap<Key, Duration>,
     pub(crate) discovery_timeout: Option<Duration>,
     pub(crate) connect_timeout: Option<Duration>,
+    pub(crate) keepalive_interval: Option<Duration>,
+    pub(crate) keepalive_timeout: Option<Duration>,
 }
 
 impl fmt::Debug for Given {
@@ -84,7 +87,8 @@ impl fmt::Debug for Given {
 ///
 /// # Errors
 ///
-/// All mistakes of all layers, if there is at least one; `problems` are those that were found before.
+/// All mistakes, if there is at least one; `problems` are those that were found before. A setting that a stronger layer
+/// overrides is not checked.
 pub(crate) fn resolve(
     given: &Given,
     environment: &BTreeMap<String, String>,
@@ -93,7 +97,7 @@ pub(crate) fn resolve(
 ) -> Result<Config, Vec<Problem>> {
     let mut read = Reading::new(given, environment, file, problems);
     let config = Config {
-        application_code: read.name(Key::ApplicationCode).unwrap_or_default(),
+        application_code: read.application_code().unwrap_or_default(),
         instance_uuid: read
             .name(Key::InstanceUuid)
             .unwrap_or_else(random::instance_uuid),
@@ -103,6 +107,10 @@ pub(crate) fn resolve(
         discovery_timeout: read.given_duration("discovery_timeout", given.discovery_timeout, 2),
         channel_interval: read.duration(Key::ChannelInterval, 30),
         connect_timeout: read.given_duration("connect_timeout", given.connect_timeout, 2),
+        keepalive: Keepalive {
+            interval: read.given_duration("keepalive_interval", given.keepalive_interval, 24),
+            timeout: read.given_duration("keepalive_timeout", given.keepalive_timeout, 5),
+        },
         register_interval: read.duration(Key::RegisterInterval, 3),
         heartbeat_after: read.duration(Key::HeartbeatAfter, 60),
         call_timeout: read.duration(Key::CallTimeout, 10),
@@ -115,5 +123,7 @@ pub(crate) fn resolve(
     read.finish(config)
 }
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;

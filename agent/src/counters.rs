@@ -1,4 +1,4 @@
-//! What the agent counts.
+//! The agent's counters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -72,6 +72,8 @@ counters! {
     recoveries = "rollcall_agent_recoveries_total",
     /// Heartbeats that a collector acknowledged.
     heartbeats = "rollcall_agent_heartbeats_total",
+    /// Goodbyes that a collector acknowledged: one at most.
+    goodbyes = "rollcall_agent_goodbyes_total",
     /// Names and addresses not queued, because the dictionary was full or the text too long.
     dictionary_dropped = "rollcall_agent_dictionary_dropped_total",
     /// Names and addresses whose id a collector changed, having lost its store.

@@ -78,11 +78,15 @@ impl Key for Arc<str> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup<I> {
     Known(I),
-    /// Asked for, or going to be.
+    /// Queued.
     Waiting,
-    /// There is no room for it.
-    Dropped,
+    /// Neither known nor queued.
+    Absent,
 }
+
+/// There is no room for another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
 
 /// A bounded map from keys to ids, most of the time only read.
 pub(crate) struct Dictionary<K, I> {
@@ -112,22 +116,23 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         }
     }
 
-    /// Any thread. Queues a key that is not there; makes an owned key only then.
-    pub(crate) fn lookup<Q>(&self, query: &Q, to_key: impl FnOnce() -> K) -> Lookup<I>
+    /// Any thread. Takes no lock, except in the first look-up of a thread.
+    pub(crate) fn lookup<Q>(&self, query: &Q) -> Lookup<I>
     where
         Q: Equivalent<K> + Hash + ?Sized,
     {
         match self.ids.pin().get(query) {
             Some(Some(id)) => Lookup::Known(*id),
             Some(None) => Lookup::Waiting,
-            None => self.insert(to_key),
+            None => Lookup::Absent,
         }
     }
 
-    fn insert(&self, to_key: impl FnOnce() -> K) -> Lookup<I> {
+    /// Any thread. Queues a key that was absent; makes it only if there is room.
+    pub(crate) fn queue(&self, to_key: impl FnOnce() -> K) -> Result<(), Full> {
         if self.size.fetch_add(1, Ordering::Relaxed) >= self.limit {
             self.size.fetch_sub(1, Ordering::Relaxed);
-            return Lookup::Dropped;
+            return Err(Full);
         }
         let key = to_key();
         if self.ids.pin().try_insert(key.clone(), None).is_ok() {
@@ -136,7 +141,7 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
             // Another thread was faster.
             self.size.fetch_sub(1, Ordering::Relaxed);
         }
-        Lookup::Waiting
+        Ok(())
     }
 
     /// The background thread: takes all that is to be asked for. What is not asked for after all is to be [given
@@ -146,7 +151,13 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
     }
 
     pub(crate) fn give_back(&self, keys: impl IntoIterator<Item = K>) {
-        self.queue.lock().extend(keys);
+        // Callers wait for this lock: the longer part is not moved while it is held.
+        let mut keys: Vec<K> = keys.into_iter().collect();
+        let mut queue = self.queue.lock();
+        if queue.len() < keys.len() {
+            std::mem::swap(&mut *queue, &mut keys);
+        }
+        queue.extend(keys);
     }
 
     /// The background thread: a collector was asked for these keys and gave these ids. Answers how many ids changed.
@@ -177,9 +188,10 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
 
     /// Queues everything, known or not. Known ids stay in use until the answers come.
     pub(crate) fn ask_again(&self) {
-        let mut queue = self.queue.lock();
+        drop(self.take_queue());
         // A key that a caller is about to queue at this moment gets in twice, and is then asked for twice.
-        *queue = self.ids.pin().keys().cloned().collect();
+        let keys: Vec<K> = self.ids.pin().keys().cloned().collect();
+        self.give_back(keys);
     }
 
     /// Queues everything, and knows nothing any more.

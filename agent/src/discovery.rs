@@ -8,16 +8,20 @@ use crate::{
     Activity,
     backoff::Backoff,
     config::{Collectors, Config},
-    naming::{self, Timeouts},
+    naming::{self, Shortlist, Timeouts},
     peer::Peer,
     random,
     shared::Shared,
 };
 
-/// Publishes the list of collectors, and only good ones: what was published last is never replaced by less.
+/// The longest list of collectors that is kept. Choosing among them takes time that grows with the square of this.
+pub(crate) const MAX_MEMBERS: usize = 256;
+
+/// Publishes the list of collectors, and only good ones: a list that was published is only replaced by another good one.
 #[derive(Debug)]
 pub(crate) struct Discovery {
     shared: Arc<Shared>,
+    shortlist: Shortlist,
     members: watch::Sender<Vec<Peer>>,
     until_first: Backoff,
 }
@@ -29,6 +33,7 @@ impl Discovery {
         (
             Self {
                 shared,
+                shortlist: Shortlist::default(),
                 members,
                 until_first,
             },
@@ -66,7 +71,7 @@ impl Discovery {
         let start = random::below(servers.len());
         for server in servers.iter().cycle().skip(start).take(servers.len()) {
             match naming::fetch(server, path, timeouts).await {
-                Ok(members) => return self.publish(members),
+                Ok(members) => return self.publish(self.shortlist.of(members, MAX_MEMBERS)),
                 Err(error) => {
                     self.shared.counters.naming_failures.increment();
                     self.shared

@@ -1,5 +1,5 @@
 //! Makes an application known to a Rollcall or SkyWalking (3.2.6, 5.x) collector: finds one, registers the application
-//! and this process, keeps them known, and gets ids for operation names and remote addresses.
+//! and this process, keeps them registered, and gets ids for operation names and remote addresses.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -9,8 +9,9 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let agent = Agent::builder("orders").collectors(["127.0.0.1:10800"]).start()?;
 //!
-//! agent.segment_finished();
+//! // For each request: the id of its operation, once it is known, goes into the span in place of the name.
 //! let operation = agent.operation("GET /orders", SpanType::Entry);
+//! agent.segment_finished();
 //! println!("{:?}, {operation:?}", agent.status());
 //!
 //! agent.shutdown(Duration::from_secs(1))?;
@@ -21,14 +22,15 @@
 //! # What it promises its host
 //!
 //! * [`start`](Builder::start) returns at once, sends nothing, and fails only on bad configuration. A collector that is
-//!   not there, or answers nonsense, is something the [status](Agent::status) tells, and nothing else.
+//!   unavailable, or answers nonsense, shows in the [status](Agent::status) and nowhere else.
 //! * One background thread, `rollcall-agent`, with its own single-threaded runtime. The host's runtime is never used, and
 //!   none is needed. (Host names are resolved by the operating system on a helper thread, which ends afterwards.)
-//! * No call blocks, except [`shutdown`](Agent::shutdown) and the waiting methods of [`Changes`], as long as they are told
-//!   to. Everything kept is bounded, and what is dropped is counted.
+//! * No call blocks, except [`shutdown`](Agent::shutdown) and the waiting methods of [`Changes`], for the time that they are
+//!   given. Everything kept is bounded, and what is dropped is counted.
 //! * A panic in the background stays there: the loop starts again, and that is counted. A loop that does not turn is
 //!   noticed by itself afterwards, and by callers meanwhile ([`Status::stalled_for`]).
-//! * [`shutdown`](Agent::shutdown) takes milliseconds in every state; dropping the agent waits for nothing.
+//! * [`shutdown`](Agent::shutdown) waits for the answer to a goodbye, half a second at most, and for nothing else; dropping
+//!   the agent waits for nothing.
 //!
 #![doc = include_str!("../BUDGET.md")]
 //!
@@ -37,13 +39,30 @@
 //! Three loops on the one thread:
 //!
 //! * **Discovery**, every 60 s: asks the naming servers, each once, from a random one on, until one has a list of
-//!   collectors. If none has, the last good list stays.
+//!   collectors. If none has, the last good list stays. Of a longer list the agent keeps 256 entries: a random choice, which
+//!   stays the same while the list does.
 //! * **Channel**: connects to a random collector of the list, and when that fails or is lost, to another one first, after
-//!   a random pause whose bound doubles up to 30 s. Lost is a connection that closed, or on which a call ended in
-//!   UNAVAILABLE, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED or UNKNOWN (upstream's classes), or on which three
-//!   calls in a row had no answer before their deadline.
-//! * **Register**, every 3 s, one call at a time: registers what has no id yet; on a new connection says which ids this
+//!   a random pause whose bound doubles up to 30 s. A connection is lost when it closes, when a ping has no answer within
+//!   5 s (one is sent after 24 s without traffic), when a call ends in UNAVAILABLE, PERMISSION_DENIED, UNAUTHENTICATED,
+//!   RESOURCE_EXHAUSTED or UNKNOWN (upstream's classes), or when three calls in a row have no answer before their deadline.
+//! * **Register**, every 3 s, one call at a time: registers what has no id yet; on a new connection reports which ids this
 //!   process holds, and asks for all names again; sends a heartbeat when one is due; asks for the ids of queued names.
+//!
+//! # What operation ids are for
+//!
+//! A trace segment names the operation of every span and the address of every peer. In the protocol of 3.x to 7.0 a span may
+//! carry a number instead: segments get smaller, and the collector needs no look-up by text. The collector assigns the
+//! numbers, and this library fetches them: [`Agent::operation`] and [`Agent::address`]. As long as there is no number, and
+//! in an application that sends no segments at all, the name does.
+//!
+//! # Forks
+//!
+//! Threads do not survive a `fork`, so the agent stays with the process that started it. In a forked child
+//! it is a stopped one: [`status`](Agent::status) says [`Phase::Stopped`] and why, ids are `None` (one that was known at
+//! the fork may still be given out, and is right), the other calls do nothing, and none of them blocks. A child that is to be
+//! an instance of its own starts an agent of its own: servers that fork workers start one in each worker after the
+//! fork. Give the workers different [instance names](Builder::instance_name), or none. A child that does not call
+//! `exec` inherits the connection to the collector, too: after the parent dies it stays open until the child ends.
 //!
 //! # How it is observed
 //!
@@ -66,6 +85,7 @@ mod config;
 mod counters;
 mod dictionary;
 mod discovery;
+mod home;
 mod id;
 mod naming;
 mod park;

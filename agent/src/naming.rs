@@ -1,6 +1,9 @@
 //! Asking one naming server for its list of collectors: one HTTP GET on a connection of its own.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{
@@ -12,7 +15,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::peer::Peer;
+use crate::peer::{self, Peer};
 
 /// No list is longer.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -51,7 +54,7 @@ pub(crate) struct Timeouts {
     pub(crate) answer: Duration,
 }
 
-/// The collectors that `server` names at `path`: at least one, sorted, each once.
+/// The collectors that `server` names at `path`: at least one.
 pub(crate) async fn fetch(
     server: &Peer,
     path: &str,
@@ -102,22 +105,52 @@ fn body_error(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
     }
 }
 
-/// Entries that are not `host:port` are left out with a log line: the rest of the list is still good.
+/// Entries that are not `host:port` are left out: the rest of the list is still good.
 fn parse(body: &[u8]) -> Result<Vec<Peer>, Error> {
     let texts: Option<Vec<String>> = serde_json::from_slice(body)?;
     let mut members = Vec::new();
+    let mut left_out: Vec<peer::ParseError> = Vec::new();
     for text in texts.unwrap_or_default() {
         match text.parse() {
             Ok(member) => members.push(member),
-            Err(error) => tracing::debug!(%error, "left out of the list of collectors"),
+            Err(error) => left_out.push(error),
         }
     }
-    members.sort_by_cached_key(Peer::to_string);
-    members.dedup();
+    if let Some(first) = left_out.first() {
+        tracing::debug!(entries = left_out.len(), %first, "left out of the list of collectors");
+    }
     if members.is_empty() {
         Err(Error::Empty)
     } else {
         Ok(members)
+    }
+}
+
+/// Chooses which entries of a list that is too long are kept. Every agent has a choice of its own, so that a fleet uses all
+/// collectors of the list, and makes the same choice each time, so that a list that stays the same does.
+#[derive(Debug, Default)]
+pub(crate) struct Shortlist(RandomState);
+
+impl Shortlist {
+    /// At most `limit` of these members, sorted, each once.
+    pub(crate) fn of(&self, members: Vec<Peer>, limit: usize) -> Vec<Peer> {
+        let mut ranked: Vec<_> = members
+            .into_iter()
+            .map(|member| (self.0.hash_one(&member), member))
+            .collect();
+        ranked.sort_unstable_by_key(|(rank, _)| *rank);
+        ranked.dedup();
+        if ranked.len() > limit {
+            tracing::warn!(
+                entries = ranked.len(),
+                limit,
+                "the list of collectors is too long, and shortened"
+            );
+            ranked.truncate(limit);
+        }
+        let mut members: Vec<_> = ranked.into_iter().map(|(_, member)| member).collect();
+        members.sort_by_cached_key(Peer::to_string);
+        members
     }
 }
 
@@ -126,16 +159,39 @@ mod tests {
     use super::*;
 
     fn texts(body: &str) -> Vec<String> {
-        parse(body.as_bytes())
-            .unwrap()
-            .iter()
-            .map(Peer::to_string)
-            .collect()
+        let members = parse(body.as_bytes()).unwrap();
+        let members = Shortlist::default().of(members, 100);
+        members.iter().map(Peer::to_string).collect()
     }
 
     #[test]
-    fn a_list_is_sorted_and_has_everyone_once() {
+    fn a_list_is_sorted_and_has_each_entry_once() {
         assert_eq!(texts(r#"["b:2", "a:1","b:2 "]"#), ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_is_shortened_the_same_way_each_time_by_one_agent() {
+        let members = |from: u16| -> Vec<Peer> {
+            (from..1_000 + from)
+                .map(|port| format!("c:{port}").parse().unwrap())
+                .collect()
+        };
+        let (one, another) = (Shortlist::default(), Shortlist::default());
+        let first = one.of(members(1), 10);
+        assert_eq!(first.len(), 10);
+        assert!(first.is_sorted_by_key(Peer::to_string));
+        let reversed = members(1).into_iter().rev().collect();
+        assert_eq!(one.of(reversed, 10), first);
+        assert_ne!(another.of(members(1), 10), first);
+        // Most of the choice survives a change of the list.
+        let shifted = one.of(members(2), 10);
+        assert!(
+            shifted
+                .iter()
+                .filter(|member| first.contains(member))
+                .count()
+                >= 9
+        );
     }
 
     #[test]

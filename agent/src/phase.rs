@@ -26,7 +26,7 @@ pub enum Phase {
     InstanceKnown,
     /// Both ids are there and the collector on the line knows them.
     Running,
-    /// The agent was shut down. Final.
+    /// The agent was shut down, or this process is a [forked child](crate#forks). Final.
     Stopped,
 }
 

@@ -1,14 +1,21 @@
 //! Randomness for jitter, for the order of servers and for the instance UUID.
 //!
-//! The source is the standard library's `RandomState`: SipHash under a 128-bit key that the operating system drew.
-//! It is good enough for identity and spread, cannot fail, and costs no dependency. Nothing here is a secret.
+//! The source is the standard library's `RandomState`: SipHash under a 128-bit key that the operating system drew. A thread
+//! draws one key and counts it up, and a forked child goes on counting from the same key: the number of the process keeps
+//! its numbers apart from its parent's and its siblings'. This is good enough for identity and spread, cannot fail, and
+//! costs no dependency. Nothing here is a secret.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    process,
+};
+
+use crate::clock;
 
 /// A random number.
 pub(crate) fn number() -> u64 {
-    // Every RandomState of a thread has a key of its own, so that hashing a constant gives a new number each time.
-    RandomState::new().hash_one(0_u8)
+    // The time, for a child that has the number of an earlier one.
+    RandomState::new().hash_one((process::id(), clock::wall()))
 }
 
 /// A random index below `length`; 0 if `length` is 0.

@@ -1,4 +1,4 @@
-//! The register loop: carries out on one connection what the phase machine says.
+//! The register loop: carries out the phase machine's commands on one connection.
 
 use std::{future::Future, sync::Arc};
 
@@ -20,7 +20,7 @@ const MAX_CHUNK_BYTES: usize = 256 * 1024;
 /// Calls in a row without any answer that make a connection a lost one.
 const MAX_SILENT_CALLS: u32 = 3;
 
-/// Everything that is said to collectors, one call at a time. Lives longer than the connections.
+/// Makes all calls to collectors, one at a time. Lives longer than the connections.
 #[derive(Debug)]
 pub(crate) struct Register {
     shared: Arc<Shared>,
@@ -54,7 +54,7 @@ impl Register {
         self.answered
     }
 
-    /// Speaks to a collector on a new connection, until the connection is of no use.
+    /// Makes calls on a new connection, until the connection is of no use.
     pub(crate) async fn run(&mut self, collector: &Collector) -> Lost {
         self.silent_calls = 0;
         self.answered = false;
@@ -75,6 +75,22 @@ impl Register {
                     },
                 };
             }
+        }
+    }
+
+    /// Says that this process stops on purpose, if it has its ids. Gives up when the time that the stop allows is over.
+    pub(crate) async fn goodbye(&self, collector: &Collector) {
+        let (Some(application), Some(instance)) =
+            (self.machine.application(), self.machine.instance())
+        else {
+            return;
+        };
+        let uuid = &self.shared.config.instance_uuid;
+        let call = collector.leave(application, instance, uuid, "shut down by the application");
+        match time::timeout(self.shared.stop.goodbye(), call).await {
+            Ok(Ok(())) => self.shared.counters.goodbyes.increment(),
+            Ok(Err(error)) => tracing::debug!(%error, "the collector did not take the goodbye"),
+            Err(_elapsed) => tracing::debug!("the collector did not answer the goodbye in time"),
         }
     }
 

@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     counters::Counters,
     dictionary::{Addresses, Operations},
+    home::Home,
     peer::Peer,
     phase::Machine,
     pulse::Pulse,
@@ -32,6 +33,7 @@ const LOG_PERIOD: Duration = Duration::from_secs(60);
 /// One per agent. The callers read it and raise flags; all else is written by the background thread.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) home: Home,
     pub(crate) config: Config,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
@@ -42,15 +44,18 @@ pub(crate) struct Shared {
     thread: OnceLock<ThreadId>,
     segment_finished: AtomicBool,
     status: watch::Sender<Status>,
+    /// Dropping the last receiver takes a lock. With this one, no receiver of a caller is ever the last.
+    _receiver: watch::Receiver<Status>,
     throttles: Mutex<[Throttle; 6]>,
 }
 
 impl Shared {
     pub(crate) fn new(config: Config) -> Arc<Self> {
-        let (status, _) = watch::channel(Status::new(config.instance_uuid.clone()));
+        let (status, receiver) = watch::channel(Status::new(&config));
         // The loop turns each register period; but a machine under load is not called stuck within two seconds.
         let turn = config.register_interval.max(Duration::from_secs(1));
         Arc::new(Self {
+            home: Home::here(),
             clock: Clock::start(),
             stop: Stop::default(),
             pulse: Pulse::every(turn),
@@ -60,6 +65,7 @@ impl Shared {
             thread: OnceLock::new(),
             segment_finished: AtomicBool::new(false),
             status,
+            _receiver: receiver,
             throttles: Mutex::new([(); 6].map(|()| Throttle::every(LOG_PERIOD))),
             config,
         })
@@ -77,9 +83,35 @@ impl Shared {
         self.segment_finished.swap(false, Ordering::Relaxed)
     }
 
+    /// Any thread. Does nothing in a forked child, where there is no thread to stop.
+    pub(crate) fn request_stop(&self, goodbye: Duration) {
+        if !self.home.is_left() {
+            self.stop.request(goodbye);
+        }
+    }
+
     pub(crate) fn status(&self) -> Status {
+        if self.home.is_left() {
+            return self.status_of_child();
+        }
         let status = self.status.borrow().clone();
         self.complete(status)
+    }
+
+    /// The status in a forked child: the agent's thread is not there.
+    fn status_of_child(&self) -> Status {
+        let mut status = Status::new(&self.config);
+        status.phase = Phase::Stopped;
+        status.counts = self.counters.snapshot();
+        status.last_error = Some(LastError {
+            at: clock::wall(),
+            activity: Activity::Loop,
+            message: format!(
+                "this process was forked from process {}, where the agent runs; start an agent of its own in this one",
+                self.home.process()
+            ),
+        });
+        status
     }
 
     /// Fills in what is not kept in the watch.
@@ -136,9 +168,11 @@ impl Shared {
     }
 
     pub(crate) fn members_are(&self, members: &[Peer]) {
-        let members: Vec<_> = members.iter().map(ToString::to_string).collect();
+        let mut members: Vec<_> = members.iter().map(ToString::to_string).collect();
         tracing::info!(?members, "collectors");
-        self.status.send_modify(|status| status.members = members);
+        // The list before is dropped after the lock is released.
+        self.status
+            .send_modify(|status| std::mem::swap(&mut status.members, &mut members));
     }
 
     pub(crate) fn connected(&self, collector: &Peer) {

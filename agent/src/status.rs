@@ -1,4 +1,4 @@
-//! What an agent says about itself, and how to hear of changes.
+//! The status of an agent, and notifications of its changes.
 
 use std::{
     sync::Arc,
@@ -7,7 +7,9 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::{ApplicationId, Counts, InstanceId, Phase, clock::Clock, park, shared::Shared};
+use crate::{
+    ApplicationId, Counts, InstanceId, Phase, clock::Clock, config::Config, park, shared::Shared,
+};
 
 /// A snapshot of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,10 @@ pub struct Status {
     pub application_id: Option<ApplicationId>,
     /// This process's id. It stays while the connection is lost.
     pub instance_id: Option<InstanceId>,
-    /// What this process is registered under. It never changes while the agent runs.
+    /// The name that the application is registered under: its [code](crate::Agent::builder), with
+    /// [namespace and cluster](crate::Builder::namespace) if they were given.
+    pub application_code: String,
+    /// The UUID or name that this process is registered under. It never changes while the agent runs.
     pub instance_uuid: String,
     /// When a collector last acknowledged a heartbeat, on the wall clock.
     pub last_heartbeat: Option<SystemTime>,
@@ -67,14 +72,15 @@ pub enum Activity {
 }
 
 impl Status {
-    pub(crate) fn new(instance_uuid: String) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             phase: Phase::Unregistered,
             collector: None,
             members: Vec::new(),
             application_id: None,
             instance_id: None,
-            instance_uuid,
+            application_code: config.application_code.clone(),
+            instance_uuid: config.instance_uuid.clone(),
             last_heartbeat: None,
             last_error: None,
             stalled_for: None,
@@ -86,22 +92,32 @@ impl Status {
 /// Notifications of changes: of the phase, the collector, the list of collectors, the ids, the last heartbeat, the last
 /// error. Counts alone do not notify.
 ///
-/// Only the newest status is kept: a slow reader misses the ones between, and slows nobody.
+/// Only the newest status is kept: a slow reader misses the ones between, and does not slow the agent.
 #[derive(Clone, Debug)]
 pub struct Changes {
     shared: Arc<Shared>,
     receiver: watch::Receiver<Status>,
+    /// This reader, in a forked child, has seen that the agent stopped.
+    left: bool,
 }
 
 impl Changes {
     pub(crate) fn new(shared: Arc<Shared>, receiver: watch::Receiver<Status>) -> Self {
-        Self { shared, receiver }
+        Self {
+            shared,
+            receiver,
+            left: false,
+        }
     }
 
     /// The next status that this reader has not seen; `None` once it has seen that the agent stopped.
     ///
     /// Works in any runtime, and may be dropped and called again without losing a change.
     pub async fn changed(&mut self) -> Option<Status> {
+        if self.shared.home.is_left() {
+            let seen = std::mem::replace(&mut self.left, true);
+            return (!seen).then(|| self.shared.status());
+        }
         let stopped = self.receiver.borrow().phase == Phase::Stopped;
         if stopped && !self.receiver.has_changed().unwrap_or(false) {
             return None;
@@ -134,6 +150,14 @@ impl Changes {
         timeout: Duration,
         mut accepts: impl FnMut(&Status) -> bool,
     ) -> Result<Status, Status> {
+        if self.shared.home.is_left() {
+            let status = self.shared.status();
+            return if accepts(&status) {
+                Ok(status)
+            } else {
+                Err(status)
+            };
+        }
         let clock = Clock::start();
         let mut status = self.receiver.borrow_and_update().clone();
         loop {

@@ -1,31 +1,62 @@
-//! How anyone asks the background thread to end.
+//! The request that the background thread end.
 
 use std::{
     future::poll_fn,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     task::Poll,
+    time::Duration,
 };
 
 use atomic_waker::AtomicWaker;
 
-/// A request to stop, made once and for ever.
+/// A request to stop, which is never taken back, and the time that the thread has for its goodbye.
 ///
 /// Requesting takes no lock and allocates nothing: a store, and a wake that ends in one `write` to the runtime's event
 /// descriptor. It may be done from a signal handler or a panic hook.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stop {
-    requested: AtomicBool,
+    /// In milliseconds; [`RUNNING`] until a stop is requested.
+    goodbye: AtomicU64,
     waiter: AtomicWaker,
 }
 
+/// No stop was requested.
+const RUNNING: u64 = u64::MAX;
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self {
+            goodbye: AtomicU64::new(RUNNING),
+            waiter: AtomicWaker::new(),
+        }
+    }
+}
+
 impl Stop {
-    pub(crate) fn request(&self) {
-        self.requested.store(true, Ordering::SeqCst);
+    /// Of several requests, the shortest time for the goodbye counts.
+    pub(crate) fn request(&self, goodbye: Duration) {
+        let millis = u64::try_from(goodbye.as_millis()).unwrap_or(u64::MAX);
+        self.goodbye
+            .fetch_min(millis.min(RUNNING - 1), Ordering::SeqCst);
         self.waiter.wake();
     }
 
     pub(crate) fn is_requested(&self) -> bool {
-        self.requested.load(Ordering::SeqCst)
+        self.goodbye.load(Ordering::SeqCst) != RUNNING
+    }
+
+    /// The time for the goodbye.
+    pub(crate) fn goodbye(&self) -> Duration {
+        Duration::from_millis(self.goodbye.load(Ordering::SeqCst))
+    }
+
+    /// What `future` comes to, or `None` if a stop is requested before.
+    pub(crate) async fn or<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.wait() => None,
+            value = future => Some(value),
+        }
     }
 
     /// Ends when a stop is requested. One waiter at a time: the agent's thread.
@@ -39,5 +70,23 @@ impl Stop {
             }
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shortest_goodbye_counts_whichever_request_came_first() {
+        let stop = Stop::default();
+        assert!(!stop.is_requested());
+        for millis in [500, 20, 300] {
+            stop.request(Duration::from_millis(millis));
+        }
+        assert!(stop.is_requested());
+        assert_eq!(stop.goodbye(), Duration::from_millis(20));
+        stop.request(Duration::MAX);
+        assert_eq!(stop.goodbye(), Duration::from_millis(20));
     }
 }

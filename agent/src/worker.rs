@@ -33,7 +33,7 @@ pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells everybody, however the thread ends.
+/// Sets the status to stopped, however the thread ends.
 struct Finished<'a>(&'a Shared);
 
 impl Drop for Finished<'_> {
@@ -42,7 +42,7 @@ impl Drop for Finished<'_> {
     }
 }
 
-/// Has `run` running until a stop is requested. Whatever it does, this returns only then.
+/// Calls `run` again and again until a stop is requested, whether it returns, fails or panics.
 fn supervise(shared: &Shared, run: impl Fn() -> io::Result<()>) {
     let _finished = Finished(shared);
     let mut pause = Backoff::below(RESTART_CAP);
@@ -87,33 +87,30 @@ fn run(shared: &Arc<Shared>) -> io::Result<()> {
         .thread_keep_alive(Duration::from_secs(1))
         .build()?;
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(async {
-            tokio::select! {
-                biased;
-                () = shared.stop.wait() => {}
-                never = loops(shared) => match never {},
-            }
-        });
+        runtime.block_on(loops(shared));
+        shared.publish_metrics();
     }));
     // Not a plain drop: that waits for a resolver that hangs.
     runtime.shutdown_background();
     outcome.map_err(|payload| std::panic::resume_unwind(payload))
 }
 
-async fn loops(shared: &Arc<Shared>) -> Infallible {
+async fn loops(shared: &Arc<Shared>) {
     let (discovery, members) = Discovery::new(Arc::clone(shared));
     let mut register = Register::new(Arc::clone(shared));
     // An earlier run may have left a connection in the status.
     register.disconnected();
     let channel = Channel::new(Arc::clone(shared), members, register);
     tokio::select! {
-        never = discovery.run() => never,
-        never = channel.run() => never,
-        never = pulse(shared) => never,
+        biased;
+        // Ends when a stop is requested.
+        () = channel.run() => {}
+        never = discovery.run() => match never {},
+        never = pulse(shared) => match never {},
     }
 }
 
-/// Shows that the loop turns, and hands on what was counted.
+/// Shows that the loop turns, and publishes the counters.
 async fn pulse(shared: &Shared) -> Infallible {
     let mut turns = interval(shared.pulse.period());
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! The calls, in the spellings of 5.x and with `registerRecover` of 3.2.6.
+//! The calls, in the spellings of 5.x and with `registerRecover` of 3.2.6, and Rollcall's own goodbye.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,6 +6,7 @@ use http::Uri;
 use rollcall_proto::{
     application::{Application, ApplicationRegisterServiceClient},
     common::{self, KeyWithIntegerValue},
+    goodbye::{AgentClient, LeaveRequest},
     instance::{
         ApplicationInstance, ApplicationInstanceHeartbeat, ApplicationInstanceRecover,
         InstanceDiscoveryServiceClient, OsInfo,
@@ -76,6 +77,7 @@ pub(crate) struct Collector {
     instances: InstanceDiscoveryServiceClient<Transport>,
     operations: ServiceNameDiscoveryServiceClient<Transport>,
     addresses: NetworkAddressRegisterServiceClient<Transport>,
+    goodbye: AgentClient<Transport>,
     deadline: Duration,
 }
 
@@ -96,7 +98,11 @@ impl Collector {
                 transport.clone(),
                 origin.clone(),
             ),
-            addresses: NetworkAddressRegisterServiceClient::with_origin(transport, origin),
+            addresses: NetworkAddressRegisterServiceClient::with_origin(
+                transport.clone(),
+                origin.clone(),
+            ),
+            goodbye: AgentClient::with_origin(transport, origin),
             deadline,
         }
     }
@@ -178,6 +184,25 @@ impl Collector {
         });
         let mut call = self.instances.clone();
         self.within(call.heartbeat(request)).await?;
+        Ok(())
+    }
+
+    /// Says that the instance stops on purpose. Only Rollcall's collectors have this call.
+    pub(crate) async fn leave(
+        &self,
+        application: ApplicationId,
+        instance: InstanceId,
+        uuid: &str,
+        reason: &str,
+    ) -> Result<(), CallError> {
+        let request = self.request(LeaveRequest {
+            application_id: application.get(),
+            application_instance_id: instance.get(),
+            agent_uuid: uuid.to_owned(),
+            reason: reason.to_owned(),
+        });
+        let mut call = self.goodbye.clone();
+        self.within(call.leave(request)).await?;
         Ok(())
     }
 

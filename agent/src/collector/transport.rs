@@ -1,7 +1,7 @@
 //! One HTTP/2 connection as something that tonic's clients can call.
 
 use std::{
-    future::Future,
+    error::Error,
     io,
     pin::Pin,
     task::{Context, Poll},
@@ -13,8 +13,12 @@ use http::{
     header::{HeaderName, USER_AGENT},
 };
 use hyper::{body::Incoming, client::conn::http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::{net::TcpStream, time::timeout};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 use tonic::{Status, body::Body};
 
 use crate::{config::Authentication, naming::AGENT_NAME, peer::Peer};
@@ -40,18 +44,45 @@ pub(crate) struct Transport {
     authentication: Option<HeaderValue>,
 }
 
-/// Connects. The future that comes with the transport carries the connection and has to be polled along; it ends when
-/// the connection does.
+/// How a connection is checked on which nothing arrives: with an HTTP/2 ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keepalive {
+    /// A ping is sent when nothing arrived for this long.
+    pub(crate) interval: Duration,
+    /// The connection is lost if the ping is not answered in this time.
+    pub(crate) timeout: Duration,
+}
+
+impl Keepalive {
+    /// The collector complained of too many pings: half as many from now on. (Java's gRPC servers allow two between calls.)
+    pub(crate) fn slower(self) -> Self {
+        Self {
+            interval: self.interval.saturating_mul(2),
+            ..self
+        }
+    }
+}
+
+/// Did the connection end because the collector found that it was pinged too often?
+pub(crate) fn is_complaint_of_pings(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|error: &h2::Error| error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM))
+}
+
+/// The future that drives a connection, and ends with it.
+pub(crate) type Connection<S = TcpStream> = http2::Connection<TokioIo<S>, Body, TokioExecutor>;
+
+/// Connects. The [`Connection`] that comes with the transport has to be polled along.
 pub(crate) async fn connect(
     collector: &Peer,
     authentication: Option<&Authentication>,
     limit: Duration,
-) -> Result<(Transport, impl Future<Output = Result<(), hyper::Error>>), ConnectError> {
+    keepalive: Keepalive,
+) -> Result<(Transport, Connection), ConnectError> {
     let connecting = async {
         let stream = TcpStream::connect((collector.host(), collector.port())).await?;
         stream.set_nodelay(true)?;
-        let builder = http2::Builder::new(TokioExecutor::new());
-        Ok::<_, ConnectError>(builder.handshake(TokioIo::new(stream)).await?)
+        Ok::<_, ConnectError>(handshake(stream, keepalive).await?)
     };
     let connected = timeout(limit, connecting).await;
     let (sender, connection) = connected.map_err(|_elapsed| ConnectError::Timeout)??;
@@ -63,6 +94,22 @@ pub(crate) async fn connect(
         },
         connection,
     ))
+}
+
+async fn handshake<S>(
+    stream: S,
+    keepalive: Keepalive,
+) -> hyper::Result<(http2::SendRequest<Body>, Connection<S>)>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(keepalive.interval)
+        .keep_alive_timeout(keepalive.timeout)
+        .keep_alive_while_idle(true);
+    builder.handshake(TokioIo::new(stream)).await
 }
 
 impl tower_service::Service<Request<Body>> for Transport {
@@ -91,3 +138,6 @@ impl tower_service::Service<Request<Body>> for Transport {
 fn unavailable(error: &hyper::Error) -> Status {
     Status::unavailable(format!("connection: {error}"))
 }
+
+#[cfg(test)]
+mod tests;

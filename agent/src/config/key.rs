@@ -4,6 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     ApplicationCode,
+    Namespace,
+    Cluster,
     InstanceUuid,
     Authentication,
     Servers,
@@ -18,7 +20,7 @@ pub(crate) enum Key {
     AddressLimit,
 }
 
-/// A key's spellings. The first of each is today's; the others are those of later generations of upstream's agents.
+/// A key's spellings. The first of each is that of 5.x; the others are those of later generations of upstream's agents.
 #[derive(Debug)]
 pub(crate) struct Spelling {
     pub(crate) key: Key,
@@ -29,16 +31,28 @@ pub(crate) struct Spelling {
 /// Keys: `org.apache.skywalking.apm.agent.core.conf.Config` at v5.0.0-GA, later ones at v7.0.0 and 9.x. Names in the
 /// environment: upstream's where its `agent.config` has one, else made by its rule (`collector.x` is
 /// `SW_AGENT_COLLECTOR_X`).
-pub(crate) const SPELLINGS: [Spelling; 13] = [
+///
+/// An instance name (8.0 and later) and an instance UUID (up to 7.0) are one setting: either is what the instance is known by.
+pub(crate) const SPELLINGS: [Spelling; 15] = [
     Spelling {
         key: Key::ApplicationCode,
         file: &["agent.application_code", "agent.service_name"],
         environment: &["SW_AGENT_NAME"],
     },
     Spelling {
+        key: Key::Namespace,
+        file: &["agent.namespace"],
+        environment: &["SW_AGENT_NAMESPACE"],
+    },
+    Spelling {
+        key: Key::Cluster,
+        file: &["agent.cluster"],
+        environment: &["SW_AGENT_CLUSTER"],
+    },
+    Spelling {
         key: Key::InstanceUuid,
-        file: &["agent.instance_uuid"],
-        environment: &["SW_AGENT_INSTANCE_UUID"],
+        file: &["agent.instance_uuid", "agent.instance_name"],
+        environment: &["SW_AGENT_INSTANCE_UUID", "SW_AGENT_INSTANCE_NAME"],
     },
     Spelling {
         key: Key::Authentication,
@@ -112,7 +126,7 @@ impl Key {
         &SPELLINGS[self as usize]
     }
 
-    /// The name a mistake is reported under.
+    /// The name that a mistake is reported under if it is not in a file.
     pub(crate) fn name(self) -> &'static str {
         self.spelling().file[0]
     }

@@ -9,13 +9,62 @@ use super::{
     key::{Key, SPELLINGS},
     properties,
 };
-use crate::{Problem, builder::Origin, peer::Peer};
+use crate::{Problem, builder::Origin, discovery::MAX_MEMBERS, peer::Peer};
+
+/// A setting as it was written.
+#[derive(Clone)]
+struct Written {
+    text: String,
+    origin: Origin,
+    /// The key that the user wrote, for messages.
+    name: &'static str,
+}
 
 /// The layers, laid over each other, and what was found to be wrong so far.
 pub(super) struct Reading<'a> {
     given: &'a Given,
-    texts: BTreeMap<Key, (String, Origin)>,
+    texts: BTreeMap<Key, Written>,
     problems: Vec<Problem>,
+}
+
+/// What each key is set to: by the strongest layer that has it, and within a layer by its first spelling.
+fn layered(
+    given: &Given,
+    environment: &BTreeMap<String, String>,
+    file: &properties::File,
+) -> BTreeMap<Key, (Result<String, String>, Origin, &'static str)> {
+    let mut layers = BTreeMap::new();
+    let mut put = |key: Key, text: Result<&str, &String>, origin: Origin, name: &'static str| {
+        let text = text
+            .map(|text| text.trim().to_owned())
+            .map_err(Clone::clone);
+        if text.as_deref() != Ok("") {
+            layers.insert(key, (text, origin, name));
+        }
+    };
+    for spelling in &SPELLINGS {
+        for name in spelling.file.iter().rev() {
+            if let Some(value) = file.values.get(*name) {
+                let origin = Origin::File {
+                    path: file.path.clone(),
+                    line: value.line,
+                };
+                put(spelling.key, value.text.as_deref(), origin, name);
+            }
+        }
+        for name in spelling.environment.iter().rev() {
+            if let Some(text) = environment.get(*name) {
+                let origin = Origin::Environment(name);
+                put(spelling.key, Ok(text), origin, spelling.key.name());
+            }
+        }
+    }
+    // What the builder was given counts even if blank: a blank name is a mistake of the program.
+    for (key, text) in &given.texts {
+        let text = Ok(text.trim().to_owned());
+        layers.insert(*key, (text, Origin::Builder, key.name()));
+    }
+    layers
 }
 
 impl<'a> Reading<'a> {
@@ -25,32 +74,18 @@ impl<'a> Reading<'a> {
         file: &properties::File,
         problems: Vec<Problem>,
     ) -> Self {
-        let mut texts = BTreeMap::new();
-        let mut put = |key: Key, text: &str, origin: Origin| {
-            if !text.trim().is_empty() {
-                texts.insert(key, (text.trim().to_owned(), origin));
-            }
+        let mut read = Self {
+            given,
+            texts: BTreeMap::new(),
+            problems,
         };
-        // From the weakest layer to the strongest; within a layer, the first spelling is the strongest.
-        for spelling in &SPELLINGS {
-            for name in spelling.file.iter().rev() {
-                if let Some(value) = file.values.get(*name) {
-                    let origin = Origin::File {
-                        path: file.path.clone(),
-                        line: value.line,
-                    };
-                    put(spelling.key, &value.text, origin);
+        for (key, (text, origin, name)) in layered(given, environment, file) {
+            match text {
+                Ok(text) => {
+                    read.texts.insert(key, Written { text, origin, name });
                 }
+                Err(message) => read.problem(origin, name, message),
             }
-            for name in spelling.environment.iter().rev() {
-                if let Some(text) = environment.get(*name) {
-                    put(spelling.key, text, Origin::Environment(name));
-                }
-            }
-        }
-        // What the builder was given counts even if blank: a blank name is a mistake of the program.
-        for (key, text) in &given.texts {
-            texts.insert(*key, (text.trim().to_owned(), Origin::Builder));
         }
         let unknown: Vec<_> = file
             .values
@@ -60,11 +95,7 @@ impl<'a> Reading<'a> {
         if !unknown.is_empty() {
             tracing::warn!(file = %file.path.display(), keys = ?unknown, "these keys have no effect here");
         }
-        Self {
-            given,
-            texts,
-            problems,
-        }
+        read
     }
 
     fn problem(&mut self, origin: Origin, key: &str, message: impl Into<String>) {
@@ -75,13 +106,18 @@ impl<'a> Reading<'a> {
         });
     }
 
-    /// None of these keys was given, and one has to be.
+    /// Something is wrong with a setting.
+    fn wrong(&mut self, setting: &Written, message: impl Into<String>) {
+        self.problem(setting.origin.clone(), setting.name, message);
+    }
+
+    /// None of these keys was given, and one has to be. They may be in a file that could not be read.
     pub(super) fn missing(&mut self, keys: &[Key]) {
-        if self
-            .problems
-            .iter()
-            .any(|problem| keys.iter().any(|key| key.name() == problem.key))
-        {
+        let told = |problem: &Problem| {
+            let spelled = |key: &Key| key.spelling().file.contains(&&*problem.key);
+            problem.key == "config_file" || keys.iter().any(spelled)
+        };
+        if self.problems.iter().any(told) {
             return;
         }
         let names: Vec<_> = keys.iter().map(|key| key.name()).collect();
@@ -98,7 +134,8 @@ impl<'a> Reading<'a> {
 
     /// A short text without control characters.
     pub(super) fn name(&mut self, key: Key) -> Option<String> {
-        let (text, origin) = self.texts.get(&key)?.clone();
+        let setting = self.texts.get(&key)?.clone();
+        let text = &setting.text;
         let complaint = if text.is_empty() {
             "is blank".to_owned()
         } else if text.len() > MAX_NAME_BYTES {
@@ -106,10 +143,33 @@ impl<'a> Reading<'a> {
         } else if text.chars().any(char::is_control) {
             "has control characters".to_owned()
         } else {
-            return Some(text);
+            return Some(setting.text);
         };
-        self.problem(origin, key.name(), complaint);
+        self.wrong(&setting, complaint);
         None
+    }
+
+    /// The application's name, with namespace and cluster as the Java agent joins them since 8.10: a part that is not given
+    /// is left empty, and if neither is given the name stands alone.
+    pub(super) fn application_code(&mut self) -> Option<String> {
+        let name = self.name(Key::ApplicationCode);
+        let namespace = self.name(Key::Namespace);
+        let cluster = self.name(Key::Cluster);
+        let (name, given) = (name?, namespace.is_some() || cluster.is_some());
+        if !given {
+            return Some(name);
+        }
+        let [namespace, cluster] = [namespace, cluster].map(Option::unwrap_or_default);
+        let joined = format!("{name}|{namespace}|{cluster}");
+        if joined.len() > MAX_NAME_BYTES {
+            let setting = self.texts.get(&Key::ApplicationCode)?.clone();
+            let message = format!(
+                "is {} bytes long with namespace and cluster, {MAX_NAME_BYTES} are allowed",
+                joined.len()
+            );
+            self.wrong(&setting, message);
+        }
+        Some(joined)
     }
 
     /// Naming servers if there are any, else direct ones (upstream's order); one of them has to be there.
@@ -129,49 +189,54 @@ impl<'a> Reading<'a> {
 
     /// A comma-separated list of `host:port`, each once.
     fn peers(&mut self, key: Key) -> Option<Vec<Peer>> {
-        let (text, origin) = self.texts.get(&key)?.clone();
+        let setting = self.texts.get(&key)?.clone();
         let mut peers: Vec<Peer> = Vec::new();
-        for part in text.split(',').filter(|part| !part.trim().is_empty()) {
+        let parts = setting.text.split(',').map(str::trim);
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() {
+            self.wrong(&setting, "names no host:port");
+        }
+        if parts.len() > MAX_MEMBERS {
+            let message = format!("has {} entries, {MAX_MEMBERS} are allowed", parts.len());
+            self.wrong(&setting, message);
+            return Some(peers);
+        }
+        for part in parts {
             match part.parse() {
                 Ok(peer) if peers.contains(&peer) => {}
                 Ok(peer) => peers.push(peer),
-                Err(error) => self.problem(origin.clone(), key.name(), error.to_string()),
+                Err(error) => self.wrong(&setting, error.to_string()),
             }
-        }
-        if peers.is_empty() {
-            self.missing(&[key]);
         }
         Some(peers)
     }
 
     fn path(&mut self) -> String {
         let default = "/agent/gRPC".to_owned();
-        let Some((text, origin)) = self.texts.get(&Key::DiscoveryPath).cloned() else {
+        let Some(setting) = self.texts.get(&Key::DiscoveryPath).cloned() else {
             return default;
         };
+        let text = &setting.text;
         if text.starts_with('/') && text.parse::<http::uri::PathAndQuery>().is_ok() {
-            return text;
+            return setting.text;
         }
         let message = format!("{text:?} is not a path that starts with /");
-        self.problem(origin, Key::DiscoveryPath.name(), message);
+        self.wrong(&setting, message);
         default
     }
 
     pub(super) fn authentication(&mut self) -> Option<Authentication> {
-        let (text, origin) = self.texts.get(&Key::Authentication)?.clone();
+        let setting = self.texts.get(&Key::Authentication)?.clone();
+        let text = &setting.text;
         let visible = !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        match HeaderValue::from_str(&text) {
+        match HeaderValue::from_str(text) {
             Ok(mut value) if visible => {
                 value.set_sensitive(true);
                 Some(Authentication(value))
             }
             // The token itself is not shown.
             Ok(_) | Err(_) => {
-                self.problem(
-                    origin,
-                    Key::Authentication.name(),
-                    "is not visible ASCII text",
-                );
+                self.wrong(&setting, "is not visible ASCII text");
                 None
             }
         }
@@ -186,7 +251,7 @@ impl<'a> Reading<'a> {
         Duration::from_secs(self.number(key, default_seconds, LONGEST.as_secs(), "seconds"))
     }
 
-    /// A period or deadline that only the builder knows of, or knows better.
+    /// A period or deadline that only the builder has, or has in finer units.
     pub(super) fn given_duration(
         &mut self,
         name: &str,
@@ -208,14 +273,15 @@ impl<'a> Reading<'a> {
 
     /// A whole number from 1 to `most`.
     fn number(&mut self, key: Key, default: u64, most: u64, unit: &str) -> u64 {
-        let Some((text, origin)) = self.texts.get(&key).cloned() else {
+        let Some(setting) = self.texts.get(&key).cloned() else {
             return default;
         };
+        let text = &setting.text;
         match text.parse() {
             Ok(number) if (1..=most).contains(&number) => number,
             Ok(_) | Err(_) => {
                 let message = format!("{text:?} is not a whole number of {unit} from 1 to {most}");
-                self.problem(origin, key.name(), message);
+                self.wrong(&setting, message);
                 default
             }
         }

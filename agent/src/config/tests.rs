@@ -26,9 +26,8 @@ fn layered(given: Given, environment: &[(&str, &str)], file: &str) -> Result<Con
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
-    let mut problems = Vec::new();
-    let file = properties::parse(Path::new("agent.config"), file, &environment, &mut problems);
-    resolve(&given, &environment, &file, problems)
+    let file = properties::parse(Path::new("agent.config"), file.as_bytes(), &environment);
+    resolve(&given, &environment, &file.unwrap(), Vec::new())
 }
 
 fn peers(texts: &[&str]) -> Vec<Peer> {
@@ -59,9 +58,11 @@ fn defaults_are_upstreams() {
         config.call_timeout,
         config.discovery_timeout,
         config.connect_timeout,
+        config.keepalive.interval,
+        config.keepalive.timeout,
     ]
     .map(|duration| duration.as_secs());
-    assert_eq!(seconds, [60, 30, 3, 60, 10, 2, 2]);
+    assert_eq!(seconds, [60, 30, 3, 60, 10, 2, 2, 24, 5]);
     assert_eq!(config.instance_uuid.len(), 32);
     assert_eq!(
         config.collectors,
@@ -152,6 +153,97 @@ fn all_mistakes_are_reported_at_once_with_their_place() {
         "builder: connect_timeout: 0ns is not between 1ms and 86400s",
     ];
     assert_eq!(complaints, expected);
+}
+
+#[test]
+fn a_mistake_names_the_key_as_the_file_spells_it() {
+    let file = "agent.service_name=a\\tb\nagent.instance_name=c\\nd\ncollector.backend_service=here\n\
+                dictionary.endpoint_name_buffer_size=0\nagent.namespace=\\u0000";
+    let expected = [
+        "agent.config:1: agent.service_name: has control characters",
+        "agent.config:2: agent.instance_name: has control characters",
+        "agent.config:3: collector.backend_service: \"here\" is not host:port, as in \"10.0.0.1:11800\" or \"[::1]:11800\"",
+        "agent.config:4: dictionary.endpoint_name_buffer_size: \"0\" is not a whole number of entries from 1 to 100000000",
+        "agent.config:5: agent.namespace: has control characters",
+    ];
+    let mut complaints = complaints(layered(Given::default(), &[], file));
+    complaints.sort();
+    assert_eq!(complaints, expected);
+}
+
+#[test]
+fn a_mistake_in_what_is_overridden_or_not_used_is_none() {
+    let file = "agent.application_code=${NOPE}\ncollector.servers=${NOPE\nlogging.dir=${NOPE}\nlogging.level=\\u00zz";
+    let environment = [("SW_AGENT_COLLECTOR_SERVERS", "c:1")];
+    layered(given(&[(Key::ApplicationCode, "a")]), &environment, file).unwrap();
+}
+
+#[test]
+fn a_list_of_servers_without_an_entry_or_with_too_many_is_a_mistake() {
+    let many = "c:1,".repeat(257);
+    let file =
+        format!("agent.application_code=a\ncollector.direct_servers=,,\ncollector.servers={many}");
+    assert_eq!(
+        complaints(layered(Given::default(), &[], &file)),
+        [
+            "agent.config:3: collector.servers: has 257 entries, 256 are allowed",
+            "agent.config:2: collector.direct_servers: names no host:port",
+        ]
+    );
+}
+
+#[test]
+fn the_application_is_known_by_name_namespace_and_cluster() {
+    let name = |namespace: &str, cluster: &str| {
+        let texts = [(Key::ApplicationCode, "orders"), (Key::Servers, "c:1")];
+        let environment = [
+            ("SW_AGENT_NAMESPACE", namespace),
+            ("SW_AGENT_CLUSTER", cluster),
+        ];
+        layered(given(&texts), &environment, "")
+            .unwrap()
+            .application_code
+    };
+    assert_eq!(name("", ""), "orders");
+    assert_eq!(name("prod", "east"), "orders|prod|east");
+    assert_eq!(name("prod", ""), "orders|prod|");
+    assert_eq!(name("", "east"), "orders||east");
+}
+
+#[test]
+fn a_name_that_is_too_long_with_its_namespace_is_a_mistake() {
+    let long = "x".repeat(130);
+    let texts = [(Key::Servers, "c:1"), (Key::Namespace, &*long)];
+    let file = format!("agent.service_name={long}");
+    assert_eq!(
+        complaints(layered(given(&texts), &[], &file)),
+        [
+            "agent.config:1: agent.service_name: is 262 bytes long with namespace and cluster, 255 are allowed"
+        ]
+    );
+}
+
+#[test]
+fn an_instance_name_is_what_the_instance_is_known_by() {
+    let uuid = |texts: &[(Key, &str)], environment: &[(&str, &str)], file: &str| {
+        let texts = [&[(Key::ApplicationCode, "a"), (Key::Servers, "c:1")], texts].concat();
+        layered(given(&texts), environment, file)
+            .unwrap()
+            .instance_uuid
+    };
+    let file = "agent.instance_name=from-file";
+    let variable = [("SW_AGENT_INSTANCE_NAME", "from-environment")];
+    assert_eq!(uuid(&[], &[], file), "from-file");
+    assert_eq!(uuid(&[], &variable, file), "from-environment");
+    assert_eq!(uuid(&[(Key::InstanceUuid, "b")], &variable, file), "b");
+    assert_eq!(
+        uuid(&[], &[], "agent.instance_name=n\nagent.instance_uuid=u"),
+        "u"
+    );
+    assert_eq!(
+        uuid(&[], &[], "agent.instance_name=n\nagent.instance_uuid="),
+        "n"
+    );
 }
 
 #[test]

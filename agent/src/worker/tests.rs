@@ -20,7 +20,7 @@ fn a_loop_that_panics_is_counted_and_runs_again() {
         if runs.fetch_add(1, Ordering::Relaxed) < 1 {
             panic!("on purpose");
         }
-        shared.stop.request();
+        shared.stop.request(Duration::ZERO);
         Ok(())
     });
     let status = shared.status();
@@ -39,7 +39,7 @@ fn a_loop_that_panics_is_counted_and_runs_again() {
 fn a_loop_that_cannot_start_is_tried_again_until_a_stop() {
     let shared = shared();
     supervise(&shared, || {
-        shared.stop.request();
+        shared.stop.request(Duration::ZERO);
         Err(io::Error::other("no descriptors"))
     });
     let status = shared.status();

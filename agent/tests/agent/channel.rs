@@ -169,3 +169,27 @@ fn every_call_has_the_token_a_deadline_and_a_name() {
     }
     assert!(!format!("{agent:?}").contains("s3cret"));
 }
+
+#[test]
+fn a_connection_that_falls_silent_between_calls_is_left() {
+    // Answers the calls and then nothing more, not even pings: the thread is stopped, and its sockets stay open.
+    let collector = Collector::start();
+    let agent = builder()
+        .register_interval(Duration::from_secs(3600))
+        .keepalive_interval(ms(50))
+        .keepalive_timeout(ms(50))
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    until_running(&agent);
+    collector.freeze();
+    let status = until(&agent, "no collector", |status| status.collector.is_none());
+    assert_eq!(status.phase, Phase::InstanceKnown);
+    let error = until(&agent, "an error", |status| status.last_error.is_some())
+        .last_error
+        .unwrap();
+    assert_eq!(error.activity, Activity::Connection);
+    assert!(error.message.contains("keep-alive"), "{}", error.message);
+    collector.thaw();
+    until_running(&agent);
+}

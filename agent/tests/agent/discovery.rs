@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rollcall_agent::{Activity, Phase};
+use tokio::time::Instant;
 
 use crate::{
     fake::{Answer, Collector, Naming},
@@ -122,4 +123,23 @@ fn the_list_is_asked_for_as_upstream_does() {
     let agent = builder().collectors([naming.address()]).start().unwrap();
     until_running(&agent);
     assert_eq!(naming.requests()[0], "GET /agent/gRPC HTTP/1.1");
+}
+
+#[test]
+fn a_list_of_tens_of_thousands_is_shortened_and_holds_up_no_call() {
+    let entries: Vec<_> = (1..=40_000_u16)
+        .map(|port| format!("c{port}.invalid:{port}"))
+        .collect();
+    let naming = Naming::start(Answer::List(entries));
+    let agent = builder().collectors([naming.address()]).start().unwrap();
+    let list = until(&agent, "a list", |status| !status.members.is_empty()).members;
+    assert_eq!(list.len(), 256);
+    assert!(list.is_sorted());
+    let asked = naming.requests().len();
+    naming.wait_for_requests(asked + 2);
+    assert_eq!(agent.status().members, list, "another choice");
+    // The calls of a host wait at most for the end of one turn of the agent's loop.
+    let from = Instant::now();
+    agent.shutdown(Duration::from_secs(1)).unwrap();
+    assert!(from.elapsed() < Duration::from_secs(1));
 }

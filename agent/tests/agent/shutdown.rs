@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use crate::{
-    fake::{Answer, Behaviour, Call, Collector, Naming, PATIENCE},
-    harness::{builder, naming_for, nobody, running_on, until},
+    fake::{Answer, Behaviour, Call, Collector, Naming, PATIENCE, Seen},
+    harness::{builder, ms, naming_for, nobody, running_on, until},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -230,4 +230,76 @@ fn a_stopped_agent_still_takes_calls() {
     let status = agent.status();
     assert_eq!((status.phase, status.stalled_for), (Phase::Stopped, None));
     assert_eq!(agent.subscribe().wait(SECOND), None);
+}
+
+#[test]
+fn a_stop_says_goodbye() {
+    let collector = Collector::start();
+    let agent = running_on(&collector);
+    let running = agent.status();
+    agent.shutdown(PATIENCE).unwrap();
+    let Seen::Leave(leave) = collector.wait_for(Call::Leave, 1) else {
+        panic!()
+    };
+    assert_eq!(
+        (
+            Some(leave.application_id),
+            Some(leave.application_instance_id)
+        ),
+        (
+            running.application_id.map(|id| id.get()),
+            running.instance_id.map(|id| id.get())
+        )
+    );
+    assert_eq!(leave.agent_uuid, running.instance_uuid);
+    assert!(!leave.reason.is_empty());
+    assert_eq!(agent.status().counts.goodbyes, 1);
+    agent.shutdown(PATIENCE).unwrap();
+    assert_eq!(collector.read(|state| state.seen.len()), 3, "said twice");
+}
+
+#[test]
+fn a_drop_says_goodbye_too() {
+    let collector = Collector::start();
+    drop(running_on(&collector));
+    collector.wait_for(Call::Leave, 1);
+}
+
+#[test]
+fn an_agent_without_ids_says_no_goodbye() {
+    let collector = Collector::start();
+    collector.script(Call::Application, Behaviour::NoId);
+    let agent = builder()
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    collector.wait_for(Call::Application, 1);
+    agent.shutdown(PATIENCE).unwrap();
+    let left = collector.read(|state| state.seen.iter().any(|seen| seen.call() == Call::Leave));
+    assert!(!left);
+}
+
+#[test]
+fn a_goodbye_that_is_refused_or_not_answered_delays_the_end_by_half_the_timeout_at_most() {
+    let refusals = (1..17).map(Code::from_i32).map(Behaviour::Fail);
+    for behaviour in refusals.chain([Behaviour::Hang]) {
+        let collector = Collector::start();
+        collector.script(Call::Leave, behaviour);
+        let agent = running_on(&collector);
+        ends(&agent, &format!("goodbye: {behaviour:?}"));
+        let counts = agent.status().counts;
+        assert_eq!((counts.goodbyes, counts.call_failures), (0, 0));
+    }
+}
+
+#[test]
+fn a_shutdown_that_may_not_wait_ends_without_an_answer_to_its_goodbye() {
+    let collector = Collector::start();
+    collector.script(Call::Leave, Behaviour::Hang);
+    let agent = running_on(&collector);
+    let mut changes = agent.subscribe();
+    // Whether the thread has ended by then does not matter here.
+    let _ended = agent.shutdown(Duration::ZERO).is_ok();
+    let stopped = changes.wait_for(ms(450), |status| status.phase == Phase::Stopped);
+    stopped.unwrap();
 }

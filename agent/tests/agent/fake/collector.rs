@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    future::pending,
+    convert::Infallible,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     thread,
@@ -11,29 +11,23 @@ use std::{
 
 use prost::Message;
 use rollcall_proto::{
-    application::{
-        Application, ApplicationMapping, ApplicationRegisterService,
-        ApplicationRegisterServiceServer,
-    },
-    common::{Downstream, KeyWithIntegerValue},
+    application::{Application, ApplicationRegisterServiceServer},
+    goodbye::{AgentServer, LeaveRequest},
     instance::{
-        ApplicationInstance, ApplicationInstanceHeartbeat, ApplicationInstanceMapping,
-        ApplicationInstanceRecover, InstanceDiscoveryService, InstanceDiscoveryServiceServer,
+        ApplicationInstance, ApplicationInstanceHeartbeat, ApplicationInstanceRecover,
+        InstanceDiscoveryServiceServer,
     },
-    network_address::{
-        NetworkAddressMappings, NetworkAddressRegisterService, NetworkAddressRegisterServiceServer,
-        NetworkAddresses,
-    },
-    service_name::{
-        ServiceNameCollection, ServiceNameDiscoveryService, ServiceNameDiscoveryServiceServer,
-        ServiceNameMappingCollection, ServiceNameMappingElement,
-    },
+    network_address::{NetworkAddressRegisterServiceServer, NetworkAddresses},
+    service_name::{ServiceNameCollection, ServiceNameDiscoveryServiceServer},
 };
 use tokio::{runtime, sync::oneshot};
 use tokio_stream::{StreamExt, wrappers::TcpListenerStream};
-use tonic::{Code, Request, Response, Status, metadata::MetadataMap, transport::Server};
+use tonic::{Code, metadata::MetadataMap, transport::Server};
 
 use super::Watched;
+use service::Service;
+
+mod service;
 
 /// The calls, to script them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +38,7 @@ pub(crate) enum Call {
     Heartbeat,
     Operations,
     Addresses,
+    Leave,
 }
 
 /// How a call is answered.
@@ -68,6 +63,7 @@ pub(crate) enum Seen {
     Heartbeat(ApplicationInstanceHeartbeat),
     Operations(ServiceNameCollection),
     Addresses(NetworkAddresses),
+    Leave(LeaveRequest),
 }
 
 impl Seen {
@@ -79,6 +75,7 @@ impl Seen {
             Self::Heartbeat(_) => Call::Heartbeat,
             Self::Operations(_) => Call::Operations,
             Self::Addresses(_) => Call::Addresses,
+            Self::Leave(_) => Call::Leave,
         }
     }
 
@@ -91,6 +88,7 @@ impl Seen {
             Self::Heartbeat(message) => message.encoded_len(),
             Self::Operations(message) => message.encoded_len(),
             Self::Addresses(message) => message.encoded_len(),
+            Self::Leave(message) => message.encoded_len(),
         }
     }
 }
@@ -101,6 +99,7 @@ pub(crate) struct State {
     pub(crate) metadata: Vec<MetadataMap>,
     pub(crate) connections: usize,
     behaviours: HashMap<Call, Behaviour>,
+    frozen: bool,
     ids: HashMap<String, i32>,
     last_id: i32,
 }
@@ -147,8 +146,10 @@ impl Collector {
                 .build()
                 .unwrap();
             runtime.block_on(async {
+                let freezer = Arc::clone(&theirs);
                 tokio::select! {
                     () = serve(listener, theirs) => {}
+                    never = freeze_when_told(&freezer) => match never {},
                     _ = stopped => {}
                 }
             });
@@ -175,6 +176,15 @@ impl Collector {
     pub(crate) fn script(&self, call: Call, behaviour: Behaviour) {
         self.state
             .change(|state| state.behaviours.insert(call, behaviour));
+    }
+
+    /// Keeps the connections and answers nothing from now on: the thread does not run.
+    pub(crate) fn freeze(&self) {
+        self.state.change(|state| state.frozen = true);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.state.change(|state| state.frozen = false);
     }
 
     pub(crate) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
@@ -206,6 +216,14 @@ impl Drop for Collector {
     }
 }
 
+/// Blocks the thread while the collector is to be frozen.
+async fn freeze_when_told(state: &Watched<State>) -> Infallible {
+    loop {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        state.wait_for("thaw", |state| (!state.frozen).then_some(()));
+    }
+}
+
 async fn serve(listener: TcpListener, state: Arc<Watched<State>>) {
     let counted = Arc::clone(&state);
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
@@ -218,167 +236,9 @@ async fn serve(listener: TcpListener, state: Arc<Watched<State>>) {
         .add_service(ApplicationRegisterServiceServer::new(service.clone()))
         .add_service(InstanceDiscoveryServiceServer::new(service.clone()))
         .add_service(ServiceNameDiscoveryServiceServer::new(service.clone()))
-        .add_service(NetworkAddressRegisterServiceServer::new(service))
+        .add_service(NetworkAddressRegisterServiceServer::new(service.clone()))
+        .add_service(AgentServer::new(service))
         .serve_with_incoming(incoming)
         .await
         .unwrap();
-}
-
-#[derive(Clone, Debug)]
-struct Service {
-    state: Arc<Watched<State>>,
-}
-
-impl Service {
-    /// Notes the call. True if it is to be answered with ids.
-    async fn note<T>(
-        &self,
-        request: Request<T>,
-        seen: impl FnOnce(T) -> Seen,
-    ) -> Result<bool, Status> {
-        let metadata = request.metadata().clone();
-        let seen = seen(request.into_inner());
-        let behaviour = self.state.change(|state| {
-            let behaviour = state
-                .behaviours
-                .get(&seen.call())
-                .copied()
-                .unwrap_or_default();
-            state.metadata.push(metadata);
-            state.seen.push(seen);
-            behaviour
-        });
-        match behaviour {
-            Behaviour::Answer => Ok(true),
-            Behaviour::NoId => Ok(false),
-            Behaviour::Fail(code) => Err(Status::new(code, "as told")),
-            Behaviour::Hang => pending().await,
-        }
-    }
-
-    fn ids<'a>(&self, kind: &str, keys: impl Iterator<Item = &'a str>) -> Vec<i32> {
-        self.state
-            .change(|state| keys.map(|key| state.id(kind, key)).collect())
-    }
-
-    fn mappings(&self, kind: &str, keys: &[String]) -> Vec<KeyWithIntegerValue> {
-        let ids = self.ids(kind, keys.iter().map(String::as_str));
-        let pairs = keys.iter().cloned().zip(ids);
-        pairs
-            .map(|(key, value)| KeyWithIntegerValue { key, value })
-            .collect()
-    }
-}
-
-#[tonic::async_trait]
-impl ApplicationRegisterService for Service {
-    async fn register(
-        &self,
-        _: Request<Application>,
-    ) -> Result<Response<ApplicationMapping>, Status> {
-        Err(Status::unimplemented("not a call of this agent"))
-    }
-
-    async fn application_code_register(
-        &self,
-        request: Request<Application>,
-    ) -> Result<Response<ApplicationMapping>, Status> {
-        let codes = request.get_ref().application_code.clone();
-        let assigned = self.note(request, Seen::Application).await?;
-        let application = if assigned {
-            self.mappings("application", &codes)
-        } else {
-            Vec::new()
-        };
-        Ok(Response::new(ApplicationMapping { application }))
-    }
-}
-
-#[tonic::async_trait]
-impl InstanceDiscoveryService for Service {
-    async fn register(
-        &self,
-        _: Request<ApplicationInstance>,
-    ) -> Result<Response<ApplicationInstanceMapping>, Status> {
-        Err(Status::unimplemented("not a call of this agent"))
-    }
-
-    async fn register_instance(
-        &self,
-        request: Request<ApplicationInstance>,
-    ) -> Result<Response<ApplicationInstanceMapping>, Status> {
-        let instance = request.get_ref().clone();
-        let assigned = self.note(request, Seen::Instance).await?;
-        let id = if assigned {
-            self.ids("instance", [&*instance.agent_uuid].into_iter())[0]
-        } else {
-            0
-        };
-        Ok(Response::new(ApplicationInstanceMapping {
-            application_id: instance.application_id,
-            application_instance_id: id,
-        }))
-    }
-
-    async fn heartbeat(
-        &self,
-        request: Request<ApplicationInstanceHeartbeat>,
-    ) -> Result<Response<Downstream>, Status> {
-        self.note(request, Seen::Heartbeat).await?;
-        Ok(Response::new(Downstream {}))
-    }
-
-    async fn register_recover(
-        &self,
-        request: Request<ApplicationInstanceRecover>,
-    ) -> Result<Response<Downstream>, Status> {
-        self.note(request, Seen::Recover).await?;
-        Ok(Response::new(Downstream {}))
-    }
-}
-
-#[tonic::async_trait]
-impl ServiceNameDiscoveryService for Service {
-    async fn discovery(
-        &self,
-        request: Request<ServiceNameCollection>,
-    ) -> Result<Response<ServiceNameMappingCollection>, Status> {
-        let elements = request.get_ref().elements.clone();
-        let assigned = self.note(request, Seen::Operations).await?;
-        let keys: Vec<_> = elements
-            .iter()
-            .map(|e| {
-                format!(
-                    "{} {} {}",
-                    e.application_id, e.src_span_type, e.service_name
-                )
-            })
-            .collect();
-        let ids = self.ids("operation", keys.iter().map(String::as_str));
-        let pairs = ids.into_iter().zip(elements).filter(|_| assigned);
-        let elements = pairs
-            .map(|(service_id, element)| ServiceNameMappingElement {
-                service_id,
-                element: Some(element),
-            })
-            .collect();
-        Ok(Response::new(ServiceNameMappingCollection { elements }))
-    }
-}
-
-#[tonic::async_trait]
-impl NetworkAddressRegisterService for Service {
-    async fn batch_register(
-        &self,
-        request: Request<NetworkAddresses>,
-    ) -> Result<Response<NetworkAddressMappings>, Status> {
-        let addresses = request.get_ref().addresses.clone();
-        let assigned = self.note(request, Seen::Addresses).await?;
-        let address_ids = if assigned {
-            self.mappings("address", &addresses)
-        } else {
-            Vec::new()
-        };
-        Ok(Response::new(NetworkAddressMappings { address_ids }))
-    }
 }

@@ -1,0 +1,182 @@
+//! Forked children of a process in which an agent runs, and whose other threads use the agent during the forks.
+//!
+//! Without the test harness, whose own threads and locks a forked child would be stuck with.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    dead_code,
+    unused_imports,
+    reason = "helpers of tests fail like tests; the helpers are written for the other tests"
+)]
+
+use std::{
+    io::{self, Read, Write, pipe},
+    os::unix::process::CommandExt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::{self, Command},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
+
+use fork::Fork;
+use rollcall_agent::{Activity, Agent, Changes, Phase, SpanType};
+use tokio::time::Instant;
+
+use agent::{
+    fake::{self, Collector, PATIENCE},
+    harness::{builder, running_on, until_running},
+};
+
+mod agent {
+    pub(crate) mod fake;
+    pub(crate) mod harness;
+}
+
+const FORKS: usize = 100;
+
+/// One in so many children starts an agent of its own.
+const OWN_AGENTS: usize = 20;
+
+/// The calls of a child have nothing to wait for: all of them together take less.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+fn main() {
+    let collector = Collector::start();
+    let agent = running_on(&collector);
+    let before = agent.status();
+    agent.operation("known", SpanType::Entry);
+    while agent.operation("known", SpanType::Entry).is_none() {
+        thread::park_timeout(Duration::from_millis(1));
+    }
+    let over = AtomicBool::new(false);
+    let names = AtomicUsize::new(0);
+    let mut uuids = vec![before.instance_uuid.clone()];
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    use_it(&agent, names.fetch_add(1, Ordering::Relaxed));
+                }
+            });
+        }
+        for number in 0..FORKS {
+            let own = number % OWN_AGENTS == 0;
+            let said = in_child(&agent, own.then_some(&collector));
+            let Some(uuid) = said.strip_prefix("well: ") else {
+                over.store(true, Ordering::Relaxed);
+                panic!("fork {number}: {said:?}");
+            };
+            if own {
+                uuids.push(uuid.to_owned());
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let number = uuids.len();
+    uuids.sort();
+    uuids.dedup();
+    assert_eq!((number, uuids.len()), (1 + FORKS / OWN_AGENTS, number));
+    let after = agent.status();
+    assert_eq!(
+        (after.phase, after.instance_id, after.counts.connections),
+        (Phase::Running, before.instance_id, 1),
+        "the parent noticed its children"
+    );
+    agent.shutdown(PATIENCE).unwrap();
+}
+
+/// Takes and releases every lock that calls of an agent's host take.
+fn use_it(agent: &Agent, number: usize) {
+    let mut changes = agent.subscribe();
+    agent.operation(&format!("name {}", number % 50_000), SpanType::Exit);
+    agent.address(&format!("host:{}", number % 50_000));
+    drop((agent.status(), changes.wait(Duration::ZERO)));
+}
+
+/// What a child says of an agent of its parent: `well: ` and the UUID of its own agent, or what is wrong.
+fn in_child(agent: &Agent, own: Option<&Collector>) -> String {
+    let changes = agent.subscribe();
+    let (mut reader, writer) = pipe().unwrap();
+    match fork::fork().unwrap() {
+        Fork::Child => child(agent, changes, own, writer),
+        Fork::Parent(child) => {
+            drop(writer);
+            let mut said = String::new();
+            reader.read_to_string(&mut said).unwrap();
+            fork::waitpid(child).unwrap();
+            said
+        }
+    }
+}
+
+fn child(
+    agent: &Agent,
+    changes: Changes,
+    own: Option<&Collector>,
+    mut writer: io::PipeWriter,
+) -> ! {
+    // A child that hangs ends, and says nothing.
+    thread::spawn(|| {
+        thread::park_timeout(PATIENCE);
+        process::abort();
+    });
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        is_stopped(agent, changes);
+        own.map_or_else(String::new, |collector| lives(agent, collector))
+    }));
+    let said = match outcome {
+        Ok(uuid) => format!("well: {uuid}"),
+        Err(panic) => panic
+            .downcast_ref::<String>()
+            .cloned()
+            .unwrap_or_else(|| "a panic without a message".to_owned()),
+    };
+    writer.write_all(said.as_bytes()).unwrap();
+    drop(writer);
+    // Not an exit: the handlers of it may wait for a lock that a thread of the parent held.
+    drop(Command::new("true").exec());
+    process::abort()
+}
+
+/// In the child, the agent of the parent is stopped, and no call waits.
+fn is_stopped(agent: &Agent, mut changes: Changes) {
+    let start = Instant::now();
+    let dropped = agent.status().counts.dictionary_dropped;
+    agent.segment_finished();
+    assert_eq!(agent.operation("of the child", SpanType::Entry), None);
+    assert_eq!(agent.address("of:1"), None);
+    let known = || agent.operation("known", SpanType::Entry);
+    assert_eq!(known(), None, "an id after the fork was noticed");
+    thread::scope(|scope| assert_eq!(scope.spawn(known).join().unwrap(), None));
+    let status = agent.status();
+    assert_eq!((status.phase, &status.collector), (Phase::Stopped, &None));
+    assert_eq!((status.instance_id, status.stalled_for), (None, None));
+    assert_eq!(status.counts.dictionary_dropped, dropped);
+    let error = status.last_error.unwrap();
+    assert_eq!(error.activity, Activity::Loop);
+    assert!(error.message.contains("forked"), "{}", error.message);
+    let wanted = |status: &rollcall_agent::Status| status.phase == Phase::Running;
+    assert!(changes.wait_for(PATIENCE, wanted).is_err());
+    let told = changes.wait(PATIENCE).map(|status| status.phase);
+    assert_eq!(told, Some(Phase::Stopped));
+    assert_eq!(changes.wait(PATIENCE), None);
+    drop((changes, agent.subscribe(), format!("{agent:?}")));
+    agent.stop();
+    agent.shutdown(PATIENCE).unwrap();
+    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
+}
+
+/// An agent that the child starts is another instance. Gives its UUID.
+fn lives(parents: &Agent, collector: &Collector) -> String {
+    let agent = builder()
+        .direct_collectors([collector.address()])
+        .start()
+        .unwrap();
+    let status = until_running(&agent);
+    assert!(status.instance_id.is_some());
+    assert_eq!(parents.status().phase, Phase::Stopped);
+    agent.shutdown(PATIENCE).unwrap();
+    status.instance_uuid
+}
