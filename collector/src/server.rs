@@ -116,15 +116,16 @@ pub struct CutOff {
 }
 
 /// Takes the port of `host`; port 0 lets the system choose one. A name with several addresses is tried IPv4 first,
-/// because agents of 3.x and 5.x resolve names that way.
+/// because agents of 3.x and 5.x resolve names that way. The next address is tried only if this machine does not have the
+/// one before: a port in use is an error, since agents would otherwise reach another program.
 ///
 /// # Errors
-/// The name has no address, or none of its addresses can be had.
+/// The name has no address, or the port of the first address that the machine has cannot be taken.
 pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
     let bound = async {
         let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
         addresses.sort_by_key(SocketAddr::is_ipv6);
-        let listener = TcpListener::bind(addresses.as_slice()).await?;
+        let listener = bind_first(&addresses).await?;
         let address = listener.local_addr()?;
         Ok(Bound {
             listener,
@@ -137,6 +138,25 @@ pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
         port,
         source,
     })
+}
+
+/// Binds the first of the addresses that this machine has.
+async fn bind_first(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
+    let mut absent = None;
+    for address in addresses {
+        match TcpListener::bind(address).await {
+            Err(error) if is_absent(&error) => absent = Some(error),
+            bound => return bound,
+        }
+    }
+    Err(absent.unwrap_or_else(|| std::io::ErrorKind::NotFound.into()))
+}
+
+/// Whether this machine does not have the address, or none of its kind.
+fn is_absent(error: &std::io::Error) -> bool {
+    let no_such_family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    error.kind() == std::io::ErrorKind::AddrNotAvailable
+        || error.raw_os_error() == Some(no_such_family)
 }
 
 // === impl Bound ===
