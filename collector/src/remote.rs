@@ -8,6 +8,9 @@
 //! Nothing depends on a message to arrive: whoever passes a registration on does the same work itself afterwards, and has
 //! little to do if the owner has done it. So a registration is never lost here, and a new owner is asked with the next one.
 
+/// The metadata by which a member says that it is one, with its version.
+pub const MEMBER: &str = "rollcall-member";
+
 pub mod client;
 pub mod columns;
 mod counters;

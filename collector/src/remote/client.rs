@@ -16,7 +16,7 @@ use tonic::{
     transport::{self, Channel, Endpoint},
 };
 
-use super::{columns, counters::Counters};
+use super::{MEMBER, columns, counters::Counters};
 use crate::{
     clock::Clock,
     service::register::{Peer, Registration},
@@ -216,6 +216,8 @@ impl Link {
     async fn send(&mut self) -> Result<(), Error> {
         let messages = self.messages(self.clock.wall());
         let mut request = Request::new(stream::iter(messages));
+        let version = AsciiMetadataValue::from_static(env!("CARGO_PKG_VERSION"));
+        request.metadata_mut().insert(MEMBER, version);
         if let Some(token) = &self.config.token {
             request
                 .metadata_mut()

@@ -3,9 +3,13 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 /// The condition of being known to the other collectors, and of knowing them.
 pub const CLUSTER: &str = "cluster";
+
+/// The condition of being sent nothing by other collectors that cannot be carried out.
+pub const REMOTE: &str = "remote";
 
 /// Why, in words for the operator, by condition.
 pub type Reasons = BTreeMap<&'static str, Cow<'static, str>>;
@@ -20,6 +24,8 @@ pub struct Readiness {
 struct Conditions {
     unmet: Reasons,
     degraded: Reasons,
+    /// Those that degrade it until a time, unless they happen again.
+    passing: BTreeMap<&'static str, (Cow<'static, str>, Instant)>,
 }
 
 /// How a collector is, with the reasons.
@@ -46,6 +52,19 @@ impl Readiness {
         conditions.degraded.insert(condition, reason.into());
     }
 
+    /// Says that something has happened that keeps no traffic away, and counts until `until` unless it happens again. Whether
+    /// it had not happened for as long as that.
+    pub fn degraded_until(
+        &self,
+        condition: &'static str,
+        reason: impl Into<Cow<'static, str>>,
+        until: Instant,
+    ) -> bool {
+        let mut conditions = self.conditions.lock();
+        let before = conditions.passing.insert(condition, (reason.into(), until));
+        before.is_none_or(|(_, until)| until <= Instant::now())
+    }
+
     /// Says that `condition` is as it should be.
     pub fn met(&self, condition: &'static str) {
         let mut conditions = self.conditions.lock();
@@ -68,8 +87,15 @@ impl Readiness {
     /// How the collector is, and why.
     #[must_use]
     pub fn status(&self) -> Status {
-        let Conditions { unmet, degraded } = &*self.conditions.lock();
+        let Conditions {
+            unmet,
+            degraded,
+            passing,
+        } = &*self.conditions.lock();
         let mut reasons = degraded.clone();
+        let now = Instant::now();
+        let passing = passing.iter().filter(|(_, (_, until))| *until > now);
+        reasons.extend(passing.map(|(condition, (reason, _))| (*condition, reason.clone())));
         reasons.extend(unmet.clone());
         match (unmet.is_empty(), reasons.is_empty()) {
             (true, true) => Status::Ready,

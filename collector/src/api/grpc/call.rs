@@ -17,6 +17,8 @@ pub(super) enum Refusal {
     Register(register::Error),
     /// What came next on a stream was no message.
     Stream(Status),
+    /// What came on a stream cannot be carried out.
+    Unusable(Status),
 }
 
 /// What is wrong with which field, as the protocol names it.
@@ -56,7 +58,7 @@ pub(super) fn end<T>(call: &Call, result: Result<T, Refusal>) -> Result<Response
             call.count(Outcome::Invalid);
             Err(Status::invalid_argument(fault.to_string()))
         }
-        Err(Refusal::Stream(status)) => {
+        Err(Refusal::Stream(status) | Refusal::Unusable(status)) => {
             call.count(Outcome::Invalid);
             Err(status)
         }

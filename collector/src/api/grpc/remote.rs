@@ -1,16 +1,25 @@
-//! `RemoteCommonService`: registrations that other collectors pass on. A stream is answered once all of it is durable.
+//! `RemoteCommonService`: registrations that other members pass on. A stream is answered once all of it is durable.
+//!
+//! Upstream's collectors have the same service, and send registrations and metrics of an inventory of their own. Such a stream
+//! is refused as a whole, and so is the rest of a member's stream after a message that cannot be carried out: answered as if
+//! it had been, its registrations would be lost. What a member is refused it commits itself. Each refusal is counted and
+//! degrades readiness for a while.
+
+use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use rollcall_proto::remote::{Empty, RemoteCommonService, RemoteMessage};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming, async_trait};
+use tonic::{Request, Response, Status, Streaming, async_trait, metadata::MetadataMap};
 
 use super::call::{Refusal, end};
 use crate::{
     metrics::{Call, Protocol},
-    remote::columns,
+    remote::{MEMBER, columns},
     service::{
         Services,
+        readiness::{REMOTE, Readiness},
         register::{self, Registration},
     },
 };
@@ -24,11 +33,17 @@ const BATCH_BYTES: usize = 1 << 20;
 /// What one stream makes its listener hold at the most: a batch that is almost full, and one more message.
 pub(super) const MAX_HELD: usize = BATCH_BYTES + MAX_MESSAGE_SIZE;
 
+/// How long a refusal degrades readiness: a collector that goes on sending is refused again before that.
+const REMEMBERED: Duration = Duration::from_secs(120);
+/// The most letters that are shown of what a sender says that it is.
+const MAX_SHOWN: usize = 100;
+
 #[derive(Debug)]
 pub(super) struct Handler {
     register: register::Handle,
     calls: Call,
     unusable: Counter,
+    readiness: Readiness,
     stop: CancellationToken,
 }
 
@@ -40,12 +55,12 @@ impl Handler {
                 .metrics
                 .call(Protocol::Grpc, "RemoteCommonService/call"),
             unusable: services.metrics.dropped("remote_messages"),
+            readiness: services.readiness.clone(),
             stop,
         }
     }
 
-    /// Commits everything on the stream. What cannot be used is counted and skipped, as upstream does with what it does not
-    /// know: the others have nothing to do with it.
+    /// Commits everything on the stream, up to the first message that cannot be carried out.
     async fn take_all(&self, mut messages: Streaming<RemoteMessage>) -> Result<Empty, Refusal> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         loop {
@@ -56,7 +71,13 @@ impl Handler {
                 return Ok(Empty {});
             };
             bytes += prost::Message::encoded_len(&message);
-            batch.extend(self.registration(message));
+            match columns::decode(message) {
+                Ok(registration) => batch.push(registration),
+                Err(error) => {
+                    self.commit(batch).await?;
+                    return Err(self.unusable(1, &error.to_string()));
+                }
+            }
             if batch.len() >= BATCH || bytes >= BATCH_BYTES {
                 self.commit(std::mem::take(&mut batch)).await?;
                 bytes = 0;
@@ -64,23 +85,58 @@ impl Handler {
         }
     }
 
-    fn registration(&self, message: RemoteMessage) -> Option<Registration> {
-        let decoded = columns::decode(message).inspect_err(|error| {
-            tracing::debug!(%error, "a message of another collector was skipped");
-            self.unusable.inc();
-        });
-        decoded.ok()
-    }
-
-    async fn commit(&self, batch: Vec<Registration>) -> Result<(), register::Error> {
+    async fn commit(&self, batch: Vec<Registration>) -> Result<(), Refusal> {
         if batch.is_empty() {
             return Ok(());
         }
-        let refused = self.register.commit(batch).await?;
-        self.unusable
-            .inc_by(u64::try_from(refused).unwrap_or(u64::MAX));
-        Ok(())
+        match self.register.commit(batch).await? {
+            0 => Ok(()),
+            refused => {
+                let count = u64::try_from(refused).unwrap_or(u64::MAX);
+                Err(self.unusable(count, "a key is empty or too long"))
+            }
+        }
     }
+
+    fn unusable(&self, messages: u64, why: &str) -> Refusal {
+        let reason = format!("registrations of another member cannot be carried out here: {why}");
+        self.refuse(messages, &reason);
+        Refusal::Unusable(Status::invalid_argument(reason))
+    }
+
+    fn foreign(&self, sender: &str) -> Refusal {
+        let reason = format!(
+            "a collector that is no member of Rollcall ({sender}) sends what only collectors of its own kind can carry out, \
+             and is refused: it finds this one in a ZooKeeper or a list of collectors that it should not be in"
+        );
+        self.refuse(1, &reason);
+        Refusal::Unusable(Status::unimplemented(
+            "this collector commits registrations of Rollcall's members, and takes nothing of other collectors",
+        ))
+    }
+
+    fn refuse(&self, messages: u64, reason: &str) {
+        self.unusable.inc_by(messages);
+        let until = Instant::now() + REMEMBERED;
+        if self
+            .readiness
+            .degraded_until(REMOTE, reason.to_owned(), until)
+        {
+            tracing::warn!(reason, "a stream of another collector is refused");
+        }
+    }
+}
+
+/// What the sender of a call says that it is, if it is no member.
+fn foreign_sender(metadata: &MetadataMap) -> Option<String> {
+    let agent = metadata
+        .get("user-agent")
+        .and_then(|agent| agent.to_str().ok());
+    let agent = agent.unwrap_or_default();
+    // Members of 0.1.0 do not say that they are; nothing but Rollcall speaks this service over this library.
+    let is_member = metadata.contains_key(MEMBER) || agent.starts_with("tonic/");
+    let shown = || agent.chars().take(MAX_SHOWN).collect();
+    (!is_member).then(shown)
 }
 
 #[async_trait]
@@ -89,6 +145,10 @@ impl RemoteCommonService for Handler {
         &self,
         request: Request<Streaming<RemoteMessage>>,
     ) -> Result<Response<Empty>, Status> {
-        end(&self.calls, self.take_all(request.into_inner()).await)
+        let answer = match foreign_sender(request.metadata()) {
+            None => self.take_all(request.into_inner()).await,
+            Some(sender) => Err(self.foreign(&sender)),
+        };
+        end(&self.calls, answer)
     }
 }

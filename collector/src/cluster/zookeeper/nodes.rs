@@ -1,9 +1,14 @@
 //! Where collectors stand in ZooKeeper, and what is read from it.
 //!
 //! Upstream's collectors know each other by the children of four nodes, one for each face; a child is named `host:port`, and
-//! its data is the context path of the face (protocols/skywalking.md section 5.3). What else there is to say of a member is
-//! below `/rollcall/members`, where upstream's collectors do not look: the entry that is in etcd under the same name. All
-//! nodes of a collector end with its session, which is also how the nodes of one collector are known to belong together.
+//! its data is the context path of the face (protocols/skywalking.md section 5.3). All nodes of a collector end with its
+//! session, which is also how the nodes of one collector are known to belong together.
+//!
+//! A member of Rollcall publishes a node of upstream's only if it does what the node stands for: agents may register with it,
+//! so it has those of `agent_gRPC` and `agent_jetty`. It has none below `remote`, where upstream's collectors send their
+//! registrations and metrics to whichever address sorts first, and none below `ui`, where upstream's web application expects
+//! GraphQL. Members of Rollcall find each other below `/rollcall/members`, where upstream's collectors do not look: the entry
+//! there is the one that is in etcd under the same name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,7 +104,7 @@ impl Parents {
         }
     }
 
-    /// The nodes of a member. One that does not serve is nowhere where upstream's collectors look.
+    /// The nodes of a member. One that does not serve has none where upstream's collectors look.
     fn nodes_of(&self, member: &Member) -> BTreeMap<String, Bytes> {
         let mut nodes = BTreeMap::new();
         let mut add = |parent: &str, name: &str, data: Bytes| {
@@ -107,11 +112,9 @@ impl Parents {
         };
         add(&self.members, &member.address, entry::encode(member).into());
         if member.state == State::Serving {
-            add(&self.remote, &member.address, Bytes::new());
             for (parent, address) in [
                 (&self.agent_grpc, &member.agent_grpc),
                 (&self.agent_jetty, &member.agent_jetty),
-                (&self.ui, &member.ui),
             ] {
                 if let Some(address) = address {
                     let path_at = address.find('/').unwrap_or(address.len());
@@ -123,8 +126,8 @@ impl Parents {
         nodes
     }
 
-    /// Everybody who stands in `nodes`: the collectors that tell of themselves, and those of upstream, put together from
-    /// their addresses.
+    /// All collectors that have `nodes`: those of Rollcall from their entries, and those of upstream, put together from their
+    /// addresses.
     pub(super) fn members(&self, nodes: &Nodes) -> Vec<Member> {
         let mut members = Vec::new();
         let mut told = BTreeSet::new();
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_stands_where_upstream_looks_and_what_else_there_is_where_it_does_not() {
+    fn a_member_has_the_nodes_of_upstream_that_it_does_the_work_of_and_its_entry() {
         let parents = Parents::new("");
         let plan = parents.plan(&Nodes::new(), Some(&member("a")), OWN);
         let nodes = done(Nodes::new(), plan, OWN);
@@ -244,11 +247,9 @@ mod tests {
             [
                 ("/skywalking/agent_gRPC/gRPC/a:11800", &b""[..]),
                 ("/skywalking/agent_jetty/jetty/a:12800", b"/"),
-                ("/skywalking/remote/gRPC/a:11800", b""),
-                ("/skywalking/ui/jetty/a:12800", b"/"),
             ]
         );
-        assert_eq!(nodes.len(), 5);
+        assert_eq!(nodes.len(), 3);
         assert_eq!(parents.members(&nodes), [member("a")]);
         assert_eq!(parents.plan(&nodes, Some(&member("a")), OWN), Plan::Nothing);
     }
@@ -284,7 +285,10 @@ mod tests {
     #[test]
     fn a_node_of_somebody_else_is_never_touched() {
         let parents = Parents::new("");
-        for path in ["/skywalking/ui/jetty/a:12800", "/rollcall/members/a:11800"] {
+        for path in [
+            "/skywalking/agent_jetty/jetty/a:12800",
+            "/rollcall/members/a:11800",
+        ] {
             let nodes = nodes(&[(path, "", OTHER)]);
             let plan = parents.plan(&nodes, Some(&member("a")), OWN);
             assert_eq!(plan, Plan::Taken(path.to_owned()));

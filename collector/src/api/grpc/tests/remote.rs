@@ -9,13 +9,13 @@ use rollcall_domain::{
 };
 use rollcall_proto::remote::{RemoteCommonServiceClient, RemoteMessage};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status, metadata::AsciiMetadataValue};
 
 use super::fixture::{Collector, call, frame};
 use crate::{
     api::{Token, grpc},
-    remote::columns,
-    service::register::Registration,
+    remote::{MEMBER, columns},
+    service::{readiness, register::Registration},
 };
 
 fn message(registration: &Registration) -> RemoteMessage {
@@ -57,7 +57,17 @@ fn router(collector: &Collector) -> Router {
 
 async fn pass_on(router: Router, messages: Vec<RemoteMessage>) -> Result<(), Status> {
     let mut client = RemoteCommonServiceClient::new(router);
-    client.call(stream::iter(messages)).await.map(drop)
+    client
+        .call(of_a_member(stream::iter(messages)))
+        .await
+        .map(drop)
+}
+
+fn of_a_member<S>(messages: S) -> Request<S> {
+    let mut request = Request::new(messages);
+    let version = AsciiMetadataValue::from_static("0.1.0");
+    request.metadata_mut().insert(MEMBER, version);
+    request
 }
 
 fn shows(collector: &Collector, line: &str) {
@@ -95,7 +105,7 @@ async fn more_than_is_held_at_a_time_is_committed_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_is_skipped_and_counted() {
+async fn what_comes_before_a_message_that_cannot_be_used_is_committed_and_the_rest_refused() {
     let collector = Collector::start();
     let unknown = RemoteMessage {
         graph_id: 302,
@@ -106,18 +116,71 @@ async fn what_cannot_be_used_is_skipped_and_counted() {
     let messages = vec![
         message(&application("a")),
         unknown,
-        message(&application("")),
         message(&application("b")),
     ];
-    pass_on(router(&collector), messages).await.unwrap();
-    shows(
-        &collector,
-        "dictionary=\"applications\",adopted=\"false\"} 2\n",
-    );
-    shows(
-        &collector,
+    let refused = pass_on(router(&collector), messages).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("graph 302"), "{refused}");
+    let refused = pass_on(router(&collector), vec![message(&application(""))]).await;
+    assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument);
+    for line in [
+        "dictionary=\"applications\",adopted=\"false\"} 1\n",
         "rollcall_dropped_total{what=\"remote_messages\"} 2\n",
+    ] {
+        shows(&collector, line);
+    }
+    assert!(
+        reason(&collector)
+            .unwrap()
+            .contains("cannot be carried out here")
     );
+}
+
+/// Why other collectors' streams degrade it.
+fn reason(collector: &Collector) -> Option<String> {
+    match collector.services.readiness.status() {
+        readiness::Status::Ready => None,
+        readiness::Status::Degraded(reasons) | readiness::Status::Unready(reasons) => {
+            reasons.get(readiness::REMOTE).map(ToString::to_string)
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_a_collector_that_is_no_member_is_refused_and_shown_for_a_while() {
+    let collector = Collector::start();
+    let mut client = RemoteCommonServiceClient::new(router(&collector));
+    let mut request = Request::new(stream::iter([message(&application("phantom"))]));
+    let java = AsciiMetadataValue::from_static("grpc-java-netty/1.8.0");
+    request.metadata_mut().insert("user-agent", java);
+    let refused = client.call(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+    for line in [
+        "dictionary=\"applications\",adopted=\"false\"} 0\n",
+        "rollcall_dropped_total{what=\"remote_messages\"} 1\n",
+    ] {
+        shows(&collector, line);
+    }
+    let shown = reason(&collector).unwrap();
+    assert!(shown.contains("grpc-java-netty/1.8.0"), "{shown}");
+    tokio::time::advance(std::time::Duration::from_secs(121)).await;
+    assert_eq!(reason(&collector), None);
+}
+
+#[tokio::test]
+async fn members_of_the_first_release_are_known_by_their_library() {
+    let collector = Collector::start();
+    let status = async |agent: &str| {
+        let path = "/RemoteCommonService/call";
+        let headers = [("user-agent", agent)];
+        call(router(&collector), path, &headers, frame(b"")).await.0
+    };
+    assert_eq!(status("tonic/0.14.2").await, Code::InvalidArgument);
+    assert_eq!(
+        status("grpc-go/1.2 tonic/0.14.2").await,
+        Code::Unimplemented
+    );
+    assert_eq!(status("").await, Code::Unimplemented);
 }
 
 #[tokio::test]
@@ -136,7 +199,7 @@ async fn a_stream_that_goes_on_ends_with_the_collector() {
     let router = grpc::remote(&collector.services, None, stop.clone());
     let endless = stream::iter([message(&application("orders"))]).chain(stream::pending());
     let mut client = RemoteCommonServiceClient::new(router);
-    let (answer, ()) = tokio::join!(client.call(endless), async { stop.cancel() });
+    let (answer, ()) = tokio::join!(client.call(of_a_member(endless)), async { stop.cancel() });
     assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
 }
 
@@ -150,5 +213,6 @@ async fn a_token_is_asked_for_where_there_is_one() {
         call(router, path, sent, frame(b"")).await.0
     };
     assert_eq!(status(&[]).await, Code::PermissionDenied);
-    assert_eq!(status(&[("authentication", "s3cret")]).await, Code::Ok);
+    let member = [("authentication", "s3cret"), (MEMBER, "0.1.0")];
+    assert_eq!(status(&member).await, Code::InvalidArgument);
 }
