@@ -191,11 +191,14 @@ fn join_point(
                 host_port,
                 session_timeout,
                 namespace,
+                enable_acl: _,
+                expression,
             } = config.zookeeper.clone();
             zookeeper::cluster(zookeeper::Config {
-                servers: host_port,
+                servers: host_port.servers,
                 session_timeout,
-                namespace,
+                root: format!("{}/{namespace}", host_port.chroot),
+                credentials: expression,
             })
         }
     };

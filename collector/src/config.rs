@@ -22,13 +22,16 @@ mod load;
 mod modules;
 mod placeholder;
 mod print;
+mod ranges;
+mod suggest;
 #[cfg(test)]
 mod tests;
 mod value;
+mod variables;
 
-pub use self::advertise::detect;
+pub use self::advertise::{Detected, detect};
 pub use self::error::{Error, Problem};
-pub use self::load::{Loaded, Origin, Sources, load};
+pub use self::load::{Loaded, Origin, Origins, Sources, load};
 pub use self::print::reference;
 
 /// The bundled file: every key with its variable and default.
@@ -194,12 +197,31 @@ pub enum ClusterProvider {
 /// `cluster.zookeeper`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Zookeeper {
-    /// The servers of one ensemble, each `host:port`.
-    pub host_port: Vec<String>,
+    /// The servers of one ensemble.
+    pub host_port: ConnectString,
     /// How long a collector that is not heard of stays a member.
     pub session_timeout: Duration,
-    /// Put in front of every path; empty for nothing.
+    /// Put in front of every path, below the chroot; empty for nothing.
     pub namespace: String,
+    /// Whether to authenticate, and to create nodes that this user alone may read and change.
+    pub enable_acl: bool,
+    /// `user:password` of the scheme `digest`.
+    pub expression: Secret,
+}
+
+/// What ZooKeeper calls a connect string.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectString {
+    /// Each `host:port`.
+    pub servers: Vec<String>,
+    /// The path that all others are below, without a slash at the end; empty for none.
+    pub chroot: String,
+}
+
+impl fmt::Display for ConnectString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.servers.join(","), self.chroot)
+    }
 }
 
 /// `storage`.

@@ -77,6 +77,12 @@ pub enum ConfigError {
     File { path: PathBuf, error: io::Error },
 }
 
+/// The files of a configuration that cannot be used, by key, and why. Nothing is connected to.
+#[must_use]
+pub fn unusable_files(config: &Config) -> Vec<(&'static str, String)> {
+    connection::unusable_files(config)
+}
+
 /// How long one endpoint may take to answer.
 const ANSWER: Duration = Duration::from_secs(1);
 /// How long one endpoint may take to answer a call that reads much.

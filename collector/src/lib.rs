@@ -12,6 +12,7 @@ pub mod config;
 pub mod etcd;
 pub mod metrics;
 pub mod peer;
+pub mod preflight;
 pub mod properties;
 mod protobuf;
 pub mod remote;

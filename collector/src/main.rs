@@ -13,7 +13,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use rollcall_collector::app::{self, Addresses, App, Running};
-use rollcall_collector::config::{self, Config, Liveness, Secret};
+use rollcall_collector::config::{self, Config, Liveness, Loaded, Secret};
+use rollcall_collector::preflight;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
@@ -54,15 +55,15 @@ fn main() -> ExitCode {
             return BAD_CONFIGURATION.into();
         }
     };
-    if !loaded.ignored.is_empty() {
-        warn!(
-            modules = loaded.ignored.join(", "),
-            "modules that Rollcall has no part for are ignored"
-        );
-    }
+    report_ignored(&loaded);
     let done = if arguments.print_config {
         print(&loaded.config.to_yaml())
     } else if arguments.check {
+        let problems = preflight::check(&loaded);
+        if !problems.is_empty() {
+            problems.iter().for_each(|problem| error!("{problem}"));
+            return BAD_CONFIGURATION.into();
+        }
         info!("the configuration is good");
         Ok(())
     } else if matches!(arguments.command, Some(Command::Demo)) {
@@ -76,6 +77,22 @@ fn main() -> ExitCode {
             error!("{error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Warns about what the operator has written and Rollcall does not use.
+fn report_ignored(loaded: &Loaded) {
+    if !loaded.ignored.is_empty() {
+        warn!(
+            parts = loaded.ignored.join(", "),
+            "parts of the configuration file that Rollcall has no use for are ignored"
+        );
+    }
+    if !loaded.unknown_variables.is_empty() {
+        warn!(
+            variables = loaded.unknown_variables.join(", "),
+            "variables that begin with SW_ and that Rollcall does not know are ignored"
+        );
     }
 }
 

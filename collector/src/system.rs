@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use rollcall_collector::config::{self, Origin, Problem, Sources};
@@ -10,7 +11,7 @@ use tracing::{debug, info};
 
 use crate::cli::Arguments;
 
-/// The environment; variables that are not UTF-8 are nobody's here.
+/// The environment. A variable that is not UTF-8 is left out; one of the collector's own is a problem, see [`unreadable`].
 pub(crate) fn environment() -> BTreeMap<String, String> {
     let pairs = std::env::vars_os();
     pairs
@@ -18,22 +19,40 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The variables of the collector's own kind whose values are not UTF-8.
+fn unreadable() -> Vec<Problem> {
+    let pairs = std::env::vars_os();
+    let names = pairs.filter(|(_, value)| value.to_str().is_none());
+    let names = names.filter_map(|(name, _)| name.into_string().ok());
+    names
+        .filter(|name| name.starts_with("SW_"))
+        .map(|name| Problem {
+            origin: None,
+            key: name,
+            message: "its value is not UTF-8".to_owned(),
+        })
+        .collect()
+}
+
 /// Everything a configuration is made of.
 ///
 /// # Errors
-/// The file that was named cannot be read.
+/// The file that was named cannot be read, or a variable.
 pub(crate) fn sources(
     arguments: &Arguments,
     env: BTreeMap<String, String>,
 ) -> Result<Sources, config::Error> {
+    let problems = unreadable();
+    if !problems.is_empty() {
+        return Err(config::Error { problems });
+    }
     let file = match &arguments.config {
         None => None,
         Some(path) => {
             let name = path.display().to_string();
-            match std::fs::read_to_string(path) {
+            match read(path) {
                 Ok(text) => Some((name, text)),
-                Err(error) => {
-                    let message = format!("cannot be read: {error}");
+                Err(message) => {
                     let problem = Problem {
                         origin: Some(Origin::File(name)),
                         key: String::new(),
@@ -51,6 +70,20 @@ pub(crate) fn sources(
         env,
         data_dir: arguments.data_dir.clone(),
         detect: config::detect,
+    })
+}
+
+/// The text of the configuration file, or why there is none.
+fn read(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    if matches!(bytes.get(..2), Some([0xfe, 0xff] | [0xff, 0xfe])) {
+        return Err("is UTF-16: save the file as UTF-8".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..valid).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        format!("line {line}: is not UTF-8: save the file as UTF-8")
     })
 }
 

@@ -82,6 +82,25 @@ impl Client {
         Ok(mapping.value)
     }
 
+    /// As [`Client::application`], with a token.
+    ///
+    /// # Errors
+    /// The collector's status.
+    ///
+    /// # Panics
+    /// When the token is no value of a header, or the answer has no mapping.
+    pub async fn application_as(&self, token: &str, code: &str) -> Result<i32, Status> {
+        let mut request = tonic::Request::new(Application {
+            application_code: vec![code.to_owned()],
+        });
+        let token = token.parse().expect("a token");
+        request.metadata_mut().insert("authentication", token);
+        let mut client = ApplicationRegisterServiceClient::new(self.channel.clone());
+        let answer = client.application_code_register(request).await?;
+        let mapping = answer.into_inner().application.pop();
+        Ok(mapping.expect("a mapping").value)
+    }
+
     /// `register`, as a 3.2.6 agent calls it: the ids of codes, in the order of the answer, with the echoed code.
     ///
     /// # Errors

@@ -19,6 +19,8 @@ use self::{
     nodes::{Node, Nodes, Parents, Plan},
 };
 use super::backoff::random;
+use crate::config::Secret;
+
 use super::coordinated::{self, Coordinated, Coordinator, Desk, Keeper, Trouble};
 
 /// How ZooKeeper is reached.
@@ -29,8 +31,11 @@ pub struct Config {
     /// How long the servers keep a collector that they do not hear of. They may decide otherwise: between 2 and 20 of their
     /// ticks.
     pub session_timeout: Duration,
-    /// Put in front of every path, so that several fleets can share an ensemble. Empty for none.
-    pub namespace: String,
+    /// Put in front of every path, so that several fleets can share an ensemble: a chroot, a namespace, or both. Empty for
+    /// none.
+    pub root: String,
+    /// `user:password` of the scheme `digest`; empty for none. With it, nodes are created for this user alone.
+    pub credentials: Secret,
 }
 
 /// Speaks to the servers.
@@ -46,7 +51,7 @@ struct Zookeeper {
 #[must_use]
 pub fn cluster(config: Config) -> (Coordinated, Keeper) {
     coordinated::pair(Zookeeper {
-        parents: Parents::new(&config.namespace),
+        parents: Parents::new(&config.root),
         config,
         session: Session::default(),
         next: usize::try_from(random() >> 32).unwrap_or(0),
@@ -92,6 +97,10 @@ impl Zookeeper {
     async fn keep(&mut self, server: &str, desk: &mut Desk) -> Result<Infallible, Error> {
         let term = self.config.session_timeout;
         let mut client = Client::connect(server, term, &mut self.session).await?;
+        let credentials = self.config.credentials.expose();
+        if !credentials.is_empty() {
+            client.authenticate(credentials).await?;
+        }
         prepare(&mut client, &self.parents).await?;
         loop {
             let nodes = read(&mut client, &self.parents).await?;
@@ -104,9 +113,9 @@ impl Zookeeper {
                      has not ended: if it stays, give each collector an advertised host or port of its own"
                 )),
                 Plan::Steps(steps) => match client.transact(&steps).await {
-                    // Somebody was faster, of whom an event will tell.
-                    Ok(()) | Err(Error::Refused(NODE_EXISTS)) => {}
-                    Err(error) => return Err(error),
+                    // Another collector was faster; an event reports its node.
+                    Err(error) if error.code() == Some(NODE_EXISTS) => {}
+                    done => done?,
                 },
             }
             tokio::select! {

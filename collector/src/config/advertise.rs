@@ -2,11 +2,27 @@
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-use super::Config;
 use super::error::Problem;
+use super::keys::KEYS;
+use super::{Config, Origins};
+
+/// This machine's own address, as far as it can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detected {
+    /// The one that others reach it at.
+    Address(IpAddr),
+    /// It has several, and nothing says which one others use.
+    Several(Vec<IpAddr>),
+    /// It has none but loopback.
+    None,
+}
 
 /// Fills in every advertised host that the operator left empty: the host to listen on, or for a wildcard what `detect` says.
-pub(super) fn complete(config: &mut Config, detect: impl Fn() -> Option<IpAddr>) -> Vec<Problem> {
+pub(super) fn complete(
+    config: &mut Config,
+    detect: impl Fn() -> Detected,
+    origins: &Origins,
+) -> Vec<Problem> {
     let faces = [
         (
             "remote.gRPC",
@@ -39,17 +55,30 @@ pub(super) fn complete(config: &mut Config, detect: impl Fn() -> Option<IpAddr>)
             advertised.clone_from(&listen.host);
             continue;
         }
-        match *detected.get_or_insert_with(&detect) {
-            Some(address) => *advertised = address.to_string(),
-            None => problems.push(Problem {
-                origin: None,
-                key: format!("{path}.advertised_host"),
-                message: format!(
-                    "is needed: {} is no address that others could be told, and this machine's own was not found",
-                    listen.host
-                ),
-            }),
-        }
+        let why = match detected.get_or_insert_with(&detect) {
+            Detected::Address(address) => {
+                *advertised = address.to_string();
+                continue;
+            }
+            Detected::Several(addresses) => {
+                let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                format!(
+                    "this machine has several addresses ({})",
+                    addresses.join(", ")
+                )
+            }
+            Detected::None => "this machine has no address but its own loopback".to_owned(),
+        };
+        let key = format!("{path}.advertised_host");
+        let variable = KEYS
+            .iter()
+            .find(|it| it.path() == key)
+            .map_or("", |it| it.env);
+        let message = format!(
+            "{} is no address that others can connect to, and {why}: set {key} ({variable}) to the one that they use",
+            listen.host
+        );
+        problems.push(origins.problem(&[&format!("{path}.host")], message));
     }
     problems
 }
@@ -60,12 +89,40 @@ pub(super) fn is_wildcard(host: &str) -> bool {
         .is_ok_and(|address| address.is_unspecified())
 }
 
-/// The address from which this machine reaches others. Asks the routing table by connecting a UDP socket, which sends nothing;
-/// the peer is an address set aside for documentation (RFC 5737).
+/// The address from which this machine reaches others; without a default route, the only one that its interfaces have.
 #[must_use]
-pub fn detect() -> Option<IpAddr> {
+pub fn detect() -> Detected {
+    if let Some(address) = routed() {
+        return Detected::Address(address);
+    }
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    choose(interfaces.iter().map(if_addrs::Interface::ip))
+}
+
+/// Asks the routing table by connecting a UDP socket, which sends nothing; the peer is an address set aside for documentation
+/// (RFC 5737).
+fn routed() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     let address = socket.local_addr().ok()?.ip();
     (!address.is_unspecified() && !address.is_loopback()).then_some(address)
+}
+
+/// The address to advertise among those of the interfaces: an IPv4 one before IPv6, which agents of 3.x and 5.x cannot read.
+pub(super) fn choose(addresses: impl Iterator<Item = IpAddr>) -> Detected {
+    let is_usable = |address: &IpAddr| match address {
+        IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local(),
+        IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
+    };
+    let mut usable: Vec<IpAddr> = addresses.filter(is_usable).collect();
+    if usable.iter().any(IpAddr::is_ipv4) {
+        usable.retain(IpAddr::is_ipv4);
+    }
+    usable.sort_unstable();
+    usable.dedup();
+    match usable[..] {
+        [] => Detected::None,
+        [only] => Detected::Address(only),
+        _ => Detected::Several(usable),
+    }
 }

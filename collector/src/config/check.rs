@@ -2,46 +2,58 @@
 
 use std::net::Ipv6Addr;
 use std::path::Path;
-use std::time::Duration;
 
 use super::advertise::is_wildcard;
 use super::error::Problem;
-use super::{ClusterProvider, Config, Endpoint, StorageProvider};
+use super::value::{print_bytes, print_duration};
+use super::{ClusterProvider, Config, Endpoint, Origins, StorageProvider, ranges};
 use crate::etcd;
 
-/// Every rule that `config` breaks.
-pub(super) fn validate(config: &Config) -> Vec<Problem> {
-    let mut broken = liveness(config);
+/// Every rule that `config` breaks, each reported as a problem of a key that the operator has given.
+pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
+    let mut broken = ranges::broken(config);
+    broken.extend(liveness(config));
     broken.extend(advertised(config));
     broken.extend(listeners(config));
     broken.extend(memory(config));
     broken.extend(one_store(config));
     broken.extend(etcd(config));
-    broken
-        .into_iter()
-        .map(|(key, message)| Problem {
-            origin: None,
-            key: key.to_owned(),
-            message,
-        })
-        .collect()
+    broken.extend(zookeeper(config));
+    let problem = |(keys, message): (Vec<String>, String)| {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        origins.problem(&keys, message)
+    };
+    broken.into_iter().map(problem).collect()
 }
 
-type Broken = Vec<(&'static str, String)>;
+/// The keys of a broken rule, the one to change first, and what the rule is.
+pub(super) type Broken = Vec<(Vec<String>, String)>;
+
+fn rule(keys: &[&str], message: impl Into<String>) -> (Vec<String>, String) {
+    let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+    (keys, message.into())
+}
 
 fn liveness(config: &Config) -> Broken {
     let liveness = &config.liveness;
+    let [silent_after, down_after, tick] =
+        [liveness.silent_after, liveness.down_after, liveness.tick].map(print_duration);
     let mut broken = Broken::new();
     if liveness.down_after <= liveness.silent_after {
-        broken.push((
-            "liveness.default.down_after",
-            "has to be longer than liveness.default.silent_after".to_owned(),
+        broken.push(rule(
+            &[
+                "liveness.default.down_after",
+                "liveness.default.silent_after",
+            ],
+            format!(
+                "down_after ({down_after}) has to be longer than silent_after ({silent_after})"
+            ),
         ));
     }
     if liveness.tick > liveness.silent_after {
-        broken.push((
-            "liveness.default.tick",
-            "has to be at most liveness.default.silent_after".to_owned(),
+        broken.push(rule(
+            &["liveness.default.tick", "liveness.default.silent_after"],
+            format!("tick ({tick}) has to be at most silent_after ({silent_after})"),
         ));
     }
     broken
@@ -66,17 +78,13 @@ fn advertised(config: &Config) -> Broken {
     let mut broken = Broken::new();
     for (key, host) in hosts {
         if is_wildcard(host) {
-            broken.push((
-                key,
-                format!("{host} is no address that others could connect to"),
-            ));
+            let message = format!("{host} is no address that others can connect to");
+            broken.push(rule(&[key], message));
         } else if key.starts_with("agent_gRPC") && host.parse::<Ipv6Addr>().is_ok() {
-            broken.push((
-                key,
-                format!(
-                    "agents take {host} apart at its first colon: give a name or an IPv4 address"
-                ),
-            ));
+            let message = format!(
+                "agents take {host} apart at its first colon: give a name or an IPv4 address"
+            );
+            broken.push(rule(&[key, "agent_gRPC.gRPC.host"], message));
         }
     }
     broken
@@ -108,7 +116,7 @@ fn listeners(config: &Config) -> Broken {
                 "{} and {other_key} {} cannot both have port {}: write the same host",
                 one.host, other.host, one.port
             );
-            broken.push((key, message));
+            broken.push(rule(&[key, other_key], message));
         }
     }
     broken
@@ -120,11 +128,11 @@ fn one_store(config: &Config) -> Broken {
     if !is_cluster || config.storage.provider != StorageProvider::Embedded {
         return Broken::new();
     }
-    vec![(
-        "storage.embedded",
-        "is the store of one collector, and a cluster needs one that all share: use etcd (SW_STORAGE=etcd), also beside \
-         ZooKeeper"
-            .to_owned(),
+    vec![rule(
+        &["storage", "cluster"],
+        "collectors of one cluster share their ids in etcd, and storage.embedded is the store of one collector: set \
+         SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (ZooKeeper, if it is used, stays for the members), or run \
+         one collector alone with SW_CLUSTER=standalone",
     )]
 }
 
@@ -132,9 +140,9 @@ fn etcd(config: &Config) -> Broken {
     let mut broken = Broken::new();
     if config.cluster.provider == ClusterProvider::Etcd {
         let term = config.cluster.lease_term;
-        if term.subsec_millis() != 0 || term < SHORTEST_LEASE {
-            let message = format!("has to be whole seconds, at least {SHORTEST_LEASE:?}");
-            broken.push(("cluster.etcd.lease_term", message));
+        if term.subsec_millis() != 0 {
+            let message = format!("{} has to be whole seconds", print_duration(term));
+            broken.push(rule(&["cluster.etcd.lease_term"], message));
         }
         broken.extend(connection("cluster.etcd", &config.cluster.etcd));
     }
@@ -144,8 +152,20 @@ fn etcd(config: &Config) -> Broken {
     broken
 }
 
-/// What etcd grants at the least, as it is set by default.
-const SHORTEST_LEASE: Duration = Duration::from_secs(2);
+fn zookeeper(config: &Config) -> Broken {
+    let zookeeper = &config.cluster.zookeeper;
+    let is_used = config.cluster.provider == ClusterProvider::Zookeeper;
+    if !is_used || zookeeper.enable_acl != zookeeper.expression.expose().is_empty() {
+        return Broken::new();
+    }
+    vec![rule(
+        &[
+            "cluster.zookeeper.enable_acl",
+            "cluster.zookeeper.expression",
+        ],
+        "needs enable_acl: true and an expression, user:password, together",
+    )]
+}
 
 /// The rules of the etcd that is configured at `path`.
 fn connection(path: &'static str, etcd: &etcd::Config) -> Broken {
@@ -159,24 +179,33 @@ fn connection(path: &'static str, etcd: &etcd::Config) -> Broken {
     let rules = [
         (
             !has_authority && (any("https://") || has_certificate),
+            ["endpoints", "cert_file"],
             "needs a ca_file for TLS: the authority that signed etcd's certificates",
         ),
         (
             has_authority && any("http://"),
+            ["endpoints", "ca_file"],
             "has a ca_file, which is for TLS, and an endpoint that begins with http://",
         ),
         (
             has_certificate != has_key,
+            ["cert_file", "key_file"],
             "needs cert_file and key_file together",
         ),
         (
             etcd.user.is_empty() != etcd.password.expose().is_empty(),
+            ["user", "password"],
             "needs user and password together",
         ),
     ];
-    let broken = rules.into_iter().filter(|(is_broken, _)| *is_broken);
+    let broken = rules.into_iter().filter(|(is_broken, ..)| *is_broken);
     broken
-        .map(|(_, message)| (path, message.to_owned()))
+        .map(|(_, keys, message)| {
+            // What the storage's etcd leaves out is that of the cluster.
+            let own = keys.iter().map(|key| format!("{path}.{key}"));
+            let keys = own.chain(keys.iter().map(|key| format!("cluster.etcd.{key}")));
+            (keys.collect(), format!("{path} {message}"))
+        })
         .collect()
 }
 
@@ -195,11 +224,13 @@ fn memory(config: &Config) -> Broken {
         .into_iter()
         .filter(|(_, size)| *size > config.server.inbound_memory);
     too_large
-        .map(|(key, _)| {
-            (
-                key,
-                "has to be at most server.default.inbound_memory".to_owned(),
-            )
+        .map(|(key, size)| {
+            let message = format!(
+                "{} has to be at most server.default.inbound_memory ({})",
+                print_bytes(size),
+                print_bytes(config.server.inbound_memory)
+            );
+            rule(&[key, "server.default.inbound_memory"], message)
         })
         .collect()
 }

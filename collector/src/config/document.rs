@@ -1,86 +1,335 @@
-//! A YAML document as plain nodes: scalars stay text, because only the table of keys knows what they mean.
+//! A YAML document as plain nodes. A scalar is the text that the file holds, whatever YAML 1.1 or 1.2 would make of it: only the
+//! table of keys knows what a value means, and `0089123` is as good a token as any.
+//!
+//! Quotes, escapes, block scalars, anchors, aliases, merge keys (`<<`) and the tags of YAML's own types are understood. What a
+//! name is given twice for is kept, so that the reader of the nodes can report both lines.
 
-use std::fmt;
+use std::collections::HashMap;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
 
 /// One node of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Node {
-    /// Nothing, or `null`.
+    /// Nothing: no value, or `~`.
     Empty,
-    /// A string, number or boolean, as text.
-    Scalar(String),
+    /// One value.
+    Scalar(Scalar),
     /// A list. No key of Rollcall takes one.
-    List,
+    List(List),
     /// Names and what is below them, in the order of the file.
-    Map(Vec<(String, Node)>),
+    Map(Map),
 }
 
-/// Reads one document.
+/// A value as it stands in the file, without quotes and escapes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Scalar {
+    pub(super) text: String,
+    /// Neither quotes, a block nor a tag say that it is text: `null` may mean nothing.
+    pub(super) is_plain: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct List {
+    items: Vec<Node>,
+    /// As it is written, if that is on one line.
+    pub(super) source: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Map {
+    pub(super) entries: Vec<Entry>,
+    /// As it is written, if that is on one line and in braces.
+    pub(super) source: Option<String>,
+}
+
+/// A name and what is below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    /// Where the name stands, from 1 on.
+    pub(super) line: usize,
+    pub(super) node: Node,
+}
+
+/// Why a text is not one document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// Where, from 1 on.
+    pub(super) line: usize,
+    pub(super) message: String,
+}
+
+/// How deep nodes may nest; a configuration has three levels.
+const MAX_DEPTH: usize = 32;
+/// How many nodes a document may have once its aliases are replaced.
+const MAX_NODES: usize = 20_000;
+/// The longest source of a node that is shown in a message.
+const MAX_SHOWN: usize = 100;
+
+/// Reads one document; an empty text is one without anything.
 ///
 /// # Errors
-/// What is not YAML, has a name twice in one place, or is more than one document; the text says where.
-pub(super) fn parse(text: &str) -> Result<Node, String> {
-    if text
-        .lines()
-        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
-    {
+/// The text is not YAML, has more than one document, or is far larger than any configuration.
+pub(super) fn parse(text: &str) -> Result<Node, Fault> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let options = granit_parser::options! { emit_comments: false };
+    let mut builder = Builder {
+        source: text,
+        events: Parser::new_from_str_with_options(text, options),
+        anchors: HashMap::new(),
+        room: MAX_NODES,
+    };
+    builder.document()
+}
+
+struct Builder<'t> {
+    source: &'t str,
+    events: Parser<'t, StrInput<'t>>,
+    /// Finished nodes by the number of their anchor.
+    anchors: HashMap<usize, Node>,
+    /// Nodes that may still be made.
+    room: usize,
+}
+
+impl<'t> Builder<'t> {
+    fn document(&mut self) -> Result<Node, Fault> {
+        let mut first = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(first.map_or(Node::Empty, |(node, _)| node)),
+                Event::DocumentStart(..) => {}
+                Event::StreamStart | Event::DocumentEnd => continue,
+                event => return Err(fault(&span, format!("an unexpected {event:?}"))),
+            }
+            let (event, at) = self.next()?;
+            let node = self.node(event, &at, 0)?;
+            match first {
+                None => first = Some((node, line(&at))),
+                Some(_) if node == Node::Empty => {}
+                Some((_, one)) => {
+                    let message = format!(
+                        "a second document begins here, and the first one at line {one}: remove the line `---` between \
+                         them and give each module once"
+                    );
+                    return Err(fault(&span, message));
+                }
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<(Event<'t>, Span), Fault> {
+        match self.events.next() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(self.malformed(&error)),
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    /// The node that begins with `event`.
+    fn node(&mut self, event: Event<'t>, at: &Span, depth: usize) -> Result<Node, Fault> {
+        self.take_room(at, depth)?;
+        let (node, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                (scalar(&text, style, tag.as_deref(), at)?, anchor)
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                check_tag(tag.as_deref(), &["seq"], at)?;
+                (self.list(style, at, depth)?, anchor)
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                check_tag(tag.as_deref(), &["map"], at)?;
+                (self.map(style, at, depth)?, anchor)
+            }
+            Event::Alias(anchor) => (self.aliased(anchor, at, depth)?, 0),
+            event => return Err(fault(at, format!("an unexpected {event:?}"))),
+        };
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, style: StructureStyle, begin: &Span, depth: usize) -> Result<Node, Fault> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, end) => {
+                    let source = self.shown(style, begin, &end);
+                    return Ok(Node::List(List { items, source }));
+                }
+                (event, at) => items.push(self.node(event, &at, depth + 1)?),
+            }
+        }
+    }
+
+    fn map(&mut self, style: StructureStyle, begin: &Span, depth: usize) -> Result<Node, Fault> {
+        let mut entries = Vec::new();
+        let mut merged = Vec::new();
+        loop {
+            let (name, at) = match self.next()? {
+                (Event::MappingEnd, end) => {
+                    merge(&mut entries, merged);
+                    let source = self.shown(style, begin, &end);
+                    return Ok(Node::Map(Map { entries, source }));
+                }
+                (event, at) => (self.node(event, &at, depth + 1)?, at),
+            };
+            let (event, value_at) = self.next()?;
+            let node = self.node(event, &value_at, depth + 1)?;
+            let name = match name {
+                Node::Scalar(Scalar { text, is_plain }) if is_plain && text == "<<" => {
+                    merged.extend(mergeable(node, &at)?);
+                    continue;
+                }
+                Node::Scalar(Scalar { text, .. }) => text,
+                Node::Empty => "~".to_owned(),
+                Node::List(List { source, .. }) | Node::Map(Map { source, .. }) => {
+                    source.unwrap_or_default()
+                }
+            };
+            let line = line(&at);
+            entries.push(Entry { name, line, node });
+        }
+    }
+
+    fn aliased(&mut self, anchor: usize, at: &Span, depth: usize) -> Result<Node, Fault> {
+        let node = self.anchors.get(&anchor).cloned();
+        let node = node.ok_or_else(|| fault(at, "an alias of the node that it stands in"))?;
+        self.take_all(&node, at, depth)?;
+        Ok(node)
+    }
+
+    /// Makes room for all nodes below a copied one.
+    fn take_all(&mut self, node: &Node, at: &Span, depth: usize) -> Result<(), Fault> {
+        let below: Vec<&Node> = match node {
+            Node::Empty | Node::Scalar(_) => return Ok(()),
+            Node::List(list) => list.items.iter().collect(),
+            Node::Map(map) => map.entries.iter().map(|entry| &entry.node).collect(),
+        };
+        for node in below {
+            self.take_room(at, depth + 1)?;
+            self.take_all(node, at, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    fn take_room(&mut self, at: &Span, depth: usize) -> Result<(), Fault> {
+        if depth > MAX_DEPTH {
+            return Err(fault(at, "nested deeper than any configuration"));
+        }
+        self.room = self.room.checked_sub(1).ok_or_else(|| {
+            fault(
+                at,
+                format!("more than {MAX_NODES} values, with all aliases replaced"),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// The source of a node from `begin` to `end`, if it is written in one line.
+    fn shown(&self, style: StructureStyle, begin: &Span, end: &Span) -> Option<String> {
+        let source = begin.start.byte_offset()?..end.end.byte_offset()?;
+        let source = self.source.get(source)?;
+        let is_short = style == StructureStyle::Flow && source.len() <= MAX_SHOWN;
+        (is_short && !source.contains('\n')).then(|| source.to_owned())
+    }
+
+    fn malformed(&self, error: &ScanError) -> Fault {
+        let line = error.marker().line();
+        let source = self
+            .source
+            .lines()
+            .nth(line.saturating_sub(1))
+            .unwrap_or_default();
+        let shown = shown_line(source);
+        Fault {
+            line,
+            message: format!("is not YAML: {}{shown}", error.info()),
+        }
+    }
+}
+
+/// A line of the file for a message; nothing of one that may hold a secret.
+fn shown_line(line: &str) -> String {
+    let line = line.trim();
+    let lower = line.to_ascii_lowercase();
+    let is_secret = ["authentication", "password", "token"]
+        .iter()
+        .any(|name| lower.contains(name));
+    if line.is_empty() || is_secret {
+        return String::new();
+    }
+    let short: String = line.chars().take(MAX_SHOWN).collect();
+    format!(", in `{short}`; put a text with signs of its own in quotes")
+}
+
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: &Span) -> Result<Node, Fault> {
+    const TYPES: &[&str] = &["str", "int", "float", "bool", "null", "timestamp"];
+    check_tag(tag, TYPES, at)?;
+    let is_plain = style == ScalarStyle::Plain && tag.is_none();
+    let is_null = tag.is_some_and(|tag| tag.suffix() == "null");
+    if is_null || (is_plain && matches!(text, "" | "~")) {
         return Ok(Node::Empty);
     }
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
+    // The line break at the end of a block is the block's, not the value's.
+    let text = match style {
+        ScalarStyle::Literal | ScalarStyle::Folded => text.trim_end_matches('\n'),
+        _ => text,
+    };
+    Ok(Node::Scalar(Scalar {
+        text: text.to_owned(),
+        is_plain,
+    }))
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
+/// A tag has to be one of YAML's own `types`, or `!`, which says no more than that a scalar is text.
+fn check_tag(tag: Option<&Tag>, types: &[&str], at: &Span) -> Result<(), Fault> {
+    let Some(tag) = tag else {
+        return Ok(());
+    };
+    let is_own = tag.handle() == "tag:yaml.org,2002:" && types.contains(&tag.suffix());
+    let is_bare = matches!((tag.handle(), tag.suffix()), ("!", "") | ("", "!"));
+    if is_own || is_bare {
+        return Ok(());
     }
+    let message = format!(
+        "the tag {}{} has no meaning here: remove it",
+        tag.handle(),
+        tag.suffix()
+    );
+    Err(fault(at, message))
 }
 
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value or a map")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Empty)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_string()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Scalar(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
-        while items.next_element::<Node>()?.is_some() {}
-        Ok(Node::List)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
-        let mut map = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            map.push(entry);
+/// The entries of a map, or of the maps of a list, that are merged into another.
+fn mergeable(node: Node, at: &Span) -> Result<Vec<Entry>, Fault> {
+    match node {
+        Node::Map(map) => Ok(map.entries),
+        Node::List(list) => {
+            let maps = list.items.into_iter().map(|item| mergeable(item, at));
+            Ok(maps.collect::<Result<Vec<_>, _>>()?.concat())
         }
-        Ok(Node::Map(map))
+        Node::Empty | Node::Scalar(_) => Err(fault(at, "`<<` takes a map, or a list of maps")),
+    }
+}
+
+/// Adds what is merged, as far as it is not given: of two merged entries the first one counts.
+fn merge(entries: &mut Vec<Entry>, merged: Vec<Entry>) {
+    for entry in merged {
+        if !entries.iter().any(|given| given.name == entry.name) {
+            entries.push(entry);
+        }
+    }
+}
+
+fn line(at: &Span) -> usize {
+    at.start.line()
+}
+
+fn fault(at: &Span, message: impl Into<String>) -> Fault {
+    Fault {
+        line: line(at),
+        message: message.into(),
     }
 }

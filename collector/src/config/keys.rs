@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, Secret, value};
+use super::{Config, ConnectString, Secret, value};
 
 /// One key of the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,12 @@ pub(super) enum Field {
     Secret(fn(&mut Config) -> &mut Secret),
     /// A file, or nothing.
     File(fn(&mut Config) -> &mut PathBuf),
-    /// A name, or nothing.
+    /// A password, or nothing.
+    Password(fn(&mut Config) -> &mut Secret),
+    /// `user:password`, or nothing.
+    Credentials(fn(&mut Config) -> &mut Secret),
+    Flag(fn(&mut Config) -> &mut bool),
+    /// Any text in one line, or nothing.
     Text(fn(&mut Config) -> &mut String),
     /// One or several names with slashes between them, or nothing.
     Namespace(fn(&mut Config) -> &mut String),
@@ -45,8 +50,8 @@ pub(super) enum Field {
     Endpoints(fn(&mut Config) -> &mut Vec<String>),
     /// As `Endpoints`, or none.
     OptionalEndpoints(fn(&mut Config) -> &mut Vec<String>),
-    /// One or several of `host:port`, separated by commas.
-    Servers(fn(&mut Config) -> &mut Vec<String>),
+    /// Servers as ZooKeeper's own client reads them.
+    ConnectString(fn(&mut Config) -> &mut ConnectString),
     /// A duration, where a plain number is milliseconds, as upstream writes it.
     Millis(fn(&mut Config) -> &mut Duration),
 }
@@ -71,16 +76,53 @@ impl Field {
             Self::Count(at) => *at(config) = value::parse_count(text)?,
             Self::Secret(at) => *at(config) = Secret(value::parse_token(text)?),
             Self::File(at) => *at(config) = PathBuf::from(text),
-            Self::Text(at) => *at(config) = value::parse_name(text)?,
+            Self::Password(at) => *at(config) = Secret(value::parse_password(text)?),
+            Self::Credentials(at) => *at(config) = Secret(value::parse_credentials(text)?),
+            Self::Flag(at) => *at(config) = value::parse_flag(text)?,
+            Self::Text(at) => *at(config) = value::parse_text(text)?,
             Self::Namespace(at) => *at(config) = value::parse_namespace(text)?,
             Self::OptionalEndpoints(at) if text.is_empty() => at(config).clear(),
             Self::Endpoints(at) | Self::OptionalEndpoints(at) => {
                 *at(config) = value::parse_endpoints(text)?;
             }
-            Self::Servers(at) => *at(config) = value::parse_servers(text)?,
+            Self::ConnectString(at) => *at(config) = value::parse_connect_string(text)?,
             Self::Millis(at) => *at(config) = value::parse_millis(text)?,
         }
         Ok(())
+    }
+
+    /// Whether its value is text, which a file may write without quotes whatever it looks like: `null`, `0089123`.
+    pub(super) fn is_text(self) -> bool {
+        match self {
+            Self::Host(_)
+            | Self::AdvertisedHost(_)
+            | Self::ContextPath(_)
+            | Self::Directory(_)
+            | Self::Secret(_)
+            | Self::Password(_)
+            | Self::Credentials(_)
+            | Self::File(_)
+            | Self::Text(_)
+            | Self::Namespace(_)
+            | Self::Endpoints(_)
+            | Self::OptionalEndpoints(_)
+            | Self::ConnectString(_) => true,
+            Self::Port(_)
+            | Self::AdvertisedPort(_)
+            | Self::Duration(_)
+            | Self::Millis(_)
+            | Self::Bytes(_)
+            | Self::Count(_)
+            | Self::Flag(_) => false,
+        }
+    }
+
+    /// Whether its value is never shown.
+    pub(super) fn is_secret(self) -> bool {
+        matches!(
+            self,
+            Self::Secret(_) | Self::Password(_) | Self::Credentials(_)
+        )
     }
 
     /// The value in `config`, as text that `set` takes; a secret as [`value::HIDDEN`], which it refuses.
@@ -96,14 +138,16 @@ impl Field {
                 at(config).map_or_else(String::new, |port| port.to_string())
             }
             Self::Directory(at) | Self::File(at) => at(config).to_string_lossy().into_owned(),
-            Self::Endpoints(at) | Self::OptionalEndpoints(at) | Self::Servers(at) => {
-                at(config).join(",")
-            }
+            Self::Endpoints(at) | Self::OptionalEndpoints(at) => at(config).join(","),
+            Self::ConnectString(at) => at(config).to_string(),
+            Self::Flag(at) => at(config).to_string(),
             Self::Duration(at) | Self::Millis(at) => value::print_duration(*at(config)),
             Self::Bytes(at) => value::print_bytes(*at(config)),
             Self::Count(at) => at(config).to_string(),
-            Self::Secret(at) if at(config).expose().is_empty() => String::new(),
-            Self::Secret(_) => value::HIDDEN.to_owned(),
+            Self::Secret(at) | Self::Password(at) | Self::Credentials(at) => {
+                let is_set = !at(config).expose().is_empty();
+                if is_set { value::HIDDEN } else { "" }.to_owned()
+            }
         }
     }
 }
@@ -164,15 +208,17 @@ keys! {
         namespace SW_NAMESPACE Namespace "Prefix of every key, as `/namespace` or `/team/namespace`, so that several fleets can share an etcd; the store has the same one" => cluster.etcd.namespace;
         lease_term SW_CLUSTER_ETCD_LEASE_TERM Duration "A collector not heard of for this long is no member; whole seconds" => cluster.lease_term;
         user SW_CLUSTER_ETCD_USER Text "Who to authenticate as; empty: nobody" => cluster.etcd.user;
-        password SW_CLUSTER_ETCD_PASSWORD Secret "The user's password" => cluster.etcd.password;
+        password SW_CLUSTER_ETCD_PASSWORD Password "The user's password" => cluster.etcd.password;
         ca_file SW_CLUSTER_ETCD_CA_FILE File "The authority (PEM) behind the servers' certificates; empty: no TLS" => cluster.etcd.ca_file;
         cert_file SW_CLUSTER_ETCD_CERT_FILE File "The collector's own certificate (PEM), where servers ask for one" => cluster.etcd.cert_file;
         key_file SW_CLUSTER_ETCD_KEY_FILE File "The key of that certificate (PEM)" => cluster.etcd.key_file;
     }
     cluster.zookeeper {
-        host_port SW_CLUSTER_ZK_HOST_PORT Servers "The servers of a ZooKeeper ensemble, separated by commas" => cluster.zookeeper.host_port;
+        host_port SW_CLUSTER_ZK_HOST_PORT ConnectString "The servers of a ZooKeeper ensemble, separated by commas, as ZooKeeper reads them: port 2181 unless given, and a chroot (`/path`) after the last one" => cluster.zookeeper.host_port;
         session_timeout SW_CLUSTER_ZK_SESSION_TIMEOUT Millis "A collector not heard of for this long is no member; a plain number is milliseconds" => cluster.zookeeper.session_timeout;
         namespace SW_NAMESPACE Namespace "Prefix of every path, as `/namespace` or `/team/namespace`, so that several fleets can share an ensemble; the store has the same one" => cluster.zookeeper.namespace;
+        enable_acl SW_ZK_ENABLE_ACL Flag "Authenticate with `expression`, and create nodes that this user alone may read and change" => cluster.zookeeper.enable_acl;
+        expression SW_ZK_EXPRESSION Credentials "`user:password`, of ZooKeeper's scheme `digest`" => cluster.zookeeper.expression;
     }
     storage.embedded {
         path SW_STORAGE_PATH Directory "The directory of the store; `--data-dir` wins" => storage.embedded.path;
@@ -181,7 +227,7 @@ keys! {
         endpoints SW_STORAGE_ETCD_ENDPOINTS OptionalEndpoints "As in `cluster.etcd`; here and below empty: what is there" => storage.etcd.endpoints;
         namespace SW_STORAGE_ETCD_NAMESPACE Namespace "Empty: the namespace of the cluster in use; another one sets the store apart, `/` without any prefix" => storage.etcd.namespace;
         user SW_STORAGE_ETCD_USER Text "As in `cluster.etcd`" => storage.etcd.user;
-        password SW_STORAGE_ETCD_PASSWORD Secret "As in `cluster.etcd`" => storage.etcd.password;
+        password SW_STORAGE_ETCD_PASSWORD Password "As in `cluster.etcd`" => storage.etcd.password;
         ca_file SW_STORAGE_ETCD_CA_FILE File "As in `cluster.etcd`" => storage.etcd.ca_file;
         cert_file SW_STORAGE_ETCD_CERT_FILE File "As in `cluster.etcd`" => storage.etcd.cert_file;
         key_file SW_STORAGE_ETCD_KEY_FILE File "As in `cluster.etcd`" => storage.etcd.key_file;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::document::Node;
+use super::document::{Entry, List, Map, Node, Scalar};
 use super::error::Problem;
-use super::keys::{KEYS, Key};
-use super::modules::{MODULES, Module, REFUSED, WITHOUT_PART};
+use super::keys::{Field, KEYS, Key};
+use super::modules::{MODULES, Module, OLD_NAMES, REFUSED, WITHOUT_PART};
+use super::suggest::{snake_case, unknown};
 use super::{Origin, placeholder};
 
 /// The values a file gives, and what is to be said about the rest of it.
@@ -13,19 +14,32 @@ use super::{Origin, placeholder};
 pub(super) struct Layer {
     /// `module.provider.key` in the table's spelling -> value, placeholders resolved; `module` -> the provider chosen.
     pub(super) values: BTreeMap<String, String>,
-    /// Modules of upstream that were left aside.
+    /// Parts of the file that Rollcall has no use for.
     pub(super) ignored: BTreeSet<String>,
+    /// The implementation that is chosen and that Rollcall does not have, by module.
+    pub(super) absent: Vec<Absent>,
     pub(super) problems: Vec<Problem>,
+}
+
+/// An implementation of upstream that Rollcall does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Absent {
+    pub(super) origin: Origin,
+    pub(super) module: &'static str,
+    pub(super) provider: String,
 }
 
 /// Reads one document into a layer. `env` serves the placeholders and the selectors.
 pub(super) fn read(document: Node, origin: &Origin, env: &BTreeMap<String, String>) -> Layer {
     let mut reader = Reader {
         layer: Layer::default(),
+        lines: BTreeMap::new(),
+        templates: Vec::new(),
         origin,
         env,
     };
     reader.modules(document);
+    reader.report_templates();
     reader.layer
 }
 
@@ -38,6 +52,10 @@ impl Key {
 
 struct Reader<'a> {
     layer: Layer,
+    /// Where each value was given.
+    lines: BTreeMap<String, usize>,
+    /// Values that are placeholders of a template which was not filled in.
+    templates: Vec<String>,
     origin: &'a Origin,
     env: &'a BTreeMap<String, String>,
 }
@@ -55,31 +73,48 @@ impl Reader<'_> {
         });
     }
 
-    fn entries(&mut self, path: &str, node: Node, what: &str) -> Vec<(String, Node)> {
-        match node {
+    /// What stands below `path`, each name once.
+    fn entries(&mut self, path: &str, node: Node, what: &str) -> Vec<Entry> {
+        let entries = match node {
             Node::Empty => Vec::new(),
-            Node::Map(entries) => entries,
-            Node::Scalar(_) | Node::List => {
-                self.problem(
-                    path,
-                    format!("{what} have to stand below it, each as `name: ...`"),
-                );
+            Node::Scalar(Scalar { text, is_plain }) if is_plain && is_null(&text) => Vec::new(),
+            Node::Map(map) => map.entries,
+            Node::Scalar(_) | Node::List(_) => {
+                let message = format!("{what} have to stand below it, each as `name: ...`");
+                self.problem(path, message);
                 Vec::new()
             }
+        };
+        let mut unique: Vec<Entry> = Vec::new();
+        for entry in entries {
+            match unique.iter().find(|first| first.name == entry.name) {
+                None => unique.push(entry),
+                Some(first) => {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    let key = format!("{path}{dot}{}", entry.name);
+                    let message = given_twice(first.line, entry.line);
+                    self.problem(&key, message);
+                }
+            }
         }
+        unique
     }
 
     fn modules(&mut self, document: Node) {
-        for (name, node) in self.entries("", document, "modules") {
+        for Entry { name, line, node } in self.entries("", document, "modules") {
             match MODULES.iter().find(|module| module.name == name) {
                 Some(module) => self.module(module, node),
                 None if name == "configuration" => self.configuration(node),
+                None if OLD_NAMES.iter().any(|old| old.module == name) => {
+                    self.old_module(&name, node);
+                }
                 None if WITHOUT_PART.contains(&name.as_str()) => {
                     self.layer.ignored.insert(name);
                 }
                 None => {
                     let known: Vec<&str> = MODULES.iter().map(|module| module.name).collect();
-                    self.problem(&name, unknown("module", &name, &known));
+                    let message = unknown("module", &name, &known);
+                    self.problem(&name, format!("{message} (line {line})"));
                 }
             }
         }
@@ -88,11 +123,12 @@ impl Reader<'_> {
     /// Upstream's thresholds, which have no part here, and since 5.x the namespace: of the cluster, whichever it is, and
     /// thereby of the store.
     fn configuration(&mut self, node: Node) {
-        for (provider, node) in self.entries("configuration", node, "providers") {
-            for (name, node) in self.entries(&format!("configuration.{provider}"), node, "keys") {
-                if name == "namespace" {
-                    self.key("cluster.etcd", &name, node.clone());
-                    self.key("cluster.zookeeper", &name, node);
+        for Entry { name, node, .. } in self.entries("configuration", node, "providers") {
+            let path = format!("configuration.{name}");
+            for entry in self.entries(&path, node, "keys") {
+                if entry.name == "namespace" {
+                    self.key("cluster.etcd", entry.clone());
+                    self.key("cluster.zookeeper", entry);
                 } else {
                     self.layer.ignored.insert("configuration".to_owned());
                 }
@@ -100,7 +136,23 @@ impl Reader<'_> {
         }
     }
 
-    fn module(&mut self, module: &Module, node: Node) {
+    /// A module of 3.2.3 or 3.2.4 whose providers are modules of their own since 3.2.5.
+    fn old_module(&mut self, module: &str, node: Node) {
+        for Entry { name, node, .. } in self.entries(module, node, "providers") {
+            let mut old = OLD_NAMES.iter();
+            let now = old.find(|old| old.module == module && old.provider == name);
+            let now = now.and_then(|old| {
+                let module = MODULES.iter().find(|module| module.name == old.now)?;
+                Some((module, module.providers.first()?))
+            });
+            match now {
+                Some((module, provider)) => self.provider(module, provider, node),
+                None => drop(self.layer.ignored.insert(format!("{module}.{name}"))),
+            }
+        }
+    }
+
+    fn module(&mut self, module: &'static Module, node: Node) {
         let mut providers = self.entries(module.name, node, "providers");
         let selected = match module.choice {
             Some(choice) => self.selected(module, choice.variable, &mut providers),
@@ -110,45 +162,39 @@ impl Reader<'_> {
             // The file's other providers are left alone, as upstream's later generations do. Of the bundled file all are
             // defaults: a later file may choose.
             if *self.origin != Origin::Default {
-                providers.retain(|(provider, _)| *provider == name);
+                providers.retain(|provider| provider.name == name);
             }
             if !module.providers.contains(&name.as_str()) {
-                return self.problem_of(
-                    origin,
-                    &format!("{}.{name}", module.name),
-                    no_provider(module, &name),
-                );
+                return self.no_provider(origin, module, name);
             }
             self.layer.values.insert(module.name.to_owned(), name);
         } else if providers.len() > 1 {
-            let names: Vec<&str> = providers.iter().map(|(name, _)| name.as_str()).collect();
-            self.problem(
-                module.name,
-                format!(
-                    "has several providers ({}); one is allowed",
-                    names.join(", ")
-                ),
+            let names: Vec<&str> = providers.iter().map(|it| it.name.as_str()).collect();
+            let message = format!(
+                "has several providers ({}); one is allowed",
+                names.join(", ")
             );
-        } else if let (Some(_), [(name, _)]) = (module.choice, &providers[..]) {
-            self.layer
-                .values
-                .insert(module.name.to_owned(), name.clone());
+            self.problem(module.name, message);
+        } else if let (Some(_), [provider]) = (module.choice, &providers[..]) {
+            let name = provider.name.clone();
+            self.layer.values.insert(module.name.to_owned(), name);
         }
-        for (provider, node) in providers {
-            self.provider(module, &provider, node);
+        for Entry { name, node, .. } in providers {
+            self.provider(module, &name, node);
         }
     }
 
-    /// The provider that the environment or, after it, the file's `selector` names, and who said so.
+    /// The provider that the environment or, after it, the file's `selector` names, and where that was said.
     fn selected(
         &mut self,
         module: &Module,
         variable: &'static str,
-        providers: &mut Vec<(String, Node)>,
+        providers: &mut Vec<Entry>,
     ) -> Option<(String, Origin)> {
-        let at = providers.iter().position(|(name, _)| name == "selector");
+        let at = providers.iter().position(|it| it.name == "selector");
         let by_file = at.and_then(|at| {
-            self.scalar(&format!("{}.selector", module.name), providers.remove(at).1)
+            let Entry { line, node, .. } = providers.remove(at);
+            self.scalar(&format!("{}.selector", module.name), line, node, None)
         });
         let by_env = self.env.get(variable).filter(|name| !name.is_empty());
         match by_env {
@@ -157,89 +203,128 @@ impl Reader<'_> {
         }
     }
 
-    fn provider(&mut self, module: &Module, provider: &str, node: Node) {
+    fn provider(&mut self, module: &'static Module, provider: &str, node: Node) {
         let path = format!("{}.{provider}", module.name);
         if !module.providers.contains(&provider) {
-            return self.problem(&path, no_provider(module, provider));
+            return self.no_provider(self.origin.clone(), module, provider.to_owned());
         }
-        for (name, node) in self.entries(&path, node, "keys") {
-            self.key(&path, &name, node);
+        let entries = self.entries(&path, node, "keys");
+        let mut keys = KEYS.iter();
+        if !keys.any(|key| key.module == module.name && key.provider == provider) {
+            // Upstream's own default file gives some to a provider that reads none.
+            if !entries.is_empty() {
+                self.layer.ignored.insert(path);
+            }
+            return;
+        }
+        for entry in entries {
+            self.key(&path, entry);
         }
     }
 
-    fn key(&mut self, provider: &str, name: &str, node: Node) {
-        let path = format!("{provider}.{}", snake_case(name));
+    /// A provider that Rollcall does not have: upstream's, or a mistake.
+    fn no_provider(&mut self, origin: Origin, module: &'static Module, provider: String) {
+        if module.absent.contains(&provider.as_str()) {
+            self.layer.absent.push(Absent {
+                origin,
+                module: module.name,
+                provider,
+            });
+            return;
+        }
+        let message = unknown("provider", &provider, module.providers);
+        self.problem_of(origin, &format!("{}.{provider}", module.name), message);
+    }
+
+    fn key(&mut self, provider: &str, entry: Entry) {
+        let Entry { name, line, node } = entry;
+        let path = format!("{provider}.{}", snake_case(&name));
         if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| *refused == path) {
             return self.problem(&path, *why);
         }
-        if !KEYS.iter().any(|key| key.path() == path) {
+        let Some(key) = KEYS.iter().find(|key| key.path() == path) else {
             let prefix = format!("{provider}.");
             let known: Vec<&str> = KEYS
                 .iter()
                 .filter(|key| key.path().starts_with(&prefix))
                 .map(|key| key.name)
                 .collect();
-            return self.problem(&format!("{provider}.{name}"), unknown("key", name, &known));
+            return self.problem(&format!("{provider}.{name}"), unknown("key", &name, &known));
+        };
+        if let Some(first) = self.lines.get(&path) {
+            let message = format!("{}, in two spellings or places", given_twice(*first, line));
+            return self.problem(&path, message);
         }
-        if self.layer.values.contains_key(&path) {
-            return self.problem(&path, "is given twice, in two spellings");
-        }
-        if let Some(value) = self.scalar(&path, node) {
+        self.lines.insert(path.clone(), line);
+        if let Some(value) = self.scalar(&path, line, node, Some(key.field)) {
             self.layer.values.insert(path, value);
         }
     }
 
-    /// The value of a scalar; nothing where the file has nothing, which is what it means there.
-    fn scalar(&mut self, path: &str, node: Node) -> Option<String> {
-        match node {
-            Node::Empty => None,
-            Node::Scalar(text) => match placeholder::resolve(&text, self.env) {
-                Ok(value) => Some(value),
-                Err(message) => {
-                    self.problem(path, message);
-                    None
+    /// The value of a scalar; nothing where the file has nothing.
+    fn scalar(
+        &mut self,
+        path: &str,
+        line: usize,
+        node: Node,
+        field: Option<Field>,
+    ) -> Option<String> {
+        let is_text = field.is_some_and(Field::is_text);
+        let is_secret = field.is_some_and(Field::is_secret);
+        let source = match node {
+            Node::Empty => return None,
+            Node::Scalar(Scalar { text, is_plain }) => {
+                if is_plain && !is_text && is_null(&text) {
+                    return None;
                 }
-            },
-            Node::List | Node::Map(_) => {
-                self.problem(path, "takes one value, not a list or a map");
-                None
+                let resolved = placeholder::resolve(&text, self.env);
+                return resolved.map_err(|message| self.problem(path, message)).ok();
             }
+            Node::Map(map) => {
+                if let Some(template) = template(&map).filter(|_| !is_secret) {
+                    self.templates
+                        .push(format!("{path} is {template} (line {line})"));
+                    return None;
+                }
+                map.source
+            }
+            Node::List(List { source, .. }) => source,
+        };
+        let shown = source.filter(|_| !is_secret);
+        let shown = shown.map_or_else(String::new, |source| format!(": {source}"));
+        self.problem(
+            path,
+            format!("takes one value, not a list or a map{shown} (line {line})"),
+        );
+        None
+    }
+
+    fn report_templates(&mut self) {
+        if self.templates.is_empty() {
+            return;
         }
+        let message = format!(
+            "is a template whose placeholders were not filled in: {}; write the values, or ${{NAME:default}} to take them \
+             from variables",
+            self.templates.join(", ")
+        );
+        self.problem("", message);
     }
 }
 
-/// What to say about a provider that Rollcall does not have.
-fn no_provider(module: &Module, name: &str) -> String {
-    match module.absent.iter().find(|(absent, _)| *absent == name) {
-        Some((_, instead)) => format!("Rollcall does not have it; {instead}"),
-        None => unknown("provider", name, module.providers),
-    }
+/// Whether YAML means nothing by a plain text.
+fn is_null(text: &str) -> bool {
+    matches!(text, "null" | "Null" | "NULL")
 }
 
-/// `contextPath` -> `context_path`.
-fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(letter.to_ascii_lowercase());
-    }
-    snake
+/// `{NAME}`, which is a map to YAML and what a script was meant to replace.
+fn template(map: &Map) -> Option<&str> {
+    let is_bare = map.entries.iter().all(|entry| entry.node == Node::Empty);
+    map.source
+        .as_deref()
+        .filter(|_| is_bare && !map.entries.is_empty())
 }
 
-/// What to say about a name that does not exist: the nearest one that does, or all of them.
-fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    let distance = |other: &&&str| {
-        strsim::damerau_levenshtein(&name.to_ascii_lowercase(), &other.to_ascii_lowercase())
-    };
-    let nearest = known
-        .iter()
-        .min_by_key(distance)
-        .filter(|other| distance(other) <= 1 + name.len() / 4);
-    match nearest {
-        Some(nearest) => format!("unknown {what}; did you mean {nearest}?"),
-        None if known.is_empty() => format!("unknown {what}; none is allowed here"),
-        None => format!("unknown {what}; allowed: {}", known.join(", ")),
-    }
+fn given_twice(first: usize, second: usize) -> String {
+    format!("is given twice, at lines {first} and {second}")
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::keys::{Field, KEYS, Key};
-use super::modules::MODULES;
-use super::{Config, DEFAULTS, Error, Problem, advertise, check, document, layers};
+use super::keys::{KEYS, Key};
+use super::layers::Absent;
+use super::modules::{self, MODULES};
+use super::{
+    Config, DEFAULTS, Detected, Error, Problem, advertise, check, document, layers, variables,
+};
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug)]
@@ -19,16 +21,20 @@ pub struct Sources {
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
     /// How to find this machine's own address, asked only for a wildcard host; see [`detect`](super::detect).
-    pub detect: fn() -> Option<IpAddr>,
+    pub detect: fn() -> Detected,
 }
 
-/// A configuration, and what the operator should be told about it.
+/// A configuration, and what the operator should know about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The effective configuration.
     pub config: Config,
-    /// Modules of the operator's file that Rollcall has no part for and ignores, sorted.
+    /// Parts of the operator's file that Rollcall has no use for and ignores, sorted.
     pub ignored: Vec<String>,
+    /// Variables named `SW_..` that mean nothing to Rollcall, each with the one that may have been meant.
+    pub unknown_variables: Vec<String>,
+    /// Where each value comes from.
+    pub origins: Origins,
 }
 
 /// Who said a value.
@@ -40,6 +46,35 @@ pub enum Origin {
     File(String),
     /// A variable.
     Variable(&'static str),
+    /// An argument of the command line.
+    Argument(&'static str),
+}
+
+/// Where the value of each key comes from, by `module.provider.key`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins(BTreeMap<String, Origin>);
+
+impl Origins {
+    /// A problem between some keys: of the first one that the operator has given, and else of the first one.
+    #[must_use]
+    pub fn problem(&self, keys: &[&str], message: String) -> Problem {
+        let given = keys.iter().find_map(|key| {
+            let origin = self
+                .0
+                .get(*key)
+                .filter(|origin| **origin != Origin::Default);
+            Some((*key, origin?.clone()))
+        });
+        let (key, origin) = match given {
+            Some((key, origin)) => (key, Some(origin)),
+            None => (keys.first().copied().unwrap_or_default(), None),
+        };
+        Problem {
+            origin,
+            key: key.to_owned(),
+            message,
+        }
+    }
 }
 
 /// Puts the layers together and checks the result.
@@ -55,51 +90,108 @@ pub fn load(sources: Sources) -> Result<Loaded, Error> {
     } = sources;
     let mut gathered = Gathered::default();
     gathered.read(Origin::Default, DEFAULTS, &env);
+    let unknown_variables = variables::unknown(&env, file.as_ref().map(|(_, text)| &**text));
     if let Some((name, text)) = file {
         gathered.read(Origin::File(name), &text, &env);
     }
+    let mut config = Config::default();
+    for module in MODULES {
+        if let (Some(choice), Some((name, _))) = (module.choice, gathered.texts.get(module.name)) {
+            (choice.set)(&mut config, name);
+        }
+    }
+    let chosen = origins_of_choices(&gathered.texts, &env);
     let Gathered {
         texts,
         ignored,
+        absent,
         mut problems,
     } = gathered;
+    problems.extend(absent.into_iter().map(|absent| refuse(absent, &config)));
+    let mut origins = fill(&mut config, &texts, &env, &mut problems);
+    origins.0.extend(chosen);
+    if let Some(path) = data_dir {
+        config.storage.embedded.path = path;
+        let origin = Origin::Argument("--data-dir");
+        origins.0.insert("storage.embedded.path".to_owned(), origin);
+    }
+    // Rules between keys mean something only when every key does.
+    if problems.is_empty() {
+        problems.extend(advertise::complete(&mut config, detect, &origins));
+        complete_storage(&mut config);
+        problems.extend(check::validate(&config, &origins));
+    }
+    if problems.is_empty() {
+        Ok(Loaded {
+            config,
+            ignored,
+            unknown_variables,
+            origins,
+        })
+    } else {
+        Err(Error { problems })
+    }
+}
 
-    let mut config = Config::default();
+/// Where each choice of an implementation comes from, by module.
+fn origins_of_choices(
+    texts: &BTreeMap<String, (String, Origin)>,
+    env: &BTreeMap<String, String>,
+) -> Vec<(String, Origin)> {
+    let choices = MODULES.iter().filter_map(|module| {
+        let variable = module.choice?.variable;
+        let is_set = env.get(variable).is_some_and(|name| !name.is_empty());
+        let origin = match texts.get(module.name) {
+            _ if is_set => Origin::Variable(variable),
+            Some((_, origin)) => origin.clone(),
+            None => Origin::Default,
+        };
+        Some((module.name.to_owned(), origin))
+    });
+    choices.collect()
+}
+
+/// Puts the value of every key into `config`; where each comes from.
+fn fill(
+    config: &mut Config,
+    texts: &BTreeMap<String, (String, Origin)>,
+    env: &BTreeMap<String, String>,
+    problems: &mut Vec<Problem>,
+) -> Origins {
+    let mut origins = Origins::default();
     for key in KEYS {
-        let Some((text, origin)) = variable(key, &env).or_else(|| texts.get(&key.path()).cloned())
-        else {
+        let given = variable(key, env).or_else(|| texts.get(&key.path()).cloned());
+        let Some((text, origin)) = given else {
             continue;
         };
-        if let Err(allowed) = key.field.set(&mut config, &text) {
-            let message = match key.field {
-                Field::Secret(_) => format!("its value is not allowed; allowed: {allowed}"),
-                _ => format!("{text:?} is not allowed; allowed: {allowed}"),
+        if let Err(allowed) = key.field.set(config, &text) {
+            let message = if key.field.is_secret() {
+                format!("its value is not allowed; allowed: {allowed}")
+            } else {
+                format!("{text:?} is not allowed; allowed: {allowed}")
             };
             problems.push(Problem {
-                origin: Some(origin),
+                origin: Some(origin.clone()),
                 key: key.path(),
                 message,
             });
         }
+        origins.0.insert(key.path(), origin);
     }
-    for module in MODULES {
-        if let (Some(choice), Some((name, _))) = (module.choice, texts.get(module.name)) {
-            (choice.set)(&mut config, name);
-        }
-    }
-    if let Some(path) = data_dir {
-        config.storage.embedded.path = path;
-    }
-    // Rules between keys mean something only when every key does.
-    if problems.is_empty() {
-        problems.extend(advertise::complete(&mut config, detect));
-        complete_storage(&mut config);
-        problems.extend(check::validate(&config));
-    }
-    if problems.is_empty() {
-        Ok(Loaded { config, ignored })
-    } else {
-        Err(Error { problems })
+    origins
+}
+
+/// The problem of an implementation that Rollcall does not have.
+fn refuse(absent: Absent, config: &Config) -> Problem {
+    let Absent {
+        origin,
+        module,
+        provider,
+    } = absent;
+    Problem {
+        origin: Some(origin),
+        key: format!("{module}.{provider}"),
+        message: modules::instead(module, &provider, config.cluster.provider),
     }
 }
 
@@ -140,6 +232,7 @@ fn variable(key: &Key, env: &BTreeMap<String, String>) -> Option<(String, Origin
 struct Gathered {
     texts: BTreeMap<String, (String, Origin)>,
     ignored: Vec<String>,
+    absent: Vec<Absent>,
     problems: Vec<Problem>,
 }
 
@@ -147,11 +240,11 @@ impl Gathered {
     fn read(&mut self, origin: Origin, text: &str, env: &BTreeMap<String, String>) {
         let document = match document::parse(text) {
             Ok(document) => document,
-            Err(message) => {
+            Err(document::Fault { line, message }) => {
                 return self.problems.push(Problem {
                     origin: Some(origin),
                     key: String::new(),
-                    message,
+                    message: format!("line {line}: {message}"),
                 });
             }
         };
@@ -163,10 +256,15 @@ impl Gathered {
                 .map(|(path, value)| (path, (value, origin.clone()))),
         );
         self.ignored.extend(layer.ignored);
+        // A variable that selects what does not exist is met once per file.
         for problem in layer.problems {
-            // A variable that selects what does not exist is met once per file.
             if !self.problems.contains(&problem) {
                 self.problems.push(problem);
+            }
+        }
+        for absent in layer.absent {
+            if !self.absent.contains(&absent) {
+                self.absent.push(absent);
             }
         }
     }
@@ -185,7 +283,7 @@ impl Config {
             file: None,
             env: ports.collect(),
             data_dir: Some(data.to_owned()),
-            detect: || None,
+            detect: || Detected::None,
         };
         load(sources)
             .expect("the bundled file is right, a test of its own says so")
@@ -198,7 +296,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("the bundled application.yml"),
             Self::File(name) => f.write_str(name),
-            Self::Variable(name) => f.write_str(name),
+            Self::Variable(name) | Self::Argument(name) => f.write_str(name),
         }
     }
 }

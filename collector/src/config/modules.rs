@@ -10,8 +10,8 @@ pub(super) struct Module {
     pub(super) providers: &'static [&'static str],
     /// For a module where there is something to choose.
     pub(super) choice: Option<Choice>,
-    /// Implementations that upstream has, and what to use instead.
-    pub(super) absent: &'static [(&'static str, &'static str)],
+    /// Implementations that upstream has and Rollcall does not.
+    pub(super) absent: &'static [&'static str],
 }
 
 /// How an implementation is chosen.
@@ -33,10 +33,6 @@ const fn only(name: &'static str, provider: &'static [&'static str]) -> Module {
         absent: &[],
     }
 }
-
-const NO_REDIS: &str = "upstream's was never finished: use etcd or zookeeper";
-const NO_DATABASE: &str = "ids are kept in Rollcall's own files or in etcd: use embedded or etcd, or set SW_STORAGE=embedded and leave the file as it is";
-const NO_STORAGE_IN_ZOOKEEPER: &str = "ZooKeeper reads no ranges and tells of changes in no order, so that every start would be a read for each id: use etcd beside it";
 
 const CLUSTERS: [(&str, ClusterProvider); 3] = [
     ("standalone", ClusterProvider::Standalone),
@@ -73,7 +69,7 @@ pub(super) const MODULES: &[Module] = &[
             set: |config, name| choose(&mut config.cluster.provider, &CLUSTERS, name),
             get: |config| name_of(config.cluster.provider, &CLUSTERS),
         }),
-        absent: &[("redis", NO_REDIS)],
+        absent: &["redis"],
     },
     Module {
         name: "storage",
@@ -83,21 +79,59 @@ pub(super) const MODULES: &[Module] = &[
             set: |config, name| choose(&mut config.storage.provider, &STORAGES, name),
             get: |config| name_of(config.storage.provider, &STORAGES),
         }),
-        absent: &[
-            ("elasticsearch", NO_DATABASE),
-            ("h2", NO_DATABASE),
-            ("shardingjdbc", NO_DATABASE),
-            ("zookeeper", NO_STORAGE_IN_ZOOKEEPER),
-        ],
+        absent: &["elasticsearch", "h2", "shardingjdbc", "zookeeper"],
     },
     only("register", &["default"]),
     only("liveness", &["default"]),
     only("server", &["default"]),
 ];
 
+/// A provider of 3.2.3 and 3.2.4, and the module that it has become.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OldName {
+    pub(super) module: &'static str,
+    pub(super) provider: &'static str,
+    pub(super) now: &'static str,
+}
+
+const fn old(module: &'static str, provider: &'static str, now: &'static str) -> OldName {
+    OldName {
+        module,
+        provider,
+        now,
+    }
+}
+
+/// Names of 3.2.3 and 3.2.4. What else is below these modules has no part here.
+pub(super) const OLD_NAMES: &[OldName] = &[
+    old("agent_server", "jetty", "naming"),
+    old("agent_stream", "grpc", "agent_gRPC"),
+    old("agent_stream", "jetty", "agent_jetty"),
+    old("collector_inside", "grpc", "remote"),
+];
+
+/// What to use instead of an implementation that Rollcall does not have, where the cluster in use is `cluster`: everything
+/// there is to change, so that one start tells it all.
+pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) -> String {
+    const SHARED: &str = "set SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (the members stay in the cluster of the file), or \
+         run one collector alone with SW_CLUSTER=standalone and SW_STORAGE=embedded; the file can stay as it is";
+    const ALONE: &str = "set SW_STORAGE=embedded (files of its own, in SW_STORAGE_PATH), or SW_STORAGE=etcd; the file can stay as it is";
+    let (why, instead) = match (module, provider) {
+        ("cluster", _) => ("upstream's was never finished", "use etcd or zookeeper"),
+        (_, "zookeeper") => (
+            "ZooKeeper reads no ranges and reports changes in no order, so that every start would be a read for each id",
+            "use etcd beside it",
+        ),
+        (_, _) if cluster == ClusterProvider::Standalone => {
+            ("Rollcall keeps ids alone, in files or in etcd", ALONE)
+        }
+        (_, _) => ("collectors of one cluster share their ids in etcd", SHARED),
+    };
+    format!("Rollcall does not have it: {why}; {instead}")
+}
+
 /// Modules of 3.2.6 and 5.x that do what Rollcall does not: analysis, alarms, caches, queues.
 pub(super) const WITHOUT_PART: &[&str] = &[
-    "agent_stream",
     "alarm",
     "analysis_alarm",
     "analysis_baseline-computing",
@@ -107,7 +141,6 @@ pub(super) const WITHOUT_PART: &[&str] = &[
     "analysis_segment_parser",
     "baseline-computing",
     "cache",
-    "collector_inside",
     "gRPC_manager",
     "jetty_manager",
     "queue",

@@ -31,7 +31,7 @@ fn resolve_to(depth: u8, text: &str, env: &BTreeMap<String, String>) -> Result<S
             continue;
         }
         resolved.push_str(before);
-        let end = end(from).ok_or_else(|| format!("{from:?} has no closing brace"))?;
+        let end = end(from).ok_or("a `${` has no closing brace; `$${` stands for the text `${`")?;
         resolved.push_str(&value(deeper, &from[2..end], env)?);
         rest = &from[end + 1..];
     }

@@ -1,7 +1,7 @@
 //! The configuration as text: the effective file, and the table of the README.
 
-use super::document::Node;
-use super::keys::{Field, KEYS};
+use super::document::{Entry, Node};
+use super::keys::KEYS;
 use super::modules::MODULES;
 use super::{ClusterProvider, Config, DEFAULTS, document, placeholder};
 
@@ -22,24 +22,10 @@ impl Config {
                 .filter(|key| key.module == module.name && key.provider == provider)
             {
                 let text = placeholder::escape(&key.field.get(&mut config));
-                let value = match key.field {
-                    Field::Port(_)
-                    | Field::Duration(_)
-                    | Field::Millis(_)
-                    | Field::Bytes(_)
-                    | Field::Count(_) => text,
-                    Field::Host(_)
-                    | Field::AdvertisedHost(_)
-                    | Field::AdvertisedPort(_)
-                    | Field::ContextPath(_)
-                    | Field::Secret(_)
-                    | Field::Directory(_)
-                    | Field::File(_)
-                    | Field::Text(_)
-                    | Field::Namespace(_)
-                    | Field::Endpoints(_)
-                    | Field::OptionalEndpoints(_)
-                    | Field::Servers(_) => quoted(&text),
+                let value = if key.field.is_text() || text.is_empty() {
+                    quoted(&text)
+                } else {
+                    text
                 };
                 yaml.push_str(&format!("    {}: {value}\n", key.name));
             }
@@ -90,9 +76,9 @@ pub(super) fn defaults() -> Vec<(String, String)> {
 
 fn collect(path: &str, node: Node, found: &mut Vec<(String, String)>) {
     match node {
-        Node::Scalar(text) => found.push((path.to_owned(), text)),
-        Node::Map(entries) => {
-            for (name, node) in entries {
+        Node::Scalar(scalar) => found.push((path.to_owned(), scalar.text)),
+        Node::Map(map) => {
+            for Entry { name, node, .. } in map.entries {
                 let path = if path.is_empty() {
                     name
                 } else {
@@ -101,7 +87,7 @@ fn collect(path: &str, node: Node, found: &mut Vec<(String, String)>) {
                 collect(&path, node, found);
             }
         }
-        Node::Empty | Node::List => {}
+        Node::Empty | Node::List(_) => {}
     }
 }
 

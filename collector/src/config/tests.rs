@@ -1,14 +1,18 @@
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+mod documents;
+
+use super::advertise::choose;
 use super::keys::{Field, KEYS};
 use super::modules::MODULES;
 use super::{
-    ClusterProvider, Config, Loaded, Sources, StorageProvider, load, placeholder, print, reference,
+    ClusterProvider, Config, Detected, Loaded, Origin, Sources, StorageProvider, layers, load,
+    placeholder, print, reference,
 };
 
 /// The application.yml of 3.2.6, without its comments.
@@ -56,7 +60,7 @@ fn sources(file: &str, env: &[(&str, &str)]) -> Sources {
         file,
         env: variables(env),
         data_dir: None,
-        detect: || None,
+        detect: || Detected::None,
     }
 }
 
@@ -156,7 +160,7 @@ fn a_token_is_never_shown_and_what_is_shown_is_no_token() {
 fn a_file_of_3_2_6_works_as_it_is() {
     let loaded = loaded(OF_3_2_6, &[]);
     assert_eq!(loaded.config.agent_grpc.advertised.host, "localhost");
-    assert_eq!(loaded.ignored, ["agent_stream"]);
+    assert_eq!(loaded.ignored, ["agent_stream.default"]);
 }
 
 #[test]
@@ -181,18 +185,19 @@ fn a_store_that_is_not_there_says_what_to_use_instead() {
     assert_eq!(found.len(), 1);
     assert!(
         found[0].starts_with("my.yml: storage.elasticsearch: ")
-            && found[0].contains("use embedded"),
+            && found[0].contains("set SW_STORAGE=embedded"),
         "{found:?}"
     );
     let found = problems("storage: {embedded: }", &[("SW_STORAGE", "h2")]);
     assert_eq!(found.len(), 1);
     assert!(
-        found[0].starts_with("SW_STORAGE: storage.h2: ") && found[0].contains("use embedded"),
+        found[0].starts_with("SW_STORAGE: storage.h2: ")
+            && found[0].contains("set SW_STORAGE=embedded"),
         "{found:?}"
     );
     let found = problems("", &[("SW_STORAGE", "zookeeper")]);
     assert!(
-        found[0].contains("a read for each id: use etcd"),
+        found[0].contains("a read for each id; use etcd"),
         "{found:?}"
     );
 }
@@ -204,7 +209,7 @@ fn the_cluster_of_an_old_file_works_as_it_is() {
     for (file, namespace) in [(of_3_2_6, ""), (&of_5_0_0, "ns")] {
         let cluster = loaded(file, &[("SW_STORAGE", "etcd")]).config.cluster;
         assert_eq!(cluster.provider, ClusterProvider::Zookeeper);
-        assert_eq!(cluster.zookeeper.host_port, ["a:2181", "b:2181"]);
+        assert_eq!(cluster.zookeeper.host_port.servers, ["a:2181", "b:2181"]);
         assert_eq!(cluster.zookeeper.session_timeout, Duration::from_secs(100));
         assert_eq!(cluster.zookeeper.namespace, namespace);
     }
@@ -230,7 +235,7 @@ fn a_cluster_needs_a_store_that_is_shared() {
         let found = problems("", &[("SW_CLUSTER", provider)]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(
-            found[0].starts_with("storage.embedded: ") && found[0].contains("SW_STORAGE=etcd"),
+            found[0].starts_with("SW_CLUSTER: cluster: ") && found[0].contains("SW_STORAGE=etcd"),
             "{found:?}"
         );
     }
@@ -295,7 +300,7 @@ fn a_selector_leaves_the_other_providers_alone() {
         loaded(file, &[]).config.storage.embedded.path,
         Path::new("/var/ids")
     );
-    assert!(problems(file, &[("CHOICE", "elasticsearch")])[0].contains("use embedded"));
+    assert!(problems(file, &[("CHOICE", "elasticsearch")])[0].contains("SW_STORAGE=embedded"));
     assert!(problems("storage: {h2: , embedded: }", &[])[0].contains("several providers"));
 }
 
@@ -392,54 +397,96 @@ fn what_is_not_yaml_is_a_problem_of_the_file() {
     }
 }
 
+/// A variable, a value of it that breaks a rule or a range, and the key that is named.
+const BROKEN: &[(&str, &str, &str)] = &[
+    (
+        "SW_LIVENESS_DOWN_AFTER",
+        "120s",
+        "liveness.default.down_after",
+    ),
+    ("SW_LIVENESS_TICK", "121s", "liveness.default.tick"),
+    (
+        "SW_AGENT_GRPC_ADVERTISED_HOST",
+        "fe80::1",
+        "agent_gRPC.gRPC.advertised_host",
+    ),
+    (
+        "SW_UI_JETTY_ADVERTISED_HOST",
+        "0.0.0.0",
+        "ui.jetty.advertised_host",
+    ),
+    (
+        "SW_LIVENESS_SILENT_AFTER",
+        "400s",
+        "liveness.default.silent_after",
+    ),
+    (
+        "SW_SERVER_INBOUND_MEMORY",
+        "1MiB",
+        "server.default.inbound_memory",
+    ),
+    (
+        "SW_AGENT_GRPC_MAX_MESSAGE_SIZE",
+        "1GiB",
+        "agent_gRPC.gRPC.max_message_size",
+    ),
+    ("SW_REMOTE_GRPC_HOST", "0.0.0.0", "remote.gRPC.host"),
+    ("SW_UI_JETTY_HOST", "0.0.0.0", "ui.jetty.host"),
+    (
+        "SW_CLUSTER_ETCD_LEASE_TERM",
+        "2500ms",
+        "cluster.etcd.lease_term",
+    ),
+    (
+        "SW_CLUSTER_ETCD_LEASE_TERM",
+        "1s",
+        "cluster.etcd.lease_term",
+    ),
+    (
+        "SW_CLUSTER_ETCD_ENDPOINTS",
+        "https://a:1",
+        "cluster.etcd.endpoints",
+    ),
+    (
+        "SW_CLUSTER_ETCD_CERT_FILE",
+        "cert.pem",
+        "cluster.etcd.cert_file",
+    ),
+    ("SW_STORAGE_ETCD_USER", "rollcall", "storage.etcd.user"),
+    (
+        "SW_REGISTER_QUEUE_CAPACITY",
+        "1000000000",
+        "register.default.queue_capacity",
+    ),
+    (
+        "SW_REGISTER_MAX_ASSIGNED_IDS",
+        "3000000000",
+        "register.default.max_assigned_ids",
+    ),
+];
+
 #[test]
 fn rules_between_keys_are_checked() {
-    for (variable, value, key) in [
-        (
-            "SW_LIVENESS_DOWN_AFTER",
-            "120s",
-            "liveness.default.down_after",
-        ),
-        ("SW_LIVENESS_TICK", "121s", "liveness.default.tick"),
-        (
-            "SW_AGENT_GRPC_ADVERTISED_HOST",
-            "fe80::1",
-            "agent_gRPC.gRPC.advertised_host",
-        ),
-        (
-            "SW_UI_JETTY_ADVERTISED_HOST",
-            "0.0.0.0",
-            "ui.jetty.advertised_host",
-        ),
-        (
-            "SW_SERVER_INBOUND_MEMORY",
-            "1MiB",
-            "agent_gRPC.gRPC.max_message_size",
-        ),
-        ("SW_REMOTE_GRPC_HOST", "0.0.0.0", "remote.gRPC.host"),
-        (
-            "SW_CLUSTER_ETCD_LEASE_TERM",
-            "1500ms",
-            "cluster.etcd.lease_term",
-        ),
-        ("SW_CLUSTER_ETCD_ENDPOINTS", "https://a:1", "cluster.etcd"),
-        ("SW_CLUSTER_ETCD_CERT_FILE", "cert.pem", "cluster.etcd"),
-        ("SW_STORAGE_ETCD_USER", "rollcall", "storage.etcd"),
-    ] {
+    for (variable, value, key) in BROKEN {
         // An address of the machine is found, so that only the rule in question is broken.
         let sources = Sources {
-            detect: || Some(Ipv4Addr::new(10, 0, 0, 1).into()),
+            detect: || Detected::Address(Ipv4Addr::new(10, 0, 0, 1).into()),
             ..sources(
                 "",
                 &[
-                    (variable, value),
+                    (*variable, *value),
                     ("SW_CLUSTER", "etcd"),
                     ("SW_STORAGE", "etcd"),
                 ],
             )
         };
         let found = load(sources).unwrap_err().problems;
-        assert_eq!(found[0].key, key, "{variable}={value}");
+        assert_eq!(found[0].key, *key, "{variable}={value}");
+        let named = found[0].to_string();
+        assert!(
+            named.starts_with(&format!("{variable}: {key}: ")),
+            "{named}"
+        );
     }
 }
 
@@ -473,15 +520,18 @@ fn a_wildcard_is_never_advertised() {
     ];
     let found = problems("", &env);
     assert!(
-        found[0].starts_with("agent_jetty.jetty.advertised_host: is needed"),
+        found[0].starts_with("SW_AGENT_JETTY_HOST: agent_jetty.jetty.host: 0.0.0.0 is no address")
+            && found[0].ends_with(
+                "set agent_jetty.jetty.advertised_host (SW_AGENT_JETTY_ADVERTISED_HOST) to the one that they use"
+            ),
         "{found:?}"
     );
     assert!(
-        found[1].starts_with("ui.jetty.advertised_host: is needed"),
+        found[1].starts_with("SW_UI_JETTY_HOST: ui.jetty.host: 0.0.0.0 is no address"),
         "{found:?}"
     );
 
-    let own = || Some(IpAddr::from(Ipv4Addr::new(10, 0, 0, 7)));
+    let own = || Detected::Address(Ipv4Addr::new(10, 0, 0, 7).into());
     let detected = load(Sources {
         detect: own,
         ..sources("", &env)
@@ -499,6 +549,54 @@ fn a_wildcard_is_never_advertised() {
     assert_eq!(
         loaded("", &named).config.agent_jetty.advertised.host,
         "a.example"
+    );
+}
+
+#[test]
+fn a_machine_without_a_default_route_advertises_the_only_address_that_it_has() {
+    let chosen = |addresses: &[&str]| choose(addresses.iter().map(|it| it.parse().unwrap()));
+    let only = Detected::Address(Ipv4Addr::new(10, 0, 0, 7).into());
+    assert_eq!(chosen(&["127.0.0.1", "::1", "fe80::1", "10.0.0.7"]), only);
+    assert_eq!(chosen(&["2001:db8::7", "10.0.0.7", "169.254.1.1"]), only);
+    assert_eq!(
+        chosen(&["2001:db8::7"]),
+        Detected::Address("2001:db8::7".parse().unwrap())
+    );
+    assert_eq!(chosen(&["127.0.0.1", "::1"]), Detected::None);
+    let found = load(Sources {
+        detect: || {
+            let addresses = ["10.0.0.8", "10.0.0.7"].into_iter();
+            choose(addresses.map(|it| it.parse().unwrap()))
+        },
+        ..sources("agent_jetty: {jetty: {host: '::'}}", &[])
+    });
+    let found = found.unwrap_err().to_string();
+    assert!(
+        found.contains("has several addresses (10.0.0.7, 10.0.0.8)")
+            && found.contains("SW_AGENT_JETTY_ADVERTISED_HOST"),
+        "{found}"
+    );
+}
+
+#[test]
+fn variables_that_mean_nothing_are_named_with_the_one_that_may_be_meant() {
+    let env = [
+        ("SW_AGENT_GRPC_PROT", "11800"),
+        ("SW_STORAGE_PHAT", "/x"),
+        ("SW_STORAGE_H2_URL", "jdbc"),
+        ("SW_AGENT_NAME", "orders"),
+        ("SW_MINE", "x"),
+        ("SW_EMPTY", ""),
+        ("PATH", "/bin"),
+    ];
+    let loaded = loaded("naming: {jetty: {host: '${SW_MINE:localhost}'}}", &env);
+    assert_eq!(
+        loaded.unknown_variables,
+        [
+            "SW_AGENT_GRPC_PROT (did you mean SW_AGENT_GRPC_PORT?)",
+            "SW_STORAGE_H2_URL",
+            "SW_STORAGE_PHAT (did you mean SW_STORAGE_PATH?)",
+        ]
     );
 }
 
@@ -531,7 +629,7 @@ fn any_text() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_is_printed_loads_to_the_same(path in any_text(), port: u16, millis in 1_u64..1_000_000, bytes in 1_usize..) {
+    fn what_is_printed_loads_to_the_same(path in any_text(), port: u16, millis in 1_u64..1_000_000, bytes in 1_usize..65536) {
         let mut config = loaded("", &[]).config;
         config.storage.embedded.path = path.into();
         config.ui.listen.port = port;

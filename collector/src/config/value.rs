@@ -1,7 +1,13 @@
 //! Text to typed values and back. Each `parse_*` says in its error what is allowed; each `print_*` gives text that parses to the same value.
 
-use std::net::IpAddr;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
 use std::time::Duration;
+
+use super::ConnectString;
 
 const DURATIONS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZES: [(&str, usize); 4] = [
@@ -28,9 +34,17 @@ pub(super) fn parse_host(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A number in plain digits. What the generations of YAML read in two ways (`010`, `1_000`, `+5`) is none.
+fn parse_number<N: FromStr>(text: &str) -> Option<N> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_leading_zero = text.len() > 1 && text.starts_with('0');
+    let number = || text.parse().ok();
+    (is_plain && !has_leading_zero).then(number).flatten()
+}
+
 /// 0 to 65535.
 pub(super) fn parse_port(text: &str) -> Result<u16, &'static str> {
-    text.parse().or(Err("a port, 0 to 65535"))
+    parse_number(text).ok_or("a port, 0 to 65535, in plain digits")
 }
 
 /// 1 to 65535, or nothing.
@@ -38,9 +52,9 @@ pub(super) fn parse_advertised_port(text: &str) -> Result<Option<u16>, &'static 
     if text.is_empty() {
         return Ok(None);
     }
-    match text.parse() {
-        Ok(port) if port != 0 => Ok(Some(port)),
-        _ => Err("a port, 1 to 65535, or nothing"),
+    match parse_number(text) {
+        Some(port) if port != 0 => Ok(Some(port)),
+        _ => Err("a port, 1 to 65535, in plain digits, or nothing"),
     }
 }
 
@@ -64,9 +78,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
         .find(|(name, _)| *name == unit)
         .map(|(_, factor)| *factor)
         .ok_or(ALLOWED)?;
-    let millis = number
-        .parse::<u64>()
-        .ok()
+    let millis = parse_number::<u64>(number)
         .and_then(|number| number.checked_mul(factor))
         .ok_or(ALLOWED)?;
     // A year is already absurd; the bound keeps deadlines far from the end of every clock.
@@ -93,9 +105,7 @@ pub(super) fn parse_bytes(text: &str) -> Result<usize, &'static str> {
         .find(|(name, _)| *name == unit)
         .map(|(_, factor)| *factor)
         .ok_or(ALLOWED)?;
-    let bytes = number
-        .parse::<usize>()
-        .ok()
+    let bytes = parse_number::<usize>(number)
         .and_then(|number| number.checked_mul(factor))
         .ok_or(ALLOWED)?;
     if bytes == 0 { Err(ALLOWED) } else { Ok(bytes) }
@@ -103,14 +113,49 @@ pub(super) fn parse_bytes(text: &str) -> Result<usize, &'static str> {
 
 /// A whole number above zero.
 pub(super) fn parse_count(text: &str) -> Result<usize, &'static str> {
-    text.parse()
-        .ok()
+    parse_number(text)
         .filter(|count| *count > 0)
-        .ok_or("a whole number above zero")
+        .ok_or("a whole number above zero, in plain digits")
+}
+
+/// Any text in one line, or nothing.
+pub(super) fn parse_text(text: &str) -> Result<String, &'static str> {
+    if text.contains(char::is_control) {
+        return Err("text in one line");
+    }
+    Ok(text.to_owned())
+}
+
+/// A password as it is, or nothing.
+pub(super) fn parse_password(text: &str) -> Result<String, &'static str> {
+    if text == HIDDEN {
+        return Err("the password itself, not what is shown in its place");
+    }
+    parse_text(text)
+}
+
+/// `user:password`, or nothing.
+pub(super) fn parse_credentials(text: &str) -> Result<String, &'static str> {
+    let is_pair = text
+        .split_once(':')
+        .is_some_and(|(user, _)| !user.is_empty());
+    if !text.is_empty() && !is_pair {
+        return Err("user:password, and not what is shown in its place");
+    }
+    parse_password(text)
+}
+
+/// `true` or `false`, in the spellings of YAML.
+pub(super) fn parse_flag(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Ok(true),
+        "false" | "no" | "off" => Ok(false),
+        _ => Err("true or false"),
+    }
 }
 
 /// Letters and digits that need no care in a key or a path, or nothing.
-pub(super) fn parse_name(text: &str) -> Result<String, &'static str> {
+fn parse_name(text: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if text.bytes().all(plain) {
         Ok(text.to_owned())
@@ -127,12 +172,16 @@ pub(super) fn parse_namespace(text: &str) -> Result<String, &'static str> {
     if matches!(text, "" | "/") {
         return Ok(text.to_owned());
     }
-    let is_name = |name: &str| !matches!(name, "" | "." | "..") && parse_name(name).is_ok();
-    if bare.split('/').all(is_name) {
+    if bare.split('/').all(is_namespace_level) {
         Ok(bare.to_owned())
     } else {
         Err(ALLOWED)
     }
+}
+
+/// Whether it is one name of a path.
+fn is_namespace_level(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && parse_name(name).is_ok()
 }
 
 /// One or several of `host:port`, `http://host:port` and `https://host:port`, separated by commas.
@@ -146,11 +195,43 @@ pub(super) fn parse_endpoints(text: &str) -> Result<Vec<String>, &'static str> {
     .ok_or("host:port, or several separated by commas; http:// or https:// may stand in front")
 }
 
-/// One or several of `host:port`, separated by commas.
-pub(super) fn parse_servers(text: &str) -> Result<Vec<String>, &'static str> {
-    parse_list(text, is_server)
-        .ok_or("host:port, or several separated by commas, without a path: set the namespace")
+/// Servers of a ZooKeeper ensemble as its own client reads them: separated by commas, of which empty ones do not count, each
+/// with port 2181 unless it has another one; then, from the first slash on, a chroot.
+pub(super) fn parse_connect_string(text: &str) -> Result<ConnectString, &'static str> {
+    const ALLOWED: &str = "host:port, or several separated by commas, the port being 2181 if it is left out; a chroot, /path, may \
+         follow the last one";
+    let (servers, chroot) = text.split_at(text.find('/').unwrap_or(text.len()));
+    let servers = servers
+        .split(',')
+        .map(str::trim)
+        .filter(|it| !it.is_empty());
+    let with_port = |server: &str| {
+        let bare_ipv6 = server.parse::<Ipv6Addr>();
+        let is_complete = server.contains(':') && !server.ends_with(']') && bare_ipv6.is_err();
+        let complete = match (is_complete, bare_ipv6) {
+            (true, _) => server.to_owned(),
+            (false, Ok(address)) => format!("[{address}]:{ZOOKEEPER}"),
+            (false, Err(_)) => format!("{server}:{ZOOKEEPER}"),
+        };
+        is_server(&complete).then_some(complete)
+    };
+    let servers: Vec<String> = servers
+        .map(with_port)
+        .collect::<Option<_>>()
+        .ok_or(ALLOWED)?;
+    let is_path = matches!(chroot, "" | "/")
+        || chroot
+            .get(1..)
+            .is_some_and(|path| path.split('/').all(is_namespace_level));
+    if servers.is_empty() || !is_path {
+        return Err(ALLOWED);
+    }
+    let chroot = if chroot == "/" { "" } else { chroot }.to_owned();
+    Ok(ConnectString { servers, chroot })
 }
+
+/// The port of ZooKeeper where none is given.
+const ZOOKEEPER: u16 = 2181;
 
 fn parse_list(text: &str, is_allowed: impl Fn(&str) -> bool) -> Option<Vec<String>> {
     let items = text.split(',').map(str::trim);
@@ -214,151 +295,4 @@ fn split(text: &str) -> (&str, &str) {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     (number, unit.trim_start())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn hosts_are_names_or_addresses() {
-        for (text, host) in [
-            ("localhost", "localhost"),
-            ("10.0.0.1", "10.0.0.1"),
-            ("[::1]", "::1"),
-            ("::", "::"),
-        ] {
-            assert_eq!(parse_host(text).unwrap(), host);
-        }
-        for text in ["", "http://host", "host:80", "two hosts", "höst", "[host]"] {
-            assert!(parse_host(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn context_paths_are_clean() {
-        for (text, path) in [("/", "/"), ("/a/", "/a"), ("/a/b", "/a/b")] {
-            assert_eq!(parse_context_path(text).unwrap(), path);
-        }
-        for text in ["", "a", "//", "/a b", "/{id}", "/*x", "/a?b"] {
-            assert!(parse_context_path(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn namespaces_are_names_on_one_or_several_levels() {
-        for (text, namespace) in [
-            ("", ""),
-            ("/", "/"),
-            ("staging", "staging"),
-            ("/staging/", "staging"),
-            ("team/prod-1.2_x", "team/prod-1.2_x"),
-        ] {
-            assert_eq!(parse_namespace(text).unwrap(), namespace);
-        }
-        for text in ["//", "a//b", "a/../b", ".", "two words", "a:b", "/a//"] {
-            assert!(parse_namespace(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn tokens_are_what_a_header_can_carry() {
-        for token in ["", "s3cret-/+=", "$2y$10"] {
-            assert_eq!(parse_token(token).unwrap(), token);
-        }
-        for text in [HIDDEN, "two words", "tab\t", "pässword", "line\n"] {
-            assert!(parse_token(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn endpoints_are_hosts_with_ports() {
-        let many = "a:2379, http://10.0.0.1:1,https://[::1]:65535";
-        let parsed = ["a:2379", "http://10.0.0.1:1", "https://[::1]:65535"];
-        assert_eq!(parse_endpoints(many).unwrap(), parsed);
-        for text in [
-            "",
-            "a",
-            "a:0",
-            ":1",
-            "a:1,",
-            "::1:2379",
-            "ftp://a:1",
-            "http://a:1/",
-            "a:1;b:2",
-        ] {
-            assert!(parse_endpoints(text).is_err(), "{text}");
-        }
-        assert_eq!(
-            parse_servers("a:2181,b:2181").unwrap(),
-            ["a:2181", "b:2181"]
-        );
-        for text in ["", "http://a:1", "a:2181/chroot"] {
-            assert!(parse_servers(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn upstreams_plain_milliseconds_are_a_duration_where_it_has_them() {
-        assert_eq!(parse_millis("100000").unwrap(), Duration::from_secs(100));
-        assert_eq!(parse_millis("10s").unwrap(), Duration::from_secs(10));
-        assert!(parse_millis("").is_err() && parse_millis("0").is_err());
-    }
-
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(parse_duration("120s").unwrap(), Duration::from_secs(120));
-        assert_eq!(parse_duration("2 m").unwrap(), Duration::from_secs(120));
-        for text in [
-            "",
-            "120",
-            "s",
-            "0s",
-            "-1s",
-            "1.5s",
-            "1d",
-            "99999999999999999999s",
-            "18446744073709551615h",
-            "9000h",
-        ] {
-            assert!(parse_duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes_take_upstreams_letters_too() {
-        for (text, bytes) in [
-            ("65536", 65536),
-            ("64KiB", 65536),
-            ("10M", 10 << 20),
-            ("1GiB", 1 << 30),
-        ] {
-            assert_eq!(parse_bytes(text).unwrap(), bytes);
-        }
-        for text in ["", "0", "1KB", "-1", "1.5MiB", "99999999999GiB"] {
-            assert!(parse_bytes(text).is_err(), "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_printed_parses_to_the_same(millis in 1_u64..366 * 24 * 3_600_000, bytes in 1_usize..) {
-            let duration = Duration::from_millis(millis);
-            prop_assert_eq!(parse_duration(&print_duration(duration)), Ok(duration));
-            prop_assert_eq!(parse_bytes(&print_bytes(bytes)), Ok(bytes));
-        }
-
-        #[test]
-        fn no_text_panics(text in ".*") {
-            let texts = [parse_host(&text), parse_context_path(&text)];
-            prop_assert!(texts.into_iter().flatten().all(|value| !value.is_empty()));
-            prop_assert!(parse_count(&text).is_err() || parse_bytes(&text).is_ok());
-            prop_assert!(parse_duration(&text).is_err() || parse_port(&text).is_err());
-            let resolved = super::super::placeholder::resolve(&text, &Default::default());
-            let untouched = text.contains("${") || resolved == Ok(text);
-            prop_assert!(untouched);
-        }
-    }
 }

@@ -133,6 +133,30 @@ fn tls(config: &Config) -> Result<Option<ClientTlsConfig>, ConfigError> {
     Ok(Some(tls.identity(identity)))
 }
 
+/// The files that cannot be read or hold something else, by key.
+pub(super) fn unusable_files(config: &Config) -> Vec<(&'static str, String)> {
+    let files = [
+        ("ca_file", &config.ca_file, "CERTIFICATE-----"),
+        ("cert_file", &config.cert_file, "CERTIFICATE-----"),
+        ("key_file", &config.key_file, "PRIVATE KEY-----"),
+    ];
+    let given = files
+        .into_iter()
+        .filter(|(_, path, _)| !path.as_os_str().is_empty());
+    let unusable = given.filter_map(|(key, path, mark)| {
+        let message = match read(path) {
+            Err(error) => error.to_string(),
+            Ok(bytes) if String::from_utf8_lossy(&bytes).contains(mark) => return None,
+            Ok(_) => {
+                let what = mark.trim_end_matches('-').to_ascii_lowercase();
+                format!("{} holds no {what} in PEM format", path.display())
+            }
+        };
+        Some((key, message))
+    });
+    unusable.collect()
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let path = path.to_owned();
     fs::read(&path).map_err(|error| ConfigError::File { path, error })

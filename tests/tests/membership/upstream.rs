@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, process::Command};
 use rollcall_tests::{PATIENCE, engine::ZooKeeper, process::Child};
 use serde_json::Value;
 
-use super::cluster::{Cluster, agent_grpc, lists, lists_addresses, member, name};
+use super::cluster::{Cluster, agent_grpc, is_degraded, lists, lists_addresses, member, name};
 
 /// ZooKeeper's own command line, with a session that lasts as long as this: what upstream's collectors see and do.
 struct Upstream(Child);
@@ -47,12 +47,13 @@ async fn upstreams_collectors_and_ours_see_each_other_in_zookeeper() {
         .await;
     lists(&a, &[&a]).await;
     let mut upstream = Upstream::connect(cluster.engine.address());
-    let (grpc, jetty, ui) = (agent_grpc(&a), a.listeners().jetty, a.listeners().ui);
+    let (grpc, jetty) = (agent_grpc(&a), a.listeners().jetty);
     for (parent, child) in [
         ("agent_gRPC/gRPC", grpc.clone()),
         ("agent_jetty/jetty", jetty.to_string()),
-        ("ui/jetty", ui.to_string()),
-        ("remote/gRPC", name(&a)),
+        // What upstream's collectors and its web application send to whoever is there, Rollcall does not take.
+        ("ui/jetty", String::new()),
+        ("remote/gRPC", String::new()),
     ] {
         let path = format!("ls /ns/skywalking/{parent}");
         upstream.says(&path, &format!("[{child}]")).await;
@@ -75,4 +76,54 @@ async fn upstreams_collectors_and_ours_see_each_other_in_zookeeper() {
     );
     drop(upstream);
     lists(&a, &[&a]).await;
+}
+
+#[tokio::test]
+async fn collectors_with_credentials_have_nodes_of_their_own_below_a_chroot() {
+    let cluster = Cluster::<ZooKeeper>::start().await;
+    let address = cluster.engine.address();
+    let with = |expression: &str| {
+        cluster
+            .options()
+            .env("SW_CLUSTER_ZK_HOST_PORT", format!("{address},/apps/sky"))
+            .env("SW_ZK_ENABLE_ACL", "true")
+            .env("SW_ZK_EXPRESSION", expression)
+    };
+    let (a, b) = tokio::join!(
+        with("rollcall:s3:cret").start(),
+        with("rollcall:s3:cret").start()
+    );
+    for observer in [&a, &b] {
+        lists(observer, &[&a, &b]).await;
+    }
+    let mut upstream = Upstream::connect(address);
+    upstream.does("addauth digest rollcall:s3:cret");
+    for path in [
+        "/apps/sky/rollcall/members".to_owned(),
+        format!("/apps/sky/rollcall/members/{}", name(&a)),
+    ] {
+        upstream.says(&format!("getAcl {path}"), ": cdrwa").await;
+    }
+    let acl = |lines: &[String]| {
+        let line = lines
+            .iter()
+            .find(|line| line.starts_with("'digest,'rollcall:"));
+        let is_open = lines.iter().any(|line| line.contains("'world"));
+        (line.is_some() && !is_open).then_some(())
+    };
+    upstream
+        .0
+        .stdout
+        .find(PATIENCE, acl)
+        .await
+        .expect("a list for the user alone");
+
+    let mut stranger = with("rollcall:guessed").start().await;
+    stranger.expect_log("the last known members stay");
+    stranger.expect_log("may not know yet that this one stops");
+    let reason = [
+        "ZooKeeper refuses /apps/sky/",
+        "access control list does not allow that",
+    ];
+    is_degraded(&stranger, &reason).await;
 }

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, error::Elapsed, sleep_until, timeout, timeout_at},
 };
 
-use super::wire::{self, Head, Malformed, Op, Stat, Step};
+use super::wire::{self, Acl, Head, Malformed, Op, Stat, Step};
 
 /// Why something was not done, or nobody knows whether it was.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +29,18 @@ pub(super) enum Error {
     #[error("ZooKeeper has ended the session")]
     Expired,
     /// The server does not do this; its error code, as in `KeeperException.Code`.
-    #[error("ZooKeeper refuses with error {0}: {reason}", reason = refusal(*.0))]
-    Refused(i32),
+    #[error("ZooKeeper refuses {path}: {reason} (error {code})", reason = refusal(*code))]
+    Refused { code: i32, path: String },
+}
+
+impl Error {
+    /// The code of a refusal; `None` for other errors.
+    pub(super) fn code(&self) -> Option<i32> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            Self::Lost { .. } | Self::Expired => None,
+        }
+    }
 }
 
 /// A refusal: there is no such node.
@@ -75,6 +85,8 @@ pub(super) struct Client<'s> {
     told: Instant,
     number: i32,
     has_changed: bool,
+    /// Of the nodes that it creates.
+    acl: Acl,
 }
 
 impl<'s> Client<'s> {
@@ -107,6 +119,7 @@ impl<'s> Client<'s> {
             told: now,
             number: 0,
             has_changed: false,
+            acl: Acl::Open,
         };
         let Session {
             id, password, seen, ..
@@ -131,39 +144,56 @@ impl<'s> Client<'s> {
         self.session.id
     }
 
+    /// Authenticates as the user of `user:password`; the nodes created from then on are for this user alone.
+    pub(super) async fn authenticate(&mut self, credentials: &str) -> Result<(), Error> {
+        self.put(&wire::authenticate(credentials));
+        self.answer(wire::AUTH, "the credentials").await?;
+        self.acl = Acl::Creator;
+        Ok(())
+    }
+
     /// The names of a node's children; [`Client::changed`] tells of the next change.
     pub(super) async fn children(&mut self, path: &str) -> Result<Vec<String>, Error> {
         let ask = |number| wire::read_and_watch(number, Op::GetChildren, path);
-        let mut answer = self.ask(ask).await?;
+        let mut answer = self.ask(path, ask).await?;
         wire::names(&mut answer).map_err(|error| self.malformed(error))
     }
 
     /// A node's data and what is said beside it, if there is such a node; [`Client::changed`] tells of the next change.
     pub(super) async fn node(&mut self, path: &str) -> Result<Option<(Bytes, Stat)>, Error> {
         let ask = |number| wire::read_and_watch(number, Op::GetData, path);
-        match self.ask(ask).await {
+        match self.ask(path, ask).await {
             Ok(mut answer) => wire::node(&mut answer)
                 .map(Some)
                 .map_err(|error| self.malformed(error)),
-            Err(Error::Refused(NO_NODE)) => Ok(None),
+            Err(error) if error.code() == Some(NO_NODE) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Makes a node that stays, unless there is one.
+    /// Creates a node that stays, unless it exists: who may not create below a parent may use what is there.
     pub(super) async fn ensure(&mut self, path: &str) -> Result<(), Error> {
-        match self.ask(|number| wire::create(number, path)).await {
-            Ok(_) | Err(Error::Refused(NODE_EXISTS)) => Ok(()),
-            Err(error) => Err(error),
+        match self.ask(path, |number| wire::exists(number, path)).await {
+            Err(error) if error.code() == Some(NO_NODE) => {}
+            found => return found.map(drop),
+        }
+        let acl = self.acl;
+        let create = |number| wire::create(number, path, acl);
+        match self.ask(path, create).await {
+            Err(error) if error.code() == Some(NODE_EXISTS) => Ok(()),
+            created => created.map(drop),
         }
     }
 
     /// Does all of the steps, or none.
     pub(super) async fn transact(&mut self, steps: &[Step]) -> Result<(), Error> {
-        let mut answer = self.ask(|number| wire::transact(number, steps)).await?;
+        let path = steps.first().map_or("", Step::path);
+        let acl = self.acl;
+        let transact = |number| wire::transact(number, steps, acl);
+        let mut answer = self.ask(path, transact).await?;
         match wire::failed_step(&mut answer).map_err(|error| self.malformed(error))? {
             None => Ok(()),
-            Some(error) => Err(Error::Refused(error)),
+            Some(code) => Err(refused(code, path)),
         }
     }
 
@@ -184,10 +214,19 @@ impl<'s> Client<'s> {
         Ok(())
     }
 
-    async fn ask(&mut self, question: impl FnOnce(i32) -> BytesMut) -> Result<Bytes, Error> {
+    /// Asks something of `path`, and returns the answer.
+    async fn ask(
+        &mut self,
+        path: &str,
+        question: impl FnOnce(i32) -> BytesMut,
+    ) -> Result<Bytes, Error> {
         self.number = self.number.checked_add(1).unwrap_or(1);
         let number = self.number;
         self.put(&question(number));
+        self.answer(number, path).await
+    }
+
+    async fn answer(&mut self, number: i32, path: &str) -> Result<Bytes, Error> {
         self.flush().await?;
         loop {
             let frame = self.frame().await?;
@@ -195,9 +234,9 @@ impl<'s> Client<'s> {
                 Some((head, answer)) if head.number == number => match head.error {
                     0 => return Ok(answer),
                     SESSION_EXPIRED => return Err(Error::Expired),
-                    error => return Err(Error::Refused(error)),
+                    code => return Err(refused(code, path)),
                 },
-                _ => {} // an event, a ping's answer, or the answer to a question that nobody waits for any more
+                _ => {} // an event, a ping's answer, or the answer to a question that has been given up
             }
         }
     }
@@ -208,7 +247,8 @@ impl<'s> Client<'s> {
         self.session.seen = self.session.seen.max(head.transaction);
         self.session.kept = Some(self.heard + self.term);
         self.has_changed |= head.number == wire::EVENT;
-        Ok((head.number > 0).then_some((head, frame)))
+        let is_answer = head.number > 0 || head.number == wire::AUTH;
+        Ok(is_answer.then_some((head, frame)))
     }
 
     fn put(&mut self, request: &[u8]) {
@@ -276,13 +316,19 @@ fn lost(server: &str, error: io::Error) -> Error {
     Error::Lost { server, error }
 }
 
+fn refused(code: i32, path: &str) -> Error {
+    let path = path.to_owned();
+    Error::Refused { code, path }
+}
+
 /// A refusal in words, as far as an operator may meet it.
 fn refusal(code: i32) -> &'static str {
     match code {
         -8 => "a bad path",
         NO_NODE => "no such node",
-        -102 => "not allowed by the access control list",
+        -102 => "its access control list does not allow that: check enable_acl and expression",
         NODE_EXISTS => "there is such a node",
+        -115 => "the credentials are not accepted: check expression",
         -119 => "a server that may only read",
         -124 => "too many requests",
         _ => "see KeeperException.Code",

@@ -58,7 +58,7 @@ async fn a_session_outlives_servers_that_are_away_and_is_given_up_once_another_i
     let config = Config {
         servers: vec![listener.local_addr().unwrap().to_string()],
         session_timeout: Duration::from_secs(9),
-        namespace: String::new(),
+        ..Config::default()
     };
     let (_cluster, keeper) = cluster(config);
     let mut tasks = JoinSet::new();

@@ -9,11 +9,22 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 pub(super) enum Op {
     Create = 1,
     Delete = 2,
+    Exists = 3,
     GetData = 4,
     SetData = 5,
     GetChildren = 8,
     Ping = 11,
     Multi = 14,
+    Auth = 100,
+}
+
+/// Who may do what with a node that is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Acl {
+    /// Anyone may do anything, as with upstream's nodes.
+    Open,
+    /// The user that the connection has authenticated as may do anything, and nobody else reads or changes the node.
+    Creator,
 }
 
 /// One step of a transaction.
@@ -25,6 +36,15 @@ pub(super) enum Step {
     Delete { path: String },
     /// Replaces the data of a node.
     Set { path: String, data: Bytes },
+}
+
+impl Step {
+    /// The node that it is about.
+    pub(super) fn path(&self) -> &str {
+        match self {
+            Self::Create { path, .. } | Self::Delete { path } | Self::Set { path, .. } => path,
+        }
+    }
 }
 
 /// How long a node lives.
@@ -68,6 +88,8 @@ pub(super) struct Head {
 
 /// The number under which events come.
 pub(super) const EVENT: i32 = -1;
+/// The number under which credentials are sent and answered.
+pub(super) const AUTH: i32 = -4;
 /// The number under which a ping is asked and answered.
 pub(super) const PING: i32 = -2;
 
@@ -100,15 +122,32 @@ pub(super) fn read_and_watch(number: i32, op: Op, path: &str) -> BytesMut {
     })
 }
 
-/// Makes a node that stays, without data.
-pub(super) fn create(number: i32, path: &str) -> BytesMut {
+/// Proves who the client is: `user:password`, of the scheme `digest`.
+pub(super) fn authenticate(credentials: &str) -> BytesMut {
+    request(AUTH, Op::Auth, |frame| {
+        frame.put_i32(0); // the kind of authentication: there is one
+        put_bytes(frame, b"digest");
+        put_bytes(frame, credentials.as_bytes());
+    })
+}
+
+/// Asks whether there is a node, which needs no permission.
+pub(super) fn exists(number: i32, path: &str) -> BytesMut {
+    request(number, Op::Exists, |frame| {
+        put_bytes(frame, path.as_bytes());
+        frame.put_u8(0);
+    })
+}
+
+/// Creates a node that stays, without data.
+pub(super) fn create(number: i32, path: &str, acl: Acl) -> BytesMut {
     request(number, Op::Create, |frame| {
-        put_node(frame, path, &[], Mode::Persistent);
+        put_node(frame, path, &[], acl, Mode::Persistent);
     })
 }
 
 /// Does all of the steps, or none.
-pub(super) fn transact(number: i32, steps: &[Step]) -> BytesMut {
+pub(super) fn transact(number: i32, steps: &[Step], acl: Acl) -> BytesMut {
     request(number, Op::Multi, |frame| {
         for step in steps {
             let op = match step {
@@ -118,7 +157,7 @@ pub(super) fn transact(number: i32, steps: &[Step]) -> BytesMut {
             };
             put_step(frame, op as i32, false);
             match step {
-                Step::Create { path, data } => put_node(frame, path, data, Mode::Ephemeral),
+                Step::Create { path, data } => put_node(frame, path, data, acl, Mode::Ephemeral),
                 Step::Delete { path } => {
                     put_bytes(frame, path.as_bytes());
                     frame.put_i32(ANY_VERSION);
@@ -163,14 +202,18 @@ fn put_step(frame: &mut BytesMut, op: i32, done: bool) {
     frame.put_i32(-1); // where an answer has an error
 }
 
-/// A node that anybody may change, as upstream's are.
-fn put_node(frame: &mut BytesMut, path: &str, data: &[u8], mode: Mode) {
+fn put_node(frame: &mut BytesMut, path: &str, data: &[u8], acl: Acl, mode: Mode) {
     put_bytes(frame, path.as_bytes());
     put_bytes(frame, data);
     frame.put_i32(1); // one entry in the list of who may do what
     frame.put_i32(ALL_PERMISSIONS);
-    put_bytes(frame, b"world");
-    put_bytes(frame, b"anyone");
+    let (scheme, id): (&[u8], &[u8]) = match acl {
+        Acl::Open => (b"world", b"anyone"),
+        // The server puts the user in that the connection has authenticated as.
+        Acl::Creator => (b"auth", b""),
+    };
+    put_bytes(frame, scheme);
+    put_bytes(frame, id);
     frame.put_i32(mode as i32);
 }
 
@@ -275,6 +318,15 @@ mod tests {
             [
                 0, 0, 0, 15, 0, 0, 0, 3, 0, 0, 0, 8, 0, 0, 0, 2, b'/', b'a', 1
             ]
+        );
+    }
+
+    #[test]
+    fn credentials_are_sent_under_a_number_of_their_own() {
+        let frame = &authenticate("u:p")[..];
+        assert_eq!(
+            frame,
+            b"\0\0\0\x1d\xff\xff\xff\xfc\0\0\0\x64\0\0\0\0\0\0\0\x06digest\0\0\0\x03u:p"
         );
     }
 

@@ -1,0 +1,92 @@
+//! The least and the most that a key can be: beyond it the collector could not start, or not do what the key says.
+
+use std::time::Duration;
+
+use super::check::Broken;
+use super::keys::{Field, KEYS, Key};
+use super::value::{print_bytes, print_duration};
+use super::{ClusterProvider, Config};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+/// Ids are positive and negative 32-bit numbers; each dictionary uses one half of them at the least.
+const MAX_IDS: usize = 2_147_483_646;
+
+/// Sizes and counts.
+const NUMBERS: &[(&str, usize, usize)] = &[
+    ("remote.gRPC.buffer_size", 1, 1_000_000),
+    ("agent_gRPC.gRPC.max_message_size", KIB, GIB),
+    ("agent_jetty.jetty.max_body_size", KIB, GIB),
+    ("register.default.queue_capacity", 1, 10_000_000),
+    ("register.default.batch_rows", 1, 1_000_000),
+    ("register.default.max_name_bytes", 1, 64 * KIB),
+    ("register.default.max_assigned_ids", 1, MAX_IDS),
+    ("register.default.max_adopted_ids", 1, MAX_IDS),
+    ("liveness.default.max_expired_per_tick", 1, MAX_IDS),
+    ("server.default.max_connections", 1, 10_000_000),
+    ("server.default.max_header_size", 8 * KIB, 16 * MIB),
+    ("server.default.max_streams_per_connection", 1, 1_000_000),
+    ("server.default.inbound_memory", MIB, 1024 * GIB),
+];
+
+/// Durations; all others are between 1 ms and a year.
+const DURATIONS: &[(&str, Duration, Duration)] = &[
+    ("cluster.etcd.lease_term", SHORTEST_LEASE, HOUR),
+    ("cluster.zookeeper.session_timeout", SECOND, HOUR),
+    ("register.default.deadline", Duration::from_millis(1), HOUR),
+    ("liveness.default.tick", Duration::from_millis(1), HOUR),
+];
+
+/// What etcd grants at the least, as it is set by default.
+const SHORTEST_LEASE: Duration = Duration::from_secs(2);
+
+/// Every key that is out of its range.
+pub(super) fn broken(config: &Config) -> Broken {
+    let mut config = config.clone();
+    let in_use = KEYS
+        .iter()
+        .filter(|key| is_in_use(key, config.cluster.provider));
+    let in_use: Vec<&Key> = in_use.collect();
+    let mut broken = Broken::new();
+    for key in in_use {
+        let path = key.path();
+        let allowed = match key.field {
+            Field::Count(at) => number(&path, *at(&mut config), usize::to_string),
+            Field::Bytes(at) => number(&path, *at(&mut config), |bytes| print_bytes(*bytes)),
+            Field::Duration(at) | Field::Millis(at) => duration(&path, *at(&mut config)),
+            _ => None,
+        };
+        if let Some(allowed) = allowed {
+            let given = key.field.get(&mut config);
+            broken.push((
+                vec![path],
+                format!("{given} is out of range; allowed: {allowed}"),
+            ));
+        }
+    }
+    broken
+}
+
+/// Whether the provider of a cluster's key is the one in use: what is not used is not checked.
+fn is_in_use(key: &Key, cluster: ClusterProvider) -> bool {
+    match (key.module, key.provider) {
+        ("cluster", "etcd") => cluster == ClusterProvider::Etcd,
+        ("cluster", "zookeeper") => cluster == ClusterProvider::Zookeeper,
+        _ => true,
+    }
+}
+
+fn number(path: &str, value: usize, print: impl Fn(&usize) -> String) -> Option<String> {
+    let (_, least, most) = NUMBERS.iter().find(|(key, ..)| *key == path)?;
+    let is_allowed = (least..=most).contains(&&value);
+    (!is_allowed).then(|| format!("{} to {}", print(least), print(most)))
+}
+
+fn duration(path: &str, value: Duration) -> Option<String> {
+    let (_, least, most) = DURATIONS.iter().find(|(key, ..)| *key == path)?;
+    let is_allowed = (least..=most).contains(&&value);
+    (!is_allowed).then(|| format!("{} to {}", print_duration(*least), print_duration(*most)))
+}

@@ -1,0 +1,194 @@
+//! What `--check` finds out beyond the text of a configuration: names that do not resolve, addresses that the machine does not
+//! have, files that cannot be read, a data directory that cannot be written. Nothing is connected to and nothing is kept.
+//!
+//! Advertised hosts are left out: they are names of the network that agents are in, which need not resolve here.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, ToSocketAddrs as _},
+    path::Path,
+};
+
+use crate::{
+    config::{ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider},
+    etcd,
+};
+
+/// Everything that keeps a collector with this configuration from starting on this machine. Blocks while names are resolved.
+#[must_use]
+pub fn check(loaded: &Loaded) -> Vec<Problem> {
+    let config = &loaded.config;
+    let mut found = listeners(config);
+    found.extend(servers(config));
+    found.extend(files(config));
+    found.extend(data_directory(config));
+    found
+        .into_iter()
+        .map(|Found { keys, message }| {
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            loaded.origins.problem(&keys, message)
+        })
+        .collect()
+}
+
+/// Something that is wrong, and the keys that may be the reason, the first one first.
+struct Found {
+    keys: Vec<String>,
+    message: String,
+}
+
+fn found(key: impl Into<String>, message: String) -> Found {
+    Found {
+        keys: vec![key.into()],
+        message,
+    }
+}
+
+fn listeners(config: &Config) -> Vec<Found> {
+    let faces = [
+        ("naming.jetty.host", &config.naming.listen),
+        ("agent_gRPC.gRPC.host", &config.agent_grpc.listen),
+        ("remote.gRPC.host", &config.remote.listen),
+        ("agent_jetty.jetty.host", &config.agent_jetty.listen),
+        ("ui.jetty.host", &config.ui.listen),
+    ];
+    let mut seen: Vec<&str> = Vec::new();
+    let mut wrong = Vec::new();
+    for (key, Endpoint { host, .. }) in faces {
+        // One mistake is reported once.
+        if seen.contains(&host.as_str()) {
+            continue;
+        }
+        seen.push(host);
+        match resolve(&format_authority(host, 0)) {
+            Err(error) => wrong.push(found(key, unresolved(host, &error))),
+            Ok(addresses) if !addresses.iter().any(is_own) => {
+                let message = format!("{host} is no address of this machine");
+                wrong.push(found(key, message));
+            }
+            Ok(_) => {}
+        }
+    }
+    wrong
+}
+
+/// Whether this machine can listen there.
+fn is_own(address: &SocketAddr) -> bool {
+    TcpListener::bind(address).is_ok()
+}
+
+fn servers(config: &Config) -> Vec<Found> {
+    let etcd = |path: &str, etcd: &etcd::Config| {
+        let key = format!("{path}.endpoints");
+        let endpoints = etcd.endpoints.iter();
+        let servers = endpoints.map(|endpoint| {
+            let bare = endpoint.split_once("://").map(|(_, server)| server);
+            bare.unwrap_or(endpoint).to_owned()
+        });
+        // What the storage's etcd leaves out is that of the cluster.
+        let keys = vec![key, "cluster.etcd.endpoints".to_owned()];
+        (keys, servers.collect::<Vec<_>>())
+    };
+    let mut groups = Vec::new();
+    match config.cluster.provider {
+        ClusterProvider::Standalone => {}
+        ClusterProvider::Etcd => groups.push(etcd("cluster.etcd", &config.cluster.etcd)),
+        ClusterProvider::Zookeeper => {
+            let keys = vec!["cluster.zookeeper.host_port".to_owned()];
+            groups.push((keys, config.cluster.zookeeper.host_port.servers.clone()));
+        }
+    }
+    if config.storage.provider == StorageProvider::Etcd {
+        groups.push(etcd("storage.etcd", &config.storage.etcd));
+    }
+    let mut wrong = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
+    for (keys, servers) in groups {
+        for server in servers {
+            if !seen.contains(&server)
+                && let Err(error) = resolve(&server)
+            {
+                let message = unresolved(&server, &error);
+                let keys = keys.clone();
+                wrong.push(Found { keys, message });
+            }
+            seen.push(server);
+        }
+    }
+    wrong
+}
+
+/// The addresses of `host:port`.
+fn resolve(server: &str) -> io::Result<Vec<SocketAddr>> {
+    let addresses: Vec<_> = server.to_socket_addrs()?.collect();
+    if addresses.is_empty() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(addresses)
+}
+
+fn format_authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+fn unresolved(host: &str, error: &io::Error) -> String {
+    format!("{host} cannot be resolved on this machine: {error}")
+}
+
+fn files(config: &Config) -> Vec<Found> {
+    let mut used = Vec::new();
+    if config.storage.provider == StorageProvider::Etcd {
+        used.push(("storage.etcd", &config.storage.etcd));
+    }
+    if config.cluster.provider == ClusterProvider::Etcd {
+        used.push(("cluster.etcd", &config.cluster.etcd));
+    }
+    let mut wrong: Vec<Found> = Vec::new();
+    for (path, config) in used {
+        for (key, message) in etcd::unusable_files(config) {
+            if !wrong.iter().any(|found| found.message == message) {
+                let keys = vec![format!("{path}.{key}"), format!("cluster.etcd.{key}")];
+                wrong.push(Found { keys, message });
+            }
+        }
+    }
+    wrong
+}
+
+fn data_directory(config: &Config) -> Vec<Found> {
+    if config.storage.provider != StorageProvider::Embedded {
+        return Vec::new();
+    }
+    let path = config.storage.embedded.path.as_path();
+    let wrong = |at: &Path, error: &dyn std::fmt::Display| {
+        let message = if at == path {
+            format!("{} cannot be written: {error}", path.display())
+        } else {
+            format!(
+                "{} cannot be created in {}: {error}",
+                path.display(),
+                at.display()
+            )
+        };
+        vec![found("storage.embedded.path", message)]
+    };
+    let mut above = path.ancestors().map(|at| match at.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => at,
+    });
+    let Some(existing) = above.find(|at| at.exists()) else {
+        return wrong(path, &io::Error::from(io::ErrorKind::NotFound));
+    };
+    if !existing.is_dir() {
+        return wrong(existing, &"it is no directory");
+    }
+    // The file has no name, or loses it at once.
+    match tempfile::tempfile_in(existing) {
+        Ok(_) => Vec::new(),
+        Err(error) => wrong(existing, &error),
+    }
+}
