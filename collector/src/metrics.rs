@@ -55,6 +55,7 @@ struct Inner {
     commits_behind: Counter,
     inventory_diverged: Gauge,
     roster_repaired: Counter,
+    store_damaged: Counter,
     budgets: budgets::Budgets,
     refusals: refusals::Counters,
 }
@@ -166,6 +167,7 @@ impl Metrics {
             commits_behind: Counter::default(),
             inventory_diverged: Gauge::default(),
             roster_repaired: Counter::default(),
+            store_damaged: Counter::default(),
             budgets: budgets::Budgets::default(),
             refusals: refusals::Counters::default(),
         };
@@ -246,6 +248,11 @@ impl Metrics {
     pub(crate) fn roster_repaired(&self, instances: usize) {
         let instances = u64::try_from(instances).unwrap_or(u64::MAX);
         self.inner.roster_repaired.inc_by(instances);
+    }
+
+    pub(crate) fn store_damaged(&self, keys: usize) {
+        let keys = u64::try_from(keys).unwrap_or(u64::MAX);
+        self.inner.store_damaged.inc_by(keys);
     }
 
     pub(crate) fn was_behind(&self) {
@@ -410,6 +417,11 @@ impl Inner {
             "roster_repaired",
             "Instances of which less was known than other collectors had said",
             self.roster_repaired.clone(),
+        );
+        registry.register(
+            "store_damaged",
+            "Keys of a shared store that could not be read, or vanished, as often as they were seen",
+            self.store_damaged.clone(),
         );
     }
 

@@ -28,9 +28,10 @@ pub use error::Error;
 use futures_util::future::BoxFuture;
 use rollcall_domain::{
     InstanceId, Timestamp,
-    inventory::Row,
+    inventory::{Instance, Row},
     liveness::{Signal, State},
 };
+use rollcall_proto::etcd::KeyValue;
 use tokio_util::sync::CancellationToken;
 
 /// When an instance was last heard of, and what the collector thought of it then.
@@ -72,7 +73,7 @@ pub struct Batch<'a> {
     pub rows: &'a [Row],
     pub seen: &'a [Seen],
     /// Of the inventory with these rows, for a store whose other writers compare theirs. It is given to them also if there
-    /// are none.
+    /// are none, but not if all of them are instances whose properties changed: a digest does not cover these.
     pub digest: Option<u64>,
 }
 
@@ -83,8 +84,35 @@ pub enum Record {
     Seen(Seen),
     /// What was given before, and is said again: to compare with what became of it.
     Confirmed(Seen),
+    /// An instance that was given before, with what it has become. No digest covers what changed.
+    Changed(Instance),
     /// The digest of the inventory of whoever wrote the rows before it, with all rows up to here.
     Digest(u64),
+    /// What is wrong with a shared store.
+    Damage(Damage),
+}
+
+/// What is wrong with a shared store that can be read all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// A key was skipped that says something about now, or that Rollcall did not write.
+    Soft { key: String, what: String },
+    /// A key is not what it was when it was read, and a collector that starts cannot do without it.
+    Hard { key: String, what: String },
+    /// No key that a collector needs to start is missing any more.
+    Repaired,
+}
+
+impl Damage {
+    fn soft(pair: &KeyValue, what: impl Into<String>) -> Self {
+        let (key, what) = (String::from_utf8_lossy(&pair.key).into_owned(), what.into());
+        Self::Soft { key, what }
+    }
+
+    fn hard(pair: &KeyValue, what: impl Into<String>) -> Self {
+        let (key, what) = (String::from_utf8_lossy(&pair.key).into_owned(), what.into());
+        Self::Hard { key, what }
+    }
 }
 
 /// How many records a store holds, of every kind.

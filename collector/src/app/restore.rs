@@ -126,6 +126,14 @@ fn fill(
     for record in chunks.into_iter().flatten() {
         let row = match record {
             Record::Row(row) => row,
+            Record::Changed(instance) => {
+                allocator.restore(Row::Instance(instance))?;
+                continue;
+            }
+            Record::Damage(damage) => {
+                tracing::error!(?damage, "a key of the store was skipped");
+                continue;
+            }
             Record::Confirmed(_) | Record::Digest(_) => continue,
             Record::Seen(seen) => {
                 lease(seen);

@@ -22,6 +22,7 @@ use crate::{
 
 mod adopt;
 mod batch;
+mod damage;
 mod error;
 mod follow;
 mod instance;

@@ -56,9 +56,11 @@ pub(super) fn contents(storage: &mut impl Storage) -> Contents {
     storage
         .load(&mut |record| {
             if let Some((kind, id)) = key(&record) {
-                given[usize::from(kind)] += 1;
+                let is_new = !matches!(record, Record::Changed(_));
+                given[usize::from(kind)] += usize::from(is_new);
                 let record = match record {
                     Record::Confirmed(seen) => Record::Seen(seen),
+                    Record::Changed(row) => Record::Row(Row::Instance(row)),
                     record => record,
                 };
                 contents.insert((kind, id), record);
@@ -92,7 +94,8 @@ fn key(record: &Record) -> Option<(u8, i32)> {
         Record::Row(Row::Operation(row)) => (2, row.id.get()),
         Record::Row(Row::Address(row)) => (3, row.id.get()),
         Record::Seen(seen) | Record::Confirmed(seen) => (4, seen.instance.get()),
-        Record::Digest(_) => return None,
+        Record::Changed(row) => (1, row.id.get()),
+        Record::Digest(_) | Record::Damage(_) => return None,
     })
 }
 

@@ -26,6 +26,13 @@ pub enum Error {
     )]
     Corrupt { path: PathBuf, what: String },
 
+    /// What a shared store says for good is not what was written. Nothing was repaired or deleted.
+    #[error(
+        "{key} cannot be used ({what}): delete the key if something else than Rollcall wrote it; otherwise restore etcd from a \
+         backup, or delete everything below the store's prefix to start empty (agents that run keep their ids)"
+    )]
+    Unreadable { key: String, what: String },
+
     /// The store was written in a format that this build does not know. Nothing was touched.
     #[error(
         "{} needs a collector that reads format version {found}, and this one reads up to version {supported}: use the release that wrote the store, or a newer one",

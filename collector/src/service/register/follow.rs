@@ -11,10 +11,13 @@
 
 use std::time::Duration;
 
-use rollcall_domain::inventory::{self, Allocator};
+use rollcall_domain::inventory::{self, Allocator, Row};
 use tokio::time::Instant;
 
-use super::writer::{Failure, Writer};
+use super::{
+    damage::Reported,
+    writer::{Failure, Writer},
+};
 use crate::{
     service::{Core, events::Shared},
     storage::{self, Record, Seen},
@@ -67,6 +70,7 @@ struct Intake<'a> {
     registered: Vec<Seen>,
     /// Instances of which less was known than should have been.
     differences: usize,
+    damage: Reported,
 }
 
 impl Intake<'_> {
@@ -90,7 +94,13 @@ impl Intake<'_> {
                     self.core.relay(seen);
                 }
             }
+            Record::Changed(instance) => {
+                if let Err(error) = self.allocator.follow(Row::Instance(instance)) {
+                    self.contradiction = self.contradiction.or(Some(error));
+                }
+            }
             Record::Digest(digest) => self.digest = Some(digest),
+            Record::Damage(damage) => self.damage.add(damage),
         }
     }
 }
@@ -131,6 +141,7 @@ impl Writer {
             digest: None,
             registered: Vec::new(),
             differences: 0,
+            damage: Reported::default(),
         };
         let read = read(&mut *self.storage, &mut |record| intake.take(record));
         let Intake {
@@ -138,8 +149,10 @@ impl Writer {
             digest,
             registered,
             differences,
+            damage,
             ..
         } = intake;
+        self.report(damage);
         for seen in registered {
             if self.core.is_unheard(seen.instance) {
                 self.core.relay(seen);

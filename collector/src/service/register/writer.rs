@@ -117,9 +117,6 @@ impl Writer {
         loop {
             self.read(was_behind)?;
             let tells = self.storage.is_shared() && self.agreement.tells();
-            // After a failed write an entry without rows shows whether writes succeed again.
-            let has_to_write = self.outage.is_some_and(|outage| outage.needs_write());
-            let insists = tells && (self.agreement.insists() || has_to_write);
             let mut proposal = self.allocator.propose(self.core.clock.wall());
             waiting.restart();
             waiting.propose(&mut proposal);
@@ -131,6 +128,10 @@ impl Writer {
                 waiting.propose(&mut proposal);
             }
             let rows = proposal.rows().len();
+            // Rows take a digest along if they are new, which those of a changed instance are not. After a failed write an entry
+            // without rows shows whether writes succeed again.
+            let has_to_write = self.outage.is_some_and(|outage| outage.needs_write());
+            let insists = tells && rows == 0 && (self.agreement.insists() || has_to_write);
             if rows + waiting.seen_len() > 0 || insists {
                 let batch = Batch {
                     rows: proposal.rows(),

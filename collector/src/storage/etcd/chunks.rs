@@ -1,6 +1,9 @@
 //! When instances were last heard of: many instances in one key, which is replaced.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use rollcall_domain::{InstanceId, Timestamp};
@@ -14,15 +17,14 @@ use crate::{
     clock::Clock,
     etcd::request::{end_of, equal, found, get, put},
     protobuf::{Fields, Value},
-    storage::{Seen, format::Invalid},
+    storage::{Damage, Seen, format::Invalid},
 };
 
 /// Instances in a chunk: those with neighbouring ids.
 const SIZE: i32 = 1024;
-/// Chunks that are written at once: far from the 128 operations of a transaction, and from the size of a request.
+/// Chunks that are written at once, far from the 128 operations of a transaction, and the bytes of what they held.
 const AT_ONCE: usize = 16;
-/// Chunks that are asked for at once.
-const PAGE: i64 = 1024;
+const BYTES: usize = 512 * 1024;
 /// How often a transaction is tried anew because another collector was first.
 const ATTEMPTS: usize = 8;
 
@@ -34,6 +36,8 @@ pub(super) struct Chunks {
     known: HashMap<String, Chunk>,
     /// What came up while writing, and is still to be given.
     learned: Vec<Record>,
+    /// Chunks that are to be written anew, whether there is news for them or not.
+    broken: BTreeSet<String>,
 }
 
 /// A chunk, encoded as it is stored: there may be a thousand.
@@ -53,6 +57,7 @@ impl Chunks {
             clock,
             known: HashMap::new(),
             learned: Vec::new(),
+            broken: BTreeSet::new(),
         }
     }
 
@@ -77,12 +82,14 @@ impl Chunks {
         let prefix = self.prefix.clone();
         let from = prefix.clone().into_bytes();
         let mut gone: HashSet<String> = self.known.keys().cloned().collect();
-        remote.each(&prefix, from, PAGE, |chunk| {
+        remote.each(&prefix, from, |chunk| {
             gone.remove(&*String::from_utf8_lossy(&chunk.key));
             self.refresh(chunk)
         })?;
-        if let Some(key) = gone.into_iter().next() {
-            return Err(put_back(key));
+        if !gone.is_empty() {
+            let now = remote.revision()?;
+            gone.into_iter()
+                .try_for_each(|key| self.vanished(key, now))?;
         }
         self.give(sink);
         Ok(())
@@ -117,7 +124,7 @@ impl Chunks {
     fn refresh(&mut self, chunk: &KeyValue) -> Result<(), Error> {
         let key = String::from_utf8_lossy(&chunk.key);
         if chunk.mod_revision < self.revision(&key) {
-            return Err(put_back(key.into_owned()));
+            return Err(rolled_back(key.into_owned()));
         }
         self.learn(chunk)
     }
@@ -126,14 +133,46 @@ impl Chunks {
         self.known.get(key).map_or(0, |chunk| chunk.revision)
     }
 
-    /// Takes a chunk in as it is, or as it was a while ago.
+    /// Has a chunk that something else deleted written anew. An etcd that is behind the chunk was rolled back.
+    fn vanished(&mut self, key: String, now: i64) -> Result<(), Error> {
+        if now < self.revision(&key) {
+            return Err(rolled_back(key));
+        }
+        if let Some(chunk) = self.known.get_mut(&key) {
+            chunk.revision = 0;
+        }
+        self.learned.push(Record::Damage(Damage::Soft {
+            key: key.clone(),
+            what: "it is missing, and is written anew".to_owned(),
+        }));
+        self.broken.insert(key);
+        Ok(())
+    }
+
+    /// Takes a chunk in as it is, or as it was a while ago. One that cannot be read stays what it was, and is written anew.
     fn learn(&mut self, chunk: &KeyValue) -> Result<(), Error> {
         let key = String::from_utf8_lossy(&chunk.key).into_owned();
+        if !is_chunk(&self.prefix, &key) {
+            let what = "it is no key of the store, and is ignored";
+            self.learned.push(Record::Damage(Damage::soft(chunk, what)));
+            return Ok(());
+        }
         let known = self.known.entry(key.clone()).or_default();
         if chunk.mod_revision <= known.revision {
             return Ok(());
         }
-        let (before, told) = (contents(&key, &known.value)?, contents(&key, &chunk.value)?);
+        let told = match contents(&key, &chunk.value) {
+            Ok(told) => told,
+            Err(invalid) => {
+                known.revision = chunk.mod_revision;
+                let what = format!("{invalid}; it is written anew");
+                self.learned.push(Record::Damage(Damage::soft(chunk, what)));
+                self.broken.insert(key);
+                return Ok(());
+            }
+        };
+        let before = contents(&key, &known.value).unwrap_or_default();
+        self.broken.remove(&key);
         let record = |seen: Seen| match before.get(&seen.instance) == Some(&seen) {
             true => Record::Confirmed(seen),
             false => Record::Seen(seen),
@@ -153,13 +192,23 @@ impl Chunks {
             let chunk = seen.instance.get().div_euclid(SIZE);
             by_chunk.entry(chunk).or_default().push(*seen);
         }
-        let by_chunk: Vec<_> = by_chunk
+        let by_chunk = by_chunk
             .into_iter()
-            .map(|(chunk, seen)| (format!("{}{chunk:010}", self.prefix), seen))
-            .collect();
-        for some in by_chunk.chunks(AT_ONCE) {
+            .map(|(chunk, seen)| (format!("{}{chunk:010}", self.prefix), seen));
+        let broken = self.broken.iter().map(|key| (key.clone(), Vec::new()));
+        let by_chunk: BTreeMap<String, Vec<Seen>> = broken.chain(by_chunk).collect();
+        let mut by_chunk = by_chunk.into_iter().peekable();
+        while by_chunk.peek().is_some() {
+            let (mut some, mut bytes) = (Vec::new(), 0);
+            while some.len() < AT_ONCE
+                && bytes < BYTES
+                && let Some((key, seen)) = by_chunk.next()
+            {
+                bytes += self.known.get(&key).map_or(0, |chunk| chunk.value.len());
+                some.push((key, seen));
+            }
             let mut attempts = 0..ATTEMPTS;
-            while !self.try_merge(remote, some)? {
+            while !self.try_merge(remote, &some)? {
                 if attempts.next().is_none() {
                     return Ok(Commit::Behind);
                 }
@@ -173,7 +222,8 @@ impl Chunks {
         let (mut transaction, mut values) = (TxnRequest::default(), Vec::new());
         for (key, seen) in some {
             let known = self.known.get(key).cloned().unwrap_or_default();
-            let Some(value) = merged(key, &known.value, seen, self.clock.wall())? else {
+            let is_broken = self.broken.contains(key);
+            let Some(value) = merged(key, &known.value, seen, self.clock.wall(), is_broken) else {
                 continue;
             };
             let revision = TargetUnion::ModRevision(known.revision);
@@ -190,16 +240,19 @@ impl Chunks {
         let written = remote.transaction(transaction)?;
         if written.succeeded {
             let revision = written.header.map_or(0, |header| header.revision);
-            let known = values
-                .into_iter()
-                .map(|(key, value)| (key, Chunk { revision, value }));
-            self.known.extend(known);
+            for (key, value) in values {
+                self.broken.remove(&key);
+                self.known.insert(key, Chunk { revision, value });
+            }
             return Ok(true);
         }
         for ((key, _), response) in values.into_iter().zip(&written.responses) {
             match found(response) {
                 Some(chunk) => self.refresh(chunk)?,
-                None if self.revision(&key) > 0 => return Err(put_back(key)),
+                None if self.revision(&key) > 0 => {
+                    let now = written.header.as_ref().map_or(0, |header| header.revision);
+                    self.vanished(key, now)?;
+                }
                 None => {}
             }
         }
@@ -207,15 +260,28 @@ impl Chunks {
     }
 }
 
-/// A chunk is never deleted, and never becomes what it was.
-fn put_back(key: String) -> Error {
-    let what = "it is not what was read later: was etcd put back to an earlier state?";
+fn rolled_back(key: String) -> Error {
+    let what = "it was read in a later state: was etcd rolled back to an earlier one?";
     corrupt(key, what)
 }
 
-/// The value of a chunk after this was said too; `None` if it stays as it is.
-fn merged(key: &str, value: &[u8], said: &[Seen], now: Timestamp) -> Result<Option<Bytes>, Error> {
-    let before = contents(key, value)?;
+/// Whether a key is one of the chunks that this format has.
+fn is_chunk(prefix: &str, key: &str) -> bool {
+    let chunk = key.strip_prefix(prefix);
+    let number = chunk.and_then(|chunk| chunk.parse::<i32>().ok());
+    number.is_some_and(|number| format!("{prefix}{number:010}") == key)
+}
+
+/// The value of a chunk after this was said too; `None` if it stays as it is, unless it is to be written in any case.
+fn merged(
+    key: &str,
+    value: &[u8],
+    said: &[Seen],
+    now: Timestamp,
+    in_any_case: bool,
+) -> Option<Bytes> {
+    // What is known was read or written here.
+    let before = contents(key, value).unwrap_or_default();
     let mut after = before.clone();
     for seen in said {
         let known = after.entry(seen.instance).or_insert(*seen);
@@ -226,24 +292,22 @@ fn merged(key: &str, value: &[u8], said: &[Seen], now: Timestamp) -> Result<Opti
             *known = *seen;
         }
     }
-    if after == before {
-        return Ok(None);
+    if after == before && !in_any_case {
+        return None;
     }
     let mut message = Vec::new();
     for seen in after.values() {
         value::put(&mut message, 1, seen);
     }
-    Ok(Some(value::seal(key, &message).into()))
+    Some(value::seal(key, &message).into())
 }
 
 /// What the value of a chunk says; an empty value is that of a chunk that is not there.
-fn contents(key: &str, value: &[u8]) -> Result<Contents, Error> {
+fn contents(key: &str, value: &[u8]) -> Result<Contents, Invalid> {
     if value.is_empty() {
         return Ok(Contents::new());
     }
-    value::unseal(key, value)
-        .and_then(decode)
-        .map_err(|invalid| corrupt(key.to_owned(), invalid))
+    value::unseal(key, value).and_then(decode)
 }
 
 fn decode(message: &[u8]) -> Result<Contents, Invalid> {
@@ -255,55 +319,4 @@ fn decode(message: &[u8]) -> Result<Contents, Invalid> {
         }
     }
     Ok(contents)
-}
-
-#[cfg(test)]
-mod tests {
-    use rollcall_domain::liveness::{Signal, State};
-
-    use super::*;
-
-    const NOW: i64 = 1_700_000_000_000;
-
-    fn seen(millis: i64, state: State) -> Seen {
-        Seen {
-            instance: InstanceId::new(7).unwrap(),
-            last_seen: Timestamp::from_millis(NOW + millis),
-            signal: Signal::Heartbeat,
-            state,
-        }
-    }
-
-    /// What stands in a chunk once these are said one after the other.
-    fn after(said: &[Seen]) -> Seen {
-        let value = said.iter().fold(Bytes::new(), |value, seen| {
-            let now = Timestamp::from_millis(NOW);
-            let merged = merged("c", &value, &[*seen], now).unwrap();
-            merged.unwrap_or(value)
-        });
-        contents("c", &value).unwrap()[&said[0].instance]
-    }
-
-    #[test]
-    fn the_later_signal_stands_and_what_is_concluded_from_it() {
-        let (early, late) = (seen(-2_000, State::Up), seen(-1_000, State::Up));
-        assert_eq!(after(&[late, early]), late);
-        assert_eq!(after(&[late, seen(-2_000, State::Down)]), late);
-        let down = seen(-1_000, State::Down);
-        assert_eq!(after(&[late, down]), down);
-        assert_eq!(after(&[down, late]), down);
-    }
-
-    #[test]
-    fn a_signal_from_the_future_gives_way_to_whatever_is_said_next() {
-        let fast = seen(3_600_000, State::Up);
-        for next in [seen(-1_000, State::Up), seen(-1_000, State::Silent)] {
-            assert_eq!(after(&[fast, next]), next);
-        }
-        let of_this_moment = seen(0, State::Up);
-        assert_eq!(
-            after(&[of_this_moment, seen(-1, State::Up)]),
-            of_this_moment
-        );
-    }
 }

@@ -1,4 +1,10 @@
-//! The log of batches.
+//! The log of batches, and the snapshot of its beginning.
+
+mod audit;
+mod read;
+mod snapshot;
+
+use std::collections::BTreeSet;
 
 use rollcall_domain::inventory::Row;
 use rollcall_proto::etcd::{
@@ -7,25 +13,35 @@ use rollcall_proto::etcd::{
     range_request::{SortOrder, SortTarget},
 };
 
-use super::{Batch, Commit, Counts, Error, Record, Remote, corrupt, value};
+use super::{Commit, Counts, Error, Record, Remote, corrupt, entry, value};
 use crate::{
-    etcd::request::{end_of, equal, is_absent, put},
-    protobuf::{self, Fields, Value},
-    storage::format::Invalid,
+    etcd::request::{equal, is_absent, put},
+    storage::Damage,
 };
+use read::Stop;
 
-/// Bytes of rows after which an entry is closed: well below the 1.5 MiB that etcd takes in one request.
+pub(super) use snapshot::Extent;
+
+/// The largest entry, in bytes of rows; one row alone may be larger ([`limits`](super::super::limits)).
 const ENTRY_BYTES: usize = 512 * 1024;
-/// Entries that are asked for at once.
-const PAGE: i64 = 256;
 
 /// How far a collector knows the log.
 #[derive(Debug)]
 pub(super) struct Log {
+    /// What the keys of entries begin with.
     prefix: String,
+    /// What the keys of the snapshot begin with.
+    snapshot: String,
+    extent: Extent,
     known: Known,
+    /// The last entries of the parts of the snapshot that were seen.
+    parts: BTreeSet<u64>,
     /// Others may have gone on, or this collector itself without knowing it.
     is_behind: bool,
+    /// A key that is missing or was overwritten has been reported.
+    is_damaged: bool,
+    /// The snapshot could not go on: not before another look at the keys.
+    is_stalled: bool,
 }
 
 /// Up to where it is known.
@@ -39,9 +55,9 @@ pub(super) struct Known {
 #[derive(Clone, Copy, Debug)]
 struct Place {
     index: u64,
-    /// Of its creation.
+    /// Of its creation; 0 for an entry that was read from the snapshot.
     revision: i64,
-    /// Revisions count on from where etcd was put back to, and may be the same by then.
+    /// Revisions count on from where etcd was rolled back to, and may be the same by then.
     checksum: Option<[u8; 4]>,
 }
 
@@ -53,11 +69,16 @@ impl Place {
 
 impl Log {
     /// A log of which nothing is known.
-    pub(super) fn new(prefix: String) -> Self {
+    pub(super) fn new(remote: &Remote, extent: Extent) -> Self {
         Self {
-            prefix,
+            prefix: remote.key("log/"),
+            snapshot: remote.key("snapshot/"),
+            extent,
             known: Known::default(),
+            parts: BTreeSet::new(),
             is_behind: false,
+            is_damaged: false,
+            is_stalled: false,
         }
     }
 
@@ -72,20 +93,27 @@ impl Log {
         self.is_behind = true;
     }
 
-    /// Gives the rows of entries as others read them, and whether there is nothing that has to be read.
+    /// Gives the rows of entries as the watch reports them. Answers whether nothing has to be read.
     pub(super) fn take(
         &mut self,
         entries: &[KeyValue],
         sink: &mut dyn FnMut(Record),
     ) -> Result<bool, Error> {
         for entry in entries {
-            let (index, next) = (self.index(entry), self.next());
-            if index == Some(next) {
-                self.advance(next, entry, sink)?;
-                // Whoever was first has been seen.
-                self.is_behind = false;
-            } else if index.is_none_or(|index| index > next) {
-                return Ok(false);
+            let next = self.next();
+            match self.index(entry) {
+                Some(index) if index == next => {
+                    self.advance(next, entry, sink)?;
+                    // The collector that was first has been seen.
+                    self.is_behind = false;
+                }
+                Some(index) if index > next => return Ok(false),
+                Some(_) if entry.version > 1 => {
+                    self.is_damaged = true;
+                    sink(Record::Damage(Damage::hard(entry, "it was overwritten")));
+                }
+                Some(_) => {}
+                None => sink(Record::Damage(foreign(entry))),
             }
         }
         Ok(!self.is_behind)
@@ -95,104 +123,92 @@ impl Log {
     pub(super) fn counts(&self, remote: &Remote) -> Result<Counts, Error> {
         let last = remote.range(RangeRequest {
             key: self.prefix.clone().into_bytes(),
-            range_end: end_of(&*self.prefix),
+            // Indexes are digits: a key of something else does not come last.
+            range_end: self.key_after_all(),
             limit: 1,
             sort_order: SortOrder::Descend.into(),
             sort_target: SortTarget::Key.into(),
             ..RangeRequest::default()
         })?;
-        let Some(last) = last.kvs.first() else {
-            return Ok(Counts::default());
-        };
-        self.decode(last, &mut |_| ())
+        let last = last.kvs.first().filter(|last| self.index(last).is_some());
+        last.map_or(Ok(Counts::default()), |last| self.decode(last, &mut |_| ()))
     }
 
-    /// Gives all rows that were not given before.
-    pub(super) fn read(
+    /// Appends rows on top of all that was read; without any, an entry that gives the digest alone.
+    pub(super) fn append(
         &mut self,
         remote: &Remote,
-        sink: &mut dyn FnMut(Record),
-    ) -> Result<(), Error> {
-        let known = self.known.last;
-        let from = self.key(known.map_or(0, |known| known.index));
-        let prefix = self.prefix.clone();
-        let mut is_same_log = known.is_none();
-        remote.each(&prefix, from.into_bytes(), PAGE, |pair| {
-            let is_known = |known: Place| {
-                pair.key == self.key(known.index).as_bytes()
-                    && pair.create_revision == known.revision
-                    && value::stored_checksum(&pair.value) == known.checksum
-            };
-            if !is_same_log && known.is_some_and(is_known) {
-                is_same_log = true;
-                return Ok(());
-            }
-            let next = self.next();
-            if !is_same_log || self.index(pair) != Some(next) {
-                let key = String::from_utf8_lossy(&pair.key);
-                let what =
-                    format!("the entry before it is not what was read, or {next} is missing");
-                return Err(corrupt(key.into_owned(), what));
-            }
-            self.advance(next, pair, sink)
-        })?;
-        if !is_same_log {
-            let what = "entries that were read are gone: was etcd put back to an earlier state?";
-            return Err(corrupt(prefix, what));
-        }
-        self.is_behind = false;
-        Ok(())
-    }
-
-    /// Appends rows on top of all that was read; without any, an entry that gives the digest alone, if there is one.
-    pub(super) fn append(&mut self, remote: &Remote, batch: &Batch<'_>) -> Result<Commit, Error> {
+        rows: &[&Row],
+        digest: Option<u64>,
+    ) -> Result<Commit, Error> {
         let Known {
             mut last,
             mut totals,
         } = self.known;
-        let mut is_whole = batch.rows.is_empty() && batch.digest.is_none();
         // Until it is known how this ends.
-        self.is_behind |= !is_whole;
-        let mut rows = batch.rows.iter().peekable();
+        self.is_behind = true;
+        let mut rows = rows.iter().peekable();
+        let mut is_whole = false;
+        let mut row = Vec::new();
         while !is_whole {
             let mut message = Vec::new();
-            while message.len() < ENTRY_BYTES
-                && let Some(row) = rows.next()
-            {
-                put_row(&mut message, row, &mut totals);
+            while let Some(next) = rows.peek() {
+                row.clear();
+                let mut with = totals;
+                entry::put_row(&mut row, next, &mut with);
+                if !message.is_empty() && message.len() + row.len() > ENTRY_BYTES {
+                    break;
+                }
+                message.extend_from_slice(&row);
+                totals = with;
+                rows.next();
             }
-            put_totals(&mut message, &totals);
             is_whole = rows.peek().is_none();
-            // It is that of the whole batch.
-            if let (true, Some(digest)) = (is_whole, batch.digest) {
-                protobuf::put_bytes(&mut message, 9, &digest.to_le_bytes());
-            }
-            let index = last.map_or(1, Place::next);
-            let key = self.key(index);
-            let on_top = last.map(|last| {
-                let revision = TargetUnion::CreateRevision(last.revision);
-                equal(self.key(last.index), CompareTarget::Create, revision)
-            });
-            let value = value::seal(&key, &message);
-            let checksum = value::stored_checksum(&value);
-            let written = remote.transaction(TxnRequest {
-                compare: on_top.into_iter().chain([is_absent(&*key)]).collect(),
-                success: vec![put(&*key, value)],
-                failure: Vec::new(),
-            })?;
-            if !written.succeeded {
+            // The digest is that of the whole batch.
+            entry::close(&mut message, &totals, digest.filter(|_| is_whole));
+            let Some(place) = self.create(remote, last, &message)? else {
                 return Ok(Commit::Behind);
-            }
-            let revision = written.header.map_or(0, |header| header.revision);
-            last = Some(Place {
-                index,
-                revision,
-                checksum,
-            });
+            };
+            last = Some(place);
         }
         self.known = Known { last, totals };
         self.is_behind = false;
         Ok(Commit::Durable)
+    }
+
+    /// Creates the entry on top of `last`; `None` if another collector was first.
+    fn create(
+        &self,
+        remote: &Remote,
+        last: Option<Place>,
+        message: &[u8],
+    ) -> Result<Option<Place>, Error> {
+        let index = last.map_or(1, Place::next);
+        let key = self.key(index);
+        let on_top = last.map(|last| self.is_still(last));
+        let value = value::seal(&key, message);
+        let checksum = value::stored_checksum(&value);
+        let written = remote.transaction(TxnRequest {
+            compare: on_top.into_iter().chain([is_absent(&*key)]).collect(),
+            success: vec![put(&*key, value)],
+            failure: Vec::new(),
+        })?;
+        let revision = written.header.map_or(0, |header| header.revision);
+        Ok(written.succeeded.then_some(Place {
+            index,
+            revision,
+            checksum,
+        }))
+    }
+
+    /// That the last entry that is known is still the one that was read; `None` of an empty log.
+    pub(super) fn is_unchanged(&self) -> Option<rollcall_proto::etcd::Compare> {
+        self.known.last.map(|last| self.is_still(last))
+    }
+
+    fn is_still(&self, place: Place) -> rollcall_proto::etcd::Compare {
+        let revision = TargetUnion::CreateRevision(place.revision);
+        equal(self.key(place.index), CompareTarget::Create, revision)
     }
 
     fn advance(
@@ -217,81 +233,36 @@ impl Log {
     }
 
     fn index(&self, entry: &KeyValue) -> Option<u64> {
-        let index = entry.key.strip_prefix(self.prefix.as_bytes())?;
-        str::from_utf8(index).ok()?.parse().ok()
+        index(&self.prefix, &entry.key)
     }
 
     fn key(&self, index: u64) -> String {
         format!("{}{index:020}", self.prefix)
     }
 
+    fn key_after_all(&self) -> Vec<u8> {
+        format!("{}:", self.prefix).into_bytes()
+    }
+
     /// Gives the rows of an entry, and how many there are up to it.
     fn decode(&self, pair: &KeyValue, sink: &mut dyn FnMut(Record)) -> Result<Counts, Error> {
         let key = String::from_utf8_lossy(&pair.key);
         value::unseal(&key, &pair.value)
-            .and_then(|message| rows(message, sink))
+            .and_then(|message| entry::read(message, sink))
             .map_err(|invalid| corrupt(key.into_owned(), invalid))
     }
 }
 
-fn put_row(message: &mut Vec<u8>, row: &Row, totals: &mut Counts) {
-    let total = match row {
-        Row::Application(row) => {
-            value::put(message, 1, row);
-            &mut totals.applications
-        }
-        Row::Instance(row) => {
-            value::put(message, 2, row);
-            &mut totals.instances
-        }
-        Row::Operation(row) => {
-            value::put(message, 3, row);
-            &mut totals.operations
-        }
-        Row::Address(row) => {
-            value::put(message, 4, row);
-            &mut totals.addresses
-        }
-    };
-    *total += 1;
-}
-
-fn put_totals(message: &mut Vec<u8>, totals: &Counts) {
-    let totals = [
-        totals.applications,
-        totals.instances,
-        totals.operations,
-        totals.addresses,
-    ];
-    for (field, total) in (5..).zip(totals) {
-        protobuf::put_varint(message, field, u64::try_from(total).unwrap_or(u64::MAX));
+/// The index that a key has below `prefix`; `None` for a key that this format does not have.
+fn index(prefix: &str, key: &[u8]) -> Option<u64> {
+    let digits = key.strip_prefix(prefix.as_bytes())?;
+    if digits.len() != 20 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
     }
+    str::from_utf8(digits).ok()?.parse().ok()
 }
 
-fn rows(message: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Counts, Invalid> {
-    let mut totals = Counts::default();
-    let mut digest = None;
-    let mut row = |row| sink(Record::Row(row));
-    for field in Fields::of(message) {
-        match field? {
-            (1, Value::Bytes(field)) => row(Row::Application(value::row(field)?)),
-            (2, Value::Bytes(field)) => row(Row::Instance(value::row(field)?)),
-            (3, Value::Bytes(field)) => row(Row::Operation(value::row(field)?)),
-            (4, Value::Bytes(field)) => row(Row::Address(value::row(field)?)),
-            (5, Value::Varint(total)) => totals.applications = count(total),
-            (6, Value::Varint(total)) => totals.instances = count(total),
-            (7, Value::Varint(total)) => totals.operations = count(total),
-            (8, Value::Varint(total)) => totals.addresses = count(total),
-            (9, Value::Bytes(bytes)) => digest = bytes.try_into().ok().map(u64::from_le_bytes),
-            _ => {}
-        }
-    }
-    digest
-        .into_iter()
-        .for_each(|digest| sink(Record::Digest(digest)));
-    Ok(totals)
-}
-
-fn count(total: u64) -> usize {
-    usize::try_from(total).unwrap_or(usize::MAX)
+/// A key that Rollcall did not write, and does not need.
+fn foreign(pair: &KeyValue) -> Damage {
+    Damage::soft(pair, "it is no key of the store, and is ignored")
 }

@@ -1,6 +1,8 @@
 //! The contract, and what it means to share a store, on a real etcd.
 
+mod damage;
 mod server;
+mod snapshot;
 mod upgrade;
 
 use rollcall_domain::{inventory::Row, liveness::Signal};
@@ -48,6 +50,12 @@ fn note(storage: &mut Etcd, seen: Seen) {
         digest: None,
     };
     assert_eq!(storage.commit(batch).unwrap(), Commit::Durable);
+}
+
+/// Catches up by reading, as after a watch that broke.
+fn reread(storage: &mut Etcd) -> Vec<Record> {
+    storage.news.lose();
+    caught_up(storage)
 }
 
 fn caught_up(storage: &mut Etcd) -> Vec<Record> {
@@ -127,7 +135,7 @@ fn an_etcd_that_was_put_back_is_noticed_and_not_written_to() {
     );
     assert_eq!(commit(&mut one, &[application(-2, "cart")]), Commit::Behind);
     let error = one.catch_up(&mut |_| ()).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    assert!(matches!(error, Error::Unreadable { .. }), "{error}");
     let error = one.commit(Batch::default()).unwrap_err();
     assert!(matches!(error, Error::Poisoned { .. }), "{error}");
 }
@@ -149,7 +157,7 @@ fn a_history_that_looks_like_the_one_that_was_seen_and_is_another_is_noticed() {
     );
     one.news.lose();
     let error = one.catch_up(&mut |_| ()).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    assert!(matches!(error, Error::Unreadable { .. }), "{error}");
 }
 
 #[test]
@@ -173,7 +181,7 @@ fn last_signs_that_were_put_back_are_noticed() {
             };
             one.commit(batch).unwrap_err()
         };
-        assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+        assert!(matches!(error, Error::Unreadable { .. }), "{error}");
     }
 }
 
@@ -222,7 +230,7 @@ fn what_is_not_what_was_written_is_told() {
         error.to_string().contains("log/00000000000000000001"),
         "{error}"
     );
-    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+    assert!(matches!(error, Error::Unreadable { .. }), "{error}");
 }
 
 #[test]

@@ -55,3 +55,14 @@ pub(super) fn row<E: Entry>(field: &[u8]) -> Result<E, Invalid> {
     }
     E::read(id, Fields::of(fields))
 }
+
+/// The id of the row that a field of a message holds, as it is stored.
+pub(super) fn id(field: &[u8]) -> Result<u64, Invalid> {
+    let mut id = 0;
+    for field in Fields::of(field) {
+        if let (1, Value::Varint(zigzag)) = field? {
+            id = zigzag;
+        }
+    }
+    Ok(id)
+}

@@ -54,7 +54,7 @@ fn apply_record(contents: &mut Contents, record: Record) {
     match record {
         Record::Row(row) => apply(contents, &[row], &[]),
         Record::Seen(seen) => apply(contents, &[], &[seen]),
-        Record::Confirmed(_) | Record::Digest(_) => {}
+        _ => {}
     }
 }
 

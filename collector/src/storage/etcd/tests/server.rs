@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use rollcall_proto::etcd::{DeleteRangeRequest, RequestOp, request_op};
+use rollcall_proto::etcd::{DeleteRangeRequest, RangeRequest, RequestOp, TxnRequest, request_op};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
@@ -15,7 +15,10 @@ use tokio::{
 };
 
 use super::super::*;
-use crate::etcd::request::put;
+use crate::etcd::{
+    self,
+    request::{end_of, put},
+};
 
 /// Runs until it is dropped.
 pub(super) struct Server {
@@ -120,6 +123,19 @@ impl Server {
         });
         let mut found = found.unwrap().kvs;
         found.pop().map(|pair| pair.value.to_vec())
+    }
+
+    /// The keys below a name of the store.
+    pub(super) fn keys(&self, name: &str) -> Vec<String> {
+        let remote = self.remote();
+        let prefix = remote.key(name);
+        let mut keys = Vec::new();
+        let listed = remote.each(&prefix, prefix.clone().into_bytes(), |pair| {
+            keys.push(String::from_utf8(pair.key.to_vec()).unwrap());
+            Ok::<_, Error>(())
+        });
+        listed.unwrap();
+        keys
     }
 
     pub(super) fn delete(&self, key: &str) {

@@ -1,0 +1,46 @@
+use rollcall_domain::liveness::{Signal, State};
+
+use super::*;
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn seen(millis: i64, state: State) -> Seen {
+    Seen {
+        instance: InstanceId::new(7).unwrap(),
+        last_seen: Timestamp::from_millis(NOW + millis),
+        signal: Signal::Heartbeat,
+        state,
+    }
+}
+
+/// What stands in a chunk once these are said one after the other.
+fn after(said: &[Seen]) -> Seen {
+    let value = said.iter().fold(Bytes::new(), |value, seen| {
+        let now = Timestamp::from_millis(NOW);
+        merged("c", &value, &[*seen], now, false).unwrap_or(value)
+    });
+    contents("c", &value).unwrap()[&said[0].instance]
+}
+
+#[test]
+fn the_later_signal_stands_and_what_is_concluded_from_it() {
+    let (early, late) = (seen(-2_000, State::Up), seen(-1_000, State::Up));
+    assert_eq!(after(&[late, early]), late);
+    assert_eq!(after(&[late, seen(-2_000, State::Down)]), late);
+    let down = seen(-1_000, State::Down);
+    assert_eq!(after(&[late, down]), down);
+    assert_eq!(after(&[down, late]), down);
+}
+
+#[test]
+fn a_signal_from_the_future_gives_way_to_whatever_is_said_next() {
+    let fast = seen(3_600_000, State::Up);
+    for next in [seen(-1_000, State::Up), seen(-1_000, State::Silent)] {
+        assert_eq!(after(&[fast, next]), next);
+    }
+    let of_this_moment = seen(0, State::Up);
+    assert_eq!(
+        after(&[of_this_moment, seen(-1, State::Up)]),
+        of_this_moment
+    );
+}
