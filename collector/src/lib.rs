@@ -10,6 +10,7 @@ pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod etcd;
+mod gson;
 pub mod metrics;
 pub mod peer;
 pub mod preflight;

@@ -3,6 +3,8 @@
 use rollcall_domain::inventory::Properties;
 use serde::Deserialize;
 
+use crate::gson::{Number, Text};
+
 /// The operating system, host and process of an agent, as far as it tells: all that 3.x and 5.x have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsInfo<'a> {
@@ -21,12 +23,23 @@ pub struct OsInfo<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OsInfoJson {
-    os_name: Option<String>,
-    hostname: Option<String>,
-    host_name: Option<String>,
-    process_no: Option<i64>,
-    process_id: Option<i64>,
-    ipv4s: Option<Vec<String>>,
+    os_name: Option<Text>,
+    hostname: Option<Text>,
+    host_name: Option<Text>,
+    process_no: Option<Number<i64>>,
+    process_id: Option<Number<i64>>,
+    ipv4s: Option<Vec<Text>>,
+}
+
+/// The prefix of an instance's UUID that makes the rest its name: in Java since 6.x, and in nginx-lua 0.1.0 in small letters.
+const NAME: &str = "NAME:";
+
+/// What people call an instance with this UUID.
+pub fn instance_name(uuid: &str) -> &str {
+    match uuid.split_at_checked(NAME.len()) {
+        Some((prefix, name)) if prefix.eq_ignore_ascii_case(NAME) && !name.is_empty() => name,
+        _ => uuid,
+    }
 }
 
 /// The most properties of an instance that are kept; the rest is not recorded.
@@ -95,12 +108,16 @@ impl From<OsInfo<'_>> for Properties {
 
 impl From<&OsInfoJson> for Properties {
     fn from(info: &OsInfoJson) -> Self {
-        let host_name = info.hostname.as_deref().or(info.host_name.as_deref());
+        let text = |text: &'_ Option<Text>| text.as_ref().map(|Text(text)| text.clone());
+        let host_name = text(&info.hostname).or_else(|| text(&info.host_name));
+        let Number(process_no) = info.process_no.or(info.process_id).unwrap_or_default();
+        let ipv4s = info.ipv4s.iter().flatten();
+        let ipv4s: Vec<_> = ipv4s.map(|Text(address)| address.clone()).collect();
         OsInfo {
-            os_name: info.os_name.as_deref().unwrap_or_default(),
-            host_name: host_name.unwrap_or_default(),
-            process_no: info.process_no.or(info.process_id).unwrap_or_default(),
-            ipv4s: info.ipv4s.as_deref().unwrap_or_default(),
+            os_name: &text(&info.os_name).unwrap_or_default(),
+            host_name: &host_name.unwrap_or_default(),
+            process_no,
+            ipv4s: &ipv4s,
         }
         .into()
     }
@@ -115,6 +132,21 @@ fn cut(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uuid_that_is_marked_as_a_name_is_shown_without_the_mark() {
+        for (uuid, name) in [
+            ("NAME:orders-1", "orders-1"),
+            ("name:orders-1", "orders-1"),
+            ("NAME:", "NAME:"),
+            ("NAM", "NAM"),
+            ("orders-1", "orders-1"),
+            ("NAME:NAME:a", "NAME:a"),
+            ("\u{e9}\u{e9}\u{e9}", "\u{e9}\u{e9}\u{e9}"),
+        ] {
+            assert_eq!(instance_name(uuid), name);
+        }
+    }
 
     #[test]
     fn names_are_those_of_6x_agents_and_what_was_not_told_is_left_out() {

@@ -12,7 +12,10 @@ use axum::{
     Router,
     body::Body,
     extract::State,
-    http::{Method, Request, Response, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, Method, Request, Response,
+        header::{ALLOW, CONTENT_TYPE},
+    },
     routing::get,
 };
 use bytes::Bytes;
@@ -51,7 +54,7 @@ pub fn router(services: &Services, context_path: &str) -> Router {
     routes(services, context_path)
         .fold(Router::new(), |router, route| {
             let path = route.path.clone();
-            let route = get(answer).with_state(Arc::new(route));
+            let route = get(answer).options(options).with_state(Arc::new(route));
             router.route(&path, route)
         })
         .method_not_allowed_fallback(refusal::wrong_method)
@@ -59,6 +62,14 @@ pub fn router(services: &Services, context_path: &str) -> Router {
 
 async fn answer(State(route): State<Arc<Route>>) -> Response<Full<Bytes>> {
     route.answer()
+}
+
+/// What Jetty's servlets answer of themselves: the methods that the path has.
+async fn options() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let methods = HeaderValue::from_static("GET,HEAD,OPTIONS");
+    response.headers_mut().insert(ALLOW, methods);
+    response
 }
 
 /// What is answered: a list as it is, or whatever the router makes.

@@ -1,4 +1,5 @@
-//! Registration for agents that speak HTTP: protocols/skywalking.md section 2.3; what 8.0 and later call is in [`named`].
+//! Registration for agents that speak HTTP: protocols/skywalking.md section 2.3; what 6.x and 7.0 call is in [`v2`], and what
+//! 8.0 and later call in [`named`].
 //!
 //! A batch answers what it can: a key that is unusable, or has no id in time, does not spoil the others. Only where
 //! nothing at all could be answered is the call refused. The clocks of agents (`rt`, `ht`) decide nothing.
@@ -36,6 +37,7 @@ use crate::{
 
 mod named;
 mod segments;
+mod v2;
 mod wire;
 
 /// What the handlers share.
@@ -104,6 +106,7 @@ fn routes(services: &Services, limits: &Limits, context_path: &str) -> Router {
             face.post("/networkAddress/register", Face::addresses),
         )
         .route(&path("/segments"), face.post("/segments", Face::segments))
+        .merge(v2::router(&face, context_path))
         .merge(named::router(&face, context_path))
         .method_not_allowed_fallback(refusal::wrong_method)
 }
@@ -142,7 +145,7 @@ impl Face {
     }
 
     async fn applications(self: Arc<Self>, asked: Asked) -> Answer {
-        let codes: Vec<String> = json::parse(&asked.body)?;
+        let wire::Texts(codes) = json::parse(&asked.body)?;
         let ids = asked.register.applications(&codes).await;
         let ids = in_time(ids, codes.len(), "application code")?;
         let entries: Vec<_> = codes
@@ -227,7 +230,7 @@ impl Face {
     }
 
     async fn addresses(self: Arc<Self>, asked: Asked) -> Answer {
-        let addresses: Vec<String> = json::parse(&asked.body)?;
+        let wire::Texts(addresses) = json::parse(&asked.body)?;
         let ids = asked.register.addresses(&addresses).await;
         let ids = in_time(ids, addresses.len(), "network address")?;
         let entries: Vec<_> = addresses

@@ -12,10 +12,12 @@ use tower::ServiceExt;
 use super::{Limits, admin, below, naming, not_found, registration};
 use crate::{api::Token, service::testing::Fixture};
 
+mod lenient;
 mod named;
 mod query;
 mod register;
 mod token;
+mod v2;
 mod wire;
 
 /// All faces of a collector on a store in memory.
@@ -149,11 +151,26 @@ async fn unknown_paths_and_trailing_slashes_are_not_found() {
 }
 
 #[tokio::test]
+async fn a_naming_path_says_which_methods_it_has() {
+    let collector = Collector::start();
+    for path in [
+        "/agent/gRPC",
+        "/agent/jetty",
+        "/ui/jetty",
+        "/agentstream/grpc",
+    ] {
+        let reply = collector.call(Method::OPTIONS, path, "").await;
+        assert_eq!((reply.status.as_u16(), reply.text()), (200, ""), "{path}");
+        assert_eq!(reply.header("allow"), "GET,HEAD,OPTIONS", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_verb_is_told_which_is_right() {
     let collector = Collector::start();
     for (path, wrong, right) in [
-        ("/agent/gRPC", Method::POST, "GET,HEAD"),
-        ("/ui/jetty", Method::PUT, "GET,HEAD"),
+        ("/agent/gRPC", Method::POST, "GET,HEAD,OPTIONS"),
+        ("/ui/jetty", Method::PUT, "GET,HEAD,OPTIONS"),
         ("/application/register", Method::GET, "POST"),
         ("/segments", Method::DELETE, "POST"),
         ("/api/applications", Method::POST, "GET,HEAD"),

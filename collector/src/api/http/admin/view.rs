@@ -42,6 +42,8 @@ pub(super) struct Instance<'a> {
     application_id: Option<i32>,
     /// `null` where it was never told.
     uuid: Option<&'a str>,
+    /// What people call it: its UUID, without the `NAME:` that marks a name as such in 6.x and 7.0. `null` where there is none.
+    name: Option<&'a str>,
     state: &'static str,
     /// When it came into this state.
     since: String,
@@ -122,6 +124,7 @@ impl<'a> Instance<'a> {
             id: instance.id.get(),
             application_id: instance.application.map(ApplicationId::get),
             uuid: instance.uuid.as_deref(),
+            name: instance.uuid.as_deref().map(properties::instance_name),
             state: state(status.state),
             since: time(status.since),
             why: Why::of(status, terms),

@@ -11,7 +11,7 @@ use serde::{
     de::{IgnoredAny, SeqAccess, Visitor},
 };
 
-use crate::{api::http::json::Object, service::register::Held};
+use crate::{api::http::json::Object, gson, service::register::Held};
 
 /// What a body of `/segments` tells, of either generation.
 #[derive(Debug, Default)]
@@ -32,7 +32,9 @@ struct Segment {
 
 #[derive(Deserialize)]
 struct Spans {
+    #[serde(deserialize_with = "gson::number")]
     ai: i32,
+    #[serde(deserialize_with = "gson::number")]
     ii: i32,
     ss: Vec<Object<Span>>,
     /// 3.2.6 has the references here, and 5.x in each span.
@@ -42,10 +44,10 @@ struct Spans {
 #[derive(Deserialize)]
 struct Span {
     /// The operation.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "gson::number")]
     oi: i32,
     /// The peer.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "gson::number")]
     pi: i32,
 }
 

@@ -1,10 +1,27 @@
-//! The JSON of registration, key by key as upstream's (protocols/skywalking.md section 2.3). Unknown keys are skipped.
+//! The JSON of registration, key by key as upstream's (protocols/skywalking.md section 2.3). Unknown keys are skipped, and
+//! numbers and texts are read as [`gson`] does.
 
 use rollcall_domain::{ApplicationId, inventory::SpanType};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{api::http::json::Object, properties::OsInfoJson, service::register::OperationRef};
+use crate::{
+    api::http::json::Object,
+    gson::{self, Number, Text},
+    properties::OsInfoJson,
+    service::register::OperationRef,
+};
+
+/// The request of `/application/register` and `/networkAddress/register`.
+#[derive(Debug)]
+pub(super) struct Texts(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let texts: Vec<Text> = Vec::deserialize(deserializer)?;
+        Ok(Self(texts.into_iter().map(|Text(text)| text).collect()))
+    }
+}
 
 /// An entry of the answer of `/application/register`.
 #[derive(Debug, Serialize)]
@@ -17,10 +34,12 @@ pub(super) struct Application<'a> {
 /// The request of `/instance/register`.
 #[derive(Debug, Deserialize)]
 pub(super) struct NewInstance {
+    #[serde(deserialize_with = "gson::number")]
     pub(super) ai: i32,
+    #[serde(deserialize_with = "gson::text")]
     pub(super) au: String,
     #[serde(rename = "rt")]
-    _registered_at: i64,
+    _registered_at: Number<i64>,
     pub(super) oi: Object<OsInfoJson>,
 }
 
@@ -35,9 +54,10 @@ pub(super) struct Instance {
 /// The request of `/instance/heartbeat`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Heartbeat {
+    #[serde(deserialize_with = "gson::number")]
     pub(super) ii: i32,
     #[serde(rename = "ht")]
-    _at: i64,
+    _at: Number<i64>,
 }
 
 /// The answer of `/instance/heartbeat`.
@@ -47,10 +67,12 @@ pub(super) struct Done {}
 /// An element of the request of `/servicename/discovery`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ServiceName {
+    #[serde(deserialize_with = "gson::number")]
     ai: i32,
+    #[serde(deserialize_with = "gson::text")]
     sn: String,
     /// 3.2.6 does not tell: entry.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "gson::number")]
     st: i32,
 }
 

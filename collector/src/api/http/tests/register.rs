@@ -171,7 +171,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("/application/register", "{}", "body"),
     ("/application/register", r#"["a","#, "body"),
     ("/application/register", r#"["a"] x"#, "body"),
-    ("/application/register", r#"["a",1]"#, "[1]"),
+    ("/application/register", r#"["a",1.5]"#, "[1]"),
     ("/application/register", r#"["a",null]"#, "[1]"),
     ("/instance/register", r#"{"au":"u","rt":0,"oi":{}}"#, "ai"),
     ("/instance/register", r#"{"ai":2,"rt":0,"oi":{}}"#, "au"),
@@ -179,7 +179,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("/instance/register", r#"{"ai":2,"au":"u","rt":0}"#, "oi"),
     (
         "/instance/register",
-        r#"{"ai":2,"au":"u","rt":"0","oi":{}}"#,
+        r#"{"ai":2,"au":"u","rt":"soon","oi":{}}"#,
         "rt",
     ),
     (
@@ -189,12 +189,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "/instance/register",
-        r#"{"ai":2,"au":"u","rt":0,"oi":{"osName":1}}"#,
+        r#"{"ai":2,"au":"u","rt":0,"oi":{"osName":{}}}"#,
         "oi.osName",
     ),
     (
         "/instance/register",
-        r#"{"ai":2,"au":"u","rt":0,"oi":{"ipv4s":[1]}}"#,
+        r#"{"ai":2,"au":"u","rt":0,"oi":{"ipv4s":[{}]}}"#,
         "oi.ipv4s[0]",
     ),
     (
