@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 const FAILURE: Option<i32> = Some(1);
 
 const STOPPING: &str = "stopping after a failure";
+const MOVED: &str = "was removed, renamed or replaced while the collector used it";
 const NO_ROOM: &str = "no room left to write";
 
 struct Store(TempDir);
@@ -201,4 +202,34 @@ async fn a_full_disk_ends_the_collector_and_loses_nothing_acknowledged() {
         assert_eq!(owners.insert(id, code), None, "{id} was given twice");
     }
     assert!(!owners.is_empty());
+}
+
+#[tokio::test]
+async fn a_data_directory_that_goes_away_ends_the_collector_before_the_next_id() {
+    let changes: [fn(&Store); 3] = [
+        |store| fs::remove_dir_all(store.path()).expect("the data directory"),
+        |store| fs::rename(store.path(), store.0.path().join("away")).expect("renamed"),
+        |store| {
+            fs::rename(store.path(), store.0.path().join("away")).expect("renamed");
+            fs::create_dir(store.path()).expect("another one");
+            fs::copy(store.0.path().join("away/rollcall.redb"), store.file()).expect("a copy");
+        },
+    ];
+    for change in changes {
+        let store = Store::new();
+        let mut collector = store.options().start().await;
+        let client = collector.grpc().await;
+        assert_eq!(client.application("orders").await.expect("an id"), -1);
+        collector.expect_log(STOPPING);
+        collector.expect_log(MOVED);
+        change(&store);
+        let refused = client.application("carts").await;
+        assert!(refused.is_err(), "acknowledged as {refused:?}");
+        assert_eq!(collector.exit().await.code(), FAILURE);
+        let log = collector.log();
+        assert!(
+            log.iter().any(|line| line.message.contains(MOVED)),
+            "{log:#?}"
+        );
+    }
 }

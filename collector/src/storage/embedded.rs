@@ -9,9 +9,11 @@
 //!   every value has one of its own; a mismatch is [`Error::Corrupt`], never a guess and never a repair that loses rows.
 //!   (One bit of the file escapes this, and only after a crash: the one that says which of the engine's two commit slots
 //!   is in force.)
+//! * A store that was removed, renamed or replaced while it is open is noticed by the next commit, which fails: nothing is
+//!   acknowledged that the next start would not find.
 //!
 //! It trusts the disk to keep what it says it has synced, as every local store must: it cannot tell a file that was
-//! replaced by an older copy of itself.
+//! replaced by an older copy of itself while no collector had it open.
 //!
 //! # Why redb
 //!
@@ -105,7 +107,7 @@ pub struct Embedded {
     database: Database,
     poisoned: bool,
     /// Dropped last: until the database is closed the directory stays taken. `None` below a test's own backend.
-    _directory: Option<Directory>,
+    directory: Option<Directory>,
 }
 
 /// Opens the store in a directory, or creates it there. Verifies the whole file, which takes about half a second per
@@ -117,12 +119,12 @@ pub struct Embedded {
 /// ([`Error::UnsupportedVersion`]); it belongs to another namespace ([`Error::OtherNamespace`]); there is no room to
 /// create it ([`Error::Full`]).
 pub fn open(config: &Config) -> Result<Embedded, Error> {
-    let directory = Directory::acquire(&config.path)?;
+    let mut directory = Directory::acquire(&config.path)?;
     let store = directory.store();
     let told = |error| failure::io(&store, error);
     let file = match directory.open_store().map_err(told)? {
         Some(file) => file,
-        None => create(&directory)?,
+        None => create(&mut directory)?,
     };
     if file.metadata().map_err(told)?.len() == 0 {
         // The engine would take this for a new store; one of ours is never empty.
@@ -135,7 +137,7 @@ pub fn open(config: &Config) -> Result<Embedded, Error> {
 }
 
 /// Writes a new, empty store, and opens its file.
-fn create(directory: &Directory) -> Result<File, Error> {
+fn create(directory: &mut Directory) -> Result<File, Error> {
     let store = directory.store();
     let told = |error| failure::io(&store, error);
     let file = directory.new_store().map_err(told)?;
@@ -174,7 +176,7 @@ fn open_backend(
         store,
         database,
         poisoned: false,
-        _directory: directory,
+        directory,
     })
 }
 
@@ -210,13 +212,10 @@ impl Storage for Embedded {
             let path = self.store.clone();
             return Err(Error::Poisoned { path });
         }
-        match self.write(batch) {
-            Ok(()) => Ok(Commit::Durable),
-            Err(error) => {
-                self.poisoned = true;
-                Err(self.engine(error))
-            }
-        }
+        let written = self.write(batch).map_err(|error| self.engine(error));
+        let durable = written.and_then(|()| self.check_place());
+        self.poisoned = durable.is_err();
+        durable.map(|()| Commit::Durable)
     }
 }
 
@@ -253,6 +252,19 @@ impl Embedded {
         write_table(&transaction, SEEN, batch.seen.iter())?;
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Checks that what was written is where the next start will look for it.
+    fn check_place(&self) -> Result<(), Error> {
+        let Some(directory) = &self.directory else {
+            return Ok(());
+        };
+        let store = || self.store.clone();
+        match directory.holds_store() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Moved { path: store() }),
+            Err(error) => Err(failure::io(&self.store, error)),
+        }
     }
 
     fn engine(&self, error: impl Into<redb::Error>) -> Error {

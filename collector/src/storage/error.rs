@@ -75,6 +75,14 @@ pub enum Error {
     #[error("cannot read or write {} ({error}): check the disk and the path, then start again", path.display())]
     Io { path: PathBuf, error: io::Error },
 
+    /// The file that is open is no longer the store: the next start would not find what is written to it.
+    #[error(
+        "{} was removed, renamed or replaced while the collector used it: nothing more is acknowledged; put it back and start \
+         again, or start on what is there now (agents that run keep their ids)",
+        path.display()
+    )]
+    Moved { path: PathBuf },
+
     /// The store does not answer at present. Nothing is lost: it can be asked again.
     #[error(
         "{store} cannot be asked at present ({reason}): it is asked again, and until it answers new names get no ids"

@@ -1,9 +1,9 @@
 //! The data directory: one collector at a time, and a store file that is either absent or whole.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process,
 };
@@ -19,8 +19,26 @@ const UNFINISHED: &str = "rollcall.redb.new";
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
+    /// The file that was opened as the store.
+    opened: Option<Identity>,
     /// Held locked; the operating system lets go of it however the process ends.
     _lock: File,
+}
+
+/// What tells one file from another, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
 }
 
 impl Directory {
@@ -45,6 +63,7 @@ impl Directory {
         write_pid(&mut lock).map_err(told)?;
         Ok(Self {
             path: path.to_owned(),
+            opened: None,
             _lock: lock,
         })
     }
@@ -55,11 +74,26 @@ impl Directory {
     }
 
     /// Opens the store for reading and writing; `None` if there is none yet.
-    pub(super) fn open_store(&self) -> io::Result<Option<File>> {
+    pub(super) fn open_store(&mut self) -> io::Result<Option<File>> {
         match options().open(self.store()) {
-            Ok(file) => Ok(Some(file)),
+            Ok(file) => {
+                self.opened = Some(Identity::of(&file.metadata()?));
+                Ok(Some(file))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the file that was opened as the store is still the one that the next start will find: it may have been removed,
+    /// renamed or replaced, and what is written to it would be lost with this process.
+    pub(super) fn holds_store(&self) -> io::Result<bool> {
+        match fs::metadata(self.store()) {
+            Ok(metadata) => Ok(self.opened == Some(Identity::of(&metadata))),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
+                _ => Err(error),
+            },
         }
     }
 
@@ -72,11 +106,29 @@ impl Directory {
             .open(self.path.join(UNFINISHED))
     }
 
-    /// Makes the file of [`Self::new_store`] the store. It must be complete, synced and closed.
+    /// Makes the file of [`Self::new_store`] the store. It must be complete, synced and closed. The directories above it are
+    /// synced too: whichever of them this or an interrupted start has created, a loss of power does not take the store with it.
     pub(super) fn adopt_store(&self) -> io::Result<()> {
         fs::rename(self.path.join(UNFINISHED), self.store())?;
-        File::open(&self.path)?.sync_all()
+        sync_up(&fs::canonicalize(&self.path)?, &mut |directory| {
+            File::open(directory)?.sync_all()
+        })
     }
+}
+
+/// Syncs a directory and those above it, up to the first that this process may not open: it cannot have created that one.
+pub(super) fn sync_up(
+    directory: &Path,
+    sync: &mut dyn FnMut(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    sync(directory)?;
+    for above in directory.ancestors().skip(1) {
+        match sync(above) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 fn options() -> OpenOptions {

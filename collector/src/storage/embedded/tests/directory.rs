@@ -1,12 +1,15 @@
 //! Who may use a data directory, and with which release.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process};
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, process};
 
 use super::{
-    super::{Config, namespace::NAMESPACE, open},
+    super::{Config, directory::sync_up, namespace::NAMESPACE, open},
     Temporary,
 };
-use crate::storage::{Error, contract::Provider as _};
+use crate::storage::{
+    Batch, Commit, Error, Storage as _,
+    contract::{Provider as _, application},
+};
 
 #[test]
 fn a_directory_is_created_for_its_owner_alone() {
@@ -81,4 +84,56 @@ fn a_file_in_the_place_of_the_directory_is_told() {
     fs::write(store.config().path, "").unwrap();
     let error = open(&store.config()).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error:?}");
+}
+
+#[test]
+fn a_store_that_is_no_longer_in_its_place_takes_no_commit() {
+    let away = |store: &Temporary| store.0.path().join("away");
+    let changes: [fn(&Temporary, &Path); 4] = [
+        |store, _| fs::remove_dir_all(store.config().path).unwrap(),
+        |_, file| fs::remove_file(file).unwrap(),
+        |store, _| fs::rename(store.config().path, store.0.path().join("away")).unwrap(),
+        |_, file| {
+            let copy = file.with_extension("copy");
+            fs::copy(file, &copy).unwrap();
+            fs::rename(copy, file).unwrap();
+        },
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let store = Temporary::new();
+        let mut open = store.open();
+        let rows = [application(-1, "orders")];
+        let batch = Batch {
+            rows: &rows,
+            ..Batch::default()
+        };
+        assert_eq!(open.commit(batch).unwrap(), Commit::Durable, "{number}");
+        change(&store, &store.config().path.join("rollcall.redb"));
+        let error = open.commit(batch).unwrap_err();
+        assert!(matches!(error, Error::Moved { .. }), "{number}: {error}");
+        // Putting it back is too late: what the callers were answered is not known.
+        if away(&store).exists() {
+            fs::rename(away(&store), store.config().path).unwrap();
+        }
+        let error = open.commit(batch).unwrap_err();
+        assert!(matches!(error, Error::Poisoned { .. }), "{number}: {error}");
+    }
+}
+
+#[test]
+fn creating_a_store_syncs_all_directories_that_may_be_new() {
+    let mut synced = Vec::new();
+    let result = sync_up(Path::new("/srv/rollcall/data"), &mut |directory| {
+        synced.push(directory.display().to_string());
+        match directory == Path::new("/srv") {
+            true => Err(io::ErrorKind::PermissionDenied.into()),
+            false => Ok(()),
+        }
+    });
+    result.unwrap();
+    assert_eq!(synced, ["/srv/rollcall/data", "/srv/rollcall", "/srv"]);
+    let failed = sync_up(Path::new("/data"), &mut |_| {
+        Err(io::ErrorKind::StorageFull.into())
+    });
+    failed.unwrap_err();
 }
