@@ -26,6 +26,7 @@ const PER_APPLICATION: i32 = 100;
 const LIMITS: Limits = Limits {
     assigned: usize::MAX,
     adopted: 100_000,
+    bytes: usize::MAX,
 };
 
 fn main() {

@@ -11,6 +11,7 @@
 //! * An id that an agent brought along (adopted) is never assigned to anybody else.
 
 mod allocator;
+mod cost;
 mod digest;
 mod draft;
 mod entry;
@@ -192,6 +193,18 @@ impl Inventory {
             self.addresses.digest(),
         ];
         digests.into_iter().fold(0, u64::wrapping_add)
+    }
+
+    /// The memory that everything in it takes, in bytes, leases included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let tables = [
+            self.applications.bytes(),
+            self.instances.bytes(),
+            self.operations.bytes(),
+            self.addresses.bytes(),
+        ];
+        tables.into_iter().sum()
     }
 
     /// Makes rows visible in their order: what a row refers to has to come before it.

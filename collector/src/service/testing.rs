@@ -153,6 +153,7 @@ fn foundation(
     let mut allocator = Allocator::new(Limits {
         assigned: 1 << 20,
         adopted: 16,
+        bytes: usize::MAX,
     });
     let lessor = Lessor::new(TERMS);
     restore(&mut allocator, &lessor);

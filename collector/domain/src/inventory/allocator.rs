@@ -17,6 +17,9 @@ pub struct Limits {
     /// How many ids each dictionary may hold that it did not assign. They cost memory and no key protects them, so
     /// without a limit one client could fill the collector with numbers it makes up.
     pub adopted: usize,
+    /// How many bytes of memory the inventory may take ([`Inventory::bytes`]) for a new row to be accepted, or for
+    /// properties to grow.
+    pub bytes: usize,
 }
 
 /// Assigns and adopts ids: the only owner of the right to change an [`Inventory`], and therefore neither shared nor

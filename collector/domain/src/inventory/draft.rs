@@ -27,6 +27,25 @@ impl Progress {
     }
 }
 
+/// The bytes of memory that a proposal adds to the inventory and takes from it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Growth {
+    added: usize,
+    removed: usize,
+}
+
+impl Growth {
+    fn replace(&mut self, before: usize, after: usize) {
+        self.removed += before;
+        self.added += after;
+    }
+
+    /// The size of the inventory, now `held`, once the proposal is confirmed.
+    pub(super) const fn applied_to(self, held: usize) -> usize {
+        (held + self.added).saturating_sub(self.removed)
+    }
+}
+
 /// See the module.
 pub(super) struct Draft<'a, E: Entry> {
     table: &'a Table<E>,
@@ -97,9 +116,14 @@ impl<'a, E: Entry> Draft<'a, E> {
         Ok(())
     }
 
-    /// Proposes an entry: a new row, or a newer state of one proposed before.
-    pub(super) fn write(&mut self, entry: E, rows: &mut Vec<Row>) {
+    /// Proposes an entry: a new row, or a newer state of one proposed before. Counts the bytes of memory in `growth`.
+    pub(super) fn write(&mut self, entry: E, rows: &mut Vec<Row>, growth: &mut Growth) {
         let id = entry.id();
+        let before = self.place(id).and_then(|place| rows.get(place));
+        growth.replace(
+            before.map_or_else(|| self.registered_cost(id), Row::cost),
+            entry.cost(),
+        );
         if let Some(key) = entry.key() {
             self.by_key.insert(key, id);
         }
@@ -115,6 +139,11 @@ impl<'a, E: Entry> Draft<'a, E> {
     pub(super) fn change(&self, entry: &E) -> u64 {
         let before = self.table.read(entry.id(), E::digest);
         entry.digest().wrapping_sub(before.unwrap_or(0))
+    }
+
+    /// The memory that the registered state of an entry takes, in bytes; 0 if it is not registered.
+    pub(super) fn registered_cost(&self, id: E::Id) -> usize {
+        self.table.read(id, E::cost).unwrap_or(0)
     }
 
     /// How far the dictionary has come if the proposal is confirmed.

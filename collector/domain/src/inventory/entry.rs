@@ -3,7 +3,7 @@
 use std::{fmt, hash::Hash, sync::Arc};
 
 use super::{
-    Address, Application, Instance, InstanceKey, Operation, OperationKey, Row, digest,
+    Address, Application, Instance, InstanceKey, Operation, OperationKey, Row, cost, digest,
     sequence::Sequence,
 };
 use crate::{AddressId, ApplicationId, InstanceId, OperationId};
@@ -52,6 +52,8 @@ pub(super) trait Entry: Clone + Into<Row> {
     fn id(&self) -> Self::Id;
     /// What it adds to the digest of an inventory.
     fn digest(&self) -> u64;
+    /// The bytes of memory that it takes.
+    fn cost(&self) -> usize;
     /// What it can be found by; `None` for reserved and adopted entries.
     fn key(&self) -> Option<Self::Key>;
     /// It came with an id that the sequence had not assigned.
@@ -83,6 +85,10 @@ impl Entry for Application {
         digest::application(self)
     }
 
+    fn cost(&self) -> usize {
+        cost::application(self.code.as_deref())
+    }
+
     fn key(&self) -> Option<Arc<str>> {
         self.code.clone()
     }
@@ -110,6 +116,11 @@ impl Entry for Instance {
 
     fn digest(&self) -> u64 {
         digest::instance(self)
+    }
+
+    fn cost(&self) -> usize {
+        let is_keyed = self.application.is_some() && self.uuid.is_some();
+        cost::instance(is_keyed, self.uuid.as_deref(), &self.properties)
     }
 
     fn key(&self) -> Option<InstanceKey> {
@@ -156,6 +167,10 @@ impl Entry for Operation {
         digest::operation(self)
     }
 
+    fn cost(&self) -> usize {
+        cost::operation(self.key.as_ref().map(|key| &*key.name))
+    }
+
     fn key(&self) -> Option<OperationKey> {
         self.key.clone()
     }
@@ -183,6 +198,10 @@ impl Entry for Address {
 
     fn digest(&self) -> u64 {
         digest::address(self)
+    }
+
+    fn cost(&self) -> usize {
+        cost::address(self.address.as_deref())
     }
 
     fn key(&self) -> Option<Arc<str>> {

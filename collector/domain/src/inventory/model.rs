@@ -189,3 +189,15 @@ pub enum Row {
     Operation(Operation),
     Address(Address),
 }
+
+impl Row {
+    /// The bytes of memory that it takes in an inventory.
+    pub(super) fn cost(&self) -> usize {
+        match self {
+            Self::Application(row) => row.cost(),
+            Self::Instance(row) => row.cost(),
+            Self::Operation(row) => row.cost(),
+            Self::Address(row) => row.cost(),
+        }
+    }
+}

@@ -2,9 +2,17 @@
 
 use std::{fmt, sync::Arc};
 
+mod error;
+
+pub use error::Error;
+
 use super::{
-    Address, Application, Dictionary, Generation, Instance, InstanceKey, Inventory, Limits,
-    Operation, OperationKey, Properties, Row, allocator::Books, draft::Draft,
+    Address, Application, Generation, Instance, InstanceKey, Inventory, Limits, Operation,
+    OperationKey, Properties, Row,
+    allocator::Books,
+    cost,
+    draft::{Draft, Growth},
+    entry::Entry as _,
 };
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 
@@ -19,6 +27,8 @@ pub struct Proposal<'a> {
     limits: Limits,
     at: Timestamp,
     rows: Vec<Row>,
+    growth: Growth,
+    refused: u64,
     applications: Draft<'a, Application>,
     instances: Draft<'a, Instance>,
     operations: Draft<'a, Operation>,
@@ -34,22 +44,6 @@ pub struct NewInstance {
     pub generation: Option<Generation>,
     /// Empty where the call does not tell; what was told before is then kept.
     pub properties: Properties,
-}
-
-/// Why an id could not be given or taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// Every id of the dictionary's sequence is taken, or as many as [`Limits::assigned`] allows.
-    Exhausted(Dictionary),
-    /// The dictionary holds as many adopted ids as [`Limits::adopted`] allows.
-    TooManyAdopted(Dictionary),
-    /// The instance is known to belong to another application than the one it was told with.
-    OtherApplication {
-        instance: InstanceId,
-        known: ApplicationId,
-    },
-    /// No collector ever assigned such an instance id: instances count from 1.
-    NotAnInstance(InstanceId),
 }
 
 impl<'a> Proposal<'a> {
@@ -69,6 +63,8 @@ impl<'a> Proposal<'a> {
             limits,
             at,
             rows: Vec::new(),
+            growth: Growth::default(),
+            refused: 0,
         }
     }
 
@@ -81,6 +77,7 @@ impl<'a> Proposal<'a> {
         if let Some(id) = self.applications.id(&code) {
             return Ok(id);
         }
+        self.make_room(cost::application(Some(&code)))?;
         let id = self.applications.assign(self.limits.assigned)?;
         self.reserve_application();
         self.write_application(id, Some(code));
@@ -104,6 +101,7 @@ impl<'a> Proposal<'a> {
             return Ok(id);
         }
         self.adopt_peer_application(key.application)?;
+        self.make_room(cost::instance(true, Some(&key.uuid), &new.properties))?;
         let id = self.instances.assign(self.limits.assigned)?;
         self.write_instance(Instance {
             id,
@@ -126,6 +124,7 @@ impl<'a> Proposal<'a> {
             return Ok(id);
         }
         self.adopt_peer_application(key.application)?;
+        self.make_room(cost::operation(Some(&key.name)))?;
         let id = self.operations.assign(self.limits.assigned)?;
         self.reserve_operation();
         self.write_operation(id, Some(key));
@@ -141,6 +140,7 @@ impl<'a> Proposal<'a> {
         if let Some(id) = self.addresses.id(&address) {
             return Ok(id);
         }
+        self.make_room(cost::address(Some(&address)))?;
         let id = self.addresses.assign(self.limits.assigned)?;
         self.write_address(id, Some(address));
         Ok(id)
@@ -186,6 +186,7 @@ impl<'a> Proposal<'a> {
         if self.applications.reserved() == Some(id) {
             self.reserve_application();
         } else if !self.applications.knows(id) {
+            self.make_room(cost::application(None))?;
             self.applications.adopt(limit)?;
             self.write_application(id, None);
         }
@@ -227,6 +228,7 @@ impl<'a> Proposal<'a> {
             self.update(id, |instance| instance.application = application);
             return Ok(());
         }
+        self.make_room(cost::instance(false, None, &Properties::default()))?;
         self.instances.adopt(self.limits.adopted)?;
         self.write_instance(Instance {
             id,
@@ -248,6 +250,7 @@ impl<'a> Proposal<'a> {
         if self.operations.reserved() == Some(id) {
             self.reserve_operation();
         } else if !self.operations.knows(id) {
+            self.make_room(cost::operation(None))?;
             self.operations.adopt(self.limits.adopted)?;
             self.write_operation(id, None);
         }
@@ -260,6 +263,7 @@ impl<'a> Proposal<'a> {
     /// [`Error::TooManyAdopted`].
     pub fn adopt_address(&mut self, id: AddressId) -> Result<(), Error> {
         if !self.addresses.knows(id) {
+            self.make_room(cost::address(None))?;
             self.addresses.adopt(self.limits.adopted)?;
             self.write_address(id, None);
         }
@@ -286,6 +290,12 @@ impl<'a> Proposal<'a> {
         changes.fold(self.inventory.digest(), u64::wrapping_add)
     }
 
+    /// How many new rows and larger properties were refused because the inventory has no room for them.
+    #[must_use]
+    pub const fn refused(&self) -> u64 {
+        self.refused
+    }
+
     /// Makes everything proposed visible to the readers of the inventory.
     pub fn confirm(self) {
         *self.books = Books {
@@ -297,6 +307,17 @@ impl<'a> Proposal<'a> {
         if !self.rows.is_empty() {
             self.inventory.publish(self.rows);
         }
+    }
+
+    /// Refuses what would make the inventory larger than it may be.
+    fn make_room(&mut self, bytes: usize) -> Result<(), Error> {
+        let size = self.growth.applied_to(self.inventory.bytes());
+        let limit = self.limits.bytes;
+        if size.saturating_add(bytes) > limit {
+            self.refused += 1;
+            return Err(Error::NoRoom { limit });
+        }
+        Ok(())
     }
 
     fn reserve_application(&mut self) {
@@ -318,21 +339,25 @@ impl<'a> Proposal<'a> {
             code,
             registered_at,
         };
-        self.applications.write(application, &mut self.rows);
+        self.applications
+            .write(application, &mut self.rows, &mut self.growth);
     }
 
     fn write_instance(&mut self, instance: Instance) {
-        self.instances.write(instance, &mut self.rows);
+        self.instances
+            .write(instance, &mut self.rows, &mut self.growth);
     }
 
     fn write_operation(&mut self, id: OperationId, key: Option<OperationKey>) {
         let operation = Operation { id, key };
-        self.operations.write(operation, &mut self.rows);
+        self.operations
+            .write(operation, &mut self.rows, &mut self.growth);
     }
 
     fn write_address(&mut self, id: AddressId, address: Option<Arc<str>>) {
         let address = Address { id, address };
-        self.addresses.write(address, &mut self.rows);
+        self.addresses
+            .write(address, &mut self.rows, &mut self.growth);
     }
 
     fn proposed_or_registered(&self, id: InstanceId) -> Option<Instance> {
@@ -346,11 +371,16 @@ impl<'a> Proposal<'a> {
         }
     }
 
-    /// Proposes a newer state of an instance, if it is another one than before.
+    /// Proposes a newer state of an instance, if it is another one than before. Larger properties for which there is no
+    /// room are left out: the agent goes on, and its instance keeps those that it has.
     fn update(&mut self, id: InstanceId, change: impl FnOnce(&mut Instance)) {
         if let Some(before) = self.proposed_or_registered(id) {
             let mut instance = before.clone();
             change(&mut instance);
+            let growth = instance.cost().saturating_sub(before.cost());
+            if growth > 0 && self.make_room(growth).is_err() {
+                instance.properties = before.properties.clone();
+            }
             if instance != before {
                 self.write_instance(instance);
             }
@@ -373,20 +403,3 @@ impl fmt::Debug for Proposal<'_> {
         f.debug_tuple("Proposal").field(&self.rows).finish()
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exhausted(dictionary) => write!(f, "no id is left for {dictionary}"),
-            Self::TooManyAdopted(dictionary) => {
-                write!(f, "no more unknown {dictionary} are taken in")
-            }
-            Self::OtherApplication { instance, known } => {
-                write!(f, "instance {instance} belongs to application {known}")
-            }
-            Self::NotAnInstance(id) => write!(f, "{id} is not an instance id"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}

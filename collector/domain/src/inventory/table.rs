@@ -18,6 +18,24 @@ pub(super) struct Table<E: Entry> {
     adopted: AtomicUsize,
     /// The sum of the digests of all entries.
     digest: AtomicU64,
+    /// The memory that all entries take, in bytes.
+    bytes: AtomicUsize,
+}
+
+/// What one entry adds to the sums over a table.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    digest: u64,
+    bytes: usize,
+}
+
+impl Weight {
+    fn of<E: Entry>(entry: &E) -> Self {
+        Self {
+            digest: entry.digest(),
+            bytes: entry.cost(),
+        }
+    }
 }
 
 /// Whether anybody reads a table while entries are taken in.
@@ -43,6 +61,7 @@ impl<E: Entry> Table<E> {
             keyed: AtomicUsize::new(0),
             adopted: AtomicUsize::new(0),
             digest: AtomicU64::new(0),
+            bytes: AtomicUsize::new(0),
         }
     }
 
@@ -64,9 +83,9 @@ impl<E: Entry> Table<E> {
     /// an id that names nothing.
     pub(super) fn put(&self, entry: E) {
         let (id, key, adopted) = (entry.id(), entry.key(), entry.is_adopted());
-        let digest = entry.digest();
-        let before = self.by_id.pin().insert(id, entry).map(E::digest);
-        self.count_in(digest, before);
+        let weight = Weight::of(&entry);
+        let before = self.by_id.pin().insert(id, entry).map(Weight::of);
+        self.count_in(weight, before);
         let new = before.is_none();
         if let Some(key) = key
             && new
@@ -90,10 +109,10 @@ impl<E: Entry> Table<E> {
             Some(Err(_)) | None => None,
         };
         let by_id = self.by_id.pin();
-        let digest = entry.digest();
+        let weight = Weight::of(&entry);
         match by_id.try_insert(id, entry) {
             Ok(_) => {
-                self.count_in(digest, None);
+                self.count_in(weight, None);
                 self.keyed
                     .fetch_add(usize::from(key.is_some()), Ordering::Relaxed);
                 self.adopted
@@ -102,7 +121,7 @@ impl<E: Entry> Table<E> {
             }
             Err(known) if known.current.may_become(&known.not_inserted) => {
                 let before = by_id.insert(id, known.not_inserted);
-                self.count_in(digest, before.map(E::digest));
+                self.count_in(weight, before.map(Weight::of));
                 Ok(before.cloned())
             }
             Err(_) => {
@@ -135,10 +154,18 @@ impl<E: Entry> Table<E> {
         self.digest.load(Ordering::Relaxed)
     }
 
-    /// Notes the digest of an entry, and of the state of it that it replaces.
-    fn count_in(&self, digest: u64, before: Option<u64>) {
-        let change = digest.wrapping_sub(before.unwrap_or(0));
+    /// The memory that all entries take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Counts an entry, and no longer the state of it that it replaces.
+    fn count_in(&self, entry: Weight, before: Option<Weight>) {
+        let before = before.unwrap_or_default();
+        let change = entry.digest.wrapping_sub(before.digest);
         self.digest.fetch_add(change, Ordering::Relaxed);
+        let change = entry.bytes.wrapping_sub(before.bytes);
+        self.bytes.fetch_add(change, Ordering::Relaxed);
     }
 
     /// Makes room, so that loading many entries does not grow the maps again and again.

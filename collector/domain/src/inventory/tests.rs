@@ -2,6 +2,7 @@
 
 mod interleavings;
 mod readers;
+mod room;
 
 use super::*;
 use crate::Timestamp;
@@ -13,6 +14,7 @@ fn allocator() -> Allocator {
     Allocator::new(Limits {
         assigned: usize::MAX,
         adopted: 100,
+        bytes: usize::MAX,
     })
 }
 
@@ -301,6 +303,7 @@ fn adopting_stops_at_the_limit_and_registering_goes_on() {
     let mut allocator = Allocator::new(Limits {
         assigned: usize::MAX,
         adopted: 2,
+        bytes: usize::MAX,
     });
     let full = Err(proposal::Error::TooManyAdopted(Dictionary::Instances));
     for restart in [false, true] {
@@ -316,6 +319,7 @@ fn adopting_stops_at_the_limit_and_registering_goes_on() {
             allocator = Allocator::new(Limits {
                 assigned: usize::MAX,
                 adopted: 2,
+                bytes: usize::MAX,
             });
             rows.into_iter()
                 .for_each(|row| allocator.restore(row).unwrap());
@@ -328,6 +332,7 @@ fn assigning_stops_at_the_limit_and_known_keys_still_answer() {
     let limits = Limits {
         assigned: 2,
         adopted: 2,
+        bytes: usize::MAX,
     };
     let mut allocator = Allocator::new(limits);
     allocator.propose(AT).application("dropped").unwrap();

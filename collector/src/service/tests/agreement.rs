@@ -180,6 +180,7 @@ fn entry(rows: &[Row]) -> Vec<Record> {
     let mut model = Allocator::new(Limits {
         assigned: 10,
         adopted: 10,
+        bytes: usize::MAX,
     });
     rows.iter()
         .for_each(|row| model.restore(row.clone()).unwrap());

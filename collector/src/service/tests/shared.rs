@@ -298,6 +298,7 @@ async fn an_inventory_that_differs_is_told_and_the_store_is_read_anew() {
         let mut model = Allocator::new(Limits {
             assigned: 10,
             adopted: 10,
+            bytes: usize::MAX,
         });
         for record in whole.clone() {
             if let Record::Row(row) = record {

@@ -193,6 +193,8 @@ impl World {
             };
             assert!(resolves, "{row:?}");
         }
+        let bytes: usize = self.stored.values().map(Row::cost).sum();
+        assert_eq!(inventory.bytes(), bytes, "memory is counted to the byte");
     }
 
     fn restart(&self, rotate: usize) -> Allocator {
@@ -202,6 +204,7 @@ impl World {
         let mut allocator = Allocator::new(Limits {
             assigned: usize::MAX,
             adopted: 1000,
+            bytes: usize::MAX,
         });
         rows.into_iter()
             .for_each(|row| allocator.restore(row).unwrap());
