@@ -217,6 +217,7 @@ fn use_cases(config: &Config) -> service::Config {
                 burst: config.register.max_new_burst_per_peer,
             },
             max_held_per_message: config.register.max_held_per_message,
+            properties: config.register.properties,
         },
         sweep: sweep::Config {
             tick: config.liveness.tick,

@@ -73,6 +73,16 @@ impl Budget {
         }
     }
 
+    /// Sets what is held, for an owner that counts its memory itself and charges nothing.
+    pub fn record_held(&self, bytes: usize) {
+        self.0.held.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts requests that such an owner refused.
+    pub fn record_refused(&self, requests: u64) {
+        self.0.refused.fetch_add(requests, Ordering::Relaxed);
+    }
+
     /// The name that labels it.
     #[must_use]
     pub fn name(&self) -> &'static str {

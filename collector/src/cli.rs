@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -9,11 +10,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[command(name = "rollcall-collector", version, about)]
 pub(crate) struct Arguments {
     /// Configuration file; what it leaves out has its default
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
 
     /// Directory of the embedded store
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
 
     /// Check the configuration and exit: 0 if it is good, 64 if it is not
@@ -41,6 +42,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a collector and sample applications with terms of seconds; the store is temporary unless --data-dir is given
     Demo,
+    /// Look at the embedded store, or remove what no id depends on, while no collector uses it
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Run a sample application; `demo` starts these
     #[command(hide = true)]
     Sample {
@@ -51,6 +55,44 @@ pub(crate) enum Command {
         /// Where it finds collectors, `host:port`
         naming: String,
     },
+}
+
+/// What is done to the store.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Print what the store holds
+    Info,
+    /// Remove properties of instances that were not seen for long, and what exceeds the limits on properties; every id stays
+    /// taken and keeps its name
+    Prune {
+        /// Not seen for this long: 12h, 30d
+        #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration)]
+        down_for: Duration,
+        /// Print what would be removed, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// A whole number with a unit: s, m, h or d.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.chars().last().unwrap_or_default();
+    let seconds = match unit {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(60 * 60),
+        'd' => Some(24 * 60 * 60),
+        _ => None,
+    };
+    let number = text
+        .strip_suffix(unit)
+        .and_then(|number| number.parse::<u64>().ok());
+    seconds
+        .zip(number)
+        .and_then(|(seconds, number)| number.checked_mul(seconds))
+        .filter(|seconds| *seconds <= 100 * 366 * 24 * 60 * 60)
+        .map(Duration::from_secs)
+        .ok_or_else(|| "a whole number with a unit: 90m, 12h, 30d".to_owned())
 }
 
 /// How log lines look.

@@ -1,10 +1,12 @@
 //! The collector's binary. It only puts things in order: arguments, log, configuration, build, spawn, signals, drain.
 //!
-//! Exit codes: 0 after a clean stop, 64 for a bad configuration or command line, 1 for a failure.
+//! Exit codes: 0 after a clean stop, 64 for a bad configuration or command line, 1 for a failure; those of `store` are in
+//! [`store`].
 
 mod cli;
 mod demo;
 mod log;
+mod store;
 mod system;
 
 use std::io::Write;
@@ -55,6 +57,9 @@ fn main() -> ExitCode {
             return BAD_CONFIGURATION.into();
         }
     };
+    if let Some(Command::Store(command)) = &arguments.command {
+        return store::run(command, &loaded.config);
+    }
     report_ignored(&loaded);
     let done = if arguments.print_config {
         print(&loaded.config.to_yaml())

@@ -45,7 +45,9 @@ fn control_groups(groups: &str, mounted: &Path) -> Vec<u64> {
         };
         let group = root.join(path.trim_start_matches('/'));
         // In a container the path may be that of the host, so only the root of the mount is there.
-        let places = group.ancestors().take_while(|place| place.starts_with(&root));
+        let places = group
+            .ancestors()
+            .take_while(|place| place.starts_with(&root));
         limits.extend(places.filter_map(|place| limit(place.join(file))));
     }
     limits

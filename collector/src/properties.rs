@@ -1,9 +1,13 @@
 //! What agents tell of the process they run in, bounded, whichever protocol it came by.
 
+mod caps;
+
 use rollcall_domain::inventory::Properties;
 use serde::Deserialize;
 
 use crate::gson::{Number, Text};
+pub use caps::Caps;
+use caps::cut;
 
 /// The operating system, host and process of an agent, as far as it tells: all that 3.x and 5.x have.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,12 +46,13 @@ pub fn instance_name(uuid: &str) -> &str {
     }
 }
 
-/// The most properties of an instance that are kept; the rest is not recorded.
-pub const MAX_PROPERTIES: usize = 64;
-
-/// The longest name or value that is kept, in characters; a longer one is cut. Twice the width of upstream's columns,
-/// since values of 8.x are longer (the arguments of the JVM).
-pub const MAX_TEXT: usize = 512;
+/// What is read of a message at the most, before [`Caps`] decide what is kept: more than a configuration allows.
+const CEILING: Caps = Caps {
+    count: 1024,
+    name_bytes: 16 * 1024,
+    value_bytes: 32 * 1024,
+    total_bytes: 128 * 1024,
+};
 
 /// The name under which the version of an agent is kept, where its calls tell it.
 const AGENT_VERSION: &str = "agent_version";
@@ -68,12 +73,23 @@ pub fn told<'a>(
 ) -> Properties {
     let version = agent_version.filter(|version| *version != UNKNOWN);
     let version = version.map(|version| (AGENT_VERSION, version));
+    let mut total = 0;
     pairs
         .into_iter()
         .filter(|(name, value)| !name.is_empty() && !value.is_empty())
-        .take(MAX_PROPERTIES - usize::from(version.is_some()))
+        .map(|(name, value)| {
+            (
+                cut(name, CEILING.name_bytes),
+                cut(value, CEILING.value_bytes),
+            )
+        })
+        .take(CEILING.count)
+        .take_while(|(name, value)| {
+            total += name.len() + value.len();
+            total <= CEILING.total_bytes
+        })
         .chain(version)
-        .map(|(name, value)| (cut(name), cut(value)))
+        .map(|(name, value)| (name, cut(value, CEILING.value_bytes)))
         .collect()
 }
 
@@ -123,12 +139,6 @@ impl From<&OsInfoJson> for Properties {
     }
 }
 
-fn cut(text: &str) -> &str {
-    text.char_indices()
-        .nth(MAX_TEXT)
-        .map_or(text, |(end, _)| &text[..end])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,8 +179,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_one_process_is_bounded() {
-        let name = "é".repeat(10_000);
+    fn what_is_read_of_one_process_is_bounded() {
+        let name = "é".repeat(100_000);
         let ipv4s = vec![name.clone(); 10_000];
         let told = OsInfo {
             os_name: &name,
@@ -178,13 +188,12 @@ mod tests {
             process_no: i64::MIN,
             ipv4s: &ipv4s,
         };
-        let kept = Properties::from(told);
-        assert_eq!(kept.iter().count(), MAX_PROPERTIES);
-        let many = vec![("name", "value"); 10_000];
-        let kept_with_version = super::told(many, Some("9.4.0"));
-        assert_eq!(kept_with_version.iter().count(), MAX_PROPERTIES);
-        assert_eq!(agent_version(&kept_with_version), Some("9.4.0"));
-        assert_eq!(kept.get("os_name").unwrap().chars().count(), MAX_TEXT);
+        let read = Properties::from(told);
+        assert!(CEILING.admit(&read) && read.iter().count() > 2);
+        let many = vec![("name", "value"); 100_000];
+        let read = super::told(many, Some("9.4.0"));
+        assert_eq!(read.iter().count(), CEILING.count + 1);
+        assert_eq!(agent_version(&read), Some("9.4.0"));
     }
 
     #[test]

@@ -52,19 +52,19 @@ impl From<&register::Error> for Status {
                 false,
                 Outcome::Failed,
             ),
+            Error::NoRoom { .. } => (
+                Code::ResourceExhausted,
+                StatusCode::SERVICE_UNAVAILABLE,
+                false,
+                Outcome::Overloaded,
+            ),
             Error::PeerLimit | Error::Overloaded => (
                 Code::ResourceExhausted,
                 StatusCode::SERVICE_UNAVAILABLE,
                 true,
                 Outcome::Overloaded,
             ),
-            Error::DeadlineExceeded => (
-                Code::Unavailable,
-                StatusCode::SERVICE_UNAVAILABLE,
-                true,
-                Outcome::Unassigned,
-            ),
-            Error::StoreUnavailable => (
+            Error::DeadlineExceeded | Error::StoreUnavailable => (
                 Code::Unavailable,
                 StatusCode::SERVICE_UNAVAILABLE,
                 true,
@@ -105,7 +105,7 @@ mod tests {
         )
     }
 
-    fn every_error() -> [(Error, Code, u16); 10] {
+    fn every_error() -> [(Error, Code, u16); 11] {
         let invalid = Error::InvalidKey {
             field: "application code",
             reason: KeyFault::Empty,
@@ -134,6 +134,7 @@ mod tests {
                 507,
             ),
             (Error::PeerLimit, Code::ResourceExhausted, 503),
+            (Error::NoRoom { limit: 1 }, Code::ResourceExhausted, 503),
             (Error::Overloaded, Code::ResourceExhausted, 503),
             (Error::DeadlineExceeded, Code::Unavailable, 503),
             (Error::StoreUnavailable, Code::Unavailable, 503),

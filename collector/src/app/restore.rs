@@ -24,6 +24,16 @@ pub enum Error {
     /// The system refused a thread.
     #[error("cannot start a thread to read the store: {0}")]
     Thread(#[from] io::Error),
+    /// The store holds more than the process could keep in memory.
+    #[error(
+        "the store holds more than the {ceiling} bytes of memory that this process can spare for it: give the process more \
+         memory, set register.default.inventory_memory if it has more, or remove stale properties with `rollcall-collector \
+         store prune`"
+    )]
+    TooLarge {
+        /// In bytes.
+        ceiling: usize,
+    },
     /// The store was read, but two of its rows cannot both be true.
     #[error(
         "the store contradicts itself: {0}; restore it from a copy, or start on an empty directory: agents keep their ids"
@@ -41,6 +51,7 @@ pub(super) fn restore(
     lessor: &Lessor,
     clock: &Clock,
     spread: Duration,
+    ceiling: usize,
 ) -> Result<(), Error> {
     reserve(storage.counts()?, allocator, lessor);
     let now = clock.now();
@@ -57,14 +68,15 @@ pub(super) fn restore(
         let (chunks, received) = crossbeam_channel::bounded(CHUNKS_AHEAD);
         let inventory = thread::Builder::new()
             .name("restore".to_owned())
-            .spawn_scoped(scope, || fill(allocator, lease, received))?;
+            .spawn_scoped(scope, || fill(allocator, lease, received, ceiling))?;
         let loaded = read(storage, &chunks);
         drop(chunks);
         let filled = inventory
             .join()
             .unwrap_or_else(|panic| resume_unwind(panic));
+        let filled = filled?;
         loaded?;
-        Ok::<_, Error>(filled?)
+        Ok::<_, Error>(filled)
     })?;
     let Counts {
         up, silent, down, ..
@@ -82,25 +94,33 @@ fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Lessor) 
     allocator.reserve(Dictionary::Instances, counts.instances);
     allocator.reserve(Dictionary::Operations, counts.operations);
     allocator.reserve(Dictionary::Addresses, counts.addresses);
-    lessor.reserve(counts.instances.max(counts.seen));
+    // Every lease is that of an instance. A shared store counts its chunks of leases as if they were full.
+    lessor.reserve(counts.instances);
 }
 
 /// Records that are handed over at once, so that handing over costs little.
 const CHUNK: usize = 1024;
+/// The most bytes of properties in a chunk, so that few large rows do not wait in memory for the inventory.
+const CHUNK_BYTES: usize = 256 * 1024;
 /// Chunks that may wait for the inventory.
 const CHUNKS_AHEAD: usize = 16;
 
 /// Reads and decodes, which is half of the work, and sends what it finds to who has the other half.
 fn read(storage: &mut dyn Storage, chunks: &Sender<Vec<Record>>) -> Result<(), storage::Error> {
     let mut chunk = Vec::with_capacity(CHUNK);
+    let mut bytes = 0;
     let send = |chunk| {
         if chunks.send(chunk).is_err() {
             tracing::debug!("a row was refused, and the rest is not wanted");
         }
     };
     storage.load(&mut |record| {
+        if let Record::Row(Row::Instance(instance)) = &record {
+            bytes += instance.properties.bytes();
+        }
         chunk.push(record);
-        if chunk.len() == CHUNK {
+        if chunk.len() == CHUNK || bytes >= CHUNK_BYTES {
+            bytes = 0;
             send(mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
         }
     })?;
@@ -121,8 +141,10 @@ fn fill(
     allocator: &mut Allocator,
     lease: impl Fn(Seen),
     chunks: Receiver<Vec<Record>>,
-) -> Result<Instances, inventory::restore::Error> {
+    ceiling: usize,
+) -> Result<Instances, Error> {
     let mut instances = Instances::default();
+    let inventory = allocator.inventory();
     for record in chunks.into_iter().flatten() {
         let row = match record {
             Record::Row(row) => row,
@@ -143,6 +165,9 @@ fn fill(
         instances.count += usize::from(matches!(row, Row::Instance(_)));
         instances.registered.extend(Seen::registered(&row));
         allocator.restore(row)?;
+        if inventory.bytes() > ceiling {
+            return Err(Error::TooLarge { ceiling });
+        }
     }
     Ok(instances)
 }

@@ -16,6 +16,7 @@ use super::{Error, restore::restore};
 use crate::{
     clock::Clock,
     config::{Config, Liveness},
+    memory,
     storage::{self, Opened},
 };
 
@@ -25,6 +26,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(250);
 /// What a note of a sign of life may take from one collector to another, beyond the interval at which notes are made.
 const NOTED: Duration = Duration::from_secs(5);
+
+/// The memory for the inventory where the system does not say what the process may use.
+const UNKNOWN: usize = 1 << 30;
 
 /// What was restored, and the store that it came from.
 #[derive(Debug)]
@@ -48,9 +52,12 @@ impl Store {
     }
 
     fn restore(config: &Config, clock: Clock, mut opened: Opened) -> Result<Self, Error> {
+        let memory = Memory::of(config.register.inventory_memory, memory::available());
+        memory.announce();
         let mut allocator = Allocator::new(Limits {
             assigned: config.register.max_assigned_ids,
             adopted: config.register.max_adopted_ids,
+            bytes: memory.limit,
         });
         let liveness = &config.liveness;
         let lessor = Lessor::new(terms(liveness, opened.watcher.is_some()));
@@ -61,12 +68,50 @@ impl Store {
             &lessor,
             &clock,
             spread,
+            memory.ceiling,
         )?;
         Ok(Self {
             allocator,
             lessor,
             opened,
         })
+    }
+}
+
+/// The memory that the inventory may take, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Memory {
+    /// Beyond it new rows are refused.
+    limit: usize,
+    /// A store that holds more is not read to its end, because the process would be killed.
+    ceiling: usize,
+    available: Option<usize>,
+}
+
+impl Memory {
+    /// The limit is what the operator gave, or half of what the process may use.
+    fn of(given: Option<usize>, available: Option<usize>) -> Self {
+        let limit = given.unwrap_or(available.map_or(UNKNOWN, |available| available / 2));
+        let most = available.map_or(usize::MAX, |available| available / 10 * 6);
+        Self {
+            limit,
+            ceiling: most.max(limit),
+            available,
+        }
+    }
+
+    fn announce(&self) {
+        let Self {
+            limit, available, ..
+        } = *self;
+        tracing::info!(limit, available, "memory of the inventory, in bytes");
+        if available.is_some_and(|available| limit > available) {
+            tracing::warn!(
+                limit,
+                available,
+                "register.default.inventory_memory is more than the process may use"
+            );
+        }
     }
 }
 
@@ -92,5 +137,22 @@ fn open_patiently(config: &Config, clock: Clock, runtime: &Handle) -> Result<Ope
             }
             opened => return opened,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_what_the_process_may_use_is_for_the_inventory_unless_the_operator_gives_more() {
+        let memory = |given, available| {
+            let Memory { limit, ceiling, .. } = Memory::of(given, available);
+            (limit, ceiling)
+        };
+        assert_eq!(memory(None, Some(1_000)), (500, 600));
+        assert_eq!(memory(Some(100), Some(1_000)), (100, 600));
+        assert_eq!(memory(Some(2_000), Some(1_000)), (2_000, 2_000));
+        assert_eq!(memory(None, None), (UNKNOWN, usize::MAX));
     }
 }

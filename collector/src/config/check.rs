@@ -16,6 +16,7 @@ pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
     broken.extend(advertised(config));
     broken.extend(listeners(config));
     broken.extend(memory(config));
+    broken.extend(properties(config));
     broken.extend(one_store(config));
     broken.extend(etcd(config));
     broken.extend(zookeeper(config));
@@ -207,6 +208,35 @@ fn connection(path: &'static str, etcd: &etcd::Config) -> Broken {
             (keys.collect(), format!("{path} {message}"))
         })
         .collect()
+}
+
+/// No more is read of a message, whatever is configured.
+fn properties(config: &Config) -> Broken {
+    let caps = &config.register.properties;
+    let most = |key, value: usize, most: usize| {
+        (value > most).then(|| rule(&[key], format!("{value} has to be at most {most}")))
+    };
+    [
+        most("register.default.max_properties", caps.count, 512),
+        most(
+            "register.default.max_property_name_bytes",
+            caps.name_bytes,
+            8 * 1024,
+        ),
+        most(
+            "register.default.max_property_value_bytes",
+            caps.value_bytes,
+            16 * 1024,
+        ),
+        most(
+            "register.default.max_properties_bytes",
+            caps.total_bytes,
+            64 * 1024,
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn memory(config: &Config) -> Broken {

@@ -32,6 +32,8 @@ pub(super) enum Field {
     Directory(fn(&mut Config) -> &mut PathBuf),
     Duration(fn(&mut Config) -> &mut Duration),
     Bytes(fn(&mut Config) -> &mut usize),
+    /// A number of bytes, or nothing.
+    OptionalBytes(fn(&mut Config) -> &mut Option<usize>),
     Count(fn(&mut Config) -> &mut usize),
     /// A token, or nothing.
     Secret(fn(&mut Config) -> &mut Secret),
@@ -73,6 +75,8 @@ impl Field {
             Self::Directory(at) => *at(config) = PathBuf::from(text),
             Self::Duration(at) => *at(config) = value::parse_duration(text)?,
             Self::Bytes(at) => *at(config) = value::parse_bytes(text)?,
+            Self::OptionalBytes(at) if text.is_empty() => *at(config) = None,
+            Self::OptionalBytes(at) => *at(config) = Some(value::parse_bytes(text)?),
             Self::Count(at) => *at(config) = value::parse_count(text)?,
             Self::Secret(at) => *at(config) = Secret(value::parse_token(text)?),
             Self::File(at) => *at(config) = PathBuf::from(text),
@@ -112,6 +116,7 @@ impl Field {
             | Self::Duration(_)
             | Self::Millis(_)
             | Self::Bytes(_)
+            | Self::OptionalBytes(_)
             | Self::Count(_)
             | Self::Flag(_) => false,
         }
@@ -143,6 +148,7 @@ impl Field {
             Self::Flag(at) => at(config).to_string(),
             Self::Duration(at) | Self::Millis(at) => value::print_duration(*at(config)),
             Self::Bytes(at) => value::print_bytes(*at(config)),
+            Self::OptionalBytes(at) => at(config).map_or_else(String::new, value::print_bytes),
             Self::Count(at) => at(config).to_string(),
             Self::Secret(at) | Self::Password(at) | Self::Credentials(at) => {
                 let is_set = !at(config).expose().is_empty();
@@ -242,6 +248,11 @@ keys! {
         max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Unknown operation and peer ids that one segment, or one body of segments, may have adopted" => register.max_held_per_message;
         max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instances and adopted other ids count separately" => register.max_new_per_peer;
         max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;
+        inventory_memory SW_REGISTER_INVENTORY_MEMORY OptionalBytes "Memory for everything that is registered; beyond it known agents go on and new names are refused; empty: half of what the process may use" => register.inventory_memory;
+        max_properties SW_REGISTER_MAX_PROPERTIES Count "Properties kept of one instance" => register.properties.count;
+        max_property_name_bytes SW_REGISTER_MAX_PROPERTY_NAME_BYTES Bytes "The longest name of a property that is kept; a longer one is cut" => register.properties.name_bytes;
+        max_property_value_bytes SW_REGISTER_MAX_PROPERTY_VALUE_BYTES Bytes "The longest value of a property that is kept; a longer one is cut" => register.properties.value_bytes;
+        max_properties_bytes SW_REGISTER_MAX_PROPERTIES_BYTES Bytes "Names and values of all properties of one instance; those that do not fit are left out" => register.properties.total_bytes;
     }
     liveness.default {
         silent_after SW_LIVENESS_SILENT_AFTER Duration "Not heard of for this long: silent" => liveness.silent_after;

@@ -21,6 +21,23 @@ pub enum Event {
         about: Shared,
         agrees: bool,
     },
+    /// To the memory of the inventory: there is more or less room than before.
+    Room {
+        /// When this collector noticed.
+        at: Timestamp,
+        room: Room,
+    },
+}
+
+/// How much more may be registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is room.
+    Ample,
+    /// The inventory nears its limit.
+    Low,
+    /// New names are refused.
+    Full,
 }
 
 /// What collectors have to agree about.
@@ -157,6 +174,12 @@ impl Feed {
     pub(super) fn compared(&self, core: &Core, about: Shared, agrees: bool) {
         let at = core.clock.wall();
         self.publish(Event::Agreement { at, about, agrees });
+    }
+
+    /// Publishes that the inventory has more or less room than before.
+    pub(super) fn room(&self, core: &Core, room: Room) {
+        let at = core.clock.wall();
+        self.publish(Event::Room { at, room });
     }
 
     fn publish(&self, event: Event) {

@@ -7,6 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use prometheus_client::metrics::counter::Counter;
 use rollcall_domain::{
     AddressId, ApplicationId, OperationId,
     inventory::{Allocator, OperationKey, Proposal, SpanType},
@@ -17,11 +18,13 @@ use super::{Core, readiness::Readiness};
 use crate::{
     metrics::Metrics,
     peer,
+    properties::Caps,
     storage::{Seen, Storage},
 };
 
 mod adopt;
 mod batch;
+mod caps;
 mod damage;
 mod error;
 mod follow;
@@ -34,6 +37,7 @@ mod rates;
 mod reads;
 mod recover;
 mod registration;
+mod room;
 mod writer;
 
 pub use adopt::Held;
@@ -49,6 +53,7 @@ pub use rates::Limits as RateLimits;
 use follow::Agreement;
 use job::Queue;
 use rates::{Kind, Rates};
+use room::Room;
 
 /// Limits of registration.
 #[derive(Clone, Debug)]
@@ -65,6 +70,8 @@ pub struct Config {
     pub rates: RateLimits,
     /// Ids that one message may have adopted, beside those of its senders.
     pub max_held_per_message: usize,
+    /// What is kept of the properties of one instance.
+    pub properties: Caps,
 }
 
 /// Asks for ids on behalf of one peer. Cheap to clone.
@@ -86,6 +93,8 @@ struct Shared {
     max_key_bytes: usize,
     max_held_per_message: usize,
     rates: Rates,
+    caps: Caps,
+    cut: Counter,
 }
 
 /// The handle for the faces, and the writer for a thread of its own.
@@ -99,6 +108,9 @@ pub(super) fn build(
     metrics: Metrics,
 ) -> (Handle, Writer) {
     let (queue, inbox) = job::queue(config.queue_capacity);
+    let room = Room::new(allocator.limits().bytes);
+    metrics.show_budget(room.budget());
+    let cut = metrics.dropped("properties");
     let writer = Writer {
         allocator,
         storage,
@@ -109,6 +121,7 @@ pub(super) fn build(
         metrics,
         outage: None,
         agreement: Agreement::default(),
+        room,
     };
     let shared = Shared {
         core,
@@ -119,6 +132,8 @@ pub(super) fn build(
         max_key_bytes: config.max_key_bytes,
         max_held_per_message: config.max_held_per_message,
         rates: Rates::new(config.rates, &writer.metrics),
+        caps: config.properties,
+        cut,
     };
     let handle = Handle {
         shared: Arc::new(shared),

@@ -17,6 +17,7 @@ use super::{Config, Foundation, Services, Workers, build, register, sweep, write
 use crate::{
     clock::Clock,
     metrics::Metrics,
+    properties::Caps,
     storage::{Storage, memory::Memory},
 };
 
@@ -33,6 +34,12 @@ pub(crate) const RATES: register::RateLimits = register::RateLimits {
     burst: 100,
 };
 pub(crate) const MAX_HELD: usize = 8;
+pub(crate) const CAPS: Caps = Caps {
+    count: 8,
+    name_bytes: 64,
+    value_bytes: 512,
+    total_bytes: 1024,
+};
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 pub(crate) const STALL: Duration = Duration::from_secs(5);
 
@@ -129,6 +136,7 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
             batch_rows: 1024,
             rates: RATES,
             max_held_per_message: MAX_HELD,
+            properties: CAPS,
         },
         sweep: sweep::Config {
             tick: TICK,

@@ -107,7 +107,7 @@ fn start(writer: Writer) -> JoinHandle<Result<(), Failure>> {
 async fn happened(events: &mut broadcast::Receiver<Event>) -> InstanceEvent {
     match events.recv().await.unwrap() {
         Event::Instance(event) => event,
-        event @ Event::Agreement { .. } => panic!("{event:?}"),
+        event @ (Event::Agreement { .. } | Event::Room { .. }) => panic!("{event:?}"),
     }
 }
 

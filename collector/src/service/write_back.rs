@@ -152,7 +152,7 @@ fn change(event: &Event) -> Option<InstanceId> {
             kind: Kind::Changed { .. },
             ..
         }) => Some(*instance),
-        Event::Instance(_) | Event::Agreement { .. } => None,
+        Event::Instance(_) | Event::Agreement { .. } | Event::Room { .. } => None,
     }
 }
 

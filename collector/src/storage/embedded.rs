@@ -57,6 +57,7 @@
 
 mod directory;
 mod failure;
+pub mod maintenance;
 mod namespace;
 mod version;
 
@@ -230,13 +231,16 @@ impl Embedded {
         for entry in entries.iter().map_err(|e| self.engine(e))? {
             let (id, value) = entry.map_err(|e| self.engine(e))?;
             let id = id.value();
-            let entry = format::decode(id, value.value()).map_err(|invalid| {
-                let what = format!("{} {id}: {invalid}", table.name());
-                failure::corrupt(&self.store, what)
-            })?;
-            sink(entry);
+            sink(self.decode(table, id, value.value())?);
         }
         Ok(())
+    }
+
+    fn decode<E: Entry>(&self, table: Table, id: i32, value: &[u8]) -> Result<E, Error> {
+        format::decode(id, value).map_err(|invalid| {
+            let what = format!("{} {id}: {invalid}", table.name());
+            failure::corrupt(&self.store, what)
+        })
     }
 
     fn write(&self, batch: Batch<'_>) -> Result<(), redb::Error> {

@@ -5,4 +5,5 @@
 //! to the neighbourhood of where it started. [`victim`] holds those promises; each other module is one kind of attack.
 
 mod baseline;
+mod inventory;
 mod victim;

@@ -64,6 +64,12 @@ impl Allocator {
         Arc::clone(&self.inventory)
     }
 
+    /// The limits it was made with.
+    #[must_use]
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Makes room for entries that are about to be restored. It only saves time, but with a million of them that is
     /// nearly half of it.
     pub fn reserve(&mut self, dictionary: Dictionary, entries: usize) {

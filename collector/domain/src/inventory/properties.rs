@@ -32,6 +32,12 @@ impl Properties {
         &self.0
     }
 
+    /// The bytes of memory that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether nothing was told.
     #[must_use]
     pub fn is_empty(&self) -> bool {

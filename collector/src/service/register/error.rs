@@ -36,6 +36,15 @@ pub enum Error {
         "this address asked for too many new ids (register.default.max_new_per_peer): ask again later"
     )]
     PeerLimit,
+    /// The inventory takes as much memory as it may: ask another collector.
+    #[error(
+        "the inventory is full, it may take {limit} bytes (register.default.inventory_memory): what is registered goes on, \
+         new names are refused"
+    )]
+    NoRoom {
+        /// In bytes.
+        limit: usize,
+    },
     /// Too many calls wait: ask again, or ask another collector.
     #[error("too many registrations wait: ask again later")]
     Overloaded,
@@ -72,6 +81,7 @@ impl Error {
             | Self::TooManyAdopted(_)
             | Self::Exhausted(_) => false,
             Self::PeerLimit
+            | Self::NoRoom { .. }
             | Self::Overloaded
             | Self::DeadlineExceeded
             | Self::StoreUnavailable
@@ -85,6 +95,7 @@ impl From<proposal::Error> for Error {
         match error {
             proposal::Error::Exhausted(dictionary) => Self::Exhausted(dictionary),
             proposal::Error::TooManyAdopted(dictionary) => Self::TooManyAdopted(dictionary),
+            proposal::Error::NoRoom { limit } => Self::NoRoom { limit },
             proposal::Error::OtherApplication { instance, known } => {
                 Self::OtherApplication { instance, known }
             }

@@ -15,8 +15,9 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::application`].
-    pub async fn instance(&self, process: NewInstance) -> Result<InstanceId, Error> {
+    pub async fn instance(&self, mut process: NewInstance) -> Result<InstanceId, Error> {
         self.check("agent UUID", &process.uuid)?;
+        self.fit(&mut process.properties);
         let known = self.instance_id(&process);
         let id = match known {
             Some(id) if self.is_as_told(id, process.generation, &process.properties) => id,
@@ -48,6 +49,7 @@ impl Handle {
         &self,
         processes: &[NewInstance],
     ) -> Result<Vec<Option<InstanceId>>, Error> {
+        let processes = self.fit_all(processes);
         let lookup = |process: &NewInstance| {
             self.check("agent UUID", &process.uuid)?;
             let id = self.instance_id(process);
@@ -67,7 +69,7 @@ impl Handle {
             assigned => assigned?,
         };
         // A known instance whose new properties are beyond the limit keeps those that are on record.
-        for (id, process) in ids.iter_mut().zip(processes) {
+        for (id, process) in ids.iter_mut().zip(processes.iter()) {
             *id = id.or_else(|| self.instance_id(process));
         }
         if !ids.is_empty() && ids.iter().all(Option::is_none) {

@@ -32,10 +32,15 @@ impl Handle {
     ///
     /// # Errors
     /// As [`Handle::application`].
-    pub async fn named(&self, name: InstanceName<'_>, properties: Properties) -> Result<(), Error> {
+    pub async fn named(
+        &self,
+        name: InstanceName<'_>,
+        mut properties: Properties,
+    ) -> Result<(), Error> {
         let InstanceName { service, instance } = name;
         self.check(SERVICE, service)?;
         self.check(INSTANCE, instance)?;
+        self.fit(&mut properties);
         let known = self.shared.core.instance_named(name);
         let id = match known {
             Some(id) if self.is_as_told(id, GENERATION, &properties) => id,

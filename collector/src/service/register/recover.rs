@@ -30,8 +30,9 @@ impl Handle {
             application,
             instance,
             generation,
-            properties,
+            mut properties,
         } = recovery;
+        self.fit(&mut properties);
         let core = &self.shared.core;
         let known = core
             .inventory

@@ -38,6 +38,13 @@ impl Handle {
         let asked = registrations.len();
         let mut usable = registrations;
         usable.retain(|registration| self.check_keys(registration).is_ok());
+        for registration in &mut usable {
+            if let Registration::Instance(NewInstance { properties, .. })
+            | Registration::Named { properties, .. } = registration
+            {
+                self.fit(properties);
+            }
+        }
         let granted = self.allowance(Kind::Relayed, usable.len());
         let is_limited = granted < usable.len();
         usable.truncate(granted);

@@ -11,6 +11,7 @@ use super::{
     follow::Agreement,
     job::{self, Inbox, Job, Message},
     outage::{Operation, Outage},
+    room::Room,
 };
 use crate::{
     metrics::Metrics,
@@ -33,6 +34,7 @@ pub struct Writer {
     pub(super) metrics: Metrics,
     pub(super) outage: Option<Outage>,
     pub(super) agreement: Agreement,
+    pub(super) room: Room,
 }
 
 /// Why a writer has ended.
@@ -74,6 +76,8 @@ impl Writer {
     /// It cannot go on: see [`Failure`].
     pub fn run(mut self) -> Result<(), Failure> {
         let mut waiting = Waiting::default();
+        // A store may hold more than this collector may.
+        self.room.observe(&self.core, &self.readiness, 0);
         while !self.inbox.is_done() {
             match self.next() {
                 Ok(message) => waiting.take(message),
@@ -127,7 +131,7 @@ impl Writer {
                 waiting.take(next);
                 waiting.propose(&mut proposal);
             }
-            let rows = proposal.rows().len();
+            let (rows, refused) = (proposal.rows().len(), proposal.refused());
             // Rows take a digest along if they are new, which those of a changed instance are not. After a failed write an entry
             // without rows shows whether writes succeed again.
             let has_to_write = self.outage.is_some_and(|outage| outage.needs_write());
@@ -152,6 +156,7 @@ impl Writer {
                 }
                 self.succeeded(Operation::Write);
             }
+            self.room.observe(&self.core, &self.readiness, refused);
             waiting.settle();
             return Ok(());
         }

@@ -148,7 +148,7 @@ impl Collector {
                     assert_eq!(about, Shared::Inventory);
                     told.push(agrees);
                 }
-                Event::Instance(_) => {}
+                Event::Instance(_) | Event::Room { .. } => {}
             }
         }
         told

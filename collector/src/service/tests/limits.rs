@@ -210,6 +210,7 @@ async fn an_instance_on_record_that_was_never_seen_gets_its_lease_with_its_first
         let mut source = rollcall_domain::inventory::Allocator::new(Limits {
             assigned: 1,
             adopted: 1,
+            bytes: usize::MAX,
         });
         let mut proposal = source.propose(rollcall_domain::Timestamp::from_millis(0));
         proposal.adopt_instance(instance(7), None).unwrap();

@@ -12,7 +12,7 @@ use super::failure;
 use crate::storage::Error;
 
 const LOCK: &str = "lock";
-const STORE: &str = "rollcall.redb";
+pub(super) const STORE: &str = "rollcall.redb";
 const UNFINISHED: &str = "rollcall.redb.new";
 
 /// A data directory that belongs to this process until it is dropped.

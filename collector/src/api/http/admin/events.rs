@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Face, view};
 use crate::{
     api::http::refusal::Refusal,
-    service::events::{Event, InstanceEvent, Kind, Shared},
+    service::events::{Event, InstanceEvent, Kind, Room, Shared},
 };
 
 /// A comment after this long without an event, so that proxies keep the connection and dead ones are noticed.
@@ -50,6 +50,13 @@ struct Compared {
     about: &'static str,
 }
 
+/// The `data` of an `inventory` event.
+#[derive(Debug, Serialize)]
+struct Inventory {
+    at: String,
+    room: &'static str,
+}
+
 /// The `data` of a `lagged` event.
 #[derive(Debug, Serialize)]
 struct Lagged {
@@ -63,7 +70,8 @@ struct Subscription {
 }
 
 /// `GET /api/events`: `registered`, `adopted` and `changed` from now on, `diverged` and `agreed` when what this collector
-/// knows comes to differ from what others say, and to agree with it again, and `lagged` with the count of those that a slow
+/// knows comes to differ from what others say, and to agree with it again, `inventory` when its memory runs low, is full, or
+/// has room again, and `lagged` with the count of those that a slow
 /// reader missed. The feed keeps nothing: an `id` tells events apart, and cannot be resumed from.
 pub(super) async fn stream(
     State(face): State<Arc<Face>>,
@@ -117,6 +125,21 @@ fn encode(event: &Event) -> Result<sse::Event, axum::Error> {
             };
             let id = format!("{}-{name}", at.millis());
             sse::Event::default().id(id).event(name).json_data(data)
+        }
+        Event::Room { at, room } => {
+            let data = Inventory {
+                at: view::time(*at),
+                room: match room {
+                    Room::Ample => "ample",
+                    Room::Low => "low",
+                    Room::Full => "full",
+                },
+            };
+            let id = format!("{}-inventory", at.millis());
+            sse::Event::default()
+                .id(id)
+                .event("inventory")
+                .json_data(data)
         }
     }
 }

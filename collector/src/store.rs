@@ -1,0 +1,123 @@
+//! `rollcall-collector store`: what an operator does to the embedded store while no collector uses it.
+//!
+//! Exit codes: 0 done, 1 a failure, 64 a bad command line or configuration, 75 a collector uses the store.
+
+use std::process::ExitCode;
+
+use rollcall_collector::{
+    clock::Clock,
+    config::{Config, StorageProvider},
+    storage::{
+        Counts, Error,
+        embedded::{
+            self, Embedded,
+            maintenance::{self, Contents, Pruned, Pruning},
+        },
+    },
+};
+use rollcall_domain::Timestamp;
+use tracing::error;
+
+use crate::cli::StoreCommand;
+
+/// `EX_USAGE` of sysexits.
+const BAD_USAGE: u8 = 64;
+/// `EX_TEMPFAIL` of sysexits: try again once the collector has stopped.
+const IN_USE: u8 = 75;
+
+/// Does what the command says, and prints the outcome on standard output.
+pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
+    if config.storage.provider != StorageProvider::Embedded {
+        error!(
+            "the store commands work on the embedded store: set SW_STORAGE=embedded, or --data-dir"
+        );
+        return BAD_USAGE.into();
+    }
+    let done = open(config).and_then(|mut store| execute(command, config, &mut store));
+    match done {
+        Ok(text) => match crate::print(&text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                error!("{error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(error @ Error::Locked { .. }) => {
+            error!("{error}");
+            IN_USE.into()
+        }
+        Err(error) => {
+            error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn open(config: &Config) -> Result<Embedded, Error> {
+    maintenance::open_existing(&embedded::Config {
+        path: config.storage.embedded.path.clone(),
+        namespace: config.namespace().to_owned(),
+    })
+}
+
+fn execute(command: &StoreCommand, config: &Config, store: &mut Embedded) -> Result<String, Error> {
+    match command {
+        StoreCommand::Info => store.contents().map(|contents| info(&contents)),
+        StoreCommand::Prune { down_for, dry_run } => {
+            let age = i64::try_from(down_for.as_millis()).unwrap_or(i64::MAX);
+            let now = Clock::start().wall().millis();
+            let pruning = Pruning {
+                unseen_since: Timestamp::from_millis(now.saturating_sub(age)),
+                caps: config.register.properties,
+                dry_run: *dry_run,
+            };
+            let before = store.contents()?;
+            let pruned = store.prune(&pruning)?;
+            let after = store.contents()?;
+            Ok(report(&pruned, *dry_run, &before, &after))
+        }
+    }
+}
+
+fn info(contents: &Contents) -> String {
+    let Contents {
+        counts,
+        file_bytes,
+        property_bytes,
+    } = contents;
+    let Counts {
+        applications,
+        instances,
+        operations,
+        addresses,
+        seen,
+    } = counts;
+    format!(
+        "applications    {applications}\n\
+         instances       {instances}\n\
+         operations      {operations}\n\
+         addresses       {addresses}\n\
+         leases          {seen}\n\
+         property_bytes  {property_bytes}\n\
+         file_bytes      {file_bytes}\n"
+    )
+}
+
+fn report(pruned: &Pruned, dry_run: bool, before: &Contents, after: &Contents) -> String {
+    let Pruned { stale, cut, bytes } = pruned;
+    let (verb, note) = if dry_run {
+        ("would be removed", "nothing was changed\n")
+    } else {
+        ("were removed", "")
+    };
+    format!(
+        "{bytes} bytes of properties {verb}: of {stale} instances that were not seen for long, and of {cut} whose properties \
+         exceed the limits\n\
+         property_bytes  {} -> {}\n\
+         file_bytes      {} -> {}\n{note}",
+        before.property_bytes,
+        before.property_bytes - bytes,
+        before.file_bytes,
+        after.file_bytes
+    )
+}

@@ -1,0 +1,214 @@
+//! What is registered is never given up, so the memory that it takes has to have a bound that holds over restarts.
+
+use std::time::Duration;
+
+use rollcall_proto::{
+    common::KeyWithStringValue,
+    management::{InstanceProperties, v3::ManagementServiceClient},
+};
+use rollcall_tests::{
+    cluster::Cluster,
+    grpc,
+    process::{Collector, Options},
+};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tonic::{Code, transport::Channel};
+
+use crate::victim::Victim;
+
+const MIB: u64 = 1 << 20;
+
+/// Sent one after the other by each of so many callers.
+const CALLERS: usize = 16;
+
+/// 256 KiB of properties: as many as were kept once, and as long.
+fn large(instance: usize) -> InstanceProperties {
+    let property = |number: usize| KeyWithStringValue {
+        key: format!("{number:0>1024}"),
+        value: format!("{instance:0>3072}"),
+    };
+    InstanceProperties {
+        service: "large".to_owned(),
+        service_instance: instance.to_string(),
+        properties: (0..64).map(property).collect(),
+    }
+}
+
+/// Calls `call` for every number below `count`, by several callers at once.
+async fn each<F: Future<Output = ()> + Send + 'static>(
+    count: usize,
+    call: impl Fn(usize) -> F + Clone + Send + 'static,
+) {
+    let mut callers = JoinSet::new();
+    for first in 0..CALLERS {
+        let call = call.clone();
+        callers.spawn(async move {
+            for number in (first..count).step_by(CALLERS) {
+                call(number).await;
+            }
+        });
+    }
+    while let Some(done) = callers.join_next().await {
+        done.expect("no call fails");
+    }
+}
+
+async fn report_large(channel: Channel, instances: usize) {
+    each(instances, move |instance| {
+        let mut client = ManagementServiceClient::new(channel.clone());
+        async move {
+            client
+                .report_instance_properties(large(instance))
+                .await
+                .expect("large properties are cut, not refused");
+        }
+    })
+    .await;
+}
+
+fn metric(exposition: &str, name: &str) -> Option<u64> {
+    let line = exposition.lines().find(|line| line.starts_with(name))?;
+    line.rsplit(' ').next()?.parse().ok()
+}
+
+async fn held(collector: &Collector) -> u64 {
+    let exposition = collector
+        .http(collector.listeners().ui)
+        .get("/metrics")
+        .await
+        .expect("metrics")
+        .text();
+    metric(&exposition, "rollcall_budget_bytes{budget=\"inventory\"}").expect("a gauge")
+}
+
+#[tokio::test]
+async fn large_properties_of_many_instances_kill_no_collector_and_no_restart() {
+    const INSTANCES: usize = 1_792;
+    let store = TempDir::new().unwrap();
+    let options = || Collector::options().data_dir(store.path().join("data"));
+    let victim = Victim::start(options()).await;
+    report_large(victim.collector.grpc().await.channel, INSTANCES).await;
+    let inventory = held(&victim.collector).await;
+    assert!(inventory < 40 * MIB, "{inventory} bytes");
+    victim.survives().await;
+    let mut again = options().release().ulimit("-d 524288").start().await;
+    let resident = again.resident_bytes();
+    assert!(
+        resident < 128 * MIB,
+        "{} MiB after a restart",
+        resident / MIB
+    );
+    assert_eq!(again.terminate().await.code(), Some(0));
+}
+
+/// A collector whose inventory may take 1 MiB.
+fn small(store: &TempDir, bytes: &str) -> Options {
+    Collector::options()
+        .release()
+        .data_dir(store.path().join("data"))
+        .env("SW_REGISTER_INVENTORY_MEMORY", bytes)
+}
+
+/// Registers new applications with codes of this length until one is refused; the last one that was not.
+async fn fill(client: &grpc::Client, length: usize) -> (String, i32) {
+    let mut last = None;
+    for number in 0..10_000 {
+        let code = format!("{number:0>length$}");
+        match client.application(&code).await {
+            Ok(id) => last = Some((code, id)),
+            Err(status) => {
+                assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+                let message = status.message();
+                assert!(
+                    message.contains("register.default.inventory_memory"),
+                    "{message}"
+                );
+                return last.expect("there was room for some");
+            }
+        }
+    }
+    panic!("no new name was refused")
+}
+
+async fn readiness(collector: &Collector) -> String {
+    let reply = collector
+        .http(collector.listeners().ui)
+        .get("/readyz")
+        .await
+        .unwrap();
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    reply.text()
+}
+
+#[tokio::test]
+async fn a_full_inventory_refuses_new_names_and_goes_on_with_those_it_knows() {
+    let store = TempDir::new().unwrap();
+    let mut collector = small(&store, "1MiB").start().await;
+    collector.expect_log("the inventory is");
+    let client = collector.grpc().await;
+    let application = client.application("known").await.unwrap();
+    let instance = client.instance(application, "known").await.unwrap();
+    let (code, id) = fill(&client, 1_000).await;
+    // What is left is not enough for any new row.
+    fill(&client, 8).await;
+    assert!(held(&collector).await <= MIB);
+    let answers_what_it_knows = async |client: &grpc::Client| {
+        assert_eq!(client.application(&code).await.unwrap(), id);
+        assert_eq!(
+            client.instance(application, "known").await.unwrap(),
+            instance
+        );
+        client.heartbeat(instance).await.unwrap();
+        let unknown = client
+            .heartbeat(1_000_000)
+            .await
+            .expect_err("no room for its row");
+        assert_eq!(unknown.code(), Code::ResourceExhausted);
+    };
+    answers_what_it_knows(&client).await;
+    assert!(
+        readiness(&collector)
+            .await
+            .contains("register.default.inventory_memory")
+    );
+    assert_eq!(collector.terminate().await.code(), Some(0));
+
+    // A limit below what is stored: the collector starts, says so, and goes on with what it knows.
+    let mut lowered = small(&store, "512KiB").start().await;
+    lowered.expect_log("the inventory is full");
+    answers_what_it_knows(&lowered.grpc().await).await;
+    assert!(readiness(&lowered).await.contains("is full"));
+    assert_eq!(lowered.terminate().await.code(), Some(0));
+
+    let raised = small(&store, "16MiB").start().await;
+    assert!(readiness(&raised).await.contains("\"ready\""));
+    raised.grpc().await.application("new").await.unwrap();
+}
+
+/// Instances of a shared store are kept in chunks of neighbours. Ids without neighbours cost what they are, not what their
+/// chunks could hold.
+#[tokio::test]
+async fn ids_far_apart_do_not_make_a_restart_expensive() {
+    const INSTANCES: usize = 4_000;
+    let options = || Collector::options().release().ulimit("-d 131072");
+    let mut cluster = Cluster::start_with(1, options).await;
+    let client = cluster.members[0].collector.grpc().await;
+    each(INSTANCES, move |number| {
+        let client = client.clone();
+        let id = 1024 * i32::try_from(number + 1).expect("small");
+        async move {
+            client.heartbeat(id).await.expect("it is adopted");
+        }
+    })
+    .await;
+    let member = &mut cluster.members[0].collector;
+    assert_eq!(member.terminate().await.code(), Some(0));
+    let started = std::time::Instant::now();
+    member.restart().await;
+    let (peak, took) = (member.peak_resident_bytes(), started.elapsed());
+    assert!(peak < 64 * MIB, "{} MiB at the restart", peak / MIB);
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let last = 1024 * i32::try_from(INSTANCES).expect("small");
+    assert!(member.query().instance(last).await.unwrap().adopted);
+}

@@ -1,0 +1,103 @@
+//! `rollcall-collector store`: what an operator does to the embedded store while no collector uses it.
+
+use std::path::Path;
+
+use rollcall_tests::process::{Collector, Options, Run};
+use tempfile::TempDir;
+
+fn options(store: &Path) -> Options {
+    Collector::options().data_dir(store)
+}
+
+async fn store(path: &Path, arguments: &[&str]) -> Run {
+    let arguments = ["store"].iter().chain(arguments).copied();
+    arguments.fold(options(path), Options::argument).run().await
+}
+
+/// The number in the line of `store info` that begins with `name`.
+fn line(run: &Run, name: &str) -> u64 {
+    let line = run.stdout.lines().find(|line| line.starts_with(name));
+    let number = line.and_then(|line| line.split_whitespace().last());
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("no {name}: {}", run.stdout))
+}
+
+#[tokio::test]
+async fn a_store_is_counted_and_pruned_and_every_id_stays_taken() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("data");
+    let mut collector = options(&path).start().await;
+    let client = collector.grpc().await;
+    let orders = client.application("orders").await.unwrap();
+    let instance = client.instance(orders, "a").await.unwrap();
+
+    let in_use = store(&path, &["info"]).await;
+    assert_eq!(in_use.code, Some(75), "{}", in_use.stderr);
+    assert!(
+        in_use.stderr.contains("another collector"),
+        "{}",
+        in_use.stderr
+    );
+    assert_eq!(collector.terminate().await.code(), Some(0));
+
+    let info = store(&path, &["info"]).await;
+    assert_eq!(info.code, Some(0), "{}", info.stderr);
+    let counts =
+        ["applications", "instances", "operations", "addresses"].map(|name| line(&info, name));
+    assert_eq!(counts, [2, 1, 0, 0], "the reserved application is a row");
+    assert!(line(&info, "property_bytes") > 0);
+
+    for arguments in [&["prune"][..], &["prune", "--down-for", "0s", "--dry-run"]] {
+        assert_eq!(store(&path, arguments).await.code, Some(0));
+        let after = store(&path, &["info"]).await;
+        assert_eq!(
+            line(&after, "property_bytes"),
+            line(&info, "property_bytes"),
+            "{arguments:?}"
+        );
+    }
+    let pruned = store(&path, &["prune", "--down-for", "0s"]).await;
+    assert_eq!(pruned.code, Some(0), "{}", pruned.stderr);
+    assert!(
+        pruned.stdout.contains("of 1 instances"),
+        "{}",
+        pruned.stdout
+    );
+    assert_eq!(line(&store(&path, &["info"]).await, "property_bytes"), 0);
+
+    let again = options(&path).start().await;
+    let known = again.query().instance(instance).await.unwrap();
+    assert_eq!(
+        (known.application_id, known.uuid.as_deref()),
+        (Some(orders), Some("a"))
+    );
+    assert!(known.properties.is_empty());
+    let client = again.grpc().await;
+    assert_eq!(client.application("orders").await.unwrap(), orders);
+    assert_eq!(client.instance(orders, "a").await.unwrap(), instance);
+    let described = again.query().instance(instance).await.unwrap();
+    assert!(
+        !described.properties.is_empty(),
+        "the agent tells them again"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said_and_changes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("data");
+    let missing = store(&path, &["info"]).await;
+    assert_eq!(missing.code, Some(1), "{}", missing.stderr);
+    assert!(!path.exists(), "nothing is created");
+    for arguments in [&[][..], &["prune", "--down-for", "soon"], &["burn"]] {
+        let run = store(&path, arguments).await;
+        assert_eq!(run.code, Some(64), "{arguments:?}: {}", run.stderr);
+    }
+    let shared = options(&path)
+        .env("SW_STORAGE", "etcd")
+        .env("SW_STORAGE_ETCD_ENDPOINTS", "127.0.0.1:1")
+        .argument("store")
+        .argument("info");
+    assert_eq!(shared.run().await.code, Some(64));
+}
