@@ -31,12 +31,14 @@ use crate::{
 
 mod listeners;
 mod members;
+mod process;
 mod remote;
 mod restore;
 mod store;
 
 pub use listeners::Addresses;
 use listeners::{Faces, Listeners};
+pub use process::Process;
 use store::Store;
 
 /// Events kept for a subscriber that is slow to read them.
@@ -106,7 +108,7 @@ pub struct Running {
 ///
 /// # Errors
 /// Whatever keeps the collector from starting; nothing was started.
-pub async fn build(config: Config) -> Result<App, Error> {
+pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let listeners = Listeners::bind(&config).await?;
     let clock = Clock::start();
     let Store {
@@ -117,6 +119,7 @@ pub async fn build(config: Config) -> Result<App, Error> {
     let (cluster, keeper) = join_point(&config.cluster)?;
     let member = members::own(&config, listeners.addresses, clock.wall());
     let metrics = Metrics::new();
+    metrics.watch_log(process.lost_lines);
     // Whoever has a store of its own has nobody to ask.
     let (owners, clients) = watcher
         .is_some()

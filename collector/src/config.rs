@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::{etcd, properties::Caps, server};
 
 mod advertise;
+mod advice;
 mod check;
 mod document;
 mod error;
@@ -30,6 +31,7 @@ mod value;
 mod variables;
 
 pub use self::advertise::{Detected, detect};
+pub use self::advice::advice;
 pub use self::error::{Error, Problem};
 pub use self::load::{Loaded, Origin, Origins, Sources, load};
 pub use self::print::reference;

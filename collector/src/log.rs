@@ -1,5 +1,8 @@
 //! The log: to standard error, a line for each event.
 //!
+//! An event is formatted where it happens and left in a bounded [`queue`], which one thread writes. So a reader of the log
+//! that is slow, stalled or gone costs lines, which are counted, and never stops the collector.
+//!
 //! Much of what is logged came from agents, and none of it may forge a line or reach the terminal: control characters are
 //! escaped. JSON does so by itself; the human format does it here, because the formatter's own escaping lets some through.
 
@@ -8,6 +11,7 @@ use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::panic;
 
+use rollcall_collector::metrics::LostLines;
 use rollcall_collector::runtime::panic_message;
 use tracing::error;
 use tracing::field::Field;
@@ -18,23 +22,47 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::cli::LogFormat;
 
-/// What is logged if nobody says otherwise.
+mod queue;
+
+pub(crate) use queue::Flush;
+use queue::Queue;
+
+/// The filter without `--log-level` and `RUST_LOG`.
 const DEFAULT_FILTER: &str = "info";
 
-/// Starts logging; panics are logged too, as errors. `filter` is a level or directives as of `RUST_LOG`.
+/// Why logging could not be started. Nothing is logged then.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The text is no filter.
+    #[error("the log filter: {0}")]
+    Filter(#[from] ParseError),
+    /// The system refused a thread.
+    #[error("cannot start the log's thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Starts logging; panics are logged too, as errors. `filter` is a level or directives as in `RUST_LOG`. Lines that could
+/// not be written are counted in `lost`. The log ends when the returned value is dropped, which writes what waits.
 ///
 /// # Errors
-/// What `filter` says is no filter; nothing is logged then.
-pub(crate) fn init(format: LogFormat, filter: Option<&str>, plain: bool) -> Result<(), ParseError> {
+/// `filter` is no filter, or the system refused a thread.
+pub(crate) fn init(
+    format: LogFormat,
+    filter: Option<&str>,
+    plain: bool,
+    lost: LostLines,
+) -> Result<Flush, Error> {
     let filter = EnvFilter::try_new(filter.unwrap_or(DEFAULT_FILTER))?;
+    let queue = Queue::new(lost);
+    let flush = queue.clone().start()?;
     let log = tracing_subscriber::fmt().with_env_filter(filter);
     match format {
-        LogFormat::Json => log.json().with_writer(io::stderr).init(),
+        LogFormat::Json => log.json().with_writer(queue).init(),
         LogFormat::Human => {
             let colour = io::stderr().is_terminal() && !plain;
             log.with_ansi(colour)
                 .fmt_fields(debug_fn(write_field).delimited(" "))
-                .with_writer(io::stderr)
+                .with_writer(queue)
                 .init();
         }
     }
@@ -46,7 +74,7 @@ pub(crate) fn init(format: LogFormat, filter: Option<&str>, plain: bool) -> Resu
             .unwrap_or_default();
         error!(place, "panicked: {message}");
     }));
-    Ok(())
+    Ok(flush)
 }
 
 /// Writes one field of an event, the message without its name.

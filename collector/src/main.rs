@@ -7,25 +7,29 @@ mod cli;
 mod demo;
 mod log;
 mod store;
+mod signals;
 mod system;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use rollcall_collector::app::{self, Addresses, App, Running};
+use rollcall_collector::app::{self, Addresses, App, Process, Running};
 use rollcall_collector::config::{self, Config, Liveness, Loaded, Secret};
+use rollcall_collector::metrics::LostLines;
 use rollcall_collector::preflight;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::cli::{Arguments, Command};
 use crate::demo::Samples;
+use crate::signals::{Hangup, Stop};
 use crate::system::environment;
 
 /// `EX_USAGE` of sysexits.
 const BAD_CONFIGURATION: u8 = 64;
+const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -36,17 +40,18 @@ fn main() -> ExitCode {
     if matches!(arguments.command, Some(Command::Demo)) && arguments.config.is_none() {
         demo::use_short_terms(&mut env);
     }
-    let filter = arguments
-        .log_level
-        .as_ref()
-        .or_else(|| env.get("RUST_LOG").filter(|filter| !filter.is_empty()));
-    if let Err(error) = log::init(
-        arguments.log_format,
-        filter.map(String::as_str),
-        env.contains_key("NO_COLOR"),
-    ) {
-        return system::complain(&format!("the log filter: {error}"), BAD_CONFIGURATION);
-    }
+    let lost_lines = LostLines::default();
+    // Dropped last, so that every line has been written when the process ends.
+    let _log = match start_log(&arguments, &env, &lost_lines) {
+        Ok(log) => log,
+        Err(error) => {
+            let code = match error {
+                log::Error::Filter(_) => BAD_CONFIGURATION,
+                log::Error::Thread(_) => FAILURE,
+            };
+            return system::complain(&error.to_string(), code);
+        }
+    };
     if let Some(Command::Sample { code, name, naming }) = &arguments.command {
         return demo::sample(code, name, naming);
     }
@@ -61,6 +66,9 @@ fn main() -> ExitCode {
         return store::run(command, &loaded.config);
     }
     report_ignored(&loaded);
+    for advice in config::advice(&loaded.config) {
+        warn!("{advice}");
+    }
     let done = if arguments.print_config {
         print(&loaded.config.to_yaml())
     } else if arguments.check {
@@ -72,9 +80,9 @@ fn main() -> ExitCode {
         info!("the configuration is good");
         Ok(())
     } else if matches!(arguments.command, Some(Command::Demo)) {
-        demonstrate(loaded.config, arguments.data_dir.is_some())
+        demonstrate(loaded.config, arguments.data_dir.is_some(), lost_lines)
     } else {
-        collect(loaded.config, Show::Nothing)
+        collect(loaded.config, Show::Nothing, lost_lines)
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -101,6 +109,18 @@ fn report_ignored(loaded: &Loaded) {
     }
 }
 
+fn start_log(
+    arguments: &Arguments,
+    env: &BTreeMap<String, String>,
+    lost: &LostLines,
+) -> Result<log::Flush, log::Error> {
+    let variable = || env.get("RUST_LOG").filter(|filter| !filter.is_empty());
+    let filter = arguments.log_level.as_ref().or_else(variable);
+    let is_plain = env.contains_key("NO_COLOR");
+    let filter = filter.map(String::as_str);
+    log::init(arguments.log_format, filter, is_plain, lost.clone())
+}
+
 fn print(text: &str) -> anyhow::Result<()> {
     std::io::stdout()
         .write_all(text.as_bytes())
@@ -114,44 +134,64 @@ enum Show {
     Samples,
 }
 
-/// Runs the demo, on a store that goes with it unless the operator named one.
-fn demonstrate(mut config: Config, has_store: bool) -> anyhow::Result<()> {
+/// Runs the demo, on a temporary store unless the operator named one.
+fn demonstrate(mut config: Config, has_store: bool, lost_lines: LostLines) -> anyhow::Result<()> {
     if has_store {
-        return collect(config, Show::Samples);
+        return collect(config, Show::Samples, lost_lines);
     }
     let temporary = tempfile::tempdir().context("make a temporary directory for the store")?;
     temporary
         .path()
         .clone_into(&mut config.storage.embedded.path);
-    collect(config, Show::Samples)?;
+    collect(config, Show::Samples, lost_lines)?;
     temporary.close().context("remove the temporary store")
 }
 
-fn collect(config: Config, show: Show) -> anyhow::Result<()> {
-    system::allow_open_files();
+fn collect(config: Config, show: Show, lost_lines: LostLines) -> anyhow::Result<()> {
+    let process = Process {
+        lost_lines,
+        open_files: system::allow_open_files(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("start the runtime")?;
     let done = runtime.block_on(async {
-        info!(version = env!("CARGO_PKG_VERSION"), "starting");
-        let token = config.agent_grpc.authentication.clone();
-        let liveness = config.liveness.clone();
-        let app = app::build(config).await?;
-        // From here on a signal means draining; before, there is nothing to drain, and it just ends the process.
-        let stop = Stop::listen().context("listen for signals")?;
-        announce(&app);
-        let addresses = app.addresses();
-        let running = app.spawn()?;
-        let samples = match show {
-            Show::Nothing => None,
-            Show::Samples => Some(demonstration(&addresses, &liveness, &token)?),
-        };
-        run(running, samples, stop).await
+        match show {
+            Show::Samples => start(config, show, process).await,
+            Show::Nothing => {
+                let hangup = Hangup::listen().context("listen for signals")?;
+                tokio::select! {
+                    done = start(config, show, process) => done,
+                    never = hangup.ignore() => match never {},
+                }
+            }
+        }
     });
-    // Whatever did not end within its time does not get to hold up the exit.
+    // A task that has not ended by now does not delay the exit.
     runtime.shutdown_background();
     done
+}
+
+async fn start(config: Config, show: Show, process: Process) -> anyhow::Result<()> {
+    info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    let token = config.agent_grpc.authentication.clone();
+    let liveness = config.liveness.clone();
+    let app = app::build(config, process).await?;
+    // From here on a signal means draining; before, there is nothing to drain, and it just ends the process.
+    let stop = match show {
+        Show::Nothing => Stop::listen(),
+        Show::Samples => Stop::listen_with_hangup(),
+    };
+    let stop = stop.context("listen for signals")?;
+    announce(&app);
+    let addresses = app.addresses();
+    let running = app.spawn()?;
+    let samples = match show {
+        Show::Nothing => None,
+        Show::Samples => Some(demonstration(&addresses, &liveness, &token)?),
+    };
+    run(running, samples, stop).await
 }
 
 fn announce(app: &App) {
@@ -203,29 +243,6 @@ async fn run(running: Running, samples: Option<Samples>, mut stop: Stop) -> anyh
         None => {
             info!("stopped");
             Ok(())
-        }
-    }
-}
-
-/// The signals that ask the collector to stop.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    /// The name of the next one.
-    async fn signal(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
         }
     }
 }

@@ -26,9 +26,11 @@ use crate::{
 };
 
 mod budgets;
+mod log;
 mod refusals;
 mod server;
 
+pub use log::LostLines;
 pub use refusals::Refusals;
 
 /// Every metric of a collector. Cheap to clone.
@@ -216,6 +218,12 @@ impl Metrics {
     #[must_use]
     pub fn refusals(&self, reason: &'static str) -> Refusals {
         Refusals::new(&self.inner.refusals, reason)
+    }
+
+    /// Reads the counters of the log from now on.
+    pub fn watch_log(&self, lost: LostLines) {
+        let mut registry = self.inner.registry.lock();
+        registry.register_collector(Box::new(lost));
     }
 
     /// The counter of things that were taken and given up: one for each `what`, a noun in the plural.

@@ -105,9 +105,9 @@ pub(crate) fn complain(message: &str, code: u8) -> ExitCode {
     code.into()
 }
 
-/// Raises the limit on open files to what the system allows: each agent is a connection, and each connection a file. Java
-/// does the same when it starts, so operators of SkyWalking expect it.
-pub(crate) fn allow_open_files() {
+/// Raises the limit on open files to what the system allows, and returns it; `None` for no limit. Each agent is a
+/// connection, and each connection is a file. Java does the same when it starts, so operators of SkyWalking expect it.
+pub(crate) fn allow_open_files() -> Option<usize> {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         limit.current = limit.maximum;
@@ -115,5 +115,7 @@ pub(crate) fn allow_open_files() {
             debug!(%error, "the limit on open files stays as it is");
         }
     }
-    info!(limit = getrlimit(Resource::Nofile).current, "open files");
+    let limit = getrlimit(Resource::Nofile).current;
+    info!(limit, "open files");
+    limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }

@@ -251,6 +251,35 @@ async fn the_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
+async fn a_hangup_is_logged_and_changes_nothing() {
+    let mut collector = Collector::start().await;
+    collector.signal(Signal::HUP);
+    collector
+        .wait_for_log(|line| line.message.starts_with("SIGHUP ignored"))
+        .await;
+    let probe = collector.http(collector.listeners().ui);
+    assert_eq!(probe.get("/readyz").await.unwrap().status, 200);
+    assert_eq!(collector.terminate().await.code(), Some(CLEAN));
+}
+
+#[tokio::test]
+async fn a_token_over_one_protocol_alone_is_a_warning() {
+    for (variable, unset) in [
+        ("SW_AUTHENTICATION", "agent_jetty.jetty.authentication"),
+        (
+            "SW_AGENT_JETTY_AUTHENTICATION",
+            "agent_gRPC.gRPC.authentication",
+        ),
+    ] {
+        let options = Collector::options().argument("--check");
+        let run = options.env(variable, "s3cret").run().await;
+        assert_eq!(run.code, Some(CLEAN), "{}", run.stderr);
+        let warning = format!("{unset} does not: every peer");
+        assert!(run.stderr.contains(&warning), "{}", run.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_never_ends_is_cut_off_and_the_end_is_not_called_clean() {
     let mut collector = Collector::options()
         .env("SW_SERVER_SHUTDOWN_GRACE", "100ms")

@@ -44,11 +44,13 @@ struct Registered {
 /// Leads a whole life. An agent that is never listed has no more of it.
 pub(super) async fn of(agent: Agent, starting: &Semaphore) -> Row {
     let silent_after = agent.period + SLACK;
-    let collector = Collector::options()
+    let mut collector = Collector::options()
         .terms(silent_after, silent_after + SLACK)
         .env("SW_AUTHENTICATION", TOKEN)
         .start()
         .await;
+    // Python sends no token over HTTP, so there is none, which is worth a warning.
+    collector.expect_log("asks agents for a token");
     let permit = starting.acquire().await.expect("nobody closes it");
     let application = agent.start(collector.listeners());
     let mut life = Life {

@@ -6,4 +6,5 @@
 
 mod baseline;
 mod inventory;
+mod log;
 mod victim;

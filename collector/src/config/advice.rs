@@ -1,0 +1,63 @@
+//! Settings that are allowed and rarely meant.
+
+use super::Config;
+
+/// What the operator should know about `config`, a line for each point.
+#[must_use]
+pub fn advice(config: &Config) -> Vec<String> {
+    one_token(config).into_iter().collect()
+}
+
+/// A token on one of two ways to register does not keep anyone out who can reach the other.
+fn one_token(config: &Config) -> Option<String> {
+    let grpc = ("agent_gRPC.gRPC.authentication", "gRPC");
+    let http = ("agent_jetty.jetty.authentication", "HTTP");
+    let has_token = [
+        &config.agent_grpc.authentication,
+        &config.agent_jetty.authentication,
+    ]
+    .map(|token| !token.expose().is_empty());
+    let ((set, _), (unset, open)) = match has_token {
+        [true, false] => (grpc, http),
+        [false, true] => (http, grpc),
+        [true, true] | [false, false] => return None,
+    };
+    Some(format!(
+        "{set} asks agents for a token and {unset} does not: every peer that reaches the {open} listener can register \
+         without one; set both, or keep that port closed"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{super::Secret, *};
+
+    #[test]
+    fn a_token_on_one_of_two_ways_in_is_pointed_out() {
+        for (grpc, http, unset) in [
+            ("", "", None),
+            ("s3cret", "s3cret", None),
+            (
+                "s3cret",
+                "",
+                Some("agent_jetty.jetty.authentication does not"),
+            ),
+            (
+                "",
+                "s3cret",
+                Some("agent_gRPC.gRPC.authentication does not"),
+            ),
+        ] {
+            let mut config = Config::for_test(Path::new("data"));
+            config.agent_grpc.authentication = Secret(grpc.to_owned());
+            config.agent_jetty.authentication = Secret(http.to_owned());
+            let advice = advice(&config);
+            assert_eq!(advice.len(), usize::from(unset.is_some()), "{advice:?}");
+            for (line, unset) in advice.iter().zip(unset) {
+                assert!(line.contains(unset) && !line.contains("s3cret"), "{line}");
+            }
+        }
+    }
+}

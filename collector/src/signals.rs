@@ -1,0 +1,69 @@
+//! The signals that the process handles: SIGINT and SIGTERM stop it, SIGHUP does not.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::info;
+
+/// The signals that ask the collector to stop.
+pub(crate) struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Option<Signal>,
+}
+
+/// SIGHUP, which many supervisors send for "read the configuration again".
+pub(crate) struct Hangup(Signal);
+
+impl Stop {
+    /// Handles SIGINT and SIGTERM from now on; until then either ends the process at once.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: None,
+        })
+    }
+
+    /// Handles SIGHUP too: for a program that ends with the terminal it was started in.
+    pub(crate) fn listen_with_hangup() -> io::Result<Self> {
+        Ok(Self {
+            hangup: Some(signal(SignalKind::hangup())?),
+            ..Self::listen()?
+        })
+    }
+
+    /// Waits for the next one, and returns its name.
+    pub(crate) async fn signal(&mut self) -> &'static str {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = hangup => "SIGHUP",
+        }
+    }
+}
+
+impl Hangup {
+    /// Handles SIGHUP from now on; until then it ends the process at once.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Logs every SIGHUP and changes nothing: no part of the configuration can change while the collector runs.
+    pub(crate) async fn ignore(mut self) -> Infallible {
+        while self.0.recv().await.is_some() {
+            info!(
+                "SIGHUP ignored: the configuration is read at the start only, restart to apply a change"
+            );
+        }
+        pending().await
+    }
+}

@@ -1,0 +1,158 @@
+//! A reader of the log that stalls, closes, or has no room: it costs lines, and nothing else.
+
+use std::{
+    fs::OpenOptions,
+    net::SocketAddr,
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use rollcall_tests::{PATIENCE, eventually, http, process::release_binary};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// A collector that logs much, to a standard error that the test chose. Nothing reads it.
+struct Logger {
+    child: Child,
+    naming: SocketAddr,
+    /// Agents over HTTP and the operator share it.
+    http: SocketAddr,
+    _data: TempDir,
+}
+
+impl Logger {
+    async fn start(stderr: impl Into<Stdio>) -> Self {
+        let data = TempDir::new().unwrap();
+        let [naming, grpc, http] = free_ports();
+        let child = Command::new(release_binary())
+            .args(["--log-format", "json", "--log-level", "trace"])
+            .env("SW_NAMING_JETTY_PORT", naming.port().to_string())
+            .env("SW_AGENT_GRPC_PORT", grpc.port().to_string())
+            .env("SW_AGENT_JETTY_PORT", http.port().to_string())
+            .env("SW_SERVER_SHUTDOWN_GRACE", "1h")
+            .env("SW_STORAGE_PATH", data.path().join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        let logger = Self {
+            child,
+            naming,
+            http,
+            _data: data,
+        };
+        let probe = http::Client::new(http);
+        eventually(PATIENCE, async || match probe.get("/readyz").await {
+            Ok(reply) if reply.status == 200 => Ok(()),
+            other => Err(other),
+        })
+        .await;
+        logger
+    }
+
+    /// Calls, each of which logs, until lines have been dropped for this reason. Every call is answered.
+    async fn calls_until_lines_are_dropped(&self, reason: &str) {
+        let [naming, admin] = [self.naming, self.http].map(http::Client::new);
+        let metric = format!("rollcall_log_lines_dropped_total{{reason=\"{reason}\"}} ");
+        let started = Instant::now();
+        loop {
+            for _ in 0..100 {
+                assert_eq!(naming.get("/agent/gRPC").await.unwrap().status, 200);
+                assert_eq!(admin.get("/livez").await.unwrap().status, 200);
+            }
+            let metrics = admin.get("/metrics").await.unwrap().text();
+            let dropped = metrics
+                .lines()
+                .find_map(|line| line.strip_prefix(&metric))
+                .unwrap_or_else(|| panic!("no {metric} in {metrics}"));
+            if dropped != "0" {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "no line is dropped");
+        }
+    }
+
+    fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
+    async fn exit(&mut self) -> ExitStatus {
+        eventually(PATIENCE, async || {
+            let status = self.child.try_wait().unwrap();
+            status.ok_or("the collector still runs")
+        })
+        .await
+    }
+}
+
+impl Drop for Logger {
+    fn drop(&mut self) {
+        if self.child.kill().is_ok() {
+            let _status = self.child.wait();
+        }
+    }
+}
+
+/// Ports that were free a moment ago: a log that cannot be read does not say which were chosen.
+fn free_ports<const N: usize>() -> [SocketAddr; N] {
+    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn a_reader_that_stalls_costs_lines_and_stops_nothing() {
+    let mut logger = Logger::start(Stdio::piped()).await;
+    let _unread: Option<ChildStderr> = logger.child.stderr.take();
+    logger.calls_until_lines_are_dropped("full").await;
+    logger.terminate();
+    assert_eq!(logger.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn the_second_signal_ends_it_at_once_also_when_the_log_is_stuck() {
+    let mut logger = Logger::start(Stdio::piped()).await;
+    let _unread: Option<ChildStderr> = logger.child.stderr.take();
+    logger.calls_until_lines_are_dropped("full").await;
+    // A request whose body never comes holds up the drain for the whole grace of an hour.
+    let mut request = TcpStream::connect(logger.http).await.unwrap();
+    let head = "POST /application/register HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    request.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    request.read_exact(&mut go_on).await.unwrap();
+    logger.terminate();
+    eventually(PATIENCE, async || {
+        match TcpStream::connect(logger.naming).await {
+            Ok(_) => Err("the collector still accepts connections"),
+            Err(_) => Ok(()),
+        }
+    })
+    .await;
+    let second = Instant::now();
+    logger.terminate();
+    assert_eq!(logger.exit().await.code(), Some(1));
+    let took = second.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_reader_that_closes_costs_lines_and_stops_nothing() {
+    let mut logger = Logger::start(Stdio::piped()).await;
+    drop(logger.child.stderr.take());
+    logger.calls_until_lines_are_dropped("failed").await;
+    logger.terminate();
+    assert_eq!(logger.exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_lines_and_stops_nothing() {
+    let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut logger = Logger::start(full).await;
+    logger.calls_until_lines_are_dropped("failed").await;
+    logger.terminate();
+    assert_eq!(logger.exit().await.code(), Some(0));
+}
