@@ -44,6 +44,23 @@ fn build_collector(release: bool) -> PathBuf {
     if release {
         cargo.arg("--release");
     }
+    // What the outer cargo says of the crate under test. Build scripts depend on some of it and would run again, here and
+    // in the next build from a shell.
+    for (name, _) in std::env::vars_os() {
+        let is_of_a_crate = name.to_str().is_some_and(|name| {
+            [
+                "CARGO_PKG_",
+                "CARGO_MANIFEST_",
+                "CARGO_CRATE_",
+                "CARGO_BIN_",
+            ]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        });
+        if is_of_a_crate {
+            cargo.env_remove(name);
+        }
+    }
     let output = cargo
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::piped())
