@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::{
-        self, Token, grpc,
-        http::{self, FastPath},
+        Dispatch, Token, grpc,
+        http::{self, FastPath, Gate},
     },
     clock::Clock,
     cluster::{self, Cluster, Keeper, standalone::Standalone, zookeeper},
@@ -370,7 +370,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// What a listener with these faces answers, and what it refuses.
-    fn service(&self, faces: Faces) -> FastPath<TowerToHyperService<Budgeted<Router>>> {
+    fn service(&self, faces: Faces) -> Gate<FastPath<TowerToHyperService<Budgeted<Dispatch>>>> {
         let Self {
             config,
             services,
@@ -381,45 +381,46 @@ impl Builder<'_> {
             max_body_size: config.agent_jetty.max_body_size,
             ..http::Limits::default()
         };
-        let mut router = Router::new();
+        let names = listeners::names(config);
+        let (mut http, mut grpc) = (Router::new(), Router::new());
         let mut largest = 0;
         if faces.naming {
-            router = router.merge(http::naming(services, &config.naming.context_path));
+            http = http.merge(http::naming(services, &config.naming.context_path));
         }
         if faces.agent_jetty {
             let context_path = &config.agent_jetty.context_path;
             let token = Token::new(config.agent_jetty.authentication.expose());
             let registration = http::registration(services, &limits, context_path, token);
-            router = router.merge(registration);
+            http = http.merge(registration);
             largest = largest.max(config.agent_jetty.max_body_size);
         }
         if faces.ui {
-            let admin = http::admin(services, &limits, stop.clone());
+            let admin = http::admin(services, &limits, names.clone(), stop.clone());
             // Probes look at the root whatever the context path, which is what people are told.
             if config.ui.context_path != "/" {
-                router = router.nest(&config.ui.context_path, admin.clone());
+                http = http.nest(&config.ui.context_path, admin.clone());
             }
-            router = router.merge(admin);
+            http = http.merge(admin);
         }
         let token = Token::new(config.agent_grpc.authentication.expose());
         if faces.remote {
             let token = token.clone().filter(|_| faces.agent_grpc);
-            router = router.merge(grpc::remote(services, token, stop.clone()));
+            grpc = grpc.merge(grpc::remote(services, token, stop.clone()));
             largest = largest.max(grpc::REMOTE_HELD);
         }
         if faces.agent_grpc {
             let max_message_size = config.agent_grpc.max_message_size;
-            let grpc = grpc::Config {
+            let agents = grpc::Config {
                 max_message_size,
                 token,
             };
-            router = router.merge(grpc::router(services, grpc, stop.clone()));
+            grpc = grpc.merge(grpc::router(services, agents, stop.clone()));
             largest = largest.max(max_message_size);
         }
-        let router = router.fallback(api::not_found);
         let naming = faces.naming.then_some(&*config.naming.context_path);
-        let router = TowerToHyperService::new(budget.guard(router, largest));
-        FastPath::new(services, naming, router)
+        let routed = budget.guard(Dispatch::new(grpc, http), largest);
+        let routed = TowerToHyperService::new(routed);
+        Gate::new(services, names, FastPath::new(services, naming, routed))
     }
 }
 

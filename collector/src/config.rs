@@ -169,6 +169,8 @@ pub struct Ui {
     pub context_path: String,
     /// Where people are told to look.
     pub advertised: Advertised,
+    /// Names by which browsers may address it beside those that it has anyway; `*` for any.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// `cluster`.

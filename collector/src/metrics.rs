@@ -45,6 +45,7 @@ struct Inner {
     dropped: Family<DropLabel, Counter>,
     passed_on: Family<OutcomeLabel, Counter>,
     denied: Family<ProtocolLabel, Counter>,
+    requests_refused: Family<ReasonLabel, Counter>,
     entries: Family<EntryLabels, Gauge>,
     leases: Family<StateLabel, Gauge>,
     members: Family<StateLabel, Gauge>,
@@ -88,6 +89,11 @@ struct OutcomeLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProtocolLabel {
     protocol: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -156,6 +162,7 @@ impl Metrics {
             dropped: Family::default(),
             passed_on: Family::default(),
             denied: Family::default(),
+            requests_refused: Family::default(),
             entries: Family::default(),
             leases: Family::default(),
             members: Family::default(),
@@ -247,6 +254,14 @@ impl Metrics {
         self.inner
             .denied
             .get_or_create_owned(&ProtocolLabel { protocol })
+    }
+
+    /// The counter of requests that were refused before a face saw them, by `reason`: a part of the request.
+    #[must_use]
+    pub fn requests_refused(&self, reason: &'static str) -> Counter {
+        self.inner
+            .requests_refused
+            .get_or_create_owned(&ReasonLabel { reason })
     }
 
     pub(crate) fn compared(&self, agrees: bool) {
@@ -359,11 +374,6 @@ impl Inner {
             self.passed_on.clone(),
         );
         registry.register(
-            "denied",
-            "Calls without the token that agents have to send",
-            self.denied.clone(),
-        );
-        registry.register(
             "entries",
             "Entries of each dictionary",
             self.entries.clone(),
@@ -395,15 +405,29 @@ impl Inner {
             self.event_subscribers.clone(),
         );
         registry.register_collector(Box::new(self.budgets.clone()));
+        self.register_refusals(&mut registry);
         self.register_writer(&mut registry);
     }
 
-    fn register_writer(&self, registry: &mut Registry) {
+    fn register_refusals(&self, registry: &mut Registry) {
+        registry.register(
+            "denied",
+            "Calls without the token that agents have to send",
+            self.denied.clone(),
+        );
+        registry.register(
+            "requests_refused",
+            "Requests refused by reason: framing (RFC 9112), origin (a foreign web page), host (a foreign name)",
+            self.requests_refused.clone(),
+        );
         registry.register(
             "peer_refused",
             "New ids, and messages, that a peer was refused at a limit, by reason and class of its address",
             self.refusals.clone(),
         );
+    }
+
+    fn register_writer(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "commit",
             "Time until a batch was durable",

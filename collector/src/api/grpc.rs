@@ -10,11 +10,7 @@
 //!   above the limit `OUT_OF_RANGE`: codes upon which no agent leaves for another collector. `UNKNOWN` is never sent.
 //! * A stream is answered as soon as the agent has closed its half.
 
-use axum::{
-    Router,
-    http::{HeaderMap, header::CONTENT_TYPE},
-    response::Response,
-};
+use axum::{Router, response::Response};
 use rollcall_proto::{
     application::ApplicationRegisterServiceServer,
     instance::InstanceDiscoveryServiceServer,
@@ -126,12 +122,7 @@ fn agents(services: &Services, limit: usize, stop: CancellationToken) -> Router 
         .into_axum_router()
 }
 
-/// Refuses a call of a service that nobody serves, for the fallback of a listener; `None` if the request is not gRPC.
-#[must_use = "it is to be sent"]
-pub fn not_found(headers: &HeaderMap) -> Option<Response> {
-    let content_type = headers.get(CONTENT_TYPE)?.as_bytes();
-    let refusal = Status::unimplemented("this collector does not serve this service");
-    content_type
-        .starts_with(b"application/grpc")
-        .then(|| refusal.into_http())
+/// Refuses a call of a service that this listener does not have: the fallback for gRPC.
+pub async fn not_found() -> Response {
+    Status::unimplemented("this collector does not serve this service").into_http()
 }

@@ -12,14 +12,18 @@
 use std::time::Duration;
 
 mod admin;
+mod gate;
 mod json;
+mod names;
 mod naming;
 mod refusal;
 mod registration;
 
 pub use admin::router as admin;
+pub use gate::Gate;
+pub use names::Names;
 pub use naming::{FastPath, router as naming};
-pub use refusal::not_found;
+pub use refusal::{not_found, not_grpc};
 pub use registration::router as registration;
 
 /// What clients may ask of these faces.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::{
+    api::http::Names,
     config::{Config, Endpoint},
     server::{self, BindError, Bound},
 };
@@ -88,4 +89,19 @@ async fn claim<'a>(
     claim(&mut faces);
     bound.push((endpoint, faces, listener));
     Ok(address)
+}
+
+/// What this collector is called: as it is advertised, where it listens, and as the operator says.
+pub(super) fn names(config: &Config) -> Names {
+    let own = [
+        &config.naming.listen.host,
+        &config.agent_grpc.listen.host,
+        &config.agent_grpc.advertised.host,
+        &config.agent_jetty.listen.host,
+        &config.agent_jetty.advertised.host,
+        &config.ui.listen.host,
+        &config.ui.advertised.host,
+    ];
+    let names = own.into_iter().chain(&config.ui.allowed_hosts);
+    Names::new(names.map(String::as_str))
 }

@@ -54,6 +54,8 @@ pub(super) enum Field {
     OptionalEndpoints(fn(&mut Config) -> &mut Vec<String>),
     /// Servers as ZooKeeper's own client reads them.
     ConnectString(fn(&mut Config) -> &mut ConnectString),
+    /// Host names separated by commas, `*`, or nothing.
+    Names(fn(&mut Config) -> &mut Vec<String>),
     /// A duration, where a plain number is milliseconds, as upstream writes it.
     Millis(fn(&mut Config) -> &mut Duration),
 }
@@ -90,6 +92,8 @@ impl Field {
                 *at(config) = value::parse_endpoints(text)?;
             }
             Self::ConnectString(at) => *at(config) = value::parse_connect_string(text)?,
+            Self::Names(at) if text.is_empty() => at(config).clear(),
+            Self::Names(at) => *at(config) = value::parse_names(text)?,
             Self::Millis(at) => *at(config) = value::parse_millis(text)?,
         }
         Ok(())
@@ -110,7 +114,8 @@ impl Field {
             | Self::Namespace(_)
             | Self::Endpoints(_)
             | Self::OptionalEndpoints(_)
-            | Self::ConnectString(_) => true,
+            | Self::ConnectString(_)
+            | Self::Names(_) => true,
             Self::Port(_)
             | Self::AdvertisedPort(_)
             | Self::Duration(_)
@@ -143,7 +148,9 @@ impl Field {
                 at(config).map_or_else(String::new, |port| port.to_string())
             }
             Self::Directory(at) | Self::File(at) => at(config).to_string_lossy().into_owned(),
-            Self::Endpoints(at) | Self::OptionalEndpoints(at) => at(config).join(","),
+            Self::Endpoints(at) | Self::OptionalEndpoints(at) | Self::Names(at) => {
+                at(config).join(",")
+            }
             Self::ConnectString(at) => at(config).to_string(),
             Self::Flag(at) => at(config).to_string(),
             Self::Duration(at) | Self::Millis(at) => value::print_duration(*at(config)),
@@ -208,6 +215,7 @@ keys! {
         context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths, besides the root" => ui.context_path;
         advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "The host published for people; empty: the host, or this machine's address" => ui.advertised.host;
         advertised_port SW_UI_JETTY_ADVERTISED_PORT AdvertisedPort "The port published for people; empty: the port" => ui.advertised.port;
+        allowed_hosts SW_UI_JETTY_ALLOWED_HOSTS Names "Host names, separated by commas, by which browsers and scrapers may address the query API and the metrics, beside loopback names, IP addresses and the advertised hosts; `*`: any" => ui.allowed_hosts;
     }
     cluster.etcd {
         endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;

@@ -233,6 +233,12 @@ pub(super) fn parse_connect_string(text: &str) -> Result<ConnectString, &'static
 /// The port of ZooKeeper where none is given.
 const ZOOKEEPER: u16 = 2181;
 
+/// Host names separated by commas; `*` stands for any.
+pub(super) fn parse_names(text: &str) -> Result<Vec<String>, &'static str> {
+    parse_list(text, |name| name == "*" || parse_host(name).is_ok())
+        .ok_or("host names without ports, separated by commas, or * for any")
+}
+
 fn parse_list(text: &str, is_allowed: impl Fn(&str) -> bool) -> Option<Vec<String>> {
     let items = text.split(',').map(str::trim);
     items

@@ -6,5 +6,8 @@
 
 mod baseline;
 mod inventory;
+mod browser;
+mod framing;
 mod log;
 mod victim;
+mod wire;

@@ -8,18 +8,19 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::Request,
     http::{
         HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
-    middleware::map_response,
-    response::{Html, Response},
+    middleware::{Next, from_fn, map_response},
+    response::{Html, IntoResponse, Response},
     routing::get,
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, refusal, refusal::Refusal};
+use super::{Limits, Names, names, refusal, refusal::Refusal};
 use crate::service::Services;
 
 mod events;
@@ -40,18 +41,35 @@ struct Face {
 }
 
 /// The admin face, at the root. Event streams end when `closing` is cancelled, so that they do not hold up a drain.
-pub fn router(services: &Services, limits: &Limits, closing: CancellationToken) -> Router {
+/// Except for the probes, requests for a host that is none of `names` are refused with 403.
+pub fn router(
+    services: &Services,
+    limits: &Limits,
+    names: Names,
+    closing: CancellationToken,
+) -> Router {
     let face = Face {
         services: services.clone(),
         lists: Arc::new(Semaphore::new(limits.max_concurrent_lists)),
         subscribers: Arc::new(Semaphore::new(limits.max_event_subscribers)),
         closing,
     };
+    let foreign = services.metrics.requests_refused("host");
+    let check_host = move |request: Request, next: Next| {
+        let refusal = named(&request, &names).err();
+        if refusal.is_some() {
+            foreign.inc();
+        }
+        async move {
+            match refusal {
+                Some(refusal) => refusal.into_response(),
+                None => next.run(request).await,
+            }
+        }
+    };
     Router::new()
         .route("/", get(index))
         .route("/favicon.ico", get(StatusCode::NO_CONTENT))
-        .route("/livez", get(probes::live))
-        .route("/readyz", get(probes::ready))
         .route("/metrics", get(probes::metrics))
         .route("/api/applications", get(query::applications))
         .route("/api/applications/{id}", get(query::application))
@@ -59,9 +77,30 @@ pub fn router(services: &Services, limits: &Limits, closing: CancellationToken) 
         .route("/api/instances/{id}", get(query::instance))
         .route("/api/members", get(query::members))
         .route("/api/events", get(events::stream))
+        .route_layer(from_fn(check_host))
+        // Load balancers call a probe what they like, and its answer has nothing of the agents.
+        .route("/livez", get(probes::live))
+        .route("/readyz", get(probes::ready))
         .method_not_allowed_fallback(refusal::wrong_method)
         .route_layer(map_response(secure))
         .with_state(Arc::new(face))
+}
+
+/// Whether a browser may read the answer: the host of the request is this collector. Anything else that leaves the host out
+/// may, because browsers never do.
+fn named(request: &Request, names: &Names) -> Result<(), Refusal> {
+    let host = names::host(request).ok().flatten();
+    match host {
+        Some(host) if !names.include(&host) => Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "host",
+            format_args!(
+                "{} is not a name of this collector; to make it one, add it to ui.jetty.allowed_hosts",
+                host.host()
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 async fn index() -> Html<&'static str> {

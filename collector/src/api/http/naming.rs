@@ -73,7 +73,7 @@ async fn options() -> Response<Body> {
 }
 
 /// What is answered: a list as it is, or whatever the router makes.
-type Answer = body::Either<Full<Bytes>, Body>;
+pub(super) type Answer = body::Either<Full<Bytes>, Body>;
 
 /// Answers the `GET`s of the naming face itself and passes everything else on, so that they do not pay for the router
 /// that a listener shares among its faces: not even for a clone of it or a body in a box.

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::json;
+use super::{json, naming::Answer};
 use crate::{api::status::Status, metrics::Outcome, service::register};
 
 /// Upstream's header for what is wrong with a request; the text is also in the body.
@@ -86,6 +86,11 @@ impl Refusal {
         }
     }
 
+    /// The answer, where it does not come out of a router.
+    pub(super) fn into_answer(self) -> Response<Answer> {
+        self.into_response().map(Answer::Right)
+    }
+
     /// How the call is counted.
     pub(super) fn outcome(&self) -> Outcome {
         self.outcome
@@ -117,6 +122,17 @@ pub async fn not_found(uri: Uri) -> Response {
         StatusCode::NOT_FOUND,
         "path",
         format_args!("there is nothing at {}", uri.path()),
+    )
+    .into_response()
+}
+
+/// Answers 415 to a gRPC method that is called with another content type.
+#[must_use]
+pub fn not_grpc() -> Response {
+    Refusal::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "content-type",
+        "a gRPC call has the content type application/grpc",
     )
     .into_response()
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{Limits, admin, below, naming, not_found, registration};
+use super::{Limits, Names, admin, below, naming, not_found, registration};
 use crate::{api::Token, service::testing::Fixture};
 
 mod lenient;
@@ -60,7 +60,12 @@ impl Collector {
         let services = &fixture.services;
         let router = naming(services, context_path)
             .merge(registration(services, &limits(), context_path, token))
-            .merge(admin(services, &limits(), closing.clone()))
+            .merge(admin(
+                services,
+                &limits(),
+                Names::default(),
+                closing.clone(),
+            ))
             .fallback(not_found);
         Self {
             fixture,

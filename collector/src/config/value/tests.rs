@@ -137,6 +137,15 @@ fn upstreams_plain_milliseconds_are_a_duration_where_it_has_them() {
 }
 
 #[test]
+fn names_have_no_port() {
+    assert_eq!(parse_names("a, b.example").unwrap(), ["a", "b.example"]);
+    assert_eq!(parse_names("*").unwrap(), ["*"]);
+    for text in ["", "a:1", "*.example", "a,,b", "http://a"] {
+        assert!(parse_names(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn durations_need_a_unit() {
     assert_eq!(parse_duration("120s").unwrap(), Duration::from_secs(120));
     assert_eq!(parse_duration("2 m").unwrap(), Duration::from_secs(120));

@@ -1,6 +1,6 @@
 //! Bytes that no agent sends.
 
-use axum::{Router, http::HeaderMap};
+use axum::Router;
 use tonic::Code;
 
 use super::fixture::{self, Collector, MAX_MESSAGE_SIZE, frame};
@@ -77,13 +77,8 @@ async fn a_method_that_is_not_served_is_unimplemented() {
 }
 
 #[tokio::test]
-async fn a_service_that_nobody_serves_is_unimplemented_to_grpc_alone() {
-    let mut headers = HeaderMap::new();
-    assert!(not_found(&headers).is_none());
-    headers.insert("content-type", "application/json".parse().unwrap());
-    assert!(not_found(&headers).is_none());
-    headers.insert("content-type", "application/grpc+proto".parse().unwrap());
-    let refusal = not_found(&headers).unwrap();
+async fn a_service_that_is_not_served_is_unimplemented() {
+    let refusal = not_found().await;
     let status = Code::from_bytes(refusal.headers()["grpc-status"].as_bytes());
     assert_eq!(status, Code::Unimplemented);
 }

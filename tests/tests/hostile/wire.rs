@@ -1,0 +1,39 @@
+//! Requests as bytes, for what no client library would send.
+
+use std::net::SocketAddr;
+
+use rollcall_tests::PATIENCE;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Sends `bytes` on a connection of their own, and returns everything that comes back until the server closes it.
+pub(crate) async fn exchange(server: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    read_to_end(&mut stream).await
+}
+
+/// Everything until the server closes; a reset is a close too.
+pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let reading = stream.read_to_end(&mut answer);
+    if let Err(error) = tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("the server closes the connection")
+    {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The status of the first answer in `answers`; 0 without one.
+pub(crate) fn status(answers: &str) -> u16 {
+    let status = answers
+        .strip_prefix("HTTP/1.1 ")
+        .or(answers.strip_prefix("HTTP/1.0 "));
+    status
+        .and_then(|rest| rest.get(..3)?.parse().ok())
+        .unwrap_or(0)
+}
