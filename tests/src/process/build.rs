@@ -26,7 +26,13 @@ pub fn release_binary() -> &'static Path {
     BINARY.get_or_init(|| build_collector(true))
 }
 
+/// The variable that names a binary to test instead, for instance that of an earlier release.
+const BINARY: &str = "ROLLCALL_TEST_BINARY";
+
 fn build_collector(release: bool) -> PathBuf {
+    if let Some(binary) = std::env::var_os(BINARY) {
+        return binary.into();
+    }
     let mut cargo = Command::new(env!("CARGO"));
     cargo
         .args([
