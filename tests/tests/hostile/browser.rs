@@ -50,8 +50,8 @@ async fn a_foreign_page_registers_nothing() {
         }
     }
     assert_eq!(collector.query().applications().await.unwrap(), []);
-    let metrics = collector.http(collector.listeners().ui).get("/metrics");
-    let metrics = metrics.await.unwrap().text();
+    let admin = collector.http(collector.listeners().ui);
+    let metrics = admin.get("/metrics").await.unwrap().text();
     let counted = "rollcall_requests_refused_total{reason=\"origin\"} 8";
     assert!(metrics.contains(counted), "{metrics}");
 
