@@ -23,7 +23,7 @@ use tracing_subscriber::fmt::MakeWriter;
 mod tests;
 
 /// The most bytes of lines that wait to be written. As many again may be in the hands of the thread.
-const CAPACITY: usize = 1 << 20;
+const CAPACITY: usize = 256 << 10;
 
 /// What is written at a time: whole lines up to what the system writes into a pipe in one piece (`PIPE_BUF`), so that lines
 /// of several processes do not mix, or one longer line.

@@ -29,7 +29,7 @@ impl Logger {
         let data = TempDir::new().unwrap();
         let [naming, grpc, http] = free_ports();
         let child = Command::new(release_binary())
-            .args(["--log-format", "json", "--log-level", "trace"])
+            .args(["--log-format", "json", "--log-level", "debug"])
             .env("SW_NAMING_JETTY_PORT", naming.port().to_string())
             .env("SW_AGENT_GRPC_PORT", grpc.port().to_string())
             .env("SW_AGENT_JETTY_PORT", http.port().to_string())
@@ -55,16 +55,18 @@ impl Logger {
         logger
     }
 
-    /// Calls, each of which logs, until lines have been dropped for this reason. Every call is answered.
-    async fn calls_until_lines_are_dropped(&self, reason: &str) {
+    /// Connects, which logs, until lines have been dropped for this reason. Every call meanwhile is answered.
+    async fn logs_until_lines_are_dropped(&self, reason: &str) {
         let [naming, admin] = [self.naming, self.http].map(http::Client::new);
         let metric = format!("rollcall_log_lines_dropped_total{{reason=\"{reason}\"}} ");
         let started = Instant::now();
         loop {
-            for _ in 0..100 {
-                assert_eq!(naming.get("/agent/gRPC").await.unwrap().status, 200);
-                assert_eq!(admin.get("/livez").await.unwrap().status, 200);
+            for _ in 0..500 {
+                // It ends before it has shown a protocol, which is a line.
+                drop(TcpStream::connect(self.naming).await.unwrap());
             }
+            assert_eq!(naming.get("/agent/gRPC").await.unwrap().status, 200);
+            assert_eq!(admin.get("/livez").await.unwrap().status, 200);
             let metrics = admin.get("/metrics").await.unwrap().text();
             let dropped = metrics
                 .lines()
@@ -108,7 +110,7 @@ fn free_ports<const N: usize>() -> [SocketAddr; N] {
 async fn a_reader_that_stalls_costs_lines_and_stops_nothing() {
     let mut logger = Logger::start(Stdio::piped()).await;
     let _unread: Option<ChildStderr> = logger.child.stderr.take();
-    logger.calls_until_lines_are_dropped("full").await;
+    logger.logs_until_lines_are_dropped("full").await;
     logger.terminate();
     assert_eq!(logger.exit().await.code(), Some(0));
 }
@@ -117,7 +119,7 @@ async fn a_reader_that_stalls_costs_lines_and_stops_nothing() {
 async fn the_second_signal_ends_it_at_once_also_when_the_log_is_stuck() {
     let mut logger = Logger::start(Stdio::piped()).await;
     let _unread: Option<ChildStderr> = logger.child.stderr.take();
-    logger.calls_until_lines_are_dropped("full").await;
+    logger.logs_until_lines_are_dropped("full").await;
     // A request whose body never comes holds up the drain for the whole grace of an hour.
     let mut request = TcpStream::connect(logger.http).await.unwrap();
     let head = "POST /application/register HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
@@ -143,7 +145,7 @@ async fn the_second_signal_ends_it_at_once_also_when_the_log_is_stuck() {
 async fn a_reader_that_closes_costs_lines_and_stops_nothing() {
     let mut logger = Logger::start(Stdio::piped()).await;
     drop(logger.child.stderr.take());
-    logger.calls_until_lines_are_dropped("failed").await;
+    logger.logs_until_lines_are_dropped("failed").await;
     logger.terminate();
     assert_eq!(logger.exit().await.code(), Some(0));
 }
@@ -152,7 +154,7 @@ async fn a_reader_that_closes_costs_lines_and_stops_nothing() {
 async fn a_full_disk_costs_lines_and_stops_nothing() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut logger = Logger::start(full).await;
-    logger.calls_until_lines_are_dropped("failed").await;
+    logger.logs_until_lines_are_dropped("failed").await;
     logger.terminate();
     assert_eq!(logger.exit().await.code(), Some(0));
 }

@@ -37,3 +37,9 @@ pub(crate) fn status(answers: &str) -> u16 {
         .and_then(|rest| rest.get(..3)?.parse().ok())
         .unwrap_or(0)
 }
+
+/// How many answers there are.
+pub(crate) fn answers(answers: &str) -> usize {
+    let lines = answers.split("\r\n");
+    lines.filter(|line| line.starts_with("HTTP/1.")).count()
+}
