@@ -6,8 +6,8 @@
 mod cli;
 mod demo;
 mod log;
-mod store;
 mod signals;
+mod store;
 mod system;
 
 use std::collections::BTreeMap;
@@ -65,10 +65,7 @@ fn main() -> ExitCode {
     if let Some(Command::Store(command)) = &arguments.command {
         return store::run(command, &loaded.config);
     }
-    report_ignored(&loaded);
-    for advice in config::advice(&loaded.config) {
-        warn!("{advice}");
-    }
+    warn_of(&loaded);
     let done = if arguments.print_config {
         print(&loaded.config.to_yaml())
     } else if arguments.check {
@@ -93,8 +90,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Warns about what the operator has written and Rollcall does not use.
-fn report_ignored(loaded: &Loaded) {
+/// Warns about what the operator has written and Rollcall does not use, and about what is rarely meant.
+fn warn_of(loaded: &Loaded) {
     if !loaded.ignored.is_empty() {
         warn!(
             parts = loaded.ignored.join(", "),
@@ -106,6 +103,9 @@ fn report_ignored(loaded: &Loaded) {
             variables = loaded.unknown_variables.join(", "),
             "variables that begin with SW_ and that Rollcall does not know are ignored"
         );
+    }
+    for advice in config::advice(&loaded.config) {
+        warn!("{advice}");
     }
 }
 

@@ -5,9 +5,9 @@
 //! to the neighbourhood of where it started. [`victim`] holds those promises; each other module is one kind of attack.
 
 mod baseline;
-mod inventory;
 mod browser;
 mod framing;
+mod inventory;
 mod log;
 mod victim;
 mod wire;
