@@ -60,6 +60,17 @@ pub enum Error {
     /// The store could not be opened.
     #[error(transparent)]
     Storage(#[from] storage::Error),
+    /// A shared store did not become available in time.
+    #[error(
+        "{store} is unavailable ({reason}), and a collector does not start without its store: start it again once etcd \
+         answers, or correct the endpoints (SW_STORAGE_ETCD_ENDPOINTS, SW_CLUSTER_ETCD_ENDPOINTS)"
+    )]
+    StoreUnavailable {
+        /// Where it is.
+        store: String,
+        /// The last cause.
+        reason: String,
+    },
     /// etcd cannot be asked the way it is configured.
     #[error(transparent)]
     Etcd(#[from] etcd::ConfigError),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use rollcall_proto::remote::{RemoteCommonServiceClient, RemoteData, RemoteMessage};
 use rollcall_tests::{
     PATIENCE,
     cluster::{Cluster, Member},
@@ -10,6 +11,7 @@ use rollcall_tests::{
     proxy::Link,
 };
 use rustix::process::Signal;
+use tonic::{Code, transport::Endpoint};
 
 /// What the owner committed for a collector that asked it.
 const PASSED_ON: &str = "rollcall_passed_on_total{outcome=\"committed\"}";
@@ -143,4 +145,41 @@ async fn an_owner_that_others_cannot_reach_costs_no_registration_and_is_asked_ag
         first.peer_link.set(Link::Whole);
         passes_on(&last.collector).await;
     }
+}
+
+#[tokio::test]
+async fn what_a_java_collector_forwards_is_refused_counted_and_shown() {
+    let mut collector = Collector::start().await;
+    collector.expect_log("a stream of another collector is refused");
+    let endpoint = format!("http://{}", collector.listeners().remote);
+    let java = Endpoint::from_shared(endpoint)
+        .and_then(|endpoint| endpoint.user_agent("grpc-java-netty/1.8.0"))
+        .unwrap();
+    let mut client = RemoteCommonServiceClient::new(java.connect().await.unwrap());
+    // An application as a collector of 3.2.6 sends it, whose columns are those of Rollcall's members.
+    let application = RemoteMessage {
+        graph_id: 200,
+        node_id: 10006,
+        remote_data_id: 1,
+        remote_data: Some(RemoteData {
+            data_strings: vec!["phantom".to_owned(), "phantom".to_owned()],
+            data_integers: vec![0],
+            ..RemoteData::default()
+        }),
+    };
+    let refused = client.call(tokio_stream::iter([application])).await;
+    assert_eq!(refused.unwrap_err().code(), Code::Unimplemented);
+    let dropped = "rollcall_dropped_total{what=\"remote_messages\"}";
+    assert_eq!(metric(&collector, dropped).await, 1);
+    assert_eq!(collector.query().applications().await.unwrap().len(), 0);
+    let probe = collector.http(collector.listeners().ui);
+    let ready = probe.get("/readyz").await.unwrap();
+    let (status, body): (_, serde_json::Value) = (ready.status, ready.json());
+    assert_eq!(
+        (status.as_u16(), &body["status"]),
+        (200, &"degraded".into()),
+        "{body}"
+    );
+    let reason = body["reasons"]["remote"].as_str().unwrap();
+    assert!(reason.contains("(grpc-java-netty/1.8.0"), "{reason}");
 }

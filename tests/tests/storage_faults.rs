@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::TcpListener,
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
 };
@@ -232,4 +233,30 @@ async fn a_data_directory_that_goes_away_ends_the_collector_before_the_next_id()
             "{log:#?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_start_without_its_etcd_says_so_rarely_and_ends_with_what_is_true() {
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = closed.local_addr().expect("an address").to_string();
+    drop(closed);
+    let run = Collector::options()
+        .env("SW_STORAGE", "etcd")
+        .env("SW_STORAGE_ETCD_ENDPOINTS", address)
+        .run()
+        .await;
+    assert_eq!(run.code, FAILURE, "{run:#?}");
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    let waiting = lines
+        .iter()
+        .filter(|line| line.contains("\"WARN\""))
+        .count();
+    // It waits for ten seconds, and says so every five.
+    assert!((1..=3).contains(&waiting), "{run:#?}");
+    let last = lines.last().copied().unwrap_or_default();
+    assert!(
+        last.contains("does not start without its store: start it again once etcd answers"),
+        "{last}"
+    );
+    assert!(!last.contains("asked again"), "{last}");
 }

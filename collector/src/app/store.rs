@@ -12,7 +12,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{Error, restore::restore};
+use super::{
+    Error,
+    restore::{self, restore},
+};
 use crate::{
     clock::Clock,
     config::{Config, Liveness},
@@ -20,10 +23,12 @@ use crate::{
     storage::{self, Opened},
 };
 
-/// How long a shared store is waited for that cannot be asked when a collector starts.
+/// How long a start waits for a shared store that is unavailable.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two attempts to ask it then.
+/// Between two attempts to reach it then.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Between two lines of the log about that.
+const REPORT: Duration = Duration::from_secs(5);
 /// What a note of a sign of life may take from one collector to another, beyond the interval at which notes are made.
 const NOTED: Duration = Duration::from_secs(5);
 
@@ -49,6 +54,7 @@ impl Store {
         opened
             .await
             .unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
+            .map_err(ends_start)
     }
 
     fn restore(config: &Config, clock: Clock, mut opened: Opened) -> Result<Self, Error> {
@@ -125,18 +131,44 @@ fn terms(config: &Liveness, shared: bool) -> Terms {
     }
 }
 
+/// Opens the store, and waits for one that is shared while it is unavailable.
 fn open_patiently(config: &Config, clock: Clock, runtime: &Handle) -> Result<Opened, Error> {
     let until = Instant::now() + PATIENCE;
+    let mut report_at = Instant::now();
     loop {
-        match super::open(config, clock, runtime) {
-            Err(Error::Storage(error @ storage::Error::Unavailable { .. }))
+        let (store, reason) = match super::open(config, clock, runtime) {
+            Err(Error::Storage(storage::Error::Unavailable { store, reason }))
                 if Instant::now() < until =>
             {
-                tracing::warn!(%error, "waiting for the store");
-                runtime.block_on(sleep(PAUSE));
+                (store, reason)
             }
             opened => return opened,
+        };
+        let now = Instant::now();
+        if now >= report_at {
+            report_at = now + REPORT;
+            let remaining = until.saturating_duration_since(now).as_secs();
+            tracing::warn!(
+                store,
+                reason,
+                remaining_seconds = remaining,
+                "store unavailable at start, trying again"
+            );
         }
+        runtime.block_on(sleep(PAUSE));
+    }
+}
+
+/// What an error of the store means for a collector that has not started: it does not try again.
+fn ends_start(error: Error) -> Error {
+    let storage = match error {
+        Error::Storage(error) | Error::Restore(restore::Error::Storage(error)) => error,
+        error => return error,
+    };
+    match storage {
+        storage::Error::Unavailable { store, reason }
+        | storage::Error::NoSpace { store, reason } => Error::StoreUnavailable { store, reason },
+        error => Error::Storage(error),
     }
 }
 

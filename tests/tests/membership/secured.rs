@@ -192,7 +192,10 @@ async fn a_wrong_password_ends_the_start_and_is_not_waited_for() {
         run.stderr.contains("check the user, the password"),
         "{run:#?}"
     );
-    assert!(!run.stderr.contains("waiting for the store"), "{run:#?}");
+    assert!(
+        !run.stderr.contains("store unavailable at start"),
+        "{run:#?}"
+    );
 }
 
 #[tokio::test]

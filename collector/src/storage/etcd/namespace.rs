@@ -10,26 +10,35 @@ use crate::etcd::request::{is_absent, put};
 /// # Errors
 /// The store belongs to another namespace, or etcd cannot be asked.
 pub(super) fn claim(remote: &Remote, own: &str) -> Result<(), Error> {
+    // An etcd without space answers reads alone.
+    if check(remote, own)? {
+        return Ok(());
+    }
     let key = remote.key("namespace");
-    let record = TxnRequest {
+    let recorded = remote.transaction(TxnRequest {
         compare: vec![is_absent(&*key)],
         success: vec![put(&*key, own.as_bytes().to_vec())],
         failure: Vec::new(),
-    };
-    if remote.transaction(record)?.succeeded {
-        return Ok(());
+    })?;
+    if !recorded.succeeded {
+        check(remote, own)?;
     }
+    Ok(())
+}
+
+/// Whether the store names `own`; `false` if it names no namespace.
+fn check(remote: &Remote, own: &str) -> Result<bool, Error> {
     let found = remote.range(RangeRequest {
-        key: key.clone().into_bytes(),
+        key: remote.key("namespace").into_bytes(),
         ..RangeRequest::default()
     })?;
     match found.kvs.first() {
-        Some(found) if found.value != own.as_bytes() => Err(Error::OtherNamespace {
+        Some(found) if found.value == own.as_bytes() => Ok(true),
+        Some(found) => Err(Error::OtherNamespace {
             store: remote.key(""),
             found: String::from_utf8_lossy(&found.value).into_owned(),
             own: own.to_owned(),
         }),
-        // An operator who has deleted the key meanwhile has it recorded at the next start.
-        Some(_) | None => Ok(()),
+        None => Ok(false),
     }
 }
