@@ -237,7 +237,6 @@ fn use_cases(config: &Config) -> service::Config {
             tick: config.liveness.tick,
             limit: config.liveness.max_expired_per_tick,
             stall: STALL,
-            grace: config.liveness.silent_after,
         },
         write_back: write_back::Config {
             interval: config.liveness.write_back_interval,

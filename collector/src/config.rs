@@ -296,6 +296,8 @@ pub struct Liveness {
     pub max_expired_per_tick: usize,
     /// After a start every lease has its full term plus a random part of this.
     pub restart_spread: Duration,
+    /// After this long down or left an instance is in no count and no list any more.
+    pub forget_after: Duration,
     /// How often the times of the last signs of life are stored.
     pub write_back_interval: Duration,
 }

@@ -51,6 +51,7 @@ struct Inner {
     members: Family<StateLabel, Gauge>,
     coordinated: Gauge,
     wheel_entries: Gauge,
+    slow_instances: Gauge,
     queue_depth: Gauge,
     event_subscribers: Gauge,
     commit_seconds: Histogram,
@@ -142,6 +143,8 @@ pub struct Levels<'a> {
     pub inventory: &'a Inventory,
     /// The leases, by state.
     pub leases: liveness::Counts,
+    /// Instances whose agents send signals less often than the configured term.
+    pub slow: usize,
     /// The collectors.
     pub members: &'a View,
     /// Whether this collector is known to the others as it should be, and knows them.
@@ -168,6 +171,7 @@ impl Metrics {
             members: Family::default(),
             coordinated: Gauge::default(),
             wheel_entries: Gauge::default(),
+            slow_instances: Gauge::default(),
             queue_depth: Gauge::default(),
             event_subscribers: Gauge::default(),
             // 50 us to 3.3 s: a fast drive's sync, a stalled one.
@@ -380,7 +384,7 @@ impl Inner {
         );
         registry.register(
             "leases",
-            "Instances by what they are thought to be",
+            "Instances by state; forgotten are those that have been down or left for long",
             self.leases.clone(),
         );
         registry.register("members", "Collectors by state", self.members.clone());
@@ -393,6 +397,11 @@ impl Inner {
             "wheel_entries",
             "Entries of the expiry bookkeeping",
             self.wheel_entries.clone(),
+        );
+        registry.register(
+            "slow_instances",
+            "Instances whose agents send signals less often than liveness.default.silent_after",
+            self.slow_instances.clone(),
         );
         registry.register(
             "register_queue_depth",
@@ -473,6 +482,8 @@ impl Inner {
             ("up", leases.up),
             ("silent", leases.silent),
             ("down", leases.down),
+            ("left", leases.left),
+            ("forgotten", leases.forgotten),
         ] {
             self.leases
                 .get_or_create(&StateLabel { state })
@@ -491,6 +502,7 @@ impl Inner {
         }
         self.coordinated.set(i64::from(levels.is_coordinated));
         self.wheel_entries.set(gauge(leases.filed));
+        self.slow_instances.set(gauge(levels.slow));
         self.queue_depth.set(gauge(levels.queue_depth));
         self.event_subscribers.set(gauge(levels.event_subscribers));
     }

@@ -85,6 +85,7 @@ impl Services {
         self.metrics.encode(&Levels {
             inventory: &self.core.inventory,
             leases: self.core.lessor.counts(),
+            slow: self.core.lessor.slow().map_or(0, |slow| slow.count),
             members: &self.roster.members().view,
             is_coordinated: !self.readiness.is_degraded(readiness::CLUSTER),
             queue_depth: self.register.queue_depth(),
@@ -133,7 +134,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     );
     let workers = Workers {
         writer,
-        sweeper: sweep::Sweeper::new(config.sweep.clone(), core.clone()),
+        sweeper: sweep::Sweeper::new(config.sweep.clone(), core.clone(), readiness.clone()),
         write_back: write_back::WriteBack::new(
             config.write_back.clone(),
             core.clone(),
@@ -196,19 +197,20 @@ impl Core {
             last_seen: self.clock.moment_of(seen.last_seen),
             signal: seen.signal,
             state: seen.state,
+            usual: seen.usual,
         };
         let renewal = self.lessor.relay(told, self.clock.now());
         self.tell(seen.instance, renewal);
     }
 
     /// Whether less is known of an instance than another collector says, though it was taken in, and would not become
-    /// known by itself: that it is there, or that it is down. Asks no clock. A signal that was lost on its way here is made
-    /// up for by the next one, or by there being none.
+    /// known by itself: that it is there, or that it is down or left. Asks no clock. A signal that was lost on its way here is
+    /// made up for by the next one, or by there being none.
     fn knows_less(&self, seen: Seen) -> bool {
         let Some(known) = self.lessor.view(seen.instance) else {
             return true;
         };
-        seen.state == State::Down && known.state != State::Down && known.relayed
+        seen.state >= State::Down && known.state < seen.state && known.relayed
     }
 
     /// The id of an instance that is on record under these names.

@@ -25,6 +25,8 @@ mod fixtures;
 
 pub use error::Error;
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use rollcall_domain::{
     InstanceId, Timestamp,
@@ -46,6 +48,8 @@ pub struct Seen {
     pub signal: Signal,
     /// What the collector thought of the instance.
     pub state: State,
+    /// The usual interval between two of its signals; zero where it does not lengthen the configured term.
+    pub usual: Duration,
 }
 
 impl Seen {
@@ -59,6 +63,7 @@ impl Seen {
                 last_seen: instance.registered_at,
                 signal: Signal::Register,
                 state: State::Up,
+                usual: Duration::ZERO,
             }),
             _ => None,
         }

@@ -28,6 +28,9 @@ pub struct Counts {
     pub silent: u64,
     /// Not heard of for the second term.
     pub down: u64,
+    /// Stopped on purpose; 0 from a collector that does not tell.
+    #[serde(default)]
+    pub left: u64,
 }
 
 /// Whether an instance is alive, as far as the collector knows.
@@ -40,6 +43,8 @@ pub enum State {
     Silent,
     /// Not heard of for the second term.
     Down,
+    /// Stopped on purpose.
+    Left,
 }
 
 /// One running process.
@@ -67,6 +72,30 @@ pub struct Instance {
     pub language: Option<String>,
     /// What its agent says of its process.
     pub properties: Map<String, Value>,
+    /// Why it is in its state.
+    pub why: Why,
+}
+
+/// Why an instance is in its state.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Why {
+    /// In words.
+    pub sentence: String,
+    /// Whether its last signal came to this run of this collector.
+    #[serde(default)]
+    pub observed_here: bool,
+    /// The end of the connection that it came on.
+    #[serde(default)]
+    pub connection: Option<Connection>,
+}
+
+/// The end of a connection.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Connection {
+    /// When it ended.
+    pub closed_at: Timestamp,
+    /// How.
+    pub cause: String,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +135,19 @@ impl Client {
             .await
     }
 
+    /// Every instance of an application in one of these states (`down,left`), over all pages.
+    ///
+    /// # Errors
+    /// When the collector does not answer 200.
+    pub async fn instances_in(
+        &self,
+        application: i32,
+        states: &str,
+    ) -> Result<Vec<Instance>, String> {
+        let path = format!("/api/applications/{application}/instances");
+        self.list_with(&path, &format!("&state={states}")).await
+    }
+
     /// One instance.
     ///
     /// # Errors
@@ -115,10 +157,20 @@ impl Client {
     }
 
     async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, String> {
+        self.list_with(path, "").await
+    }
+
+    async fn list_with<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &str,
+    ) -> Result<Vec<T>, String> {
         let mut items = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page: Page<T> = self.get(&format!("{path}?limit=1000{cursor}")).await?;
+            let page: Page<T> = self
+                .get(&format!("{path}?limit=1000{cursor}{parameters}"))
+                .await?;
             items.extend(page.items);
             match page.next {
                 Some(next) => cursor = format!("&cursor={next}"),

@@ -29,15 +29,19 @@ const LIMITS: Limits = Limits {
     bytes: usize::MAX,
 };
 
+const TERMS: Terms = Terms {
+    silent_after: Duration::from_secs(120),
+    down_after: Duration::from_secs(300),
+    relay: Duration::ZERO,
+    spread: Duration::from_secs(30),
+    forget_after: Duration::from_secs(604_800),
+};
+
 fn main() {
     let before = resident_kib();
     let start = on_cpu();
     let mut allocator = Allocator::new(LIMITS);
-    let lessor = Lessor::new(Terms {
-        silent_after: Duration::from_secs(120),
-        down_after: Duration::from_secs(300),
-        relay: Duration::ZERO,
-    });
+    let lessor = Lessor::new(TERMS);
     let instances = usize::try_from(INSTANCES).unwrap();
     allocator.reserve(Dictionary::Instances, instances);
     lessor.reserve(instances);
@@ -51,9 +55,9 @@ fn main() {
             last_seen: Moment::from_millis(-60_000),
             signal: Signal::Heartbeat,
             state: State::Up,
+            usual: Duration::ZERO,
         };
-        let jitter = Duration::from_millis(u64::from(number.unsigned_abs()) % 30_000);
-        lessor.restore(stored, Moment::from_millis(0), jitter);
+        lessor.restore(stored, Moment::from_millis(0));
     }
     report("restore", on_cpu() - start, INSTANCES);
     footprint("restored", before, strings);

@@ -1,21 +1,25 @@
 //! Who is alive, and why the collector thinks so.
 //!
 //! Each instance has a lease. Whatever its agent sends renews it ([`Signal`]); without a signal it turns [`State::Silent`]
-//! and then [`State::Down`], after the [`Terms`]. Every change of state is a [`Transition`], which carries its evidence.
-//! [`Lessor`] holds the leases.
+//! and then [`State::Down`], after the [`Terms`]. An agent that says goodbye is [`State::Left`]. Every change of state is a
+//! [`Transition`], which carries its evidence. [`Lessor`] holds the leases.
 //!
 //! What holds (DESIGN section 4, invariant 6):
 //! * The collector's monotonic clock alone decides; an agent's clock has no say.
+//! * Evidence names its observer. A signal that was restored or replicated is none of this run, and counts as no new one.
 //! * Expiry marks. A lease is never removed, and a signal brings any of them back up.
 //! * No state changes without its transition, and none is reported that did not happen.
 
 mod lease;
 mod lessor;
+mod pace;
+mod via;
 mod wheel;
 
 use std::time::Duration;
 
-pub use lessor::{Counts, Lessor};
+pub use lessor::{Counts, Lessor, Slow};
+pub use via::{Cause, Closed, ConnectionId};
 
 use crate::{InstanceId, Moment};
 
@@ -36,6 +40,8 @@ pub enum Signal {
     Telemetry,
     /// It asked what it is to do: profiling tasks, configuration.
     Poll,
+    /// It said that it stops on purpose: the one signal that is no sign of life.
+    Leave,
     /// A signal that only a later release knows, by its code. Made by [`Signal::from_code`] alone.
     Other(u8),
 }
@@ -55,6 +61,7 @@ impl Signal {
             Self::TraceSegment => 5,
             Self::Telemetry => 6,
             Self::Poll => 7,
+            Self::Leave => 8,
             Self::Other(code) => code,
         }
     }
@@ -71,46 +78,49 @@ impl Signal {
             5 => Self::TraceSegment,
             6 => Self::Telemetry,
             7 => Self::Poll,
-            8..=Self::LARGEST_CODE => Self::Other(code),
+            8 => Self::Leave,
+            9..=Self::LARGEST_CODE => Self::Other(code),
             _ => return None,
         })
     }
 }
 
-/// What the collector thinks of an instance, in the order in which it gives it up.
+/// The state of an instance, in the order in which the collector gives it up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum State {
-    /// It was heard of within the term.
+    /// Its last signal came within the term.
     Up = 0,
-    /// It has not been heard of for longer than `silent_after`.
+    /// No signal came for longer than `silent_after`.
     Silent = 1,
-    /// It has not been heard of for longer than `down_after`.
+    /// No signal came for longer than `down_after`.
     Down = 2,
+    /// It said that it stops on purpose.
+    Left = 3,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Silent, Self::Down, Self::Left];
 }
 
 /// How long an instance may be quiet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// After this long without a signal it is silent.
+    /// After this long without a signal it is silent. An agent that usually takes longer between two signals gets a longer term
+    /// ([`Terms::of`]).
     pub silent_after: Duration,
     /// After this long without a signal it is down; no shorter than `silent_after`.
     pub down_after: Duration,
-    /// How late another collector may tell of a signal that it heard. So much longer may an instance be quiet that was last
-    /// heard of elsewhere. And so far from this collector's clock is that of another one believed to be.
+    /// How late another collector may report a signal: an instance that was last seen elsewhere may be quiet for this much
+    /// longer, and the clock of another collector is believed to differ by at most this much. Zero if no other collector hears of
+    /// the same instances.
     pub relay: Duration,
-}
-
-impl Terms {
-    /// How long it stays silent before it is down.
-    fn silence(&self) -> Duration {
-        self.down_after.saturating_sub(self.silent_after)
-    }
-
-    /// When an instance is silent that was last heard of elsewhere.
-    fn relayed(&self) -> Duration {
-        self.silent_after.saturating_add(self.relay)
-    }
+    /// After a restart, and whenever terms are counted anew, each instance gets a part of this on top, so that those that do
+    /// not come back do not all expire at once.
+    pub spread: Duration,
+    /// After this long down or left an instance is forgotten: it is not counted any more. Its lease stays.
+    pub forget_after: Duration,
 }
 
 /// A change of state, and what it was concluded from.
@@ -131,15 +141,15 @@ pub struct Transition {
     pub signal: Signal,
 }
 
-/// What a signal did, or news of one.
+/// What a signal did, or a report of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a transition that nobody reports is lost"]
+#[must_use = "a transition that is not reported is lost"]
 pub enum Renewal {
     /// The instance had no lease and has one now.
     Granted,
-    /// The instance was up and stays so.
+    /// The state stays.
     Kept,
-    /// It had been silent or down and is up again; or another collector gave it up.
+    /// It came back up, it left, or another collector gave it up.
     Changed(Transition),
 }
 
@@ -152,8 +162,14 @@ pub struct LeaseView {
     /// When the last signal came, and what it was.
     pub last_seen: Moment,
     pub signal: Signal,
-    /// Whether another collector heard it.
+    /// Whether that signal came to another collector, or to an earlier run of this one, and was read from the store.
     pub relayed: bool,
+    /// The usual interval between two signals, as far as it was observed.
+    pub usual: Duration,
+    /// How the connection ended on which the signal came; `None` while it is open, and where this run has not seen it.
+    pub closed: Option<Closed>,
+    /// Whether it has been down or left for [`Terms::forget_after`].
+    pub forgotten: bool,
 }
 
 /// A lease as it is stored.
@@ -163,6 +179,8 @@ pub struct LeaseRecord {
     pub last_seen: Moment,
     pub signal: Signal,
     pub state: State,
+    /// The usual interval between two signals; zero where it does not lengthen the term.
+    pub usual: Duration,
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! Brings back what was stored: the inventory, and a lease for everybody in it.
 
-use std::{io, mem, panic::resume_unwind, thread, time::Duration};
+use std::{io, mem, panic::resume_unwind, thread};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use rollcall_domain::{
-    InstanceId,
     inventory::{self, Allocator, Dictionary, Row},
     liveness::{Counts, LeaseRecord, Lessor},
 };
@@ -43,14 +42,13 @@ pub enum Error {
 
 /// Reads the whole store into an empty allocator and an empty lessor.
 ///
-/// Whoever was not down gets a full term and up to `spread` on top, so that a restart expires nobody it has not
-/// listened to, and not everybody at once. Two threads share the work, since a collector is not ready before it is done.
+/// An instance that was not down is up until a full term has been listened to, which begins when the sweeper does. Two threads
+/// share the work, since a collector is not ready before it is done.
 pub(super) fn restore(
     storage: &mut dyn Storage,
     allocator: &mut Allocator,
     lessor: &Lessor,
     clock: &Clock,
-    spread: Duration,
     ceiling: usize,
 ) -> Result<(), Error> {
     reserve(storage.counts()?, allocator, lessor);
@@ -61,8 +59,9 @@ pub(super) fn restore(
             last_seen: clock.moment_of(seen.last_seen),
             signal: seen.signal,
             state: seen.state,
+            usual: seen.usual,
         };
-        lessor.restore(stored, now, jitter(seen.instance, spread));
+        lessor.restore(stored, now);
     };
     let Instances { count, registered } = thread::scope(|scope| {
         let (chunks, received) = crossbeam_channel::bounded(CHUNKS_AHEAD);
@@ -79,9 +78,13 @@ pub(super) fn restore(
         Ok::<_, Error>(filled)
     })?;
     let Counts {
-        up, silent, down, ..
+        up,
+        silent,
+        down,
+        left,
+        ..
     } = lessor.counts();
-    if up + silent + down < count {
+    if up + silent + down + left < count {
         // The rest was never written back; those that were registered are known to have been there.
         registered.into_iter().for_each(lease);
     }
@@ -170,10 +173,4 @@ fn fill(
         }
     }
     Ok(instances)
-}
-
-/// A part of `spread` that is the same for an instance at every start, and evenly spread over instances.
-fn jitter(instance: InstanceId, spread: Duration) -> Duration {
-    let hashed = instance.get().cast_unsigned().wrapping_mul(0x9E37_79B9);
-    spread.mul_f64(f64::from(hashed) / f64::from(u32::MAX))
 }

@@ -67,13 +67,11 @@ impl Store {
         });
         let liveness = &config.liveness;
         let lessor = Lessor::new(terms(liveness, opened.watcher.is_some()));
-        let spread = liveness.restart_spread.min(liveness.silent_after);
         restore(
             &mut *opened.storage,
             &mut allocator,
             &lessor,
             &clock,
-            spread,
             memory.ceiling,
         )?;
         Ok(Self {
@@ -128,6 +126,8 @@ fn terms(config: &Liveness, shared: bool) -> Terms {
         silent_after: config.silent_after,
         down_after: config.down_after,
         relay: if shared { relay } else { Duration::ZERO },
+        spread: config.restart_spread.min(config.silent_after),
+        forget_after: config.forget_after,
     }
 }
 

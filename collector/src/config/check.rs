@@ -57,6 +57,32 @@ fn liveness(config: &Config) -> Broken {
             format!("tick ({tick}) has to be at most silent_after ({silent_after})"),
         ));
     }
+    if liveness.forget_after <= liveness.down_after {
+        let forget_after = print_duration(liveness.forget_after);
+        broken.push(rule(
+            &[
+                "liveness.default.forget_after",
+                "liveness.default.down_after",
+            ],
+            format!(
+                "forget_after ({forget_after}) has to be longer than down_after ({down_after})"
+            ),
+        ));
+    }
+    let is_shared = config.storage.provider == StorageProvider::Etcd;
+    if is_shared && liveness.write_back_interval > liveness.down_after {
+        let interval = print_duration(liveness.write_back_interval);
+        broken.push(rule(
+            &[
+                "liveness.default.write_back_interval",
+                "liveness.default.down_after",
+            ],
+            format!(
+                "write_back_interval ({interval}) has to be at most down_after ({down_after}) where collectors share a store: \
+                 the others learn that late which instances live"
+            ),
+        ));
+    }
     broken
 }
 

@@ -268,6 +268,7 @@ keys! {
         tick SW_LIVENESS_TICK Duration "How often expired leases are looked for" => liveness.tick;
         max_expired_per_tick SW_LIVENESS_MAX_EXPIRED_PER_TICK Count "Leases that expire in one tick; the rest waits" => liveness.max_expired_per_tick;
         restart_spread SW_LIVENESS_RESTART_SPREAD Duration "After a start leases have a full term plus a random part of this" => liveness.restart_spread;
+        forget_after SW_LIVENESS_FORGET_AFTER Duration "After this long down or left an instance is in no count and no list any more; its id stays" => liveness.forget_after;
         write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "How often last signs of life are stored" => liveness.write_back_interval;
     }
     server.default {

@@ -1,11 +1,11 @@
 //! Who is there: what the query API reads.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     inventory::{Application, Instance},
-    liveness::{Signal, State, Terms},
+    liveness::{Cause, Signal, State, Terms},
     membership::View,
 };
 use tokio::sync::watch;
@@ -43,12 +43,13 @@ pub struct ApplicationStatus {
     pub instances: Tally,
 }
 
-/// How many instances are in each state.
+/// How many instances are in each state. Those that are forgotten are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub up: usize,
     pub silent: usize,
     pub down: usize,
+    pub left: usize,
 }
 
 /// An instance and why the collector thinks of it as it does.
@@ -61,6 +62,18 @@ pub struct InstanceStatus {
     pub last_seen: Timestamp,
     /// What was last heard of it.
     pub signal: Signal,
+    /// Whether that came to another collector, or to an earlier run of this one.
+    pub relayed: bool,
+    /// How often its agent usually sends a signal, as far as it was observed.
+    pub usual: Duration,
+    /// Whether that is less often than the configured term.
+    pub is_slow: bool,
+    /// How long it may be quiet.
+    pub terms: Terms,
+    /// When and how the connection ended on which it was last seen.
+    pub closed: Option<(Timestamp, Cause)>,
+    /// Whether it is left out of counts and lists.
+    pub forgotten: bool,
 }
 
 /// Instances looked at in one step of a count.
@@ -111,22 +124,47 @@ impl Roster {
         self.listed(id).is_some()
     }
 
-    /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `None` stands
-    /// for those whose application was never told.
+    /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `application` is `None` for
+    /// those whose application was never told. Without `states` all that are not forgotten; else those in one of these states,
+    /// the forgotten ones too.
     #[must_use]
     pub fn instances(
         &self,
         application: Option<ApplicationId>,
-        cursor: Option<InstanceId>,
+        states: Option<&[State]>,
+        mut cursor: Option<InstanceId>,
         limit: usize,
     ) -> Page<InstanceStatus, InstanceId> {
+        let is_listed = |id: &InstanceId| {
+            let lease = self.core.lessor.view(*id);
+            lease.is_some_and(|lease| match states {
+                None => !lease.forgotten,
+                Some(states) => states.contains(&lease.state),
+            })
+        };
+        // One more than asked for tells whether there is a next page.
         let more = limit.saturating_add(1);
-        let mut ids = self.core.inventory.instance_ids(application, cursor, more);
-        let is_last = ids.len() <= limit;
-        ids.truncate(limit);
-        let next = ids.last().copied().filter(|_| !is_last);
+        let mut listed = Vec::new();
+        loop {
+            let ids = self
+                .core
+                .inventory
+                .instance_ids(application, cursor, STEP.max(more));
+            let is_last = ids.len() < STEP.max(more);
+            cursor = ids.last().copied();
+            listed.extend(ids.into_iter().filter(is_listed));
+            if is_last || listed.len() >= more {
+                break;
+            }
+        }
+        let is_last = listed.len() <= limit;
+        listed.truncate(limit);
+        let next = listed.last().copied().filter(|_| !is_last);
         Page {
-            items: ids.into_iter().filter_map(|id| self.instance(id)).collect(),
+            items: listed
+                .into_iter()
+                .filter_map(|id| self.instance(id))
+                .collect(),
             next,
         }
     }
@@ -143,13 +181,15 @@ impl Roster {
             since: clock.wall_at(lease.since),
             last_seen: clock.wall_at(lease.last_seen),
             signal: lease.signal,
+            relayed: lease.relayed,
+            usual: lease.usual,
+            is_slow: lease.usual > self.core.lessor.terms().silent_after,
+            terms: self.core.lessor.terms().of(lease.usual),
+            closed: lease
+                .closed
+                .map(|closed| (clock.wall_at(closed.at), closed.cause)),
+            forgotten: lease.forgotten,
         })
-    }
-
-    /// How long an instance may be quiet.
-    #[must_use]
-    pub fn terms(&self) -> Terms {
-        self.core.lessor.terms()
     }
 
     /// The collectors.
@@ -176,10 +216,15 @@ impl Roster {
                 .instance_ids(Some(application), cursor, STEP);
             cursor = ids.last().copied();
             for id in ids {
-                match self.core.lessor.view(id).map(|lease| lease.state) {
+                let lease = self.core.lessor.view(id);
+                match lease
+                    .filter(|lease| !lease.forgotten)
+                    .map(|lease| lease.state)
+                {
                     Some(State::Up) => tally.up += 1,
                     Some(State::Silent) => tally.silent += 1,
                     Some(State::Down) => tally.down += 1,
+                    Some(State::Left) => tally.left += 1,
                     None => {}
                 }
             }

@@ -28,6 +28,8 @@ pub(crate) const TERMS: Terms = Terms {
     silent_after: Duration::from_secs(120),
     down_after: Duration::from_secs(300),
     relay: Duration::from_secs(60),
+    spread: Duration::ZERO,
+    forget_after: Duration::from_secs(604_800),
 };
 pub(crate) const RATES: register::RateLimits = register::RateLimits {
     per_second: 10,
@@ -142,7 +144,6 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
             tick: TICK,
             limit: 1024,
             stall: STALL,
-            grace: TERMS.silent_after,
         },
         write_back: write_back::Config {
             interval: Duration::from_secs(10),

@@ -3,10 +3,7 @@
 
 use std::{collections::BTreeSet, future::pending, time::Duration};
 
-use rollcall_domain::{
-    InstanceId, Moment,
-    liveness::{LeaseRecord, State},
-};
+use rollcall_domain::{InstanceId, Moment, liveness::LeaseRecord};
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{MissedTickBehavior, interval, sleep},
@@ -80,19 +77,12 @@ impl WriteBack {
         }
     }
 
+    /// What there is to report of these. An instance that is up on the evidence of another collector is that one's to report.
     fn leases(&self, instances: BTreeSet<InstanceId>) -> Vec<LeaseRecord> {
-        let lease = |instance| {
-            let lease = self.core.lessor.view(instance)?;
-            // That it lives is told by whoever hears it.
-            let is_known = lease.relayed && lease.state == State::Up;
-            (!is_known).then_some(LeaseRecord {
-                instance,
-                last_seen: lease.last_seen,
-                signal: lease.signal,
-                state: lease.state,
-            })
-        };
-        instances.into_iter().filter_map(lease).collect()
+        let records = instances
+            .into_iter()
+            .filter_map(|instance| self.core.lessor.record(instance));
+        records.collect()
     }
 
     async fn round(&self, since: Moment) -> Result<(), register::Error> {
@@ -117,6 +107,7 @@ impl WriteBack {
                 last_seen: self.core.clock.wall_at(lease.last_seen),
                 signal: lease.signal,
                 state: lease.state,
+                usual: lease.usual,
             });
             self.register.note(seen.collect()).await?;
         }

@@ -1,5 +1,7 @@
 //! What every provider promises, one function per promise. [`contract!`] makes the tests of one provider of them.
 
+use std::time::Duration;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use rollcall_domain::{
@@ -180,6 +182,7 @@ pub(super) fn seen(instance: i32, millis: i64, signal: Signal, down: bool) -> Se
         last_seen: Timestamp::from_millis(millis),
         signal,
         state,
+        usual: Duration::ZERO,
     }
 }
 

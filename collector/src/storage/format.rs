@@ -1,6 +1,8 @@
 //! Rows as protobuf messages, and the values of the embedded store: such a message behind a checksum. `embedded.rs` describes
 //! them field by field.
 
+use std::time::Duration;
+
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId, Timestamp,
     inventory::{
@@ -233,18 +235,25 @@ impl Entry for Seen {
     fn write(&self, message: &mut Vec<u8>) {
         protobuf::put_int64(message, 1, self.last_seen.millis());
         protobuf::put_varint(message, 2, self.signal.code().into());
-        protobuf::put_varint(message, 3, u64::from(self.state == State::Down));
+        // One that left is down to a build that does not know field 5.
+        protobuf::put_varint(message, 3, u64::from(self.state >= State::Down));
         protobuf::put_varint(message, 4, u64::from(self.state == State::Silent));
+        protobuf::put_varint(message, 5, u64::from(self.state == State::Left));
+        let usual = u64::try_from(self.usual.as_millis()).unwrap_or(u64::MAX);
+        protobuf::put_varint(message, 6, usual);
     }
 
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
         let (mut last_seen, mut heard, mut state) = (Timestamp::from_millis(0), None, State::Up);
+        let mut usual = Duration::ZERO;
         for field in message {
             match field? {
                 (1, Value::Varint(millis)) => last_seen = timestamp(millis),
                 (2, Value::Varint(number)) => heard = Some(signal(number)?),
                 (3, Value::Varint(1)) => state = State::Down,
                 (4, Value::Varint(1)) => state = State::Silent,
+                (5, Value::Varint(1)) => state = State::Left,
+                (6, Value::Varint(millis)) => usual = Duration::from_millis(millis),
                 _ => {}
             }
         }
@@ -253,6 +262,7 @@ impl Entry for Seen {
             last_seen,
             signal: heard.ok_or(Invalid::Missing("signal"))?,
             state,
+            usual,
         })
     }
 }

@@ -14,7 +14,7 @@ const SLOT: usize = 2 * (size_of::<usize>() + 1);
 const LISTED: usize = 8;
 
 /// A lease: its node and slot, its place in the list of grants, its entry in the timing wheel.
-const LEASE: usize = allocation(24) + SLOT + 6 + 16;
+const LEASE: usize = allocation(40) + SLOT + 6 + 16;
 
 /// The counters in front of a shared string.
 const COUNTERS: usize = 2 * size_of::<usize>();

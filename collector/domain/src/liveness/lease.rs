@@ -1,20 +1,27 @@
-//! One lease in two machine words, because there is one for each of a million instances.
+//! One lease in four machine words, because there is one for each of a million instances.
 
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::{
+    sync::atomic::{AtomicI64, Ordering::SeqCst},
+    time::Duration,
+};
 
-use super::{LeaseView, Signal, State};
+use super::{LeaseView, Signal, State, pace::Pace, via::Via};
 use crate::Moment;
 
-/// Two words, each a moment with a code of one byte below it: when what was last heard, and since when which state.
+/// Two words decide, each a moment above a code of one byte: the last signal, and the state with its flags. The other two are
+/// the usual interval and the connection, which nothing is concluded from that must not race.
 ///
-/// `heard` is written by whoever renews, without a lock; `state` only under the lessor's lock. So there is one race: an
-/// instance is heard of just as it is found overdue. [`Lease::hear`] stores `heard`, then loads `state`;
-/// [`Lease::silence`] stores `state`, then loads `heard`. The four are sequentially consistent, so there is one order
-/// of them all, in which one of the two sees what the other stored: either the mark is taken back, or the renewal
-/// learns that the instance is not up and brings it back. [`Lease::relay`] is a [`Lease::hear`] that gives way to later ones.
+/// `heard` is written by renewals, without a lock; `state` only under the lessor's lock. So there is one race: a signal comes just
+/// as the instance is found overdue. [`Lease::hear`] stores `heard`, then loads `state`; [`Lease::silence`] stores `state`, then
+/// loads `heard`. The four are sequentially consistent, so there is one order of them all, in which one of the two sees what the
+/// other stored: either the mark is taken back, or the renewal learns that the instance is not up and brings it back.
+/// [`Lease::relay`] is a [`Lease::hear`] that gives way to later signals, and [`Lease::leave`] a [`Lease::silence`] that brings
+/// its own evidence.
 pub(super) struct Lease {
     heard: AtomicI64,
     state: AtomicI64,
+    pub(super) pace: Pace,
+    pub(super) via: Via,
 }
 
 /// The last signal, as evidence.
@@ -22,8 +29,30 @@ pub(super) struct Lease {
 pub(super) struct Heard {
     pub(super) at: Moment,
     pub(super) signal: Signal,
-    /// Another collector heard it and told of it.
+    /// It came to another collector, or to an earlier run of this one, and was read from the store.
     pub(super) relayed: bool,
+}
+
+/// The state of a lease, since when, and what else is on record about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) state: State,
+    pub(super) since: Moment,
+    flags: u8,
+}
+
+/// A fact about a lease besides its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Flag {
+    /// It has an entry in the wheel of terms.
+    Filed = 1 << 2,
+    /// It has an entry in the wheel of those that are to be forgotten.
+    Buried = 1 << 3,
+    /// It has been down or left for so long that it is not counted any more.
+    Forgotten = 1 << 4,
+    /// Its usual interval is longer than the configured term.
+    Slow = 1 << 5,
 }
 
 impl Heard {
@@ -61,24 +90,92 @@ impl Heard {
 
 /// Set in the code of a signal that was relayed.
 const RELAYED: u8 = 0x80;
-/// The code of a lease that is down and has an entry in the wheel still, because it was not found down there.
-const DOWN_AND_FILED: u8 = 3;
+/// The bits of a state's code below the flags.
+const STATE: u8 = 0b11;
 
-impl Lease {
-    pub(super) const fn new(heard: Heard, state: State, since: Moment) -> Self {
+impl Standing {
+    /// Without any flag.
+    pub(super) const fn new(state: State, since: Moment) -> Self {
         Self {
-            heard: AtomicI64::new(heard.pack()),
-            state: AtomicI64::new(pack(since, state as u8)),
+            state,
+            since,
+            flags: 0,
         }
     }
 
-    /// Notes a signal. Answers whether the instance is up; if not, it has to be brought back under the lock.
-    pub(super) fn hear(&self, signal: Signal, now: Moment) -> bool {
-        self.heard.store(Heard::here(signal, now).pack(), SeqCst);
-        self.state().0 == State::Up
+    pub(super) const fn has(self, flag: Flag) -> bool {
+        self.flags & flag as u8 != 0
     }
 
-    /// Notes a signal that another collector heard, unless a later one is known.
+    #[must_use]
+    pub(super) const fn with(mut self, flag: Flag, is_set: bool) -> Self {
+        if is_set {
+            self.flags |= flag as u8;
+        } else {
+            self.flags &= !(flag as u8);
+        }
+        self
+    }
+
+    /// Another state, with the same flags.
+    #[must_use]
+    pub(super) const fn into(mut self, state: State, since: Moment) -> Self {
+        self.state = state;
+        self.since = since;
+        self
+    }
+
+    const fn pack(self) -> i64 {
+        pack(self.since, self.state as u8 | self.flags)
+    }
+
+    fn unpack(word: i64) -> Self {
+        let (since, code) = unpack(word);
+        let state = match code & STATE {
+            0 => State::Up,
+            1 => State::Silent,
+            2 => State::Down,
+            _ => State::Left,
+        };
+        Self {
+            state,
+            since,
+            flags: code & !STATE,
+        }
+    }
+}
+
+impl Lease {
+    pub(super) fn new(heard: Heard, standing: Standing, pace: Pace) -> Self {
+        Self {
+            heard: AtomicI64::new(heard.pack()),
+            state: AtomicI64::new(standing.pack()),
+            pace,
+            via: Via::default(),
+        }
+    }
+
+    /// Notes a signal, and the gap before it if this collector has listened all the while, which it has since
+    /// `listening_since`; `term` is the configured one. Answers whether the instance is up; if not, it has to be brought back under
+    /// the lock.
+    pub(super) fn hear(
+        &self,
+        signal: Signal,
+        now: Moment,
+        listening_since: Moment,
+        term: Duration,
+    ) -> bool {
+        let before = self.heard();
+        self.heard.store(Heard::here(signal, now).pack(), SeqCst);
+        let state = self.standing().state;
+        if !before.relayed && before.at >= listening_since && state != State::Left {
+            self.pace
+                .observe(now.since(before.at), state == State::Down, term);
+        }
+        state == State::Up
+    }
+
+    /// Notes a signal that came to another collector, unless a later one is known.
     pub(super) fn relay(&self, signal: Signal, at: Moment) -> bool {
         let word = Heard::elsewhere(signal, at).pack();
         let later = |known| (unpack(known).0 < at).then_some(word);
@@ -88,11 +185,24 @@ impl Lease {
     /// Marks an instance that is up silent, on the evidence that this was the last signal. Answers whether the mark
     /// stands: it is taken back if another signal came meanwhile.
     pub(super) fn silence(&self, evidence: Heard, now: Moment) -> bool {
-        let (state, since) = self.state();
-        self.enter(State::Silent, now);
+        let standing = self.standing();
+        self.enter(standing.into(State::Silent, now));
         let stands = self.heard() == evidence;
         if !stands {
-            self.enter(state, since);
+            self.enter(standing);
+        }
+        stands
+    }
+
+    /// Marks an instance as left, on the evidence of its goodbye. Answers whether the mark stands: it is taken back if another
+    /// signal came after the goodbye.
+    pub(super) fn leave(&self, goodbye: Heard, now: Moment) -> bool {
+        let standing = self.standing();
+        self.heard.store(goodbye.pack(), SeqCst);
+        self.enter(standing.into(State::Left, now));
+        let stands = self.heard() == goodbye;
+        if !stands {
+            self.enter(standing);
         }
         stands
     }
@@ -101,38 +211,27 @@ impl Lease {
         Heard::unpack(self.heard.load(SeqCst))
     }
 
-    pub(super) fn enter(&self, state: State, since: Moment) {
-        self.state.store(pack(since, state as u8), SeqCst);
+    pub(super) fn enter(&self, standing: Standing) {
+        self.state.store(standing.pack(), SeqCst);
     }
 
-    /// Enters [`State::Down`] away from the wheel, where the lease still has an entry.
-    pub(super) fn enter_down_and_filed(&self, since: Moment) {
-        self.state.store(pack(since, DOWN_AND_FILED), SeqCst);
-    }
-
-    /// Whether it has an entry in the wheel.
-    pub(super) fn is_filed(&self) -> bool {
-        unpack(self.state.load(SeqCst)).1 != State::Down as u8
-    }
-
-    pub(super) fn state(&self) -> (State, Moment) {
-        let (since, code) = unpack(self.state.load(SeqCst));
-        let state = match code {
-            0 => State::Up,
-            1 => State::Silent,
-            _ => State::Down,
-        };
-        (state, since)
+    pub(super) fn standing(&self) -> Standing {
+        Standing::unpack(self.state.load(SeqCst))
     }
 
     pub(super) fn view(&self) -> LeaseView {
-        let ((state, since), heard) = (self.state(), self.heard());
+        let (standing, heard) = (self.standing(), self.heard());
+        let closed = self.via.closed();
         LeaseView {
-            state,
-            since,
+            state: standing.state,
+            since: standing.since,
             last_seen: heard.at,
             signal: heard.signal,
             relayed: heard.relayed,
+            usual: self.pace.usual(),
+            // A signal that came over no connection, or to another collector, is later evidence.
+            closed: closed.filter(|closed| !heard.relayed && closed.at >= heard.at),
+            forgotten: standing.has(Flag::Forgotten),
         }
     }
 }
@@ -152,14 +251,27 @@ mod tests {
 
     use super::*;
 
-    /// The race of the type's documentation, as tight as can be, over and over.
-    #[test]
-    fn a_signal_that_meets_the_mark_is_noticed_by_one_of_the_two() {
-        const ROUNDS: usize = 100_000;
-        let at = |round: usize| Moment::from_millis(i64::try_from(round).unwrap());
-        let leases: Vec<_> = (0..ROUNDS)
-            .map(|_| Lease::new(Heard::here(Signal::Register, at(0)), State::Up, at(0)))
-            .collect();
+    const ROUNDS: usize = 100_000;
+
+    fn at(round: usize) -> Moment {
+        Moment::from_millis(i64::try_from(round).unwrap())
+    }
+
+    fn registered() -> Heard {
+        Heard::here(Signal::Register, at(0))
+    }
+
+    /// The race of the type's documentation, as tight as can be, over and over: a heartbeat against `mark`. Gives whether the
+    /// renewal found the instance up, whether the mark stands, and the state at the end, of each round.
+    fn race(mark: impl Fn(&Lease, Moment) -> bool) -> Vec<(bool, bool, State)> {
+        let lease = || {
+            Lease::new(
+                registered(),
+                Standing::new(State::Up, at(0)),
+                Pace::default(),
+            )
+        };
+        let leases: Vec<_> = (0..ROUNDS).map(|_| lease()).collect();
         // Neither begins a round before the other one is there.
         let places = [AtomicUsize::new(0), AtomicUsize::new(0)];
         let meet = |me: usize, round: usize| {
@@ -174,42 +286,63 @@ mod tests {
                 hint::spin_loop();
             }
         };
-        let registered = Heard::here(Signal::Register, at(0));
-        let (up, silent): (Vec<_>, Vec<_>) = thread::scope(|scope| {
+        let (up, marked): (Vec<_>, Vec<_>) = thread::scope(|scope| {
             let renewer = scope.spawn(|| {
                 let hear = |(round, lease): (usize, &Lease)| {
                     meet(0, round);
-                    lease.hear(Signal::Heartbeat, at(round))
+                    lease.hear(Signal::Heartbeat, at(round), at(0), Duration::MAX)
                 };
                 (1..).zip(&leases).map(hear).collect()
             });
-            let silence = |(round, lease): (usize, &Lease)| {
+            let mark = |(round, lease): (usize, &Lease)| {
                 meet(1, round);
-                lease.silence(registered, at(round))
+                mark(lease, at(round))
             };
-            let silent = (1..).zip(&leases).map(silence).collect();
-            (renewer.join().unwrap(), silent)
+            let marked = (1..).zip(&leases).map(mark).collect();
+            (renewer.join().unwrap(), marked)
         });
-        for (lease, (up, silent)) in leases.iter().zip(up.into_iter().zip(silent)) {
+        let states = leases.iter().map(|lease| lease.standing().state);
+        let ends = up.into_iter().zip(marked).zip(states);
+        ends.map(|((up, marked), state)| (up, marked, state))
+            .collect()
+    }
+
+    #[test]
+    fn a_signal_that_meets_the_mark_is_noticed_by_one_of_the_two() {
+        for (up, silent, state) in race(|lease, now| lease.silence(registered(), now)) {
             assert!(!(up && silent), "told up, marked silent");
-            assert_eq!(lease.state().0 == State::Silent, silent);
+            assert_eq!(state == State::Silent, silent);
+        }
+    }
+
+    #[test]
+    fn a_signal_that_meets_a_goodbye_comes_before_it_or_takes_it_back() {
+        let goodbye = |lease: &Lease, now| lease.leave(Heard::here(Signal::Leave, now), now);
+        for (_, left, state) in race(goodbye) {
+            assert_eq!(state == State::Left, left);
         }
     }
 
     #[test]
     fn what_is_packed_comes_back_on_both_sides_of_the_start() {
         for millis in [-86_400_000, -1, 0, 1, 86_400_000, i64::MAX >> 8] {
+            let standing = Standing::new(State::Left, Moment::from_millis(-millis));
             let lease = Lease::new(
                 Heard::elsewhere(Signal::JvmMetrics, Moment::from_millis(millis)),
-                State::Silent,
-                Moment::from_millis(-millis),
+                standing.with(Flag::Buried, true).with(Flag::Slow, true),
+                Pace::default(),
             );
+            let back = lease.standing();
+            assert!(back.has(Flag::Buried) && back.has(Flag::Slow) && !back.has(Flag::Filed));
             let expected = LeaseView {
-                state: State::Silent,
+                state: State::Left,
                 since: Moment::from_millis(-millis),
                 last_seen: Moment::from_millis(millis),
                 signal: Signal::JvmMetrics,
                 relayed: true,
+                usual: Duration::ZERO,
+                closed: None,
+                forgotten: false,
             };
             assert_eq!(lease.view(), expected);
         }

@@ -1,20 +1,25 @@
 //! The keeper of the leases.
 
-use std::{fmt, time::Duration};
+mod judge;
+mod ledger;
+mod terms;
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 
 use super::{
-    LeaseRecord, LeaseView, Renewal, Signal, State, Terms, Transition,
-    lease::{Heard, Lease},
-    wheel::Wheel,
+    Closed, ConnectionId, LeaseRecord, LeaseView, Renewal, Signal, State, Terms,
+    lease::{Flag, Heard, Lease, Standing},
+    pace::Pace,
 };
 use crate::{InstanceId, Moment, id::IdMap};
-
-/// How late a lease may be found expired.
-const TICK: Duration = Duration::from_millis(100);
-/// Nearly seven minutes of ticks: more than the usual terms, so that most entries are looked at once.
-const SLOTS: usize = 4096;
+use ledger::Ledger;
+pub use ledger::{Counts, Slow};
 
 /// Grants, renews and expires leases. Shared: every method takes `&self`, from any thread.
 ///
@@ -27,51 +32,35 @@ const SLOTS: usize = 4096;
 ///
 /// Marking a silent instance down needs no care: a renewal sees that it is not up, whether it finds it silent or down.
 ///
+/// # What a term is counted from
+///
+/// Not from the last signal alone: silence is evidence only of the time in which somebody listened. A signal that came to this
+/// collector counts from when the collector began to listen ([`Lessor::resume`]), if that is later; one that came to another
+/// collector, from when this one began to read without a break what others report ([`Lessor::regain_contact`]). While it cannot
+/// read that, no such instance expires, and none at all is given up as down: its agent may beat elsewhere.
+///
 /// # The wheel is lazy
 ///
-/// Renewing does not touch the timing wheel. Each lease that is not down has exactly one entry in it, never filed later
+/// Renewing does not touch the timing wheel. Each lease that is up or silent has exactly one entry in it, never filed later
 /// than one `silent_after` ahead of the look that filed it; when the entry comes due and the lease has been renewed
-/// since, it is filed again at the new deadline.
+/// since, it is filed again at the new deadline. A second wheel has those that are down or left, until they are forgotten.
 pub struct Lessor {
     terms: Terms,
+    /// Since when this collector has listened without a break, in milliseconds.
+    listening_since: AtomicI64,
     leases: IdMap<InstanceId, Lease>,
     ledger: Mutex<Ledger>,
 }
 
-/// What is changed under the lock.
-struct Ledger {
-    wheel: Wheel<InstanceId>,
-    /// All leases, in the order they were granted, to walk through them piece by piece.
-    granted: Vec<InstanceId>,
-    counts: [usize; 3],
-    hold_until: Moment,
-    transitions: u64,
-}
-
-/// How many leases there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
-    pub up: usize,
-    pub silent: usize,
-    pub down: usize,
-    /// Entries in the timing wheel; always those that are up or silent.
-    pub filed: usize,
-}
-
 impl Lessor {
-    /// Without any lease.
+    /// Without any lease. It listens, and is in contact, from moment 0 on.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
         Self {
-            terms,
+            listening_since: AtomicI64::new(0),
             leases: IdMap::default(),
-            ledger: Mutex::new(Ledger {
-                wheel: Wheel::new(TICK, SLOTS),
-                granted: Vec::new(),
-                counts: [0; 3],
-                hold_until: Moment::from_millis(i64::MIN),
-                transitions: 0,
-            }),
+            ledger: Mutex::new(Ledger::new(&terms)),
+            terms,
         }
     }
 
@@ -85,53 +74,98 @@ impl Lessor {
     /// [`Allocator::reserve`](crate::inventory::Allocator::reserve).
     pub fn reserve(&self, leases: usize) {
         self.leases.pin().reserve(leases);
-        self.ledger.lock().granted.reserve_exact(leases);
+        self.ledger.lock().reserve(leases);
     }
 
     /// Gives an instance a lease; renews it if it has one.
     pub fn grant(&self, instance: InstanceId, signal: Signal, now: Moment) -> Renewal {
         let deadline = now.after(self.terms.silent_after);
-        let lease = Lease::new(Heard::here(signal, now), State::Up, now);
-        if self.file(instance, lease, State::Up, deadline) {
+        let standing = Standing::new(State::Up, now);
+        let lease = Lease::new(Heard::here(signal, now), standing, Pace::default());
+        if self.file(instance, lease, standing, deadline) {
             return Renewal::Granted;
         }
         self.renew(instance, signal, now).unwrap_or(Renewal::Kept)
     }
 
-    /// Takes in a lease as it was stored, with the moment of its last signal (before the start of the collector, so
-    /// negative; `now`, if a clock says that it is still to come). One that was not down gets a full term from `now` and
-    /// the `jitter` on top, so that those who do not come back do not all expire at once; its first silence may be noticed
-    /// late by as much. Nothing happens if the instance has a lease.
-    pub fn restore(&self, stored: LeaseRecord, now: Moment, jitter: Duration) {
+    /// Brings a lease back as it was stored, with the moment of its last signal (before the start of the collector, so
+    /// negative; `now`, if a clock says that it is still to come). One that was not down or left is up until a full term has
+    /// been listened to.
+    ///
+    /// Where the store is shared the signal is none that this run has seen, and it may have come to another collector: the lease
+    /// is one that was relayed. Nothing happens if the instance has a lease.
+    pub fn restore(&self, stored: LeaseRecord, now: Moment) {
         let last_seen = stored.last_seen.min(now);
-        let (state, since) = if stored.state == State::Down {
-            let down = last_seen.after(self.terms.down_after);
-            (State::Down, down.min(now))
-        } else {
-            (State::Up, now)
+        let standing = match stored.state {
+            State::Up | State::Silent => Standing::new(State::Up, now),
+            State::Down => {
+                let term = self.terms.of(stored.usual).down_after;
+                Standing::new(State::Down, last_seen.after(term).min(now))
+            }
+            State::Left => Standing::new(State::Left, last_seen),
         };
-        let heard = Heard::here(stored.signal, last_seen);
-        let lease = Lease::new(heard, state, since);
-        let deadline = now.after(self.terms.silent_after).after(jitter);
-        self.file(stored.instance, lease, state, deadline);
+        let heard = Heard {
+            at: last_seen,
+            signal: stored.signal,
+            relayed: self.terms.is_shared(),
+        };
+        let lease = Lease::new(heard, standing, Pace::new(stored.usual));
+        // Spread, so that not all are looked at in one tick.
+        let deadline = now
+            .after(self.terms.silent_after)
+            .after(self.terms.jitter(stored.instance));
+        self.file(stored.instance, lease, standing, deadline);
     }
 
-    /// Notes that an instance was heard of. `None` if it has no lease. For an instance that is up this is one look-up,
-    /// one store and one load.
+    /// Notes a signal of an instance. `None` if it has no lease. For an instance that is up this is one look-up, one store and a
+    /// few loads.
     pub fn renew(&self, instance: InstanceId, signal: Signal, now: Moment) -> Option<Renewal> {
         let leases = self.leases.pin();
         let lease = leases.get(&instance)?;
-        if lease.hear(signal, now) {
-            return Some(Renewal::Kept);
-        }
-        Some(self.bring_back(instance, lease, now))
+        Some(self.hear(instance, lease, signal, now))
     }
 
-    /// Takes in what another collector says of a lease. The later signal counts, whoever heard it; who is up is up by
-    /// [`Terms::relay`] longer when others hear of it. One that has no lease is given one.
+    /// As [`Lessor::renew`], for a signal that came over this connection. Gives also whether the instance was last seen on
+    /// another one, so that the end of this one has to be noted in its lease ([`Lessor::close`]).
+    pub fn renew_on(
+        &self,
+        connection: ConnectionId,
+        instance: InstanceId,
+        signal: Signal,
+        now: Moment,
+    ) -> Option<(Renewal, bool)> {
+        let leases = self.leases.pin();
+        let lease = leases.get(&instance)?;
+        let is_new = lease.via.seen_on(connection);
+        Some((self.hear(instance, lease, signal, now), is_new))
+    }
+
+    /// Notes the end of a connection in the lease of an instance that was seen on it, unless it was seen on another one since.
+    pub fn close(&self, instance: InstanceId, connection: ConnectionId, closed: Closed) {
+        if let Some(lease) = self.leases.pin().get(&instance) {
+            lease.via.close(connection, closed);
+        }
+    }
+
+    /// Notes that an instance stops on purpose: it has left, until a later signal. `None` if it has no lease.
+    pub fn leave(&self, instance: InstanceId, now: Moment) -> Option<Renewal> {
+        let leases = self.leases.pin();
+        let lease = leases.get(&instance)?;
+        let mut ledger = self.ledger.lock();
+        let from = lease.standing();
+        let goodbye = Heard::here(Signal::Leave, now);
+        if from.state == State::Left || !lease.leave(goodbye, now) {
+            return Some(Renewal::Kept);
+        }
+        let transition = ledger.enter(instance, lease, from, (State::Left, now), goodbye);
+        Some(Renewal::Changed(transition))
+    }
+
+    /// Takes in what another collector reports of a lease. The later signal counts, whichever collector it came to. An instance
+    /// that was last seen elsewhere may be quiet for [`Terms::relay`] longer. One that has no lease is given one.
     ///
-    /// Whatever the other collector's clock says, whoever is said to be up was heard of no longer ago than [`Terms::relay`],
-    /// and nobody later than that much from now.
+    /// Whatever the other collector's clock shows, an instance that it reports up counts as seen at most [`Terms::relay`] ago,
+    /// and none counts as seen later than that much from now.
     pub fn relay(&self, mut told: LeaseRecord, now: Moment) -> Renewal {
         told.last_seen = told.last_seen.min(now.after(self.terms.relay));
         if told.state == State::Up {
@@ -140,79 +174,42 @@ impl Lessor {
         let leases = self.leases.pin();
         let Some(lease) = leases.get(&told.instance) else {
             let heard = Heard::elsewhere(told.signal, told.last_seen);
-            let lease = Lease::new(heard, told.state, now);
-            let deadline = told.last_seen.after(self.terms.relayed());
-            let first_look = deadline.min(now.after(self.terms.silent_after));
-            return if self.file(told.instance, lease, told.state, first_look) {
+            let standing = Standing::new(told.state, now);
+            let lease = Lease::new(heard, standing, Pace::new(told.usual));
+            let next_look = now.after(self.terms.silent_after);
+            return if self.file(told.instance, lease, standing, next_look) {
                 Renewal::Granted
             } else {
                 Renewal::Kept
             };
         };
         let is_news = lease.relay(told.signal, told.last_seen);
+        if is_news {
+            lease.pace.learn(told.usual);
+        }
         match told.state {
             State::Up if is_news => self.bring_back(told.instance, lease, now),
             State::Up => Renewal::Kept,
-            State::Silent | State::Down => self.give_up(told, lease, now),
+            State::Silent | State::Down | State::Left => self.give_up(told, lease, now),
         }
     }
 
-    /// Makes an instance up that was just heard of.
-    fn bring_back(&self, instance: InstanceId, lease: &Lease, now: Moment) -> Renewal {
+    /// The collector listens again from now on, or for the first time: it read its store, or the process did not run. What did
+    /// not come before cannot be held against anybody.
+    pub fn resume(&self, now: Moment) {
         let mut ledger = self.ledger.lock();
-        let from = lease.state();
-        if from.0 == State::Up {
-            return Renewal::Kept;
-        }
-        let is_filed = lease.is_filed();
-        lease.enter(State::Up, now);
-        if !is_filed {
-            ledger
-                .wheel
-                .insert(instance, now.after(self.terms.silent_after));
-        }
-        let transition = ledger.report(instance, from, (State::Up, now), lease.heard());
-        Renewal::Changed(transition)
+        self.listening_since.fetch_max(now.millis(), Relaxed);
+        ledger.contact = ledger.contact.map(|since| since.max(now));
     }
 
-    /// Gives an instance up because another collector does, unless this one heard of it later than that one knows.
-    fn give_up(&self, told: LeaseRecord, lease: &Lease, now: Moment) -> Renewal {
-        let mut ledger = self.ledger.lock();
-        let (from, heard) = (lease.state(), lease.heard());
-        let is_known_better = !heard.relayed && heard.at > told.last_seen;
-        let is_stale = is_known_better || from.0 >= told.state;
-        if is_stale || (from.0 == State::Up && !lease.silence(heard, now)) {
-            return Renewal::Kept;
-        }
-        if told.state == State::Down {
-            lease.enter_down_and_filed(now);
-        }
-        let transition = ledger.report(told.instance, from, (told.state, now), heard);
-        Renewal::Changed(transition)
+    /// This collector cannot read what others report, or they cannot write it.
+    pub fn lose_contact(&self) {
+        self.ledger.lock().contact = None;
     }
 
-    /// Marks whoever was quiet for too long, and appends what changed. Looks at up to `limit` leases, during which
-    /// renewals that change a state have to wait; returns whether it has to be called again to get through.
-    pub fn expire(&self, now: Moment, limit: usize, changed: &mut Vec<Transition>) -> bool {
-        let leases = self.leases.pin();
-        let mut ledger = self.ledger.lock();
-        if now < ledger.hold_until {
-            return false;
-        }
-        let mut budget = limit;
-        while let Some(instance) = ledger.wheel.pop_due(now, &mut budget) {
-            if let Some(lease) = leases.get(&instance) {
-                changed.extend(self.judge(&mut ledger, instance, lease, now));
-            }
-        }
-        ledger.wheel.is_behind(now)
-    }
-
-    /// Lets nobody expire before this moment; for a collector that did not listen for a while itself. An earlier moment
-    /// than one given before has no effect.
-    pub fn hold_until(&self, moment: Moment) {
-        let mut ledger = self.ledger.lock();
-        ledger.hold_until = ledger.hold_until.max(moment);
+    /// From now on it can.
+    pub fn regain_contact(&self, now: Moment) {
+        self.ledger.lock().contact.get_or_insert(now);
     }
 
     /// The lease of an instance. State and last signal are read one after the other, so a renewal may fall between.
@@ -224,19 +221,25 @@ impl Lessor {
     /// How many leases there are at present.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let ledger = self.ledger.lock();
-        let [up, silent, down] = ledger.counts;
-        Counts {
-            up,
-            silent,
-            down,
-            filed: ledger.wheel.len(),
-        }
+        self.ledger.lock().counts()
     }
 
-    /// Walks through all leases in pieces: looks at `limit` of them from place `from` on (0 to begin with), appends those
-    /// that were heard of here, changed their state here or were given up at `since` or later, and returns the place to go
-    /// on from, `None` at the end. Leases granted during the walk come last.
+    /// Those that are up or silent and whose usual interval is longer than the configured term; `None` if there are none.
+    #[must_use]
+    pub fn slow(&self) -> Option<Slow> {
+        self.ledger.lock().slow()
+    }
+
+    /// What this collector has to report of an instance; `None` if it has no lease, or is up on the evidence of others, which is
+    /// theirs to report.
+    #[must_use]
+    pub fn record(&self, instance: InstanceId) -> Option<LeaseRecord> {
+        self.report(instance, self.leases.pin().get(&instance)?)
+    }
+
+    /// Walks through all leases in pieces: looks at `limit` of them from place `from` on (0 to begin with), appends
+    /// what there is to report ([`Lessor::record`]) of those that were seen or changed their state at `since` or later, and returns
+    /// the place to go on from, `None` at the end. Leases granted during the walk come last.
     pub fn changed_since(
         &self,
         since: Moment,
@@ -244,116 +247,66 @@ impl Lessor {
         limit: usize,
         records: &mut Vec<LeaseRecord>,
     ) -> Option<usize> {
-        let piece: Vec<InstanceId> = {
-            let ledger = self.ledger.lock();
-            ledger
-                .granted
-                .iter()
-                .skip(from)
-                .take(limit)
-                .copied()
-                .collect()
-        };
+        let piece = self.ledger.lock().granted(from, limit);
         let leases = self.leases.pin();
         records.extend(piece.iter().filter_map(|instance| {
             let lease = leases.get(instance)?;
-            let ((state, entered), heard) = (lease.state(), lease.heard());
-            let has_changed = entered >= since;
-            let is_own = !heard.relayed && (heard.at >= since || has_changed);
-            (is_own || has_changed && state != State::Up).then_some(LeaseRecord {
-                instance: *instance,
-                last_seen: heard.at,
-                signal: heard.signal,
-                state,
-            })
+            let has_changed = lease.standing().since >= since || lease.heard().at >= since;
+            has_changed.then(|| self.report(*instance, lease)).flatten()
         }));
         (piece.len() == limit).then_some(from.saturating_add(limit))
     }
 
+    fn report(&self, instance: InstanceId, lease: &Lease) -> Option<LeaseRecord> {
+        let (standing, heard) = (lease.standing(), lease.heard());
+        let is_anothers = heard.relayed && standing.state == State::Up;
+        (!is_anothers).then(|| LeaseRecord {
+            instance,
+            last_seen: heard.at,
+            signal: heard.signal,
+            state: standing.state,
+            usual: self.terms.worth_reporting(lease.pace.usual()),
+        })
+    }
+
     /// Adds a lease, unless there is one.
-    fn file(&self, instance: InstanceId, lease: Lease, state: State, deadline: Moment) -> bool {
+    fn file(
+        &self,
+        instance: InstanceId,
+        lease: Lease,
+        standing: Standing,
+        deadline: Moment,
+    ) -> bool {
         let mut ledger = self.ledger.lock();
-        if self.leases.pin().try_insert(instance, lease).is_err() {
+        let leases = self.leases.pin();
+        let Ok(lease) = leases.try_insert(instance, lease) else {
             return false;
-        }
-        ledger.granted.push(instance);
-        ledger.counts[state as usize] += 1;
-        if state != State::Down {
-            ledger.wheel.insert(instance, deadline);
+        };
+        ledger.begin(instance, lease, standing);
+        if standing.state < State::Down {
+            ledger.file(instance, lease, deadline);
         }
         true
     }
 
-    /// Decides over a lease whose entry came due, and files its next entry unless it is down.
-    fn judge(
-        &self,
-        ledger: &mut Ledger,
-        instance: InstanceId,
-        lease: &Lease,
-        now: Moment,
-    ) -> Option<Transition> {
-        let (from, since) = lease.state();
-        if from == State::Down {
-            // Another collector gave it up. The entry that came due was its last one.
-            lease.enter(State::Down, since);
-            return None;
-        }
-        let evidence = lease.heard();
-        let term = if evidence.relayed {
-            self.terms.relayed()
-        } else {
-            self.terms.silent_after
-        };
-        let deadline = evidence.at.after(term);
-        let next_look = now.after(self.terms.silent_after);
-        if deadline > now {
-            // It is up, or a renewal waits for the lock to bring it back.
-            ledger.wheel.insert(instance, deadline.min(next_look));
-            return None;
-        }
-        let to = if from == State::Up {
-            if !lease.silence(evidence, now) {
-                ledger.wheel.insert(instance, next_look);
-                return None;
-            }
-            let down_at = now.after(self.terms.silence());
-            ledger.wheel.insert(instance, next_look.min(down_at));
-            State::Silent
-        } else {
-            let down_at = since.after(self.terms.silence());
-            if down_at > now {
-                ledger.wheel.insert(instance, next_look.min(down_at));
-                return None;
-            }
-            lease.enter(State::Down, now);
-            State::Down
-        };
-        Some(ledger.report(instance, (from, since), (to, now), evidence))
+    /// Forgets every interval that was observed.
+    #[cfg(test)]
+    pub(super) fn forget_intervals(&self) {
+        let leases = self.leases.pin();
+        leases
+            .values()
+            .for_each(|lease| lease.pace.decay(Duration::MAX));
+    }
+
+    fn listening_since(&self) -> Moment {
+        Moment::from_millis(self.listening_since.load(Relaxed))
     }
 }
 
-impl Ledger {
-    /// Counts a change of state that was made.
-    fn report(
-        &mut self,
-        instance: InstanceId,
-        (from, since): (State, Moment),
-        (to, at): (State, Moment),
-        evidence: Heard,
-    ) -> Transition {
-        self.counts[from as usize] -= 1;
-        self.counts[to as usize] += 1;
-        self.transitions += 1;
-        Transition {
-            number: self.transitions,
-            instance,
-            from,
-            since,
-            to,
-            at,
-            last_seen: evidence.at,
-            signal: evidence.signal,
-        }
+impl Terms {
+    /// Whether other collectors hear of the same instances.
+    pub(super) fn is_shared(&self) -> bool {
+        self.relay > Duration::ZERO
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the lessor promises, seen from outside.
 
+mod evidence;
+mod goodbye;
 mod race;
 
 use std::collections::HashMap;
@@ -11,6 +13,7 @@ use super::*;
 const SILENT: i64 = 120_000;
 const DOWN: i64 = 300_000;
 const RELAY: i64 = 60_000;
+const FORGET: i64 = 100 * DOWN;
 /// How late a state may be noticed.
 const LATE: i64 = 100;
 
@@ -19,6 +22,17 @@ fn lessor() -> Lessor {
         silent_after: Duration::from_millis(SILENT.unsigned_abs()),
         down_after: Duration::from_millis(DOWN.unsigned_abs()),
         relay: Duration::from_millis(RELAY.unsigned_abs()),
+        spread: Duration::ZERO,
+        forget_after: Duration::from_millis(FORGET.unsigned_abs()),
+    })
+}
+
+/// A collector that shares its store with no other one, and spreads what expires after a restart over this time.
+fn alone(spread: i64) -> Lessor {
+    Lessor::new(Terms {
+        relay: Duration::ZERO,
+        spread: Duration::from_millis(spread.unsigned_abs()),
+        ..lessor().terms()
     })
 }
 
@@ -30,10 +44,20 @@ fn at(millis: i64) -> Moment {
     Moment::from_millis(millis)
 }
 
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap()
+}
+
 fn expire(lessor: &Lessor, now: i64) -> Vec<Transition> {
     let mut changed = Vec::new();
     while lessor.expire(at(now), 3, &mut changed) {}
     changed
+}
+
+/// As [`expire`], every 50 milliseconds.
+fn expire_until(lessor: &Lessor, from: i64, to: i64) -> Vec<Transition> {
+    let looks = (from..=to).step_by(50);
+    looks.flat_map(|now| expire(lessor, now)).collect()
 }
 
 /// A lessor with leases 1, 2 ... granted at 0.
@@ -57,6 +81,7 @@ fn stored(number: i32, last_seen: i64, down: bool) -> LeaseRecord {
         last_seen: at(last_seen),
         signal: Signal::Heartbeat,
         state,
+        usual: Duration::ZERO,
     }
 }
 
@@ -99,7 +124,8 @@ fn a_quiet_instance_turns_silent_then_down_and_says_why() {
             up: 0,
             silent: 0,
             down: 1,
-            filed: 0
+            filed: 0,
+            ..Counts::default()
         }
     );
 }
@@ -120,7 +146,8 @@ fn a_renewed_instance_stays_up() {
             up: 1,
             silent: 0,
             down: 0,
-            filed: 1
+            filed: 1,
+            ..Counts::default()
         }
     );
 }
@@ -137,8 +164,13 @@ fn a_signal_brings_back_whoever_was_silent_or_down() {
         };
         assert_eq!((back.from, back.to), (from, State::Up));
         assert_eq!((back.last_seen, back.signal), (at(quiet), Signal::Recover));
+        // The time that it was silent may be its usual pace, and the time that it was down is none yet.
+        let usual = lessor.view(id(1)).unwrap().usual;
+        assert_eq!(usual.is_zero(), from == State::Down);
+        let term = millis(lessor.terms().of(usual).silent_after);
         assert_eq!(expire(&lessor, quiet + SILENT - 1), []);
-        assert_eq!(expire(&lessor, quiet + SILENT + LATE).len(), 1);
+        assert_eq!(expire(&lessor, quiet + term - 1), []);
+        assert_eq!(expire(&lessor, quiet + term + LATE).len(), 1);
     }
 }
 
@@ -160,40 +192,38 @@ fn a_second_grant_renews() {
             up: 1,
             silent: 0,
             down: 0,
-            filed: 1
+            filed: 1,
+            ..Counts::default()
         }
     );
 }
 
 #[test]
 fn a_restored_lease_has_a_full_term_and_shows_when_it_was_really_seen() {
-    let lessor = lessor();
-    lessor.restore(stored(1, -9 * DOWN, false), at(50), Duration::from_secs(7));
+    const SPREAD: i64 = 10_000;
+    let lessor = alone(SPREAD);
+    lessor.restore(stored(1, -9 * DOWN, false), at(50));
+    lessor.resume(at(70));
     let view = lessor.view(id(1)).unwrap();
     assert_eq!(
         (view.state, view.last_seen, view.since),
         (State::Up, at(-9 * DOWN), at(50))
     );
-    assert_eq!(expire(&lessor, 50 + SILENT + 7_000 - 1), []);
-    let silent = expire(&lessor, 50 + SILENT + 7_000 + LATE);
+    assert_eq!(expire(&lessor, 70 + SILENT - 1), []);
+    let silent = expire_until(&lessor, 70 + SILENT - 1, 70 + SILENT + SPREAD + LATE);
     assert_eq!(
         (silent[0].to, silent[0].last_seen),
         (State::Silent, at(-9 * DOWN))
     );
-    assert_eq!(
-        expire(&lessor, silent[0].at.millis() + DOWN - SILENT - 1),
-        []
-    );
-    assert_eq!(
-        expire(&lessor, silent[0].at.millis() + DOWN - SILENT + LATE).len(),
-        1
-    );
+    let silent_at = silent[0].at.millis();
+    assert_eq!(expire(&lessor, silent_at + DOWN - SILENT - 1), []);
+    assert_eq!(expire(&lessor, silent_at + DOWN - SILENT + LATE).len(), 1);
 }
 
 #[test]
 fn a_lease_restored_as_down_stays_so_until_it_is_renewed() {
-    let lessor = lessor();
-    lessor.restore(stored(1, -2 * DOWN, true), at(0), Duration::ZERO);
+    let lessor = alone(0);
+    lessor.restore(stored(1, -2 * DOWN, true), at(0));
     assert_eq!(lessor.view(id(1)).unwrap().since, at(-DOWN));
     assert_eq!(expire(&lessor, 10 * DOWN), []);
     assert!(matches!(
@@ -204,16 +234,20 @@ fn a_lease_restored_as_down_stays_so_until_it_is_renewed() {
 }
 
 #[test]
-fn nobody_expires_while_expiry_is_held() {
+fn a_stall_gives_every_instance_a_full_term() {
     let lessor = granted(1);
-    lessor.hold_until(at(2 * DOWN));
-    lessor.hold_until(at(DOWN));
-    assert_eq!(expire(&lessor, 2 * DOWN - 1), []);
+    lessor.resume(at(2 * DOWN));
+    lessor.resume(at(DOWN));
+    assert_eq!(expire(&lessor, 2 * DOWN + SILENT - 1), []);
+    let silent = expire(&lessor, 2 * DOWN + SILENT + LATE);
+    assert_eq!(silent.len(), 1);
+    lessor.resume(at(3 * DOWN));
     assert_eq!(
-        expire(&lessor, 2 * DOWN).len(),
-        1,
-        "silent first, with the time to come back"
+        expire(&lessor, 3 * DOWN + DOWN - 1),
+        [],
+        "silent, and no longer"
     );
+    assert_eq!(expire(&lessor, 3 * DOWN + DOWN + LATE).len(), 1);
 }
 
 #[test]
@@ -402,12 +436,15 @@ proptest! {
     ) {
         let lessor = lessor();
         let mut heard: HashMap<i32, i64> = HashMap::new();
+        let mut longest: HashMap<i32, i64> = HashMap::new();
         let mut story: HashMap<i32, (State, i64)> = HashMap::new();
         let (mut now, mut count) = (0, 0);
         for step in steps {
             let changed = match step {
                 Step::Renew(number) => {
-                    heard.insert(number, now);
+                    let before = heard.insert(number, now).unwrap_or(now);
+                    let gap = longest.entry(number).or_default();
+                    *gap = (now - before).max(*gap);
                     story.entry(number).or_insert((State::Up, now));
                     match lessor.grant(id(number), Signal::Heartbeat, at(now)) {
                         Renewal::Granted | Renewal::Kept => vec![],
@@ -428,10 +465,13 @@ proptest! {
             for (number, heard) in &heard {
                 let view = lessor.view(id(*number)).unwrap();
                 prop_assert_eq!((view.state, view.since.millis()), story[number]);
+                let gap = Duration::from_millis(longest[number].unsigned_abs());
+                let most = lessor.terms().of(gap);
                 let (earliest, latest) = match view.state {
-                    State::Up => (0, SILENT + 2 * LATE),
-                    State::Silent => (SILENT, DOWN + 4 * LATE),
+                    State::Up => (0, millis(most.silent_after) + 2 * LATE),
+                    State::Silent => (SILENT, millis(most.down_after) + 4 * LATE),
                     State::Down => (DOWN, i64::MAX),
+                    State::Left => unreachable!("none says goodbye here"),
                 };
                 let age = now - heard;
                 prop_assert!((earliest..latest).contains(&age), "{:?} at the age of {age}", view.state);
@@ -445,6 +485,7 @@ proptest! {
                     silent: of(State::Silent),
                     down: of(State::Down),
                     filed: of(State::Up) + of(State::Silent),
+                    ..Counts::default()
                 }
             );
         }

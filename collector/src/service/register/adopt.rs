@@ -8,7 +8,7 @@
 //! What a segment says of other processes (its references: parent and entry instance, operation, address) is a mention and
 //! adopts nothing. The process that holds those ids reports them itself.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId,
@@ -122,6 +122,7 @@ impl Handle {
             last_seen: self.shared.core.clock.wall(),
             signal,
             state: State::Up,
+            usual: Duration::ZERO,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Registrations that another collector passes on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
     InstanceId,
@@ -83,6 +83,7 @@ impl Handle {
             last_seen: self.shared.core.clock.wall(),
             signal: Signal::Register,
             state: State::Up,
+            usual: Duration::ZERO,
         });
     }
 }

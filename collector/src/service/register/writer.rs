@@ -190,6 +190,8 @@ impl Writer {
             tracing::error!(%error, "store unavailable, new registrations are refused until the store is back");
         }
         self.readiness.degraded(STORAGE, error.to_string());
+        // Other collectors may hear what this one cannot read, or what they cannot write.
+        self.core.lessor.lose_contact();
         self.outage = Some(Outage::after(self.outage, operation));
     }
 
@@ -199,6 +201,7 @@ impl Writer {
         if before.is_some() && self.outage.is_none() {
             tracing::info!("store available again");
             self.readiness.met(STORAGE);
+            self.core.lessor.regain_contact(self.core.clock.now());
         }
     }
 }

@@ -293,6 +293,7 @@ fn last(id: i32, state: State, last_seen: Timestamp) -> Seen {
         last_seen,
         signal: Signal::Heartbeat,
         state,
+        usual: Duration::ZERO,
     }
 }
 

@@ -215,6 +215,7 @@ async fn what_others_say_of_an_instance_is_told_here_too() {
             last_seen: Timestamp::from_millis(lately + millis),
             signal: Signal::JvmMetrics,
             state,
+            usual: Duration::ZERO,
         })
     };
     unread.lock().extend([named(-1, "orders"), running(7, "u")]);
@@ -347,6 +348,7 @@ async fn a_roster_that_knows_less_than_others_said_is_told_and_put_right() {
         last_seen,
         signal: Signal::JvmMetrics,
         state,
+        usual: Duration::ZERO,
     };
     let (known, lost) = (seen(instance(7), State::Up), seen(instance(8), State::Down));
     unread.lock().extend([

@@ -1,8 +1,10 @@
 //! The one way lists are asked for and answered.
 
 use axum::{extract::Query, http::Uri, response::Response};
+use rollcall_domain::liveness::State;
 use serde::{Deserialize, Serialize};
 
+use super::view;
 use crate::api::http::{json, refusal::Refusal};
 
 /// Entries of a page unless told.
@@ -23,6 +25,11 @@ pub(super) struct Asked<C> {
 struct Parameters {
     cursor: Option<String>,
     limit: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct StateParameter {
+    state: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +67,31 @@ impl<C> Asked<C> {
     }
 }
 
+/// Reads the parameter `state`: `None` if it is not given.
+///
+/// # Errors
+/// 400 that names the parameter.
+pub(super) fn states(uri: &Uri) -> Result<Option<Vec<State>>, Refusal> {
+    let Query(asked) = Query::<StateParameter>::try_from_uri(uri)
+        .map_err(|rejection| Refusal::invalid("query", rejection.body_text()))?;
+    let state = |word: &str| {
+        State::ALL
+            .into_iter()
+            .find(|known| view::state(*known) == word)
+    };
+    let states = asked
+        .state
+        .map(|words| words.split(',').map(state).collect());
+    match states {
+        Some(None) => {
+            let known = State::ALL.map(view::state).join(", ");
+            let allowed = format_args!("must be one or several of {known}, separated by commas");
+            Err(Refusal::invalid("state", allowed))
+        }
+        states => Ok(states.flatten()),
+    }
+}
+
 /// The answer to a question for a list.
 pub(super) fn reply<T: Serialize>(items: Vec<T>, next: Option<impl ToString>) -> Response {
     let next = next.map(|cursor| cursor.to_string());
@@ -88,6 +120,23 @@ mod tests {
             limit: 1000,
         };
         assert_eq!(asked("?limit=1000&cursor=-3").unwrap(), told);
+    }
+
+    #[test]
+    fn states_are_named_or_left_out() {
+        let read = |query: &str| states(&format!("/list{query}").parse().unwrap());
+        assert_eq!(read("?limit=1").unwrap(), None);
+        assert_eq!(read("?state=left").unwrap().unwrap(), [State::Left]);
+        let several = read("?state=down,left&limit=1").unwrap().unwrap();
+        assert_eq!(several, [State::Down, State::Left]);
+        for query in [
+            "?state=",
+            "?state=dead",
+            "?state=up,,down",
+            "?state=up&state=down",
+        ] {
+            assert!(read(query).is_err(), "{query}");
+        }
     }
 
     #[test]

@@ -48,7 +48,8 @@ pub(super) async fn application(
     Ok(json::reply(&view::Application::of(&status)))
 }
 
-/// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`].
+/// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`]. `state` names one or several states, separated by commas:
+/// with it the list has also those that have been down or left for so long that it leaves them out otherwise.
 pub(super) async fn instances(
     State(face): State<Arc<Face>>,
     id: IdText,
@@ -65,12 +66,16 @@ pub(super) async fn instances(
     {
         return Err(unknown("application", id));
     }
-    let terms = roster.terms();
+    let states = list::states(&uri)?;
     let page = face
-        .read_list(move |services| services.roster.instances(application, cursor, limit))
+        .read_list(move |services| {
+            let states = states.as_deref();
+            services
+                .roster
+                .instances(application, states, cursor, limit)
+        })
         .await?;
-    let view = |status| view::Instance::of(status, terms);
-    let items = page.items.iter().map(view).collect();
+    let items = page.items.iter().map(view::Instance::of).collect();
     Ok(list::reply(items, page.next))
 }
 
@@ -82,7 +87,7 @@ pub(super) async fn instance(
     let id = instance_id(&text(id)?).ok_or_else(bad_id)?;
     let roster = &face.services.roster;
     let status = roster.instance(id).ok_or_else(|| unknown("instance", id))?;
-    Ok(json::reply(&view::Instance::of(&status, roster.terms())))
+    Ok(json::reply(&view::Instance::of(&status)))
 }
 
 /// `GET /api/members`, in the order of their addresses.

@@ -5,13 +5,17 @@ use std::time::Duration;
 use rollcall_domain::{
     ApplicationId, Timestamp,
     inventory::{Generation, Properties},
-    liveness::{Signal, State, Terms},
+    liveness::{Signal, State},
     membership::{self, ForeverFirst, Selector as _},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::properties;
 use crate::service::roster::{ApplicationStatus, InstanceStatus, Members, Tally};
+
+mod why;
+
+use why::Why;
 
 /// An application.
 #[derive(Debug, Serialize)]
@@ -32,6 +36,7 @@ struct Counts {
     up: usize,
     silent: usize,
     down: usize,
+    left: usize,
 }
 
 /// An instance.
@@ -59,19 +64,6 @@ pub(super) struct Instance<'a> {
     /// `null` where it does not tell.
     agent_version: Option<&'a str>,
     properties: Told<'a>,
-}
-
-/// Why an instance is thought to be in its state.
-#[derive(Debug, Serialize)]
-struct Why {
-    /// In words.
-    sentence: String,
-    /// The evidence: what was last heard of it.
-    last_signal: &'static str,
-    last_seen_at: String,
-    /// The rule: how long it may be quiet, in milliseconds, before it is silent, and before it is down.
-    silent_after_ms: u64,
-    down_after_ms: u64,
 }
 
 /// What an agent said of its process, as an object. A name that it told more than once has an array of the values.
@@ -102,7 +94,12 @@ pub(super) struct Member<'a> {
 impl<'a> Application<'a> {
     pub(super) fn of(status: &'a ApplicationStatus) -> Self {
         let application = &status.application;
-        let Tally { up, silent, down } = status.instances;
+        let Tally {
+            up,
+            silent,
+            down,
+            left,
+        } = status.instances;
         let code = application.code.as_deref();
         Self {
             id: application.id.get(),
@@ -110,7 +107,12 @@ impl<'a> Application<'a> {
             label: code.map_or_else(|| format!("unknown ({})", application.id), str::to_owned),
             adopted: code.is_none(),
             registered_at: time(application.registered_at),
-            instances: Counts { up, silent, down },
+            instances: Counts {
+                up,
+                silent,
+                down,
+                left,
+            },
         }
     }
 }
@@ -118,7 +120,7 @@ impl<'a> Application<'a> {
 // === impl Instance ===
 
 impl<'a> Instance<'a> {
-    pub(super) fn of(status: &'a InstanceStatus, terms: Terms) -> Self {
+    pub(super) fn of(status: &'a InstanceStatus) -> Self {
         let instance = &status.instance;
         Self {
             id: instance.id.get(),
@@ -127,7 +129,7 @@ impl<'a> Instance<'a> {
             name: instance.uuid.as_deref().map(properties::instance_name),
             state: state(status.state),
             since: time(status.since),
-            why: Why::of(status, terms),
+            why: Why::of(status),
             adopted: instance.adopted,
             registered_at: time(instance.registered_at),
             last_seen_at: time(status.last_seen),
@@ -141,43 +143,6 @@ impl<'a> Instance<'a> {
             language: instance.properties.get(properties::LANGUAGE),
             agent_version: properties::agent_version(&instance.properties),
             properties: Told(&instance.properties),
-        }
-    }
-}
-
-// === impl Why ===
-
-impl Why {
-    fn of(status: &InstanceStatus, terms: Terms) -> Self {
-        let last_seen_at = time(status.last_seen);
-        let heard = match status.signal {
-            Signal::Register => "its registration",
-            Signal::Recover => "its return after a reconnect",
-            Signal::Heartbeat => "a heartbeat",
-            Signal::JvmMetrics => "JVM metrics",
-            Signal::TraceSegment => "a trace segment",
-            Signal::Telemetry => "telemetry",
-            Signal::Poll => "a request for orders",
-            Signal::Other(_) => "of a kind that this release does not know",
-        };
-        let last = format!("the last sign of life was {heard} at {last_seen_at}");
-        let sentence = match status.state {
-            State::Up => format!("Up: {last}."),
-            State::Silent => format!(
-                "Silent: {last}, and none followed within {:?}.",
-                terms.silent_after
-            ),
-            State::Down => format!(
-                "Down: {last}, and none followed within {:?}.",
-                terms.down_after
-            ),
-        };
-        Self {
-            sentence,
-            last_signal: signal(status.signal),
-            last_seen_at,
-            silent_after_ms: millis(terms.silent_after),
-            down_after_ms: millis(terms.down_after),
         }
     }
 }
@@ -229,6 +194,7 @@ pub(super) fn state(state: State) -> &'static str {
         State::Up => "up",
         State::Silent => "silent",
         State::Down => "down",
+        State::Left => "left",
     }
 }
 
@@ -242,6 +208,7 @@ pub(super) fn signal(signal: Signal) -> &'static str {
         Signal::TraceSegment => "trace_segment",
         Signal::Telemetry => "telemetry",
         Signal::Poll => "poll",
+        Signal::Leave => "leave",
         Signal::Other(_) => "unknown",
     }
 }

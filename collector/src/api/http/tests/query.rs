@@ -48,8 +48,9 @@ fn fleet() -> Collector {
                 last_seen: Moment::from_millis(-1_000_000),
                 signal: Signal::JvmMetrics,
                 state,
+                usual: std::time::Duration::ZERO,
             };
-            lessor.restore(lease, Moment::from_millis(0), std::time::Duration::ZERO);
+            lessor.restore(lease, Moment::from_millis(0));
         }
     }))
 }
@@ -121,7 +122,7 @@ async fn an_application_tells_how_its_instances_are() {
         "label": "orders",
         "adopted": false,
         "registered_at": "2018-05-01T00:00:00.120Z",
-        "instances": {"up": 1, "silent": 0, "down": 1},
+        "instances": {"up": 1, "silent": 0, "down": 1, "left": 0},
     });
     assert_eq!(collector.get("/api/applications/-1").await.json(), orders);
     let list = json!({"items": [orders], "next": null});
@@ -165,13 +166,16 @@ async fn an_instance_tells_its_state_and_why() {
         (&why["silent_after_ms"], &why["down_after_ms"]),
         (&json!(120_000), &json!(300_000))
     );
+    assert_eq!(why["observed_here"], false, "it was restored");
     let sentence = why["sentence"].as_str().unwrap();
     assert!(
         sentence.starts_with("Down: the last sign of life was JVM metrics at "),
         "{sentence}"
     );
     assert!(
-        sentence.ends_with("and none followed within 300s."),
+        sentence.ends_with(
+            "and none followed within 300s. It came to another collector, or before this one started."
+        ),
         "{sentence}"
     );
     assert_eq!(

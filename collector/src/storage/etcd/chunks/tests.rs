@@ -10,6 +10,7 @@ fn seen(millis: i64, state: State) -> Seen {
         last_seen: Timestamp::from_millis(NOW + millis),
         signal: Signal::Heartbeat,
         state,
+        usual: std::time::Duration::ZERO,
     }
 }
 

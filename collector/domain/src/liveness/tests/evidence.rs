@@ -1,0 +1,178 @@
+//! What is concluded, and from whose evidence.
+
+use super::*;
+
+const INTERVAL: i64 = 180_000;
+
+fn walk(lessor: &Lessor, since: i64) -> Vec<i32> {
+    let mut records = Vec::new();
+    assert_eq!(lessor.changed_since(at(since), 0, 100, &mut records), None);
+    records.iter().map(|record| record.instance.get()).collect()
+}
+
+fn beat(lessor: &Lessor, now: i64) -> Renewal {
+    lessor.renew(id(1), Signal::Heartbeat, at(now)).unwrap()
+}
+
+#[test]
+fn a_lease_that_was_only_restored_has_the_relay_term_and_is_no_evidence() {
+    let lessor = lessor();
+    lessor.restore(stored(1, -1_000, false), at(0));
+    assert!(lessor.view(id(1)).unwrap().relayed);
+    assert_eq!(walk(&lessor, -10_000), []);
+    assert_eq!(expire_until(&lessor, 0, SILENT + RELAY - 1), []);
+    let silent = expire_until(&lessor, SILENT + RELAY, SILENT + RELAY + LATE);
+    assert_eq!(silent.len(), 1);
+    assert_eq!(walk(&lessor, 0), [1], "that it is silent is a conclusion");
+}
+
+#[test]
+fn no_instance_is_given_up_while_the_reports_of_others_cannot_be_read() {
+    let lessor = lessor();
+    let _granted = lessor.relay(stored(1, 0, false), at(0));
+    let _granted = lessor.grant(id(2), Signal::Register, at(0));
+    lessor.lose_contact();
+    let back = 10 * DOWN;
+    let silent = expire_until(&lessor, 0, back);
+    let silent: Vec<_> = silent.iter().map(|one| (one.instance, one.to)).collect();
+    assert_eq!(silent, [(id(2), State::Silent)], "it was heard here");
+    lessor.regain_contact(at(back));
+    lessor.regain_contact(at(back + DOWN));
+    assert_eq!(expire_until(&lessor, back, back + RELAY - 1), []);
+    let end = back + RELAY + SILENT;
+    let down = expire_until(&lessor, back + RELAY, end - 1);
+    assert_eq!((down[0].instance, down[0].to), (id(2), State::Down));
+    assert_eq!(state(&lessor, 1), State::Up, "a full term from then on");
+    assert_eq!(expire_until(&lessor, end, end + LATE).len(), 1);
+}
+
+#[test]
+fn an_outage_that_begins_with_the_start_expires_none_that_others_hear() {
+    let lessor = lessor();
+    lessor.restore(stored(1, -1_000, false), at(0));
+    lessor.lose_contact();
+    assert_eq!(expire_until(&lessor, 0, 5 * DOWN), []);
+    lessor.regain_contact(at(5 * DOWN));
+    let _kept = lessor.relay(stored(1, 5 * DOWN - 1_000, false), at(5 * DOWN));
+    assert_eq!(expire_until(&lessor, 5 * DOWN, 5 * DOWN + SILENT), []);
+}
+
+#[test]
+fn an_agent_that_beats_less_often_than_the_term_is_silent_once_at_most() {
+    let lessor = granted(1);
+    let mut silent = 0;
+    for now in (0..50 * INTERVAL).step_by(1_000) {
+        silent += expire(&lessor, now).len();
+        if now % INTERVAL == 0 {
+            let _renewed = beat(&lessor, now);
+        }
+    }
+    assert_eq!(silent, 1, "before its second beat nothing was known");
+    let slow = lessor.slow().unwrap();
+    assert_eq!((slow.count, slow.example), (1, id(1)));
+    let usual = lessor.view(id(1)).unwrap().usual;
+    assert!(usual > Duration::from_secs(150), "{usual:?}");
+    // It falls quiet, and is given up all the same.
+    let gone = expire_until(&lessor, 50 * INTERVAL, 60 * INTERVAL);
+    let states: Vec<_> = gone.iter().map(|one| one.to).collect();
+    assert_eq!(states, [State::Silent, State::Down]);
+    assert_eq!(lessor.slow(), None);
+}
+
+#[test]
+fn terms_shorter_than_the_interval_are_outgrown_also_from_down() {
+    let lessor = Lessor::new(Terms {
+        silent_after: Duration::from_secs(10),
+        down_after: Duration::from_secs(20),
+        ..lessor().terms()
+    });
+    let _granted = lessor.grant(id(1), Signal::Register, at(0));
+    let mut changes = Vec::new();
+    for now in (1_000..40 * 60_000).step_by(1_000) {
+        changes.extend(expire(&lessor, now));
+        if now % 60_000 == 0 {
+            let _renewed = beat(&lessor, now);
+        }
+    }
+    let last = changes.last().unwrap();
+    assert!(last.at < at(4 * 60_000), "{changes:?}");
+}
+
+#[test]
+fn one_absence_does_not_change_the_term() {
+    let lessor = granted(1);
+    let back = 20 * DOWN;
+    expire_until(&lessor, 0, back);
+    assert!(matches!(beat(&lessor, back), Renewal::Changed(_)));
+    for now in (back..back + DOWN).step_by(30_000) {
+        let _kept = beat(&lessor, now);
+        assert_eq!(expire(&lessor, now), []);
+    }
+    let last = back + DOWN - 30_000;
+    assert_eq!(expire_until(&lessor, last, last + SILENT + LATE).len(), 1);
+}
+
+#[test]
+fn an_interval_is_reported_with_the_lease_and_believed() {
+    let here = granted(1);
+    for now in (0..10 * INTERVAL).step_by(60_000) {
+        expire(&here, now);
+        if now % INTERVAL == 0 {
+            let _renewed = beat(&here, now);
+        }
+    }
+    let mut records = Vec::new();
+    here.changed_since(at(0), 0, 10, &mut records);
+    let record = records[0];
+    assert!(record.usual > Duration::from_secs(150), "{record:?}");
+    let told = LeaseRecord {
+        last_seen: at(0),
+        state: State::Up,
+        ..record
+    };
+    let term = millis(here.terms().of(record.usual).silent_after) + RELAY;
+    for elsewhere in [lessor(), lessor()] {
+        let _granted = elsewhere.relay(told, at(0));
+        assert_eq!(expire_until(&elsewhere, 0, term - 1), []);
+        assert_eq!(expire_until(&elsewhere, term, term + LATE).len(), 1);
+    }
+    let restarted = lessor();
+    restarted.restore(told, at(0));
+    assert_eq!(expire_until(&restarted, 0, term - 1), []);
+}
+
+#[test]
+fn the_usual_interval_of_most_agents_is_not_worth_a_byte() {
+    let lessor = granted(1);
+    for now in (0..DOWN).step_by(60_000) {
+        let _kept = beat(&lessor, now);
+    }
+    let mut records = Vec::new();
+    lessor.changed_since(at(0), 0, 10, &mut records);
+    assert_eq!(records[0].usual, Duration::ZERO);
+}
+
+#[test]
+fn the_end_of_the_last_connection_is_shown_until_the_next_signal() {
+    let lessor = granted(1);
+    let [first, second] = [1, 2].map(ConnectionId::new);
+    let closed = |lessor: &Lessor| lessor.view(id(1)).unwrap().closed;
+    let renew = |connection, now| {
+        let renewed = lessor.renew_on(connection, id(1), Signal::Heartbeat, at(now));
+        renewed.unwrap().1
+    };
+    assert!(renew(first, 1_000) && !renew(first, 2_000));
+    let end = Closed {
+        at: at(3_000),
+        cause: Cause::Reset,
+    };
+    lessor.close(id(1), first, end);
+    assert_eq!(closed(&lessor), Some(end));
+    assert_eq!(state(&lessor, 1), State::Up, "that judges nothing");
+    assert!(renew(second, 4_000));
+    assert_eq!(closed(&lessor), None);
+    lessor.close(id(1), first, end);
+    assert_eq!(closed(&lessor), None, "it has another one by now");
+    lessor.close(id(1), second, end);
+    assert_eq!(closed(&lessor), None, "a signal came after that");
+}

@@ -1,0 +1,132 @@
+//! The connection that an instance was last seen on, and how it ended.
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use crate::Moment;
+
+/// A connection to this collector; no two connections of one run have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(u64);
+
+/// The end of the connection that an instance was last seen on. It is evidence, and no judgement: a connection may end while its
+/// process lives, and a process may end while its connection stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    pub at: Moment,
+    pub cause: Cause,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Cause {
+    /// The peer closed it in order, as the system does for a process that ends.
+    Peer = 1,
+    /// The peer, or something on the way, reset it.
+    Reset = 2,
+    /// The peer did not answer in time.
+    Timeout = 3,
+    /// This collector closed it: it stops, or a limit was reached.
+    Collector = 4,
+    /// It broke in another way: the peer did not keep to the protocol, for instance.
+    Broken = 5,
+}
+
+impl ConnectionId {
+    /// The connection with this number, counted from 1. There is room for 2^60 of them.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl Cause {
+    const fn from_code(code: u64) -> Option<Self> {
+        Some(match code {
+            1 => Self::Peer,
+            2 => Self::Reset,
+            3 => Self::Timeout,
+            4 => Self::Collector,
+            5 => Self::Broken,
+            _ => return None,
+        })
+    }
+}
+
+/// One word: 0; or the number of an open connection above three bits of 0; or the moment of its end above the code of its cause.
+///
+/// An end is noted only on top of the connection that ended. So it is never noted of an instance that was seen on another one
+/// since.
+#[derive(Debug, Default)]
+pub(super) struct Via(AtomicU64);
+
+const CAUSE_BITS: u32 = 3;
+
+impl Via {
+    /// Notes that the instance was seen on `connection`; `true` if it was last seen on another one.
+    pub(super) fn seen_on(&self, connection: ConnectionId) -> bool {
+        let word = open(connection);
+        let is_new = self.0.load(SeqCst) != word;
+        if is_new {
+            self.0.store(word, SeqCst);
+        }
+        is_new
+    }
+
+    /// Notes the end of `connection`, if the instance was last seen on it.
+    pub(super) fn close(&self, connection: ConnectionId, closed: Closed) {
+        let millis = closed.at.millis().max(0).unsigned_abs();
+        let word = millis << CAUSE_BITS | closed.cause as u64;
+        // Another value means another connection, of which this says nothing.
+        let _other = self
+            .0
+            .compare_exchange(open(connection), word, SeqCst, SeqCst);
+    }
+
+    /// How the connection ended on which the instance was last seen; `None` while it is open.
+    pub(super) fn closed(&self) -> Option<Closed> {
+        let word = self.0.load(SeqCst);
+        let cause = Cause::from_code(word & ((1 << CAUSE_BITS) - 1))?;
+        let millis = i64::try_from(word >> CAUSE_BITS).ok()?;
+        let at = Moment::from_millis(millis);
+        Some(Closed { at, cause })
+    }
+}
+
+const fn open(connection: ConnectionId) -> u64 {
+    connection.0 << CAUSE_BITS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_the_last_connection_is_noted() {
+        let via = Via::default();
+        let [first, second] = [1, 2].map(ConnectionId::new);
+        let end = |millis, cause| Closed {
+            at: Moment::from_millis(millis),
+            cause,
+        };
+        assert!(via.seen_on(first));
+        assert!(!via.seen_on(first));
+        assert!(via.seen_on(second));
+        via.close(first, end(5, Cause::Reset));
+        assert_eq!(via.closed(), None, "it was seen on another one since");
+        for cause in [
+            Cause::Peer,
+            Cause::Reset,
+            Cause::Timeout,
+            Cause::Collector,
+            Cause::Broken,
+        ] {
+            via.seen_on(second);
+            via.close(second, end(7, cause));
+            via.close(second, end(9, Cause::Peer));
+            assert_eq!(via.closed(), Some(end(7, cause)));
+        }
+        assert!(via.seen_on(second), "it was seen on it after all");
+        assert_eq!(via.closed(), None);
+    }
+}
