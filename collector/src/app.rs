@@ -233,6 +233,8 @@ fn use_cases(config: &Config) -> service::Config {
             max_held_per_message: config.register.max_held_per_message,
             properties: config.register.properties,
         },
+        max_batch: config.register.max_batch,
+        work_memory: config.server.work_memory,
         sweep: sweep::Config {
             tick: config.liveness.tick,
             limit: config.liveness.max_expired_per_tick,

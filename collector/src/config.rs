@@ -271,6 +271,8 @@ pub struct Register {
     pub max_assigned_ids: usize,
     /// How many ids may be adopted from agents that know ids this collector does not.
     pub max_adopted_ids: usize,
+    /// How many elements one message may have.
+    pub max_batch: usize,
     /// How many ids one segment, or one body of segments, may have adopted beside those of its senders.
     pub max_held_per_message: usize,
     /// How many new ids one peer may cause in a second, for each kind of call.
@@ -309,6 +311,8 @@ pub struct Server {
     pub limits: server::Limits,
     /// The most bytes of request bodies held at any time, over all listeners.
     pub inbound_memory: usize,
+    /// The most bytes that decoded messages and the work on them may take.
+    pub work_memory: usize,
     /// How long requests under way may take to finish when the collector stops.
     pub shutdown_grace: Duration,
 }

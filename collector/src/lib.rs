@@ -23,3 +23,4 @@ pub mod server;
 pub mod service;
 pub mod storage;
 mod transport;
+pub mod work;

@@ -13,9 +13,11 @@ use tokio::sync::watch;
 use register::InstanceName;
 
 use crate::{
+    budget::Budget,
     clock::Clock,
     metrics::{Levels, Metrics},
     storage::{Seen, Storage},
+    work::Work,
 };
 
 pub mod events;
@@ -36,6 +38,10 @@ mod tests;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub register: register::Config,
+    /// Elements that one message may have.
+    pub max_batch: usize,
+    /// Bytes that messages may take while they are worked on.
+    pub work_memory: usize,
     pub sweep: sweep::Config,
     pub write_back: write_back::Config,
     /// Events kept for a subscriber that is slow to read them; the oldest are lost to it first.
@@ -73,6 +79,8 @@ pub struct Services {
     pub events: events::Feed,
     /// Whether this collector may be sent traffic, and if not, why.
     pub readiness: readiness::Readiness,
+    /// Where messages are read and written.
+    pub work: Work,
     /// Counters, for those who count.
     pub metrics: Metrics,
     core: Core,
@@ -141,6 +149,9 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
             register.clone(),
         ),
     };
+    let memory = Budget::new("work", config.work_memory);
+    metrics.show_budget(memory.clone());
+    let work = Work::new(config.max_batch, memory, &metrics);
     let naming = naming::Handle::new(&members.borrow());
     let services = Services {
         heartbeat: heartbeat::Handle::new(register.clone()),
@@ -149,6 +160,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         events: core.events.clone(),
         roster: roster::Roster::new(core.clone(), own, members),
         readiness,
+        work,
         metrics,
         core,
     };

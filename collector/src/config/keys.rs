@@ -253,6 +253,7 @@ keys! {
         max_name_bytes SW_REGISTER_MAX_NAME_BYTES Bytes "The longest code, UUID, operation name or address" => register.max_name_bytes;
         max_assigned_ids SW_REGISTER_MAX_ASSIGNED_IDS Count "Ids that each dictionary assigns; they are never taken back" => register.max_assigned_ids;
         max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Ids adopted from agents that know ids the store does not" => register.max_adopted_ids;
+        max_batch SW_REGISTER_MAX_BATCH Count "Elements that one message or body may have, those inside of elements included" => register.max_batch;
         max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Unknown operation and peer ids that one segment, or one body of segments, may have adopted" => register.max_held_per_message;
         max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instances and adopted other ids count separately" => register.max_new_per_peer;
         max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;
@@ -278,6 +279,7 @@ keys! {
         max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "The largest header section" => server.limits.max_header_size;
         max_streams_per_connection SW_SERVER_MAX_STREAMS_PER_CONNECTION Count "Requests at a time on one HTTP/2 connection" => server.limits.max_streams_per_connection;
         inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Bytes of request bodies held at any time; a request beyond is refused" => server.inbound_memory;
+        work_memory SW_SERVER_WORK_MEMORY Bytes "Bytes that decoded messages and the work on them may take; a message beyond is refused" => server.work_memory;
         shutdown_grace SW_SERVER_SHUTDOWN_GRACE Duration "For requests under way to finish when the collector stops" => server.shutdown_grace;
     }
 }

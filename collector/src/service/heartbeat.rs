@@ -163,13 +163,13 @@ impl Handle {
     ///
     /// # Errors
     /// As [`register::Handle::named`], if not one of them could be registered.
-    pub async fn renew_all_named<'a>(
+    pub async fn renew_all_named(
         &self,
-        names: impl IntoIterator<Item = InstanceName<'a>>,
+        names: &[InstanceName<'_>],
         signal: Signal,
     ) -> Result<(), register::Error> {
         let mut unknown = HashSet::new();
-        for (at, name) in names.into_iter().enumerate() {
+        for (at, &name) in names.iter().enumerate() {
             if at % SIGNS_PER_TURN == SIGNS_PER_TURN - 1 {
                 yield_now().await;
             }

@@ -42,6 +42,7 @@ pub(crate) const CAPS: Caps = Caps {
     value_bytes: 512,
     total_bytes: 1024,
 };
+pub(crate) const MAX_BATCH: usize = 20_000;
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 pub(crate) const STALL: Duration = Duration::from_secs(5);
 
@@ -140,6 +141,8 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
             max_held_per_message: MAX_HELD,
             properties: CAPS,
         },
+        max_batch: MAX_BATCH,
+        work_memory: 64 << 20,
         sweep: sweep::Config {
             tick: TICK,
             limit: 1024,

@@ -2,10 +2,12 @@
 
 use tonic::{Response, Status};
 
+use super::shape::Refused;
 use crate::{
     api::status,
     metrics::{Call, Outcome},
     service::register,
+    work,
 };
 
 /// Why a call is refused.
@@ -19,6 +21,8 @@ pub(super) enum Refusal {
     Stream(Status),
     /// What came on a stream cannot be carried out.
     Unusable(Status),
+    /// A message is not read.
+    Message(Refused),
 }
 
 /// What is wrong with which field, as the protocol names it.
@@ -41,6 +45,12 @@ impl From<Status> for Refusal {
     }
 }
 
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::Message(refused)
+    }
+}
+
 impl From<register::Error> for Refusal {
     fn from(error: register::Error) -> Self {
         Self::Register(error)
@@ -57,6 +67,16 @@ pub(super) fn end<T>(call: &Call, result: Result<T, Refusal>) -> Result<Response
         Err(Refusal::Field(fault)) => {
             call.count(Outcome::Invalid);
             Err(Status::invalid_argument(fault.to_string()))
+        }
+        Err(Refusal::Message(refused)) => {
+            call.count(match refused {
+                Refused::Malformed | Refused::Work(work::Error::TooManyElements { .. }) => {
+                    Outcome::Invalid
+                }
+                Refused::Work(work::Error::OverBudget(_)) => Outcome::Overloaded,
+                Refused::Work(work::Error::Stopped) => Outcome::Failed,
+            });
+            Err(refused.into())
         }
         Err(Refusal::Stream(status) | Refusal::Unusable(status)) => {
             call.count(Outcome::Invalid);

@@ -1,15 +1,13 @@
 //! Between the wire and the words inside. Only here an id may be 0, which means that there is none.
 
 use rollcall_domain::{
-    AddressId, ApplicationId, InstanceId, OperationId,
+    ApplicationId, InstanceId, OperationId,
     inventory::{Generation, NewInstance, Properties, SpanType},
-    liveness::Signal,
 };
 use rollcall_proto::{
     common::{self, KeyWithIntegerValue, KeyWithStringValue},
     instance::{ApplicationInstance, ApplicationInstanceRecover},
     register::{DetectPoint, Endpoint, EndpointMappingElement, ServiceInstance},
-    segment::{Segment, v3, v5},
     service_name::{ServiceNameElement, ServiceNameMappingElement},
 };
 use tonic::metadata::MetadataMap;
@@ -17,10 +15,7 @@ use tonic::metadata::MetadataMap;
 use super::call::Fault;
 use crate::{
     properties::{self, OsInfo},
-    service::{
-        heartbeat::Sign,
-        register::{Held, OperationRef, Recovery},
-    },
+    service::register::{OperationRef, Recovery},
 };
 
 /// The id of what has none yet.
@@ -175,54 +170,6 @@ pub(super) fn retain_usable<T>(
         Some(fault) if elements.is_empty() => Err(fault),
         _ => Ok(()),
     }
-}
-
-/// That the sender of a segment lives.
-pub(super) fn sign(segment: &Segment) -> Result<Sign, Fault> {
-    let (application, instance) = match segment {
-        Segment::V3(segment) => (segment.application_id, segment.application_instance_id),
-        Segment::V5(segment) => (segment.application_id, segment.application_instance_id),
-    };
-    Ok(Sign {
-        instance: instance_id(instance)?,
-        application: Some(application_id(application)?),
-        signal: Signal::TraceSegment,
-    })
-}
-
-/// The ids that the sender of a 3.2.6 segment was given, besides its own: the operations and the peers of its spans. Its peers
-/// are applications. What it says of the segments that called it (its references) are ids of other processes.
-pub(super) fn held_v3(segment: &v3::TraceSegmentObject) -> impl Iterator<Item = Held> {
-    let spans = segment.spans.iter().flat_map(|span| {
-        [
-            held_operation(span.operation_name_id),
-            held_application(span.peer_id),
-        ]
-    });
-    spans.flatten()
-}
-
-/// As [`held_v3`], for a 5.x segment. Its peers are addresses.
-pub(super) fn held_v5(segment: &v5::TraceSegmentObject) -> impl Iterator<Item = Held> {
-    let spans = segment.spans.iter().flat_map(|span| {
-        [
-            held_operation(span.operation_name_id),
-            held_address(span.peer_id),
-        ]
-    });
-    spans.flatten()
-}
-
-fn held_application(raw: i32) -> Option<Held> {
-    ApplicationId::new(raw).map(Held::Application)
-}
-
-fn held_operation(raw: i32) -> Option<Held> {
-    OperationId::new(raw).map(Held::Operation)
-}
-
-fn held_address(raw: i32) -> Option<Held> {
-    AddressId::new(raw).map(Held::Address)
 }
 
 // === to the wire ===

@@ -1,5 +1,7 @@
 //! `InstanceDiscoveryService`: ids for processes, and their signs of life.
 
+use std::sync::Arc;
+
 use rollcall_domain::{inventory::Generation, liveness::Signal};
 use rollcall_proto::{
     common::Downstream,
@@ -13,6 +15,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::{Refusal, end, end_one},
     convert,
+    unary::{self, Calls},
 };
 use crate::{
     metrics::{Call, Protocol},
@@ -23,8 +26,31 @@ use crate::{
     },
 };
 
+/// Adds the calls of this service.
+pub(super) fn add(calls: Calls, services: &Services) -> Calls {
+    let handler = Arc::new(Handler::new(services));
+    calls
+        .add(REGISTER, &handler, |it, request| async move {
+            it.register(request).await
+        })
+        .add(REGISTER_INSTANCE, &handler, |it, request| async move {
+            it.register_instance(request).await
+        })
+        .add(HEARTBEAT, &handler, |it, request| async move {
+            it.heartbeat(request).await
+        })
+        .add(REGISTER_RECOVER, &handler, |it, request| async move {
+            it.register_recover(request).await
+        })
+}
+
+const REGISTER: &str = "InstanceDiscoveryService/register";
+const REGISTER_INSTANCE: &str = "InstanceDiscoveryService/registerInstance";
+const HEARTBEAT: &str = "InstanceDiscoveryService/heartbeat";
+const REGISTER_RECOVER: &str = "InstanceDiscoveryService/registerRecover";
+
 #[derive(Debug)]
-pub(super) struct Handler {
+struct Handler {
     register: register::Handle,
     heartbeat: heartbeat::Handle,
     register_calls: Call,
@@ -34,31 +60,33 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    pub(super) fn new(services: &Services) -> Self {
+    fn new(services: &Services) -> Self {
         let call = |name| services.metrics.call(Protocol::Grpc, name);
         Self {
             register: services.register.clone(),
             heartbeat: services.heartbeat.clone(),
-            register_calls: call("InstanceDiscoveryService/register"),
-            register_instance_calls: call("InstanceDiscoveryService/registerInstance"),
-            heartbeat_calls: call("InstanceDiscoveryService/heartbeat"),
-            register_recover_calls: call("InstanceDiscoveryService/registerRecover"),
+            register_calls: call(REGISTER),
+            register_instance_calls: call(REGISTER_INSTANCE),
+            heartbeat_calls: call(HEARTBEAT),
+            register_recover_calls: call(REGISTER_RECOVER),
         }
     }
 
     async fn assign(
         &self,
         calls: &Call,
-        instance: ApplicationInstance,
+        request: Request<ApplicationInstance>,
         generation: Generation,
     ) -> Result<Response<ApplicationInstanceMapping>, Status> {
+        let register = self.register.for_peer(unary::peer(&request));
+        let instance = request.into_inner();
         let unassigned = ApplicationInstanceMapping {
             application_id: instance.application_id,
             application_instance_id: convert::NO_ID,
         };
         let assigned = async {
             let process = convert::process(instance, generation)?;
-            let id = self.register.instance(process).await?;
+            let id = register.instance(process).await?;
             Ok(ApplicationInstanceMapping {
                 application_instance_id: id.get(),
                 ..unassigned
@@ -67,18 +95,28 @@ impl Handler {
         end_one(calls, assigned.await, unassigned)
     }
 
-    async fn renew(&self, heartbeat: ApplicationInstanceHeartbeat) -> Result<Downstream, Refusal> {
+    async fn renew(
+        &self,
+        request: Request<ApplicationInstanceHeartbeat>,
+    ) -> Result<Downstream, Refusal> {
+        let handle = self.heartbeat.for_peer(unary::peer(&request));
+        let heartbeat = request.into_inner();
         let sign = Sign {
             instance: convert::instance_id(heartbeat.application_instance_id)?,
             application: None,
             signal: Signal::Heartbeat,
         };
-        self.heartbeat.renew(sign).await?;
+        handle.renew(sign).await?;
         Ok(Downstream {})
     }
 
-    async fn recover(&self, recover: ApplicationInstanceRecover) -> Result<Downstream, Refusal> {
-        self.register.recover(convert::recovery(recover)?).await?;
+    async fn recover(
+        &self,
+        request: Request<ApplicationInstanceRecover>,
+    ) -> Result<Downstream, Refusal> {
+        let register = self.register.for_peer(unary::peer(&request));
+        let recovery = convert::recovery(request.into_inner())?;
+        register.recover(recovery).await?;
         Ok(Downstream {})
     }
 }
@@ -89,7 +127,7 @@ impl InstanceDiscoveryService for Handler {
         &self,
         request: Request<ApplicationInstance>,
     ) -> Result<Response<ApplicationInstanceMapping>, Status> {
-        self.assign(&self.register_calls, request.into_inner(), Generation::V3)
+        self.assign(&self.register_calls, request, Generation::V3)
             .await
     }
 
@@ -97,31 +135,21 @@ impl InstanceDiscoveryService for Handler {
         &self,
         request: Request<ApplicationInstance>,
     ) -> Result<Response<ApplicationInstanceMapping>, Status> {
-        self.assign(
-            &self.register_instance_calls,
-            request.into_inner(),
-            Generation::V5,
-        )
-        .await
+        self.assign(&self.register_instance_calls, request, Generation::V5)
+            .await
     }
 
     async fn heartbeat(
         &self,
         request: Request<ApplicationInstanceHeartbeat>,
     ) -> Result<Response<Downstream>, Status> {
-        end(
-            &self.heartbeat_calls,
-            self.renew(request.into_inner()).await,
-        )
+        end(&self.heartbeat_calls, self.renew(request).await)
     }
 
     async fn register_recover(
         &self,
         request: Request<ApplicationInstanceRecover>,
     ) -> Result<Response<Downstream>, Status> {
-        end(
-            &self.register_recover_calls,
-            self.recover(request.into_inner()).await,
-        )
+        end(&self.register_recover_calls, self.recover(request).await)
     }
 }

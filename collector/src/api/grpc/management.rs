@@ -1,13 +1,20 @@
 //! `ManagementService`: instances of 8.0 and later tell their properties and that they live, by names alone. Whoever is not
 //! known is registered, so that agents need nothing else after a store was lost.
 
-use rollcall_domain::liveness::Signal;
-use rollcall_proto::management::{self, Commands, InstancePingPkg, InstanceProperties, v3};
-use tonic::{Request, Response, Status, async_trait, metadata::MetadataMap};
+use std::sync::Arc;
 
-use super::{call::end, convert};
+use rollcall_domain::liveness::Signal;
+use rollcall_proto::management::{Commands, InstancePingPkg, InstanceProperties};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
+
+use super::{
+    call::end,
+    convert,
+    unary::{self, Calls},
+};
 use crate::{
     metrics::{Call, Protocol},
+    peer::Peer,
     properties,
     service::{
         Services, heartbeat,
@@ -15,9 +22,35 @@ use crate::{
     },
 };
 
+/// Adds the calls of this service under both of its spellings: that of agents of 8.0 to 8.3, and that of later ones.
+pub(super) fn add(mut calls: Calls, services: &Services) -> Calls {
+    for [report, keep_alive] in SPELLINGS {
+        let handler = Arc::new(Handler::new(services, report, keep_alive));
+        calls = calls
+            .add(report, &handler, |it, request| async move {
+                it.report_instance_properties(request).await
+            })
+            .add(keep_alive, &handler, |it, request| async move {
+                it.keep_alive(request).await
+            });
+    }
+    calls
+}
+
+const SPELLINGS: [[&str; 2]; 2] = [
+    [
+        "ManagementService/reportInstanceProperties",
+        "ManagementService/keepAlive",
+    ],
+    [
+        "skywalking.v3.ManagementService/reportInstanceProperties",
+        "skywalking.v3.ManagementService/keepAlive",
+    ],
+];
+
 /// The calls under one of the two spellings of the service.
 #[derive(Debug)]
-pub(super) struct Handler {
+struct Handler {
     register: register::Handle,
     heartbeat: heartbeat::Handle,
     report_instance_properties_calls: Call,
@@ -25,24 +58,6 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    /// For agents of 8.0 to 8.3.
-    pub(super) fn without_package(services: &Services) -> Self {
-        Self::new(
-            services,
-            "ManagementService/reportInstanceProperties",
-            "ManagementService/keepAlive",
-        )
-    }
-
-    /// For later agents.
-    pub(super) fn v3(services: &Services) -> Self {
-        Self::new(
-            services,
-            "skywalking.v3.ManagementService/reportInstanceProperties",
-            "skywalking.v3.ManagementService/keepAlive",
-        )
-    }
-
     fn new(
         services: &Services,
         report_instance_properties: &'static str,
@@ -61,6 +76,7 @@ impl Handler {
         &self,
         told: &InstanceProperties,
         metadata: &MetadataMap,
+        peer: Option<Peer>,
     ) -> Result<Commands, register::Error> {
         let name = InstanceName {
             service: &told.service,
@@ -68,70 +84,39 @@ impl Handler {
         };
         let pairs = convert::pairs(&told.properties);
         let properties = properties::told(pairs, convert::agent_version(metadata));
-        self.register.named(name, properties).await?;
+        self.register.for_peer(peer).named(name, properties).await?;
         Ok(Commands::default())
     }
 
-    async fn renew(&self, ping: &InstancePingPkg) -> Result<Commands, register::Error> {
+    async fn renew(&self, request: &Request<InstancePingPkg>) -> Result<Commands, register::Error> {
+        let heartbeat = self.heartbeat.for_peer(unary::peer(request));
+        let ping = request.get_ref();
         let name = InstanceName {
             service: &ping.service,
             instance: &ping.service_instance,
         };
-        self.heartbeat.renew_named(name, Signal::Heartbeat).await?;
+        heartbeat.renew_named(name, Signal::Heartbeat).await?;
         Ok(Commands::default())
     }
 
-    async fn answer_report(
+    async fn report_instance_properties(
         &self,
         request: Request<InstanceProperties>,
     ) -> Result<Response<Commands>, Status> {
+        let peer = unary::peer(&request);
         let (metadata, _, told) = request.into_parts();
-        let commands = self.report(&told, &metadata).await;
+        let commands = self.report(&told, &metadata, peer).await;
         end(
             &self.report_instance_properties_calls,
             commands.map_err(Into::into),
         )
     }
 
-    async fn answer_keep_alive(
+    async fn keep_alive(
         &self,
         request: Request<InstancePingPkg>,
     ) -> Result<Response<Commands>, Status> {
-        let commands = self.renew(request.get_ref()).await;
+        let commands = self.renew(&request).await;
         end(&self.keep_alive_calls, commands.map_err(Into::into))
-    }
-}
-
-#[async_trait]
-impl management::ManagementService for Handler {
-    async fn report_instance_properties(
-        &self,
-        request: Request<InstanceProperties>,
-    ) -> Result<Response<Commands>, Status> {
-        self.answer_report(request).await
-    }
-
-    async fn keep_alive(
-        &self,
-        request: Request<InstancePingPkg>,
-    ) -> Result<Response<Commands>, Status> {
-        self.answer_keep_alive(request).await
-    }
-}
-
-#[async_trait]
-impl v3::ManagementService for Handler {
-    async fn report_instance_properties(
-        &self,
-        request: Request<InstanceProperties>,
-    ) -> Result<Response<Commands>, Status> {
-        self.answer_report(request).await
-    }
-
-    async fn keep_alive(
-        &self,
-        request: Request<InstancePingPkg>,
-    ) -> Result<Response<Commands>, Status> {
-        self.answer_keep_alive(request).await
     }
 }

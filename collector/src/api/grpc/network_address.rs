@@ -1,5 +1,7 @@
 //! `NetworkAddressRegisterService`: ids for remote peers. 5.x only.
 
+use std::sync::Arc;
+
 use rollcall_domain::AddressId;
 use rollcall_proto::{
     common::KeyWithIntegerValue,
@@ -10,31 +12,44 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::{Refusal, end_some},
     convert,
+    unary::{self, Calls},
 };
 use crate::{
     metrics::{Call, Protocol},
+    peer::Peer,
     service::{Services, register},
 };
 
+/// Adds the call of this service.
+pub(super) fn add(calls: Calls, services: &Services) -> Calls {
+    let handler = Arc::new(Handler::new(services));
+    calls.add(BATCH_REGISTER, &handler, |it, request| async move {
+        it.batch_register(request).await
+    })
+}
+
+const BATCH_REGISTER: &str = "NetworkAddressRegisterService/batchRegister";
+
 #[derive(Debug)]
-pub(super) struct Handler {
+struct Handler {
     register: register::Handle,
     batch_register_calls: Call,
 }
 
 impl Handler {
-    pub(super) fn new(services: &Services) -> Self {
+    fn new(services: &Services) -> Self {
         Self {
             register: services.register.clone(),
-            batch_register_calls: services.metrics.call(
-                Protocol::Grpc,
-                "NetworkAddressRegisterService/batchRegister",
-            ),
+            batch_register_calls: services.metrics.call(Protocol::Grpc, BATCH_REGISTER),
         }
     }
 
-    async fn map(&self, addresses: Vec<String>) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
-        let ids = self.register.addresses(&addresses).await?;
+    async fn map(
+        &self,
+        addresses: Vec<String>,
+        peer: Option<Peer>,
+    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        let ids = self.register.for_peer(peer).addresses(&addresses).await?;
         let ids = ids.into_iter().map(|id| id.map(AddressId::get));
         Ok(convert::mappings(addresses, ids))
     }
@@ -46,9 +61,10 @@ impl NetworkAddressRegisterService for Handler {
         &self,
         request: Request<NetworkAddresses>,
     ) -> Result<Response<NetworkAddressMappings>, Status> {
+        let peer = unary::peer(&request);
         let addresses = request.into_inner().addresses;
         let asked = addresses.len();
-        let mappings = self.map(addresses).await;
+        let mappings = self.map(addresses, peer).await;
         let reply = |address_ids| NetworkAddressMappings { address_ids };
         end_some(&self.batch_register_calls, asked, mappings, reply)
     }

@@ -1,6 +1,8 @@
 //! `ServiceInstancePing`: 6.0.0-beta to 7.0.0 agents say every 3 s that they live. One whose id this collector does not know
 //! is told to register again, which Java agents do since 6.3.
 
+use std::sync::Arc;
+
 use prometheus_client::metrics::counter::Counter;
 use rollcall_proto::{
     common::KeyWithStringValue,
@@ -11,6 +13,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::{Refusal, end},
     convert,
+    unary::{self, Calls},
 };
 use crate::{
     metrics::{Call, Protocol},
@@ -20,35 +23,42 @@ use crate::{
     },
 };
 
+/// Adds the call of this service.
+pub(super) fn add(calls: Calls, services: &Services) -> Calls {
+    let handler = Arc::new(Handler::new(services));
+    calls.add(DO_PING, &handler, |it, request| async move {
+        it.do_ping(request).await
+    })
+}
+
+const DO_PING: &str = "ServiceInstancePing/doPing";
+
 #[derive(Debug)]
-pub(super) struct Handler {
+struct Handler {
     heartbeat: heartbeat::Handle,
     do_ping_calls: Call,
     of_another: Counter,
 }
 
 impl Handler {
-    pub(super) fn new(services: &Services) -> Self {
+    fn new(services: &Services) -> Self {
         Self {
             heartbeat: services.heartbeat.clone(),
-            do_ping_calls: services
-                .metrics
-                .call(Protocol::Grpc, "ServiceInstancePing/doPing"),
+            do_ping_calls: services.metrics.call(Protocol::Grpc, DO_PING),
             of_another: services.metrics.dropped("pings_with_the_id_of_another"),
         }
     }
 
-    async fn take(
-        &self,
-        package: &ServiceInstancePingPkg,
-        resettable: bool,
-    ) -> Result<Commands, Refusal> {
+    async fn take(&self, request: &Request<ServiceInstancePingPkg>) -> Result<Commands, Refusal> {
+        let heartbeat = self.heartbeat.for_peer(unary::peer(request));
+        let resettable = convert::is_resettable(request.metadata());
+        let package = request.get_ref();
         let ping = Ping {
             instance: convert::service_instance_id(package.service_instance_id)?,
             uuid: &package.service_instance_uuid,
             resettable,
         };
-        let commands = match self.heartbeat.ping(ping).await? {
+        let commands = match heartbeat.ping(ping).await? {
             Pong::Heard => Vec::new(),
             Pong::Unknown => vec![reset(package)],
             Pong::Another => {
@@ -77,8 +87,7 @@ impl ServiceInstancePing for Handler {
         &self,
         request: Request<ServiceInstancePingPkg>,
     ) -> Result<Response<Commands>, Status> {
-        let resettable = convert::is_resettable(request.metadata());
-        let commands = self.take(request.get_ref(), resettable).await;
+        let commands = self.take(&request).await;
         end(&self.do_ping_calls, commands)
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Agents of this generation compare an id with 0 only, and so take negative ones (ARCHITECTURE.md).
 
+use std::sync::Arc;
+
 use rollcall_domain::{AddressId, ApplicationId, InstanceId, liveness::Signal};
 use rollcall_proto::{
     common::KeyWithIntegerValue,
@@ -17,14 +19,48 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{
     call::{Refusal, end, end_some},
     convert,
+    unary::{self, Calls},
 };
 use crate::{
     metrics::{Call, Protocol},
+    peer::Peer,
     service::{self, heartbeat, register},
 };
 
+/// Adds the calls of this service.
+pub(super) fn add(calls: Calls, services: &service::Services) -> Calls {
+    let handler = Arc::new(Handler::new(services));
+    calls
+        .add(DO_SERVICE_REGISTER, &handler, |it, request| async move {
+            it.do_service_register(request).await
+        })
+        .add(
+            DO_SERVICE_INSTANCE_REGISTER,
+            &handler,
+            |it, request| async move { it.do_service_instance_register(request).await },
+        )
+        .add(DO_ENDPOINT_REGISTER, &handler, |it, request| async move {
+            it.do_endpoint_register(request).await
+        })
+        .add(
+            DO_NETWORK_ADDRESS_REGISTER,
+            &handler,
+            |it, request| async move { it.do_network_address_register(request).await },
+        )
+        .add(DO_MAPPING_REGISTER, &handler, |it, request| async move {
+            it.do_service_and_network_address_mapping_register(request)
+                .await
+        })
+}
+
+const DO_SERVICE_REGISTER: &str = "Register/doServiceRegister";
+const DO_SERVICE_INSTANCE_REGISTER: &str = "Register/doServiceInstanceRegister";
+const DO_ENDPOINT_REGISTER: &str = "Register/doEndpointRegister";
+const DO_NETWORK_ADDRESS_REGISTER: &str = "Register/doNetworkAddressRegister";
+const DO_MAPPING_REGISTER: &str = "Register/doServiceAndNetworkAddressMappingRegister";
+
 #[derive(Debug)]
-pub(super) struct Handler {
+struct Handler {
     register: register::Handle,
     heartbeat: heartbeat::Handle,
     service_calls: Call,
@@ -35,21 +71,25 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    pub(super) fn new(services: &service::Services) -> Self {
+    fn new(services: &service::Services) -> Self {
         let call = |name| services.metrics.call(Protocol::Grpc, name);
         Self {
             register: services.register.clone(),
             heartbeat: services.heartbeat.clone(),
-            service_calls: call("Register/doServiceRegister"),
-            instance_calls: call("Register/doServiceInstanceRegister"),
-            endpoint_calls: call("Register/doEndpointRegister"),
-            address_calls: call("Register/doNetworkAddressRegister"),
-            mapping_calls: call("Register/doServiceAndNetworkAddressMappingRegister"),
+            service_calls: call(DO_SERVICE_REGISTER),
+            instance_calls: call(DO_SERVICE_INSTANCE_REGISTER),
+            endpoint_calls: call(DO_ENDPOINT_REGISTER),
+            address_calls: call(DO_NETWORK_ADDRESS_REGISTER),
+            mapping_calls: call(DO_MAPPING_REGISTER),
         }
     }
 
-    async fn map_services(&self, names: Vec<String>) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
-        let ids = self.register.applications(&names).await?;
+    async fn map_services(
+        &self,
+        names: Vec<String>,
+        peer: Option<Peer>,
+    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        let ids = self.register.for_peer(peer).applications(&names).await?;
         let ids = ids.into_iter().map(|id| id.map(ApplicationId::get));
         Ok(convert::mappings(names, ids))
     }
@@ -59,6 +99,7 @@ impl Handler {
         &self,
         mut instances: Vec<ServiceInstance>,
         agent_version: Option<&str>,
+        peer: Option<Peer>,
     ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
         convert::retain_usable(&mut instances, |it| {
             convert::service_id(it.service_id).err()
@@ -67,7 +108,7 @@ impl Handler {
             .iter()
             .flat_map(|it| convert::service_instance(it, agent_version))
             .collect();
-        let ids = self.register.instances(&processes).await?;
+        let ids = self.register.for_peer(peer).instances(&processes).await?;
         let ids = ids.into_iter().map(|id| id.map(InstanceId::get));
         let uuids = instances.into_iter().map(|it| it.instance_uuid).collect();
         Ok(convert::mappings(uuids, ids))
@@ -79,6 +120,7 @@ impl Handler {
         &self,
         mut endpoints: Vec<Endpoint>,
         resettable: bool,
+        peer: Option<Peer>,
     ) -> Result<Vec<EndpointMappingElement>, Refusal> {
         convert::retain_usable(&mut endpoints, |it| convert::endpoint(it).err())?;
         if resettable {
@@ -87,15 +129,16 @@ impl Handler {
             });
         }
         let operations: Vec<_> = endpoints.iter().flat_map(convert::endpoint).collect();
-        let ids = self.register.operations(&operations).await?;
+        let ids = self.register.for_peer(peer).operations(&operations).await?;
         Ok(convert::endpoint_mappings(endpoints, ids))
     }
 
     async fn map_addresses(
         &self,
         addresses: Vec<String>,
+        peer: Option<Peer>,
     ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
-        let ids = self.register.addresses(&addresses).await?;
+        let ids = self.register.for_peer(peer).addresses(&addresses).await?;
         let ids = ids.into_iter().map(|id| id.map(AddressId::get));
         Ok(convert::mappings(addresses, ids))
     }
@@ -107,10 +150,11 @@ impl Register for Handler {
         &self,
         request: Request<Services>,
     ) -> Result<Response<ServiceRegisterMapping>, Status> {
+        let peer = unary::peer(&request);
         let services = request.into_inner().services;
         let names: Vec<_> = services.into_iter().map(|it| it.service_name).collect();
         let asked = names.len();
-        let mappings = self.map_services(names).await;
+        let mappings = self.map_services(names, peer).await;
         let reply = |services| ServiceRegisterMapping { services };
         end_some(&self.service_calls, asked, mappings, reply)
     }
@@ -119,9 +163,11 @@ impl Register for Handler {
         &self,
         request: Request<ServiceInstances>,
     ) -> Result<Response<ServiceInstanceRegisterMapping>, Status> {
+        let peer = unary::peer(&request);
         let (metadata, _, ServiceInstances { instances }) = request.into_parts();
         let asked = instances.len();
-        let mappings = self.map_instances(instances, convert::agent_version(&metadata));
+        let version = convert::agent_version(&metadata);
+        let mappings = self.map_instances(instances, version, peer);
         let reply = |service_instances| ServiceInstanceRegisterMapping { service_instances };
         end_some(&self.instance_calls, asked, mappings.await, reply)
     }
@@ -131,9 +177,10 @@ impl Register for Handler {
         request: Request<Endpoints>,
     ) -> Result<Response<EndpointMapping>, Status> {
         let resettable = convert::is_resettable(request.metadata());
+        let peer = unary::peer(&request);
         let endpoints = request.into_inner().endpoints;
         let asked = endpoints.len();
-        let mappings = self.map_endpoints(endpoints, resettable).await;
+        let mappings = self.map_endpoints(endpoints, resettable, peer).await;
         let reply = |elements| EndpointMapping { elements };
         end_some(&self.endpoint_calls, asked, mappings, reply)
     }
@@ -142,9 +189,10 @@ impl Register for Handler {
         &self,
         request: Request<NetAddresses>,
     ) -> Result<Response<NetAddressMapping>, Status> {
+        let peer = unary::peer(&request);
         let addresses = request.into_inner().addresses;
         let asked = addresses.len();
-        let mappings = self.map_addresses(addresses).await;
+        let mappings = self.map_addresses(addresses, peer).await;
         let reply = |address_ids| NetAddressMapping { address_ids };
         end_some(&self.address_calls, asked, mappings, reply)
     }

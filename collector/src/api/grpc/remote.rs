@@ -7,21 +7,29 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use prometheus_client::metrics::counter::Counter;
-use rollcall_proto::remote::{Empty, RemoteCommonService, RemoteMessage};
+use prost::Message as _;
+use rollcall_proto::remote::RemoteMessage;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming, async_trait, metadata::MetadataMap};
+use tonic::{Response, Status, metadata::MetadataMap};
 
-use super::call::{Refusal, end};
+use super::{
+    call::{Refusal, end},
+    shape::{Refused, Shapes},
+    stream::{self, Messages},
+};
 use crate::{
     metrics::{Call, Protocol},
+    peer::Peer,
     remote::{MEMBER, columns},
     service::{
         Services,
         readiness::{REMOTE, Readiness},
         register::{self, Registration},
     },
+    work::Work,
 };
 
 /// The largest message, in bytes. What an agent may tell of itself is a good deal smaller.
@@ -38,9 +46,19 @@ const REMEMBERED: Duration = Duration::from_secs(120);
 /// The most letters that are shown of what a sender says that it is.
 const MAX_SHOWN: usize = 100;
 
-#[derive(Debug)]
-pub(super) struct Handler {
+/// The call, as metrics and paths have it.
+pub(super) const CALL: &str = "RemoteCommonService/call";
+
+pub(super) fn router(services: &Services, stop: CancellationToken) -> Router {
+    let handler = Handler::new(services, stop);
+    let take = move |metadata, peer, messages| handler.call(metadata, peer, messages);
+    Router::new().route(&format!("/{CALL}"), stream::route(MAX_MESSAGE_SIZE, take))
+}
+
+#[derive(Clone, Debug)]
+struct Handler {
     register: register::Handle,
+    work: Work,
     calls: Call,
     unusable: Counter,
     readiness: Readiness,
@@ -48,29 +66,47 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    pub(super) fn new(services: &Services, stop: CancellationToken) -> Self {
+    fn new(services: &Services, stop: CancellationToken) -> Self {
         Self {
             register: services.register.clone(),
-            calls: services
-                .metrics
-                .call(Protocol::Grpc, "RemoteCommonService/call"),
+            work: services.work.clone(),
+            calls: services.metrics.call(Protocol::Grpc, CALL),
             unusable: services.metrics.dropped("remote_messages"),
             readiness: services.readiness.clone(),
             stop,
         }
     }
 
+    async fn call(
+        mut self,
+        metadata: MetadataMap,
+        peer: Option<Peer>,
+        messages: Messages,
+    ) -> Result<(), Status> {
+        self.register = self.register.for_peer(peer);
+        let taken = match foreign_sender(&metadata) {
+            None => self.take_all(messages).await,
+            Some(sender) => Err(self.foreign(&sender)),
+        };
+        end(&self.calls, taken).map(Response::into_inner)
+    }
+
     /// Commits everything on the stream, up to the first message that cannot be carried out.
-    async fn take_all(&self, mut messages: Streaming<RemoteMessage>) -> Result<Empty, Refusal> {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
+    async fn take_all(&self, mut messages: Messages) -> Result<(), Refusal> {
+        let (mut batch, mut charges, mut bytes) = (Vec::new(), Vec::new(), 0);
         loop {
-            let next = self.stop.run_until_cancelled(messages.message()).await;
+            let next = self.stop.run_until_cancelled(messages.next()).await;
             // There may be more to come, so that this was not all.
             let Some(message) = next.ok_or(register::Error::Stopped)?? else {
                 self.commit(batch).await?;
-                return Ok(Empty {});
+                return Ok(());
             };
-            bytes += prost::Message::encoded_len(&message);
+            bytes += message.len();
+            let mut count = self.work.count();
+            Shapes::get().count(CALL, &message, &mut count)?;
+            let charge = self.work.charge(message.len(), &count);
+            charges.push(charge.map_err(Refused::from)?);
+            let message = RemoteMessage::decode(message).map_err(stream::undecodable)?;
             match columns::decode(message) {
                 Ok(registration) => batch.push(registration),
                 Err(error) => {
@@ -80,6 +116,7 @@ impl Handler {
             }
             if batch.len() >= BATCH || bytes >= BATCH_BYTES {
                 self.commit(std::mem::take(&mut batch)).await?;
+                charges.clear();
                 bytes = 0;
             }
         }
@@ -137,18 +174,4 @@ fn foreign_sender(metadata: &MetadataMap) -> Option<String> {
     let is_member = metadata.contains_key(MEMBER) || agent.starts_with("tonic/");
     let shown = || agent.chars().take(MAX_SHOWN).collect();
     (!is_member).then(shown)
-}
-
-#[async_trait]
-impl RemoteCommonService for Handler {
-    async fn call(
-        &self,
-        request: Request<Streaming<RemoteMessage>>,
-    ) -> Result<Response<Empty>, Status> {
-        let answer = match foreign_sender(request.metadata()) {
-            None => self.take_all(request.into_inner()).await,
-            Some(sender) => Err(self.foreign(&sender)),
-        };
-        end(&self.calls, answer)
-    }
 }

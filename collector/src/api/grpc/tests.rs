@@ -1,6 +1,7 @@
 //! What agents may rely on, asked with the generated clients of a router without a socket. What the other faces have to
 //! answer too is in the suite `compat` of `rollcall-tests`.
 
+mod elements;
 mod fixture;
 mod limits;
 mod quiet;

@@ -16,6 +16,10 @@ use tokio::time::timeout;
 
 use super::{Limits, refusal::Refusal};
 
+mod count;
+
+pub(super) use count::count;
+
 /// What 5.x answers with (protocols/skywalking.md section 2.1).
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
 

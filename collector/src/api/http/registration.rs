@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::Body,
     extract::Request,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
@@ -16,7 +16,7 @@ use axum::{
 };
 use prometheus_client::metrics::counter::Counter;
 use rollcall_domain::{
-    AddressId, ApplicationId, InstanceId, inventory::NewInstance, liveness::Signal,
+    AddressId, ApplicationId, InstanceId, OperationId, inventory::NewInstance, liveness::Signal,
 };
 use serde_json::value::RawValue;
 
@@ -28,13 +28,10 @@ use super::{
 use crate::{
     api::Token,
     metrics::{Outcome, Protocol},
-    service::{
-        Services,
-        heartbeat::{self, Sign},
-        register::{self, Error, OperationRef},
-    },
+    service::{Services, heartbeat::Sign, register::Error},
 };
 
+mod asked;
 mod named;
 mod segments;
 mod v2;
@@ -47,12 +44,7 @@ struct Face {
     dropped_segments: Counter,
 }
 
-/// A request: its body, and the use cases on behalf of the peer that sent it.
-struct Asked {
-    body: Bytes,
-    register: register::Handle,
-    heartbeat: heartbeat::Handle,
-}
+use asked::Asked;
 
 /// An answer, and how it is counted.
 type Answer = Result<(Outcome, Response), Refusal>;
@@ -125,14 +117,10 @@ impl Face {
         post(move |request: Request| async move {
             let peer = request.extensions().get().copied();
             let answer = match json::read(request.into_body(), &face.limits).await {
-                Ok(body) => {
-                    let asked = Asked {
-                        body,
-                        register: face.services.register.for_peer(peer),
-                        heartbeat: face.services.heartbeat.for_peer(peer),
-                    };
-                    handle(face, asked).await
-                }
+                Ok(body) => match Asked::new(&face.services, peer, body).await {
+                    Ok(asked) => handle(face, asked).await,
+                    Err(refusal) => Err(refusal),
+                },
                 Err(refusal) => Err(refusal),
             };
             let (outcome, response) = match answer {
@@ -145,22 +133,23 @@ impl Face {
     }
 
     async fn applications(self: Arc<Self>, asked: Asked) -> Answer {
-        let wire::Texts(codes) = json::parse(&asked.body)?;
+        let wire::Texts(codes) = asked.parse().await?;
         let ids = asked.register.applications(&codes).await;
         let ids = in_time(ids, codes.len(), "application code")?;
-        let entries: Vec<_> = codes
-            .iter()
-            .zip(&ids)
-            .map(|(code, id)| wire::Application {
+        let outcome = outcome(&ids);
+        let reply = move || {
+            let pairs = codes.iter().zip(&ids);
+            let entries = pairs.map(|(code, id)| wire::Application {
                 c: code,
                 i: id.map_or(0, ApplicationId::get),
-            })
-            .collect();
-        Ok((outcome(&ids), json::reply(&entries)))
+            });
+            json::reply(&entries.collect::<Vec<_>>())
+        };
+        Ok((outcome, asked.reply(reply).await?))
     }
 
     async fn instance(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(new): Object<wire::NewInstance> = json::parse(&asked.body)?;
+        let Object(new): Object<wire::NewInstance> = asked.parse().await?;
         let application = ApplicationId::new(new.ai).ok_or_else(|| zero("ai"))?;
         let process = NewInstance {
             application,
@@ -178,7 +167,7 @@ impl Face {
     }
 
     async fn heartbeat(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(beat): Object<wire::Heartbeat> = json::parse(&asked.body)?;
+        let Object(beat): Object<wire::Heartbeat> = asked.parse().await?;
         let sign = Sign {
             instance: InstanceId::new(beat.ii).ok_or_else(|| zero("ii"))?,
             application: None,
@@ -191,63 +180,59 @@ impl Face {
     }
 
     async fn operations(self: Arc<Self>, asked: Asked) -> Answer {
-        let elements: Vec<&RawValue> = json::parse(&asked.body)?;
-        let mut names = Vec::with_capacity(elements.len());
-        for (at, element) in elements.iter().enumerate() {
-            let Object(name): Object<wire::ServiceName> = json::parse_at(at, element.get())?;
-            names.push(name);
-        }
-        let mut usable: Vec<(&RawValue, OperationRef<'_>)> = Vec::with_capacity(names.len());
+        let elements = asked.parse_with(named_operations).await?;
+        let count = elements.len();
         let mut fault = None;
-        for (at, (element, name)) in elements.iter().zip(&names).enumerate() {
+        let mut usable = Vec::with_capacity(count);
+        for (at, (_, name)) in elements.iter().enumerate() {
             match name.operation() {
-                Ok(operation) => usable.push((element, operation)),
+                Ok(operation) => usable.push((at, operation)),
                 Err(unusable) => fault = fault.or(Some((at, unusable))),
             }
         }
         if let (true, Some((at, wire::Unusable { key, message }))) = (usable.is_empty(), fault) {
             return Err(Refusal::invalid(format!("[{at}].{key}"), message));
         }
-        let operations: Vec<_> = usable.iter().map(|(_, operation)| *operation).collect();
+        let (places, operations): (Vec<_>, Vec<_>) = usable.into_iter().unzip();
         let ids = asked.register.operations(&operations).await;
         let ids = in_time(ids, operations.len(), "service name")?;
-        let entries: Vec<_> = usable
-            .iter()
-            .zip(&ids)
-            .filter_map(|((element, _), id)| {
-                Some(wire::Operation {
-                    si: (*id)?.get(),
-                    el: element,
-                })
-            })
-            .collect();
-        let outcome = if entries.len() == elements.len() {
+        let outcome = if ids.iter().flatten().count() == count {
             Outcome::Ok
         } else {
             Outcome::Unassigned
         };
-        Ok((outcome, json::reply(&entries)))
+        let reply = move || {
+            let pairs = places.into_iter().zip(ids);
+            let entry = |(at, id): (usize, Option<OperationId>)| {
+                let si = id?.get();
+                let (el, _) = elements.get(at)?;
+                Some(wire::Operation { si, el })
+            };
+            json::reply(&pairs.filter_map(entry).collect::<Vec<_>>())
+        };
+        Ok((outcome, asked.reply(reply).await?))
     }
 
     async fn addresses(self: Arc<Self>, asked: Asked) -> Answer {
-        let wire::Texts(addresses) = json::parse(&asked.body)?;
+        let wire::Texts(addresses) = asked.parse().await?;
         let ids = asked.register.addresses(&addresses).await;
         let ids = in_time(ids, addresses.len(), "network address")?;
-        let entries: Vec<_> = addresses
-            .iter()
-            .zip(&ids)
-            .map(|(address, id)| wire::Address {
+        let outcome = outcome(&ids);
+        let reply = move || {
+            let pairs = addresses.iter().zip(&ids);
+            let entries = pairs.map(|(address, id)| wire::Address {
                 i: id.map_or(0, AddressId::get),
                 n: address,
-            })
-            .collect();
-        Ok((outcome(&ids), json::reply(&entries)))
+            });
+            json::reply(&entries.collect::<Vec<_>>())
+        };
+        Ok((outcome, asked.reply(reply).await?))
     }
 
     /// Segments prove their instances alive and are otherwise dropped. The ids in them were given out once: those this
     /// collector does not know are adopted. One that makes no sense does not spoil the others.
     async fn segments(self: Arc<Self>, asked: Asked) -> Answer {
-        let told: segments::Told = json::parse(&asked.body)?;
+        let told: segments::Told = asked.parse().await?;
         let sign = |(instance, application)| Sign {
             instance,
             application,
@@ -261,6 +246,16 @@ impl Face {
         let response = ([(CONTENT_TYPE, json::JSON)], Body::empty()).into_response();
         Ok((Outcome::Ok, response))
     }
+}
+
+/// The elements of a body of operation names, as they came and as they are understood.
+fn named_operations(body: &[u8]) -> Result<Vec<(Box<RawValue>, wire::ServiceName)>, Refusal> {
+    let elements: Vec<Box<RawValue>> = json::parse(body)?;
+    let element = |(at, element): (usize, Box<RawValue>)| {
+        let Object(name) = json::parse_at(at, element.get())?;
+        Ok((element, name))
+    };
+    elements.into_iter().enumerate().map(element).collect()
 }
 
 /// The ids of a batch: none at all where none was durable in time, as upstream answers then.

@@ -3,8 +3,10 @@
 use rollcall_domain::InstanceId;
 
 use crate::{
-    protobuf::{self, Fields, Value},
+    api::grpc::shape::Refused,
+    protobuf::{self, Fields, Malformed, Value},
     service::register::InstanceName,
+    work::Count,
 };
 
 /// The numbers of the fields that name the sender.
@@ -26,31 +28,64 @@ pub(super) enum Sender<'a> {
 }
 
 impl Place {
-    /// Everybody whom a message names as its sender. What is no message names nobody.
-    pub(super) fn senders<'a>(&self, message: &'a [u8]) -> impl Iterator<Item = Sender<'a>> {
-        let Self { within, .. } = *self;
-        let whole = within.is_none().then_some(message);
-        let inner = Fields::of(message).filter_map(move |field| match field {
-            Ok((number, Value::Bytes(bytes))) if Some(number) == within => Some(bytes),
-            _ => None,
-        });
-        let place = *self;
-        whole
-            .into_iter()
-            .chain(inner)
-            .filter_map(move |message| place.sender(message))
+    /// Gives every sender that a message names to `add`. Bytes that are no message name none.
+    ///
+    /// # Errors
+    /// The message has too many elements.
+    pub(super) fn senders<'a>(
+        &self,
+        message: &'a [u8],
+        count: &mut Count,
+        mut add: impl FnMut(Sender<'a>),
+    ) -> Result<(), Refused> {
+        let Some(within) = self.within else {
+            if let Some(sender) = self.sender(message, count)? {
+                add(sender);
+            }
+            return Ok(());
+        };
+        for field in Fields::of(message) {
+            count.field()?;
+            match field {
+                Ok((number, Value::Bytes(inner))) if number == within => {
+                    count.elements(1)?;
+                    if let Some(sender) = self.sender(inner, count)? {
+                        add(sender);
+                    }
+                }
+                Ok(_) => {}
+                Err(Malformed) => break,
+            }
+        }
+        Ok(())
     }
 
-    fn sender<'a>(&self, message: &'a [u8]) -> Option<Sender<'a>> {
+    fn sender<'a>(
+        &self,
+        message: &'a [u8],
+        count: &mut Count,
+    ) -> Result<Option<Sender<'a>>, Refused> {
+        match self.read_sender(message, count) {
+            Err(Refused::Malformed) => Ok(None),
+            read => read,
+        }
+    }
+
+    fn read_sender<'a>(
+        &self,
+        message: &'a [u8],
+        count: &mut Count,
+    ) -> Result<Option<Sender<'a>>, Refused> {
         let (service_field, instance_field) = self.names.unzip();
         let (mut service, mut instance, mut id) = ("", "", None);
         for field in Fields::of(message) {
-            match field.ok()? {
+            count.field()?;
+            match field? {
                 (number, Value::Bytes(bytes)) if Some(number) == service_field => {
-                    service = protobuf::text(bytes).ok()?;
+                    service = protobuf::text(bytes)?;
                 }
                 (number, Value::Bytes(bytes)) if Some(number) == instance_field => {
-                    instance = protobuf::text(bytes).ok()?;
+                    instance = protobuf::text(bytes)?;
                 }
                 (number, Value::Varint(value)) if Some(number) == self.id => {
                     id = protobuf::int32(value).and_then(InstanceId::new);
@@ -58,26 +93,51 @@ impl Place {
                 _ => {}
             }
         }
-        match id {
+        Ok(match id {
             Some(id) => Some(Sender::Id(id)),
             None if service.is_empty() || instance.is_empty() => None,
             None => Some(Sender::Name(InstanceName { service, instance })),
+        })
+    }
+}
+
+/// The segment inside an `UpstreamSegment`; `None` if it has none.
+///
+/// # Errors
+/// The message has too many elements, or is none.
+pub(super) fn segment<'a>(
+    message: &'a [u8],
+    count: &mut Count,
+) -> Result<Option<&'a [u8]>, Refused> {
+    let mut segment = None;
+    for field in Fields::of(message) {
+        count.field()?;
+        if let (2, Value::Bytes(bytes)) = field? {
+            segment = Some(bytes);
         }
     }
+    Ok(segment)
 }
 
 /// The segment inside an `UpstreamSegment` of 6.x and 7.0; `None` for a `SegmentObject`, which 8.x sends by the same call and
 /// which names its service in field 4.
-pub(super) fn segment_of_6x(message: &[u8]) -> Option<&[u8]> {
+///
+/// # Errors
+/// The message has too many elements.
+pub(super) fn segment_of_6x<'a>(
+    message: &'a [u8],
+    count: &mut Count,
+) -> Result<Option<&'a [u8]>, Refused> {
     let mut segment = None;
     for field in Fields::of(message) {
-        match field.ok()? {
-            (1, Value::Bytes(_)) => {}
-            (2, Value::Bytes(bytes)) => segment = Some(bytes),
-            _ => return None,
+        count.field()?;
+        match field {
+            Ok((1, Value::Bytes(_))) => {}
+            Ok((2, Value::Bytes(bytes))) => segment = Some(bytes),
+            Ok(_) | Err(Malformed) => return Ok(None),
         }
     }
-    segment
+    Ok(segment)
 }
 
 #[cfg(test)]
@@ -90,8 +150,17 @@ mod tests {
         id: Some(2),
     };
 
+    fn count() -> Count {
+        let budget = crate::budget::Budget::new("work", 0);
+        crate::work::Work::new(100, budget, &crate::metrics::Metrics::new()).count()
+    }
+
     fn senders<'a>(place: &Place, message: &'a [u8]) -> Vec<Sender<'a>> {
-        place.senders(message).collect()
+        let mut senders = Vec::new();
+        place
+            .senders(message, &mut count(), |sender| senders.push(sender))
+            .unwrap();
+        senders
     }
 
     fn named<'a>(service: &'a str, instance: &'a str) -> Sender<'a> {
@@ -134,11 +203,29 @@ mod tests {
     }
 
     #[test]
+    fn a_message_with_too_many_elements_is_refused_and_not_taken_for_an_anonymous_one() {
+        let place = Place {
+            within: Some(1),
+            ..PLACE
+        };
+        for message in [b"\x0a\x00".repeat(101), b"\x08\x01".repeat(2000)] {
+            let refused = place.senders(&message, &mut count(), |_| {});
+            assert!(matches!(refused, Err(Refused::Work(_))), "{refused:?}");
+        }
+        let message = b"\x0a\x00".repeat(2000);
+        let refused = segment_of_6x(&message, &mut count());
+        assert!(matches!(refused, Err(Refused::Work(_))), "{refused:?}");
+    }
+
+    #[test]
     fn the_segments_of_two_generations_are_told_apart() {
         let of_6x = b"\x0a\x03\x0a\x01\x01\x12\x02\x20\x07";
-        assert_eq!(segment_of_6x(of_6x), Some(&b"\x20\x07"[..]));
+        assert_eq!(
+            segment_of_6x(of_6x, &mut count()).unwrap(),
+            Some(&b"\x20\x07"[..])
+        );
         let of_8x = b"\x0a\x01t\x12\x01s\x1a\x00\x22\x01s\x2a\x01i";
-        assert_eq!(segment_of_6x(of_8x), None);
-        assert_eq!(segment_of_6x(b"\x12\x09short"), None);
+        assert_eq!(segment_of_6x(of_8x, &mut count()).unwrap(), None);
+        assert_eq!(segment_of_6x(b"\x12\x09short", &mut count()).unwrap(), None);
     }
 }

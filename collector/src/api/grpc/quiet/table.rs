@@ -17,11 +17,18 @@ pub(super) struct Quiet {
     /// What it carries, in the plural: how it is counted.
     pub(super) dropped: &'static str,
     pub(super) payload: Payload,
+    /// Whether it is a stream of messages; otherwise it is one.
+    pub(super) is_streamed: bool,
+    /// Whether its agents are of 3.x or 5.x. A failure that may pass is reported to them, so that they try another collector.
+    pub(super) is_of_5x: bool,
 }
 
-/// Whether messages are trace segments, which need more than to be looked at for a sender.
+/// What messages are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Payload {
+    /// `UpstreamSegment`s of 3.x and 5.x.
+    Upstream,
+    /// `SegmentObject`s of 8.x and later, or `UpstreamSegment`s of 6.x and 7.0.
     Segments,
     Other,
 }
@@ -57,11 +64,13 @@ const fn at_or_id(service: u32, instance: u32, id: u32) -> Place {
     }
 }
 
-/// The segment that a 6.x and 7.0 `UpstreamSegment` carries: 3 is the service's id, 4 the instance's.
-pub(super) const SEGMENT_OF_6X: Place = Place {
-    id: Some(4),
-    ..NOBODY
-};
+/// Messages of 3.x and 5.x.
+const fn id(instance: u32) -> Place {
+    Place {
+        id: Some(instance),
+        ..NOBODY
+    }
+}
 
 /// The spelling of 6.x to 8.3, and the later one.
 macro_rules! both {
@@ -95,6 +104,8 @@ const fn quiet(
         signal,
         dropped,
         payload: Payload::Other,
+        is_streamed: false,
+        is_of_5x: false,
     }
 }
 
@@ -105,32 +116,53 @@ const fn segments(paths: &'static [&'static str], sender: Place) -> Quiet {
         signal: Signal::TraceSegment,
         dropped: "segments",
         payload: Payload::Segments,
+        is_streamed: false,
+        is_of_5x: false,
     }
+}
+
+const fn of_5x(mut call: Quiet) -> Quiet {
+    call.is_of_5x = true;
+    call
+}
+
+/// Segments inside messages that are not looked at for a sender themselves.
+const fn upstream(paths: &'static [&'static str]) -> Quiet {
+    let mut call = segments(paths, NOBODY);
+    call.payload = Payload::Upstream;
+    call
+}
+
+const fn streamed(mut call: Quiet) -> Quiet {
+    call.is_streamed = true;
+    call
 }
 
 #[rustfmt::skip]
 pub(super) const CALLS: &[Quiet] = &[
-    segments(both!("TraceSegmentReportService/collect"), at(4, 5)),
+    of_5x(streamed(upstream(&["TraceSegmentService/collect"]))),
+    of_5x(quiet(&["JVMMetricsService/collect"], id(2), JvmMetrics, "jvm_metrics")),
+    streamed(segments(both!("TraceSegmentReportService/collect"), at(4, 5))),
     segments(both!("TraceSegmentReportService/collectInSync"), within(1, 4, 5)),
     quiet(both!("JVMMetricReportService/collect"), at_or_id(2, 3, 2), JvmMetrics, "jvm_metrics"),
     quiet(both!("CLRMetricReportService/collect"), at_or_id(2, 3, 2), Telemetry, "clr_metrics"),
-    quiet(both!("MeterReportService/collect"), at(3, 4), Telemetry, "meters"),
-    quiet(v3!("MeterReportService/collectBatch"), within(1, 3, 4), Telemetry, "meters"),
-    quiet(v3!("LogReportService/collect"), at(2, 3), Telemetry, "logs"),
-    quiet(v3!("EventService/collect"), within(2, 1, 2), Telemetry, "events"),
+    streamed(quiet(both!("MeterReportService/collect"), at(3, 4), Telemetry, "meters")),
+    streamed(quiet(v3!("MeterReportService/collectBatch"), within(1, 3, 4), Telemetry, "meters")),
+    streamed(quiet(v3!("LogReportService/collect"), at(2, 3), Telemetry, "logs")),
+    streamed(quiet(v3!("EventService/collect"), within(2, 1, 2), Telemetry, "events")),
     quiet(both!("ProfileTask/getProfileTaskCommands"), at_or_id(1, 2, 2), Poll, "polls"),
-    quiet(both!("ProfileTask/collectSnapshot"), NOBODY, Telemetry, "profiles"),
+    streamed(quiet(both!("ProfileTask/collectSnapshot"), NOBODY, Telemetry, "profiles")),
     quiet(both!("ProfileTask/reportTaskFinish"), at_or_id(1, 2, 2), Telemetry, "profiles"),
-    quiet(v3!("ProfileTask/goProfileReport"), NOBODY, Telemetry, "profiles"),
+    streamed(quiet(v3!("ProfileTask/goProfileReport"), NOBODY, Telemetry, "profiles")),
     quiet(v10!("AsyncProfilerTask/getAsyncProfilerTaskCommands"), at(1, 2), Poll, "polls"),
-    quiet(v10!("AsyncProfilerTask/collect"), within(1, 1, 2), Telemetry, "profiles"),
+    streamed(quiet(v10!("AsyncProfilerTask/collect"), within(1, 1, 2), Telemetry, "profiles")),
     quiet(v10!("PprofTask/getPprofTaskCommands"), at(1, 2), Poll, "polls"),
-    quiet(v10!("PprofTask/collect"), within(1, 1, 2), Telemetry, "profiles"),
+    streamed(quiet(v10!("PprofTask/collect"), within(1, 1, 2), Telemetry, "profiles")),
     quiet(v3!("ConfigurationDiscoveryService/fetchConfigurations"), NOBODY, Poll, "polls"),
     quiet(both!("BrowserPerfService/collectPerfData"), NOBODY, Telemetry, "browser_reports"),
-    quiet(both!("BrowserPerfService/collectErrorLogs"), NOBODY, Telemetry, "browser_reports"),
+    streamed(quiet(both!("BrowserPerfService/collectErrorLogs"), NOBODY, Telemetry, "browser_reports")),
     quiet(v3!("BrowserPerfService/collectWebVitalsPerfData"), NOBODY, Telemetry, "browser_reports"),
-    quiet(v3!("BrowserPerfService/collectResourcePerfData"), NOBODY, Telemetry, "browser_reports"),
-    quiet(v3!("BrowserPerfService/collectWebInteractionsPerfData"), NOBODY, Telemetry, "browser_reports"),
-    quiet(both!("ServiceMeshMetricService/collect"), NOBODY, Telemetry, "mesh_metrics"),
+    streamed(quiet(v3!("BrowserPerfService/collectResourcePerfData"), NOBODY, Telemetry, "browser_reports")),
+    streamed(quiet(v3!("BrowserPerfService/collectWebInteractionsPerfData"), NOBODY, Telemetry, "browser_reports")),
+    streamed(quiet(both!("ServiceMeshMetricService/collect"), NOBODY, Telemetry, "mesh_metrics")),
 ];

@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use crate::{
     api::{
         Token,
-        grpc::{Config, router},
+        grpc::{Config, not_found, remote, router},
     },
     service::{Services, testing::Fixture},
 };
@@ -67,6 +67,18 @@ impl Collector {
             token,
         };
         router(&self.services, config, stop)
+    }
+
+    /// Everything that agents and other collectors call, for messages of any size; `UNIMPLEMENTED` for any other call.
+    pub(super) fn open_router(&self) -> Router {
+        let config = Config {
+            max_message_size: 64 << 20,
+            token: None,
+        };
+        let stop = CancellationToken::new();
+        router(&self.services, config, stop.clone())
+            .merge(remote(&self.services, None, stop))
+            .fallback(not_found)
     }
 }
 

@@ -71,7 +71,7 @@ async fn a_method_that_is_not_served_is_unimplemented() {
     let collector = Collector::start();
     let path = "/InstanceDiscoveryService/nothing";
     assert_eq!(
-        call(collector.router(), path, frame(b"")).await,
+        call(collector.router().fallback(not_found), path, frame(b"")).await,
         Code::Unimplemented
     );
 }

@@ -118,7 +118,7 @@ struct Commands {}
 
 impl Face {
     async fn report(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(told): Object<Instance> = json::parse(&asked.body)?;
+        let Object(told): Object<Instance> = asked.parse().await?;
         let pairs = told.properties.iter();
         let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
         let properties = properties::told(pairs, None);
@@ -127,7 +127,7 @@ impl Face {
     }
 
     async fn keep_alive(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(told): Object<Instance> = json::parse(&asked.body)?;
+        let Object(told): Object<Instance> = asked.parse().await?;
         let heartbeat = &asked.heartbeat;
         let renewed = heartbeat.renew_named(told.name(), Signal::Heartbeat);
         answer(renewed.await)
@@ -138,10 +138,10 @@ impl Face {
         if payload == Payload::BrowserReports {
             return Ok(1);
         }
-        let Senders(senders) = json::parse(&asked.body)?;
-        let names = senders.iter().map(Sender::name);
+        let Senders(senders) = asked.parse().await?;
+        let names: Vec<_> = senders.iter().map(Sender::name).collect();
         let heartbeat = &asked.heartbeat;
-        let heard = heartbeat.renew_all_named(names, payload.signal());
+        let heard = heartbeat.renew_all_named(&names, payload.signal());
         if let Err(error) = heard.await {
             tracing::debug!(%error, "not taken as a sign of life");
         }

@@ -144,20 +144,23 @@ struct Command {
 
 impl Face {
     async fn v2_services(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(Services { services }): Object<Services> = json::parse(&asked.body)?;
+        let Object(Services { services }): Object<Services> = asked.parse().await?;
         let names: Vec<String> = services
             .into_iter()
             .map(|Object(service)| service.service_name)
             .collect();
         let ids = asked.register.applications(&names).await;
         let ids = in_time(ids, names.len(), "services")?;
-        let values = ids.iter().map(|id| id.map_or(0, ApplicationId::get));
-        let keys = names.iter().map(String::as_str);
-        Ok((outcome(&ids), mappings(keys, values)))
+        let outcome = outcome(&ids);
+        let reply = move || {
+            let values = ids.iter().map(|id| id.map_or(0, ApplicationId::get));
+            mappings(names.iter().map(String::as_str), values)
+        };
+        Ok((outcome, asked.reply(reply).await?))
     }
 
     async fn v2_instances(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(Instances { instances }): Object<Instances> = json::parse(&asked.body)?;
+        let Object(Instances { instances }): Object<Instances> = asked.parse().await?;
         let mut processes = Vec::with_capacity(instances.len());
         for (at, Object(instance)) in instances.iter().enumerate() {
             let field = || format!("instances[{at}].serviceId");
@@ -165,13 +168,17 @@ impl Face {
         }
         let ids = asked.register.instances(&processes).await;
         let ids = in_time(ids, processes.len(), "instances")?;
-        let values = ids.iter().map(|id| id.map_or(0, InstanceId::get));
-        let keys = instances.iter().map(|Object(instance)| &*instance.uuid);
-        Ok((outcome(&ids), mappings(keys, values)))
+        let outcome = outcome(&ids);
+        let reply = move || {
+            let values = ids.iter().map(|id| id.map_or(0, InstanceId::get));
+            let keys = instances.iter().map(|Object(instance)| &*instance.uuid);
+            mappings(keys, values)
+        };
+        Ok((outcome, asked.reply(reply).await?))
     }
 
     async fn v2_heartbeat(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(beat): Object<Heartbeat> = json::parse(&asked.body)?;
+        let Object(beat): Object<Heartbeat> = asked.parse().await?;
         let field = "serviceInstanceId";
         let instance = InstanceId::new(beat.service_instance_id);
         let ping = Ping {
@@ -191,7 +198,7 @@ impl Face {
 
     /// A segment proves its instance alive and is otherwise dropped.
     async fn v2_segment(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(segment): Object<Segment> = json::parse(&asked.body)?;
+        let Object(segment): Object<Segment> = asked.parse().await?;
         if let Some(instance) = InstanceId::new(segment.service_instance_id) {
             let sign = Sign {
                 instance,

@@ -1,0 +1,60 @@
+use std::convert::Infallible;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::StreamBody;
+use tonic::Code;
+
+use super::Messages;
+
+fn message(length: usize) -> Vec<u8> {
+    let announced = u32::try_from(length).unwrap().to_be_bytes();
+    let content = (0..length).map(|at| u8::try_from(at % 251).unwrap());
+    [0].into_iter().chain(announced).chain(content).collect()
+}
+
+fn messages(bytes: &[u8], size: usize) -> Messages {
+    let parts: Vec<_> = bytes
+        .chunks(size)
+        .map(|part| Ok::<_, Infallible>(http_body::Frame::data(Bytes::copy_from_slice(part))))
+        .collect();
+    Messages::new(Body::new(StreamBody::new(tokio_stream::iter(parts))), 1000)
+}
+
+#[tokio::test]
+async fn messages_are_taken_one_by_one_whatever_parts_they_arrive_in() {
+    let lengths = [0, 1, 4, 1000, 0, 251, 5];
+    let bytes: Vec<u8> = lengths.into_iter().flat_map(message).collect();
+    for size in [1, 2, 3, 5, 7, 100, 10_000] {
+        let mut messages = messages(&bytes, size);
+        for length in lengths {
+            let taken = messages.next().await.unwrap().unwrap();
+            assert_eq!(taken, message(length)[5..], "in parts of {size}");
+        }
+        assert_eq!(messages.next().await.unwrap(), None, "in parts of {size}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_taken_ends_the_stream_with_its_code() {
+    for (bytes, code) in [
+        (message(1001), Code::OutOfRange),
+        (vec![0, 0xff, 0xff, 0xff, 0xff], Code::OutOfRange),
+        (vec![1, 0, 0, 0, 0], Code::Internal),
+        (message(10)[..14].to_vec(), Code::Internal),
+        (vec![0], Code::Internal),
+    ] {
+        let mut messages = messages(&[message(3), bytes.clone()].concat(), 7);
+        messages.next().await.unwrap().unwrap();
+        assert_eq!(messages.next().await.unwrap_err().code(), code, "{bytes:?}");
+    }
+}
+
+/// The memory of a stream follows the message that is being handled, not the largest one so far.
+#[tokio::test]
+async fn nothing_of_a_message_is_kept_once_it_was_taken() {
+    let mut messages = messages(&[message(900), message(1)].concat(), 100);
+    let first = messages.next().await.unwrap().unwrap();
+    messages.next().await.unwrap().unwrap();
+    assert!(first.is_unique());
+}
