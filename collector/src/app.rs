@@ -226,6 +226,7 @@ fn use_cases(config: &Config) -> service::Config {
             deadline: config.register.deadline,
             max_key_bytes: config.register.max_name_bytes,
             batch_rows: config.register.batch_rows,
+            change_interval: config.register.change_interval,
             rates: register::RateLimits {
                 per_second: config.register.max_new_per_peer,
                 burst: config.register.max_new_burst_per_peer,

@@ -273,6 +273,8 @@ pub struct Register {
     pub max_adopted_ids: usize,
     /// How many elements one message may have.
     pub max_batch: usize,
+    /// The time between two changes of what is stored of one instance.
+    pub change_interval: Duration,
     /// How many ids one segment, or one body of segments, may have adopted beside those of its senders.
     pub max_held_per_message: usize,
     /// How many new ids one peer may cause in a second, for each kind of call.

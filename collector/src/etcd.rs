@@ -63,6 +63,9 @@ pub enum Error {
          the alarm (etcdctl compact, etcdctl defrag, etcdctl alarm disarm), or give it a larger --quota-backend-bytes"
     )]
     NoSpace { endpoint: Arc<str>, reason: String },
+    /// An endpoint answered that the request itself is at fault: too large, for example. Nothing was carried out.
+    #[error("etcd at {endpoint} takes no such request: {reason}")]
+    Invalid { endpoint: Arc<str>, reason: String },
     /// An endpoint answered that it will not do this.
     #[error("etcd at {endpoint} refuses: {reason}")]
     Refused { endpoint: Arc<str>, reason: String },
@@ -269,6 +272,9 @@ impl Client {
             }
             let endpoint = Arc::clone(&place.endpoint);
             let reason = describe(&status);
+            if is_invalid(&status) {
+                return Err(Error::Invalid { endpoint, reason });
+            }
             if is_final(status.code()) {
                 return Err(Error::Refused { endpoint, reason });
             }
@@ -359,6 +365,15 @@ fn ended() -> Status {
 /// Whether a new token may be answered otherwise: tokens expire, and some are void when users or roles change.
 fn is_about_token(status: &Status) -> bool {
     status.code() == Code::Unauthenticated || status.message() == OUTDATED
+}
+
+/// Whether the request itself is at fault. One that is larger than the server reads at all is refused by its transport.
+fn is_invalid(status: &Status) -> bool {
+    match status.code() {
+        Code::InvalidArgument => true,
+        Code::ResourceExhausted => status.message().contains("larger than max"),
+        _ => false,
+    }
 }
 
 /// Whether another endpoint would answer the same.

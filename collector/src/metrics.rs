@@ -60,6 +60,7 @@ struct Inner {
     inventory_diverged: Gauge,
     roster_repaired: Counter,
     store_damaged: Counter,
+    changes_delayed: Counter,
     budgets: budgets::Budgets,
     refusals: refusals::Counters,
 }
@@ -181,6 +182,7 @@ impl Metrics {
             inventory_diverged: Gauge::default(),
             roster_repaired: Counter::default(),
             store_damaged: Counter::default(),
+            changes_delayed: Counter::default(),
             budgets: budgets::Budgets::default(),
             refusals: refusals::Counters::default(),
         };
@@ -275,6 +277,10 @@ impl Metrics {
     pub(crate) fn roster_repaired(&self, instances: usize) {
         let instances = u64::try_from(instances).unwrap_or(u64::MAX);
         self.inner.roster_repaired.inc_by(instances);
+    }
+
+    pub(crate) fn changes_delayed(&self) -> Counter {
+        self.inner.changes_delayed.clone()
     }
 
     pub(crate) fn store_damaged(&self, keys: usize) {
@@ -458,6 +464,11 @@ impl Inner {
             "roster_repaired",
             "Instances of which less was known than other collectors had said",
             self.roster_repaired.clone(),
+        );
+        registry.register(
+            "changes_delayed",
+            "Changes of an instance that followed another one too soon, and are written later or replaced before that",
+            self.changes_delayed.clone(),
         );
         registry.register(
             "store_damaged",

@@ -12,6 +12,7 @@
 
 mod allocator;
 mod cost;
+mod description;
 mod digest;
 mod draft;
 mod entry;
@@ -26,6 +27,7 @@ mod table;
 use std::fmt;
 
 pub use allocator::{Allocator, Limits};
+pub use description::{Changes, Description};
 pub use entry::Dictionary;
 pub use model::{
     Address, Application, Generation, Instance, InstanceKey, Operation, OperationKey, Row, SpanType,

@@ -28,7 +28,7 @@ impl From<&register::Error> for Status {
     fn from(error: &register::Error) -> Self {
         use register::Error;
         let (grpc, http, passing, outcome) = match error {
-            Error::InvalidKey { .. } | Error::NotAnInstance(_) => (
+            Error::InvalidKey { .. } | Error::NotAnInstance(_) | Error::Refused { .. } => (
                 Code::InvalidArgument,
                 StatusCode::BAD_REQUEST,
                 false,
@@ -105,7 +105,7 @@ mod tests {
         )
     }
 
-    fn every_error() -> [(Error, Code, u16); 11] {
+    fn every_error() -> [(Error, Code, u16); 12] {
         let invalid = Error::InvalidKey {
             field: "application code",
             reason: KeyFault::Empty,
@@ -132,6 +132,13 @@ mod tests {
                 Error::Exhausted(Dictionary::Applications),
                 Code::ResourceExhausted,
                 507,
+            ),
+            (
+                Error::Refused {
+                    reason: "too large".to_owned(),
+                },
+                Code::InvalidArgument,
+                400,
             ),
             (Error::PeerLimit, Code::ResourceExhausted, 503),
             (Error::NoRoom { limit: 1 }, Code::ResourceExhausted, 503),

@@ -254,6 +254,7 @@ keys! {
         max_assigned_ids SW_REGISTER_MAX_ASSIGNED_IDS Count "Ids that each dictionary assigns; they are never taken back" => register.max_assigned_ids;
         max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Ids adopted from agents that know ids the store does not" => register.max_adopted_ids;
         max_batch SW_REGISTER_MAX_BATCH Count "Elements that one message or body may have, those inside of elements included" => register.max_batch;
+        change_interval SW_REGISTER_CHANGE_INTERVAL Duration "Between two changes of the properties of one instance that are stored; the newest is stored when it has passed" => register.change_interval;
         max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Unknown operation and peer ids that one segment, or one body of segments, may have adopted" => register.max_held_per_message;
         max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instances and adopted other ids count separately" => register.max_new_per_peer;
         max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;

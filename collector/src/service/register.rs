@@ -29,10 +29,12 @@ mod damage;
 mod error;
 mod follow;
 mod instance;
+mod isolate;
 mod job;
 mod named;
 mod outage;
 mod owner;
+mod pace;
 mod rates;
 mod reads;
 mod recover;
@@ -52,6 +54,7 @@ pub use rates::Limits as RateLimits;
 
 use follow::Agreement;
 use job::Queue;
+use pace::Pacer;
 use rates::{Kind, Rates};
 use room::Room;
 
@@ -66,6 +69,8 @@ pub struct Config {
     pub max_key_bytes: usize,
     /// Rows after which the writer commits although more jobs wait.
     pub batch_rows: usize,
+    /// Between two changes of what is stored of one instance; zero for no limit.
+    pub change_interval: Duration,
     /// What one peer may add to the inventory.
     pub rates: RateLimits,
     /// Ids that one message may have adopted, beside those of its senders.
@@ -118,6 +123,7 @@ pub(super) fn build(
         batch_rows: config.batch_rows,
         core: core.clone(),
         readiness,
+        pacer: Pacer::new(config.change_interval, &metrics),
         metrics,
         outage: None,
         agreement: Agreement::default(),

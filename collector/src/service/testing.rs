@@ -116,6 +116,14 @@ pub(crate) fn parts(storage: impl Storage) -> (Services, Workers) {
     parts_with(storage, None)
 }
 
+/// The same, where an instance changes what is stored once in an interval.
+pub(crate) fn parts_paced(storage: impl Storage, interval: Duration) -> (Services, Workers) {
+    let (_, members) = watch::channel(Arc::default());
+    let mut config = config(QUEUE_CAPACITY, DEADLINE);
+    config.register.change_interval = interval;
+    build(&config, foundation(storage, members, |_, _| {}))
+}
+
 /// The same, where others may commit.
 pub(crate) fn parts_with(
     storage: impl Storage,
@@ -137,6 +145,7 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
             deadline,
             max_key_bytes: MAX_KEY_BYTES,
             batch_rows: 1024,
+            change_interval: Duration::ZERO,
             rates: RATES,
             max_held_per_message: MAX_HELD,
             properties: CAPS,

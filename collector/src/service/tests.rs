@@ -1,6 +1,7 @@
 mod agreement;
 mod limits;
 mod owner;
+mod refused;
 mod shared;
 
 use std::{

@@ -97,6 +97,10 @@ pub enum Error {
     #[error("{store} cannot be used ({reason}): check the user, the password and the permissions")]
     Refused { store: String, reason: String },
 
+    /// The store refuses what it was to write, and would refuse it again. Nothing was written.
+    #[error("{store} refuses a value ({reason})")]
+    Invalid { store: String, reason: String },
+
     /// An earlier write failed, so what is on disk is unknown and nothing more is accepted.
     #[error("{} takes no more writes since one failed: start the collector again", path.display())]
     Poisoned { path: PathBuf },
@@ -111,6 +115,12 @@ fn named(namespace: &str) -> String {
 }
 
 impl Error {
+    /// Whether what was to be written is to blame, and no later attempt succeeds.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, Self::Invalid { .. })
+    }
+
     /// Whether the same operation may succeed later in the same process.
     #[must_use]
     pub fn is_transient(&self) -> bool {

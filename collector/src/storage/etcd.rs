@@ -93,6 +93,10 @@ use self::{
 use super::{Batch, Commit, Counts, Error, Opened, Record, Storage};
 use crate::{clock::Clock, etcd::Client};
 
+/// The longest name that a store in etcd has room for, in bytes: its row, with all properties that an instance may have, stays
+/// below 1 MiB, and so do an entry of the log and a part of the snapshot. etcd takes requests of 1.5 MiB by default.
+pub const MAX_NAME_BYTES: usize = 512 * 1024;
+
 /// An open store.
 #[derive(Debug)]
 pub struct Etcd {

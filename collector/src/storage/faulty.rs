@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use rollcall_domain::inventory::Row;
+
 use super::{Batch, Commit, Counts, Error, Record, Storage};
 
 /// Passes everything on to another storage until its n-th commit, which fails, as does every later one.
@@ -45,6 +47,32 @@ impl<S: Storage> Storage for Faulty<S> {
         };
         self.left = left;
         self.inner.commit(batch)
+    }
+}
+
+/// Passes everything on to another storage, apart from batches with an application whose code begins with `refused`.
+#[derive(Debug)]
+pub(crate) struct Picky<S>(pub(crate) S);
+
+impl<S: Storage> Storage for Picky<S> {
+    fn counts(&mut self) -> Result<Counts, Error> {
+        self.0.counts()
+    }
+
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.0.load(sink)
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
+        let is_refused = |row: &Row| match row {
+            Row::Application(row) => row.code.as_deref().unwrap_or("").starts_with("refused"),
+            _ => false,
+        };
+        if batch.rows.iter().any(is_refused) {
+            let (store, reason) = ("picky".to_owned(), "told to refuse".to_owned());
+            return Err(Error::Invalid { store, reason });
+        }
+        self.0.commit(batch)
     }
 }
 

@@ -74,6 +74,10 @@ impl<'a, E: Entry> Draft<'a, E> {
         self.by_id.contains_key(&id) || self.table.contains(id)
     }
 
+    pub(super) fn is_registered(&self, id: E::Id) -> bool {
+        self.table.contains(id)
+    }
+
     /// The row that proposes this id, by its place.
     pub(super) fn place(&self, id: E::Id) -> Option<usize> {
         self.by_id.get(&id).copied()

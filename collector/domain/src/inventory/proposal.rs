@@ -7,8 +7,8 @@ mod error;
 pub use error::Error;
 
 use super::{
-    Address, Application, Generation, Instance, InstanceKey, Inventory, Limits, Operation,
-    OperationKey, Properties, Row,
+    Address, Application, Changes, Description, Generation, Instance, InstanceKey, Inventory,
+    Limits, Operation, OperationKey, Properties, Row,
     allocator::Books,
     cost,
     draft::{Draft, Growth},
@@ -29,6 +29,8 @@ pub struct Proposal<'a> {
     rows: Vec<Row>,
     growth: Growth,
     refused: u64,
+    holds: Option<&'a dyn Fn(InstanceId) -> bool>,
+    changes: Changes,
     applications: Draft<'a, Application>,
     instances: Draft<'a, Instance>,
     operations: Draft<'a, Operation>,
@@ -65,6 +67,8 @@ impl<'a> Proposal<'a> {
             rows: Vec::new(),
             growth: Growth::default(),
             refused: 0,
+            holds: None,
+            changes: Changes::default(),
         }
     }
 
@@ -95,8 +99,10 @@ impl<'a> Proposal<'a> {
             uuid: new.uuid,
         };
         if let Some(id) = self.instances.id(&key) {
-            self.update(id, |instance| {
-                instance.describe(new.generation, new.properties);
+            self.report(Description {
+                instance: id,
+                generation: new.generation,
+                properties: new.properties,
             });
             return Ok(id);
         }
@@ -159,8 +165,10 @@ impl<'a> Proposal<'a> {
         properties: Properties,
     ) -> Result<(), Error> {
         self.adopt_instance(instance, Some(application))?;
-        self.update(instance, |instance| {
-            instance.describe(generation, properties);
+        self.report(Description {
+            instance,
+            generation,
+            properties,
         });
         Ok(())
     }
@@ -371,6 +379,45 @@ impl<'a> Proposal<'a> {
         }
     }
 
+    /// Has descriptions of registered instances wait for which `holds` is true.
+    pub fn hold(&mut self, holds: &'a dyn Fn(InstanceId) -> bool) {
+        self.holds = Some(holds);
+    }
+
+    /// Takes over what an agent reports of an instance, if it is other than before and need not wait.
+    fn report(&mut self, description: Description) {
+        let instance = description.instance;
+        let waits = self.holds.is_some_and(|holds| holds(instance));
+        if waits && self.instances.place(instance).is_none() {
+            let known = self.inventory.read_instance(instance, |known| {
+                let mut described = known.clone();
+                described.describe(&description);
+                described == *known
+            });
+            if known == Some(false) {
+                self.changes.held.push(description);
+            }
+            return;
+        }
+        self.describe(&description);
+    }
+
+    /// Takes over a description that has waited, if it is other than before.
+    pub fn describe(&mut self, description: &Description) {
+        let id = description.instance;
+        let is_registered = self.instances.is_registered(id);
+        let before = self.rows.len();
+        self.update(id, |instance| instance.describe(description));
+        if is_registered && self.rows.len() > before {
+            self.changes.changed.push(id);
+        }
+    }
+
+    /// What it does with descriptions.
+    pub fn changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
+    }
+
     /// Proposes a newer state of an instance, if it is another one than before. Larger properties for which there is no
     /// room are left out: the agent goes on, and its instance keeps those that it has.
     fn update(&mut self, id: InstanceId, change: impl FnOnce(&mut Instance)) {
@@ -390,10 +437,10 @@ impl<'a> Proposal<'a> {
 
 impl Instance {
     /// Takes over what its agent says of it.
-    fn describe(&mut self, generation: Option<Generation>, properties: Properties) {
-        self.generation = generation.or(self.generation);
-        if !properties.is_empty() {
-            self.properties = properties;
+    fn describe(&mut self, description: &Description) {
+        self.generation = description.generation.or(self.generation);
+        if !description.properties.is_empty() {
+            self.properties = description.properties.clone();
         }
     }
 }

@@ -45,6 +45,12 @@ pub enum Error {
         /// In bytes.
         limit: usize,
     },
+    /// The store cannot hold this at all: do not ask again.
+    #[error("this cannot be stored: {reason}")]
+    Refused {
+        /// Why, in the words of the store.
+        reason: String,
+    },
     /// Too many calls wait: ask again, or ask another collector.
     #[error("too many registrations wait: ask again later")]
     Overloaded,
@@ -79,6 +85,7 @@ impl Error {
             | Self::OtherApplication { .. }
             | Self::NotAnInstance(_)
             | Self::TooManyAdopted(_)
+            | Self::Refused { .. }
             | Self::Exhausted(_) => false,
             Self::PeerLimit
             | Self::NoRoom { .. }

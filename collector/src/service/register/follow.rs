@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::{
     damage::Reported,
+    pace::Pacer,
     writer::{Failure, Writer},
 };
 use crate::{
@@ -62,6 +63,7 @@ impl Agreement {
 /// What comes from others on its way into the inventory and the leases.
 struct Intake<'a> {
     allocator: &'a mut Allocator,
+    pacer: &'a mut Pacer,
     core: &'a Core,
     contradiction: Option<inventory::restore::Error>,
     /// What the inventory should be once all of it is taken in, if its last writer says that.
@@ -95,6 +97,7 @@ impl Intake<'_> {
                 }
             }
             Record::Changed(instance) => {
+                self.pacer.note(instance.id);
                 if let Err(error) = self.allocator.follow(Row::Instance(instance)) {
                     self.contradiction = self.contradiction.or(Some(error));
                 }
@@ -136,6 +139,7 @@ impl Writer {
     ) -> Result<(), Failure> {
         let mut intake = Intake {
             allocator: &mut self.allocator,
+            pacer: &mut self.pacer,
             core: &self.core,
             contradiction: None,
             digest: None,

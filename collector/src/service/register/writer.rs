@@ -11,6 +11,7 @@ use super::{
     follow::Agreement,
     job::{self, Inbox, Job, Message},
     outage::{Operation, Outage},
+    pace::Pacer,
     room::Room,
 };
 use crate::{
@@ -35,6 +36,7 @@ pub struct Writer {
     pub(super) outage: Option<Outage>,
     pub(super) agreement: Agreement,
     pub(super) room: Room,
+    pub(super) pacer: Pacer,
 }
 
 /// Why a writer has ended.
@@ -55,7 +57,7 @@ pub enum Failure {
 
 /// What is asked for, and by whom.
 #[derive(Default)]
-struct Waiting {
+pub(super) struct Waiting {
     jobs: Vec<Box<dyn Job>>,
     /// How many of the jobs are in the proposal.
     proposed: usize,
@@ -64,6 +66,8 @@ struct Waiting {
     /// Last signs that are to be recorded by themselves.
     seen: Vec<Seen>,
     noters: Vec<oneshot::Sender<Result<(), Error>>>,
+    /// It is part of a batch that the store refused: nothing is added to it.
+    is_part: bool,
 }
 
 /// The condition of the readiness that is about the store.
@@ -98,6 +102,9 @@ impl Writer {
                     self.failed(Operation::Write, &error);
                     self.refuse(&mut waiting);
                 }
+                Err(Failure::Write(error)) if error.is_invalid() => {
+                    self.isolate(&mut waiting, &error)?;
+                }
                 Err(failure) => return Err(failure),
             }
         }
@@ -111,20 +118,28 @@ impl Writer {
             None if self.inbox.has_news() || self.inbox.pending.up_to().is_some() => {
                 Err(RecvTimeoutError::Timeout)
             }
-            None => self.inbox.next().map_err(RecvTimeoutError::from),
+            None => match self.pacer.next_due() {
+                Some(due) => self.inbox.next_until(due),
+                None => self.inbox.next().map_err(RecvTimeoutError::from),
+            },
         }
     }
 
     /// Makes one batch of what waits, and of what still comes, and makes it again after each conflict with another collector.
-    fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
+    pub(super) fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
         let mut was_behind = false;
+        self.pacer.release();
         loop {
             self.read(was_behind)?;
             let tells = self.storage.is_shared() && self.agreement.tells();
+            let holds = |instance| self.pacer.holds(instance);
             let mut proposal = self.allocator.propose(self.core.clock.wall());
+            proposal.hold(&holds);
+            let due = self.pacer.due().iter();
+            due.for_each(|change| proposal.describe(change));
             waiting.restart();
             waiting.propose(&mut proposal);
-            while proposal.rows().len() + waiting.seen_len() < self.batch_rows {
+            while !waiting.is_part && proposal.rows().len() + waiting.seen_len() < self.batch_rows {
                 let Some(next) = self.inbox.waiting() else {
                     break;
                 };
@@ -132,6 +147,7 @@ impl Writer {
                 waiting.propose(&mut proposal);
             }
             let (rows, refused) = (proposal.rows().len(), proposal.refused());
+            let changes = proposal.changes();
             // Rows take a digest along if they are new, which those of a changed instance are not. After a failed write an entry
             // without rows shows whether writes succeed again.
             let has_to_write = self.outage.is_some_and(|outage| outage.needs_write());
@@ -157,6 +173,7 @@ impl Writer {
                 self.succeeded(Operation::Write);
             }
             self.room.observe(&self.core, &self.readiness, refused);
+            self.pacer.committed(changes);
             waiting.settle();
             return Ok(());
         }
@@ -180,12 +197,12 @@ impl Writer {
     }
 
     /// Tells every caller that the store is unavailable.
-    fn refuse(&self, waiting: &mut Waiting) {
+    pub(super) fn refuse(&self, waiting: &mut Waiting) {
         waiting.refuse();
         self.inbox.pending.refuse();
     }
 
-    fn failed(&mut self, operation: Operation, error: &storage::Error) {
+    pub(super) fn failed(&mut self, operation: Operation, error: &storage::Error) {
         if self.outage.is_none() {
             tracing::error!(%error, "store unavailable, new registrations are refused until the store is back");
         }
@@ -261,6 +278,33 @@ impl Waiting {
         let refuse = |job: Box<dyn Job>| job.refuse(Error::StoreUnavailable);
         self.jobs.drain(..).for_each(refuse);
         self.answer_noters(|| Err(Error::StoreUnavailable));
+    }
+
+    /// Two halves of what is waited for; `None` of what cannot be split.
+    pub(super) fn split(&mut self) -> Option<[Self; 2]> {
+        let has_signs = !self.noters.is_empty();
+        if self.jobs.len() + usize::from(has_signs) < 2 {
+            return None;
+        }
+        let mut signs = std::mem::take(self);
+        let middle = if has_signs { 0 } else { signs.jobs.len() / 2 };
+        let jobs = Self {
+            jobs: signs.jobs.split_off(middle),
+            is_part: true,
+            ..Self::default()
+        };
+        signs.is_part = true;
+        Some([jobs, signs])
+    }
+
+    /// Tells the callers that the store cannot hold what they ask for.
+    pub(super) fn reject(&mut self, error: &storage::Error) {
+        let refusal = || Error::Refused {
+            reason: error.to_string(),
+        };
+        let reject = |job: Box<dyn Job>| job.refuse(refusal());
+        self.jobs.drain(..).for_each(reject);
+        self.answer_noters(|| Err(refusal()));
     }
 
     fn answer_noters(&mut self, answer: impl Fn() -> Result<(), Error>) {

@@ -22,7 +22,7 @@ use read::Stop;
 
 pub(super) use snapshot::Extent;
 
-/// The largest entry, in bytes of rows; one row alone may be larger ([`limits`](super::super::limits)).
+/// The largest entry, in bytes of rows; one row alone may be larger ([`MAX_NAME_BYTES`](super::MAX_NAME_BYTES)).
 const ENTRY_BYTES: usize = 512 * 1024;
 
 /// How far a collector knows the log.

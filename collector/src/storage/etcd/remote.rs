@@ -85,6 +85,10 @@ impl Remote {
                 store: store(),
                 reason: error.to_string(),
             },
+            etcd::Error::Invalid { .. } => Error::Invalid {
+                store: store(),
+                reason: error.to_string(),
+            },
             etcd::Error::Refused { .. } => Error::Refused {
                 store: store(),
                 reason: error.to_string(),

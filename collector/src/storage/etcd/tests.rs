@@ -5,12 +5,16 @@ mod server;
 mod snapshot;
 mod upgrade;
 
-use rollcall_domain::{inventory::Row, liveness::Signal};
+use rollcall_domain::liveness::Signal;
+use rollcall_proto::etcd::TxnRequest;
 
 use super::*;
-use crate::storage::{
-    Seen,
-    contract::{Contents, Provider, application, apply, contents, contract, instance, seen},
+use crate::{
+    properties,
+    storage::{
+        Seen,
+        contract::{Contents, Provider, application, apply, contents, contract, instance, seen},
+    },
 };
 use server::Server;
 
@@ -116,6 +120,45 @@ fn a_batch_too_large_for_one_entry_is_several() {
 }
 
 #[test]
+fn the_largest_rows_fit_into_a_request_of_an_etcd_with_defaults() {
+    let server = Server::start();
+    let mut storage = server.open();
+    storage.load(&mut |_| ()).unwrap();
+    // As many as are ever kept, whatever the configuration allows.
+    let text = "x".repeat(64);
+    let pairs = vec![(&*text, &*text); 2048];
+    let row = |id| {
+        let Row::Instance(row) = instance(id, &"x".repeat(MAX_NAME_BYTES)) else {
+            unreachable!("it is an instance")
+        };
+        Row::Instance(Instance {
+            properties: properties::told(pairs.iter().copied(), None),
+            ..row
+        })
+    };
+    let rows = [row(1), row(2), application(-1, "orders"), row(3)];
+    assert_eq!(commit(&mut storage, &rows), Commit::Durable);
+    let mut expected = Contents::new();
+    apply(&mut expected, &rows, &[]);
+    assert_eq!(contents(&mut server.open()), expected);
+}
+
+#[test]
+fn a_request_that_is_too_large_is_told_from_an_outage() {
+    let server = Server::start();
+    // Beyond the limit of etcd, and beyond what its transport reads.
+    for bytes in [1_700_000, 4_000_000] {
+        let put = crate::etcd::request::put("/rollcall/store/large", vec![0; bytes]);
+        let error = server.remote().transaction(TxnRequest {
+            success: vec![put],
+            ..TxnRequest::default()
+        });
+        let error = error.unwrap_err();
+        assert!(error.is_invalid() && !error.is_transient(), "{error}");
+    }
+}
+
+#[test]
 fn an_etcd_that_was_put_back_is_noticed_and_not_written_to() {
     let server = Server::start();
     let [mut one, mut other] = two(&server);
@@ -200,7 +243,7 @@ fn rows_that_are_durable_although_their_batch_was_not_are_given_again() {
         digest: None,
     };
     let error = one.commit(batch).unwrap_err();
-    assert!(matches!(error, Error::Refused { .. }), "{error}");
+    assert!(error.is_invalid(), "{error}");
     assert_eq!(caught_up(&mut one), rows.clone().map(Record::Row));
     assert_eq!(
         commit(&mut one, &[application(2, "stock")]),

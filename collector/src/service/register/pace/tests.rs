@@ -1,0 +1,81 @@
+use rollcall_domain::inventory::Properties;
+use tokio::time::advance;
+
+use super::*;
+
+const INTERVAL: Duration = Duration::from_secs(10);
+
+fn id(id: i32) -> InstanceId {
+    InstanceId::new(id).unwrap()
+}
+
+fn change(instance: i32, number: &str) -> Description {
+    Description {
+        instance: id(instance),
+        generation: None,
+        properties: [("process_no", number)].into_iter().collect(),
+    }
+}
+
+fn numbers(pacer: &Pacer) -> Vec<String> {
+    let number = |properties: &Properties| properties.get("process_no").unwrap().to_owned();
+    pacer
+        .due()
+        .iter()
+        .map(|due| number(&due.properties))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_of_the_changes_that_had_to_wait_is_written_when_the_interval_has_passed() {
+    let mut pacer = Pacer::new(INTERVAL, &Metrics::new());
+    assert!(!pacer.holds(id(1)));
+    pacer.note(id(1));
+    assert!(pacer.holds(id(1)) && !pacer.holds(id(2)));
+    assert_eq!(pacer.next_due(), None, "nothing waits");
+    for number in ["1", "2"] {
+        pacer.committed(Changes {
+            changed: Vec::new(),
+            held: vec![change(1, number)],
+        });
+    }
+    assert_eq!(pacer.next_due(), Some(Instant::now() + INTERVAL));
+    advance(INTERVAL - Duration::from_millis(1)).await;
+    pacer.release();
+    assert!(pacer.due().is_empty());
+    advance(Duration::from_millis(1)).await;
+    pacer.release();
+    assert_eq!(numbers(&pacer), ["2"]);
+    // The batch failed, and is made again.
+    pacer.release();
+    assert_eq!(numbers(&pacer), ["2"]);
+    pacer.committed(Changes {
+        changed: vec![id(1)],
+        held: Vec::new(),
+    });
+    assert!(pacer.due().is_empty() && pacer.holds(id(1)));
+    assert_eq!(pacer.held_bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_is_bounded() {
+    let mut pacer = Pacer::new(INTERVAL, &Metrics::new());
+    let long = "x".repeat(60_000);
+    for instance in 1..=1_000 {
+        pacer.note(id(instance));
+        pacer.hold(change(instance, &long));
+        pacer.hold(change(instance, &long));
+    }
+    assert!(pacer.held_bytes <= HELD_BYTES);
+    assert!(pacer.held.len() < 1_000);
+    advance(INTERVAL).await;
+    pacer.release();
+    assert_eq!((pacer.held_bytes, pacer.order.len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_interval_nothing_has_to_wait() {
+    let mut pacer = Pacer::new(Duration::ZERO, &Metrics::new());
+    pacer.note(id(1));
+    assert!(!pacer.holds(id(1)));
+}
