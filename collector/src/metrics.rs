@@ -123,6 +123,8 @@ pub enum Outcome {
     Unassigned,
     /// Refused because a limit was reached.
     Overloaded,
+    /// The client went before it had sent its request whole.
+    BrokenOff,
     /// Not answered, because this collector could not.
     Failed,
 }
@@ -134,6 +136,7 @@ pub struct Call {
     invalid: Counter,
     unassigned: Counter,
     overloaded: Counter,
+    broken_off: Counter,
     failed: Counter,
 }
 
@@ -209,6 +212,7 @@ impl Metrics {
             invalid: counter(Outcome::Invalid),
             unassigned: counter(Outcome::Unassigned),
             overloaded: counter(Outcome::Overloaded),
+            broken_off: counter(Outcome::BrokenOff),
             failed: counter(Outcome::Failed),
         }
     }
@@ -339,6 +343,7 @@ impl Outcome {
             Self::Invalid => "invalid",
             Self::Unassigned => "unassigned",
             Self::Overloaded => "overloaded",
+            Self::BrokenOff => "broken_off",
             Self::Failed => "failed",
         }
     }
@@ -352,6 +357,7 @@ impl Call {
             Outcome::Invalid => &self.invalid,
             Outcome::Unassigned => &self.unassigned,
             Outcome::Overloaded => &self.overloaded,
+            Outcome::BrokenOff => &self.broken_off,
             Outcome::Failed => &self.failed,
         }
         .inc();

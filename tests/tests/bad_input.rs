@@ -5,17 +5,20 @@ use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::Method;
+use rollcall_proto::trace::{TraceSegmentServiceClient, UpstreamSegment};
 use rollcall_tests::{
-    PATIENCE,
+    PATIENCE, eventually,
     grpc::{Client, raw},
     process::{Collector, Listeners},
+    proxy::{Link, Proxy},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     task::JoinSet,
 };
-use tonic::Code;
+use tokio_stream::StreamExt;
+use tonic::{Code, transport::Endpoint};
 
 const MIB: usize = 1024 * 1024;
 
@@ -374,4 +377,51 @@ async fn a_message_above_the_limit_is_refused_before_it_is_read() {
     let client: Client = collector.grpc().await;
     client.jvm_metrics(1).await.unwrap();
     assert_serves(&collector).await;
+}
+
+/// How many calls of this name ended so.
+async fn counted(collector: &Collector, call: &str, outcome: &str) -> u64 {
+    let metrics = collector
+        .http(collector.listeners().ui)
+        .get("/metrics")
+        .await;
+    let labels = format!("call=\"{call}\",outcome=\"{outcome}\"}}");
+    let text = metrics.unwrap().text();
+    let line = text.lines().find(|line| line.contains(&labels));
+    let count = line.and_then(|line| line.rsplit(' ').next());
+    count
+        .unwrap_or_else(|| panic!("{labels} in {text}"))
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_dies_within_a_stream_is_broken_off_and_not_invalid() {
+    const CALL: &str = "TraceSegmentService/collect";
+    let collector = Collector::start().await;
+    let link = Proxy::to(collector.listeners().grpc).await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", link.address())).unwrap();
+    let mut client = TraceSegmentServiceClient::new(endpoint.connect().await.unwrap());
+    let segment = UpstreamSegment {
+        segment: Bytes::from_static(b"no segment"),
+        ..UpstreamSegment::default()
+    };
+    // One message, and then none for ever.
+    let stream = tokio_stream::iter([segment]).chain(tokio_stream::pending());
+    let call = tokio::spawn(async move { client.collect(stream).await });
+    let taken = async || {
+        let admin = collector.http(collector.listeners().ui);
+        let text = admin.get("/metrics").await.unwrap().text();
+        let taken = "rollcall_dropped_total{what=\"undecodable_segments\"} 1";
+        text.contains(taken).then_some(()).ok_or(text)
+    };
+    eventually(PATIENCE, taken).await;
+    link.set(Link::Refusing);
+    call.await.unwrap().unwrap_err();
+    let broken = async || match counted(&collector, CALL, "broken_off").await {
+        0 => Err("not counted".to_owned()),
+        count => Ok(count),
+    };
+    assert_eq!(eventually(PATIENCE, broken).await, 1);
+    assert_eq!(counted(&collector, CALL, "invalid").await, 0);
 }

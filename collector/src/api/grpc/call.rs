@@ -1,5 +1,7 @@
 //! How a call ends: counted, and in gRPC's words.
 
+use std::error::Error as _;
+
 use tonic::{Response, Status};
 
 use super::shape::Refused;
@@ -79,7 +81,7 @@ pub(super) fn end<T>(call: &Call, result: Result<T, Refusal>) -> Result<Response
             Err(refused.into())
         }
         Err(Refusal::Stream(status) | Refusal::Unusable(status)) => {
-            call.count(Outcome::Invalid);
+            call.count(of_stream(&status));
             Err(status)
         }
         Err(Refusal::Register(error)) => {
@@ -87,6 +89,15 @@ pub(super) fn end<T>(call: &Call, result: Result<T, Refusal>) -> Result<Response
             call.count(status.outcome);
             Err(Status::new(status.grpc, error.to_string()))
         }
+    }
+}
+
+/// A stream ended with an error: by the transport, which gives its cause, or by a message that is none.
+fn of_stream(status: &Status) -> Outcome {
+    if status.source().is_some() {
+        Outcome::BrokenOff
+    } else {
+        Outcome::Invalid
     }
 }
 

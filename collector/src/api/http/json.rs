@@ -36,10 +36,7 @@ pub(super) async fn read(body: Body, limits: &Limits) -> Result<Bytes, Refusal> 
     match timeout(limits.body_timeout, to_bytes(body, max)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if is_length_limit(&error) => Err(too_large(max)),
-        Ok(Err(error)) => Err(Refusal::invalid(
-            "body",
-            format_args!("broken off: {error}"),
-        )),
+        Ok(Err(error)) => Err(Refusal::broken_off(error)),
         Err(tokio::time::error::Elapsed { .. }) => Err(Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
             "body",

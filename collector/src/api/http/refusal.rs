@@ -1,5 +1,7 @@
 //! Why a request is not answered, in the one form of all HTTP faces.
 
+use std::fmt::Display;
+
 use axum::{
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
@@ -60,6 +62,14 @@ impl Refusal {
             message: message.chars().take(MAX_MESSAGE).collect(),
             passing: false,
             outcome: Outcome::Invalid,
+        }
+    }
+
+    /// The client went before its request was whole: it will not read this.
+    pub(super) fn broken_off(error: impl Display) -> Self {
+        Self {
+            outcome: Outcome::BrokenOff,
+            ..Self::invalid("body", format_args!("broken off: {error}"))
         }
     }
 

@@ -4,7 +4,14 @@
 
 use std::{fmt, sync::Arc};
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::header::ORIGIN,
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+use prometheus_client::metrics::counter::Counter;
 use rollcall_domain::liveness::Signal;
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -39,9 +46,31 @@ pub(super) fn router(face: &Arc<Face>, context_path: &str) -> Router {
             dropped.inc_by(count);
             Ok((Outcome::Ok, json::reply(&Commands {})))
         };
-        router = router.route(&path(call), face.post(call, take));
+        let mut method = face.post(call, take);
+        if *payload == Payload::Segments {
+            let reports = face
+                .services
+                .metrics
+                .dropped(Payload::BrowserReports.label());
+            method = method.layer(from_fn_with_state(reports, drop_of_browsers));
+        }
+        router = router.route(&path(call), method);
     }
     router
+}
+
+/// Segments of a web page name its version as their instance, which is no process: they are dropped unread. Every browser says
+/// by which page it sends.
+async fn drop_of_browsers(
+    State(reports): State<Counter>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.headers().contains_key(ORIGIN) {
+        reports.inc();
+        return json::reply(&Commands {});
+    }
+    next.run(request).await
 }
 
 const TELEMETRY: &[(&str, Payload)] = &[

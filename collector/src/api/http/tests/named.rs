@@ -122,3 +122,29 @@ async fn a_mistake_is_named() {
         );
     }
 }
+
+#[tokio::test]
+async fn segments_of_a_web_page_list_no_instance_and_browsers_get_no_leave_to_send_more() {
+    let collector = Collector::start();
+    let segment =
+        r#"[{"traceId":"t","service":"shop","serviceInstance":"v1.0.0","spans":[{"spanId":0}]}]"#;
+    for path in ["/v3/segments", "/v3/segment"] {
+        let request = Request::post(path).header("origin", "http://shop.example");
+        let request = request.body(Body::from(segment)).unwrap();
+        let response = collector.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+    }
+    assert_eq!(collector.get("/api/instances/1").await.status, 404);
+    let metrics = collector.get("/metrics").await;
+    assert!(
+        metrics
+            .text()
+            .contains(r#"rollcall_dropped_total{what="browser_reports"} 2"#)
+    );
+    // As upstream's collectors, this one allows no other origin: a page and it are behind one name, or the browser refuses.
+    for path in ["/browser/perfData", "/browser/errorLogs", "/v3/segments"] {
+        let reply = collector.call(Method::OPTIONS, path, "").await;
+        assert_eq!(reply.refused(405), "method", "{path}");
+        assert!(!reply.headers.contains_key("access-control-allow-origin"));
+    }
+}
