@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rollcall_domain::{
-    InstanceId,
+    InstanceId, Timestamp,
     inventory::{Allocator, Inventory},
     liveness::{LeaseRecord, Lessor, Renewal, Signal, State},
     membership::View,
@@ -87,6 +87,12 @@ pub struct Services {
 }
 
 impl Services {
+    /// What the wall clock shows.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        self.core.clock.wall()
+    }
+
     /// The exposition text (OpenMetrics) of every counter and gauge.
     #[must_use]
     pub fn exposition(&self) -> String {
@@ -97,7 +103,7 @@ impl Services {
             members: &self.roster.members().view,
             is_coordinated: !self.readiness.is_degraded(readiness::CLUSTER),
             queue_depth: self.register.queue_depth(),
-            event_subscribers: self.events.subscribers(),
+            event_subscribers: self.events.readers(),
         })
     }
 }

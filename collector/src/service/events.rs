@@ -1,12 +1,20 @@
 //! What happened to instances and among collectors, as it happens, with the evidence.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     liveness::{Signal, State, Transition},
 };
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::Core;
+
+mod history;
+
+use history::History;
+pub use history::{Next, Recorded};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -79,31 +87,64 @@ pub enum Kind {
     },
 }
 
-/// A live feed of events. A subscriber that falls more than the capacity behind loses the oldest and is told how many.
+/// The events of this run: a live feed, and the last of them in order.
 #[derive(Clone, Debug)]
 pub struct Feed {
     sender: broadcast::Sender<Event>,
+    history: Arc<Mutex<History>>,
+    /// The number of the last event.
+    last: Arc<watch::Sender<u64>>,
+}
+
+/// Reads the events of a [`Feed`] in order, from one on. One that falls more than the history behind loses the oldest.
+#[derive(Debug)]
+pub struct Reader {
+    history: Arc<Mutex<History>>,
+    last: watch::Receiver<u64>,
+    /// The number of the last event that was read.
+    read: u64,
 }
 
 impl Feed {
-    /// A feed that keeps up to `capacity` events for slow subscribers.
+    /// A feed that keeps the last `capacity` events.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
             sender: broadcast::Sender::new(capacity),
+            history: Arc::new(Mutex::new(History::new(capacity))),
+            last: Arc::new(watch::Sender::new(0)),
         }
     }
 
-    /// Everything from now on.
+    /// Everything from now on, without numbers. A subscriber that falls more than the capacity behind loses the oldest events
+    /// and learns how many.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.sender.subscribe()
     }
 
-    /// How many subscribers there are.
+    /// A reader of everything after the event with this number; of everything from now on without one.
     #[must_use]
-    pub fn subscribers(&self) -> usize {
-        self.sender.receiver_count()
+    pub fn read(&self, after: Option<u64>) -> Reader {
+        let last = self.last.subscribe();
+        let newest = self.history.lock().newest();
+        Reader {
+            history: Arc::clone(&self.history),
+            last,
+            read: after.map_or(newest, |number| number.min(newest)),
+        }
+    }
+
+    /// The number of the last event before this time, as far as the history goes back.
+    #[must_use]
+    pub fn before(&self, time: Timestamp) -> u64 {
+        self.history.lock().before(time)
+    }
+
+    /// How many readers there are.
+    #[must_use]
+    pub fn readers(&self) -> usize {
+        self.last.receiver_count()
     }
 
     /// Tells of an instance that is on record since just now.
@@ -183,8 +224,41 @@ impl Feed {
     }
 
     fn publish(&self, event: Event) {
+        let number = self.history.lock().add(event.clone());
+        self.last.send_replace(number);
         if self.sender.send(event).is_err() {
-            tracing::trace!("nobody listens to the event feed");
+            tracing::trace!("the event feed has no subscriber");
+        }
+    }
+}
+
+impl Reader {
+    /// The next event, or how many were lost before it. Waits for it. `None` when the feed is gone.
+    pub async fn next(&mut self) -> Option<Next> {
+        loop {
+            self.last.borrow_and_update();
+            let next = self.history.lock().after(self.read);
+            match next {
+                Some(next) => {
+                    self.read = match &next {
+                        Next::Event(recorded) => recorded.number,
+                        Next::Lost(lost) => self.read + lost,
+                    };
+                    return Some(next);
+                }
+                None => self.last.changed().await.ok()?,
+            }
+        }
+    }
+}
+
+impl Event {
+    /// When the collector saw or decided it.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Instance(event) => event.at,
+            Self::Agreement { at, .. } | Self::Room { at, .. } => *at,
         }
     }
 }

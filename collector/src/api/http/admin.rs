@@ -24,7 +24,9 @@ use super::{Limits, Names, names, refusal, refusal::Refusal};
 use crate::service::Services;
 
 mod events;
+mod graphql;
 mod list;
+mod parameters;
 mod probes;
 mod query;
 mod view;
@@ -37,6 +39,8 @@ struct Face {
     lists: Arc<Semaphore>,
     /// One permit for each subscriber of the event feed.
     subscribers: Arc<Semaphore>,
+    /// Tells the events of this run from those of others: when it began, in milliseconds.
+    run: i64,
     closing: CancellationToken,
 }
 
@@ -52,6 +56,7 @@ pub fn router(
         services: services.clone(),
         lists: Arc::new(Semaphore::new(limits.max_concurrent_lists)),
         subscribers: Arc::new(Semaphore::new(limits.max_event_subscribers)),
+        run: services.wall().millis(),
         closing,
     };
     let foreign = services.metrics.requests_refused("host");
@@ -77,6 +82,7 @@ pub fn router(
         .route("/api/instances/{id}", get(query::instance))
         .route("/api/members", get(query::members))
         .route("/api/events", get(events::stream))
+        .route("/graphql", get(graphql::refuse).post(graphql::refuse))
         .route_layer(from_fn(check_host))
         // Load balancers call a probe what they like, and its answer has nothing of the agents.
         .route("/livez", get(probes::live))

@@ -4,25 +4,34 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
+    http::{HeaderMap, HeaderName, Uri},
     response::{
-        Sse,
+        IntoResponse, Response, Sse,
         sse::{self, KeepAlive},
     },
 };
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, StreamExt as _};
 use rollcall_domain::ApplicationId;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, broadcast::error::RecvError};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::{Face, view};
+use super::{Face, parameters::Parameters, view};
 use crate::{
     api::http::refusal::Refusal,
-    service::events::{Event, InstanceEvent, Kind, Room, Shared},
+    service::events::{Event, InstanceEvent, Kind, Next, Reader, Recorded, Room, Shared},
 };
+
+mod since;
 
 /// A comment after this long without an event, so that proxies keep the connection and dead ones are noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Tells nginx, and proxies that took this over from it, to pass each event on at once.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// What a browser sends when it connects again: the id of the last event that it saw.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The `data` of an event.
 #[derive(Debug, Serialize)]
@@ -60,55 +69,80 @@ struct Inventory {
 /// The `data` of a `lagged` event.
 #[derive(Debug, Serialize)]
 struct Lagged {
-    missed: u64,
+    /// `null` where it is not known: the collector was started again.
+    missed: Option<u64>,
 }
 
 struct Subscription {
-    events: broadcast::Receiver<Event>,
+    events: Reader,
+    run: i64,
     closing: CancellationToken,
     _permit: OwnedSemaphorePermit,
 }
 
-/// `GET /api/events`: `registered`, `adopted` and `changed` from now on, `diverged` and `agreed` when what this collector
-/// knows comes to differ from what others say, and to agree with it again, `inventory` when its memory runs low, is full, or
-/// has room again, and `lagged` with the count of those that a slow
-/// reader missed. The feed keeps nothing: an `id` tells events apart, and cannot be resumed from.
+/// `GET /api/events`: `registered`, `adopted` and `changed` as they happen, `diverged` and `agreed` when what this collector
+/// knows comes to differ from what others report, and to agree with it again, `inventory` when its memory runs low, is full, or
+/// has room again, and `lagged` with the count of those that the client missed.
+///
+/// `since` (or the header `Last-Event-ID`) is the id of an event, or a time: the feed begins after that event, or at that time,
+/// as far as the history of this run goes back. Without it the feed begins now. A comment comes at once, so that a client
+/// behind a proxy knows that it is connected.
 pub(super) async fn stream(
     State(face): State<Arc<Face>>,
-) -> Result<Sse<impl Stream<Item = Result<sse::Event, axum::Error>>>, Refusal> {
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters::of(&uri, &["since"])?;
+    let header = headers.get(LAST_EVENT_ID);
+    let header = header.and_then(|value| value.to_str().ok());
+    let feed = &face.services.events;
+    let start = match (parameters.get("since"), header) {
+        (Some(since), _) => since::parse(since, feed, face.run)?,
+        // A browser must not be refused for ever for an id of another release.
+        (None, Some(id)) => since::parse(id, feed, face.run).unwrap_or_default(),
+        (None, None) => since::Start::default(),
+    };
     let permit = Arc::clone(&face.subscribers)
         .try_acquire_owned()
         .map_err(|_full| Refusal::overloaded("too many subscribers of the event feed"))?;
     let subscription = Subscription {
-        events: face.services.events.subscribe(),
+        events: feed.read(start.after),
+        run: face.run,
         closing: face.closing.clone(),
         _permit: permit,
     };
+    let missed = start.is_of_another_run.then(|| lagged(None));
+    let first = [Ok(sse::Event::default().comment("connected"))];
     let events = stream::unfold(subscription, |mut subscription| async {
         let event = subscription.next().await?;
         Some((event, subscription))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let events = stream::iter(first.into_iter().chain(missed)).chain(events);
+    let feed = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok(([(X_ACCEL_BUFFERING, "no")], feed).into_response())
 }
 
 impl Subscription {
     /// The next event; `None` at the end of the feed.
     async fn next(&mut self) -> Option<Result<sse::Event, axum::Error>> {
-        let received = tokio::select! {
+        let next = tokio::select! {
             biased;
             () = self.closing.cancelled() => return None,
-            received = self.events.recv() => received,
+            next = self.events.next() => next?,
         };
-        match received {
-            Ok(event) => Some(encode(&event)),
-            Err(RecvError::Lagged(missed)) => Some(
-                sse::Event::default()
-                    .event("lagged")
-                    .json_data(Lagged { missed }),
-            ),
-            Err(RecvError::Closed) => None,
-        }
+        Some(match next {
+            Next::Event(Recorded { number, event }) => {
+                encode(&event).map(|event| event.id(format!("{}-{number}", self.run)))
+            }
+            Next::Lost(missed) => lagged(Some(missed)),
+        })
     }
+}
+
+fn lagged(missed: Option<u64>) -> Result<sse::Event, axum::Error> {
+    sse::Event::default()
+        .event("lagged")
+        .json_data(Lagged { missed })
 }
 
 fn encode(event: &Event) -> Result<sse::Event, axum::Error> {
@@ -123,8 +157,7 @@ fn encode(event: &Event) -> Result<sse::Event, axum::Error> {
                     Shared::Roster => "roster",
                 },
             };
-            let id = format!("{}-{name}", at.millis());
-            sse::Event::default().id(id).event(name).json_data(data)
+            sse::Event::default().event(name).json_data(data)
         }
         Event::Room { at, room } => {
             let data = Inventory {
@@ -135,11 +168,7 @@ fn encode(event: &Event) -> Result<sse::Event, axum::Error> {
                     Room::Full => "full",
                 },
             };
-            let id = format!("{}-inventory", at.millis());
-            sse::Event::default()
-                .id(id)
-                .event("inventory")
-                .json_data(data)
+            sse::Event::default().event("inventory").json_data(data)
         }
     }
 }
@@ -169,6 +198,5 @@ fn instance(event: &InstanceEvent) -> Result<sse::Event, axum::Error> {
         application_id: event.application.map(ApplicationId::get),
         changed,
     };
-    let id = format!("{}-{}", event.at.millis(), event.instance);
-    sse::Event::default().id(id).event(name).json_data(data)
+    sse::Event::default().event(name).json_data(data)
 }

@@ -312,3 +312,19 @@ async fn nothing_on_the_ui_face_can_be_sniffed_framed_or_scripted() {
             .contains_key("content-security-policy")
     );
 }
+
+#[tokio::test]
+async fn a_graphql_client_is_answered_in_its_own_shape() {
+    let collector = Collector::start();
+    let query = r#"{"query":"query { checkHealth { score } }"}"#;
+    for reply in [
+        collector.post("/graphql", query).await,
+        collector.get("/graphql?query=x").await,
+    ] {
+        assert_eq!(reply.status, 200);
+        let answer = reply.json();
+        assert_eq!(answer["data"], Value::Null);
+        let message = answer["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains("/api/applications"), "{message}");
+    }
+}

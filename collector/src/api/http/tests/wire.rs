@@ -186,6 +186,7 @@ async fn the_feed_tells_what_happens_until_the_collector_drains() {
     let mut feed = listening.send("GET", "/api/events").await;
     let head = read_until(&mut feed, "\r\n\r\n").await;
     assert!(head.contains("content-type: text/event-stream"), "{head}");
+    assert!(head.contains("x-accel-buffering: no"), "{head}");
 
     let one_too_many = listening.answer("GET", "/api/events").await;
     assert!(one_too_many.starts_with("HTTP/1.1 503"), "{one_too_many}");
@@ -211,7 +212,7 @@ async fn the_feed_tells_what_happens_until_the_collector_drains() {
 
     collector.closing.cancel();
     assert!(read_until(&mut feed, "0\r\n\r\n").await.starts_with('0'));
-    assert_eq!(collector.fixture.services.events.subscribers(), 0);
+    assert_eq!(collector.fixture.services.events.readers(), 0);
 }
 
 #[tokio::test]
@@ -228,9 +229,107 @@ async fn a_slow_reader_of_the_feed_is_told_how_much_it_missed() {
         let event = feed.frame().await.unwrap().unwrap().into_data().unwrap();
         String::from_utf8(event.to_vec()).unwrap()
     };
+    assert_eq!(next().await, ": connected\n\n");
     assert_eq!(next().await, "event: lagged\ndata: {\"missed\":4}\n\n");
     assert!(
         next().await.contains(r#""instance_id":5"#),
         "the oldest that is left"
+    );
+}
+
+/// The events of a feed that starts at `since`, as far as they are there at once.
+async fn events_since(collector: &Collector, since: &str, count: usize) -> Vec<String> {
+    let request = Request::get(format!("/api/events{since}"));
+    let request = request.body(Body::empty()).unwrap();
+    let feed = collector.router.clone().oneshot(request).await.unwrap();
+    assert_eq!(feed.status(), 200, "{since}");
+    let mut feed = feed.into_body();
+    let mut events = Vec::new();
+    for _ in 0..=count {
+        let frame = timeout(PATIENCE, feed.frame()).await.unwrap();
+        let event = frame.unwrap().unwrap().into_data().unwrap();
+        events.push(String::from_utf8(event.to_vec()).unwrap());
+    }
+    events.split_off(1)
+}
+
+fn id_of(event: &str) -> &str {
+    let id = event.lines().find_map(|line| line.strip_prefix("id: "));
+    id.unwrap_or_else(|| panic!("no id: {event}"))
+}
+
+#[tokio::test]
+async fn a_feed_goes_on_after_an_event_or_from_a_time_as_far_as_the_history_goes_back() {
+    let collector = Collector::start();
+    let register = async |uuid: usize| {
+        let process = format!(r#"{{"ai":-3,"au":"{uuid}","rt":0,"oi":{{}}}}"#);
+        collector.post("/instance/register", process).await;
+    };
+    for uuid in 1..=3 {
+        register(uuid).await;
+    }
+    let all = events_since(&collector, "?since=2000-01-01T00:00:00Z", 3).await;
+    assert!(all[0].contains(r#""instance_id":1"#) && all[2].contains(r#""instance_id":3"#));
+    let rest = events_since(&collector, &format!("?since={}", id_of(&all[1])), 1).await;
+    assert_eq!(rest, all[2..]);
+    let request = Request::get("/api/events").header("last-event-id", id_of(&all[0]));
+    let request = request.body(Body::empty()).unwrap();
+    let feed = collector.router.clone().oneshot(request).await.unwrap();
+    let mut feed = feed.into_body();
+    feed.frame().await;
+    let second = feed.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(second, all[1].as_bytes());
+    drop(feed);
+
+    // Another run of the collector, and more events than the history holds.
+    let other = events_since(&collector, "?since=1-7", 4).await;
+    assert_eq!(other[0], "event: lagged\ndata: {\"missed\":null}\n\n");
+    assert_eq!(other[1..], all);
+    for uuid in 4..=20 {
+        register(uuid).await;
+    }
+    let since = format!("?since={}", id_of(&all[1]));
+    let late = events_since(&collector, &since, 2).await;
+    assert_eq!(late[0], "event: lagged\ndata: {\"missed\":2}\n\n");
+    assert!(late[1].contains(r#""instance_id":5"#), "{}", late[1]);
+}
+
+#[tokio::test]
+async fn a_start_that_is_none_and_unknown_parameters_are_refused() {
+    let collector = Collector::start();
+    for (query, field) in [("?since=yesterday", "since"), ("?from=now", "from")] {
+        let refused = collector
+            .get(&format!("/api/events{query}"))
+            .await
+            .refused(400);
+        assert_eq!(refused, field, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_client_goes_is_broken_off_and_not_invalid() {
+    let listening = Collector::start().listen().await;
+    let mut stream = TcpStream::connect(listening.address).await.unwrap();
+    let request =
+        "POST /application/register HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n[\"a\"";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    drop(stream);
+    let counted = async || {
+        while listening
+            .collector
+            .counted("/application/register", "broken_off")
+            .await
+            == 0
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, counted()).await.unwrap();
+    assert_eq!(
+        listening
+            .collector
+            .counted("/application/register", "invalid")
+            .await,
+        0
     );
 }
