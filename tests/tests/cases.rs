@@ -180,7 +180,12 @@ async fn keys_of_a_provider_that_reads_none_are_one_warning() {
 
 #[tokio::test]
 async fn a_token_is_what_the_file_says_letter_by_letter() {
-    let collector = options("05-token-with-leading-zero.yml").start().await;
+    let options = options("05-token-with-leading-zero.yml");
+    // A token for one kind of agents alone is a warning.
+    let collector = options
+        .env("SW_AGENT_JETTY_AUTHENTICATION", "007")
+        .start()
+        .await;
     let client = collector.grpc().await;
     assert_eq!(
         client.application_as("0089123", "orders").await.unwrap(),
@@ -248,6 +253,62 @@ async fn wildcards_advertise_the_only_address_of_a_machine_without_a_default_rou
         (run.code, logged(&run)),
         (BAD_CONFIGURATION, errors.to_vec())
     );
+}
+
+/// What `--check` finds out on the machine: each mistake with the source and the key of its value.
+#[tokio::test]
+async fn a_check_resolves_hosts_reads_files_and_tries_the_data_directory() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(at("file"), "no certificate").expect("a file");
+    let (file, missing) = (at("file"), at("missing.pem"));
+    let below_a_file = format!("{file}/data");
+    let env = [
+        ("SW_NAMING_JETTY_HOST", "no-such-host.invalid"),
+        ("SW_AGENT_GRPC_HOST", "203.0.113.7"),
+        ("SW_CLUSTER", "etcd"),
+        ("SW_CLUSTER_ETCD_ENDPOINTS", "no-such-etcd.invalid:2379"),
+        ("SW_CLUSTER_ETCD_CA_FILE", &*file),
+        ("SW_CLUSTER_ETCD_CERT_FILE", &*missing),
+        ("SW_CLUSTER_ETCD_KEY_FILE", &*missing),
+        ("SW_STORAGE", "etcd"),
+        ("SW_AGENT_GRPC_PROT", "11800"),
+    ];
+    let (code, lines) = check("13-standalone-with-keys.yml", &env).await;
+    let begins = [
+        "variables that begin with SW_ and that Rollcall does not know are ignored variables=SW_AGENT_GRPC_PROT (did you mean \
+         SW_AGENT_GRPC_PORT?)",
+        "SW_NAMING_JETTY_HOST: naming.jetty.host: no-such-host.invalid cannot be resolved on this machine: ",
+        "SW_AGENT_GRPC_HOST: agent_gRPC.gRPC.host: 203.0.113.7 is no address of this machine",
+        "SW_CLUSTER_ETCD_ENDPOINTS: cluster.etcd.endpoints: no-such-etcd.invalid:2379 cannot be resolved on this machine: ",
+        &format!(
+            "SW_CLUSTER_ETCD_CA_FILE: cluster.etcd.ca_file: {file} holds no certificate in PEM format"
+        ),
+        &format!(
+            "SW_CLUSTER_ETCD_CERT_FILE: cluster.etcd.cert_file: cannot read {missing}: No such file"
+        ),
+    ];
+    assert_eq!(code, BAD_CONFIGURATION, "{lines:#?}");
+    assert!(lines.len() >= begins.len(), "{lines:#?}");
+    for (line, begin) in lines.iter().zip(begins) {
+        assert!(
+            line.starts_with(begin),
+            "{line} does not begin with {begin}"
+        );
+    }
+    for (path, error) in [
+        (
+            &file,
+            format!("{file} cannot be written: it is no directory"),
+        ),
+        (
+            &below_a_file,
+            format!("{below_a_file} cannot be created in {file}: it is no directory"),
+        ),
+    ] {
+        let error = format!("SW_STORAGE_PATH: storage.embedded.path: {error}");
+        refused("07-localhost.yml", &[("SW_STORAGE_PATH", path)], &[&error]).await;
+    }
 }
 
 /// The stock files of upstream that work as they are, with the parts that are ignored.

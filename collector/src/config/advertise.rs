@@ -23,31 +23,36 @@ pub(super) fn complete(
     detect: impl Fn() -> Detected,
     origins: &Origins,
 ) -> Vec<Problem> {
+    // A listener that is not given has the host of another one.
     let faces = [
         (
             "remote.gRPC",
+            "agent_gRPC.gRPC.host",
             &config.remote.listen,
             &mut config.remote.advertised.host,
         ),
         (
             "agent_gRPC.gRPC",
+            "agent_gRPC.gRPC.host",
             &config.agent_grpc.listen,
             &mut config.agent_grpc.advertised.host,
         ),
         (
             "agent_jetty.jetty",
+            "agent_jetty.jetty.host",
             &config.agent_jetty.listen,
             &mut config.agent_jetty.advertised.host,
         ),
         (
             "ui.jetty",
+            "agent_jetty.jetty.host",
             &config.ui.listen,
             &mut config.ui.advertised.host,
         ),
     ];
     let mut problems = Vec::new();
     let mut detected = None;
-    for (path, listen, advertised) in faces {
+    for (path, default, listen, advertised) in faces {
         if !advertised.is_empty() {
             continue;
         }
@@ -55,32 +60,38 @@ pub(super) fn complete(
             advertised.clone_from(&listen.host);
             continue;
         }
-        let why = match detected.get_or_insert_with(&detect) {
-            Detected::Address(address) => {
-                *advertised = address.to_string();
-                continue;
-            }
-            Detected::Several(addresses) => {
-                let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-                format!(
-                    "this machine has several addresses ({})",
-                    addresses.join(", ")
-                )
-            }
-            Detected::None => "this machine has no address but its own loopback".to_owned(),
-        };
-        let key = format!("{path}.advertised_host");
-        let variable = KEYS
-            .iter()
-            .find(|it| it.path() == key)
-            .map_or("", |it| it.env);
-        let message = format!(
-            "{} is no address that others can connect to, and {why}: set {key} ({variable}) to the one that they use",
-            listen.host
-        );
-        problems.push(origins.problem(&[&format!("{path}.host")], message));
+        let detected = detected.get_or_insert_with(&detect);
+        if let Detected::Address(address) = detected {
+            *advertised = address.to_string();
+            continue;
+        }
+        let message = unknown(path, &listen.host, detected);
+        let own = format!("{path}.host");
+        problems.push(origins.problem(&[&own, default], message));
     }
     problems
+}
+
+/// What to say about a face whose address others cannot be given.
+fn unknown(path: &str, host: &str, detected: &Detected) -> String {
+    let why = match detected {
+        Detected::Several(addresses) => {
+            let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            format!(
+                "this machine has several addresses ({})",
+                addresses.join(", ")
+            )
+        }
+        Detected::Address(_) | Detected::None => {
+            "this machine has no address but its own loopback".to_owned()
+        }
+    };
+    let key = format!("{path}.advertised_host");
+    let variable = KEYS.iter().find(|it| it.path() == key);
+    let variable = variable.map_or("", |it| it.env);
+    format!(
+        "{host} is no address that others can connect to, and {why}: set {key} ({variable}) to the one that they use"
+    )
 }
 
 /// Whether `host` means every address of the machine.

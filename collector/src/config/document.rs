@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::keys::KEYS;
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, StructureStyle, Tag};
 
 /// One node of the document.
@@ -101,7 +102,7 @@ impl<'t> Builder<'t> {
                 Event::StreamEnd => return Ok(first.map_or(Node::Empty, |(node, _)| node)),
                 Event::DocumentStart(..) => {}
                 Event::StreamStart | Event::DocumentEnd => continue,
-                event => return Err(fault(&span, format!("an unexpected {event:?}"))),
+                _ => return Err(fault(&span, "is not YAML: a value is expected here")),
             }
             let (event, at) = self.next()?;
             let node = self.node(event, &at, 0)?;
@@ -143,7 +144,7 @@ impl<'t> Builder<'t> {
                 (self.map(style, at, depth)?, anchor)
             }
             Event::Alias(anchor) => (self.aliased(anchor, at, depth)?, 0),
-            event => return Err(fault(at, format!("an unexpected {event:?}"))),
+            _ => return Err(fault(at, "is not YAML: a value is expected here")),
         };
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -251,14 +252,18 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// A line of the file for a message; nothing of one that may hold a secret.
+/// A line of the file for a message. Nothing of one that may hold a secret: only a line that begins with a name is shown, and
+/// none with the name of a secret key.
 fn shown_line(line: &str) -> String {
     let line = line.trim();
+    let name = line.split_once(':').map_or("", |(name, _)| name.trim());
+    let is_name = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let lower = line.to_ascii_lowercase();
-    let is_secret = ["authentication", "password", "token"]
-        .iter()
-        .any(|name| lower.contains(name));
-    if line.is_empty() || is_secret {
+    let mut secrets = KEYS.iter().filter(|key| key.field.is_secret());
+    if !is_name || secrets.any(|key| lower.contains(key.name)) {
         return String::new();
     }
     let short: String = line.chars().take(MAX_SHOWN).collect();

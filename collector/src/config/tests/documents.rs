@@ -299,3 +299,24 @@ fn a_document_cannot_grow_without_bound() {
     assert!(problems(&deep, &[])[0].contains("nested deeper"));
     assert!(problems("a: &a [*a]", &[])[0].contains("alias"));
 }
+
+#[test]
+fn how_an_editor_saves_a_file_makes_no_difference() {
+    let plain =
+        "%YAML 1.1\n---\nagent_gRPC:\n  gRPC:\n    authentication: |\n      0089123\n    port: 7\n";
+    for file in [
+        plain.to_owned(),
+        plain.replace('\n', "\r\n"),
+        format!("\u{feff}{plain}"),
+        format!("{plain}...\n# the end"),
+    ] {
+        let config = loaded(&file, &[]).config.agent_grpc;
+        assert_eq!(config.authentication.expose(), "0089123", "{file:?}");
+        assert_eq!(config.listen.port, 7, "{file:?}");
+    }
+    let found = problems("naming:\n\tjetty:\n", &[]);
+    assert!(
+        found[0].starts_with("my.yml: line 2: is not YAML: tab"),
+        "{found:?}"
+    );
+}
