@@ -35,6 +35,18 @@ pub struct OsInfoJson {
     ipv4s: Option<Vec<Text>>,
 }
 
+/// Whether an agent says that it runs on this host. Agents spell the property `host_name`, `hostname` or `Host Name`.
+pub fn is_on(properties: &Properties, host: &str) -> bool {
+    let names_host = |name: &str| {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        letters
+            .map(|c| c.to_ascii_lowercase())
+            .eq("hostname".chars())
+    };
+    let mut told = properties.iter().filter(|(name, _)| names_host(name));
+    told.any(|(_, value)| value.eq_ignore_ascii_case(host))
+}
+
 /// The prefix of an instance's UUID that makes the rest its name: in Java since 6.x, and in nginx-lua 0.1.0 in small letters.
 const NAME: &str = "NAME:";
 
@@ -142,6 +154,15 @@ impl From<&OsInfoJson> for Properties {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_found_however_its_property_is_spelled() {
+        for name in ["host_name", "hostname", "Host Name", "HostName", "OS Host"] {
+            let properties: Properties = [("host", "web-2"), (name, "Web-1")].into_iter().collect();
+            assert_eq!(is_on(&properties, "web-1"), name != "OS Host", "{name}");
+            assert!(!is_on(&properties, "web-2"), "{name}");
+        }
+    }
 
     #[test]
     fn a_uuid_that_is_marked_as_a_name_is_shown_without_the_mark() {

@@ -29,6 +29,7 @@ use std::fmt;
 pub use allocator::{Allocator, Limits};
 pub use description::{Changes, Description};
 pub use entry::Dictionary;
+pub use listing::Place;
 pub use model::{
     Address, Application, Generation, Instance, InstanceKey, Operation, OperationKey, Row, SpanType,
 };
@@ -170,6 +171,12 @@ impl Inventory {
         limit: usize,
     ) -> Vec<InstanceId> {
         self.listing.instances(application, after, limit)
+    }
+
+    /// Up to `limit` places of the list of all instances, after `after`.
+    #[must_use]
+    pub fn places(&self, after: Option<Place>, limit: usize) -> Vec<Place> {
+        self.listing.places(after, limit)
     }
 
     /// How many entries a dictionary has at present.

@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
-    inventory::{Application, Instance},
+    inventory::{Application, Instance, Place},
     liveness::{Cause, Signal, State, Terms},
     membership::View,
 };
 use tokio::sync::watch;
 
 use super::Core;
+use crate::properties;
 
 /// Answers who is there. Cheap to clone. Lists are read in bounded steps and never hold up a registration.
 #[derive(Clone, Debug)]
@@ -76,6 +77,17 @@ pub struct InstanceStatus {
     pub forgotten: bool,
 }
 
+/// Which instances a list has.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Those in one of these states, the forgotten ones too; all that are not forgotten if `None`.
+    pub states: Option<Vec<State>>,
+    /// Those with this name or UUID.
+    pub name: Option<String>,
+    /// Those on a host of this name.
+    pub host: Option<String>,
+}
+
 /// Instances looked at in one step of a count.
 const STEP: usize = 1024;
 
@@ -124,35 +136,60 @@ impl Roster {
         self.listed(id).is_some()
     }
 
+    /// The application with this code.
+    #[must_use]
+    pub fn application_named(&self, code: &str) -> Option<ApplicationStatus> {
+        self.application(self.core.inventory.application_id(code)?)
+    }
+
     /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `application` is `None` for
-    /// those whose application was never told. Without `states` all that are not forgotten; else those in one of these states,
-    /// the forgotten ones too.
+    /// those whose application was never told.
     #[must_use]
     pub fn instances(
         &self,
         application: Option<ApplicationId>,
-        states: Option<&[State]>,
-        mut cursor: Option<InstanceId>,
+        filter: &Filter,
+        cursor: Option<InstanceId>,
         limit: usize,
     ) -> Page<InstanceStatus, InstanceId> {
-        let is_listed = |id: &InstanceId| {
-            let lease = self.core.lessor.view(*id);
-            lease.is_some_and(|lease| match states {
-                None => !lease.forgotten,
-                Some(states) => states.contains(&lease.state),
-            })
-        };
+        let inventory = &self.core.inventory;
+        let ids = |after, count| inventory.instance_ids(application, after, count);
+        self.filtered(ids, |id| *id, filter, cursor, limit)
+    }
+
+    /// Instances of all applications, by application and then in the order of their ids, from after `cursor`, `limit` at the
+    /// most.
+    #[must_use]
+    pub fn all_instances(
+        &self,
+        filter: &Filter,
+        cursor: Option<Place>,
+        limit: usize,
+    ) -> Page<InstanceStatus, Place> {
+        let inventory = &self.core.inventory;
+        let places = |after, count| inventory.places(after, count);
+        self.filtered(places, |place| place.instance, filter, cursor, limit)
+    }
+
+    /// A page of those that pass a filter; `read` gives the next of all of them.
+    fn filtered<C: Copy>(
+        &self,
+        read: impl Fn(Option<C>, usize) -> Vec<C>,
+        instance: impl Fn(&C) -> InstanceId,
+        filter: &Filter,
+        mut cursor: Option<C>,
+        limit: usize,
+    ) -> Page<InstanceStatus, C> {
         // One more than asked for tells whether there is a next page.
         let more = limit.saturating_add(1);
         let mut listed = Vec::new();
         loop {
-            let ids = self
-                .core
-                .inventory
-                .instance_ids(application, cursor, STEP.max(more));
-            let is_last = ids.len() < STEP.max(more);
-            cursor = ids.last().copied();
-            listed.extend(ids.into_iter().filter(is_listed));
+            let step = STEP.max(more);
+            let places = read(cursor, step);
+            let is_last = places.len() < step;
+            cursor = places.last().copied();
+            let passing = places.into_iter();
+            listed.extend(passing.filter(|place| self.passes(filter, instance(place))));
             if is_last || listed.len() >= more {
                 break;
             }
@@ -160,13 +197,30 @@ impl Roster {
         let is_last = listed.len() <= limit;
         listed.truncate(limit);
         let next = listed.last().copied().filter(|_| !is_last);
+        let items = listed.iter().map(instance);
         Page {
-            items: listed
-                .into_iter()
-                .filter_map(|id| self.instance(id))
-                .collect(),
+            items: items.filter_map(|id| self.instance(id)).collect(),
             next,
         }
+    }
+
+    fn passes(&self, filter: &Filter, id: InstanceId) -> bool {
+        let lease = self.core.lessor.view(id);
+        let in_state = lease.is_some_and(|lease| match &filter.states {
+            None => !lease.forgotten,
+            Some(states) => states.contains(&lease.state),
+        });
+        if !in_state || (filter.name.is_none() && filter.host.is_none()) {
+            return in_state;
+        }
+        let inventory = &self.core.inventory;
+        let passes = inventory.read_instance(id, |known| {
+            let uuid = known.uuid.as_deref().unwrap_or_default();
+            let named = |name: &String| uuid == name || properties::instance_name(uuid) == name;
+            let on = |host: &String| properties::is_on(&known.properties, host);
+            filter.name.as_ref().is_none_or(named) && filter.host.as_ref().is_none_or(on)
+        });
+        passes.unwrap_or(false)
     }
 
     /// An instance.

@@ -10,6 +10,14 @@ use parking_lot::{RwLock, RwLockWriteGuard};
 use super::Application;
 use crate::{ApplicationId, InstanceId};
 
+/// Where an instance stands in the list of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// `None` where it is not known.
+    pub application: Option<ApplicationId>,
+    pub instance: InstanceId,
+}
+
 /// What is listed.
 #[derive(Default)]
 pub(super) struct Listing(RwLock<Index>);
@@ -43,6 +51,26 @@ impl Listing {
             .instances
             .get(&application)
             .map_or_else(Vec::new, |ids| page(ids, after, limit))
+    }
+
+    /// Of all applications: those of an application that is not known first, then by application.
+    pub(super) fn places(&self, after: Option<Place>, limit: usize) -> Vec<Place> {
+        let index = self.0.read();
+        let from = after.map_or(Unbounded, |place| Bound::Included(place.application));
+        let mut places = Vec::new();
+        for (&application, ids) in index.instances.range((from, Unbounded)) {
+            let rest = after.filter(|place| place.application == application);
+            let left = limit - places.len();
+            let ids = page(ids, rest.map(|place| place.instance), left);
+            places.extend(ids.into_iter().map(|instance| Place {
+                application,
+                instance,
+            }));
+            if places.len() >= limit {
+                break;
+            }
+        }
+        places
     }
 
     pub(super) fn update(&self) -> Update<'_> {

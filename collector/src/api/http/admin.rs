@@ -79,6 +79,7 @@ pub fn router(
         .route("/api/applications", get(query::applications))
         .route("/api/applications/{id}", get(query::application))
         .route("/api/applications/{id}/instances", get(query::instances))
+        .route("/api/instances", get(query::all_instances))
         .route("/api/instances/{id}", get(query::instance))
         .route("/api/members", get(query::members))
         .route("/api/events", get(events::stream))

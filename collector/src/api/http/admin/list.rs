@@ -1,11 +1,14 @@
 //! The one way lists are asked for and answered.
 
-use axum::{extract::Query, http::Uri, response::Response};
+use axum::response::Response;
 use rollcall_domain::liveness::State;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::view;
-use crate::api::http::{json, refusal::Refusal};
+use super::{parameters::Parameters, view};
+use crate::{
+    api::http::{json, refusal::Refusal},
+    service::roster::Filter,
+};
 
 /// Entries of a page unless told.
 const DEFAULT_LIMIT: usize = 100;
@@ -21,17 +24,6 @@ pub(super) struct Asked<C> {
     pub(super) limit: usize,
 }
 
-#[derive(Deserialize)]
-struct Parameters {
-    cursor: Option<String>,
-    limit: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct StateParameter {
-    state: Option<String>,
-}
-
 #[derive(Serialize)]
 struct Listed<T> {
     items: Vec<T>,
@@ -44,18 +36,16 @@ impl<C> Asked<C> {
     /// # Errors
     /// 400 that names the parameter.
     pub(super) fn of(
-        uri: &Uri,
+        parameters: &Parameters,
         read_cursor: impl FnOnce(&str) -> Option<C>,
     ) -> Result<Self, Refusal> {
-        let Query(asked) = Query::<Parameters>::try_from_uri(uri)
-            .map_err(|rejection| Refusal::invalid("query", rejection.body_text()))?;
-        let cursor = match asked.cursor.as_deref() {
+        let cursor = match parameters.get("cursor") {
             None => None,
             Some(text) => Some(read_cursor(text).ok_or_else(|| {
                 Refusal::invalid("cursor", "is not one that a list has answered as `next`")
             })?),
         };
-        let limit = match asked.limit.as_deref().map(str::parse) {
+        let limit = match parameters.get("limit").map(str::parse) {
             None => DEFAULT_LIMIT,
             Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
             Some(_) => {
@@ -67,29 +57,32 @@ impl<C> Asked<C> {
     }
 }
 
-/// Reads the parameter `state`: `None` if it is not given.
+/// Reads the parameters `state`, `name` and `host`.
 ///
 /// # Errors
 /// 400 that names the parameter.
-pub(super) fn states(uri: &Uri) -> Result<Option<Vec<State>>, Refusal> {
-    let Query(asked) = Query::<StateParameter>::try_from_uri(uri)
-        .map_err(|rejection| Refusal::invalid("query", rejection.body_text()))?;
+pub(super) fn filter(parameters: &Parameters) -> Result<Filter, Refusal> {
     let state = |word: &str| {
         State::ALL
             .into_iter()
             .find(|known| view::state(*known) == word)
     };
-    let states = asked
-        .state
-        .map(|words| words.split(',').map(state).collect());
-    match states {
-        Some(None) => {
-            let known = State::ALL.map(view::state).join(", ");
-            let allowed = format_args!("must be one or several of {known}, separated by commas");
-            Err(Refusal::invalid("state", allowed))
-        }
-        states => Ok(states.flatten()),
+    let states = parameters.get("state");
+    let states = states.map(|words| words.split(',').map(state).collect());
+    if states == Some(None) {
+        let known = State::ALL.map(view::state).join(", ");
+        let allowed = format_args!("must be one or several of {known}, separated by commas");
+        return Err(Refusal::invalid("state", allowed));
     }
+    let text = |name: &'static str| match parameters.get(name) {
+        Some("") => Err(Refusal::invalid(name, "must not be empty")),
+        text => Ok(text.map(str::to_owned)),
+    };
+    Ok(Filter {
+        states: states.flatten(),
+        name: text("name")?,
+        host: text("host")?,
+    })
 }
 
 /// The answer to a question for a list.
@@ -102,9 +95,13 @@ pub(super) fn reply<T: Serialize>(items: Vec<T>, next: Option<impl ToString>) ->
 mod tests {
     use super::*;
 
+    fn parameters(query: &str) -> Result<Parameters, Refusal> {
+        let known = ["limit", "cursor", "state", "name", "host"];
+        Parameters::of(&format!("/list{query}").parse().unwrap(), &known)
+    }
+
     fn asked(query: &str) -> Result<Asked<i32>, Refusal> {
-        let uri = format!("/list{query}").parse().unwrap();
-        Asked::of(&uri, |text| text.parse().ok())
+        Asked::of(&parameters(query)?, |text| text.parse().ok())
     }
 
     #[test]
@@ -114,7 +111,6 @@ mod tests {
             limit: 100,
         };
         assert_eq!(asked("").unwrap(), defaults);
-        assert_eq!(asked("?unknown=1").unwrap(), defaults);
         let told = Asked {
             cursor: Some(-3),
             limit: 1000,
@@ -124,7 +120,10 @@ mod tests {
 
     #[test]
     fn states_are_named_or_left_out() {
-        let read = |query: &str| states(&format!("/list{query}").parse().unwrap());
+        let read = |query: &str| {
+            let filter = filter(&parameters(query)?)?;
+            Ok::<_, Refusal>(filter.states)
+        };
         assert_eq!(read("?limit=1").unwrap(), None);
         assert_eq!(read("?state=left").unwrap().unwrap(), [State::Left]);
         let several = read("?state=down,left&limit=1").unwrap().unwrap();
@@ -135,6 +134,23 @@ mod tests {
             "?state=up,,down",
             "?state=up&state=down",
         ] {
+            assert!(read(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn names_and_hosts_are_texts_or_left_out() {
+        let read = |query: &str| {
+            let filter = filter(&parameters(query)?)?;
+            Ok::<_, Refusal>((filter.name, filter.host))
+        };
+        assert_eq!(read("").unwrap(), (None, None));
+        let given = read("?name=orders%201&host=web-1").unwrap();
+        assert_eq!(
+            given,
+            (Some("orders 1".to_owned()), Some("web-1".to_owned()))
+        );
+        for query in ["?name=", "?host=", "?name=a&name=b"] {
             assert!(read(query).is_err(), "{query}");
         }
     }

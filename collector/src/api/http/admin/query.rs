@@ -7,14 +7,18 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use rollcall_domain::{ApplicationId, InstanceId};
+use rollcall_domain::{ApplicationId, InstanceId, inventory::Place};
 
 use super::{
     Face,
     list::{self, Asked},
+    parameters::Parameters,
     view,
 };
-use crate::api::http::{json, refusal::Refusal};
+use crate::{
+    api::http::{json, refusal::Refusal},
+    service::Services,
+};
 
 /// The id in a path, which need not be text.
 type IdText = Result<Path<String>, PathRejection>;
@@ -22,12 +26,23 @@ type IdText = Result<Path<String>, PathRejection>;
 /// Stands in a path for the application of instances whose application was never told.
 const UNKNOWN: &str = "unknown";
 
-/// `GET /api/applications`
+/// The parameters of a list of instances.
+const OF_INSTANCES: [&str; 5] = ["state", "name", "host", "limit", "cursor"];
+
+/// `GET /api/applications`: all, or the one with this `code`.
 pub(super) async fn applications(
     State(face): State<Arc<Face>>,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    let Asked { cursor, limit } = Asked::of(&uri, application_id)?;
+    let parameters = Parameters::of(&uri, &["code", "limit", "cursor"])?;
+    let Asked { cursor, limit } = Asked::of(&parameters, application_id)?;
+    if let Some(code) = parameters.get("code").map(str::to_owned) {
+        let status = face
+            .read_list(move |services| services.roster.application_named(&code))
+            .await?;
+        let items = status.iter().map(view::Application::of).collect();
+        return Ok(list::reply(items, None::<ApplicationId>));
+    }
     let page = face
         .read_list(move |services| services.roster.applications(cursor, limit))
         .await?;
@@ -39,7 +54,9 @@ pub(super) async fn applications(
 pub(super) async fn application(
     State(face): State<Arc<Face>>,
     id: IdText,
+    uri: Uri,
 ) -> Result<Response, Refusal> {
+    Parameters::of(&uri, &[])?;
     let id = application_id(&text(id)?).ok_or_else(bad_id)?;
     let status = face
         .read_list(move |services| services.roster.application(id))
@@ -49,7 +66,8 @@ pub(super) async fn application(
 }
 
 /// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`]. `state` names one or several states, separated by commas:
-/// with it the list has also those that have been down or left for so long that it leaves them out otherwise.
+/// with it the list has also those that have been down or left for so long that it leaves them out otherwise. `name` and `host`
+/// leave those that have this name or UUID, and those on this host.
 pub(super) async fn instances(
     State(face): State<Arc<Face>>,
     id: IdText,
@@ -59,31 +77,45 @@ pub(super) async fn instances(
         UNKNOWN => None,
         id => Some(application_id(id).ok_or_else(bad_id)?),
     };
-    let Asked { cursor, limit } = Asked::of(&uri, instance_id)?;
+    let parameters = Parameters::of(&uri, &OF_INSTANCES)?;
+    let Asked { cursor, limit } = Asked::of(&parameters, instance_id)?;
+    let filter = list::filter(&parameters)?;
     let roster = &face.services.roster;
     if let Some(id) = application
         && !roster.has_application(id)
     {
         return Err(unknown("application", id));
     }
-    let states = list::states(&uri)?;
-    let page = face
-        .read_list(move |services| {
-            let states = states.as_deref();
-            services
-                .roster
-                .instances(application, states, cursor, limit)
-        })
-        .await?;
+    let read = move |services: &Services| {
+        let roster = &services.roster;
+        roster.instances(application, &filter, cursor, limit)
+    };
+    let page = face.read_list(read).await?;
     let items = page.items.iter().map(view::Instance::of).collect();
     Ok(list::reply(items, page.next))
+}
+
+/// `GET /api/instances`: those of all applications, with the filters of [`instances`].
+pub(super) async fn all_instances(
+    State(face): State<Arc<Face>>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters::of(&uri, &OF_INSTANCES)?;
+    let Asked { cursor, limit } = Asked::of(&parameters, place)?;
+    let filter = list::filter(&parameters)?;
+    let read = move |services: &Services| services.roster.all_instances(&filter, cursor, limit);
+    let page = face.read_list(read).await?;
+    let items = page.items.iter().map(view::Instance::of).collect();
+    Ok(list::reply(items, page.next.map(cursor_of)))
 }
 
 /// `GET /api/instances/{id}`
 pub(super) async fn instance(
     State(face): State<Arc<Face>>,
     id: IdText,
+    uri: Uri,
 ) -> Result<Response, Refusal> {
+    Parameters::of(&uri, &[])?;
     let id = instance_id(&text(id)?).ok_or_else(bad_id)?;
     let roster = &face.services.roster;
     let status = roster.instance(id).ok_or_else(|| unknown("instance", id))?;
@@ -92,7 +124,8 @@ pub(super) async fn instance(
 
 /// `GET /api/members`, in the order of their addresses.
 pub(super) async fn members(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
-    let Asked { cursor, limit } = Asked::of(&uri, |address| Some(address.to_owned()))?;
+    let parameters = Parameters::of(&uri, &["limit", "cursor"])?;
+    let Asked { cursor, limit } = Asked::of(&parameters, |address| Some(address.to_owned()))?;
     let members = face.services.roster.members();
     let is_rest = |address: &str| cursor.as_deref().is_none_or(|cursor| address > cursor);
     let mut rest = members
@@ -122,6 +155,26 @@ fn application_id(text: &str) -> Option<ApplicationId> {
 
 fn instance_id(text: &str) -> Option<InstanceId> {
     number(text).and_then(InstanceId::new)
+}
+
+/// The cursor of the list of all instances: application and instance.
+fn cursor_of(place: Place) -> String {
+    let instance = place.instance;
+    match place.application {
+        Some(application) => format!("{application}:{instance}"),
+        None => format!("{UNKNOWN}:{instance}"),
+    }
+}
+
+fn place(text: &str) -> Option<Place> {
+    let (application, instance) = text.split_once(':')?;
+    Some(Place {
+        application: match application {
+            UNKNOWN => None,
+            id => Some(application_id(id)?),
+        },
+        instance: instance_id(instance)?,
+    })
 }
 
 fn number(text: &str) -> Option<i32> {
