@@ -1,7 +1,7 @@
 //! The composition root: from a configuration to a collector that runs, and to one that has stopped.
 //!
-//! [`build`] opens the store, reads it and binds every listener, but serves nothing. [`App::spawn`] starts everything and
-//! makes the collector a member once its listeners accept. [`Running::drain`] is the way back, in the reverse order. This
+//! [`build`] takes every port, and opens and reads the store; meanwhile the admin listener answers the probes, and all other
+//! ports refuse connections. [`App::spawn`] starts everything and makes the collector a member once its listeners accept. [`Running::drain`] is the way back, in the reverse order. This
 //! is the only file that names concrete providers.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
@@ -11,6 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use rollcall_domain::membership::Member;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::{
     api::{
@@ -25,10 +26,13 @@ use crate::{
     remote::sender::Clients,
     runtime::{Failure, OnError, Policy, StillRunning, TaskSet},
     server::{self, Budget, Budgeted},
-    service::{self, Foundation, Services, Workers, register, sweep, write_back},
+    service::{
+        self, Foundation, Services, Workers, progress::Progress, register, sweep, write_back,
+    },
     storage::{self, Opened, embedded},
 };
 
+mod edge;
 mod listeners;
 mod members;
 mod process;
@@ -36,6 +40,7 @@ mod remote;
 mod restore;
 mod store;
 
+use edge::Edge;
 pub use listeners::Addresses;
 use listeners::{Faces, Listeners};
 pub use process::Process;
@@ -98,6 +103,7 @@ pub struct App {
     watcher: Option<Box<dyn storage::Watcher>>,
     clients: Option<Clients>,
     listeners: Listeners,
+    edge: Edge,
 }
 
 /// A collector that runs.
@@ -115,18 +121,19 @@ pub struct Running {
     grace: Duration,
 }
 
-/// Opens and reads the store and binds the listeners.
+/// Takes the ports, and opens and reads the store. The admin listener says meanwhile how far that is.
 ///
 /// # Errors
 /// Whatever keeps the collector from starting; nothing was started.
 pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let listeners = Listeners::bind(&config).await?;
     let clock = Clock::start();
+    let edge = Edge::new(&config, &process, listeners.count());
     let Store {
         allocator,
         lessor,
         opened: Opened { storage, watcher },
-    } = Store::open(&config, clock).await?;
+    } = open_store(&config, clock, &listeners, &edge).await?;
     let (cluster, keeper) = join_point(&config.cluster)?;
     let member = members::own(&config, listeners.addresses, clock.wall());
     let metrics = Metrics::new();
@@ -161,7 +168,27 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
         watcher,
         clients,
         listeners,
+        edge,
     })
+}
+
+/// Opens and reads the store, while the admin listener answers the probes.
+async fn open_store(
+    config: &Config,
+    clock: Clock,
+    listeners: &Listeners,
+    edge: &Edge,
+) -> Result<Store, Error> {
+    let progress = Progress::default();
+    let (faces, admin) = &listeners.admin;
+    let starting = Dispatch::starting(&progress, &config.ui.context_path);
+    let budget = Budget::new(config.server.inbound_memory);
+    let starting = TowerToHyperService::new(budget.guard(starting, 0));
+    let opening = Store::open(config, clock, progress);
+    info!(address = %admin.address(), "answering probes while the store is read");
+    admin
+        .serve_during(starting, edge.starting(*faces), opening)
+        .await
 }
 
 /// Opens the store, which is not read yet. Blocks; `runtime` is what calls to others run on.
@@ -262,7 +289,7 @@ impl App {
     /// Starts everything, and makes the collector a member now that its listeners accept.
     ///
     /// # Errors
-    /// The system refused the writer a thread.
+    /// The system refused the writer a thread, or another process took a port meanwhile.
     pub fn spawn(self) -> Result<Running, Error> {
         let everything = TaskSet::new();
         let [watching, writing, loops, membership, serving] = [(); 5].map(|()| everything.stage());
@@ -277,29 +304,29 @@ impl App {
             watcher,
             clients,
             listeners,
+            edge,
         } = self;
+        let stats = listeners.stats();
+        let listeners = listeners.listen()?;
         spawn_workers(workers, clients, &services, &writing, &loops)?;
         if let Some(watcher) = watcher {
             spawn_watcher(watcher, &services, &watching);
         }
         let budget = Budget::new(config.server.inbound_memory);
-        let stats = listeners
-            .bound
-            .iter()
-            .map(|(_, bound)| (bound.address(), bound.stats()));
-        services.metrics.watch(stats.collect(), budget.clone());
+        let (room, most) = (edge.room.clone(), edge.max_connections());
+        services.metrics.watch(stats, room, most, budget.clone());
         let builder = Builder {
             config: &config,
             services: &services,
+            edge: &edge,
             budget,
             stop: serving.token(),
         };
-        for (faces, listener) in listeners.bound {
+        for (faces, listener) in listeners {
             let name = format!("listener {}", listener.address());
             let service = builder.service(faces);
-            let (limits, stop) = (config.server.limits.clone(), serving.token());
-            let grace = config.server.shutdown_grace;
-            let serve = async move { listener.serve(service, &limits, grace, stop).await };
+            let (terms, stop) = (edge.serving(faces), serving.token());
+            let serve = async move { listener.serve(service, terms, stop).await };
             serving.spawn(name, Policy::default(), serve);
         }
         member.since = clock.wall();
@@ -377,6 +404,7 @@ async fn never_fails(task: impl Future<Output = ()>) -> Result<(), Infallible> {
 struct Builder<'a> {
     config: &'a Config,
     services: &'a Services,
+    edge: &'a Edge,
     budget: Budget,
     stop: CancellationToken,
 }
@@ -387,6 +415,7 @@ impl Builder<'_> {
         let Self {
             config,
             services,
+            edge,
             budget,
             stop,
         } = self;
@@ -408,7 +437,11 @@ impl Builder<'_> {
             largest = largest.max(config.agent_jetty.max_body_size);
         }
         if faces.ui {
-            let admin = http::admin(services, &limits, names.clone(), stop.clone());
+            let places = http::Places {
+                room: edge.room.clone(),
+                per_listener: edge.max_connections(),
+            };
+            let admin = http::admin(services, &limits, names.clone(), places, stop.clone());
             // Probes look at the root whatever the context path, which is what people are told.
             if config.ui.context_path != "/" {
                 http = http.nest(&config.ui.context_path, admin.clone());

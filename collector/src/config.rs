@@ -14,6 +14,7 @@ use crate::{etcd, properties::Caps, server};
 
 mod advertise;
 mod advice;
+mod age;
 mod check;
 mod document;
 mod error;
@@ -32,6 +33,7 @@ mod variables;
 
 pub use self::advertise::{Detected, detect};
 pub use self::advice::advice;
+pub use self::age::MaxAge;
 pub use self::error::{Error, Problem};
 pub use self::load::{Loaded, Origin, Origins, Sources, load};
 pub use self::print::reference;
@@ -311,6 +313,10 @@ pub struct Liveness {
 pub struct Server {
     /// What one listener allows its peers.
     pub limits: server::Limits,
+    /// Standing connections of one peer, over all listeners.
+    pub max_connections_per_peer: usize,
+    /// The age at which a connection is asked to end.
+    pub max_connection_age: MaxAge,
     /// The most bytes of request bodies held at any time, over all listeners.
     pub inbound_memory: usize,
     /// The most bytes that decoded messages and the work on them may take.

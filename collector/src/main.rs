@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use rollcall_collector::app::{self, Addresses, App, Process, Running};
+use rollcall_collector::app::{self, Addresses, Process, Running};
 use rollcall_collector::config::{self, Config, Liveness, Loaded, Secret};
 use rollcall_collector::metrics::LostLines;
 use rollcall_collector::preflight;
@@ -184,9 +184,9 @@ async fn start(config: Config, show: Show, process: Process) -> anyhow::Result<(
         Show::Samples => Stop::listen_with_hangup(),
     };
     let stop = stop.context("listen for signals")?;
-    announce(&app);
     let addresses = app.addresses();
     let running = app.spawn()?;
+    announce(&addresses);
     let samples = match show {
         Show::Nothing => None,
         Show::Samples => Some(demonstration(&addresses, &liveness, &token)?),
@@ -194,14 +194,14 @@ async fn start(config: Config, show: Show, process: Process) -> anyhow::Result<(
     run(running, samples, stop).await
 }
 
-fn announce(app: &App) {
+fn announce(addresses: &Addresses) {
     let Addresses {
         naming,
         remote,
         agent_grpc,
         agent_jetty,
         ui,
-    } = app.addresses();
+    } = addresses;
     for (module, address) in [
         ("naming", naming),
         ("remote", remote),

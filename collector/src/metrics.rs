@@ -22,7 +22,7 @@ use rollcall_domain::{
 
 use crate::{
     budget,
-    server::{Budget, Stats},
+    server::{Budget, Room, Stats},
 };
 
 mod budgets;
@@ -218,8 +218,19 @@ impl Metrics {
     }
 
     /// Reads the counters of these listeners and of their shared budget from now on.
-    pub fn watch(&self, listeners: Vec<(SocketAddr, Arc<Stats>)>, budget: Budget) {
-        let listeners = server::Listeners { listeners, budget };
+    pub fn watch(
+        &self,
+        listeners: Vec<(SocketAddr, Arc<Stats>)>,
+        room: Room,
+        max_connections: usize,
+        budget: Budget,
+    ) {
+        let listeners = server::Listeners {
+            listeners,
+            room,
+            max_connections,
+            budget,
+        };
         self.inner
             .registry
             .lock()

@@ -1,7 +1,6 @@
 //! One listener stack for every face: bind, accept, tell HTTP/1 from HTTP/2, and stop without losing a request.
 //!
-//! Binding and serving are apart: after [`bind`] the port is known and taken, and nothing is accepted before
-//! [`Bound::serve`]. HTTP/1.1 and HTTP/2 with prior knowledge (what gRPC agents speak, without TLS) share every listener.
+//! A port is taken by [`bind`], listened on after [`Bound::listen`], and served by [`Listening::serve`]. HTTP/1.1 and HTTP/2 with prior knowledge (what gRPC agents speak, without TLS) share every listener.
 //!
 //! A peer can hold nothing for ever: a new connection has to show its protocol within [`Limits::handshake_timeout`], an
 //! HTTP/1 header has to be complete within [`Limits::header_timeout`], and an HTTP/2 peer that does not answer a ping within
@@ -13,7 +12,6 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -21,7 +19,8 @@ use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
@@ -29,26 +28,40 @@ use tracing::{debug, info};
 use crate::peer::Peer;
 
 mod accept;
+mod age;
 mod budget;
 mod introduce;
+mod listen;
 mod protocol;
 mod requests;
+mod room;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod timer;
 
-use self::accept::Acceptor;
+use self::accept::{Acceptor, Seat};
+use self::age::Ages;
 use self::introduce::Introduced;
-use self::protocol::Protocols;
+use self::protocol::{Protocol, Protocols};
 use self::requests::Requests;
+use self::stats::Open;
 
 pub use self::budget::{Budget, Budgeted, Counted, OverBudget};
+pub use self::listen::{BindError, Bound, Listening, bind};
+pub use self::room::{Full, Room};
+pub use self::stats::{Closed, Stats};
+
+/// How long a connection that may ask once may take for everything.
+const BRIEF: Duration = Duration::from_secs(5);
 
 /// What one listener allows its peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time; one more is closed at once.
+    /// Connections that stay, at a time; one more is served one HTTP/1 request, or closed at once.
     pub max_connections: usize,
+    /// After this long, or up to a fifth less, a connection is asked to end. `None`: never.
+    pub max_connection_age: Option<Duration>,
     /// How long a new connection may take to show which protocol it speaks.
     pub handshake_timeout: Duration,
     /// How long a request header may take over HTTP/1; also how long a connection may stay idle between two requests.
@@ -65,6 +78,7 @@ impl Limits {
     pub(crate) const fn generous() -> Self {
         Self {
             max_connections: 1000,
+            max_connection_age: None,
             handshake_timeout: Duration::from_secs(20),
             header_timeout: Duration::from_secs(20),
             max_header_size: 16 << 10,
@@ -73,34 +87,30 @@ impl Limits {
     }
 }
 
-/// A listener that has its port and accepts nothing yet.
-#[derive(Debug)]
-pub struct Bound {
-    listener: TcpListener,
-    address: SocketAddr,
-    stats: Arc<Stats>,
+/// How one listener serves.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// What it allows its peers.
+    pub limits: Limits,
+    /// How long requests under way may take when it stops, or when their connection has reached its maximum age.
+    pub grace: Duration,
+    /// The room that all listeners share.
+    pub room: Room,
+    /// Whether any of its faces speaks HTTP/1, so that a request can be served where there is no room to stay.
+    pub has_http: bool,
 }
 
-/// What a listener counts; for metrics.
-#[derive(Debug, Default)]
-pub struct Stats {
-    open: AtomicUsize,
-    accepted: AtomicU64,
-    refused: AtomicU64,
-    cut_off: AtomicUsize,
-}
-
-/// The endpoint cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {host} port {port}")]
-pub struct BindError {
-    /// The host, as configured.
-    pub host: String,
-    /// The port, as configured.
-    pub port: u16,
-    /// Why: the name has no address, the port is taken, the port is not allowed ...
-    #[source]
-    pub source: std::io::Error,
+#[cfg(test)]
+impl Serving {
+    /// For servers of tests, as [`Limits::generous`].
+    pub(crate) fn generous() -> Self {
+        Self {
+            limits: Limits::generous(),
+            grace: Duration::from_secs(20),
+            room: Room::new(None, 1, usize::MAX),
+            has_http: false,
+        }
+    }
 }
 
 /// The grace of a drain has passed and requests were still under way; their connections were closed.
@@ -115,75 +125,18 @@ pub struct CutOff {
     pub requests: usize,
 }
 
-/// Takes the port of `host`; port 0 lets the system choose one. A name with several addresses is tried IPv4 first,
-/// because agents of 3.x and 5.x resolve names that way. The next address is tried only if this machine does not have the
-/// one before: a port in use is an error, since agents would otherwise reach another program.
-///
-/// # Errors
-/// The name has no address, or the port of the first address that the machine has cannot be taken.
-pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
-    let bound = async {
-        let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
-        addresses.sort_by_key(SocketAddr::is_ipv6);
-        let listener = bind_first(&addresses).await?;
-        let address = listener.local_addr()?;
-        Ok(Bound {
-            listener,
-            address,
-            stats: Arc::default(),
-        })
-    };
-    bound.await.map_err(|source| BindError {
-        host: host.to_owned(),
-        port,
-        source,
-    })
-}
+// === impl Listening ===
 
-/// Binds the first of the addresses that this machine has.
-async fn bind_first(addresses: &[SocketAddr]) -> std::io::Result<TcpListener> {
-    let mut absent = None;
-    for address in addresses {
-        match TcpListener::bind(address).await {
-            Err(error) if is_absent(&error) => absent = Some(error),
-            bound => return bound,
-        }
-    }
-    Err(absent.unwrap_or_else(|| std::io::ErrorKind::NotFound.into()))
-}
-
-/// Whether this machine does not have the address, or none of its kind.
-fn is_absent(error: &std::io::Error) -> bool {
-    let no_such_family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
-    error.kind() == std::io::ErrorKind::AddrNotAvailable
-        || error.raw_os_error() == Some(no_such_family)
-}
-
-// === impl Bound ===
-
-impl Bound {
-    /// The address with the port that was really taken.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The counters of this listener.
-    #[must_use]
-    pub fn stats(&self) -> Arc<Stats> {
-        Arc::clone(&self.stats)
-    }
-
+impl Listening {
     /// Serves until `cancel`, then stops accepting, tells every peer to go (GOAWAY, `Connection: close`), and waits at most
-    /// `grace` for the requests under way. A peer that has its answers and does not go is not waited for.
+    /// the grace for the requests under way. A peer that has its answers and does not go is not waited for.
     ///
     /// # Errors
     /// Requests were still under way when the grace had passed.
     pub async fn serve<S, B>(
         self,
         service: S,
-        limits: &Limits,
-        grace: Duration,
+        serving: Serving,
         cancel: CancellationToken,
     ) -> Result<(), CutOff>
     where
@@ -196,79 +149,88 @@ impl Bound {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
+        let tasks = TaskTracker::new();
+        let accepting = self.accept_all(&service, serving, &tasks, &cancel);
+        cancel.run_until_cancelled(accepting).await;
         let Self {
             listener,
             address,
             stats,
         } = self;
-        let tasks = TaskTracker::new();
-        let protocols = Arc::new(Protocols::new(limits, &tasks));
-        let mut acceptor = Acceptor::new(listener, limits.max_connections, Arc::clone(&stats));
-        while let Some((stream, peer)) = cancel.run_until_cancelled(acceptor.accept()).await {
-            let open = Open::new(&stats);
-            let connection = Connection {
-                protocols: Arc::clone(&protocols),
-                handshake_timeout: limits.handshake_timeout,
-                // A token of its own: waiting on a shared one costs every connection a shared lock.
-                stop: cancel.child_token(),
-                grace,
-                open,
-                peer,
-            };
-            tasks.spawn(connection.serve(stream, service.clone()));
-        }
-        drop(acceptor);
+        drop(listener);
         info!(%address, connections = stats.open(), "draining");
         tasks.close();
         tasks.wait().await;
-        match stats.cut_off.load(Ordering::Relaxed) {
+        match stats.cut_off() {
             0 => Ok(()),
             requests => Err(CutOff { address, requests }),
         }
     }
-}
 
-// === impl Stats ===
-
-impl Stats {
-    /// Connections open now.
-    #[must_use]
-    pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
+    /// Serves as long as `work` takes, and ends the connections that came meanwhile. The port stays listened on.
+    pub async fn serve_during<S, B, T>(
+        &self,
+        service: S,
+        serving: Serving,
+        work: impl Future<Output = T>,
+    ) -> T
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let done = tokio::select! {
+            biased;
+            done = work => done,
+            never = self.accept_all(&service, serving, &tasks, &stop) => match never {},
+        };
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        done
     }
 
-    /// Connections accepted so far, those refused included.
-    #[must_use]
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
-    /// Connections closed at once because there were too many.
-    #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
-    }
-}
-
-/// One open connection, counted as long as this lives.
-#[derive(Debug)]
-struct Open(Arc<Stats>);
-
-impl Open {
-    fn new(stats: &Arc<Stats>) -> Self {
-        stats.open.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(stats))
-    }
-
-    /// Counts what was under way on it and is not any more.
-    fn cut_off(&self, requests: usize) {
-        self.0.cut_off.fetch_add(requests, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    async fn accept_all<S, B>(
+        &self,
+        service: &S,
+        serving: Serving,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Infallible
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let protocols = Arc::new(Protocols::new(&serving.limits, tasks));
+        let mut ages = Ages::new(serving.limits.max_connection_age);
+        let mut acceptor = Acceptor::new(&self.listener, &serving, &self.stats);
+        loop {
+            let (stream, peer, seat) = acceptor.accept().await;
+            let connection = Connection {
+                protocols: Arc::clone(&protocols),
+                handshake_timeout: serving.limits.handshake_timeout,
+                // A token of its own: waiting on a shared one costs every connection a shared lock.
+                stop: stop.child_token(),
+                grace: serving.grace,
+                open: Open::new(&self.stats),
+                peer,
+                age: ages.draw(),
+                seat,
+            };
+            tasks.spawn(connection.run(stream, service.clone()));
+        }
     }
 }
 
@@ -284,9 +246,45 @@ struct Connection {
     grace: Duration,
     open: Open,
     peer: Peer,
+    /// When it is asked to end, if nothing else ends it before.
+    age: Option<Duration>,
+    seat: Seat,
+}
+
+/// Why a connection is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// The listener stops.
+    Stop,
+    /// It is old.
+    Age,
 }
 
 impl Connection {
+    /// Serves it as long as its seat allows.
+    async fn run<S, B>(self, stream: TcpStream, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let Seat::Brief(brief) = &self.seat else {
+            return self.serve(stream, service).await;
+        };
+        let given_up = brief.given_up.clone();
+        tokio::select! {
+            biased;
+            () = given_up.cancelled() => debug!("a newer connection takes the place of a brief one"),
+            () = sleep(BRIEF) => debug!("a brief connection took too long"),
+            () = self.serve(stream, service) => {}
+        }
+    }
+
     async fn serve<S, B>(self, stream: TcpStream, service: S)
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
@@ -298,7 +296,8 @@ impl Connection {
         B::Data: Send,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let shown = tokio::time::timeout(self.handshake_timeout, protocol::detect(stream));
+        let is_brief = matches!(self.seat, Seat::Brief(_));
+        let shown = timeout(self.handshake_timeout, protocol::detect(stream));
         let (protocol, stream) = match self.stop.run_until_cancelled(shown).await {
             Some(Ok(Ok(shown))) => shown,
             Some(Ok(Err(error))) => {
@@ -307,27 +306,53 @@ impl Connection {
             Some(Err(_elapsed)) => return debug!("connection showed no protocol in time"),
             None => return, // nothing was asked yet
         };
+        if is_brief && protocol == Protocol::Http2 {
+            return self.open.close(Closed::NoRoom);
+        }
         let requests = Requests::default();
         let service = requests.count(Introduced {
             service,
             peer: self.peer,
         });
-        let builder = self.protocols.builder(protocol);
+        let builder = if is_brief {
+            self.protocols.brief()
+        } else {
+            self.protocols.builder(protocol)
+        };
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             biased;
             result = connection.as_mut() => result,
-            () = self.stop.cancelled() => {
+            cause = self.asked_to_end() => {
                 connection.as_mut().graceful_shutdown();
+                if cause == Cause::Age {
+                    self.open.close(Closed::Age);
+                }
                 tokio::select! {
                     result = connection => result,
                     () = requests.answered() => return debug!("the peer has its answers and does not go"),
-                    () = tokio::time::sleep(self.grace) => return self.open.cut_off(requests.under_way()),
+                    () = sleep(self.grace) => {
+                        if cause == Cause::Stop {
+                            self.open.cut_off(requests.under_way());
+                        }
+                        return;
+                    }
                 }
             }
         };
         if let Err(error) = ended {
             debug!(error = &*error, "connection failed");
+        }
+    }
+
+    async fn asked_to_end(&self) -> Cause {
+        let Some(age) = self.age else {
+            self.stop.cancelled().await;
+            return Cause::Stop;
+        };
+        match timeout(age, self.stop.cancelled()).await {
+            Ok(()) => Cause::Stop,
+            Err(_elapsed) => Cause::Age,
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
 pub mod events;
 pub mod heartbeat;
 pub mod naming;
+pub mod progress;
 pub mod readiness;
 pub mod register;
 pub mod roster;

@@ -130,6 +130,21 @@ pub struct Counts {
     pub seen: usize,
 }
 
+impl Counts {
+    /// How many records of every kind together.
+    #[must_use]
+    pub fn records(&self) -> usize {
+        let Self {
+            applications,
+            instances,
+            operations,
+            addresses,
+            seen,
+        } = self;
+        applications + instances + operations + addresses + seen
+    }
+}
+
 /// A store as it is opened.
 #[derive(Debug)]
 pub struct Opened {

@@ -19,6 +19,7 @@ use http_body::Body;
 use tower::Service;
 
 use super::{grpc, http};
+use crate::service::progress::Progress;
 
 /// Two routers, of which the content type chooses one. A cheap clone.
 #[derive(Clone, Debug)]
@@ -42,6 +43,16 @@ impl Dispatch {
         Self {
             grpc: grpc.fallback(grpc::not_found),
             http: http.fallback(unknown),
+        }
+    }
+
+    /// What the admin listener answers until the collector serves: the probes, and to everything else that it is to be
+    /// asked again.
+    #[must_use]
+    pub fn starting(progress: &Progress, context_path: &str) -> Self {
+        Self {
+            grpc: Router::new().fallback(grpc::starting),
+            http: http::starting(progress, context_path),
         }
     }
 }

@@ -110,6 +110,11 @@ fn agents(services: &Services, max_message_size: usize, stop: &CancellationToken
         .merge(quiet::router(services, max_message_size, stop))
 }
 
+/// Refuses a call because the collector does not serve yet.
+pub async fn starting() -> Response {
+    Status::unavailable("this collector is starting and does not serve yet").into_http()
+}
+
 /// Refuses a call of a service that this listener does not have: the fallback for gRPC.
 pub async fn not_found() -> Response {
     Status::unimplemented("this collector does not serve this service").into_http()

@@ -18,13 +18,15 @@ mod names;
 mod naming;
 mod refusal;
 mod registration;
+mod starting;
 
-pub use admin::router as admin;
+pub use admin::{Places, router as admin};
 pub use gate::Gate;
 pub use names::Names;
 pub use naming::{FastPath, router as naming};
 pub use refusal::{not_found, not_grpc};
 pub use registration::router as registration;
+pub use starting::router as starting;
 
 /// What clients may ask of these faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Which face is reached where.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use crate::{
     api::http::Names,
     config::{Config, Endpoint},
-    server::{self, BindError, Bound},
+    server::{self, BindError, Bound, Listening, Stats},
 };
 
 /// Where each face is reached. Faces with the same endpoint in the configuration share a listener.
@@ -23,10 +23,11 @@ pub struct Addresses {
     pub ui: SocketAddr,
 }
 
-/// Bound listeners that do not accept yet, each with what it was bound for.
+/// Ports that are taken, each with the faces that it was taken for. Only the one with the admin face is listened on.
 #[derive(Debug)]
 pub(super) struct Listeners {
-    pub(super) bound: Vec<(Faces, Bound)>,
+    pub(super) admin: (Faces, Listening),
+    others: Vec<(Faces, Bound)>,
     pub(super) addresses: Addresses,
 }
 
@@ -41,7 +42,7 @@ pub(super) struct Faces {
 }
 
 impl Listeners {
-    /// Binds every endpoint once. An endpoint with port 0 is always one of its own.
+    /// Takes the port of every endpoint once. An endpoint with port 0 is always one of its own.
     pub(super) async fn bind(config: &Config) -> Result<Self, BindError> {
         let mut bound = Vec::new();
         let addresses = Addresses {
@@ -63,11 +64,38 @@ impl Listeners {
             .await?,
             ui: claim(&mut bound, &config.ui.listen, |faces| faces.ui = true).await?,
         };
-        let bound = bound
-            .into_iter()
-            .map(|(_, faces, listener)| (faces, listener))
-            .collect();
-        Ok(Self { bound, addresses })
+        let is_admin = |(_, faces, _): &(_, Faces, _)| faces.ui;
+        let admin = bound.iter().position(is_admin).unwrap_or_default();
+        let (_, faces, port) = bound.swap_remove(admin);
+        let others = bound.into_iter().map(|(_, faces, port)| (faces, port));
+        Ok(Self {
+            admin: (faces, port.listen()?),
+            others: others.collect(),
+            addresses,
+        })
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.others.len() + 1
+    }
+
+    /// The counters of each, by its address.
+    pub(super) fn stats(&self) -> Vec<(SocketAddr, Arc<Stats>)> {
+        let (_, admin) = &self.admin;
+        let others = self.others.iter();
+        let others = others.map(|(_, port)| (port.address(), port.stats()));
+        others.chain([(admin.address(), admin.stats())]).collect()
+    }
+
+    /// Listens on every port.
+    pub(super) fn listen(self) -> Result<Vec<(Faces, Listening)>, BindError> {
+        let others = self.others.into_iter();
+        let mut listening = others
+            .map(|(faces, port)| Ok((faces, port.listen()?)))
+            .collect::<Result<Vec<_>, _>>()?;
+        listening.push(self.admin);
+        Ok(listening)
     }
 }
 

@@ -11,6 +11,7 @@ use rollcall_domain::{
 
 use crate::{
     clock::Clock,
+    service::progress::Progress,
     storage::{self, Record, Seen, Storage},
 };
 
@@ -50,8 +51,11 @@ pub(super) fn restore(
     lessor: &Lessor,
     clock: &Clock,
     ceiling: usize,
+    progress: &Progress,
 ) -> Result<(), Error> {
-    reserve(storage.counts()?, allocator, lessor);
+    let counts = storage.counts()?;
+    progress.expect(counts.records());
+    reserve(counts, allocator, lessor);
     let now = clock.now();
     let lease = |seen: Seen| {
         let stored = LeaseRecord {
@@ -68,7 +72,7 @@ pub(super) fn restore(
         let inventory = thread::Builder::new()
             .name("restore".to_owned())
             .spawn_scoped(scope, || fill(allocator, lease, received, ceiling))?;
-        let loaded = read(storage, &chunks);
+        let loaded = read(storage, &chunks, progress);
         drop(chunks);
         let filled = inventory
             .join()
@@ -109,10 +113,15 @@ const CHUNK_BYTES: usize = 256 * 1024;
 const CHUNKS_AHEAD: usize = 16;
 
 /// Reads and decodes, which is half of the work, and sends what it finds to who has the other half.
-fn read(storage: &mut dyn Storage, chunks: &Sender<Vec<Record>>) -> Result<(), storage::Error> {
+fn read(
+    storage: &mut dyn Storage,
+    chunks: &Sender<Vec<Record>>,
+    progress: &Progress,
+) -> Result<(), storage::Error> {
     let mut chunk = Vec::with_capacity(CHUNK);
     let mut bytes = 0;
-    let send = |chunk| {
+    let send = |chunk: Vec<Record>| {
+        progress.add(chunk.len());
         if chunks.send(chunk).is_err() {
             tracing::debug!("a row was refused, and the rest is not wanted");
         }

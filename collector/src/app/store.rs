@@ -20,6 +20,7 @@ use crate::{
     clock::Clock,
     config::{Config, Liveness},
     memory,
+    service::progress::Progress,
     storage::{self, Opened},
 };
 
@@ -45,11 +46,15 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens the store and reads all of it.
-    pub(super) async fn open(config: &Config, clock: Clock) -> Result<Self, Error> {
+    pub(super) async fn open(
+        config: &Config,
+        clock: Clock,
+        progress: Progress,
+    ) -> Result<Self, Error> {
         let (config, runtime) = (config.clone(), Handle::current());
         let opened = task::spawn_blocking(move || {
             let opened = open_patiently(&config, clock, &runtime)?;
-            Self::restore(&config, clock, opened)
+            Self::restore(&config, clock, opened, &progress)
         });
         opened
             .await
@@ -57,7 +62,12 @@ impl Store {
             .map_err(ends_start)
     }
 
-    fn restore(config: &Config, clock: Clock, mut opened: Opened) -> Result<Self, Error> {
+    fn restore(
+        config: &Config,
+        clock: Clock,
+        mut opened: Opened,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
         let memory = Memory::of(config.register.inventory_memory, memory::available());
         memory.announce();
         let mut allocator = Allocator::new(Limits {
@@ -73,6 +83,7 @@ impl Store {
             &lessor,
             &clock,
             memory.ceiling,
+            progress,
         )?;
         Ok(Self {
             allocator,

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Config, ConnectString, Secret, value};
+use super::{Config, ConnectString, MaxAge, Secret, value};
 
 /// One key of the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,8 @@ pub(super) enum Field {
     ConnectString(fn(&mut Config) -> &mut ConnectString),
     /// Host names separated by commas, `*`, or nothing.
     Names(fn(&mut Config) -> &mut Vec<String>),
+    /// A duration, `off`, or nothing.
+    MaxAge(fn(&mut Config) -> &mut MaxAge),
     /// A duration, where a plain number is milliseconds, as upstream writes it.
     Millis(fn(&mut Config) -> &mut Duration),
 }
@@ -92,6 +94,7 @@ impl Field {
                 *at(config) = value::parse_endpoints(text)?;
             }
             Self::ConnectString(at) => *at(config) = value::parse_connect_string(text)?,
+            Self::MaxAge(at) => *at(config) = MaxAge::parse(text)?,
             Self::Names(at) if text.is_empty() => at(config).clear(),
             Self::Names(at) => *at(config) = value::parse_names(text)?,
             Self::Millis(at) => *at(config) = value::parse_millis(text)?,
@@ -115,6 +118,7 @@ impl Field {
             | Self::Endpoints(_)
             | Self::OptionalEndpoints(_)
             | Self::ConnectString(_)
+            | Self::MaxAge(_)
             | Self::Names(_) => true,
             Self::Port(_)
             | Self::AdvertisedPort(_)
@@ -154,6 +158,7 @@ impl Field {
             Self::ConnectString(at) => at(config).to_string(),
             Self::Flag(at) => at(config).to_string(),
             Self::Duration(at) | Self::Millis(at) => value::print_duration(*at(config)),
+            Self::MaxAge(at) => at(config).print(),
             Self::Bytes(at) => value::print_bytes(*at(config)),
             Self::OptionalBytes(at) => at(config).map_or_else(String::new, value::print_bytes),
             Self::Count(at) => at(config).to_string(),
@@ -274,7 +279,9 @@ keys! {
         write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "How often last signs of life are stored" => liveness.write_back_interval;
     }
     server.default {
-        max_connections SW_SERVER_MAX_CONNECTIONS Count "Connections of one listener; one more is closed at once" => server.limits.max_connections;
+        max_connections SW_SERVER_MAX_CONNECTIONS Count "Connections of one listener; one more is served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;
+        max_connections_per_peer SW_SERVER_MAX_CONNECTIONS_PER_PEER Count "Connections of one address (IPv6: a /64 network) over all listeners; at most three quarters of what the limit on open files allows" => server.max_connections_per_peer;
+        max_connection_age SW_SERVER_MAX_CONNECTION_AGE MaxAge "After this long, or up to a fifth less, a connection is asked to end (GOAWAY, `Connection: close`), so that agents spread again; `off`: no limit; empty: 30m in a cluster, no limit without" => server.max_connection_age;
         handshake_timeout SW_SERVER_HANDSHAKE_TIMEOUT Duration "For a new connection to show its protocol" => server.limits.handshake_timeout;
         header_timeout SW_SERVER_HEADER_TIMEOUT Duration "For one HTTP/1 request header, and between two requests" => server.limits.header_timeout;
         max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "The largest header section" => server.limits.max_header_size;

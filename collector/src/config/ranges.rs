@@ -27,6 +27,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("register.default.max_adopted_ids", 1, MAX_IDS),
     ("liveness.default.max_expired_per_tick", 1, MAX_IDS),
     ("server.default.max_connections", 1, 10_000_000),
+    ("server.default.max_connections_per_peer", 1, 10_000_000),
     ("server.default.max_header_size", 8 * KIB, 16 * MIB),
     ("server.default.max_streams_per_connection", 1, 1_000_000),
     ("server.default.inbound_memory", MIB, 1024 * GIB),

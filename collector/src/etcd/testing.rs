@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, async_trait, service::Routes};
 
 use super::{Client, Config};
-use crate::server::{self, Limits};
+use crate::server::{self, Serving};
 
 /// Long enough for anything that does happen, on a machine that is busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,7 +53,11 @@ struct Service(mpsc::UnboundedSender<Call>);
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let bound = server::bind("127.0.0.1", 0).await.unwrap();
+        let bound = server::bind("127.0.0.1", 0)
+            .await
+            .unwrap()
+            .listen()
+            .unwrap();
         let address = bound.address();
         let (sender, calls) = mpsc::unbounded_channel();
         let router = Routes::from(Router::new())
@@ -63,9 +67,8 @@ impl Server {
             .into_axum_router();
         let mut served = JoinSet::new();
         served.spawn(async move {
-            let limits = Limits::generous();
             let service = TowerToHyperService::new(router);
-            let served = bound.serve(service, &limits, PATIENCE, CancellationToken::new());
+            let served = bound.serve(service, Serving::generous(), CancellationToken::new());
             served.await.unwrap();
         });
         Self {

@@ -1,4 +1,4 @@
-//! What the listeners count themselves, read when somebody asks.
+//! What the listeners count themselves, read at each scrape.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -8,19 +8,50 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use crate::server::{Budget, Stats};
+use crate::server::{Budget, Closed, Full, Room, Stats};
 
 /// The counters of every listener, and of the memory that their requests share.
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) listeners: Vec<(SocketAddr, Arc<Stats>)>,
+    pub(super) room: Room,
+    pub(super) max_connections: usize,
     pub(super) budget: Budget,
 }
 
 impl Collector for Listeners {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        self.encode_open(&mut encoder)?;
+        self.encode_limits(&mut encoder)?;
+        let refused = "Connections closed at once, by what had no room for them";
+        self.encode_reasons(
+            &mut encoder,
+            ("connections_refused", refused),
+            Full::ALL.map(|why| (why.label(), move |stats: &Stats| stats.refused(why))),
+        )?;
+        let closed = "Connections that were accepted and closed by the collector, by reason";
+        self.encode_reasons(
+            &mut encoder,
+            ("connections_closed", closed),
+            Closed::ALL.map(|why| (why.label(), move |stats: &Stats| stats.closed_for(why))),
+        )?;
+        let held = u64::try_from(self.budget.held()).unwrap_or(u64::MAX);
+        let help = "Bytes of request bodies held now";
+        let held_encoder =
+            encoder.encode_descriptor("inbound_bytes", help, None, MetricType::Gauge)?;
+        value(held, MetricType::Gauge, held_encoder)?;
+        let help = "Requests that the memory for bodies could not carry";
+        let refused =
+            encoder.encode_descriptor("inbound_refused", help, None, MetricType::Counter)?;
+        value(self.budget.refused(), MetricType::Counter, refused)
+    }
+}
+
+impl Listeners {
+    fn encode_open(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         type Read = fn(&Stats) -> u64;
         let open: Read = |stats| u64::try_from(stats.open()).unwrap_or(u64::MAX);
+        let counter = MetricType::Counter;
         let connections: [(&str, &str, MetricType, Read); 3] = [
             (
                 "connections",
@@ -31,14 +62,14 @@ impl Collector for Listeners {
             (
                 "connections_accepted",
                 "Connections accepted",
-                MetricType::Counter,
+                counter,
                 Stats::accepted,
             ),
             (
-                "connections_refused",
-                "Connections beyond the limit",
-                MetricType::Counter,
-                Stats::refused,
+                "connections_brief",
+                "Connections without room to stay that were let in for one request",
+                counter,
+                Stats::brief,
             ),
         ];
         for (name, help, kind, read) in connections {
@@ -49,15 +80,49 @@ impl Collector for Listeners {
                 value(read(stats), kind, metric)?;
             }
         }
-        let held = u64::try_from(self.budget.held()).unwrap_or(u64::MAX);
-        let help = "Bytes of request bodies held now";
-        let held_encoder =
-            encoder.encode_descriptor("inbound_bytes", help, None, MetricType::Gauge)?;
-        value(held, MetricType::Gauge, held_encoder)?;
-        let help = "Requests that the memory for bodies could not carry";
-        let refused =
-            encoder.encode_descriptor("inbound_refused", help, None, MetricType::Counter)?;
-        value(self.budget.refused(), MetricType::Counter, refused)
+        Ok(())
+    }
+
+    /// How many connections may stay: for one listener, for all together, and of one peer.
+    fn encode_limits(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Connections that may stay, by what is limited: a listener, all listeners (descriptors), a peer";
+        let mut family =
+            encoder.encode_descriptor("connections_limit", help, None, MetricType::Gauge)?;
+        for (scope, limit) in [
+            (Full::Listener, self.max_connections),
+            (Full::Descriptors, self.room.limit()),
+            (Full::Peer, self.room.per_peer()),
+        ] {
+            let labels = [("of", scope.label())];
+            let metric = family.encode_family(&labels)?;
+            value(
+                u64::try_from(limit).unwrap_or(u64::MAX),
+                MetricType::Gauge,
+                metric,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn encode_reasons<const N: usize>(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        (name, help): (&str, &str),
+        reasons: [(&'static str, impl Fn(&Stats) -> u64); N],
+    ) -> Result<(), fmt::Error> {
+        let counter = MetricType::Counter;
+        let mut family = encoder.encode_descriptor(name, help, None, counter)?;
+        for (address, stats) in &self.listeners {
+            for (reason, read) in &reasons {
+                let labels = [
+                    ("listener", address.to_string()),
+                    ("reason", (*reason).to_owned()),
+                ];
+                let metric = family.encode_family(&labels)?;
+                value(read(stats), counter, metric)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,8 +9,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::Stats;
+use super::room::{Brief, Briefs, Full, Place, Room};
+use super::{Serving, Stats};
 use crate::peer::Peer;
+
+#[cfg(test)]
+mod tests;
 
 /// How long to wait when the system has no descriptors or memory for another connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -18,43 +22,50 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 const SELDOM: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) struct Acceptor {
-    listener: TcpListener,
+pub(super) struct Acceptor<'a> {
+    listener: &'a TcpListener,
     max_connections: usize,
+    room: Room,
+    /// None where no face speaks HTTP/1.
+    briefs: Option<Briefs>,
     stats: Arc<Stats>,
     said: Option<Instant>,
 }
 
-impl Acceptor {
-    pub(super) fn new(listener: TcpListener, max_connections: usize, stats: Arc<Stats>) -> Self {
+/// What an accepted connection may do.
+#[derive(Debug)]
+pub(super) enum Seat {
+    /// Stay.
+    Standing { _place: Place },
+    /// Ask once.
+    Brief(Brief),
+}
+
+impl<'a> Acceptor<'a> {
+    pub(super) fn new(listener: &'a TcpListener, serving: &Serving, stats: &Arc<Stats>) -> Self {
         Self {
             listener,
-            max_connections,
-            stats,
+            max_connections: serving.limits.max_connections,
+            room: serving.room.clone(),
+            briefs: serving.has_http.then(|| serving.room.briefs()),
+            stats: Arc::clone(stats),
             said: None,
         }
     }
 
-    /// The next connection there is room for, and its peer. One too many is closed at once, so that its peer can try elsewhere.
-    /// Being short of descriptors is waited out: the connections there are go on.
-    pub(super) async fn accept(&mut self) -> (TcpStream, Peer) {
+    /// The next connection there is room for, and its peer. One too many is closed at once, so that its peer can try
+    /// elsewhere. If the system has no descriptors, the connections there are go on and accepting is tried again.
+    pub(super) async fn accept(&mut self) -> (TcpStream, Peer, Seat) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
                     self.stats.accepted.fetch_add(1, Ordering::Relaxed);
-                    if self.stats.open() < self.max_connections {
+                    let peer = Peer::new(peer.ip());
+                    if let Some(seat) = self.seat(peer) {
                         if let Err(error) = stream.set_nodelay(true) {
                             debug!(%error, "connection without TCP_NODELAY");
                         }
-                        return (stream, Peer::new(peer.ip()));
-                    }
-                    self.stats.refused.fetch_add(1, Ordering::Relaxed);
-                    if self.is_time_to_say() {
-                        let refused = self.stats.refused();
-                        warn!(
-                            max_connections = self.max_connections,
-                            refused, "too many connections, new ones are closed"
-                        );
+                        return (stream, peer, seat);
                     }
                 }
                 Err(error) if is_of_the_peer(&error) => {
@@ -66,6 +77,41 @@ impl Acceptor {
                     }
                     tokio::time::sleep(BACK_OFF).await;
                 }
+            }
+        }
+    }
+
+    /// The seat of one more connection. Says why, and counts it, if it cannot stay.
+    fn seat(&mut self, peer: Peer) -> Option<Seat> {
+        let standing = if self.stats.open() < self.max_connections {
+            self.room.enter(peer)
+        } else {
+            Err(Full::Listener)
+        };
+        let why = match standing {
+            Ok(_place) => return Some(Seat::Standing { _place }),
+            Err(why) => why,
+        };
+        if self.is_time_to_say() {
+            let limit = match why {
+                Full::Listener => self.max_connections,
+                Full::Descriptors => self.room.limit(),
+                Full::Peer => self.room.per_peer(),
+            };
+            warn!(
+                limit,
+                reason = why.label(),
+                "no room for more connections, new ones are served one HTTP/1 request or closed"
+            );
+        }
+        match self.briefs.as_ref().and_then(Briefs::enter) {
+            Some(brief) => {
+                self.stats.brief.fetch_add(1, Ordering::Relaxed);
+                Some(Seat::Brief(brief))
+            }
+            None => {
+                self.stats.refuse(why);
+                None
             }
         }
     }

@@ -66,10 +66,14 @@ pub(super) async fn detect(
     ))
 }
 
+/// How long a connection that may ask once may take for its header.
+const BRIEF_HEADER: Duration = Duration::from_secs(2);
+
 /// Both protocols, set up with the limits of a listener.
 #[derive(Debug)]
 pub(super) struct Protocols {
     http1: auto::Builder<Tracked>,
+    brief: auto::Builder<Tracked>,
     http2: auto::Builder<Tracked>,
 }
 
@@ -83,6 +87,11 @@ impl Protocols {
             .writev(false)
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(limits.max_header_size.max(MIN_HEADER_SIZE));
+        let mut brief = http1.clone();
+        brief
+            .http1()
+            .keep_alive(false)
+            .header_read_timeout(limits.header_timeout.min(BRIEF_HEADER));
         let mut http2 = auto::Builder::new(Tracked(tasks.clone())).http2_only();
         http2
             .http2()
@@ -93,20 +102,31 @@ impl Protocols {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(PING_AFTER)
             .keep_alive_timeout(PING_TIMEOUT);
-        Self { http1, http2 }
+        Self {
+            http1,
+            brief,
+            http2,
+        }
     }
 
     /// What serves one connection.
     pub(super) fn builder(&self, protocol: Protocol) -> auto::Builder<Tracked> {
         match protocol {
-            Protocol::Http1 => {
-                let mut http1 = self.http1.clone();
-                http1.http1().timer(HeaderTimer::default());
-                http1
-            }
+            Protocol::Http1 => timed(&self.http1),
             Protocol::Http2 => self.http2.clone(),
         }
     }
+
+    /// What serves one HTTP/1 request, and closes the connection.
+    pub(super) fn brief(&self) -> auto::Builder<Tracked> {
+        timed(&self.brief)
+    }
+}
+
+fn timed(http1: &auto::Builder<Tracked>) -> auto::Builder<Tracked> {
+    let mut http1 = http1.clone();
+    http1.http1().timer(HeaderTimer::default());
+    http1
 }
 
 fn at_most_u32(value: usize) -> u32 {

@@ -16,18 +16,18 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{CutOff, Limits, Stats, bind};
+use super::{CutOff, Full, Limits, Serving, Stats, bind};
 
 /// Long enough for anything that does happen, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// A limit that a test waits out.
-const SHORT: Duration = Duration::from_millis(200);
+pub(super) const SHORT: Duration = Duration::from_millis(200);
 
-struct Running {
-    address: SocketAddr,
-    stats: Arc<Stats>,
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) stats: Arc<Stats>,
     /// `/slow` answers once for every permit.
-    permits: Arc<Semaphore>,
+    pub(super) permits: Arc<Semaphore>,
     /// One permit for every request that has reached `/slow`.
     reached: Arc<Semaphore>,
     cancel: CancellationToken,
@@ -41,17 +41,25 @@ async fn slow(State((permits, reached)): State<(Arc<Semaphore>, Arc<Semaphore>)>
 }
 
 async fn start(limits: Limits, grace: Duration) -> Running {
+    serve(Serving {
+        limits,
+        grace,
+        ..Serving::generous()
+    })
+    .await
+}
+
+pub(super) async fn serve(serving: Serving) -> Running {
     let (permits, reached) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let router: Router = Router::new()
         .route("/", get(|| async { "here" }))
         .route("/slow", get(slow))
         .with_state((permits.clone(), reached.clone()));
     let service = TowerToHyperService::new(router);
-    let bound = bind("127.0.0.1", 0).await.unwrap();
+    let bound = bind("127.0.0.1", 0).await.unwrap().listen().unwrap();
     let (address, stats, cancel) = (bound.address(), bound.stats(), CancellationToken::new());
     let stop = cancel.clone();
-    let served =
-        tokio::task::spawn_local(async move { bound.serve(service, &limits, grace, stop).await });
+    let served = tokio::task::spawn_local(async move { bound.serve(service, serving, stop).await });
     Running {
         address,
         stats,
@@ -63,18 +71,18 @@ async fn start(limits: Limits, grace: Duration) -> Running {
 }
 
 impl Running {
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    async fn send(&self, bytes: &[u8]) -> TcpStream {
+    pub(super) async fn send(&self, bytes: &[u8]) -> TcpStream {
         let mut stream = self.connect().await;
         stream.write_all(bytes).await.unwrap();
         stream
     }
 
     /// Asks `/` on a new connection, and gets its answer.
-    async fn assert_serves(&self) {
+    pub(super) async fn assert_serves(&self) {
         let mut stream = self
             .send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             .await;
@@ -85,7 +93,7 @@ impl Running {
         );
     }
 
-    async fn wait_for_slow(&self) {
+    pub(super) async fn wait_for_slow(&self) {
         tokio::time::timeout(PATIENCE, self.reached.acquire())
             .await
             .unwrap()
@@ -93,7 +101,7 @@ impl Running {
             .forget();
     }
 
-    async fn wait_for_open(&self, open: usize) {
+    pub(super) async fn wait_for_open(&self, open: usize) {
         let counted = async {
             while self.stats.open() != open {
                 tokio::task::yield_now().await;
@@ -104,7 +112,7 @@ impl Running {
 }
 
 /// Reads until the other side closes; a reset is a close too.
-async fn everything(stream: &mut TcpStream) -> String {
+pub(super) async fn everything(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let result = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
         .await
@@ -115,7 +123,9 @@ async fn everything(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-async fn http2(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
+pub(super) async fn http2(
+    address: SocketAddr,
+) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
     let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
         .await
@@ -124,14 +134,14 @@ async fn http2(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<E
     sender
 }
 
-fn request(address: SocketAddr, path: &str) -> Request<Empty<Bytes>> {
+pub(super) fn request(address: SocketAddr, path: &str) -> Request<Empty<Bytes>> {
     Request::get(format!("http://{address}{path}"))
         .body(Empty::new())
         .unwrap()
 }
 
 /// Runs a test where it can spawn on its own thread.
-async fn local(test: impl Future<Output = ()>) {
+pub(super) async fn local(test: impl Future<Output = ()>) {
     tokio::task::LocalSet::new().run_until(test).await;
 }
 
@@ -311,7 +321,13 @@ async fn one_connection_too_many_is_closed_at_once() {
         let (first, _second) = (server.connect().await, server.connect().await);
         server.wait_for_open(2).await;
         assert_eq!(everything(&mut server.connect().await).await, "");
-        assert_eq!((server.stats.accepted(), server.stats.refused()), (3, 1));
+        assert_eq!(
+            (
+                server.stats.accepted(),
+                server.stats.refused(Full::Listener)
+            ),
+            (3, 1)
+        );
         drop(first);
         server.wait_for_open(1).await;
         server.assert_serves().await;
@@ -409,24 +425,4 @@ async fn a_drain_does_not_wait_for_a_peer_that_has_asked_nothing_and_does_not_go
         drop(peer);
     })
     .await;
-}
-
-#[tokio::test]
-async fn nothing_is_accepted_before_it_is_served() {
-    let bound = bind("127.0.0.1", 0).await.unwrap();
-    let _waiting = TcpStream::connect(bound.address()).await.unwrap();
-    assert_eq!(bound.stats().accepted(), 0);
-}
-
-#[tokio::test]
-async fn a_port_that_is_taken_is_named() {
-    let taken = bind("localhost", 0).await.unwrap();
-    assert!(taken.address().is_ipv4());
-    let error = bind("127.0.0.1", taken.address().port()).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("cannot listen on 127.0.0.1 port {}", taken.address().port())
-    );
-    assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
-    assert!(bind("no such host", 0).await.is_err());
 }

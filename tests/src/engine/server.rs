@@ -1,18 +1,15 @@
 use std::{
-    array, env,
-    fmt::Debug,
-    fs,
-    marker::PhantomData,
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    process::Command,
+    env, fmt::Debug, fs, marker::PhantomData, net::SocketAddr, path::Path, process::Command,
     time::Duration,
 };
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{PATIENCE, eventually, process::Child};
+use crate::{
+    PATIENCE, eventually,
+    process::{Child, free_addresses},
+};
 
 /// How long one try may take: a server that is just starting may take a connection and never answer on it.
 const TRY: Duration = Duration::from_secs(1);
@@ -167,12 +164,4 @@ impl<E: Engine> Server<E> {
 fn is_installed(file: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|directory| directory.join(file).is_file())
-}
-
-/// Addresses that nobody listens on.
-pub(super) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    // All are held until the last is known, so that no two are the same.
-    let listeners: [TcpListener; N] =
-        array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound address"))
 }

@@ -141,6 +141,8 @@ impl Options {
         ] {
             command.env(variable, address.port().to_string());
         }
+        // What any machine has descriptors for: with the default a collector warns where their limit is low.
+        command.env("SW_SERVER_MAX_CONNECTIONS", "4096");
         command.env("SW_STORAGE_PATH", data).envs(&self.environment);
         command.args(["--log-format", "json"]).args(&self.arguments);
         Child::spawn("the collector", &mut command)

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rollcall_tests::{PATIENCE, eventually, http, process::release_binary};
+use rollcall_tests::{
+    PATIENCE, eventually, http,
+    process::{free_addresses, release_binary},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
@@ -27,7 +30,7 @@ struct Logger {
 impl Logger {
     async fn start(stderr: impl Into<Stdio>) -> Self {
         let data = TempDir::new().unwrap();
-        let [naming, grpc, http] = free_ports();
+        let [naming, grpc, http] = free_addresses();
         let child = Command::new(release_binary())
             .args(["--log-format", "json", "--log-level", "debug"])
             .env("SW_NAMING_JETTY_PORT", naming.port().to_string())
@@ -98,12 +101,6 @@ impl Drop for Logger {
             let _status = self.child.wait();
         }
     }
-}
-
-/// Ports that were free a moment ago: a log that cannot be read does not say which were chosen.
-fn free_ports<const N: usize>() -> [SocketAddr; N] {
-    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod baseline;
 mod browser;
+mod descriptors;
 mod framing;
 mod inventory;
 mod log;

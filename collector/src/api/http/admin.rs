@@ -21,13 +21,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{Limits, Names, names, refusal, refusal::Refusal};
-use crate::service::Services;
+use crate::{server::Room, service::Services};
 
 mod events;
 mod graphql;
 mod list;
 mod parameters;
-mod probes;
+pub(super) mod probes;
 mod query;
 mod view;
 
@@ -42,6 +42,16 @@ struct Face {
     /// Tells the events of this run from those of others: when it began, in milliseconds.
     run: i64,
     closing: CancellationToken,
+    places: Places,
+}
+
+/// The room for connections, as the probes show it.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// What all listeners share.
+    pub room: Room,
+    /// The most standing connections of one listener.
+    pub per_listener: usize,
 }
 
 /// The admin face, at the root. Event streams end when `closing` is cancelled, so that they do not hold up a drain.
@@ -50,9 +60,11 @@ pub fn router(
     services: &Services,
     limits: &Limits,
     names: Names,
+    places: Places,
     closing: CancellationToken,
 ) -> Router {
     let face = Face {
+        places,
         services: services.clone(),
         lists: Arc::new(Semaphore::new(limits.max_concurrent_lists)),
         subscribers: Arc::new(Semaphore::new(limits.max_event_subscribers)),

@@ -9,8 +9,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{Limits, Names, admin, below, naming, not_found, registration};
-use crate::{api::Token, service::testing::Fixture};
+use super::{Limits, Names, Places, admin, below, naming, not_found, registration};
+use crate::{api::Token, server::Room, service::testing::Fixture};
 
 mod lenient;
 mod named;
@@ -42,6 +42,13 @@ fn limits() -> Limits {
     }
 }
 
+fn places() -> Places {
+    Places {
+        room: Room::new(Some(9), 1, 1),
+        per_listener: 1000,
+    }
+}
+
 impl Collector {
     fn start() -> Self {
         Self::on(Fixture::start())
@@ -64,6 +71,7 @@ impl Collector {
                 services,
                 &limits(),
                 Names::default(),
+                places(),
                 closing.clone(),
             ))
             .fallback(not_found);

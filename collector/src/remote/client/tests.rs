@@ -12,7 +12,7 @@ use tonic::{Response, Streaming, async_trait, service::Routes};
 use super::*;
 use crate::{
     metrics::Metrics,
-    server::{self, Limits},
+    server::{self, Serving},
 };
 
 /// Long enough for anything that does happen, on a machine that is busy with other tests.
@@ -72,7 +72,11 @@ impl RemoteCommonService for Service {
 
 impl Member {
     async fn start() -> Self {
-        let bound = server::bind("127.0.0.1", 0).await.unwrap();
+        let bound = server::bind("127.0.0.1", 0)
+            .await
+            .unwrap()
+            .listen()
+            .unwrap();
         let address = bound.address();
         let (sender, streams) = mpsc::unbounded_channel();
         let router = Routes::from(Router::new())
@@ -82,9 +86,12 @@ impl Member {
         let stopped = stop.clone();
         let mut served = JoinSet::new();
         served.spawn(async move {
-            let limits = Limits::generous();
+            let serving = Serving {
+                grace: Duration::ZERO,
+                ..Serving::generous()
+            };
             let service = TowerToHyperService::new(router);
-            let served = bound.serve(service, &limits, Duration::ZERO, stopped);
+            let served = bound.serve(service, serving, stopped);
             assert!(served.await.is_err(), "it dies with a stream under way");
         });
         Self {

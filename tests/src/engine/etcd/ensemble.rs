@@ -3,11 +3,7 @@ use std::{array, net::SocketAddr};
 use serde_json::json;
 
 use super::{Etcd, command};
-use crate::{
-    PATIENCE,
-    engine::{Server, server::free_addresses},
-    eventually,
-};
+use crate::{PATIENCE, engine::Server, eventually, process::free_addresses};
 
 /// How many servers there are: the fewest that go on without one of them.
 const SERVERS: usize = 3;

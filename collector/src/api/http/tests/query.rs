@@ -65,11 +65,12 @@ async fn probes_tell_what_stands_in_the_way() {
     let collector = Collector::start();
     assert_eq!(collector.get("/livez").await.json(), json!({"live": true}));
     let ready = collector.get("/readyz").await;
+    let limits = json!({"open": 0, "limit": 2, "limit_per_listener": 1000, "limit_per_peer": 1});
     assert_eq!(
         (ready.status.as_u16(), ready.json()),
         (
             200,
-            json!({"ready": true, "status": "ready", "reasons": {}})
+            json!({"ready": true, "status": "ready", "reasons": {}, "connections": limits})
         )
     );
     collector
@@ -81,7 +82,12 @@ async fn probes_tell_what_stands_in_the_way() {
     assert_eq!(degraded.status, 200);
     assert_eq!(
         degraded.json(),
-        json!({"ready": true, "status": "degraded", "reasons": {"cluster": "no coordinator"}})
+        json!({
+            "ready": true,
+            "status": "degraded",
+            "reasons": {"cluster": "no coordinator"},
+            "connections": limits,
+        })
     );
     let readiness = &collector.fixture.services.readiness;
     readiness.unmet("storage", "the disk is full");
@@ -90,7 +96,12 @@ async fn probes_tell_what_stands_in_the_way() {
     assert_eq!(unready.status, 503);
     assert_eq!(
         unready.json(),
-        json!({"ready": false, "status": "unready", "reasons": {"storage": "the disk is full"}})
+        json!({
+            "ready": false,
+            "status": "unready",
+            "reasons": {"storage": "the disk is full"},
+            "connections": limits,
+        })
     );
     assert_eq!(collector.get("/livez").await.status, 200);
 }

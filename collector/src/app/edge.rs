@@ -1,0 +1,78 @@
+//! What all listeners share, and how each is served.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::{Process, listeners::Faces};
+use crate::{
+    config::{self, ClusterProvider, Config},
+    server::{Limits, Room, Serving},
+};
+
+/// How long the connections of the start may take to end once the collector serves.
+const START_GRACE: Duration = Duration::from_millis(100);
+
+/// The limits and the room that every listener has in common.
+#[derive(Debug)]
+pub(super) struct Edge {
+    pub(super) room: Room,
+    limits: Limits,
+    grace: Duration,
+}
+
+impl Edge {
+    /// As configured, for this many listeners. Says so if the process may open fewer files than the configuration needs.
+    pub(super) fn new(config: &Config, process: &Process, listeners: usize) -> Self {
+        let config::Server {
+            limits,
+            max_connections_per_peer,
+            max_connection_age,
+            shutdown_grace,
+            ..
+        } = &config.server;
+        let room = Room::new(process.open_files, listeners, *max_connections_per_peer);
+        if room.limit() < limits.max_connections {
+            warn!(
+                open_files = process.open_files,
+                effective = room.limit(),
+                "the limit on open files leaves room for fewer connections than server.default.max_connections ({}): raise \
+                 it (ulimit -Hn, LimitNOFILE), or lower the key",
+                limits.max_connections
+            );
+        }
+        let is_cluster = config.cluster.provider != ClusterProvider::Standalone;
+        Self {
+            limits: Limits {
+                max_connection_age: max_connection_age.resolve(is_cluster),
+                max_connections: limits.max_connections.min(room.limit()),
+                ..limits.clone()
+            },
+            room,
+            grace: *shutdown_grace,
+        }
+    }
+
+    /// How a listener with these faces is served.
+    pub(super) fn serving(&self, faces: Faces) -> Serving {
+        Serving {
+            limits: self.limits.clone(),
+            grace: self.grace,
+            room: self.room.clone(),
+            has_http: faces.naming || faces.agent_jetty || faces.ui,
+        }
+    }
+
+    /// How the admin listener is served until the store has been read.
+    pub(super) fn starting(&self, faces: Faces) -> Serving {
+        Serving {
+            grace: START_GRACE,
+            ..self.serving(faces)
+        }
+    }
+
+    /// The most standing connections of one listener.
+    pub(super) fn max_connections(&self) -> usize {
+        self.limits.max_connections
+    }
+}

@@ -1,0 +1,82 @@
+//! What happens to connections that there is no room for.
+
+use super::super::tests::{PATIENCE, everything, http2, local, request, serve};
+use super::super::{Closed, Full, Limits, Room, Serving};
+
+fn serving(max_connections: usize, room: Room) -> Serving {
+    Serving {
+        limits: Limits {
+            max_connections,
+            ..Limits::generous()
+        },
+        room,
+        has_http: true,
+        ..Serving::generous()
+    }
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_one_http1_request_is_served() {
+    local(async {
+        // Room for a single standing connection, and one brief place.
+        let full = || (1, Room::new(None, 1, usize::MAX));
+        let scarce = || (1000, Room::new(Some(8), 1, usize::MAX));
+        let greedy = || (1000, Room::new(None, 1, 1));
+        for (limit, room) in [full(), scarce(), greedy()] {
+            let server = serve(serving(limit, room)).await;
+            let _standing = server.connect().await;
+            server.wait_for_open(1).await;
+            // It is answered, and closed although it asks to stay.
+            let mut stream = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            let answer = everything(&mut stream).await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+            assert!(answer.contains("connection: close"), "{answer}");
+            server.wait_for_open(1).await;
+            // gRPC cannot be served briefly.
+            let sender = http2(server.address).await;
+            assert!(
+                { sender }
+                    .send_request(request(server.address, "/"))
+                    .await
+                    .is_err()
+            );
+            assert_eq!(server.stats.closed_for(Closed::NoRoom), 1);
+            assert_eq!(server.stats.brief(), 2);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn silent_peers_do_not_keep_a_question_from_being_answered() {
+    local(async {
+        let server = serve(serving(1, Room::new(Some(64), 1, usize::MAX))).await;
+        let mut silent = Vec::new();
+        for _ in 0..20 {
+            silent.push(server.connect().await);
+            server.assert_serves().await;
+        }
+        let refused: u64 = Full::ALL.map(|why| server.stats.refused(why)).iter().sum();
+        assert_eq!(refused, 0, "there is always a place for one question more");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_http_one_too_many_is_closed_at_once() {
+    local(async {
+        let server = serve(Serving {
+            has_http: false,
+            ..serving(1, Room::new(None, 1, usize::MAX))
+        })
+        .await;
+        let _standing = server.connect().await;
+        server.wait_for_open(1).await;
+        assert_eq!(everything(&mut server.connect().await).await, "");
+        assert_eq!(server.stats.refused(Full::Listener), 1);
+        tokio::time::timeout(PATIENCE, server.wait_for_open(1))
+            .await
+            .unwrap();
+    })
+    .await;
+}

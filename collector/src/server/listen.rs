@@ -1,0 +1,156 @@
+//! Taking a port, and listening on it.
+//!
+//! These are two steps. A port is taken early, so that one which is not free is reported before anything else happens; but
+//! as long as nothing listens on it, a peer that connects is refused at once and tries elsewhere, instead of waiting for an
+//! answer.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpSocket};
+
+use super::Stats;
+
+#[cfg(test)]
+mod tests;
+
+/// Connections that may wait to be accepted; the system may allow fewer.
+const BACKLOG: u32 = 4096;
+
+/// A port that is taken. Nothing listens on it yet.
+#[derive(Debug)]
+pub struct Bound {
+    socket: TcpSocket,
+    host: String,
+    address: SocketAddr,
+    stats: Arc<Stats>,
+}
+
+/// A port that is listened on. What connects waits until it is served.
+#[derive(Debug)]
+pub struct Listening {
+    pub(super) listener: TcpListener,
+    pub(super) address: SocketAddr,
+    pub(super) stats: Arc<Stats>,
+}
+
+/// The endpoint cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {host} port {port}")]
+pub struct BindError {
+    /// The host, as configured.
+    pub host: String,
+    /// The port, as configured.
+    pub port: u16,
+    /// Why: the name has no address, the port is taken, the port is not allowed ...
+    #[source]
+    pub source: io::Error,
+}
+
+/// Takes the port of `host`; port 0 lets the system choose one. A name with several addresses is tried IPv4 first,
+/// because agents of 3.x and 5.x resolve names that way. The next address is tried only if this machine does not have the
+/// one before: a port in use is an error, since agents would otherwise reach another program.
+///
+/// # Errors
+/// The name has no address, or the port of the first address that the machine has cannot be taken.
+pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
+    let bound = async {
+        let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        let socket = take_first(&addresses)?;
+        Ok((socket.local_addr()?, socket))
+    };
+    let (address, socket) = bound.await.map_err(|source| BindError {
+        host: host.to_owned(),
+        port,
+        source,
+    })?;
+    Ok(Bound {
+        socket,
+        host: host.to_owned(),
+        address,
+        stats: Arc::default(),
+    })
+}
+
+/// Takes the port of the first of the addresses that this machine has.
+fn take_first(addresses: &[SocketAddr]) -> io::Result<TcpSocket> {
+    let mut absent = None;
+    for address in addresses {
+        match take(*address) {
+            Err(error) if is_absent(&error) => absent = Some(error),
+            taken => return taken,
+        }
+    }
+    Err(absent.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+}
+
+/// Whether this machine does not have the address, or none of its kind.
+fn is_absent(error: &io::Error) -> bool {
+    let no_such_family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(no_such_family)
+}
+
+fn take(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // So that a restart does not wait for the connections of the process before it.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+impl Bound {
+    /// The address with the port that was really taken.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The counters of this listener.
+    #[must_use]
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
+
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// Another process took the port at the same time.
+    pub fn listen(self) -> Result<Listening, BindError> {
+        let Self {
+            socket,
+            host,
+            address,
+            stats,
+        } = self;
+        let listener = socket.listen(BACKLOG).map_err(|source| BindError {
+            host,
+            port: address.port(),
+            source,
+        })?;
+        Ok(Listening {
+            listener,
+            address,
+            stats,
+        })
+    }
+}
+
+impl Listening {
+    /// The address with the port that was really taken.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The counters of this listener.
+    #[must_use]
+    pub fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
+}

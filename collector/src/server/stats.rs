@@ -1,0 +1,132 @@
+//! What a listener counts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tracing::debug;
+
+use super::room::Full;
+
+/// What a listener counts; for metrics.
+#[derive(Debug, Default)]
+pub struct Stats {
+    open: AtomicUsize,
+    pub(super) accepted: AtomicU64,
+    /// Connections that were let in for one request, because they could not stay.
+    pub(super) brief: AtomicU64,
+    refused: [AtomicU64; Full::ALL.len()],
+    closed: [AtomicU64; Closed::ALL.len()],
+    cut_off: AtomicUsize,
+}
+
+/// Why the collector closed a connection that it had accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// It reached its maximum age.
+    Age,
+    /// There was no room for it to stay, and it was not HTTP/1, which can be served briefly.
+    NoRoom,
+}
+
+impl Closed {
+    /// Every reason.
+    pub const ALL: [Self; 2] = [Self::Age, Self::NoRoom];
+
+    /// The label in metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Age => "age",
+            Self::NoRoom => "no_room",
+        }
+    }
+}
+
+// === impl Stats ===
+
+impl Stats {
+    /// Connections open now.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Connections accepted so far, those refused included.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Connections closed at once because there was no room for them.
+    #[must_use]
+    pub fn refused(&self, why: Full) -> u64 {
+        self.refused_for(why).load(Ordering::Relaxed)
+    }
+
+    /// Connections for which there was no room to stay, and which were let in for one request.
+    #[must_use]
+    pub fn brief(&self) -> u64 {
+        self.brief.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were accepted and closed for this reason.
+    #[must_use]
+    pub fn closed_for(&self, why: Closed) -> u64 {
+        self.closed(why).load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that is closed at once.
+    pub(super) fn refuse(&self, why: Full) {
+        self.refused_for(why).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests that were cut off at the end of a drain.
+    pub(super) fn cut_off(&self) -> usize {
+        self.cut_off.load(Ordering::Relaxed)
+    }
+
+    fn refused_for(&self, why: Full) -> &AtomicU64 {
+        let [listener, descriptors, peer] = &self.refused;
+        match why {
+            Full::Listener => listener,
+            Full::Descriptors => descriptors,
+            Full::Peer => peer,
+        }
+    }
+
+    fn closed(&self, why: Closed) -> &AtomicU64 {
+        let [age, no_room] = &self.closed;
+        match why {
+            Closed::Age => age,
+            Closed::NoRoom => no_room,
+        }
+    }
+}
+
+/// One open connection, counted as long as this lives.
+#[derive(Debug)]
+pub(super) struct Open(Arc<Stats>);
+
+impl Open {
+    pub(super) fn new(stats: &Arc<Stats>) -> Self {
+        stats.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(stats))
+    }
+
+    /// Counts requests that were under way on it and are not any more.
+    pub(super) fn cut_off(&self, requests: usize) {
+        self.0.cut_off.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    /// Counts that it is closed, and why.
+    pub(super) fn close(&self, why: Closed) {
+        debug!(reason = why.label(), "closing a connection");
+        self.0.closed(why).fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
