@@ -95,7 +95,8 @@ async fn every_mistake_in_the_configuration_is_told_at_once() {
         for mistake in [
             "naming.jetty.prot: unknown key; did you mean port?",
             "storage.h2: ",
-            "use embedded",
+            "SW_STORAGE=embedded",
+            "ui.jetty.port: ",
         ] {
             assert!(
                 run.stderr.contains(&format!("{file}: ")) && run.stderr.contains(mistake),

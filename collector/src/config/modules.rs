@@ -122,9 +122,10 @@ pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) ->
             "ZooKeeper reads no ranges and reports changes in no order, so that every start would be a read for each id",
             "use etcd beside it",
         ),
-        (_, _) if cluster == ClusterProvider::Standalone => {
-            ("Rollcall keeps ids alone, in files or in etcd", ALONE)
-        }
+        (_, _) if cluster == ClusterProvider::Standalone => (
+            "Rollcall stores only ids, in files of its own or in etcd",
+            ALONE,
+        ),
         (_, _) => ("collectors of one cluster share their ids in etcd", SHARED),
     };
     format!("Rollcall does not have it: {why}; {instead}")

@@ -29,10 +29,11 @@ const CAPACITY: usize = 256 << 10;
 /// of several processes do not mix, or one longer line.
 const PIECE: usize = 4096;
 
-/// At exit, an output that has accepted nothing for this long is given up ...
-const STALLED: Duration = Duration::from_millis(200);
-/// ... and one that is slow after this long.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// At exit, an output that has accepted nothing for this long counts as stalled, and the rest is lost. Long enough for the
+/// thread to get its turn on a busy machine: the last lines say why the process ends.
+const STALLED: Duration = Duration::from_secs(1);
+/// At exit, a slow output gets this long to accept what waits.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// Where lines are left to be written. A cheap clone is the same queue.
 #[derive(Clone, Debug)]
