@@ -7,7 +7,7 @@ use super::advertise::is_wildcard;
 use super::error::Problem;
 use super::value::{print_bytes, print_duration};
 use super::{ClusterProvider, Config, Endpoint, Origins, StorageProvider, ranges};
-use crate::{etcd, storage::etcd::MAX_NAME_BYTES};
+use crate::etcd;
 
 /// Every rule that `config` breaks, each reported as a problem of a key that the operator has given.
 pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
@@ -18,7 +18,6 @@ pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
     broken.extend(memory(config));
     broken.extend(properties(config));
     broken.extend(one_store(config));
-    broken.extend(row(config));
     broken.extend(etcd(config));
     broken.extend(zookeeper(config));
     let problem = |(keys, message): (Vec<String>, String)| {
@@ -161,21 +160,6 @@ fn one_store(config: &Config) -> Broken {
         "collectors of one cluster share their ids in etcd, and storage.embedded is the store of one collector: set \
          SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (ZooKeeper, if it is used, stays for the members), or run \
          one collector alone with SW_CLUSTER=standalone",
-    )]
-}
-
-/// A row has to fit into a request of etcd.
-fn row(config: &Config) -> Broken {
-    let limit = MAX_NAME_BYTES;
-    if config.storage.provider != StorageProvider::Etcd || config.register.max_name_bytes <= limit {
-        return Broken::new();
-    }
-    vec![rule(
-        &["register.default.max_name_bytes", "storage"],
-        format!(
-            "has to be at most {} with storage in etcd, which takes requests of 1.5MiB (its --max-request-bytes)",
-            print_bytes(limit)
-        ),
     )]
 }
 

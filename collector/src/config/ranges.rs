@@ -22,7 +22,8 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("agent_jetty.jetty.max_body_size", KIB, GIB),
     ("register.default.queue_capacity", 1, 10_000_000),
     ("register.default.batch_rows", 1, 1_000_000),
-    ("register.default.max_name_bytes", 1, 64 * KIB),
+    // One row, with its name, has to fit into a request of etcd: 1.5 MiB.
+    ("register.default.max_name_bytes", 1, 512 * KIB),
     ("register.default.max_assigned_ids", 1, MAX_IDS),
     ("register.default.max_adopted_ids", 1, MAX_IDS),
     ("liveness.default.max_expired_per_tick", 1, MAX_IDS),
