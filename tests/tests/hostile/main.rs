@@ -5,10 +5,13 @@
 //! to the neighbourhood of where it started. [`victim`] holds those promises; each other module is one kind of attack.
 
 mod baseline;
+mod batches;
 mod browser;
 mod descriptors;
 mod framing;
 mod inventory;
 mod log;
+mod mentions;
+mod rates;
 mod victim;
 mod wire;

@@ -16,16 +16,23 @@ const MAX_DEPTH: u32 = u128::BITS;
 pub(in crate::api::http) fn count(body: &[u8], count: &mut Count) -> Result<(), Error> {
     // One bit for each level: whether it is an array.
     let (mut arrays, mut depth) = (0_u128, 0);
+    // Whether nothing of the innermost array or object was seen.
+    let mut is_empty = false;
     let mut bytes = body.iter();
     while let Some(byte) = bytes.next() {
+        if matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
+            continue;
+        }
+        if std::mem::take(&mut is_empty) && !matches!(byte, b']' | b'}') {
+            item(arrays & 1 == 1, depth, count)?;
+        }
         match byte {
             b'"' => skip_text(&mut bytes),
             b'[' | b'{' if depth == MAX_DEPTH => return Ok(()),
             b'[' | b'{' => {
-                let is_array = *byte == b'[';
-                arrays = arrays << 1 | u128::from(is_array);
+                arrays = arrays << 1 | u128::from(*byte == b'[');
                 depth += 1;
-                item(is_array, depth, count)?;
+                is_empty = true;
             }
             b']' | b'}' => {
                 arrays >>= 1;
@@ -78,8 +85,8 @@ mod tests {
             (r#"[{"ai":1,"sn":"x,y"},{"ai":1,"sn":"[,,,"}]"#, 2),
             (r#"["\",\"[\\"]"#, 1),
             (r"[[1,2],[3]]", 5),
-            // An empty array counts as one, which is as good as exact.
-            (r"[]", 1),
+            ("[ ]", 0),
+            (r#"[ {"gt":[],"ss":[ ]} , {} ]"#, 2),
         ] {
             assert_eq!(counted(body, 100), Ok(elements), "{body}");
         }

@@ -1,0 +1,264 @@
+//! Messages that are small on the wire and large in memory, and batches of names and senders that are new.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::stream;
+use prost::Message;
+use rollcall_proto::{
+    register::{RegisterClient, ServiceInstance, ServiceInstances, Services},
+    trace::{TraceSegmentServiceClient, UpstreamSegment},
+};
+use rollcall_tests::{
+    grpc::{self, raw},
+    http,
+    process::Collector,
+};
+use tokio::task::JoinSet;
+use tonic::{Code, transport::Endpoint};
+
+use crate::victim::Victim;
+
+const MIB: usize = 1 << 20;
+
+/// The limit that the answers name.
+const KEY: &str = "register.default.max_batch";
+
+/// What all but one in a hundred requests of `/agent/gRPC` take under attack at most, on a machine that runs other tests too.
+/// Alone it is far below 100 ms.
+const NAMING: Duration = Duration::from_millis(250);
+
+/// Asks for collectors, again and again, on a thread of its own.
+struct Prober {
+    stop: Arc<AtomicBool>,
+    thread: thread::JoinHandle<Vec<Duration>>,
+}
+
+impl Prober {
+    fn start(victim: &Victim) -> Self {
+        let naming = http::Client::new(victim.collector.listeners().naming);
+        let stop = Arc::<AtomicBool>::default();
+        let stopped = Arc::clone(&stop);
+        let probe = async move {
+            let mut delays = Vec::new();
+            while !stopped.load(Ordering::Acquire) {
+                let begun = Instant::now();
+                naming.get("/agent/gRPC").await.expect("an answer");
+                delays.push(begun.elapsed());
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            delays
+        };
+        let thread = thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            runtime.expect("a runtime").block_on(probe)
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        let mut delays = self.thread.join().expect("every request was answered");
+        delays.sort_unstable();
+        let most = delays.last().copied().unwrap_or_default();
+        let p99 = delays[delays.len() * 99 / 100];
+        eprintln!(
+            "naming under attack: p99 {p99:?}, at most {most:?}, {} requests",
+            delays.len()
+        );
+        assert!(p99 <= NAMING, "p99 of naming {p99:?}");
+    }
+}
+
+fn hostile(bytes: usize) -> Bytes {
+    let length = u32::try_from(bytes).expect("a message");
+    raw::frame(length, &b"\x0a\x00".repeat(bytes / 2))
+}
+
+/// One call of each kind: decoded registrations, telemetry that is only looked at, segments, and the names of 8.x.
+const CALLS: [&str; 9] = [
+    "/Register/doServiceInstanceRegister",
+    "/JVMMetricsService/collect",
+    "/ApplicationRegisterService/register",
+    "/ServiceNameDiscoveryService/discovery",
+    "/NetworkAddressRegisterService/batchRegister",
+    "/Register/doEndpointRegister",
+    "/TraceSegmentService/collect",
+    "/skywalking.v3.TraceSegmentReportService/collectInSync",
+    "/skywalking.v3.ManagementService/reportInstanceProperties",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_of_tiny_elements_cost_no_more_than_the_budgets() {
+    let victim = Victim::start(Collector::options()).await;
+    let server = victim.collector.listeners().grpc;
+    let prober = Prober::start(&victim);
+    for (size, at_once) in [(5 * MIB, 4), (50 * MIB, 2)] {
+        let body = hostile(size);
+        for path in CALLS {
+            let mut attack = JoinSet::new();
+            for _ in 0..at_once {
+                attack.spawn(raw::call(server, path, body.clone()));
+            }
+            for answer in attack.join_all().await {
+                assert_eq!(answer, Ok(Code::ResourceExhausted), "{path}");
+            }
+        }
+    }
+    prober.stop();
+    victim.survives().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_of_tiny_elements_cost_no_more_than_the_budgets() {
+    let victim = Victim::start(Collector::options()).await;
+    let client = http::Client::new(victim.collector.listeners().jetty);
+    let prober = Prober::start(&victim);
+    // 50 MiB of `"a",`, as far as the limit on the body goes.
+    let body = ["[", &r#""a","#.repeat(50 * MIB / 4 - 2), r#""a"]"#].concat();
+    assert!(body.len() <= 50 * MIB);
+    let body = Bytes::from(body);
+    for path in [
+        "/application/register",
+        "/networkAddress/register",
+        "/servicename/discovery",
+        "/segments",
+        "/v3/segments",
+        "/v3/management/reportProperties",
+    ] {
+        let reply = client.post(path, body.clone()).await.expect("an answer");
+        assert_eq!(reply.status, 413, "{path}: {}", reply.text());
+        assert!(reply.text().contains(KEY), "{path}: {}", reply.text());
+    }
+    let mut attack = JoinSet::new();
+    for _ in 0..4 {
+        let (client, body) = (client.clone(), body.clone());
+        attack.spawn(async move { client.post("/application/register", body).await });
+    }
+    for reply in attack.join_all().await {
+        // One for which there is no memory is answered before it is sent to its end, which may break it off.
+        let status = reply.map_or(503, |reply| reply.status.as_u16());
+        assert!([413, 503].contains(&status), "{status}");
+    }
+    prober.stop();
+    victim.survives().await;
+}
+
+/// Batches that agents may send take the time that the writer needs for them, and not a commit for each element.
+async fn with_patience() -> Victim {
+    let options = Collector::options().env("SW_REGISTER_DEADLINE", "9s");
+    Victim::start(options).await
+}
+
+/// How many batches the writer has committed.
+async fn commits(victim: &Victim) -> f64 {
+    let ui = http::Client::new(victim.collector.listeners().ui);
+    let text = ui.get("/metrics").await.expect("metrics").text();
+    let name = "rollcall_commit_seconds_count ";
+    let samples = text.lines().filter_map(|line| line.strip_prefix(name));
+    samples.filter_map(|value| value.parse::<f64>().ok()).sum()
+}
+
+async fn instances_up(victim: &Victim) -> f64 {
+    let ui = http::Client::new(victim.collector.listeners().ui);
+    let text = ui.get("/metrics").await.expect("metrics").text();
+    let name = "rollcall_leases{state=\"up\"} ";
+    let samples = text.lines().filter_map(|line| line.strip_prefix(name));
+    samples.filter_map(|value| value.parse::<f64>().ok()).sum()
+}
+
+const SENDERS: i32 = 30_000;
+
+#[tokio::test]
+async fn a_body_of_unknown_senders_is_adopted_in_few_commits() {
+    let victim = with_patience().await;
+    let client = http::Client::new(victim.collector.listeners().jetty);
+    let segments: Vec<_> = (1..=SENDERS)
+        .map(|id| format!(r#"{{"gt":[],"sg":{{"ts":[],"ai":5,"ii":{id},"ss":[]}}}}"#))
+        .collect();
+    let before = commits(&victim).await;
+    let body = format!("[{}]", segments.join(","));
+    let reply = client.post("/segments", body).await.expect("an answer");
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    // The honest agent registers a name every 20 ms meanwhile; senders come in jobs of 1024.
+    let took = commits(&victim).await - before;
+    assert!(took < 1000.0, "{took} commits");
+    assert!(instances_up(&victim).await >= f64::from(SENDERS));
+    victim.survives().await;
+}
+
+#[tokio::test]
+async fn a_stream_of_unknown_senders_is_adopted_in_few_commits() {
+    let victim = with_patience().await;
+    let segment = |id: i32| {
+        let mut segment = vec![0x18, 5, 0x20];
+        prost::encoding::encode_varint(u64::try_from(id).expect("positive"), &mut segment);
+        UpstreamSegment {
+            segment: segment.into(),
+            ..UpstreamSegment::default()
+        }
+    };
+    let client = grpc::Client::connect(victim.collector.listeners().grpc).await;
+    let before = commits(&victim).await;
+    let segments = stream::iter((1..=SENDERS).map(segment));
+    TraceSegmentServiceClient::new(client.channel)
+        .collect(segments)
+        .await
+        .expect("all of them are taken");
+    let took = commits(&victim).await - before;
+    assert!(took < 5000.0, "{took} commits");
+    assert!(instances_up(&victim).await >= f64::from(SENDERS));
+    victim.survives().await;
+}
+
+#[tokio::test]
+async fn a_batch_of_new_instances_is_answered_in_full_and_one_too_large_names_the_limit() {
+    let victim = with_patience().await;
+    let server = victim.collector.listeners().grpc;
+    let endpoint = Endpoint::from_shared(format!("http://{server}")).expect("an address");
+    let channel = endpoint.connect().await.expect("a connection");
+    let mut client = RegisterClient::new(channel)
+        .max_decoding_message_size(50 * MIB)
+        .max_encoding_message_size(50 * MIB);
+    let service = rollcall_proto::register::Service {
+        service_name: "orders".to_owned(),
+    };
+    let services = Services {
+        services: vec![service],
+    };
+    let reply = client.do_service_register(services).await.expect("an id");
+    let service_id = reply.into_inner().services[0].value;
+    let instances = |count: usize| ServiceInstances {
+        instances: (0..count)
+            .map(|at| ServiceInstance {
+                service_id,
+                instance_uuid: format!("u-{at}"),
+                ..ServiceInstance::default()
+            })
+            .collect(),
+    };
+    let before = commits(&victim).await;
+    let reply = client.do_service_instance_register(instances(20_000)).await;
+    let mappings = reply.expect("ids").into_inner().service_instances;
+    assert_eq!(mappings.len(), 20_000);
+    let took = commits(&victim).await - before;
+    assert!(took < 1000.0, "{took} commits");
+    let too_many = instances(150_000);
+    assert!(too_many.encoded_len() < 50 * MIB);
+    let refused = client
+        .do_service_instance_register(too_many)
+        .await
+        .expect_err("more than one message may have");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.message().contains(KEY), "{refused:?}");
+    victim.survives().await;
+}

@@ -1,0 +1,115 @@
+//! One address that registers without end.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use rollcall_tests::{http, process::Collector};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+};
+
+use crate::victim::Victim;
+
+/// Another peer than the honest agent, on this machine.
+const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// Posts a body from the attacker's address; the whole answer.
+async fn post(server: SocketAddr, path: &str, body: &str) -> String {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind(SocketAddr::new(ATTACKER, 0))
+        .expect("an address of the loopback network");
+    let mut connection = socket.connect(server).await.expect("a connection");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let request = [head.as_bytes(), body.as_bytes()].concat();
+    connection.write_all(&request).await.expect("it is read");
+    let mut answer = String::new();
+    connection
+        .read_to_string(&mut answer)
+        .await
+        .expect("an answer");
+    answer
+}
+
+fn names(prefix: &str, count: usize) -> String {
+    let names: Vec<_> = (0..count).map(|at| format!("\"{prefix}-{at}\"")).collect();
+    format!("[{}]", names.join(","))
+}
+
+async fn metrics(victim: &Victim) -> String {
+    let ui = http::Client::new(victim.collector.listeners().ui);
+    ui.get("/metrics").await.expect("metrics").text()
+}
+
+#[tokio::test]
+async fn a_peer_beyond_its_rate_gets_what_is_known_and_harms_no_other() {
+    // The honest agent registers at most fifty names a second, and takes some from its burst.
+    let options = Collector::options()
+        .env("SW_REGISTER_MAX_NEW_PER_PEER", "100")
+        .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "1000")
+        .env("SW_REGISTER_DEADLINE", "9s");
+    let victim = Victim::start(options).await;
+    let jetty = victim.collector.listeners().jetty;
+    let answer = post(jetty, "/application/register", &names("a", 20_000)).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:.200}");
+    let assigned = answer.matches("\"i\":").count() - answer.matches("\"i\":0}").count();
+    assert!((1000..5000).contains(&assigned), "{assigned} new ids");
+    // Until a token comes back there is none for it, and it is told why.
+    let mut refused = String::new();
+    for round in 0..20 {
+        refused = post(
+            jetty,
+            "/application/register",
+            &names(&round.to_string(), 500),
+        )
+        .await;
+    }
+    let refused_again = post(jetty, "/instance/register", NEW_INSTANCE).await;
+    for answer in [refused, refused_again] {
+        let is_partial = answer.contains("\"i\":0}") || answer.contains("\"ii\":");
+        let is_told = answer.starts_with("HTTP/1.1 503 ") && answer.contains("max_new_per_peer");
+        assert!(is_partial || is_told, "{answer:.300}");
+    }
+    // What is known is answered at once, as often as it asks.
+    for _ in 0..50 {
+        let known = post(jetty, "/application/register", &names("a", 1000)).await;
+        assert!(!known.contains("\"i\":0}"), "{known:.200}");
+    }
+    let text = metrics(&victim).await;
+    let counted = "rollcall_peer_refused_total{reason=\"registrations\",peer=\"loopback\"} ";
+    let counted = text.lines().find_map(|line| line.strip_prefix(counted));
+    let counted: u64 = counted.expect("the refusals").parse().expect("a number");
+    assert!(counted > 15_000, "{counted}");
+    assert!(!text.contains("127.0.0.2"), "an address in the metrics");
+    victim.survives().await;
+}
+
+const NEW_INSTANCE: &str = r#"{"ai":1,"au":"u","rt":0,"oi":{}}"#;
+
+#[tokio::test]
+async fn a_peer_that_makes_up_instances_is_limited_apart_from_its_registrations() {
+    let options = Collector::options()
+        .env("SW_REGISTER_MAX_NEW_PER_PEER", "100")
+        .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "1000")
+        .env("SW_REGISTER_DEADLINE", "9s");
+    let victim = Victim::start(options).await;
+    let jetty = victim.collector.listeners().jetty;
+    let segments: Vec<_> = (100..20_100)
+        .map(|id| format!(r#"{{"sg":{{"ai":5,"ii":{id},"ss":[]}}}}"#))
+        .collect();
+    let body = format!("[{}]", segments.join(","));
+    let answer = post(jetty, "/segments", &body).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:.200}");
+    assert!(answer.contains("max_new_per_peer"), "{answer:.300}");
+    let text = metrics(&victim).await;
+    let adopted = "rollcall_entries{dictionary=\"instances\",adopted=\"true\"} ";
+    let adopted = text.lines().find_map(|line| line.strip_prefix(adopted));
+    let adopted: u64 = adopted.expect("the entries").parse().expect("a number");
+    assert!((1000..5000).contains(&adopted), "{adopted} adopted");
+    let registered = post(jetty, "/application/register", r#"["still-here"]"#).await;
+    assert!(!registered.contains("\"i\":0}"), "{registered}");
+    victim.survives().await;
+}
