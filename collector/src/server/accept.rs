@@ -61,7 +61,7 @@ impl<'a> Acceptor<'a> {
                 Ok((stream, peer)) => {
                     self.stats.accepted.fetch_add(1, Ordering::Relaxed);
                     let peer = Peer::new(peer.ip());
-                    if let Some(seat) = self.seat(peer) {
+                    if let Some(seat) = self.seat(peer).await {
                         if let Err(error) = stream.set_nodelay(true) {
                             debug!(%error, "connection without TCP_NODELAY");
                         }
@@ -82,7 +82,7 @@ impl<'a> Acceptor<'a> {
     }
 
     /// The seat of one more connection. Says why, and counts it, if it cannot stay.
-    fn seat(&mut self, peer: Peer) -> Option<Seat> {
+    async fn seat(&mut self, peer: Peer) -> Option<Seat> {
         let standing = if self.stats.open() < self.max_connections {
             self.room.enter(peer)
         } else {
@@ -104,7 +104,11 @@ impl<'a> Acceptor<'a> {
                 "no room for more connections, new ones are served one HTTP/1 request or closed"
             );
         }
-        match self.briefs.as_ref().and_then(Briefs::enter) {
+        let brief = match &self.briefs {
+            Some(briefs) => briefs.enter_soon().await,
+            None => None,
+        };
+        match brief {
             Some(brief) => {
                 self.stats.brief.fetch_add(1, Ordering::Relaxed);
                 Some(Seat::Brief(brief))

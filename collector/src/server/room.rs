@@ -12,8 +12,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::peer::Peer;
@@ -26,6 +29,8 @@ mod tests;
 const OWN: usize = 64;
 /// What stands for any number of descriptors.
 const NO_LIMIT: usize = 1 << 31;
+/// How long a connection that was told to end is waited for: it ends as soon as its task runs.
+const SOON: Duration = Duration::from_millis(100);
 /// The most brief places of one listener.
 const MOST_BRIEF: usize = 64;
 /// The part of all descriptors that goes into the brief places of one listener.
@@ -137,12 +142,14 @@ impl Room {
 
     /// The brief places of one listener.
     pub(super) fn briefs(&self) -> Briefs {
-        Briefs(Arc::new(Mutex::new(BriefPlaces {
+        let places = Mutex::new(BriefPlaces {
             places: self.0.brief,
             open: 0,
             next: 0,
             oldest_first: VecDeque::new(),
-        })))
+        });
+        let left = Notify::new();
+        Briefs(Arc::new(SharedBriefs { places, left }))
     }
 }
 
@@ -178,7 +185,14 @@ impl Full {
 
 /// The brief places of one listener. A cheap clone has the same.
 #[derive(Clone, Debug)]
-pub(super) struct Briefs(Arc<Mutex<BriefPlaces>>);
+pub(super) struct Briefs(Arc<SharedBriefs>);
+
+#[derive(Debug)]
+struct SharedBriefs {
+    places: Mutex<BriefPlaces>,
+    /// A brief connection has ended.
+    left: Notify,
+}
 
 #[derive(Debug)]
 struct BriefPlaces {
@@ -199,10 +213,23 @@ pub(super) struct Brief {
 }
 
 impl Briefs {
+    /// As [`Briefs::enter`], but a connection that was told to end gets the time to do so.
+    pub(super) async fn enter_soon(&self) -> Option<Brief> {
+        let entering = async {
+            loop {
+                match self.enter() {
+                    Some(brief) => return brief,
+                    None => self.0.left.notified().await,
+                }
+            }
+        };
+        timeout(SOON, entering).await.ok()
+    }
+
     /// A place for another connection, if need be that of the oldest one; `None` if those that were told to end are too
     /// many.
-    pub(super) fn enter(&self) -> Option<Brief> {
-        let mut places = self.0.lock();
+    fn enter(&self) -> Option<Brief> {
+        let mut places = self.0.places.lock();
         if places.open >= 2 * places.places {
             return None;
         }
@@ -226,10 +253,12 @@ impl Briefs {
 
 impl Drop for Brief {
     fn drop(&mut self) {
-        let mut places = self.briefs.0.lock();
+        let mut places = self.briefs.0.places.lock();
         places.open -= 1;
         places
             .oldest_first
             .retain(|(number, _)| *number != self.number);
+        drop(places);
+        self.briefs.0.left.notify_one();
     }
 }

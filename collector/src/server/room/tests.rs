@@ -49,7 +49,7 @@ fn a_peer_has_its_share_and_never_all_of_it() {
 #[test]
 fn the_newest_brief_connection_takes_the_place_of_the_oldest() {
     let briefs = Room::new(Some(64), 1, 1).briefs();
-    let places = briefs.0.lock().places;
+    let places = briefs.0.places.lock().places;
     let mut held: VecDeque<Brief> = (0..places).map(|_| briefs.enter().unwrap()).collect();
     assert!(held.iter().all(|brief| !brief.given_up.is_cancelled()));
     let newer = briefs.enter().unwrap();
@@ -67,6 +67,6 @@ fn the_newest_brief_connection_takes_the_place_of_the_oldest() {
     let stubborn: Vec<Brief> = (0..places).map(|_| briefs.enter().unwrap()).collect();
     assert!(briefs.enter().is_none());
     drop((held, stubborn));
-    let places = briefs.0.lock();
+    let places = briefs.0.places.lock();
     assert_eq!((places.open, places.oldest_first.len()), (0, 0));
 }
