@@ -1,4 +1,5 @@
 mod ensemble;
+mod keys;
 
 use std::{net::SocketAddr, path::Path, process::Command};
 

@@ -3,11 +3,12 @@ use std::{fmt, time::Duration};
 use fastrand::Rng;
 use rollcall_tests::{
     cluster::{Cluster, Member},
+    grpc::Client,
     proxy::{Link, Proxy},
 };
 use rustix::process::Signal;
 
-use crate::MEMBERS;
+use crate::{LONGEST, MEMBERS};
 
 /// Most faults last at most this long, so that they fall into the middle of something.
 const SHORT: Duration = Duration::from_millis(400);
@@ -24,6 +25,10 @@ enum Fault {
     Stop(Option<usize>),
     /// It is halted, and goes on at the end.
     Pause(Option<usize>),
+    /// Keys of the store that hold soft state are overwritten, and keys are there that are none of its own.
+    Garbage,
+    /// This member is asked for names that are longer than the store takes.
+    Long(usize),
     /// This member and what is on the other side are cut off from each other, and reconnected at the end.
     Cut(usize, Side, Link),
 }
@@ -52,6 +57,8 @@ impl Episode {
             Fault::Stop(Some(member())),
             Fault::Pause(None),
             Fault::Pause(Some(member())),
+            Fault::Garbage,
+            Fault::Long(member()),
         ];
         for side in [Side::Engine, Side::Peers] {
             for link in [Link::Refusing, Link::Stalled] {
@@ -75,8 +82,12 @@ impl Episode {
         for side in [Side::Engine, Side::Peers] {
             faults.extend((0..MEMBERS).map(|member| Fault::of_link(member, side, random)));
         }
+        faults.push(Fault::Garbage);
+        faults.push(Fault::Long(random.usize(..MEMBERS)));
         random.shuffle(&mut faults);
         faults.truncate(random.usize(1..=3));
+        // An engine that does not run takes no garbage, and a member that does not run no names.
+        faults.sort_by_key(|fault| !matches!(fault, Fault::Garbage | Fault::Long(_)));
         let lasting = if random.usize(..LONG_ONE_IN) == 0 {
             LONG
         } else {
@@ -97,6 +108,7 @@ impl Episode {
             Fault::Kill(None) | Fault::Stop(None) | Fault::Pause(None) => 0,
             Fault::Cut(..) => 1,
             Fault::Pause(Some(_)) => 2,
+            Fault::Garbage | Fault::Long(_) => 4,
             Fault::Kill(Some(_)) | Fault::Stop(Some(_)) => 3,
         });
         for fault in faults {
@@ -132,6 +144,8 @@ impl Fault {
             Self::Pause(None) => cluster.etcd.pause(),
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
             Self::Cut(member, side, link) => side.of(&cluster.members[member]).set(link),
+            Self::Garbage => garbage(cluster).await,
+            Self::Long(member) => long(&cluster.members[member]).await,
         }
     }
 
@@ -147,7 +161,39 @@ impl Fault {
             Self::Pause(None) => cluster.etcd.resume(),
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::CONT),
             Self::Cut(member, side, _) => side.of(&cluster.members[member]).set(Link::Whole),
+            Self::Garbage | Self::Long(_) => {}
         }
+    }
+}
+
+/// Something else writes to the keys of the store. What cannot be read is written anew.
+async fn garbage(cluster: &Cluster) {
+    for key in [
+        "seen/0000000000",
+        "seen/x",
+        "log/x",
+        "snapshot/x",
+        "changed/x",
+        "changed/0000000001",
+    ] {
+        cluster
+            .etcd
+            .put(&format!("/rollcall/store/{key}"), b"x")
+            .await;
+    }
+}
+
+/// Names that no request of the engine has room for are refused, alone. Whether the member answers at all is up to the faults
+/// beside this one.
+async fn long(member: &Member) {
+    let client = Client::lazy(member.collector.listeners().grpc);
+    for bytes in [LONGEST + 1, 1_600_000] {
+        let code = "x".repeat(bytes);
+        let asked = tokio::time::timeout(SHORT, client.application(&code));
+        assert!(
+            !matches!(asked.await, Ok(Ok(_))),
+            "{bytes} bytes were given an id"
+        );
     }
 }
 

@@ -48,9 +48,16 @@ impl Log {
             .collect();
         let lost_entry = due.find(|index| !there.contains(index));
         let lost = lost_part.or_else(|| lost_entry.map(|lost| self.key(lost)));
+        let own = |pair: &&KeyValue| {
+            let prefixes = [&self.prefix, &self.snapshot];
+            prefixes
+                .iter()
+                .any(|prefix| index(prefix, &pair.key).is_some())
+        };
         let overwritten = entries
             .iter()
             .chain(parts)
+            .filter(own)
             .find(|pair| pair.version > 1)
             .map(|pair| Damage::hard(pair, "it was overwritten"));
         let lost = lost.map(|key| Damage::Hard {

@@ -1,0 +1,160 @@
+//! The store in etcd: it stays small, and what something else does to its keys ends no collector.
+
+use std::time::Duration;
+
+use rollcall_proto::{
+    common::KeyWithStringValue,
+    management::{InstanceProperties, v3::ManagementServiceClient},
+};
+use rollcall_tests::{
+    PATIENCE,
+    cluster::{Cluster, Member},
+    eventually,
+    process::{Collector, Options},
+};
+use serde_json::Value;
+
+const STORE: &str = "/rollcall/store";
+
+fn options() -> Options {
+    Collector::options().env("SW_LIVENESS_WRITE_BACK_INTERVAL", "200ms")
+}
+
+/// One process that reports something else each time, with 32 KiB of properties.
+fn report(number: usize) -> InstanceProperties {
+    let pair = |place: usize| KeyWithStringValue {
+        key: format!("{place}"),
+        value: format!("{number} {}", "x".repeat(1000)),
+    };
+    InstanceProperties {
+        service: "orders".to_owned(),
+        service_instance: "process".to_owned(),
+        properties: (0..15).map(pair).collect(),
+    }
+}
+
+async fn metric(member: &Member, name: &str) -> Result<u64, String> {
+    let client = member.collector.http(member.collector.listeners().ui);
+    let text = client.get("/metrics").await?.text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let value = line.ok_or_else(|| format!("no {name}"))?.trim();
+    value.parse().map_err(|error| format!("{value}: {error}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_reports_of_one_instance_are_a_key_and_a_few_writes() {
+    const REPORTS: usize = 1000;
+    let cluster = Cluster::start_with(1, options).await;
+    let member = &cluster.members[0];
+    let channel = member.collector.grpc().await.channel;
+    let mut agent = ManagementServiceClient::new(channel);
+    agent.report_instance_properties(report(0)).await.unwrap();
+    let before = cluster.etcd.bytes_in_use().await;
+    for number in 1..=REPORTS {
+        agent
+            .report_instance_properties(report(number))
+            .await
+            .unwrap();
+    }
+    let grown = cluster.etcd.bytes_in_use().await.saturating_sub(before);
+    assert!(grown < 4 * 1024 * 1024, "etcd has grown by {grown} bytes");
+    assert!(cluster.etcd.count(&format!("{STORE}/changed/")).await <= 1);
+    assert!(cluster.etcd.count(&format!("{STORE}/log/")).await <= 2);
+    assert!(
+        metric(member, "rollcall_changes_delayed_total")
+            .await
+            .unwrap()
+            > 0
+    );
+}
+
+/// The reason that a member gives for being degraded by what the store holds.
+async fn stored(member: &Member) -> Result<Option<String>, String> {
+    let client = member.collector.http(member.collector.listeners().ui);
+    let body: Value = client.get("/readyz").await?.json();
+    Ok(body["reasons"]["stored"].as_str().map(str::to_owned))
+}
+
+async fn works(member: &Member, code: &str) {
+    let client = member.collector.grpc().await;
+    eventually(PATIENCE, async || {
+        let id = client.application(code).await;
+        id.map_err(|status| status.to_string())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_below_the_prefix_ends_no_collector_and_lets_others_start() {
+    let mut cluster = Cluster::start_with(2, options).await;
+    let client = cluster.members[0].collector.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let instance = client.instance(application, "process").await.unwrap();
+    client.heartbeat(instance).await.unwrap();
+    for key in [
+        "seen/0000000007",
+        "seen/0000000000",
+        "seen/x",
+        "log/garbage",
+        "changed/x",
+        "changed/0000000001",
+        "snapshot/x",
+    ] {
+        cluster.etcd.put(&format!("{STORE}/{key}"), b"x").await;
+    }
+    for member in &mut cluster.members {
+        member
+            .collector
+            .expect_log("a key of the store was skipped");
+    }
+    for member in &cluster.members {
+        eventually(PATIENCE, async || {
+            match metric(member, "rollcall_store_damaged_total").await? {
+                0 => Err("no damage was noticed".to_owned()),
+                _ => Ok(()),
+            }
+        })
+        .await;
+        works(member, "stock").await;
+    }
+    cluster.join().await;
+    cluster.members[2]
+        .collector
+        .expect_log("a key of the store was skipped");
+    works(&cluster.members[2], "pay").await;
+    cluster.settle().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_vanishes_is_noticed_and_named() {
+    let mut cluster = Cluster::start_with(1, options).await;
+    cluster.members[0]
+        .collector
+        .expect_log("the store is damaged");
+    for number in 0..5 {
+        works(&cluster.members[0], &number.to_string()).await;
+    }
+    let key = format!("{STORE}/log/{:020}", 2);
+    cluster.etcd.delete(&key).await;
+    let member = &cluster.members[0];
+    eventually(PATIENCE, async || match stored(member).await? {
+        Some(reason) if reason.contains(&key) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    // It goes on with what it holds, and one that starts says what it cannot do without.
+    works(member, "later").await;
+    let refused = Collector::options()
+        .env("SW_CLUSTER", "etcd")
+        .env(
+            "SW_CLUSTER_ETCD_ENDPOINTS",
+            cluster.etcd.address().to_string(),
+        )
+        .env("SW_STORAGE", "etcd")
+        .run();
+    let refused = tokio::time::timeout(Duration::from_secs(60), refused)
+        .await
+        .expect("an end");
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&key), "{}", refused.stderr);
+}
