@@ -273,6 +273,7 @@ fn use_cases(config: &Config) -> service::Config {
             chunk: WRITE_BACK_CHUNK,
             shared: config.storage.provider == config::StorageProvider::Etcd,
         },
+        listening: config.register.listening,
         event_backlog: EVENT_BACKLOG,
     }
 }

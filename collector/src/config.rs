@@ -10,7 +10,7 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{etcd, properties::Caps, server};
+use crate::{etcd, properties::Caps, server, service::listening};
 
 mod advertise;
 mod advice;
@@ -283,6 +283,8 @@ pub struct Register {
     pub max_new_per_peer: usize,
     /// How many new ids a peer may cause at once.
     pub max_new_burst_per_peer: usize,
+    /// Whether ids are adopted before new ones are drawn, after a start on an empty store.
+    pub listening: listening::Config,
     /// The memory for everything that is registered, in bytes; `None` for half of what the process may use.
     pub inventory_memory: Option<usize>,
     /// What is kept of the properties of one instance.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use rollcall_domain::{
     InstanceId, Timestamp,
-    inventory::{Allocator, Inventory},
+    inventory::{Allocator, Count, Dictionary, Inventory},
     liveness::{LeaseRecord, Lessor, Renewal, Signal, State},
     membership::View,
 };
 use tokio::sync::watch;
 
+use listening::Listening;
 use register::InstanceName;
+use stray::Strays;
 
 use crate::{
     budget::Budget,
@@ -22,11 +24,13 @@ use crate::{
 
 pub mod events;
 pub mod heartbeat;
+pub mod listening;
 pub mod naming;
 pub mod progress;
 pub mod readiness;
 pub mod register;
 pub mod roster;
+mod stray;
 pub mod sweep;
 pub mod write_back;
 
@@ -45,6 +49,7 @@ pub struct Config {
     pub work_memory: usize,
     pub sweep: sweep::Config,
     pub write_back: write_back::Config,
+    pub listening: listening::Config,
     /// Events kept for a subscriber that is slow to read them; the oldest are lost to it first.
     pub event_backlog: usize,
 }
@@ -131,13 +136,20 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         own,
         members,
     } = foundation;
+    let readiness = readiness::Readiness::default();
+    let inventory = allocator.inventory();
+    let is_empty = Dictionary::ALL
+        .iter()
+        .all(|dictionary| inventory.count(*dictionary) == Count::default());
+    let listening = Listening::new(config.listening, is_empty, readiness.clone(), &metrics);
     let core = Core {
-        inventory: allocator.inventory(),
+        inventory,
+        listening: Arc::new(listening),
+        strays: Arc::new(Strays::new(&metrics)),
         lessor: Arc::new(lessor),
         clock,
         events: events::Feed::new(config.event_backlog),
     };
-    let readiness = readiness::Readiness::default();
     let (register, writer) = register::build(
         &config.register,
         core.clone(),
@@ -181,9 +193,27 @@ struct Core {
     lessor: Arc<Lessor>,
     clock: Clock,
     events: events::Feed,
+    listening: Arc<Listening>,
+    strays: Arc<Strays>,
 }
 
 impl Core {
+    /// Refuses a sign of life that carries an id of an agent that knows no ids: it comes from another process, which holds
+    /// the id since an earlier store. Counts it, and publishes it.
+    fn admit(&self, id: InstanceId) -> Result<(), register::Error> {
+        if self.inventory.is_told(id) {
+            return Ok(());
+        }
+        if self.strays.observe() {
+            self.events.stray(self, id);
+        }
+        Err(if id.is_internal() {
+            register::Error::NotAnInstance(id)
+        } else {
+            register::Error::Untold(id)
+        })
+    }
+
     /// Renews the lease of an instance, and tells of it if it had been given up; `false` if it has no lease.
     fn renew(&self, id: InstanceId, signal: Signal) -> bool {
         match self.lessor.renew(id, signal, self.clock.now()) {
@@ -235,7 +265,7 @@ impl Core {
     /// The id of an instance that is on record under these names.
     fn instance_named(&self, name: InstanceName<'_>) -> Option<InstanceId> {
         let application = self.inventory.application_id(name.service)?;
-        self.inventory.instance_id(application, name.instance)
+        self.inventory.named_instance_id(application, name.instance)
     }
 
     fn tell(&self, id: InstanceId, renewal: Renewal) {

@@ -1,10 +1,20 @@
 //! A collector that has lost its store meets agents that hold ids from before: they keep them, and nobody else gets them.
 //!
-//! With real agents this is a scenario of the conformance tests; here, every call by which an agent makes itself heard.
+//! With real agents this is a scenario of the conformance tests; here, every call by which an agent makes itself heard, and a
+//! fleet of several generations on the wire.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use rollcall_tests::{grpc, process::Collector, query::State};
+use rollcall_proto::{
+    common::KeyWithStringValue,
+    management::{InstancePingPkg, InstanceProperties, v3::ManagementServiceClient},
+};
+use rollcall_tests::{
+    PATIENCE, eventually, grpc,
+    process::{Collector, Options},
+    query::{Application, State},
+};
+use tonic::{Code, transport::Channel};
 
 /// Ids that a collector hands out early, so that an adopted one would soon be in the way.
 const APPLICATION: i32 = 2;
@@ -12,7 +22,12 @@ const INSTANCE: i32 = 3;
 
 /// A collector that knows nothing of the ids above, though an agent holds them.
 async fn forgetful() -> Collector {
-    let mut collector = Collector::start().await;
+    lost(Collector::options().without_listening()).await
+}
+
+/// A collector with these options that has lost its store.
+async fn lost(options: Options) -> Collector {
+    let mut collector = options.start().await;
     let client = collector.grpc().await;
     assert_eq!(client.application("first").await.unwrap(), -1);
     assert_eq!(client.application("orders").await.unwrap(), APPLICATION);
@@ -114,7 +129,236 @@ async fn adopted_ids_do_not_move_the_sequence() {
     let collector = forgetful().await;
     let client = collector.grpc().await;
     client.recover(i32::MAX, i32::MAX).await.unwrap();
-    client.recover(i32::MIN, i32::MAX - 1).await.unwrap();
+    client.recover(1 - (1 << 30), i32::MAX - 1).await.unwrap();
     assert_eq!(client.application("another").await.unwrap(), -1);
     assert_eq!(client.instance(-1, "d").await.unwrap(), 1);
+}
+
+/// A process of 8.0 or later, which knows no ids.
+async fn named(client: &grpc::Client, service: &str, instance: &str) {
+    let mut management = ManagementServiceClient::new(client.channel.clone());
+    let properties = InstanceProperties {
+        service: service.to_owned(),
+        service_instance: instance.to_owned(),
+        properties: vec![KeyWithStringValue {
+            key: "language".to_owned(),
+            value: "python".to_owned(),
+        }],
+    };
+    management
+        .report_instance_properties(properties)
+        .await
+        .unwrap();
+    keep_alive(&client.channel, service, instance).await;
+}
+
+async fn keep_alive(channel: &Channel, service: &str, instance: &str) {
+    let ping = InstancePingPkg {
+        service: service.to_owned(),
+        service_instance: instance.to_owned(),
+    };
+    ManagementServiceClient::new(channel.clone())
+        .keep_alive(ping)
+        .await
+        .unwrap();
+}
+
+async fn application(collector: &Collector, code: Option<&str>) -> Application {
+    let applications = collector.query().applications().await.unwrap();
+    let wanted = |found: &&Application| found.code.as_deref() == code;
+    let found: Vec<_> = applications.iter().filter(wanted).collect();
+    assert_eq!(found.len(), 1, "{code:?} in {applications:?}");
+    found[0].clone()
+}
+
+async fn dropped(collector: &Collector, what: &str) -> u64 {
+    let metrics = collector
+        .http(collector.listeners().ui)
+        .get("/metrics")
+        .await
+        .unwrap()
+        .text();
+    let name = format!("rollcall_dropped_total{{what=\"{what}\"}}");
+    let line = metrics.lines().find(|line| line.starts_with(&name));
+    let value = line.and_then(|line| line.rsplit(' ').next()).unwrap_or("0");
+    value.parse().unwrap()
+}
+
+/// Processes of 8.x take no id that an idle agent of an earlier generation still holds, whoever comes first.
+#[tokio::test]
+async fn agents_without_ids_take_none_that_idle_agents_hold() {
+    let collector = forgetful().await;
+    let client = collector.grpc().await;
+    for number in 0..20 {
+        named(&client, &format!("service-{number}"), "rust").await;
+    }
+    // The idle agent of before: its JVM metrics, then its recovery.
+    client.jvm_metrics(INSTANCE).await.unwrap();
+    let adopted = collector.query().instance(INSTANCE).await.unwrap();
+    assert_eq!((adopted.adopted, adopted.uuid), (true, None));
+    client.recover(APPLICATION, INSTANCE).await.unwrap();
+    let adopted = collector.query().instance(INSTANCE).await.unwrap();
+    assert_eq!(adopted.application_id, Some(APPLICATION));
+    for found in collector.query().applications().await.unwrap() {
+        let instances = collector.query().instances(found.id).await.unwrap();
+        let is_adopted = found.id == APPLICATION;
+        assert_eq!(found.code.is_none(), is_adopted, "{found:?}");
+        assert_eq!(instances.len(), 1, "{found:?}");
+        assert_eq!(instances[0].id == INSTANCE, is_adopted);
+    }
+    assert_eq!(
+        client.application("first").await.unwrap(),
+        -1,
+        "the sequence has not moved"
+    );
+}
+
+/// An 8.x process that is gone stays gone, whatever an agent with an old id sends.
+#[tokio::test]
+async fn a_numeric_sign_of_life_never_renews_an_instance_without_ids() {
+    let mut collector = Collector::options()
+        .without_listening()
+        .terms(Duration::from_secs(1), Duration::from_secs(2))
+        .start()
+        .await;
+    collector.expect_log("the agent of this instance knows no ids");
+    let client = collector.grpc().await;
+    named(&client, "orders", "rust").await;
+    let orders = application(&collector, Some("orders")).await;
+    let instance = collector
+        .query()
+        .instances(orders.id)
+        .await
+        .unwrap()
+        .remove(0);
+    let is_down = async || match collector.query().instance(instance.id).await? {
+        found if found.state == State::Down => Ok(()),
+        found => Err(format!("{found:?}")),
+    };
+    eventually(PATIENCE, is_down).await;
+    for refused in [
+        client.heartbeat(instance.id).await,
+        client.jvm_metrics(instance.id).await,
+        client.recover(APPLICATION, instance.id).await,
+    ] {
+        assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument);
+    }
+    assert_eq!(
+        dropped(&collector, "signals_with_an_id_of_an_agent_without_ids").await,
+        3
+    );
+    is_down().await.unwrap();
+    keep_alive(&client.channel, "orders", "rust").await;
+    let found = collector.query().instance(instance.id).await.unwrap();
+    assert_eq!(found.state, State::Up, "its own sign brings it back");
+}
+
+/// One application of agents with ids and of agents without, whichever registers it first, over a restart too.
+#[tokio::test]
+async fn an_application_of_both_is_one_with_an_id_that_is_told() {
+    let mut collector = Collector::start().await;
+    for round in 0..2 {
+        let client = collector.grpc().await;
+        named(&client, "later-first", "8.x").await;
+        let earlier = client.application("earlier-first").await.unwrap();
+        named(&client, "earlier-first", "8.x").await;
+        if round == 0 {
+            let untold = application(&collector, Some("later-first")).await;
+            assert!(untold.id <= -(1 << 30), "drawn for no agent: {untold:?}");
+        }
+        let later = client.application("later-first").await.unwrap();
+        assert_eq!((earlier, later), (-1, 2));
+        for (code, id) in [("earlier-first", earlier), ("later-first", later)] {
+            let instance = client.instance(id, code).await.unwrap();
+            let found = application(&collector, Some(code)).await;
+            assert_eq!((found.id, found.instances.up), (id, 2), "{found:?}");
+            let instances = collector.query().instances(id).await.unwrap();
+            assert!(
+                instances
+                    .iter()
+                    .all(|found| found.application_id == Some(id))
+            );
+            assert!(instances.iter().any(|found| found.id == instance));
+            client.recover(id, instance).await.unwrap();
+        }
+        collector.restart().await;
+    }
+}
+
+/// While agents of before report the ids they hold, new ones are drawn for no agent that is told them.
+#[tokio::test]
+async fn held_ids_are_adopted_before_new_ones_are_drawn() {
+    let period = "3s";
+    let options = Collector::options().env("SW_REGISTER_LISTENING_PERIOD", period);
+    let mut collector = lost(options).await;
+    collector.expect_log("the store is empty and agents hold ids");
+    let client = collector.grpc().await;
+    client.heartbeat(INSTANCE).await.unwrap();
+    // New names wait in the words of each call; agents without ids do not.
+    let refused = client.application("new").await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(refused.message().contains("listening"), "{refused}");
+    assert_eq!(client.applications(&["new"]).await.unwrap(), []);
+    assert_eq!(client.instance(APPLICATION, "new").await.unwrap(), 0);
+    named(&client, "service", "rust").await;
+    let ready = collector
+        .http(collector.listeners().ui)
+        .get("/readyz")
+        .await
+        .unwrap();
+    assert!(ready.text().contains("listening"), "{}", ready.text());
+    // Another agent of before comes later.
+    client.recover(APPLICATION, 1).await.unwrap();
+    assert!(dropped(&collector, "registrations_while_listening").await >= 3);
+    eventually(PATIENCE, async || match client.application("new").await {
+        Ok(-1) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    assert_eq!(
+        client.instance(-1, "new").await.unwrap(),
+        2,
+        "1 and 3 are held"
+    );
+    assert_eq!(client.application("newer").await.unwrap(), -2, "2 is held");
+    let ready = collector
+        .http(collector.listeners().ui)
+        .get("/readyz")
+        .await
+        .unwrap();
+    assert!(ready.text().contains("\"ready\""), "{}", ready.text());
+}
+
+/// A new installation waits for nothing.
+#[tokio::test]
+async fn a_collector_that_no_agent_knows_draws_ids_at_once() {
+    let collector = Collector::start().await;
+    let client = collector.grpc().await;
+    let id = client.application("orders").await.unwrap();
+    let instance = client.instance(id, "a").await.unwrap();
+    client.heartbeat(instance).await.unwrap();
+    assert_eq!((id, instance), (-1, 1));
+    assert_eq!(client.application("billing").await.unwrap(), 2);
+}
+
+/// Idle agents up to 6.2 tell nothing but their instance: they are listed all the same.
+#[tokio::test]
+async fn instances_without_an_application_are_listed_together() {
+    let collector = forgetful().await;
+    let client = collector.grpc().await;
+    client.heartbeat(INSTANCE).await.unwrap();
+    client.jvm_metrics(INSTANCE + 1).await.unwrap();
+    let unknown = application(&collector, None).await;
+    assert_eq!((unknown.id, unknown.instances.up), (0, 2));
+    let instances = collector.query().instances(0).await.unwrap();
+    let ids: Vec<i32> = instances.iter().map(|instance| instance.id).collect();
+    assert_eq!(ids, [INSTANCE, INSTANCE + 1]);
+    // One of them reports its application.
+    client.recover(APPLICATION, INSTANCE).await.unwrap();
+    let applications = collector.query().applications().await.unwrap();
+    let ups: Vec<_> = applications
+        .iter()
+        .map(|found| (found.id, found.instances.up))
+        .collect();
+    assert_eq!(ups, [(0, 1), (APPLICATION, 1)]);
 }

@@ -10,6 +10,7 @@ use rollcall_tests::{
     cluster::{Cluster, Member},
     eventually,
     key::{Dictionary, Key},
+    process::Collector,
     proxy::Link,
 };
 use rustix::process::Signal;
@@ -257,7 +258,7 @@ async fn a_member_that_was_paused_gives_no_id_that_others_gave_meanwhile() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_that_one_member_adopted_is_given_by_none() {
     const HELD: (i32, i32) = (2, 3);
-    let cluster = Cluster::start(3).await;
+    let cluster = Cluster::start_with(3, || Collector::options().without_listening()).await;
     let adopting = cluster.members[0].collector.grpc().await;
     adopting.recover(HELD.0, HELD.1).await.unwrap();
     let mut given = BTreeSet::new();

@@ -8,6 +8,11 @@ mod hash;
 
 pub(crate) use hash::IdMap;
 
+/// The greatest of the internal ids, which no agent is ever told: they name what agents of 8.0 and later register, which
+/// know no ids. No agent up to 7.0 can hold one, since a collector would have to have assigned a thousand million ids before
+/// it, and one that an agent uses all the same is refused.
+pub(crate) const LAST_INTERNAL: i32 = -(1 << 30);
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -28,6 +33,13 @@ macro_rules! id {
             #[must_use]
             pub const fn get(self) -> i32 {
                 self.0.get()
+            }
+
+            /// Whether the collector uses it internally alone: agents of 8.0 and later know no ids, and no other agent is
+            /// told this one or may bring it along.
+            #[must_use]
+            pub const fn is_internal(self) -> bool {
+                self.0.get() <= LAST_INTERNAL
             }
         }
 

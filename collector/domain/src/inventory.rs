@@ -40,7 +40,9 @@ use listing::Listing;
 use model::{InstanceKeyRef, OperationKeyRef};
 use table::Table;
 
-use crate::{AddressId, ApplicationId, InstanceId, OperationId};
+use entry::Entry as _;
+
+use crate::{AddressId, ApplicationId, InstanceId, OperationId, id::IdMap};
 
 /// What is registered, as everybody may read it, from any thread.
 ///
@@ -51,11 +53,13 @@ pub struct Inventory {
     instances: Table<Instance>,
     operations: Table<Operation>,
     addresses: Table<Address>,
+    /// The ids that agents up to 7.0 are told of applications with internal ids.
+    told: IdMap<ApplicationId, ApplicationId>,
     listing: Listing,
 }
 
 /// How many entries a dictionary has. The reserved entry is not counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// With a key, so that it can be looked up.
     pub keyed: usize,
@@ -70,20 +74,74 @@ impl Inventory {
             instances: Table::new(),
             operations: Table::new(),
             addresses: Table::new(),
+            told: IdMap::default(),
             listing: Listing::default(),
         }
     }
 
-    /// The id of the application with this code.
+    /// The id of the application with this code, which may be internal.
     #[must_use]
     pub fn application_id(&self, code: &str) -> Option<ApplicationId> {
         self.applications.id(code)
     }
 
-    /// The id of the instance that its application and its agent's UUID name.
+    /// The id that agents up to 7.0 are told of the application with this code.
+    #[must_use]
+    pub fn told_application_id(&self, code: &str) -> Option<ApplicationId> {
+        let id = self.applications.id(code)?;
+        if id.is_internal() {
+            return self.told(id);
+        }
+        Some(id)
+    }
+
+    /// The id that agents up to 7.0 are told of the application with this internal id.
+    fn told(&self, internal: ApplicationId) -> Option<ApplicationId> {
+        self.told.pin().get(&internal).copied()
+    }
+
+    /// The id that an application is shown under: the one that agents are told, if there is one.
+    #[must_use]
+    pub fn shown(&self, id: ApplicationId) -> ApplicationId {
+        if id.is_internal() {
+            return self.told(id).unwrap_or(id);
+        }
+        id
+    }
+
+    /// The id of the row that this id of an application leads to.
+    #[must_use]
+    pub fn canonical(&self, id: ApplicationId) -> ApplicationId {
+        let alias_of = self.applications.read(id, |row| row.alias_of);
+        alias_of.flatten().unwrap_or(id)
+    }
+
+    /// The id that agents up to 7.0 are told of the instance that its application and its agent's UUID name.
     #[must_use]
     pub fn instance_id(&self, application: ApplicationId, uuid: &str) -> Option<InstanceId> {
-        self.instances.id(&InstanceKeyRef { application, uuid })
+        let is_internal = false;
+        let by = |application| {
+            self.instances.id(&InstanceKeyRef {
+                application,
+                uuid,
+                is_internal,
+            })
+        };
+        by(application).or_else(|| by(self.other(application)?))
+    }
+
+    /// The id of the instance that an agent of 8.0 or later names, which is told no id. One that registered with an earlier
+    /// release of Rollcall may have an id that agents up to 7.0 are told.
+    #[must_use]
+    pub fn named_instance_id(&self, application: ApplicationId, name: &str) -> Option<InstanceId> {
+        let by = |is_internal| {
+            self.instances.id(&InstanceKeyRef {
+                application,
+                uuid: name,
+                is_internal,
+            })
+        };
+        by(true).or_else(|| by(false).filter(|id| !self.is_told(*id)))
     }
 
     /// The id of an operation of an application.
@@ -94,11 +152,34 @@ impl Inventory {
         span_type: SpanType,
         name: &str,
     ) -> Option<OperationId> {
-        self.operations.id(&OperationKeyRef {
-            application,
-            span_type,
-            name,
-        })
+        let by = |application| {
+            self.operations.id(&OperationKeyRef {
+                application,
+                span_type,
+                name,
+            })
+        };
+        by(application).or_else(|| by(self.other(application)?))
+    }
+
+    /// The application that this one is an alias of.
+    fn other(&self, application: ApplicationId) -> Option<ApplicationId> {
+        self.applications.read(application, |row| row.alias_of)?
+    }
+
+    /// Whether the agent of an instance knows this id: `false` where it is of 8.0 or later, so that a call with the id
+    /// comes from another process. `true` for an instance that is not known.
+    #[must_use]
+    pub fn is_told(&self, instance: InstanceId) -> bool {
+        if instance.is_internal() {
+            return false;
+        }
+        // Only stores of an earlier release, and agents that were replaced by later ones, have any.
+        self.instances.untold() == 0
+            || self
+                .instances
+                .read(instance, |instance| !instance.is_untold())
+                .unwrap_or(true)
     }
 
     /// The id of an address.
@@ -223,19 +304,43 @@ impl Inventory {
             match row {
                 Row::Application(application) => {
                     listing.application(&application);
+                    let alias = application.alias_of.map(|of| (of, application.id));
                     self.applications.put(application);
+                    self.learn(alias);
                 }
                 Row::Instance(instance) => {
                     let before = self
                         .instances
                         .read(instance.id, |before| before.application);
-                    listing.instance(before, instance.id, instance.application);
+                    self.list(&mut listing, before, instance.id, instance.application);
                     self.instances.put(instance);
                 }
                 Row::Operation(operation) => self.operations.put(operation),
                 Row::Address(address) => self.addresses.put(address),
             }
         }
+    }
+}
+
+impl Inventory {
+    /// Takes note of the id that agents are told of an application.
+    fn learn(&self, alias: Option<(ApplicationId, ApplicationId)>) {
+        if let Some((internal, told)) = alias {
+            self.told.pin().insert(internal, told);
+        }
+    }
+
+    /// Lists an instance under its application, whichever of its ids the row has.
+    fn list(
+        &self,
+        listing: &mut listing::Update<'_>,
+        before: Option<Option<ApplicationId>>,
+        id: InstanceId,
+        application: Option<ApplicationId>,
+    ) {
+        let canonical =
+            |application: Option<ApplicationId>| application.map(|id| self.canonical(id));
+        listing.instance(before.map(canonical), id, canonical(application));
     }
 }
 

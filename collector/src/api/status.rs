@@ -28,13 +28,16 @@ impl From<&register::Error> for Status {
     fn from(error: &register::Error) -> Self {
         use register::Error;
         let (grpc, http, passing, outcome) = match error {
-            Error::InvalidKey { .. } | Error::NotAnInstance(_) | Error::Refused { .. } => (
+            Error::InvalidKey { .. }
+            | Error::NotAnInstance(_)
+            | Error::Internal { .. }
+            | Error::Refused { .. } => (
                 Code::InvalidArgument,
                 StatusCode::BAD_REQUEST,
                 false,
                 Outcome::Invalid,
             ),
-            Error::OtherApplication { .. } => (
+            Error::OtherApplication { .. } | Error::Untold(_) => (
                 Code::FailedPrecondition,
                 StatusCode::CONFLICT,
                 false,
@@ -64,7 +67,7 @@ impl From<&register::Error> for Status {
                 true,
                 Outcome::Overloaded,
             ),
-            Error::DeadlineExceeded | Error::StoreUnavailable => (
+            Error::DeadlineExceeded | Error::Listening | Error::StoreUnavailable => (
                 Code::Unavailable,
                 StatusCode::SERVICE_UNAVAILABLE,
                 true,
@@ -105,7 +108,7 @@ mod tests {
         )
     }
 
-    fn every_error() -> [(Error, Code, u16); 12] {
+    fn every_error() -> [(Error, Code, u16); 15] {
         let invalid = Error::InvalidKey {
             field: "application code",
             reason: KeyFault::Empty,
@@ -143,6 +146,16 @@ mod tests {
             (Error::PeerLimit, Code::ResourceExhausted, 503),
             (Error::NoRoom { limit: 1 }, Code::ResourceExhausted, 503),
             (Error::Overloaded, Code::ResourceExhausted, 503),
+            (
+                Error::Internal {
+                    dictionary: Dictionary::Applications,
+                    id: i32::MIN,
+                },
+                Code::InvalidArgument,
+                400,
+            ),
+            (Error::Untold(instance(7)), Code::FailedPrecondition, 409),
+            (Error::Listening, Code::Unavailable, 503),
             (Error::DeadlineExceeded, Code::Unavailable, 503),
             (Error::StoreUnavailable, Code::Unavailable, 503),
             (Error::Stopped, Code::Unavailable, 503),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Config, ConnectString, MaxAge, Secret, value};
+use crate::service::listening;
 
 /// One key of the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,8 @@ pub(super) enum Field {
     Directory(fn(&mut Config) -> &mut PathBuf),
     Duration(fn(&mut Config) -> &mut Duration),
     Bytes(fn(&mut Config) -> &mut usize),
+    /// When a collector listens after a lost store: `auto`, `always` or `never`.
+    Listening(fn(&mut Config) -> &mut listening::Mode),
     /// A number of bytes, or nothing.
     OptionalBytes(fn(&mut Config) -> &mut Option<usize>),
     Count(fn(&mut Config) -> &mut usize),
@@ -79,6 +82,7 @@ impl Field {
             Self::Directory(at) => *at(config) = PathBuf::from(text),
             Self::Duration(at) => *at(config) = value::parse_duration(text)?,
             Self::Bytes(at) => *at(config) = value::parse_bytes(text)?,
+            Self::Listening(at) => *at(config) = value::parse_listening(text)?,
             Self::OptionalBytes(at) if text.is_empty() => *at(config) = None,
             Self::OptionalBytes(at) => *at(config) = Some(value::parse_bytes(text)?),
             Self::Count(at) => *at(config) = value::parse_count(text)?,
@@ -126,6 +130,7 @@ impl Field {
             | Self::Millis(_)
             | Self::Bytes(_)
             | Self::OptionalBytes(_)
+            | Self::Listening(_)
             | Self::Count(_)
             | Self::Flag(_) => false,
         }
@@ -160,6 +165,7 @@ impl Field {
             Self::Duration(at) | Self::Millis(at) => value::print_duration(*at(config)),
             Self::MaxAge(at) => at(config).print(),
             Self::Bytes(at) => value::print_bytes(*at(config)),
+            Self::Listening(at) => value::print_listening(*at(config)).to_owned(),
             Self::OptionalBytes(at) => at(config).map_or_else(String::new, value::print_bytes),
             Self::Count(at) => at(config).to_string(),
             Self::Secret(at) | Self::Password(at) | Self::Credentials(at) => {
@@ -263,6 +269,8 @@ keys! {
         max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Unknown operation and peer ids that one segment, or one body of segments, may have adopted" => register.max_held_per_message;
         max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instances and adopted other ids count separately" => register.max_new_per_peer;
         max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;
+        listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a collector with an empty store first adopts the ids that agents up to 7.0 hold, and draws no new ones for them meanwhile: `auto` (once an agent names an unknown id), `always`, `never`" => register.listening.mode;
+        listening_period SW_REGISTER_LISTENING_PERIOD Duration "How long it does so" => register.listening.period;
         inventory_memory SW_REGISTER_INVENTORY_MEMORY OptionalBytes "Memory for everything that is registered; beyond it known agents go on and new names are refused; empty: half of what the process may use" => register.inventory_memory;
         max_properties SW_REGISTER_MAX_PROPERTIES Count "Properties kept of one instance" => register.properties.count;
         max_property_name_bytes SW_REGISTER_MAX_PROPERTY_NAME_BYTES Bytes "The longest name of a property that is kept; a longer one is cut" => register.properties.name_bytes;

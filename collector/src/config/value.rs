@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::ConnectString;
+use crate::service::listening::Mode;
 
 const DURATIONS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZES: [(&str, usize); 4] = [
@@ -151,6 +152,23 @@ pub(super) fn parse_flag(text: &str) -> Result<bool, &'static str> {
         "true" | "yes" | "on" => Ok(true),
         "false" | "no" | "off" => Ok(false),
         _ => Err("true or false"),
+    }
+}
+
+/// One of `auto`, `always` and `never`.
+pub(super) fn parse_listening(text: &str) -> Result<Mode, &'static str> {
+    let modes = [Mode::Auto, Mode::Always, Mode::Never];
+    modes
+        .into_iter()
+        .find(|mode| print_listening(*mode) == text)
+        .ok_or("auto, always or never")
+}
+
+pub(super) const fn print_listening(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Auto => "auto",
+        Mode::Always => "always",
+        Mode::Never => "never",
     }
 }
 

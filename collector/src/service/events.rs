@@ -75,6 +75,8 @@ pub enum Kind {
     Registered,
     /// It came with an id this collector had not assigned, and keeps it.
     Adopted,
+    /// Another process sent a sign of life with its id, which its own agent does not know. The sign was refused.
+    Stray,
     /// The collector changed its mind about whether it is alive.
     Changed {
         from: State,
@@ -165,12 +167,29 @@ impl Feed {
         self.publish(Event::Instance(InstanceEvent {
             at: core.clock.wall(),
             instance: id,
-            application,
+            application: application.map(|id| core.inventory.shown(id)),
             kind: if adopted {
                 Kind::Adopted
             } else {
                 Kind::Registered
             },
+        }));
+    }
+
+    /// Publishes that another process used the id of an instance whose agent knows no ids.
+    pub(super) fn stray(&self, core: &Core, id: InstanceId) {
+        let application = core
+            .inventory
+            .read_instance(id, |instance| instance.application);
+        tracing::warn!(
+            instance.id = id.get(),
+            "sign of life refused: the agent of this instance knows no ids, another process holds the id since an earlier store"
+        );
+        self.publish(Event::Instance(InstanceEvent {
+            at: core.clock.wall(),
+            instance: id,
+            application: application.flatten().map(|id| core.inventory.shown(id)),
+            kind: Kind::Stray,
         }));
     }
 
@@ -188,7 +207,7 @@ impl Feed {
         let application = core
             .inventory
             .read_instance(instance, |instance| instance.application);
-        let application = application.flatten();
+        let application = application.flatten().map(|id| core.inventory.shown(id));
         tracing::info!(
             instance.id = instance.get(),
             application.id = application.map(ApplicationId::get),

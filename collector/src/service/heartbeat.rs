@@ -64,8 +64,10 @@ impl Handle {
     /// Costs a look-up and an atomic store, unless the instance is unknown.
     ///
     /// # Errors
-    /// Only for an unknown instance: as [`register::Handle::recover`].
+    /// [`register::Error::Untold`] and [`register::Error::NotAnInstance`] for an id that its agent does not know; for an
+    /// unknown instance as [`register::Handle::recover`].
     pub async fn renew(&self, sign: Sign) -> Result<(), register::Error> {
+        self.register.core().admit(sign.instance)?;
         if self.renew_recorded(sign) {
             return Ok(());
         }
@@ -81,18 +83,21 @@ impl Handle {
         signs: impl IntoIterator<Item = Sign>,
     ) -> Result<(), register::Error> {
         let mut unknown = HashMap::new();
+        let mut refusal = None;
         for (at, sign) in signs.into_iter().enumerate() {
             if at % SIGNS_PER_TURN == SIGNS_PER_TURN - 1 {
                 yield_now().await;
             }
-            if !self.renew_recorded(sign) {
+            if let Err(untold) = self.register.core().admit(sign.instance) {
+                refusal = Some(untold);
+            } else if !self.renew_recorded(sign) {
                 unknown.insert(sign.instance, sign);
             }
         }
-        if unknown.is_empty() {
-            return Ok(());
+        if !unknown.is_empty() {
+            self.adopt(unknown.into_values().collect()).await?;
         }
-        self.adopt(unknown.into_values().collect()).await
+        refusal.map_or(Ok(()), Err)
     }
 
     /// Renews the lease of an instance of which everything is on record that its sign tells; `false` for any other.
@@ -126,6 +131,9 @@ impl Handle {
 
     /// Renews the lease of an instance that is on record; `false` if it is not.
     pub fn renew_known(&self, instance: InstanceId, signal: Signal) -> bool {
+        if self.register.core().admit(instance).is_err() {
+            return false;
+        }
         if self.register.core().renew(instance, signal) {
             return true;
         }
@@ -197,10 +205,22 @@ impl Handle {
     /// # Errors
     /// Only for an id that this collector does not know: the store could not be read, or as [`register::Handle::recover`].
     pub async fn ping(&self, ping: Ping<'_>) -> Result<Pong, register::Error> {
+        let core = self.register.core();
+        if core.admit(ping.instance).is_err() {
+            return Ok(Pong::Another);
+        }
         let mut pong = self.holder(ping);
         if pong != Pong::Heard {
             self.register.read_latest().await?;
             pong = self.holder(ping);
+        }
+        if pong == Pong::Unknown
+            && core
+                .inventory
+                .read_instance(ping.instance, |_| ())
+                .is_none()
+        {
+            core.listening.observe_unknown_id();
         }
         if pong == Pong::Heard || (pong == Pong::Unknown && !ping.resettable) {
             let sign = Sign {

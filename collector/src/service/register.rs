@@ -166,8 +166,11 @@ impl Handle {
     /// may be soon: ask again); otherwise why no id can be given.
     pub async fn application(&self, code: &str) -> Result<ApplicationId, Error> {
         self.check("application code", code)?;
-        if let Some(id) = self.shared.core.inventory.application_id(code) {
+        if let Some(id) = self.shared.core.inventory.told_application_id(code) {
             return Ok(id);
+        }
+        if self.shared.core.listening.refuses(1) {
+            return Err(Error::Listening);
         }
         self.allow_one(Kind::Registration)?;
         let (due, code) = (self.due(), Arc::<str>::from(code));
@@ -191,7 +194,7 @@ impl Handle {
         let codes = codes.iter().map(AsRef::as_ref);
         let lookup = |code: &str| {
             self.check("application code", code)?;
-            Ok(self.shared.core.inventory.application_id(code))
+            Ok(self.shared.core.inventory.told_application_id(code))
         };
         let propose =
             |proposal: &mut Proposal<'_>, code: &Arc<str>| Ok(proposal.application(code)?);

@@ -40,7 +40,10 @@ pub struct Page<T, C> {
 /// An application and how its instances are.
 #[derive(Clone, Debug)]
 pub struct ApplicationStatus {
-    pub application: Application,
+    /// `None` for the instances whose application was never told, taken together.
+    pub application: Option<Application>,
+    /// When it was registered; of those, when the first of them was.
+    pub registered_at: Timestamp,
     pub instances: Tally,
 }
 
@@ -96,38 +99,40 @@ impl Roster {
         Self { core, own, members }
     }
 
-    /// Applications in the order of their ids, from after `cursor`, `limit` at the most. The reserved one is left out.
+    /// Applications in the order of their rows, from after `cursor`, `limit` at the most. The reserved one is left out. The
+    /// instances whose application was never told stand together, at 0, between negative and positive ids.
     #[must_use]
-    pub fn applications(
-        &self,
-        cursor: Option<ApplicationId>,
-        limit: usize,
-    ) -> Page<ApplicationStatus, ApplicationId> {
+    pub fn applications(&self, cursor: Option<i32>, limit: usize) -> Page<ApplicationStatus, i32> {
         // One more than asked for tells whether there is a next page.
         let more = limit.saturating_add(1);
-        let mut applications = self.core.inventory.applications(cursor, more);
-        let is_last = applications.len() <= limit;
-        applications.truncate(limit);
-        let last = applications.last().map(|application| application.id);
-        let next = last.filter(|_| !is_last);
-        let status = |application: Application| ApplicationStatus {
-            instances: self.tally(application.id),
-            application,
-        };
+        let after = cursor.and_then(|cursor| ApplicationId::new(cursor).or(ApplicationId::new(-1)));
+        let rows = self.core.inventory.applications(after, more);
+        let mut rows: Vec<(i32, Option<Application>)> = rows
+            .into_iter()
+            .map(|row| (row.id.get(), Some(row)))
+            .collect();
+        if cursor.is_none_or(|cursor| cursor < 0) && self.has_unknown() {
+            let place = rows.partition_point(|(id, _)| *id < 0);
+            rows.insert(place, (0, None));
+        }
+        let is_last = rows.len() <= limit;
+        rows.truncate(limit);
+        let next = rows.last().map(|(id, _)| *id).filter(|_| !is_last);
+        let status = |(_, row): (i32, Option<Application>)| self.status(row);
         Page {
-            items: applications.into_iter().map(status).collect(),
+            items: rows.into_iter().map(status).collect(),
             next,
         }
     }
 
-    /// An application.
+    /// An application, by its row's id or the one that agents are told; `None` stands for the instances whose application
+    /// was never told.
     #[must_use]
-    pub fn application(&self, id: ApplicationId) -> Option<ApplicationStatus> {
-        let application = self.listed(id)?;
-        Some(ApplicationStatus {
-            instances: self.tally(id),
-            application,
-        })
+    pub fn application(&self, id: Option<ApplicationId>) -> Option<ApplicationStatus> {
+        match id {
+            Some(id) => self.listed(id).map(|row| self.status(Some(row))),
+            None => self.has_unknown().then(|| self.status(None)),
+        }
     }
 
     /// Whether there is such an application; cheaper than to ask how it is.
@@ -139,7 +144,7 @@ impl Roster {
     /// The application with this code.
     #[must_use]
     pub fn application_named(&self, code: &str) -> Option<ApplicationStatus> {
-        self.application(self.core.inventory.application_id(code)?)
+        self.application(Some(self.core.inventory.application_id(code)?))
     }
 
     /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `application` is `None` for
@@ -153,6 +158,7 @@ impl Roster {
         limit: usize,
     ) -> Page<InstanceStatus, InstanceId> {
         let inventory = &self.core.inventory;
+        let application = application.map(|id| inventory.canonical(id));
         let ids = |after, count| inventory.instance_ids(application, after, count);
         self.filtered(ids, |id| *id, filter, cursor, limit)
     }
@@ -226,7 +232,9 @@ impl Roster {
     /// An instance.
     #[must_use]
     pub fn instance(&self, id: InstanceId) -> Option<InstanceStatus> {
-        let instance = self.core.inventory.instance(id)?;
+        let mut instance = self.core.inventory.instance(id)?;
+        let shown = |id| self.core.inventory.shown(self.core.inventory.canonical(id));
+        instance.application = instance.application.map(shown);
         let lease = self.core.lessor.view(id)?;
         let clock = &self.core.clock;
         Some(InstanceStatus {
@@ -255,19 +263,43 @@ impl Roster {
         }
     }
 
+    /// The row that an id of an application leads to, unless it is the reserved one.
     fn listed(&self, id: ApplicationId) -> Option<Application> {
-        let application = self.core.inventory.application(id)?;
+        let inventory = &self.core.inventory;
+        let application = inventory.application(inventory.canonical(id))?;
         (!application.is_reserved()).then_some(application)
     }
 
-    fn tally(&self, application: ApplicationId) -> Tally {
+    /// How an application is, under the id that agents are told.
+    fn status(&self, row: Option<Application>) -> ApplicationStatus {
+        let inventory = &self.core.inventory;
+        let instances = self.tally(row.as_ref().map(|row| row.id));
+        let first = || inventory.instances(None, None, 1).into_iter().next();
+        let registered_at = match &row {
+            Some(row) => row.registered_at,
+            None => first().map_or(Timestamp::from_millis(0), |first| first.registered_at),
+        };
+        let application = row.map(|row| Application {
+            id: inventory.shown(row.id),
+            ..row
+        });
+        ApplicationStatus {
+            application,
+            registered_at,
+            instances,
+        }
+    }
+
+    /// Whether there are instances whose application was never told.
+    fn has_unknown(&self) -> bool {
+        !self.core.inventory.instance_ids(None, None, 1).is_empty()
+    }
+
+    fn tally(&self, application: Option<ApplicationId>) -> Tally {
         let mut tally = Tally::default();
         let mut cursor = None;
         loop {
-            let ids = self
-                .core
-                .inventory
-                .instance_ids(Some(application), cursor, STEP);
+            let ids = self.core.inventory.instance_ids(application, cursor, STEP);
             cursor = ids.last().copied();
             for id in ids {
                 let lease = self.core.lessor.view(id);

@@ -69,6 +69,7 @@ impl Sweeper {
             }
             self.sweep().await;
             self.report_slow();
+            self.core.listening.is_on_still();
             swept = self.core.clock.now();
         }
     }

@@ -13,7 +13,7 @@ use rollcall_domain::{
 };
 use tokio::sync::watch;
 
-use super::{Config, Foundation, Services, Workers, build, register, sweep, write_back};
+use super::{Config, Foundation, Services, Workers, build, listening, register, sweep, write_back};
 use crate::{
     clock::Clock,
     metrics::Metrics,
@@ -161,6 +161,10 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
             interval: Duration::from_secs(10),
             chunk: 2,
             shared: false,
+        },
+        listening: listening::Config {
+            mode: listening::Mode::Never,
+            period: Duration::from_secs(60),
         },
         event_backlog: 16,
     }

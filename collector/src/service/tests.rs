@@ -456,7 +456,10 @@ async fn a_list_ends_where_its_last_page_ends_and_leaves_the_reserved_one_out() 
     let first = roster.applications(None, 2);
     let second = roster.applications(first.next, 2);
     let codes = |items: Vec<super::roster::ApplicationStatus>| -> Vec<i32> {
-        items.iter().map(|item| item.application.id.get()).collect()
+        items
+            .iter()
+            .map(|item| item.application.as_ref().unwrap().id.get())
+            .collect()
     };
     assert_eq!(
         (codes(first.items), codes(second.items)),
@@ -464,7 +467,7 @@ async fn a_list_ends_where_its_last_page_ends_and_leaves_the_reserved_one_out() 
     );
     assert_eq!(second.next, None, "nothing follows");
     assert!(
-        roster.application(application(1)).is_none(),
+        roster.application(Some(application(1))).is_none(),
         "1 stands for nobody"
     );
 }

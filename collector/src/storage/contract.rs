@@ -135,6 +135,7 @@ pub(super) fn application(id: i32, code: &str) -> Row {
         id: ApplicationId::new(id).unwrap(),
         code: Some(code.into()),
         registered_at: Timestamp::from_millis(1_500_000_000_000 + i64::from(id)),
+        alias_of: None,
     })
 }
 
@@ -194,6 +195,7 @@ fn adopted(id: i32) -> Vec<Row> {
             id: ApplicationId::new(id).unwrap(),
             code: None,
             registered_at,
+            alias_of: None,
         }),
         Row::Instance(Instance {
             id: InstanceId::new(id).unwrap(),

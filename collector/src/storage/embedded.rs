@@ -46,7 +46,7 @@
 //!
 //! | Table | Fields of the message |
 //! |---|---|
-//! | 1 `application` | 1 `optional string` code; 2 `int64` registered at |
+//! | 1 `application` | 1 `optional string` code; 2 `int64` registered at; 3 `sint32` the application that this row gives another id, 0 if none |
 //! | 2 `instance` | 1 `sint32` application id, 0 if unknown; 2 `optional string` UUID; 3 `int64` registered at; 4 `int32` generation of the agent (3, 5, 6, 8; absent if unknown); 5 `bool` adopted; 6 `repeated` property (1 `string` name, 2 `string` value) |
 //! | 3 `operation` | 1 `sint32` application id, 0 if the key is unknown; 2 `int32` span type (0 entry, 1 exit, 2 local); 3 `string` name |
 //! | 4 `address` | 1 `optional string` address |

@@ -42,6 +42,7 @@ fn first() -> Vec<Row> {
         id: ApplicationId::new(1).unwrap(),
         code: None,
         registered_at: Timestamp::from_millis(1_500_000_000_001),
+        alias_of: None,
     };
     vec![
         Row::Application(reserved),

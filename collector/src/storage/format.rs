@@ -78,6 +78,9 @@ impl Entry for Application {
             protobuf::put_text(message, 1, code);
         }
         protobuf::put_int64(message, 2, self.registered_at.millis());
+        if let Some(of) = self.alias_of {
+            protobuf::put_sint32(message, 3, of.get());
+        }
     }
 
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
@@ -85,11 +88,13 @@ impl Entry for Application {
             id: ApplicationId::new(id).ok_or(Invalid::Missing("application id"))?,
             code: None,
             registered_at: Timestamp::from_millis(0),
+            alias_of: None,
         };
         for field in message {
             match field? {
                 (1, Value::Bytes(code)) => row.code = Some(protobuf::text(code)?.into()),
                 (2, Value::Varint(millis)) => row.registered_at = timestamp(millis),
+                (3, Value::Varint(id)) => row.alias_of = ApplicationId::new(protobuf::sint32(id)?),
                 _ => {}
             }
         }

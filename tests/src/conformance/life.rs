@@ -47,6 +47,8 @@ pub(super) async fn of(agent: Agent, starting: &Semaphore) -> Row {
     let mut collector = Collector::options()
         .terms(silent_after, silent_after + SLACK)
         .env("SW_AUTHENTICATION", TOKEN)
+        // No other agent could be given the ids that this one holds.
+        .without_listening()
         .start()
         .await;
     // Python sends no token over HTTP, so there is none, which is worth a warning.

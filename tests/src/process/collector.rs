@@ -46,6 +46,11 @@ impl Options {
             .env("SW_LIVENESS_RESTART_SPREAD", "100ms")
     }
 
+    /// Draws ids at once although agents hold unknown ones: for tests of what becomes of those.
+    pub fn without_listening(self) -> Self {
+        self.env("SW_REGISTER_LISTEN_AFTER_LOSS", "never")
+    }
+
     /// Uses this data directory, which stays, instead of a temporary one.
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.data = Some(path.into());

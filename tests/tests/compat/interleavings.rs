@@ -257,7 +257,7 @@ impl Fleet {
 fn check(steps: Vec<(usize, Step)>) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let collector = Collector::start().await;
+        let collector = Collector::options().without_listening().start().await;
         let mut clients = Vec::new();
         for face in Face::ALL {
             clients.push(face.client(&collector).await);

@@ -51,7 +51,7 @@ fn instance(application: i32, uuid: &str) -> Ask {
 /// Asks a fresh collector over each face in turn.
 async fn agree(steps: &[(Ask, Answer)]) {
     for face in Face::ALL {
-        let collector = Collector::start().await;
+        let collector = Collector::options().without_listening().start().await;
         let mut client = face.client(&collector).await;
         for (step, (ask, right)) in steps.iter().enumerate() {
             if let Some(answer) = client.ask(ask).await {
@@ -223,7 +223,7 @@ async fn the_ids_of_a_segment_are_adopted_and_never_assigned() {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_known_by_names_alone_has_an_id_like_all_others() {
+async fn an_instance_that_is_known_by_names_alone_takes_no_id_of_those_that_are_told_theirs() {
     let named = Ask::Named {
         service: "a".to_owned(),
         instance: "i1".to_owned(),
@@ -236,7 +236,7 @@ async fn an_instance_that_is_known_by_names_alone_has_an_id_like_all_others() {
     ];
     for by_name in [Face::V8, Face::Http] {
         for by_id in Face::ALL {
-            let collector = Collector::start().await;
+            let collector = Collector::options().without_listening().start().await;
             let mut by_name = by_name.client(&collector).await;
             let mut by_id = by_id.client(&collector).await;
             assert_same(
@@ -256,7 +256,7 @@ async fn an_instance_that_is_known_by_names_alone_has_an_id_like_all_others() {
 /// An id is the same whichever face asks for it.
 #[tokio::test]
 async fn what_one_face_assigned_every_face_answers() {
-    let collector = Collector::start().await;
+    let collector = Collector::options().without_listening().start().await;
     let steps = [
         (applications(["a"]), ids([("a", -1)])),
         (instance(-1, "u1"), Answer::Instance(-1, 1)),

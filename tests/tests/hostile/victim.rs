@@ -49,6 +49,8 @@ impl Victim {
         let options = BUDGETS.iter().fold(options, |options, variable| {
             options.env(*variable, BUDGET.to_string())
         });
+        // An attacker could delay the honest agent once for each start on an empty store.
+        let options = options.without_listening();
         let collector = options.release().ulimit(MEMORY_LIMIT).start().await;
         let agent = HonestAgent::start(collector.listeners());
         let victim = Self {

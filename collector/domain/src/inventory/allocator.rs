@@ -107,13 +107,15 @@ impl Allocator {
                 let table = &inventory.applications;
                 restore::take(row, table, readers, &mut books.applications)?;
                 inventory.listing.update().application(&listed);
+                inventory.learn(listed.alias_of.map(|of| (of, listed.id)));
             }
             Row::Instance(row) => {
                 let (id, application) = (row.id, row.application);
                 let table = &inventory.instances;
                 let before = restore::take(row, table, readers, &mut books.instances)?;
                 let before = before.map(|before| before.application);
-                inventory.listing.update().instance(before, id, application);
+                let mut listing = inventory.listing.update();
+                inventory.list(&mut listing, before, id, application);
             }
             Row::Operation(row) => {
                 let table = &inventory.operations;

@@ -64,6 +64,9 @@ pub(super) fn application(row: &Application) -> u64 {
     let mut digest = Digest::of(1, row.id.get());
     digest.text(row.code.as_deref());
     digest.millis(row.registered_at.millis());
+    if let Some(of) = row.alias_of {
+        digest.number(Some(of.get()));
+    }
     digest.0
 }
 
@@ -106,8 +109,14 @@ mod tests {
             id: ApplicationId::new(-1).unwrap(),
             code: Some("orders".into()),
             registered_at: Timestamp::from_millis(1_500_000_000_000),
+            alias_of: None,
         };
         assert_eq!(application(&orders), 983_544_844_757_901_779);
+        let alias = Application {
+            alias_of: ApplicationId::new(5),
+            ..orders.clone()
+        };
+        assert_ne!(application(&alias), application(&orders));
     }
 
     #[test]

@@ -2,12 +2,20 @@
 
 use std::collections::HashMap;
 
-use super::{Row, entry::Entry, proposal::Error, sequence::Sequence, table::Table};
+use super::{
+    Row,
+    entry::{Entry, is_internal},
+    proposal::Error,
+    sequence::Sequence,
+    table::Table,
+};
 
 /// How far a dictionary has come in giving out ids.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
-    pub(super) sequence: Sequence,
+    sequence: Sequence,
+    /// The sequence of the ids that no agent is told.
+    internal: Sequence,
     /// How many ids were assigned, the reserved one aside.
     pub(super) assigned: usize,
     /// How many ids were adopted.
@@ -21,10 +29,29 @@ impl Progress {
         E::RESERVED.into_iter().for_each(|id| sequence.observe(id));
         Self {
             sequence,
+            internal: Sequence::INTERNAL,
             assigned: 0,
             adopted: 0,
         }
     }
+
+    /// Takes note of an id that is assigned already.
+    pub(super) fn observe(&mut self, number: i32) {
+        if is_internal(number) {
+            self.internal.observe(number);
+        } else {
+            self.sequence.observe(number);
+        }
+    }
+}
+
+/// Who is going to know an id that is assigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Agents up to 7.0.
+    Agents,
+    /// The collectors alone.
+    Collectors,
 }
 
 /// The bytes of memory that a proposal adds to the inventory and takes from it.
@@ -90,8 +117,8 @@ impl<'a, E: Entry> Draft<'a, E> {
             .filter(|id| !self.knows(*id))
     }
 
-    /// The next id of the sequence that is nobody's.
-    pub(super) fn assign(&mut self, limit: usize) -> Result<E::Id, Error> {
+    /// The next id of the sequence that names nothing yet.
+    pub(super) fn assign(&mut self, limit: usize, audience: Audience) -> Result<E::Id, Error> {
         let Self {
             table,
             progress,
@@ -101,8 +128,11 @@ impl<'a, E: Entry> Draft<'a, E> {
         if progress.assigned >= limit {
             return Err(Error::Exhausted(E::DICTIONARY));
         }
-        let id = progress
-            .sequence
+        let sequence = match audience {
+            Audience::Agents => &mut progress.sequence,
+            Audience::Collectors => &mut progress.internal,
+        };
+        let id = sequence
             .by_ref()
             .filter_map(E::numbered)
             .find(|id| !by_id.contains_key(id) && !table.contains(*id))

@@ -6,7 +6,7 @@ use super::{
     Address, Application, Instance, InstanceKey, Operation, OperationKey, Row, cost, digest,
     sequence::Sequence,
 };
-use crate::{AddressId, ApplicationId, InstanceId, OperationId};
+use crate::{AddressId, ApplicationId, InstanceId, OperationId, id::LAST_INTERNAL};
 
 /// One of the four dictionaries, to name it in errors and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,8 +65,18 @@ pub(super) trait Entry: Clone + Into<Row> {
         self.key() == later.key()
     }
 
+    /// Whether it has an id that its agents do not know, though the id is one that agents up to 7.0 are told.
+    fn is_untold(&self) -> bool {
+        false
+    }
+
     fn number(id: Self::Id) -> i32;
     fn numbered(number: i32) -> Option<Self::Id>;
+}
+
+/// Whether agents up to 7.0 are never told this number, as an id of any dictionary.
+pub(super) const fn is_internal(number: i32) -> bool {
+    number <= LAST_INTERNAL
 }
 
 impl Entry for Application {
@@ -91,6 +101,14 @@ impl Entry for Application {
 
     fn key(&self) -> Option<Arc<str>> {
         self.code.clone()
+    }
+
+    fn is_adopted(&self) -> bool {
+        self.code.is_none() && self.alias_of.is_none() && !self.is_reserved()
+    }
+
+    fn may_become(&self, later: &Self) -> bool {
+        self.code == later.code && self.alias_of == later.alias_of
     }
 
     fn number(id: ApplicationId) -> i32 {
@@ -127,6 +145,7 @@ impl Entry for Instance {
         Some(InstanceKey {
             application: self.application?,
             uuid: self.uuid.clone()?,
+            is_internal: self.id.is_internal(),
         })
     }
 
@@ -140,6 +159,10 @@ impl Entry for Instance {
             && self.adopted == later.adopted
             && (self.application == later.application
                 || (self.application.is_none() && self.uuid.is_none()))
+    }
+
+    fn is_untold(&self) -> bool {
+        !self.id.is_internal() && self.generation.is_some_and(|known| !known.has_ids())
     }
 
     fn number(id: InstanceId) -> i32 {

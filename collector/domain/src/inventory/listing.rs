@@ -80,7 +80,7 @@ impl Listing {
 
 impl Update<'_> {
     pub(super) fn application(&mut self, application: &Application) {
-        if !application.is_reserved() {
+        if !application.is_reserved() && application.alias_of.is_none() {
             self.0.applications.insert(application.id);
         }
     }

@@ -16,6 +16,9 @@ pub struct Application {
     pub code: Option<Arc<str>>,
     /// When the collector first heard of it.
     pub registered_at: Timestamp,
+    /// This row only gives another application the id by which agents up to 7.0 know it: the application was registered by
+    /// an agent of 8.0 or later first, and has an internal id.
+    pub alias_of: Option<ApplicationId>,
 }
 
 impl Application {
@@ -65,6 +68,8 @@ pub struct Address {
 pub struct InstanceKey {
     pub application: ApplicationId,
     pub uuid: Arc<str>,
+    /// It has an internal id. So a process of 8.0 or later and one of before that may have the same name, and are two.
+    pub is_internal: bool,
 }
 
 /// An [`InstanceKey`] to look up with, borrowed.
@@ -72,11 +77,14 @@ pub struct InstanceKey {
 pub(super) struct InstanceKeyRef<'a> {
     pub(super) application: ApplicationId,
     pub(super) uuid: &'a str,
+    pub(super) is_internal: bool,
 }
 
 impl Equivalent<InstanceKey> for InstanceKeyRef<'_> {
     fn equivalent(&self, key: &InstanceKey) -> bool {
-        self.application == key.application && *self.uuid == *key.uuid
+        self.application == key.application
+            && *self.uuid == *key.uuid
+            && self.is_internal == key.is_internal
     }
 }
 
@@ -154,6 +162,12 @@ pub enum Generation {
 }
 
 impl Generation {
+    /// Whether its agents are told ids and call with them: those up to 7.0.
+    #[must_use]
+    pub const fn has_ids(self) -> bool {
+        self.number() < Self::V8.number()
+    }
+
     /// The number that stores it and hashes it; it is the same in every release.
     #[must_use]
     pub const fn number(self) -> u8 {

@@ -1,16 +1,17 @@
 //! Ids that are proposed, to be made durable before anybody hears of them.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
+mod adopt;
 mod error;
+mod register;
 
 pub use error::Error;
 
 use super::{
-    Address, Application, Changes, Description, Generation, Instance, InstanceKey, Inventory,
-    Limits, Operation, OperationKey, Properties, Row,
+    Address, Application, Changes, Description, Generation, Instance, Inventory, Limits, Operation,
+    OperationKey, Properties, Row,
     allocator::Books,
-    cost,
     draft::{Draft, Growth},
     entry::Entry as _,
 };
@@ -31,6 +32,8 @@ pub struct Proposal<'a> {
     refused: u64,
     holds: Option<&'a dyn Fn(InstanceId) -> bool>,
     changes: Changes,
+    /// The proposed ids that agents are told of applications with internal ids.
+    told: HashMap<ApplicationId, ApplicationId>,
     applications: Draft<'a, Application>,
     instances: Draft<'a, Instance>,
     operations: Draft<'a, Operation>,
@@ -69,213 +72,8 @@ impl<'a> Proposal<'a> {
             refused: 0,
             holds: None,
             changes: Changes::default(),
+            told: HashMap::new(),
         }
-    }
-
-    /// Registers an application.
-    ///
-    /// # Errors
-    /// [`Error::Exhausted`].
-    pub fn application(&mut self, code: &str) -> Result<ApplicationId, Error> {
-        let code = Arc::from(code);
-        if let Some(id) = self.applications.id(&code) {
-            return Ok(id);
-        }
-        self.make_room(cost::application(Some(&code)))?;
-        let id = self.applications.assign(self.limits.assigned)?;
-        self.reserve_application();
-        self.write_application(id, Some(code));
-        Ok(id)
-    }
-
-    /// Registers an instance. One that is registered already takes over the properties and the generation if they are
-    /// others than before; its first registration time is kept. An application that is not known is adopted first.
-    ///
-    /// # Errors
-    /// [`Error::Exhausted`]; [`Error::TooManyAdopted`] for its application.
-    pub fn instance(&mut self, new: NewInstance) -> Result<InstanceId, Error> {
-        let key = InstanceKey {
-            application: new.application,
-            uuid: new.uuid,
-        };
-        if let Some(id) = self.instances.id(&key) {
-            self.report(Description {
-                instance: id,
-                generation: new.generation,
-                properties: new.properties,
-            });
-            return Ok(id);
-        }
-        self.adopt_peer_application(key.application)?;
-        self.make_room(cost::instance(true, Some(&key.uuid), &new.properties))?;
-        let id = self.instances.assign(self.limits.assigned)?;
-        self.write_instance(Instance {
-            id,
-            application: Some(key.application),
-            uuid: Some(key.uuid),
-            registered_at: self.at,
-            generation: new.generation,
-            adopted: false,
-            properties: new.properties,
-        });
-        Ok(id)
-    }
-
-    /// Registers an operation. An application that is not known is adopted first.
-    ///
-    /// # Errors
-    /// [`Error::Exhausted`]; [`Error::TooManyAdopted`] for its application.
-    pub fn operation(&mut self, key: OperationKey) -> Result<OperationId, Error> {
-        if let Some(id) = self.operations.id(&key) {
-            return Ok(id);
-        }
-        self.adopt_peer_application(key.application)?;
-        self.make_room(cost::operation(Some(&key.name)))?;
-        let id = self.operations.assign(self.limits.assigned)?;
-        self.reserve_operation();
-        self.write_operation(id, Some(key));
-        Ok(id)
-    }
-
-    /// Registers an address.
-    ///
-    /// # Errors
-    /// [`Error::Exhausted`].
-    pub fn address(&mut self, address: &str) -> Result<AddressId, Error> {
-        let address = Arc::from(address);
-        if let Some(id) = self.addresses.id(&address) {
-            return Ok(id);
-        }
-        self.make_room(cost::address(Some(&address)))?;
-        let id = self.addresses.assign(self.limits.assigned)?;
-        self.write_address(id, Some(address));
-        Ok(id)
-    }
-
-    /// Takes in what an agent tells after a reconnect: which ids it holds, and how it is. A known instance keeps its
-    /// UUID and first registration time; one that is not known is adopted, and so is its application.
-    ///
-    /// # Errors
-    /// Those of [`Proposal::adopt_instance`].
-    pub fn recover(
-        &mut self,
-        application: ApplicationId,
-        instance: InstanceId,
-        generation: Option<Generation>,
-        properties: Properties,
-    ) -> Result<(), Error> {
-        self.adopt_instance(instance, Some(application))?;
-        self.report(Description {
-            instance,
-            generation,
-            properties,
-        });
-        Ok(())
-    }
-
-    /// Takes in the application id of an agent that reports itself. Nothing happens if it is known.
-    ///
-    /// # Errors
-    /// [`Error::TooManyAdopted`].
-    pub fn adopt_application(&mut self, id: ApplicationId) -> Result<(), Error> {
-        self.adopt_application_within(id, self.limits.adopted)
-    }
-
-    /// Takes in an application id that an agent uses for something other than to report itself: for a peer, or to register
-    /// a name. Nothing happens if it is known. Half of the ids that may be adopted is left for agents that report themselves.
-    ///
-    /// # Errors
-    /// [`Error::TooManyAdopted`].
-    pub fn adopt_peer_application(&mut self, id: ApplicationId) -> Result<(), Error> {
-        self.adopt_application_within(id, self.limits.adopted / 2)
-    }
-
-    fn adopt_application_within(&mut self, id: ApplicationId, limit: usize) -> Result<(), Error> {
-        if self.applications.reserved() == Some(id) {
-            self.reserve_application();
-        } else if !self.applications.knows(id) {
-            self.make_room(cost::application(None))?;
-            self.applications.adopt(limit)?;
-            self.write_application(id, None);
-        }
-        Ok(())
-    }
-
-    /// Takes in an instance id that an agent uses, and the application if that is told too. What is known already
-    /// stays; an instance whose application was not known gets this one.
-    ///
-    /// # Errors
-    /// [`Error::OtherApplication`] if the instance belongs to another one: the one on record is kept.
-    /// [`Error::NotAnInstance`]; [`Error::TooManyAdopted`].
-    pub fn adopt_instance(
-        &mut self,
-        id: InstanceId,
-        application: Option<ApplicationId>,
-    ) -> Result<(), Error> {
-        let known = self.proposed_or_registered(id);
-        if let Some(Instance {
-            application: Some(known),
-            ..
-        }) = known
-        {
-            return match application {
-                Some(told) if told != known => Err(Error::OtherApplication {
-                    instance: id,
-                    known,
-                }),
-                _ => Ok(()),
-            };
-        }
-        if id.get() < 1 {
-            return Err(Error::NotAnInstance(id));
-        }
-        if let Some(application) = application {
-            self.adopt_application(application)?;
-        }
-        if known.is_some() {
-            self.update(id, |instance| instance.application = application);
-            return Ok(());
-        }
-        self.make_room(cost::instance(false, None, &Properties::default()))?;
-        self.instances.adopt(self.limits.adopted)?;
-        self.write_instance(Instance {
-            id,
-            application,
-            uuid: None,
-            registered_at: self.at,
-            generation: None,
-            adopted: true,
-            properties: Properties::default(),
-        });
-        Ok(())
-    }
-
-    /// Takes in an operation id that an agent uses. Nothing happens if it is known.
-    ///
-    /// # Errors
-    /// [`Error::TooManyAdopted`].
-    pub fn adopt_operation(&mut self, id: OperationId) -> Result<(), Error> {
-        if self.operations.reserved() == Some(id) {
-            self.reserve_operation();
-        } else if !self.operations.knows(id) {
-            self.make_room(cost::operation(None))?;
-            self.operations.adopt(self.limits.adopted)?;
-            self.write_operation(id, None);
-        }
-        Ok(())
-    }
-
-    /// Takes in an address id that an agent uses. Nothing happens if it is known.
-    ///
-    /// # Errors
-    /// [`Error::TooManyAdopted`].
-    pub fn adopt_address(&mut self, id: AddressId) -> Result<(), Error> {
-        if !self.addresses.knows(id) {
-            self.make_room(cost::address(None))?;
-            self.addresses.adopt(self.limits.adopted)?;
-            self.write_address(id, None);
-        }
-        Ok(())
     }
 
     /// What has to be durable before the proposal is confirmed; empty if everything was registered already. No id
@@ -346,9 +144,19 @@ impl<'a> Proposal<'a> {
             id,
             code,
             registered_at,
+            alias_of: None,
         };
         self.applications
             .write(application, &mut self.rows, &mut self.growth);
+    }
+
+    /// The id of the row that this id of an application leads to.
+    fn canonical(&self, id: ApplicationId) -> ApplicationId {
+        let proposed = self.applications.place(id);
+        match proposed.and_then(|place| self.rows.get(place)) {
+            Some(Row::Application(row)) => row.alias_of.unwrap_or(id),
+            _ => self.inventory.canonical(id),
+        }
     }
 
     fn write_instance(&mut self, instance: Instance) {

@@ -53,7 +53,7 @@ pub(super) fn take<E: Entry>(
         if is_adopted {
             progress.adopted += 1;
         } else {
-            progress.sequence.observe(number);
+            progress.observe(number);
             progress.assigned += usize::from(!is_reserved);
         }
     }

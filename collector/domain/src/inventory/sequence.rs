@@ -1,9 +1,12 @@
 //! The orders in which a dictionary gives out its ids (DESIGN section 4, invariant 3).
 
+use crate::id::LAST_INTERNAL;
+
 /// The place a dictionary has reached in its order of ids.
 ///
 /// As an iterator it yields the next id and moves past it. The caller skips an id that is already adopted by asking for
-/// one more, so an adopted id is passed without ever having moved the sequence by itself. It ends when `i32` is used up.
+/// one more, so an adopted id is passed without ever having moved the sequence by itself. It ends when `i32` is used up, or at
+/// the edge between the internal ids and all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sequence {
     /// Small numbers of both signs: below the middle and above it in turn. `None` before the first id.
@@ -25,6 +28,13 @@ impl Sequence {
 
     /// The counting order, nothing passed yet.
     pub(super) const COUNTING: Self = Self::Counting(0);
+
+    /// The internal ids, nothing passed yet. The first of them is left out, for the sake of its absolute value.
+    pub(super) const INTERNAL: Self = Self::Counting(i32::MIN);
+
+    const fn is_internal(&self) -> bool {
+        matches!(self, Self::Counting(last) if *last <= LAST_INTERNAL)
+    }
 
     /// Takes note of an id that is assigned already. Any order of calls leads to the same place.
     pub(super) fn observe(&mut self, id: i32) {
@@ -50,6 +60,10 @@ impl Iterator for Sequence {
             Self::ZeroCentred(Some(bounds)) => bounds.next()?,
             Self::Counting(last) => last.checked_add(1)?,
         };
+        let is_internal = |id| id <= LAST_INTERNAL;
+        if is_internal(id) != self.is_internal() {
+            return None;
+        }
         self.observe(id);
         Some(id)
     }
@@ -103,6 +117,20 @@ mod tests {
         let full = after(&[-i32::MAX, i32::MAX], Sequence::ZERO_CENTRED);
         assert_eq!(full.take(2).count(), 0);
         assert_eq!(after(&[i32::MAX], Sequence::COUNTING).next(), None);
+    }
+
+    #[test]
+    fn internal_ids_and_all_others_never_meet() {
+        let internal: Vec<i32> = Sequence::INTERNAL.take(2).collect();
+        assert_eq!(internal, [i32::MIN + 1, i32::MIN + 2]);
+        assert_eq!(
+            after(&[LAST_INTERNAL - 1], Sequence::INTERNAL)
+                .take(5)
+                .count(),
+            1
+        );
+        let edge = after(&[LAST_INTERNAL + 1, -LAST_INTERNAL], Sequence::ZERO_CENTRED);
+        assert_eq!(edge.take(5).count(), 0);
     }
 
     proptest! {

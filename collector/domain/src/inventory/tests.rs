@@ -1,5 +1,6 @@
 //! What the inventory promises, seen from outside.
 
+mod identities;
 mod interleavings;
 mod readers;
 mod room;
@@ -419,6 +420,7 @@ fn rows_that_contradict_each_other_are_refused() {
             id: app(id),
             code: code.map(Into::into),
             registered_at: AT,
+            alias_of: None,
         })
     };
     type Take = fn(&mut Allocator, Row) -> Result<(), restore::Error>;

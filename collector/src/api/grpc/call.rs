@@ -108,7 +108,7 @@ pub(super) fn end_one<T>(
     unassigned: T,
 ) -> Result<Response<T>, Status> {
     match result {
-        Err(Refusal::Register(register::Error::DeadlineExceeded)) => {
+        Err(Refusal::Register(error)) if error.is_unassigned() => {
             call.count(Outcome::Unassigned);
             Ok(Response::new(unassigned))
         }
@@ -124,7 +124,7 @@ pub(super) fn end_some<M, T>(
     reply: impl FnOnce(Vec<M>) -> T,
 ) -> Result<Response<T>, Status> {
     let result = match result {
-        Err(Refusal::Register(register::Error::DeadlineExceeded)) => Ok(Vec::new()),
+        Err(Refusal::Register(error)) if error.is_unassigned() => Ok(Vec::new()),
         result => result,
     };
     match result {

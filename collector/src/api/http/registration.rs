@@ -159,7 +159,7 @@ impl Face {
         };
         let (outcome, id) = match asked.register.instance(process).await {
             Ok(id) => (Outcome::Ok, id.get()),
-            Err(Error::DeadlineExceeded) => (Outcome::Unassigned, 0),
+            Err(error) if error.is_unassigned() => (Outcome::Unassigned, 0),
             Err(error) => return Err(Refusal::service("au", &error)),
         };
         let entry = wire::Instance { ai: new.ai, ii: id };
@@ -265,7 +265,7 @@ fn in_time<I: Copy>(
     field: &str,
 ) -> Result<Vec<Option<I>>, Refusal> {
     match ids {
-        Err(Error::DeadlineExceeded) => Ok(vec![None; count]),
+        Err(error) if error.is_unassigned() => Ok(vec![None; count]),
         ids => ids.map_err(|error| Refusal::service(field, &error)),
     }
 }

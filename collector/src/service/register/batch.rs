@@ -33,6 +33,13 @@ impl Handle {
     ) -> Result<Vec<Option<I>>, Error> {
         let due = self.due();
         let mut found = Found::look_up(keys, lookup, own).await;
+        if let Some((_, key)) = found.missing.first()
+            && registration(key.clone()).tells_id()
+            && self.shared.core.listening.refuses(found.missing.len())
+        {
+            found.missing.clear();
+            found.refusal = Some(Error::Listening);
+        }
         if !found.missing.is_empty() {
             let granted = self.allowance(Kind::Registration, found.missing.len());
             found.limit(granted);

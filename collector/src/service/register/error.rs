@@ -25,6 +25,14 @@ pub enum Error {
     /// Nobody ever assigned such an instance id.
     #[error("{0} is not an instance id: they count from 1")]
     NotAnInstance(InstanceId),
+    /// The id is one that no agent is told: the caller makes ids up.
+    #[error("{id} is an internal id of {dictionary}, which no agent is told")]
+    Internal { dictionary: Dictionary, id: i32 },
+    /// The instance has an agent of 8.0 or later, which knows no ids: the caller holds an id of an earlier store.
+    #[error(
+        "the agent of instance {0} knows no ids: this one is held by another process since an earlier store, restart that"
+    )]
+    Untold(InstanceId),
     /// The id is unknown, and no more unknown ids are taken: register anew.
     #[error("the id is unknown, and no more unknown {0} are taken in: register again")]
     TooManyAdopted(Dictionary),
@@ -57,6 +65,12 @@ pub enum Error {
     /// Nothing was durable in time, but may be soon: ask again.
     #[error("no id was durable within the deadline: ask again")]
     DeadlineExceeded,
+    /// After a start on an empty store no ids are drawn for a while, because agents may hold them: ask again.
+    #[error(
+        "the store is empty and agents hold ids of an earlier one: new ids are drawn when the listening period ends \
+         (register.default.listening_period), ask again later"
+    )]
+    Listening,
     /// The store cannot be asked at present: ask again, or ask another collector.
     #[error(
         "the store cannot be asked at present, and without it there are no new ids: ask again later"
@@ -77,6 +91,12 @@ pub enum KeyFault {
 }
 
 impl Error {
+    /// Whether there is no id yet, and asking again will give one: the answer "not yet" of the caller's generation.
+    #[must_use]
+    pub const fn is_unassigned(&self) -> bool {
+        matches!(self, Self::DeadlineExceeded | Self::Listening)
+    }
+
     /// Whether the same call may succeed later, here or at another collector.
     #[must_use]
     pub fn retryable(&self) -> bool {
@@ -84,6 +104,8 @@ impl Error {
             Self::InvalidKey { .. }
             | Self::OtherApplication { .. }
             | Self::NotAnInstance(_)
+            | Self::Internal { .. }
+            | Self::Untold(_)
             | Self::TooManyAdopted(_)
             | Self::Refused { .. }
             | Self::Exhausted(_) => false,
@@ -91,6 +113,7 @@ impl Error {
             | Self::NoRoom { .. }
             | Self::Overloaded
             | Self::DeadlineExceeded
+            | Self::Listening
             | Self::StoreUnavailable
             | Self::Stopped => true,
         }
@@ -107,6 +130,8 @@ impl From<proposal::Error> for Error {
                 Self::OtherApplication { instance, known }
             }
             proposal::Error::NotAnInstance(id) => Self::NotAnInstance(id),
+            proposal::Error::Internal(dictionary, id) => Self::Internal { dictionary, id },
+            proposal::Error::Untold(id) => Self::Untold(id),
         }
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{
     damage::Reported,
     pace::Pacer,
-    writer::{Failure, Writer},
+    writer::{Failure, Writer, is_adoption},
 };
 use crate::{
     service::{Core, events::Shared},
@@ -82,6 +82,10 @@ impl Intake<'_> {
                 // It says nothing of what comes after it.
                 self.digest = None;
                 let registered = Seen::registered(&row);
+                if is_adoption(&row) {
+                    // Its agent is connected to another collector, which lost its store with this one.
+                    self.core.listening.observe_unknown_id();
+                }
                 match self.allocator.follow(row) {
                     Ok(()) => self
                         .registered

@@ -25,6 +25,9 @@ impl Handle {
             Some(id) if self.allow_one(Kind::Registration).is_err() => id,
             _ => {
                 if known.is_none() {
+                    if self.shared.core.listening.refuses(1) {
+                        return Err(Error::Listening);
+                    }
                     self.allow_one(Kind::Registration)?;
                 }
                 let due = self.due();

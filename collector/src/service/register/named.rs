@@ -123,8 +123,8 @@ pub(super) fn propose(
     instance: &Arc<str>,
     properties: &Properties,
 ) -> Result<InstanceId, proposal::Error> {
-    let application = proposal.application(service)?;
-    proposal.instance(NewInstance {
+    let application = proposal.named_application(service)?;
+    proposal.named_instance(NewInstance {
         application,
         uuid: Arc::clone(instance),
         generation: GENERATION,

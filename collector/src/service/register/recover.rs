@@ -34,10 +34,12 @@ impl Handle {
         } = recovery;
         self.fit(&mut properties);
         let core = &self.shared.core;
+        core.admit(instance)?;
         let known = core
             .inventory
             .read_instance(instance, |known| known.application);
-        let is_recorded = known == Some(Some(application)) && !core.is_unheard(instance);
+        let is_its = known.flatten() == Some(core.inventory.canonical(application));
+        let is_recorded = is_its && !core.is_unheard(instance);
         if !is_recorded || !self.is_as_told(instance, generation, &properties) {
             match self.allow_one(Kind::Adoption) {
                 Ok(()) => {

@@ -45,6 +45,11 @@ impl Handle {
                 self.fit(properties);
             }
         }
+        let new = usable.len();
+        usable.retain(|registration| {
+            !registration.tells_id() || !self.shared.core.listening.refuses(1)
+        });
+        let is_listening = usable.len() < new;
         let granted = self.allowance(Kind::Relayed, usable.len());
         let is_limited = granted < usable.len();
         usable.truncate(granted);
@@ -58,6 +63,9 @@ impl Handle {
         }
         if is_limited {
             return Err(Error::PeerLimit);
+        }
+        if is_listening {
+            return Err(Error::Listening);
         }
         Ok(asked - assigned.len())
     }
@@ -89,6 +97,11 @@ impl Handle {
 }
 
 impl Registration {
+    /// Whether an agent is told the id.
+    pub(super) const fn tells_id(&self) -> bool {
+        !matches!(self, Self::Named { .. })
+    }
+
     /// Puts it into a batch; the id, if it is one of an instance.
     fn propose(&self, proposal: &mut Proposal<'_>) -> Result<Option<InstanceId>, proposal::Error> {
         match self {

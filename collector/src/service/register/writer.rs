@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crossbeam_channel::RecvTimeoutError;
-use rollcall_domain::inventory::{self, Allocator, Proposal};
+use rollcall_domain::inventory::{self, Allocator, Proposal, Row};
 use tokio::sync::oneshot;
 
 use super::{
@@ -166,7 +166,12 @@ impl Writer {
                     continue;
                 }
                 self.metrics.committed(rows, took);
+                let adopts = proposal.rows().iter().any(is_adoption);
                 proposal.confirm();
+                if adopts {
+                    // The batch was made on top of all that is stored: the id was never assigned in this store.
+                    self.core.listening.observe_unknown_id();
+                }
                 if insists {
                     self.agreement.told();
                 }
@@ -227,6 +232,11 @@ impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer").finish_non_exhaustive()
     }
+}
+
+/// Whether the row is of an instance that came with its id.
+pub(super) fn is_adoption(row: &Row) -> bool {
+    matches!(row, Row::Instance(instance) if instance.adopted)
 }
 
 // === impl Waiting ===

@@ -308,6 +308,7 @@ async fn a_repair_changes_nothing_that_is_known_of_instances() {
         id: application(-1),
         code: Some("orders".into()),
         registered_at: wall,
+        alias_of: None,
     });
     let known = [last(7, State::Down, 3_600), last(8, State::Up, 0)];
     let rows = [orders, running(7), running(8)];

@@ -184,6 +184,7 @@ async fn a_known_instance_of_a_limited_peer_stays_up_with_the_properties_on_reco
         service: "orders",
         instance: "u",
     };
+    register.named(name, Properties::default()).await.unwrap();
     let fill: Vec<_> = (0..RATES.burst).map(|at| format!("b-{at}")).collect();
     register.applications(&fill).await.unwrap();
     let described = NewInstance {
@@ -199,8 +200,23 @@ async fn a_known_instance_of_a_limited_peer_stays_up_with_the_properties_on_reco
         [Some(id)]
     );
     register.named(name, described.properties).await.unwrap();
-    let status = services.roster.instance(id).unwrap();
-    assert_eq!(status.instance.properties, Properties::default());
+    let instances = services
+        .roster
+        .instances(
+            Some(app),
+            &crate::service::roster::Filter::default(),
+            None,
+            10,
+        )
+        .items;
+    assert_eq!(
+        instances.len(),
+        2,
+        "of an agent with ids and of one without"
+    );
+    for status in instances {
+        assert_eq!(status.instance.properties, Properties::default());
+    }
 }
 
 /// Instances that an earlier release adopted because another instance mentioned them have no lease.

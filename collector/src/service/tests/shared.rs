@@ -92,6 +92,7 @@ fn named(id: i32, code: &str) -> Record {
         id: application(id),
         code: Some(code.into()),
         registered_at: Timestamp::from_millis(0),
+        alias_of: None,
     }))
 }
 

@@ -20,8 +20,12 @@ pub enum Error {
         instance: InstanceId,
         known: ApplicationId,
     },
-    /// No collector ever assigned such an instance id: instances count from 1.
+    /// No collector ever told an agent such an instance id: instances count from 1.
     NotAnInstance(InstanceId),
+    /// The id of the dictionary is one that no agent is told ([`ApplicationId::is_internal`]).
+    Internal(Dictionary, i32),
+    /// The instance has an agent of 8.0 or later, which knows no ids: another process uses its id.
+    Untold(InstanceId),
 }
 
 impl fmt::Display for Error {
@@ -36,6 +40,13 @@ impl fmt::Display for Error {
                 write!(f, "instance {instance} belongs to application {known}")
             }
             Self::NotAnInstance(id) => write!(f, "{id} is not an instance id"),
+            Self::Internal(dictionary, id) => {
+                write!(
+                    f,
+                    "{id} is an internal id of {dictionary}, which no agent is told"
+                )
+            }
+            Self::Untold(id) => write!(f, "the agent of instance {id} knows no ids"),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 
 use super::*;
+use crate::id::LAST_INTERNAL;
 
 /// The ids around which everything happens: few enough to collide all the time.
 const IDS: std::ops::RangeInclusive<i32> = -12..=12;
@@ -13,6 +14,7 @@ const IDS: std::ops::RangeInclusive<i32> = -12..=12;
 enum Step {
     Application(u8),
     Instance(i32, u8),
+    Named(u8, u8),
     Operation(i32, u8),
     Address(u8),
     AdoptApplication(i32),
@@ -36,6 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => name.clone().prop_map(Step::Application),
         3 => (id(), name.clone()).prop_map(|(a, n)| Step::Instance(a, n)),
+        3 => (0_u8..6, name.clone()).prop_map(|(a, n)| Step::Named(a, n)),
         3 => (id(), name.clone()).prop_map(|(a, n)| Step::Operation(a, n)),
         3 => name.prop_map(Step::Address),
         1 => id().prop_map(Step::AdoptApplication),
@@ -69,6 +72,16 @@ fn apply(proposal: &mut Proposal<'_>, step: &Step) -> Option<Answer> {
             let new = new_instance(*application, &uuid.to_string(), "");
             (Dictionary::Instances, proposal.instance(new).unwrap().get())
         }
+        Step::Named(code, name) => {
+            let application = proposal.named_application(&code.to_string()).unwrap();
+            let new = NewInstance {
+                application,
+                generation: Some(Generation::V8),
+                ..new_instance(1, &name.to_string(), "")
+            };
+            let id = proposal.named_instance(new).unwrap();
+            (Dictionary::Instances, id.get())
+        }
         Step::Operation(application, name) => {
             let key = operation(*application, SpanType::Entry, &name.to_string());
             (
@@ -89,7 +102,7 @@ fn apply(proposal: &mut Proposal<'_>, step: &Step) -> Option<Answer> {
 }
 
 fn adopt(proposal: &mut Proposal<'_>, step: &Step) {
-    use proposal::Error::{NotAnInstance, OtherApplication};
+    use proposal::Error::{NotAnInstance, OtherApplication, Untold};
 
     let result = match *step {
         Step::AdoptApplication(id) => proposal.adopt_application(app(id)),
@@ -108,7 +121,7 @@ fn adopt(proposal: &mut Proposal<'_>, step: &Step) {
     };
     assert!(matches!(
         result,
-        Ok(()) | Err(NotAnInstance(_) | OtherApplication { .. })
+        Ok(()) | Err(NotAnInstance(_) | OtherApplication { .. } | Untold(_))
     ));
 }
 
@@ -123,6 +136,10 @@ struct World {
 impl World {
     fn confirmed(&mut self, rows: Vec<Row>, answers: Vec<Answer>) {
         for (key, dictionary, id) in answers {
+            assert!(
+                id > LAST_INTERNAL || key.starts_with("Named"),
+                "{key} was told {id}"
+            );
             let before = self.told.insert(key.clone(), (dictionary, id));
             assert!(
                 before.is_none_or(|before| before == (dictionary, id)),
@@ -135,6 +152,11 @@ impl World {
             assert_eq!(*owner, key, "one id for two keys");
         }
         for row in rows {
+            if let Row::Instance(row) = &row
+                && row.id.is_internal()
+            {
+                assert_eq!(row.generation, Some(Generation::V8), "{row:?}");
+            }
             let place = place(&row);
             if let Some(before) = self.stored.get(&place) {
                 assert_eq!(
@@ -157,7 +179,7 @@ impl World {
         ] {
             let ids = self
                 .stored
-                .range((dictionary, i32::MIN)..=(dictionary, i32::MAX));
+                .range((dictionary, LAST_INTERNAL + 1)..=(dictionary, i32::MAX));
             let (adopted, assigned): (Vec<_>, Vec<_>) = ids
                 .filter(|((_, id), _)| Some(*id) != reserved)
                 .partition(|(_, row)| identity(row).1);
@@ -224,7 +246,10 @@ fn place(row: &Row) -> (usize, i32) {
 /// The key of a row in words, and whether its id was adopted.
 fn identity(row: &Row) -> (String, bool) {
     match row {
-        Row::Application(row) => (format!("{:?}", row.code), row.code.is_none()),
+        Row::Application(row) => (
+            format!("{:?} {:?}", row.code, row.alias_of),
+            row.code.is_none() && row.alias_of.is_none(),
+        ),
         Row::Instance(row) => (format!("{:?}", row.uuid), row.adopted),
         Row::Operation(row) => (format!("{:?}", row.key), row.key.is_none()),
         Row::Address(row) => (format!("{:?}", row.address), row.address.is_none()),

@@ -156,6 +156,9 @@ const SINCE_8_4: &[(&str, &[u8], Option<Signal>)] = &[
     ),
 ];
 
+/// The first instance of agents that know no ids.
+const FIRST: i32 = i32::MIN + 1;
+
 #[tokio::test]
 async fn every_call_is_answered_calmly_and_renews_whom_it_names() {
     let both = OF_8X.iter().flat_map(|(call, message, signal)| {
@@ -173,10 +176,15 @@ async fn every_call_is_answered_calmly_and_renews_whom_it_names() {
             calm(),
             "{path}"
         );
-        let renewed = collector.services.roster.instance(id(1)).unwrap().signal;
+        let renewed = collector
+            .services
+            .roster
+            .instance(id(FIRST))
+            .unwrap()
+            .signal;
         assert_eq!(renewed, signal.unwrap_or(Signal::Register), "{path}");
         assert!(
-            collector.services.roster.instance(id(2)).is_none(),
+            collector.services.roster.instance(id(FIRST + 1)).is_none(),
             "{path}"
         );
     }
@@ -216,7 +224,7 @@ async fn a_segment_registers_its_sender_and_other_telemetry_does_not() {
         "",
     )
     .await;
-    assert!(collector.services.roster.instance(id(1)).is_none());
+    assert!(collector.services.roster.instance(id(FIRST)).is_none());
     let segment = b"\x0a\x01t\x12\x01s\x22\x06orders\x2a\x03one";
     call(
         &collector,
@@ -225,7 +233,12 @@ async fn a_segment_registers_its_sender_and_other_telemetry_does_not() {
         "",
     )
     .await;
-    let registered = collector.services.roster.instance(id(1)).unwrap().instance;
+    let registered = collector
+        .services
+        .roster
+        .instance(id(FIRST))
+        .unwrap()
+        .instance;
     assert_eq!(registered.uuid.as_deref(), Some("one"));
 }
 

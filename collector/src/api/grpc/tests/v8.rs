@@ -31,7 +31,7 @@ fn ping(service: &str, instance: &str) -> InstancePingPkg {
 }
 
 fn first_instance(collector: &Collector) -> InstanceStatus {
-    let id = rollcall_domain::InstanceId::new(1).unwrap();
+    let id = rollcall_domain::InstanceId::new(i32::MIN + 1).unwrap();
     collector.services.roster.instance(id).unwrap()
 }
 

@@ -80,7 +80,8 @@ struct Subscription {
     _permit: OwnedSemaphorePermit,
 }
 
-/// `GET /api/events`: `registered`, `adopted` and `changed` as they happen, `diverged` and `agreed` when what this collector
+/// `GET /api/events`: `registered`, `adopted`, `changed` and `stray` (a sign of life was refused) as they happen,
+/// `diverged` and `agreed` when what this collector
 /// knows comes to differ from what others report, and to agree with it again, `inventory` when its memory runs low, is full, or
 /// has room again, and `lagged` with the count of those that the client missed.
 ///
@@ -177,6 +178,7 @@ fn instance(event: &InstanceEvent) -> Result<sse::Event, axum::Error> {
     let (name, changed) = match event.kind {
         Kind::Registered => ("registered", None),
         Kind::Adopted => ("adopted", None),
+        Kind::Stray => ("stray", None),
         Kind::Changed {
             from,
             to,

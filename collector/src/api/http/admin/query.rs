@@ -23,7 +23,7 @@ use crate::{
 /// The id in a path, which need not be text.
 type IdText = Result<Path<String>, PathRejection>;
 
-/// Stands in a path for the application of instances whose application was never told.
+/// Stands in a path for the application of instances whose application was never reported, as 0 does.
 const UNKNOWN: &str = "unknown";
 
 /// The parameters of a list of instances.
@@ -35,7 +35,7 @@ pub(super) async fn applications(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &["code", "limit", "cursor"])?;
-    let Asked { cursor, limit } = Asked::of(&parameters, application_id)?;
+    let Asked { cursor, limit } = Asked::of(&parameters, number)?;
     if let Some(code) = parameters.get("code").map(str::to_owned) {
         let status = face
             .read_list(move |services| services.roster.application_named(&code))
@@ -50,18 +50,19 @@ pub(super) async fn applications(
     Ok(list::reply(items, page.next))
 }
 
-/// `GET /api/applications/{id}`
+/// `GET /api/applications/{id}`; the id may be [`UNKNOWN`]
 pub(super) async fn application(
     State(face): State<Arc<Face>>,
     id: IdText,
     uri: Uri,
 ) -> Result<Response, Refusal> {
     Parameters::of(&uri, &[])?;
-    let id = application_id(&text(id)?).ok_or_else(bad_id)?;
+    let text = text(id)?;
+    let id = application_id(&text).ok_or_else(bad_id)?;
     let status = face
         .read_list(move |services| services.roster.application(id))
         .await?
-        .ok_or_else(|| unknown("application", id))?;
+        .ok_or_else(|| unknown("application", &text))?;
     Ok(json::reply(&view::Application::of(&status)))
 }
 
@@ -73,10 +74,7 @@ pub(super) async fn instances(
     id: IdText,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    let application = match text(id)?.as_str() {
-        UNKNOWN => None,
-        id => Some(application_id(id).ok_or_else(bad_id)?),
-    };
+    let application = application_id(&text(id)?).ok_or_else(bad_id)?;
     let parameters = Parameters::of(&uri, &OF_INSTANCES)?;
     let Asked { cursor, limit } = Asked::of(&parameters, instance_id)?;
     let filter = list::filter(&parameters)?;
@@ -149,8 +147,12 @@ fn text(id: IdText) -> Result<String, Refusal> {
     Ok(id)
 }
 
-fn application_id(text: &str) -> Option<ApplicationId> {
-    number(text).and_then(ApplicationId::new)
+/// The application in a path; `Some(None)` for [`UNKNOWN`], and for 0, which is what the list calls it.
+fn application_id(text: &str) -> Option<Option<ApplicationId>> {
+    if text == UNKNOWN {
+        return Some(None);
+    }
+    number(text).map(ApplicationId::new)
 }
 
 fn instance_id(text: &str) -> Option<InstanceId> {
@@ -171,7 +173,7 @@ fn place(text: &str) -> Option<Place> {
     Some(Place {
         application: match application {
             UNKNOWN => None,
-            id => Some(application_id(id)?),
+            id => Some(number(id).and_then(ApplicationId::new)?),
         },
         instance: instance_id(instance)?,
     })

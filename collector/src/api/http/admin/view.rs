@@ -20,12 +20,13 @@ use why::Why;
 /// An application.
 #[derive(Debug, Serialize)]
 pub(super) struct Application<'a> {
+    /// 0 for the instances whose application was never reported, taken together.
     id: i32,
-    /// `null` where the id was adopted and nobody told the code.
+    /// `null` where the id was adopted and no agent has reported the code.
     code: Option<&'a str>,
-    /// What to call it: its code, or `unknown (-3)`.
+    /// What to call it: its code, or `unknown (-3)`; `unknown` at 0.
     label: String,
-    /// An agent brought the id along, and nobody told the code.
+    /// An agent brought the id along, or only that of its instance, and no agent has reported the code.
     adopted: bool,
     registered_at: String,
     instances: Counts,
@@ -93,20 +94,26 @@ pub(super) struct Member<'a> {
 
 impl<'a> Application<'a> {
     pub(super) fn of(status: &'a ApplicationStatus) -> Self {
-        let application = &status.application;
+        let application = status.application.as_ref();
         let Tally {
             up,
             silent,
             down,
             left,
         } = status.instances;
-        let code = application.code.as_deref();
+        let code = application.and_then(|row| row.code.as_deref());
+        let id = application.map_or(0, |row| row.id.get());
+        let label = match (code, id) {
+            (Some(code), _) => code.to_owned(),
+            (None, 0) => "unknown".to_owned(),
+            (None, id) => format!("unknown ({id})"),
+        };
         Self {
-            id: application.id.get(),
+            id,
             code,
-            label: code.map_or_else(|| format!("unknown ({})", application.id), str::to_owned),
+            label,
             adopted: code.is_none(),
-            registered_at: time(application.registered_at),
+            registered_at: time(status.registered_at),
             instances: Counts {
                 up,
                 silent,

@@ -4,9 +4,12 @@ use super::*;
 
 const ONE: &str = r#"{"service":"orders","serviceInstance":"one","layer":"GENERAL"}"#;
 
-/// What `/api/instances/1` says of the first instance.
+/// The first instance of agents that know no ids.
+const FIRST: &str = "/api/instances/-2147483647";
+
+/// What the query API says of it.
 async fn first_instance(collector: &Collector) -> Value {
-    collector.get("/api/instances/1").await.json()
+    collector.get(FIRST).await.json()
 }
 
 #[tokio::test]
@@ -67,11 +70,7 @@ async fn telemetry_renews_whom_it_names_and_registers_nobody() {
             "{}",
             "{path}"
         );
-        assert_eq!(
-            collector.get("/api/instances/1").await.status,
-            404,
-            "{path}"
-        );
+        assert_eq!(collector.get(FIRST).await.status, 404, "{path}");
         collector.post("/v3/management/keepAlive", ONE).await;
         collector.post(path, body).await;
         assert_eq!(

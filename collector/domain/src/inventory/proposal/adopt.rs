@@ -1,0 +1,151 @@
+//! Ids that agents bring along: recorded as they are, so that no other key is given them.
+
+use super::{Error, Proposal};
+use crate::{
+    AddressId, ApplicationId, InstanceId, OperationId,
+    inventory::{
+        Description, Dictionary, Generation, Instance, Properties, cost, entry::Entry as _,
+    },
+};
+
+impl Proposal<'_> {
+    /// Takes in what an agent tells after a reconnect: which ids it holds, and how it is. A known instance keeps its
+    /// UUID and first registration time; one that is not known is adopted, and so is its application.
+    ///
+    /// # Errors
+    /// Those of [`Proposal::adopt_instance`].
+    pub fn recover(
+        &mut self,
+        application: ApplicationId,
+        instance: InstanceId,
+        generation: Option<Generation>,
+        properties: Properties,
+    ) -> Result<(), Error> {
+        self.adopt_instance(instance, Some(application))?;
+        self.report(Description {
+            instance,
+            generation,
+            properties,
+        });
+        Ok(())
+    }
+
+    /// Takes in the application id of an agent that reports itself. Nothing happens if it is known.
+    ///
+    /// # Errors
+    /// [`Error::Internal`]; [`Error::TooManyAdopted`]; [`Error::NoRoom`].
+    pub fn adopt_application(&mut self, id: ApplicationId) -> Result<(), Error> {
+        self.adopt_application_within(id, self.limits.adopted)
+    }
+
+    /// Takes in an application id that an agent uses for something other than to report itself: for a peer, or to register
+    /// a name. Nothing happens if it is known. Half of the ids that may be adopted is left for agents that report themselves.
+    ///
+    /// # Errors
+    /// [`Error::Internal`]; [`Error::TooManyAdopted`]; [`Error::NoRoom`].
+    pub fn adopt_peer_application(&mut self, id: ApplicationId) -> Result<(), Error> {
+        self.adopt_application_within(id, self.limits.adopted / 2)
+    }
+
+    fn adopt_application_within(&mut self, id: ApplicationId, limit: usize) -> Result<(), Error> {
+        if id.is_internal() {
+            return Err(Error::Internal(Dictionary::Applications, id.get()));
+        }
+        if self.applications.reserved() == Some(id) {
+            self.reserve_application();
+        } else if !self.applications.knows(id) {
+            self.make_room(cost::application(None))?;
+            self.applications.adopt(limit)?;
+            self.write_application(id, None);
+        }
+        Ok(())
+    }
+
+    /// Takes in an instance id that an agent uses, and the application if that is told too. What is known already
+    /// stays; an instance whose application was not known gets this one.
+    ///
+    /// # Errors
+    /// [`Error::OtherApplication`] if the instance belongs to another one: the one on record is kept.
+    /// [`Error::NotAnInstance`]; [`Error::Untold`]; those of [`Proposal::adopt_application`].
+    pub fn adopt_instance(
+        &mut self,
+        id: InstanceId,
+        application: Option<ApplicationId>,
+    ) -> Result<(), Error> {
+        if id.get() < 1 {
+            return Err(Error::NotAnInstance(id));
+        }
+        let known = self.proposed_or_registered(id);
+        if known.as_ref().is_some_and(Instance::is_untold) {
+            return Err(Error::Untold(id));
+        }
+        if let Some(Instance {
+            application: Some(known),
+            ..
+        }) = known
+        {
+            let is_its = |told| self.canonical(told) == self.canonical(known);
+            return match application {
+                Some(told) if !is_its(told) => Err(Error::OtherApplication {
+                    instance: id,
+                    known: self.inventory.shown(known),
+                }),
+                _ => Ok(()),
+            };
+        }
+        if let Some(application) = application {
+            self.adopt_application(application)?;
+        }
+        let application = application.map(|application| self.canonical(application));
+        if known.is_some() {
+            self.update(id, |instance| instance.application = application);
+            return Ok(());
+        }
+        self.make_room(cost::instance(false, None, &Properties::default()))?;
+        self.instances.adopt(self.limits.adopted)?;
+        self.write_instance(Instance {
+            id,
+            application,
+            uuid: None,
+            registered_at: self.at,
+            generation: None,
+            adopted: true,
+            properties: Properties::default(),
+        });
+        Ok(())
+    }
+
+    /// Takes in an operation id that an agent uses. Nothing happens if it is known.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAdopted`].
+    pub fn adopt_operation(&mut self, id: OperationId) -> Result<(), Error> {
+        if id.is_internal() {
+            return Err(Error::Internal(Dictionary::Operations, id.get()));
+        }
+        if self.operations.reserved() == Some(id) {
+            self.reserve_operation();
+        } else if !self.operations.knows(id) {
+            self.make_room(cost::operation(None))?;
+            self.operations.adopt(self.limits.adopted)?;
+            self.write_operation(id, None);
+        }
+        Ok(())
+    }
+
+    /// Takes in an address id that an agent uses. Nothing happens if it is known.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAdopted`].
+    pub fn adopt_address(&mut self, id: AddressId) -> Result<(), Error> {
+        if id.is_internal() {
+            return Err(Error::Internal(Dictionary::Addresses, id.get()));
+        }
+        if !self.addresses.knows(id) {
+            self.make_room(cost::address(None))?;
+            self.addresses.adopt(self.limits.adopted)?;
+            self.write_address(id, None);
+        }
+        Ok(())
+    }
+}
