@@ -20,9 +20,12 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    /// A collector with its defaults, on a new store.
+    /// A collector with its defaults, on a new store. All of the load comes from one address, which may register without limit.
     pub(crate) async fn collector() -> Self {
-        Self::Collector(Box::new(Collector::start().await))
+        let options = Collector::options()
+            .env("SW_REGISTER_MAX_NEW_PER_PEER", "100000000")
+            .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "100000000");
+        Self::Collector(Box::new(options.start().await))
     }
 
     /// What has nothing to do but to answer `call` as `model` does.
