@@ -6,18 +6,13 @@
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
-use axum::Router;
 use hyper_util::service::TowerToHyperService;
 use rollcall_domain::membership::Member;
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    api::{
-        Dispatch, Token, grpc,
-        http::{self, FastPath, Gate},
-    },
+    api::Dispatch,
     clock::Clock,
     cluster::{self, Cluster, Keeper, standalone::Standalone, zookeeper},
     config::{self, Config},
@@ -25,7 +20,7 @@ use crate::{
     metrics::Metrics,
     remote::sender::Clients,
     runtime::{Failure, OnError, Policy, StillRunning, TaskSet},
-    server::{self, Budget, Budgeted},
+    server,
     service::{
         self, Foundation, Services, Workers, progress::Progress, register, sweep, write_back,
     },
@@ -38,12 +33,14 @@ mod members;
 mod process;
 mod remote;
 mod restore;
+mod serve;
 mod store;
 
 use edge::Edge;
 pub use listeners::Addresses;
-use listeners::{Faces, Listeners};
+use listeners::Listeners;
 pub use process::Process;
+use serve::Builder;
 use store::Store;
 
 /// Events kept for a subscriber that is slow to read them.
@@ -182,8 +179,7 @@ async fn open_store(
     let progress = Progress::default();
     let (faces, admin) = &listeners.admin;
     let starting = Dispatch::starting(&progress, &config.ui.context_path);
-    let budget = Budget::new(config.server.inbound_memory);
-    let starting = TowerToHyperService::new(budget.guard(starting, 0));
+    let starting = TowerToHyperService::new(starting);
     let opening = Store::open(config, clock, progress);
     info!(address = %admin.address(), "answering probes while the store is read");
     admin
@@ -313,14 +309,14 @@ impl App {
         if let Some(watcher) = watcher {
             spawn_watcher(watcher, &services, &watching);
         }
-        let budget = Budget::new(config.server.inbound_memory);
-        let (room, most) = (edge.room.clone(), edge.max_connections());
-        services.metrics.watch(stats, room, most, budget.clone());
+        services
+            .metrics
+            .watch(stats, edge.room.clone(), edge.max_connections());
+        edge.show_budgets(&services.metrics);
         let builder = Builder {
             config: &config,
             services: &services,
             edge: &edge,
-            budget,
             stop: serving.token(),
         };
         for (faces, listener) in listeners {
@@ -399,76 +395,6 @@ fn spawn_workers(
 async fn never_fails(task: impl Future<Output = ()>) -> Result<(), Infallible> {
     task.await;
     Ok(())
-}
-
-/// Puts the faces of a listener together.
-struct Builder<'a> {
-    config: &'a Config,
-    services: &'a Services,
-    edge: &'a Edge,
-    budget: Budget,
-    stop: CancellationToken,
-}
-
-impl Builder<'_> {
-    /// What a listener with these faces answers, and what it refuses.
-    fn service(&self, faces: Faces) -> Gate<FastPath<TowerToHyperService<Budgeted<Dispatch>>>> {
-        let Self {
-            config,
-            services,
-            edge,
-            budget,
-            stop,
-        } = self;
-        let limits = http::Limits {
-            max_body_size: config.agent_jetty.max_body_size,
-            ..http::Limits::default()
-        };
-        let names = listeners::names(config);
-        let (mut http, mut grpc) = (Router::new(), Router::new());
-        let mut largest = 0;
-        if faces.naming {
-            http = http.merge(http::naming(services, &config.naming.context_path));
-        }
-        if faces.agent_jetty {
-            let context_path = &config.agent_jetty.context_path;
-            let token = Token::new(config.agent_jetty.authentication.expose());
-            let registration = http::registration(services, &limits, context_path, token);
-            http = http.merge(registration);
-            largest = largest.max(config.agent_jetty.max_body_size);
-        }
-        if faces.ui {
-            let places = http::Places {
-                room: edge.room.clone(),
-                per_listener: edge.max_connections(),
-            };
-            let admin = http::admin(services, &limits, names.clone(), places, stop.clone());
-            // Probes look at the root whatever the context path, which is what people are told.
-            if config.ui.context_path != "/" {
-                http = http.nest(&config.ui.context_path, admin.clone());
-            }
-            http = http.merge(admin);
-        }
-        let token = Token::new(config.agent_grpc.authentication.expose());
-        if faces.remote {
-            let token = token.clone().filter(|_| faces.agent_grpc);
-            grpc = grpc.merge(grpc::remote(services, token, stop.clone()));
-            largest = largest.max(grpc::REMOTE_HELD);
-        }
-        if faces.agent_grpc {
-            let max_message_size = config.agent_grpc.max_message_size;
-            let agents = grpc::Config {
-                max_message_size,
-                token,
-            };
-            grpc = grpc.merge(grpc::router(services, agents, stop.clone()));
-            largest = largest.max(max_message_size);
-        }
-        let naming = faces.naming.then_some(&*config.naming.context_path);
-        let routed = budget.guard(Dispatch::new(grpc, http), largest);
-        let routed = TowerToHyperService::new(routed);
-        Gate::new(services, names, FastPath::new(services, naming, routed))
-    }
 }
 
 // === impl Running ===

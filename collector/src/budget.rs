@@ -152,6 +152,16 @@ impl Charge {
         Ok(())
     }
 
+    /// As [`Charge::try_grow`], but leaves `reserve` bytes of the budget to callers that may use all of it.
+    ///
+    /// # Errors
+    /// As [`Charge::try_grow`].
+    pub fn try_grow_leaving(&mut self, bytes: usize, reserve: usize) -> Result<(), OverBudget> {
+        self.try_grow(bytes.saturating_add(reserve))?;
+        self.shrink(reserve);
+        Ok(())
+    }
+
     /// Gives `bytes` back, or all of them if fewer are charged.
     pub fn shrink(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);

@@ -323,6 +323,10 @@ pub struct Server {
     pub inbound_memory: usize,
     /// The most bytes that decoded messages and the work on them may take.
     pub work_memory: usize,
+    /// The most bytes of answers that wait for their peers, over all listeners.
+    pub outbound_memory: usize,
+    /// The most bytes that connections and streams may cost beside bodies and answers, over all listeners.
+    pub connection_memory: usize,
     /// How long requests under way may take to finish when the collector stops.
     pub shutdown_grace: Duration,
 }

@@ -21,8 +21,8 @@ use rollcall_domain::{
 };
 
 use crate::{
-    budget,
-    server::{Budget, Room, Stats},
+    budget::Budget,
+    server::{Room, Stats},
 };
 
 mod budgets;
@@ -217,19 +217,17 @@ impl Metrics {
         }
     }
 
-    /// Reads the counters of these listeners and of their shared budget from now on.
+    /// Reads the counters of these listeners from now on.
     pub fn watch(
         &self,
         listeners: Vec<(SocketAddr, Arc<Stats>)>,
         room: Room,
         max_connections: usize,
-        budget: Budget,
     ) {
         let listeners = server::Listeners {
             listeners,
             room,
             max_connections,
-            budget,
         };
         self.inner
             .registry
@@ -238,7 +236,7 @@ impl Metrics {
     }
 
     /// Shows what `budget` holds, its limit and its refusals from now on, under its name.
-    pub fn show_budget(&self, budget: budget::Budget) {
+    pub fn show_budget(&self, budget: Budget) {
         self.inner.budgets.add(budget);
     }
 

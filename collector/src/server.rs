@@ -1,59 +1,67 @@
 //! One listener stack for every face: bind, accept, tell HTTP/1 from HTTP/2, and stop without losing a request.
 //!
-//! A port is taken by [`bind`], listened on after [`Bound::listen`], and served by [`Listening::serve`]. HTTP/1.1 and HTTP/2 with prior knowledge (what gRPC agents speak, without TLS) share every listener.
+//! A port is taken by [`bind`], listened on after [`Bound::listen`], and served by [`Listening::serve`]. HTTP/1.1 and HTTP/2
+//! with prior knowledge (what gRPC agents speak, without TLS) share every listener.
 //!
-//! A peer can hold nothing for ever: a new connection has to show its protocol within [`Limits::handshake_timeout`], an
-//! HTTP/1 header has to be complete within [`Limits::header_timeout`], and an HTTP/2 peer that does not answer a ping within
-//! 20 s is gone. The bytes of bodies are bounded by [`Budget`], over all listeners. How long a body may take is for the face
-//! to say, which alone knows whether it is a stream.
+//! A peer that makes no progress is not waited for: a new connection has to show its protocol within
+//! [`Limits::handshake_timeout`], an HTTP/1 header has to be complete within [`Limits::header_timeout`], a body that has
+//! begun has to go on within [`Limits::read_timeout`], an answer has to be read within [`Limits::write_timeout`], and an
+//! HTTP/2 peer has to answer a ping within 20 s.
+//!
+//! What all listeners hold together is bounded by [`Budgets`]: the bytes of request bodies, the bytes of answers, and what
+//! each connection and each stream costs beside them. How long a call may take is for the face to decide.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
-use std::error::Error;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::BoxError;
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, info};
+use tracing::info;
 
-use crate::peer::Peer;
+use crate::budget::Budget;
 
 mod accept;
 mod age;
-mod budget;
+mod connection;
+mod deadline;
+mod drain;
+mod exchange;
+mod frames;
+mod inbound;
 mod introduce;
 mod listen;
+mod message;
+mod outbound;
 mod protocol;
-mod requests;
+mod refusal;
 mod room;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod traffic;
+mod wire;
 
-use self::accept::{Acceptor, Seat};
+use self::accept::Acceptor;
 use self::age::Ages;
-use self::introduce::Introduced;
-use self::protocol::{Protocol, Protocols};
-use self::requests::Requests;
+use self::connection::Connection;
+use self::protocol::Protocols;
 use self::stats::Open;
 
-pub use self::budget::{Budget, Budgeted, Counted, OverBudget};
+pub use self::exchange::Fault;
+pub use self::inbound::Inbound;
 pub use self::listen::{BindError, Bound, Listening, bind};
 pub use self::room::{Full, Room};
 pub use self::stats::{Closed, Stats};
-
-/// How long a connection that may ask once may take for everything.
-const BRIEF: Duration = Duration::from_secs(5);
 
 /// What one listener allows its peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +78,21 @@ pub struct Limits {
     pub max_header_size: usize,
     /// Requests under way at a time on one HTTP/2 connection.
     pub max_streams_per_connection: usize,
+    /// How long a peer that owes bytes of a request may send none; less than one KiB is none.
+    pub read_timeout: Duration,
+    /// How long a peer may take nothing of its answers before its connection is closed.
+    pub write_timeout: Duration,
+}
+
+/// What all listeners may hold together.
+#[derive(Clone, Debug)]
+pub struct Budgets {
+    /// Bytes of request bodies that are not decoded.
+    pub requests: Budget,
+    /// Bytes of answers that the peers have not taken.
+    pub answers: Budget,
+    /// What connections and streams cost beside them.
+    pub connections: Budget,
 }
 
 #[cfg(test)]
@@ -83,6 +106,8 @@ impl Limits {
             header_timeout: Duration::from_secs(20),
             max_header_size: 16 << 10,
             max_streams_per_connection: 16,
+            read_timeout: Duration::from_secs(20),
+            write_timeout: Duration::from_secs(20),
         }
     }
 }
@@ -98,17 +123,31 @@ pub struct Serving {
     pub room: Room,
     /// Whether any of its faces speaks HTTP/1, so that a request can be served where there is no room to stay.
     pub has_http: bool,
+    /// What it may hold, together with others.
+    pub budgets: Budgets,
+    /// The largest gRPC message that any of its faces takes, in bytes.
+    pub max_message_size: usize,
+    /// The paths of gRPC calls that are streams, without the slash in front: these may last, and be idle.
+    pub streams: Arc<HashSet<&'static str>>,
 }
 
 #[cfg(test)]
 impl Serving {
     /// For servers of tests, as [`Limits::generous`].
     pub(crate) fn generous() -> Self {
+        let budget = |name| Budget::new(name, 64 << 20);
         Self {
             limits: Limits::generous(),
             grace: Duration::from_secs(20),
             room: Room::new(None, 1, usize::MAX),
             has_http: false,
+            budgets: Budgets {
+                requests: budget("requests"),
+                answers: budget("answers"),
+                connections: budget("connections"),
+            },
+            max_message_size: 4 << 20,
+            streams: Arc::default(),
         }
     }
 }
@@ -129,10 +168,11 @@ pub struct CutOff {
 
 impl Listening {
     /// Serves until `cancel`, then stops accepting, tells every peer to go (GOAWAY, `Connection: close`), and waits at most
-    /// the grace for the requests under way. A peer that has its answers and does not go is not waited for.
+    /// the grace for the requests under way. A peer that has its answers and does not go is not waited for, nor is one that
+    /// owes bytes of its request, or takes none of its answer, for three seconds.
     ///
     /// # Errors
-    /// Requests were still under way when the grace had passed.
+    /// Requests were still served when the grace had passed.
     pub async fn serve<S, B>(
         self,
         service: S,
@@ -140,14 +180,12 @@ impl Listening {
         cancel: CancellationToken,
     ) -> Result<(), CutOff>
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<Inbound<Incoming>>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + 'static,
         S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let tasks = TaskTracker::new();
         let accepting = self.accept_all(&service, serving, &tasks, &cancel);
@@ -175,14 +213,12 @@ impl Listening {
         work: impl Future<Output = T>,
     ) -> T
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<Inbound<Incoming>>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + 'static,
         S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let done = tokio::select! {
@@ -204,155 +240,30 @@ impl Listening {
         stop: &CancellationToken,
     ) -> Infallible
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<Inbound<Incoming>>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + 'static,
         S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let protocols = Arc::new(Protocols::new(&serving.limits, tasks));
         let mut ages = Ages::new(serving.limits.max_connection_age);
         let mut acceptor = Acceptor::new(&self.listener, &serving, &self.stats);
+        let serving = Arc::new(serving);
         loop {
             let (stream, peer, seat) = acceptor.accept().await;
             let connection = Connection {
+                serving: Arc::clone(&serving),
                 protocols: Arc::clone(&protocols),
-                handshake_timeout: serving.limits.handshake_timeout,
                 // A token of its own: waiting on a shared one costs every connection a shared lock.
                 stop: stop.child_token(),
-                grace: serving.grace,
                 open: Open::new(&self.stats),
                 peer,
                 age: ages.draw(),
                 seat,
             };
             tasks.spawn(connection.run(stream, service.clone()));
-        }
-    }
-}
-
-// === impl Connection ===
-
-#[derive(Debug)]
-struct Connection {
-    protocols: Arc<Protocols>,
-    handshake_timeout: Duration,
-    /// Cancelled when the connection is to finish what it is doing.
-    stop: CancellationToken,
-    /// How long it may take for that.
-    grace: Duration,
-    open: Open,
-    peer: Peer,
-    /// When it is asked to end, if nothing else ends it before.
-    age: Option<Duration>,
-    seat: Seat,
-}
-
-/// Why a connection is asked to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    /// The listener stops.
-    Stop,
-    /// It is old.
-    Age,
-}
-
-impl Connection {
-    /// Serves it as long as its seat allows.
-    async fn run<S, B>(self, stream: TcpStream, service: S)
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        let Seat::Brief(brief) = &self.seat else {
-            return self.serve(stream, service).await;
-        };
-        let given_up = brief.given_up.clone();
-        tokio::select! {
-            biased;
-            () = given_up.cancelled() => debug!("a newer connection takes the place of a brief one"),
-            () = sleep(BRIEF) => debug!("a brief connection took too long"),
-            () = self.serve(stream, service) => {}
-        }
-    }
-
-    async fn serve<S, B>(self, stream: TcpStream, service: S)
-    where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-            + Clone
-            + Send
-            + 'static,
-        S::Future: Send + 'static,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        let is_brief = matches!(self.seat, Seat::Brief(_));
-        let shown = timeout(self.handshake_timeout, protocol::detect(stream));
-        let (protocol, stream) = match self.stop.run_until_cancelled(shown).await {
-            Some(Ok(Ok(shown))) => shown,
-            Some(Ok(Err(error))) => {
-                return debug!(%error, "connection ended before it showed a protocol");
-            }
-            Some(Err(_elapsed)) => return debug!("connection showed no protocol in time"),
-            None => return, // nothing was asked yet
-        };
-        if is_brief && protocol == Protocol::Http2 {
-            return self.open.close(Closed::NoRoom);
-        }
-        let requests = Requests::default();
-        let service = requests.count(Introduced {
-            service,
-            peer: self.peer,
-        });
-        let builder = if is_brief {
-            self.protocols.brief()
-        } else {
-            self.protocols.builder(protocol)
-        };
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let ended = tokio::select! {
-            biased;
-            result = connection.as_mut() => result,
-            cause = self.asked_to_end() => {
-                connection.as_mut().graceful_shutdown();
-                if cause == Cause::Age {
-                    self.open.close(Closed::Age);
-                }
-                tokio::select! {
-                    result = connection => result,
-                    () = requests.answered() => return debug!("the peer has its answers and does not go"),
-                    () = sleep(self.grace) => {
-                        if cause == Cause::Stop {
-                            self.open.cut_off(requests.under_way());
-                        }
-                        return;
-                    }
-                }
-            }
-        };
-        if let Err(error) = ended {
-            debug!(error = &*error, "connection failed");
-        }
-    }
-
-    async fn asked_to_end(&self) -> Cause {
-        let Some(age) = self.age else {
-            self.stop.cancelled().await;
-            return Cause::Stop;
-        };
-        match timeout(age, self.stop.cancelled()).await {
-            Ok(()) => Cause::Stop,
-            Err(_elapsed) => Cause::Age,
         }
     }
 }

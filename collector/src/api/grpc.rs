@@ -74,9 +74,6 @@ pub fn remote(services: &Services, token: Option<Token>, stop: CancellationToken
     guarded(remote::router(services, stop), services, token)
 }
 
-/// What one call of [`remote()`] makes its listener hold at the most, in bytes.
-pub const REMOTE_HELD: usize = remote::MAX_HELD;
-
 /// The paths of the calls that are streams, without the slash in front: an agent may hold one open and send nothing.
 pub fn streams() -> impl Iterator<Item = &'static str> {
     quiet::streams().chain([remote::CALL])

@@ -1,13 +1,16 @@
 //! What all listeners share, and how each is served.
 
-use std::time::Duration;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tracing::warn;
 
 use super::{Process, listeners::Faces};
 use crate::{
+    api::grpc,
+    budget::Budget,
     config::{self, ClusterProvider, Config},
-    server::{Limits, Room, Serving},
+    metrics::Metrics,
+    server::{Budgets, Limits, Room, Serving},
 };
 
 /// How long the connections of the start may take to end once the collector serves.
@@ -18,6 +21,9 @@ const START_GRACE: Duration = Duration::from_millis(100);
 pub(super) struct Edge {
     pub(super) room: Room,
     limits: Limits,
+    budgets: Budgets,
+    streams: Arc<HashSet<&'static str>>,
+    max_message_size: usize,
     grace: Duration,
 }
 
@@ -49,6 +55,16 @@ impl Edge {
                 ..limits.clone()
             },
             room,
+            budgets: Budgets {
+                requests: Budget::new("requests", config.server.inbound_memory),
+                answers: Budget::new("answers", config.server.outbound_memory),
+                connections: Budget::new("connections", config.server.connection_memory),
+            },
+            streams: Arc::new(grpc::streams().collect()),
+            max_message_size: config
+                .agent_grpc
+                .max_message_size
+                .max(grpc::MAX_REMOTE_MESSAGE_SIZE),
             grace: *shutdown_grace,
         }
     }
@@ -60,6 +76,21 @@ impl Edge {
             grace: self.grace,
             room: self.room.clone(),
             has_http: faces.naming || faces.agent_jetty || faces.ui,
+            budgets: self.budgets.clone(),
+            max_message_size: self.max_message_size,
+            streams: Arc::clone(&self.streams),
+        }
+    }
+
+    /// Shows the budgets that all listeners share.
+    pub(super) fn show_budgets(&self, metrics: &Metrics) {
+        let Budgets {
+            requests,
+            answers,
+            connections,
+        } = &self.budgets;
+        for budget in [requests, answers, connections] {
+            metrics.show_budget(budget.clone());
         }
     }
 

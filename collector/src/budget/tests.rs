@@ -51,3 +51,15 @@ fn threads_never_exceed_the_limit_together() {
     assert!(most.into_inner() <= 1000);
     assert_eq!(budget.held(), 0);
 }
+
+#[test]
+fn a_reserve_is_left_to_others() {
+    let budget = Budget::new("test", 100);
+    let mut charge = budget.nothing();
+    charge.try_grow_leaving(60, 40).unwrap();
+    charge.try_grow_leaving(1, 40).unwrap_err();
+    assert_eq!((charge.bytes(), budget.held()), (60, 60));
+    let all = budget.try_charge(40).unwrap();
+    drop((charge, all));
+    assert_eq!(budget.held(), 0);
+}

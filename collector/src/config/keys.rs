@@ -294,8 +294,12 @@ keys! {
         header_timeout SW_SERVER_HEADER_TIMEOUT Duration "For one HTTP/1 request header, and between two requests" => server.limits.header_timeout;
         max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "The largest header section" => server.limits.max_header_size;
         max_streams_per_connection SW_SERVER_MAX_STREAMS_PER_CONNECTION Count "Requests at a time on one HTTP/2 connection" => server.limits.max_streams_per_connection;
+        read_timeout SW_SERVER_READ_TIMEOUT Duration "For a peer to send more of a request that it has begun; a unary call has twice as long in all" => server.limits.read_timeout;
+        write_timeout SW_SERVER_WRITE_TIMEOUT Duration "For a peer to take more of an answer; then its connection is closed" => server.limits.write_timeout;
         inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Bytes of request bodies held at any time; a request beyond is refused" => server.inbound_memory;
         work_memory SW_SERVER_WORK_MEMORY Bytes "Bytes that decoded messages and the work on them may take; a message beyond is refused" => server.work_memory;
+        outbound_memory SW_SERVER_OUTBOUND_MEMORY Bytes "Bytes of answers that wait for their peers; a request whose answer goes beyond is refused" => server.outbound_memory;
+        connection_memory SW_SERVER_CONNECTION_MEMORY Bytes "Bytes that connections and streams may cost beside bodies; one beyond is closed or refused" => server.connection_memory;
         shutdown_grace SW_SERVER_SHUTDOWN_GRACE Duration "For requests under way to finish when the collector stops" => server.shutdown_grace;
     }
 }

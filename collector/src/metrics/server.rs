@@ -8,15 +8,14 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
-use crate::server::{Budget, Closed, Full, Room, Stats};
+use crate::server::{Closed, Full, Room, Stats};
 
-/// The counters of every listener, and of the memory that their requests share.
+/// The counters of every listener.
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) listeners: Vec<(SocketAddr, Arc<Stats>)>,
     pub(super) room: Room,
     pub(super) max_connections: usize,
-    pub(super) budget: Budget,
 }
 
 impl Collector for Listeners {
@@ -34,16 +33,7 @@ impl Collector for Listeners {
             &mut encoder,
             ("connections_closed", closed),
             Closed::ALL.map(|why| (why.label(), move |stats: &Stats| stats.closed_for(why))),
-        )?;
-        let held = u64::try_from(self.budget.held()).unwrap_or(u64::MAX);
-        let help = "Bytes of request bodies held now";
-        let held_encoder =
-            encoder.encode_descriptor("inbound_bytes", help, None, MetricType::Gauge)?;
-        value(held, MetricType::Gauge, held_encoder)?;
-        let help = "Requests that the memory for bodies could not carry";
-        let refused =
-            encoder.encode_descriptor("inbound_refused", help, None, MetricType::Counter)?;
-        value(self.budget.refused(), MetricType::Counter, refused)
+        )
     }
 }
 
@@ -52,7 +42,7 @@ impl Listeners {
         type Read = fn(&Stats) -> u64;
         let open: Read = |stats| u64::try_from(stats.open()).unwrap_or(u64::MAX);
         let counter = MetricType::Counter;
-        let connections: [(&str, &str, MetricType, Read); 3] = [
+        let connections: [(&str, &str, MetricType, Read); 5] = [
             (
                 "connections",
                 "Connections open now",
@@ -70,6 +60,18 @@ impl Listeners {
                 "Connections without room to stay that were let in for one request",
                 counter,
                 Stats::brief,
+            ),
+            (
+                "requests_stalled",
+                "Requests of which no bytes arrived within the read timeout",
+                counter,
+                Stats::stalled,
+            ),
+            (
+                "requests_expired",
+                "Calls that were not complete within their time limit",
+                counter,
+                Stats::expired,
             ),
         ];
         for (name, help, kind, read) in connections {

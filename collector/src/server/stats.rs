@@ -16,6 +16,8 @@ pub struct Stats {
     pub(super) brief: AtomicU64,
     refused: [AtomicU64; Full::ALL.len()],
     closed: [AtomicU64; Closed::ALL.len()],
+    pub(super) stalled: AtomicU64,
+    pub(super) expired: AtomicU64,
     cut_off: AtomicUsize,
 }
 
@@ -26,11 +28,23 @@ pub enum Closed {
     Age,
     /// There was no room for it to stay, and it was not HTTP/1, which can be served briefly.
     NoRoom,
+    /// The budget of connections could not carry it or its streams.
+    OverBudget,
+    /// The peer took nothing of its answers.
+    Unread,
+    /// The peer sent too many frames that ask for nothing.
+    Flood,
 }
 
 impl Closed {
     /// Every reason.
-    pub const ALL: [Self; 2] = [Self::Age, Self::NoRoom];
+    pub const ALL: [Self; 5] = [
+        Self::Age,
+        Self::NoRoom,
+        Self::OverBudget,
+        Self::Unread,
+        Self::Flood,
+    ];
 
     /// The label in metrics.
     #[must_use]
@@ -38,6 +52,9 @@ impl Closed {
         match self {
             Self::Age => "age",
             Self::NoRoom => "no_room",
+            Self::OverBudget => "over_budget",
+            Self::Unread => "unread",
+            Self::Flood => "flood",
         }
     }
 }
@@ -69,6 +86,18 @@ impl Stats {
         self.brief.load(Ordering::Relaxed)
     }
 
+    /// Requests of which no bytes arrived in time.
+    #[must_use]
+    pub fn stalled(&self) -> u64 {
+        self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Calls that were not complete within their time limit.
+    #[must_use]
+    pub fn expired(&self) -> u64 {
+        self.expired.load(Ordering::Relaxed)
+    }
+
     /// Connections that were accepted and closed for this reason.
     #[must_use]
     pub fn closed_for(&self, why: Closed) -> u64 {
@@ -95,10 +124,13 @@ impl Stats {
     }
 
     fn closed(&self, why: Closed) -> &AtomicU64 {
-        let [age, no_room] = &self.closed;
+        let [age, no_room, over_budget, unread, flood] = &self.closed;
         match why {
             Closed::Age => age,
             Closed::NoRoom => no_room,
+            Closed::OverBudget => over_budget,
+            Closed::Unread => unread,
+            Closed::Flood => flood,
         }
     }
 }
@@ -111,6 +143,10 @@ impl Open {
     pub(super) fn new(stats: &Arc<Stats>) -> Self {
         stats.open.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(stats))
+    }
+
+    pub(super) fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.0)
     }
 
     /// Counts requests that were under way on it and are not any more.

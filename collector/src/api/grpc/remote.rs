@@ -38,8 +38,6 @@ pub(super) const MAX_MESSAGE_SIZE: usize = 1 << 20;
 const BATCH: usize = 1024;
 /// Bytes of them, likewise.
 const BATCH_BYTES: usize = 1 << 20;
-/// What one stream makes its listener hold at the most: a batch that is almost full, and one more message.
-pub(super) const MAX_HELD: usize = BATCH_BYTES + MAX_MESSAGE_SIZE;
 
 /// How long a refusal degrades readiness: a collector that goes on sending is refused again before that.
 const REMEMBERED: Duration = Duration::from_secs(120);

@@ -1,0 +1,81 @@
+//! What listeners serve: the faces of each, put together.
+
+use axum::Router;
+use hyper_util::service::TowerToHyperService;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    edge::Edge,
+    listeners::{Faces, names},
+};
+use crate::{
+    api::{
+        Dispatch, Token, grpc,
+        http::{self, FastPath, Gate},
+    },
+    config::Config,
+    service::Services,
+};
+
+/// Puts the faces of a listener together.
+pub(super) struct Builder<'a> {
+    pub(super) config: &'a Config,
+    pub(super) services: &'a Services,
+    pub(super) edge: &'a Edge,
+    pub(super) stop: CancellationToken,
+}
+
+impl Builder<'_> {
+    /// What a listener with these faces answers, and what it refuses.
+    pub(super) fn service(&self, faces: Faces) -> Gate<FastPath<TowerToHyperService<Dispatch>>> {
+        let Self {
+            config,
+            services,
+            edge,
+            stop,
+        } = self;
+        let limits = http::Limits {
+            max_body_size: config.agent_jetty.max_body_size,
+            ..http::Limits::default()
+        };
+        let names = names(config);
+        let (mut http, mut grpc) = (Router::new(), Router::new());
+        if faces.naming {
+            http = http.merge(http::naming(services, &config.naming.context_path));
+        }
+        if faces.agent_jetty {
+            let context_path = &config.agent_jetty.context_path;
+            let token = Token::new(config.agent_jetty.authentication.expose());
+            let registration = http::registration(services, &limits, context_path, token);
+            http = http.merge(registration);
+        }
+        if faces.ui {
+            let places = http::Places {
+                room: edge.room.clone(),
+                per_listener: edge.max_connections(),
+            };
+            let admin = http::admin(services, &limits, names.clone(), places, stop.clone());
+            // Probes look at the root whatever the context path, which is what people are told.
+            if config.ui.context_path != "/" {
+                http = http.nest(&config.ui.context_path, admin.clone());
+            }
+            http = http.merge(admin);
+        }
+        let token = Token::new(config.agent_grpc.authentication.expose());
+        if faces.remote {
+            let token = token.clone().filter(|_| faces.agent_grpc);
+            grpc = grpc.merge(grpc::remote(services, token, stop.clone()));
+        }
+        if faces.agent_grpc {
+            let max_message_size = config.agent_grpc.max_message_size;
+            let agents = grpc::Config {
+                max_message_size,
+                token,
+            };
+            grpc = grpc.merge(grpc::router(services, agents, stop.clone()));
+        }
+        let naming = faces.naming.then_some(&*config.naming.context_path);
+        let routed = TowerToHyperService::new(Dispatch::new(grpc, http));
+        Gate::new(services, names, FastPath::new(services, naming, routed))
+    }
+}

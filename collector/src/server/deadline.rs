@@ -1,0 +1,114 @@
+//! How long a call may take: as long as its caller waits, and a unary call no longer than two read timeouts.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::{Sleep, sleep};
+
+/// The time limit of a call. The timer starts when the call first has to wait, so that one which is answered at once pays
+/// nothing for it.
+#[derive(Debug)]
+pub(super) struct Deadline {
+    limit: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    /// The sooner of what the caller has set (`grpc-timeout`) and `limit`.
+    pub(super) fn of(headers: &HeaderMap, limit: Option<Duration>) -> Self {
+        let callers = headers
+            .get("grpc-timeout")
+            .and_then(|timeout| parse(timeout.as_bytes()));
+        Self {
+            limit: callers.into_iter().chain(limit).min(),
+            timer: None,
+        }
+    }
+
+    /// None.
+    pub(super) const NEVER: Self = Self {
+        limit: None,
+        timer: None,
+    };
+
+    /// Ready with the limit when it has passed.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
+        let Some(limit) = self.limit else {
+            return Poll::Pending;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        timer.as_mut().poll(context).map(|()| limit)
+    }
+}
+
+/// At most eight digits and a unit, as gRPC over HTTP/2 has it; `None` for anything else.
+fn parse(timeout: &[u8]) -> Option<Duration> {
+    let (unit, digits) = timeout.split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(value * 3600),
+        b'M' => Duration::from_secs(value * 60),
+        b'S' => Duration::from_secs(value),
+        b'm' => Duration::from_millis(value),
+        b'u' => Duration::from_micros(value),
+        b'n' => Duration::from_nanos(value),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_digits_and_a_unit() {
+        for (text, expected) in [
+            ("1H", Some(Duration::from_secs(3600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("30S", Some(Duration::from_secs(30))),
+            ("29999999u", Some(Duration::from_micros(29_999_999))),
+            ("5m", Some(Duration::from_millis(5))),
+            ("99999999n", Some(Duration::from_nanos(99_999_999))),
+            ("", None),
+            ("S", None),
+            ("5", None),
+            ("+5S", None),
+            ("5 S", None),
+            ("123456789S", None),
+            ("5s", None),
+        ] {
+            assert_eq!(parse(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sooner_limit_counts_from_the_first_wait() {
+        let (short, long) = (Duration::from_secs(5), Duration::from_secs(60));
+        for (header, limit, expected) in [
+            (Some("5S"), Some(long), short),
+            (Some("1H"), Some(long), long),
+            (Some("5S"), None, short),
+            (None, Some(long), long),
+        ] {
+            let headers = header.map(|text| {
+                let name = http::HeaderName::from_static("grpc-timeout");
+                (name, text.parse().unwrap())
+            });
+            let headers = HeaderMap::from_iter(headers);
+            let mut deadline = Deadline::of(&headers, limit);
+            let start = Instant::now();
+            let passed = poll_fn(|context| deadline.poll(context)).await;
+            assert_eq!(passed, expected);
+            assert!(start.elapsed() >= expected);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Whole gRPC messages from the parts in which they arrive.
+//!
+//! A message is five bytes that announce a length, and that many bytes. A decoder that sees the length may reserve all of
+//! it, so none sees it before the whole message is here. Until then the parts are copied into blocks that double in size up
+//! to 64 KiB: what they take is known, and they do not keep the larger buffers alive that they were received in.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+#[cfg(test)]
+mod tests;
+
+/// The flag and the length in front of a message.
+const PREFIX: usize = 5;
+
+const SMALLEST_BLOCK: usize = 512;
+const LARGEST_BLOCK: usize = 64 << 10;
+
+/// Puts messages together.
+#[derive(Debug)]
+pub(super) struct Messages {
+    /// A longer message is handed over as it arrives, for the decoder to refuse.
+    max: usize,
+    is_too_long: bool,
+    /// What has arrived and was not looked at.
+    rest: Bytes,
+    /// The message that is not complete, with its prefix.
+    partial: Partial,
+    /// A complete message that is being handed over.
+    whole: VecDeque<Bytes>,
+}
+
+#[derive(Debug, Default)]
+struct Partial {
+    blocks: VecDeque<Bytes>,
+    block: BytesMut,
+    /// Bytes there are, and in how many bytes of blocks.
+    length: usize,
+    capacity: usize,
+    /// The length of the message with its prefix, once that is known.
+    total: Option<usize>,
+}
+
+impl Messages {
+    /// Messages of at most `max` bytes.
+    pub(super) fn new(max: usize) -> Self {
+        Self {
+            max,
+            is_too_long: false,
+            rest: Bytes::new(),
+            partial: Partial::default(),
+            whole: VecDeque::new(),
+        }
+    }
+
+    /// Adds what has arrived. To be called when [`Messages::next`] has nothing more.
+    pub(super) fn push(&mut self, data: Bytes) {
+        self.rest = data;
+    }
+
+    /// The next bytes of whole messages.
+    pub(super) fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(block) = self.whole.pop_front() {
+                return Some(block);
+            }
+            if self.rest.is_empty() {
+                return None;
+            }
+            if self.is_too_long {
+                return Some(std::mem::take(&mut self.rest));
+            }
+            if self.partial.length == 0 {
+                let whole = self.whole_messages();
+                if whole == self.rest.len() {
+                    return Some(std::mem::take(&mut self.rest));
+                }
+                if whole > 0 {
+                    return Some(self.rest.split_to(whole));
+                }
+            }
+            self.partial.take(&mut self.rest);
+            match self.partial.total {
+                Some(total) if total - PREFIX > self.max => self.is_too_long = true,
+                Some(total) if total == self.partial.length => {}
+                _ => continue,
+            }
+            self.whole = std::mem::take(&mut self.partial).into_blocks();
+        }
+    }
+
+    /// Whether a message was handed over in part, and the others are to follow.
+    pub(super) fn is_handing_over(&self) -> bool {
+        !self.whole.is_empty()
+    }
+
+    /// Whether a message has begun and is not complete.
+    pub(super) fn is_partial(&self) -> bool {
+        self.partial.length > 0
+    }
+
+    /// Bytes that are held here and were not handed over.
+    pub(super) fn held(&self) -> usize {
+        let whole: usize = self.whole.iter().map(Bytes::len).sum();
+        self.rest.len() + self.partial.capacity + whole
+    }
+
+    /// The start of the message that will not be completed: enough for the decoder to see that one is missing.
+    pub(super) fn end(&mut self) -> Option<Bytes> {
+        let partial = std::mem::take(&mut self.partial);
+        let first = partial.into_blocks().pop_front()?;
+        Some(Bytes::copy_from_slice(first.get(..1)?))
+    }
+
+    /// How many bytes of `rest` are whole messages.
+    fn whole_messages(&self) -> usize {
+        let mut at = 0;
+        while let Some(total) = self.rest.get(at..).and_then(total)
+            && total - PREFIX <= self.max
+            && let Some(end) = at.checked_add(total).filter(|end| *end <= self.rest.len())
+        {
+            at = end;
+        }
+        at
+    }
+}
+
+/// The length of the message that begins with these bytes, with its prefix; `None` if they are too few to tell.
+fn total(bytes: &[u8]) -> Option<usize> {
+    let [_flag, a, b, c, d] = *bytes.first_chunk::<PREFIX>()?;
+    let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
+    PREFIX.checked_add(length)
+}
+
+impl Partial {
+    /// Takes what belongs to this message.
+    fn take(&mut self, rest: &mut Bytes) {
+        while self.total.is_none_or(|total| self.length < total) && !rest.is_empty() {
+            let missing = self.total.unwrap_or(PREFIX) - self.length;
+            if self.block.len() == self.block.capacity() {
+                self.add_block(missing);
+            }
+            let free = self.block.capacity() - self.block.len();
+            let part = missing.min(rest.len()).min(free);
+            self.block.extend_from_slice(&rest[..part]);
+            rest.advance(part);
+            self.length += part;
+            if self.total.is_none() && self.length == PREFIX {
+                // The first block is larger than a prefix.
+                self.total = total(&self.block);
+            }
+        }
+    }
+
+    fn add_block(&mut self, missing: usize) {
+        let full = std::mem::take(&mut self.block);
+        if !full.is_empty() {
+            self.blocks.push_back(full.freeze());
+        }
+        let size = self.length.clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
+        let size = if self.total.is_some() {
+            size.min(missing)
+        } else {
+            size
+        };
+        self.block = BytesMut::with_capacity(size);
+        self.capacity += self.block.capacity();
+    }
+
+    fn into_blocks(mut self) -> VecDeque<Bytes> {
+        if !self.block.is_empty() {
+            self.blocks.push_back(self.block.freeze());
+        }
+        self.blocks
+    }
+}

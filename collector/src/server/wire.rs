@@ -1,0 +1,112 @@
+//! The socket of a connection, watched: what the peer takes, and how much of its frames one turn may serve.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::frames::Frames;
+use super::traffic::Traffic;
+
+/// What one turn of a connection may read, in bytes, before other connections have theirs.
+const TURN: usize = 64 << 10;
+
+/// A socket that reports to the [`Traffic`] of its connection.
+#[derive(Debug)]
+pub(super) struct Wire<S> {
+    stream: S,
+    traffic: Arc<Traffic>,
+    /// Present on an HTTP/2 connection.
+    frames: Option<Frames>,
+    turn: usize,
+    left: usize,
+}
+
+impl<S> Wire<S> {
+    pub(super) fn new(stream: S, traffic: &Arc<Traffic>, frames: Option<Frames>) -> Self {
+        Self {
+            stream,
+            traffic: Arc::clone(traffic),
+            frames,
+            turn: 0,
+            left: TURN,
+        }
+    }
+
+    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(bytes)) => self.traffic.write(*bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.traffic.block(),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.traffic.is_flooded() {
+            return Poll::Pending; // the connection is about to be closed
+        }
+        let turn = this.traffic.turn();
+        if this.turn != turn {
+            (this.turn, this.left) = (turn, TURN);
+        } else if this.left == 0 {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let Some(frames) = &mut this.frames else {
+            return Poll::Ready(Ok(()));
+        };
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        this.left = this.left.saturating_sub(read.len());
+        if frames.read(read, &this.traffic).is_err() {
+            buffer.set_filled(before);
+            this.traffic.flood();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note_write(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.note_write(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
