@@ -48,7 +48,7 @@ impl Member {
         let mut member = Self {
             allocator: Allocator::new(Limits {
                 assigned: usize::MAX,
-                adopted: 0,
+                adopted: usize::MAX,
                 bytes: usize::MAX,
             }),
             storage: opened.expect("a store").storage,
