@@ -3,7 +3,10 @@
 //! tonic keeps the memory of the largest message of a stream until the stream ends, and agents hold streams open for days.
 //! Here a message belongs to its handler alone and is gone when that drops it, as the budget of requests assumes.
 
+use std::sync::Arc;
+
 use axum::{
+    BoxError,
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE},
     response::IntoResponse as _,
@@ -84,6 +87,17 @@ pub(super) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
     }
 }
 
+/// The status of a stream that the transport ended. Its cause tells it from a message that is wrong.
+fn broken_off(error: BoxError) -> Status {
+    let cause = Status::from_error(error);
+    if cause.code() == Code::Cancelled {
+        return cause;
+    }
+    let mut status = Status::internal(format!("the stream broke off: {cause}"));
+    status.set_source(Arc::new(cause));
+    status
+}
+
 // === impl Messages ===
 
 impl Messages {
@@ -95,10 +109,10 @@ impl Messages {
         }
     }
 
-    /// The next message; `None` when there is none any more, because the stream has ended or its sender is gone.
+    /// The next message; `None` when the stream has ended.
     ///
     /// # Errors
-    /// `OUT_OF_RANGE` for a message that is too long, `INTERNAL` for one that is compressed or breaks off.
+    /// The transport's, with its cause, if the sender is gone; `OUT_OF_RANGE` for a message that is too long, `INTERNAL` for one that is compressed or breaks off.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
             if let Some(message) = self.whole()? {
@@ -110,13 +124,7 @@ impl Messages {
                         self.push(data);
                     }
                 }
-                Some(Err(error)) => {
-                    let status = Status::from_error(error.into());
-                    return match status.code() {
-                        Code::Cancelled => Ok(None),
-                        _ => Err(Status::internal(format!("the stream broke off: {status}"))),
-                    };
-                }
+                Some(Err(error)) => return Err(broken_off(error.into())),
                 None if self.rest.is_empty() => return Ok(None),
                 None => return Err(Status::internal("the stream ends within a message")),
             }
