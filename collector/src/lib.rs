@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod config;
 pub mod etcd;
 mod gson;
+pub mod link;
 pub mod memory;
 pub mod metrics;
 pub mod peer;

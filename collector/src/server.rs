@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 use tracing::info;
 
 use crate::budget::Budget;
+use crate::link::Links;
 
 mod accept;
 mod age;
@@ -129,6 +130,8 @@ pub struct Serving {
     pub max_message_size: usize,
     /// The paths of gRPC calls that are streams, without the slash in front: these may last, and be idle.
     pub streams: Arc<HashSet<&'static str>>,
+    /// Who hears of the ends of connections.
+    pub links: Links,
 }
 
 #[cfg(test)]
@@ -148,6 +151,7 @@ impl Serving {
             },
             max_message_size: 4 << 20,
             streams: Arc::default(),
+            links: Links::default(),
         }
     }
 }
@@ -262,6 +266,7 @@ impl Listening {
                 peer,
                 age: ages.draw(),
                 seat,
+                link: serving.links.open(),
             };
             tasks.spawn(connection.run(stream, service.clone()));
         }

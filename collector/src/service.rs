@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rollcall_domain::{
     InstanceId, Timestamp,
     inventory::{Allocator, Count, Dictionary, Inventory},
-    liveness::{LeaseRecord, Lessor, Renewal, Signal, State},
+    liveness::{Cause, Closed, ConnectionId, LeaseRecord, Lessor, Renewal, Signal, State},
     membership::View,
 };
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use stray::Strays;
 use crate::{
     budget::Budget,
     clock::Clock,
+    link::{self, Links},
     metrics::{Levels, Metrics},
     storage::{Seen, Storage},
     work::Work,
@@ -97,6 +98,12 @@ impl Services {
     #[must_use]
     pub fn wall(&self) -> Timestamp {
         self.core.clock.wall()
+    }
+
+    /// Links for the connections that agents call on, so that the end of one is noted for the instances that were seen on it.
+    #[must_use]
+    pub fn links(&self) -> Links {
+        Links::new(Arc::new(self.core.clone()))
     }
 
     /// The exposition text (OpenMetrics) of every counter and gauge.
@@ -214,9 +221,18 @@ impl Core {
         })
     }
 
-    /// Renews the lease of an instance, and tells of it if it had been given up; `false` if it has no lease.
+    /// Renews the lease of an instance, and publishes it if it had been given up; `false` if it has no lease.
     fn renew(&self, id: InstanceId, signal: Signal) -> bool {
-        match self.lessor.renew(id, signal, self.clock.now()) {
+        let now = self.clock.now();
+        let over_connection = link::current(|seen| {
+            let (renewal, is_new) = self.lessor.renew_on(seen.connection(), id, signal, now)?;
+            if is_new {
+                seen.remember(id);
+            }
+            Some(renewal)
+        });
+        let renewal = over_connection.unwrap_or_else(|| self.lessor.renew(id, signal, now));
+        match renewal {
             Some(renewal) => {
                 self.tell(id, renewal);
                 true
@@ -230,6 +246,8 @@ impl Core {
         if !self.renew(id, signal) {
             let renewal = self.lessor.grant(id, signal, self.clock.now());
             self.tell(id, renewal);
+            // Notes the connection, too.
+            self.renew(id, signal);
         }
     }
 
@@ -237,6 +255,17 @@ impl Core {
     /// between its adoption and its first sign.
     fn is_unheard(&self, id: InstanceId) -> bool {
         self.lessor.view(id).is_none()
+    }
+
+    /// Notes that an instance that is on record has left; `false` if it has no lease.
+    fn leave(&self, id: InstanceId) -> bool {
+        match self.lessor.leave(id, self.clock.now()) {
+            Some(renewal) => {
+                self.tell(id, renewal);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Takes in what another collector says of an instance.
@@ -273,6 +302,18 @@ impl Core {
             Renewal::Kept => {}
             Renewal::Granted => self.events.granted(self, id),
             Renewal::Changed(transition) => self.events.changed(self, &transition),
+        }
+    }
+}
+
+impl link::Observer for Core {
+    fn closed(&self, connection: ConnectionId, seen: &[InstanceId], cause: Cause) {
+        let closed = Closed {
+            at: self.clock.now(),
+            cause,
+        };
+        for instance in seen {
+            self.lessor.close(*instance, connection, closed);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     api::grpc,
     budget::Budget,
     config::{self, ClusterProvider, Config},
+    link::Links,
     metrics::Metrics,
     server::{Budgets, Limits, Room, Serving},
 };
@@ -79,6 +80,7 @@ impl Edge {
             budgets: self.budgets.clone(),
             max_message_size: self.max_message_size,
             streams: Arc::clone(&self.streams),
+            links: Links::default(),
         }
     }
 

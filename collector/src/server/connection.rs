@@ -33,6 +33,7 @@ use super::protocol::{self, Protocol, Protocols};
 use super::traffic::{CONNECTION_COST, Traffic};
 use super::wire::Wire;
 use super::{Closed, Open, Serving};
+use crate::link::Link;
 use crate::peer::Peer;
 
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub(super) struct Connection {
     /// When it is asked to end, if nothing else ends it before.
     pub(super) age: Option<Duration>,
     pub(super) seat: Seat,
+    pub(super) link: Link,
 }
 
 /// Why a connection is asked to end.
@@ -78,11 +80,11 @@ enum End {
 
 impl End {
     /// Why the collector has to close the connection, if it has to.
-    fn reason(self) -> Option<Closed> {
+    fn reason(&self) -> Option<Closed> {
         match self {
             Self::Ended(Ok(())) => None,
             Self::Ended(Err(error)) => {
-                debug!(error = &*error, "connection failed");
+                debug!(error = &**error, "connection failed");
                 None
             }
             Self::Stalled => Some(Closed::Unread),
@@ -141,7 +143,7 @@ impl Connection {
         );
         let service = Exchanging {
             service: Introduced {
-                service,
+                service: self.link.around(service),
                 peer: self.peer,
             },
             traffic: Arc::clone(&traffic),
@@ -159,10 +161,12 @@ impl Connection {
             stall: Stall::new(),
             traffic: Arc::clone(&traffic),
         };
+        let mut is_asked_to_end = false;
         let end = tokio::select! {
             biased;
             end = poll_fn(|context| served.poll_end(context)) => end,
             cause = self.asked_to_end() => {
+                is_asked_to_end = true;
                 served.connection.as_mut().graceful_shutdown();
                 if cause == Cause::Age {
                     self.open.close(Closed::Age);
@@ -175,11 +179,22 @@ impl Connection {
                 }
             }
         };
-        let Some(why) = end.reason() else { return };
+        let Some(why) = end.reason() else {
+            return self.note_end(&end, is_asked_to_end);
+        };
         // Sends GOAWAY, if the peer takes it.
         served.connection.as_mut().graceful_shutdown();
         poll_fn(|context| Poll::Ready(served.poll_end(context).is_ready())).await;
         self.open.close(why);
+    }
+
+    /// Tells the link why the connection ended, unless this collector ended it.
+    fn note_end(self, end: &End, is_asked_to_end: bool) {
+        match end {
+            End::Ended(Ok(())) if !is_asked_to_end => self.link.ended(None),
+            End::Ended(Err(error)) => self.link.ended(Some(&**error)),
+            _ => {}
+        }
     }
 
     async fn detect(

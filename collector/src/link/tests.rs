@@ -1,0 +1,76 @@
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+};
+
+use futures_util::FutureExt as _;
+
+use super::*;
+
+#[derive(Debug, Default)]
+struct Ends(Mutex<Vec<(ConnectionId, Vec<InstanceId>, Cause)>>);
+
+impl Observer for Ends {
+    fn closed(&self, connection: ConnectionId, seen: &[InstanceId], cause: Cause) {
+        self.0.lock().push((connection, seen.to_vec(), cause));
+    }
+}
+
+/// A service whose calls see an instance, and nothing else.
+#[derive(Clone)]
+struct Sight;
+
+impl Service<i32> for Sight {
+    type Response = ();
+    type Error = Infallible;
+    type Future = futures_util::future::Map<Ready<i32>, fn(i32) -> Result<(), Infallible>>;
+
+    fn call(&self, number: i32) -> Self::Future {
+        ready(number).map(|number| {
+            current(|seen| seen.remember(instance(number)));
+            Ok(())
+        })
+    }
+}
+
+fn instance(number: i32) -> InstanceId {
+    InstanceId::new(number).unwrap()
+}
+
+#[tokio::test]
+async fn the_end_of_a_connection_is_told_with_those_that_were_seen_on_it() {
+    let ends = Arc::<Ends>::default();
+    let links = Links::new(Arc::clone(&ends) as Arc<dyn Observer>);
+    let [first, second, unused] = [(); 3].map(|()| links.open());
+    for number in [7, 8, 7] {
+        let Ok(()) = first.around(Sight).call(number).await;
+    }
+    let Ok(()) = second.around(Sight).call(9).await;
+    assert!(current(|_| ()).is_none(), "no call runs here");
+    drop(unused);
+    let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+    first.ended(Some(&reset));
+    drop(second);
+    let told = std::mem::take(&mut *ends.0.lock());
+    assert_eq!(
+        told,
+        [
+            (
+                ConnectionId::new(1),
+                vec![instance(7), instance(8)],
+                Cause::Reset
+            ),
+            (ConnectionId::new(2), vec![instance(9)], Cause::Collector),
+        ]
+    );
+}
+
+#[test]
+fn what_is_remembered_of_one_connection_is_bounded() {
+    let ends = Arc::<Ends>::default();
+    let link = Links::new(Arc::clone(&ends) as Arc<dyn Observer>).open();
+    (1..=1_000).for_each(|number| link.seen.remember(instance(number)));
+    link.ended(None);
+    assert_eq!(ends.0.lock()[0].1.len(), REMEMBERED);
+    assert_eq!(ends.0.lock()[0].2, Cause::Peer);
+}
