@@ -1,8 +1,11 @@
 //! Clients of the registration services, with the calls of an agent as short as a test wants them.
 
+mod ping;
 pub mod raw;
 
 use std::{net::SocketAddr, time::Duration};
+
+pub use ping::is_reset;
 
 use rollcall_proto::{
     application::{Application, ApplicationRegisterServiceClient},

@@ -24,6 +24,7 @@ use crate::{metrics::Protocol, service::Services};
 mod application;
 mod call;
 mod convert;
+mod goodbye;
 mod health;
 mod instance;
 mod management;
@@ -101,6 +102,7 @@ fn agents(services: &Services, max_message_size: usize, stop: &CancellationToken
     let calls = network_address::add(calls, services);
     let calls = register::add(calls, services);
     let calls = ping::add(calls, services);
+    let calls = goodbye::add(calls, services);
     let calls = management::add(calls, services);
     calls
         .router

@@ -8,6 +8,10 @@ use tokio::task::yield_now;
 use super::register::{self, InstanceName};
 use crate::peer::Peer;
 
+mod leave;
+
+pub use leave::Goodbye;
+
 /// A sign of life of an instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Sign {
@@ -71,7 +75,18 @@ impl Handle {
         if self.renew_recorded(sign) {
             return Ok(());
         }
-        self.adopt(vec![sign]).await
+        match self.adopt(vec![sign]).await {
+            // Its agent would register again: another collector may have assigned or adopted the id.
+            Err(error @ register::Error::TooManyAdopted(_)) => {
+                self.register.read_latest().await?;
+                if self.renew_recorded(sign) {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
+            adopted => adopted,
+        }
     }
 
     /// As [`Handle::renew`] for many signs. Unknown instances are adopted together, with few commits.

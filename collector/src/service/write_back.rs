@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeSet, future::pending, time::Duration};
 
-use rollcall_domain::{InstanceId, Moment, liveness::LeaseRecord};
+use rollcall_domain::{
+    InstanceId, Moment,
+    liveness::{LeaseRecord, State},
+};
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{MissedTickBehavior, interval, sleep},
@@ -52,7 +55,7 @@ impl WriteBack {
     pub async fn run(self, cancel: CancellationToken) {
         let mut ticks = interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut changes = self.config.shared.then(|| self.core.events.subscribe());
+        let mut changes = self.core.events.subscribe();
         let mut written = self.core.clock.now();
         ticks.tick().await;
         loop {
@@ -60,7 +63,7 @@ impl WriteBack {
                 biased;
                 () = cancel.cancelled() => true,
                 _ = ticks.tick() => false,
-                changed = gather(&mut changes) => {
+                changed = gather(&mut changes, self.config.shared) => {
                     warn(self.note(self.leases(changed)).await);
                     continue;
                 }
@@ -115,34 +118,31 @@ impl WriteBack {
     }
 }
 
-/// Those that changed their state within a moment of the first. For ever, if nobody has to know. Those that are missed
-/// because there were too many are told in the next round.
-async fn gather(changes: &mut Option<Receiver<Event>>) -> BTreeSet<InstanceId> {
-    let Some(changes) = changes else {
-        return pending().await;
-    };
+/// Those that changed their state within a moment of the first, or that left if no other collector reads it: a goodbye is said
+/// once. Those that are missed because there were too many are written in the next round.
+async fn gather(changes: &mut Receiver<Event>, shared: bool) -> BTreeSet<InstanceId> {
     let mut changed = BTreeSet::new();
     while changed.is_empty() {
         match changes.recv().await {
-            Ok(event) => changed.extend(change(&event)),
+            Ok(event) => changed.extend(change(&event, shared)),
             Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return pending().await,
         }
     }
     sleep(GATHER).await;
     while let Ok(event) = changes.try_recv() {
-        changed.extend(change(&event));
+        changed.extend(change(&event, shared));
     }
     changed
 }
 
-fn change(event: &Event) -> Option<InstanceId> {
+fn change(event: &Event, shared: bool) -> Option<InstanceId> {
     match event {
         Event::Instance(InstanceEvent {
             instance,
-            kind: Kind::Changed { .. },
+            kind: Kind::Changed { to, .. },
             ..
-        }) => Some(*instance),
+        }) => (shared || *to == State::Left).then_some(*instance),
         Event::Instance(_) | Event::Agreement { .. } | Event::Room { .. } => None,
     }
 }

@@ -1,29 +1,10 @@
 //! A ping resets its agent for ten minutes if the id is called unknown. So that is said only after a read of the store.
 
-use rollcall_proto::register::{Commands, ServiceInstancePingClient, ServiceInstancePingPkg};
-use rollcall_tests::{PATIENCE, cluster::Cluster, eventually, grpc::Client, proxy::Link};
-use tonic::{Code, Request, Status};
+use rollcall_tests::{PATIENCE, cluster::Cluster, eventually, grpc::is_reset, proxy::Link};
+use tonic::Code;
 
 /// Agents that register at one member and ping at the other.
 const AGENTS: usize = 50;
-
-/// A ping as a Java agent of 6.3 to 7.0 sends it.
-async fn ping(client: &Client, instance: i32, uuid: &str) -> Result<Commands, Status> {
-    let mut request = Request::new(ServiceInstancePingPkg {
-        service_instance_id: instance,
-        time: 1,
-        service_instance_uuid: uuid.to_owned(),
-    });
-    let version = "6.6.0".parse().expect("a header value");
-    request.metadata_mut().insert("agent-version", version);
-    let mut client = ServiceInstancePingClient::new(client.channel.clone());
-    Ok(client.do_ping(request).await?.into_inner())
-}
-
-fn is_reset(commands: &Commands) -> bool {
-    let mut commands = commands.commands.iter();
-    commands.any(|command| command.command == "ServiceMetadataReset")
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_is_not_reset_by_a_member_that_has_not_caught_up() {
@@ -35,7 +16,7 @@ async fn an_agent_is_not_reset_by_a_member_that_has_not_caught_up() {
     for number in 0..AGENTS {
         let uuid = format!("at once {number}");
         let instance = one.instance(application, &uuid).await.unwrap();
-        let answer = ping(&other, instance, &uuid).await.unwrap();
+        let answer = other.ping(instance, &uuid).await.unwrap();
         assert!(!is_reset(&answer), "instance {instance}");
     }
     for link in [Link::Refusing, Link::Stalled] {
@@ -43,7 +24,7 @@ async fn an_agent_is_not_reset_by_a_member_that_has_not_caught_up() {
         for number in 0..AGENTS {
             let uuid = format!("{link:?} {number}");
             let instance = one.instance(application, &uuid).await.unwrap();
-            let refused = ping(&other, instance, &uuid).await.unwrap_err();
+            let refused = other.ping(instance, &uuid).await.unwrap_err();
             assert_eq!(refused.code(), Code::Unavailable, "{refused}");
             if number > 2 && link == Link::Stalled {
                 // Each of them waits for its deadline.
@@ -54,7 +35,7 @@ async fn an_agent_is_not_reset_by_a_member_that_has_not_caught_up() {
         let instance = one.instance(application, &uuid).await.unwrap();
         cluster.members[1].engine_link.set(Link::Whole);
         eventually(PATIENCE, async || {
-            let answer = ping(&other, instance, &uuid).await;
+            let answer = other.ping(instance, &uuid).await;
             let answer = answer.map_err(|status| status.to_string())?;
             assert!(!is_reset(&answer), "instance {instance}");
             Ok::<_, String>(())
@@ -62,6 +43,6 @@ async fn an_agent_is_not_reset_by_a_member_that_has_not_caught_up() {
         .await;
     }
     let never_given = 4_711;
-    let answer = ping(&other, never_given, "nobody").await.unwrap();
+    let answer = other.ping(never_given, "nobody").await.unwrap();
     assert!(is_reset(&answer), "the store has no such id");
 }

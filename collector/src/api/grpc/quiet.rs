@@ -173,6 +173,9 @@ impl Handler {
             .map(|(service, instance)| InstanceName { service, instance })
             .collect();
         let named = self.heartbeat.renew_all_named(&names, signal).await;
+        for (service, instance) in &evidence.goodbyes {
+            self.heartbeat.leave_named(InstanceName { service, instance });
+        }
         let signs = evidence.signs.into_values();
         let renewed = self.heartbeat.renew_all(signs).await;
         // The ids of a segment are in use whether or not its sender could be adopted.

@@ -10,6 +10,8 @@ use crate::liveness::Transition;
 /// At each look the usual interval shrinks by this part of the term: an interval that was observed once is gone after some
 /// looks, and one that is observed again and again stays far above the two thirds that its term needs.
 const DECAY: u32 = 16;
+/// What an agent had under way when it said goodbye may arrive after that for so long, and does not bring it back.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 impl Lessor {
     /// Marks the instances that were quiet for too long, and appends what changed. Looks at up to `limit` leases, during which
@@ -51,8 +53,14 @@ impl Lessor {
     pub(super) fn bring_back(&self, instance: InstanceId, lease: &Lease, now: Moment) -> Renewal {
         let mut ledger = self.ledger.lock();
         let (from, heard) = (lease.standing(), lease.heard());
-        if from.state == State::Up || heard.signal == Signal::Leave {
-            // Another renewal was first, or a goodbye came after the signal.
+        let is_late = from.state == State::Left
+            && !matches!(
+                heard.signal,
+                Signal::Register | Signal::Recover | Signal::Heartbeat
+            )
+            && now < from.since.after(FAREWELL);
+        if from.state == State::Up || heard.signal == Signal::Leave || is_late {
+            // Another renewal was first, or a goodbye came after the signal, or the signal was under way before the goodbye.
             return Renewal::Kept;
         }
         let transition = ledger.enter(instance, lease, from, (State::Up, now), heard);

@@ -30,6 +30,24 @@ fn a_goodbye_is_a_state_of_its_own_until_the_next_signal() {
 }
 
 #[test]
+fn what_was_under_way_before_a_goodbye_does_not_bring_the_instance_back() {
+    let lessor = granted(1);
+    let _left = lessor.leave(id(1), at(5_000));
+    let renew = |signal, now| lessor.renew(id(1), signal, at(now)).unwrap();
+    assert_eq!(renew(Signal::JvmMetrics, 5_500), Renewal::Kept);
+    assert_eq!(state(&lessor, 1), State::Left);
+    assert!(matches!(
+        renew(Signal::JvmMetrics, 15_000),
+        Renewal::Changed(_)
+    ));
+    let _left = lessor.leave(id(1), at(20_000));
+    assert!(matches!(
+        renew(Signal::Recover, 20_001),
+        Renewal::Changed(_)
+    ));
+}
+
+#[test]
 fn a_goodbye_is_believed_of_other_collectors_and_outlives_a_restart() {
     let lessor = granted(2);
     let _renewed = lessor.renew(id(2), Signal::Heartbeat, at(9_000));

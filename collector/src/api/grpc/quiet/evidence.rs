@@ -18,7 +18,10 @@ use super::{
 use crate::{
     api::grpc::shape::Refused,
     protobuf::{self, Fields, Malformed, Value},
-    service::{heartbeat::Sign, register::Held},
+    service::{
+        heartbeat::Sign,
+        register::{Held, InstanceName},
+    },
     work::Count,
 };
 
@@ -27,6 +30,8 @@ use crate::{
 pub(super) struct Evidence<'a> {
     /// The service and the instance of senders that are known by names.
     pub(super) names: HashSet<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The same of senders that say that they stop.
+    pub(super) goodbyes: HashSet<(Cow<'a, str>, Cow<'a, str>)>,
     /// Signs of senders that are known by ids.
     pub(super) signs: HashMap<InstanceId, Sign>,
     /// Senders that give up an id which is unknown here, so that it is not adopted.
@@ -101,7 +106,18 @@ impl Reader {
                     Some(segment) => self.read_segment(segment, &mut count, &mut evidence)?,
                     None => self.read_senders(message, &mut count, &mut evidence)?,
                 },
-                Payload::Other => self.read_senders(message, &mut count, &mut evidence)?,
+                Payload::Events if sender::is_shutdown(message) => {
+                    evidence.messages += 1;
+                    let add = |sender| {
+                        if let Sender::Name(InstanceName { service, instance }) = sender {
+                            evidence.goodbyes.insert((service.into(), instance.into()));
+                        }
+                    };
+                    self.quiet.sender.senders(message, &mut count, add)?;
+                }
+                Payload::Events | Payload::Other => {
+                    self.read_senders(message, &mut count, &mut evidence)?;
+                }
             }
         }
         Ok(evidence)
@@ -180,6 +196,7 @@ impl Evidence<'_> {
         };
         Evidence {
             names: self.names.into_iter().map(own).collect(),
+            goodbyes: self.goodbyes.into_iter().map(own).collect(),
             signs: self.signs,
             resettable: self.resettable,
             held: self.held,

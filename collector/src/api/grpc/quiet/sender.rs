@@ -140,6 +140,11 @@ pub(super) fn segment_of_6x<'a>(
     Ok(segment)
 }
 
+/// Whether an `Event` says that its source shuts down on purpose: Java agents since 8.5 send that as their last word.
+pub(super) fn is_shutdown(message: &[u8]) -> bool {
+    Fields::of(message).any(|field| matches!(field, Ok((3, Value::Bytes(b"Shutdown")))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

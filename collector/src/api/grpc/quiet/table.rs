@@ -30,6 +30,8 @@ pub(super) enum Payload {
     Upstream,
     /// `SegmentObject`s of 8.x and later, or `UpstreamSegment`s of 6.x and 7.0.
     Segments,
+    /// One of them is the goodbye of a Java agent.
+    Events,
     Other,
 }
 
@@ -109,6 +111,13 @@ const fn quiet(
     }
 }
 
+const fn events(paths: &'static [&'static str], sender: Place) -> Quiet {
+    Quiet {
+        payload: Payload::Events,
+        ..quiet(paths, sender, Telemetry, "events")
+    }
+}
+
 const fn segments(paths: &'static [&'static str], sender: Place) -> Quiet {
     Quiet {
         paths,
@@ -149,7 +158,7 @@ pub(super) const CALLS: &[Quiet] = &[
     streamed(quiet(both!("MeterReportService/collect"), at(3, 4), Telemetry, "meters")),
     streamed(quiet(v3!("MeterReportService/collectBatch"), within(1, 3, 4), Telemetry, "meters")),
     streamed(quiet(v3!("LogReportService/collect"), at(2, 3), Telemetry, "logs")),
-    streamed(quiet(v3!("EventService/collect"), within(2, 1, 2), Telemetry, "events")),
+    streamed(events(v3!("EventService/collect"), within(2, 1, 2))),
     quiet(both!("ProfileTask/getProfileTaskCommands"), at_or_id(1, 2, 2), Poll, "polls"),
     streamed(quiet(both!("ProfileTask/collectSnapshot"), NOBODY, Telemetry, "profiles")),
     quiet(both!("ProfileTask/reportTaskFinish"), at_or_id(1, 2, 2), Telemetry, "profiles"),

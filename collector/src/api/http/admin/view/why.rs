@@ -81,7 +81,7 @@ fn sentence(status: &InstanceStatus) -> String {
         ),
         State::Left => format!(
             "Left: its agent said at {} that it stops.",
-            time(status.last_seen)
+            time(status.since)
         ),
     };
     let mut add = |more: String| {

@@ -1,0 +1,47 @@
+//! Goodbyes: agents that say that they stop on purpose.
+
+use rollcall_domain::{ApplicationId, InstanceId};
+
+use super::{Handle, InstanceName, register};
+
+/// What an agent says when its process stops on purpose. All three have to be its own: after a lost store an id may belong to
+/// another process.
+#[derive(Clone, Copy, Debug)]
+pub struct Goodbye<'a> {
+    pub application: ApplicationId,
+    pub instance: InstanceId,
+    pub uuid: &'a str,
+}
+
+impl Handle {
+    /// Notes that an instance has left, until its next sign of life; `false` if there is no such instance, and nothing is noted.
+    ///
+    /// # Errors
+    /// The store could not be read, and another collector may have registered the instance.
+    pub async fn leave(&self, goodbye: Goodbye<'_>) -> Result<bool, register::Error> {
+        let mut is_known = self.is_of(goodbye);
+        if !is_known {
+            self.register.read_latest().await?;
+            is_known = self.is_of(goodbye);
+        }
+        Ok(is_known && self.register.core().leave(goodbye.instance))
+    }
+
+    /// As [`Handle::leave`] for an instance that is known by its names. Nothing is noted of one that is not.
+    pub fn leave_named(&self, name: InstanceName<'_>) {
+        let core = self.register.core();
+        if let Some(instance) = core.instance_named(name) {
+            core.leave(instance);
+        }
+    }
+
+    fn is_of(&self, goodbye: Goodbye<'_>) -> bool {
+        let inventory = &self.register.core().inventory;
+        let is_its_own = inventory.read_instance(goodbye.instance, |known| {
+            // An adopted id has no UUID: its holder brought it along.
+            let uuid = known.uuid.as_deref().unwrap_or(goodbye.uuid);
+            known.application == Some(goodbye.application) && uuid == goodbye.uuid
+        });
+        is_its_own == Some(true)
+    }
+}
