@@ -1,6 +1,6 @@
 //! The use cases that every protocol face shares. A face converts, calls one of these, and converts back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
     InstanceId, Timestamp,
@@ -70,6 +70,9 @@ pub struct Foundation {
     /// The collectors, now and after every change.
     pub members: watch::Receiver<Arc<View>>,
 }
+
+/// By so much the moment of one signal may seem to differ when the wall clock is adjusted.
+const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// Every use case, for a face to hold. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -281,14 +284,19 @@ impl Core {
         self.tell(seen.instance, renewal);
     }
 
-    /// Whether less is known of an instance than another collector says, though it was taken in, and would not become
-    /// known by itself: that it is there, or that it is down or left. Asks no clock. A signal that was lost on its way here is
-    /// made up for by the next one, or by there being none.
+    /// Whether less is known of an instance than the store says, though that was read before, and would not become known by itself:
+    /// that it is there, or that it is down or left. A signal that was lost on its way here is made up for by the next one, or by
+    /// there being none.
+    ///
+    /// Evidence that is later than what the store says is not less: it may have come from another collector directly, and reach
+    /// the store soon.
     fn knows_less(&self, seen: Seen) -> bool {
         let Some(known) = self.lessor.view(seen.instance) else {
             return true;
         };
-        seen.state >= State::Down && known.state < seen.state && known.relayed
+        let told = self.clock.moment_of(seen.last_seen);
+        let is_later = known.last_seen > told.after(SAME_TIME);
+        seen.state >= State::Down && known.state < seen.state && known.relayed && !is_later
     }
 
     /// The id of an instance that is on record under these names.

@@ -115,6 +115,7 @@ async fn an_agent_that_shuts_down_leaves_and_one_that_is_killed_does_not() {
     reports(&collector, instance, State::Up).await;
     tokio::task::spawn_blocking(move || agent.shutdown(Duration::from_secs(5)))
         .await
+        .unwrap()
         .unwrap();
     reports(&collector, instance, State::Left).await;
     // It is durable soon, also where nobody else has to know.

@@ -174,7 +174,8 @@ impl Handler {
             .collect();
         let named = self.heartbeat.renew_all_named(&names, signal).await;
         for (service, instance) in &evidence.goodbyes {
-            self.heartbeat.leave_named(InstanceName { service, instance });
+            self.heartbeat
+                .leave_named(InstanceName { service, instance });
         }
         let signs = evidence.signs.into_values();
         let renewed = self.heartbeat.renew_all(signs).await;
