@@ -319,15 +319,10 @@ impl App {
             edge: &edge,
             stop: serving.token(),
         };
-        let links = services.links();
         for (faces, listener) in listeners {
             let name = format!("listener {}", listener.address());
             let service = builder.service(faces);
-            let (terms, stop) = (edge.serving(faces), serving.token());
-            let terms = server::Serving {
-                links: links.clone(),
-                ..terms
-            };
+            let (terms, stop) = (edge.serving(faces).linked(&services.links), serving.token());
             let serve = async move { listener.serve(service, terms, stop).await };
             serving.spawn(name, Policy::default(), serve);
         }

@@ -134,6 +134,17 @@ pub struct Serving {
     pub links: Links,
 }
 
+impl Serving {
+    /// The same, with the ends of connections told to the observer of these links.
+    #[must_use]
+    pub fn linked(self, links: &Links) -> Self {
+        Self {
+            links: links.clone(),
+            ..self
+        }
+    }
+}
+
 #[cfg(test)]
 impl Serving {
     /// For servers of tests, as [`Limits::generous`].

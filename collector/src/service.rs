@@ -93,6 +93,8 @@ pub struct Services {
     pub work: Work,
     /// Counters, for those who count.
     pub metrics: Metrics,
+    /// Links for the connections that agents call on: the end of one is noted for the instances that were seen on it.
+    pub links: Links,
     core: Core,
 }
 
@@ -101,12 +103,6 @@ impl Services {
     #[must_use]
     pub fn wall(&self) -> Timestamp {
         self.core.clock.wall()
-    }
-
-    /// Links for the connections that agents call on, so that the end of one is noted for the instances that were seen on it.
-    #[must_use]
-    pub fn links(&self) -> Links {
-        Links::new(Arc::new(self.core.clone()))
     }
 
     /// The exposition text (OpenMetrics) of every counter and gauge.
@@ -191,6 +187,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         readiness,
         work,
         metrics,
+        links: Links::new(Arc::new(core.clone())),
         core,
     };
     (services, workers)
