@@ -127,7 +127,7 @@ async fn terms_and_intervals_that_contradict_each_other_are_refused() {
             .run()
             .await;
         assert_eq!(run.code, Some(64), "{run:#?}");
-        for key in [key, "liveness.default.down_after"] {
+        for key in [key, "down_after"] {
             assert!(run.stderr.contains(key), "{run:#?}");
         }
     };
