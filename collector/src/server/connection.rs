@@ -33,7 +33,7 @@ use super::protocol::{self, Protocol, Protocols};
 use super::traffic::{CONNECTION_COST, Traffic};
 use super::wire::Wire;
 use super::{Closed, Open, Serving};
-use crate::link::Link;
+use crate::link::{Link, Linked};
 use crate::peer::Peer;
 
 #[cfg(test)]
@@ -141,13 +141,7 @@ impl Connection {
             protocol,
             charge,
         );
-        let service = Exchanging {
-            service: Introduced {
-                service: self.link.around(service),
-                peer: self.peer,
-            },
-            traffic: Arc::clone(&traffic),
-        };
+        let service = self.exchanging(service, &traffic);
         let frames = (protocol == Protocol::Http2).then(Frames::new);
         let wire = Wire::new(stream, &traffic, frames);
         let builder = if is_brief {
@@ -186,6 +180,21 @@ impl Connection {
         served.connection.as_mut().graceful_shutdown();
         poll_fn(|context| Poll::Ready(served.poll_end(context).is_ready())).await;
         self.open.close(why);
+    }
+
+    /// The service of one connection: its requests are watched, carry the peer, and run within the link.
+    fn exchanging<S>(
+        &self,
+        service: S,
+        traffic: &Arc<Traffic>,
+    ) -> Exchanging<Introduced<Linked<S>>> {
+        Exchanging {
+            service: Introduced {
+                service: self.link.around(service),
+                peer: self.peer,
+            },
+            traffic: Arc::clone(traffic),
+        }
     }
 
     /// Tells the link why the connection ended, unless this collector ended it.
