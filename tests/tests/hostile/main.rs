@@ -18,4 +18,5 @@ mod peer;
 mod rates;
 mod streams;
 mod victim;
+mod window;
 mod wire;

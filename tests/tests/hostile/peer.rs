@@ -23,6 +23,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
 
@@ -87,6 +88,16 @@ fn literal(block: &mut Vec<u8>, name: &[u8], text: &str) {
 /// A whole `GET`.
 pub(crate) fn get(stream: u32, path: &str) -> Vec<u8> {
     head(stream, END_STREAM, 0x82, path, &[])
+}
+
+/// The head of a gRPC call, whose messages are to follow.
+pub(crate) fn call(stream: u32, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
+    let fields = [
+        &[("content-type", "application/grpc"), ("te", "trailers")],
+        fields,
+    ]
+    .concat();
+    head(stream, 0, 0x83, path, &fields)
 }
 
 /// The ids of `count` streams.

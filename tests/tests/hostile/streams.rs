@@ -1,11 +1,17 @@
 //! Requests that are begun and not finished.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use rollcall_tests::process::Collector;
-use tonic::Code;
+use rollcall_proto::trace::{TraceSegmentServiceClient, UpstreamSegment};
+use rollcall_tests::{PATIENCE, eventually, process::Collector};
+use tokio::{sync::mpsc, task::JoinSet};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{Code, transport::Endpoint};
 
-use crate::peer::{Call, message};
+use crate::{
+    peer::{Call, message, sample},
+    victim::Victim,
+};
 
 const REGISTER: &str = "/ApplicationRegisterService/register";
 const COLLECT: &str = "/TraceSegmentService/collect";
@@ -54,4 +60,57 @@ async fn a_call_is_given_up_when_its_callers_deadline_has_passed() {
         let (code, message) = call.status().await;
         assert_eq!(code, Code::DeadlineExceeded, "{message}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_streams_hold_nothing_of_the_messages_that_were_taken() {
+    const STREAMS: usize = 600;
+    const PER_CONNECTION: usize = 60;
+    /// So many messages that the budgets carry them while they arrive and are read.
+    const AT_A_TIME: usize = 2;
+    let victim = Victim::start(Collector::options()).await;
+    let listeners = victim.collector.listeners();
+    let segment = UpstreamSegment {
+        segment: vec![0xff; 1 << 20].into(),
+        ..UpstreamSegment::default()
+    };
+    let (mut open, mut calls) = (Vec::new(), JoinSet::new());
+    for _ in 0..STREAMS / PER_CONNECTION {
+        let endpoint = Endpoint::from_shared(format!("http://{}", listeners.grpc));
+        let channel = endpoint.expect("a URI").connect_lazy();
+        for _ in 0..PER_CONNECTION {
+            let (sender, segments) = mpsc::unbounded_channel();
+            sender.send(segment.clone()).expect("an open stream");
+            let mut client = TraceSegmentServiceClient::new(channel.clone());
+            calls
+                .spawn(async move { client.collect(UnboundedReceiverStream::new(segments)).await });
+            open.push(sender);
+            if open.len() % AT_A_TIME == 0 {
+                let sent = open.len();
+                wait_for_taken(listeners.ui, sent).await;
+            }
+        }
+    }
+    assert!(calls.try_join_next().is_none(), "no stream was refused");
+    let held = "rollcall_budget_bytes{budget=\"requests\"}";
+    assert_eq!(
+        sample(listeners.ui, held).await.to_bits(),
+        0.0_f64.to_bits()
+    );
+    drop(open);
+    while let Some(answer) = calls.join_next().await {
+        answer.expect("no panic").expect("every stream is answered");
+    }
+    victim.survives().await;
+}
+
+/// Waits until so many messages have been taken.
+async fn wait_for_taken(ui: SocketAddr, sent: usize) {
+    let taken = "rollcall_dropped_total{what=\"undecodable_segments\"}";
+    let sent = f64::from(u32::try_from(sent).expect("some hundreds"));
+    eventually(PATIENCE, async || match sample(ui, taken).await {
+        taken if taken >= sent => Ok(()),
+        taken => Err(format!("{taken} messages were taken of {sent}")),
+    })
+    .await;
 }

@@ -1,0 +1,91 @@
+//! Frames that are cheap to send and expensive to serve.
+
+use std::time::{Duration, Instant};
+
+use rollcall_tests::{http, process::Collector};
+use tokio::task::JoinSet;
+
+use crate::{
+    peer::{DATA, GOAWAY, PING, Peer, call, frame, get, sample, streams, window},
+    victim::Victim,
+};
+
+/// Sends `flood` again and again until the connection is closed; whether it said GOAWAY.
+async fn flood(mut peer: Peer, flood: Vec<u8>) -> bool {
+    let (mut read, mut write) = peer.stream.split();
+    let sending = async {
+        use tokio::io::AsyncWriteExt;
+        while write.write_all(&flood).await.is_ok() {}
+    };
+    let mut seen = Vec::new();
+    let reading = async {
+        use tokio::io::AsyncReadExt;
+        read.read_to_end(&mut seen).await.unwrap_or_default();
+    };
+    tokio::join!(sending, reading);
+    // Found by its head: a short frame on stream 0.
+    seen.windows(9)
+        .any(|head| head[..2] == [0, 0] && head[3..] == [GOAWAY, 0, 0, 0, 0, 0])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_that_bounce_the_window_are_closed_and_naming_stays_fast() {
+    let victim = Victim::start(Collector::options()).await;
+    let listeners = victim.collector.listeners();
+    let mut attack = JoinSet::new();
+    for _ in 0..4 {
+        attack.spawn(async move {
+            let mut peer = Peer::connect(listeners.ui, 0).await;
+            let gets: Vec<u8> = streams(1000)
+                .flat_map(|stream| get(stream, "/livez"))
+                .collect();
+            peer.send(&gets).await;
+            let bounce = [window(1), window(0)].concat();
+            flood(peer, bounce.repeat(1000)).await
+        });
+    }
+    let (mut delays, naming) = (Vec::new(), http::Client::new(listeners.naming));
+    for _ in 0..50 {
+        let start = Instant::now();
+        naming.get("/agent/gRPC").await.expect("naming");
+        delays.push(start.elapsed());
+    }
+    delays.sort();
+    let median = delays[delays.len() / 2];
+    assert!(median < Duration::from_millis(100), "{delays:?}");
+    assert_eq!(attack.join_all().await, [true; 4], "GOAWAY");
+    let closed = format!(
+        "rollcall_connections_closed_total{{listener=\"{}\",reason=\"flood\"}}",
+        listeners.ui
+    );
+    assert!(sample(listeners.ui, &closed).await >= 4.0);
+    victim.survives().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_of_frames_that_ask_for_nothing_are_closed() {
+    let victim = Victim::start(Collector::options()).await;
+    let listeners = victim.collector.listeners();
+    let ping = frame(PING, 0, 0, &[7; 8]);
+    let unknown = frame(0x42, 0, 1, b"");
+    let update = frame(8, 0, 0, &1_u32.to_be_bytes());
+    let priority = frame(2, 0, 3, &[0, 0, 0, 0, 1]);
+    for cheap in [ping, unknown, update, priority] {
+        let mut peer = Peer::connect(listeners.grpc, 65_535).await;
+        peer.send(&call(1, "/TraceSegmentService/collect", &[]))
+            .await;
+        let head = cheap.clone();
+        assert!(
+            flood(peer, cheap.repeat(500)).await,
+            "no GOAWAY for {head:?}"
+        );
+    }
+    let mut peer = Peer::connect(listeners.grpc, 65_535).await;
+    peer.send(&call(1, "/TraceSegmentService/collect", &[]))
+        .await;
+    assert!(
+        flood(peer, frame(DATA, 0, 1, b"").repeat(500)).await,
+        "GOAWAY"
+    );
+    victim.survives().await;
+}
