@@ -212,7 +212,7 @@ async fn wrong_json_is_400_and_says_what_is_wrong() {
         b"null",
         b"17",
         b"\"text\"",
-        b"[17]",
+        b"[[[17]]]",
         b"[null]",
         b"{\"ai\":\"one\",\"ii\":[]}",
         b"[{\"ai\":1e99,\"sn\":7,\"st\":{}}]",
