@@ -161,38 +161,46 @@ impl Agent {
     /// # Panics
     /// When it cannot be installed or started.
     pub fn start(&self, collector: Listeners) -> Application {
+        self.start_as(CODE, collector)
+    }
+
+    /// As [`Agent::start`], for an application called `code`.
+    ///
+    /// # Panics
+    /// When it cannot be installed or started.
+    pub fn start_as(&self, code: &str, collector: Listeners) -> Application {
         let home = TempDir::new().expect("a temporary directory");
-        let mut command = self.command(home.path(), collector);
+        let mut command = self.command(home.path(), code, collector);
         // What the machine is set up for is not what is tested.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SW_")) {
             command.env_remove(name);
         }
         command
-            .envs(self.environment(collector))
+            .envs(self.environment(code, collector))
             .env("SW_AGENT_AUTHENTICATION", TOKEN)
             .current_dir(&home);
         Application::new(Child::spawn(self.to_string(), &mut command), home)
     }
 
-    fn command(&self, home: &Path, collector: Listeners) -> Command {
+    fn command(&self, home: &Path, code: &str, collector: Listeners) -> Command {
         match self.program {
-            Program::Java => java::whole(self, home, collector),
-            Program::JavaCore => java::core(self, home, collector),
+            Program::Java => java::whole(self, home, code, collector),
+            Program::JavaCore => java::core(self, home, code, collector),
             Program::Python => python::command(),
             Program::Node => node::command(),
-            Program::Rust => rust::command(collector),
+            Program::Rust => rust::command(code, collector),
             Program::Own(program) => {
                 let mut command = Command::new(program);
-                command.args([CODE, &collector.naming.to_string()]);
+                command.args([code, &collector.naming.to_string()]);
                 command
             }
         }
     }
 
-    fn environment(&self, collector: Listeners) -> Vec<(&'static str, String)> {
+    fn environment(&self, code: &str, collector: Listeners) -> Vec<(&'static str, String)> {
         match self.program {
-            Program::Python => python::environment(self.protocol, collector),
-            Program::Node => node::environment(collector),
+            Program::Python => python::environment(self.protocol, code, collector),
+            Program::Node => node::environment(code, collector),
             Program::Java | Program::JavaCore | Program::Rust | Program::Own(_) => Vec::new(),
         }
     }

@@ -5,12 +5,12 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{Agent, CODE, Generation, TOKEN, install};
+use super::{Agent, Generation, TOKEN, install};
 use crate::process::Listeners;
 
 /// The application under the whole agent.
-pub(super) fn whole(agent: &Agent, home: &Path, collector: Listeners) -> Command {
-    let mut java = machine(agent, home, collector);
+pub(super) fn whole(agent: &Agent, home: &Path, code: &str, collector: Listeners) -> Command {
+    let mut java = machine(agent, home, code, collector);
     let jar = installed().join(format!("agents/{}-{}.jar", agent.package, agent.version));
     java.arg(format!("-javaagent:{}", jar.display()))
         .arg("-cp")
@@ -20,8 +20,8 @@ pub(super) fn whole(agent: &Agent, home: &Path, collector: Listeners) -> Command
 }
 
 /// The application that starts the services of the agent's core, and of 5.0.0-GA reports the ids.
-pub(super) fn core(agent: &Agent, home: &Path, collector: Listeners) -> Command {
-    let mut java = machine(agent, home, collector);
+pub(super) fn core(agent: &Agent, home: &Path, code: &str, collector: Listeners) -> Command {
+    let mut java = machine(agent, home, code, collector);
     let version = agent.version;
     let mut path = vec![
         format!("agents/{}-{version}.jar", agent.package),
@@ -42,7 +42,7 @@ pub(super) fn core(agent: &Agent, home: &Path, collector: Listeners) -> Command 
 }
 
 /// A small Java machine, with the agent's configuration and log in `home`.
-fn machine(agent: &Agent, home: &Path, collector: Listeners) -> Command {
+fn machine(agent: &Agent, home: &Path, code: &str, collector: Listeners) -> Command {
     let config = home.join("agent.config");
     let mut keys = vec![
         format!("agent.authentication={TOKEN}"),
@@ -52,20 +52,20 @@ fn machine(agent: &Agent, home: &Path, collector: Listeners) -> Command {
     ];
     keys.extend(match agent.generation {
         Generation::V5 => vec![
-            format!("agent.application_code={CODE}"),
+            format!("agent.application_code={code}"),
             format!("collector.servers={}", collector.naming),
             "collector.discovery_check_interval=1".to_owned(),
             "collector.app_and_service_register_check_interval=1".to_owned(),
         ],
         Generation::V6 => vec![
-            format!("agent.service_name={CODE}"),
+            format!("agent.service_name={code}"),
             format!("collector.backend_service={}", collector.grpc),
             "collector.app_and_service_register_check_interval=1".to_owned(),
             // Minutes between a reset and the next registration.
             "agent.cool_down_threshold=0".to_owned(),
         ],
         Generation::V8 => vec![
-            format!("agent.service_name={CODE}"),
+            format!("agent.service_name={code}"),
             format!("collector.backend_service={}", collector.grpc),
             format!("collector.heartbeat_period={}", agent.period.as_secs()),
             "collector.properties_report_period_factor=2".to_owned(),

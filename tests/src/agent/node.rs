@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{CODE, install};
+use super::install;
 use crate::process::Listeners;
 
 /// Fixed in the agent, and the first comes after one period.
@@ -18,10 +18,10 @@ pub(super) fn command() -> Command {
     node
 }
 
-pub(super) fn environment(collector: Listeners) -> Vec<(&'static str, String)> {
+pub(super) fn environment(code: &str, collector: Listeners) -> Vec<(&'static str, String)> {
     vec![
-        ("SW_AGENT_NAME", CODE.to_owned()),
-        ("SW_AGENT_INSTANCE", format!("{CODE}-1")),
+        ("SW_AGENT_NAME", code.to_owned()),
+        ("SW_AGENT_INSTANCE", format!("{code}-1")),
         (
             "SW_AGENT_COLLECTOR_BACKEND_SERVICES",
             collector.grpc.to_string(),

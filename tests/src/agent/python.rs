@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::{CODE, Protocol, install};
+use super::{Protocol, install};
 use crate::process::Listeners;
 
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -16,14 +16,18 @@ pub(super) fn command() -> Command {
     python
 }
 
-pub(super) fn environment(protocol: Protocol, collector: Listeners) -> Vec<(&'static str, String)> {
+pub(super) fn environment(
+    protocol: Protocol,
+    code: &str,
+    collector: Listeners,
+) -> Vec<(&'static str, String)> {
     let (name, collector) = match protocol {
         Protocol::Grpc => ("grpc", collector.grpc),
         Protocol::Http => ("http", collector.jetty),
     };
     let heartbeat = HEARTBEAT.as_secs().to_string();
     vec![
-        ("SW_AGENT_NAME", CODE.to_owned()),
+        ("SW_AGENT_NAME", code.to_owned()),
         ("SW_AGENT_PROTOCOL", name.to_owned()),
         ("SW_AGENT_COLLECTOR_BACKEND_SERVICES", collector.to_string()),
         ("SW_AGENT_COLLECTOR_HEARTBEAT_PERIOD", heartbeat),

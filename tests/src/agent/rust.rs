@@ -5,15 +5,15 @@ use std::{
     time::Duration,
 };
 
-use super::{CODE, install};
+use super::install;
 use crate::process::Listeners;
 
 /// What the program has chosen.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(2);
 
-pub(super) fn command(collector: Listeners) -> Command {
+pub(super) fn command(code: &str, collector: Listeners) -> Command {
     let mut command = Command::new(installed().join("debug/conformance-rust"));
-    command.args([CODE, &collector.grpc.to_string()]);
+    command.args([code, &collector.grpc.to_string()]);
     command
 }
 

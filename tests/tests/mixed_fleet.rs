@@ -1,0 +1,241 @@
+//! Every agent of the conformance suite on one collector that loses its store twice.
+//!
+//! The agents up to 6.2 keep the ids they hold, those of 6.3 to 7.0 register again, those of 8.x and later name themselves. In
+//! the end no id belongs to two processes, every live process is up under its own application, and a dead one is not.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use rollcall_tests::{
+    agent::{self, Agent, Generation, TOKEN},
+    application::Application,
+    process::Collector,
+    query::{Instance, State},
+    until,
+};
+
+/// The longest period of any agent, and what a busy machine may add to it.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
+const DOWN_AFTER: Duration = Duration::from_secs(40);
+
+/// Longer than any agent waits before it tries again: channel check, back-off, heartbeat.
+const RETURN: Duration = Duration::from_secs(120);
+
+/// The second time the collector stays away for this long.
+const OUTAGE: Duration = Duration::from_secs(150);
+
+/// One process of the fleet.
+struct Member {
+    agent: Agent,
+    code: String,
+    application: Application,
+}
+
+struct Fleet {
+    collector: Collector,
+    members: Vec<Member>,
+}
+
+impl Member {
+    /// The ids that it holds: of its application and of its instance. Only these agents hold any.
+    fn held(&self) -> Option<(i32, i32)> {
+        let last = |what| self.application.ids(what).last().copied();
+        match self.agent.generation {
+            Generation::V5 => last("application").zip(last("instance")),
+            Generation::V6 | Generation::V8 => None,
+        }
+    }
+}
+
+impl Fleet {
+    async fn start() -> Self {
+        let agents = agent::all(env!("CARGO_BIN_EXE_observed-application"));
+        std::thread::scope(|scope| {
+            for agent in &agents {
+                scope.spawn(|| agent.install());
+            }
+        });
+        let mut collector = Collector::options()
+            .terms(SILENT_AFTER, DOWN_AFTER)
+            .env("SW_AUTHENTICATION", TOKEN)
+            .start()
+            .await;
+        // The text of departures and of adopted ids, which this test is about.
+        collector.expect_log("");
+        let mut fleet = Self {
+            collector,
+            members: Vec::new(),
+        };
+        for (number, agent) in agents.into_iter().enumerate() {
+            let code = format!("fleet-{number}");
+            let application = agent.start_as(&code, fleet.collector.listeners());
+            application.started().await.unwrap();
+            fleet.members.push(Member {
+                agent,
+                code,
+                application,
+            });
+        }
+        fleet
+    }
+
+    /// The instances of the application with this code that are up.
+    async fn up(&self, code: &str) -> Result<Vec<Instance>, String> {
+        let query = self.collector.query();
+        let applications = query.applications().await?;
+        let mut named = applications
+            .iter()
+            .filter(|application| application.code.as_deref() == Some(code));
+        let (Some(application), None) = (named.next(), named.next()) else {
+            return Err(format!(
+                "{code} is not listed exactly once: {applications:?}"
+            ));
+        };
+        let mut instances = query.instances(application.id).await?;
+        instances.retain(|instance| instance.state == State::Up);
+        Ok(instances)
+    }
+
+    /// Whether this member is up under its own name, or, if it holds ids, under them.
+    async fn is_there(&self, member: &Member) -> Result<i32, String> {
+        if let Some((application, instance)) = member.held() {
+            let known = self.collector.query().instance(instance).await?;
+            return match known {
+                Instance {
+                    state: State::Up,
+                    application_id,
+                    ..
+                } if application_id.is_none_or(|id| id == application) => Ok(instance),
+                _ => Err(format!("{}: {known:?}", member.code)),
+            };
+        }
+        match self.up(&member.code).await?.as_slice() {
+            [instance] => Ok(instance.id),
+            others => Err(format!(
+                "{}: not one instance is up: {others:?}",
+                member.code
+            )),
+        }
+    }
+
+    /// Waits until every member is up, and checks that no two of them share an id and nothing else is up.
+    async fn is_whole(&self, when: &str) {
+        let whole = until(RETURN, async || {
+            let mut ids = BTreeSet::new();
+            for member in &self.members {
+                if !ids.insert(self.is_there(member).await?) {
+                    return Err(format!("{} shares its instance id", member.code));
+                }
+            }
+            let mut applications = BTreeSet::new();
+            for (application, _) in self.members.iter().filter_map(Member::held) {
+                if !applications.insert(application) {
+                    return Err(format!("two agents hold application id {application}"));
+                }
+            }
+            let counts = self.counts().await?;
+            let expected = u64::try_from(self.members.len()).expect("a small number");
+            if counts == expected {
+                Ok(())
+            } else {
+                Err(format!("{counts} instances are up, not {expected}"))
+            }
+        });
+        if let Err(seen) = whole.await {
+            panic!("{when}: {seen}");
+        }
+    }
+
+    /// How many instances are up, over all applications.
+    async fn counts(&self) -> Result<u64, String> {
+        let applications = self.collector.query().applications().await?;
+        Ok(applications.iter().map(|it| it.instances.up).sum())
+    }
+
+    /// Every application serves a request, so that agents that hold ids use them.
+    fn call(&mut self) {
+        for member in &mut self.members {
+            member.application.call("/orders", "payment:9090");
+        }
+    }
+
+    /// The agents that hold ids are listed under the application that they hold.
+    async fn is_listed_under_its_application(&self) {
+        let listed = until(RETURN, async || {
+            for member in &self.members {
+                let Some((application, instance)) = member.held() else {
+                    continue;
+                };
+                let known = self.collector.query().instance(instance).await?;
+                if known.application_id != Some(application) {
+                    return Err(format!("{} holds {application}: {known:?}", member.code));
+                }
+            }
+            Ok(())
+        });
+        listed.await.unwrap();
+    }
+
+    async fn loses_store(&mut self, outage: Duration) {
+        self.collector.kill();
+        self.collector.lose_store();
+        tokio::time::sleep(outage).await;
+        self.collector.restart().await;
+    }
+
+    /// The members that hold ids hold the same ones as at first.
+    fn kept_their_ids(&self) {
+        for member in &self.members {
+            if member.agent.generation == Generation::V5 {
+                for what in ["application", "instance"] {
+                    let ids: BTreeSet<i32> = member.application.ids(what).into_iter().collect();
+                    assert_eq!(ids.len(), 1, "{}: ids of its {what}: {ids:?}", member.code);
+                }
+            }
+        }
+    }
+
+    async fn notices_death(&mut self, generation: Generation) {
+        let at = self
+            .members
+            .iter()
+            .position(|member| member.agent.generation == generation)
+            .expect("an agent of each generation");
+        let id = self.is_there(&self.members[at]).await.unwrap();
+        let mut dead = self.members.remove(at);
+        dead.application.kill();
+        let query = self.collector.query();
+        let down = until(DOWN_AFTER + RETURN, async || {
+            match query.instance(id).await?.state {
+                State::Down => Ok(()),
+                state => Err(format!("{} is {state:?}", dead.code)),
+            }
+        });
+        down.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_mixed_fleet_survives_the_loss_of_its_store_twice() {
+    let mut fleet = Fleet::start().await;
+    fleet.is_whole("after the start").await;
+
+    // At once, while all are idle; then they are called.
+    fleet.loses_store(Duration::ZERO).await;
+    fleet.is_whole("idle, after the first loss").await;
+    fleet.call();
+    fleet.is_listed_under_its_application().await;
+    fleet.is_whole("called, after the first loss").await;
+
+    // After a long outage, called before and after.
+    fleet.call();
+    fleet.loses_store(OUTAGE).await;
+    fleet.call();
+    fleet.is_whole("after the second loss").await;
+    fleet.is_listed_under_its_application().await;
+    fleet.kept_their_ids();
+
+    for generation in [Generation::V5, Generation::V6, Generation::V8] {
+        fleet.notices_death(generation).await;
+    }
+    fleet.is_whole("after three deaths").await;
+}
