@@ -96,6 +96,8 @@ const LONG_ANSWER: Duration = Duration::from_secs(30);
 const OUTDATED: &str = "etcdserver: revision of auth store is old";
 /// What etcd says of every write while its alarm for space is raised (`ErrGRPCNoSpace`).
 const NO_SPACE: &str = "database space exceeded";
+/// What etcd says of a wrong user or password (`ErrGRPCAuthFailed`).
+const AUTHENTICATION_FAILED: &str = "authentication failed";
 /// How the messages of etcd itself begin. All others are about the way to it.
 const OWN_WORDS: &str = "etcdserver: ";
 
@@ -370,7 +372,8 @@ fn is_about_token(status: &Status) -> bool {
 /// Whether the request itself is at fault. One that is larger than the server reads at all is refused by its transport.
 fn is_invalid(status: &Status) -> bool {
     match status.code() {
-        Code::InvalidArgument => true,
+        // A wrong password has this code too.
+        Code::InvalidArgument => !status.message().contains(AUTHENTICATION_FAILED),
         Code::ResourceExhausted => status.message().contains("larger than max"),
         _ => false,
     }

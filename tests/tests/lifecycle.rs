@@ -96,7 +96,6 @@ async fn every_mistake_in_the_configuration_is_told_at_once() {
             "naming.jetty.prot: unknown key; did you mean port?",
             "storage.h2: ",
             "SW_STORAGE=embedded",
-            "ui.jetty.port: ",
         ] {
             assert!(
                 run.stderr.contains(&format!("{file}: ")) && run.stderr.contains(mistake),
@@ -281,14 +280,13 @@ async fn a_token_over_one_protocol_alone_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_request_that_never_ends_is_cut_off_and_the_end_is_not_called_clean() {
+async fn a_request_that_never_ends_is_cut_off_and_does_not_spoil_a_clean_end() {
     let mut collector = Collector::options()
         .env("SW_SERVER_SHUTDOWN_GRACE", "100ms")
         .start()
         .await;
-    collector.expect_log("were still under way when the grace had passed, and were cut off");
     let _never_finished = Underway::begin(collector.listeners().jetty).await;
-    assert_eq!(collector.terminate().await.code(), Some(FAILURE));
+    assert_eq!(collector.terminate().await.code(), Some(CLEAN));
 }
 
 #[tokio::test]
