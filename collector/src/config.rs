@@ -1,7 +1,7 @@
 //! What an operator can decide, as types: one struct per component, filled from `application.yml`, the environment and the
 //! command line.
 //!
-//! The file has upstream's three levels `module: provider: keys` (protocols/skywalking.md section 5.1), so that a 3.2.6 or
+//! The file has upstream's three levels `module: provider: keys` (proto/docs/skywalking.md section 5.1), so that a 3.2.6 or
 //! 5.x file works as it is. Layers, the later wins, key by key: the bundled file < the operator's file < `SW_*` variables <
 //! the command line. All mistakes are found in one go. Nothing here touches the process environment: it is an argument.
 

@@ -380,7 +380,7 @@ impl Inner {
         let mut registry = self.registry.lock();
         registry.register(
             "build",
-            "What runs",
+            "Version of this collector",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         registry.register(
@@ -390,12 +390,12 @@ impl Inner {
         );
         registry.register(
             "dropped",
-            "Things taken and given up at a limit",
+            "Items received and discarded: telemetry, or what exceeded a limit",
             self.dropped.clone(),
         );
         registry.register(
             "passed_on",
-            "Registrations that another collector was asked to commit, by what became of that",
+            "Registrations passed on to another collector, by outcome",
             self.passed_on.clone(),
         );
         registry.register(
@@ -405,18 +405,18 @@ impl Inner {
         );
         registry.register(
             "leases",
-            "Instances by state; forgotten are those that have been down or left for long",
+            "Instances by state; forgotten: down or left for longer than liveness.default.forget_after",
             self.leases.clone(),
         );
         registry.register("members", "Collectors by state", self.members.clone());
         registry.register(
             "coordinated",
-            "1 when this collector is known to the others as it should be, and knows them",
+            "1 while this collector is registered with the coordinator and knows the other members",
             self.coordinated.clone(),
         );
         registry.register(
             "wheel_entries",
-            "Entries of the expiry bookkeeping",
+            "Entries of the expiry wheel",
             self.wheel_entries.clone(),
         );
         registry.register(
@@ -426,7 +426,7 @@ impl Inner {
         );
         registry.register(
             "register_queue_depth",
-            "Jobs waiting for the writer",
+            "Registrations waiting for the writer",
             self.queue_depth.clone(),
         );
         registry.register(
@@ -442,7 +442,7 @@ impl Inner {
     fn register_refusals(&self, registry: &mut Registry) {
         registry.register(
             "denied",
-            "Calls without the token that agents have to send",
+            "Calls refused because the token was missing or wrong",
             self.denied.clone(),
         );
         registry.register(
@@ -452,7 +452,7 @@ impl Inner {
         );
         registry.register(
             "peer_refused",
-            "New ids, and messages, that a peer was refused at a limit, by reason and class of its address",
+            "New ids and messages refused to a peer at a limit, by reason and address class",
             self.refusals.clone(),
         );
     }
@@ -467,27 +467,27 @@ impl Inner {
         registry.register("commit_rows", "Rows in a batch", self.commit_rows.clone());
         registry.register(
             "commits_behind",
-            "Batches that were made anew, because another collector was first",
+            "Batches that conflicted with another collector's commit and were proposed again",
             self.commits_behind.clone(),
         );
         registry.register(
             "inventory_diverged",
-            "1 while the inventory is not what another collector says that it should be",
+            "1 while this inventory differs from the digest of another collector",
             self.inventory_diverged.clone(),
         );
         registry.register(
             "roster_repaired",
-            "Instances of which less was known than other collectors had said",
+            "Instances corrected from the reports of other collectors",
             self.roster_repaired.clone(),
         );
         registry.register(
             "changes_delayed",
-            "Changes of an instance that followed another one too soon, and are written later or replaced before that",
+            "Changes of an instance written later because it changed again within register.default.change_interval",
             self.changes_delayed.clone(),
         );
         registry.register(
             "store_damaged",
-            "Keys of a shared store that could not be read, or vanished, as often as they were seen",
+            "Keys of a shared store found unreadable or missing, counted at each observation",
             self.store_damaged.clone(),
         );
     }

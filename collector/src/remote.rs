@@ -1,4 +1,4 @@
-//! What collectors say to each other (protocols/skywalking.md section 5.4): the collector that is asked for an id has the
+//! What collectors say to each other (proto/docs/skywalking.md section 5.4): the collector that is asked for an id has the
 //! owner commit it.
 //!
 //! A [`sender`] chooses who that is and keeps a [`client`] for every other member, which sends what waits for it as one

@@ -28,7 +28,7 @@ impl Dictionary {
         Self::Addresses,
     ];
 
-    /// The ids in the order in which they are to be given out, but for adopted ones (DESIGN section 4, invariant 3).
+    /// The ids in the order in which they are to be given out, but for adopted ones (ARCHITECTURE.md, invariant 3).
     pub fn sequence(self) -> Box<dyn Iterator<Item = i32>> {
         // 0 means "none" on the wire.
         let zero_centred = (1..).flat_map(|magnitude| [magnitude, -magnitude]);

@@ -5,7 +5,7 @@
 //! proposal's [`Row`]s to a storage, and then the proposal is confirmed, which makes it visible. So no reader hears of
 //! an id that is not durable, and a proposal that is dropped has changed nothing.
 //!
-//! What holds (DESIGN section 4, invariants 2 to 4):
+//! What holds (ARCHITECTURE.md, invariants 2 to 4):
 //! * A key has one id and an id one key, for ever. Ids are never taken back.
 //! * A key whose id was found can be looked up by that id.
 //! * An id that an agent brought along (adopted) is never assigned to anybody else.

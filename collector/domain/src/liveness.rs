@@ -4,7 +4,7 @@
 //! and then [`State::Down`], after the [`Terms`]. An agent that says goodbye is [`State::Left`]. Every change of state is a
 //! [`Transition`], which carries its evidence. [`Lessor`] holds the leases.
 //!
-//! What holds (DESIGN section 4, invariant 6):
+//! What holds (ARCHITECTURE.md, invariant 6):
 //! * The collector's monotonic clock alone decides; an agent's clock has no say.
 //! * Evidence names its observer. A signal that was restored or replicated is none of this run, and counts as no new one.
 //! * Expiry marks. A lease is never removed, and a signal brings any of them back up.

@@ -29,7 +29,7 @@ pub struct Member {
     pub since: Timestamp,
 }
 
-/// What a collector is doing (DESIGN section 4, invariant 5).
+/// What a collector is doing (ARCHITECTURE.md, invariant 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Not all its listeners accept yet.

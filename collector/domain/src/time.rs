@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// A point on the collector's monotonic clock, in milliseconds since it started; negative for what happened before.
 ///
-/// Leases are judged by this alone (DESIGN section 4, invariant 6).
+/// Leases are judged by this alone (ARCHITECTURE.md, invariant 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(i64);
 

@@ -1,4 +1,4 @@
-//! gRPC as agents from 3.2.6 on speak it (protocols/skywalking.md sections 1 and 6), and as collectors do ([`remote()`]).
+//! gRPC as agents from 3.2.6 on speak it (proto/docs/skywalking.md sections 1 and 6), and as collectors do ([`remote()`]).
 //!
 //! Each handler converts, calls one use case, and converts back; there is a file for each service that registers names, and
 //! one (`quiet`) for all others. Every message is counted before it is decoded (`unary`, `quiet`). Every spelling of a method

@@ -4,10 +4,9 @@
 //! Each face is a [`Router`](axum::Router) of its own without a fallback, and no two have a route in common, so any of
 //! them can be merged where listeners are shared. [`not_found`] is the fallback for what is merged.
 //!
-//! Paths, keys and answers of the first two are upstream's (protocols/skywalking.md section 2). Whatever goes wrong is
+//! Paths, keys and answers of the first two are upstream's (proto/docs/skywalking.md section 2). Whatever goes wrong is
 //! told in one form by all three: a status, the header `error-message` (upstream's), and the body
-//! `{"error": {"field": ..., "message": ...}}`. Where upstream answers a mistake with 500, these answer 400 or 405
-//! (DESIGN section 5).
+//! `{"error": {"field": ..., "message": ...}}`. Where upstream answers a mistake with 500, these answer 400 or 405.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! The one table of what a service error is on the wire, in every protocol.
 //!
 //! Java agents of 3.x and 5.x move to another collector on the gRPC codes UNAVAILABLE, PERMISSION_DENIED,
-//! UNAUTHENTICATED, RESOURCE_EXHAUSTED and UNKNOWN, and on no other (protocols/skywalking.md section 4.3). So a caller's
+//! UNAUTHENTICATED, RESOURCE_EXHAUSTED and UNKNOWN, and on no other (proto/docs/skywalking.md section 4.3). So a caller's
 //! mistake never gets one of these, what may work elsewhere or later always does, and UNKNOWN is never used.
 
 #![deny(clippy::wildcard_enum_match_arm)]

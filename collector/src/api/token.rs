@@ -1,4 +1,4 @@
-//! The secret that agents send with every call, where the operator asks for one (protocols/skywalking.md section 4.8).
+//! The secret that agents send with every call, where the operator asks for one (proto/docs/skywalking.md section 4.8).
 
 use std::{fmt, sync::Arc};
 

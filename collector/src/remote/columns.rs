@@ -1,6 +1,6 @@
 //! Registrations as messages between collectors, and back.
 //!
-//! Numbers and columns are those of 3.2.6 (protocols/skywalking.md section 5.4), so that one set is consistent:
+//! Numbers and columns are those of 3.2.6 (proto/docs/skywalking.md section 5.4), so that one set is consistent:
 //!
 //! | | graph | node | data | strings | longs | integers |
 //! |---|---|---|---|---|---|---|

@@ -2,8 +2,8 @@
 //!
 //! A call either finds its key in the inventory (no lock, no I/O) or hands a job to the [`Writer`] and waits for it until
 //! its deadline. In a cluster it has the owner do the same first ([`Owners`]). The writer owns the allocator and the storage,
-//! so all callers that ask for one key at once are given one id, and an id is durable before anyone hears of it (DESIGN
-//! section 4, invariants 1 and 2).
+//! so all callers that ask for one key at once are given one id, and an id is durable before anyone hears of it (ARCHITECTURE.md,
+//! invariants 1 and 2).
 
 use std::{sync::Arc, time::Duration};
 

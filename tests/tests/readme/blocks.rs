@@ -26,10 +26,15 @@ impl Block {
     }
 }
 
+/// The whole page.
+pub(crate) fn page() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    std::fs::read_to_string(path).expect("the README")
+}
+
 /// Every block, in the order of the page.
 pub(crate) fn blocks() -> Vec<Block> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let page = std::fs::read_to_string(path).expect("the README");
+    let page = page();
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
     for line in page.lines() {

@@ -4,6 +4,7 @@
 //! [`every_block_is_covered`] until it has a test.
 
 mod blocks;
+mod metrics;
 mod shell;
 
 use std::time::Duration;

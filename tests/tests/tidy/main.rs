@@ -10,7 +10,7 @@ use std::{
 /// The root of the repository.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// A module and the modules that it must not name: DESIGN, section 3, as far as it lies within one crate.
+/// A module and the modules that it must not name: the arrows that lie within one crate, which the compiler does not keep.
 const ARROWS: [(&str, &[&str]); 9] = [
     ("api", &["storage", "cluster", "app"]),
     ("api::http", &["api::grpc"]),

@@ -1,4 +1,4 @@
-//! The orders in which a dictionary gives out its ids (DESIGN section 4, invariant 3).
+//! The orders in which a dictionary gives out its ids (ARCHITECTURE.md, invariant 3).
 
 use crate::id::LAST_INTERNAL;
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     proptest! {
-        /// The rule as DESIGN states it, case by case.
+        /// The rule of ARCHITECTURE.md, invariant 3, case by case.
         #[test]
         fn the_next_id_follows_the_min_max_rule(ids in prop::collection::vec(-40_i32..40, 1..20)) {
             let ids: Vec<i32> = ids.into_iter().filter(|id| *id != 0).collect();

@@ -20,7 +20,7 @@ mod count;
 
 pub(super) use count::count;
 
-/// What 5.x answers with (protocols/skywalking.md section 2.1).
+/// What 5.x answers with (proto/docs/skywalking.md section 2.1).
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
 
 /// The whole body of a request.

@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// Upstream's paths (protocols/skywalking.md section 2.2); agents up to 3.2.4 know the last one for the first.
+/// Upstream's paths (proto/docs/skywalking.md section 2.2); agents up to 3.2.4 know the last one for the first.
 const PATHS: [(&str, List); 4] = [
     ("/agent/gRPC", List::AgentGrpc),
     ("/agent/jetty", List::AgentJetty),

@@ -17,7 +17,7 @@ const ERROR_MESSAGE: HeaderName = HeaderName::from_static("error-message");
 /// The longest message, in characters. It may quote what the client sent, which may be long.
 const MAX_MESSAGE: usize = 256;
 
-/// How long an agent waits before it asks anyway (protocols/skywalking.md section 4.1), in seconds.
+/// How long an agent waits before it asks anyway (proto/docs/skywalking.md section 4.1), in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("3");
 
 /// Why a request is not answered.

@@ -1,4 +1,4 @@
-//! Registration for agents that speak HTTP: protocols/skywalking.md section 2.3; what 6.x and 7.0 call is in [`v2`], and what
+//! Registration for agents that speak HTTP: proto/docs/skywalking.md section 2.3; what 6.x and 7.0 call is in [`v2`], and what
 //! 8.0 and later call in [`named`].
 //!
 //! A batch answers what it can: a key that is unusable, or has no id in time, does not spoil the others. Only where

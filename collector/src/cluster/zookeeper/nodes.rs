@@ -1,7 +1,7 @@
 //! Where collectors stand in ZooKeeper, and what is read from it.
 //!
 //! Upstream's collectors know each other by the children of four nodes, one for each face; a child is named `host:port`, and
-//! its data is the context path of the face (protocols/skywalking.md section 5.3). All nodes of a collector end with its
+//! its data is the context path of the face (proto/docs/skywalking.md section 5.3). All nodes of a collector end with its
 //! session, which is also how the nodes of one collector are known to belong together.
 //!
 //! A member of Rollcall publishes a node of upstream's only if it does what the node stands for: agents may register with it,

@@ -1,4 +1,4 @@
-//! Golden bytes, against the tables of protocols/skywalking.md section 5.4, and what others may send.
+//! Golden bytes, against the tables of proto/docs/skywalking.md section 5.4, and what others may send.
 
 use prost::Message as _;
 

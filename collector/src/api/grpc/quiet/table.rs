@@ -1,4 +1,4 @@
-//! The calls, after the protocol repository at `v6.6.0`, `v7.0.0`, `v8.3.0` and `v10.3.0` (protocols/skywalking.md
+//! The calls, after the protocol repository at `v6.6.0`, `v7.0.0`, `v8.3.0` and `v10.3.0` (proto/docs/skywalking.md
 //! section 6.3).
 
 use rollcall_domain::liveness::Signal::{self, JvmMetrics, Poll, Telemetry};

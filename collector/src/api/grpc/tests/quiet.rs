@@ -46,7 +46,7 @@ async fn register(collector: &Collector) {
     client.keep_alive(ping).await.unwrap();
 }
 
-/// The table of protocols/skywalking.md section 6.3, with the messages that an agent sends.
+/// The table of proto/docs/skywalking.md section 6.3, with the messages that an agent sends.
 const OF_8X: &[(&str, &[u8], Option<Signal>)] = &[
     (
         "TraceSegmentReportService/collect",

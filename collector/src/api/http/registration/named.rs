@@ -1,4 +1,4 @@
-//! Agents of 8.0 and later, which know instances by names alone (protocols/skywalking.md sections 6.2 and 6.3). Bodies are
+//! Agents of 8.0 and later, which know instances by names alone (proto/docs/skywalking.md sections 6.2 and 6.3). Bodies are
 //! the JSON form of the protobuf messages; keys that are not needed are skipped, and a property without a key too (early
 //! Python agents write `{"language": "Python"}`).
 

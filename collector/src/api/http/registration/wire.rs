@@ -1,4 +1,4 @@
-//! The JSON of registration, key by key as upstream's (protocols/skywalking.md section 2.3). Unknown keys are skipped, and
+//! The JSON of registration, key by key as upstream's (proto/docs/skywalking.md section 2.3). Unknown keys are skipped, and
 //! numbers and texts are read as [`gson`] does.
 
 use rollcall_domain::{ApplicationId, inventory::SpanType};

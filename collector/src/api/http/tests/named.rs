@@ -1,4 +1,4 @@
-//! Agents of 8.0 and later (protocols/skywalking.md sections 6.2 and 6.3).
+//! Agents of 8.0 and later (proto/docs/skywalking.md sections 6.2 and 6.3).
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Registration, key by key (protocols/skywalking.md section 2.3).
+//! Registration, key by key (proto/docs/skywalking.md section 2.3).
 
 use super::*;
 
