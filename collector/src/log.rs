@@ -52,7 +52,7 @@ pub(crate) fn init(
     plain: bool,
     lost: LostLines,
 ) -> Result<Flush, Error> {
-    let filter = EnvFilter::try_new(filter.unwrap_or(DEFAULT_FILTER))?;
+    let filter = parse_filter(filter.unwrap_or(DEFAULT_FILTER))?;
     let queue = Queue::new(lost);
     let flush = queue.clone().start()?;
     let log = tracing_subscriber::fmt().with_env_filter(filter);
@@ -75,6 +75,15 @@ pub(crate) fn init(
         error!(place, "panicked: {message}");
     }));
     Ok(flush)
+}
+
+/// Reads a filter. The frames of HTTP/2 are left out, unless the filter asks for traces or names the crate.
+fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
+    let filter = EnvFilter::try_new(text)?;
+    if text.contains("h2") || text.to_ascii_lowercase().contains("trace") {
+        return Ok(filter);
+    }
+    Ok(filter.add_directive("h2=off".parse()?))
 }
 
 /// Writes one field of an event, the message without its name.

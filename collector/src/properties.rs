@@ -35,16 +35,33 @@ pub struct OsInfoJson {
     ipv4s: Option<Vec<Text>>,
 }
 
-/// Whether an agent says that it runs on this host. Agents spell the property `host_name`, `hostname` or `Host Name`.
+/// Whether an agent reports that it runs on this host.
 pub fn is_on(properties: &Properties, host: &str) -> bool {
-    let names_host = |name: &str| {
-        let letters = name.chars().filter(char::is_ascii_alphanumeric);
-        letters
-            .map(|c| c.to_ascii_lowercase())
-            .eq("hostname".chars())
+    let mut hosts = spelled(properties, "hostname");
+    hosts.any(|value| value.eq_ignore_ascii_case(host))
+}
+
+/// The host that an agent reports.
+pub fn host(properties: &Properties) -> Option<&str> {
+    spelled(properties, "hostname").next()
+}
+
+/// The process id that an agent reports.
+pub fn process_id(properties: &Properties) -> Option<&str> {
+    spelled(properties, "processno").next()
+}
+
+/// The values of a property whose name agents spell in several ways: `host_name`, `hostname`, `Host Name`. `letters` are its
+/// letters and digits in lower case.
+fn spelled<'a>(properties: &'a Properties, letters: &'static str) -> impl Iterator<Item = &'a str> {
+    let is_it = move |name: &str| {
+        let found = name.chars().filter(char::is_ascii_alphanumeric);
+        found.map(|c| c.to_ascii_lowercase()).eq(letters.chars())
     };
-    let mut told = properties.iter().filter(|(name, _)| names_host(name));
-    told.any(|(_, value)| value.eq_ignore_ascii_case(host))
+    properties
+        .iter()
+        .filter(move |(name, _)| is_it(name))
+        .map(|(_, value)| value)
 }
 
 /// The prefix of an instance's UUID that makes the rest its name: in Java since 6.x, and in nginx-lua 0.1.0 in small letters.

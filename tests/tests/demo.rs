@@ -85,6 +85,16 @@ async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_t
     kill_process(pid, Signal::KILL).unwrap();
     reported("silent", Duration::from_secs(10) + PATIENCE).await;
     reported("down", Duration::from_secs(10) + PATIENCE).await;
+    let lines = demo.stderr.so_far();
+    let down = lines.iter().map(|line| Line::parse(line));
+    let down = down.filter(|line| line.message == "instance down");
+    let [down] = &down.collect::<Vec<_>>()[..] else {
+        panic!("one sample is down: {lines:#?}")
+    };
+    let named = |key| down.text(key).map(str::to_owned);
+    assert_eq!(named("application"), Some("orders".to_owned()));
+    assert_eq!(named("instance"), Some("orders-1".to_owned()));
+    assert_eq!(named("pid"), Some(pid.as_raw_nonzero().to_string()));
 
     demo.signal(Signal::TERM);
     let status = demo.exit(PATIENCE).await;

@@ -12,6 +12,7 @@ use tokio::sync::{broadcast, watch};
 use super::Core;
 
 mod history;
+mod log;
 
 use history::History;
 pub use history::{Next, Recorded};
@@ -157,13 +158,7 @@ impl Feed {
         else {
             return;
         };
-        // Not at a level that is on by default: a fleet that starts at once would wait for the reader of the log.
-        tracing::debug!(
-            instance.id = id.get(),
-            application.id = application.map(ApplicationId::get),
-            adopted,
-            "new instance",
-        );
+        log::granted(core, id, adopted);
         self.publish(Event::Instance(InstanceEvent {
             at: core.clock.wall(),
             instance: id,
@@ -208,15 +203,7 @@ impl Feed {
             .inventory
             .read_instance(instance, |instance| instance.application);
         let application = application.flatten().map(|id| core.inventory.shown(id));
-        tracing::info!(
-            instance.id = instance.get(),
-            application.id = application.map(ApplicationId::get),
-            ?from,
-            ?to,
-            last_signal = ?signal,
-            quiet_for = ?at.since(last_seen),
-            "instance changed state",
-        );
+        log::changed(core, transition);
         self.publish(Event::Instance(InstanceEvent {
             at: core.clock.wall_at(at),
             instance,

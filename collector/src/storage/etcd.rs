@@ -28,8 +28,8 @@
 //! # Damage
 //!
 //! The format, the log and the snapshot are hard state: a collector that starts refuses what it cannot read, and names the key
-//! ([`Error::Unreadable`]). A collector that runs reports a key that vanishes or is overwritten ([`Damage::Hard`]), and goes on
-//! with what it holds. Changed instances and chunks are soft state: a key that cannot be read is reported ([`Damage::Soft`]),
+//! ([`Error::Unreadable`]). A collector that runs reports a key that vanishes or is overwritten ([`Damage::Hard`](super::Damage::Hard)), and goes on
+//! with what it holds. Changed instances and chunks are soft state: a key that cannot be read is reported ([`Damage::Soft`](super::Damage::Soft)),
 //! skipped, and deleted or written anew. A key that Rollcall did not write is reported and ignored.
 //!
 //! # Keys
