@@ -91,6 +91,7 @@ async fn no_sequence_of_faults_gives_one_id_to_two_keys() {
 /// Nearly every batch has signs of life in it, and everybody who is not heard of falls silent soon.
 fn options() -> Options {
     Collector::options()
+        .without_listening()
         .terms(Duration::from_secs(2), Duration::from_secs(4))
         .env("SW_LIVENESS_WRITE_BACK_INTERVAL", "100ms")
         .env("SW_REGISTER_MAX_NAME_BYTES", LONGEST.to_string())
