@@ -1,7 +1,8 @@
 //! What this collector tells the others of itself, and what it makes of what they tell.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
+use parking_lot::Mutex;
 use rollcall_domain::{
     Timestamp,
     membership::{Member, State, View},
@@ -43,7 +44,11 @@ pub(super) fn own(config: &Config, addresses: Addresses, since: Timestamp) -> Me
 /// Keeps the naming lists at the latest view, and the readiness at the latest health of the cluster.
 pub(super) fn follow(cluster: &dyn Cluster, services: &Services, loops: &TaskSet) {
     let naming = services.naming.clone();
-    let publish = move |view: &Arc<View>| naming.publish(view);
+    let changes = Changes::default();
+    let publish = move |view: &Arc<View>| {
+        changes.log(view);
+        naming.publish(view);
+    };
     let readiness = services.readiness.clone();
     let tell = move |health: &Option<Arc<str>>| match health {
         None => readiness.met(readiness::CLUSTER),
@@ -53,6 +58,34 @@ pub(super) fn follow(cluster: &dyn Cluster, services: &Services, loops: &TaskSet
     let health = each(cluster.health(), tell, loops.token());
     loops.spawn("naming", Policy::default(), naming);
     loops.spawn("cluster health", Policy::default(), health);
+}
+
+/// The members of the last view, to log what has changed since.
+#[derive(Debug, Default)]
+struct Changes(Mutex<BTreeMap<Arc<str>, State>>);
+
+impl Changes {
+    fn log(&self, view: &View) {
+        let members = view.members().iter();
+        let now: BTreeMap<_, _> = members
+            .map(|member| (Arc::clone(&member.address), member.state))
+            .collect();
+        let mut before = self.0.lock();
+        for (member, state) in &now {
+            if before.get(member) == Some(state) {
+                continue;
+            }
+            match state {
+                State::Starting => tracing::info!(%member, "member starting"),
+                State::Serving => tracing::info!(%member, "member joined"),
+                State::Draining => tracing::info!(%member, "member draining"),
+            }
+        }
+        for member in before.keys().filter(|member| !now.contains_key(*member)) {
+            tracing::info!(%member, "member left");
+        }
+        *before = now;
+    }
 }
 
 /// Hands what is watched to `take`, now and after every change, until it is stopped. The first time is before this returns.

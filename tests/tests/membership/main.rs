@@ -83,6 +83,10 @@ async fn a_dead_member_is_gone_within_its_term<E: Coordinator>() {
     lists(&a, &[&a]).await;
     let gone = killed.elapsed();
     assert!(gone < TERM + NOTICED, "it took {gone:?}");
+    for event in ["member joined", "member left"] {
+        a.wait_for_log(|line| line.message == event && line.text("member") == Some(&*name(&b)))
+            .await;
+    }
 }
 
 async fn a_draining_member_finishes_where_nobody_sends_anything_new<E: Coordinator>() {
