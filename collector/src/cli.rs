@@ -62,6 +62,22 @@ pub(crate) enum Command {
 pub(crate) enum StoreCommand {
     /// Print what the store holds
     Info,
+    /// Set the least ids that the store draws, so that it draws none of another collector's inventory; none is ever lowered.
+    /// Creates the store if there is none
+    Import {
+        /// Draw no application (service) id below this, on either side of 0
+        #[arg(long, value_name = "ID", value_parser = first_id)]
+        first_application_id: Option<i32>,
+        /// Draw no instance id below this
+        #[arg(long, value_name = "ID", value_parser = first_id)]
+        first_instance_id: Option<i32>,
+        /// Draw no operation (service name, endpoint) id below this, on either side of 0
+        #[arg(long, value_name = "ID", value_parser = first_id)]
+        first_operation_id: Option<i32>,
+        /// Draw no network address id below this, on either side of 0
+        #[arg(long, value_name = "ID", value_parser = first_id)]
+        first_address_id: Option<i32>,
+    },
     /// Remove properties of instances that were not seen for long, and what exceeds the limits on properties; every id stays
     /// taken and keeps its name
     Prune {
@@ -73,6 +89,17 @@ pub(crate) enum StoreCommand {
         dry_run: bool,
     },
 }
+
+/// A positive id, far from the end of the ids.
+fn first_id(text: &str) -> Result<i32, String> {
+    text.parse()
+        .ok()
+        .filter(|first| (1..=MOST).contains(first))
+        .ok_or_else(|| format!("a whole number from 1 to {MOST}"))
+}
+
+/// Half of the ids that can be drawn are left.
+const MOST: i32 = 1 << 29;
 
 /// A whole number with a unit: s, m, h or d.
 fn duration(text: &str) -> Result<Duration, String> {

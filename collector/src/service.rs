@@ -144,9 +144,11 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     } = foundation;
     let readiness = readiness::Readiness::default();
     let inventory = allocator.inventory();
-    let is_empty = Dictionary::ALL
-        .iter()
-        .all(|dictionary| inventory.count(*dictionary) == Count::default());
+    // One that leaves ids to an earlier inventory draws none that agents hold.
+    let is_empty = !allocator.draws_later()
+        && Dictionary::ALL
+            .iter()
+            .all(|dictionary| inventory.count(*dictionary) == Count::default());
     let listening = Listening::new(config.listening, is_empty, readiness.clone(), &metrics);
     let core = Core {
         inventory,

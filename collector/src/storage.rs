@@ -30,7 +30,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use rollcall_domain::{
     InstanceId, Timestamp,
-    inventory::{Instance, Row},
+    inventory::{Dictionary, Instance, Row},
     liveness::{Signal, State},
 };
 use rollcall_proto::etcd::KeyValue;
@@ -145,6 +145,29 @@ impl Counts {
     }
 }
 
+/// The least ids that dictionaries draw, where an operator has set them: those below belong to an earlier inventory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstIds {
+    pub applications: Option<i32>,
+    pub instances: Option<i32>,
+    pub operations: Option<i32>,
+    pub addresses: Option<i32>,
+}
+
+impl FirstIds {
+    /// The id of each dictionary that has one.
+    pub fn iter(&self) -> impl Iterator<Item = (Dictionary, i32)> {
+        let ids = [
+            (Dictionary::Applications, self.applications),
+            (Dictionary::Instances, self.instances),
+            (Dictionary::Operations, self.operations),
+            (Dictionary::Addresses, self.addresses),
+        ];
+        ids.into_iter()
+            .filter_map(|(dictionary, first)| Some((dictionary, first?)))
+    }
+}
+
 /// A store as it is opened.
 #[derive(Debug)]
 pub struct Opened {
@@ -186,6 +209,14 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
     /// # Errors
     /// Those of [`Storage::load`].
     fn counts(&mut self) -> Result<Counts, Error>;
+
+    /// The least ids that its dictionaries draw. A shared store has none.
+    ///
+    /// # Errors
+    /// Those of [`Storage::load`].
+    fn first_ids(&mut self) -> Result<FirstIds, Error> {
+        Ok(FirstIds::default())
+    }
 
     /// Gives every id of every dictionary, and every [`Seen`], to `sink`, as last committed; earlier states of an id may
     /// come before that, and a [`Seen`] that was given before and is still the same is [`Record::Confirmed`]. They are handed

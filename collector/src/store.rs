@@ -8,7 +8,7 @@ use rollcall_collector::{
     clock::Clock,
     config::{Config, StorageProvider},
     storage::{
-        Counts, Error,
+        Counts, Error, FirstIds, Storage as _,
         embedded::{
             self, Embedded,
             maintenance::{self, Contents, Pruned, Pruning},
@@ -33,7 +33,7 @@ pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
         );
         return BAD_USAGE.into();
     }
-    let done = open(config).and_then(|mut store| execute(command, config, &mut store));
+    let done = open(command, config).and_then(|mut store| execute(command, config, &mut store));
     match done {
         Ok(text) => match crate::print(&text) {
             Ok(()) => ExitCode::SUCCESS,
@@ -53,16 +53,37 @@ pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
     }
 }
 
-fn open(config: &Config) -> Result<Embedded, Error> {
-    maintenance::open_existing(&embedded::Config {
+fn open(command: &StoreCommand, config: &Config) -> Result<Embedded, Error> {
+    let store = embedded::Config {
         path: config.storage.embedded.path.clone(),
         namespace: config.namespace().to_owned(),
-    })
+    };
+    match command {
+        StoreCommand::Import { .. } => embedded::open(&store),
+        StoreCommand::Info | StoreCommand::Prune { .. } => maintenance::open_existing(&store),
+    }
 }
 
 fn execute(command: &StoreCommand, config: &Config, store: &mut Embedded) -> Result<String, Error> {
     match command {
-        StoreCommand::Info => store.contents().map(|contents| info(&contents)),
+        StoreCommand::Info => {
+            let contents = store.contents()?;
+            Ok(info(&contents) + &first_ids(&store.first_ids()?))
+        }
+        StoreCommand::Import {
+            first_application_id,
+            first_instance_id,
+            first_operation_id,
+            first_address_id,
+        } => {
+            let ids = FirstIds {
+                applications: *first_application_id,
+                instances: *first_instance_id,
+                operations: *first_operation_id,
+                addresses: *first_address_id,
+            };
+            store.raise_first_ids(&ids).map(|ids| first_ids(&ids))
+        }
         StoreCommand::Prune { down_for, dry_run } => {
             let age = i64::try_from(down_for.as_millis()).unwrap_or(i64::MAX);
             let now = Clock::start().wall().millis();
@@ -101,6 +122,12 @@ fn info(contents: &Contents) -> String {
          property_bytes  {property_bytes}\n\
          file_bytes      {file_bytes}\n"
     )
+}
+
+/// A line for each dictionary that leaves ids to an earlier inventory.
+fn first_ids(ids: &FirstIds) -> String {
+    let line = |(dictionary, first)| format!("first {dictionary:<14} {first}\n");
+    ids.iter().map(line).collect()
 }
 
 fn report(pruned: &Pruned, dry_run: bool, before: &Contents, after: &Contents) -> String {

@@ -101,3 +101,52 @@ async fn what_cannot_be_done_is_said_and_changes_nothing() {
         .argument("info");
     assert_eq!(shared.run().await.code, Some(64));
 }
+
+/// A move from another collector: what this one draws is none of the ids that the other one has given or will give.
+#[tokio::test]
+async fn a_store_leaves_the_ids_of_an_earlier_inventory_to_it() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("data");
+    let import = [
+        "import",
+        "--first-application-id",
+        "10000",
+        "--first-instance-id",
+        "20000",
+        "--first-operation-id",
+        "30000",
+        "--first-address-id",
+        "40000",
+    ];
+    let imported = store(&path, &import).await;
+    assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+    // A smaller one does not bring ids of the earlier inventory back.
+    let lower = store(&path, &["import", "--first-instance-id", "5"]).await;
+    assert!(lower.stdout.contains("20000"), "{}", lower.stdout);
+    for refused in ["0", "-5", "1000000000", "x"] {
+        let run = store(&path, &["import", "--first-instance-id", refused]).await;
+        assert_eq!(run.code, Some(64), "{refused}: {}", run.stderr);
+    }
+    let mut collector = options(&path).start().await;
+    for (codes, expected) in [
+        (["a", "b"], [10_000, -10_000]),
+        (["c", "d"], [10_001, -10_001]),
+    ] {
+        let client = collector.grpc().await;
+        // An agent of before goes on with what the earlier collector gave it: nothing waits for others.
+        client.recover(2, 2).await.unwrap();
+        for (code, id) in codes.into_iter().zip(expected) {
+            assert_eq!(client.application(code).await.unwrap(), id);
+        }
+        let instance = client.instance(10_000, codes[0]).await.unwrap();
+        assert!([20_000, 20_001].contains(&instance), "{instance}");
+        let addresses = client.addresses(&[codes[0]]).await.unwrap();
+        assert!([40_000, -40_000].contains(&addresses[0].1), "{addresses:?}");
+        let held = collector.query().instance(2).await.unwrap();
+        assert_eq!((held.adopted, held.application_id), (true, Some(2)));
+        collector.restart().await;
+    }
+    assert_eq!(collector.terminate().await.code(), Some(0));
+    let info = store(&path, &["info"]).await;
+    assert_eq!(line(&info, "first operations"), 30_000);
+}

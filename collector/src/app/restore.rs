@@ -56,6 +56,9 @@ pub(super) fn restore(
     let counts = storage.counts()?;
     progress.expect(counts.records());
     reserve(counts, allocator, lessor);
+    for (dictionary, first) in storage.first_ids()?.iter() {
+        allocator.draw_from(dictionary, first);
+    }
     let now = clock.now();
     let lease = |seen: Seen| {
         let stored = LeaseRecord {

@@ -39,6 +39,7 @@
 //! | `meta` | `"reader"` | `u32`: the oldest version whose builds read the store; absent in version 1 |
 //! | `namespace` | `""` | text: the namespace of the collectors that use the store; absent in stores of 0.1.0 until their next start |
 //! | `application`, `instance`, `operation`, `address` | `i32`: the id | bytes: one row |
+//! | `first` | text: the name of one of the tables of the line above | `i32`: the least id that is drawn, on either side of 0; absent unless set by `store import` |
 //! | `seen` | `i32`: the id of the instance | bytes: when it was last heard of |
 //!
 //! A value in bytes is a checksum (CRC-32 as in zlib, little-endian) followed by a protobuf message. The checksum covers
@@ -57,6 +58,7 @@
 
 mod directory;
 mod failure;
+mod first;
 pub mod maintenance;
 mod namespace;
 mod version;
@@ -75,7 +77,7 @@ use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row}
 
 use self::directory::Directory;
 use super::{
-    Batch, Commit, Counts, Error, Record, Storage,
+    Batch, Commit, Counts, Error, FirstIds, Record, Storage,
     format::{self, Entry},
     version::Versions,
 };
@@ -192,6 +194,10 @@ impl Storage for Embedded {
             addresses: count(ADDRESSES)?,
             seen: count(SEEN)?,
         })
+    }
+
+    fn first_ids(&mut self) -> Result<FirstIds, Error> {
+        first::read(self)
     }
 
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {

@@ -186,6 +186,51 @@ async fn a_full_inventory_refuses_new_names_and_goes_on_with_those_it_knows() {
     raised.grpc().await.application("new").await.unwrap();
 }
 
+#[tokio::test]
+async fn a_store_beyond_the_memory_of_the_process_is_refused_and_can_be_pruned() {
+    const INSTANCES: usize = 2_500;
+    let store = TempDir::new().unwrap();
+    let options = || {
+        Collector::options()
+            .release()
+            .data_dir(store.path().join("data"))
+    };
+    let mut roomy = options()
+        .env("SW_REGISTER_MAX_PROPERTY_NAME_BYTES", "8KiB")
+        .env("SW_REGISTER_MAX_PROPERTY_VALUE_BYTES", "16KiB")
+        .env("SW_REGISTER_MAX_PROPERTIES_BYTES", "64KiB")
+        .start()
+        .await;
+    report_large(roomy.grpc().await.channel, INSTANCES).await;
+    assert!(held(&roomy).await > 154 * MIB);
+    assert_eq!(roomy.terminate().await.code(), Some(0));
+
+    // 256 MiB, of which a store may take six tenths at a start.
+    let cramped = || options().ulimit("-d 262144");
+    let refused = cramped().run().await;
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    assert!(refused.stderr.contains("store prune"), "{}", refused.stderr);
+
+    let prune = |more: &'static [&'static str]| {
+        let arguments = ["store", "prune"].into_iter().chain(more.iter().copied());
+        arguments.fold(cramped(), Options::argument).run()
+    };
+    let dry = prune(&["--dry-run"]).await;
+    assert_eq!(dry.code, Some(0), "{}", dry.stderr);
+    assert!(dry.stdout.contains("nothing was changed"), "{}", dry.stdout);
+    assert_eq!(
+        cramped().run().await.code,
+        Some(1),
+        "a dry run changes nothing"
+    );
+    let pruned = prune(&[]).await;
+    assert_eq!(pruned.code, Some(0), "{}", pruned.stderr);
+    let mut fits = cramped().start().await;
+    let instances = fits.query().applications().await.unwrap()[0].instances;
+    assert_eq!(instances.up, 2_500, "every instance is still there");
+    assert_eq!(fits.terminate().await.code(), Some(0));
+}
+
 /// Instances of a shared store are kept in chunks of neighbours. Ids without neighbours cost what they are, not what their
 /// chunks could hold.
 #[tokio::test]

@@ -31,6 +31,7 @@ pub struct Allocator {
     inventory: Arc<Inventory>,
     books: Books,
     limits: Limits,
+    draws_later: bool,
 }
 
 /// How far each dictionary has come.
@@ -55,7 +56,30 @@ impl Allocator {
                 addresses: Progress::start::<Address>(),
             },
             limits,
+            draws_later: false,
         }
+    }
+
+    /// Draws no id of a dictionary's sequence below `first`, on either side of 0: those belong to an earlier inventory.
+    pub fn draw_from(&mut self, dictionary: Dictionary, first: i32) {
+        let last = first.saturating_sub(1);
+        if last < 1 {
+            return;
+        }
+        let books = &mut self.books;
+        match dictionary {
+            Dictionary::Applications => books.applications.pass(last),
+            Dictionary::Instances => books.instances.pass(last),
+            Dictionary::Operations => books.operations.pass(last),
+            Dictionary::Addresses => books.addresses.pass(last),
+        }
+        self.draws_later = true;
+    }
+
+    /// Whether a dictionary leaves ids to an earlier inventory ([`Allocator::draw_from`]).
+    #[must_use]
+    pub const fn draws_later(&self) -> bool {
+        self.draws_later
     }
 
     /// What everybody else reads.

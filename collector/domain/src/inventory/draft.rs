@@ -35,6 +35,12 @@ impl Progress {
         }
     }
 
+    /// Passes over the ids up to `last`, on both sides of 0 where the sequence has two.
+    pub(super) fn pass(&mut self, last: i32) {
+        self.sequence.observe(last);
+        self.sequence.observe(-last);
+    }
+
     /// Takes note of an id that is assigned already.
     pub(super) fn observe(&mut self, number: i32) {
         if is_internal(number) {

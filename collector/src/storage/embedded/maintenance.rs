@@ -8,10 +8,10 @@ use rollcall_domain::{
     inventory::{Instance, Properties, Row},
 };
 
-use super::{Config, Embedded, INSTANCES, SEEN, directory::STORE, failure, open};
+use super::{Config, Embedded, INSTANCES, SEEN, directory::STORE, failure, first, open};
 use crate::{
     properties::Caps,
-    storage::{Batch, Counts, Error, Seen, Storage},
+    storage::{Batch, Counts, Error, FirstIds, Seen, Storage},
 };
 
 /// What a store holds.
@@ -94,6 +94,15 @@ impl Embedded {
             from = page.next;
         }
         Ok(contents)
+    }
+
+    /// Raises the least ids that dictionaries draw; none is ever lowered. Answers with those that hold now.
+    ///
+    /// # Errors
+    /// Those of [`Storage::commit`].
+    pub fn raise_first_ids(&mut self, ids: &FirstIds) -> Result<FirstIds, Error> {
+        first::raise(self, ids)?;
+        self.first_ids()
     }
 
     /// Removes properties. Every id keeps its row and its key.

@@ -227,3 +227,29 @@ fn a_process_without_ids_and_one_with_an_id_may_have_the_same_name() {
         assert_eq!(copy.inventory().instance_id(app(-1), "same"), Some(inst(1)));
     }
 }
+
+#[test]
+fn the_ids_of_an_earlier_inventory_are_left_to_it() {
+    let mut allocator = allocator();
+    assert!(!allocator.draws_later());
+    for dictionary in Dictionary::ALL {
+        allocator.draw_from(dictionary, 1_000);
+        allocator.draw_from(dictionary, 10);
+    }
+    assert!(allocator.draws_later());
+    let (_, rows) = commit(&mut allocator, |p| {
+        let applications = ["a", "b", "c"].map(|code| p.application(code).unwrap().get());
+        assert_eq!(applications, [1_000, -1_000, 1_001]);
+        let instances = ["x", "y"].map(|uuid| p.instance(new_instance(1_000, uuid, "")).unwrap());
+        assert_eq!(instances, [inst(1_000), inst(1_001)]);
+        p.adopt_application(app(-7)).unwrap();
+        p.adopt_instance(inst(7), Some(app(-7))).unwrap();
+        let addresses = ["h:1", "h:2"].map(|address| p.address(address).unwrap().get());
+        assert_eq!(addresses, [1_000, -1_000]);
+    });
+    // It is told of them again at each start, before or after the rows.
+    let mut copy = copies(&rows).into_iter().next().unwrap();
+    copy.draw_from(Dictionary::Applications, 1_000);
+    let (next, _) = commit(&mut copy, |p| p.application("d").unwrap());
+    assert_eq!(next, app(-1_001));
+}
