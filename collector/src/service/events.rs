@@ -97,6 +97,7 @@ pub struct Feed {
     history: Arc<Mutex<History>>,
     /// The number of the last event.
     last: Arc<watch::Sender<u64>>,
+    registrations: Arc<log::Registrations>,
 }
 
 /// Reads the events of a [`Feed`] in order, from one on. One that falls more than the history behind loses the oldest.
@@ -116,6 +117,7 @@ impl Feed {
             sender: broadcast::Sender::new(capacity),
             history: Arc::new(Mutex::new(History::new(capacity))),
             last: Arc::new(watch::Sender::new(0)),
+            registrations: Arc::default(),
         }
     }
 
@@ -158,7 +160,7 @@ impl Feed {
         else {
             return;
         };
-        log::granted(core, id, adopted);
+        log::granted(&self.registrations, core, id, adopted);
         self.publish(Event::Instance(InstanceEvent {
             at: core.clock.wall(),
             instance: id,

@@ -4,7 +4,13 @@
 //! A departure that the agent did not announce is a warning; everything else is information. The log drops lines that its
 //! reader does not keep up with, so a fleet that starts at once waits for no reader.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use rollcall_domain::{
     InstanceId,
@@ -43,8 +49,33 @@ impl Named {
     }
 }
 
+/// Registrations logged in one second; more of them are logged at DEBUG, so that a fleet that starts at once leaves room in
+/// the log for everything else.
+const LINES_PER_SECOND: usize = 100;
+
+/// Counts the registrations of the current second.
+#[derive(Debug, Default)]
+pub(super) struct Registrations {
+    second: AtomicI64,
+    lines: AtomicUsize,
+}
+
+impl Registrations {
+    /// Whether one more is logged. Approximate when a second begins.
+    fn admit(&self, core: &Core) -> bool {
+        let second = core.clock.wall().millis() / 1000;
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.lines.store(0, Ordering::Relaxed);
+        }
+        self.lines.fetch_add(1, Ordering::Relaxed) < LINES_PER_SECOND
+    }
+}
+
 /// Logs an instance that got an id, or brought one along.
-pub(super) fn granted(core: &Core, id: InstanceId, adopted: bool) {
+pub(super) fn granted(registrations: &Registrations, core: &Core, id: InstanceId, adopted: bool) {
+    if !registrations.admit(core) {
+        return tracing::debug!(instance.id = id.get(), adopted, "instance registered");
+    }
     let Some(named) = Named::of(core, id) else {
         return;
     };
