@@ -74,20 +74,27 @@ impl Channel {
         let shared = Arc::clone(&self.shared);
         let stop = &shared.stop;
         while let Some(member) = stop.or(self.next()).await {
-            let Some(end) = self.serve(&member).await else {
-                return;
-            };
-            if let End::Broke(error) = &end
-                && is_complaint_of_pings(error)
-            {
-                self.keepalive = self.keepalive.slower();
+            let end = self.serve(&member).await;
+            // The reason first: a host that sees no collector in the status also sees why.
+            if let Some(end) = &end {
+                self.report(&member, end);
             }
-            shared.counters.connection_failures.increment();
-            shared.trouble(Activity::Connection, &format_args!("{member}: {end}"));
-            if stop.or(self.pause()).await.is_none() {
+            self.register.disconnected();
+            if end.is_none() || stop.or(self.pause()).await.is_none() {
                 return;
             }
         }
+    }
+
+    fn report(&mut self, member: &Peer, end: &End) {
+        if let End::Broke(error) = end
+            && is_complaint_of_pings(error)
+        {
+            self.keepalive = self.keepalive.slower();
+        }
+        self.shared.counters.connection_failures.increment();
+        self.shared
+            .trouble(Activity::Connection, &format_args!("{member}: {end}"));
     }
 
     /// The member to connect to. Waits until there is one.
@@ -131,7 +138,6 @@ impl Channel {
                 _ = connection => {}
             }
         }
-        self.register.disconnected();
         // Only a collector that answers is worth coming back to quickly; many servers accept connections.
         if self.register.answered() {
             self.backoff.reset();

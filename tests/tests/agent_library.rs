@@ -49,13 +49,13 @@ async fn a_network_that_drops_packets_silently_is_noticed_by_a_ping() {
     let lost = until(&agent, "a lost connection", |status| {
         status.collector.is_none()
     });
-    lost.await;
+    let lost = lost.await;
     assert!(
         from.elapsed() < (interval + timeout) * 5,
         "noticed after {:?}",
         from.elapsed()
     );
-    let error = agent.status().last_error.unwrap();
+    let error = lost.last_error.expect("the reason with the loss");
     assert_eq!(error.activity, Activity::Connection);
     link.set(Link::Whole);
     let after = until(&agent, "running again", running).await;
