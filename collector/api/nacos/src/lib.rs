@@ -1,0 +1,12 @@
+//! The Nacos faces of the catalog: the HTTP calls of versions 1, 2 and 3, the gRPC calls of 2.x and 3.x, and the UDP push of 1.x.
+//!
+//! A face reads what a client sent, calls the catalog, and answers in the client's own words. It keeps no instance and no
+//! service itself. The faces do not name each other: what they share is the catalog and [`auth`].
+//!
+//! This crate opens no TCP listener. The composition root serves its routers through the collector's server stack, which has
+//! the limits and the budgets.
+
+pub mod auth;
+pub mod grpc;
+pub mod http;
+pub mod udp;

@@ -1,0 +1,1 @@
+//! Push to 1.x subscribers over UDP.
