@@ -192,65 +192,65 @@ macro_rules! keys {
 
 keys! {
     naming.jetty {
-        host SW_NAMING_JETTY_HOST Host "Where agents ask for collectors" => naming.listen.host;
+        host SW_NAMING_JETTY_HOST Host "Address where agents ask for collectors" => naming.listen.host;
         port SW_NAMING_JETTY_PORT Port "Its port" => naming.listen.port;
         context_path SW_NAMING_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => naming.context_path;
     }
     remote.gRPC {
-        host SW_REMOTE_GRPC_HOST Host "Where other collectors reach this one" => remote.listen.host;
+        host SW_REMOTE_GRPC_HOST Host "Address where other collectors reach this one" => remote.listen.host;
         port SW_REMOTE_GRPC_PORT Port "Its port" => remote.listen.port;
-        advertised_host SW_REMOTE_GRPC_ADVERTISED_HOST AdvertisedHost "The host other collectors are told; empty: the host, or this machine's address" => remote.advertised.host;
-        advertised_port SW_REMOTE_GRPC_ADVERTISED_PORT AdvertisedPort "The port other collectors are told; empty: the port" => remote.advertised.port;
-        buffer_size SW_REMOTE_GRPC_BUFFER_SIZE Count "Registrations that may wait for the collector that commits them; one more is committed here" => remote.buffer_size;
+        advertised_host SW_REMOTE_GRPC_ADVERTISED_HOST AdvertisedHost "Host published to other collectors; empty: the host, or this machine's address" => remote.advertised.host;
+        advertised_port SW_REMOTE_GRPC_ADVERTISED_PORT AdvertisedPort "Port published to other collectors; empty: the port" => remote.advertised.port;
+        buffer_size SW_REMOTE_GRPC_BUFFER_SIZE Count "Registrations that may wait for the collector that commits them; one beyond is committed here" => remote.buffer_size;
     }
     agent_gRPC.gRPC {
-        host SW_AGENT_GRPC_HOST Host "Where agents register over gRPC" => agent_grpc.listen.host;
+        host SW_AGENT_GRPC_HOST Host "Address where agents register over gRPC" => agent_grpc.listen.host;
         port SW_AGENT_GRPC_PORT Port "Its port" => agent_grpc.listen.port;
-        advertised_host SW_AGENT_GRPC_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_grpc.advertised.host;
-        advertised_port SW_AGENT_GRPC_ADVERTISED_PORT AdvertisedPort "The port agents are told; empty: the port" => agent_grpc.advertised.port;
-        max_message_size SW_AGENT_GRPC_MAX_MESSAGE_SIZE Bytes "The largest message an agent may send" => agent_grpc.max_message_size;
-        authentication SW_AUTHENTICATION Secret "The token agents have to send (their `agent.authentication`); empty: none" => agent_grpc.authentication;
+        advertised_host SW_AGENT_GRPC_ADVERTISED_HOST AdvertisedHost "Host published to agents; empty: the host, or this machine's address" => agent_grpc.advertised.host;
+        advertised_port SW_AGENT_GRPC_ADVERTISED_PORT AdvertisedPort "Port published to agents; empty: the port" => agent_grpc.advertised.port;
+        max_message_size SW_AGENT_GRPC_MAX_MESSAGE_SIZE Bytes "Largest message that an agent may send" => agent_grpc.max_message_size;
+        authentication SW_AUTHENTICATION Secret "Token that agents must send over gRPC (their `agent.authentication`); empty: none" => agent_grpc.authentication;
     }
     agent_jetty.jetty {
-        host SW_AGENT_JETTY_HOST Host "Where agents register over HTTP" => agent_jetty.listen.host;
+        host SW_AGENT_JETTY_HOST Host "Address where agents register over HTTP" => agent_jetty.listen.host;
         port SW_AGENT_JETTY_PORT Port "Its port" => agent_jetty.listen.port;
         context_path SW_AGENT_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => agent_jetty.context_path;
-        advertised_host SW_AGENT_JETTY_ADVERTISED_HOST AdvertisedHost "The host agents are told; empty: the host, or this machine's address" => agent_jetty.advertised.host;
-        advertised_port SW_AGENT_JETTY_ADVERTISED_PORT AdvertisedPort "The port agents are told; empty: the port" => agent_jetty.advertised.port;
-        max_body_size SW_AGENT_JETTY_MAX_BODY_SIZE Bytes "The largest request body" => agent_jetty.max_body_size;
-        authentication SW_AGENT_JETTY_AUTHENTICATION Secret "The token agents have to send over HTTP, as the header `authentication`; empty: none" => agent_jetty.authentication;
+        advertised_host SW_AGENT_JETTY_ADVERTISED_HOST AdvertisedHost "Host published to agents; empty: the host, or this machine's address" => agent_jetty.advertised.host;
+        advertised_port SW_AGENT_JETTY_ADVERTISED_PORT AdvertisedPort "Port published to agents; empty: the port" => agent_jetty.advertised.port;
+        max_body_size SW_AGENT_JETTY_MAX_BODY_SIZE Bytes "Largest request body" => agent_jetty.max_body_size;
+        authentication SW_AGENT_JETTY_AUTHENTICATION Secret "Token that agents must send over HTTP, as the header `authentication`; empty: none" => agent_jetty.authentication;
     }
     ui.jetty {
         host SW_UI_JETTY_HOST Host "Query API, probes, metrics" => ui.listen.host;
         port SW_UI_JETTY_PORT Port "Its port" => ui.listen.port;
         context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths, besides the root" => ui.context_path;
-        advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "The host published for people; empty: the host, or this machine's address" => ui.advertised.host;
-        advertised_port SW_UI_JETTY_ADVERTISED_PORT AdvertisedPort "The port published for people; empty: the port" => ui.advertised.port;
+        advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "Host published to users; empty: the host, or this machine's address" => ui.advertised.host;
+        advertised_port SW_UI_JETTY_ADVERTISED_PORT AdvertisedPort "Port published to users; empty: the port" => ui.advertised.port;
         allowed_hosts SW_UI_JETTY_ALLOWED_HOSTS Names "Host names, separated by commas, by which browsers and scrapers may address the query API and the metrics, beside loopback names, IP addresses and the advertised hosts; `*`: any" => ui.allowed_hosts;
     }
     cluster.etcd {
         endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;
         namespace SW_NAMESPACE Namespace "Prefix of every key, as `/namespace` or `/team/namespace`, so that several fleets can share an etcd; the store has the same one" => cluster.etcd.namespace;
-        lease_term SW_CLUSTER_ETCD_LEASE_TERM Duration "A collector not heard of for this long is no member; whole seconds" => cluster.lease_term;
-        user SW_CLUSTER_ETCD_USER Text "Who to authenticate as; empty: nobody" => cluster.etcd.user;
-        password SW_CLUSTER_ETCD_PASSWORD Password "The user's password" => cluster.etcd.password;
-        ca_file SW_CLUSTER_ETCD_CA_FILE File "The authority (PEM) behind the servers' certificates; empty: no TLS" => cluster.etcd.ca_file;
-        cert_file SW_CLUSTER_ETCD_CERT_FILE File "The collector's own certificate (PEM), where servers ask for one" => cluster.etcd.cert_file;
-        key_file SW_CLUSTER_ETCD_KEY_FILE File "The key of that certificate (PEM)" => cluster.etcd.key_file;
+        lease_term SW_CLUSTER_ETCD_LEASE_TERM Duration "A collector that has not renewed for this long is no member; whole seconds" => cluster.lease_term;
+        user SW_CLUSTER_ETCD_USER Text "User to authenticate as; empty: no authentication" => cluster.etcd.user;
+        password SW_CLUSTER_ETCD_PASSWORD Password "Password of the user" => cluster.etcd.password;
+        ca_file SW_CLUSTER_ETCD_CA_FILE File "Certificate authority (PEM) of the servers' certificates; empty: no TLS" => cluster.etcd.ca_file;
+        cert_file SW_CLUSTER_ETCD_CERT_FILE File "Client certificate (PEM) of the collector, if the servers require one" => cluster.etcd.cert_file;
+        key_file SW_CLUSTER_ETCD_KEY_FILE File "Private key (PEM) of that certificate" => cluster.etcd.key_file;
     }
     cluster.zookeeper {
         host_port SW_CLUSTER_ZK_HOST_PORT ConnectString "The servers of a ZooKeeper ensemble, separated by commas, as ZooKeeper reads them: port 2181 unless given, and a chroot (`/path`) after the last one" => cluster.zookeeper.host_port;
-        session_timeout SW_CLUSTER_ZK_SESSION_TIMEOUT Millis "A collector not heard of for this long is no member; a plain number is milliseconds" => cluster.zookeeper.session_timeout;
+        session_timeout SW_CLUSTER_ZK_SESSION_TIMEOUT Millis "A collector that has not renewed for this long is no member; a plain number is milliseconds" => cluster.zookeeper.session_timeout;
         namespace SW_NAMESPACE Namespace "Prefix of every path, as `/namespace` or `/team/namespace`, so that several fleets can share an ensemble; the store has the same one" => cluster.zookeeper.namespace;
-        enable_acl SW_ZK_ENABLE_ACL Flag "Authenticate with `expression`, and create nodes that this user alone may read and change" => cluster.zookeeper.enable_acl;
+        enable_acl SW_ZK_ENABLE_ACL Flag "Authenticate with `expression`, and create nodes that only this user may read and change" => cluster.zookeeper.enable_acl;
         expression SW_ZK_EXPRESSION Credentials "`user:password`, of ZooKeeper's scheme `digest`" => cluster.zookeeper.expression;
     }
     storage.embedded {
-        path SW_STORAGE_PATH Directory "The directory of the store; `--data-dir` wins" => storage.embedded.path;
+        path SW_STORAGE_PATH Directory "Directory of the store; `--data-dir` wins" => storage.embedded.path;
     }
     storage.etcd {
-        endpoints SW_STORAGE_ETCD_ENDPOINTS OptionalEndpoints "As in `cluster.etcd`; here and below empty: what is there" => storage.etcd.endpoints;
-        namespace SW_STORAGE_ETCD_NAMESPACE Namespace "Empty: the namespace of the cluster in use; another one sets the store apart, `/` without any prefix" => storage.etcd.namespace;
+        endpoints SW_STORAGE_ETCD_ENDPOINTS OptionalEndpoints "As in `cluster.etcd`; empty, here and below: the value of `cluster.etcd`" => storage.etcd.endpoints;
+        namespace SW_STORAGE_ETCD_NAMESPACE Namespace "Namespace of the store; empty: that of the cluster; another one separates the store from it; `/`: no prefix" => storage.etcd.namespace;
         user SW_STORAGE_ETCD_USER Text "As in `cluster.etcd`" => storage.etcd.user;
         password SW_STORAGE_ETCD_PASSWORD Password "As in `cluster.etcd`" => storage.etcd.password;
         ca_file SW_STORAGE_ETCD_CA_FILE File "As in `cluster.etcd`" => storage.etcd.ca_file;
@@ -258,48 +258,48 @@ keys! {
         key_file SW_STORAGE_ETCD_KEY_FILE File "As in `cluster.etcd`" => storage.etcd.key_file;
     }
     register.default {
-        queue_capacity SW_REGISTER_QUEUE_CAPACITY Count "Registrations that may wait for the writer; one more is refused as overloaded" => register.queue_capacity;
-        deadline SW_REGISTER_DEADLINE Duration "How long a caller waits for its id" => register.deadline;
-        batch_rows SW_REGISTER_BATCH_ROWS Count "Rows in one durable commit" => register.batch_rows;
-        max_name_bytes SW_REGISTER_MAX_NAME_BYTES Bytes "The longest code, UUID, operation name or address" => register.max_name_bytes;
-        max_assigned_ids SW_REGISTER_MAX_ASSIGNED_IDS Count "Ids that each dictionary assigns; they are never taken back" => register.max_assigned_ids;
-        max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Ids adopted from agents that know ids the store does not" => register.max_adopted_ids;
-        max_batch SW_REGISTER_MAX_BATCH Count "Elements that one message or body may have, those inside of elements included" => register.max_batch;
-        change_interval SW_REGISTER_CHANGE_INTERVAL Duration "Between two changes of the properties of one instance that are stored; the newest is stored when it has passed" => register.change_interval;
-        max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Unknown operation and peer ids that one segment, or one body of segments, may have adopted" => register.max_held_per_message;
+        queue_capacity SW_REGISTER_QUEUE_CAPACITY Count "Registrations that may wait for the writer; one beyond is refused as overloaded" => register.queue_capacity;
+        deadline SW_REGISTER_DEADLINE Duration "Time that a caller waits for its id" => register.deadline;
+        batch_rows SW_REGISTER_BATCH_ROWS Count "Most rows in one durable commit" => register.batch_rows;
+        max_name_bytes SW_REGISTER_MAX_NAME_BYTES Bytes "Longest code, UUID, operation name or address" => register.max_name_bytes;
+        max_assigned_ids SW_REGISTER_MAX_ASSIGNED_IDS Count "Most ids that each dictionary assigns; an assigned id is never freed" => register.max_assigned_ids;
+        max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Most ids that the collector adopts from agents that hold ids unknown to the store" => register.max_adopted_ids;
+        max_batch SW_REGISTER_MAX_BATCH Count "Most elements of one message or body, nested elements included" => register.max_batch;
+        change_interval SW_REGISTER_CHANGE_INTERVAL Duration "Shortest interval between two stored changes of the properties of one instance; the newest change is stored at its end" => register.change_interval;
+        max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Most unknown operation and peer ids that one segment, or one body of segments, may cause the collector to adopt" => register.max_held_per_message;
         max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instances and adopted other ids count separately" => register.max_new_per_peer;
         max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;
-        listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a collector with an empty store first adopts the ids that agents up to 7.0 hold, and draws no new ones for them meanwhile: `auto` (once an agent names an unknown id), `always`, `never`" => register.listening.mode;
-        listening_period SW_REGISTER_LISTENING_PERIOD Duration "How long it does so" => register.listening.period;
-        inventory_memory SW_REGISTER_INVENTORY_MEMORY OptionalBytes "Memory for everything that is registered; beyond it known agents go on and new names are refused; empty: half of what the process may use" => register.inventory_memory;
-        max_properties SW_REGISTER_MAX_PROPERTIES Count "Properties kept of one instance" => register.properties.count;
-        max_property_name_bytes SW_REGISTER_MAX_PROPERTY_NAME_BYTES Bytes "The longest name of a property that is kept; a longer one is cut" => register.properties.name_bytes;
-        max_property_value_bytes SW_REGISTER_MAX_PROPERTY_VALUE_BYTES Bytes "The longest value of a property that is kept; a longer one is cut" => register.properties.value_bytes;
-        max_properties_bytes SW_REGISTER_MAX_PROPERTIES_BYTES Bytes "Names and values of all properties of one instance; those that do not fit are left out" => register.properties.total_bytes;
+        listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a collector with an empty store first listens: it adopts the ids that agents up to 7.0 hold, and assigns them no new ones meanwhile; `auto` (once an agent names an unknown id), `always`, `never`" => register.listening.mode;
+        listening_period SW_REGISTER_LISTENING_PERIOD Duration "Length of that period" => register.listening.period;
+        inventory_memory SW_REGISTER_INVENTORY_MEMORY OptionalBytes "Memory for everything that is registered; beyond it known agents continue and new names are refused; empty: half of what the process may use" => register.inventory_memory;
+        max_properties SW_REGISTER_MAX_PROPERTIES Count "Most properties kept of one instance" => register.properties.count;
+        max_property_name_bytes SW_REGISTER_MAX_PROPERTY_NAME_BYTES Bytes "Longest name of a property; a longer one is cut" => register.properties.name_bytes;
+        max_property_value_bytes SW_REGISTER_MAX_PROPERTY_VALUE_BYTES Bytes "Longest value of a property; a longer one is cut" => register.properties.value_bytes;
+        max_properties_bytes SW_REGISTER_MAX_PROPERTIES_BYTES Bytes "Most bytes of names and values of all properties of one instance; properties that do not fit are left out" => register.properties.total_bytes;
     }
     liveness.default {
-        silent_after SW_LIVENESS_SILENT_AFTER Duration "Not heard of for this long: silent" => liveness.silent_after;
-        down_after SW_LIVENESS_DOWN_AFTER Duration "Not heard of for this long: down" => liveness.down_after;
-        tick SW_LIVENESS_TICK Duration "How often expired leases are looked for" => liveness.tick;
-        max_expired_per_tick SW_LIVENESS_MAX_EXPIRED_PER_TICK Count "Leases that expire in one tick; the rest waits" => liveness.max_expired_per_tick;
-        restart_spread SW_LIVENESS_RESTART_SPREAD Duration "After a start leases have a full term plus a random part of this" => liveness.restart_spread;
-        forget_after SW_LIVENESS_FORGET_AFTER Duration "After this long down or left an instance is in no count and no list any more; its id stays" => liveness.forget_after;
-        write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "How often last signs of life are stored" => liveness.write_back_interval;
+        silent_after SW_LIVENESS_SILENT_AFTER Duration "An instance without a signal for this long is silent" => liveness.silent_after;
+        down_after SW_LIVENESS_DOWN_AFTER Duration "An instance without a signal for this long is down" => liveness.down_after;
+        tick SW_LIVENESS_TICK Duration "Interval between two sweeps for expired leases" => liveness.tick;
+        max_expired_per_tick SW_LIVENESS_MAX_EXPIRED_PER_TICK Count "Most leases that expire in one tick; the others expire in the next" => liveness.max_expired_per_tick;
+        restart_spread SW_LIVENESS_RESTART_SPREAD Duration "After a start each lease has a full term plus a random part of this" => liveness.restart_spread;
+        forget_after SW_LIVENESS_FORGET_AFTER Duration "An instance that has been down or left for this long leaves the counts and lists; its id stays assigned" => liveness.forget_after;
+        write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "Interval between two writes of the last-seen times to the store" => liveness.write_back_interval;
     }
     server.default {
-        max_connections SW_SERVER_MAX_CONNECTIONS Count "Connections of one listener; one more is served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;
-        max_connections_per_peer SW_SERVER_MAX_CONNECTIONS_PER_PEER Count "Connections of one address (IPv6: a /64 network) over all listeners; at most three quarters of what the limit on open files allows" => server.max_connections_per_peer;
+        max_connections SW_SERVER_MAX_CONNECTIONS Count "Most connections of one listener; one beyond is served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;
+        max_connections_per_peer SW_SERVER_MAX_CONNECTIONS_PER_PEER Count "Most connections of one address (IPv6: a /64 network) over all listeners; at most three quarters of what the limit on open files allows" => server.max_connections_per_peer;
         max_connection_age SW_SERVER_MAX_CONNECTION_AGE MaxAge "After this long, or up to a fifth less, a connection is asked to end (GOAWAY, `Connection: close`), so that agents spread again; `off`: no limit; empty: 30m in a cluster, no limit without" => server.max_connection_age;
-        handshake_timeout SW_SERVER_HANDSHAKE_TIMEOUT Duration "For a new connection to show its protocol" => server.limits.handshake_timeout;
-        header_timeout SW_SERVER_HEADER_TIMEOUT Duration "For one HTTP/1 request header, and between two requests" => server.limits.header_timeout;
-        max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "The largest header section" => server.limits.max_header_size;
-        max_streams_per_connection SW_SERVER_MAX_STREAMS_PER_CONNECTION Count "Requests at a time on one HTTP/2 connection" => server.limits.max_streams_per_connection;
-        read_timeout SW_SERVER_READ_TIMEOUT Duration "For a peer to send more of a request that it has begun; a unary call has twice as long in all" => server.limits.read_timeout;
-        write_timeout SW_SERVER_WRITE_TIMEOUT Duration "For a peer to take more of an answer; then its connection is closed" => server.limits.write_timeout;
-        inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Bytes of request bodies held at any time; a request beyond is refused" => server.inbound_memory;
-        work_memory SW_SERVER_WORK_MEMORY Bytes "Bytes that decoded messages and the work on them may take; a message beyond is refused" => server.work_memory;
-        outbound_memory SW_SERVER_OUTBOUND_MEMORY Bytes "Bytes of answers that wait for their peers; a request whose answer goes beyond is refused" => server.outbound_memory;
-        connection_memory SW_SERVER_CONNECTION_MEMORY Bytes "Bytes that connections and streams may cost beside bodies; one beyond is closed or refused" => server.connection_memory;
-        shutdown_grace SW_SERVER_SHUTDOWN_GRACE Duration "For requests under way to finish when the collector stops" => server.shutdown_grace;
+        handshake_timeout SW_SERVER_HANDSHAKE_TIMEOUT Duration "Time for a new connection to show its protocol" => server.limits.handshake_timeout;
+        header_timeout SW_SERVER_HEADER_TIMEOUT Duration "Time for one HTTP/1 request header, and between two requests" => server.limits.header_timeout;
+        max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "Largest header section" => server.limits.max_header_size;
+        max_streams_per_connection SW_SERVER_MAX_STREAMS_PER_CONNECTION Count "Most concurrent requests on one HTTP/2 connection" => server.limits.max_streams_per_connection;
+        read_timeout SW_SERVER_READ_TIMEOUT Duration "Time for a peer to send more of a request that it began; a unary call has twice as long in total" => server.limits.read_timeout;
+        write_timeout SW_SERVER_WRITE_TIMEOUT Duration "Time for a peer to read more of an answer; then its connection is closed" => server.limits.write_timeout;
+        inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Most bytes of request bodies held at any time; a request beyond is refused" => server.inbound_memory;
+        work_memory SW_SERVER_WORK_MEMORY Bytes "Most bytes of decoded messages and the work on them; a message beyond is refused" => server.work_memory;
+        outbound_memory SW_SERVER_OUTBOUND_MEMORY Bytes "Most bytes of answers that wait for their peers; a request whose answer goes beyond is refused" => server.outbound_memory;
+        connection_memory SW_SERVER_CONNECTION_MEMORY Bytes "Most bytes that connections and streams take beside bodies; one beyond is closed or refused" => server.connection_memory;
+        shutdown_grace SW_SERVER_SHUTDOWN_GRACE Duration "Time for requests in progress to finish when the collector stops" => server.shutdown_grace;
     }
 }
