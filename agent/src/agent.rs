@@ -27,16 +27,16 @@ struct Owner {
 }
 
 impl Drop for Owner {
-    /// Asks, and does not wait: a drop may happen anywhere.
+    /// Requests the stop without waiting, because a handle may be dropped anywhere.
     fn drop(&mut self) {
         self.shared.request_stop(GOODBYE);
     }
 }
 
-/// The longest time that the agent's thread waits for the answer to its goodbye.
+/// The longest time that the agent's thread waits for the answer to its goodbye call.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// The agent's thread did not end within the time given to [`Agent::shutdown`]. It ends as soon as it gets to run.
+/// The agent's thread did not end within the timeout of [`Agent::shutdown`]. It ends when the scheduler runs it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the agent's thread did not end in time")]
 pub struct NotStopped;
@@ -48,8 +48,8 @@ impl Agent {
         }
     }
 
-    /// An agent for an application of this name. The name, as everything given to the builder, goes before what the
-    /// environment says; to leave it to the environment or a file, begin with [`Builder::default`].
+    /// Begins an agent for the application with this name. The name, like every setting of the builder, overrides the
+    /// environment. Begin with [`Builder::default`] to take the name from the environment or a file.
     pub fn builder(application_code: impl Into<String>) -> Builder {
         Builder::default().application_code(application_code)
     }
@@ -58,16 +58,16 @@ impl Agent {
         &self.owner.shared
     }
 
-    /// Says that a trace segment was finished and handed to whatever sends segments to the collector.
+    /// Reports that the application finished a trace segment and handed it to its sender.
     ///
     /// A segment renews this instance's lease, so a heartbeat is sent only when the last one is older than
-    /// [`heartbeat_after`](Builder::heartbeat_after). The agent does not see whether segments arrive: they put a
-    /// heartbeat off by half that time at most. Costs an atomic load, and once per register interval an atomic store.
+    /// [`heartbeat_after`](Builder::heartbeat_after). The agent does not see whether segments arrive, so
+    /// they postpone a heartbeat by at most half that time. Costs an atomic load, and once per register interval an atomic store.
     pub fn segment_finished(&self) {
         self.shared().segment_finished();
     }
 
-    /// A snapshot of the agent.
+    /// A snapshot of the agent's state.
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared().status()
@@ -82,11 +82,11 @@ impl Agent {
 
     /// The id of an operation name on one side of a call.
     ///
-    /// Whatever sends trace segments writes the id into a span in place of the name, which makes segments smaller and lets
-    /// the collector find the operation without comparing texts. An agent that sends no segments has no use for ids.
+    /// The code that sends trace segments writes the id into a span in place of the name. Segments are then smaller, and the
+    /// collector finds the operation without comparing texts. An application that sends no segments needs no ids.
     ///
-    /// `None` if the id is not known (yet): then the span carries the name itself. The first such call queues the name, and
-    /// the id is known some register intervals later. A dictionary that is [full](Builder::operation_limit) queues nothing
+    /// `None` if the id is not known yet; the span then carries the name itself. The first such call queues the name, and
+    /// the id is available some register intervals later. A dictionary that is [full](Builder::operation_limit) queues nothing
     /// more, and names that are empty or longer than 1,024 bytes are never queued; both are
     /// [counted](crate::Counts::dictionary_dropped). An id may change when a collector loses its store: ask each time
     /// instead of keeping it.
@@ -136,7 +136,7 @@ impl Agent {
         None
     }
 
-    /// Asks the agent to stop, and does not wait for it. Final: an agent does not start again.
+    /// Requests that the agent stop, without waiting. A stopped agent does not start again.
     ///
     /// Takes no lock and allocates nothing, so that it may be called in a signal handler or a panic hook.
     pub fn stop(&self) {

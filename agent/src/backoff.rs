@@ -1,10 +1,10 @@
-//! How long to pause before trying again.
+//! The pause before a retry.
 
 use std::time::Duration;
 
 /// Full-jitter exponential backoff: the n-th pause is uniform between nothing and `base * 2^n`, at most `cap`.
 ///
-/// Full jitter, so that the agents of a fleet that lost its collector at one moment do not come back at one moment.
+/// Full jitter spreads the reconnects of a fleet that lost its collector at one moment.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     base: Duration,
@@ -13,7 +13,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// A thirtieth of the cap (a second, for upstream's 30 s) is the first bound.
+    /// The first bound is a thirtieth of the cap: one second for upstream's 30 s.
     pub(crate) fn below(cap: Duration) -> Self {
         Self {
             base: (cap / 30).max(Duration::from_millis(1)),
@@ -22,7 +22,7 @@ impl Backoff {
         }
     }
 
-    /// The next pause; `random` decides where between the bounds.
+    /// The next pause; `random` selects a value between the bounds.
     pub(crate) fn next(&mut self, random: u64) -> Duration {
         let doubled = self.base.saturating_mul(1 << self.attempt.min(16));
         self.attempt = self.attempt.saturating_add(1);
@@ -30,7 +30,7 @@ impl Backoff {
         Duration::from_nanos(random % bound.saturating_add(1).max(1))
     }
 
-    /// The thing works again: the next pause is a first one.
+    /// The operation succeeded: the next pause uses the first bound.
     pub(crate) fn reset(&mut self) {
         self.attempt = 0;
     }

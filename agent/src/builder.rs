@@ -1,4 +1,4 @@
-//! How an agent is configured and started.
+//! Configures and starts an agent.
 
 use std::{
     collections::BTreeMap,
@@ -22,8 +22,8 @@ use crate::{
 ///
 /// | Builder | Environment | File | Default |
 /// |---|---|---|---|
-/// | [`Agent::builder`] | `SW_AGENT_NAME` | `agent.application_code` (`agent.service_name`) | to be given |
-/// | [`collectors`](Self::collectors) | `SW_AGENT_COLLECTOR_SERVERS` | `collector.servers` | this or the next is to be given |
+/// | [`Agent::builder`] | `SW_AGENT_NAME` | `agent.application_code` (`agent.service_name`) | required |
+/// | [`collectors`](Self::collectors) | `SW_AGENT_COLLECTOR_SERVERS` | `collector.servers` | this one or the next is required |
 /// | [`direct_collectors`](Self::direct_collectors) | `SW_AGENT_COLLECTOR_DIRECT_SERVERS` (`SW_AGENT_COLLECTOR_BACKEND_SERVICES`) | `collector.direct_servers` (`collector.backend_service`) | |
 /// | [`namespace`](Self::namespace) | `SW_AGENT_NAMESPACE` | `agent.namespace` | none |
 /// | [`cluster`](Self::cluster) | `SW_AGENT_CLUSTER` | `agent.cluster` | none |
@@ -79,7 +79,7 @@ impl Builder {
     }
 
     /// The collectors themselves, each `host:port` (the `agent_gRPC` listener, port 11800), for networks in which the
-    /// naming servers' answers lead nowhere. Without effect if there are naming servers, from whatever source.
+    /// addresses that the naming servers list are unreachable. Ignored if naming servers are configured in any layer.
     pub fn direct_collectors(self, servers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.list(Key::DirectServers, servers)
     }
@@ -96,15 +96,15 @@ impl Builder {
         self.text(Key::Cluster, cluster)
     }
 
-    /// The name that tells this process from others of the application. A process that starts again under the same name
-    /// keeps its instance id; two that run under one name at the same time are one instance. At most 255 bytes.
+    /// The name that distinguishes this process from others of the application. A process that restarts under the same name
+    /// keeps its instance id. Two processes that run under one name at the same time are one instance. At most 255 bytes.
     ///
     /// The same setting as [`instance_uuid`](Self::instance_uuid): the name is sent as the UUID.
     pub fn instance_name(self, name: impl Into<String>) -> Self {
         self.text(Key::InstanceUuid, name)
     }
 
-    /// What tells this process from others of the application; see [`instance_name`](Self::instance_name).
+    /// The id that distinguishes this process from others of the application; see [`instance_name`](Self::instance_name).
     pub fn instance_uuid(self, uuid: impl Into<String>) -> Self {
         self.text(Key::InstanceUuid, uuid)
     }
@@ -119,13 +119,13 @@ impl Builder {
         self.text(Key::DiscoveryPath, path)
     }
 
-    /// How often the naming servers are asked. Until there is a first list they are asked more often: after a random
-    /// pause whose bound doubles up to this.
+    /// The interval between two requests to the naming servers. Until the first list arrives the agent asks more often: after
+    /// a random pause whose bound doubles up to this interval.
     pub fn discovery_interval(self, interval: Duration) -> Self {
         self.duration(Key::DiscoveryInterval, interval)
     }
 
-    /// How long one naming server may take to answer, once it is connected.
+    /// The timeout of a naming server's answer, counted from the connection.
     pub fn discovery_timeout(mut self, timeout: Duration) -> Self {
         self.given.discovery_timeout = Some(timeout);
         self
@@ -137,33 +137,33 @@ impl Builder {
         self.duration(Key::ChannelInterval, interval)
     }
 
-    /// How long it may take to connect to a naming server or a collector, resolving its name included.
+    /// The timeout for connecting to a naming server or a collector, name resolution included.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.given.connect_timeout = Some(timeout);
         self
     }
 
-    /// How long a connection may be quiet before it is checked with an HTTP/2 ping. A network that drops packets without a
-    /// word is noticed within this and the [timeout](Self::keepalive_timeout). It doubles when a collector complains of too
-    /// many pings, as those in Java do that get fewer calls than pings.
+    /// The time without traffic after which the agent checks a connection with an HTTP/2 ping. It detects a network that drops
+    /// packets silently within this interval plus the [timeout](Self::keepalive_timeout). The interval doubles when a
+    /// collector rejects the pings as too many; Java's gRPC servers do so if pings outnumber calls.
     pub fn keepalive_interval(mut self, interval: Duration) -> Self {
         self.given.keepalive_interval = Some(interval);
         self
     }
 
-    /// How long a collector may take to answer a ping before the connection counts as lost.
+    /// The time after which a connection without an answer to a ping counts as lost.
     pub fn keepalive_timeout(mut self, timeout: Duration) -> Self {
         self.given.keepalive_timeout = Some(timeout);
         self
     }
 
-    /// The pause between two rounds in which the agent registers what has no id yet, asks for queued names, and sends a
-    /// heartbeat if one is due.
+    /// The pause between two rounds of the register loop. In a round the agent registers what has no id yet, requests the ids
+    /// of queued names, and sends a heartbeat if one is due.
     pub fn register_interval(self, interval: Duration) -> Self {
         self.duration(Key::RegisterInterval, interval)
     }
 
-    /// How long after the last finished segment a heartbeat is due; see [`Agent::segment_finished`].
+    /// The time after the last finished segment at which a heartbeat is due; see [`Agent::segment_finished`].
     pub fn heartbeat_after(self, after: Duration) -> Self {
         self.duration(Key::HeartbeatAfter, after)
     }
@@ -173,13 +173,13 @@ impl Builder {
         self.duration(Key::CallTimeout, timeout)
     }
 
-    /// How many operation names are kept, known and queued together. Upstream's agents keep a hundred times as many:
-    /// that is a gigabyte in the host's memory.
+    /// The most operation names that the agent keeps, known and queued together. Upstream's agents keep up to a hundred times
+    /// as many, which is a gigabyte of the host's memory.
     pub fn operation_limit(self, names: usize) -> Self {
         self.text(Key::OperationLimit, names.to_string())
     }
 
-    /// How many addresses are kept, known and queued together.
+    /// The most addresses that the agent keeps, known and queued together.
     pub fn address_limit(self, addresses: usize) -> Self {
         self.text(Key::AddressLimit, addresses.to_string())
     }
@@ -191,7 +191,7 @@ impl Builder {
         self
     }
 
-    /// The environment to read instead of the process's: for tests, and for hosts with their own idea of it.
+    /// The environment to read instead of that of the process: for tests, and for hosts that manage settings themselves.
     pub fn environment<K: Into<String>, V: Into<String>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
@@ -203,13 +203,13 @@ impl Builder {
         self
     }
 
-    /// Checks the settings and starts the agent's thread. Returns at once: nothing is sent or waited for here. The
-    /// file, if one was named, is read.
+    /// Checks the settings, reads the file if one is named, and starts the agent's thread. Returns at once: it sends nothing
+    /// and waits for nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] with everything that is wrong, and [`Error::Thread`] if the operating system gives no thread.
-    /// Collectors that are not there, or anything else that happens later, is no error: see [`Agent::status`].
+    /// [`Error::Config`] with every mistake, and [`Error::Thread`] if the operating system starts no thread. An unavailable
+    /// collector, or anything else that happens later, is no error: see [`Agent::status`].
     pub fn start(self) -> Result<Agent, Error> {
         let shared = Shared::new(self.resolve().map_err(Error::Config)?);
         worker::spawn(&shared).map_err(Error::Thread)?;
@@ -240,7 +240,7 @@ fn process_environment() -> BTreeMap<String, String> {
     env::vars_os().filter_map(unicode).collect()
 }
 
-/// No file is longer.
+/// A longer file is refused.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
@@ -265,11 +265,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Problem> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// These settings are wrong; all of them.
+    /// Every setting that is invalid.
     #[error("{}", lines(.0))]
     Config(Vec<Problem>),
-    /// The operating system gave no thread.
-    #[error("no thread for the agent")]
+    /// The operating system started no thread.
+    #[error("cannot start the agent's thread")]
     Thread(#[source] io::Error),
 }
 
@@ -278,14 +278,14 @@ fn lines(problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
-/// A setting that is wrong.
+/// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Where the value came from.
     pub origin: Origin,
     /// The key: in a file, as it is spelled there; else its first spelling in a file.
     pub key: String,
-    /// What is wrong with the value.
+    /// The reason why the value is invalid.
     pub message: String,
 }
 
@@ -299,7 +299,7 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
-    /// The program, through the [`Builder`]; also where nothing was given at all.
+    /// The program, through the [`Builder`]; also a required setting that no layer has.
     Builder,
     /// This environment variable.
     Environment(&'static str),

@@ -16,10 +16,10 @@ use crate::{
     shared::Shared,
 };
 
-/// Connects, lets the register loop make its calls, and connects anew.
+/// Connects, runs the register loop on the connection, and reconnects when it ends.
 ///
-/// A connection is kept for as long as it works: a change of the list of collectors does not move an agent, and a
-/// collector that wants to go closes it.
+/// A connection stays as long as it works. A change of the list of collectors does not move the agent; a collector that
+/// stops closes its connections.
 #[derive(Debug)]
 pub(crate) struct Channel {
     shared: Arc<Shared>,
@@ -30,7 +30,7 @@ pub(crate) struct Channel {
     register: Register,
 }
 
-/// Why a connection ended, or none came about.
+/// Why a connection ended or could not be opened.
 #[derive(Debug, thiserror::Error)]
 enum End {
     #[error(transparent)]
@@ -45,7 +45,7 @@ enum End {
     Lost(Lost),
 }
 
-/// The error and its cause, which names the matter.
+/// The error with its cause, which holds the detail.
 fn with_cause(error: &hyper::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}"),
@@ -69,13 +69,13 @@ impl Channel {
         }
     }
 
-    /// Runs until a stop is requested, and says goodbye then.
+    /// Runs until a stop is requested, then sends the goodbye.
     pub(crate) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let stop = &shared.stop;
         while let Some(member) = stop.or(self.next()).await {
             let end = self.serve(&member).await;
-            // The reason first: a host that sees no collector in the status also sees why.
+            // The reason is published first, so that a status without a collector always has one.
             if let Some(end) = &end {
                 self.report(&member, end);
             }
@@ -94,7 +94,7 @@ impl Channel {
         }
         self.shared.counters.connection_failures.increment();
         self.shared
-            .trouble(Activity::Connection, &format_args!("{member}: {end}"));
+            .report_error(Activity::Connection, &format_args!("{member}: {end}"));
     }
 
     /// The member to connect to. Waits until there is one.
@@ -108,7 +108,7 @@ impl Channel {
         }
     }
 
-    /// Waits out the backoff, or until the list of collectors changes: a new one may work.
+    /// Waits for the end of the backoff, or for a change of the list of collectors, since a new one may work.
     async fn pause(&mut self) {
         tokio::select! {
             () = sleep(self.backoff.next(random::number())) => {}
@@ -138,7 +138,7 @@ impl Channel {
                 _ = connection => {}
             }
         }
-        // Only a collector that answers is worth coming back to quickly; many servers accept connections.
+        // An accepted connection proves little: only an answered call resets the backoff.
         if self.register.answered() {
             self.backoff.reset();
         }

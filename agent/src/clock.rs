@@ -1,10 +1,10 @@
-//! The two times an agent knows: a monotonic one that decides, and the wall clock, which is only told.
+//! The two clocks of an agent: decisions use the monotonic clock; the wall clock is only reported.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Monotonic time as the time passed since a start.
+/// Monotonic time since a start.
 ///
-/// The operating system's clock and not a runtime's: the agent's callers may stand in a runtime whose time is paused.
+/// It reads the operating system's clock and not a runtime's, because the agent's callers may run in a runtime with paused time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     start: Instant,
@@ -27,7 +27,7 @@ impl Clock {
     }
 }
 
-/// The wall clock, for what is shown to people and told to collectors.
+/// The wall clock, for the status and for timestamps in messages.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the wall clock"
@@ -36,7 +36,7 @@ pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// The wall clock as the wire has it: milliseconds since the epoch, 0 if the clock stands before it.
+/// The wall clock in the wire's unit: milliseconds since the epoch, 0 for a clock before it.
 pub(crate) fn wall_millis() -> i64 {
     let since = wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -1,7 +1,7 @@
-//! A connection to one collector, and the calls on it. The types of the wire are used nowhere else.
+//! A connection to one collector, and the calls on it. Only this module uses the wire's types.
 //!
-//! The connection is made by hand instead of by tonic's channel, which reconnects without reporting it: after every
-//! reconnect the agent tells the collector which ids this process holds.
+//! The agent manages the connection itself, because tonic's channel reconnects without reporting it: after every reconnect
+//! the agent announces the ids of this process to the collector.
 
 mod call;
 mod transport;

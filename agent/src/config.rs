@@ -1,4 +1,4 @@
-//! From the builder, the environment and a file to one checked [`Config`].
+//! Merges the builder, the environment and a file into one checked [`Config`].
 //!
 //! Precedence, key by key: builder, environment, file, default. A blank value in the environment or the file counts as
 //! not given. All mistakes are reported together.
@@ -19,10 +19,10 @@ use reading::Reading;
 /// Application codes and UUIDs may be this long; upstream stores them in 255 characters.
 const MAX_NAME_BYTES: usize = 255;
 
-/// No period or deadline is longer.
+/// The longest period or deadline.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What an agent runs with. Checked.
+/// The checked settings of an agent.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) application_code: String,
@@ -41,16 +41,16 @@ pub(crate) struct Config {
     pub(crate) address_limit: usize,
 }
 
-/// Where collectors are learned from.
+/// The source of the list of collectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Collectors {
-    /// Asked for, again and again, at naming servers.
+    /// Naming servers, asked periodically.
     Discovered { servers: Vec<Peer>, path: String },
-    /// Given once and for all.
+    /// A fixed list.
     Direct(Vec<Peer>),
 }
 
-/// The token that is sent with every call. Never shown.
+/// The token that is sent with every call. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Authentication(pub(crate) HeaderValue);
 
@@ -60,7 +60,7 @@ impl fmt::Debug for Authentication {
     }
 }
 
-/// The settings of the builder; those that are `None` are looked for elsewhere.
+/// The settings of the builder. The environment and the file supply those that are `None`.
 #[derive(Clone, Default)]
 pub(crate) struct Given {
     /// The settings that have a key; as text, since they are checked like those of a file.
@@ -74,7 +74,7 @@ pub(crate) struct Given {
 }
 
 impl fmt::Debug for Given {
-    /// Names only: one of the texts is the token.
+    /// Prints names only, because one of the texts is the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set()
             .entries(self.texts.keys())
@@ -83,12 +83,12 @@ impl fmt::Debug for Given {
     }
 }
 
-/// Puts the layers together.
+/// Merges the layers.
 ///
 /// # Errors
 ///
-/// All mistakes, if there is at least one; `problems` are those that were found before. A setting that a stronger layer
-/// overrides is not checked.
+/// All mistakes, if there is at least one; `problems` holds those found before. A setting that a stronger layer overrides
+/// is not checked.
 pub(crate) fn resolve(
     given: &Given,
     environment: &BTreeMap<String, String>,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number that only grows. Counting is one relaxed addition, from any thread.
+/// A monotonic counter. Counting is one relaxed addition, from any thread.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -44,10 +44,10 @@ macro_rules! counters {
                 }
             }
 
-            /// Hands all of them to the recorder that the host application installed, if it did.
+            /// Publishes all counters to the recorder of the host application, if it installed one.
             ///
-            /// Done by the agent's thread at its own pace, so that a slow recorder never slows a caller, and so that a
-            /// recorder installed after the agent's start is found.
+            /// The agent's thread does this periodically, so that a slow recorder never delays a caller and a recorder
+            /// installed after the agent's start is used.
             pub(crate) fn publish(&self) {
                 $(metrics::counter!($metric).absolute(self.$name.get());)*
             }
@@ -56,7 +56,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Naming servers that were asked and gave no usable list.
+    /// Requests to naming servers that returned no usable list.
     naming_failures = "rollcall_agent_naming_failures_total",
     /// Connections opened to collectors.
     connections = "rollcall_agent_connections_total",
@@ -64,11 +64,11 @@ counters! {
     connection_failures = "rollcall_agent_connection_failures_total",
     /// Calls made to collectors.
     calls = "rollcall_agent_calls_total",
-    /// Calls that ended in an error, or in none before their deadline.
+    /// Calls that ended in an error or reached their deadline.
     call_failures = "rollcall_agent_call_failures_total",
-    /// Instance registrations that gave an id.
+    /// Instance registrations that returned an id.
     registrations = "rollcall_agent_registrations_total",
-    /// Times a collector was told, after a reconnect, which ids this process holds.
+    /// Announcements of this process's ids to a collector after a reconnect.
     recoveries = "rollcall_agent_recoveries_total",
     /// Heartbeats that a collector acknowledged.
     heartbeats = "rollcall_agent_heartbeats_total",
@@ -76,11 +76,11 @@ counters! {
     goodbyes = "rollcall_agent_goodbyes_total",
     /// Names and addresses not queued, because the dictionary was full or the text too long.
     dictionary_dropped = "rollcall_agent_dictionary_dropped_total",
-    /// Names and addresses whose id a collector changed, having lost its store.
+    /// Names and addresses whose id changed because the collector lost its store.
     ids_changed = "rollcall_agent_ids_changed_total",
-    /// Times the background loop panicked and was started again.
+    /// Panics of the background loop, each followed by a restart of the loop.
     restarts = "rollcall_agent_restarts_total",
-    /// Times the background loop did not tick for two of its periods.
+    /// Stalls of the background loop: it did not run for two of its periods.
     stalls = "rollcall_agent_stalls_total",
 }
 

@@ -1,7 +1,7 @@
-//! Names and addresses with the ids that a collector gave them.
+//! Names and addresses with the ids that a collector assigned.
 //!
-//! Callers look up without a lock and never wait. What is not known is queued; the background thread asks for it in
-//! [chunks](chunk) and stores the answers. Known and queued together are bounded; beyond that a miss is a miss.
+//! Callers look up without a lock and never wait. A look-up queues an unknown key; the background thread requests its id in
+//! [chunks](chunk) and stores the answers. Known and queued keys together are bounded; a full dictionary queues no more.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use crate::{AddressId, OperationId, SpanType};
 
-/// Longer names and addresses are not sent: no honest one is, and a collector may refuse the whole chunk for one.
+/// Longer names and addresses are not sent: real ones are shorter, and a collector may refuse the whole chunk because of one.
 pub(crate) const MAX_TEXT_BYTES: usize = 1024;
 
 /// Operation names of this application.
@@ -56,9 +56,9 @@ impl From<OperationRef<'_>> for Operation {
     }
 }
 
-/// Something to ask an id for.
+/// A key that a collector assigns an id to.
 pub(crate) trait Key: Clone + Eq + Hash {
-    /// What is sent of it.
+    /// The text on the wire.
     fn text(&self) -> &str;
 }
 
@@ -74,7 +74,7 @@ impl Key for Arc<str> {
     }
 }
 
-/// The answer to a look-up.
+/// The result of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup<I> {
     Known(I),
@@ -84,13 +84,13 @@ pub(crate) enum Lookup<I> {
     Absent,
 }
 
-/// There is no room for another key.
+/// The dictionary is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// A bounded map from keys to ids, most of the time only read.
+/// A bounded, read-mostly map from keys to ids.
 pub(crate) struct Dictionary<K, I> {
-    /// A key without an id is queued, or with the background thread.
+    /// A key without an id is in the queue, or the background thread is requesting its id.
     ids: papaya::HashMap<K, Option<I>>,
     size: AtomicUsize,
     limit: usize,
@@ -128,7 +128,7 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         }
     }
 
-    /// Any thread. Queues a key that was absent; makes it only if there is room.
+    /// Any thread. Queues an absent key; builds it only if there is room.
     pub(crate) fn queue(&self, to_key: impl FnOnce() -> K) -> Result<(), Full> {
         if self.size.fetch_add(1, Ordering::Relaxed) >= self.limit {
             self.size.fetch_sub(1, Ordering::Relaxed);
@@ -138,20 +138,19 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         if self.ids.pin().try_insert(key.clone(), None).is_ok() {
             self.queue.lock().push(key);
         } else {
-            // Another thread was faster.
+            // Another thread inserted the key first.
             self.size.fetch_sub(1, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    /// The background thread: takes all that is to be asked for. What is not asked for after all is to be [given
-    /// back](Self::give_back).
+    /// The background thread: takes the queue. It [returns](Self::give_back) the keys that it does not request.
     pub(crate) fn take_queue(&self) -> Vec<K> {
         std::mem::take(&mut *self.queue.lock())
     }
 
     pub(crate) fn give_back(&self, keys: impl IntoIterator<Item = K>) {
-        // Callers wait for this lock: the longer part is not moved while it is held.
+        // Callers wait for this lock, so the copy happens outside of it.
         let mut keys: Vec<K> = keys.into_iter().collect();
         let mut queue = self.queue.lock();
         if queue.len() < keys.len() {
@@ -160,10 +159,10 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         queue.extend(keys);
     }
 
-    /// The background thread: a collector was asked for these keys and gave these ids. Answers how many ids changed.
+    /// The background thread: stores a collector's answer to a request for these keys. Returns how many ids changed.
     ///
-    /// A key without an id is one that this collector does not know, whatever an earlier one said: it is queued again,
-    /// and has no id until then. An id that nobody asked for is ignored.
+    /// A key without an id is unknown to this collector, even if an earlier collector knew it: it is queued again and has no
+    /// id until then. An id that was not requested is ignored.
     pub(crate) fn store(&self, asked: Vec<K>, answers: impl IntoIterator<Item = (K, I)>) -> usize {
         let answers: HashMap<K, I> = answers.into_iter().collect();
         let ids = self.ids.pin();
@@ -186,15 +185,15 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         changed
     }
 
-    /// Queues everything, known or not. Known ids stay in use until the answers come.
+    /// Queues every key. Known ids stay in use until the answers arrive.
     pub(crate) fn ask_again(&self) {
         drop(self.take_queue());
-        // A key that a caller is about to queue at this moment gets in twice, and is then asked for twice.
+        // A key that a caller queues at the same moment is queued and requested twice.
         let keys: Vec<K> = self.ids.pin().keys().cloned().collect();
         self.give_back(keys);
     }
 
-    /// Queues everything, and knows nothing any more.
+    /// Queues every key and forgets all ids.
     pub(crate) fn forget(&self) {
         self.ask_again();
         let ids = self.ids.pin();
@@ -203,7 +202,7 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
         }
     }
 
-    /// How many keys are known or queued.
+    /// The number of keys, known or queued.
     pub(crate) fn len(&self) -> usize {
         self.size.load(Ordering::Relaxed)
     }

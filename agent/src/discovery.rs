@@ -14,10 +14,10 @@ use crate::{
     shared::Shared,
 };
 
-/// The longest list of collectors that is kept. Choosing among them takes time that grows with the square of this.
+/// The longest list of collectors that is kept. The time to choose one grows with its square.
 pub(crate) const MAX_MEMBERS: usize = 256;
 
-/// Publishes the list of collectors, and only good ones: a list that was published is only replaced by another good one.
+/// Publishes the list of collectors. Only another usable list replaces a published one.
 #[derive(Debug)]
 pub(crate) struct Discovery {
     shared: Arc<Shared>,
@@ -62,7 +62,7 @@ impl Discovery {
         }
     }
 
-    /// Asks every server at most once, in order from a random one on, until one has a list.
+    /// Asks each server at most once, in order from a random one, until one returns a list.
     async fn tick(&self, config: &Config, servers: &[Peer], path: &str) {
         let timeouts = Timeouts {
             connect: config.connect_timeout,
@@ -75,7 +75,7 @@ impl Discovery {
                 Err(error) => {
                     self.shared.counters.naming_failures.increment();
                     self.shared
-                        .trouble(Activity::Discovery, &format_args!("{server}: {error}"));
+                        .report_error(Activity::Discovery, &format_args!("{server}: {error}"));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The process that an agent was started in.
 //!
 //! A forked child has a copy of the agent's memory, but not its thread, and a lock that another thread held during the fork
-//! stays locked in the child for ever. So every call of the host asks here before it takes a lock, and in a child takes none.
+//! stays locked in the child for ever. So every call of the host checks here before it takes a lock, and takes none in a child.
 
 use std::{
     cell::Cell,
@@ -35,7 +35,7 @@ impl Home {
         self.process
     }
 
-    /// Whether the caller is in a forked child. Makes one system call (0.2 us), and none after the first yes.
+    /// Whether the caller is in a forked child. Makes one system call (0.2 us), and none after the first `true`.
     pub(crate) fn is_left(&self) -> bool {
         if self.left.load(Ordering::Relaxed) {
             return true;
@@ -47,10 +47,10 @@ impl Home {
         left
     }
 
-    /// [`is_left`](Self::is_left) for calls that have no time for a system call: made only by the first call of a thread.
+    /// [`is_left`](Self::is_left) for calls that are too frequent for a system call: only a thread's first call makes one.
     ///
-    /// A child may get a no until one of its calls has asked `is_left`. That is enough for reading the dictionaries: the
-    /// first read of a thread takes a lock of theirs, later ones take none.
+    /// A child may get `false` until one of its calls has used `is_left`. That suffices for reading the dictionaries: only the
+    /// first read of a thread takes a lock.
     pub(crate) fn is_left_by_thread(&self) -> bool {
         if ASKED.get() {
             self.left.load(Ordering::Relaxed)

@@ -1,4 +1,4 @@
-//! The numbers a collector gives, and the words they are asked with.
+//! The numeric ids that a collector assigns, and the span types that select them.
 
 use std::{fmt, num::NonZeroI32};
 
@@ -50,7 +50,7 @@ id! {
     AddressId
 }
 
-/// On which side of a call an operation stands. The same name on two sides has two ids.
+/// The side of a call that an operation is on. The same name has an id per side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SpanType {
     /// The application serves the call.

@@ -22,15 +22,15 @@
 //! # What it promises its host
 //!
 //! * [`start`](Builder::start) returns at once, sends nothing, and fails only on bad configuration. A collector that is
-//!   unavailable, or answers nonsense, shows in the [status](Agent::status) and nowhere else.
+//!   unavailable, or sends invalid answers, only affects the [status](Agent::status).
 //! * One background thread, `rollcall-agent`, with its own single-threaded runtime. The host's runtime is never used, and
 //!   none is needed. (Host names are resolved by the operating system on a helper thread, which ends afterwards.)
-//! * No call blocks, except [`shutdown`](Agent::shutdown) and the waiting methods of [`Changes`], for the time that they are
-//!   given. Everything kept is bounded, and what is dropped is counted.
-//! * A panic in the background stays there: the loop starts again, and that is counted. A loop that does not turn is
-//!   noticed by itself afterwards, and by callers meanwhile ([`Status::stalled_for`]).
-//! * [`shutdown`](Agent::shutdown) waits for the answer to a goodbye, half a second at most, and for nothing else; dropping
-//!   the agent waits for nothing.
+//! * No call blocks, except [`shutdown`](Agent::shutdown) and the waiting methods of [`Changes`], for at most their timeout.
+//!   Everything that the agent keeps is bounded, and it counts what it drops.
+//! * A panic in the background does not reach the host: the loop restarts, and the agent counts it. Callers see a stalled
+//!   loop in [`Status::stalled_for`]; the loop reports the stall when it runs again.
+//! * [`shutdown`](Agent::shutdown) waits at most half a second for the answer to the goodbye, and for nothing else. Dropping
+//!   the agent does not wait.
 //!
 #![doc = include_str!("../BUDGET.md")]
 //!
@@ -52,21 +52,21 @@
 //!
 //! A trace segment names the operation of every span and the address of every peer. In the protocol of 3.x to 7.0 a span may
 //! carry a number instead: segments get smaller, and the collector needs no look-up by text. The collector assigns the
-//! numbers, and this library fetches them: [`Agent::operation`] and [`Agent::address`]. As long as there is no number, and
-//! in an application that sends no segments at all, the name does.
+//! numbers, and this library fetches them: [`Agent::operation`] and [`Agent::address`]. Without a number the span carries the
+//! name. An application that sends no segments needs neither.
 //!
 //! # Forks
 //!
 //! Threads do not survive a `fork`, so the agent stays with the process that started it. In a forked child
-//! it is a stopped one: [`status`](Agent::status) says [`Phase::Stopped`] and why, ids are `None` (one that was known at
-//! the fork may still be given out, and is right), the other calls do nothing, and none of them blocks. A child that is to be
+//! the agent is stopped: [`status`](Agent::status) shows [`Phase::Stopped`] and why, ids are `None` (an id that was known at
+//! the fork may still be returned, and is correct), the other calls do nothing, and no call blocks. A child that is to be
 //! an instance of its own starts an agent of its own: servers that fork workers start one in each worker after the
 //! fork. Give the workers different [instance names](Builder::instance_name), or none. A child that does not call
 //! `exec` inherits the connection to the collector, too: after the parent dies it stays open until the child ends.
 //!
 //! # How it is observed
 //!
-//! [`Agent::status`] and [`Agent::subscribe`]; `tracing` events of target `rollcall_agent`, with the same trouble at most
+//! [`Agent::status`] and [`Agent::subscribe`]; `tracing` events of target `rollcall_agent`, with the same error at most
 //! once a minute; [counters](Counts) through the `metrics` facade.
 //!
 //! # What it does not do

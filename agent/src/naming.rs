@@ -1,4 +1,4 @@
-//! Asking one naming server for its list of collectors: one HTTP GET on a connection of its own.
+//! Requests the list of collectors from one naming server: one HTTP GET on its own connection.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -17,13 +17,13 @@ use tokio::{net::TcpStream, time::timeout};
 
 use crate::peer::{self, Peer};
 
-/// No list is longer.
+/// A longer list is refused.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// What names this client to servers.
+/// The `User-Agent` of this client.
 pub(crate) const AGENT_NAME: &str = concat!("rollcall-agent/", env!("CARGO_PKG_VERSION"));
 
-/// Why a naming server gave no usable list. All of them mean: ask the next one.
+/// Why a naming server returned no usable list. After each of them the agent asks the next server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("no connection: {0}")]
@@ -46,7 +46,7 @@ pub(crate) enum Error {
     Empty,
 }
 
-/// How long things may take.
+/// The timeouts of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     pub(crate) connect: Duration,
@@ -54,7 +54,7 @@ pub(crate) struct Timeouts {
     pub(crate) answer: Duration,
 }
 
-/// The collectors that `server` names at `path`: at least one.
+/// The collectors that `server` lists at `path`: at least one.
 pub(crate) async fn fetch(
     server: &Peer,
     path: &str,
@@ -78,7 +78,7 @@ async fn exchange(stream: TcpStream, server: &Peer, path: &str) -> Result<Bytes,
         .header(USER_AGENT, AGENT_NAME)
         .body(Empty::<Bytes>::new())?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Owns the sender: the connection ends once the answer is read, or given up.
+    // The exchange owns the sender, so the connection ends when the answer is read or abandoned.
     let answer = async move {
         let response = sender.send_request(request).await?;
         if response.status() != StatusCode::OK {
@@ -126,8 +126,8 @@ fn parse(body: &[u8]) -> Result<Vec<Peer>, Error> {
     }
 }
 
-/// Chooses which entries of a list that is too long are kept. Every agent has a choice of its own, so that a fleet uses all
-/// collectors of the list, and makes the same choice each time, so that a list that stays the same does.
+/// Chooses the entries of an overlong list that the agent keeps. Each agent chooses differently, so that a fleet uses all
+/// collectors. One agent always chooses the same, so that an unchanged list stays unchanged.
 #[derive(Debug, Default)]
 pub(crate) struct Shortlist(RandomState);
 

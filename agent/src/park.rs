@@ -1,4 +1,4 @@
-//! Waiting for a future on a plain thread, without a runtime.
+//! Waits for a future on a plain thread, without a runtime.
 
 use std::{
     pin::pin,

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// A naming server or a collector, by the name or address and the port it is reached at.
+/// The address of a naming server or a collector: host name or IP address, and port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Peer {
     host: String,
@@ -36,7 +36,7 @@ pub(crate) struct ParseError {
 impl FromStr for Peer {
     type Err = ParseError;
 
-    /// Surrounding blanks are taken off. There is no scheme, no path and no default port (protocol section 2.2).
+    /// Trims blanks. There is no scheme, no path and no default port (protocol section 2.2).
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let error = || ParseError {
             text: text.chars().take(100).collect(),

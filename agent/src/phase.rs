@@ -1,4 +1,4 @@
-//! What to say to the collector next: a state machine without I/O and without a clock.
+//! Decides the next call to the collector: a state machine without I/O and without a clock.
 //!
 //! ```text
 //! Unregistered --application--> ApplicationKnown --instance--> Running <--recover-- InstanceKnown
@@ -6,15 +6,15 @@
 //!      '----------------------- NOT_FOUND ------------------------+--------------------------'
 //! ```
 //!
-//! [`Machine::on`] takes what happened and the time, and answers the one command to carry out, or none until the next
-//! tick. There is never a second command before the first is answered: at most one call is in flight. A command that
-//! fails is not repeated before the next tick, so that no answer can make the agent spin (upstream's did).
+//! [`Machine::on`] takes an event and the time, and returns the one command to execute, or none until the next tick. It never
+//! returns a second command before the first is answered, so at most one call is in flight. A failed command is not repeated
+//! before the next tick, so no answer can make the agent spin (upstream's agents did).
 
 use std::time::Duration;
 
 use crate::{ApplicationId, InstanceId};
 
-/// How far the agent is known to a collector.
+/// How far the registration at a collector has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -22,27 +22,27 @@ pub enum Phase {
     Unregistered,
     /// The application has its id, this process does not.
     ApplicationKnown,
-    /// Both ids are there, but the collector on the line, if any, was not told of them yet.
+    /// The agent has both ids and has not announced them on the current connection, if any.
     InstanceKnown,
-    /// Both ids are there and the collector on the line knows them.
+    /// The agent has both ids, and the connected collector has confirmed them.
     Running,
     /// The agent was shut down, or this process is a [forked child](crate#forks). Final.
     Stopped,
 }
 
-/// What happened.
+/// An event for the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// A new connection to a collector is there.
+    /// A new connection to a collector is open.
     Connected,
-    /// The connection is gone, and with it any command in flight.
+    /// The connection ended, and with it any command in flight.
     Disconnected,
     /// The register period passed.
     Tick {
         /// Was a segment finished since the last tick?
         segment_finished: bool,
     },
-    /// The command was answered.
+    /// The collector answered the command.
     Done(Answer),
     /// The command failed.
     Failed(Failure),
@@ -58,25 +58,25 @@ pub(crate) enum Answer {
     Synchronised,
 }
 
-/// Why a command failed, as far as it makes a difference here.
+/// The classes of failure that the machine distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The collector does not know the ids it was given.
+    /// The collector does not know the ids of the request.
     NotFound,
-    /// The collector does not have the call: an older generation.
+    /// The collector does not implement the call: an older generation.
     Unsupported,
-    /// Anything else that leaves the connection usable.
+    /// Any other failure that leaves the connection usable.
     Other,
 }
 
-/// What to do next.
+/// The next call to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     RegisterApplication,
     RegisterInstance {
         application: ApplicationId,
     },
-    /// Tell a newly connected collector which ids this process holds.
+    /// Announce the ids of this process to a newly connected collector.
     Recover {
         application: ApplicationId,
         instance: InstanceId,
@@ -84,31 +84,31 @@ pub(crate) enum Command {
     Heartbeat {
         instance: InstanceId,
     },
-    /// Ask for the ids of queued names and addresses, after doing to the known ones what `known` says.
+    /// Request the ids of queued names and addresses, after `known` is applied to the known ones.
     Synchronise {
         application: ApplicationId,
         known: Known,
     },
 }
 
-/// What becomes of the names and addresses that have their ids.
+/// What happens to names and addresses that already have ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Known {
-    /// They are right.
+    /// The ids are valid.
     Keep,
-    /// The collector may have lost its store: ask for them again, and use them meanwhile.
+    /// The collector may have lost its store: request them again, and use the ids meanwhile.
     AskAgain,
-    /// They belonged to another application id: forget them and ask again.
+    /// They belonged to another application id: forget the ids and request them again.
     Forget,
 }
 
-/// What the collector on the line knows of this process.
+/// The state of the connection and of the announcement on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Down,
-    /// Up, and not told of our ids yet.
+    /// Connected; the ids are not announced yet.
     Fresh,
-    /// Up, and told.
+    /// Connected; the ids are announced.
     Told,
 }
 
@@ -129,7 +129,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A machine with the ids of an earlier run of the loop, if there were any.
+    /// A machine with the ids of an earlier run of the loop, if it had any.
     pub(crate) fn new(
         heartbeat_after: Duration,
         application: Option<ApplicationId>,
@@ -165,7 +165,7 @@ impl Machine {
         }
     }
 
-    /// Takes an event at a time and answers the command to carry out, if there is one now.
+    /// Takes one event and its time, and returns the command to execute now, if any.
     pub(crate) fn on(&mut self, event: Event, now: Duration) -> Option<Command> {
         let command = match event {
             Event::Connected => {
@@ -229,9 +229,9 @@ impl Machine {
         }
     }
 
-    /// Upstream's rule as it was meant: due once the last finished segment is older than the limit, and then once per
-    /// limit. A finished segment stands for a renewed lease only if it reached the collector, which the agent cannot
-    /// see; so segments postpone a heartbeat by half the limit at most.
+    /// Upstream's intended rule: a heartbeat is due once the last finished segment is older than the limit, and then once per
+    /// limit. A segment renews the lease only if it reaches the collector, which the agent cannot see; so segments postpone a
+    /// heartbeat by at most half the limit.
     fn heartbeat_due(&self, now: Duration) -> bool {
         let Some(renewed_at) = self.renewed_at else {
             return true;
@@ -267,14 +267,14 @@ impl Machine {
                 self.known = Known::Keep;
                 None
             }
-            // Not assigned yet: asked again at the next tick.
+            // Not assigned yet: the next tick repeats the request.
             _ => None,
         }
     }
 
     fn failed(&mut self, asked: Command, failure: Failure, now: Duration) -> Option<Command> {
         match (asked, failure) {
-            // The collector lost what it knew of us: from the start, with the next tick.
+            // The collector lost its store: the next tick registers again from the start.
             (Command::RegisterInstance { .. }, Failure::NotFound)
             | (Command::Recover { .. }, Failure::NotFound)
             | (Command::Heartbeat { .. }, Failure::NotFound)
@@ -285,15 +285,15 @@ impl Machine {
                 self.known = self.known.max(Known::AskAgain);
                 None
             }
-            // 5.x has no recover: go on, and let a heartbeat say that we live.
+            // 5.x has no recover call: a heartbeat announces the instance instead.
             (Command::Recover { .. }, Failure::Unsupported) => self.told(None, now),
-            // 3.2.6 has no heartbeat; nothing to be done about it.
+            // 3.2.6 has no heartbeat, and no substitute for it.
             (Command::Heartbeat { .. }, Failure::Unsupported) => self.told(Some(now), now),
-            // Names go on though the heartbeat is due again at the next tick.
+            // Names are requested even though the heartbeat is due again at the next tick.
             (Command::Heartbeat { .. }, Failure::Other) => self
                 .application
                 .map(|application| self.synchronise(application)),
-            // What was asked again or forgotten was so before the call that failed; what is left is in the queue.
+            // Keys were queued or forgotten before the failed call; the rest is still in the queue.
             (Command::Synchronise { .. }, Failure::Unsupported | Failure::Other) => {
                 self.known = Known::Keep;
                 None
@@ -303,7 +303,7 @@ impl Machine {
         }
     }
 
-    /// The collector on the line knows our ids.
+    /// The connected collector has confirmed the ids.
     fn told(&mut self, renewed_at: Option<Duration>, now: Duration) -> Option<Command> {
         self.line = Line::Told;
         self.renewed_at = renewed_at;

@@ -1,22 +1,22 @@
-//! What an instance says about where it runs (`OSInfo` on the wire).
+//! The properties of the process and its host (`OSInfo` on the wire).
 
 use std::{env, net::IpAddr, process};
 
-/// The process and its host. Gathered by system calls alone: no file is read and no name is resolved.
+/// The process and its host. Read with system calls only: it reads no file and resolves no name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     /// `linux`, `macos`, `windows` ...
     pub(crate) os_name: &'static str,
-    /// What the host calls itself.
+    /// The host name.
     pub(crate) host_name: String,
     /// The process id.
     pub(crate) number: i32,
-    /// The IPv4 addresses of all interfaces but the loopback ones, as upstream's agents tell them.
+    /// The IPv4 addresses of all interfaces except loopback, as upstream's agents report them.
     pub(crate) ipv4s: Vec<String>,
 }
 
 impl Process {
-    /// What cannot be found out is left empty: it is for people to read, and no reason not to register.
+    /// A property that cannot be read stays empty: it is informative, and registration works without it.
     pub(crate) fn describe() -> Self {
         Self {
             os_name: env::consts::OS,

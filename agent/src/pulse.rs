@@ -1,14 +1,14 @@
-//! The watchdog: is the background loop still turning?
+//! The watchdog of the background loop.
 //!
-//! There is no second thread to watch the first. The loop itself notices, when it turns again, that it was late; and
-//! while it does not turn, whoever asks for the status, or for an id that is not known yet, notices for it.
+//! There is no second thread that watches the first. A loop that runs again detects that it was late. While it is stalled,
+//! calls for the status or for an unknown id detect it.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
-/// The last turn of the loop, as the loop and its callers see it.
+/// The time of the loop's last iteration, shared by the loop and its callers.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     period: Duration,
@@ -29,7 +29,7 @@ impl Pulse {
         self.period
     }
 
-    /// The loop turned. Answers how long it had not, if that was two periods and nobody has told it yet.
+    /// Records an iteration. Returns the length of the stall before it, if that was two periods and is not reported yet.
     pub(crate) fn beat(&self, now: Duration) -> Option<Duration> {
         let late = self.late(now);
         self.last_millis.store(millis(now), Ordering::Relaxed);
@@ -37,7 +37,7 @@ impl Pulse {
         late.filter(|_| !told)
     }
 
-    /// Has the loop not turned for two periods?
+    /// How long the loop has been stalled, if that is at least two periods.
     pub(crate) fn late(&self, now: Duration) -> Option<Duration> {
         let since = now.saturating_sub(Duration::from_millis(
             self.last_millis.load(Ordering::Relaxed),
@@ -45,7 +45,7 @@ impl Pulse {
         (since > self.period * 2).then_some(since)
     }
 
-    /// The same, but each time it happens only one caller gets an answer: the one to tell it.
+    /// The same, but only one caller per stall gets an answer: the one that reports it.
     pub(crate) fn first_to_notice(&self, now: Duration) -> Option<Duration> {
         let late = self.late(now)?;
         (!self.told.swap(true, Ordering::Relaxed)).then_some(late)
@@ -65,14 +65,14 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_that_turns_is_not_late() {
+    fn a_running_loop_is_not_late() {
         let pulse = Pulse::every(s(3));
         assert_eq!([3, 6, 12].map(|t| pulse.beat(s(t))), [None; 3]);
         assert_eq!(pulse.late(s(18)), None);
     }
 
     #[test]
-    fn a_stall_is_told_once_by_whoever_notices_first() {
+    fn only_the_first_caller_reports_a_stall() {
         let pulse = Pulse::every(s(3));
         assert_eq!(pulse.first_to_notice(s(7)), Some(s(7)));
         assert_eq!(pulse.first_to_notice(s(8)), None);

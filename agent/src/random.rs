@@ -1,9 +1,9 @@
 //! Randomness for jitter, for the order of servers and for the instance UUID.
 //!
-//! The source is the standard library's `RandomState`: SipHash under a 128-bit key that the operating system drew. A thread
-//! draws one key and counts it up, and a forked child goes on counting from the same key: the number of the process keeps
-//! its numbers apart from its parent's and its siblings'. This is good enough for identity and spread, cannot fail, and
-//! costs no dependency. Nothing here is a secret.
+//! The source is the standard library's `RandomState`: SipHash under a 128-bit key from the operating system. A thread draws
+//! one key and increments it, and a forked child continues from the same key, so the process id is mixed in to separate a
+//! child's numbers from its parent's and its siblings'. This is sufficient for identity and spread, cannot fail, and needs no
+//! dependency. Nothing here is a secret.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -14,7 +14,7 @@ use crate::clock;
 
 /// A random number.
 pub(crate) fn number() -> u64 {
-    // The time, for a child that has the number of an earlier one.
+    // The time distinguishes a child whose process id was used before.
     RandomState::new().hash_one((process::id(), clock::wall()))
 }
 

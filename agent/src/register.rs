@@ -1,4 +1,4 @@
-//! The register loop: carries out the phase machine's commands on one connection.
+//! The register loop: executes the phase machine's commands on one connection.
 
 use std::{future::Future, sync::Arc};
 
@@ -13,14 +13,14 @@ use crate::{
     shared::Shared,
 };
 
-/// How large a message of the dictionaries may get, by the reckoning of [`dictionary::chunks`]: well below the 4 MiB
-/// that gRPC servers take by default, and small enough to be answered within a call's deadline.
+/// The largest message of a dictionary, as [`dictionary::chunks`] estimates it: well below the 4 MiB that gRPC servers accept
+/// by default, and small enough to be answered within a call's deadline.
 const MAX_CHUNK_BYTES: usize = 256 * 1024;
 
-/// Calls in a row without any answer that make a connection a lost one.
+/// After this many consecutive calls without an answer the connection counts as lost.
 const MAX_SILENT_CALLS: u32 = 3;
 
-/// Makes all calls to collectors, one at a time. Lives longer than the connections.
+/// Makes all calls to collectors, one at a time. It outlives the connections.
 #[derive(Debug)]
 pub(crate) struct Register {
     shared: Arc<Shared>,
@@ -36,7 +36,7 @@ pub(crate) struct Register {
 pub(crate) struct Lost(String);
 
 impl Register {
-    /// Goes on from what an earlier run of the background loop knew.
+    /// Continues with the ids of an earlier run of the background loop.
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         let status = shared.status();
         let after = shared.config.heartbeat_after;
@@ -49,12 +49,12 @@ impl Register {
         }
     }
 
-    /// Did the collector answer any call since the connection was made?
+    /// Whether the collector has answered a call on the current connection.
     pub(crate) fn answered(&self) -> bool {
         self.answered
     }
 
-    /// Makes calls on a new connection, until the connection is of no use.
+    /// Makes calls on a new connection until it fails.
     pub(crate) async fn run(&mut self, collector: &Collector) -> Lost {
         self.silent_calls = 0;
         self.answered = false;
@@ -78,7 +78,7 @@ impl Register {
         }
     }
 
-    /// Says that this process stops on purpose, if it has its ids. Gives up when the time that the stop allows is over.
+    /// Announces the planned stop of this process, if it has its ids. Gives up when the time for the goodbye is over.
     pub(crate) async fn goodbye(&self, collector: &Collector) {
         let (Some(application), Some(instance)) =
             (self.machine.application(), self.machine.instance())
@@ -89,12 +89,12 @@ impl Register {
         let call = collector.leave(application, instance, uuid, "shut down by the application");
         match time::timeout(self.shared.stop.goodbye(), call).await {
             Ok(Ok(())) => self.shared.counters.goodbyes.increment(),
-            Ok(Err(error)) => tracing::debug!(%error, "the collector did not take the goodbye"),
+            Ok(Err(error)) => tracing::debug!(%error, "the collector refused the goodbye"),
             Err(_elapsed) => tracing::debug!("the collector did not answer the goodbye in time"),
         }
     }
 
-    /// The connection is gone.
+    /// The connection ended.
     pub(crate) fn disconnected(&mut self) {
         self.on(Event::Disconnected);
         self.shared.disconnected();
@@ -150,7 +150,7 @@ impl Register {
         })
     }
 
-    /// Counts a call and what became of it.
+    /// Counts a call and its result.
     async fn call<T>(
         &mut self,
         call: impl Future<Output = Result<T, CallError>>,
@@ -168,9 +168,9 @@ impl Register {
         result
     }
 
-    /// Does the error end the connection? If not: what is it to the machine?
+    /// Classifies an error: it ends the connection, or is a failure for the machine.
     fn judge(&self, activity: Activity, error: CallError) -> Result<Failure, Lost> {
-        self.shared.trouble(activity, &error);
+        self.shared.report_error(activity, &error);
         match error {
             CallError::Lost(reason) => Err(Lost(reason)),
             CallError::Silent(_) if self.silent_calls >= MAX_SILENT_CALLS => Err(Lost(format!(
@@ -182,8 +182,8 @@ impl Register {
         }
     }
 
-    /// Asks for everything that is queued: addresses, then operations, as upstream's agents do. Stops at the first call
-    /// that fails, and when the next tick is due; the rest stays queued.
+    /// Requests the ids of the queue: addresses, then operations, as upstream's agents do. Stops at the first failed call and
+    /// when the next tick is due; the rest stays queued.
     async fn synchronise(
         &mut self,
         collector: &Collector,
@@ -199,14 +199,14 @@ impl Register {
                 shared.operations.ask_again();
             }
             Known::Forget => {
-                // Addresses belong to no application.
+                // Addresses do not belong to an application.
                 shared.addresses.ask_again();
                 shared.operations.forget();
             }
         }
         let ask = async |chunk: &[Arc<str>]| collector.addresses(chunk).await;
         let addresses = self.ask(&shared.addresses, until, ask).await;
-        // A collector that has no use for addresses (3.2.6) may have one for names.
+        // A collector without the address call (3.2.6) may still serve names.
         if !matches!(
             addresses,
             Ok(()) | Err(CallError::Unsupported(_) | CallError::Other(_))
@@ -219,7 +219,7 @@ impl Register {
             .and(addresses)
     }
 
-    /// Asks for the queue of one dictionary, chunk by chunk.
+    /// Requests the queue of one dictionary, chunk by chunk.
     async fn ask<K: Key, I: Copy + PartialEq>(
         &mut self,
         dictionary: &Dictionary<K, I>,

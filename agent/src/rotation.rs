@@ -1,22 +1,22 @@
-//! In which order collectors are tried.
+//! The order in which the agent tries collectors.
 
 use crate::{peer::Peer, random};
 
-/// Goes through all members in random order before it comes back to one: after a loss, another member first.
+/// Tries all members in random order before it repeats one: after a loss, another member comes first.
 #[derive(Debug, Default)]
 pub(crate) struct Rotation {
-    /// Still to be tried in this round, the next one last.
+    /// The members left in this round; the next one is last.
     round: Vec<Peer>,
     last: Option<Peer>,
 }
 
 impl Rotation {
-    /// The next member to try, of those there are now; `None` if there are none.
+    /// The next member of the current list to try; `None` if the list is empty.
     pub(crate) fn next(&mut self, members: &[Peer]) -> Option<Peer> {
         self.round.retain(|member| members.contains(member));
         if self.round.is_empty() {
             self.round = shuffled(members);
-            // The one that just failed comes last.
+            // The member that just failed comes last.
             self.round
                 .sort_by_key(|member| self.last.as_ref() != Some(member));
         }

@@ -1,4 +1,4 @@
-//! What the background thread and the callers share.
+//! The state that the background thread and the callers share.
 
 use std::{
     fmt,
@@ -27,10 +27,10 @@ use crate::{
     throttle::Throttle,
 };
 
-/// The same trouble is logged once in this time.
+/// The interval in which errors of one kind are logged once.
 const LOG_PERIOD: Duration = Duration::from_secs(60);
 
-/// One per agent. The callers read it and raise flags; all else is written by the background thread.
+/// One per agent. Callers read it and set flags; the background thread writes the rest.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) home: Home,
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(config: Config) -> Arc<Self> {
         let (status, receiver) = watch::channel(Status::new(&config));
-        // The loop turns each register period; but a machine under load is not called stuck within two seconds.
+        // The loop runs once per register period, but a loaded machine gets at least two seconds.
         let turn = config.register_interval.max(Duration::from_secs(1));
         Arc::new(Self {
             home: Home::here(),
@@ -71,14 +71,14 @@ impl Shared {
         })
     }
 
-    /// Any thread. Stores only when there is something to store, so that busy threads do not fight over the line.
+    /// Any thread. Stores only if the flag changes, so that busy threads do not contend for the cache line.
     pub(crate) fn segment_finished(&self) {
         if !self.segment_finished.load(Ordering::Relaxed) {
             self.segment_finished.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Was a segment finished since the last time this was asked?
+    /// Whether a segment was finished since the last call.
     pub(crate) fn take_segment_finished(&self) -> bool {
         self.segment_finished.swap(false, Ordering::Relaxed)
     }
@@ -98,7 +98,7 @@ impl Shared {
         self.complete(status)
     }
 
-    /// The status in a forked child: the agent's thread is not there.
+    /// The status in a forked child, which has no agent thread.
     fn status_of_child(&self) -> Status {
         let mut status = Status::new(&self.config);
         status.phase = Phase::Stopped;
@@ -114,7 +114,7 @@ impl Shared {
         status
     }
 
-    /// Fills in what is not kept in the watch.
+    /// Adds the fields that the watch does not hold.
     pub(crate) fn complete(&self, mut status: Status) -> Status {
         if status.phase != Phase::Stopped {
             self.notice_stall();
@@ -128,7 +128,7 @@ impl Shared {
         self.status.subscribe()
     }
 
-    /// A caller's share of the watchdog.
+    /// The watchdog's check in a caller.
     pub(crate) fn notice_stall(&self) {
         if let Some(late) = self.pulse.first_to_notice(self.clock.now()) {
             self.tell_stall(late);
@@ -154,7 +154,7 @@ impl Shared {
         self.thread.get() == Some(&thread::current().id())
     }
 
-    /// To the recorder that the host installed, if it did.
+    /// Publishes to the recorder that the host installed, if any.
     pub(crate) fn publish_metrics(&self) {
         self.counters.publish();
         for (dictionary, entries) in [
@@ -170,7 +170,7 @@ impl Shared {
     pub(crate) fn members_are(&self, members: &[Peer]) {
         let mut members: Vec<_> = members.iter().map(ToString::to_string).collect();
         tracing::info!(?members, "collectors");
-        // The list before is dropped after the lock is released.
+        // The previous list is dropped after the lock is released.
         self.status
             .send_modify(|status| std::mem::swap(&mut status.members, &mut members));
     }
@@ -187,7 +187,7 @@ impl Shared {
             .send_if_modified(|status| status.collector.take().is_some());
     }
 
-    /// Shows what the phase machine knows; notifies and logs if that is news.
+    /// Publishes the state of the phase machine; notifies and logs if it changed.
     pub(crate) fn progressed(&self, machine: &Machine) {
         let (phase, application, instance) =
             (machine.phase(), machine.application(), machine.instance());
@@ -197,7 +197,7 @@ impl Shared {
                 (phase, application, instance);
             before != (phase, application, instance)
         });
-        // Not within the closure: the host's subscriber must not run under our lock.
+        // Outside of the closure: the host's subscriber must not run under this lock.
         if news {
             tracing::info!(
                 ?phase,
@@ -214,7 +214,7 @@ impl Shared {
             .send_modify(|status| status.last_heartbeat = Some(clock::wall()));
     }
 
-    /// The background thread is gone.
+    /// The background thread ended.
     pub(crate) fn stopped(&self) {
         self.status.send_modify(|status| {
             status.phase = Phase::Stopped;
@@ -222,12 +222,12 @@ impl Shared {
         });
     }
 
-    /// Keeps and logs a trouble, the log at most once a minute for each activity.
-    pub(crate) fn trouble(&self, activity: Activity, error: &dyn fmt::Display) {
+    /// Publishes an error and logs it, at most once a minute for each activity.
+    pub(crate) fn report_error(&self, activity: Activity, error: &dyn fmt::Display) {
         let message = error.to_string();
         let passed = self.throttles.lock()[index(activity)].pass(self.clock.now());
         if let Some(held_back) = passed {
-            tracing::warn!(?activity, error = %message, held_back, "the agent is in trouble and will try again");
+            tracing::warn!(?activity, error = %message, held_back, "the agent failed and will retry");
         }
         self.status.send_modify(|status| {
             status.last_error = Some(LastError {

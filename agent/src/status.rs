@@ -15,11 +15,11 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// How far this process is known to a collector.
+    /// How far the registration of this process has come.
     pub phase: Phase,
-    /// The collector on the line, as `host:port`. None while there is none.
+    /// The connected collector, as `host:port`; `None` without a connection.
     pub collector: Option<String>,
-    /// The collectors to choose from: the last good list, sorted.
+    /// The collectors of the last usable list, sorted.
     pub members: Vec<String>,
     /// The application's id. It stays while the connection is lost.
     pub application_id: Option<ApplicationId>,
@@ -32,42 +32,42 @@ pub struct Status {
     pub instance_uuid: String,
     /// When a collector last acknowledged a heartbeat, on the wall clock.
     pub last_heartbeat: Option<SystemTime>,
-    /// The last trouble. It stays when the trouble is over.
+    /// The last error. It stays when the agent has recovered.
     pub last_error: Option<LastError>,
-    /// How long the background thread has not turned, if that is longer than two of its periods: it is stuck, or the
-    /// process does not get to run.
+    /// How long the background loop has not run, if that is longer than two of its periods: the loop is stuck, or the process
+    /// is not scheduled.
     pub stalled_for: Option<Duration>,
-    /// What was counted since the start.
+    /// The counters since the start.
     pub counts: Counts,
 }
 
-/// The last trouble of an agent.
+/// The last error of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastError {
-    /// When, on the wall clock.
+    /// The time on the wall clock.
     pub at: SystemTime,
-    /// What the agent was doing.
+    /// The activity that failed.
     pub activity: Activity,
-    /// What happened, for people to read.
+    /// A readable description.
     pub message: String,
 }
 
-/// What an agent can be doing when trouble comes.
+/// The activities of an agent that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Activity {
-    /// Asking naming servers for collectors.
+    /// Requesting the collectors from naming servers.
     Discovery,
-    /// Connecting to a collector, or staying connected.
+    /// Connecting to a collector, or keeping the connection.
     Connection,
     /// Registering or recovering the application and the instance.
     Registration,
     /// Sending a heartbeat.
     Heartbeat,
-    /// Asking for ids of operations and addresses.
+    /// Requesting ids of operations and addresses.
     Dictionary,
-    /// Running at all: the background loop panicked, or could not be started.
+    /// Running the background loop: it panicked or could not be started.
     Loop,
 }
 
@@ -92,12 +92,12 @@ impl Status {
 /// Notifications of changes: of the phase, the collector, the list of collectors, the ids, the last heartbeat, the last
 /// error. Counts alone do not notify.
 ///
-/// Only the newest status is kept: a slow reader misses the ones between, and does not slow the agent.
+/// Only the newest status is kept: a slow reader misses intermediate ones and does not delay the agent.
 #[derive(Clone, Debug)]
 pub struct Changes {
     shared: Arc<Shared>,
     receiver: watch::Receiver<Status>,
-    /// This reader, in a forked child, has seen that the agent stopped.
+    /// In a forked child: this reader has seen that the agent stopped.
     left: bool,
 }
 
@@ -129,14 +129,14 @@ impl Changes {
 
     /// [`changed`](Self::changed) for threads outside of any runtime: blocks the thread, at most for `timeout`.
     ///
-    /// `None` if the time is up, or as there.
+    /// `None` at the timeout, or when `changed` returns `None`.
     pub fn wait(&mut self, timeout: Duration) -> Option<Status> {
         park::wait(self.changed(), timeout).flatten()
     }
 
-    /// Blocks the thread until the status, as it is now or becomes, is one that `accepts` takes; at most for `timeout`.
+    /// Blocks the thread until `accepts` returns true for the current or a later status, at most for `timeout`.
     ///
-    /// Gives the last status seen: as `Ok` if accepted, as `Err` if the time is up or the agent stopped before.
+    /// Returns the last status seen: as `Ok` if accepted, as `Err` at the timeout or if the agent stopped before.
     ///
     /// # Errors
     ///

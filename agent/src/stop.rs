@@ -1,4 +1,4 @@
-//! The request that the background thread end.
+//! The request to stop the background thread.
 
 use std::{
     future::poll_fn,
@@ -9,7 +9,7 @@ use std::{
 
 use atomic_waker::AtomicWaker;
 
-/// A request to stop, which is never taken back, and the time that the thread has for its goodbye.
+/// A request to stop, which is final, and the time that the thread has for its goodbye.
 ///
 /// Requesting takes no lock and allocates nothing: a store, and a wake that ends in one `write` to the runtime's event
 /// descriptor. It may be done from a signal handler or a panic hook.
@@ -33,7 +33,7 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Of several requests, the shortest time for the goodbye counts.
+    /// The shortest time for the goodbye of several requests counts.
     pub(crate) fn request(&self, goodbye: Duration) {
         let millis = u64::try_from(goodbye.as_millis()).unwrap_or(u64::MAX);
         self.goodbye
@@ -50,7 +50,7 @@ impl Stop {
         Duration::from_millis(self.goodbye.load(Ordering::SeqCst))
     }
 
-    /// What `future` comes to, or `None` if a stop is requested before.
+    /// The output of `future`, or `None` if a stop is requested first.
     pub(crate) async fn or<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

@@ -1,8 +1,8 @@
-//! How often the same trouble may be told.
+//! Limits how often errors of one kind are logged.
 
 use std::time::Duration;
 
-/// Lets the first of a kind pass and then one per period, counting what it held back.
+/// Lets the first error pass and then one per period, and counts the others.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     period: Duration,
@@ -19,7 +19,7 @@ impl Throttle {
         }
     }
 
-    /// Whether to tell, and then how many were held back since the last one told.
+    /// Whether to log now, and how many errors were suppressed since the last one that was logged.
     pub(crate) fn pass(&mut self, now: Duration) -> Option<u64> {
         if self
             .passed_at

@@ -1,4 +1,4 @@
-//! The background thread: runs the loops, and runs them again if they panic.
+//! The background thread: runs the loops and restarts them after a panic.
 
 use std::{
     any::Any,
@@ -20,7 +20,7 @@ use crate::{
     register::Register, shared::Shared,
 };
 
-/// The longest pause before the loops are started again.
+/// The longest pause before a restart of the loops.
 const RESTART_CAP: Duration = Duration::from_secs(60);
 
 /// Starts the thread and does not wait for it.
@@ -33,7 +33,7 @@ pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<()> {
     Ok(())
 }
 
-/// Sets the status to stopped, however the thread ends.
+/// Sets the status to stopped when the thread ends, by a panic too.
 struct Finished<'a>(&'a Shared);
 
 impl Drop for Finished<'_> {
@@ -42,7 +42,7 @@ impl Drop for Finished<'_> {
     }
 }
 
-/// Calls `run` again and again until a stop is requested, whether it returns, fails or panics.
+/// Calls `run` repeatedly until a stop is requested, whether it returns, fails or panics.
 fn supervise(shared: &Shared, run: impl Fn() -> io::Result<()>) {
     let _finished = Finished(shared);
     let mut pause = Backoff::below(RESTART_CAP);
@@ -55,17 +55,17 @@ fn supervise(shared: &Shared, run: impl Fn() -> io::Result<()>) {
                 format!("panic: {panic}")
             }
         };
-        // The host's subscriber may be what panicked.
-        if contain(|| shared.trouble(Activity::Loop, &failure)).is_err() {
+        // The host's subscriber may be the code that panicked.
+        if contain(|| shared.report_error(Activity::Loop, &failure)).is_err() {
             shared.counters.restarts.increment();
         }
         park::wait(shared.stop.wait(), pause.next(random::number()));
     }
 }
 
-/// Runs something and turns its panic into the panic's message.
+/// Runs a closure and turns its panic into the panic's message.
 fn contain<T>(what: impl FnOnce() -> T) -> Result<T, String> {
-    // What a panic may leave half done: maps and watches that are whole after each call, and counters.
+    // A panic leaves no broken state: maps and watches are consistent after each call, and counters only count.
     catch_unwind(AssertUnwindSafe(what)).map_err(|payload| message(&*payload))
 }
 
@@ -81,7 +81,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
 fn run(shared: &Arc<Shared>) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        // For the operating system's resolver, which blocks.
+        // One blocking thread, for the operating system's resolver.
         .max_blocking_threads(2)
         .thread_name("rollcall-resolve")
         .thread_keep_alive(Duration::from_secs(1))
@@ -90,7 +90,7 @@ fn run(shared: &Arc<Shared>) -> io::Result<()> {
         runtime.block_on(loops(shared));
         shared.publish_metrics();
     }));
-    // Not a plain drop: that waits for a resolver that hangs.
+    // A plain drop would wait for a resolver that hangs.
     runtime.shutdown_background();
     outcome.map_err(|payload| std::panic::resume_unwind(payload))
 }
@@ -98,7 +98,7 @@ fn run(shared: &Arc<Shared>) -> io::Result<()> {
 async fn loops(shared: &Arc<Shared>) {
     let (discovery, members) = Discovery::new(Arc::clone(shared));
     let mut register = Register::new(Arc::clone(shared));
-    // An earlier run may have left a connection in the status.
+    // The status may still show the connection of an earlier run.
     register.disconnected();
     let channel = Channel::new(Arc::clone(shared), members, register);
     tokio::select! {
@@ -110,7 +110,7 @@ async fn loops(shared: &Arc<Shared>) {
     }
 }
 
-/// Shows that the loop turns, and publishes the counters.
+/// Records that the loop runs, and publishes the counters.
 async fn pulse(shared: &Shared) -> Infallible {
     let mut turns = interval(shared.pulse.period());
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);

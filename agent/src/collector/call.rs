@@ -25,22 +25,22 @@ use crate::{
     process::Process,
 };
 
-/// Why a call gave nothing.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    /// The connection is of no use any more, by upstream's classes (protocol section 4.3).
+    /// The connection is unusable, by upstream's classes (protocol section 4.3).
     #[error("{0}")]
     Lost(String),
-    /// The collector does not know the ids it was given.
+    /// The collector does not know the ids of the request.
     #[error("{0}")]
     NotFound(String),
-    /// The collector does not have this call.
+    /// The collector does not implement this call.
     #[error("{0}")]
     Unsupported(String),
     /// No answer before the deadline.
     #[error("no answer within {0:?}")]
     Silent(Duration),
-    /// Anything else; the connection can be used.
+    /// Any other failure; the connection stays usable.
     #[error("{0}")]
     Other(String),
 }
@@ -70,7 +70,7 @@ impl From<Status> for CallError {
     }
 }
 
-/// The collector at the other end of a connection.
+/// The collector that a connection leads to.
 #[derive(Clone, Debug)]
 pub(crate) struct Collector {
     applications: ApplicationRegisterServiceClient<Transport>,
@@ -82,7 +82,7 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Every call has this deadline, which the collector is told, too.
+    /// The deadline of every call, also sent to the collector.
     pub(crate) fn new(transport: Transport, authority: Uri, deadline: Duration) -> Self {
         let origin = authority;
         Self {
@@ -187,7 +187,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Says that the instance stops on purpose. Only Rollcall's collectors have this call.
+    /// Announces the planned stop of the instance. Only Rollcall's collectors implement this call.
     pub(crate) async fn leave(
         &self,
         application: ApplicationId,
@@ -206,7 +206,7 @@ impl Collector {
         Ok(())
     }
 
-    /// The ids of those names that have one.
+    /// The ids of the names that have one.
     pub(crate) async fn operations(
         &self,
         application: ApplicationId,
@@ -228,7 +228,7 @@ impl Collector {
             .collect())
     }
 
-    /// The ids of those addresses that have one.
+    /// The ids of the addresses that have one.
     pub(crate) async fn addresses(
         &self,
         addresses: &[Arc<str>],
@@ -244,7 +244,7 @@ impl Collector {
     }
 }
 
-/// The echo says which name the id is for.
+/// The answer repeats the name that the id belongs to.
 fn operation_of(entry: ServiceNameMappingElement) -> Option<(Operation, OperationId)> {
     let element = entry.element?;
     let operation = Operation {

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection as something that tonic's clients can call.
+//! One HTTP/2 connection as a transport of tonic's clients.
 
 use std::{
     error::Error,
@@ -26,7 +26,7 @@ use crate::{config::Authentication, naming::AGENT_NAME, peer::Peer};
 /// Upstream's metadata key for the token (protocol section 4.8).
 const AUTHENTICATION: HeaderName = HeaderName::from_static("authentication");
 
-/// Why there is no connection.
+/// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     #[error("no connection: {0}")]
@@ -44,17 +44,17 @@ pub(crate) struct Transport {
     authentication: Option<HeaderValue>,
 }
 
-/// How a connection is checked on which nothing arrives: with an HTTP/2 ping.
+/// How the agent checks an idle connection: with HTTP/2 pings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Keepalive {
-    /// A ping is sent when nothing arrived for this long.
+    /// The time without received data after which a ping is sent.
     pub(crate) interval: Duration,
-    /// The connection is lost if the ping is not answered in this time.
+    /// The time for the answer to a ping; then the connection is lost.
     pub(crate) timeout: Duration,
 }
 
 impl Keepalive {
-    /// The collector complained of too many pings: half as many from now on. (Java's gRPC servers allow two between calls.)
+    /// Halves the rate after the collector rejected the pings as too many. (Java's gRPC servers allow two between calls.)
     pub(crate) fn slower(self) -> Self {
         Self {
             interval: self.interval.saturating_mul(2),
@@ -63,7 +63,7 @@ impl Keepalive {
     }
 }
 
-/// Did the connection end because the collector found that it was pinged too often?
+/// Whether the collector closed the connection because of too many pings.
 pub(crate) fn is_complaint_of_pings(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     cause.is_some_and(|error: &h2::Error| error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM))
@@ -72,7 +72,7 @@ pub(crate) fn is_complaint_of_pings(error: &hyper::Error) -> bool {
 /// The future that drives a connection, and ends with it.
 pub(crate) type Connection<S = TcpStream> = http2::Connection<TokioIo<S>, Body, TokioExecutor>;
 
-/// Connects. The [`Connection`] that comes with the transport has to be polled along.
+/// Connects. The caller must poll the returned [`Connection`] beside the calls.
 pub(crate) async fn connect(
     collector: &Peer,
     authentication: Option<&Authentication>,
@@ -134,7 +134,7 @@ impl tower_service::Service<Request<Body>> for Transport {
     }
 }
 
-/// What goes wrong below gRPC is UNAVAILABLE, as gRPC's own clients have it.
+/// Maps a failure below gRPC to UNAVAILABLE, as gRPC's own clients do.
 fn unavailable(error: &hyper::Error) -> Status {
     Status::unavailable(format!("connection: {error}"))
 }

@@ -4,8 +4,8 @@
 //! end that continues the line; `\t`, `\n`, `\r`, `\f`, `\uXXXX` and `\` before any other character, which stands for that
 //! character. Other than Java, a byte order mark is skipped.
 //!
-//! What is wrong with a value is kept with it. It is a mistake only if the value is used: most keys of an `agent.config` mean
-//! nothing to this library.
+//! An error in a value is kept with the value. It counts only if the value is used, since this library uses few keys of an
+//! `agent.config`.
 
 use std::{
     collections::BTreeMap,
@@ -19,25 +19,25 @@ mod placeholder;
 
 use placeholder::Placeholders;
 
-/// A value, or what is wrong with it, and where it stands.
+/// A value or its error, and its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Value {
     pub(crate) text: Result<String, String>,
     pub(crate) line: usize,
 }
 
-/// What a file says. Of a key given twice, the last one counts.
+/// The entries of a file. The last entry of a key counts.
 #[derive(Debug, Default)]
 pub(crate) struct File {
     pub(crate) path: PathBuf,
     pub(crate) values: BTreeMap<String, Value>,
 }
 
-/// Reads a file's bytes, and replaces the placeholders by what `environment` and the file itself say.
+/// Parses a file, and replaces placeholders with the values of `environment` and of the file itself.
 ///
 /// # Errors
 ///
-/// If this is no file of this format at all.
+/// If the file is not of this format.
 pub(crate) fn parse(
     path: &Path,
     bytes: &[u8],

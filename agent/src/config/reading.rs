@@ -1,4 +1,4 @@
-//! Reading one setting after the other, and keeping the mistakes.
+//! Reads the settings one by one and collects the mistakes.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{Problem, builder::Origin, discovery::MAX_MEMBERS, peer::Peer};
 
-/// A setting as it was written.
+/// A setting as the user wrote it.
 #[derive(Clone)]
 struct Written {
     text: String,
@@ -20,14 +20,14 @@ struct Written {
     name: &'static str,
 }
 
-/// The layers, laid over each other, and what was found to be wrong so far.
+/// The merged layers, and the mistakes found so far.
 pub(super) struct Reading<'a> {
     given: &'a Given,
     texts: BTreeMap<Key, Written>,
     problems: Vec<Problem>,
 }
 
-/// What each key is set to: by the strongest layer that has it, and within a layer by its first spelling.
+/// The value of each key: from the strongest layer that has it, and within a layer from its first spelling.
 fn layered(
     given: &Given,
     environment: &BTreeMap<String, String>,
@@ -59,7 +59,7 @@ fn layered(
             }
         }
     }
-    // What the builder was given counts even if blank: a blank name is a mistake of the program.
+    // A blank value counts if the builder has it: a blank name is a mistake of the program.
     for (key, text) in &given.texts {
         let text = Ok(text.trim().to_owned());
         layers.insert(*key, (text, Origin::Builder, key.name()));
@@ -106,12 +106,12 @@ impl<'a> Reading<'a> {
         });
     }
 
-    /// Something is wrong with a setting.
+    /// Records a mistake in a setting.
     fn wrong(&mut self, setting: &Written, message: impl Into<String>) {
         self.problem(setting.origin.clone(), setting.name, message);
     }
 
-    /// None of these keys was given, and one has to be. They may be in a file that could not be read.
+    /// Records that one of these keys is required and none is set. They may be in a file that could not be read.
     pub(super) fn missing(&mut self, keys: &[Key]) {
         let told = |problem: &Problem| {
             let spelled = |key: &Key| key.spelling().file.contains(&&*problem.key);

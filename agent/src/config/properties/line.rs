@@ -53,7 +53,7 @@ fn ends_with_continuation(line: &[u8]) -> bool {
     line.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-/// The key, and the value or what is wrong with it. A key that cannot be read is no key that is looked for.
+/// The key, and the value or its error. An unreadable key matches no known key.
 pub(super) fn entry(line: &[u8]) -> (String, Result<String, String>) {
     let (key, value) = split(line);
     let key = String::from_utf8_lossy(key);
@@ -65,7 +65,7 @@ pub(super) fn entry(line: &[u8]) -> (String, Result<String, String>) {
     (key, value)
 }
 
-/// Key and value, still escaped: apart at the first `=`, `:` or blank that is not escaped.
+/// Key and value, still escaped, split at the first unescaped `=`, `:` or blank.
 fn split(line: &[u8]) -> (&[u8], &[u8]) {
     let mut escaped = false;
     let end = line.iter().position(|&byte| {

@@ -4,13 +4,13 @@ use std::{cell::Cell, collections::BTreeMap};
 
 use super::Value;
 
-/// How deep placeholders may stand in each other, and refer to keys that have some themselves.
+/// The deepest nesting of placeholders, references to keys with placeholders included.
 const MAX_DEPTH: u32 = 16;
 
-/// How many may be replaced in one file.
+/// The most replacements in one file.
 const MAX_REPLACEMENTS: u32 = 10_000;
 
-/// What placeholders stand for.
+/// The values that placeholders refer to.
 pub(super) struct Placeholders<'a> {
     environment: &'a BTreeMap<String, String>,
     file: &'a BTreeMap<String, Value>,
@@ -72,7 +72,7 @@ impl<'a> Placeholders<'a> {
     }
 }
 
-/// The text before the `}` that closes, and the text after it.
+/// Splits at the closing `}`: the text before it and the text after it.
 fn up_to_its_brace(text: &str) -> Option<(&str, &str)> {
     let mut open = 1_u32;
     let end = text.find(|c| {
@@ -86,7 +86,7 @@ fn up_to_its_brace(text: &str) -> Option<(&str, &str)> {
     Some((&text[..end], &text[end + 1..]))
 }
 
-/// Apart at the first colon that stands in no inner placeholder.
+/// Splits at the first colon outside of inner placeholders.
 fn name_and_default(inside: &str) -> (&str, Option<&str>) {
     let mut open = 0_u32;
     let colon = inside.find(|c| {
