@@ -1,0 +1,78 @@
+//! Encoded lists, built once for each revision and shared by all consumers that ask for the same.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rollcall_domain::catalog::Selection;
+
+/// Which face encoded a list, and in which of its forms: the same view may look different to different clients. A face chooses
+/// its numbers: HTTP from 0, UDP from 64, gRPC from 128.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Form(pub u8);
+
+/// An encoded list in two parts. What differs with every answer (the time, an id) goes before, between or after them, so that the
+/// parts can be shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encoded {
+    pub head: Bytes,
+    pub tail: Bytes,
+}
+
+/// Encoded lists of the latest revisions, in two generations: when the younger one has taken half of the room, the older one is
+/// dropped. What is asked for stays.
+#[derive(Debug)]
+pub(crate) struct Bodies {
+    half: usize,
+    generations: Mutex<Generations>,
+}
+
+/// Revisions are unique across services, so a key needs no service, and an old revision is never asked for again.
+type Key = (u64, Form, Selection);
+
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashMap<Key, Encoded>,
+    old: HashMap<Key, Encoded>,
+    bytes: usize,
+}
+
+/// Bytes charged for an entry beyond its text.
+const ENTRY: usize = 160;
+
+impl Bodies {
+    pub(crate) fn new(room: usize) -> Self {
+        Self {
+            half: room / 2,
+            generations: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<Encoded> {
+        let mut generations = self.generations.lock();
+        if let Some(found) = generations.young.get(key) {
+            return Some(found.clone());
+        }
+        let (key, found) = generations.old.remove_entry(key)?;
+        self.add(&mut generations, key, found.clone());
+        Some(found)
+    }
+
+    pub(crate) fn put(&self, key: Key, encoded: Encoded) {
+        self.add(&mut self.generations.lock(), key, encoded);
+    }
+
+    fn add(&self, generations: &mut Generations, key: Key, encoded: Encoded) {
+        let bytes = ENTRY + encoded.head.len() + encoded.tail.len();
+        if bytes > self.half {
+            return;
+        }
+        if generations.bytes + bytes > self.half {
+            generations.old = std::mem::take(&mut generations.young);
+            generations.bytes = 0;
+        }
+        if generations.young.insert(key, encoded).is_none() {
+            generations.bytes += bytes;
+        }
+    }
+}

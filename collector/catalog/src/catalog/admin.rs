@@ -1,0 +1,164 @@
+//! Namespaces, switches, and what faces keep in the store.
+
+use std::sync::Arc;
+
+use rollcall_domain::catalog::{Full, PUBLIC, Resource, namespace_name};
+
+use super::Catalog;
+use crate::{
+    Conflict, Error, Namespace, NotFound, Switches,
+    durable::Plan,
+    rows,
+    shared::Shared,
+    store::{self, Row, Table},
+};
+
+impl Catalog {
+    /// The namespaces that exist: `public` first, then those that were created, by id. Clients may use others.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        let created = self.0.namespaces.read();
+        std::iter::once(Namespace::public())
+            .chain(created.values().cloned())
+            .collect()
+    }
+
+    /// The namespace with this id.
+    #[must_use]
+    pub fn namespace(&self, id: &str) -> Option<Namespace> {
+        if id.is_empty() || id == PUBLIC {
+            return Some(Namespace::public());
+        }
+        self.0.namespaces.read().get(id).cloned()
+    }
+
+    /// How many services a namespace has.
+    #[must_use]
+    pub fn services_in(&self, namespace: &str) -> usize {
+        self.0.registry.read().keys(namespace, None, None).count()
+    }
+
+    /// Creates a namespace.
+    ///
+    /// # Errors
+    /// It exists, its id is not valid, there are as many as there may be, or the store failed.
+    pub async fn create_namespace(&self, namespace: Namespace) -> Result<(), Error> {
+        namespace_name(&namespace.id)?;
+        if self.namespace(&namespace.id).is_some() {
+            return Err(Error::Conflict(Conflict::NamespaceExists));
+        }
+        let limit = self.0.config.limits.namespaces;
+        if self.0.namespaces.read().len() >= limit {
+            return Err(Error::Full(Full {
+                resource: Resource::Namespaces,
+                limit,
+            }));
+        }
+        self.put_namespace(namespace, false).await
+    }
+
+    /// Changes the name and the description of a namespace.
+    ///
+    /// # Errors
+    /// It was not created, or the store failed.
+    pub async fn update_namespace(&self, namespace: Namespace) -> Result<(), Error> {
+        self.put_namespace(namespace, true).await
+    }
+
+    /// Deletes a namespace that has no services; whether there was one.
+    ///
+    /// # Errors
+    /// It has services, or the store failed.
+    pub async fn delete_namespace(&self, id: &str) -> Result<bool, Error> {
+        if self.services_in(id) > 0 {
+            return Err(Error::Conflict(Conflict::NamespaceNotEmpty));
+        }
+        let id = id.to_owned();
+        let plan = move |_: &Shared| {
+            let rows = vec![rows::remove(Table::Namespace, id.clone())];
+            Ok(Plan::new(rows, move |shared| {
+                Ok(shared.namespaces.write().remove(&id).is_some())
+            }))
+        };
+        self.0.durably("namespaces".to_owned(), plan).await
+    }
+
+    /// The switches as they are now.
+    #[must_use]
+    pub fn switches(&self) -> Arc<Switches> {
+        self.0.switches()
+    }
+
+    /// Changes switches.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn set_switches(
+        &self,
+        update: impl FnOnce(&mut Switches) + Send + 'static,
+    ) -> Result<(), Error> {
+        let plan = move |shared: &Shared| {
+            let mut switches = Switches::clone(&shared.switches());
+            update(&mut switches);
+            let rows = vec![rows::put(Table::Switch, String::new(), &switches)?];
+            Ok(Plan::new(rows, move |shared| {
+                *shared.switches.write() = Arc::new(switches);
+                Ok(())
+            }))
+        };
+        self.0.durably("switches".to_owned(), plan).await
+    }
+
+    /// Keeps a value for a face, such as a secret. `None` removes it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn keep(&self, name: &str, value: Option<Vec<u8>>) -> Result<(), Error> {
+        let name = name.to_owned();
+        let touches = format!("face/{name}");
+        let plan = move |_: &Shared| {
+            let row = match &value {
+                Some(value) => store::Change::Put(Row {
+                    table: Table::Face,
+                    key: name.clone(),
+                    value: value.clone(),
+                }),
+                None => rows::remove(Table::Face, name.clone()),
+            };
+            Ok(Plan::new(vec![row], move |shared| {
+                let mut kept = shared.kept.write();
+                match value {
+                    Some(value) => kept.insert(name, value),
+                    None => kept.remove(&name),
+                };
+                Ok(())
+            }))
+        };
+        self.0.durably(touches, plan).await
+    }
+
+    /// What a face keeps under a name.
+    #[must_use]
+    pub fn kept(&self, name: &str) -> Option<Vec<u8>> {
+        self.0.kept.read().get(name).cloned()
+    }
+
+    async fn put_namespace(&self, namespace: Namespace, must_exist: bool) -> Result<(), Error> {
+        let plan = move |shared: &Shared| {
+            let exists = shared.namespaces.read().contains_key(&namespace.id);
+            if exists && !must_exist {
+                return Err(Error::Conflict(Conflict::NamespaceExists));
+            }
+            if !exists && must_exist {
+                return Err(Error::NotFound(NotFound::Namespace));
+            }
+            let row = rows::put(Table::Namespace, namespace.id.clone(), &namespace)?;
+            Ok(Plan::new(vec![row], move |shared| {
+                let id = namespace.id.clone();
+                shared.namespaces.write().insert(id, namespace);
+                Ok(())
+            }))
+        };
+        self.0.durably("namespaces".to_owned(), plan).await
+    }
+}

@@ -1,0 +1,76 @@
+//! Connections of clients, and what they hold.
+
+use std::sync::Arc;
+
+use rollcall_domain::catalog::{ConnectionId, Instance, Publisher, ServiceKey, Subscriber};
+
+use super::Catalog;
+use crate::{Connection, Error};
+
+/// Instances that are removed while the lock of all is held.
+const CHUNK: usize = 256;
+
+impl Catalog {
+    /// Announces a connection. Its id is its publisher and its subscriber.
+    ///
+    /// # Errors
+    /// There are as many connections as there may be.
+    pub fn connect(&self, connection: Connection) -> Result<ConnectionId, Error> {
+        let limit = self.0.config.limits.connections;
+        Ok(self.0.connections.open(connection, limit)?)
+    }
+
+    /// Ends a connection: its subscriptions and the instances that it still owns end with it. Calls on it that are under way
+    /// find it ended.
+    pub fn connection_closed(&self, id: ConnectionId) {
+        if !self.0.connections.close(id) {
+            return;
+        }
+        let ended = self
+            .0
+            .subscriptions
+            .write()
+            .end(&Subscriber::Connection(id));
+        ended.iter().for_each(|subscription| subscription.end());
+        let part = || {
+            self.0
+                .change(|registry, now, effects| registry.end(id, CHUNK, now, effects))
+        };
+        while !part() {}
+    }
+
+    /// A connection, unless it has ended.
+    #[must_use]
+    pub fn connection(&self, id: ConnectionId) -> Option<Arc<Connection>> {
+        self.0.connections.get(id)
+    }
+
+    /// The connection with this client id.
+    #[must_use]
+    pub fn connection_named(&self, client_id: &str) -> Option<(ConnectionId, Arc<Connection>)> {
+        self.0.connections.named(client_id)
+    }
+
+    /// Up to `limit` connections, in the order in which they were opened, after one if one is given.
+    #[must_use]
+    pub fn connections(
+        &self,
+        after: Option<ConnectionId>,
+        limit: usize,
+    ) -> Vec<(ConnectionId, Arc<Connection>)> {
+        self.0.connections.page(after, limit)
+    }
+
+    /// The instances that a publisher holds, ordered by service.
+    #[must_use]
+    pub fn held_by(&self, publisher: &Publisher) -> Vec<(ServiceKey, Instance)> {
+        self.0.registry.read().held_by(publisher)
+    }
+
+    /// Up to `limit` publishers that hold an instance, in no order.
+    #[must_use]
+    pub fn publishers(&self, limit: usize) -> Vec<Publisher> {
+        let registry = self.0.registry.read();
+        registry.publishers().take(limit).cloned().collect()
+    }
+}

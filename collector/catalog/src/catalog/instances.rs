@@ -1,0 +1,242 @@
+//! Registering, deregistering and beats.
+
+use std::{sync::Arc, time::Duration};
+
+use rollcall_domain::catalog::{
+    ConnectionId, Endpoint, Kind, Patch, Publisher, Registered, Registration, ServiceKey,
+};
+
+use super::{Beat, Catalog};
+use crate::{
+    Error, Invalid,
+    durable::Plan,
+    rows::{self, InstanceRow},
+    shared::Shared,
+    store::Table,
+};
+
+impl Catalog {
+    /// Registers an instance, or changes it and takes it over.
+    ///
+    /// A connection's earlier instance of the service is removed if it is at another endpoint. A persistent instance is durable
+    /// when this returns.
+    ///
+    /// # Errors
+    /// The registration is not valid, the connection has ended, there is no room, or the store failed.
+    pub async fn register(
+        &self,
+        publisher: &Publisher,
+        service: &ServiceKey,
+        registration: Registration,
+    ) -> Result<Registered, Error> {
+        if registration.kind.is_ephemeral() {
+            return self.register_ephemeral(publisher, service, registration);
+        }
+        let (publisher, service) = (publisher.clone(), service.clone());
+        let touches = rows::instance_text(&service, &registration.endpoint);
+        let plan = move |shared: &Shared| {
+            let registry = shared.registry.read();
+            registry.admits(&publisher, &service, &registration)?;
+            let row = InstanceRow::of(&registration);
+            let key = rows::instance_text(&service, &registration.endpoint);
+            let rows = vec![rows::put(Table::Instance, key, &row)?];
+            Ok(Plan::new(rows, move |shared| {
+                let registered = shared.change(|registry, now, effects| {
+                    registry.register(&publisher, &service, registration, now, effects)
+                });
+                registered.map_err(Error::from)
+            }))
+        };
+        self.0.durably(touches, plan).await
+    }
+
+    /// Registers an ephemeral instance: as [`Catalog::register`], without waiting.
+    ///
+    /// # Errors
+    /// The registration is not valid, the connection has ended, or there is no room.
+    pub fn register_ephemeral(
+        &self,
+        publisher: &Publisher,
+        service: &ServiceKey,
+        mut registration: Registration,
+    ) -> Result<Registered, Error> {
+        registration.kind = Kind::Ephemeral;
+        self.0.change(|registry, now, effects| {
+            self.0.is_open(publisher)?;
+            let registered = registry.register(publisher, service, registration, now, effects)?;
+            self.0.leases.refresh(registered.instance, now);
+            Ok(registered)
+        })
+    }
+
+    /// Makes these ephemeral instances the only ones of the service that the connection holds. An empty batch removes them all.
+    /// Gives the revision of the service.
+    ///
+    /// # Errors
+    /// One of them is not valid, the connection has ended, or there is no room for all. Nothing was changed then.
+    pub fn batch_register(
+        &self,
+        connection: ConnectionId,
+        service: &ServiceKey,
+        mut registrations: Vec<Registration>,
+    ) -> Result<u64, Error> {
+        for registration in &mut registrations {
+            registration.kind = Kind::Ephemeral;
+        }
+        self.0.change(|registry, now, effects| {
+            self.0.is_open(&Publisher::Connection(connection))?;
+            Ok(registry.batch(connection, service, registrations, now, effects)?)
+        })
+    }
+
+    /// Removes the instance at an endpoint, whatever its publisher: of this kind, or if there is none, of the other one. Whether
+    /// there was one. An ephemeral instance is not brought back by a beat within one beat term.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn deregister(
+        &self,
+        service: &ServiceKey,
+        endpoint: &Endpoint,
+        kind: Kind,
+    ) -> Result<bool, Error> {
+        let found = {
+            let registry = self.0.registry.read();
+            registry
+                .lookup(service, endpoint, Some(kind))
+                .or_else(|_| registry.lookup(service, endpoint, None))
+        };
+        let kind = found.map_or(kind, |found| found.registered.kind);
+        if kind.is_ephemeral() {
+            return Ok(self.0.deregister(service, endpoint, kind));
+        }
+        let (service, endpoint) = (service.clone(), endpoint.clone());
+        let touches = rows::instance_text(&service, &endpoint);
+        let plan = move |_: &Shared| {
+            let key = rows::instance_text(&service, &endpoint);
+            let rows = vec![rows::remove(Table::Instance, key)];
+            Ok(Plan::new(rows, move |shared| {
+                Ok(shared.deregister(&service, &endpoint, kind))
+            }))
+        };
+        self.0.durably(touches, plan).await
+    }
+
+    /// Removes the instances of a service that a connection holds, wherever they are. Gives how many there were.
+    pub fn withdraw(&self, connection: ConnectionId, service: &ServiceKey) -> usize {
+        self.0
+            .change(|registry, now, effects| registry.withdraw(connection, service, now, effects))
+    }
+
+    /// Changes what the publisher of an instance said of it. With no kind the ephemeral instance comes first. An operator's
+    /// override still wins: see [`Catalog::set_override`].
+    ///
+    /// # Errors
+    /// There is no such instance, the changed one is not valid, or the store failed.
+    pub async fn patch(
+        &self,
+        service: &ServiceKey,
+        endpoint: &Endpoint,
+        kind: Option<Kind>,
+        patch: Patch,
+    ) -> Result<(), Error> {
+        let found = self.instance(service, endpoint, kind)?;
+        if found.registered.kind.is_ephemeral() {
+            let patched = self
+                .0
+                .change(|registry, _, effects| registry.patch(found.reference, &patch, effects));
+            return patched.map_err(Error::from);
+        }
+        let (service, endpoint) = (service.clone(), endpoint.clone());
+        let touches = rows::instance_text(&service, &endpoint);
+        let plan = move |shared: &Shared| {
+            let registry = shared.registry.read();
+            let found = registry.lookup(&service, &endpoint, Some(Kind::Persistent))?;
+            let patched = found.registered.patched(&patch);
+            registry.admits(&found.publisher, &service, &patched)?;
+            let key = rows::instance_text(&service, &endpoint);
+            let rows = vec![rows::put(Table::Instance, key, &InstanceRow::of(&patched))?];
+            Ok(Plan::new(rows, move |shared| {
+                let patched = shared.change(|registry, _, effects| {
+                    registry.patch(found.reference, &patch, effects)
+                });
+                patched.map_err(Error::from)
+            }))
+        };
+        self.0.durably(touches, plan).await
+    }
+
+    /// Notes a beat. `described` is the instance as the beat describes it, if it does: one that is not known is registered from
+    /// it, unless it was deregistered less than a beat term ago.
+    ///
+    /// # Errors
+    /// The instance that the beat describes is not valid, or there is no room.
+    pub fn beat(
+        &self,
+        service: &ServiceKey,
+        endpoint: &Endpoint,
+        described: Option<Registration>,
+    ) -> Result<Beat, Error> {
+        let now = self.now();
+        let (beaten, is_buried) = {
+            let registry = self.0.registry.read();
+            let beaten = registry.beaten(service, endpoint);
+            let is_buried = beaten.is_none() && registry.is_buried(service, endpoint, now);
+            (beaten, is_buried)
+        };
+        let usual = Duration::from_millis(self.0.switches().client_beat_interval);
+        if let Some(beaten) = beaten {
+            if beaten.is_leased {
+                self.0.leases.renew(beaten.instance, beaten.beats, now);
+                if !beaten.healthy {
+                    self.0.change(|registry, _, effects| {
+                        registry.set_health(beaten.instance, true, effects)
+                    });
+                }
+            }
+            return Ok(Beat::Renewed(beaten.beats.interval.unwrap_or(usual)));
+        }
+        let Some(registration) = described.filter(|_| !is_buried) else {
+            return Ok(if is_buried {
+                Beat::Deregistered(usual)
+            } else {
+                Beat::Unknown(usual)
+            });
+        };
+        let interval = registration.metadata.beats().interval.unwrap_or(usual);
+        let publisher = registration.endpoint.publisher();
+        self.register_ephemeral(&publisher, service, registration)?;
+        Ok(Beat::Registered(interval))
+    }
+}
+
+impl Shared {
+    fn deregister(&self, service: &ServiceKey, endpoint: &Endpoint, kind: Kind) -> bool {
+        self.change(|registry, now, effects| {
+            let beats = registry.beaten(service, endpoint);
+            let term = beats
+                .map_or_else(Default::default, |b| b.beats)
+                .unhealthy_after;
+            let until = now.after(term);
+            registry
+                .deregister(service, endpoint, kind, (now, until), effects)
+                .is_ok()
+        })
+    }
+
+    /// To be asked under the lock that the end of a connection takes, too.
+    pub(crate) fn is_open(&self, publisher: &Publisher) -> Result<(), Error> {
+        match publisher {
+            Publisher::Connection(id) if self.connections.get(*id).is_none() => {
+                Err(Invalid::Connection.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+const _: fn() = || {
+    fn shared<T: Send + Sync + Clone>() {}
+    shared::<Catalog>();
+    shared::<Arc<Shared>>();
+};

@@ -1,0 +1,124 @@
+//! What operators set on instances.
+
+use std::sync::Arc;
+
+use rollcall_domain::{
+    Timestamp,
+    catalog::{Checker, Endpoint, Kind, Override, ServiceKey},
+};
+
+use super::Catalog;
+use crate::{
+    Conflict, Error,
+    durable::Plan,
+    rows::{self, InstanceRow, OverrideRow},
+    shared::Shared,
+    store::Table,
+};
+
+impl Catalog {
+    /// Sets an override on the instances at an endpoint: on top of what an operator has set before. It wins over registrations,
+    /// and ends with [`Catalog::clear_override`] or a term after the last instance at the endpoint.
+    ///
+    /// # Errors
+    /// There is no instance at the endpoint, or the store failed.
+    pub async fn set_override(
+        &self,
+        service: &ServiceKey,
+        endpoint: &Endpoint,
+        set: Override,
+    ) -> Result<(), Error> {
+        let at = self.wall();
+        self.change_override(service, endpoint, move |before| {
+            let mut after = before.map_or_else(|| set.clone(), |before| before.with(&set));
+            after.set_at = at;
+            after
+        })
+        .await
+    }
+
+    /// Removes the override at an endpoint.
+    ///
+    /// # Errors
+    /// There is no instance at the endpoint, or the store failed.
+    pub async fn clear_override(
+        &self,
+        service: &ServiceKey,
+        endpoint: &Endpoint,
+    ) -> Result<(), Error> {
+        let none = Override::none(Timestamp::from_millis(0));
+        self.change_override(service, endpoint, |_| none).await
+    }
+
+    /// The overrides of a service, those whose instance is gone too.
+    #[must_use]
+    pub fn overrides(&self, service: &ServiceKey) -> Vec<(Endpoint, Arc<Override>)> {
+        let registry = self.0.registry.read();
+        let all = registry.overrides(service);
+        all.map(|(endpoint, set)| (endpoint.clone(), Arc::clone(set)))
+            .collect()
+    }
+
+    /// Sets the health of a persistent instance whose cluster has no probe. Whether it changed.
+    ///
+    /// # Errors
+    /// There is no such instance, it is ephemeral or its cluster has a probe ([`Conflict::HealthIsProbed`]), or the store failed.
+    pub async fn set_health(
+        &self,
+        service: &ServiceKey,
+        endpoint: &Endpoint,
+        healthy: bool,
+    ) -> Result<bool, Error> {
+        let (service, endpoint) = (service.clone(), endpoint.clone());
+        let touches = rows::instance_text(&service, &endpoint);
+        let plan = move |shared: &Shared| {
+            let registry = shared.registry.read();
+            let found = registry.lookup(&service, &endpoint, None)?;
+            let settings = registry.settings(&service).unwrap_or_default();
+            let cluster = settings.clusters.get(&endpoint.cluster);
+            let is_set = cluster.is_some_and(|cluster| cluster.checker == Checker::None);
+            if found.registered.kind == Kind::Ephemeral || !is_set {
+                return Err(Error::Conflict(Conflict::HealthIsProbed));
+            }
+            let mut row = InstanceRow::of(&found.registered);
+            row.healthy = healthy;
+            let key = rows::instance_text(&service, &endpoint);
+            let rows = vec![rows::put(Table::Instance, key, &row)?];
+            Ok(Plan::new(rows, move |shared| {
+                Ok(shared.change(|registry, _, effects| {
+                    registry.set_health(found.reference, healthy, effects)
+                }))
+            }))
+        };
+        self.0.durably(touches, plan).await
+    }
+
+    async fn change_override(
+        &self,
+        service: &ServiceKey,
+        endpoint: &Endpoint,
+        change: impl FnOnce(Option<&Override>) -> Override + Send + 'static,
+    ) -> Result<(), Error> {
+        let (service, endpoint) = (service.clone(), endpoint.clone());
+        let touches = rows::instance_text(&service, &endpoint);
+        let plan = move |shared: &Shared| {
+            let registry = shared.registry.read();
+            registry.lookup(&service, &endpoint, None)?;
+            let before = registry.overridden(&service, &endpoint);
+            let after = change(before.map(|before| &**before));
+            let key = rows::instance_text(&service, &endpoint);
+            let row = if after.is_empty() {
+                rows::remove(Table::Override, key)
+            } else {
+                rows::put(Table::Override, key, &OverrideRow::of(&after))?
+            };
+            Ok(Plan::new(vec![row], move |shared| {
+                let set = shared.change(|registry, _, effects| {
+                    registry.set_override(&service, &endpoint, after, effects)
+                });
+                set.map_err(Error::from)
+            }))
+        };
+        self.0.durably(touches, plan).await
+    }
+}

@@ -1,0 +1,208 @@
+//! What consumers and consoles read.
+
+use bytes::Bytes;
+use rollcall_domain::{
+    Timestamp,
+    catalog::{
+        Endpoint, Instance, Kind, Selection, ServiceDetail, ServiceKey, ServiceView, Summary,
+    },
+};
+
+use super::{Catalog, Page};
+use crate::{Encoded, Error, Form};
+
+/// An encoded list, and what it is a list of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    pub head: Bytes,
+    pub tail: Bytes,
+    /// Whether the service is known. The list of one that is not is empty.
+    pub exists: bool,
+    /// The revision that was encoded; 0 for a service that is not known.
+    pub revision: u64,
+    /// The time that the answer is to carry. Never earlier than that of an earlier answer about the service, and later if the
+    /// service has changed since: clients drop what is not newer than what they have.
+    pub stamp: Timestamp,
+}
+
+impl Catalog {
+    /// What a consumer is shown of a service. Not cached: [`Catalog::body`] is.
+    ///
+    /// # Errors
+    /// The catalog is loading.
+    pub fn query(&self, service: &ServiceKey, selection: &Selection) -> Result<ServiceView, Error> {
+        self.complete()?;
+        Ok(self.0.registry.read().view(service, selection))
+    }
+
+    /// A list as `encode` writes it. It is called at most once for each revision of a service, selection and form, as long as
+    /// the result fits the cache; its result is shared.
+    ///
+    /// # Errors
+    /// The catalog is loading.
+    pub fn body(
+        &self,
+        service: &ServiceKey,
+        selection: &Selection,
+        form: Form,
+        encode: impl FnOnce(&ServiceView) -> Encoded,
+    ) -> Result<Body, Error> {
+        self.complete()?;
+        let wall = self.wall();
+        let (revision, stamp) = {
+            let registry = self.0.registry.read();
+            (registry.revision(service), registry.stamp(service, wall))
+        };
+        let key = (revision, form, selection.clone());
+        if revision > 0
+            && let Some(Encoded { head, tail }) = self.0.bodies.get(&key)
+        {
+            return Ok(Body {
+                head,
+                tail,
+                exists: true,
+                revision,
+                stamp,
+            });
+        }
+        let (view, stamp) = {
+            let registry = self.0.registry.read();
+            (
+                registry.view(service, selection),
+                registry.stamp(service, wall),
+            )
+        };
+        let encoded = encode(&view);
+        if view.exists {
+            let key = (view.revision, form, key.2);
+            self.0.bodies.put(key, encoded.clone());
+        }
+        Ok(Body {
+            head: encoded.head,
+            tail: encoded.tail,
+            exists: view.exists,
+            revision: view.revision,
+            stamp,
+        })
+    }
+
+    /// The instance at an endpoint with its true state; of both kinds the ephemeral one first, unless one is named.
+    ///
+    /// # Errors
+    /// There is no such service or no such instance, or the catalog is loading and knows none yet.
+    pub fn instance(
+        &self,
+        service: &ServiceKey,
+        endpoint: &Endpoint,
+        kind: Option<Kind>,
+    ) -> Result<Instance, Error> {
+        let found = self.0.registry.read().lookup(service, endpoint, kind);
+        found.or_else(|missing| {
+            self.complete()?;
+            Err(missing.into())
+        })
+    }
+
+    /// All instances of a service with their true state, ordered by endpoint.
+    ///
+    /// # Errors
+    /// There is no such service, or the catalog is loading.
+    pub fn instances(&self, service: &ServiceKey) -> Result<Vec<Instance>, Error> {
+        self.complete()?;
+        let instances = self.0.registry.read().instances(service);
+        instances.ok_or(Error::NotFound(crate::NotFound::Service))
+    }
+
+    /// A service with everything that is set on it.
+    #[must_use]
+    pub fn service(&self, service: &ServiceKey) -> Option<ServiceDetail> {
+        self.0.registry.read().detail(service)
+    }
+
+    /// A service as a listing shows it.
+    #[must_use]
+    pub fn summary(&self, service: &ServiceKey) -> Option<Summary> {
+        self.0.registry.read().summary(service)
+    }
+
+    /// The services of a namespace, of one of its groups if one is given, in order: `limit` of them from place `offset` on.
+    ///
+    /// # Errors
+    /// The catalog is loading.
+    pub fn services(
+        &self,
+        namespace: &str,
+        group: Option<&str>,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Page<ServiceKey>, Error> {
+        self.services_where(namespace, group, (offset, limit), |_| true)
+    }
+
+    /// As [`Catalog::services`], of those that a listing's filter keeps.
+    ///
+    /// # Errors
+    /// The catalog is loading.
+    pub fn services_where(
+        &self,
+        namespace: &str,
+        group: Option<&str>,
+        (offset, limit): (usize, usize),
+        mut is_listed: impl FnMut(&Listed<'_>) -> bool,
+    ) -> Result<Page<ServiceKey>, Error> {
+        self.complete()?;
+        let registry = self.0.registry.read();
+        let mut page = Page {
+            items: Vec::new(),
+            total: 0,
+        };
+        for key in registry.keys(namespace, group, None) {
+            let listed = Listed {
+                key,
+                registry: &registry,
+            };
+            if is_listed(&listed) {
+                if page.total >= offset && page.items.len() < limit {
+                    page.items.push(key.clone());
+                }
+                page.total += 1;
+            }
+        }
+        Ok(page)
+    }
+
+    /// Up to `limit` services of all namespaces, in order, after one if one is given.
+    ///
+    /// # Errors
+    /// The catalog is loading.
+    pub fn all_services(
+        &self,
+        after: Option<&ServiceKey>,
+        limit: usize,
+    ) -> Result<Vec<ServiceKey>, Error> {
+        self.complete()?;
+        let registry = self.0.registry.read();
+        Ok(registry.all_keys(after).take(limit).cloned().collect())
+    }
+}
+
+/// A service that a listing's filter looks at. The catalog is locked meanwhile, so the filter calls nothing else of it.
+#[derive(Debug)]
+pub struct Listed<'a> {
+    pub key: &'a ServiceKey,
+    registry: &'a rollcall_domain::catalog::Registry,
+}
+
+impl Listed<'_> {
+    /// What a listing shows of it.
+    #[must_use]
+    pub fn summary(&self) -> Option<Summary> {
+        self.registry.summary(self.key)
+    }
+
+    /// Its instances.
+    #[must_use]
+    pub fn instances(&self) -> Vec<Instance> {
+        self.registry.instances(self.key).unwrap_or_default()
+    }
+}

@@ -1,0 +1,105 @@
+//! Services and their clusters, as operators and maintenance clients set them.
+
+use rollcall_domain::catalog::{Cluster, ServiceKey, Settings};
+
+use super::Catalog;
+use crate::{
+    Conflict, Error, NotFound,
+    durable::Plan,
+    rows::{self, ServiceRow},
+    shared::Shared,
+    store::Table,
+};
+
+impl Catalog {
+    /// Creates a service. It stays, without instances too, until it is deleted. A service that only has instances exists.
+    ///
+    /// # Errors
+    /// It exists, there is no room, or the store failed.
+    pub async fn create_service(&self, key: &ServiceKey, settings: Settings) -> Result<(), Error> {
+        self.set_service(key, move |existing| match existing {
+            Some(_) => Err(Error::Conflict(Conflict::ServiceExists)),
+            None => Ok(settings),
+        })
+        .await
+    }
+
+    /// Changes what is set on a service that exists; its clusters stay unless `update` changes them.
+    ///
+    /// # Errors
+    /// It does not exist, its metadata is too large, or the store failed.
+    pub async fn update_service(
+        &self,
+        key: &ServiceKey,
+        update: impl FnOnce(&mut Settings) + Send + 'static,
+    ) -> Result<(), Error> {
+        self.set_service(key, move |existing| {
+            let mut settings = existing.ok_or(Error::NotFound(NotFound::Service))?;
+            update(&mut settings);
+            Ok(settings)
+        })
+        .await
+    }
+
+    /// Sets what is set on a cluster of a service that exists. The cluster is created if it is new.
+    ///
+    /// # Errors
+    /// As [`Catalog::update_service`].
+    pub async fn update_cluster(&self, key: &ServiceKey, cluster: Cluster) -> Result<(), Error> {
+        self.update_service(key, move |settings| {
+            settings.clusters.insert(cluster.name.clone(), cluster);
+        })
+        .await
+    }
+
+    /// Deletes a service that has no instances.
+    ///
+    /// # Errors
+    /// It does not exist, it has instances, or the store failed.
+    pub async fn delete_service(&self, key: &ServiceKey) -> Result<(), Error> {
+        let key = key.clone();
+        let touches = rows::service_text(&key);
+        let plan = move |shared: &Shared| {
+            let registry = shared.registry.read();
+            let detail = registry.detail(&key);
+            let detail = detail.ok_or(Error::NotFound(NotFound::Service))?;
+            if detail.instances > 0 {
+                return Err(Error::Conflict(Conflict::ServiceNotEmpty));
+            }
+            let mut rows = vec![rows::remove(Table::Service, rows::service_text(&key))];
+            for (endpoint, _) in registry.overrides(&key) {
+                let text = rows::instance_text(&key, endpoint);
+                rows.push(rows::remove(Table::Override, text));
+            }
+            Ok(Plan::new(rows, move |shared| {
+                let removed =
+                    shared.change(|registry, _, effects| registry.remove_service(&key, effects));
+                removed.map_err(Error::from)
+            }))
+        };
+        self.0.durably(touches, plan).await
+    }
+
+    async fn set_service(
+        &self,
+        key: &ServiceKey,
+        update: impl FnOnce(Option<Settings>) -> Result<Settings, Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let key = key.clone();
+        let touches = rows::service_text(&key);
+        let plan = move |shared: &Shared| {
+            let registry = shared.registry.read();
+            let settings = update(registry.settings(&key))?;
+            registry.admits_settings(&key, &settings)?;
+            let row = ServiceRow::of(&settings);
+            let rows = vec![rows::put(Table::Service, rows::service_text(&key), &row)?];
+            Ok(Plan::new(rows, move |shared| {
+                let set = shared.change(|registry, now, effects| {
+                    registry.set_service(&key, settings, now, effects)
+                });
+                set.map_err(Error::from)
+            }))
+        };
+        self.0.durably(touches, plan).await
+    }
+}

@@ -1,0 +1,88 @@
+//! The connections of clients.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound::{Excluded, Unbounded},
+    sync::Arc,
+};
+
+use parking_lot::RwLock;
+use rollcall_domain::{
+    Timestamp,
+    catalog::{ConnectionId, Full, Resource},
+};
+
+/// A client's connection, as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The text that clients and operators know the connection by.
+    pub client_id: Arc<str>,
+    /// The address of the socket's other end.
+    pub ip: Arc<str>,
+    pub port: u16,
+    /// The address that the client says it has.
+    pub client_ip: Arc<str>,
+    /// `Nacos-Java-Client:v2.5.1` and the like.
+    pub version: Arc<str>,
+    pub app: Arc<str>,
+    pub namespace: Arc<str>,
+    /// What the client says of itself, sorted.
+    pub labels: Arc<[(Arc<str>, Arc<str>)]>,
+    pub opened_at: Timestamp,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Connections(RwLock<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    last: u64,
+    by_id: BTreeMap<ConnectionId, Arc<Connection>>,
+}
+
+impl Connections {
+    pub(crate) fn open(&self, connection: Connection, limit: usize) -> Result<ConnectionId, Full> {
+        let mut open = self.0.write();
+        let full = Full {
+            resource: Resource::Connections,
+            limit,
+        };
+        if open.by_id.len() >= limit {
+            return Err(full);
+        }
+        open.last += 1;
+        let id = ConnectionId::new(open.last).ok_or(full)?;
+        open.by_id.insert(id, Arc::new(connection));
+        Ok(id)
+    }
+
+    pub(crate) fn close(&self, id: ConnectionId) -> bool {
+        self.0.write().by_id.remove(&id).is_some()
+    }
+
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<Arc<Connection>> {
+        self.0.read().by_id.get(&id).cloned()
+    }
+
+    pub(crate) fn named(&self, client_id: &str) -> Option<(ConnectionId, Arc<Connection>)> {
+        let open = self.0.read();
+        let mut all = open.by_id.iter();
+        let (id, found) = all.find(|(_, connection)| &*connection.client_id == client_id)?;
+        Some((*id, Arc::clone(found)))
+    }
+
+    pub(crate) fn page(
+        &self,
+        after: Option<ConnectionId>,
+        limit: usize,
+    ) -> Vec<(ConnectionId, Arc<Connection>)> {
+        let from = after.map_or(Unbounded, Excluded);
+        let open = self.0.read();
+        let range = open.by_id.range((from, Unbounded)).take(limit);
+        range.map(|(id, c)| (*id, Arc::clone(c))).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.read().by_id.len()
+    }
+}

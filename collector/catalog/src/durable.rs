@@ -1,0 +1,166 @@
+//! Changes that are durable before they are acknowledged: planned, committed together, applied, answered.
+//!
+//! One task plans and applies, so what it planned on cannot change below it: instances that the store keeps change here only.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Error,
+    shared::Shared,
+    store::{self, Store},
+};
+
+pub(crate) type Sender = mpsc::Sender<Job>;
+pub(crate) type Receiver = mpsc::Receiver<Job>;
+
+/// Jobs that share a commit at most.
+const BATCH: usize = 256;
+
+type Apply<T> = Box<dyn FnOnce(&Shared) -> Result<T, Error> + Send>;
+type Finish = Box<dyn FnOnce(&Shared, Result<(), store::Error>) + Send>;
+type MakePlan = Box<dyn FnOnce(&Shared) -> Option<Planned> + Send>;
+
+/// A change, and what it changes: two of the same do not share a commit.
+pub(crate) struct Job {
+    touches: String,
+    plan: MakePlan,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job")
+            .field("touches", &self.touches)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The rows that a change writes, and what it does once they are durable.
+pub(crate) struct Plan<T> {
+    pub(crate) rows: Vec<store::Change>,
+    pub(crate) apply: Apply<T>,
+}
+
+struct Planned {
+    rows: Vec<store::Change>,
+    finish: Finish,
+}
+
+impl<T> Plan<T> {
+    pub(crate) fn new(
+        rows: Vec<store::Change>,
+        apply: impl FnOnce(&Shared) -> Result<T, Error> + Send + 'static,
+    ) -> Self {
+        Self {
+            rows,
+            apply: Box::new(apply),
+        }
+    }
+}
+
+impl Shared {
+    /// Makes a change durable, then applies it. `plan` says what is to be written, on what is known then.
+    pub(crate) async fn durably<T: Send + 'static>(
+        &self,
+        touches: String,
+        plan: impl FnOnce(&Self) -> Result<Plan<T>, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let plan: MakePlan = Box::new(move |shared| match plan(shared) {
+            Ok(plan) => Some(Planned {
+                rows: plan.rows,
+                finish: Box::new(move |shared, committed| {
+                    let result = committed
+                        .map_err(Error::from)
+                        .and_then(|()| (plan.apply)(shared));
+                    send(reply, result);
+                }),
+            }),
+            Err(error) => {
+                send(reply, Err(error));
+                None
+            }
+        });
+        self.writes
+            .try_send(Job { touches, plan })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => Error::Busy {
+                    limit: self.config.write_queue,
+                },
+                mpsc::error::TrySendError::Closed(_) => Error::Stopped,
+            })?;
+        answer.await.unwrap_or(Err(Error::Stopped))
+    }
+}
+
+fn send<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
+    if reply.send(result).is_err() {
+        tracing::debug!("the caller of a durable change is gone");
+    }
+}
+
+/// Does the jobs until it is cancelled, and then those that wait.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    mut jobs: Receiver,
+    cancel: CancellationToken,
+) {
+    let mut waiting = VecDeque::new();
+    loop {
+        if waiting.is_empty() {
+            let job = tokio::select! {
+                biased;
+                job = jobs.recv() => job,
+                () = cancel.cancelled() => {
+                    jobs.close();
+                    jobs.recv().await
+                }
+            };
+            let Some(job) = job else { return };
+            waiting.push_back(job);
+        }
+        while waiting.len() < BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
+            waiting.push_back(job);
+        }
+        commit(&shared, &store, &mut waiting).await;
+    }
+}
+
+/// Commits the jobs at the front that touch different things.
+async fn commit(shared: &Arc<Shared>, store: &Arc<dyn Store>, waiting: &mut VecDeque<Job>) {
+    let mut touched = HashSet::new();
+    let mut planned = Vec::new();
+    let mut rows = Vec::new();
+    while let Some(job) = waiting.pop_front() {
+        if touched.contains(&job.touches) {
+            waiting.push_front(job);
+            break;
+        }
+        if let Some(plan) = (job.plan)(shared) {
+            touched.insert(job.touches);
+            rows.extend(plan.rows);
+            planned.push(plan.finish);
+        }
+    }
+    let committed = if rows.is_empty() {
+        Ok(())
+    } else {
+        let store = Arc::clone(store);
+        let commit = tokio::task::spawn_blocking(move || store.commit(&rows)).await;
+        commit.unwrap_or_else(|error| Err(store::Error::Io(error.to_string())))
+    };
+    if let Err(error) = &committed {
+        tracing::error!(%error, "catalog: a commit failed, its changes are refused");
+    }
+    for finish in planned {
+        finish(shared, committed.clone());
+    }
+}

@@ -1,0 +1,142 @@
+//! Why a call of the catalog fails, by what the caller can do about it.
+
+use rollcall_domain::catalog::{BadSelector, Full, InvalidName, NotRemoved, Refused};
+
+use crate::store;
+
+/// Why a call fails. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The call has to be corrected.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// What it names does not exist.
+    #[error("{0}")]
+    NotFound(NotFound),
+    /// It does not fit what exists.
+    #[error("{0}")]
+    Conflict(Conflict),
+    /// A limit would be exceeded: remove something, or raise the limit, whose key the text names.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The catalog does not know all instances yet, so soon after its start: try again, or ask another server.
+    #[error(
+        "the catalog is loading: the instances of the last run have not all come back yet, try again later"
+    )]
+    Loading,
+    /// More changes wait for the store than may: try again later.
+    #[error("too many changes wait for the store (nacos.write_queue = {limit}), try again later")]
+    Busy { limit: usize },
+    /// The store failed. The change was not made.
+    #[error("the change could not be stored: {0}")]
+    Store(#[from] store::Error),
+    /// The catalog has stopped.
+    #[error("the catalog has stopped")]
+    Stopped,
+}
+
+/// What is wrong with a call.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Invalid {
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// The registration as such.
+    #[error(transparent)]
+    Registration(#[from] Refused),
+    #[error(transparent)]
+    Selector(#[from] BadSelector),
+    /// The connection is unknown or has ended.
+    #[error("the connection is unknown or has ended")]
+    Connection,
+}
+
+/// What does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotFound {
+    Service,
+    Instance,
+    Namespace,
+}
+
+/// What does not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflict {
+    /// The service exists.
+    ServiceExists,
+    /// The service has instances, so it is not removed.
+    ServiceNotEmpty,
+    NamespaceExists,
+    /// The namespace has services, so it is not removed.
+    NamespaceNotEmpty,
+    /// A probe decides the health of the instance.
+    HealthIsProbed,
+}
+
+impl Error {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Loading | Self::Busy { .. } | Self::Store(_) | Self::Stopped
+        )
+    }
+}
+
+impl std::fmt::Display for NotFound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Service => "the service does not exist",
+            Self::Instance => "the instance does not exist",
+            Self::Namespace => "the namespace does not exist",
+        })
+    }
+}
+
+impl std::fmt::Display for Conflict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ServiceExists => "the service exists",
+            Self::ServiceNotEmpty => "the service has instances: deregister them first",
+            Self::NamespaceExists => "the namespace exists",
+            Self::NamespaceNotEmpty => "the namespace has services: delete them first",
+            Self::HealthIsProbed => {
+                "a probe decides the health of the instance: set the cluster's checker to NONE first"
+            }
+        })
+    }
+}
+
+impl From<InvalidName> for Error {
+    fn from(invalid: InvalidName) -> Self {
+        Self::Invalid(invalid.into())
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full(full) => Self::Full(full),
+            other => Self::Invalid(other.into()),
+        }
+    }
+}
+
+impl From<rollcall_domain::catalog::Missing> for Error {
+    fn from(missing: rollcall_domain::catalog::Missing) -> Self {
+        use rollcall_domain::catalog::Missing;
+        Self::NotFound(match missing {
+            Missing::Service => NotFound::Service,
+            Missing::Instance => NotFound::Instance,
+        })
+    }
+}
+
+impl From<NotRemoved> for Error {
+    fn from(not: NotRemoved) -> Self {
+        match not {
+            NotRemoved::Missing => Self::NotFound(NotFound::Service),
+            NotRemoved::NotEmpty => Self::Conflict(Conflict::ServiceNotEmpty),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The use cases of the catalog: every protocol face of Nacos naming calls the same ones.
+//!
+//! [`Catalog`] is the handle: cheap to clone, shared between threads. [`open`] reads the store and gives the handle and the
+//! [`Workers`], which the composition root runs.
+//!
+//! # For a face
+//!
+//! * Keys and endpoints are typed and checked once, by [`ServiceKey::new`] and [`Endpoint::new`].
+//! * A gRPC connection is announced ([`Catalog::connect`]) and ended ([`Catalog::connection_closed`]); its id is the publisher and
+//!   the subscriber. HTTP clients are the publisher of their endpoint ([`Endpoint::publisher`]).
+//! * Lists are encoded once for each revision: [`Catalog::body`] calls the face's encoder only if no consumer has asked for the
+//!   same yet.
+//! * Pushes: one [`Outbox`] for each sender. Subscribe first and ask for the body afterwards, so that no change falls between;
+//!   report the revision that was sent with [`Subscription::sent`]. Then loop: [`Outbox::next`], [`Catalog::push`], send; on a
+//!   failure [`Subscription::lost`], after a pause of the face's choice.
+//! * While [`Catalog::is_complete`] is false, reads fail with [`Error::Loading`] and nothing is pushed.
+//!
+//! # What holds
+//!
+//! * What the store keeps (persistent instances, settings, namespaces, switches, overrides) is durable before it is acknowledged.
+//! * A no-op pushes nothing. A slow subscriber holds one entry for each of its subscriptions and gets the latest state.
+//! * The end of a connection removes what it still owns, and nothing that another publisher has taken over.
+//!
+//! Left out: wire formats, authentication, listeners; and other members of a cluster.
+
+mod bodies;
+mod catalog;
+mod clock;
+mod config;
+mod connections;
+mod durable;
+mod error;
+mod events;
+mod leases;
+mod namespaces;
+mod open;
+mod outbox;
+mod push;
+mod readiness;
+mod rows;
+mod shared;
+pub mod store;
+mod sweep;
+mod switches;
+
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use bodies::{Encoded, Form};
+pub use catalog::{Beat, Body, Catalog, Change, Counts, Page};
+pub use clock::Clock;
+pub use config::Config;
+pub use connections::Connection;
+pub use error::{Conflict, Error, Invalid, NotFound};
+pub use events::{Event, EventSink, NoEvents};
+pub use namespaces::Namespace;
+pub use open::{Workers, open};
+pub use outbox::{Interest, Outbox, Subscription};
+pub use rollcall_domain::catalog::{self as domain, Endpoint, ServiceKey};
+pub use switches::Switches;

@@ -1,0 +1,29 @@
+//! Namespaces that operators created. Services may be in others, too: clients name what they like.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Namespace {
+    /// What clients name it by; `public` for the one that is always there.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    pub description: String,
+}
+
+pub(crate) type Namespaces = BTreeMap<String, Namespace>;
+
+impl Namespace {
+    /// The namespace of clients that name none.
+    #[must_use]
+    pub fn public() -> Self {
+        Self {
+            id: rollcall_domain::catalog::PUBLIC.to_owned(),
+            name: rollcall_domain::catalog::PUBLIC.to_owned(),
+            description: "Default Namespace".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! From a store to a catalog.
+
+use std::sync::Arc;
+
+use rollcall_domain::catalog::{Effects, Kind};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Catalog, Clock, Config, EventSink, Namespace, Switches, durable, push,
+    rows::{self, InstanceRow, OverrideRow, ServiceRow},
+    shared::Shared,
+    store::{Error, Row, Store, Table},
+    sweep,
+};
+
+/// What has to run for the catalog to work.
+#[derive(Debug)]
+pub struct Workers {
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    jobs: durable::Receiver,
+}
+
+/// Reads a store. Blocks while it is read.
+///
+/// # Errors
+/// The store cannot be read, or holds a row that is not readable.
+pub fn open(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    store: Arc<dyn Store>,
+    events: Arc<dyn EventSink>,
+) -> Result<(Catalog, Workers), Error> {
+    let (writes, jobs) = mpsc::channel(config.write_queue.max(1));
+    let shared = Arc::new(Shared::new(config, clock, events, writes));
+    let rows = sorted(store.load()?);
+    if rows.iter().any(|row| row.table == Table::Roster) {
+        let complete_at = shared.clock.now().after(shared.config.warm_up);
+        shared.readiness.wait_until(complete_at);
+    }
+    for row in &rows {
+        restore(&shared, row)?;
+    }
+    let workers = Workers {
+        shared: Arc::clone(&shared),
+        store,
+        jobs,
+    };
+    Ok((Catalog(shared), workers))
+}
+
+impl Workers {
+    /// Pushes, sweeps and writes until it is cancelled. The changes that wait for the store by then are still made.
+    pub async fn run(self, cancel: CancellationToken) {
+        let Self {
+            shared,
+            store,
+            jobs,
+        } = self;
+        tokio::join!(
+            push::run(Arc::clone(&shared), cancel.clone()),
+            sweep::run(Arc::clone(&shared), cancel.clone()),
+            durable::run(shared, store, jobs, cancel),
+        );
+    }
+}
+
+/// Services before their instances, and those before what operators set on them.
+fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
+    rows.sort_by(|one, other| (one.table, &one.key).cmp(&(other.table, &other.key)));
+    rows
+}
+
+fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
+    let bad = || {
+        Error::Unreadable(format!(
+            "key {:?} of table {} is not readable",
+            row.key,
+            row.table.name()
+        ))
+    };
+    let full = |error: &dyn std::fmt::Display| {
+        Error::Unreadable(format!("the stored catalog does not fit: {error}"))
+    };
+    let mut registry = shared.registry.write();
+    let mut effects = Effects::default();
+    let now = shared.clock.now();
+    match row.table {
+        Table::Namespace => {
+            let namespace: Namespace = rows::read(row)?;
+            shared.namespaces.write().insert(row.key.clone(), namespace);
+        }
+        Table::Service => {
+            let settings = rows::read::<ServiceRow>(row)?.settings();
+            let key = rows::service_of(&row.key).ok_or_else(bad)?;
+            let set = registry.set_service(&key, settings, now, &mut effects);
+            set.map_err(|error| full(&error))?;
+        }
+        Table::Instance => {
+            let (key, endpoint) = rows::place_of(&row.key).ok_or_else(bad)?;
+            let publisher = endpoint.publisher();
+            let stored = rows::read::<InstanceRow>(row)?;
+            let registration = stored.registration(endpoint, Kind::Persistent);
+            let set = registry.register(&publisher, &key, registration, now, &mut effects);
+            set.map_err(|error| full(&error))?;
+        }
+        Table::Override => {
+            let (key, endpoint) = rows::place_of(&row.key).ok_or_else(bad)?;
+            let set = rows::read::<OverrideRow>(row)?.set();
+            let set = registry.restore_override(&key, &endpoint, set, now);
+            set.map_err(|error| full(&error))?;
+        }
+        Table::Switch => {
+            let switches: Switches = rows::read(row)?;
+            *shared.switches.write() = Arc::new(switches);
+        }
+        Table::Face => {
+            let value = row.value.clone();
+            shared.kept.write().insert(row.key.clone(), value);
+        }
+        Table::Roster => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! When which service is pushed: the first change at once, later ones at most once in a window.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rollcall_domain::{Moment, catalog::ServiceKey};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::shared::Shared;
+
+/// Subscriptions that are marked while the lock of all is held.
+const CHUNK: usize = 512;
+
+/// Services whose change is to be pushed. Holds one entry for each service that changed within the last window.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    window: Duration,
+    state: Mutex<State>,
+    added: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// To be pushed now.
+    due: VecDeque<ServiceKey>,
+    /// The windows that are open: whether the service changed since it was pushed.
+    open: HashMap<ServiceKey, bool>,
+    /// When each open window closes. One length, so in the order of their start.
+    closing: VecDeque<(Moment, ServiceKey)>,
+}
+
+impl Schedule {
+    pub(crate) fn new(window: Duration) -> Self {
+        Self {
+            window,
+            state: Mutex::default(),
+            added: Notify::new(),
+        }
+    }
+
+    /// Notes a change of a service.
+    pub(crate) fn changed(&self, service: &ServiceKey, now: Moment) {
+        let mut state = self.state.lock();
+        if let Some(changed) = state.open.get_mut(service) {
+            *changed = true;
+            return;
+        }
+        state.begin(service.clone(), now.after(self.window));
+        drop(state);
+        self.added.notify_one();
+    }
+
+    /// Takes a service to be pushed now; otherwise how long to wait, if there is something to wait for.
+    fn take(&self, now: Moment) -> Result<ServiceKey, Option<Duration>> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(due) = state.due.pop_front() {
+                return Ok(due);
+            }
+            let Some((closes, _)) = state.closing.front() else {
+                return Err(None);
+            };
+            if *closes > now {
+                return Err(Some(closes.since(now)));
+            }
+            let Some((_, service)) = state.closing.pop_front() else {
+                return Err(None);
+            };
+            if state.open.remove(&service) == Some(true) {
+                state.begin(service, now.after(self.window));
+            }
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self, service: ServiceKey, closes: Moment) {
+        self.open.insert(service.clone(), false);
+        self.closing.push_back((closes, service.clone()));
+        self.due.push_back(service);
+    }
+}
+
+/// Marks the subscriptions of changed services until it is cancelled.
+pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
+    loop {
+        let added = shared.schedule.added.notified();
+        let wait = match shared.schedule.take(shared.clock.now()) {
+            Ok(service) => {
+                fan_out(&shared, &service).await;
+                if cancel.is_cancelled() {
+                    return;
+                }
+                continue;
+            }
+            Err(wait) => wait,
+        };
+        let timer = async {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return,
+            () = added => {}
+            () = timer => {}
+        }
+    }
+}
+
+/// Marks the subscriptions of a service, a bounded number at a time.
+async fn fan_out(shared: &Shared, service: &ServiceKey) {
+    let mut after = None;
+    loop {
+        let mut marked = 0;
+        {
+            let subscriptions = shared.subscriptions.read();
+            let mut last = None;
+            for (key, subscription) in subscriptions
+                .of_service(service, after.as_ref())
+                .take(CHUNK)
+            {
+                subscription.mark();
+                marked += 1;
+                last = Some(key);
+            }
+            after = last.cloned();
+        }
+        if marked < CHUNK {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}

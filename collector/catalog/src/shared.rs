@@ -1,0 +1,122 @@
+//! What all use cases stand on.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicI64},
+};
+
+use parking_lot::RwLock;
+use rollcall_domain::{
+    Moment,
+    catalog::{Effects, Registry, Subscriptions},
+};
+use tokio::sync::broadcast;
+
+use crate::{
+    Change, Clock, Config, Event, EventSink, bodies::Bodies, connections::Connections, durable,
+    leases::Leases, namespaces::Namespaces, outbox::Subscription, push::Schedule,
+    readiness::Readiness, switches::Switches,
+};
+
+/// Service changes kept for a listener that is slow; one that is slower learns that it missed some.
+const SERVICE_CHANGES: usize = 1024;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) registry: RwLock<Registry>,
+    pub(crate) subscriptions: RwLock<Subscriptions<Arc<Subscription>>>,
+    pub(crate) connections: Connections,
+    pub(crate) bodies: Bodies,
+    pub(crate) schedule: Schedule,
+    pub(crate) leases: Leases,
+    pub(crate) namespaces: RwLock<Namespaces>,
+    pub(crate) switches: RwLock<Arc<Switches>>,
+    pub(crate) kept: RwLock<BTreeMap<String, Vec<u8>>>,
+    pub(crate) readiness: Readiness,
+    pub(crate) writes: durable::Sender,
+    pub(crate) services: broadcast::Sender<Change>,
+    pub(crate) swept_at: AtomicI64,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        events: Arc<dyn EventSink>,
+        writes: durable::Sender,
+    ) -> Self {
+        Self {
+            registry: RwLock::new(Registry::new(config.limits, config.override_term)),
+            subscriptions: RwLock::default(),
+            connections: Connections::default(),
+            bodies: Bodies::new(config.body_cache),
+            schedule: Schedule::new(config.push_window),
+            leases: Leases::default(),
+            namespaces: RwLock::default(),
+            switches: RwLock::default(),
+            kept: RwLock::default(),
+            readiness: Readiness::default(),
+            services: broadcast::Sender::new(SERVICE_CHANGES),
+            swept_at: AtomicI64::new(clock.now().millis()),
+            config,
+            clock,
+            events,
+            writes,
+        }
+    }
+
+    /// Changes the registry, and publishes what that did.
+    pub(crate) fn change<R>(
+        &self,
+        change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
+    ) -> R {
+        let mut effects = Effects::default();
+        let now = self.clock.now();
+        let result = change(&mut self.registry.write(), now, &mut effects);
+        if !effects.is_empty() {
+            self.publish(effects, now);
+        }
+        result
+    }
+
+    pub(crate) fn switches(&self) -> Arc<Switches> {
+        Arc::clone(&self.switches.read())
+    }
+
+    fn publish(&self, effects: Effects, now: Moment) {
+        for instance in effects.ended {
+            self.leases.end(instance);
+        }
+        if !effects.granted.is_empty() {
+            let registry = self.registry.read();
+            for instance in effects.granted {
+                if let Some(found) = registry.instance(instance) {
+                    let beats = found.registered.metadata.beats();
+                    self.leases.grant(instance, beats, now);
+                }
+            }
+        }
+        for service in &effects.changed {
+            self.schedule.changed(service, now);
+        }
+        for service in effects.appeared {
+            self.tell(Change::Appeared(service));
+        }
+        for service in effects.vanished {
+            self.tell(Change::Vanished(service));
+        }
+        let at = self.clock.wall();
+        for event in effects.events {
+            self.events.record(Event { at, event });
+        }
+    }
+
+    fn tell(&self, change: Change) {
+        if self.services.send(change).is_err() {
+            tracing::trace!("no listener for services that appear and vanish");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What ends by itself: leases, empty services, overrides, subscribers that ask no more.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use rollcall_domain::catalog::{Subscriber, SubscriptionKey, What};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::{durable::Plan, leases::Verdict, rows, shared::Shared, store::Table};
+
+/// How often is looked at what is due.
+const TICK: Duration = Duration::from_millis(500);
+/// How often subscribers are looked at.
+const SUBSCRIBERS: Duration = Duration::from_secs(10);
+/// Leases that are judged while the lock of all is held.
+const CHUNK: usize = 256;
+
+/// Sweeps until it is cancelled.
+pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        judge(&shared).await;
+        end(&shared).await;
+    }
+}
+
+/// Judges the leases that are due.
+async fn judge(shared: &Shared) {
+    if !shared.switches().health_check_enabled {
+        return;
+    }
+    loop {
+        let verdicts = shared.leases.due(shared.clock.now(), CHUNK);
+        let count = verdicts.len();
+        shared.change(|registry, now, effects| {
+            for (instance, verdict) in verdicts {
+                match verdict {
+                    Verdict::Unhealthy => registry.set_health(instance, false, effects),
+                    Verdict::Expired => registry.remove(instance, What::Expired, now, effects),
+                };
+            }
+        });
+        if count < CHUNK {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn end(shared: &Shared) {
+    let empty_after = shared.config.empty_service_after;
+    let swept = shared.change(|registry, now, effects| registry.sweep(now, empty_after, effects));
+    if !swept.overrides.is_empty() {
+        let rows = swept.overrides.iter().map(|(key, endpoint)| {
+            rows::remove(Table::Override, rows::instance_text(key, endpoint))
+        });
+        let rows: Vec<_> = rows.collect();
+        let removed = shared
+            .durably("sweep".to_owned(), move |_| Ok(Plan::new(rows, |_| Ok(()))))
+            .await;
+        if let Err(error) = removed {
+            tracing::warn!(%error, "catalog: ended overrides stay in the store until the next start");
+        }
+    }
+    let now = shared.clock.now();
+    let last = shared.swept_at.load(Relaxed);
+    if now.millis() - last >= i64::try_from(SUBSCRIBERS.as_millis()).unwrap_or(i64::MAX) {
+        shared.swept_at.store(now.millis(), Relaxed);
+        end_subscribers(shared);
+    }
+}
+
+/// Ends the subscriptions of subscribers without a connection that have not asked for a term.
+fn end_subscribers(shared: &Shared) {
+    let since = shared.clock.now().before(shared.config.subscriber_term);
+    let mut subscriptions = shared.subscriptions.write();
+    let services: Vec<_> = subscriptions.services().cloned().collect();
+    for service in services {
+        let ended: Vec<SubscriptionKey> = subscriptions
+            .of_service(&service, None)
+            .filter(|(key, subscription)| {
+                !matches!(key.subscriber, Subscriber::Connection(_))
+                    && subscription.asked_at() < since
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in ended {
+            if let Some(subscription) = subscriptions.remove(&service, &key) {
+                subscription.end();
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What faces rely on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rollcall_domain::catalog::{
+    Clusters, Endpoint, Kind, Publisher, Registration, Selection, ServiceKey, ServiceView,
+    Settings, Subscriber,
+};
+
+use crate::{Beat, Catalog, Connection, Encoded, Form, Interest, Outbox, testing::Running};
+
+fn key(name: &str) -> ServiceKey {
+    ServiceKey::new("", "", name).unwrap()
+}
+
+fn registration(ip: &str) -> Registration {
+    Registration::new(Endpoint::new(ip, 80, "").unwrap(), Kind::Ephemeral)
+}
+
+fn connection() -> Connection {
+    Connection {
+        client_id: "1700000000000_127.0.0.1_4000".into(),
+        ip: "127.0.0.1".into(),
+        port: 4000,
+        client_ip: "127.0.0.1".into(),
+        version: "Nacos-Java-Client:v2.5.1".into(),
+        app: "unknown".into(),
+        namespace: "public".into(),
+        labels: [].into(),
+        opened_at: rollcall_domain::Timestamp::from_millis(0),
+    }
+}
+
+fn encode(view: &ServiceView) -> Encoded {
+    let ips: Vec<&str> = view.hosts.iter().map(|host| &*host.endpoint.ip).collect();
+    Encoded {
+        head: Bytes::from(ips.join(",")),
+        tail: Bytes::new(),
+    }
+}
+
+fn ips(catalog: &Catalog, name: &str) -> Vec<String> {
+    let view = catalog.query(&key(name), &Selection::default()).unwrap();
+    let hosts = view.hosts.iter().filter(|host| host.healthy);
+    hosts.map(|host| host.endpoint.ip.to_string()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_without_beats_turns_unhealthy_and_goes() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let said = registration("10.0.0.1");
+    let publisher = said.endpoint.publisher();
+    catalog
+        .register(&publisher, &key("a"), said.clone())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    let beat = catalog.beat(&key("a"), &said.endpoint, None).unwrap();
+    assert_eq!(beat, Beat::Renewed(Duration::from_secs(5)));
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(ips(catalog, "a").is_empty());
+    assert_eq!(catalog.instances(&key("a")).unwrap().len(), 1);
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert!(catalog.instances(&key("a")).unwrap().is_empty());
+    let beat = catalog.beat(&key("a"), &said.endpoint, None).unwrap();
+    assert_eq!(beat, Beat::Unknown(Duration::from_secs(5)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_gets_the_latest_state_once() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let outbox = Outbox::default();
+    let id = catalog.connect(connection()).unwrap();
+    let interest = Interest {
+        service: &key("a"),
+        subscriber: Subscriber::Connection(id),
+        clusters: Clusters::default(),
+        agent: "test",
+        app: "unknown",
+    };
+    let subscription = catalog.subscribe(interest, &outbox).unwrap();
+    let publisher = Publisher::Operator;
+    for ip in ["10.0.0.1", "10.0.0.2", "10.0.0.3"] {
+        catalog
+            .register_ephemeral(&publisher, &key("a"), registration(ip))
+            .unwrap();
+    }
+    let due = outbox.next().await;
+    let selection = Selection::default();
+    let body = catalog
+        .push(&due, selection.clone(), Form(128), encode)
+        .unwrap()
+        .unwrap();
+    assert_eq!(body.head, "10.0.0.1,10.0.0.2,10.0.0.3");
+    subscription.sent(body.revision);
+    // A second window closes: what was sent is still the latest.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    while let Some(due) = outbox.try_next() {
+        let again = catalog
+            .push(&due, selection.clone(), Form(128), encode)
+            .unwrap();
+        assert_eq!(again, None);
+    }
+    catalog
+        .register_ephemeral(&publisher, &key("a"), registration("10.0.0.1"))
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(
+        outbox.is_empty(),
+        "a registration that changes nothing pushes nothing"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_connection_removes_what_it_still_owns() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let (one, other) = (
+        catalog.connect(connection()).unwrap(),
+        catalog.connect(connection()).unwrap(),
+    );
+    let batch = vec![registration("10.0.0.1"), registration("10.0.0.2")];
+    catalog.batch_register(one, &key("a"), batch).unwrap();
+    let taken = registration("10.0.0.2");
+    catalog
+        .register_ephemeral(&Publisher::Connection(other), &key("a"), taken)
+        .unwrap();
+    catalog.connection_closed(one);
+    assert_eq!(ips(catalog, "a"), ["10.0.0.2"]);
+    let late = catalog.register_ephemeral(
+        &Publisher::Connection(one),
+        &key("a"),
+        registration("10.0.0.9"),
+    );
+    assert!(late.is_err(), "a connection that ended registers nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_durable_is_there_after_a_restart() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let mut said = registration("10.0.0.1");
+    said.kind = Kind::Persistent;
+    catalog
+        .register(&said.endpoint.publisher(), &key("a"), said)
+        .await
+        .unwrap();
+    let settings = Settings {
+        protect_threshold: 0.5,
+        ..Settings::default()
+    };
+    catalog
+        .create_service(&key("b"), settings.clone())
+        .await
+        .unwrap();
+    let store = running.stop().await.unwrap();
+    let running = Running::with(
+        crate::Config::default(),
+        store,
+        std::sync::Arc::new(crate::NoEvents),
+    );
+    assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
+    assert_eq!(
+        running.catalog.service(&key("b")).unwrap().settings,
+        settings
+    );
+}

@@ -1,0 +1,52 @@
+//! Services and their instances, as Nacos clients register and find them.
+//!
+//! A [`ServiceKey`] is (namespace, group, name); a service has clusters, and a cluster has instances at an [`Endpoint`].
+//! [`Publisher`]s answer for instances, [`Subscriber`]s want to learn of changes. [`Registry`] holds the instances,
+//! [`Subscriptions`] the interest in them; both are indexed both ways. [`select`] computes what a consumer is shown.
+//!
+//! What holds:
+//! * The latest registration of (service, ip, port, cluster, kind) owns the instance. A publisher that ends removes only what
+//!   it still owns.
+//! * A service's revision changes if and only if something that a consumer can see has changed. Revisions are unique across
+//!   all services and never repeat, so a service that was removed and created again has a revision of its own.
+//! * What an operator set ([`Override`]) is kept apart from what a publisher registered, and wins over it.
+//! * An explicit deregistration leaves a tombstone: a late beat does not bring the instance back within its term.
+//!
+//! Left out: time (the caller passes `now`), liveness terms (see [`crate::liveness`]), storage, and every wire format. The text
+//! `group@@name` exists in protocol faces only.
+
+mod beats;
+mod checker;
+mod effects;
+mod instance;
+mod intern;
+mod limits;
+mod metadata;
+mod name;
+mod overrides;
+mod publisher;
+mod registry;
+mod selection;
+mod selector;
+mod service;
+mod slab;
+mod subscriptions;
+mod tombstones;
+
+pub use beats::{Beats, DEFAULT_BEAT_INTERVAL};
+pub use checker::{Checker, Cluster};
+pub use effects::{Effects, Event, What};
+pub use instance::{Endpoint, Instance, InstanceRef, Kind, Patch, Registration};
+pub use limits::{Full, Limits, Resource};
+pub use metadata::{Change as MetadataChange, Metadata};
+pub use name::{
+    DEFAULT_CLUSTER, DEFAULT_GROUP, InvalidName, PUBLIC, Part, Problem, ServiceKey, cluster_name,
+    namespace_name,
+};
+pub use overrides::Override;
+pub use publisher::{ConnectionId, Publisher, Subscriber};
+pub use registry::{Beaten, Counts, Missing, NotRemoved, Refused, Registered, Registry, Swept};
+pub use selection::{Clusters, Host, Rules, Selection, ServiceView, select};
+pub use selector::{BadSelector, Selector};
+pub use service::{ServiceDetail, Settings, Summary};
+pub use subscriptions::{SubscriptionKey, Subscriptions};

@@ -1,0 +1,55 @@
+//! How the health of persistent instances is found out.
+
+use std::sync::Arc;
+
+use super::Metadata;
+
+/// The probe of a cluster's persistent instances.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Checker {
+    /// A TCP connection that succeeds.
+    #[default]
+    Tcp,
+    /// A GET that is answered with the expected status.
+    Http {
+        path: Arc<str>,
+        /// `name:value` pairs separated by `|`.
+        headers: Arc<str>,
+        /// 200 unless an operator says otherwise.
+        expected: u16,
+    },
+    /// The handshake of a MySQL server.
+    Mysql {
+        user: Arc<str>,
+        password: Arc<str>,
+        command: Arc<str>,
+    },
+    /// No probe: an operator sets the health.
+    None,
+}
+
+/// The settings of a cluster of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cluster {
+    pub name: Arc<str>,
+    pub checker: Checker,
+    /// The port to probe where the instance's own is not used.
+    pub check_port: u16,
+    /// Whether the instance's own port is probed.
+    pub use_instance_port: bool,
+    pub metadata: Arc<Metadata>,
+}
+
+impl Cluster {
+    /// A cluster that no operator has configured.
+    #[must_use]
+    pub fn new(name: Arc<str>) -> Self {
+        Self {
+            name,
+            checker: Checker::Tcp,
+            check_port: 80,
+            use_instance_port: true,
+            metadata: Arc::default(),
+        }
+    }
+}

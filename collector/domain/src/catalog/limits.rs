@@ -1,0 +1,103 @@
+//! How much the catalog holds.
+
+use std::fmt;
+
+/// The most that a catalog holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub services: usize,
+    /// Instances of one service, of both kinds.
+    pub instances_per_service: usize,
+    /// Instances that one connection may hold.
+    pub instances_per_connection: usize,
+    /// Bytes that all services and instances may take, as estimated by the catalog.
+    pub bytes: usize,
+    /// Bytes of the keys and values of one instance's or service's metadata.
+    pub metadata_bytes: usize,
+    /// Subscriptions of all subscribers.
+    pub subscriptions: usize,
+    pub namespaces: usize,
+    /// Connections of clients.
+    pub connections: usize,
+}
+
+/// What a limit is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resource {
+    Services,
+    InstancesPerService,
+    InstancesPerConnection,
+    Bytes,
+    MetadataBytes,
+    Subscriptions,
+    Namespaces,
+    Connections,
+}
+
+/// A limit that would be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    pub resource: Resource,
+    /// The limit, in the unit of the resource.
+    pub limit: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            services: 200_000,
+            instances_per_service: 20_000,
+            instances_per_connection: 20_000,
+            bytes: 512 * 1024 * 1024,
+            metadata_bytes: 8 * 1024,
+            subscriptions: 500_000,
+            namespaces: 1_000,
+            connections: 100_000,
+        }
+    }
+}
+
+impl Resource {
+    /// The configuration key of the limit, in the module `nacos`.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Services => "max_services",
+            Self::InstancesPerService => "max_instances_per_service",
+            Self::InstancesPerConnection => "max_instances_per_connection",
+            Self::Bytes => "memory",
+            Self::MetadataBytes => "max_metadata",
+            Self::Subscriptions => "max_subscriptions",
+            Self::Namespaces => "max_namespaces",
+            Self::Connections => "max_connections",
+        }
+    }
+}
+
+impl Full {
+    pub(super) fn check(resource: Resource, wanted: usize, limit: usize) -> Result<(), Self> {
+        if wanted <= limit {
+            Ok(())
+        } else {
+            Err(Self { resource, limit })
+        }
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.resource {
+            Resource::Services => "the catalog holds as many services as it may",
+            Resource::InstancesPerService => "the service has as many instances as it may",
+            Resource::InstancesPerConnection => "the connection holds as many instances as it may",
+            Resource::Bytes => "the catalog takes as many bytes as it may",
+            Resource::MetadataBytes => "the metadata is larger than it may be",
+            Resource::Subscriptions => "there are as many subscriptions as there may be",
+            Resource::Namespaces => "there are as many namespaces as there may be",
+            Resource::Connections => "there are as many connections as there may be",
+        };
+        write!(f, "{what} (nacos.{} = {})", self.resource.key(), self.limit)
+    }
+}
+
+impl std::error::Error for Full {}

@@ -1,0 +1,216 @@
+//! The instances of all services.
+
+mod change;
+mod held;
+mod keep;
+mod read;
+mod record;
+mod services;
+mod sweep;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Effects, Endpoint, Event, Full, InstanceRef, Kind, Limits, Metadata, Publisher, ServiceKey,
+    What, intern::Interner, slab::Slab, tombstones::Tombstones,
+};
+use crate::Moment;
+
+use held::Held;
+pub use read::Beaten;
+use record::{Owner, Record, Service};
+pub use services::NotRemoved;
+pub use sweep::Swept;
+
+/// Services and their instances. Every change takes the [`Effects`] that it adds to, for the caller to publish.
+///
+/// Not shared: the use cases put it behind a lock. No operation takes longer than a service or a publisher has instances.
+#[derive(Debug)]
+pub struct Registry {
+    limits: Limits,
+    /// How long an override survives the instance that it is set on.
+    override_term: Duration,
+    ids: HashMap<ServiceKey, u32>,
+    order: BTreeMap<ServiceKey, u32>,
+    services: Slab<Service>,
+    records: Slab<Record>,
+    held: HashMap<Publisher, Held>,
+    tombstones: Tombstones,
+    texts: Interner<str>,
+    metadata: Interner<Metadata>,
+    /// Services that became empty, in that order; checked when due.
+    empty: VecDeque<(Moment, ServiceKey)>,
+    /// Overrides without an instance, in the order of their end; checked when due.
+    orphans: VecDeque<(Moment, ServiceKey, Endpoint)>,
+    revision: u64,
+    counts: Counts,
+}
+
+/// How much the registry holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub services: usize,
+    pub ephemeral: usize,
+    pub persistent: usize,
+    /// Healthy instances of both kinds.
+    pub healthy: usize,
+    /// Publishers that hold an instance.
+    pub publishers: usize,
+    pub overrides: usize,
+    pub tombstones: usize,
+    /// Bytes charged for services and instances, as if they shared nothing.
+    pub bytes: usize,
+}
+
+/// What a registration did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    pub instance: InstanceRef,
+    /// The revision of the service afterwards.
+    pub revision: u64,
+    /// Whether the instance is new.
+    pub is_new: bool,
+}
+
+/// Why a change is refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refused {
+    /// A limit would be exceeded.
+    Full(Full),
+    /// The weight is negative or not a number.
+    Weight(f64),
+    /// The beat interval in the metadata is longer than one of the two terms after which missing beats count.
+    BeatInterval,
+    /// Persistent instances are not bound to a connection.
+    PersistentOnConnection,
+}
+
+/// What was not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    Service,
+    /// The service has no instance at the endpoint.
+    Instance,
+}
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new(limits: Limits, override_term: Duration) -> Self {
+        Self {
+            limits,
+            override_term,
+            ids: HashMap::new(),
+            order: BTreeMap::new(),
+            services: Slab::default(),
+            records: Slab::default(),
+            held: HashMap::new(),
+            tombstones: Tombstones::default(),
+            texts: Interner::default(),
+            metadata: Interner::default(),
+            empty: VecDeque::new(),
+            orphans: VecDeque::new(),
+            revision: 0,
+            counts: Counts::default(),
+        }
+    }
+
+    /// The limits it was made with.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How much it holds.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            services: self.ids.len(),
+            publishers: self.held.len(),
+            tombstones: self.tombstones.len(),
+            ..self.counts
+        }
+    }
+
+    fn service(&self, key: &ServiceKey) -> Option<(u32, &Service)> {
+        let id = *self.ids.get(key)?;
+        Some((id, self.services.at(id)?))
+    }
+
+    /// Where an instance is, or would be, in the list of its service.
+    fn place(&self, service: &Service, endpoint: &Endpoint, kind: Kind) -> Result<usize, usize> {
+        service.members.binary_search_by(|index| {
+            self.records
+                .at(*index)
+                .map_or(std::cmp::Ordering::Less, |record| {
+                    record.endpoint.cmp(endpoint).then(record.kind.cmp(&kind))
+                })
+        })
+    }
+
+    fn find(&self, service: &Service, endpoint: &Endpoint, kind: Kind) -> Option<u32> {
+        let place = self.place(service, endpoint, kind).ok()?;
+        service.members.get(place).copied()
+    }
+
+    /// Gives a service a new revision.
+    fn touch(&mut self, service: u32, effects: &mut Effects) {
+        self.revision += 1;
+        let revision = self.revision;
+        if let Some(service) = self.services.at_mut(service) {
+            service.revision = revision;
+            effects.changed.push(service.key.clone());
+        }
+    }
+
+    fn tell(&self, service: u32, record: &Record, what: What, effects: &mut Effects) {
+        if let Some(service) = self.services.at(service) {
+            effects.events.push(Event {
+                service: service.key.clone(),
+                endpoint: record.endpoint.clone(),
+                kind: record.kind,
+                publisher: record.publisher(),
+                what,
+            });
+        }
+    }
+
+    fn share(&mut self, endpoint: &Endpoint) -> Endpoint {
+        Endpoint {
+            ip: self.texts.intern(Arc::clone(&endpoint.ip)),
+            port: endpoint.port,
+            cluster: self.texts.intern(Arc::clone(&endpoint.cluster)),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(full) => full.fmt(f),
+            Self::Weight(weight) => write!(
+                f,
+                "weight {weight} is refused: a weight is a number that is not negative"
+            ),
+            Self::BeatInterval => f.write_str(
+                "preserved.heart.beat.interval is longer than preserved.heart.beat.timeout or preserved.ip.delete.timeout",
+            ),
+            Self::PersistentOnConnection => f.write_str(
+                "a persistent instance cannot be bound to a connection",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl From<Full> for Refused {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
+    }
+}

@@ -1,0 +1,371 @@
+//! Changes of instances.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    super::{
+        ConnectionId, Effects, Endpoint, Full, Instance, InstanceRef, Kind, Metadata, Patch,
+        Publisher, Registration, Resource, ServiceKey, What,
+    },
+    Missing, Owner, Refused, Registered, Registry,
+    record::Extra,
+};
+use crate::Moment;
+
+impl Registry {
+    /// Registers an instance, or changes it and takes it over. A connection's other instances of the service are removed: it has
+    /// one, unless it registers a batch ([`Registry::batch`]). The tombstone of the instance is removed.
+    ///
+    /// # Errors
+    /// The registration is not valid, or there is no room.
+    pub fn register(
+        &mut self,
+        publisher: &Publisher,
+        key: &ServiceKey,
+        registration: Registration,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Result<Registered, Refused> {
+        self.check(publisher, &registration)?;
+        let others = self.held_of(publisher, key);
+        let registered = self.put(publisher, key, registration, others.len(), now, effects)?;
+        for other in others {
+            if other != registered.instance.index {
+                self.remove_at(other, What::Replaced, now, effects);
+            }
+        }
+        Ok(Registered {
+            revision: self.revision_of(key),
+            ..registered
+        })
+    }
+
+    /// Makes these instances the only ones of a service that the connection holds. Of two at the same endpoint the later one
+    /// counts. Gives the revision of the service.
+    ///
+    /// # Errors
+    /// A registration is not valid, or there is no room for all.
+    pub fn batch(
+        &mut self,
+        connection: ConnectionId,
+        key: &ServiceKey,
+        registrations: Vec<Registration>,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Result<u64, Refused> {
+        let publisher = Publisher::Connection(connection);
+        for registration in &registrations {
+            self.check(&publisher, registration)?;
+        }
+        let wanted: BTreeMap<Endpoint, Registration> = registrations
+            .into_iter()
+            .map(|registration| (registration.endpoint.clone(), registration))
+            .collect();
+        let held = self.held_of(&publisher, key);
+        self.room_for_batch(&publisher, key, &wanted, held.len())?;
+        for index in held {
+            let record = self.records.at(index);
+            if record.is_some_and(|record| !wanted.contains_key(&record.endpoint)) {
+                self.remove_at(index, What::Replaced, now, effects);
+            }
+        }
+        for registration in wanted.into_values() {
+            self.put(&publisher, key, registration, usize::MAX, now, effects)?;
+        }
+        Ok(self.revision_of(key))
+    }
+
+    /// Changes what the publisher of an instance said of it; the publisher stays.
+    ///
+    /// # Errors
+    /// The service has no such instance, or the changed instance is not valid.
+    pub fn patch(
+        &mut self,
+        instance: InstanceRef,
+        patch: &Patch,
+        effects: &mut Effects,
+    ) -> Result<(), Refused> {
+        let Some(before) = self.instance(instance) else {
+            return Ok(());
+        };
+        let patched = before.registered.patched(patch);
+        self.check(&before.publisher, &patched)?;
+        self.say(instance.index, patched, effects);
+        Ok(())
+    }
+
+    /// Removes the instance at an endpoint, whatever its publisher, and leaves a tombstone until `buried_until`.
+    ///
+    /// # Errors
+    /// The service has no such instance; the tombstone is left all the same.
+    pub fn deregister(
+        &mut self,
+        key: &ServiceKey,
+        endpoint: &Endpoint,
+        kind: Kind,
+        (now, buried_until): (Moment, Moment),
+        effects: &mut Effects,
+    ) -> Result<(), Missing> {
+        let (_, service) = self.service(key).ok_or(Missing::Service)?;
+        let found = self.find(service, endpoint, kind);
+        if kind.is_ephemeral() {
+            self.tombstones.bury(key, endpoint, buried_until);
+        }
+        self.remove_at(
+            found.ok_or(Missing::Instance)?,
+            What::Deregistered,
+            now,
+            effects,
+        );
+        Ok(())
+    }
+
+    /// Removes the instances of a service that a connection holds. Gives how many there were.
+    pub fn withdraw(
+        &mut self,
+        connection: ConnectionId,
+        key: &ServiceKey,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> usize {
+        let held = self.held_of(&Publisher::Connection(connection), key);
+        for index in &held {
+            self.remove_at(*index, What::Deregistered, now, effects);
+        }
+        held.len()
+    }
+
+    /// Removes up to `limit` of the instances that a connection still holds; whether that was all. To be called until it was.
+    pub fn end(
+        &mut self,
+        connection: ConnectionId,
+        limit: usize,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> bool {
+        let publisher = Publisher::Connection(connection);
+        let held = self.held.get(&publisher).map(|held| held.first(limit));
+        for (_, index) in held.into_iter().flatten() {
+            self.remove_at(index, What::ConnectionEnded, now, effects);
+        }
+        !self.held.contains_key(&publisher)
+    }
+
+    /// Removes an instance, unless it is gone.
+    pub fn remove(
+        &mut self,
+        instance: InstanceRef,
+        what: What,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> bool {
+        self.records.get(instance).is_some() && self.remove_at(instance.index, what, now, effects)
+    }
+
+    /// Records the health of an instance; whether it changed.
+    pub fn set_health(
+        &mut self,
+        instance: InstanceRef,
+        healthy: bool,
+        effects: &mut Effects,
+    ) -> bool {
+        let Some(before) = self.records.get(instance).map(|record| record.healthy) else {
+            return false;
+        };
+        if before == healthy {
+            return false;
+        }
+        let Some(record) = self.records.at_mut(instance.index) else {
+            return false;
+        };
+        record.healthy = healthy;
+        let service = record.service;
+        self.count_health(service, healthy);
+        let what = if healthy {
+            What::Healthy
+        } else {
+            What::Unhealthy
+        };
+        if let Some(record) = self.records.at(instance.index) {
+            self.tell(service, record, what, effects);
+        }
+        self.touch(service, effects);
+        true
+    }
+
+    /// Registers without regard to what else the publisher holds. `replaced` instances of the service will be removed.
+    fn put(
+        &mut self,
+        publisher: &Publisher,
+        key: &ServiceKey,
+        mut registration: Registration,
+        replaced: usize,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Result<Registered, Refused> {
+        self.tombstones.clear(key, &registration.endpoint);
+        let known = self
+            .service(key)
+            .and_then(|(_, service)| self.find(service, &registration.endpoint, registration.kind));
+        let (index, is_new) = match known {
+            Some(index) => {
+                self.take_over(index, publisher, effects);
+                if let Some(record) = self.records.at(index) {
+                    keep(
+                        record.kind,
+                        record.healthy,
+                        record.extra.as_deref(),
+                        &mut registration,
+                    );
+                }
+                self.say(index, registration, effects);
+                (index, false)
+            }
+            None => {
+                self.room_for(publisher, key, &registration, replaced)?;
+                (self.add(publisher, key, registration, now, effects)?, true)
+            }
+        };
+        let instance = self.records.reference(index);
+        Ok(Registered {
+            instance: instance.unwrap_or(InstanceRef {
+                index,
+                generation: u32::MAX,
+            }),
+            revision: self.revision_of(key),
+            is_new,
+        })
+    }
+
+    fn take_over(&mut self, index: u32, publisher: &Publisher, effects: &mut Effects) {
+        let owner = Owner::of(publisher);
+        let Some(record) = self
+            .records
+            .at(index)
+            .filter(|record| record.owner != owner)
+        else {
+            return;
+        };
+        let (service, before, was_leased) =
+            (record.service, record.publisher(), record.is_leased());
+        if record.owner != Owner::Restored {
+            self.tell(service, record, What::TakenOver, effects);
+        }
+        self.release(&before, (service, index));
+        if let Some(record) = self.records.at_mut(index) {
+            record.owner = owner;
+            let is_leased = record.is_leased();
+            self.hold(publisher.clone(), (service, index));
+            self.lease(index, was_leased, is_leased, effects);
+        }
+    }
+
+    /// Records what is said of an instance.
+    fn say(&mut self, index: u32, said: Registration, effects: &mut Effects) {
+        let Some(before) = self.instance_at(index) else {
+            return;
+        };
+        if before.registered == said {
+            return;
+        }
+        let metadata = self.metadata.intern(said.metadata);
+        let Some(record) = self.records.at_mut(index) else {
+            return;
+        };
+        let cost = record.cost();
+        let (service, was_healthy) = (record.service, record.healthy);
+        record.weight = said.weight;
+        record.enabled = said.enabled;
+        record.healthy = said.healthy;
+        record.metadata = metadata;
+        record.extra = Extra {
+            instance_id: said.instance_id,
+            app: said.app,
+        }
+        .boxed();
+        self.counts.bytes = (self.counts.bytes + record.cost()).saturating_sub(cost);
+        if was_healthy != said.healthy {
+            self.count_health(service, said.healthy);
+        }
+        let after = self.instance_at(index);
+        if after.is_some_and(|after| differs(&before, &after)) {
+            if let Some(record) = self.records.at(index) {
+                self.tell(service, record, What::Updated, effects);
+            }
+            self.touch(service, effects);
+        }
+    }
+
+    /// Whether a registration is valid and there is room for it.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn admits(
+        &self,
+        publisher: &Publisher,
+        key: &ServiceKey,
+        registration: &Registration,
+    ) -> Result<(), Refused> {
+        self.check(publisher, registration)?;
+        let known = self
+            .service(key)
+            .and_then(|(_, service)| self.find(service, &registration.endpoint, registration.kind));
+        if known.is_some() {
+            return Ok(());
+        }
+        let others = self.held_of(publisher, key);
+        Ok(self.room_for(publisher, key, registration, others.len())?)
+    }
+
+    fn count_health(&mut self, service: u32, healthy: bool) {
+        let count = |count: usize| {
+            if healthy {
+                count + 1
+            } else {
+                count.saturating_sub(1)
+            }
+        };
+        self.counts.healthy = count(self.counts.healthy);
+        if let Some(service) = self.services.at_mut(service) {
+            service.healthy = count(service.healthy);
+        }
+    }
+
+    fn check(&self, publisher: &Publisher, registration: &Registration) -> Result<(), Refused> {
+        let bytes = registration.metadata.bytes();
+        Full::check(Resource::MetadataBytes, bytes, self.limits.metadata_bytes)?;
+        if !(registration.weight.is_finite() && registration.weight >= 0.0) {
+            return Err(Refused::Weight(registration.weight));
+        }
+        let is_connection = matches!(publisher, Publisher::Connection(_));
+        if is_connection && !registration.kind.is_ephemeral() {
+            return Err(Refused::PersistentOnConnection);
+        }
+        if registration.metadata.beats().is_consistent() {
+            Ok(())
+        } else {
+            Err(Refused::BeatInterval)
+        }
+    }
+}
+
+/// What a registration does not change: a persistent instance keeps the health that its probe found, and an instance keeps its id
+/// where the client names none.
+fn keep(kind: Kind, healthy: bool, extra: Option<&Extra>, registration: &mut Registration) {
+    if !kind.is_ephemeral() {
+        registration.healthy = healthy;
+    }
+    if let Some(extra) = extra {
+        let id = &mut registration.instance_id;
+        *id = id.take().or_else(|| extra.instance_id.clone());
+    }
+}
+
+fn differs(before: &Instance, after: &Instance) -> bool {
+    let same = |one: &Arc<Metadata>, other: &Arc<Metadata>| Arc::ptr_eq(one, other) || one == other;
+    before.registered.healthy != after.registered.healthy
+        || before.registered.instance_id != after.registered.instance_id
+        || before.weight().to_bits() != after.weight().to_bits()
+        || before.enabled() != after.enabled()
+        || !same(&before.metadata(), &after.metadata())
+}

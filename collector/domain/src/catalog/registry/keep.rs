@@ -1,0 +1,237 @@
+//! Adding and removing records, and what counts and indexes them.
+
+use std::collections::BTreeMap;
+
+use super::{
+    super::{Effects, Endpoint, Full, Publisher, Registration, Resource, ServiceKey, What},
+    Owner, Refused, Registry,
+    held::{Held, Item},
+    record::{Record, Service},
+};
+use crate::Moment;
+
+impl Registry {
+    /// The instances of a service that a connection holds. Other publishers may hold many independent ones: none of theirs.
+    pub(super) fn held_of(&self, publisher: &Publisher, key: &ServiceKey) -> Vec<u32> {
+        let Publisher::Connection(_) = publisher else {
+            return Vec::new();
+        };
+        match (self.ids.get(key), self.held.get(publisher)) {
+            (Some(service), Some(held)) => held.of(*service),
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn revision_of(&self, key: &ServiceKey) -> u64 {
+        self.service(key).map_or(0, |(_, service)| service.revision)
+    }
+
+    /// Whether there is room for one more instance, when `replaced` others of the publisher go.
+    pub(super) fn room_for(
+        &self,
+        publisher: &Publisher,
+        key: &ServiceKey,
+        registration: &Registration,
+        replaced: usize,
+    ) -> Result<(), Full> {
+        let record = Record::new(0, Owner::of(publisher), registration.clone());
+        self.room(publisher, key, (1, replaced), record.cost())
+    }
+
+    pub(super) fn room_for_batch(
+        &self,
+        publisher: &Publisher,
+        key: &ServiceKey,
+        wanted: &BTreeMap<Endpoint, Registration>,
+        held: usize,
+    ) -> Result<(), Full> {
+        let cost = wanted
+            .values()
+            .map(|registration| Record::new(0, Owner::of(publisher), registration.clone()).cost());
+        // What is held and stays is counted twice for its bytes: the room is given back as it is replaced.
+        self.room(publisher, key, (wanted.len(), held), cost.sum())
+    }
+
+    fn room(
+        &self,
+        publisher: &Publisher,
+        key: &ServiceKey,
+        (added, replaced): (usize, usize),
+        bytes: usize,
+    ) -> Result<(), Full> {
+        let limits = &self.limits;
+        let members = match self.service(key) {
+            Some((_, service)) => service.members.len(),
+            None => {
+                Full::check(Resource::Services, self.ids.len() + 1, limits.services)?;
+                0
+            }
+        };
+        let after = (members + added).saturating_sub(replaced);
+        if added > 0 {
+            let limit = limits.instances_per_service;
+            Full::check(Resource::InstancesPerService, after, limit)?;
+        }
+        if matches!(publisher, Publisher::Connection(_)) {
+            let held = self.held.get(publisher).map_or(0, Held::len);
+            let after = (held + added).saturating_sub(replaced);
+            let limit = limits.instances_per_connection;
+            Full::check(Resource::InstancesPerConnection, after, limit)?;
+        }
+        Full::check(Resource::Bytes, self.counts.bytes + bytes, limits.bytes)
+    }
+
+    /// Adds an instance that is not there.
+    pub(super) fn add(
+        &mut self,
+        publisher: &Publisher,
+        key: &ServiceKey,
+        mut registration: Registration,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Result<u32, Refused> {
+        if !self.contains(key) {
+            effects.appeared.push(key.clone());
+        }
+        let service = self.service_or_new(key, now)?;
+        registration.endpoint = self.share(&registration.endpoint);
+        registration.metadata = self.metadata.intern(registration.metadata);
+        let record = Record::new(service, Owner::of(publisher), registration);
+        let (kind, healthy, cost) = (record.kind, record.healthy, record.cost());
+        let is_leased = record.is_leased();
+        let endpoint = record.endpoint.clone();
+        let full = Full {
+            resource: Resource::Bytes,
+            limit: self.limits.bytes,
+        };
+        let index = self.records.insert(record).ok_or(full)?.index;
+        let place = match self.services.at(service) {
+            Some(found) => self
+                .place(found, &endpoint, kind)
+                .unwrap_or_else(|place| place),
+            None => 0,
+        };
+        if let Some(found) = self.services.at_mut(service) {
+            found.members.insert(place, index);
+            found.healthy += usize::from(healthy);
+        }
+        self.counts.bytes += cost;
+        self.counts.healthy += usize::from(healthy);
+        *self.count_of(kind) += 1;
+        self.hold(publisher.clone(), (service, index));
+        self.lease(index, false, is_leased, effects);
+        self.adopt_override(service, &endpoint);
+        if let Some(record) = self.records.at(index) {
+            self.tell(service, record, What::Registered, effects);
+        }
+        self.touch(service, effects);
+        Ok(index)
+    }
+
+    pub(super) fn remove_at(
+        &mut self,
+        index: u32,
+        what: What,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> bool {
+        let (Some(record), Some(reference)) =
+            (self.records.at(index), self.records.reference(index))
+        else {
+            return false;
+        };
+        let service = record.service;
+        self.tell(service, record, what, effects);
+        let place = self
+            .services
+            .at(service)
+            .and_then(|found| self.place(found, &record.endpoint, record.kind).ok());
+        let Some(record) = self.records.remove(index) else {
+            return false;
+        };
+        if record.is_leased() {
+            effects.ended.push(reference);
+        }
+        self.release(&record.publisher(), (service, index));
+        self.counts.bytes = self.counts.bytes.saturating_sub(record.cost());
+        self.counts.healthy -= usize::from(record.healthy);
+        *self.count_of(record.kind) -= 1;
+        if let (Some(found), Some(place)) = (self.services.at_mut(service), place) {
+            found.members.remove(place);
+            found.healthy -= usize::from(record.healthy);
+            give_back(&mut found.members);
+            if found.members.is_empty() {
+                found.empty_since = now;
+                self.empty.push_back((now, found.key.clone()));
+            }
+        }
+        self.orphan_override(service, &record.endpoint, now);
+        self.touch(service, effects);
+        true
+    }
+
+    pub(super) fn service_or_new(&mut self, key: &ServiceKey, now: Moment) -> Result<u32, Full> {
+        if let Some(id) = self.ids.get(key) {
+            return Ok(*id);
+        }
+        let limit = self.limits.services;
+        Full::check(Resource::Services, self.ids.len() + 1, limit)?;
+        let service = Service::new(key.clone(), now);
+        let cost = service.cost();
+        let limit = self.limits.bytes;
+        Full::check(Resource::Bytes, self.counts.bytes + cost, limit)?;
+        let full = Full {
+            resource: Resource::Bytes,
+            limit,
+        };
+        let id = self.services.insert(service).ok_or(full)?.index;
+        self.ids.insert(key.clone(), id);
+        self.order.insert(key.clone(), id);
+        self.counts.bytes += cost;
+        self.empty.push_back((now, key.clone()));
+        Ok(id)
+    }
+
+    pub(super) fn hold(&mut self, publisher: Publisher, item: Item) {
+        match self.held.entry(publisher) {
+            std::collections::hash_map::Entry::Occupied(mut held) => held.get_mut().add(item),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(Held::One(item));
+            }
+        }
+    }
+
+    pub(super) fn release(&mut self, publisher: &Publisher, item: Item) {
+        if let Some(held) = self.held.get_mut(publisher)
+            && held.remove(item)
+        {
+            self.held.remove(publisher);
+        }
+    }
+
+    pub(super) fn lease(&self, index: u32, was: bool, is: bool, effects: &mut Effects) {
+        let Some(reference) = self.records.reference(index) else {
+            return;
+        };
+        match (was, is) {
+            (false, true) => effects.granted.push(reference),
+            (true, false) => effects.ended.push(reference),
+            _ => {}
+        }
+    }
+
+    fn count_of(&mut self, kind: super::Kind) -> &mut usize {
+        if kind.is_ephemeral() {
+            &mut self.counts.ephemeral
+        } else {
+            &mut self.counts.persistent
+        }
+    }
+}
+
+/// Returns memory once a list has shrunk to a quarter.
+fn give_back(members: &mut Vec<u32>) {
+    if members.capacity() > 16 && members.len() * 4 < members.capacity() {
+        members.shrink_to(members.len() * 2);
+    }
+}

@@ -1,0 +1,218 @@
+//! Services, their settings, and what operators set on their instances.
+
+use std::sync::Arc;
+
+use super::{
+    super::{Effects, Endpoint, Full, Kind, Override, Resource, ServiceKey, Settings, What},
+    Missing, Registry,
+};
+use crate::Moment;
+
+/// Why a service is not removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRemoved {
+    Missing,
+    /// It has instances.
+    NotEmpty,
+}
+
+impl Registry {
+    /// Sets what is set on a service, and creates it if it is not known. It then stays without instances.
+    ///
+    /// # Errors
+    /// There is no room for another service, or its metadata is too large.
+    pub fn set_service(
+        &mut self,
+        key: &ServiceKey,
+        settings: Settings,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Result<(), Full> {
+        let bytes = settings.metadata.bytes();
+        Full::check(Resource::MetadataBytes, bytes, self.limits.metadata_bytes)?;
+        let is_new = !self.contains(key);
+        let id = self.service_or_new(key, now)?;
+        if is_new {
+            effects.appeared.push(key.clone());
+        }
+        let Some(service) = self.services.at_mut(id) else {
+            return Ok(());
+        };
+        service.is_explicit = true;
+        let changed = service.settings.as_deref() != Some(&settings);
+        if changed {
+            service.settings = Some(Box::new(settings));
+        }
+        if changed || is_new {
+            self.touch(id, effects);
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for what is to be set on a service.
+    ///
+    /// # Errors
+    /// As [`Registry::set_service`].
+    pub fn admits_settings(&self, key: &ServiceKey, settings: &Settings) -> Result<(), Full> {
+        let bytes = settings.metadata.bytes();
+        Full::check(Resource::MetadataBytes, bytes, self.limits.metadata_bytes)?;
+        if self.contains(key) {
+            return Ok(());
+        }
+        Full::check(Resource::Services, self.ids.len() + 1, self.limits.services)
+    }
+
+    /// Removes a service without instances, with everything that is set on it.
+    ///
+    /// # Errors
+    /// It is not known, or it has instances.
+    pub fn remove_service(
+        &mut self,
+        key: &ServiceKey,
+        effects: &mut Effects,
+    ) -> Result<(), NotRemoved> {
+        let (id, service) = self.service(key).ok_or(NotRemoved::Missing)?;
+        if !service.members.is_empty() {
+            return Err(NotRemoved::NotEmpty);
+        }
+        let cost = service.cost();
+        let overrides = service.overrides.len();
+        self.counts.bytes = self.counts.bytes.saturating_sub(cost);
+        self.counts.overrides -= overrides;
+        self.services.remove(id);
+        self.ids.remove(key);
+        self.order.remove(key);
+        effects.vanished.push(key.clone());
+        Ok(())
+    }
+
+    /// Sets what an operator set at an endpoint; an empty override is removed.
+    ///
+    /// # Errors
+    /// The service has no instance at the endpoint.
+    pub fn set_override(
+        &mut self,
+        key: &ServiceKey,
+        endpoint: &Endpoint,
+        set: Override,
+        effects: &mut Effects,
+    ) -> Result<(), Missing> {
+        let (id, service) = self.service(key).ok_or(Missing::Service)?;
+        let members: Vec<u32> = Kind::ALL
+            .iter()
+            .filter_map(|kind| self.find(service, endpoint, *kind))
+            .collect();
+        if members.is_empty() {
+            return Err(Missing::Instance);
+        }
+        let before = service.overridden(endpoint).cloned();
+        let is_same = match &before {
+            Some(before) => **before == set,
+            None => set.is_empty(),
+        };
+        if is_same {
+            return Ok(());
+        }
+        self.put_override(id, endpoint, set);
+        for index in members {
+            if let Some(record) = self.records.at(index) {
+                self.tell(id, record, What::Overridden, effects);
+            }
+        }
+        self.touch(id, effects);
+        Ok(())
+    }
+
+    /// Brings back an override that was stored, whether or not there is an instance at its endpoint.
+    ///
+    /// # Errors
+    /// There is no room for its service.
+    pub fn restore_override(
+        &mut self,
+        key: &ServiceKey,
+        endpoint: &Endpoint,
+        set: Override,
+        now: Moment,
+    ) -> Result<(), Full> {
+        let id = self.service_or_new(key, now)?;
+        self.put_override(id, endpoint, set);
+        self.orphan_override(id, endpoint, now);
+        Ok(())
+    }
+
+    /// What an operator set at an endpoint.
+    #[must_use]
+    pub fn overridden(&self, key: &ServiceKey, endpoint: &Endpoint) -> Option<&Arc<Override>> {
+        self.service(key)?.1.overridden(endpoint)
+    }
+
+    /// All overrides of a service, those without an instance too, in the order of their endpoints.
+    pub fn overrides(&self, key: &ServiceKey) -> impl Iterator<Item = (&Endpoint, &Arc<Override>)> {
+        let service = self.service(key).map(|(_, service)| service);
+        service.into_iter().flat_map(|service| &service.overrides)
+    }
+
+    fn put_override(&mut self, service: u32, endpoint: &Endpoint, set: Override) {
+        let endpoint = self.share(endpoint);
+        let Some(service) = self.services.at_mut(service) else {
+            return;
+        };
+        let overrides = &mut service.overrides;
+        let before = if set.is_empty() {
+            overrides.remove(&endpoint).map_or(0, |_| 1)
+        } else {
+            self.counts.overrides += 1;
+            overrides.insert(endpoint, Arc::new(set)).map_or(0, |_| 1)
+        };
+        self.counts.overrides -= before;
+    }
+
+    /// The endpoint has an instance: the override stays as long as it does.
+    pub(super) fn adopt_override(&mut self, service: u32, endpoint: &Endpoint) {
+        self.end_override_at(service, endpoint, None);
+    }
+
+    /// The override ends after its term, if the endpoint has no instance.
+    pub(super) fn orphan_override(&mut self, service: u32, endpoint: &Endpoint, now: Moment) {
+        let Some(found) = self.services.at(service) else {
+            return;
+        };
+        let has_instance = Kind::ALL
+            .iter()
+            .any(|kind| self.find(found, endpoint, *kind).is_some());
+        if has_instance || found.overridden(endpoint).is_none() {
+            return;
+        }
+        let ends_at = now.after(self.override_term);
+        let place = (ends_at, found.key.clone(), endpoint.clone());
+        self.orphans.push_back(place);
+        self.end_override_at(service, endpoint, Some(ends_at));
+    }
+
+    fn end_override_at(&mut self, service: u32, endpoint: &Endpoint, at: Option<Moment>) {
+        let service = self.services.at_mut(service);
+        let set = service.and_then(|service| service.overrides.get_mut(endpoint));
+        if let Some(set) = set {
+            Arc::make_mut(set).ends_at = at;
+        }
+    }
+
+    /// Removes an override whose term has ended, unless it was adopted or removed since.
+    pub(super) fn end_override(
+        &mut self,
+        key: &ServiceKey,
+        endpoint: &Endpoint,
+        now: Moment,
+    ) -> bool {
+        let Some((id, service)) = self.service(key) else {
+            return false;
+        };
+        let ends_at = service.overridden(endpoint).and_then(|set| set.ends_at);
+        if ends_at.is_none_or(|ends_at| ends_at > now) {
+            return false;
+        }
+        let none = Override::none(crate::Timestamp::from_millis(0));
+        self.put_override(id, endpoint, none);
+        true
+    }
+}

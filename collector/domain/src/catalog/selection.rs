@@ -1,0 +1,161 @@
+//! What a consumer is shown of a service.
+
+use std::sync::Arc;
+
+use super::{Endpoint, Instance, Kind, Metadata, Selector, ServiceKey};
+
+/// The clusters that a consumer asks for, as it wrote them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Clusters(Arc<str>);
+
+/// Which generation of clients the list is for: they expect different things of unhealthy instances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rules {
+    /// As 1.x: disabled instances count towards the protect threshold, and with a threshold of 0 a service without any healthy
+    /// instance shows all of them as healthy. A negative threshold turns this off.
+    V1,
+    /// As 2.x and 3.x, with a threshold of 0 (or less) that means no protection.
+    #[default]
+    V2,
+}
+
+/// What a consumer asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Selection {
+    pub clusters: Clusters,
+    pub healthy_only: bool,
+    /// Whether disabled instances are shown too. No client asks for this; consoles do.
+    pub with_disabled: bool,
+    pub rules: Rules,
+    /// The labels of the consumer, for services with a [`Selector`].
+    pub labels: Option<Arc<Metadata>>,
+}
+
+/// An instance as a consumer is shown it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Host {
+    pub endpoint: Endpoint,
+    pub kind: Kind,
+    pub weight: f64,
+    pub enabled: bool,
+    /// What the consumer is to believe: true for an unhealthy instance too if the service is protected.
+    pub healthy: bool,
+    /// The true health.
+    pub is_healthy: bool,
+    pub metadata: Arc<Metadata>,
+    /// The id that the client chose, if it did.
+    pub instance_id: Option<Arc<str>>,
+}
+
+/// A service as a consumer is shown it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceView {
+    pub key: ServiceKey,
+    /// Whether the service is known. One that is not has no hosts.
+    pub exists: bool,
+    /// Changes when something changed that a consumer can see; 0 for a service that is not known.
+    pub revision: u64,
+    /// The clusters that were asked for, to be echoed.
+    pub clusters: Clusters,
+    /// Ordered by endpoint.
+    pub hosts: Vec<Host>,
+    /// Whether so few instances are healthy that all are shown as healthy.
+    pub reach_protection_threshold: bool,
+    pub protect_threshold: f64,
+    /// The metadata of the service.
+    pub metadata: Arc<Metadata>,
+}
+
+impl Clusters {
+    /// The clusters in this comma-separated list; all of them if it is empty. At most 1,024 bytes count.
+    #[must_use]
+    pub fn new(list: &str) -> Self {
+        Self(list.into())
+    }
+
+    /// The list as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn text(&self) -> &Arc<str> {
+        &self.0
+    }
+
+    /// Whether a cluster is in the list.
+    #[must_use]
+    pub fn contains(&self, cluster: &str) -> bool {
+        let mut names = self.0.split(',').map(str::trim).filter(|n| !n.is_empty());
+        let mut is_empty = true;
+        names.any(|name| {
+            is_empty = false;
+            name == cluster
+        }) || is_empty
+    }
+}
+
+impl Host {
+    fn of(instance: &Instance) -> Self {
+        let registered = &instance.registered;
+        Self {
+            endpoint: registered.endpoint.clone(),
+            kind: registered.kind,
+            weight: instance.weight(),
+            enabled: instance.enabled(),
+            healthy: registered.healthy,
+            is_healthy: registered.healthy,
+            metadata: instance.metadata(),
+            instance_id: registered.instance_id.clone(),
+        }
+    }
+}
+
+/// Chooses the hosts of a service, in their order. Gives also whether the service is protected: whether so few of the instances
+/// are healthy (no more than `threshold`, as a share) that all are shown as healthy.
+#[must_use]
+pub fn select(
+    instances: impl Iterator<Item = Instance>,
+    selection: &Selection,
+    threshold: f64,
+    selector: Option<&Selector>,
+) -> (Vec<Host>, bool) {
+    let mut hosts: Vec<Host> = instances
+        .filter(|i| selection.clusters.contains(&i.registered.endpoint.cluster))
+        .map(|instance| Host::of(&instance))
+        .collect();
+    let is_shown = |host: &Host| host.enabled || selection.with_disabled;
+    if selection.rules == Rules::V2 {
+        hosts.retain(is_shown);
+    }
+    if let (Some(selector), Some(consumer)) = (selector, &selection.labels) {
+        let matches = |host: &Host| selector.matches(consumer, &host.metadata);
+        if hosts.iter().any(matches) {
+            hosts.retain(matches);
+        }
+    }
+    let is_protected = is_protected(&hosts, selection.rules, threshold);
+    if is_protected {
+        hosts.iter_mut().for_each(|host| host.healthy = true);
+    }
+    hosts.retain(|host| is_shown(host) && (host.healthy || !selection.healthy_only));
+    (hosts, is_protected)
+}
+
+fn is_protected(hosts: &[Host], rules: Rules, threshold: f64) -> bool {
+    let healthy = hosts.iter().filter(|host| host.is_healthy).count();
+    if hosts.is_empty() || healthy == hosts.len() {
+        return false;
+    }
+    let at_zero = match rules {
+        Rules::V1 => threshold >= 0.0 && healthy == 0,
+        Rules::V2 => false,
+    };
+    at_zero || (threshold > 0.0 && share(healthy, hosts.len()) <= threshold)
+}
+
+/// `part` of `all` as a share.
+pub(super) fn share(part: usize, all: usize) -> f64 {
+    let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+    count(part) / count(all)
+}

@@ -1,0 +1,171 @@
+//! Who wants to learn of the changes of which service, indexed both ways.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound::{Excluded, Unbounded},
+    sync::Arc,
+};
+
+use super::{Clusters, Full, Resource, ServiceKey, Subscriber};
+
+/// One subscription of a service: its subscriber and, for subscribers that may have several, its clusters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionKey {
+    pub subscriber: Subscriber,
+    /// Empty for a connection, which has one subscription of a service whatever its clusters are.
+    clusters: Arc<str>,
+}
+
+/// Subscriptions, each with what the caller keeps for it. They do not depend on whether the service exists.
+#[derive(Debug)]
+pub struct Subscriptions<T> {
+    by_service: HashMap<ServiceKey, BTreeMap<SubscriptionKey, T>>,
+    by_subscriber: HashMap<Subscriber, BTreeSet<(ServiceKey, Arc<str>)>>,
+    len: usize,
+}
+
+impl SubscriptionKey {
+    /// The key of this subscriber's subscription with these clusters.
+    #[must_use]
+    pub fn new(subscriber: Subscriber, clusters: &Clusters) -> Self {
+        let clusters = match subscriber {
+            Subscriber::Connection(_) => Arc::default(),
+            Subscriber::Udp { .. } | Subscriber::Poller { .. } => Arc::clone(clusters.text()),
+        };
+        Self {
+            subscriber,
+            clusters,
+        }
+    }
+}
+
+impl<T> Default for Subscriptions<T> {
+    fn default() -> Self {
+        Self {
+            by_service: HashMap::new(),
+            by_subscriber: HashMap::new(),
+            len: 0,
+        }
+    }
+}
+
+impl<T> Subscriptions<T> {
+    /// Adds a subscription, or replaces the one with the same key, which is given back.
+    ///
+    /// # Errors
+    /// There are `limit` subscriptions.
+    pub fn add(
+        &mut self,
+        service: &ServiceKey,
+        key: SubscriptionKey,
+        value: T,
+        limit: usize,
+    ) -> Result<Option<T>, Full> {
+        let known = self.by_service.get_mut(service);
+        if let Some(old) = known.and_then(|subscriptions| subscriptions.get_mut(&key)) {
+            return Ok(Some(std::mem::replace(old, value)));
+        }
+        Full::check(Resource::Subscriptions, self.len + 1, limit)?;
+        let held = self.by_subscriber.entry(key.subscriber.clone());
+        held.or_default()
+            .insert((service.clone(), Arc::clone(&key.clusters)));
+        let subscriptions = self.by_service.entry(service.clone()).or_default();
+        subscriptions.insert(key, value);
+        self.len += 1;
+        Ok(None)
+    }
+
+    /// The subscription with this key.
+    #[must_use]
+    pub fn get(&self, service: &ServiceKey, key: &SubscriptionKey) -> Option<&T> {
+        self.by_service.get(service)?.get(key)
+    }
+
+    /// Removes a subscription.
+    pub fn remove(&mut self, service: &ServiceKey, key: &SubscriptionKey) -> Option<T> {
+        let subscriptions = self.by_service.get_mut(service)?;
+        let removed = subscriptions.remove(key)?;
+        if subscriptions.is_empty() {
+            self.by_service.remove(service);
+        }
+        self.len -= 1;
+        if let Some(held) = self.by_subscriber.get_mut(&key.subscriber) {
+            held.remove(&(service.clone(), Arc::clone(&key.clusters)));
+            if held.is_empty() {
+                self.by_subscriber.remove(&key.subscriber);
+            }
+        }
+        Some(removed)
+    }
+
+    /// Removes all subscriptions of a subscriber.
+    pub fn end(&mut self, subscriber: &Subscriber) -> Vec<T> {
+        let held = self.by_subscriber.remove(subscriber).unwrap_or_default();
+        let mut removed = Vec::with_capacity(held.len());
+        for (service, clusters) in held {
+            let key = SubscriptionKey {
+                subscriber: subscriber.clone(),
+                clusters,
+            };
+            if let Some(subscriptions) = self.by_service.get_mut(&service) {
+                removed.extend(subscriptions.remove(&key));
+                if subscriptions.is_empty() {
+                    self.by_service.remove(&service);
+                }
+            }
+        }
+        self.len -= removed.len();
+        removed
+    }
+
+    /// The subscriptions of a service, ordered by key, after a key if one is given.
+    pub fn of_service(
+        &self,
+        service: &ServiceKey,
+        after: Option<&SubscriptionKey>,
+    ) -> impl Iterator<Item = (&SubscriptionKey, &T)> {
+        let from = after.map_or(Unbounded, Excluded);
+        self.by_service
+            .get(service)
+            .into_iter()
+            .flat_map(move |subscriptions| subscriptions.range((from, Unbounded)))
+    }
+
+    /// The subscriptions of a subscriber, ordered by service.
+    pub fn of_subscriber(
+        &self,
+        subscriber: &Subscriber,
+    ) -> impl Iterator<Item = (&ServiceKey, &T)> {
+        let held = self.by_subscriber.get(subscriber).into_iter().flatten();
+        held.filter_map(|(service, clusters)| {
+            let key = SubscriptionKey {
+                subscriber: subscriber.clone(),
+                clusters: Arc::clone(clusters),
+            };
+            Some((service, self.get(service, &key)?))
+        })
+    }
+
+    /// The services that have subscriptions, in no order.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        self.by_service.keys()
+    }
+
+    /// How many subscriptions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many subscribers there are.
+    #[must_use]
+    pub fn subscribers(&self) -> usize {
+        self.by_subscriber.len()
+    }
+}

@@ -1,0 +1,59 @@
+//! Instances that were deregistered: a late beat does not bring them back.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::{Endpoint, ServiceKey};
+use crate::Moment;
+
+/// Tombstones that are kept at most; the oldest goes first.
+const CAPACITY: usize = 65_536;
+
+#[derive(Debug, Default)]
+pub(super) struct Tombstones {
+    until: HashMap<(ServiceKey, Endpoint), Moment>,
+    order: VecDeque<(Moment, (ServiceKey, Endpoint))>,
+}
+
+impl Tombstones {
+    pub(super) fn len(&self) -> usize {
+        self.until.len()
+    }
+
+    pub(super) fn bury(&mut self, service: &ServiceKey, endpoint: &Endpoint, until: Moment) {
+        let key = (service.clone(), endpoint.clone());
+        self.until.insert(key.clone(), until);
+        self.order.push_back((until, key));
+        while self.order.len() > CAPACITY {
+            self.drop_oldest();
+        }
+    }
+
+    pub(super) fn clear(&mut self, service: &ServiceKey, endpoint: &Endpoint) {
+        if !self.until.is_empty() {
+            self.until.remove(&(service.clone(), endpoint.clone()));
+        }
+    }
+
+    pub(super) fn is_buried(&self, service: &ServiceKey, endpoint: &Endpoint, now: Moment) -> bool {
+        !self.until.is_empty()
+            && self
+                .until
+                .get(&(service.clone(), endpoint.clone()))
+                .is_some_and(|until| *until > now)
+    }
+
+    /// Drops what has ended. Terms differ, so a longer one may keep shorter ones behind it for a while.
+    pub(super) fn expire(&mut self, now: Moment) {
+        while self.order.front().is_some_and(|(until, _)| *until <= now) {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((until, key)) = self.order.pop_front()
+            && self.until.get(&key) == Some(&until)
+        {
+            self.until.remove(&key);
+        }
+    }
+}
