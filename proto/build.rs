@@ -6,16 +6,15 @@ use prost::Message;
 
 const ROOT: &str = "proto";
 
-const FILES: [&str; 15] = [
+/// What agents say.
+const AGENTS: [&str; 13] = [
     "application.proto",
     "command.proto",
-    "etcd/rpc.proto",
     "instance.proto",
     "jvm.proto",
     "management.proto",
     "network_address.proto",
     "register.proto",
-    "remote.proto",
     "rollcall/agent.proto",
     "segment/v3.proto",
     "segment/v5.proto",
@@ -24,17 +23,25 @@ const FILES: [&str; 15] = [
     "v3/management.proto",
 ];
 
+/// What collectors say to each other: the feature `remote`.
+const COLLECTORS: [&str; 1] = ["remote.proto"];
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={ROOT}");
-    let descriptors = protox::compile(FILES, [ROOT])?;
+    let mut files = AGENTS.to_vec();
+    if env::var_os("CARGO_FEATURE_REMOTE").is_some() {
+        files.extend(COLLECTORS);
+    }
+    let descriptors = protox::compile(files, [ROOT])?;
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is set by cargo")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         // Generated transports would pull tonic's own into every user of this crate.
         .build_transport(false)
+        .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
+        .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
         // Segments are large and read in place: a slice of the frame instead of a copy.
         .bytes(".UpstreamSegment.segment")
-        .bytes(".mvccpb.KeyValue.value")
         .include_file("wire.rs")
         .compile_fds(descriptors)?;
     Ok(())

@@ -7,25 +7,21 @@
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use hyper_util::service::TowerToHyperService;
+use rollcall_cluster::{self as cluster, Cluster, Keeper, standalone::Standalone, zookeeper};
 use rollcall_domain::membership::Member;
+use rollcall_etcd as etcd;
+use rollcall_metrics::Metrics;
+use rollcall_runtime::{Clock, Failure, OnError, Policy, StillRunning, TaskSet};
+use rollcall_server::{self as server, face::Dispatch};
+use rollcall_service::{
+    self as service, Foundation, Services, Workers, progress::Progress, register, sweep, write_back,
+};
+use rollcall_skywalking::remote::sender::Clients;
+use rollcall_storage::{self as storage, Opened, embedded};
 use tokio::runtime::Handle;
 use tracing::info;
 
-use crate::{
-    api::Dispatch,
-    clock::Clock,
-    cluster::{self, Cluster, Keeper, standalone::Standalone, zookeeper},
-    config::{self, Config},
-    etcd,
-    metrics::Metrics,
-    remote::sender::Clients,
-    runtime::{Failure, OnError, Policy, StillRunning, TaskSet},
-    server,
-    service::{
-        self, Foundation, Services, Workers, progress::Progress, register, sweep, write_back,
-    },
-    storage::{self, Opened, embedded},
-};
+use crate::config::{self, Config};
 
 mod edge;
 mod listeners;
@@ -134,7 +130,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let (cluster, keeper) = join_point(&config.cluster)?;
     let member = members::own(&config, listeners.addresses, clock.wall());
     let metrics = Metrics::new();
-    metrics.watch_log(process.lost_lines);
+    metrics.watch(process.lost_lines);
     // Whoever has a store of its own has nobody to ask.
     let (owners, clients) = watcher
         .is_some()
@@ -178,7 +174,7 @@ async fn open_store(
 ) -> Result<Store, Error> {
     let progress = Progress::default();
     let (faces, admin) = &listeners.admin;
-    let starting = Dispatch::starting(&progress, &config.ui.context_path);
+    let starting = Dispatch::starting(rollcall_admin::starting(&progress, &config.ui.context_path));
     let starting = TowerToHyperService::new(starting);
     let opening = Store::open(config, clock, progress);
     info!(address = %admin.address(), "answering probes while the store is read");
@@ -309,10 +305,7 @@ impl App {
         if let Some(watcher) = watcher {
             spawn_watcher(watcher, &services, &watching);
         }
-        services
-            .metrics
-            .watch(stats, edge.room.clone(), edge.max_connections());
-        edge.show_budgets(&services.metrics);
+        edge.expose(stats, &services.metrics);
         let builder = Builder {
             config: &config,
             services: &services,

@@ -10,7 +10,10 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{etcd, properties::Caps, server, service::listening};
+use rollcall_domain::properties::Caps;
+use rollcall_etcd as etcd;
+use rollcall_server as server;
+use rollcall_service::listening;
 
 mod advertise;
 mod advice;
@@ -37,6 +40,7 @@ pub use self::age::MaxAge;
 pub use self::error::{Error, Problem};
 pub use self::load::{Loaded, Origin, Origins, Sources, load};
 pub use self::print::reference;
+pub use rollcall_secret::Secret;
 
 /// The bundled file: every key with its variable and default.
 pub const DEFAULTS: &str = include_str!("../config/application.yml");
@@ -93,24 +97,6 @@ impl Advertised {
             Ok(address) => format!("[{address}]:{port}"),
             Err(_) => format!("{}:{port}", self.host),
         }
-    }
-}
-
-/// A text that is never shown.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text; empty if there is none.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Secret").finish_non_exhaustive()
     }
 }
 

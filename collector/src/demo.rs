@@ -13,10 +13,8 @@ use std::{
 };
 
 use rollcall_agent::{Agent, ApplicationId, InstanceId, Phase, SpanType, Status};
-use rollcall_collector::{
-    app::Addresses,
-    config::{Liveness, Secret},
-};
+use rollcall_collector::{app::Addresses, config::Liveness};
+use rollcall_secret::Secret;
 use tokio::process::{Child, Command};
 use tracing::{debug, info, warn};
 

@@ -11,8 +11,8 @@ use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::panic;
 
-use rollcall_collector::metrics::LostLines;
-use rollcall_collector::runtime::panic_message;
+use rollcall_metrics::LostLines;
+use rollcall_runtime::panic_message;
 use tracing::error;
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;

@@ -17,9 +17,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use rollcall_collector::app::{self, Addresses, Process, Running};
-use rollcall_collector::config::{self, Config, Liveness, Loaded, Secret};
-use rollcall_collector::metrics::LostLines;
+use rollcall_collector::config::{self, Config, Liveness, Loaded};
 use rollcall_collector::preflight;
+use rollcall_metrics::LostLines;
+use rollcall_secret::Secret;
 use tracing::{error, info, warn};
 
 use crate::cli::{Arguments, Command};

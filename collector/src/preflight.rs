@@ -9,10 +9,9 @@ use std::{
     path::Path,
 };
 
-use crate::{
-    config::{ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider},
-    etcd,
-};
+use rollcall_etcd as etcd;
+
+use crate::config::{ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider};
 
 /// Everything that keeps a collector with this configuration from starting on this machine. Blocks while names are resolved.
 #[must_use]

@@ -4,18 +4,16 @@
 
 use std::process::ExitCode;
 
-use rollcall_collector::{
-    clock::Clock,
-    config::{Config, StorageProvider},
-    storage::{
-        Counts, Error, FirstIds, Storage as _,
-        embedded::{
-            self, Embedded,
-            maintenance::{self, Contents, Pruned, Pruning},
-        },
+use rollcall_collector::config::{Config, StorageProvider};
+use rollcall_domain::Timestamp;
+use rollcall_runtime::Clock;
+use rollcall_storage::{
+    Counts, Error, FirstIds, Storage as _,
+    embedded::{
+        self, Embedded,
+        maintenance::{self, Contents, Pruned, Pruning},
     },
 };
-use rollcall_domain::Timestamp;
 use tracing::error;
 
 use crate::cli::StoreCommand;

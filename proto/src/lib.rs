@@ -1,5 +1,8 @@
 //! The wire of SkyWalking agents and collectors, from 3.2.6 on, as Rust types: every call that registers an instance or shows
-//! that it lives. Besides, Rollcall's own [`goodbye`], and the part of [`etcd`]'s API through which collectors share their state.
+//! that it lives, and Rollcall's own [`goodbye`].
+//!
+//! The features `client` and `server` add the generated clients and servers, and `remote` the link between collectors. Without
+//! them there are the messages alone.
 //!
 //! Generated at build time from `proto/` in this crate. 3.2.6 and 5.x share one set of services, which has the method
 //! spellings of both; 6.x ([`register`]) and 8.x and later ([`management`]) have their own. Only [`management::v3`] has a
@@ -39,67 +42,75 @@ pub mod common {
 /// Applications: a code gets an id. 3.2.6 calls `register` with any number of codes, 5.x `applicationCodeRegister` with
 /// one and wants exactly one back.
 pub mod application {
-    pub use crate::wire::{
-        Application, ApplicationMapping,
-        application_register_service_client::ApplicationRegisterServiceClient,
-        application_register_service_server::{
-            ApplicationRegisterService, ApplicationRegisterServiceServer,
-        },
+    #[cfg(feature = "client")]
+    pub use crate::wire::application_register_service_client::ApplicationRegisterServiceClient;
+    #[cfg(feature = "server")]
+    pub use crate::wire::application_register_service_server::{
+        ApplicationRegisterService, ApplicationRegisterServiceServer,
     };
+    pub use crate::wire::{Application, ApplicationMapping};
 }
 
 /// Instances: a process gets an id, says that it lives, and after a reconnect which ids it holds. 3.2.6 calls `register`
 /// and `registerRecover`, 5.x `registerInstance`; both declare `heartbeat`.
 pub mod instance {
+    #[cfg(feature = "client")]
+    pub use crate::wire::instance_discovery_service_client::InstanceDiscoveryServiceClient;
+    #[cfg(feature = "server")]
+    pub use crate::wire::instance_discovery_service_server::{
+        InstanceDiscoveryService, InstanceDiscoveryServiceServer,
+    };
     pub use crate::wire::{
         ApplicationInstance, ApplicationInstanceHeartbeat, ApplicationInstanceMapping,
         ApplicationInstanceRecover, OsInfo,
-        instance_discovery_service_client::InstanceDiscoveryServiceClient,
-        instance_discovery_service_server::{
-            InstanceDiscoveryService, InstanceDiscoveryServiceServer,
-        },
     };
 }
 
 /// Operation names: a name within an application gets an id. 5.x tells the side of the call, 3.2.6 does not.
 pub mod service_name {
+    #[cfg(feature = "client")]
+    pub use crate::wire::service_name_discovery_service_client::ServiceNameDiscoveryServiceClient;
+    #[cfg(feature = "server")]
+    pub use crate::wire::service_name_discovery_service_server::{
+        ServiceNameDiscoveryService, ServiceNameDiscoveryServiceServer,
+    };
     pub use crate::wire::{
         ServiceNameCollection, ServiceNameElement, ServiceNameMappingCollection,
         ServiceNameMappingElement,
-        service_name_discovery_service_client::ServiceNameDiscoveryServiceClient,
-        service_name_discovery_service_server::{
-            ServiceNameDiscoveryService, ServiceNameDiscoveryServiceServer,
-        },
     };
 }
 
 /// Remote peers: an address gets an id. 5.x only; 3.2.6 registers peers as application codes.
 pub mod network_address {
-    pub use crate::wire::{
-        NetworkAddressMappings, NetworkAddresses,
-        network_address_register_service_client::NetworkAddressRegisterServiceClient,
-        network_address_register_service_server::{
-            NetworkAddressRegisterService, NetworkAddressRegisterServiceServer,
-        },
+    #[cfg(feature = "client")]
+    pub use crate::wire::network_address_register_service_client::NetworkAddressRegisterServiceClient;
+    #[cfg(feature = "server")]
+    pub use crate::wire::network_address_register_service_server::{
+        NetworkAddressRegisterService, NetworkAddressRegisterServiceServer,
     };
+    pub use crate::wire::{NetworkAddressMappings, NetworkAddresses};
 }
 
 /// What a JVM measures of itself. The same in 3.2.6 and 5.x.
 pub mod jvm {
-    pub use crate::wire::{
-        Cpu, Gc, GcPhrase, JvmMetric, JvmMetrics, Memory, MemoryPool, PoolType,
-        jvm_metrics_service_client::JvmMetricsServiceClient,
-        jvm_metrics_service_server::{JvmMetricsService, JvmMetricsServiceServer},
-    };
+    #[cfg(feature = "client")]
+    pub use crate::wire::jvm_metrics_service_client::JvmMetricsServiceClient;
+    #[cfg(feature = "server")]
+    pub use crate::wire::jvm_metrics_service_server::{JvmMetricsService, JvmMetricsServiceServer};
+    pub use crate::wire::{Cpu, Gc, GcPhrase, JvmMetric, JvmMetrics, Memory, MemoryPool, PoolType};
 }
 
 /// The envelope of trace segments. The same in 3.2.6, 5.x and 6.x; what [`UpstreamSegment::segment`](trace::UpstreamSegment)
 /// holds is not, see [`segment`].
 pub mod trace {
+    #[cfg(feature = "client")]
+    pub use crate::wire::trace_segment_service_client::TraceSegmentServiceClient;
+    #[cfg(feature = "server")]
+    pub use crate::wire::trace_segment_service_server::{
+        TraceSegmentService, TraceSegmentServiceServer,
+    };
     pub use crate::wire::{
         LogMessage, RefType, SpanLayer, TraceSegmentReference, UniqueId, UpstreamSegment,
-        trace_segment_service_client::TraceSegmentServiceClient,
-        trace_segment_service_server::{TraceSegmentService, TraceSegmentServiceServer},
     };
 }
 
@@ -111,9 +122,14 @@ pub mod register {
         Endpoints, NetAddressMapping, NetAddresses, Service, ServiceAndNetworkAddressMapping,
         ServiceAndNetworkAddressMappings, ServiceInstance, ServiceInstancePingPkg,
         ServiceInstanceRegisterMapping, ServiceInstances, ServiceRegisterMapping, Services,
-        register_client::RegisterClient,
+    };
+    #[cfg(feature = "client")]
+    pub use crate::wire::{
+        register_client::RegisterClient, service_instance_ping_client::ServiceInstancePingClient,
+    };
+    #[cfg(feature = "server")]
+    pub use crate::wire::{
         register_server::{Register, RegisterServer},
-        service_instance_ping_client::ServiceInstancePingClient,
         service_instance_ping_server::{ServiceInstancePing, ServiceInstancePingServer},
     };
 }
@@ -121,62 +137,44 @@ pub mod register {
 /// 8.0 and later: no ids. An instance is its service's name and its own; it tells its properties and that it lives. This
 /// is the service as 8.0 to 8.3 call it, [`v3`](management::v3) as later agents do.
 pub mod management {
-    pub use crate::wire::{
-        Command, Commands, InstancePingPkg, InstanceProperties,
-        management_service_client::ManagementServiceClient,
-        management_service_server::{ManagementService, ManagementServiceServer},
-    };
+    #[cfg(feature = "client")]
+    pub use crate::wire::management_service_client::ManagementServiceClient;
+    #[cfg(feature = "server")]
+    pub use crate::wire::management_service_server::{ManagementService, ManagementServiceServer};
+    pub use crate::wire::{Command, Commands, InstancePingPkg, InstanceProperties};
 
     /// The same service in the package `skywalking.v3`.
     pub mod v3 {
-        pub use crate::wire::skywalking::v3::{
-            management_service_client::ManagementServiceClient,
-            management_service_server::{ManagementService, ManagementServiceServer},
+        #[cfg(feature = "client")]
+        pub use crate::wire::skywalking::v3::management_service_client::ManagementServiceClient;
+        #[cfg(feature = "server")]
+        pub use crate::wire::skywalking::v3::management_service_server::{
+            ManagementService, ManagementServiceServer,
         };
     }
 }
 
 /// The link between collectors of one cluster. 5.x adds the columns of lists to 3.2.6's and never fills the booleans.
+#[cfg(feature = "remote")]
 pub mod remote {
+    #[cfg(feature = "client")]
+    pub use crate::wire::remote_common_service_client::RemoteCommonServiceClient;
+    #[cfg(feature = "server")]
+    pub use crate::wire::remote_common_service_server::{
+        RemoteCommonService, RemoteCommonServiceServer,
+    };
     pub use crate::wire::{
         DoubleList, Empty, IntegerList, LongList, RemoteData, RemoteMessage, StringList,
-        remote_common_service_client::RemoteCommonServiceClient,
-        remote_common_service_server::{RemoteCommonService, RemoteCommonServiceServer},
     };
 }
 
 /// Rollcall's own call: an agent says that its instance stops on purpose. Other collectors answer UNIMPLEMENTED.
 pub mod goodbye {
-    pub use crate::wire::rollcall::{
-        LeaveRequest, LeaveResponse,
-        agent_client::AgentClient,
-        agent_server::{Agent, AgentServer},
-    };
-}
-
-/// What collectors ask of etcd: the part of its version 3 API (`api/etcdserverpb/rpc.proto` and `api/mvccpb/kv.proto` of etcd
-/// 3.4 and later) that they use. Fields that they do not set are left out.
-pub mod etcd {
-    pub use crate::wire::{
-        etcdserverpb::{
-            AuthenticateRequest, AuthenticateResponse, Compare, DeleteRangeRequest,
-            DeleteRangeResponse, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest,
-            LeaseKeepAliveResponse, LeaseRevokeRequest, LeaseRevokeResponse, PutRequest,
-            PutResponse, RangeRequest, RangeResponse, RequestOp, ResponseHeader, ResponseOp,
-            TxnRequest, TxnResponse, WatchCreateRequest, WatchRequest, WatchResponse,
-            auth_client::AuthClient,
-            auth_server::{Auth, AuthServer},
-            compare,
-            kv_client::KvClient,
-            kv_server::{Kv, KvServer},
-            lease_client::LeaseClient,
-            range_request, request_op, response_op,
-            watch_client::WatchClient,
-            watch_request,
-            watch_server::{Watch, WatchServer},
-        },
-        mvccpb::{Event, KeyValue, event},
-    };
+    #[cfg(feature = "client")]
+    pub use crate::wire::rollcall::agent_client::AgentClient;
+    #[cfg(feature = "server")]
+    pub use crate::wire::rollcall::agent_server::{Agent, AgentServer};
+    pub use crate::wire::rollcall::{LeaveRequest, LeaveResponse};
 }
 
 /// Every message and service of this crate as an encoded `google.protobuf.FileDescriptorSet`, for gRPC reflection.

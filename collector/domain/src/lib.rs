@@ -3,6 +3,7 @@
 //! * [`inventory`] gives names stable numeric ids and never takes one back.
 //! * [`catalog`] holds services and their instances, as Nacos clients register and find them.
 //! * [`liveness`] decides from signals and time who is up, silent or down.
+//! * [`properties`] bounds what an agent reports about its process.
 //! * [`membership`] is the set of collectors, and which of them is asked.
 //!
 //! Nothing here does I/O or reads a clock: `now` is an argument, and what must become durable is handed out as
@@ -13,6 +14,7 @@ pub mod id;
 pub mod inventory;
 pub mod liveness;
 pub mod membership;
+pub mod properties;
 pub mod time;
 
 pub use id::{AddressId, ApplicationId, InstanceId, OperationId};

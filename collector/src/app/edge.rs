@@ -1,18 +1,16 @@
 //! What all listeners share, and how each is served.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
+use rollcall_limits::Budget;
+use rollcall_link::Links;
+use rollcall_metrics::Metrics;
+use rollcall_server::{Budgets, Exposition, Limits, Room, Serving, Stats};
+use rollcall_skywalking::grpc;
 use tracing::warn;
 
 use super::{Process, listeners::Faces};
-use crate::{
-    api::grpc,
-    budget::Budget,
-    config::{self, ClusterProvider, Config},
-    link::Links,
-    metrics::Metrics,
-    server::{Budgets, Limits, Room, Serving},
-};
+use crate::config::{self, ClusterProvider, Config};
 
 /// How long the connections of the start may take to end once the collector serves.
 const START_GRACE: Duration = Duration::from_millis(100);
@@ -84,8 +82,13 @@ impl Edge {
         }
     }
 
-    /// Shows the budgets that all listeners share.
-    pub(super) fn show_budgets(&self, metrics: &Metrics) {
+    /// Shows the counters of the listeners, and the budgets that they share.
+    pub(super) fn expose(&self, listeners: Vec<(SocketAddr, Arc<Stats>)>, metrics: &Metrics) {
+        metrics.watch(Exposition {
+            listeners,
+            room: self.room.clone(),
+            max_connections: self.max_connections(),
+        });
         let Budgets {
             requests,
             answers,

@@ -2,11 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use crate::{
-    api::http::Names,
-    config::{Config, Endpoint},
-    server::{self, BindError, Bound, Listening, Stats},
-};
+use rollcall_server::{self as server, BindError, Bound, Listening, Stats, face::Names};
+
+use crate::config::{Config, Endpoint};
 
 /// Where each face is reached. Faces with the same endpoint in the configuration share a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,20 +3,18 @@
 use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
 use parking_lot::Mutex;
+use rollcall_cluster::Cluster;
 use rollcall_domain::{
     Timestamp,
     membership::{Member, State, View},
 };
+use rollcall_runtime::{Policy, TaskSet};
+use rollcall_service::{Services, readiness};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Addresses;
-use crate::{
-    cluster::Cluster,
-    config::Config,
-    runtime::{Policy, TaskSet},
-    service::{Services, readiness},
-};
+use crate::config::Config;
 
 /// This collector as it is known once it serves: since when, is told when it does.
 pub(super) fn own(config: &Config, addresses: Addresses, since: Timestamp) -> Member {

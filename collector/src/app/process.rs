@@ -1,6 +1,6 @@
 //! What the composition root takes from the process it runs in.
 
-use crate::metrics::LostLines;
+use rollcall_metrics::LostLines;
 
 /// The surroundings of a collector that are not configuration.
 #[derive(Clone, Debug, Default)]

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 
+use rollcall_cluster::Cluster;
 use rollcall_domain::membership::Member;
+use rollcall_metrics::Metrics;
+use rollcall_runtime::Clock;
+use rollcall_service::register::Owners;
+use rollcall_skywalking::remote::{
+    client,
+    sender::{self, Clients},
+};
 use tonic::metadata::AsciiMetadataValue;
 
-use crate::{
-    clock::Clock,
-    cluster::Cluster,
-    config::Config,
-    metrics::Metrics,
-    remote::{
-        client,
-        sender::{self, Clients},
-    },
-    service::register::Owners,
-};
+use crate::config::Config;
 
 /// The owners among the collectors that share a store, as `own` knows them, and what has to run to ask them.
 pub(super) fn owners(

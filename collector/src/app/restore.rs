@@ -3,17 +3,13 @@
 use std::{io, mem, panic::resume_unwind, thread};
 
 use crossbeam_channel::{Receiver, Sender};
-
 use rollcall_domain::{
     inventory::{self, Allocator, Dictionary, Row},
     liveness::{Counts, LeaseRecord, Lessor},
 };
-
-use crate::{
-    clock::Clock,
-    service::progress::Progress,
-    storage::{self, Record, Seen, Storage},
-};
+use rollcall_runtime::Clock;
+use rollcall_service::progress::Progress;
+use rollcall_storage::{self as storage, Record, Seen, Storage};
 
 /// Why what was stored could not be brought back.
 #[derive(Debug, thiserror::Error)]

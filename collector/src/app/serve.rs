@@ -2,20 +2,19 @@
 
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
+use rollcall_server::face::{Dispatch, Gate, Token, json};
+use rollcall_service::Services;
+use rollcall_skywalking::{
+    grpc,
+    http::{self, FastPath},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     edge::Edge,
     listeners::{Faces, names},
 };
-use crate::{
-    api::{
-        Dispatch, Token, grpc,
-        http::{self, FastPath, Gate},
-    },
-    config::Config,
-    service::Services,
-};
+use crate::config::Config;
 
 /// Puts the faces of a listener together.
 pub(super) struct Builder<'a> {
@@ -34,9 +33,9 @@ impl Builder<'_> {
             edge,
             stop,
         } = self;
-        let limits = http::Limits {
+        let limits = json::Limits {
             max_body_size: config.agent_jetty.max_body_size,
-            ..http::Limits::default()
+            ..json::Limits::default()
         };
         let names = names(config);
         let (mut http, mut grpc) = (Router::new(), Router::new());
@@ -50,11 +49,13 @@ impl Builder<'_> {
             http = http.merge(registration);
         }
         if faces.ui {
-            let places = http::Places {
+            let places = rollcall_admin::Places {
                 room: edge.room.clone(),
                 per_listener: edge.max_connections(),
             };
-            let admin = http::admin(services, &limits, names.clone(), places, stop.clone());
+            let limits = rollcall_admin::Limits::default();
+            let admin =
+                rollcall_admin::router(services, &limits, names.clone(), places, stop.clone());
             // Probes look at the root whatever the context path, which is what people are told.
             if config.ui.context_path != "/" {
                 http = http.nest(&config.ui.context_path, admin.clone());
@@ -76,6 +77,10 @@ impl Builder<'_> {
         }
         let naming = faces.naming.then_some(&*config.naming.context_path);
         let routed = TowerToHyperService::new(Dispatch::new(grpc, http));
-        Gate::new(services, names, FastPath::new(services, naming, routed))
+        Gate::new(
+            &services.metrics,
+            names,
+            FastPath::new(services, naming, routed),
+        )
     }
 }

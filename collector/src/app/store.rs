@@ -6,6 +6,9 @@ use rollcall_domain::{
     inventory::{Allocator, Limits},
     liveness::{Lessor, Terms},
 };
+use rollcall_runtime::Clock;
+use rollcall_service::progress::Progress;
+use rollcall_storage::{self as storage, Opened};
 use tokio::{
     runtime::Handle,
     task,
@@ -17,11 +20,8 @@ use super::{
     restore::{self, restore},
 };
 use crate::{
-    clock::Clock,
     config::{Config, Liveness},
     memory,
-    service::progress::Progress,
-    storage::{self, Opened},
 };
 
 /// How long a start waits for a shared store that is unavailable.

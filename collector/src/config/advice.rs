@@ -51,8 +51,8 @@ mod tests {
             ),
         ] {
             let mut config = Config::for_test(Path::new("data"));
-            config.agent_grpc.authentication = Secret(grpc.to_owned());
-            config.agent_jetty.authentication = Secret(http.to_owned());
+            config.agent_grpc.authentication = Secret::new(grpc.to_owned());
+            config.agent_jetty.authentication = Secret::new(http.to_owned());
             let advice = advice(&config);
             assert_eq!(advice.len(), usize::from(unset.is_some()), "{advice:?}");
             for (line, unset) in advice.iter().zip(unset) {

@@ -3,11 +3,12 @@
 use std::net::Ipv6Addr;
 use std::path::Path;
 
+use rollcall_etcd as etcd;
+
 use super::advertise::is_wildcard;
 use super::error::Problem;
 use super::value::{print_bytes, print_duration};
 use super::{ClusterProvider, Config, Endpoint, Origins, StorageProvider, ranges};
-use crate::etcd;
 
 /// Every rule that `config` breaks, each reported as a problem of a key that the operator has given.
 pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {

@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rollcall_service::listening;
+
 use super::{Config, ConnectString, MaxAge, Secret, value};
-use crate::service::listening;
 
 /// One key of the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -86,10 +87,10 @@ impl Field {
             Self::OptionalBytes(at) if text.is_empty() => *at(config) = None,
             Self::OptionalBytes(at) => *at(config) = Some(value::parse_bytes(text)?),
             Self::Count(at) => *at(config) = value::parse_count(text)?,
-            Self::Secret(at) => *at(config) = Secret(value::parse_token(text)?),
+            Self::Secret(at) => *at(config) = Secret::new(value::parse_token(text)?),
             Self::File(at) => *at(config) = PathBuf::from(text),
-            Self::Password(at) => *at(config) = Secret(value::parse_password(text)?),
-            Self::Credentials(at) => *at(config) = Secret(value::parse_credentials(text)?),
+            Self::Password(at) => *at(config) = Secret::new(value::parse_password(text)?),
+            Self::Credentials(at) => *at(config) = Secret::new(value::parse_credentials(text)?),
             Self::Flag(at) => *at(config) = value::parse_flag(text)?,
             Self::Text(at) => *at(config) = value::parse_text(text)?,
             Self::Namespace(at) => *at(config) = value::parse_namespace(text)?,

@@ -272,7 +272,7 @@ impl Gathered {
 
 impl Config {
     /// The defaults with port 0 everywhere (so that each face has a listener of its own) and the store under `data`.
-    #[cfg(any(test, feature = "test-util"))]
+    #[cfg(test)]
     #[must_use]
     pub fn for_test(data: &std::path::Path) -> Self {
         let ports = KEYS

@@ -7,8 +7,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use rollcall_service::listening::Mode;
+
 use super::ConnectString;
-use crate::service::listening::Mode;
 
 const DURATIONS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZES: [(&str, usize); 4] = [

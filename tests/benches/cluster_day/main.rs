@@ -7,16 +7,14 @@
 
 use std::{fs, time::Instant};
 
-use rollcall_collector::{
-    clock::Clock,
-    etcd::{self, Client},
-    storage::{self, Batch, Commit, Record, Seen, Storage},
-};
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     inventory::{Allocator, Generation, Limits, NewInstance, Properties, Row},
     liveness::{Signal, State},
 };
+use rollcall_etcd::{self as etcd, Client};
+use rollcall_runtime::Clock;
+use rollcall_storage::{self as storage, Batch, Commit, Record, Seen, Storage};
 use rollcall_tests::engine::{Etcd, Server};
 use tokio::runtime::Handle;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::Mutex;
-use rollcall_collector::metrics::LostLines;
+use rollcall_metrics::LostLines;
 
 use super::{CAPACITY, LAST_WORDS, Output, PIECE, Queue};
 

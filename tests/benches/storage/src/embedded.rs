@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rollcall_collector::storage::{
+use rollcall_storage::{
     Batch, Storage as _,
     embedded::{self, Config, Embedded},
 };
@@ -38,7 +38,7 @@ impl Engine for Embedded {
 
     fn load(&mut self) -> Result<usize> {
         let mut count = 0;
-        rollcall_collector::storage::Storage::load(self, &mut |_| count += 1)?;
+        rollcall_storage::Storage::load(self, &mut |_| count += 1)?;
         Ok(count)
     }
 }

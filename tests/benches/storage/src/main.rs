@@ -41,7 +41,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rollcall_collector::storage::Seen;
+use rollcall_storage::Seen;
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     inventory::{Generation, Instance, Row},

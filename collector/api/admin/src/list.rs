@@ -1,0 +1,171 @@
+//! The one way lists are asked for and answered.
+
+use axum::response::Response;
+use rollcall_domain::liveness::State;
+use rollcall_server::face::{self, Refusal};
+use rollcall_service::roster::Filter;
+use serde::Serialize;
+
+use super::{parameters::Parameters, view};
+
+/// Entries of a page unless told.
+const DEFAULT_LIMIT: usize = 100;
+
+/// The most entries of a page.
+const MAX_LIMIT: usize = 1000;
+
+/// Which part of a list is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked<C> {
+    /// The `next` of the page before; `None` for the first.
+    pub(super) cursor: Option<C>,
+    pub(super) limit: usize,
+}
+
+#[derive(Serialize)]
+struct Listed<T> {
+    items: Vec<T>,
+    next: Option<String>,
+}
+
+impl<C> Asked<C> {
+    /// Reads the parameters `limit` and `cursor`; `read_cursor` tells whether a cursor can be one.
+    ///
+    /// # Errors
+    /// 400 that names the parameter.
+    pub(super) fn of(
+        parameters: &Parameters,
+        read_cursor: impl FnOnce(&str) -> Option<C>,
+    ) -> Result<Self, Refusal> {
+        let cursor = match parameters.get("cursor") {
+            None => None,
+            Some(text) => Some(read_cursor(text).ok_or_else(|| {
+                Refusal::invalid("cursor", "is not one that a list has answered as `next`")
+            })?),
+        };
+        let limit = match parameters.get("limit").map(str::parse) {
+            None => DEFAULT_LIMIT,
+            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
+            Some(_) => {
+                let range = format_args!("must be a number from 1 to {MAX_LIMIT}");
+                return Err(Refusal::invalid("limit", range));
+            }
+        };
+        Ok(Self { cursor, limit })
+    }
+}
+
+/// Reads the parameters `state`, `name` and `host`.
+///
+/// # Errors
+/// 400 that names the parameter.
+pub(super) fn filter(parameters: &Parameters) -> Result<Filter, Refusal> {
+    let state = |word: &str| {
+        State::ALL
+            .into_iter()
+            .find(|known| view::state(*known) == word)
+    };
+    let states = parameters.get("state");
+    let states = states.map(|words| words.split(',').map(state).collect());
+    if states == Some(None) {
+        let known = State::ALL.map(view::state).join(", ");
+        let allowed = format_args!("must be one or several of {known}, separated by commas");
+        return Err(Refusal::invalid("state", allowed));
+    }
+    let text = |name: &'static str| match parameters.get(name) {
+        Some("") => Err(Refusal::invalid(name, "must not be empty")),
+        text => Ok(text.map(str::to_owned)),
+    };
+    Ok(Filter {
+        states: states.flatten(),
+        name: text("name")?,
+        host: text("host")?,
+    })
+}
+
+/// The answer to a question for a list.
+pub(super) fn reply<T: Serialize>(items: Vec<T>, next: Option<impl ToString>) -> Response {
+    let next = next.map(|cursor| cursor.to_string());
+    face::reply(&Listed { items, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameters(query: &str) -> Result<Parameters, Refusal> {
+        let known = ["limit", "cursor", "state", "name", "host"];
+        Parameters::of(&format!("/list{query}").parse().unwrap(), &known)
+    }
+
+    fn asked(query: &str) -> Result<Asked<i32>, Refusal> {
+        Asked::of(&parameters(query)?, |text| text.parse().ok())
+    }
+
+    #[test]
+    fn a_list_is_a_hundred_from_the_start_unless_told() {
+        let defaults = Asked {
+            cursor: None,
+            limit: 100,
+        };
+        assert_eq!(asked("").unwrap(), defaults);
+        let told = Asked {
+            cursor: Some(-3),
+            limit: 1000,
+        };
+        assert_eq!(asked("?limit=1000&cursor=-3").unwrap(), told);
+    }
+
+    #[test]
+    fn states_are_named_or_left_out() {
+        let read = |query: &str| {
+            let filter = filter(&parameters(query)?)?;
+            Ok::<_, Refusal>(filter.states)
+        };
+        assert_eq!(read("?limit=1").unwrap(), None);
+        assert_eq!(read("?state=left").unwrap().unwrap(), [State::Left]);
+        let several = read("?state=down,left&limit=1").unwrap().unwrap();
+        assert_eq!(several, [State::Down, State::Left]);
+        for query in [
+            "?state=",
+            "?state=dead",
+            "?state=up,,down",
+            "?state=up&state=down",
+        ] {
+            assert!(read(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn names_and_hosts_are_texts_or_left_out() {
+        let read = |query: &str| {
+            let filter = filter(&parameters(query)?)?;
+            Ok::<_, Refusal>((filter.name, filter.host))
+        };
+        assert_eq!(read("").unwrap(), (None, None));
+        let given = read("?name=orders%201&host=web-1").unwrap();
+        assert_eq!(
+            given,
+            (Some("orders 1".to_owned()), Some("web-1".to_owned()))
+        );
+        for query in ["?name=", "?host=", "?name=a&name=b"] {
+            assert!(read(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn bad_parameters_are_refused() {
+        for query in [
+            "?limit=0",
+            "?limit=1001",
+            "?limit=-1",
+            "?limit=",
+            "?limit=many",
+            "?limit=1&limit=2",
+            "?cursor=",
+            "?cursor=x",
+        ] {
+            assert!(asked(query).is_err(), "{query}");
+        }
+    }
+}

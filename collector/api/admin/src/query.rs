@@ -1,0 +1,194 @@
+//! Who is there: applications, their instances, and the collectors.
+
+use std::{fmt::Display, str::FromStr, sync::Arc};
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    http::{StatusCode, Uri},
+    response::Response,
+};
+use rollcall_domain::{ApplicationId, InstanceId, inventory::Place};
+use rollcall_server::face::{Refusal, reply};
+use rollcall_service::Services;
+
+use super::{
+    Face,
+    list::{self, Asked},
+    parameters::Parameters,
+    view,
+};
+
+/// The id in a path, which need not be text.
+type IdText = Result<Path<String>, PathRejection>;
+
+/// Stands in a path for the application of instances whose application was never reported, as 0 does.
+const UNKNOWN: &str = "unknown";
+
+/// The parameters of a list of instances.
+const OF_INSTANCES: [&str; 5] = ["state", "name", "host", "limit", "cursor"];
+
+/// `GET /api/applications`: all, or the one with this `code`.
+pub(super) async fn applications(
+    State(face): State<Arc<Face>>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters::of(&uri, &["code", "limit", "cursor"])?;
+    let Asked { cursor, limit } = Asked::of(&parameters, number)?;
+    if let Some(code) = parameters.get("code").map(str::to_owned) {
+        let status = face
+            .read_list(move |services| services.roster.application_named(&code))
+            .await?;
+        let items = status.iter().map(view::Application::of).collect();
+        return Ok(list::reply(items, None::<ApplicationId>));
+    }
+    let page = face
+        .read_list(move |services| services.roster.applications(cursor, limit))
+        .await?;
+    let items = page.items.iter().map(view::Application::of).collect();
+    Ok(list::reply(items, page.next))
+}
+
+/// `GET /api/applications/{id}`; the id may be [`UNKNOWN`]
+pub(super) async fn application(
+    State(face): State<Arc<Face>>,
+    id: IdText,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    Parameters::of(&uri, &[])?;
+    let text = text(id)?;
+    let id = application_id(&text).ok_or_else(bad_id)?;
+    let status = face
+        .read_list(move |services| services.roster.application(id))
+        .await?
+        .ok_or_else(|| unknown("application", &text))?;
+    Ok(reply(&view::Application::of(&status)))
+}
+
+/// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`]. `state` names one or several states, separated by commas:
+/// with it the list has also those that have been down or left for so long that it leaves them out otherwise. `name` and `host`
+/// leave those that have this name or UUID, and those on this host.
+pub(super) async fn instances(
+    State(face): State<Arc<Face>>,
+    id: IdText,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let application = application_id(&text(id)?).ok_or_else(bad_id)?;
+    let parameters = Parameters::of(&uri, &OF_INSTANCES)?;
+    let Asked { cursor, limit } = Asked::of(&parameters, instance_id)?;
+    let filter = list::filter(&parameters)?;
+    let roster = &face.services.roster;
+    if let Some(id) = application
+        && !roster.has_application(id)
+    {
+        return Err(unknown("application", id));
+    }
+    let read = move |services: &Services| {
+        let roster = &services.roster;
+        roster.instances(application, &filter, cursor, limit)
+    };
+    let page = face.read_list(read).await?;
+    let items = page.items.iter().map(view::Instance::of).collect();
+    Ok(list::reply(items, page.next))
+}
+
+/// `GET /api/instances`: those of all applications, with the filters of [`instances`].
+pub(super) async fn all_instances(
+    State(face): State<Arc<Face>>,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    let parameters = Parameters::of(&uri, &OF_INSTANCES)?;
+    let Asked { cursor, limit } = Asked::of(&parameters, place)?;
+    let filter = list::filter(&parameters)?;
+    let read = move |services: &Services| services.roster.all_instances(&filter, cursor, limit);
+    let page = face.read_list(read).await?;
+    let items = page.items.iter().map(view::Instance::of).collect();
+    Ok(list::reply(items, page.next.map(cursor_of)))
+}
+
+/// `GET /api/instances/{id}`
+pub(super) async fn instance(
+    State(face): State<Arc<Face>>,
+    id: IdText,
+    uri: Uri,
+) -> Result<Response, Refusal> {
+    Parameters::of(&uri, &[])?;
+    let id = instance_id(&text(id)?).ok_or_else(bad_id)?;
+    let roster = &face.services.roster;
+    let status = roster.instance(id).ok_or_else(|| unknown("instance", id))?;
+    Ok(reply(&view::Instance::of(&status)))
+}
+
+/// `GET /api/members`, in the order of their addresses.
+pub(super) async fn members(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
+    let parameters = Parameters::of(&uri, &["limit", "cursor"])?;
+    let Asked { cursor, limit } = Asked::of(&parameters, |address| Some(address.to_owned()))?;
+    let members = face.services.roster.members();
+    let is_rest = |address: &str| cursor.as_deref().is_none_or(|cursor| address > cursor);
+    let mut rest = members
+        .view
+        .members()
+        .iter()
+        .filter(|member| is_rest(&member.address));
+    let shown = rest.by_ref().take(limit);
+    let items: Vec<_> = shown
+        .map(|member| view::Member::of(member, &members))
+        .collect();
+    let next = match rest.next() {
+        Some(_) => items.last().map(|member| member.address),
+        None => None,
+    };
+    Ok(list::reply(items, next))
+}
+
+fn text(id: IdText) -> Result<String, Refusal> {
+    let Path(id) = id.map_err(|_not_text| bad_id())?;
+    Ok(id)
+}
+
+/// The application in a path; `Some(None)` for [`UNKNOWN`], and for 0, which is what the list calls it.
+fn application_id(text: &str) -> Option<Option<ApplicationId>> {
+    if text == UNKNOWN {
+        return Some(None);
+    }
+    number(text).map(ApplicationId::new)
+}
+
+fn instance_id(text: &str) -> Option<InstanceId> {
+    number(text).and_then(InstanceId::new)
+}
+
+/// The cursor of the list of all instances: application and instance.
+fn cursor_of(place: Place) -> String {
+    let instance = place.instance;
+    match place.application {
+        Some(application) => format!("{application}:{instance}"),
+        None => format!("{UNKNOWN}:{instance}"),
+    }
+}
+
+fn place(text: &str) -> Option<Place> {
+    let (application, instance) = text.split_once(':')?;
+    Some(Place {
+        application: match application {
+            UNKNOWN => None,
+            id => Some(number(id).and_then(ApplicationId::new)?),
+        },
+        instance: instance_id(instance)?,
+    })
+}
+
+fn number(text: &str) -> Option<i32> {
+    i32::from_str(text).ok()
+}
+
+fn bad_id() -> Refusal {
+    Refusal::invalid("id", "must be a number of 32 bits other than 0")
+}
+
+fn unknown(what: &str, id: impl Display) -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "id",
+        format_args!("there is no {what} {id}"),
+    )
+}

@@ -1,0 +1,268 @@
+//! What the query API shows of the domain: the JSON, and the words for why.
+
+use std::time::Duration;
+
+use rollcall_domain::properties;
+use rollcall_domain::{
+    ApplicationId, Timestamp,
+    inventory::{Generation, Properties},
+    liveness::{Signal, State},
+    membership::{self, ForeverFirst, Selector as _},
+};
+use rollcall_service::roster::{ApplicationStatus, InstanceStatus, Members, Tally};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+mod why;
+
+use why::Why;
+
+/// An application.
+#[derive(Debug, Serialize)]
+pub(super) struct Application<'a> {
+    /// 0 for the instances whose application was never reported, taken together.
+    id: i32,
+    /// `null` where the id was adopted and no agent has reported the code.
+    code: Option<&'a str>,
+    /// What to call it: its code, or `unknown (-3)`; `unknown` at 0.
+    label: String,
+    /// An agent brought the id along, or only that of its instance, and no agent has reported the code.
+    adopted: bool,
+    registered_at: String,
+    instances: Counts,
+}
+
+#[derive(Debug, Serialize)]
+struct Counts {
+    up: usize,
+    silent: usize,
+    down: usize,
+    left: usize,
+}
+
+/// An instance.
+#[derive(Debug, Serialize)]
+pub(super) struct Instance<'a> {
+    id: i32,
+    /// `null` where it was never told.
+    application_id: Option<i32>,
+    /// `null` where it was never told.
+    uuid: Option<&'a str>,
+    /// What people call it: its UUID, without the `NAME:` that marks a name as such in 6.x and 7.0. `null` where there is none.
+    name: Option<&'a str>,
+    state: &'static str,
+    /// When it came into this state.
+    since: String,
+    why: Why,
+    /// It came with an id that this collector had not assigned, and keeps it.
+    adopted: bool,
+    registered_at: String,
+    last_seen_at: String,
+    /// `3.x`, `5.x`, `6.x` (to 7.0) or `8.x` (and later); `null` where its calls do not tell.
+    generation: Option<&'static str>,
+    /// As its agent spells it; `null` where it does not tell, as before 6.x.
+    language: Option<&'a str>,
+    /// `null` where it does not tell.
+    agent_version: Option<&'a str>,
+    properties: Told<'a>,
+}
+
+/// What an agent said of its process, as an object. A name that it told more than once has an array of the values.
+#[derive(Debug)]
+struct Told<'a>(&'a Properties);
+
+/// A collector.
+#[derive(Debug, Serialize)]
+pub(super) struct Member<'a> {
+    /// Where the other collectors reach it, and what it is called.
+    pub(super) address: &'a str,
+    state: &'static str,
+    since: String,
+    /// `null` for a collector of upstream.
+    version: Option<&'a str>,
+    /// Whether it is the collector that answers.
+    #[serde(rename = "self")]
+    is_self: bool,
+    /// Whether it owns the assignment of ids.
+    owner: bool,
+    agent_grpc: Option<&'a str>,
+    agent_jetty: Option<&'a str>,
+    ui: Option<&'a str>,
+}
+
+// === impl Application ===
+
+impl<'a> Application<'a> {
+    pub(super) fn of(status: &'a ApplicationStatus) -> Self {
+        let application = status.application.as_ref();
+        let Tally {
+            up,
+            silent,
+            down,
+            left,
+        } = status.instances;
+        let code = application.and_then(|row| row.code.as_deref());
+        let id = application.map_or(0, |row| row.id.get());
+        let label = match (code, id) {
+            (Some(code), _) => code.to_owned(),
+            (None, 0) => "unknown".to_owned(),
+            (None, id) => format!("unknown ({id})"),
+        };
+        Self {
+            id,
+            code,
+            label,
+            adopted: code.is_none(),
+            registered_at: time(status.registered_at),
+            instances: Counts {
+                up,
+                silent,
+                down,
+                left,
+            },
+        }
+    }
+}
+
+// === impl Instance ===
+
+impl<'a> Instance<'a> {
+    pub(super) fn of(status: &'a InstanceStatus) -> Self {
+        let instance = &status.instance;
+        Self {
+            id: instance.id.get(),
+            application_id: instance.application.map(ApplicationId::get),
+            uuid: instance.uuid.as_deref(),
+            name: instance.uuid.as_deref().map(properties::instance_name),
+            state: state(status.state),
+            since: time(status.since),
+            why: Why::of(status),
+            adopted: instance.adopted,
+            registered_at: time(instance.registered_at),
+            last_seen_at: time(status.last_seen),
+            generation: instance.generation.map(|generation| match generation {
+                Generation::V3 => "3.x",
+                Generation::V5 => "5.x",
+                Generation::V6 => "6.x",
+                Generation::V8 => "8.x",
+                Generation::Other(_) => "unknown",
+            }),
+            language: instance.properties.get(properties::LANGUAGE),
+            agent_version: properties::agent_version(&instance.properties),
+            properties: Told(&instance.properties),
+        }
+    }
+}
+
+// === impl Told ===
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            if self.0.iter().take(at).any(|(before, _)| before == name) {
+                continue;
+            }
+            let values = || self.0.iter().filter(|(n, _)| *n == name).map(|(_, v)| v);
+            match values().count() {
+                1 => object.serialize_entry(name, value)?,
+                _ => object.serialize_entry(name, &values().collect::<Vec<_>>())?,
+            }
+        }
+        object.end()
+    }
+}
+
+// === impl Member ===
+
+impl<'a> Member<'a> {
+    pub(super) fn of(member: &'a membership::Member, members: &Members) -> Self {
+        Self {
+            is_self: member.address == members.own,
+            owner: ForeverFirst.select(&members.view, "") == Some(member),
+            address: &member.address,
+            state: match member.state {
+                membership::State::Starting => "starting",
+                membership::State::Serving => "serving",
+                membership::State::Draining => "draining",
+            },
+            since: time(member.since),
+            version: member.version.as_deref(),
+            agent_grpc: member.agent_grpc.as_deref(),
+            agent_jetty: member.agent_jetty.as_deref(),
+            ui: member.ui.as_deref(),
+        }
+    }
+}
+
+/// The word for a state of an instance.
+pub(super) fn state(state: State) -> &'static str {
+    match state {
+        State::Up => "up",
+        State::Silent => "silent",
+        State::Down => "down",
+        State::Left => "left",
+    }
+}
+
+/// The word for a sign of life.
+pub(super) fn signal(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Register => "register",
+        Signal::Recover => "recover",
+        Signal::Heartbeat => "heartbeat",
+        Signal::JvmMetrics => "jvm_metrics",
+        Signal::TraceSegment => "trace_segment",
+        Signal::Telemetry => "telemetry",
+        Signal::Poll => "poll",
+        Signal::Leave => "leave",
+        Signal::Other(_) => "unknown",
+    }
+}
+
+/// RFC 3339, UTC, with milliseconds; the first or last time that can be written so for one beyond.
+pub(super) fn time(timestamp: Timestamp) -> String {
+    let time = jiff::Timestamp::from_millisecond(timestamp.millis()).unwrap_or({
+        if timestamp.millis() < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        }
+    });
+    format!("{time:.3}")
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_in_utc_with_milliseconds() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_525_132_800_120, "2018-05-01T00:00:00.120Z"),
+            (i64::MIN, "-009999-01-02T01:59:59.000Z"),
+        ] {
+            assert_eq!(time(Timestamp::from_millis(millis)), text);
+        }
+        assert!(time(Timestamp::from_millis(i64::MAX)).starts_with("9999-12-3"));
+    }
+
+    #[test]
+    fn a_property_told_twice_is_an_array_in_the_place_of_the_first() {
+        let properties: Properties = [
+            ("ipv4", "10.0.0.1"),
+            ("os_name", "<script>\""),
+            ("ipv4", "10.0.0.2"),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(
+            serde_json::to_string(&Told(&properties)).unwrap(),
+            r#"{"ipv4":["10.0.0.1","10.0.0.2"],"os_name":"<script>\""}"#,
+        );
+    }
+}

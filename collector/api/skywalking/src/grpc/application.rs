@@ -1,0 +1,108 @@
+//! `ApplicationRegisterService`: ids for application codes.
+
+use std::sync::Arc;
+
+use rollcall_domain::ApplicationId;
+use rollcall_limits::Peer;
+use rollcall_metrics::{Call, Protocol};
+use rollcall_proto::{
+    application::{Application, ApplicationMapping, ApplicationRegisterService},
+    common::KeyWithIntegerValue,
+};
+use rollcall_service::{Services, register};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{
+    call::{Fault, Refusal, end, end_some},
+    convert,
+    unary::{self, Calls},
+};
+
+/// Adds the calls of this service.
+pub(super) fn add(calls: Calls, services: &Services) -> Calls {
+    let handler = Arc::new(Handler::new(services));
+    calls
+        .add(REGISTER, &handler, |it, request| async move {
+            it.register(request).await
+        })
+        .add(
+            APPLICATION_CODE_REGISTER,
+            &handler,
+            |it, request| async move { it.application_code_register(request).await },
+        )
+}
+
+const REGISTER: &str = "ApplicationRegisterService/register";
+const APPLICATION_CODE_REGISTER: &str = "ApplicationRegisterService/applicationCodeRegister";
+
+#[derive(Debug)]
+struct Handler {
+    register: register::Handle,
+    register_calls: Call,
+    application_code_register_calls: Call,
+}
+
+impl Handler {
+    fn new(services: &Services) -> Self {
+        let call = |name| services.metrics.call(Protocol::Grpc, name);
+        Self {
+            register: services.register.clone(),
+            register_calls: call(REGISTER),
+            application_code_register_calls: call(APPLICATION_CODE_REGISTER),
+        }
+    }
+
+    async fn map_all(
+        &self,
+        codes: Vec<String>,
+        peer: Option<Peer>,
+    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        let ids = self.register.for_peer(peer).applications(&codes).await?;
+        let ids = ids.into_iter().map(|id| id.map(ApplicationId::get));
+        Ok(convert::mappings(codes, ids))
+    }
+
+    /// A 5.x reader makes one mapping of several, the last, and sends one code: the last is what it means.
+    async fn map_last(
+        &self,
+        mut codes: Vec<String>,
+        peer: Option<Peer>,
+    ) -> Result<ApplicationMapping, Refusal> {
+        let code = codes.pop().ok_or(Fault {
+            field: "applicationCode",
+            problem: "is missing",
+        })?;
+        let id = self.register.for_peer(peer).application(&code).await?;
+        Ok(ApplicationMapping {
+            application: vec![KeyWithIntegerValue {
+                key: code,
+                value: id.get(),
+            }],
+        })
+    }
+}
+
+#[async_trait]
+impl ApplicationRegisterService for Handler {
+    async fn register(
+        &self,
+        request: Request<Application>,
+    ) -> Result<Response<ApplicationMapping>, Status> {
+        let peer = unary::peer(&request);
+        let codes = request.into_inner().application_code;
+        let asked = codes.len();
+        let mappings = self.map_all(codes, peer).await;
+        let reply = |application| ApplicationMapping { application };
+        end_some(&self.register_calls, asked, mappings, reply)
+    }
+
+    async fn application_code_register(
+        &self,
+        request: Request<Application>,
+    ) -> Result<Response<ApplicationMapping>, Status> {
+        let peer = unary::peer(&request);
+        let codes = request.into_inner().application_code;
+        let mapping = self.map_last(codes, peer).await;
+        end(&self.application_code_register_calls, mapping)
+    }
+}

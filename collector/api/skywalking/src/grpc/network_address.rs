@@ -1,0 +1,69 @@
+//! `NetworkAddressRegisterService`: ids for remote peers. 5.x only.
+
+use std::sync::Arc;
+
+use rollcall_domain::AddressId;
+use rollcall_limits::Peer;
+use rollcall_metrics::{Call, Protocol};
+use rollcall_proto::{
+    common::KeyWithIntegerValue,
+    network_address::{NetworkAddressMappings, NetworkAddressRegisterService, NetworkAddresses},
+};
+use rollcall_service::{Services, register};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{
+    call::{Refusal, end_some},
+    convert,
+    unary::{self, Calls},
+};
+
+/// Adds the call of this service.
+pub(super) fn add(calls: Calls, services: &Services) -> Calls {
+    let handler = Arc::new(Handler::new(services));
+    calls.add(BATCH_REGISTER, &handler, |it, request| async move {
+        it.batch_register(request).await
+    })
+}
+
+const BATCH_REGISTER: &str = "NetworkAddressRegisterService/batchRegister";
+
+#[derive(Debug)]
+struct Handler {
+    register: register::Handle,
+    batch_register_calls: Call,
+}
+
+impl Handler {
+    fn new(services: &Services) -> Self {
+        Self {
+            register: services.register.clone(),
+            batch_register_calls: services.metrics.call(Protocol::Grpc, BATCH_REGISTER),
+        }
+    }
+
+    async fn map(
+        &self,
+        addresses: Vec<String>,
+        peer: Option<Peer>,
+    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        let ids = self.register.for_peer(peer).addresses(&addresses).await?;
+        let ids = ids.into_iter().map(|id| id.map(AddressId::get));
+        Ok(convert::mappings(addresses, ids))
+    }
+}
+
+#[async_trait]
+impl NetworkAddressRegisterService for Handler {
+    async fn batch_register(
+        &self,
+        request: Request<NetworkAddresses>,
+    ) -> Result<Response<NetworkAddressMappings>, Status> {
+        let peer = unary::peer(&request);
+        let addresses = request.into_inner().addresses;
+        let asked = addresses.len();
+        let mappings = self.map(addresses, peer).await;
+        let reply = |address_ids| NetworkAddressMappings { address_ids };
+        end_some(&self.batch_register_calls, asked, mappings, reply)
+    }
+}

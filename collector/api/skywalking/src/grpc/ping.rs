@@ -1,0 +1,91 @@
+//! `ServiceInstancePing`: 6.0.0-beta to 7.0.0 agents say every 3 s that they live. One whose id this collector does not know
+//! is told to register again, which Java agents do since 6.3.
+
+use std::sync::Arc;
+
+use prometheus_client::metrics::counter::Counter;
+use rollcall_metrics::{Call, Protocol};
+use rollcall_proto::{
+    common::KeyWithStringValue,
+    register::{Command, Commands, ServiceInstancePing, ServiceInstancePingPkg},
+};
+use rollcall_service::{
+    Services,
+    heartbeat::{self, Ping, Pong},
+};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{
+    call::{Refusal, end},
+    convert,
+    unary::{self, Calls},
+};
+
+/// Adds the call of this service.
+pub(super) fn add(calls: Calls, services: &Services) -> Calls {
+    let handler = Arc::new(Handler::new(services));
+    calls.add(DO_PING, &handler, |it, request| async move {
+        it.do_ping(request).await
+    })
+}
+
+const DO_PING: &str = "ServiceInstancePing/doPing";
+
+#[derive(Debug)]
+struct Handler {
+    heartbeat: heartbeat::Handle,
+    do_ping_calls: Call,
+    of_another: Counter,
+}
+
+impl Handler {
+    fn new(services: &Services) -> Self {
+        Self {
+            heartbeat: services.heartbeat.clone(),
+            do_ping_calls: services.metrics.call(Protocol::Grpc, DO_PING),
+            of_another: services.metrics.dropped("pings_with_the_id_of_another"),
+        }
+    }
+
+    async fn take(&self, request: &Request<ServiceInstancePingPkg>) -> Result<Commands, Refusal> {
+        let heartbeat = self.heartbeat.for_peer(unary::peer(request));
+        let resettable = convert::is_resettable(request.metadata());
+        let package = request.get_ref();
+        let ping = Ping {
+            instance: convert::service_instance_id(package.service_instance_id)?,
+            uuid: &package.service_instance_uuid,
+            resettable,
+        };
+        let commands = match heartbeat.ping(ping).await? {
+            Pong::Heard => Vec::new(),
+            Pong::Unknown => vec![reset(package)],
+            Pong::Another => {
+                self.of_another.inc();
+                vec![reset(package)]
+            }
+        };
+        Ok(Commands { commands })
+    }
+}
+
+/// An agent obeys each serial number once: this one is new with every ping.
+fn reset(ping: &ServiceInstancePingPkg) -> Command {
+    Command {
+        command: "ServiceMetadataReset".to_owned(),
+        args: vec![KeyWithStringValue {
+            key: "SerialNumber".to_owned(),
+            value: format!("{}-{}", ping.service_instance_id, ping.time),
+        }],
+    }
+}
+
+#[async_trait]
+impl ServiceInstancePing for Handler {
+    async fn do_ping(
+        &self,
+        request: Request<ServiceInstancePingPkg>,
+    ) -> Result<Response<Commands>, Status> {
+        let commands = self.take(&request).await;
+        end(&self.do_ping_calls, commands)
+    }
+}

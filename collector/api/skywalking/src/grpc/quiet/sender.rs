@@ -1,0 +1,235 @@
+//! Who sent a message, read without decoding the rest of it.
+
+use rollcall_domain::InstanceId;
+use rollcall_limits::Count;
+use rollcall_protobuf::{self as protobuf, Fields, Malformed, Value};
+use rollcall_service::register::InstanceName;
+
+use crate::grpc::shape::Refused;
+
+/// The numbers of the fields that name the sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The field of the messages inside that have them; `None` for the message itself.
+    pub(super) within: Option<u32>,
+    /// The names of the service and of the instance: 8.x and later.
+    pub(super) names: Option<(u32, u32)>,
+    /// The id of the instance: 6.x and 7.0. It may have the number of one of the names, as an `int32` is no `string`.
+    pub(super) id: Option<u32>,
+}
+
+/// Who sent a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sender<'a> {
+    Name(InstanceName<'a>),
+    Id(InstanceId),
+}
+
+impl Place {
+    /// Gives every sender that a message names to `add`. Bytes that are no message name none.
+    ///
+    /// # Errors
+    /// The message has too many elements.
+    pub(super) fn senders<'a>(
+        &self,
+        message: &'a [u8],
+        count: &mut Count,
+        mut add: impl FnMut(Sender<'a>),
+    ) -> Result<(), Refused> {
+        let Some(within) = self.within else {
+            if let Some(sender) = self.sender(message, count)? {
+                add(sender);
+            }
+            return Ok(());
+        };
+        for field in Fields::of(message) {
+            count.field()?;
+            match field {
+                Ok((number, Value::Bytes(inner))) if number == within => {
+                    count.elements(1)?;
+                    if let Some(sender) = self.sender(inner, count)? {
+                        add(sender);
+                    }
+                }
+                Ok(_) => {}
+                Err(Malformed) => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn sender<'a>(
+        &self,
+        message: &'a [u8],
+        count: &mut Count,
+    ) -> Result<Option<Sender<'a>>, Refused> {
+        match self.read_sender(message, count) {
+            Err(Refused::Malformed) => Ok(None),
+            read => read,
+        }
+    }
+
+    fn read_sender<'a>(
+        &self,
+        message: &'a [u8],
+        count: &mut Count,
+    ) -> Result<Option<Sender<'a>>, Refused> {
+        let (service_field, instance_field) = self.names.unzip();
+        let (mut service, mut instance, mut id) = ("", "", None);
+        for field in Fields::of(message) {
+            count.field()?;
+            match field? {
+                (number, Value::Bytes(bytes)) if Some(number) == service_field => {
+                    service = protobuf::text(bytes)?;
+                }
+                (number, Value::Bytes(bytes)) if Some(number) == instance_field => {
+                    instance = protobuf::text(bytes)?;
+                }
+                (number, Value::Varint(value)) if Some(number) == self.id => {
+                    id = protobuf::int32(value).and_then(InstanceId::new);
+                }
+                _ => {}
+            }
+        }
+        Ok(match id {
+            Some(id) => Some(Sender::Id(id)),
+            None if service.is_empty() || instance.is_empty() => None,
+            None => Some(Sender::Name(InstanceName { service, instance })),
+        })
+    }
+}
+
+/// The segment inside an `UpstreamSegment`; `None` if it has none.
+///
+/// # Errors
+/// The message has too many elements, or is none.
+pub(super) fn segment<'a>(
+    message: &'a [u8],
+    count: &mut Count,
+) -> Result<Option<&'a [u8]>, Refused> {
+    let mut segment = None;
+    for field in Fields::of(message) {
+        count.field()?;
+        if let (2, Value::Bytes(bytes)) = field? {
+            segment = Some(bytes);
+        }
+    }
+    Ok(segment)
+}
+
+/// The segment inside an `UpstreamSegment` of 6.x and 7.0; `None` for a `SegmentObject`, which 8.x sends by the same call and
+/// which names its service in field 4.
+///
+/// # Errors
+/// The message has too many elements.
+pub(super) fn segment_of_6x<'a>(
+    message: &'a [u8],
+    count: &mut Count,
+) -> Result<Option<&'a [u8]>, Refused> {
+    let mut segment = None;
+    for field in Fields::of(message) {
+        count.field()?;
+        match field {
+            Ok((1, Value::Bytes(_))) => {}
+            Ok((2, Value::Bytes(bytes))) => segment = Some(bytes),
+            Ok(_) | Err(Malformed) => return Ok(None),
+        }
+    }
+    Ok(segment)
+}
+
+/// Whether an `Event` says that its source shuts down on purpose: Java agents since 8.5 send that as their last word.
+pub(super) fn is_shutdown(message: &[u8]) -> bool {
+    Fields::of(message).any(|field| matches!(field, Ok((3, Value::Bytes(b"Shutdown")))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = Place {
+        within: None,
+        names: Some((2, 3)),
+        id: Some(2),
+    };
+
+    fn count() -> Count {
+        let budget = rollcall_limits::Budget::new("work", 0);
+        let refused = rollcall_limits::RefusalsFamily::default();
+        rollcall_limits::Work::new(100, budget, refused.reason("max_batch")).count()
+    }
+
+    fn senders<'a>(place: &Place, message: &'a [u8]) -> Vec<Sender<'a>> {
+        let mut senders = Vec::new();
+        place
+            .senders(message, &mut count(), |sender| senders.push(sender))
+            .unwrap();
+        senders
+    }
+
+    fn named<'a>(service: &'a str, instance: &'a str) -> Sender<'a> {
+        Sender::Name(InstanceName { service, instance })
+    }
+
+    #[test]
+    fn one_field_number_is_a_name_in_one_generation_and_an_id_in_another() {
+        assert_eq!(
+            senders(&PLACE, b"\x0a\x01.\x12\x06orders\x1a\x01i"),
+            [named("orders", "i")]
+        );
+        let seven = Sender::Id(InstanceId::new(7).unwrap());
+        assert_eq!(senders(&PLACE, b"\x0a\x01.\x10\x07"), [seven]);
+    }
+
+    #[test]
+    fn messages_inside_name_each_their_own() {
+        let place = Place {
+            within: Some(1),
+            ..PLACE
+        };
+        let message = b"\x0a\x06\x12\x01s\x1a\x01a\x0a\x06\x12\x01s\x1a\x01b\x0a\x00";
+        assert_eq!(senders(&place, message), [named("s", "a"), named("s", "b")]);
+    }
+
+    #[test]
+    fn what_names_nobody_or_is_no_message_has_no_sender() {
+        for message in [
+            &b""[..],
+            b"\x12\x06orders",
+            b"\x1a\x01i",
+            b"\x10\x00",
+            b"\x12\x01\xff\x1a\x01i",
+            b"\x12\x06orders\x1a\x01i\x0b",
+            b"\x12\x09orders",
+        ] {
+            assert_eq!(senders(&PLACE, message), [], "{message:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_with_too_many_elements_is_refused_and_not_taken_for_an_anonymous_one() {
+        let place = Place {
+            within: Some(1),
+            ..PLACE
+        };
+        for message in [b"\x0a\x00".repeat(101), b"\x08\x01".repeat(2000)] {
+            let refused = place.senders(&message, &mut count(), |_| {});
+            assert!(matches!(refused, Err(Refused::Work(_))), "{refused:?}");
+        }
+        let message = b"\x0a\x00".repeat(2000);
+        let refused = segment_of_6x(&message, &mut count());
+        assert!(matches!(refused, Err(Refused::Work(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn the_segments_of_two_generations_are_told_apart() {
+        let of_6x = b"\x0a\x03\x0a\x01\x01\x12\x02\x20\x07";
+        assert_eq!(
+            segment_of_6x(of_6x, &mut count()).unwrap(),
+            Some(&b"\x20\x07"[..])
+        );
+        let of_8x = b"\x0a\x01t\x12\x01s\x1a\x00\x22\x01s\x2a\x01i";
+        assert_eq!(segment_of_6x(of_8x, &mut count()).unwrap(), None);
+        assert_eq!(segment_of_6x(b"\x12\x09short", &mut count()).unwrap(), None);
+    }
+}

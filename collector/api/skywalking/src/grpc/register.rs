@@ -1,0 +1,210 @@
+//! `Register`: ids for the services, instances, endpoints and addresses of 6.0.0-beta to 7.0.0 agents. They are the
+//! inventory's applications, instances, operations and addresses.
+//!
+//! Agents of this generation compare an id with 0 only, and so take negative ones (ARCHITECTURE.md).
+
+use std::sync::Arc;
+
+use rollcall_domain::{AddressId, ApplicationId, InstanceId, liveness::Signal};
+use rollcall_limits::Peer;
+use rollcall_metrics::{Call, Protocol};
+use rollcall_proto::{
+    common::KeyWithIntegerValue,
+    register::{
+        Commands, Endpoint, EndpointMapping, EndpointMappingElement, Endpoints, NetAddressMapping,
+        NetAddresses, Register, ServiceAndNetworkAddressMappings, ServiceInstance,
+        ServiceInstanceRegisterMapping, ServiceInstances, ServiceRegisterMapping, Services,
+    },
+};
+use rollcall_service::{self as service, heartbeat, register};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{
+    call::{Refusal, end, end_some},
+    convert,
+    unary::{self, Calls},
+};
+
+/// Adds the calls of this service.
+pub(super) fn add(calls: Calls, services: &service::Services) -> Calls {
+    let handler = Arc::new(Handler::new(services));
+    calls
+        .add(DO_SERVICE_REGISTER, &handler, |it, request| async move {
+            it.do_service_register(request).await
+        })
+        .add(
+            DO_SERVICE_INSTANCE_REGISTER,
+            &handler,
+            |it, request| async move { it.do_service_instance_register(request).await },
+        )
+        .add(DO_ENDPOINT_REGISTER, &handler, |it, request| async move {
+            it.do_endpoint_register(request).await
+        })
+        .add(
+            DO_NETWORK_ADDRESS_REGISTER,
+            &handler,
+            |it, request| async move { it.do_network_address_register(request).await },
+        )
+        .add(DO_MAPPING_REGISTER, &handler, |it, request| async move {
+            it.do_service_and_network_address_mapping_register(request)
+                .await
+        })
+}
+
+const DO_SERVICE_REGISTER: &str = "Register/doServiceRegister";
+const DO_SERVICE_INSTANCE_REGISTER: &str = "Register/doServiceInstanceRegister";
+const DO_ENDPOINT_REGISTER: &str = "Register/doEndpointRegister";
+const DO_NETWORK_ADDRESS_REGISTER: &str = "Register/doNetworkAddressRegister";
+const DO_MAPPING_REGISTER: &str = "Register/doServiceAndNetworkAddressMappingRegister";
+
+#[derive(Debug)]
+struct Handler {
+    register: register::Handle,
+    heartbeat: heartbeat::Handle,
+    service_calls: Call,
+    instance_calls: Call,
+    endpoint_calls: Call,
+    address_calls: Call,
+    mapping_calls: Call,
+}
+
+impl Handler {
+    fn new(services: &service::Services) -> Self {
+        let call = |name| services.metrics.call(Protocol::Grpc, name);
+        Self {
+            register: services.register.clone(),
+            heartbeat: services.heartbeat.clone(),
+            service_calls: call(DO_SERVICE_REGISTER),
+            instance_calls: call(DO_SERVICE_INSTANCE_REGISTER),
+            endpoint_calls: call(DO_ENDPOINT_REGISTER),
+            address_calls: call(DO_NETWORK_ADDRESS_REGISTER),
+            mapping_calls: call(DO_MAPPING_REGISTER),
+        }
+    }
+
+    async fn map_services(
+        &self,
+        names: Vec<String>,
+        peer: Option<Peer>,
+    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        let ids = self.register.for_peer(peer).applications(&names).await?;
+        let ids = ids.into_iter().map(|id| id.map(ApplicationId::get));
+        Ok(convert::mappings(names, ids))
+    }
+
+    /// Answers those that can be; it is an error only if none can.
+    async fn map_instances(
+        &self,
+        mut instances: Vec<ServiceInstance>,
+        agent_version: Option<&str>,
+        peer: Option<Peer>,
+    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        convert::retain_usable(&mut instances, |it| {
+            convert::service_id(it.service_id).err()
+        })?;
+        let processes: Vec<_> = instances
+            .iter()
+            .flat_map(|it| convert::service_instance(it, agent_version))
+            .collect();
+        let ids = self.register.for_peer(peer).instances(&processes).await?;
+        let ids = ids.into_iter().map(|id| id.map(InstanceId::get));
+        let uuids = instances.into_iter().map(|it| it.instance_uuid).collect();
+        Ok(convert::mappings(uuids, ids))
+    }
+
+    /// After a reset an agent still asks for names that it had met before, with the service's id of that time. If that is
+    /// nobody's now it is left out, so that it does not come into being.
+    async fn map_endpoints(
+        &self,
+        mut endpoints: Vec<Endpoint>,
+        resettable: bool,
+        peer: Option<Peer>,
+    ) -> Result<Vec<EndpointMappingElement>, Refusal> {
+        convert::retain_usable(&mut endpoints, |it| convert::endpoint(it).err())?;
+        if resettable {
+            endpoints.retain(|it| {
+                convert::service_id(it.service_id).is_ok_and(|id| self.register.knows(id))
+            });
+        }
+        let operations: Vec<_> = endpoints.iter().flat_map(convert::endpoint).collect();
+        let ids = self.register.for_peer(peer).operations(&operations).await?;
+        Ok(convert::endpoint_mappings(endpoints, ids))
+    }
+
+    async fn map_addresses(
+        &self,
+        addresses: Vec<String>,
+        peer: Option<Peer>,
+    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+        let ids = self.register.for_peer(peer).addresses(&addresses).await?;
+        let ids = ids.into_iter().map(|id| id.map(AddressId::get));
+        Ok(convert::mappings(addresses, ids))
+    }
+}
+
+#[async_trait]
+impl Register for Handler {
+    async fn do_service_register(
+        &self,
+        request: Request<Services>,
+    ) -> Result<Response<ServiceRegisterMapping>, Status> {
+        let peer = unary::peer(&request);
+        let services = request.into_inner().services;
+        let names: Vec<_> = services.into_iter().map(|it| it.service_name).collect();
+        let asked = names.len();
+        let mappings = self.map_services(names, peer).await;
+        let reply = |services| ServiceRegisterMapping { services };
+        end_some(&self.service_calls, asked, mappings, reply)
+    }
+
+    async fn do_service_instance_register(
+        &self,
+        request: Request<ServiceInstances>,
+    ) -> Result<Response<ServiceInstanceRegisterMapping>, Status> {
+        let peer = unary::peer(&request);
+        let (metadata, _, ServiceInstances { instances }) = request.into_parts();
+        let asked = instances.len();
+        let version = convert::agent_version(&metadata);
+        let mappings = self.map_instances(instances, version, peer);
+        let reply = |service_instances| ServiceInstanceRegisterMapping { service_instances };
+        end_some(&self.instance_calls, asked, mappings.await, reply)
+    }
+
+    async fn do_endpoint_register(
+        &self,
+        request: Request<Endpoints>,
+    ) -> Result<Response<EndpointMapping>, Status> {
+        let resettable = convert::is_resettable(request.metadata());
+        let peer = unary::peer(&request);
+        let endpoints = request.into_inner().endpoints;
+        let asked = endpoints.len();
+        let mappings = self.map_endpoints(endpoints, resettable, peer).await;
+        let reply = |elements| EndpointMapping { elements };
+        end_some(&self.endpoint_calls, asked, mappings, reply)
+    }
+
+    async fn do_network_address_register(
+        &self,
+        request: Request<NetAddresses>,
+    ) -> Result<Response<NetAddressMapping>, Status> {
+        let peer = unary::peer(&request);
+        let addresses = request.into_inner().addresses;
+        let asked = addresses.len();
+        let mappings = self.map_addresses(addresses, peer).await;
+        let reply = |address_ids| NetAddressMapping { address_ids };
+        end_some(&self.address_calls, asked, mappings, reply)
+    }
+
+    /// Which address stands for which service concerns the topology, which nobody draws here. The instance lives.
+    async fn do_service_and_network_address_mapping_register(
+        &self,
+        request: Request<ServiceAndNetworkAddressMappings>,
+    ) -> Result<Response<Commands>, Status> {
+        for mapping in request.into_inner().mappings {
+            if let Some(instance) = InstanceId::new(mapping.service_instance_id) {
+                self.heartbeat.renew_known(instance, Signal::Register);
+            }
+        }
+        end(&self.mapping_calls, Ok(Commands::default()))
+    }
+}

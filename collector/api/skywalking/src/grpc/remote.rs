@@ -1,0 +1,172 @@
+//! `RemoteCommonService`: registrations that other members pass on. A stream is answered once all of it is durable.
+//!
+//! Upstream's collectors have the same service, and send registrations and metrics of an inventory of their own. Such a stream
+//! is refused as a whole, and so is the rest of a member's stream after a message that cannot be carried out: answered as if
+//! it had been, its registrations would be lost. What a member is refused it commits itself. Each refusal is counted and
+//! degrades readiness for a while.
+
+use std::time::Duration;
+
+use axum::Router;
+use prometheus_client::metrics::counter::Counter;
+use prost::Message as _;
+use rollcall_limits::{Peer, Work};
+use rollcall_metrics::{Call, Protocol};
+use rollcall_proto::remote::RemoteMessage;
+use rollcall_service::{
+    Services,
+    readiness::{REMOTE, Readiness},
+    register::{self, Registration},
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::{Response, Status, metadata::MetadataMap};
+
+use super::{
+    call::{Refusal, end},
+    shape::{Refused, Shapes},
+    stream::{self, Messages},
+};
+use crate::remote::{MEMBER, columns};
+
+/// The largest message, in bytes. What an agent may tell of itself is a good deal smaller.
+pub(super) const MAX_MESSAGE_SIZE: usize = 1 << 20;
+/// Registrations that are held until they are committed together.
+const BATCH: usize = 1024;
+/// Bytes of them, likewise.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// How long a refusal degrades readiness: a collector that goes on sending is refused again before that.
+const REMEMBERED: Duration = Duration::from_secs(120);
+/// The most letters that are shown of what a sender says that it is.
+const MAX_SHOWN: usize = 100;
+
+/// The call, as metrics and paths have it.
+pub(super) const CALL: &str = "RemoteCommonService/call";
+
+pub(super) fn router(services: &Services, stop: CancellationToken) -> Router {
+    let handler = Handler::new(services, stop);
+    let take = move |metadata, peer, messages| handler.call(metadata, peer, messages);
+    Router::new().route(&format!("/{CALL}"), stream::route(MAX_MESSAGE_SIZE, take))
+}
+
+#[derive(Clone, Debug)]
+struct Handler {
+    register: register::Handle,
+    work: Work,
+    calls: Call,
+    unusable: Counter,
+    readiness: Readiness,
+    stop: CancellationToken,
+}
+
+impl Handler {
+    fn new(services: &Services, stop: CancellationToken) -> Self {
+        Self {
+            register: services.register.clone(),
+            work: services.work.clone(),
+            calls: services.metrics.call(Protocol::Grpc, CALL),
+            unusable: services.metrics.dropped("remote_messages"),
+            readiness: services.readiness.clone(),
+            stop,
+        }
+    }
+
+    async fn call(
+        mut self,
+        metadata: MetadataMap,
+        peer: Option<Peer>,
+        messages: Messages,
+    ) -> Result<(), Status> {
+        self.register = self.register.for_peer(peer);
+        let taken = match foreign_sender(&metadata) {
+            None => self.take_all(messages).await,
+            Some(sender) => Err(self.foreign(&sender)),
+        };
+        end(&self.calls, taken).map(Response::into_inner)
+    }
+
+    /// Commits everything on the stream, up to the first message that cannot be carried out.
+    async fn take_all(&self, mut messages: Messages) -> Result<(), Refusal> {
+        let (mut batch, mut charges, mut bytes) = (Vec::new(), Vec::new(), 0);
+        loop {
+            let next = self.stop.run_until_cancelled(messages.next()).await;
+            // There may be more to come, so that this was not all.
+            let Some(message) = next.ok_or(register::Error::Stopped)?? else {
+                self.commit(batch).await?;
+                return Ok(());
+            };
+            bytes += message.len();
+            let mut count = self.work.count();
+            Shapes::get().count(CALL, &message, &mut count)?;
+            let charge = self.work.charge(message.len(), &count);
+            charges.push(charge.map_err(Refused::from)?);
+            let message = RemoteMessage::decode(message).map_err(stream::undecodable)?;
+            match columns::decode(message) {
+                Ok(registration) => batch.push(registration),
+                Err(error) => {
+                    self.commit(batch).await?;
+                    return Err(self.unusable(1, &error.to_string()));
+                }
+            }
+            if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+                self.commit(std::mem::take(&mut batch)).await?;
+                charges.clear();
+                bytes = 0;
+            }
+        }
+    }
+
+    async fn commit(&self, batch: Vec<Registration>) -> Result<(), Refusal> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match self.register.commit(batch).await? {
+            0 => Ok(()),
+            refused => {
+                let count = u64::try_from(refused).unwrap_or(u64::MAX);
+                Err(self.unusable(count, "a key is empty or too long"))
+            }
+        }
+    }
+
+    fn unusable(&self, messages: u64, why: &str) -> Refusal {
+        let reason = format!("registrations of another member cannot be carried out here: {why}");
+        self.refuse(messages, &reason);
+        Refusal::Unusable(Status::invalid_argument(reason))
+    }
+
+    fn foreign(&self, sender: &str) -> Refusal {
+        let reason = format!(
+            "a collector that is no member of Rollcall ({sender}) sends what only collectors of its own kind can carry out, \
+             and is refused: it finds this one in a ZooKeeper or a list of collectors that it should not be in"
+        );
+        self.refuse(1, &reason);
+        Refusal::Unusable(Status::unimplemented(
+            "this collector commits registrations of Rollcall's members, and takes nothing of other collectors",
+        ))
+    }
+
+    fn refuse(&self, messages: u64, reason: &str) {
+        self.unusable.inc_by(messages);
+        let until = Instant::now() + REMEMBERED;
+        if self
+            .readiness
+            .degraded_until(REMOTE, reason.to_owned(), until)
+        {
+            tracing::warn!(reason, "a stream of another collector is refused");
+        }
+    }
+}
+
+/// What the sender of a call says that it is, if it is no member.
+fn foreign_sender(metadata: &MetadataMap) -> Option<String> {
+    let agent = metadata
+        .get("user-agent")
+        .and_then(|agent| agent.to_str().ok());
+    let agent = agent.unwrap_or_default();
+    // Members of 0.1.0 do not say that they are; nothing but Rollcall speaks this service over this library.
+    let is_member = metadata.contains_key(MEMBER) || agent.starts_with("tonic/");
+    let shown = || agent.chars().take(MAX_SHOWN).collect();
+    (!is_member).then(shown)
+}

@@ -1,0 +1,184 @@
+//! Calls that are streams of messages, read one message at a time, and answered with one empty message.
+//!
+//! tonic keeps the memory of the largest message of a stream until the stream ends, and agents hold streams open for days.
+//! Here a message belongs to its handler alone and is gone when that drops it, as the budget of requests assumes.
+
+use std::sync::Arc;
+
+use axum::{
+    BoxError,
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE},
+    response::IntoResponse as _,
+    routing::{MethodRouter, post},
+};
+use bytes::{Buf as _, Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
+use prost::DecodeError;
+use rollcall_limits::Peer;
+use tonic::{Code, Status, metadata::MetadataMap};
+
+#[cfg(test)]
+mod tests;
+
+/// The flag and the length in front of a message.
+pub(super) const PREFIX: usize = 5;
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// An empty message.
+const EMPTY: Bytes = Bytes::from_static(&[0; PREFIX]);
+
+/// The messages of one call.
+#[derive(Debug)]
+pub(super) struct Messages {
+    body: Body,
+    /// What has arrived and was not taken.
+    rest: Bytes,
+    max: usize,
+}
+
+/// A `POST` of a stream whose messages have at most `max` bytes. `take` takes them all.
+pub(super) fn route<T, F>(max: usize, take: T) -> MethodRouter
+where
+    T: FnOnce(MetadataMap, Option<Peer>, Messages) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    post(move |request: Request<Body>| async move {
+        let (head, body) = request.into_parts();
+        let taken = match refuse_encoded(&head.headers) {
+            Ok(()) => {
+                let peer = head.extensions.get().copied();
+                let messages = Messages::new(body, max);
+                take(MetadataMap::from_headers(head.headers), peer, messages).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match taken {
+            Ok(()) => answer(EMPTY),
+            Err(status) => status.into_http(),
+        }
+    })
+}
+
+/// Answers a call with a message, its prefix included.
+pub(super) fn answer(message: Bytes) -> Response<Body> {
+    let status = [(GRPC_STATUS, HeaderValue::from_static("0"))];
+    let trailers = std::future::ready(Some(Ok(HeaderMap::from_iter(status))));
+    let content_type = [(CONTENT_TYPE, HeaderValue::from_static("application/grpc"))];
+    let body = Full::new(message).with_trailers(trailers);
+    (content_type, Body::new(body)).into_response()
+}
+
+/// What a message is answered with that is none.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(super) fn undecodable(error: DecodeError) -> Status {
+    Status::internal(error.to_string())
+}
+
+/// Nothing is decompressed here.
+pub(super) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
+    match headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Ok(()),
+        Some(_) => Err(Status::unimplemented(
+            "grpc-encoding has to be identity: this collector decompresses no messages",
+        )),
+    }
+}
+
+/// The status of a stream that the transport ended. Its cause tells it from a message that is wrong.
+fn broken_off(error: BoxError) -> Status {
+    let cause = Status::from_error(error);
+    if cause.code() == Code::Cancelled {
+        return cause;
+    }
+    let mut status = Status::internal(format!("the stream broke off: {cause}"));
+    status.set_source(Arc::new(cause));
+    status
+}
+
+// === impl Messages ===
+
+impl Messages {
+    pub(super) fn new(body: Body, max: usize) -> Self {
+        Self {
+            body,
+            rest: Bytes::new(),
+            max,
+        }
+    }
+
+    /// The next message; `None` when the stream has ended.
+    ///
+    /// # Errors
+    /// The transport's, with its cause, if the sender is gone; `OUT_OF_RANGE` for a message that is too long, `INTERNAL` for one that is compressed or breaks off.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        loop {
+            if let Some(message) = self.whole()? {
+                return Ok(Some(message));
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.push(data);
+                    }
+                }
+                Some(Err(error)) => return Err(broken_off(error.into())),
+                None if self.rest.is_empty() => return Ok(None),
+                None => return Err(Status::internal("the stream ends within a message")),
+            }
+        }
+    }
+
+    /// The next message, and those that have arrived with it; none when there is none any more.
+    ///
+    /// # Errors
+    /// As [`Messages::next`].
+    pub(super) async fn next_some(&mut self) -> Result<Vec<Bytes>, Status> {
+        let mut some: Vec<_> = self.next().await?.into_iter().collect();
+        // A message that is wrong is told when it is its turn.
+        while !some.is_empty()
+            && let Ok(Some(message)) = self.whole()
+        {
+            some.push(message);
+        }
+        Ok(some)
+    }
+
+    /// A message that is here to its end.
+    fn whole(&mut self) -> Result<Option<Bytes>, Status> {
+        let Some([flag, length @ ..]) = self.rest.first_chunk::<PREFIX>() else {
+            return Ok(None);
+        };
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if *flag != 0 {
+            return Err(Status::internal(
+                "a message is compressed, and grpc-encoding does not say how",
+            ));
+        }
+        if length > self.max {
+            return Err(Status::out_of_range(format!(
+                "a message has {length} bytes; the limit is {} bytes",
+                self.max
+            )));
+        }
+        if self.rest.len() - PREFIX < length {
+            return Ok(None);
+        }
+        self.rest.advance(PREFIX);
+        Ok(Some(self.rest.split_to(length)))
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if self.rest.is_empty() {
+            self.rest = data;
+            return;
+        }
+        let before = std::mem::take(&mut self.rest);
+        let mut joined = before
+            .try_into_mut()
+            .unwrap_or_else(|shared| BytesMut::from(&*shared));
+        joined.extend_from_slice(&data);
+        self.rest = joined.freeze();
+    }
+}

@@ -1,0 +1,128 @@
+//! How many elements one message may have: in every call, whichever generation makes it.
+
+use std::collections::BTreeSet;
+
+use prost::Message as _;
+use rollcall_proto::{
+    jvm::{JvmMetric, JvmMetrics},
+    register::{ServiceInstance, ServiceInstances},
+};
+use rollcall_service::testing::MAX_BATCH;
+use tonic::Code;
+
+use super::fixture::{Collector, call, codes, frame};
+use crate::grpc::{quiet, remote, shape::Shapes};
+
+/// Calls without anything repeated in them, which tonic itself serves with a limit of some KiB.
+const HEALTH: &str = "grpc.health.v1.Health/Check";
+
+/// Every call that this collector knows of: those in the descriptors, and those that it drops unread.
+fn every_call() -> BTreeSet<&'static str> {
+    let described = Shapes::get()
+        .paths()
+        .filter(|path| !path.starts_with("etcdserverpb."));
+    described.chain(quiet::paths()).collect()
+}
+
+/// A message that no call takes, whatever its fields mean: elements of two bytes, in field 1.
+fn hostile() -> Vec<u8> {
+    frame(&b"\x0a\x00".repeat(17 * MAX_BATCH))
+}
+
+#[test]
+fn the_calls_are_those_of_every_generation() {
+    let calls = every_call();
+    for call in [
+        "ApplicationRegisterService/register",
+        "TraceSegmentService/collect",
+        "Register/doServiceInstanceRegister",
+        "skywalking.v3.ManagementService/reportInstanceProperties",
+        "skywalking.v10.PprofTask/collect",
+        remote::CALL,
+    ] {
+        assert!(calls.contains(call), "{call}");
+    }
+}
+
+/// A call that is added without a limit fails here.
+#[tokio::test]
+async fn every_call_refuses_a_message_with_too_many_elements() {
+    let collector = Collector::start();
+    for path in every_call() {
+        let path = format!("/{path}");
+        let (status, _) = call(collector.open_router(), &path, &[], hostile()).await;
+        if status == Code::Unimplemented {
+            continue; // It is described, for agents to call, and not served.
+        }
+        assert_eq!(status, Code::ResourceExhausted, "{path}");
+    }
+    let (status, _) = call(
+        collector.open_router(),
+        &format!("/{HEALTH}"),
+        &[],
+        hostile(),
+    )
+    .await;
+    assert_eq!(status, Code::OutOfRange);
+    let written = collector.services.exposition();
+    assert!(written.contains("adopted=\"true\"} 0"), "{written}");
+}
+
+#[tokio::test]
+async fn a_dictionary_of_the_largest_size_is_answered_in_full() {
+    let collector = Collector::start();
+    let names: Vec<_> = (0..MAX_BATCH).map(|at| format!("a-{at}")).collect();
+    let mut asked = codes([]);
+    asked.application_code = names;
+    let path = "/ApplicationRegisterService/register";
+    let body = frame(&asked.encode_to_vec());
+    let (status, answer) = call(collector.open_router(), path, &[], body).await;
+    assert_eq!(status, Code::Ok);
+    let mappings = rollcall_proto::application::ApplicationMapping::decode(&answer[5..]).unwrap();
+    assert_eq!(mappings.application.len(), MAX_BATCH);
+    assert_eq!(mappings.application[7].key, "a-7");
+    asked.application_code.push("one too many".to_owned());
+    let body = frame(&asked.encode_to_vec());
+    let (status, _) = call(collector.open_router(), path, &[], body).await;
+    assert_eq!(status, Code::ResourceExhausted);
+}
+
+#[tokio::test]
+async fn a_message_takes_memory_only_while_it_is_handled() {
+    let collector = Collector::start();
+    let instance = ServiceInstance {
+        service_id: 1,
+        instance_uuid: "u".to_owned(),
+        ..ServiceInstance::default()
+    };
+    let message = ServiceInstances {
+        instances: vec![instance; MAX_BATCH / 2],
+    };
+    let path = "/Register/doServiceInstanceRegister";
+    let body = frame(&message.encode_to_vec());
+    let (status, _) = call(collector.open_router(), path, &[], body).await;
+    assert_eq!(status, Code::Ok);
+    let exposition = collector.services.exposition();
+    let nothing = "rollcall_budget_bytes{budget=\"work\"} 0";
+    assert!(exposition.contains(nothing), "{exposition}");
+}
+
+/// What is dropped is not decoded: an instance that measures a lot lives.
+#[tokio::test]
+async fn jvm_metrics_are_read_for_their_instance_alone() {
+    let collector = Collector::start();
+    let garbage = [&[0x0a, 3, 0xff, 0xff, 0xff][..], b"\x10\x07"].concat();
+    let metrics = JvmMetrics {
+        metrics: vec![JvmMetric::default(); 600],
+        application_instance_id: 8,
+    };
+    let path = "/JVMMetricsService/collect";
+    for (message, instance) in [(garbage, 7), (metrics.encode_to_vec(), 8)] {
+        let (status, _) = call(collector.open_router(), path, &[], frame(&message)).await;
+        assert_eq!(status, Code::Ok);
+        assert_eq!(
+            collector.signal(instance),
+            rollcall_domain::liveness::Signal::JvmMetrics
+        );
+    }
+}

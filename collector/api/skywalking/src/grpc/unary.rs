@@ -1,0 +1,159 @@
+//! Calls of one message and one answer, for every service that names something.
+//!
+//! There is one way from the wire to a handler: the message is counted, charged to the budget `work`, and decoded; what is
+//! large, off the runtime's threads. So no call can be added without a limit on its elements. A call whose elements the
+//! collector cannot count, because the descriptors do not have it, is not served.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request as HttpRequest, Response as HttpResponse},
+    routing::post,
+};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use prost::Message;
+use rollcall_limits::{Charge, Peer, Work};
+use tonic::{Extensions, Request, Response, Status, metadata::MetadataMap};
+
+use super::{
+    shape::{Refused, Shapes},
+    stream::{self, Messages, PREFIX},
+};
+
+/// The calls of the services, as they are added.
+#[derive(Debug)]
+pub(super) struct Calls {
+    pub(super) router: Router,
+    max_message_size: usize,
+    work: Work,
+}
+
+/// A message, and what is charged for it until it is answered.
+struct Taken<T> {
+    message: T,
+    /// What it takes, decoded, in bytes.
+    size: usize,
+    charge: Charge,
+}
+
+impl Calls {
+    pub(super) fn new(max_message_size: usize, work: Work) -> Self {
+        Self {
+            router: Router::new(),
+            max_message_size,
+            work,
+        }
+    }
+
+    /// Serves a call at this path, without the slash in front.
+    pub(super) fn add<H, Q, A, F>(
+        mut self,
+        path: &'static str,
+        handler: &Arc<H>,
+        call: impl Fn(Arc<H>, Request<Q>) -> F + Copy + Send + Sync + 'static,
+    ) -> Self
+    where
+        H: Send + Sync + 'static,
+        Q: Message + Default + 'static,
+        A: Message + 'static,
+        F: Future<Output = Result<Response<A>, Status>> + Send,
+    {
+        if !Shapes::get().has(path) {
+            tracing::error!(path, "call without a descriptor, not served");
+            return self;
+        }
+        let (handler, work) = (Arc::clone(handler), self.work.clone());
+        let max = self.max_message_size;
+        let serve = move |request: HttpRequest<Body>| async move {
+            let answered = answer(path, request, max, &work, |request| call(handler, request));
+            answered.await.unwrap_or_else(|refused| refused.into_http())
+        };
+        self.router = self.router.route(&format!("/{path}"), post(serve));
+        self
+    }
+}
+
+async fn answer<Q, A, F>(
+    path: &'static str,
+    request: HttpRequest<Body>,
+    max: usize,
+    work: &Work,
+    call: impl FnOnce(Request<Q>) -> F,
+) -> Result<HttpResponse<Body>, Status>
+where
+    Q: Message + Default + 'static,
+    A: Message + 'static,
+    F: Future<Output = Result<Response<A>, Status>> + Send,
+{
+    let (head, body) = request.into_parts();
+    stream::refuse_encoded(&head.headers)?;
+    let peer = head.extensions.get().copied();
+    let bytes = only(Messages::new(body, max)).await?;
+    let Taken {
+        message,
+        size,
+        charge,
+    } = take(path, bytes, work).await.inspect_err(|refused| {
+        if let Refused::Work(error) = refused {
+            work.refuse(peer, *error);
+        }
+    })?;
+    let metadata = MetadataMap::from_headers(head.headers);
+    let mut extensions = Extensions::new();
+    if let Some(peer) = peer {
+        extensions.insert::<Peer>(peer);
+    }
+    let request = Request::from_parts(metadata, extensions, message);
+    let reply = call(request).await?.into_inner();
+    let frame = work.run(size, move || frame(&reply)).await;
+    let frame = frame.map_err(Refused::from)?;
+    drop(charge);
+    Ok(stream::answer(frame))
+}
+
+/// The one message of a call.
+async fn only(mut messages: Messages) -> Result<Bytes, Status> {
+    let message = messages.next().await?;
+    let message = message.ok_or_else(|| Status::internal("the call has no message"))?;
+    match messages.next().await? {
+        None => Ok(message),
+        Some(_) => Err(Status::internal("the call has more than one message")),
+    }
+}
+
+async fn take<Q>(path: &'static str, bytes: Bytes, work: &Work) -> Result<Taken<Q>, Refused>
+where
+    Q: Message + Default + 'static,
+{
+    let length = bytes.len();
+    let meter = work.clone();
+    let decode = move || {
+        let mut count = meter.count();
+        Shapes::get().count(path, &bytes, &mut count)?;
+        let charge = meter.charge(bytes.len(), &count)?;
+        let message = Q::decode(bytes).map_err(|_error| Refused::Malformed)?;
+        Ok(Taken {
+            message,
+            size: length,
+            charge,
+        })
+    };
+    work.run(length, decode).await?
+}
+
+fn frame(reply: &impl Message) -> Bytes {
+    let length = reply.encoded_len();
+    let mut frame = BytesMut::with_capacity(PREFIX + length);
+    frame.put_u8(0);
+    // A reply has little more than the message that it answers, which is far below the 4 GiB of the prefix.
+    frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    reply.encode_raw(&mut frame);
+    frame.freeze()
+}
+
+/// The peer that sent a request, for the limits that count by peer.
+pub(super) fn peer<T>(request: &Request<T>) -> Option<Peer> {
+    request.extensions().get().copied()
+}

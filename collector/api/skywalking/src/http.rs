@@ -1,0 +1,14 @@
+//! HTTP/JSON: where collectors are ([`naming()`]), and registration for agents that do not speak gRPC ([`registration()`]).
+//!
+//! Paths, keys and answers are upstream's (proto/docs/skywalking.md section 2). Where upstream answers a mistake with 500, these
+//! answer 400 or 405.
+
+mod naming;
+mod refuse;
+mod registration;
+
+pub use naming::{FastPath, router as naming};
+pub use registration::router as registration;
+
+#[cfg(test)]
+mod tests;

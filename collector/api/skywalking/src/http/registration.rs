@@ -1,0 +1,293 @@
+//! Registration for agents that speak HTTP: proto/docs/skywalking.md section 2.3; what 6.x and 7.0 call is in [`v2`], and what
+//! 8.0 and later call in [`named`].
+//!
+//! A batch answers what it can: a key that is unusable, or has no id in time, does not spoil the others. Only where
+//! nothing at all could be answered is the call refused. The clocks of agents (`rt`, `ht`) decide nothing.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, post},
+};
+use prometheus_client::metrics::counter::Counter;
+use rollcall_domain::{
+    AddressId, ApplicationId, InstanceId, OperationId, inventory::NewInstance, liveness::Signal,
+};
+use rollcall_metrics::{Outcome, Protocol};
+use rollcall_server::face::{
+    JSON, Refusal, Token, below,
+    json::{self, Object},
+    reply, wrong_method,
+};
+use rollcall_service::{Services, heartbeat::Sign, register::Error};
+use serde_json::value::RawValue;
+
+use crate::http::refuse::refuse;
+
+mod asked;
+mod named;
+mod segments;
+mod v2;
+mod wire;
+
+/// What the handlers share.
+struct Face {
+    services: Services,
+    limits: json::Limits,
+    dropped_segments: Counter,
+}
+
+use asked::Asked;
+
+/// An answer, and how it is counted.
+type Answer = Result<(Outcome, Response), Refusal>;
+
+/// The registration face below `context_path`.
+/// With a token, for those who send it as the header `authentication`; others are answered 403.
+pub fn router(
+    services: &Services,
+    limits: &json::Limits,
+    context_path: &str,
+    token: Option<Token>,
+) -> Router {
+    let router = routes(services, limits, context_path);
+    match token {
+        Some(token) => token.guard(router, services.metrics.denied(Protocol::Http), denied),
+        None => router,
+    }
+}
+
+fn denied() -> Response {
+    let message = "is not the token of this collector";
+    Refusal::new(StatusCode::FORBIDDEN, "authentication", message).into_response()
+}
+
+fn routes(services: &Services, limits: &json::Limits, context_path: &str) -> Router {
+    let face = Arc::new(Face {
+        services: services.clone(),
+        limits: *limits,
+        dropped_segments: services.metrics.dropped("segments"),
+    });
+    let path = |path| below(context_path, path);
+    Router::new()
+        .route(
+            &path("/application/register"),
+            face.post("/application/register", Face::applications),
+        )
+        .route(
+            &path("/instance/register"),
+            face.post("/instance/register", Face::instance),
+        )
+        .route(
+            &path("/instance/heartbeat"),
+            face.post("/instance/heartbeat", Face::heartbeat),
+        )
+        .route(
+            &path("/servicename/discovery"),
+            face.post("/servicename/discovery", Face::operations),
+        )
+        .route(
+            &path("/networkAddress/register"),
+            face.post("/networkAddress/register", Face::addresses),
+        )
+        .route(&path("/segments"), face.post("/segments", Face::segments))
+        .merge(v2::router(&face, context_path))
+        .merge(named::router(&face, context_path))
+        .method_not_allowed_fallback(wrong_method)
+}
+
+// === impl Face ===
+
+impl Face {
+    /// A `POST` that reads the body whatever type it is said to be, has `handle` answer, and counts that.
+    fn post<F, A>(self: &Arc<Self>, call: &'static str, handle: F) -> MethodRouter
+    where
+        F: FnOnce(Arc<Self>, Asked) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        let face = Arc::clone(self);
+        let call = face.services.metrics.call(Protocol::Http, call);
+        post(move |request: Request| async move {
+            let peer = request.extensions().get().copied();
+            let answer = match json::read(request.into_body(), &face.limits).await {
+                Ok(body) => match Asked::new(&face.services, peer, body).await {
+                    Ok(asked) => handle(face, asked).await,
+                    Err(refusal) => Err(refusal),
+                },
+                Err(refusal) => Err(refusal),
+            };
+            let (outcome, response) = match answer {
+                Ok(answered) => answered,
+                Err(refusal) => (refusal.outcome(), refusal.into_response()),
+            };
+            call.count(outcome);
+            response
+        })
+    }
+
+    async fn applications(self: Arc<Self>, asked: Asked) -> Answer {
+        let wire::Texts(codes) = asked.parse().await?;
+        let ids = asked.register.applications(&codes).await;
+        let ids = in_time(ids, codes.len(), "application code")?;
+        let outcome = outcome(&ids);
+        let reply = move || {
+            let pairs = codes.iter().zip(&ids);
+            let entries = pairs.map(|(code, id)| wire::Application {
+                c: code,
+                i: id.map_or(0, ApplicationId::get),
+            });
+            reply(&entries.collect::<Vec<_>>())
+        };
+        Ok((outcome, asked.reply(reply).await?))
+    }
+
+    async fn instance(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(new): Object<wire::NewInstance> = asked.parse().await?;
+        let application = ApplicationId::new(new.ai).ok_or_else(|| zero("ai"))?;
+        let process = NewInstance {
+            application,
+            uuid: new.au.into(),
+            generation: None,
+            properties: (&new.oi.0).into(),
+        };
+        let (outcome, id) = match asked.register.instance(process).await {
+            Ok(id) => (Outcome::Ok, id.get()),
+            Err(error) if error.is_unassigned() => (Outcome::Unassigned, 0),
+            Err(error) => return Err(refuse("au", &error)),
+        };
+        let entry = wire::Instance { ai: new.ai, ii: id };
+        Ok((outcome, reply(&entry)))
+    }
+
+    async fn heartbeat(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(beat): Object<wire::Heartbeat> = asked.parse().await?;
+        let sign = Sign {
+            instance: InstanceId::new(beat.ii).ok_or_else(|| zero("ii"))?,
+            application: None,
+            signal: Signal::Heartbeat,
+        };
+        match asked.heartbeat.renew(sign).await {
+            Ok(()) => Ok((Outcome::Ok, reply(&wire::Done {}))),
+            Err(error) => Err(refuse("ii", &error)),
+        }
+    }
+
+    async fn operations(self: Arc<Self>, asked: Asked) -> Answer {
+        let elements = asked.parse_with(named_operations).await?;
+        let count = elements.len();
+        let mut fault = None;
+        let mut usable = Vec::with_capacity(count);
+        for (at, (_, name)) in elements.iter().enumerate() {
+            match name.operation() {
+                Ok(operation) => usable.push((at, operation)),
+                Err(unusable) => fault = fault.or(Some((at, unusable))),
+            }
+        }
+        if let (true, Some((at, wire::Unusable { key, message }))) = (usable.is_empty(), fault) {
+            return Err(Refusal::invalid(format!("[{at}].{key}"), message));
+        }
+        let (places, operations): (Vec<_>, Vec<_>) = usable.into_iter().unzip();
+        let ids = asked.register.operations(&operations).await;
+        let ids = in_time(ids, operations.len(), "service name")?;
+        let outcome = if ids.iter().flatten().count() == count {
+            Outcome::Ok
+        } else {
+            Outcome::Unassigned
+        };
+        let reply = move || {
+            let pairs = places.into_iter().zip(ids);
+            let entry = |(at, id): (usize, Option<OperationId>)| {
+                let si = id?.get();
+                let (el, _) = elements.get(at)?;
+                Some(wire::Operation { si, el })
+            };
+            reply(&pairs.filter_map(entry).collect::<Vec<_>>())
+        };
+        Ok((outcome, asked.reply(reply).await?))
+    }
+
+    async fn addresses(self: Arc<Self>, asked: Asked) -> Answer {
+        let wire::Texts(addresses) = asked.parse().await?;
+        let ids = asked.register.addresses(&addresses).await;
+        let ids = in_time(ids, addresses.len(), "network address")?;
+        let outcome = outcome(&ids);
+        let reply = move || {
+            let pairs = addresses.iter().zip(&ids);
+            let entries = pairs.map(|(address, id)| wire::Address {
+                i: id.map_or(0, AddressId::get),
+                n: address,
+            });
+            reply(&entries.collect::<Vec<_>>())
+        };
+        Ok((outcome, asked.reply(reply).await?))
+    }
+
+    /// Segments prove their instances alive and are otherwise dropped. The ids in them were given out once: those this
+    /// collector does not know are adopted. One that makes no sense does not spoil the others.
+    async fn segments(self: Arc<Self>, asked: Asked) -> Answer {
+        let told: segments::Told = asked.parse().await?;
+        let sign = |(instance, application)| Sign {
+            instance,
+            application,
+            signal: Signal::TraceSegment,
+        };
+        let signs = told.instances.into_iter().map(sign);
+        skip_unless_passing(asked.heartbeat.renew_all(signs).await)?;
+        let held = told.held.into_iter();
+        skip_unless_passing(asked.register.adopt(held).await)?;
+        self.dropped_segments.inc_by(told.count);
+        let response = ([(CONTENT_TYPE, JSON)], Body::empty()).into_response();
+        Ok((Outcome::Ok, response))
+    }
+}
+
+/// The elements of a body of operation names, as they came and as they are understood.
+fn named_operations(body: &[u8]) -> Result<Vec<(Box<RawValue>, wire::ServiceName)>, Refusal> {
+    let elements: Vec<Box<RawValue>> = json::parse(body)?;
+    let element = |(at, element): (usize, Box<RawValue>)| {
+        let Object(name) = json::parse_at(at, element.get())?;
+        Ok((element, name))
+    };
+    elements.into_iter().enumerate().map(element).collect()
+}
+
+/// The ids of a batch: none at all where none was durable in time, as upstream answers then.
+fn in_time<I: Copy>(
+    ids: Result<Vec<Option<I>>, Error>,
+    count: usize,
+    field: &str,
+) -> Result<Vec<Option<I>>, Refusal> {
+    match ids {
+        Err(error) if error.is_unassigned() => Ok(vec![None; count]),
+        ids => ids.map_err(|error| refuse(field, &error)),
+    }
+}
+
+/// Goes on after what would be refused again.
+fn skip_unless_passing(taken: Result<(), Error>) -> Result<(), Refusal> {
+    match taken {
+        Err(error) if error.retryable() => Err(refuse("", &error)),
+        Err(error) => {
+            tracing::debug!(%error, "segment not taken as a sign of life");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn outcome<I>(ids: &[Option<I>]) -> Outcome {
+    if ids.iter().all(Option::is_some) {
+        Outcome::Ok
+    } else {
+        Outcome::Unassigned
+    }
+}
+
+fn zero(field: &str) -> Refusal {
+    Refusal::invalid(field, "must not be 0, which stands for no id")
+}

@@ -1,0 +1,89 @@
+//! A request of this face, within its limits.
+
+use axum::{body::Bytes, http::StatusCode, response::Response};
+use rollcall_limits::{Charge, Peer, Work, work::Error};
+use rollcall_server::face::{Refusal, json};
+use rollcall_service::{Services, heartbeat, register};
+use serde::de::DeserializeOwned;
+
+/// A body whose elements are counted and charged, and the use cases on behalf of the peer that sent it.
+///
+/// What is large is decoded and encoded off the runtime's threads.
+pub(super) struct Asked {
+    body: Bytes,
+    pub(super) register: register::Handle,
+    pub(super) heartbeat: heartbeat::Handle,
+    work: Work,
+    _charge: Charge,
+}
+
+impl Asked {
+    /// # Errors
+    /// The body has too many elements (413), or there is no memory to decode it (503).
+    pub(super) async fn new(
+        services: &Services,
+        peer: Option<Peer>,
+        body: Bytes,
+    ) -> Result<Self, Refusal> {
+        let work = services.work.clone();
+        let (counted, meter) = (body.clone(), work.clone());
+        let count = move || {
+            let mut count = meter.count();
+            json::count(&counted, &mut count)?;
+            meter.charge(counted.len(), &count)
+        };
+        let charge = match work.run(body.len(), count).await {
+            Ok(Ok(charge)) => charge,
+            Ok(Err(error)) | Err(error) => {
+                work.refuse(peer, error);
+                return Err(refusal(error));
+            }
+        };
+        Ok(Self {
+            body,
+            register: services.register.for_peer(peer),
+            heartbeat: services.heartbeat.for_peer(peer),
+            work,
+            _charge: charge,
+        })
+    }
+
+    /// What the body says.
+    ///
+    /// # Errors
+    /// As [`json::parse`].
+    pub(super) async fn parse<T: DeserializeOwned + Send + 'static>(&self) -> Result<T, Refusal> {
+        self.parse_with(|body| json::parse(body)).await
+    }
+
+    /// What `parse` makes of the body.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub(super) async fn parse_with<T: Send + 'static>(
+        &self,
+        parse: impl FnOnce(&[u8]) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let body = self.body.clone();
+        let parsed = self.work.run(body.len(), move || parse(&body)).await;
+        parsed.map_err(refusal)?
+    }
+
+    /// An answer of about the size of the body.
+    ///
+    /// # Errors
+    /// The runtime stops.
+    pub(super) async fn reply(
+        &self,
+        reply: impl FnOnce() -> Response + Send + 'static,
+    ) -> Result<Response, Refusal> {
+        self.work.run(self.body.len(), reply).await.map_err(refusal)
+    }
+}
+
+fn refusal(error: Error) -> Refusal {
+    match error {
+        Error::TooManyElements { .. } => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body", error),
+        Error::OverBudget(_) | Error::Stopped => Refusal::overloaded(error),
+    }
+}

@@ -1,0 +1,288 @@
+//! Agents of 8.0 and later, which know instances by names alone (proto/docs/skywalking.md sections 6.2 and 6.3). Bodies are
+//! the JSON form of the protobuf messages; keys that are not needed are skipped, and a property without a key too (early
+//! Python agents write `{"language": "Python"}`).
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::header::ORIGIN,
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+};
+use prometheus_client::metrics::counter::Counter;
+use rollcall_domain::liveness::Signal;
+use rollcall_domain::properties;
+use rollcall_metrics::Outcome;
+use rollcall_server::face::{Refusal, below, json::Object, reply};
+use rollcall_service::register::{Error, InstanceName, SERVICE};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{Answer, Asked, Face};
+use crate::http::refuse::refuse;
+
+/// The calls of this generation. Telemetry renews the lease of whom it names and is dropped; so are what browsers send, which
+/// names no instance.
+pub(super) fn router(face: &Arc<Face>, context_path: &str) -> Router {
+    let report = face.post("/v3/management/reportProperties", Face::report);
+    let keep_alive = face.post("/v3/management/keepAlive", Face::keep_alive);
+    let path = |path| below(context_path, path);
+    let mut router = Router::new()
+        .route(&path("/v3/management/reportProperties"), report)
+        .route(&path("/v3/management/keepAlive"), keep_alive);
+    for (call, payload) in TELEMETRY {
+        let dropped = face.services.metrics.dropped(payload.label());
+        let take = move |face: Arc<Face>, asked: Asked| async move {
+            let count = face.take(*payload, &asked).await?;
+            dropped.inc_by(count);
+            Ok((Outcome::Ok, reply(&Commands {})))
+        };
+        let mut method = face.post(call, take);
+        if *payload == Payload::Segments {
+            let reports = face
+                .services
+                .metrics
+                .dropped(Payload::BrowserReports.label());
+            method = method.layer(from_fn_with_state(reports, drop_of_browsers));
+        }
+        router = router.route(&path(call), method);
+    }
+    router
+}
+
+/// Segments of a web page name its version as their instance, which is no process: they are dropped unread. Every browser says
+/// by which page it sends.
+async fn drop_of_browsers(
+    State(reports): State<Counter>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.headers().contains_key(ORIGIN) {
+        reports.inc();
+        return reply(&Commands {});
+    }
+    next.run(request).await
+}
+
+const TELEMETRY: &[(&str, Payload)] = &[
+    ("/v3/segment", Payload::Segments),
+    ("/v3/segments", Payload::Segments),
+    ("/v3/logs", Payload::Logs),
+    ("/v3/events", Payload::Events),
+    ("/browser/perfData", Payload::BrowserReports),
+    ("/browser/perfData/webVitals", Payload::BrowserReports),
+    ("/browser/perfData/resources", Payload::BrowserReports),
+    ("/browser/perfData/webInteractions", Payload::BrowserReports),
+    ("/browser/errorLog", Payload::BrowserReports),
+    ("/browser/errorLogs", Payload::BrowserReports),
+];
+
+/// What a call carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Payload {
+    Segments,
+    Logs,
+    Events,
+    BrowserReports,
+}
+
+/// The body of `/v3/management/reportProperties`, and the part of it that the other one has too.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Instance {
+    #[serde(default, deserialize_with = "null_or")]
+    service: String,
+    #[serde(default, deserialize_with = "null_or")]
+    service_instance: String,
+    #[serde(default, deserialize_with = "null_or")]
+    properties: Vec<Object<Property>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Property {
+    #[serde(default, deserialize_with = "null_or")]
+    key: String,
+    #[serde(default, deserialize_with = "null_or")]
+    value: String,
+}
+
+/// Whom an element of telemetry names; an event does so one level down.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Element {
+    #[serde(deserialize_with = "null_or")]
+    service: String,
+    #[serde(deserialize_with = "null_or")]
+    service_instance: String,
+    source: Option<Object<Sender>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Sender {
+    #[serde(deserialize_with = "null_or")]
+    service: String,
+    #[serde(deserialize_with = "null_or")]
+    service_instance: String,
+}
+
+/// The senders of one element, or of an array of them.
+#[derive(Debug)]
+struct Senders(Vec<Sender>);
+
+/// Nothing to do.
+#[derive(Debug, Serialize)]
+struct Commands {}
+
+// === impl Face ===
+
+impl Face {
+    async fn report(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(told): Object<Instance> = asked.parse().await?;
+        let pairs = told.properties.iter();
+        let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
+        let properties = properties::told(pairs, None);
+        let registered = asked.register.named(told.name(), properties);
+        answer(registered.await)
+    }
+
+    async fn keep_alive(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(told): Object<Instance> = asked.parse().await?;
+        let heartbeat = &asked.heartbeat;
+        let renewed = heartbeat.renew_named(told.name(), Signal::Heartbeat);
+        answer(renewed.await)
+    }
+
+    /// How many elements there were.
+    async fn take(&self, payload: Payload, asked: &Asked) -> Result<u64, Refusal> {
+        if payload == Payload::BrowserReports {
+            return Ok(1);
+        }
+        let Senders(senders) = asked.parse().await?;
+        let names: Vec<_> = senders.iter().map(Sender::name).collect();
+        let heartbeat = &asked.heartbeat;
+        let heard = heartbeat.renew_all_named(&names, payload.signal());
+        if let Err(error) = heard.await {
+            tracing::debug!(%error, "not taken as a sign of life");
+        }
+        Ok(u64::try_from(senders.len()).unwrap_or(u64::MAX))
+    }
+}
+
+// === impl Payload ===
+
+impl Payload {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Segments => "segments",
+            Self::Logs => "logs",
+            Self::Events => "events",
+            Self::BrowserReports => "browser_reports",
+        }
+    }
+
+    const fn signal(self) -> Signal {
+        match self {
+            Self::Segments => Signal::TraceSegment,
+            Self::Logs | Self::Events | Self::BrowserReports => Signal::Telemetry,
+        }
+    }
+}
+
+// === impl Instance ===
+
+impl Instance {
+    fn name(&self) -> InstanceName<'_> {
+        InstanceName {
+            service: &self.service,
+            instance: &self.service_instance,
+        }
+    }
+}
+
+fn answer(registered: Result<(), Error>) -> Answer {
+    match registered {
+        Ok(()) => Ok((Outcome::Ok, reply(&Commands {}))),
+        Err(error) => {
+            let field = match error {
+                Error::InvalidKey { field: SERVICE, .. } => "service",
+                _ => "serviceInstance",
+            };
+            Err(refuse(field, &error))
+        }
+    }
+}
+
+/// In the JSON form of protobuf, `null` is the default like a key that is left out.
+fn null_or<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Default + Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+// === impl Element ===
+
+impl Element {
+    fn sender(self) -> Sender {
+        let Self {
+            service,
+            service_instance,
+            source,
+        } = self;
+        match source {
+            Some(Object(source)) => source,
+            None => Sender {
+                service,
+                service_instance,
+            },
+        }
+    }
+}
+
+// === impl Sender ===
+
+impl Sender {
+    fn name(&self) -> InstanceName<'_> {
+        InstanceName {
+            service: &self.service,
+            instance: &self.service_instance,
+        }
+    }
+}
+
+// === impl Senders ===
+
+impl<'de> Deserialize<'de> for Senders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = Senders;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object or an array of objects")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Senders, A::Error> {
+                let element = Element::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Senders(vec![element.sender()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Senders, A::Error> {
+                let mut senders = Vec::new();
+                while let Some(Object(element)) = elements.next_element::<Object<Element>>()? {
+                    senders.push(element.sender());
+                }
+                Ok(Senders(senders))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMore)
+    }
+}

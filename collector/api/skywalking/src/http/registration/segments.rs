@@ -1,0 +1,152 @@
+//! What trace segments tell of who lives and which ids are in use, read one segment at a time.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
+
+use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId};
+use rollcall_server::face::json::Object;
+use rollcall_service::register::Held;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
+
+use crate::gson;
+
+/// What a body of `/segments` tells, of either generation.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// How many segments there were.
+    pub(super) count: u64,
+    /// Who sent them, and the application it says it belongs to. An id of 0 is nobody's.
+    pub(super) instances: BTreeMap<InstanceId, Option<ApplicationId>>,
+    /// The other ids that their senders were given: operations and peers of spans. What a reference says of another segment
+    /// are ids of other processes.
+    pub(super) held: HashSet<Held>,
+}
+
+#[derive(Deserialize)]
+struct Segment {
+    sg: Object<Spans>,
+}
+
+#[derive(Deserialize)]
+struct Spans {
+    #[serde(deserialize_with = "gson::number")]
+    ai: i32,
+    #[serde(deserialize_with = "gson::number")]
+    ii: i32,
+    ss: Vec<Object<Span>>,
+    /// 3.2.6 has the references here, and 5.x in each span.
+    rs: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Span {
+    /// The operation.
+    #[serde(default, deserialize_with = "gson::number")]
+    oi: i32,
+    /// The peer.
+    #[serde(default, deserialize_with = "gson::number")]
+    pi: i32,
+}
+
+// === impl Told ===
+
+impl Told {
+    fn add(&mut self, spans: &Spans) {
+        self.count += 1;
+        if let Some(instance) = InstanceId::new(spans.ii) {
+            self.instances
+                .insert(instance, ApplicationId::new(spans.ai));
+        }
+        // Peers of 3.2.6 are applications, those of 5.x addresses (section 1.3).
+        let peer: fn(i32) -> Option<Held> = match spans.rs {
+            Some(_) => |raw| ApplicationId::new(raw).map(Held::Application),
+            None => |raw| AddressId::new(raw).map(Held::Address),
+        };
+        let operation = |raw| OperationId::new(raw).map(Held::Operation);
+        let held = spans
+            .ss
+            .iter()
+            .flat_map(|Object(span)| [operation(span.oi), peer(span.pi)]);
+        self.held.extend(held.flatten());
+    }
+}
+
+impl<'de> Deserialize<'de> for Told {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Segments;
+
+        impl<'de> Visitor<'de> for Segments {
+            type Value = Told;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of segments")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut segments: A) -> Result<Told, A::Error> {
+                let mut told = Told::default();
+                while let Some(Object(segment)) = segments.next_element::<Object<Segment>>()? {
+                    told.add(&segment.sg.0);
+                }
+                Ok(told)
+            }
+        }
+
+        deserializer.deserialize_seq(Segments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(body: &str) -> Told {
+        serde_json::from_str(body).unwrap()
+    }
+
+    fn operation(raw: i32) -> Held {
+        Held::Operation(OperationId::new(raw).unwrap())
+    }
+
+    #[test]
+    fn a_5x_segment_tells_its_instance_and_the_ids_in_its_spans_and_not_those_of_references() {
+        let told = told(
+            r#"[{"gt":[[1,2,3]],"sg":{"ts":[1,2,3],"ai":-1,"ii":2,"ss":[
+                {"si":0,"tv":0,"lv":1,"ps":-1,"st":1,"et":2,"ci":3,"cn":"","oi":5,"on":"","pi":-6,"pn":"",
+                 "ie":false,"to":[{"k":"a","v":"b"}],"lo":[{"ti":1,"ld":[{"k":"a","v":"b"}]}],
+                 "rs":[{"pts":[1,2,3],"pii":9,"psp":1,"psi":7,"psn":"","ni":8,"nn":"","eii":10,"esi":-7,"esn":"","rv":0}]},
+                {"si":1,"oi":0,"pi":0}]}},
+               {"gt":[],"sg":{"ts":[],"ai":-1,"ii":2,"ss":[]}}]"#,
+        );
+        assert_eq!(told.count, 2);
+        assert_eq!(
+            told.instances,
+            BTreeMap::from([(InstanceId::new(2).unwrap(), ApplicationId::new(-1))]),
+        );
+        let address = |raw| Held::Address(AddressId::new(raw).unwrap());
+        assert_eq!(told.held, HashSet::from([operation(5), address(-6)]),);
+    }
+
+    #[test]
+    fn peers_in_a_326_segment_are_applications() {
+        let told = told(
+            r#"[{"gt":[],"sg":{"ts":[],"ai":2,"ii":1,"rs":[{"ts":[],"ai":4,"si":0,"vi":3,"vn":"","ni":-4,"ea":1,"ei":6}],
+                "ss":[{"si":0,"oi":5,"pi":-3}]}}]"#,
+        );
+        let application = |raw| Held::Application(ApplicationId::new(raw).unwrap());
+        assert_eq!(told.held, HashSet::from([operation(5), application(-3)]),);
+    }
+
+    #[test]
+    fn ids_of_0_are_nobodys() {
+        let told = told(r#"[{"sg":{"ai":0,"ii":0,"ss":[{"oi":0}]}}]"#);
+        assert_eq!(
+            (told.count, told.instances.len(), told.held.len()),
+            (1, 0, 0)
+        );
+    }
+}

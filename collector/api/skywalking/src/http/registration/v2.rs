@@ -1,0 +1,248 @@
+//! What 6.x and 7.0 agents call over HTTP, as nginx-lua 0.1.0 does: the JSON form of the messages of `Register` and
+//! `ServiceInstancePing`, with the meaning that they have over gRPC. (nginx-lua 0.2.0 calls `/v3`.)
+//!
+//! Agents of this face do not register again when they are told to, so a ping with an id that this collector does not know
+//! keeps the id for its sender, as it does for the gRPC agents that tell no version.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+};
+use rollcall_domain::properties;
+use rollcall_domain::{
+    ApplicationId, InstanceId,
+    inventory::{Generation, NewInstance},
+    liveness::Signal,
+};
+use rollcall_metrics::Outcome;
+use rollcall_server::face::{JSON, below, json::Object, reply};
+use rollcall_service::heartbeat::{Ping, Pong, Sign};
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Asked, Face, in_time, outcome, skip_unless_passing};
+use crate::gson;
+use crate::http::refuse::refuse;
+
+/// The calls of this generation.
+pub(super) fn router(face: &Arc<Face>, context_path: &str) -> Router {
+    let path = |path| below(context_path, path);
+    Router::new()
+        .route(
+            &path("/v2/service/register"),
+            face.post("/v2/service/register", Face::v2_services),
+        )
+        .route(
+            &path("/v2/instance/register"),
+            face.post("/v2/instance/register", Face::v2_instances),
+        )
+        .route(
+            &path("/v2/instance/heartbeat"),
+            face.post("/v2/instance/heartbeat", Face::v2_heartbeat),
+        )
+        .route(
+            &path("/v2/segments"),
+            face.post("/v2/segments", Face::v2_segment),
+        )
+}
+
+#[derive(Debug, Deserialize)]
+struct Services {
+    #[serde(default)]
+    services: Vec<Object<Service>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Service {
+    service_name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Instances {
+    #[serde(default)]
+    instances: Vec<Object<Instance>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Instance {
+    #[serde(deserialize_with = "gson::number")]
+    service_id: i32,
+    #[serde(rename = "instanceUUID")]
+    uuid: String,
+    #[serde(default)]
+    properties: Properties,
+}
+
+/// Lua writes a list without elements as an object.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Properties {
+    Pairs(Vec<Object<Property>>),
+    None(Object<Empty>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Empty {}
+
+#[derive(Debug, Deserialize)]
+struct Property {
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Heartbeat {
+    #[serde(deserialize_with = "gson::number")]
+    service_instance_id: i32,
+    #[serde(default, rename = "serviceInstanceUUID")]
+    uuid: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Segment {
+    #[serde(deserialize_with = "gson::number")]
+    service_id: i32,
+    #[serde(deserialize_with = "gson::number")]
+    service_instance_id: i32,
+}
+
+/// An entry of an answer; `value` is 0 while there is no id.
+#[derive(Debug, Serialize)]
+struct Mapping<'a> {
+    key: &'a str,
+    value: i32,
+}
+
+/// What a ping is answered.
+#[derive(Debug, Serialize)]
+struct Commands {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<Command>,
+}
+
+#[derive(Debug, Serialize)]
+struct Command {
+    command: &'static str,
+}
+
+// === impl Face ===
+
+impl Face {
+    async fn v2_services(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(Services { services }): Object<Services> = asked.parse().await?;
+        let names: Vec<String> = services
+            .into_iter()
+            .map(|Object(service)| service.service_name)
+            .collect();
+        let ids = asked.register.applications(&names).await;
+        let ids = in_time(ids, names.len(), "services")?;
+        let outcome = outcome(&ids);
+        let reply = move || {
+            let values = ids.iter().map(|id| id.map_or(0, ApplicationId::get));
+            mappings(names.iter().map(String::as_str), values)
+        };
+        Ok((outcome, asked.reply(reply).await?))
+    }
+
+    async fn v2_instances(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(Instances { instances }): Object<Instances> = asked.parse().await?;
+        let mut processes = Vec::with_capacity(instances.len());
+        for (at, Object(instance)) in instances.iter().enumerate() {
+            let field = || format!("instances[{at}].serviceId");
+            processes.push(instance.process().ok_or_else(|| super::zero(&field()))?);
+        }
+        let ids = asked.register.instances(&processes).await;
+        let ids = in_time(ids, processes.len(), "instances")?;
+        let outcome = outcome(&ids);
+        let reply = move || {
+            let values = ids.iter().map(|id| id.map_or(0, InstanceId::get));
+            let keys = instances.iter().map(|Object(instance)| &*instance.uuid);
+            mappings(keys, values)
+        };
+        Ok((outcome, asked.reply(reply).await?))
+    }
+
+    async fn v2_heartbeat(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(beat): Object<Heartbeat> = asked.parse().await?;
+        let field = "serviceInstanceId";
+        let instance = InstanceId::new(beat.service_instance_id);
+        let ping = Ping {
+            instance: instance.ok_or_else(|| super::zero(field))?,
+            uuid: &beat.uuid,
+            resettable: false,
+        };
+        let pong = asked.heartbeat.ping(ping).await;
+        let commands = match pong.map_err(|error| refuse(field, &error))? {
+            Pong::Heard => Vec::new(),
+            Pong::Unknown | Pong::Another => vec![Command {
+                command: "ServiceMetadataReset",
+            }],
+        };
+        Ok((Outcome::Ok, reply(&Commands { commands })))
+    }
+
+    /// A segment proves its instance alive and is otherwise dropped.
+    async fn v2_segment(self: Arc<Self>, asked: Asked) -> Answer {
+        let Object(segment): Object<Segment> = asked.parse().await?;
+        if let Some(instance) = InstanceId::new(segment.service_instance_id) {
+            let sign = Sign {
+                instance,
+                application: ApplicationId::new(segment.service_id),
+                signal: Signal::TraceSegment,
+            };
+            skip_unless_passing(asked.heartbeat.renew(sign).await)?;
+        }
+        self.dropped_segments.inc();
+        let response = ([(CONTENT_TYPE, JSON)], Body::empty()).into_response();
+        Ok((Outcome::Ok, response))
+    }
+}
+
+fn mappings<'a>(
+    keys: impl Iterator<Item = &'a str>,
+    values: impl Iterator<Item = i32>,
+) -> Response {
+    let entries: Vec<_> = keys
+        .zip(values)
+        .map(|(key, value)| Mapping { key, value })
+        .collect();
+    reply(&entries)
+}
+
+// === impl Instance ===
+
+impl Instance {
+    /// `None` without the id of a service.
+    fn process(&self) -> Option<NewInstance> {
+        let properties: &[_] = match &self.properties {
+            Properties::Pairs(pairs) => pairs,
+            Properties::None(_) => &[],
+        };
+        let pairs = properties.iter();
+        let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
+        Some(NewInstance {
+            application: ApplicationId::new(self.service_id)?,
+            uuid: self.uuid.as_str().into(),
+            generation: Some(Generation::V6),
+            properties: properties::told(pairs, None),
+        })
+    }
+}
+
+// === impl Properties ===
+
+impl Default for Properties {
+    fn default() -> Self {
+        Self::Pairs(Vec::new())
+    }
+}

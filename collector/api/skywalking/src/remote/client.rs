@@ -1,0 +1,270 @@
+//! One other collector, as it is asked.
+
+use std::{mem, sync::Arc, time::Duration};
+
+use futures_util::{future::BoxFuture, stream};
+use rollcall_domain::Timestamp;
+use rollcall_proto::remote::{RemoteCommonServiceClient, RemoteMessage};
+use rollcall_runtime::Clock;
+use rollcall_service::register::{Peer, Registration};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    time::{Instant, error::Elapsed, timeout},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::{
+    Request, Status,
+    metadata::AsciiMetadataValue,
+    transport::{self, Channel, Endpoint},
+};
+
+use super::{MEMBER, columns, counters::Counters};
+use crate::remote::keep_alive::keep_alive;
+
+#[cfg(test)]
+mod tests;
+
+/// How another collector is asked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Registrations that may wait for one member or be under way to it; one more is told so at once.
+    pub buffer_size: usize,
+    /// How long a member may take to let itself be connected to, and to answer one stream.
+    pub patience: Duration,
+    /// What a member that shares a listener with its agents has to be sent with every call.
+    pub token: Option<AsciiMetadataValue>,
+}
+
+/// Why registrations were not passed on. Except for the first two they may have been committed all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Error {
+    /// As many as may wait for this member do so.
+    #[error("too many registrations wait for this member")]
+    Full,
+    /// The member failed a moment ago, and is left alone for another one.
+    #[error("the member failed a moment ago")]
+    Resting,
+    /// The member could not be reached, or answered that it could not.
+    #[error("the member cannot be asked")]
+    Failed,
+    /// The member did not answer in time.
+    #[error("the member did not answer in time")]
+    Late,
+    /// The member is none any more.
+    #[error("the member has left")]
+    Gone,
+}
+
+/// How long a member that failed is left alone, so that few have to wait for one that is lost.
+const REST: Duration = Duration::from_secs(1);
+
+/// Passes registrations on to one member. Dropping it closes the connection, and tells everybody who waits.
+#[derive(Debug)]
+pub struct Client {
+    parcels: mpsc::Sender<Parcel>,
+    room: Arc<Semaphore>,
+    counters: Counters,
+    _open: DropGuard,
+}
+
+/// Registrations of one caller, who waits.
+#[derive(Debug)]
+struct Parcel {
+    registrations: Vec<Registration>,
+    reply: oneshot::Sender<Result<(), Error>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// What a client sends its parcels through. It has to run.
+#[derive(Debug)]
+pub(super) struct Link {
+    member: Arc<str>,
+    service: RemoteCommonServiceClient<Channel>,
+    config: Config,
+    clock: Clock,
+    counters: Counters,
+    parcels: mpsc::Receiver<Parcel>,
+    underway: Vec<Parcel>,
+    rests_until: Option<Instant>,
+    closed: CancellationToken,
+}
+
+/// A client of the collector called `member`, which is its `host:port`, and what has to run for it.
+///
+/// # Errors
+/// That is no address.
+pub(super) fn open(
+    member: &Arc<str>,
+    config: &Config,
+    clock: Clock,
+    counters: &Counters,
+) -> Result<(Client, Link), transport::Error> {
+    let endpoint = Endpoint::from_shared(format!("http://{member}"))?;
+    let channel = keep_alive(endpoint, config.patience).connect_lazy();
+    let room = config.buffer_size.min(Semaphore::MAX_PERMITS);
+    let (sender, receiver) = mpsc::channel(room);
+    let closed = CancellationToken::new();
+    let link = Link {
+        member: Arc::clone(member),
+        service: RemoteCommonServiceClient::new(channel),
+        config: config.clone(),
+        clock,
+        counters: counters.clone(),
+        parcels: receiver,
+        underway: Vec::new(),
+        rests_until: None,
+        closed: closed.clone(),
+    };
+    let client = Client {
+        parcels: sender,
+        room: Arc::new(Semaphore::new(room)),
+        counters: counters.clone(),
+        _open: closed.drop_guard(),
+    };
+    Ok((client, link))
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Has the member commit these registrations, and returns once it says that it has. What is asked while it is at work
+    /// goes to it together, in one stream.
+    ///
+    /// # Errors
+    /// Why that is not known; see [`Error`].
+    pub fn commit(
+        &self,
+        registrations: Vec<Registration>,
+    ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let asked = self.enqueue(registrations);
+        async move { asked?.await.unwrap_or(Err(Error::Gone)) }
+    }
+
+    fn enqueue(
+        &self,
+        registrations: Vec<Registration>,
+    ) -> Result<oneshot::Receiver<Result<(), Error>>, Error> {
+        let count = registrations.len();
+        let room = Arc::clone(&self.room);
+        let room = u32::try_from(count)
+            .ok()
+            .and_then(|count| room.try_acquire_many_owned(count).ok());
+        let (reply, answer) = oneshot::channel();
+        let sent = room.ok_or(Error::Full).and_then(|room| {
+            let parcel = Parcel {
+                registrations,
+                reply,
+                _room: room,
+            };
+            self.parcels
+                .try_send(parcel)
+                .map_err(|refused| match refused {
+                    mpsc::error::TrySendError::Full(_) => Error::Full,
+                    mpsc::error::TrySendError::Closed(_) => Error::Gone,
+                })
+        });
+        match sent {
+            Ok(()) => Ok(answer),
+            Err(error) => {
+                self.counters.count(Err(error), count);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Peer for Client {
+    fn commit(&self, registrations: Vec<Registration>) -> BoxFuture<'static, ()> {
+        let committed = self.commit(registrations);
+        Box::pin(async move {
+            if let Err(error) = committed.await {
+                tracing::debug!(%error, "registrations are committed here");
+            }
+        })
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    /// Sends what waits until the client is dropped.
+    pub(super) async fn run(mut self) {
+        let closed = self.closed.clone();
+        closed.run_until_cancelled(self.send_all()).await;
+        self.parcels.close();
+        while let Ok(parcel) = self.parcels.try_recv() {
+            self.underway.push(parcel);
+        }
+        self.answer(Err(Error::Gone));
+    }
+
+    async fn send_all(&mut self) {
+        let most = self.parcels.max_capacity();
+        while self.parcels.recv_many(&mut self.underway, most).await > 0 {
+            let sent = if self.rests_until.is_some_and(|until| Instant::now() < until) {
+                Err(Error::Resting)
+            } else {
+                self.send().await
+            };
+            self.answer(sent);
+        }
+    }
+
+    /// Sends what is under way as one stream, and waits until the member says that it is done with it.
+    async fn send(&mut self) -> Result<(), Error> {
+        let messages = self.messages(self.clock.wall());
+        let mut request = Request::new(stream::iter(messages));
+        let version = AsciiMetadataValue::from_static(env!("CARGO_PKG_VERSION"));
+        request.metadata_mut().insert(MEMBER, version);
+        if let Some(token) = &self.config.token {
+            request
+                .metadata_mut()
+                .insert("authentication", token.clone());
+        }
+        let (error, status) = match timeout(self.config.patience, self.service.call(request)).await
+        {
+            Ok(Ok(_empty)) => {
+                self.is_well();
+                return Ok(());
+            }
+            Ok(Err(status)) => (Error::Failed, status),
+            Err(Elapsed { .. }) => (Error::Late, Status::deadline_exceeded("no answer")),
+        };
+        self.has_failed(&status);
+        Err(error)
+    }
+
+    fn messages(&self, at: Timestamp) -> Vec<RemoteMessage> {
+        let registrations = self.underway.iter().flat_map(|it| &it.registrations);
+        registrations
+            .map(|registration| columns::encode(registration, at))
+            .collect()
+    }
+
+    fn is_well(&mut self) {
+        if self.rests_until.take().is_some() {
+            tracing::info!(member = %self.member, "registrations are passed on to it again");
+        }
+    }
+
+    fn has_failed(&mut self, status: &Status) {
+        let until = Instant::now() + REST;
+        if self.rests_until.replace(until).is_none() {
+            tracing::info!(
+                member = %self.member,
+                %status,
+                "it could not be asked: registrations are committed here"
+            );
+        }
+    }
+
+    /// Tells everybody whose registrations are under way.
+    fn answer(&mut self, outcome: Result<(), Error>) {
+        for parcel in mem::take(&mut self.underway) {
+            self.counters.count(outcome, parcel.registrations.len());
+            if parcel.reply.send(outcome).is_err() {
+                tracing::trace!("the caller gave up before it was told");
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! A member that is slow, refuses, is lost, or is gone.
+
+use std::{net::SocketAddr, pin::pin};
+
+use axum::Router;
+use futures_util::poll;
+use hyper_util::service::TowerToHyperService;
+use rollcall_metrics::Metrics;
+use rollcall_proto::remote::{Empty, RemoteCommonService, RemoteCommonServiceServer};
+use rollcall_server::{self as server, Serving};
+use tokio::{net::TcpListener, task::JoinSet};
+use tonic::{Response, Streaming, async_trait, service::Routes};
+
+use super::*;
+
+/// Long enough for anything that does happen, on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A time-out that a test waits out.
+const SHORT: Duration = Duration::from_millis(100);
+
+fn config(buffer_size: usize, patience: Duration) -> Config {
+    Config {
+        buffer_size,
+        patience,
+        token: Some(AsciiMetadataValue::from_static("s3cret")),
+    }
+}
+
+fn application(code: &str) -> Vec<Registration> {
+    vec![Registration::Application(code.into())]
+}
+
+/// A member, whose streams arrive here, each with whom to tell what to answer.
+struct Member {
+    address: SocketAddr,
+    streams: mpsc::UnboundedReceiver<Stream>,
+    stop: CancellationToken,
+    served: JoinSet<()>,
+}
+
+struct Stream {
+    codes: Vec<String>,
+    answer: oneshot::Sender<Result<(), Status>>,
+}
+
+struct Service(mpsc::UnboundedSender<Stream>);
+
+#[async_trait]
+impl RemoteCommonService for Service {
+    async fn call(
+        &self,
+        request: Request<Streaming<RemoteMessage>>,
+    ) -> Result<Response<Empty>, Status> {
+        assert_eq!(request.metadata().get("authentication").unwrap(), "s3cret");
+        let mut messages = request.into_inner();
+        let mut codes = Vec::new();
+        while let Some(message) = messages.message().await? {
+            match columns::decode(message).unwrap() {
+                Registration::Application(code) => codes.push(code.to_string()),
+                other => panic!("{other:?} was never sent"),
+            }
+        }
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Stream { codes, answer }).unwrap_or_default();
+        let answered = answered.await;
+        answered.unwrap_or_else(|_| Err(Status::internal("the test is over")))?;
+        Ok(Response::new(Empty {}))
+    }
+}
+
+impl Member {
+    async fn start() -> Self {
+        let bound = server::bind("127.0.0.1", 0)
+            .await
+            .unwrap()
+            .listen()
+            .unwrap();
+        let address = bound.address();
+        let (sender, streams) = mpsc::unbounded_channel();
+        let router = Routes::from(Router::new())
+            .add_service(RemoteCommonServiceServer::new(Service(sender)))
+            .into_axum_router();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let mut served = JoinSet::new();
+        served.spawn(async move {
+            let serving = Serving {
+                grace: Duration::ZERO,
+                ..Serving::generous()
+            };
+            let service = TowerToHyperService::new(router);
+            let served = bound.serve(service, serving, stopped);
+            assert!(served.await.is_err(), "it dies with a stream under way");
+        });
+        Self {
+            address,
+            streams,
+            stop,
+            served,
+        }
+    }
+
+    /// The codes on the next stream, which is then answered so.
+    async fn answers(&mut self, answer: Result<(), Status>) -> Vec<String> {
+        let stream = self.streams.recv().await.unwrap();
+        stream.answer.send(answer).unwrap();
+        stream.codes
+    }
+
+    /// Takes the next stream, and is gone before it answers.
+    async fn dies(mut self) {
+        let _unanswered = self.streams.recv().await.unwrap();
+        self.stop.cancel();
+        self.served.join_all().await;
+    }
+}
+
+/// A client that runs.
+struct Running {
+    client: Client,
+    metrics: Metrics,
+    link: JoinSet<()>,
+}
+
+impl Running {
+    fn start(member: SocketAddr, config: &Config) -> Self {
+        let metrics = Metrics::new();
+        let counters = Counters::new(&metrics);
+        let name = member.to_string().into();
+        let (client, link) = open(&name, config, Clock::start(), &counters).unwrap();
+        let mut running = JoinSet::new();
+        running.spawn(link.run());
+        Self {
+            client,
+            metrics,
+            link: running,
+        }
+    }
+
+    fn counted(&self, outcome: &'static str) -> u64 {
+        self.metrics.passed_on(outcome).get()
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_while_the_member_is_at_work_goes_to_it_in_one_stream() {
+    let mut member = Member::start().await;
+    let running = Running::start(member.address, &config(8, PATIENCE));
+    let first = running.client.commit(application("a"));
+    let at_work = member.streams.recv().await.unwrap();
+    assert_eq!(at_work.codes, ["a"]);
+    let others = ["b", "c"].map(|code| running.client.commit(application(code)));
+    let pair = [application("d"), application("e")].concat();
+    let pair = running.client.commit(pair);
+    at_work.answer.send(Ok(())).unwrap();
+    assert_eq!(first.await, Ok(()));
+    assert_eq!(member.answers(Ok(())).await, ["b", "c", "d", "e"]);
+    for other in others {
+        assert_eq!(other.await, Ok(()));
+    }
+    assert_eq!(pair.await, Ok(()));
+    assert_eq!(running.counted("committed"), 5);
+}
+
+#[tokio::test]
+async fn more_than_may_wait_is_told_so_at_once() {
+    let mut member = Member::start().await;
+    let running = Running::start(member.address, &config(2, PATIENCE));
+    let mut first = pin!(running.client.commit(application("a")));
+    assert!(poll!(&mut first).is_pending());
+    let at_work = member.streams.recv().await.unwrap();
+    let pair = [application("b"), application("c")].concat();
+    assert_eq!(running.client.commit(pair.clone()).await, Err(Error::Full));
+    at_work.answer.send(Ok(())).unwrap();
+    assert_eq!(first.await, Ok(()));
+    // What was under way needs no room any more.
+    let second = running.client.commit(pair);
+    assert_eq!(member.answers(Ok(())).await, ["b", "c"]);
+    assert_eq!(second.await, Ok(()));
+    assert_eq!(running.counted("full"), 2);
+}
+
+#[tokio::test]
+async fn a_member_that_refuses_is_left_alone_for_a_moment() {
+    let mut member = Member::start().await;
+    let running = Running::start(member.address, &config(8, PATIENCE));
+    let asked = ["a", "b"].map(|code| running.client.commit(application(code)));
+    let refusal = Err(Status::unavailable("no store"));
+    assert_eq!(member.answers(refusal).await, ["a", "b"]);
+    for refused in asked {
+        assert_eq!(refused.await, Err(Error::Failed));
+    }
+    let resting = running.client.commit(application("c")).await;
+    assert_eq!(resting, Err(Error::Resting));
+    assert_eq!(
+        (running.counted("failed"), running.counted("resting")),
+        (2, 1)
+    );
+    tokio::time::sleep(REST).await;
+    let again = running.client.commit(application("d"));
+    assert_eq!(member.answers(Ok(())).await, ["d"]);
+    assert_eq!(again.await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_member_that_does_not_answer_in_time_is_told_to_everybody_on_the_stream() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let running = Running::start(silent.local_addr().unwrap(), &config(8, SHORT));
+    let asked = ["a", "b"].map(|code| running.client.commit(application(code)));
+    for late in asked {
+        assert_eq!(late.await, Err(Error::Late));
+    }
+    assert_eq!(running.counted("late"), 2);
+}
+
+#[tokio::test]
+async fn a_member_that_dies_with_a_stream_under_way_is_told_to_everybody_on_it() {
+    let member = Member::start().await;
+    let running = Running::start(member.address, &config(8, PATIENCE));
+    let asked = running.client.commit(application("a"));
+    member.dies().await;
+    assert_eq!(asked.await, Err(Error::Failed));
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_is_found_out_at_once() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    let running = Running::start(address, &config(8, PATIENCE));
+    let asked = running.client.commit(application("a")).await;
+    assert_eq!(asked, Err(Error::Failed));
+}
+
+#[tokio::test]
+async fn everybody_who_waits_is_told_when_the_client_is_closed() {
+    let mut member = Member::start().await;
+    let Running {
+        client,
+        metrics,
+        link,
+    } = Running::start(member.address, &config(8, PATIENCE));
+    let first = client.commit(application("a"));
+    let _unanswered = member.streams.recv().await.unwrap();
+    let second = client.commit(application("b"));
+    drop(client);
+    link.join_all().await;
+    assert_eq!(
+        (first.await, second.await),
+        (Err(Error::Gone), Err(Error::Gone))
+    );
+    assert_eq!(metrics.passed_on("gone").get(), 2);
+}

@@ -1,0 +1,43 @@
+//! What became of registrations that were passed on.
+
+use prometheus_client::metrics::counter::Counter;
+use rollcall_metrics::Metrics;
+
+use super::client::Error;
+
+/// One counter for each outcome, resolved once.
+#[derive(Clone, Debug)]
+pub(super) struct Counters {
+    committed: Counter,
+    full: Counter,
+    resting: Counter,
+    failed: Counter,
+    late: Counter,
+    gone: Counter,
+}
+
+impl Counters {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        Self {
+            committed: metrics.passed_on("committed"),
+            full: metrics.passed_on("full"),
+            resting: metrics.passed_on("resting"),
+            failed: metrics.passed_on("failed"),
+            late: metrics.passed_on("late"),
+            gone: metrics.passed_on("gone"),
+        }
+    }
+
+    /// Counts so many registrations.
+    pub(super) fn count(&self, outcome: Result<(), Error>, registrations: usize) {
+        let counter = match outcome {
+            Ok(()) => &self.committed,
+            Err(Error::Full) => &self.full,
+            Err(Error::Resting) => &self.resting,
+            Err(Error::Failed) => &self.failed,
+            Err(Error::Late) => &self.late,
+            Err(Error::Gone) => &self.gone,
+        };
+        counter.inc_by(u64::try_from(registrations).unwrap_or(u64::MAX));
+    }
+}

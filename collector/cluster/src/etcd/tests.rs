@@ -1,0 +1,155 @@
+//! What is made of what etcd says.
+
+use rollcall_domain::membership::State;
+use rollcall_etcd::proto::{KeyValue, RangeResponse};
+use rollcall_etcd::testing::{PATIENCE, Server, header};
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{Cluster as _, testing::member};
+
+const KEY: &[u8] = b"/rollcall/members/a:11800";
+const OWN: i64 = 7;
+const OTHER: i64 = 8;
+
+fn keys(entry: Vec<u8>, lease: i64) -> Keys {
+    let entry = entry.into();
+    [(KEY.to_vec(), Value { entry, lease })].into()
+}
+
+fn planned(keys: &Keys, member: &Member) -> Plan {
+    plan(keys, Some((KEY.to_vec(), member)), OWN)
+}
+
+/// The condition of a plan to write.
+fn condition(plan: Plan) -> compare::TargetUnion {
+    match plan {
+        Plan::Write(transaction) => transaction.compare[0].target_union.clone().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_key_is_written_only_where_there_is_none_or_over_the_own_one() {
+    let member = member("a");
+    let fresh = planned(&Keys::new(), &member);
+    assert_eq!(condition(fresh), compare::TargetUnion::CreateRevision(0));
+    let own = keys(entry::encode(&member), OWN);
+    assert_eq!(planned(&own, &member), Plan::Nothing);
+    let draining = Member {
+        state: State::Draining,
+        ..member.clone()
+    };
+    let again = planned(&own, &draining);
+    assert_eq!(condition(again), compare::TargetUnion::Lease(OWN));
+    let other = keys(entry::encode(&member), OTHER);
+    assert_eq!(planned(&other, &member), Plan::Taken);
+}
+
+#[test]
+fn a_collector_leaves_with_its_lease_and_only_once() {
+    let member = member("a");
+    let own = keys(entry::encode(&member), OWN);
+    assert_eq!(plan(&own, None, OWN), Plan::Leave);
+    assert_eq!(plan(&own, None, OTHER), Plan::Nothing);
+}
+
+fn change(of: &str, kind: EventType, value: Vec<u8>, revision: i64) -> Event {
+    Event {
+        r#type: kind.into(),
+        kv: Some(KeyValue {
+            key: format!("/rollcall/members/{of}:11800").into(),
+            value: value.into(),
+            mod_revision: revision,
+            ..KeyValue::default()
+        }),
+    }
+}
+
+fn put(of: &str, revision: i64) -> Event {
+    change(of, EventType::Put, entry::encode(&member(of)), revision)
+}
+
+fn delete(of: &str, revision: i64) -> Event {
+    change(of, EventType::Delete, Vec::new(), revision)
+}
+
+fn nothing() -> Known {
+    Known {
+        keys: Keys::new(),
+        revision: 1,
+    }
+}
+
+#[test]
+fn changes_are_applied_in_order_and_what_cannot_be_read_is_no_member() {
+    let mut known = nothing();
+    let seen: Vec<_> = [
+        vec![put("a", 2)],
+        vec![put("a", 3), delete("a", 4), put("a", 5)],
+        vec![change("a", EventType::Put, b"{}".to_vec(), 6)],
+        vec![put("a", 7), delete("a", 8)],
+    ]
+    .map(|events| {
+        let response = WatchResponse {
+            events,
+            ..WatchResponse::default()
+        };
+        known.apply(response).unwrap();
+        (known.keys.len(), members(&known.keys).count())
+    })
+    .into();
+    assert_eq!(seen, [(1, 1), (1, 1), (1, 0), (0, 0)]);
+    assert_eq!(known.revision, 8);
+}
+
+#[test]
+fn a_watch_whose_history_is_gone_ends_the_round() {
+    let compacted = WatchResponse {
+        compact_revision: 5,
+        ..WatchResponse::default()
+    };
+    assert!(nothing().apply(compacted).is_err());
+}
+
+#[tokio::test]
+async fn a_watch_that_breaks_off_goes_on_behind_the_last_change_that_it_told() {
+    let mut server = Server::start().await;
+    let (cluster, keeper) = cluster(server.client(), Duration::from_secs(10));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keeper.run(CancellationToken::new()));
+
+    server.admits("token").await;
+    let [a, b] = ["a", "b"].map(|name| put(name, 4).kv.unwrap());
+    let read = RangeResponse {
+        header: header(10),
+        kvs: vec![a, b],
+        ..RangeResponse::default()
+    };
+    server.reads(Ok(read)).await;
+    // Each time the server is further than what it has told.
+    let watching = server.watches().await;
+    assert_eq!(watching.from, 11);
+    watching.created(12);
+    drop(watching);
+    let watching = server.watches().await;
+    assert_eq!(watching.from, 11);
+    watching.created(20);
+    watching.told(20, vec![put("c", 12), put("d", 13)]);
+    drop(watching);
+    let watching = server.watches().await;
+    assert_eq!(watching.from, 14);
+    watching.created(20);
+    watching.told(20, vec![delete("b", 14)]);
+    // It has told everything.
+    watching.told(25, Vec::new());
+    drop(watching);
+    let watching = server.watches().await;
+    assert_eq!(watching.from, 26);
+
+    let left = ["a", "c", "d"].map(member);
+    let mut view = cluster.view();
+    let view = timeout(PATIENCE, view.wait_for(|view| view.members() == left));
+    view.await.unwrap().unwrap();
+}

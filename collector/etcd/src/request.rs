@@ -1,0 +1,68 @@
+//! The parts that transactions and ranges are made of.
+
+use crate::proto::{
+    Compare, KeyValue, PutRequest, RangeRequest, RequestOp, ResponseOp,
+    compare::{CompareResult, CompareTarget, TargetUnion},
+    request_op::Request,
+    response_op::Response,
+};
+
+/// Writes a key.
+pub fn put(key: impl Into<Vec<u8>>, value: Vec<u8>) -> RequestOp {
+    put_with(0, key, value)
+}
+
+/// Writes a key that ends with a lease.
+pub fn put_with(lease: i64, key: impl Into<Vec<u8>>, value: Vec<u8>) -> RequestOp {
+    let put = PutRequest {
+        key: key.into(),
+        value,
+        lease,
+    };
+    RequestOp {
+        request: Some(Request::RequestPut(put)),
+    }
+}
+
+/// Reads a key.
+pub fn get(key: impl Into<Vec<u8>>) -> RequestOp {
+    let range = RangeRequest {
+        key: key.into(),
+        ..RangeRequest::default()
+    };
+    RequestOp {
+        request: Some(Request::RequestRange(range)),
+    }
+}
+
+/// The key that [`get`] found, if there is one.
+pub fn found(response: &ResponseOp) -> Option<&KeyValue> {
+    match response.response.as_ref()? {
+        Response::ResponseRange(range) => range.kvs.first(),
+        _ => None,
+    }
+}
+
+/// That there is no such key.
+pub fn is_absent(key: impl Into<Vec<u8>>) -> Compare {
+    equal(key, CompareTarget::Version, TargetUnion::Version(0))
+}
+
+/// That something about a key is this.
+pub fn equal(key: impl Into<Vec<u8>>, target: CompareTarget, value: TargetUnion) -> Compare {
+    Compare {
+        result: CompareResult::Equal.into(),
+        target: target.into(),
+        key: key.into(),
+        target_union: Some(value),
+    }
+}
+
+/// The first key that does not begin with `prefix` any more, which ends in a slash.
+pub fn end_of(prefix: impl Into<Vec<u8>>) -> Vec<u8> {
+    let mut end = prefix.into();
+    if let Some(last) = end.last_mut() {
+        *last = last.saturating_add(1);
+    }
+    end
+}

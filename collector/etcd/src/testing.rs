@@ -1,0 +1,238 @@
+//! An etcd that says what a test tells it to.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::proto::{
+    Auth, AuthServer, AuthenticateRequest, AuthenticateResponse, Event, Kv, KvServer, RangeRequest,
+    RangeResponse, ResponseHeader, TxnRequest, TxnResponse, Watch, WatchRequest, WatchResponse,
+    WatchServer, watch_request::RequestUnion,
+};
+use futures_util::StreamExt as _;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_stream::{
+    Stream,
+    wrappers::{TcpListenerStream, UnboundedReceiverStream},
+};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::{Client, Config};
+
+/// Long enough for anything that does happen, on a machine that is busy with other tests.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs until it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    calls: mpsc::UnboundedReceiver<Call>,
+    _served: JoinSet<()>,
+}
+
+/// What it is asked, with the token that it is asked with.
+#[derive(Debug)]
+enum Call {
+    Authenticate(oneshot::Sender<String>),
+    Range(String, oneshot::Sender<Result<RangeResponse, Status>>),
+    Watch(Watching),
+}
+
+/// A watch; it breaks off when this is dropped.
+#[derive(Debug)]
+pub struct Watching {
+    /// The first revision that is asked for.
+    pub from: i64,
+    pub token: String,
+    responses: mpsc::UnboundedSender<WatchResponse>,
+}
+
+struct Service(mpsc::UnboundedSender<Call>);
+
+impl Server {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, calls) = mpsc::unbounded_channel();
+        let service = tonic::transport::Server::builder()
+            .add_service(KvServer::new(Service(sender.clone())))
+            .add_service(WatchServer::new(Service(sender.clone())))
+            .add_service(AuthServer::new(Service(sender)));
+        let mut served = JoinSet::new();
+        served.spawn(async move {
+            let serve = service.serve_with_incoming(TcpListenerStream::new(listener));
+            serve.await.unwrap();
+        });
+        Self {
+            address,
+            calls,
+            _served: served,
+        }
+    }
+
+    /// A client that has a name to log in with.
+    pub fn client(&self) -> Client {
+        let config = Config {
+            endpoints: vec![self.address.to_string()],
+            user: "rollcall".to_owned(),
+            ..Config::default()
+        };
+        Client::new(&config).unwrap()
+    }
+
+    /// Expects that somebody logs in, and gives them this token.
+    pub async fn admits(&mut self, token: &str) {
+        match self.call().await {
+            Call::Authenticate(answer) => answer.send(token.to_owned()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Expects that keys are read, and answers; the token of whoever reads.
+    pub async fn reads(&mut self, answer: Result<RangeResponse, Status>) -> String {
+        match self.call().await {
+            Call::Range(token, answered) => {
+                answered.send(answer).unwrap();
+                token
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Expects a watch.
+    pub async fn watches(&mut self) -> Watching {
+        match self.call().await {
+            Call::Watch(watching) => watching,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn call(&mut self) -> Call {
+        let call = timeout(PATIENCE, self.calls.recv());
+        call.await.expect("a call").expect("a server")
+    }
+}
+
+impl Watching {
+    /// Says that it is followed from here on, at this revision of the server.
+    pub fn created(&self, revision: i64) {
+        self.say(WatchResponse {
+            header: header(revision),
+            created: true,
+            ..WatchResponse::default()
+        });
+    }
+
+    /// Says that it is not followed.
+    pub fn refused(&self, reason: &str) {
+        self.say(WatchResponse {
+            created: true,
+            canceled: true,
+            cancel_reason: reason.to_owned(),
+            ..WatchResponse::default()
+        });
+    }
+
+    /// Tells changes, at this revision of the server.
+    pub fn told(&self, revision: i64, events: Vec<Event>) {
+        self.say(WatchResponse {
+            header: header(revision),
+            events,
+            ..WatchResponse::default()
+        });
+    }
+
+    fn say(&self, response: WatchResponse) {
+        self.responses.send(response).expect("a watch that goes on");
+    }
+}
+
+/// How far a server is.
+pub fn header(revision: i64) -> Option<ResponseHeader> {
+    Some(ResponseHeader {
+        revision,
+        ..ResponseHeader::default()
+    })
+}
+
+impl Service {
+    fn called(&self, call: Call) -> Result<(), Status> {
+        self.0.send(call).map_err(|_call| is_over())
+    }
+}
+
+fn is_over() -> Status {
+    Status::internal("the test is over")
+}
+
+fn token<Q>(request: &Request<Q>) -> String {
+    let token = request.metadata().get("token").expect("a token");
+    token.to_str().unwrap().to_owned()
+}
+
+#[async_trait]
+impl Auth for Service {
+    async fn authenticate(
+        &self,
+        _who: Request<AuthenticateRequest>,
+    ) -> Result<Response<AuthenticateResponse>, Status> {
+        let (answer, answered) = oneshot::channel();
+        self.called(Call::Authenticate(answer))?;
+        let token = answered.await.map_err(|_closed| is_over())?;
+        Ok(Response::new(AuthenticateResponse {
+            header: None,
+            token,
+        }))
+    }
+}
+
+#[async_trait]
+impl Kv for Service {
+    async fn range(
+        &self,
+        request: Request<RangeRequest>,
+    ) -> Result<Response<RangeResponse>, Status> {
+        let (answer, answered) = oneshot::channel();
+        self.called(Call::Range(token(&request), answer))?;
+        let answer = answered.await.unwrap_or_else(|_closed| Err(is_over()));
+        answer.map(Response::new)
+    }
+
+    async fn txn(&self, _request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        Err(Status::unimplemented("no test writes"))
+    }
+}
+
+#[async_trait]
+impl Watch for Service {
+    type WatchStream = std::pin::Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: Request<Streaming<WatchRequest>>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let token = token(&request);
+        let create = request.into_inner().message().await?;
+        let create = create.and_then(|request| request.request_union);
+        let Some(RequestUnion::CreateRequest(create)) = create else {
+            return Err(Status::invalid_argument("no watch to create"));
+        };
+        let (responses, receiver) = mpsc::unbounded_channel();
+        self.called(Call::Watch(Watching {
+            from: create.start_revision,
+            token,
+            responses,
+        }))?;
+        let responses = UnboundedReceiverStream::new(receiver);
+        Ok(Response::new(Box::pin(responses.map(Ok))))
+    }
+}

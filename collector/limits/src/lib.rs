@@ -1,0 +1,18 @@
+//! What a peer, a message and the process may take.
+//!
+//! * [`Budget`]: a limit in bytes for each purpose, charged before memory is taken and given back when it is freed.
+//! * [`Peer`]: the address that per-peer limits count by, and [`Refusals`]: what peers were refused, by reason.
+//! * [`Work`]: limits on the elements of a message, their budget, and the threads for large messages.
+//!
+//! The server charges what it reads and writes, the faces charge what they decode, and the use cases limit what a peer adds. So
+//! the limits are below all three.
+
+mod budget;
+mod peer;
+mod refusals;
+pub mod work;
+
+pub use budget::{Budget, Charge, OverBudget};
+pub use peer::{Class, Peer};
+pub use refusals::{Refusals, RefusalsFamily};
+pub use work::{Count, Work};

@@ -1,0 +1,60 @@
+//! What the memory budgets count themselves, read at each scrape.
+
+use std::{fmt, sync::Arc};
+
+use parking_lot::Mutex;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+use rollcall_limits::Budget;
+
+/// Every budget of the process, in the order in which they were added. A cheap clone is the same list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Budgets(Arc<Mutex<Vec<Budget>>>);
+
+impl Budgets {
+    pub(super) fn add(&self, budget: Budget) {
+        self.0.lock().push(budget);
+    }
+}
+
+impl Collector for Budgets {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        type Read = fn(&Budget) -> u64;
+        let series: [(&str, &str, MetricType, Read); 3] = [
+            (
+                "budget_bytes",
+                "Memory held, by budget, in bytes",
+                MetricType::Gauge,
+                |budget| u64::try_from(budget.held()).unwrap_or(u64::MAX),
+            ),
+            (
+                "budget_limit_bytes",
+                "Limit of each memory budget, in bytes",
+                MetricType::Gauge,
+                |budget| u64::try_from(budget.limit()).unwrap_or(u64::MAX),
+            ),
+            (
+                "budget_refused",
+                "Requests refused because a memory budget was exhausted",
+                MetricType::Counter,
+                Budget::refused,
+            ),
+        ];
+        for (name, help, kind, read) in series {
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for budget in self.0.lock().iter() {
+                let labels = [("budget", budget.name())];
+                let metric = family.encode_family(&labels)?;
+                match kind {
+                    MetricType::Counter => ConstCounter::new(read(budget)).encode(metric)?,
+                    _ => ConstGauge::new(i64::try_from(read(budget)).unwrap_or(i64::MAX))
+                        .encode(metric)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! What runs in a collector, and what time it is.
+//!
+//! * [`TaskSet`]: every task and thread has a name, a set that joins it, and a policy for its end. Nothing runs detached.
+//! * [`Clock`]: the one place that reads a clock. The domain takes `now` as an argument.
+
+mod clock;
+mod tasks;
+
+pub use clock::Clock;
+pub use tasks::{Failure, Name, OnError, Policy, StillRunning, TaskSet, panic_message};

@@ -1,0 +1,338 @@
+//! One connection, from its first byte to its end.
+//!
+//! A connection ends by itself, or is closed here: its peer takes nothing of what waits for it, floods it with frames that
+//! ask for nothing, or keeps a drain waiting without making progress.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::BoxError;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
+use rollcall_limits::Peer;
+use rollcall_link::{Link, Linked};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::accept::Seat;
+use super::drain::{Drained, drained};
+use super::exchange::Exchanging;
+use super::frames::Frames;
+use super::inbound::Inbound;
+use super::introduce::Introduced;
+use super::protocol::{self, Protocol, Protocols};
+use super::traffic::{CONNECTION_COST, Traffic};
+use super::wire::Wire;
+use super::{Closed, Open, Serving};
+
+#[cfg(test)]
+mod tests;
+
+/// How long a connection that may ask once may take for everything.
+const BRIEF: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) serving: Arc<Serving>,
+    pub(super) protocols: Arc<Protocols>,
+    /// Cancelled when the connection is to finish what it is doing.
+    pub(super) stop: CancellationToken,
+    pub(super) open: Open,
+    pub(super) peer: Peer,
+    /// When it is asked to end, if nothing else ends it before.
+    pub(super) age: Option<Duration>,
+    pub(super) seat: Seat,
+    pub(super) link: Link,
+}
+
+/// Why a connection is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// The listener stops.
+    Stop,
+    /// It is old.
+    Age,
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+enum End {
+    /// By itself, or by its peer.
+    Ended(Result<(), BoxError>),
+    /// The peer took nothing of what waited for it.
+    Stalled,
+    /// The peer sent too many control frames.
+    Flooded,
+    /// The peer opened too many streams that were refused.
+    OverBudget,
+}
+
+impl End {
+    /// Why the collector has to close the connection, if it has to.
+    fn reason(&self) -> Option<Closed> {
+        match self {
+            Self::Ended(Ok(())) => None,
+            Self::Ended(Err(error)) => {
+                debug!(error = &**error, "connection failed");
+                None
+            }
+            Self::Stalled => Some(Closed::Unread),
+            Self::Flooded => Some(Closed::Flood),
+            Self::OverBudget => Some(Closed::OverBudget),
+        }
+    }
+}
+
+impl Connection {
+    /// Serves it as long as its seat allows.
+    pub(super) async fn run<S, B>(self, stream: TcpStream, service: S)
+    where
+        S: Service<Request<Inbound<Incoming>>, Response = Response<B>, Error = Infallible>
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let Seat::Brief(brief) = &self.seat else {
+            return self.serve(stream, service).await;
+        };
+        let given_up = brief.given_up.clone();
+        tokio::select! {
+            biased;
+            () = given_up.cancelled() => debug!("a newer connection takes the place of a brief one"),
+            () = sleep(BRIEF) => debug!("a brief connection took too long"),
+            () = self.serve(stream, service) => {}
+        }
+    }
+
+    async fn serve<S, B>(self, stream: TcpStream, service: S)
+    where
+        S: Service<Request<Inbound<Incoming>>, Response = Response<B>, Error = Infallible>
+            + Send
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let connections = &self.serving.budgets.connections;
+        let Ok(charge) = connections.try_charge(CONNECTION_COST) else {
+            return self.open.close(Closed::OverBudget);
+        };
+        let Some((protocol, stream)) = self.detect(stream).await else {
+            return;
+        };
+        let is_brief = matches!(self.seat, Seat::Brief(_));
+        if is_brief && protocol == Protocol::Http2 {
+            return self.open.close(Closed::NoRoom);
+        }
+        let traffic = Traffic::new(
+            Arc::clone(&self.serving),
+            self.open.stats(),
+            protocol,
+            charge,
+        );
+        let service = self.exchanging(service, &traffic);
+        let frames = (protocol == Protocol::Http2).then(Frames::new);
+        let wire = Wire::new(stream, &traffic, frames);
+        let builder = if is_brief {
+            self.protocols.brief()
+        } else {
+            self.protocols.builder(protocol)
+        };
+        let connection = pin!(builder.serve_connection(TokioIo::new(wire), service));
+        let mut served = Served {
+            connection,
+            stall: Stall::new(),
+            traffic: Arc::clone(&traffic),
+        };
+        let mut is_asked_to_end = false;
+        let end = tokio::select! {
+            biased;
+            end = poll_fn(|context| served.poll_end(context)) => end,
+            cause = self.asked_to_end() => {
+                is_asked_to_end = true;
+                served.connection.as_mut().graceful_shutdown();
+                if cause == Cause::Age {
+                    self.open.close(Closed::Age);
+                }
+                tokio::select! {
+                    end = poll_fn(|context| served.poll_end(context)) => end,
+                    drained = drained(&traffic, self.serving.grace) => {
+                        return self.drained(cause, &drained);
+                    }
+                }
+            }
+        };
+        let Some(why) = end.reason() else {
+            return self.note_end(&end, is_asked_to_end);
+        };
+        // Sends GOAWAY, if the peer takes it.
+        served.connection.as_mut().graceful_shutdown();
+        poll_fn(|context| Poll::Ready(served.poll_end(context).is_ready())).await;
+        self.open.close(why);
+    }
+
+    /// The service of one connection: its requests are watched, carry the peer, and run within the link.
+    fn exchanging<S>(
+        &self,
+        service: S,
+        traffic: &Arc<Traffic>,
+    ) -> Exchanging<Introduced<Linked<S>>> {
+        Exchanging {
+            service: Introduced {
+                service: self.link.around(service),
+                peer: self.peer,
+            },
+            traffic: Arc::clone(traffic),
+        }
+    }
+
+    /// Tells the link why the connection ended, unless this collector ended it.
+    fn note_end(self, end: &End, is_asked_to_end: bool) {
+        match end {
+            End::Ended(Ok(())) if !is_asked_to_end => self.link.ended(None),
+            End::Ended(Err(error)) => self.link.ended(Some(&**error)),
+            _ => {}
+        }
+    }
+
+    async fn detect(
+        &self,
+        stream: TcpStream,
+    ) -> Option<(Protocol, impl AsyncRead + AsyncWrite + Unpin + Send + use<>)> {
+        let limits = &self.serving.limits;
+        let shown = timeout(limits.handshake_timeout, protocol::detect(stream));
+        match self.stop.run_until_cancelled(shown).await {
+            Some(Ok(Ok(shown))) => return Some(shown),
+            Some(Ok(Err(error))) => debug!(%error, "connection ended before it showed a protocol"),
+            Some(Err(_elapsed)) => debug!("connection showed no protocol in time"),
+            None => {} // nothing was asked yet
+        }
+        None
+    }
+
+    async fn asked_to_end(&self) -> Cause {
+        let Some(age) = self.age else {
+            self.stop.cancelled().await;
+            return Cause::Stop;
+        };
+        match timeout(age, self.stop.cancelled()).await {
+            Ok(()) => Cause::Stop,
+            Err(_elapsed) => Cause::Age,
+        }
+    }
+
+    fn drained(&self, cause: Cause, drained: &Drained) {
+        match drained {
+            Drained::CutOff(requests) if cause == Cause::Stop => self.open.cut_off(*requests),
+            _ => debug!("the peer has its answers, or makes no progress, and does not go"),
+        }
+    }
+}
+
+/// A connection that is served and watched.
+struct Served<'a, C> {
+    connection: Pin<&'a mut C>,
+    traffic: Arc<Traffic>,
+    stall: Stall,
+}
+
+impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.traffic.begin_turn();
+        if let Poll::Ready(result) = self.connection.as_mut().poll(context) {
+            return Poll::Ready(End::Ended(result));
+        }
+        self.traffic.settle();
+        if self.traffic.is_flooded() {
+            return Poll::Ready(End::Flooded);
+        }
+        if self.traffic.is_over_budget() {
+            return Poll::Ready(End::OverBudget);
+        }
+        self.stall
+            .poll(&self.traffic, context)
+            .map(|()| End::Stalled)
+    }
+}
+
+/// Watches whether the peer takes what waits for it.
+///
+/// The timer starts when there may be something to take, and is not touched again before it comes up: a busy connection
+/// pays for it once in each timeout.
+#[derive(Debug)]
+struct Stall {
+    timer: Option<Pin<Box<Sleep>>>,
+    /// How the peer stood when the timer was started; `None` while it does not run.
+    start: Option<Standing>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    is_blocked: bool,
+    written: usize,
+    is_unread: bool,
+    taken: usize,
+}
+
+impl Standing {
+    fn of(traffic: &Traffic) -> Self {
+        Self {
+            is_blocked: traffic.is_blocked(),
+            written: traffic.written(),
+            is_unread: traffic.is_unread(),
+            taken: traffic.taken(),
+        }
+    }
+
+    /// Whether something has waited since `start`, and the peer has taken nothing of it.
+    fn is_stalled_since(&self, start: &Self) -> bool {
+        let is_blocked = self.is_blocked && start.is_blocked && self.written == start.written;
+        let is_unread = self.is_unread && start.is_unread && self.taken == start.taken;
+        is_blocked || is_unread
+    }
+}
+
+impl Stall {
+    const fn new() -> Self {
+        Self {
+            timer: None,
+            start: None,
+        }
+    }
+
+    /// Ready when the peer has taken nothing for a whole timeout, or up to two of them.
+    fn poll(&mut self, traffic: &Traffic, context: &mut Context<'_>) -> Poll<()> {
+        let timeout = traffic.serving.limits.write_timeout;
+        loop {
+            let start = match self.start {
+                Some(start) => start,
+                None if !traffic.is_answering() => return Poll::Pending,
+                None => {
+                    match &mut self.timer {
+                        Some(timer) => timer.as_mut().reset(Instant::now() + timeout),
+                        None => self.timer = Some(Box::pin(sleep(timeout))),
+                    }
+                    *self.start.insert(Standing::of(traffic))
+                }
+            };
+            if let Some(timer) = &mut self.timer {
+                ready!(timer.as_mut().poll(context));
+            }
+            if Standing::of(traffic).is_stalled_since(&start) {
+                return Poll::Ready(());
+            }
+            self.start = None;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+use super::*;
+use crate::drain::{FAREWELL, LOOK, PROGRESS, STANDSTILL};
+use crate::traffic::Working;
+
+const GRACE: Duration = Duration::from_secs(60);
+
+fn traffic() -> Arc<Traffic> {
+    let serving = Arc::new(Serving::generous());
+    let charge = serving.budgets.connections.nothing();
+    Traffic::new(serving, Arc::default(), Protocol::Http2, charge)
+}
+
+/// A request that waits for bytes of its peer.
+fn half_open(traffic: &Arc<Traffic>) -> (Working, super::super::traffic::Reading) {
+    let mut reading = super::super::traffic::Reading::new(traffic);
+    reading.set_waiting(true);
+    (traffic.begin().unwrap(), reading)
+}
+
+async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
+    let start = Instant::now();
+    let result = future.await;
+    (result, start.elapsed())
+}
+
+/// Whether a drain ended after `expected`, as exactly as it looks.
+fn is_about(took: Duration, expected: Duration) -> bool {
+    (expected..expected + 2 * LOOK).contains(&took)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_asks_during_the_farewell_is_answered_and_has_a_farewell_of_its_own() {
+    let traffic = traffic();
+    let first = traffic.begin().unwrap();
+    let life = async {
+        sleep(4 * FAREWELL).await;
+        drop(first);
+        sleep(FAREWELL / 2).await;
+        let second = traffic.begin().unwrap();
+        sleep(4 * FAREWELL).await;
+        drop(second);
+    };
+    let ((drained, ()), took) = timed(async { tokio::join!(drained(&traffic, GRACE), life) }).await;
+    assert_eq!(drained, Drained::Idle);
+    assert!(is_about(took, 9 * FAREWELL + FAREWELL / 2), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_a_short_time_for_a_half_sent_request_and_an_unread_answer() {
+    let traffic = traffic();
+    let half_sent = half_open(&traffic);
+    let (drained_half_sent, took) = timed(drained(&traffic, GRACE)).await;
+    assert_eq!(drained_half_sent, Drained::Idle);
+    assert!(is_about(took, STANDSTILL), "{took:?}");
+    drop(half_sent);
+    let answer = traffic.begin().unwrap().answer();
+    let _piece = answer.piece();
+    drop(answer);
+    let (drained_unread, took) = timed(drained(&traffic, GRACE)).await;
+    assert_eq!(drained_unread, Drained::Idle);
+    assert!(is_about(took, STANDSTILL), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_a_handler_and_counts_what_it_cuts_off() {
+    let traffic = traffic();
+    let _half_sent = half_open(&traffic);
+    let _working = traffic.begin().unwrap();
+    let (drained, took) = timed(drained(&traffic, GRACE)).await;
+    assert_eq!(drained, Drained::CutOff(1));
+    assert!(is_about(took, GRACE), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_a_peer_that_makes_progress_and_for_none_that_drips() {
+    for (bytes, end, expected) in [
+        (PROGRESS, Drained::CutOff(1), GRACE),
+        (1, Drained::Idle, STANDSTILL),
+    ] {
+        let traffic = traffic();
+        let _half_sent = half_open(&traffic);
+        let drip = async {
+            loop {
+                sleep(LOOK * 5 + LOOK / 2).await;
+                traffic.receive(bytes);
+            }
+        };
+        let (drained, took) = timed(async {
+            tokio::select! {
+                drained = drained(&traffic, GRACE) => drained,
+                () = drip => unreachable!("drips without end"),
+            }
+        })
+        .await;
+        assert_eq!(drained, end);
+        assert!(is_about(took, expected), "{took:?}");
+    }
+}
+
+/// Polls the watch whenever it wakes, for as long as `time`.
+async fn stalls(stall: &mut Stall, traffic: &Traffic, time: Duration) -> bool {
+    let watch = poll_fn(|context| stall.poll(traffic, context));
+    timeout(time, watch).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_of_an_answer_stalls() {
+    let traffic = traffic();
+    let timeout = traffic.serving.limits.write_timeout;
+    let mut stall = Stall::new();
+    assert!(
+        !stalls(&mut stall, &traffic, 10 * timeout).await,
+        "nothing is to be taken"
+    );
+    let answer = traffic.begin().unwrap().answer();
+    assert!(
+        !stalls(&mut stall, &traffic, 10 * timeout).await,
+        "the answer has no bytes yet"
+    );
+    let piece = answer.piece();
+    for _ in 0..20 {
+        piece.write(1);
+        assert!(
+            !stalls(&mut stall, &traffic, timeout / 2).await,
+            "the peer takes some"
+        );
+    }
+    assert!(stalls(&mut stall, &traffic, 2 * timeout).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_piece_has_a_whole_timeout_after_any_silence() {
+    let traffic = traffic();
+    let timeout = traffic.serving.limits.write_timeout;
+    let mut stall = Stall::new();
+    let answer = traffic.begin().unwrap().answer();
+    for _ in 0..20 {
+        assert!(!stalls(&mut stall, &traffic, timeout * 9 / 10).await);
+        let piece = answer.piece();
+        assert!(!stalls(&mut stall, &traffic, timeout * 9 / 10).await);
+        piece.write(1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_takes_nothing_stalls() {
+    let traffic = traffic();
+    let timeout = traffic.serving.limits.write_timeout;
+    let mut stall = Stall::new();
+    traffic.block();
+    assert!(!stalls(&mut stall, &traffic, timeout / 2).await);
+    traffic.write(1);
+    traffic.block();
+    assert!(!stalls(&mut stall, &traffic, timeout * 9 / 10).await);
+    assert!(stalls(&mut stall, &traffic, 2 * timeout).await);
+}
+
+#[test]
+fn streams_are_charged_in_blocks_and_given_back() {
+    let serving = Serving {
+        budgets: super::super::Budgets {
+            connections: rollcall_limits::Budget::new("connections", 1 << 20),
+            ..Serving::generous().budgets
+        },
+        ..Serving::generous()
+    };
+    let connections = serving.budgets.connections.clone();
+    let charge = connections.try_charge(CONNECTION_COST).unwrap();
+    let traffic = Traffic::new(Arc::new(serving), Arc::default(), Protocol::Http2, charge);
+    let mut streams = Vec::new();
+    while let Ok(working) = traffic.begin() {
+        streams.push(working);
+        assert!(connections.held() >= CONNECTION_COST);
+    }
+    assert_eq!(connections.refused(), 1);
+    let most = connections.held();
+    assert!((600_000..=3 << 18).contains(&most), "{most} of 1 MiB");
+    streams.clear();
+    traffic.settle();
+    let places = connections.held() - CONNECTION_COST;
+    assert!(places < most / 8, "{places} of {most}");
+    // What was given back is charged again, and the places are charged once.
+    while let Ok(working) = traffic.begin() {
+        streams.push(working);
+    }
+    assert_eq!(connections.held(), most);
+    streams.clear();
+    drop(traffic);
+    assert_eq!(connections.held(), 0);
+}

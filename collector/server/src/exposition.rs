@@ -1,0 +1,143 @@
+//! What the listeners count themselves, read at each scrape.
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+
+use crate::{Closed, Full, Room, Stats};
+
+/// The metrics of every listener.
+#[derive(Debug)]
+pub struct Exposition {
+    /// The counters of each listener, by its address.
+    pub listeners: Vec<(SocketAddr, Arc<Stats>)>,
+    /// The room that all listeners share.
+    pub room: Room,
+    /// The most standing connections of one listener.
+    pub max_connections: usize,
+}
+
+impl Collector for Exposition {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        self.encode_open(&mut encoder)?;
+        self.encode_limits(&mut encoder)?;
+        let refused = "Connections closed at once, by what had no room for them";
+        self.encode_reasons(
+            &mut encoder,
+            ("connections_refused", refused),
+            Full::ALL.map(|why| (why.label(), move |stats: &Stats| stats.refused(why))),
+        )?;
+        let closed = "Connections that were accepted and closed by the collector, by reason";
+        self.encode_reasons(
+            &mut encoder,
+            ("connections_closed", closed),
+            Closed::ALL.map(|why| (why.label(), move |stats: &Stats| stats.closed_for(why))),
+        )
+    }
+}
+
+impl Exposition {
+    fn encode_open(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        type Read = fn(&Stats) -> u64;
+        let open: Read = |stats| u64::try_from(stats.open()).unwrap_or(u64::MAX);
+        let counter = MetricType::Counter;
+        let connections: [(&str, &str, MetricType, Read); 5] = [
+            (
+                "connections",
+                "Connections open now",
+                MetricType::Gauge,
+                open,
+            ),
+            (
+                "connections_accepted",
+                "Connections accepted",
+                counter,
+                Stats::accepted,
+            ),
+            (
+                "connections_brief",
+                "Connections without room to stay that were let in for one request",
+                counter,
+                Stats::brief,
+            ),
+            (
+                "requests_stalled",
+                "Requests of which no bytes arrived within the read timeout",
+                counter,
+                Stats::stalled,
+            ),
+            (
+                "requests_expired",
+                "Calls that were not complete within their time limit",
+                counter,
+                Stats::expired,
+            ),
+        ];
+        for (name, help, kind, read) in connections {
+            let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+            for (address, stats) in &self.listeners {
+                let labels = [("listener", address.to_string())];
+                let metric = family.encode_family(&labels)?;
+                value(read(stats), kind, metric)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many connections may stay: for one listener, for all together, and of one peer.
+    fn encode_limits(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Connections that may stay, by what is limited: a listener, all listeners (descriptors), a peer";
+        let mut family =
+            encoder.encode_descriptor("connections_limit", help, None, MetricType::Gauge)?;
+        for (scope, limit) in [
+            (Full::Listener, self.max_connections),
+            (Full::Descriptors, self.room.limit()),
+            (Full::Peer, self.room.per_peer()),
+        ] {
+            let labels = [("of", scope.label())];
+            let metric = family.encode_family(&labels)?;
+            value(
+                u64::try_from(limit).unwrap_or(u64::MAX),
+                MetricType::Gauge,
+                metric,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn encode_reasons<const N: usize>(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        (name, help): (&str, &str),
+        reasons: [(&'static str, impl Fn(&Stats) -> u64); N],
+    ) -> Result<(), fmt::Error> {
+        let counter = MetricType::Counter;
+        let mut family = encoder.encode_descriptor(name, help, None, counter)?;
+        for (address, stats) in &self.listeners {
+            for (reason, read) in &reasons {
+                let labels = [
+                    ("listener", address.to_string()),
+                    ("reason", (*reason).to_owned()),
+                ];
+                let metric = family.encode_family(&labels)?;
+                value(read(stats), counter, metric)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn value(
+    value: u64,
+    kind: MetricType,
+    encoder: prometheus_client::encoding::MetricEncoder<'_>,
+) -> Result<(), fmt::Error> {
+    match kind {
+        MetricType::Counter => ConstCounter::new(value).encode(encoder),
+        _ => ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder),
+    }
+}

@@ -1,0 +1,27 @@
+//! Answers of HTTP faces.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use serde::Serialize;
+
+/// The content type of 5.x (proto/docs/skywalking.md section 2.1).
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
+
+/// The body of an answer: bytes that are there already, or the body that a router made.
+pub type Answer = Either<Full<Bytes>, Body>;
+
+/// A 200 with this body.
+pub fn reply(body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(body) => ([(CONTENT_TYPE, JSON)], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be encoded");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! gRPC and HTTP on one listener.
+//!
+//! The content type decides which of two routers answers. So a gRPC method is only reached with gRPC's content type, which
+//! a web page of another origin cannot send, and neither protocol pays for the routes of the other.
+
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+use axum::{
+    BoxError, Router,
+    http::{HeaderMap, Method, Request, Uri, header::CONTENT_TYPE},
+    response::Response,
+    routing::future::RouteFuture,
+};
+use bytes::Bytes;
+use http_body::Body;
+use tonic::Status;
+use tower::Service;
+
+use super::refusal::{not_found, not_grpc};
+
+/// Two routers, of which the content type chooses one. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    grpc: Router,
+    http: Router,
+}
+
+impl Dispatch {
+    /// Answers gRPC with `grpc` and everything else with `http`; both without a fallback.
+    #[must_use]
+    pub fn new(grpc: Router, http: Router) -> Self {
+        let is_grpc_here = grpc.has_routes();
+        let unknown = move |method: Method, uri: Uri| async move {
+            if is_grpc_here && method == Method::POST && names_a_service(uri.path()) {
+                not_grpc()
+            } else {
+                not_found(uri).await
+            }
+        };
+        Self {
+            grpc: grpc.fallback(no_such_service),
+            http: http.fallback(unknown),
+        }
+    }
+
+    /// What a listener answers until the collector serves: `http`, and to every gRPC call that it is to be made again.
+    #[must_use]
+    pub fn starting(http: Router) -> Self {
+        Self {
+            grpc: Router::new().fallback(starting),
+            http,
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for Dispatch
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(())) // as each router is
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if is_grpc(request.headers()) {
+            self.grpc.call(request)
+        } else {
+            self.http.call(request)
+        }
+    }
+}
+
+/// Refuses a gRPC call because the collector does not serve yet.
+async fn starting() -> Response {
+    Status::unavailable("this collector is starting and does not serve yet").into_http()
+}
+
+/// Refuses a gRPC call of a service that this listener does not have.
+pub async fn no_such_service() -> Response {
+    Status::unimplemented("this collector does not serve this service").into_http()
+}
+
+/// `application/grpc`, with a format or parameters behind it or not. grpc-web is another protocol.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let sent = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    let rest = sent.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+}
+
+/// Whether a path is that of a gRPC method: no path of the HTTP faces begins with a capital or has a dot in its first part.
+fn names_a_service(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    let service = parts.next().unwrap_or_default();
+    let is_service =
+        service.contains('.') || service.starts_with(|first: char| first.is_ascii_uppercase());
+    is_service && parts.next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        http::{HeaderValue, StatusCode},
+        routing::post,
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[test]
+    fn grpc_is_known_by_its_content_type() {
+        for (kind, expected) in [
+            (None, false),
+            (Some("application/grpc"), true),
+            (Some("application/grpc+proto"), true),
+            (Some("application/grpc;charset=utf-8"), true),
+            (Some("application/grpc-web"), false),
+            (Some("application/json"), false),
+            (Some("text/plain"), false),
+        ] {
+            let headers = kind.map(|kind| (CONTENT_TYPE, HeaderValue::from_static(kind)));
+            assert_eq!(
+                is_grpc(&HeaderMap::from_iter(headers)),
+                expected,
+                "{kind:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn each_protocol_reaches_its_own_routes_alone() {
+        let grpc = Router::new().route("/some.Service/call", post(|| async { "grpc" }));
+        let http = Router::new().route("/register", post(|| async { "http" }));
+        let dispatch = Dispatch::new(grpc, http);
+        let ok = StatusCode::OK;
+        for (kind, path, status) in [
+            ("application/grpc", "/some.Service/call", ok),
+            ("application/json", "/register", ok),
+            (
+                "application/json",
+                "/some.Service/call",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            (
+                "text/plain",
+                "/Unknown/call",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            ("application/json", "/elsewhere", StatusCode::NOT_FOUND),
+            ("application/grpc", "/register", ok), // UNIMPLEMENTED, which gRPC answers with 200
+        ] {
+            let request = Request::post(path)
+                .header(CONTENT_TYPE, kind)
+                .body(axum::body::Body::empty())
+                .unwrap();
+            let response = dispatch.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{kind} {path}");
+            let unimplemented = response
+                .headers()
+                .get("grpc-status")
+                .map(HeaderValue::as_bytes);
+            let is_unimplemented = unimplemented == Some(b"12");
+            assert_eq!(
+                is_unimplemented,
+                kind == "application/grpc" && path == "/register"
+            );
+        }
+    }
+}

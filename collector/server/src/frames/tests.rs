@@ -1,0 +1,94 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::{Serving, protocol::Protocol};
+
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
+
+fn traffic() -> Arc<Traffic> {
+    let serving = Arc::new(Serving::generous());
+    let charge = serving.budgets.connections.nothing();
+    Traffic::new(serving, Arc::default(), Protocol::Http2, charge)
+}
+
+fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {
+    let mut bytes = vec![0, 0, length, kind, flags, 0, 0, 0, 1];
+    bytes.resize(HEAD + usize::from(length), 0xff);
+    bytes
+}
+
+/// Frames of a connection whose preface has been read.
+fn begun() -> Frames {
+    let mut frames = Frames::new();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    assert_eq!(frames.read(preface, &traffic()), Ok(()));
+    frames
+}
+
+/// How many of these frames are taken, up to `most`.
+fn taken(frames: &mut Frames, traffic: &Traffic, frame: &[u8], most: usize) -> usize {
+    (0..most)
+        .take_while(|_| frames.read(frame, traffic).is_ok())
+        .count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_control_frames_is_seen_in_whatever_parts_it_arrives() {
+    for size in [1, 4, 17, 1000, 100_000] {
+        let (mut frames, traffic) = (begun(), traffic());
+        let flood = frame(PING, 0, 8).repeat(BURST + 1);
+        let (last, before) = flood.split_at(BURST * 17);
+        let all = |frames: &mut Frames, bytes: &[u8]| {
+            bytes
+                .chunks(size)
+                .try_for_each(|part| frames.read(part, &traffic))
+        };
+        assert_eq!(all(&mut frames, last), Ok(()), "{size}");
+        assert_eq!(all(&mut frames, before), Err(Flood), "{size}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_asks_for_something_is_no_control_frame() {
+    let (mut frames, traffic) = (begun(), traffic());
+    for asks in [
+        frame(HEADERS, 4, 40),
+        frame(DATA, 0, 5),
+        frame(DATA, END_STREAM, 0),
+    ] {
+        assert_eq!(taken(&mut frames, &traffic, &asks, 10_000), 10_000);
+    }
+    let empty = frame(DATA, 0, 0);
+    assert!(taken(&mut frames, &traffic, &empty, 100_000) < 100_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_answers_and_time_earn_control_frames() {
+    let (mut frames, traffic) = (begun(), traffic());
+    let update = frame(WINDOW_UPDATE, 0, 0);
+    assert_eq!(taken(&mut frames, &traffic, &update, 100_000), BURST);
+    frames.read(&frame(HEADERS, 4, 40), &traffic).unwrap();
+    assert_eq!(taken(&mut frames, &traffic, &update, 100_000), PER_REQUEST);
+    traffic.send(5 * PER_SENT);
+    assert_eq!(taken(&mut frames, &traffic, &update, 100_000), 5);
+    tokio::time::advance(10 * EACH).await;
+    assert_eq!(taken(&mut frames, &traffic, &update, 100_000), 10);
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    assert_eq!(taken(&mut frames, &traffic, &update, 100_000), BURST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_earn_no_settings() {
+    let (mut frames, traffic) = (begun(), traffic());
+    let settings = frame(SETTINGS, 0, 0);
+    assert_eq!(
+        taken(&mut frames, &traffic, &settings, 1000),
+        SETTINGS_BURST
+    );
+    frames.read(&frame(HEADERS, 4, 40), &traffic).unwrap();
+    assert_eq!(taken(&mut frames, &traffic, &settings, 1000), 0);
+    tokio::time::advance(SETTINGS_EACH).await;
+    assert_eq!(taken(&mut frames, &traffic, &settings, 1000), 1);
+}

@@ -1,0 +1,115 @@
+use std::convert::Infallible;
+use std::task::Waker;
+
+use http_body_util::{BodyExt, Full, StreamBody};
+use rollcall_limits::Budget;
+
+use super::*;
+use crate::{Serving, protocol::Protocol, traffic::Traffic};
+
+fn traffic(limit: usize) -> Arc<Traffic> {
+    let mut serving = Serving::generous();
+    serving.budgets.answers = Budget::new("answers", limit);
+    let charge = serving.budgets.connections.nothing();
+    Traffic::new(Arc::new(serving), Arc::default(), Protocol::Http2, charge)
+}
+
+fn begin<B>(traffic: &Arc<Traffic>, body: B) -> Result<Outbound<B>, OverBudget>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    let answering = traffic.begin().unwrap().answer();
+    let mut context = Context::from_waker(Waker::noop());
+    Outbound::begin(body, answering, &mut context).map_err(|(over, _)| over)
+}
+
+/// A body of unknown length.
+fn streamed(parts: &[usize]) -> impl Body<Data = Bytes, Error = Infallible> + Unpin + use<> {
+    let frames: Vec<_> = parts
+        .iter()
+        .map(|size| Ok(Frame::data(Bytes::from(vec![1; *size]))))
+        .chain([Ok(Frame::trailers(HeaderMap::new()))])
+        .collect();
+    StreamBody::new(tokio_stream::iter(frames))
+}
+
+#[tokio::test]
+async fn a_large_answer_is_charged_until_its_last_piece_is_gone() {
+    let traffic = traffic(1 << 20);
+    let held = || traffic.serving.budgets.answers.held();
+    let mut body = begin(&traffic, Full::from(vec![7; 100_000])).unwrap();
+    assert_eq!((body.size_hint().exact(), held()), (Some(100_000), 100_000));
+    let mut pieces = Vec::new();
+    while let Some(frame) = body.frame().await {
+        pieces.push(frame.unwrap().into_data().unwrap());
+    }
+    drop(body);
+    assert!(pieces.iter().all(|piece| piece.remaining() <= PIECE));
+    let length: usize = pieces.iter().map(Buf::remaining).sum();
+    assert_eq!(length, 100_000);
+    let last = pieces.pop();
+    drop(pieces);
+    assert!(traffic.is_unread());
+    assert_eq!(held(), 100_000);
+    drop(last);
+    assert!(traffic.is_idle());
+    assert_eq!(held(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_of_unknown_length_is_charged_before_it_begins() {
+    let traffic = traffic(50_000);
+    let body = begin(&traffic, streamed(&[40_000, 10])).unwrap();
+    assert_eq!(traffic.serving.budgets.answers.held(), 40_000);
+    let collected = body.collect().await.unwrap();
+    assert!(collected.trailers().is_some());
+    assert_eq!(collected.to_bytes().len(), 40_010);
+    assert_eq!(traffic.serving.budgets.answers.held(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_budget_does_not_begin() {
+    let traffic = traffic(50_000);
+    begin(&traffic, Full::from(vec![7; 60_000])).unwrap_err();
+    assert!(begin(&traffic, streamed(&[60_000])).is_err());
+    let late = begin(&traffic, streamed(&[10, 60_000])).unwrap();
+    assert!(late.collect().await.unwrap_err().is::<OverBudget>());
+    assert_eq!(traffic.serving.budgets.answers.held(), 0);
+    assert!(traffic.is_idle());
+}
+
+#[tokio::test]
+async fn a_small_answer_is_free() {
+    let traffic = traffic(0);
+    let body = begin(&traffic, Full::from(vec![7; FREE])).unwrap();
+    assert_eq!(body.collect().await.unwrap().to_bytes().len(), FREE);
+    let body = begin(&traffic, streamed(&[FREE])).unwrap();
+    assert_eq!(body.collect().await.unwrap().to_bytes().len(), FREE);
+}
+
+#[tokio::test]
+async fn the_length_of_an_answer_is_known_as_far_as_its_body_knows_it() {
+    let traffic = traffic(1 << 20);
+    let text = Outbound::<Full<Bytes>>::text(Bytes::from_static(b"refused"), None);
+    assert_eq!(text.size_hint().exact(), Some(7));
+    assert_eq!(text.collect().await.unwrap().to_bytes(), &b"refused"[..]);
+    let body = begin(&traffic, streamed(&[10, 20])).unwrap();
+    assert_eq!(
+        (body.size_hint().lower(), body.size_hint().upper()),
+        (10, None)
+    );
+    let mut body = begin(&traffic, Full::from(vec![7; PIECE + 1])).unwrap();
+    body.frame().await.unwrap().unwrap();
+    assert_eq!(body.size_hint().exact(), Some(1));
+}
+
+#[test]
+fn the_written_bytes_of_a_piece_are_counted() {
+    let traffic = traffic(1 << 20);
+    let mut body = begin(&traffic, Full::from(vec![7; 100])).unwrap();
+    body.prepaid = 0;
+    body.rest = Bytes::from(vec![7; 100]);
+    let mut piece = body.piece();
+    piece.advance(30);
+    assert_eq!((piece.remaining(), traffic.sent()), (70, 30));
+}

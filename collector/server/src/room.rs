@@ -1,0 +1,263 @@
+//! How many connections there is room for.
+//!
+//! Each connection is a file descriptor, and the process may have only so many. [`Room`] divides what the process does not
+//! need itself among the connections of all listeners, and keeps a part of it back, so that connections which stay can
+//! never take the place of those that ask one question:
+//!
+//! * A connection is *standing* as long as there is room: of the listener, of all listeners together, and of its peer.
+//! * Beyond that, a listener that serves HTTP/1 has a few *brief* places: such a connection is served one request, within
+//!   a short time, and the newest connection takes the place of the oldest one. So the naming list and the probes are
+//!   answered while every other place is taken, also by peers that say nothing.
+//! * What fits neither is closed at once.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rollcall_limits::Peer;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+#[cfg(test)]
+mod tests;
+
+/// What the process itself needs: standard streams, the runtime, listeners, the store, connections to etcd or ZooKeeper
+/// and to other collectors.
+const OWN: usize = 64;
+/// What stands for any number of descriptors.
+const NO_LIMIT: usize = 1 << 31;
+/// How long a connection that was told to end is waited for: it ends as soon as its task runs.
+const SOON: Duration = Duration::from_millis(100);
+/// The most brief places of one listener.
+const MOST_BRIEF: usize = 64;
+/// The part of all descriptors that goes into the brief places of one listener.
+const BRIEF_SHARE: usize = 32;
+/// A peer may take three quarters of the standing places at the most, so that it never shuts out all others.
+const PEER_SHARE: (usize, usize) = (3, 4);
+
+/// Room for the connections of all listeners. A cheap clone is the same room.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    standing: usize,
+    per_peer: usize,
+    brief: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    standing: usize,
+    peers: HashMap<Peer, usize>,
+}
+
+/// Why there is no room for another standing connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// The listener has as many as it may.
+    Listener,
+    /// All listeners together have as many as there are descriptors for.
+    Descriptors,
+    /// The peer has as many as it may.
+    Peer,
+}
+
+/// The place of a standing connection, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    room: Room,
+    peer: Peer,
+}
+
+// === impl Room ===
+
+impl Room {
+    /// What `open_files` descriptors (`None`: any number) leave for the connections of this many listeners, and of that
+    /// `max_per_peer` for one peer.
+    #[must_use]
+    pub fn new(open_files: Option<usize>, listeners: usize, max_per_peer: usize) -> Self {
+        let open_files = open_files.unwrap_or(NO_LIMIT);
+        // What is small is divided by shares, so that something is left for everything.
+        let brief = (open_files / BRIEF_SHARE).clamp(1, MOST_BRIEF);
+        let own = OWN.min(open_files / 2);
+        // A brief place that is given up holds its descriptor for a moment longer; each listener accepts one more to close.
+        let reserved = own.saturating_add(listeners.saturating_mul(2 * brief + 1));
+        let standing = open_files.saturating_sub(reserved).max(1);
+        let (part, whole) = PEER_SHARE;
+        let most = (standing / whole).saturating_mul(part).max(1);
+        Self(Arc::new(Shared {
+            standing,
+            per_peer: max_per_peer.min(most),
+            brief,
+            taken: Mutex::default(),
+        }))
+    }
+
+    /// The most standing connections over all listeners.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.0.standing
+    }
+
+    /// The most standing connections of one peer.
+    #[must_use]
+    pub fn per_peer(&self) -> usize {
+        self.0.per_peer
+    }
+
+    /// Standing connections now.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.0.taken.lock().standing
+    }
+
+    /// A place for a connection of `peer`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn enter(&self, peer: Peer) -> Result<Place, Full> {
+        let Shared {
+            standing, per_peer, ..
+        } = *self.0;
+        let mut taken = self.0.taken.lock();
+        if taken.standing >= standing {
+            return Err(Full::Descriptors);
+        }
+        let of_peer = taken.peers.entry(peer).or_default();
+        if *of_peer >= per_peer {
+            return Err(Full::Peer);
+        }
+        *of_peer += 1;
+        taken.standing += 1;
+        Ok(Place {
+            room: self.clone(),
+            peer,
+        })
+    }
+
+    /// The brief places of one listener.
+    pub(super) fn briefs(&self) -> Briefs {
+        let places = Mutex::new(BriefPlaces {
+            places: self.0.brief,
+            open: 0,
+            next: 0,
+            oldest_first: VecDeque::new(),
+        });
+        let left = Notify::new();
+        Briefs(Arc::new(SharedBriefs { places, left }))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.room.0.taken.lock();
+        taken.standing -= 1;
+        if let Some(of_peer) = taken.peers.get_mut(&self.peer) {
+            *of_peer -= 1;
+            if *of_peer == 0 {
+                taken.peers.remove(&self.peer);
+            }
+        }
+    }
+}
+
+impl Full {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Listener, Self::Descriptors, Self::Peer];
+
+    /// The label in metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::Descriptors => "descriptors",
+            Self::Peer => "peer",
+        }
+    }
+}
+
+// === brief places ===
+
+/// The brief places of one listener. A cheap clone has the same.
+#[derive(Clone, Debug)]
+pub(super) struct Briefs(Arc<SharedBriefs>);
+
+#[derive(Debug)]
+struct SharedBriefs {
+    places: Mutex<BriefPlaces>,
+    /// A brief connection has ended.
+    left: Notify,
+}
+
+#[derive(Debug)]
+struct BriefPlaces {
+    places: usize,
+    /// Connections that have not ended, those that were told to included.
+    open: usize,
+    next: u64,
+    oldest_first: VecDeque<(u64, CancellationToken)>,
+}
+
+/// A brief place, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Brief {
+    briefs: Briefs,
+    number: u64,
+    /// Cancelled when a newer connection needs the place.
+    pub(super) given_up: CancellationToken,
+}
+
+impl Briefs {
+    /// As [`Briefs::enter`], but a connection that was told to end gets the time to do so.
+    pub(super) async fn enter_soon(&self) -> Option<Brief> {
+        let entering = async {
+            loop {
+                match self.enter() {
+                    Some(brief) => return brief,
+                    None => self.0.left.notified().await,
+                }
+            }
+        };
+        timeout(SOON, entering).await.ok()
+    }
+
+    /// A place for another connection, if need be that of the oldest one; `None` if those that were told to end are too
+    /// many.
+    fn enter(&self) -> Option<Brief> {
+        let mut places = self.0.places.lock();
+        if places.open >= 2 * places.places {
+            return None;
+        }
+        if places.oldest_first.len() >= places.places
+            && let Some((_, oldest)) = places.oldest_first.pop_front()
+        {
+            oldest.cancel();
+        }
+        let (number, given_up) = (places.next, CancellationToken::new());
+        places.next += 1;
+        places.open += 1;
+        places.oldest_first.push_back((number, given_up.clone()));
+        drop(places);
+        Some(Brief {
+            briefs: self.clone(),
+            number,
+            given_up,
+        })
+    }
+}
+
+impl Drop for Brief {
+    fn drop(&mut self) {
+        let mut places = self.briefs.0.places.lock();
+        places.open -= 1;
+        places
+            .oldest_first
+            .retain(|(number, _)| *number != self.number);
+        drop(places);
+        self.briefs.0.left.notify_one();
+    }
+}

@@ -1,0 +1,267 @@
+//! Signs of life.
+
+use std::collections::{HashMap, HashSet};
+
+use rollcall_domain::{ApplicationId, InstanceId, inventory::Properties, liveness::Signal};
+use rollcall_limits::Peer;
+use tokio::task::yield_now;
+
+use super::register::{self, InstanceName};
+
+mod leave;
+
+pub use leave::Goodbye;
+
+/// A sign of life of an instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Sign {
+    pub instance: InstanceId,
+    /// The application that the instance says it belongs to, where the call tells.
+    pub application: Option<ApplicationId>,
+    pub signal: Signal,
+}
+
+/// The ping that a 6.x agent sends every 3 s.
+#[derive(Clone, Copy, Debug)]
+pub struct Ping<'a> {
+    /// The id that it holds.
+    pub instance: InstanceId,
+    /// What it registered with; empty where it does not tell.
+    pub uuid: &'a str,
+    /// Whether its agent surely registers again when it is told to.
+    pub resettable: bool,
+}
+
+/// Whose id a 6.x agent pinged with. Unless it is its own, it is to register again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pong {
+    /// Its own. It is up from now on.
+    Heard,
+    /// One that nobody was given here, as far as is known.
+    Unknown,
+    /// One that another process was given.
+    Another,
+}
+
+/// Takes signs of life on behalf of one peer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    register: register::Handle,
+}
+
+/// Signs that are taken before other tasks have a turn.
+const SIGNS_PER_TURN: usize = 1024;
+
+impl Handle {
+    pub(super) fn new(register: register::Handle) -> Self {
+        Self { register }
+    }
+
+    /// The same for the calls of `peer`, whose unknown instances count against its own limits.
+    #[must_use]
+    pub fn for_peer(&self, peer: Option<Peer>) -> Self {
+        Self::new(self.register.for_peer(peer))
+    }
+
+    /// Renews the lease of an instance: it is up from now on. One that the collector does not know is adopted.
+    ///
+    /// Costs a look-up and an atomic store, unless the instance is unknown.
+    ///
+    /// # Errors
+    /// [`register::Error::Untold`] and [`register::Error::NotAnInstance`] for an id that its agent does not know; for an
+    /// unknown instance as [`register::Handle::recover`].
+    pub async fn renew(&self, sign: Sign) -> Result<(), register::Error> {
+        self.register.core().admit(sign.instance)?;
+        if self.renew_recorded(sign) {
+            return Ok(());
+        }
+        match self.adopt(vec![sign]).await {
+            // Its agent would register again: another collector may have assigned or adopted the id.
+            Err(error @ register::Error::TooManyAdopted(_)) => {
+                self.register.read_latest().await?;
+                if self.renew_recorded(sign) {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
+            adopted => adopted,
+        }
+    }
+
+    /// As [`Handle::renew`] for many signs. Unknown instances are adopted together, with few commits.
+    ///
+    /// # Errors
+    /// As [`Handle::renew`], for at least one of them. All others are up from now on.
+    pub async fn renew_all(
+        &self,
+        signs: impl IntoIterator<Item = Sign>,
+    ) -> Result<(), register::Error> {
+        let mut unknown = HashMap::new();
+        let mut refusal = None;
+        for (at, sign) in signs.into_iter().enumerate() {
+            if at % SIGNS_PER_TURN == SIGNS_PER_TURN - 1 {
+                yield_now().await;
+            }
+            if let Err(untold) = self.register.core().admit(sign.instance) {
+                refusal = Some(untold);
+            } else if !self.renew_recorded(sign) {
+                unknown.insert(sign.instance, sign);
+            }
+        }
+        if !unknown.is_empty() {
+            self.adopt(unknown.into_values().collect()).await?;
+        }
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// Renews the lease of an instance of which everything is on record that its sign tells; `false` for any other.
+    fn renew_recorded(&self, sign: Sign) -> bool {
+        let Sign {
+            instance,
+            application,
+            signal,
+        } = sign;
+        let core = self.register.core();
+        if application.is_none() && core.renew(instance, signal) {
+            return true;
+        }
+        let is_recorded = core.inventory.read_instance(instance, |known| {
+            known.application.is_some() || application.is_none()
+        });
+        if is_recorded != Some(true) || core.is_unheard(instance) {
+            return false;
+        }
+        core.welcome(instance, signal);
+        true
+    }
+
+    async fn adopt(&self, signs: Vec<Sign>) -> Result<(), register::Error> {
+        let (recorded, refusal) = self.register.adopt_instances(signs).await;
+        for sign in recorded {
+            self.register.core().welcome(sign.instance, sign.signal);
+        }
+        refusal.map_or(Ok(()), Err)
+    }
+
+    /// Renews the lease of an instance that is on record; `false` if it is not.
+    pub fn renew_known(&self, instance: InstanceId, signal: Signal) -> bool {
+        if self.register.core().admit(instance).is_err() {
+            return false;
+        }
+        if self.register.core().renew(instance, signal) {
+            return true;
+        }
+        let is_known = self
+            .register
+            .core()
+            .inventory
+            .read_instance(instance, |_| ())
+            .is_some();
+        if is_known {
+            self.register.core().welcome(instance, signal);
+        }
+        is_known
+    }
+
+    /// Renews the lease of an instance by its names. One that is not known is registered by what an agent sends of itself
+    /// alone, a keepAlive or a segment; other telemetry may only mention it, and does nothing then.
+    ///
+    /// # Errors
+    /// Only where it registers: as [`register::Handle::named`].
+    pub async fn renew_named(
+        &self,
+        name: InstanceName<'_>,
+        signal: Signal,
+    ) -> Result<(), register::Error> {
+        match self.register.core().instance_named(name) {
+            Some(instance) => self.register.core().welcome(instance, signal),
+            None if registers(signal) => self.register.named(name, Properties::default()).await?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// As [`Handle::renew_named`] for many instances. Those that are registered are so together, with few commits.
+    ///
+    /// # Errors
+    /// As [`register::Handle::named`], if not one of them could be registered.
+    pub async fn renew_all_named(
+        &self,
+        names: &[InstanceName<'_>],
+        signal: Signal,
+    ) -> Result<(), register::Error> {
+        let mut unknown = HashSet::new();
+        for (at, &name) in names.iter().enumerate() {
+            if at % SIGNS_PER_TURN == SIGNS_PER_TURN - 1 {
+                yield_now().await;
+            }
+            match self.register.core().instance_named(name) {
+                Some(instance) => self.register.core().welcome(instance, signal),
+                None if registers(signal) => {
+                    unknown.insert(name);
+                }
+                None => {}
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let unknown: Vec<_> = unknown.into_iter().collect();
+        self.register.all_named(&unknown).await
+    }
+
+    /// Takes a ping. An id that was not assigned to this process is a sign of a lost store, and its agent is to register
+    /// again. An agent that may not understand that goes on with the id: the id is kept from other processes, and is up.
+    ///
+    /// Another collector may have assigned the id since this one last read the store. So an id is called unknown only after a
+    /// read that began after the ping came.
+    ///
+    /// # Errors
+    /// Only for an id that this collector does not know: the store could not be read, or as [`register::Handle::recover`].
+    pub async fn ping(&self, ping: Ping<'_>) -> Result<Pong, register::Error> {
+        let core = self.register.core();
+        if core.admit(ping.instance).is_err() {
+            return Ok(Pong::Another);
+        }
+        let mut pong = self.holder(ping);
+        if pong != Pong::Heard {
+            self.register.read_latest().await?;
+            pong = self.holder(ping);
+        }
+        if pong == Pong::Unknown
+            && core
+                .inventory
+                .read_instance(ping.instance, |_| ())
+                .is_none()
+        {
+            core.listening.observe_unknown_id();
+        }
+        if pong == Pong::Heard || (pong == Pong::Unknown && !ping.resettable) {
+            let sign = Sign {
+                instance: ping.instance,
+                application: None,
+                signal: Signal::Heartbeat,
+            };
+            self.renew(sign).await?;
+        }
+        Ok(pong)
+    }
+
+    /// Whose id it is, as far as this collector knows.
+    fn holder(&self, ping: Ping<'_>) -> Pong {
+        let inventory = &self.register.core().inventory;
+        let pong = inventory.read_instance(ping.instance, |known| match known.uuid.as_deref() {
+            _ if ping.uuid.is_empty() => Pong::Heard,
+            Some(known) if known == ping.uuid => Pong::Heard,
+            Some(_) => Pong::Another,
+            None => Pong::Unknown,
+        });
+        pong.unwrap_or(Pong::Unknown)
+    }
+}
+
+/// Whether an agent sends this of itself alone, so that an unknown name is registered.
+fn registers(signal: Signal) -> bool {
+    matches!(signal, Signal::Heartbeat | Signal::TraceSegment)
+}

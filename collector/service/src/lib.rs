@@ -1,0 +1,322 @@
+//! The use cases that every protocol face shares. A face converts, calls one of these, and converts back.
+
+use std::{sync::Arc, time::Duration};
+
+use rollcall_domain::{
+    InstanceId, Timestamp,
+    inventory::{Allocator, Count, Dictionary, Inventory},
+    liveness::{Cause, Closed, ConnectionId, LeaseRecord, Lessor, Renewal, Signal, State},
+    membership::View,
+};
+use rollcall_limits::{Budget, Work};
+use rollcall_link::{self as link, Links};
+use rollcall_metrics::{Levels, Metrics};
+use rollcall_runtime::Clock;
+use rollcall_storage::{Seen, Storage};
+use tokio::sync::watch;
+
+use listening::Listening;
+use register::InstanceName;
+use stray::Strays;
+
+pub mod events;
+pub mod heartbeat;
+pub mod listening;
+pub mod naming;
+pub mod progress;
+pub mod readiness;
+pub mod register;
+pub mod roster;
+mod stray;
+pub mod sweep;
+pub mod write_back;
+
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+/// Limits and periods of the use cases.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub register: register::Config,
+    /// Elements that one message may have.
+    pub max_batch: usize,
+    /// Bytes that messages may take while they are worked on.
+    pub work_memory: usize,
+    pub sweep: sweep::Config,
+    pub write_back: write_back::Config,
+    pub listening: listening::Config,
+    /// Events kept for a subscriber that is slow to read them; the oldest are lost to it first.
+    pub event_backlog: usize,
+}
+
+/// What the use cases stand on, restored and ready.
+#[derive(Debug)]
+pub struct Foundation {
+    pub clock: Clock,
+    pub allocator: Allocator,
+    pub lessor: Lessor,
+    pub storage: Box<dyn Storage>,
+    /// Who commits new registrations, where the store is shared.
+    pub owners: Option<Arc<dyn register::Owners>>,
+    pub metrics: Metrics,
+    /// The address by which this collector is known among the members.
+    pub own: Arc<str>,
+    /// The collectors, now and after every change.
+    pub members: watch::Receiver<Arc<View>>,
+}
+
+/// By so much the moment of one signal may seem to differ when the wall clock is adjusted.
+const SAME_TIME: Duration = Duration::from_secs(1);
+
+/// Every use case, for a face to hold. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// Ids for names.
+    pub register: register::Handle,
+    /// Signs of life.
+    pub heartbeat: heartbeat::Handle,
+    /// Where the collectors are.
+    pub naming: naming::Handle,
+    /// Who is there: what the query API reads.
+    pub roster: roster::Roster,
+    /// What happened: the live feed behind `/api/events`.
+    pub events: events::Feed,
+    /// Whether this collector may be sent traffic, and if not, why.
+    pub readiness: readiness::Readiness,
+    /// Where messages are read and written.
+    pub work: Work,
+    /// Counters, for those who count.
+    pub metrics: Metrics,
+    /// Links for the connections that agents call on: the end of one is noted for the instances that were seen on it.
+    pub links: Links,
+    core: Core,
+}
+
+impl Services {
+    /// What the wall clock shows.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        self.core.clock.wall()
+    }
+
+    /// The exposition text (OpenMetrics) of every counter and gauge.
+    #[must_use]
+    pub fn exposition(&self) -> String {
+        self.metrics.encode(&Levels {
+            inventory: &self.core.inventory,
+            leases: self.core.lessor.counts(),
+            slow: self.core.lessor.slow().map_or(0, |slow| slow.count),
+            members: &self.roster.members().view,
+            is_coordinated: !self.readiness.is_degraded(readiness::CLUSTER),
+            queue_depth: self.register.queue_depth(),
+            event_subscribers: self.events.readers(),
+        })
+    }
+}
+
+/// What has to run for the use cases to work.
+#[derive(Debug)]
+pub struct Workers {
+    /// On a thread of its own; ends when [`register::Handle::stop`] says so.
+    pub writer: register::Writer,
+    pub sweeper: sweep::Sweeper,
+    pub write_back: write_back::WriteBack,
+}
+
+/// The use cases, and what has to run for them to work.
+#[must_use]
+pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
+    let Foundation {
+        clock,
+        allocator,
+        lessor,
+        storage,
+        owners,
+        metrics,
+        own,
+        members,
+    } = foundation;
+    let readiness = readiness::Readiness::default();
+    let inventory = allocator.inventory();
+    // One that leaves ids to an earlier inventory draws none that agents hold.
+    let is_empty = !allocator.draws_later()
+        && Dictionary::ALL
+            .iter()
+            .all(|dictionary| inventory.count(*dictionary) == Count::default());
+    let listening = Listening::new(config.listening, is_empty, readiness.clone(), &metrics);
+    let core = Core {
+        inventory,
+        listening: Arc::new(listening),
+        strays: Arc::new(Strays::new(&metrics)),
+        lessor: Arc::new(lessor),
+        clock,
+        events: events::Feed::new(config.event_backlog),
+    };
+    let (register, writer) = register::build(
+        &config.register,
+        core.clone(),
+        allocator,
+        storage,
+        owners,
+        readiness.clone(),
+        metrics.clone(),
+    );
+    let workers = Workers {
+        writer,
+        sweeper: sweep::Sweeper::new(config.sweep.clone(), core.clone(), readiness.clone()),
+        write_back: write_back::WriteBack::new(
+            config.write_back.clone(),
+            core.clone(),
+            register.clone(),
+        ),
+    };
+    let memory = Budget::new("work", config.work_memory);
+    metrics.show_budget(memory.clone());
+    let work = Work::new(config.max_batch, memory, metrics.refusals("max_batch"));
+    let naming = naming::Handle::new(&members.borrow());
+    let services = Services {
+        heartbeat: heartbeat::Handle::new(register.clone()),
+        register,
+        naming,
+        events: core.events.clone(),
+        roster: roster::Roster::new(core.clone(), own, members),
+        readiness,
+        work,
+        metrics,
+        links: Links::new(Arc::new(core.clone())),
+        core,
+    };
+    (services, workers)
+}
+
+/// What the use cases share.
+#[derive(Clone, Debug)]
+struct Core {
+    inventory: Arc<Inventory>,
+    lessor: Arc<Lessor>,
+    clock: Clock,
+    events: events::Feed,
+    listening: Arc<Listening>,
+    strays: Arc<Strays>,
+}
+
+impl Core {
+    /// Refuses a sign of life that carries an id of an agent that knows no ids: it comes from another process, which holds
+    /// the id since an earlier store. Counts it, and publishes it.
+    fn admit(&self, id: InstanceId) -> Result<(), register::Error> {
+        if self.inventory.is_told(id) {
+            return Ok(());
+        }
+        if self.strays.observe() {
+            self.events.stray(self, id);
+        }
+        Err(if id.is_internal() {
+            register::Error::NotAnInstance(id)
+        } else {
+            register::Error::Untold(id)
+        })
+    }
+
+    /// Renews the lease of an instance, and publishes it if it had been given up; `false` if it has no lease.
+    fn renew(&self, id: InstanceId, signal: Signal) -> bool {
+        let now = self.clock.now();
+        let over_connection = link::current(|seen| {
+            let (renewal, is_new) = self.lessor.renew_on(seen.connection(), id, signal, now)?;
+            if is_new {
+                seen.remember(id);
+            }
+            Some(renewal)
+        });
+        let renewal = over_connection.unwrap_or_else(|| self.lessor.renew(id, signal, now));
+        match renewal {
+            Some(renewal) => {
+                self.tell(id, renewal);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Renews the lease of an instance that is on record; its first one, if it has none.
+    fn welcome(&self, id: InstanceId, signal: Signal) {
+        if !self.renew(id, signal) {
+            let renewal = self.lessor.grant(id, signal, self.clock.now());
+            self.tell(id, renewal);
+            // Notes the connection, too.
+            self.renew(id, signal);
+        }
+    }
+
+    /// Whether an instance was never heard of itself. It may still be on record: others spoke of it, or the store went away
+    /// between its adoption and its first sign.
+    fn is_unheard(&self, id: InstanceId) -> bool {
+        self.lessor.view(id).is_none()
+    }
+
+    /// Notes that an instance that is on record has left; `false` if it has no lease.
+    fn leave(&self, id: InstanceId) -> bool {
+        match self.lessor.leave(id, self.clock.now()) {
+            Some(renewal) => {
+                self.tell(id, renewal);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes in what another collector says of an instance.
+    fn relay(&self, seen: Seen) {
+        let told = LeaseRecord {
+            instance: seen.instance,
+            last_seen: self.clock.moment_of(seen.last_seen),
+            signal: seen.signal,
+            state: seen.state,
+            usual: seen.usual,
+        };
+        let renewal = self.lessor.relay(told, self.clock.now());
+        self.tell(seen.instance, renewal);
+    }
+
+    /// Whether less is known of an instance than the store says, though that was read before, and would not become known by itself:
+    /// that it is there, or that it is down or left. A signal that was lost on its way here is made up for by the next one, or by
+    /// there being none.
+    ///
+    /// Evidence that is later than what the store says is not less: it may have come from another collector directly, and reach
+    /// the store soon.
+    fn knows_less(&self, seen: Seen) -> bool {
+        let Some(known) = self.lessor.view(seen.instance) else {
+            return true;
+        };
+        let told = self.clock.moment_of(seen.last_seen);
+        let is_later = known.last_seen > told.after(SAME_TIME);
+        seen.state >= State::Down && known.state < seen.state && known.relayed && !is_later
+    }
+
+    /// The id of an instance that is on record under these names.
+    fn instance_named(&self, name: InstanceName<'_>) -> Option<InstanceId> {
+        let application = self.inventory.application_id(name.service)?;
+        self.inventory.named_instance_id(application, name.instance)
+    }
+
+    fn tell(&self, id: InstanceId, renewal: Renewal) {
+        match renewal {
+            Renewal::Kept => {}
+            Renewal::Granted => self.events.granted(self, id),
+            Renewal::Changed(transition) => self.events.changed(self, &transition),
+        }
+    }
+}
+
+impl link::Observer for Core {
+    fn closed(&self, connection: ConnectionId, seen: &[InstanceId], cause: Cause) {
+        let closed = Closed {
+            at: self.clock.now(),
+            cause,
+        };
+        for instance in seen {
+            self.lessor.close(*instance, connection, closed);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The listening period after a lost store.
+//!
+//! A collector that starts on an empty store cannot know which ids its predecessor gave out. Agents up to 7.0 that are still
+//! running hold such ids, and use them in their next sign of life. So when the first of them names an id that this store has
+//! never assigned, the collector listens for a while: it adopts the ids that agents hold, and draws no new ones for callers
+//! that are told them. These get the answer "not yet" of their generation and ask again. Known names are answered, and
+//! agents of 8.0 and later, which know no ids, register as ever.
+//!
+//! An id that was drawn before the first sign of life came, and one whose holder says nothing during the whole period, can
+//! still be held twice. `Mode::Always` closes the first gap, a longer period the second.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
+use rollcall_metrics::Metrics;
+use tokio::time::Instant;
+
+use super::readiness::Readiness;
+
+/// When a collector listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// After a start on an empty store, once an agent names an id that the store has never assigned.
+    #[default]
+    Auto,
+    /// After every start on an empty store.
+    Always,
+    Never,
+}
+
+/// When and for how long a collector listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    pub mode: Mode,
+    pub period: Duration,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Listening {
+    period: Duration,
+    /// Whether no new ids are drawn at present. Read for each new name.
+    is_on: AtomicBool,
+    phase: Mutex<Phase>,
+    readiness: Readiness,
+    refused: Counter,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Off,
+    /// Waits for the first unknown id until then.
+    Armed {
+        until: Instant,
+    },
+    On {
+        until: Instant,
+    },
+}
+
+/// How long after a start an unknown id is a sign of a lost store.
+const ARMED: Duration = Duration::from_secs(600);
+/// The condition of the readiness.
+const LISTENING: &str = "listening";
+
+impl Listening {
+    /// At the start of a collector whose store has nothing in it, or something.
+    pub(super) fn new(
+        config: Config,
+        is_empty: bool,
+        readiness: Readiness,
+        metrics: &Metrics,
+    ) -> Self {
+        let listening = Self {
+            period: config.period,
+            is_on: AtomicBool::new(false),
+            phase: Mutex::new(Phase::Off),
+            readiness,
+            refused: metrics.dropped("registrations_while_listening"),
+        };
+        match config.mode {
+            _ if !is_empty => {}
+            Mode::Never => {}
+            Mode::Auto => {
+                let until = Instant::now() + ARMED;
+                *listening.phase.lock() = Phase::Armed { until };
+            }
+            Mode::Always => listening.begin(&mut listening.phase.lock()),
+        }
+        listening
+    }
+
+    /// Takes note of an id that an agent up to 7.0 holds and this store has never assigned.
+    pub(super) fn observe_unknown_id(&self) {
+        let mut phase = self.phase.lock();
+        if let Phase::Armed { until } = *phase {
+            if Instant::now() < until {
+                self.begin(&mut phase);
+            } else {
+                *phase = Phase::Off;
+            }
+        }
+    }
+
+    /// Whether so many new ids, of which agents would be told, are not drawn at present; they are counted.
+    pub(super) fn refuses(&self, new: usize) -> bool {
+        if !self.is_on.load(Ordering::Acquire) || !self.is_on_still() {
+            return false;
+        }
+        self.refused.inc_by(u64::try_from(new).unwrap_or(u64::MAX));
+        true
+    }
+
+    /// Whether it listens; ends the period when its time has come.
+    pub(super) fn is_on_still(&self) -> bool {
+        let mut phase = self.phase.lock();
+        match *phase {
+            Phase::On { until } if Instant::now() >= until => {
+                *phase = Phase::Off;
+                self.is_on.store(false, Ordering::Release);
+                self.readiness.met(LISTENING);
+                tracing::info!("listening period ended, new ids are drawn again");
+                false
+            }
+            Phase::On { .. } => true,
+            Phase::Off | Phase::Armed { .. } => false,
+        }
+    }
+
+    fn begin(&self, phase: &mut Phase) {
+        let period = self.period;
+        let until = Instant::now() + period;
+        *phase = Phase::On { until };
+        self.is_on.store(true, Ordering::Release);
+        tracing::warn!(
+            ?period,
+            "the store is empty and agents hold ids: listening, new ids for agents up to 7.0 are drawn when the period ends"
+        );
+        let reason = "the store was empty and agents hold ids of an earlier one: until the listening period ends \
+                      (register.default.listening_period) new names of agents up to 7.0 get no ids";
+        self.readiness.degraded(LISTENING, reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(60);
+
+    fn listening(mode: Mode, is_empty: bool) -> (Listening, Readiness) {
+        let (readiness, metrics) = (Readiness::default(), Metrics::new());
+        let config = Config {
+            mode,
+            period: PERIOD,
+        };
+        let listening = Listening::new(config, is_empty, readiness.clone(), &metrics);
+        (listening, readiness)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_store_listens_from_the_first_unknown_id_for_one_period() {
+        let (listening, readiness) = listening(Mode::Auto, true);
+        assert!(
+            !listening.refuses(1),
+            "a new installation waits for nothing"
+        );
+        listening.observe_unknown_id();
+        assert!(listening.refuses(3) && readiness.is_degraded(LISTENING));
+        advance(PERIOD - Duration::from_millis(1)).await;
+        listening.observe_unknown_id();
+        assert!(listening.refuses(1));
+        advance(Duration::from_millis(1)).await;
+        assert!(!listening.refuses(1) && !readiness.is_degraded(LISTENING));
+        assert_eq!(listening.refused.get(), 4);
+        listening.observe_unknown_id();
+        assert!(!listening.refuses(1), "once for each start");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_with_rows_a_late_id_and_never_do_not_listen() {
+        for (mode, is_empty) in [
+            (Mode::Auto, false),
+            (Mode::Always, false),
+            (Mode::Never, true),
+        ] {
+            let (listening, _) = listening(mode, is_empty);
+            listening.observe_unknown_id();
+            assert!(!listening.refuses(1), "{mode:?}");
+        }
+        let (late, _) = listening(Mode::Auto, true);
+        advance(ARMED).await;
+        late.observe_unknown_id();
+        assert!(!late.refuses(1));
+        let (always, _) = listening(Mode::Always, true);
+        assert!(always.refuses(1));
+    }
+}

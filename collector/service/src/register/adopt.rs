@@ -1,0 +1,145 @@
+//! Ids that agents bring along: recorded as they are, so that no other agent is given them.
+//!
+//! A sign of life adopts its sender: the instance, and the application that it names. A segment also uses ids that its
+//! sender was given when it registered names: the operations and the peers of its spans. These are [`Held`], and have limits
+//! of their own (for each segment, for each peer, and half of what may be adopted), so that no number of them can keep a
+//! sender from being adopted.
+//!
+//! What a segment says of other processes (its references: parent and entry instance, operation, address) is a mention and
+//! adopts nothing. The process that holds those ids reports them itself.
+
+use std::{collections::HashSet, time::Duration};
+
+use rollcall_domain::{
+    AddressId, ApplicationId, InstanceId, OperationId,
+    inventory::{Proposal, proposal},
+    liveness::{Signal, State},
+};
+use rollcall_storage::Seen;
+
+use super::{Error, Handle, batch::KEYS_PER_JOB, rates::Kind};
+use crate::heartbeat::Sign;
+
+/// An id that an agent was given by a registration, and uses in a segment of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Held {
+    /// A peer of 3.2.6.
+    Application(ApplicationId),
+    Operation(OperationId),
+    /// A peer of 5.x and later.
+    Address(AddressId),
+}
+
+impl Handle {
+    /// Records ids that the sender of one message uses and this inventory has never given out. Those beyond a limit are
+    /// counted and left out: they come again with later segments.
+    ///
+    /// # Errors
+    /// The writer cannot take them at present.
+    pub async fn adopt(&self, held: impl Iterator<Item = Held>) -> Result<(), Error> {
+        let mut unknown = HashSet::new();
+        for held in held {
+            if !self.has(held) {
+                unknown.insert(held);
+                if unknown.len() >= self.shared.max_held_per_message {
+                    break;
+                }
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let granted = self.allowance(Kind::Held, unknown.len());
+        let unknown: Vec<_> = unknown.into_iter().take(granted).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let adopted = self
+            .shared
+            .queue
+            .propose(self.due(), move |proposal| {
+                for held in &unknown {
+                    held.adopt(proposal)?;
+                }
+                Ok(())
+            })
+            .await;
+        match adopted {
+            Err(error) if error.retryable() => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "ids that a segment uses were not adopted");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Records the senders of signs of life that this inventory does not know, or not in full, and that they were seen: both
+    /// in one commit. Answers with those that are recorded, and why others are not.
+    pub(crate) async fn adopt_instances(&self, mut signs: Vec<Sign>) -> (Vec<Sign>, Option<Error>) {
+        let due = self.due();
+        let granted = self.allowance(Kind::Adoption, signs.len());
+        let mut refusal = (granted < signs.len()).then_some(Error::PeerLimit);
+        signs.truncate(granted);
+        let mut recorded = Vec::new();
+        for chunk in signs.chunks(KEYS_PER_JOB) {
+            let chunk: Vec<_> = chunk
+                .iter()
+                .map(|sign| (*sign, self.first_sign(sign.instance, sign.signal)))
+                .collect();
+            let written = self.shared.queue.write(due, move |proposal, seen| {
+                let adopted = chunk.iter().map(|(sign, first)| {
+                    proposal.adopt_instance(sign.instance, sign.application)?;
+                    seen.push(*first);
+                    Ok(*sign)
+                });
+                Ok(adopted.collect::<Vec<Result<_, proposal::Error>>>())
+            });
+            match written.await {
+                Ok(outcomes) => {
+                    for outcome in outcomes {
+                        match outcome {
+                            Ok(sign) => recorded.push(sign),
+                            Err(error) => refusal = refusal.or(Some(error.into())),
+                        }
+                    }
+                }
+                Err(error) => {
+                    refusal = Some(error);
+                    break;
+                }
+            }
+        }
+        (recorded, refusal)
+    }
+
+    /// What is recorded of an instance that was not seen before. Without it an adopted instance has no lease after a restart.
+    pub(super) fn first_sign(&self, instance: InstanceId, signal: Signal) -> Seen {
+        Seen {
+            instance,
+            last_seen: self.shared.core.clock.wall(),
+            signal,
+            state: State::Up,
+            usual: Duration::ZERO,
+        }
+    }
+
+    fn has(&self, held: Held) -> bool {
+        let inventory = &self.shared.core.inventory;
+        match held {
+            Held::Application(id) => inventory.application(id).is_some(),
+            Held::Operation(id) => inventory.operation(id).is_some(),
+            Held::Address(id) => inventory.address(id).is_some(),
+        }
+    }
+}
+
+impl Held {
+    fn adopt(self, proposal: &mut Proposal<'_>) -> Result<(), proposal::Error> {
+        match self {
+            Self::Application(id) => proposal.adopt_peer_application(id),
+            Self::Operation(id) => proposal.adopt_operation(id),
+            Self::Address(id) => proposal.adopt_address(id),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What is wrong with a shared store, for the operator.
+
+use rollcall_storage::Damage;
+
+use super::writer::Writer;
+
+/// The condition of the readiness that is about what the store holds.
+const STORED: &str = "stored";
+
+/// Damage that is logged line by line at once; more is counted.
+const LINES: usize = 16;
+
+/// Damage that was reported while the store was read.
+#[derive(Default)]
+pub(super) struct Reported {
+    damage: Vec<Damage>,
+    more: usize,
+}
+
+impl Reported {
+    pub(super) fn add(&mut self, damage: Damage) {
+        if self.damage.len() < LINES {
+            self.damage.push(damage);
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+impl Writer {
+    /// Reports damage to the log, the metrics and the readiness.
+    pub(super) fn report(&self, reported: Reported) {
+        let Reported { damage, more } = reported;
+        for damage in damage {
+            match &damage {
+                Damage::Soft { key, what } => {
+                    self.metrics.store_damaged(1);
+                    tracing::error!(key, what, "a key of the store was skipped");
+                }
+                Damage::Hard { key, what } => {
+                    self.metrics.store_damaged(1);
+                    let advice = "this collector holds what it said, and one that starts cannot read the store: restore etcd \
+                                  from a backup, or stop all collectors and delete everything below the store's prefix \
+                                  (agents that run keep their ids)";
+                    tracing::error!(key, what, "the store is damaged: {advice}");
+                    let reason = format!("{key}: {what}: {advice}");
+                    self.readiness.degraded(STORED, reason);
+                }
+                Damage::Repaired => {
+                    tracing::info!("the store is whole again");
+                    self.readiness.met(STORED);
+                }
+            }
+        }
+        if more > 0 {
+            self.metrics.store_damaged(more);
+            tracing::error!(more, "more keys of the store are damaged");
+        }
+    }
+}

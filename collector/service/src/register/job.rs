@@ -1,0 +1,236 @@
+//! The way from a call to the writer and back.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TrySendError};
+use rollcall_domain::inventory::Proposal;
+use rollcall_storage::Seen;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, timeout_at},
+};
+
+use super::{Error, reads};
+
+/// What the writer is asked to do.
+pub(super) enum Message {
+    /// Put something into the next batch.
+    Propose(Box<dyn Job>),
+    /// Note when instances were last seen, and say when that is durable.
+    Note(Vec<Seen>, oneshot::Sender<Result<(), Error>>),
+    /// Look at what the inbox says besides its messages.
+    Wake,
+}
+
+/// A proposal whose caller waits. Dropped unsettled, it tells the caller that the writer has ended.
+pub(super) trait Job: Send {
+    /// Adds what the caller wants to a batch: rows to the proposal, and last signs to `seen`. Called again with the next batch
+    /// if this one conflicts.
+    fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<Seen>);
+    /// Whether the caller still waits.
+    fn is_awaited(&self) -> bool;
+    /// Tells the caller, now that the batch is durable.
+    fn settle(self: Box<Self>);
+    /// Tells the caller that there will be no batch.
+    fn refuse(self: Box<Self>, error: Error);
+}
+
+/// The writer's bounded queue, from the callers' side.
+#[derive(Clone, Debug)]
+pub(super) struct Queue {
+    sender: Sender<Message>,
+    flags: Arc<Flags>,
+    asked: reads::Asked,
+}
+
+/// The same from the writer's side.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    receiver: Receiver<Message>,
+    flags: Arc<Flags>,
+    /// Callers that wait for a read of the store.
+    pub(super) pending: reads::Pending,
+}
+
+/// What takes no place in the queue, so that it can be said when there is none.
+#[derive(Debug, Default)]
+struct Flags {
+    news: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// A queue for so many messages.
+pub(super) fn queue(capacity: usize) -> (Queue, Inbox) {
+    let (sender, receiver) = crossbeam_channel::bounded(capacity);
+    let flags = Arc::<Flags>::default();
+    let (asked, pending) = reads::pair();
+    let queue = Queue {
+        sender,
+        flags: Arc::clone(&flags),
+        asked,
+    };
+    let inbox = Inbox {
+        receiver,
+        flags,
+        pending,
+    };
+    (queue, inbox)
+}
+
+impl Inbox {
+    /// Waits for the next message; fails once nobody can send any.
+    pub(super) fn next(&self) -> Result<Message, RecvError> {
+        self.receiver.recv()
+    }
+
+    /// Waits for the next message until then.
+    pub(super) fn next_until(&self, until: Instant) -> Result<Message, RecvTimeoutError> {
+        self.receiver.recv_deadline(until.into_std())
+    }
+
+    /// A message that waits.
+    pub(super) fn waiting(&self) -> Option<Message> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Whether others have made something durable since [`Inbox::take_news`].
+    pub(super) fn has_news(&self) -> bool {
+        self.flags.news.load(Ordering::Acquire)
+    }
+
+    /// As [`Inbox::has_news`]; whoever asks is about to look.
+    pub(super) fn take_news(&self) -> bool {
+        self.flags.news.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether the writer is to end, and has done all that it was asked to.
+    pub(super) fn is_done(&self) -> bool {
+        self.flags.stop.load(Ordering::Acquire) && self.receiver.is_empty()
+    }
+}
+
+impl Queue {
+    pub(super) fn len(&self) -> usize {
+        self.sender.len()
+    }
+
+    /// Has `propose` run by the writer, and gives its result once the batch it went into is durable.
+    pub(super) async fn propose<T: Send + 'static>(
+        &self,
+        due: Instant,
+        mut propose: impl FnMut(&mut Proposal<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.write(due, move |proposal, _seen| propose(proposal))
+            .await
+    }
+
+    /// As [`Queue::propose`], where the same batch also records when instances were last seen.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        due: Instant,
+        propose: impl FnMut(&mut Proposal<'_>, &mut Vec<Seen>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let job = Waiting {
+            propose,
+            result: None,
+            reply,
+        };
+        self.send(Message::Propose(Box::new(job)))?;
+        match timeout_at(due, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(oneshot::error::RecvError { .. })) => Err(Error::Stopped),
+            Err(tokio::time::error::Elapsed { .. }) => Err(Error::DeadlineExceeded),
+        }
+    }
+
+    /// Has the writer note when instances were last seen; returns once that is durable, or the writer has ended.
+    pub(super) async fn note(&self, seen: Vec<Seen>) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Note(seen, reply))?;
+        answer.await.unwrap_or(Err(Error::Stopped))
+    }
+
+    /// Has the writer see what other collectors have made durable.
+    pub(super) fn catch_up(&self) {
+        // Whoever said so before has woken it.
+        if !self.flags.news.swap(true, Ordering::AcqRel) {
+            self.wake();
+        }
+    }
+
+    /// Has the writer read the store after this call; returns once it has.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`], [`Error::DeadlineExceeded`] or [`Error::Stopped`]: the store was not read.
+    pub(super) async fn read_latest(&self, due: Instant) -> Result<(), Error> {
+        let ticket = self.asked.ask();
+        if ticket.is_first() {
+            self.wake();
+        }
+        timeout_at(due, ticket.served())
+            .await
+            .unwrap_or(Err(Error::DeadlineExceeded))
+    }
+
+    /// Lets the writer do what it was asked to, and end.
+    pub(super) fn stop(&self) {
+        self.flags.stop.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Err(error) = self.send(Message::Wake) {
+            tracing::trace!(%error, "the writer has ended, or does not sleep");
+        }
+    }
+
+    fn send(&self, message: Message) -> Result<(), Error> {
+        self.sender
+            .try_send(message)
+            .map_err(|refused| match refused {
+                TrySendError::Full(_) => Error::Overloaded,
+                TrySendError::Disconnected(_) => Error::Stopped,
+            })
+    }
+}
+
+struct Waiting<F, T> {
+    propose: F,
+    result: Option<Result<T, Error>>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<F, T> Job for Waiting<F, T>
+where
+    F: FnMut(&mut Proposal<'_>, &mut Vec<Seen>) -> Result<T, Error> + Send,
+    T: Send,
+{
+    fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<Seen>) {
+        self.result = Some((self.propose)(proposal, seen));
+    }
+
+    fn is_awaited(&self) -> bool {
+        !self.reply.is_closed()
+    }
+
+    fn settle(self: Box<Self>) {
+        if let Some(result) = self.result {
+            tell(self.reply, result);
+        }
+    }
+
+    fn refuse(self: Box<Self>, error: Error) {
+        tell(self.reply, Err(error));
+    }
+}
+
+/// Answers a caller, who may have given up.
+pub(super) fn tell<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
+    if reply.send(result).is_err() {
+        tracing::trace!("the caller gave up before it was told");
+    }
+}

@@ -1,0 +1,133 @@
+//! How often one instance may change what is stored of it.
+//!
+//! The first change is written at once. A change that follows within the interval is held, and replaced by the next one: when the
+//! interval has passed, the newest is written. So an instance that reports something else with every call, or two processes
+//! under one name, cost the store one write in each interval.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use prometheus_client::metrics::counter::Counter;
+use rollcall_domain::{
+    InstanceId,
+    inventory::{Changes, Description},
+};
+use rollcall_metrics::Metrics;
+use tokio::time::Instant;
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes of held changes; one more is dropped, and comes with a later report.
+const HELD_BYTES: usize = 16 * 1024 * 1024;
+
+/// The changes of all instances.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    /// Zero for no limit.
+    interval: Duration,
+    /// Instances that were changed within the interval.
+    changed_at: HashMap<InstanceId, Instant>,
+    /// The same in the order of time.
+    order: VecDeque<(Instant, InstanceId)>,
+    held: HashMap<InstanceId, Description>,
+    held_bytes: usize,
+    /// Changes that are part of the next batch.
+    due: Vec<Description>,
+    delayed: Counter,
+    dropped: Counter,
+}
+
+impl Pacer {
+    pub(super) fn new(interval: Duration, metrics: &Metrics) -> Self {
+        Self {
+            interval,
+            changed_at: HashMap::new(),
+            order: VecDeque::new(),
+            held: HashMap::new(),
+            held_bytes: 0,
+            due: Vec::new(),
+            delayed: metrics.changes_delayed(),
+            dropped: metrics.dropped("changes_of_instances"),
+        }
+    }
+
+    /// Whether a change of this instance has to wait.
+    pub(super) fn holds(&self, instance: InstanceId) -> bool {
+        self.changed_at.contains_key(&instance)
+    }
+
+    /// When there is something to write without a call.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let (changed_at, _) = self.order.front().filter(|_| !self.held.is_empty())?;
+        Some(*changed_at + self.interval)
+    }
+
+    /// Moves the held changes whose interval has passed to the next batch.
+    pub(super) fn release(&mut self) {
+        let now = Instant::now();
+        while let Some((changed_at, instance)) = self.order.front().copied()
+            && changed_at + self.interval <= now
+        {
+            self.order.pop_front();
+            if self.changed_at.get(&instance) != Some(&changed_at) {
+                continue;
+            }
+            self.changed_at.remove(&instance);
+            if let Some(held) = self.held.remove(&instance) {
+                self.held_bytes -= cost(&held);
+                self.due.push(held);
+            }
+        }
+    }
+
+    /// The changes that are part of the next batch.
+    pub(super) fn due(&self) -> &[Description] {
+        &self.due
+    }
+
+    /// Drops the changes that are part of the next batch: the store refuses one of them.
+    pub(super) fn drop_due(&mut self) {
+        self.dropped
+            .inc_by(u64::try_from(self.due.len()).unwrap_or(u64::MAX));
+        self.due.clear();
+    }
+
+    /// Takes note of a batch that was committed.
+    pub(super) fn committed(&mut self, changes: Changes) {
+        self.due.clear();
+        for instance in changes.changed {
+            self.note(instance);
+        }
+        changes.held.into_iter().for_each(|held| self.hold(held));
+    }
+
+    /// Takes note of an instance that changed, here or at another member.
+    pub(super) fn note(&mut self, instance: InstanceId) {
+        if self.interval.is_zero() {
+            return;
+        }
+        let now = Instant::now();
+        self.changed_at.insert(instance, now);
+        self.order.push_back((now, instance));
+    }
+
+    fn hold(&mut self, change: Description) {
+        let bytes = cost(&change);
+        let before = self.held.get(&change.instance).map_or(0, cost);
+        if self.held_bytes - before + bytes > HELD_BYTES {
+            self.dropped.inc();
+            return;
+        }
+        self.held_bytes = self.held_bytes - before + bytes;
+        self.delayed.inc();
+        self.held.insert(change.instance, change);
+    }
+}
+
+/// The memory of a held change, roughly.
+fn cost(change: &Description) -> usize {
+    128 + change.properties.bytes()
+}

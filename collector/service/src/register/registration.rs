@@ -1,0 +1,119 @@
+//! Registrations that another collector passes on.
+
+use std::{sync::Arc, time::Duration};
+
+use rollcall_domain::{
+    InstanceId,
+    inventory::{NewInstance, OperationKey, Properties, Proposal, proposal},
+    liveness::{Signal, State},
+};
+use rollcall_storage::Seen;
+
+use super::{Error, Handle, SERVICE, named, rates::Kind};
+
+/// A key that wants an id, with all that its agent told. No id of it is known yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registration {
+    Application(Arc<str>),
+    Instance(NewInstance),
+    /// An instance of 8.x and later, which brings its application along.
+    Named {
+        service: Arc<str>,
+        instance: Arc<str>,
+        properties: Properties,
+    },
+    Operation(OperationKey),
+    Address(Arc<str>),
+}
+
+impl Handle {
+    /// Gives ids to what another collector passes on, and says how many of them cannot have one, whoever is asked.
+    ///
+    /// It is done here and passed on no further. The agents are connected elsewhere: an instance is up as one that this
+    /// collector was told of, not as one that it heard itself.
+    ///
+    /// # Errors
+    /// As [`Handle::application`]; some of them may have been given an id all the same.
+    pub async fn commit(&self, registrations: Vec<Registration>) -> Result<usize, Error> {
+        let asked = registrations.len();
+        let mut usable = registrations;
+        usable.retain(|registration| self.check_keys(registration).is_ok());
+        for registration in &mut usable {
+            if let Registration::Instance(NewInstance { properties, .. })
+            | Registration::Named { properties, .. } = registration
+            {
+                self.fit(properties);
+            }
+        }
+        let new = usable.len();
+        usable.retain(|registration| {
+            !registration.tells_id() || !self.shared.core.listening.refuses(1)
+        });
+        let is_listening = usable.len() < new;
+        let granted = self.allowance(Kind::Relayed, usable.len());
+        let is_limited = granted < usable.len();
+        usable.truncate(granted);
+        let assigned = self.shared.queue.propose(self.due(), move |proposal| {
+            let assigned = usable.iter().filter_map(|it| it.propose(proposal).ok());
+            Ok(assigned.collect::<Vec<_>>())
+        });
+        let assigned = assigned.await?;
+        for instance in assigned.iter().flatten() {
+            self.was_told_of(*instance);
+        }
+        if is_limited {
+            return Err(Error::PeerLimit);
+        }
+        if is_listening {
+            return Err(Error::Listening);
+        }
+        Ok(asked - assigned.len())
+    }
+
+    fn check_keys(&self, registration: &Registration) -> Result<(), Error> {
+        match registration {
+            Registration::Application(code) => self.check("application code", code),
+            Registration::Instance(process) => self.check("agent UUID", &process.uuid),
+            Registration::Named {
+                service, instance, ..
+            } => {
+                self.check(SERVICE, service)?;
+                self.check("service instance", instance)
+            }
+            Registration::Operation(key) => self.check("service name", &key.name),
+            Registration::Address(address) => self.check("network address", address),
+        }
+    }
+
+    fn was_told_of(&self, instance: InstanceId) {
+        self.shared.core.relay(Seen {
+            instance,
+            last_seen: self.shared.core.clock.wall(),
+            signal: Signal::Register,
+            state: State::Up,
+            usual: Duration::ZERO,
+        });
+    }
+}
+
+impl Registration {
+    /// Whether an agent is told the id.
+    pub(super) const fn tells_id(&self) -> bool {
+        !matches!(self, Self::Named { .. })
+    }
+
+    /// Puts it into a batch; the id, if it is one of an instance.
+    fn propose(&self, proposal: &mut Proposal<'_>) -> Result<Option<InstanceId>, proposal::Error> {
+        match self {
+            Self::Application(code) => proposal.application(code).map(|_| None),
+            Self::Instance(process) => proposal.instance(process.clone()).map(Some),
+            Self::Named {
+                service,
+                instance,
+                properties,
+            } => named::propose(proposal, service, instance, properties).map(Some),
+            Self::Operation(key) => proposal.operation(key.clone()).map(|_| None),
+            Self::Address(address) => proposal.address(address).map(|_| None),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! The one thread that assigns ids.
+
+use std::borrow::Cow;
+
+use crossbeam_channel::RecvTimeoutError;
+use rollcall_domain::inventory::{self, Allocator, Proposal, Row};
+use rollcall_metrics::Metrics;
+use rollcall_storage::{self as storage, Batch, Commit, Seen, Storage};
+use tokio::sync::oneshot;
+
+use super::{
+    Error,
+    follow::Agreement,
+    job::{self, Inbox, Job, Message},
+    outage::{Operation, Outage},
+    pace::Pacer,
+    room::Room,
+};
+use crate::{Core, readiness::Readiness};
+
+/// Owns the allocator and the storage. Whatever arrives while one batch is being committed goes into the next one.
+///
+/// A store may be shared with other collectors. A batch that conflicts with what one of them wrote is dropped, and made again
+/// from the inventory as it is then; its callers only wait longer. While the store fails for a transient reason, every job is
+/// refused at once.
+pub struct Writer {
+    pub(super) allocator: Allocator,
+    pub(super) storage: Box<dyn Storage>,
+    pub(super) inbox: Inbox,
+    pub(super) batch_rows: usize,
+    pub(super) core: Core,
+    pub(super) readiness: Readiness,
+    pub(super) metrics: Metrics,
+    pub(super) outage: Option<Outage>,
+    pub(super) agreement: Agreement,
+    pub(super) room: Room,
+    pub(super) pacer: Pacer,
+}
+
+/// Why a writer has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The store could not be read.
+    #[error(transparent)]
+    Read(storage::Error),
+    /// A batch could not be committed. No waiting caller gets an id: memory holds what the store holds.
+    #[error(transparent)]
+    Write(storage::Error),
+    /// What another collector wrote cannot be true, given what this one knows.
+    #[error(
+        "the store contradicts what it gave before: {0}; start the collector again, so that it is read anew"
+    )]
+    Contradiction(#[from] inventory::restore::Error),
+}
+
+/// What is asked for, and by whom.
+#[derive(Default)]
+pub(super) struct Waiting {
+    jobs: Vec<Box<dyn Job>>,
+    /// How many of the jobs are in the proposal.
+    proposed: usize,
+    /// Last signs that these jobs record.
+    first_signs: Vec<Seen>,
+    /// Last signs that are to be recorded by themselves.
+    seen: Vec<Seen>,
+    noters: Vec<oneshot::Sender<Result<(), Error>>>,
+    /// It is part of a batch that the store refused: nothing is added to it.
+    is_part: bool,
+}
+
+/// The condition of the readiness that is about the store.
+const STORAGE: &str = "storage";
+
+impl Writer {
+    /// Works until it is told to stop. Blocks: it belongs on a thread of its own.
+    ///
+    /// # Errors
+    /// It cannot go on: see [`Failure`].
+    pub fn run(mut self) -> Result<(), Failure> {
+        let mut waiting = Waiting::default();
+        // A store may hold more than this collector may.
+        self.room.observe(&self.core, &self.readiness, 0);
+        while !self.inbox.is_done() {
+            match self.next() {
+                Ok(message) => waiting.take(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.outage.is_some_and(|outage| outage.is_backing_off()) {
+                self.refuse(&mut waiting);
+                continue;
+            }
+            match self.batch(&mut waiting) {
+                Ok(()) => {}
+                Err(Failure::Read(error)) if error.is_transient() => {
+                    self.failed(Operation::Read, &error);
+                    self.refuse(&mut waiting);
+                }
+                Err(Failure::Write(error)) if error.is_transient() => {
+                    self.failed(Operation::Write, &error);
+                    self.refuse(&mut waiting);
+                }
+                Err(Failure::Write(error)) if error.is_invalid() => {
+                    self.isolate(&mut waiting, &error)?;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is asked next. Times out when there is something to do that nobody asks for.
+    fn next(&self) -> Result<Message, RecvTimeoutError> {
+        match self.outage {
+            Some(outage) => self.inbox.next_until(outage.retry_at()),
+            None if self.inbox.has_news() || self.inbox.pending.up_to().is_some() => {
+                Err(RecvTimeoutError::Timeout)
+            }
+            None => match self.pacer.next_due() {
+                Some(due) => self.inbox.next_until(due),
+                None => self.inbox.next().map_err(RecvTimeoutError::from),
+            },
+        }
+    }
+
+    /// Makes one batch of what waits, and of what still comes, and makes it again after each conflict with another collector.
+    pub(super) fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
+        let mut was_behind = false;
+        self.pacer.release();
+        loop {
+            self.read(was_behind)?;
+            let tells = self.storage.is_shared() && self.agreement.tells();
+            let holds = |instance| self.pacer.holds(instance);
+            let mut proposal = self.allocator.propose(self.core.clock.wall());
+            proposal.hold(&holds);
+            let due = self.pacer.due().iter();
+            due.for_each(|change| proposal.describe(change));
+            waiting.restart();
+            waiting.propose(&mut proposal);
+            while !waiting.is_part && proposal.rows().len() + waiting.seen_len() < self.batch_rows {
+                let Some(next) = self.inbox.waiting() else {
+                    break;
+                };
+                waiting.take(next);
+                waiting.propose(&mut proposal);
+            }
+            let (rows, refused) = (proposal.rows().len(), proposal.refused());
+            let changes = proposal.changes();
+            // Rows take a digest along if they are new, which those of a changed instance are not. After a failed write an entry
+            // without rows shows whether writes succeed again.
+            let has_to_write = self.outage.is_some_and(|outage| outage.needs_write());
+            let insists = tells && rows == 0 && (self.agreement.insists() || has_to_write);
+            if rows + waiting.seen_len() > 0 || insists {
+                let batch = Batch {
+                    rows: proposal.rows(),
+                    seen: &waiting.all_seen(),
+                    digest: (tells && rows > 0 || insists).then(|| proposal.digest()),
+                };
+                let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
+                if committed.map_err(Failure::Write)? == Commit::Behind {
+                    self.metrics.was_behind();
+                    was_behind = true;
+                    waiting.jobs.retain(|job| job.is_awaited());
+                    continue;
+                }
+                self.metrics.committed(rows, took);
+                let adopts = proposal.rows().iter().any(is_adoption);
+                proposal.confirm();
+                if adopts {
+                    // The batch was made on top of all that is stored: the id was never assigned in this store.
+                    self.core.listening.observe_unknown_id();
+                }
+                if insists {
+                    self.agreement.told();
+                }
+                self.succeeded(Operation::Write);
+            }
+            self.room.observe(&self.core, &self.readiness, refused);
+            self.pacer.committed(changes);
+            waiting.settle();
+            return Ok(());
+        }
+    }
+
+    /// Reads what there may be to read: only what was written since if nothing was lost, and the store itself if a caller waits
+    /// for that.
+    fn read(&mut self, was_behind: bool) -> Result<(), Failure> {
+        let has_news = self.inbox.take_news();
+        if let Some(tickets) = self.inbox.pending.up_to() {
+            self.read_latest()?;
+            self.inbox.pending.serve(tickets);
+        } else if has_news || was_behind || self.outage.is_some() {
+            self.catch_up()?;
+        } else {
+            return Ok(());
+        }
+        self.repair()?;
+        self.succeeded(Operation::Read);
+        Ok(())
+    }
+
+    /// Tells every caller that the store is unavailable.
+    pub(super) fn refuse(&self, waiting: &mut Waiting) {
+        waiting.refuse();
+        self.inbox.pending.refuse();
+    }
+
+    pub(super) fn failed(&mut self, operation: Operation, error: &storage::Error) {
+        if self.outage.is_none() {
+            tracing::error!(%error, "store unavailable, new registrations are refused until the store is back");
+        }
+        self.readiness.degraded(STORAGE, error.to_string());
+        // Other collectors may hear what this one cannot read, or what they cannot write.
+        self.core.lessor.lose_contact();
+        self.outage = Some(Outage::after(self.outage, operation));
+    }
+
+    fn succeeded(&mut self, operation: Operation) {
+        let before = self.outage;
+        self.outage = before.and_then(|outage| outage.without(operation));
+        if before.is_some() && self.outage.is_none() {
+            tracing::info!("store available again");
+            self.readiness.met(STORAGE);
+            self.core.lessor.regain_contact(self.core.clock.now());
+        }
+    }
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+/// Whether the row is of an instance that came with its id.
+pub(super) fn is_adoption(row: &Row) -> bool {
+    matches!(row, Row::Instance(instance) if instance.adopted)
+}
+
+// === impl Waiting ===
+
+impl Waiting {
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Propose(job) => self.jobs.push(job),
+            Message::Note(seen, noter) => {
+                self.seen.extend(seen);
+                self.noters.push(noter);
+            }
+            Message::Wake => {}
+        }
+    }
+
+    /// Prepares for a new proposal, which none of the jobs is in.
+    fn restart(&mut self) {
+        self.proposed = 0;
+        self.first_signs.clear();
+    }
+
+    /// Adds the jobs that came since the last time to the proposal.
+    fn propose(&mut self, proposal: &mut Proposal<'_>) {
+        for job in self.jobs.iter_mut().skip(self.proposed) {
+            job.propose(proposal, &mut self.first_signs);
+        }
+        self.proposed = self.jobs.len();
+    }
+
+    fn seen_len(&self) -> usize {
+        self.seen.len() + self.first_signs.len()
+    }
+
+    fn all_seen(&self) -> Cow<'_, [Seen]> {
+        if self.first_signs.is_empty() {
+            Cow::Borrowed(&self.seen)
+        } else {
+            Cow::Owned([&self.seen[..], &self.first_signs].concat())
+        }
+    }
+
+    fn settle(&mut self) {
+        self.jobs.drain(..).for_each(Job::settle);
+        self.answer_noters(|| Ok(()));
+    }
+
+    fn refuse(&mut self) {
+        let refuse = |job: Box<dyn Job>| job.refuse(Error::StoreUnavailable);
+        self.jobs.drain(..).for_each(refuse);
+        self.answer_noters(|| Err(Error::StoreUnavailable));
+    }
+
+    /// Two halves of what is waited for; `None` of what cannot be split.
+    pub(super) fn split(&mut self) -> Option<[Self; 2]> {
+        let has_signs = !self.noters.is_empty();
+        if self.jobs.len() + usize::from(has_signs) < 2 {
+            return None;
+        }
+        let mut signs = std::mem::take(self);
+        let middle = if has_signs { 0 } else { signs.jobs.len() / 2 };
+        let jobs = Self {
+            jobs: signs.jobs.split_off(middle),
+            is_part: true,
+            ..Self::default()
+        };
+        signs.is_part = true;
+        Some([jobs, signs])
+    }
+
+    /// Tells the callers that the store cannot hold what they ask for.
+    pub(super) fn reject(&mut self, error: &storage::Error) {
+        let refusal = || Error::Refused {
+            reason: error.to_string(),
+        };
+        let reject = |job: Box<dyn Job>| job.refuse(refusal());
+        self.jobs.drain(..).for_each(reject);
+        self.answer_noters(|| Err(refusal()));
+    }
+
+    fn answer_noters(&mut self, answer: impl Fn() -> Result<(), Error>) {
+        self.seen.clear();
+        for noter in self.noters.drain(..) {
+            job::tell(noter, answer());
+        }
+    }
+}

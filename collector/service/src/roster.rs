@@ -1,0 +1,322 @@
+//! Who is there: what the query API reads.
+
+use std::{sync::Arc, time::Duration};
+
+use rollcall_domain::properties;
+use rollcall_domain::{
+    ApplicationId, InstanceId, Timestamp,
+    inventory::{Application, Instance, Place},
+    liveness::{Cause, Signal, State, Terms},
+    membership::View,
+};
+use tokio::sync::watch;
+
+use super::Core;
+
+/// Answers who is there. Cheap to clone. Lists are read in bounded steps and never hold up a registration.
+#[derive(Clone, Debug)]
+pub struct Roster {
+    core: Core,
+    own: Arc<str>,
+    members: watch::Receiver<Arc<View>>,
+}
+
+/// The collectors, as this one knows them.
+#[derive(Clone, Debug)]
+pub struct Members {
+    /// Which of them this one is: its address.
+    pub own: Arc<str>,
+    pub view: Arc<View>,
+}
+
+/// A part of a list, and where the next part starts.
+#[derive(Clone, Debug)]
+pub struct Page<T, C> {
+    pub items: Vec<T>,
+    /// The cursor of the next page; `None` at the end.
+    pub next: Option<C>,
+}
+
+/// An application and how its instances are.
+#[derive(Clone, Debug)]
+pub struct ApplicationStatus {
+    /// `None` for the instances whose application was never told, taken together.
+    pub application: Option<Application>,
+    /// When it was registered; of those, when the first of them was.
+    pub registered_at: Timestamp,
+    pub instances: Tally,
+}
+
+/// How many instances are in each state. Those that are forgotten are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub up: usize,
+    pub silent: usize,
+    pub down: usize,
+    pub left: usize,
+}
+
+/// An instance and why the collector thinks of it as it does.
+#[derive(Clone, Debug)]
+pub struct InstanceStatus {
+    pub instance: Instance,
+    pub state: State,
+    /// When the state was entered.
+    pub since: Timestamp,
+    pub last_seen: Timestamp,
+    /// What was last heard of it.
+    pub signal: Signal,
+    /// Whether that came to another collector, or to an earlier run of this one.
+    pub relayed: bool,
+    /// How often its agent usually sends a signal, as far as it was observed.
+    pub usual: Duration,
+    /// Whether that is less often than the configured term.
+    pub is_slow: bool,
+    /// How long it may be quiet.
+    pub terms: Terms,
+    /// When and how the connection ended on which it was last seen.
+    pub closed: Option<(Timestamp, Cause)>,
+    /// Whether it is left out of counts and lists.
+    pub forgotten: bool,
+}
+
+/// Which instances a list has.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Those in one of these states, the forgotten ones too; all that are not forgotten if `None`.
+    pub states: Option<Vec<State>>,
+    /// Those with this name or UUID.
+    pub name: Option<String>,
+    /// Those on a host of this name.
+    pub host: Option<String>,
+}
+
+/// Instances looked at in one step of a count.
+const STEP: usize = 1024;
+
+impl Roster {
+    pub(super) fn new(core: Core, own: Arc<str>, members: watch::Receiver<Arc<View>>) -> Self {
+        Self { core, own, members }
+    }
+
+    /// Applications in the order of their rows, from after `cursor`, `limit` at the most. The reserved one is left out. The
+    /// instances whose application was never told stand together, at 0, between negative and positive ids.
+    #[must_use]
+    pub fn applications(&self, cursor: Option<i32>, limit: usize) -> Page<ApplicationStatus, i32> {
+        // One more than asked for tells whether there is a next page.
+        let more = limit.saturating_add(1);
+        let after = cursor.and_then(|cursor| ApplicationId::new(cursor).or(ApplicationId::new(-1)));
+        let rows = self.core.inventory.applications(after, more);
+        let mut rows: Vec<(i32, Option<Application>)> = rows
+            .into_iter()
+            .map(|row| (row.id.get(), Some(row)))
+            .collect();
+        if cursor.is_none_or(|cursor| cursor < 0) && self.has_unknown() {
+            let place = rows.partition_point(|(id, _)| *id < 0);
+            rows.insert(place, (0, None));
+        }
+        let is_last = rows.len() <= limit;
+        rows.truncate(limit);
+        let next = rows.last().map(|(id, _)| *id).filter(|_| !is_last);
+        let status = |(_, row): (i32, Option<Application>)| self.status(row);
+        Page {
+            items: rows.into_iter().map(status).collect(),
+            next,
+        }
+    }
+
+    /// An application, by its row's id or the one that agents are told; `None` stands for the instances whose application
+    /// was never told.
+    #[must_use]
+    pub fn application(&self, id: Option<ApplicationId>) -> Option<ApplicationStatus> {
+        match id {
+            Some(id) => self.listed(id).map(|row| self.status(Some(row))),
+            None => self.has_unknown().then(|| self.status(None)),
+        }
+    }
+
+    /// Whether there is such an application; cheaper than to ask how it is.
+    #[must_use]
+    pub fn has_application(&self, id: ApplicationId) -> bool {
+        self.listed(id).is_some()
+    }
+
+    /// The application with this code.
+    #[must_use]
+    pub fn application_named(&self, code: &str) -> Option<ApplicationStatus> {
+        self.application(Some(self.core.inventory.application_id(code)?))
+    }
+
+    /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `application` is `None` for
+    /// those whose application was never told.
+    #[must_use]
+    pub fn instances(
+        &self,
+        application: Option<ApplicationId>,
+        filter: &Filter,
+        cursor: Option<InstanceId>,
+        limit: usize,
+    ) -> Page<InstanceStatus, InstanceId> {
+        let inventory = &self.core.inventory;
+        let application = application.map(|id| inventory.canonical(id));
+        let ids = |after, count| inventory.instance_ids(application, after, count);
+        self.filtered(ids, |id| *id, filter, cursor, limit)
+    }
+
+    /// Instances of all applications, by application and then in the order of their ids, from after `cursor`, `limit` at the
+    /// most.
+    #[must_use]
+    pub fn all_instances(
+        &self,
+        filter: &Filter,
+        cursor: Option<Place>,
+        limit: usize,
+    ) -> Page<InstanceStatus, Place> {
+        let inventory = &self.core.inventory;
+        let places = |after, count| inventory.places(after, count);
+        self.filtered(places, |place| place.instance, filter, cursor, limit)
+    }
+
+    /// A page of those that pass a filter; `read` gives the next of all of them.
+    fn filtered<C: Copy>(
+        &self,
+        read: impl Fn(Option<C>, usize) -> Vec<C>,
+        instance: impl Fn(&C) -> InstanceId,
+        filter: &Filter,
+        mut cursor: Option<C>,
+        limit: usize,
+    ) -> Page<InstanceStatus, C> {
+        // One more than asked for tells whether there is a next page.
+        let more = limit.saturating_add(1);
+        let mut listed = Vec::new();
+        loop {
+            let step = STEP.max(more);
+            let places = read(cursor, step);
+            let is_last = places.len() < step;
+            cursor = places.last().copied();
+            let passing = places.into_iter();
+            listed.extend(passing.filter(|place| self.passes(filter, instance(place))));
+            if is_last || listed.len() >= more {
+                break;
+            }
+        }
+        let is_last = listed.len() <= limit;
+        listed.truncate(limit);
+        let next = listed.last().copied().filter(|_| !is_last);
+        let items = listed.iter().map(instance);
+        Page {
+            items: items.filter_map(|id| self.instance(id)).collect(),
+            next,
+        }
+    }
+
+    fn passes(&self, filter: &Filter, id: InstanceId) -> bool {
+        let lease = self.core.lessor.view(id);
+        let in_state = lease.is_some_and(|lease| match &filter.states {
+            None => !lease.forgotten,
+            Some(states) => states.contains(&lease.state),
+        });
+        if !in_state || (filter.name.is_none() && filter.host.is_none()) {
+            return in_state;
+        }
+        let inventory = &self.core.inventory;
+        let passes = inventory.read_instance(id, |known| {
+            let uuid = known.uuid.as_deref().unwrap_or_default();
+            let named = |name: &String| uuid == name || properties::instance_name(uuid) == name;
+            let on = |host: &String| properties::is_on(&known.properties, host);
+            filter.name.as_ref().is_none_or(named) && filter.host.as_ref().is_none_or(on)
+        });
+        passes.unwrap_or(false)
+    }
+
+    /// An instance.
+    #[must_use]
+    pub fn instance(&self, id: InstanceId) -> Option<InstanceStatus> {
+        let mut instance = self.core.inventory.instance(id)?;
+        let shown = |id| self.core.inventory.shown(self.core.inventory.canonical(id));
+        instance.application = instance.application.map(shown);
+        let lease = self.core.lessor.view(id)?;
+        let clock = &self.core.clock;
+        Some(InstanceStatus {
+            instance,
+            state: lease.state,
+            since: clock.wall_at(lease.since),
+            last_seen: clock.wall_at(lease.last_seen),
+            signal: lease.signal,
+            relayed: lease.relayed,
+            usual: lease.usual,
+            is_slow: lease.usual > self.core.lessor.terms().silent_after,
+            terms: self.core.lessor.terms().of(lease.usual),
+            closed: lease
+                .closed
+                .map(|closed| (clock.wall_at(closed.at), closed.cause)),
+            forgotten: lease.forgotten,
+        })
+    }
+
+    /// The collectors.
+    #[must_use]
+    pub fn members(&self) -> Members {
+        Members {
+            own: Arc::clone(&self.own),
+            view: self.members.borrow().clone(),
+        }
+    }
+
+    /// The row that an id of an application leads to, unless it is the reserved one.
+    fn listed(&self, id: ApplicationId) -> Option<Application> {
+        let inventory = &self.core.inventory;
+        let application = inventory.application(inventory.canonical(id))?;
+        (!application.is_reserved()).then_some(application)
+    }
+
+    /// How an application is, under the id that agents are told.
+    fn status(&self, row: Option<Application>) -> ApplicationStatus {
+        let inventory = &self.core.inventory;
+        let instances = self.tally(row.as_ref().map(|row| row.id));
+        let first = || inventory.instances(None, None, 1).into_iter().next();
+        let registered_at = match &row {
+            Some(row) => row.registered_at,
+            None => first().map_or(Timestamp::from_millis(0), |first| first.registered_at),
+        };
+        let application = row.map(|row| Application {
+            id: inventory.shown(row.id),
+            ..row
+        });
+        ApplicationStatus {
+            application,
+            registered_at,
+            instances,
+        }
+    }
+
+    /// Whether there are instances whose application was never told.
+    fn has_unknown(&self) -> bool {
+        !self.core.inventory.instance_ids(None, None, 1).is_empty()
+    }
+
+    fn tally(&self, application: Option<ApplicationId>) -> Tally {
+        let mut tally = Tally::default();
+        let mut cursor = None;
+        loop {
+            let ids = self.core.inventory.instance_ids(application, cursor, STEP);
+            cursor = ids.last().copied();
+            for id in ids {
+                let lease = self.core.lessor.view(id);
+                match lease
+                    .filter(|lease| !lease.forgotten)
+                    .map(|lease| lease.state)
+                {
+                    Some(State::Up) => tally.up += 1,
+                    Some(State::Silent) => tally.silent += 1,
+                    Some(State::Down) => tally.down += 1,
+                    Some(State::Left) => tally.left += 1,
+                    None => {}
+                }
+            }
+            if cursor.is_none() {
+                return tally;
+            }
+        }
+    }
+}

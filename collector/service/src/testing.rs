@@ -1,0 +1,203 @@
+//! The use cases on a store in memory, for the tests of the crates that call them.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rollcall_domain::properties::Caps;
+use rollcall_domain::{
+    inventory::{Allocator, Limits},
+    liveness::{Lessor, Terms},
+    membership::View,
+};
+use rollcall_metrics::Metrics;
+use rollcall_runtime::Clock;
+use rollcall_storage::{Storage, memory::Memory};
+use tokio::sync::watch;
+
+use super::{Config, Foundation, Services, Workers, build, listening, register, sweep, write_back};
+
+pub const DEADLINE: Duration = Duration::from_secs(1);
+pub const QUEUE_CAPACITY: usize = 16;
+pub const MAX_KEY_BYTES: usize = 255;
+pub const TERMS: Terms = Terms {
+    silent_after: Duration::from_secs(120),
+    down_after: Duration::from_secs(300),
+    relay: Duration::from_secs(60),
+    spread: Duration::ZERO,
+    forget_after: Duration::from_secs(604_800),
+};
+pub const RATES: register::RateLimits = register::RateLimits {
+    per_second: 10,
+    burst: 100,
+};
+pub const MAX_HELD: usize = 8;
+pub const CAPS: Caps = Caps {
+    count: 8,
+    name_bytes: 64,
+    value_bytes: 512,
+    total_bytes: 1024,
+};
+pub const MAX_BATCH: usize = 20_000;
+pub const TICK: Duration = Duration::from_secs(1);
+pub const STALL: Duration = Duration::from_secs(5);
+
+/// Use cases that work as long as this lives. Nothing expires, since nothing sweeps.
+#[derive(Debug)]
+pub struct Fixture {
+    pub services: Services,
+    /// Changes what the roster knows of the collectors.
+    pub members: watch::Sender<Arc<View>>,
+    writer: Writer,
+}
+
+#[derive(Debug)]
+enum Writer {
+    Running(JoinHandle<Result<(), register::Failure>>),
+    /// Never runs: what waits for it waits until its deadline.
+    Stalled {
+        _writer: Box<register::Writer>,
+    },
+    Stopped,
+}
+
+impl Fixture {
+    /// On an empty store.
+    pub fn start() -> Self {
+        Self::restored(|_, _| {})
+    }
+
+    /// On what `restore` makes of an empty inventory.
+    pub fn restored(restore: impl FnOnce(&mut Allocator, &Lessor)) -> Self {
+        let (mut fixture, writer) = Self::built(1024, Duration::from_secs(30), restore);
+        fixture.writer = Writer::Running(thread::spawn(|| writer.run()));
+        fixture
+    }
+
+    /// With a writer that does nothing: calls for new keys wait until their deadline, and stay in the queue.
+    pub fn stalled(queue_capacity: usize) -> Self {
+        let (mut fixture, writer) =
+            Self::built(queue_capacity, Duration::from_millis(20), |_, _| {});
+        fixture.writer = Writer::Stalled {
+            _writer: Box::new(writer),
+        };
+        fixture
+    }
+
+    /// Ends the writer, as when the collector stops.
+    pub fn stop(&mut self) {
+        if let Writer::Running(writer) = std::mem::replace(&mut self.writer, Writer::Stopped) {
+            self.services.register.stop();
+            writer.join().unwrap().unwrap();
+        }
+    }
+
+    fn built(
+        queue_capacity: usize,
+        deadline: Duration,
+        restore: impl FnOnce(&mut Allocator, &Lessor),
+    ) -> (Self, register::Writer) {
+        let (members, watch) = watch::channel(Arc::default());
+        let config = config(queue_capacity, deadline);
+        let (services, workers) = build(&config, foundation(Memory::default(), watch, restore));
+        let fixture = Self {
+            services,
+            members,
+            writer: Writer::Stopped,
+        };
+        (fixture, workers.writer)
+    }
+}
+
+/// The use cases on `storage`, with workers that a test runs itself.
+pub fn parts(storage: impl Storage) -> (Services, Workers) {
+    parts_with(storage, None)
+}
+
+/// The same, where an instance changes what is stored once in an interval.
+pub fn parts_paced(storage: impl Storage, interval: Duration) -> (Services, Workers) {
+    let (_, members) = watch::channel(Arc::default());
+    let mut config = config(QUEUE_CAPACITY, DEADLINE);
+    config.register.change_interval = interval;
+    build(&config, foundation(storage, members, |_, _| {}))
+}
+
+/// The same, where others may commit.
+pub fn parts_with(
+    storage: impl Storage,
+    owners: Option<Arc<dyn register::Owners>>,
+) -> (Services, Workers) {
+    let (_, members) = watch::channel(Arc::default());
+    let config = config(QUEUE_CAPACITY, DEADLINE);
+    let foundation = Foundation {
+        owners,
+        ..foundation(storage, members, |_, _| {})
+    };
+    build(&config, foundation)
+}
+
+fn config(queue_capacity: usize, deadline: Duration) -> Config {
+    Config {
+        register: register::Config {
+            queue_capacity,
+            deadline,
+            max_key_bytes: MAX_KEY_BYTES,
+            batch_rows: 1024,
+            change_interval: Duration::ZERO,
+            rates: RATES,
+            max_held_per_message: MAX_HELD,
+            properties: CAPS,
+        },
+        max_batch: MAX_BATCH,
+        work_memory: 64 << 20,
+        sweep: sweep::Config {
+            tick: TICK,
+            limit: 1024,
+            stall: STALL,
+        },
+        write_back: write_back::Config {
+            interval: Duration::from_secs(10),
+            chunk: 2,
+            shared: false,
+        },
+        listening: listening::Config {
+            mode: listening::Mode::Never,
+            period: Duration::from_secs(60),
+        },
+        event_backlog: 16,
+    }
+}
+
+fn foundation(
+    storage: impl Storage,
+    members: watch::Receiver<Arc<View>>,
+    restore: impl FnOnce(&mut Allocator, &Lessor),
+) -> Foundation {
+    let mut allocator = Allocator::new(Limits {
+        assigned: 1 << 20,
+        adopted: 16,
+        bytes: usize::MAX,
+    });
+    let lessor = Lessor::new(TERMS);
+    restore(&mut allocator, &lessor);
+    Foundation {
+        clock: Clock::start(),
+        allocator,
+        lessor,
+        storage: Box::new(storage),
+        owners: None,
+        metrics: Metrics::new(),
+        own: "b:11800".into(),
+        members,
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,367 @@
+//! Collectors that share one log, and one of which is wrong.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rollcall_domain::{
+    AddressId, Timestamp,
+    inventory::{Address, Allocator, Application, Instance, Limits, Row},
+};
+use rollcall_storage::{Commit, Seen};
+use tokio::{sync::broadcast, time::timeout};
+
+use super::*;
+use crate::events::Shared;
+
+/// What collectors share: entries that follow each other, and the last that was said of each instance.
+#[derive(Clone, Debug, Default)]
+struct Log {
+    entries: Arc<Mutex<Vec<Vec<Record>>>>,
+    seen: Arc<Mutex<HashMap<InstanceId, Seen>>>,
+}
+
+/// The log as one collector has it.
+#[derive(Debug)]
+struct Reader {
+    log: Log,
+    read: usize,
+    given: HashMap<InstanceId, Seen>,
+    /// Added to every digest on its way out and taken off on its way in: another release, that hashes more of a row.
+    release: u64,
+    faults: Arc<Faults>,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    /// What it catches up on next is lost.
+    forgets: AtomicBool,
+    /// How often it has read the whole log.
+    loads: AtomicUsize,
+}
+
+impl Reader {
+    fn read(&mut self, sink: &mut dyn FnMut(Record)) {
+        let entries = self.log.entries.lock();
+        for record in entries.iter().skip(self.read).flatten() {
+            sink(match record {
+                Record::Digest(digest) => Record::Digest(digest.wrapping_sub(self.release)),
+                other => other.clone(),
+            });
+        }
+        self.read = entries.len();
+        for seen in self.log.seen.lock().values() {
+            let before = self.given.insert(seen.instance, *seen);
+            sink(match before == Some(*seen) {
+                true => Record::Confirmed(*seen),
+                false => Record::Seen(*seen),
+            });
+        }
+    }
+}
+
+impl Storage for Reader {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn counts(&mut self) -> Result<storage::Counts, storage::Error> {
+        Ok(storage::Counts::default())
+    }
+
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), storage::Error> {
+        self.faults.loads.fetch_add(1, SeqCst);
+        self.read = 0;
+        self.read(sink);
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, storage::Error> {
+        let mut entries = self.log.entries.lock();
+        if self.read < entries.len() {
+            return Ok(Commit::Behind);
+        }
+        let digest = batch.digest.map(|told| told.wrapping_add(self.release));
+        let rows = batch.rows.iter().cloned().map(Record::Row);
+        entries.push(rows.chain(digest.map(Record::Digest)).collect());
+        self.read = entries.len();
+        let seen = batch.seen.iter().map(|seen| (seen.instance, *seen));
+        self.log.seen.lock().extend(seen);
+        Ok(Commit::Durable)
+    }
+
+    fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), storage::Error> {
+        if self.faults.forgets.swap(false, SeqCst) {
+            self.read(&mut |_| ());
+        } else {
+            self.read(sink);
+        }
+        Ok(())
+    }
+}
+
+struct Collector {
+    services: Services,
+    events: broadcast::Receiver<Event>,
+    faults: Arc<Faults>,
+    writer: JoinHandle<Result<(), Failure>>,
+}
+
+impl Collector {
+    fn on(log: &Log, release: u64) -> Self {
+        let faults = Arc::<Faults>::default();
+        let (services, workers) = parts(Reader {
+            log: log.clone(),
+            read: 0,
+            given: HashMap::new(),
+            release,
+            faults: Arc::clone(&faults),
+        });
+        Self {
+            events: services.events.subscribe(),
+            writer: start(workers.writer),
+            services,
+            faults,
+        }
+    }
+
+    /// Has it read what is new, and returns once it has.
+    async fn catch_up(&self) {
+        self.services.register.catch_up();
+        self.services.register.note(Vec::new()).await.unwrap();
+    }
+
+    /// What it told since it was last asked: that its inventory differs (`false`), or agrees again.
+    fn told(&mut self) -> Vec<bool> {
+        let mut told = Vec::new();
+        while let Ok(event) = self.events.try_recv() {
+            match event {
+                Event::Agreement { about, agrees, .. } => {
+                    assert_eq!(about, Shared::Inventory);
+                    told.push(agrees);
+                }
+                Event::Instance(_) | Event::Room { .. } => {}
+            }
+        }
+        told
+    }
+
+    fn agrees(&self) -> bool {
+        let metrics = self.services.exposition();
+        metrics.contains("rollcall_inventory_diverged 0")
+    }
+
+    /// The state of an instance, and when it was last heard of.
+    fn known(&self, id: i32) -> (State, Timestamp) {
+        let known = self.services.roster.instance(instance(id)).unwrap();
+        (known.state, known.last_seen)
+    }
+
+    fn loads(&self) -> usize {
+        self.faults.loads.load(SeqCst)
+    }
+
+    fn stop(self) {
+        self.services.register.stop();
+        self.writer.join().unwrap().unwrap();
+    }
+}
+
+/// Rows as a collector commits them on an empty log, which is right about them.
+fn entry(rows: &[Row]) -> Vec<Record> {
+    let mut model = Allocator::new(Limits {
+        assigned: 10,
+        adopted: 10,
+        bytes: usize::MAX,
+    });
+    rows.iter()
+        .for_each(|row| model.restore(row.clone()).unwrap());
+    let digest = Record::Digest(model.inventory().digest());
+    rows.iter()
+        .cloned()
+        .map(Record::Row)
+        .chain([digest])
+        .collect()
+}
+
+fn address(id: i32) -> Row {
+    Row::Address(Address {
+        id: AddressId::new(id).unwrap(),
+        address: Some(format!("10.0.0.1:{id}").into()),
+    })
+}
+
+#[tokio::test]
+async fn the_one_that_writes_is_repaired_when_it_is_the_one_that_is_wrong() {
+    let log = Log::default();
+    let mut collectors = [0, 0, 0].map(|release| Collector::on(&log, release));
+    let [writer, others @ ..] = &mut collectors;
+    log.entries.lock().push(entry(&[address(-1)]));
+    writer.faults.forgets.store(true, SeqCst);
+    writer.catch_up().await;
+    writer
+        .services
+        .register
+        .application("orders")
+        .await
+        .unwrap();
+    let [other, third] = others;
+    other.catch_up().await;
+    assert_eq!(other.told(), [false], "the last entry is wrong");
+    assert_eq!(other.loads(), 1);
+    third.catch_up().await;
+    assert!(
+        third.told().is_empty(),
+        "it hears what is wrong together with what is right"
+    );
+    writer.catch_up().await;
+    assert_eq!(writer.told(), [false, true]);
+    other.catch_up().await;
+    assert_eq!(other.told(), [true]);
+    let entries = log.entries.lock().len();
+    for collector in &mut collectors {
+        collector.catch_up().await;
+        assert!(collector.agrees());
+    }
+    assert_eq!(log.entries.lock().len(), entries, "all is said");
+    collectors.into_iter().for_each(Collector::stop);
+}
+
+#[tokio::test]
+async fn releases_that_hash_differently_read_the_store_once_and_work_on() {
+    let log = Log::default();
+    let mut collectors = [0, 0, 1].map(|release| Collector::on(&log, release));
+    for round in 0..20 {
+        for (number, collector) in collectors.iter().enumerate() {
+            let code = format!("{round}-{number}");
+            let register = collector.services.register.application(&code);
+            timeout(DEADLINE, register).await.unwrap().unwrap();
+        }
+        for collector in &collectors {
+            collector.catch_up().await;
+        }
+    }
+    for collector in &mut collectors {
+        assert_eq!(collector.loads(), 1);
+        assert!(
+            collector.told().len() <= 2,
+            "told once, and no more than taken back"
+        );
+    }
+    assert!(!collectors[2].agrees(), "nobody says what it says");
+    assert!(log.entries.lock().len() <= 60 + collectors.len());
+    collectors.into_iter().for_each(Collector::stop);
+}
+
+#[tokio::test]
+async fn a_digest_says_nothing_of_the_rows_after_it() {
+    let log = Log::default();
+    let mut reader = Collector::on(&log, 0);
+    // The first part of a large batch; the one that closes it has the digest.
+    let part = vec![Record::Row(address(-2))];
+    log.entries.lock().extend([entry(&[address(-1)]), part]);
+    reader.catch_up().await;
+    assert!(reader.told().is_empty());
+    assert_eq!(reader.loads(), 0);
+    assert!(reader.agrees());
+    reader.stop();
+}
+
+fn running(id: i32, registered_at: Timestamp) -> Row {
+    Row::Instance(Instance {
+        id: instance(id),
+        application: Some(application(-1)),
+        uuid: Some(id.to_string().into()),
+        registered_at,
+        generation: None,
+        adopted: false,
+        properties: Properties::default(),
+    })
+}
+
+fn last(id: i32, state: State, last_seen: Timestamp) -> Seen {
+    Seen {
+        instance: instance(id),
+        last_seen,
+        signal: Signal::Heartbeat,
+        state,
+        usual: Duration::ZERO,
+    }
+}
+
+#[tokio::test]
+async fn a_repair_changes_nothing_that_is_known_of_instances() {
+    let log = Log::default();
+    let mut reader = Collector::on(&log, 0);
+    let wall = reader.services.core.clock.wall();
+    let running = |id| running(id, wall.before(Duration::from_secs(7_200)));
+    let last = |id, state, secs| last(id, state, wall.before(Duration::from_secs(secs)));
+    let orders = Row::Application(Application {
+        id: application(-1),
+        code: Some("orders".into()),
+        registered_at: wall,
+        alias_of: None,
+    });
+    let known = [last(7, State::Down, 3_600), last(8, State::Up, 0)];
+    let rows = [orders, running(7), running(8)];
+    log.entries.lock().push(entry(&rows));
+    let seen = known.map(|seen| (seen.instance, seen));
+    log.seen.lock().extend(seen);
+    reader.catch_up().await;
+    // It gives one up and has not told so yet.
+    let later = reader
+        .services
+        .core
+        .clock
+        .now()
+        .after(2 * TERMS.silent_after);
+    let mut given_up = Vec::new();
+    reader.services.core.lessor.expire(later, 10, &mut given_up);
+    assert_eq!(given_up.len(), 1);
+    let roster = |reader: &Collector| [7, 8].map(|id| reader.known(id));
+    let before = roster(&reader);
+    assert_eq!(before[0], (State::Down, known[0].last_seen));
+    assert_eq!(before[1].0, State::Silent);
+    while reader.events.try_recv().is_ok() {}
+    // Something is wrong, and something was lost.
+    log.entries
+        .lock()
+        .push(vec![Record::Row(running(9)), Record::Digest(1)]);
+    let lost = last(9, State::Down, 1_800);
+    log.seen.lock().insert(lost.instance, lost);
+    reader.catch_up().await;
+    assert_eq!(reader.loads(), 1);
+    assert_eq!(roster(&reader), before);
+    assert_eq!(reader.known(9), (State::Down, lost.last_seen));
+    while let Ok(event) = reader.events.try_recv() {
+        let Event::Instance(InstanceEvent { instance, kind, .. }) = event else {
+            continue;
+        };
+        assert_eq!((instance, kind), (lost.instance, Kind::Registered));
+    }
+    reader.stop();
+}
+
+#[tokio::test(start_paused = true)]
+async fn clocks_that_differ_and_clocks_that_are_set_are_no_difference_of_rosters() {
+    let (services, _workers) = parts(Memory::default());
+    let core = &services.core;
+    for (id, ahead) in (1..).zip([-7_200_000, -20_000, 0, 20_000, 7_200_000]) {
+        let last_seen = Timestamp::from_millis(core.clock.wall().millis() + ahead);
+        for state in [State::Up, State::Silent, State::Down] {
+            let seen = last(id, state, last_seen);
+            core.relay(seen);
+            assert!(!core.knows_less(seen), "{id} is {state:?}");
+            // The wall clock stays where it is, as one that is set back.
+            advance(Duration::from_secs(30)).await;
+            assert!(!core.knows_less(seen), "{id} is {state:?} still");
+            assert_eq!(core.lessor.view(instance(id)).unwrap().state, state);
+        }
+    }
+}

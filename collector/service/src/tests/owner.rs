@@ -1,0 +1,122 @@
+//! Another collector that is asked to commit first.
+
+use std::sync::Arc;
+
+use futures_util::future::{self, BoxFuture};
+use parking_lot::Mutex;
+use rollcall_domain::inventory::{OperationKey, SpanType};
+use tokio::time::Instant;
+
+use super::*;
+use crate::register::{InstanceName, OperationRef, Owners, Peer, Registration};
+
+/// Notes what it is asked, and has nothing committed.
+#[derive(Debug, Default)]
+struct Other {
+    asked: Mutex<Vec<Registration>>,
+    hangs: bool,
+}
+
+impl Peer for Other {
+    fn commit(&self, registrations: Vec<Registration>) -> BoxFuture<'static, ()> {
+        self.asked.lock().extend(registrations);
+        if self.hangs {
+            Box::pin(future::pending())
+        } else {
+            Box::pin(future::ready(()))
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Elsewhere(Arc<Other>);
+
+impl Owners for Elsewhere {
+    fn elsewhere(&self) -> Option<Arc<dyn Peer>> {
+        Some(Arc::clone(&self.0) as _)
+    }
+}
+
+/// Use cases that have this collector asked first.
+fn parts_beside(other: &Arc<Other>) -> (Services, JoinHandle<Result<(), Failure>>) {
+    let owners = Arc::new(Elsewhere(Arc::clone(other)));
+    let (services, workers) = testing::parts_with(Memory::default(), Some(owners));
+    (services, start(workers.writer))
+}
+
+fn operation(name: &str) -> OperationRef<'_> {
+    OperationRef {
+        application: application(-1),
+        span_type: SpanType::Exit,
+        name,
+    }
+}
+
+#[tokio::test]
+async fn new_names_are_passed_on_once_and_get_their_ids_here_if_the_owner_gave_none() {
+    let other = Arc::new(Other::default());
+    let (services, writer) = parts_beside(&other);
+    let register = &services.register;
+    let name = InstanceName {
+        service: "carts",
+        instance: "two",
+    };
+    for _ in 0..2 {
+        let orders = register.application("orders").await.unwrap();
+        assert_eq!(orders, application(-1));
+        let one = register.instance(process(-1, "one")).await.unwrap();
+        assert_eq!(one, instance(1));
+        register.named(name, Properties::default()).await.unwrap();
+        let known = register.operations(&[operation("/a")]).await.unwrap();
+        let both = [operation("/a"), operation("/b")];
+        let both = register.operations(&both).await.unwrap();
+        assert_eq!(both[0], known[0]);
+        register.addresses(&["db:1"]).await.unwrap();
+    }
+    let key = |name| Registration::Operation(OperationKey::from(operation(name)));
+    assert_eq!(
+        *other.asked.lock(),
+        [
+            Registration::Application("orders".into()),
+            Registration::Instance(process(-1, "one")),
+            Registration::Named {
+                service: "carts".into(),
+                instance: "two".into(),
+                properties: Properties::default(),
+            },
+            key("/a"),
+            key("/b"),
+            Registration::Address("db:1".into()),
+        ]
+    );
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_owner_that_hangs_leaves_half_of_the_deadline() {
+    let other = Arc::new(Other {
+        hangs: true,
+        ..Other::default()
+    });
+    let (services, writer) = parts_beside(&other);
+    let asked_at = Instant::now();
+    services.register.application("orders").await.unwrap();
+    assert!(asked_at.elapsed() >= DEADLINE / 2);
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_was_passed_on_to_this_collector_goes_no_further() {
+    let other = Arc::new(Other::default());
+    let (services, writer) = parts_beside(&other);
+    let orders = Registration::Application("orders".into());
+    assert_eq!(services.register.commit(vec![orders]).await.unwrap(), 0);
+    assert!(other.asked.lock().is_empty());
+    let id = services.register.application("orders").await.unwrap();
+    assert_eq!(id, application(-1));
+    assert!(other.asked.lock().is_empty());
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}

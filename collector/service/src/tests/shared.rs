@@ -1,0 +1,386 @@
+//! A store that other collectors write to.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use rollcall_domain::{
+    Timestamp,
+    inventory::{Allocator, Application, Instance, Limits, Row},
+};
+use rollcall_runtime::Clock;
+use rollcall_storage::{Commit, Seen};
+
+use super::*;
+use crate::{events::Shared, readiness::Status};
+
+/// What another collector, or the network, does at each commit.
+#[derive(Debug)]
+enum Turn {
+    /// Another one is first, and wrote this.
+    Rival(Vec<Record>),
+    /// Nobody answers.
+    Away,
+    /// Nobody answers, and it was written.
+    Unanswered,
+}
+
+/// A store in which there is a turn for others at each of the first commits.
+#[derive(Clone, Debug, Default)]
+struct Contested {
+    inner: Memory,
+    turns: Arc<Mutex<VecDeque<Turn>>>,
+    unread: Arc<Mutex<Vec<Record>>>,
+    /// Of all that is stored.
+    digest: Arc<Mutex<Option<u64>>>,
+}
+
+impl Contested {
+    fn with(turns: impl IntoIterator<Item = Turn>) -> Self {
+        let turns = Arc::new(Mutex::new(turns.into_iter().collect()));
+        Self {
+            turns,
+            ..Self::default()
+        }
+    }
+}
+
+impl Storage for Contested {
+    fn counts(&mut self) -> Result<storage::Counts, storage::Error> {
+        self.inner.counts()
+    }
+
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), storage::Error> {
+        self.inner.load(sink)?;
+        let digest = *self.digest.lock();
+        digest.into_iter().map(Record::Digest).for_each(sink);
+        Ok(())
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, storage::Error> {
+        match self.turns.lock().pop_front() {
+            Some(Turn::Rival(wrote)) => {
+                self.unread.lock().extend(wrote);
+                Ok(Commit::Behind)
+            }
+            Some(Turn::Away) => Err(away()),
+            Some(Turn::Unanswered) => {
+                let rows = batch.rows.iter().cloned();
+                self.unread.lock().extend(rows.map(Record::Row));
+                self.inner.commit(batch).and(Err(away()))
+            }
+            None => self.inner.commit(batch),
+        }
+    }
+
+    fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), storage::Error> {
+        self.unread.lock().drain(..).for_each(sink);
+        Ok(())
+    }
+}
+
+fn away() -> storage::Error {
+    storage::Error::Unavailable {
+        store: "the test's store".to_owned(),
+        reason: "it is away".to_owned(),
+    }
+}
+
+fn named(id: i32, code: &str) -> Record {
+    Record::Row(Row::Application(Application {
+        id: application(id),
+        code: Some(code.into()),
+        registered_at: Timestamp::from_millis(0),
+        alias_of: None,
+    }))
+}
+
+fn running(id: i32, uuid: &str) -> Record {
+    Record::Row(Row::Instance(Instance {
+        id: instance(id),
+        application: Some(application(-1)),
+        uuid: Some(uuid.into()),
+        registered_at: Timestamp::from_millis(0),
+        generation: None,
+        adopted: false,
+        properties: Properties::default(),
+    }))
+}
+
+/// The use cases on `store`, at work.
+fn at_work(store: Contested) -> (Services, JoinHandle<Result<(), Failure>>) {
+    let (services, workers) = parts(store);
+    (services, start(workers.writer))
+}
+
+#[tokio::test]
+async fn a_lost_race_is_run_again_from_what_is_known_then() {
+    let rival = |id, code| Turn::Rival(vec![named(id, code)]);
+    let store = Contested::with([rival(-1, "stock"), rival(2, "orders")]);
+    let (services, writer) = at_work(store);
+    let orders = services.register.application("orders");
+    let (orders, pay) = tokio::join!(orders, services.register.application("pay"));
+    assert_eq!(
+        orders.unwrap(),
+        application(2),
+        "what the other collector gave it"
+    );
+    assert_eq!(pay.unwrap(), application(-2));
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_was_written_without_an_answer_is_found_and_its_id_given_to_nobody_else() {
+    let (services, writer) = at_work(Contested::with([Turn::Unanswered]));
+    let unanswered = services.register.application("orders").await;
+    assert!(
+        matches!(unanswered, Err(Error::StoreUnavailable)),
+        "{unanswered:?}"
+    );
+    let stock = loop {
+        if let Ok(id) = services.register.application("stock").await {
+            break id;
+        }
+    };
+    assert_eq!(stock, application(2));
+    let orders = services.register.application("orders").await;
+    assert_eq!(orders.unwrap(), application(-1));
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_full_queue_keeps_nobody_from_telling_news_or_from_stopping() {
+    let store = Contested::default();
+    store.unread.lock().push(named(-1, "orders"));
+    let (services, workers) = parts(store);
+    let codes: Vec<String> = (0..QUEUE_CAPACITY).map(|n| n.to_string()).collect();
+    let calls = codes.iter().map(|code| services.register.application(code));
+    let mut calls: Vec<_> = calls.map(Box::pin).collect();
+    for call in &mut calls {
+        assert!(is_pending(&mut call.as_mut()).await);
+    }
+    services.register.catch_up();
+    services.register.stop();
+    start(workers.writer).join().unwrap().unwrap();
+    for call in calls {
+        call.await.unwrap();
+    }
+    let orders = services.register.application("orders").await;
+    assert_eq!(orders.unwrap(), application(-1));
+}
+
+#[tokio::test]
+async fn what_others_registered_is_answered_and_listed_and_told() {
+    let store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store);
+    let mut events = services.events.subscribe();
+    unread.lock().extend([named(-1, "orders"), running(7, "u")]);
+    services.register.catch_up();
+    let event = happened(&mut events).await;
+    assert_eq!(
+        (event.instance, event.kind),
+        (instance(7), Kind::Registered)
+    );
+    assert_eq!(
+        services.register.application("orders").await.unwrap(),
+        application(-1)
+    );
+    let registered = services.register.instance(process(-1, "u")).await;
+    assert_eq!(registered.unwrap(), instance(7));
+    assert_eq!(
+        services.roster.instance(instance(7)).unwrap().state,
+        State::Up
+    );
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_others_say_of_an_instance_is_told_here_too() {
+    let store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store);
+    let mut events = services.events.subscribe();
+    // Not so long ago that it could not be.
+    let lately = Clock::start()
+        .wall()
+        .before(Duration::from_secs(30))
+        .millis();
+    let seen = |state, millis| {
+        Record::Seen(Seen {
+            instance: instance(7),
+            last_seen: Timestamp::from_millis(lately + millis),
+            signal: Signal::JvmMetrics,
+            state,
+            usual: Duration::ZERO,
+        })
+    };
+    unread.lock().extend([named(-1, "orders"), running(7, "u")]);
+    for (told, millis) in [
+        (State::Up, 1),
+        (State::Silent, 1),
+        (State::Down, 1),
+        (State::Up, 2),
+    ] {
+        unread.lock().push(seen(told, millis));
+        services.register.catch_up();
+        while services
+            .roster
+            .instance(instance(7))
+            .map(|known| known.state)
+            != Some(told)
+        {
+            events.recv().await.unwrap();
+        }
+    }
+    let known = services.roster.instance(instance(7)).unwrap();
+    assert_eq!(known.last_seen, Timestamp::from_millis(lately + 2));
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_told_at_once_and_asked_again() {
+    let store = Contested::with([Turn::Away, Turn::Away]);
+    let (services, writer) = at_work(store);
+    let refused = services.register.application("orders").await;
+    assert!(
+        matches!(refused, Err(Error::StoreUnavailable)),
+        "{refused:?}"
+    );
+    let Status::Degraded(reasons) = services.readiness.status() else {
+        panic!("{:?}", services.readiness.status())
+    };
+    assert!(reasons["storage"].contains("it is away"), "{reasons:?}");
+    let id = loop {
+        match services.register.application("orders").await {
+            Err(Error::StoreUnavailable) => tokio::task::yield_now().await,
+            answer => break answer.unwrap(),
+        }
+    };
+    assert_eq!(id, application(-1));
+    assert_eq!(services.readiness.status(), Status::Ready);
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_contradicts_itself_ends_the_writer() {
+    let store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store);
+    assert_eq!(
+        services.register.application("orders").await.unwrap(),
+        application(-1)
+    );
+    unread.lock().push(named(-1, "stock"));
+    services.register.catch_up();
+    let failure = writer.join().unwrap().unwrap_err();
+    assert!(matches!(failure, Failure::Contradiction(_)), "{failure}");
+}
+
+#[tokio::test]
+async fn an_inventory_that_differs_is_told_and_the_store_is_read_anew() {
+    let mut store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store.clone());
+    let mut events = services.events.subscribe();
+    let mut agreement = async || loop {
+        if let Event::Agreement { agrees, about, .. } = events.recv().await.unwrap() {
+            assert_eq!(about, Shared::Inventory);
+            break agrees;
+        }
+    };
+    let whole = [named(-1, "orders"), named(2, "stock")];
+    let digest = {
+        let mut model = Allocator::new(Limits {
+            assigned: 10,
+            adopted: 10,
+            bytes: usize::MAX,
+        });
+        for record in whole.clone() {
+            if let Record::Row(row) = record {
+                model.restore(row).unwrap();
+            }
+        }
+        model.inventory().digest()
+    };
+    let rows: Vec<Row> = whole.clone().into_iter().filter_map(row).collect();
+    let batch = Batch {
+        rows: &rows,
+        seen: &[],
+        digest: None,
+    };
+    assert_eq!(store.commit(batch).unwrap(), Commit::Durable);
+    store.digest.lock().replace(digest);
+    // One row is lost on its way here.
+    unread
+        .lock()
+        .extend([named(-1, "orders"), Record::Digest(digest)]);
+    services.register.catch_up();
+    assert!(!agreement().await);
+    assert!(agreement().await, "the whole store has both");
+    assert!(
+        services
+            .exposition()
+            .contains("rollcall_inventory_diverged 0")
+    );
+    assert_eq!(
+        services.register.application("stock").await.unwrap(),
+        application(2)
+    );
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_roster_that_knows_less_than_others_said_is_told_and_put_right() {
+    let store = Contested::default();
+    let unread = Arc::clone(&store.unread);
+    let (services, writer) = at_work(store);
+    let mut events = services.events.subscribe();
+    let last_seen = Clock::start().wall().before(Duration::from_secs(30));
+    let seen = |instance, state| Seen {
+        instance,
+        last_seen,
+        signal: Signal::JvmMetrics,
+        state,
+        usual: Duration::ZERO,
+    };
+    let (known, lost) = (seen(instance(7), State::Up), seen(instance(8), State::Down));
+    unread.lock().extend([
+        named(-1, "orders"),
+        running(7, "u"),
+        running(8, "v"),
+        Record::Seen(known),
+        Record::Confirmed(known),
+        Record::Confirmed(lost),
+    ]);
+    services.register.catch_up();
+    let agreement = loop {
+        if let Event::Agreement { about, agrees, .. } = events.recv().await.unwrap() {
+            break (about, agrees);
+        }
+    };
+    assert_eq!(agreement, (Shared::Roster, false));
+    assert_eq!(
+        services.roster.instance(instance(8)).unwrap().state,
+        State::Down
+    );
+    let metrics = services.exposition();
+    assert!(
+        metrics.contains("rollcall_roster_repaired_total 1"),
+        "{metrics}"
+    );
+    services.register.stop();
+    writer.join().unwrap().unwrap();
+}
+
+fn row(record: Record) -> Option<Row> {
+    match record {
+        Record::Row(row) => Some(row),
+        _ => None,
+    }
+}

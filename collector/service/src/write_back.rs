@@ -1,0 +1,154 @@
+//! Writes down, now and then, when instances were last seen, so that a restart does not forget who was down, and other
+//! collectors that share the store know.
+
+use std::{collections::BTreeSet, future::pending, time::Duration};
+
+use rollcall_domain::{
+    InstanceId, Moment,
+    liveness::{LeaseRecord, State},
+};
+use rollcall_storage::Seen;
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{MissedTickBehavior, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Core,
+    events::{Event, InstanceEvent, Kind},
+    register,
+};
+
+/// How often, and how much at once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Time between two rounds: what is stored is behind the truth by that much at the most.
+    pub interval: Duration,
+    /// Instances in one commit, so that registrations never wait long behind it.
+    pub chunk: usize,
+    /// Whether other collectors read it, who are told of changes of state at once.
+    pub shared: bool,
+}
+
+/// Writes back what changed since the last round. Never on the way of a request.
+#[derive(Debug)]
+pub struct WriteBack {
+    config: Config,
+    core: Core,
+    register: register::Handle,
+}
+
+/// Changes of state are gathered for so long before the others are told: whoever is silent is seldom alone.
+const GATHER: Duration = Duration::from_millis(500);
+
+impl WriteBack {
+    pub(super) fn new(config: Config, core: Core, register: register::Handle) -> Self {
+        Self {
+            config,
+            core,
+            register,
+        }
+    }
+
+    /// Writes back until cancelled, and once more then.
+    pub async fn run(self, cancel: CancellationToken) {
+        let mut ticks = interval(self.config.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut changes = self.core.events.subscribe();
+        let mut written = self.core.clock.now();
+        ticks.tick().await;
+        loop {
+            let last = tokio::select! {
+                biased;
+                () = cancel.cancelled() => true,
+                _ = ticks.tick() => false,
+                changed = gather(&mut changes, self.config.shared) => {
+                    warn(self.note(self.leases(changed)).await);
+                    continue;
+                }
+            };
+            let now = self.core.clock.now();
+            let done = self.round(written).await;
+            if done.is_ok() {
+                written = now;
+            }
+            warn(done);
+            if last {
+                return;
+            }
+        }
+    }
+
+    /// What there is to report of these. An instance that is up on the evidence of another collector is that one's to report.
+    fn leases(&self, instances: BTreeSet<InstanceId>) -> Vec<LeaseRecord> {
+        let records = instances
+            .into_iter()
+            .filter_map(|instance| self.core.lessor.record(instance));
+        records.collect()
+    }
+
+    async fn round(&self, since: Moment) -> Result<(), register::Error> {
+        let mut place = Some(0);
+        let mut leases = Vec::new();
+        while let Some(from) = place {
+            place = self
+                .core
+                .lessor
+                .changed_since(since, from, self.config.chunk, &mut leases);
+            // In the order of the store, in which neighbours share pages.
+            leases.sort_unstable_by_key(|lease| lease.instance);
+            self.note(std::mem::take(&mut leases)).await?;
+        }
+        Ok(())
+    }
+
+    async fn note(&self, leases: Vec<LeaseRecord>) -> Result<(), register::Error> {
+        for leases in leases.chunks(self.config.chunk) {
+            let seen = leases.iter().map(|lease| Seen {
+                instance: lease.instance,
+                last_seen: self.core.clock.wall_at(lease.last_seen),
+                signal: lease.signal,
+                state: lease.state,
+                usual: lease.usual,
+            });
+            self.register.note(seen.collect()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Those that changed their state within a moment of the first, or that left if no other collector reads it: a goodbye is said
+/// once. Those that are missed because there were too many are written in the next round.
+async fn gather(changes: &mut Receiver<Event>, shared: bool) -> BTreeSet<InstanceId> {
+    let mut changed = BTreeSet::new();
+    while changed.is_empty() {
+        match changes.recv().await {
+            Ok(event) => changed.extend(change(&event, shared)),
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return pending().await,
+        }
+    }
+    sleep(GATHER).await;
+    while let Ok(event) = changes.try_recv() {
+        changed.extend(change(&event, shared));
+    }
+    changed
+}
+
+fn change(event: &Event, shared: bool) -> Option<InstanceId> {
+    match event {
+        Event::Instance(InstanceEvent {
+            instance,
+            kind: Kind::Changed { to, .. },
+            ..
+        }) => (shared || *to == State::Left).then_some(*instance),
+        Event::Instance(_) | Event::Agreement { .. } | Event::Room { .. } => None,
+    }
+}
+
+fn warn(written: Result<(), register::Error>) {
+    if let Err(error) = written {
+        tracing::warn!(%error, "could not write back when instances were last seen");
+    }
+}

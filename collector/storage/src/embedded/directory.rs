@@ -1,0 +1,151 @@
+//! The data directory: one collector at a time, and a store file that is either absent or whole.
+
+use std::{
+    fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    process,
+};
+
+use super::failure;
+use crate::Error;
+
+const LOCK: &str = "lock";
+pub(super) const STORE: &str = "rollcall.redb";
+const UNFINISHED: &str = "rollcall.redb.new";
+
+/// A data directory that belongs to this process until it is dropped.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    /// The file that was opened as the store.
+    opened: Option<Identity>,
+    /// Held locked; the operating system lets go of it however the process ends.
+    _lock: File,
+}
+
+/// What tells one file from another, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+impl Directory {
+    /// Takes the directory at `path`, after creating it, for its owner alone, if it is missing.
+    pub(super) fn acquire(path: &Path) -> Result<Self, Error> {
+        let told = |error| failure::io(path, error);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(told)?;
+        let mut lock = options().create(true).open(path.join(LOCK)).map_err(told)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let pid = read_pid(&mut lock);
+                let path = path.to_owned();
+                return Err(Error::Locked { path, pid });
+            }
+            Err(TryLockError::Error(error)) => return Err(told(error)),
+        }
+        write_pid(&mut lock).map_err(told)?;
+        Ok(Self {
+            path: path.to_owned(),
+            opened: None,
+            _lock: lock,
+        })
+    }
+
+    /// The file that holds the store, whether or not it is there.
+    pub(super) fn store(&self) -> PathBuf {
+        self.path.join(STORE)
+    }
+
+    /// Opens the store for reading and writing; `None` if there is none yet.
+    pub(super) fn open_store(&mut self) -> io::Result<Option<File>> {
+        match options().open(self.store()) {
+            Ok(file) => {
+                self.opened = Some(Identity::of(&file.metadata()?));
+                Ok(Some(file))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the file that was opened as the store is still the one that the next start will find: it may have been removed,
+    /// renamed or replaced, and what is written to it would be lost with this process.
+    pub(super) fn holds_store(&self) -> io::Result<bool> {
+        match fs::metadata(self.store()) {
+            Ok(metadata) => Ok(self.opened == Some(Identity::of(&metadata))),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// An empty file to write a new store into. It becomes the store with [`Self::adopt_store`]; what an interrupted
+    /// attempt left is thrown away.
+    pub(super) fn new_store(&self) -> io::Result<File> {
+        options()
+            .create(true)
+            .truncate(true)
+            .open(self.path.join(UNFINISHED))
+    }
+
+    /// Makes the file of [`Self::new_store`] the store. It must be complete, synced and closed. The directories above it are
+    /// synced too: whichever of them this or an interrupted start has created, a loss of power does not take the store with it.
+    pub(super) fn adopt_store(&self) -> io::Result<()> {
+        fs::rename(self.path.join(UNFINISHED), self.store())?;
+        sync_up(&fs::canonicalize(&self.path)?, &mut |directory| {
+            File::open(directory)?.sync_all()
+        })
+    }
+}
+
+/// Syncs a directory and those above it, up to the first that this process may not open: it cannot have created that one.
+pub(super) fn sync_up(
+    directory: &Path,
+    sync: &mut dyn FnMut(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    sync(directory)?;
+    for above in directory.ancestors().skip(1) {
+        match sync(above) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
+
+fn read_pid(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+/// For people and for the message of the collector that is refused; nothing relies on it.
+fn write_pid(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{}", process::id())
+}

@@ -1,0 +1,204 @@
+//! What an operator may do to a store while no collector uses it: look at it, and remove what no id depends on.
+
+use std::{fs, io};
+
+use redb::ReadableDatabase as _;
+use rollcall_domain::properties::Caps;
+use rollcall_domain::{
+    Timestamp,
+    inventory::{Instance, Properties, Row},
+};
+
+use super::{Config, Embedded, INSTANCES, SEEN, directory::STORE, failure, first, open};
+use crate::{Batch, Counts, Error, FirstIds, Seen, Storage};
+
+/// What a store holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Rows of each kind.
+    pub counts: Counts,
+    /// The size of the file, in bytes.
+    pub file_bytes: u64,
+    /// Bytes of the names and values of all properties.
+    pub property_bytes: u64,
+}
+
+/// Whose properties are removed.
+#[derive(Clone, Copy, Debug)]
+pub struct Pruning {
+    /// Instances last seen before this lose all their properties.
+    pub unseen_since: Timestamp,
+    /// What the others keep.
+    pub caps: Caps,
+    /// Nothing is written.
+    pub dry_run: bool,
+}
+
+/// What pruning removed, or would remove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Instances without a sign of life for too long.
+    pub stale: u64,
+    /// Instances whose properties exceed the limits.
+    pub cut: u64,
+    /// Bytes of names and values.
+    pub bytes: u64,
+}
+
+/// Instances that are read, and rewritten, in one transaction.
+const AT_ONCE: usize = 4096;
+/// The most bytes of their rows.
+const BYTES_AT_ONCE: usize = 4 << 20;
+
+/// Opens a store that is there; one that is not is no mistake to be mended by creating it.
+///
+/// # Errors
+/// Those of [`open`], and [`Error::Io`] if there is no store.
+pub fn open_existing(config: &Config) -> Result<Embedded, Error> {
+    let store = config.path.join(STORE);
+    match store.try_exists() {
+        Ok(true) => open(config),
+        Ok(false) => Err(failure::io(&store, io::ErrorKind::NotFound.into())),
+        Err(error) => Err(failure::io(&store, error)),
+    }
+}
+
+/// Some instances, each with its last sign of life.
+struct Page {
+    instances: Vec<(Instance, Option<Seen>)>,
+    /// Where the next page begins.
+    next: Option<i32>,
+}
+
+impl Embedded {
+    /// What it holds. Reads every instance.
+    ///
+    /// # Errors
+    /// Those of [`Storage::load`].
+    pub fn contents(&mut self) -> Result<Contents, Error> {
+        let mut contents = Contents {
+            counts: self.counts()?,
+            file_bytes: self.file_bytes()?,
+            property_bytes: 0,
+        };
+        let mut from = Some(i32::MIN);
+        while let Some(first) = from {
+            let page = self.page(first)?;
+            let sizes = page
+                .instances
+                .iter()
+                .map(|(instance, _)| size(&instance.properties));
+            contents.property_bytes += sizes.sum::<u64>();
+            from = page.next;
+        }
+        Ok(contents)
+    }
+
+    /// Raises the least ids that dictionaries draw; none is ever lowered. Answers with those that hold now.
+    ///
+    /// # Errors
+    /// Those of [`Storage::commit`].
+    pub fn raise_first_ids(&mut self, ids: &FirstIds) -> Result<FirstIds, Error> {
+        first::raise(self, ids)?;
+        self.first_ids()
+    }
+
+    /// Removes properties. Every id keeps its row and its key.
+    ///
+    /// # Errors
+    /// Those of [`Storage::load`] and [`Storage::commit`].
+    pub fn prune(&mut self, pruning: &Pruning) -> Result<Pruned, Error> {
+        let mut pruned = Pruned::default();
+        let mut from = Some(i32::MIN);
+        while let Some(first) = from {
+            let page = self.page(first)?;
+            let changed: Vec<Row> = page
+                .instances
+                .into_iter()
+                .filter_map(|(instance, seen)| pruned.prune(instance, seen, pruning))
+                .map(Row::Instance)
+                .collect();
+            if !pruning.dry_run && !changed.is_empty() {
+                let batch = Batch {
+                    rows: &changed,
+                    ..Batch::default()
+                };
+                let _the_only_owner = self.commit(batch)?;
+            }
+            from = page.next;
+        }
+        if !pruning.dry_run && pruned.bytes > 0 {
+            let compacted = self.database.compact();
+            compacted.map_err(|error| self.engine(error))?;
+        }
+        Ok(pruned)
+    }
+
+    fn page(&self, first: i32) -> Result<Page, Error> {
+        let transaction = self.database.begin_read().map_err(|e| self.engine(e))?;
+        let rows = transaction
+            .open_table(INSTANCES)
+            .map_err(|e| self.engine(e))?;
+        let seen = transaction.open_table(SEEN).map_err(|e| self.engine(e))?;
+        let mut page = Page {
+            instances: Vec::new(),
+            next: None,
+        };
+        let mut bytes = 0;
+        for row in rows.range(first..).map_err(|e| self.engine(e))? {
+            let (id, value) = row.map_err(|e| self.engine(e))?;
+            let id = id.value();
+            if page.instances.len() == AT_ONCE || bytes >= BYTES_AT_ONCE {
+                page.next = Some(id);
+                break;
+            }
+            bytes += value.value().len();
+            let seen = seen.get(id).map_err(|e| self.engine(e))?;
+            let seen = seen.map(|value| self.decode(SEEN, id, value.value()));
+            let instance = self.decode(INSTANCES, id, value.value())?;
+            page.instances.push((instance, seen.transpose()?));
+        }
+        Ok(page)
+    }
+
+    fn file_bytes(&self) -> Result<u64, Error> {
+        let metadata = fs::metadata(&self.store);
+        metadata
+            .map(|file| file.len())
+            .map_err(|error| failure::io(&self.store, error))
+    }
+}
+
+impl Pruned {
+    /// The instance as it is to be rewritten; `None` if it stays as it is.
+    fn prune(
+        &mut self,
+        mut instance: Instance,
+        seen: Option<Seen>,
+        pruning: &Pruning,
+    ) -> Option<Instance> {
+        let last_seen = seen.map_or(instance.registered_at, |seen| seen.last_seen);
+        let before = size(&instance.properties);
+        if instance.properties.is_empty() {
+            return None;
+        }
+        if last_seen < pruning.unseen_since {
+            self.stale += 1;
+            instance.properties = Properties::default();
+        } else if !pruning.caps.admit(&instance.properties) {
+            self.cut += 1;
+            instance.properties = pruning.caps.fit(&instance.properties);
+        } else {
+            return None;
+        }
+        self.bytes += before - size(&instance.properties);
+        Some(instance)
+    }
+}
+
+fn size(properties: &Properties) -> u64 {
+    let sizes = properties
+        .iter()
+        .map(|(name, value)| name.len() + value.len());
+    u64::try_from(sizes.sum::<usize>()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,129 @@
+//! Wherever the disk fails, what was acknowledged is there, nothing is there by half, and nothing more is accepted.
+
+use std::path::PathBuf;
+
+use super::{
+    super::{Embedded, initialize, open_backend},
+    disk::{Disk, Fault},
+};
+use crate::{
+    Batch, Error, Storage as _,
+    contract::{Contents, Random, apply, contents, random_batch},
+};
+
+const BATCHES: usize = 12;
+
+fn mount(disk: &Disk) -> Result<Embedded, Error> {
+    open_backend(disk.clone(), PathBuf::from("disk"), None)
+}
+
+fn empty_store() -> Vec<u8> {
+    let disk = Disk::new(Vec::new(), Fault::Never);
+    initialize(disk.clone()).unwrap();
+    disk.image()
+}
+
+/// What one run left.
+struct Run {
+    disk: Disk,
+    /// The contents after 0, 1, 2 ... batches.
+    states: Vec<Contents>,
+    /// How many batches were acknowledged.
+    acknowledged: usize,
+}
+
+/// Opens the store and commits until something fails, then checks that the storage stays shut.
+fn run(image: Vec<u8>, fault: Fault) -> Run {
+    let disk = Disk::new(image, fault);
+    let mut random = Random(7);
+    let mut states = vec![Contents::new()];
+    let mut acknowledged = 0;
+    if let Ok(mut storage) = mount(&disk) {
+        for round in 0..BATCHES {
+            let (rows, seen) = random_batch(&mut random, round);
+            let (rows, seen) = (&rows[..], &seen[..]);
+            let mut next = states[round].clone();
+            apply(&mut next, rows, seen);
+            states.push(next);
+            let batch = Batch {
+                rows,
+                seen,
+                digest: None,
+            };
+            if storage.commit(batch).is_err() {
+                let refused = storage.commit(batch);
+                assert!(
+                    matches!(refused, Err(Error::Poisoned { .. })),
+                    "{refused:?}"
+                );
+                break;
+            }
+            acknowledged += 1;
+        }
+    }
+    Run {
+        disk,
+        states,
+        acknowledged,
+    }
+}
+
+/// The store that `image` holds is that of the last acknowledged batch, or of the one that failed.
+fn check(image: Vec<u8>, run: &Run, what: &str) {
+    let disk = Disk::new(image, Fault::Never);
+    let mut storage = mount(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let found = contents(&mut storage);
+    let last = run.states.len().min(run.acknowledged + 2);
+    assert!(
+        run.states[run.acknowledged..last].contains(&found),
+        "{what}: {} batches were acknowledged",
+        run.acknowledged
+    );
+}
+
+#[test]
+fn a_power_loss_at_any_sync_loses_nothing_acknowledged() {
+    let image = empty_store();
+    for n in 1.. {
+        let run = run(image.clone(), Fault::PowerLossAtSync(n));
+        for seed in 0..20 {
+            let image = run.disk.image_after_power_loss(&mut Random(seed));
+            check(image, &run, &format!("sync {n}, seed {seed}"));
+        }
+        if !run.disk.failed() {
+            assert_eq!(run.acknowledged, BATCHES);
+            assert!(n > BATCHES, "every batch is synced: {n}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_at_any_write_loses_nothing_acknowledged() {
+    let image = empty_store();
+    for n in 1.. {
+        let run = run(image.clone(), Fault::FullAtWrite(n));
+        check(run.disk.image(), &run, &format!("write {n}"));
+        let image = run.disk.image_after_power_loss(&mut Random(0));
+        check(image, &run, &format!("write {n}, then a power loss"));
+        if !run.disk.failed() {
+            assert_eq!(run.acknowledged, BATCHES);
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_as_such() {
+    let image = empty_store();
+    let disk = Disk::new(image, Fault::FullAtWrite(20));
+    let mut storage = mount(&disk).unwrap();
+    let (rows, _) = random_batch(&mut Random(0), 0);
+    let batch = Batch {
+        rows: &rows,
+        seen: &[],
+        digest: None,
+    };
+    let error = (0..100).find_map(|_| storage.commit(batch).err());
+    assert!(matches!(error, Some(Error::Full { .. })), "{error:?}");
+}

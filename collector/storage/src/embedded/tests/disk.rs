@@ -1,0 +1,162 @@
+//! A disk in memory that fails as it is told, and remembers what had reached it.
+
+use std::{io, sync::Arc};
+
+use parking_lot::Mutex;
+use redb::StorageBackend;
+
+use crate::contract::Random;
+
+/// When a disk fails. Counted from 1 since the disk was made.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    Never,
+    /// The power fails within the n-th sync: it errs, as does everything after it.
+    PowerLossAtSync(usize),
+    /// The n-th write finds no room, as does every later one.
+    FullAtWrite(usize),
+}
+
+/// Clones are the same disk.
+#[derive(Clone, Debug)]
+pub(super) struct Disk(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    fault: Fault,
+    failed: bool,
+    syncs: usize,
+    writes: usize,
+    /// What the process reads back.
+    current: Vec<u8>,
+    /// What was there at the last sync, and what was done since.
+    synced: Vec<u8>,
+    unsynced: Vec<Change>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Length(usize),
+    Write(usize, Vec<u8>),
+}
+
+impl Change {
+    fn apply(&self, image: &mut Vec<u8>) {
+        match self {
+            Self::Length(length) => image.resize(*length, 0),
+            Self::Write(offset, data) => {
+                let end = offset + data.len();
+                image.resize(image.len().max(end), 0);
+                image[*offset..end].copy_from_slice(data);
+            }
+        }
+    }
+}
+
+impl Disk {
+    pub(super) fn new(image: Vec<u8>, fault: Fault) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            fault,
+            failed: false,
+            syncs: 0,
+            writes: 0,
+            synced: image.clone(),
+            current: image,
+            unsynced: Vec::new(),
+        })))
+    }
+
+    /// Whether the fault has happened.
+    pub(super) fn failed(&self) -> bool {
+        self.0.lock().failed
+    }
+
+    /// What the process would read.
+    pub(super) fn image(&self) -> Vec<u8> {
+        self.0.lock().current.clone()
+    }
+
+    /// What a power loss leaves: all that was synced, and of what came after it any part, in sectors of 512 bytes.
+    pub(super) fn image_after_power_loss(&self, random: &mut Random) -> Vec<u8> {
+        let state = self.0.lock();
+        let mut image = state.synced.clone();
+        // None, some or all of it.
+        let kept = [0, 50, 100][random.below(3)];
+        for change in &state.unsynced {
+            match change {
+                Change::Length(_) => change.apply(&mut image),
+                Change::Write(offset, data) => {
+                    for (n, sector) in data.chunks(512).enumerate() {
+                        if random.below(100) < kept {
+                            Change::Write(offset + n * 512, sector.to_vec()).apply(&mut image);
+                        }
+                    }
+                }
+            }
+        }
+        image
+    }
+}
+
+impl State {
+    fn check(&self) -> io::Result<()> {
+        match self.fault {
+            Fault::PowerLossAtSync(_) if self.failed => Err(io::Error::other("no power")),
+            _ => Ok(()),
+        }
+    }
+
+    fn change(&mut self, change: Change) -> io::Result<()> {
+        self.check()?;
+        self.writes += 1;
+        if matches!(self.fault, Fault::FullAtWrite(n) if self.writes >= n) {
+            self.failed = true;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        change.apply(&mut self.current);
+        self.unsynced.push(change);
+        Ok(())
+    }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(u64::try_from(self.0.lock().current.len()).unwrap())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = self.0.lock();
+        state.check()?;
+        let start = index(offset);
+        let source = state.current.get(start..start + out.len());
+        out.copy_from_slice(source.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.lock().change(Change::Length(index(len)))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.check()?;
+        state.syncs += 1;
+        if matches!(state.fault, Fault::PowerLossAtSync(n) if state.syncs >= n) {
+            state.failed = true;
+            return state.check();
+        }
+        state.synced = state.current.clone();
+        state.unsynced.clear();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0
+            .lock()
+            .change(Change::Write(index(offset), data.to_vec()))
+    }
+}

@@ -1,0 +1,303 @@
+//! A store that several collectors share: a log in etcd.
+//!
+//! # What it promises
+//!
+//! * [`Etcd::commit`] returns [`Commit::Durable`] when a majority of the etcd cluster has the batch on disk.
+//! * Entry n + 1 is written only by a collector that knows entries 1 to n. Each entry is a key of its own, and one
+//!   transaction creates it: only if nobody has, and only on top of the very entry that the writer saw before. So all
+//!   collectors read one sequence of batches, whoever wrote them, and whoever of them believed to be the owner; a collector
+//!   that was paused or cut off writes nothing that is out of date.
+//! * What is read is what was written: every entry and every chunk has a checksum.
+//! * An etcd that was rolled back to an earlier state is noticed, and nothing is written to it by a collector that saw the later
+//!   one: [`Error::Unreadable`]. One that starts then takes it as it is, and agents keep their ids (they are adopted).
+//!
+//! While no majority can be asked, every call answers [`Error::Unavailable`]; while this collector may not ask, [`Error::Refused`].
+//!
+//! # Why a log, and what is beside it
+//!
+//! The inventory lives in memory, so rows are never looked up here: they are read all, in order, and then as they come.
+//! A transaction of etcd has at most 128 operations and a request 1.5 MiB; one entry of a log is one operation for any
+//! number of rows.
+//!
+//! The log says what never changes: which id has which key. What changes is in keys that are overwritten: the generation and
+//! the properties of an instance in one of its own, when instances were last seen in chunks. The beginning of the log is
+//! replaced by a snapshot of fewer, larger keys as it grows (`log/snapshot.rs` says why no collector is misled by that). So
+//! the bytes in etcd follow from the instances, operations and addresses that there are, and not from how long or how often
+//! they report. etcd itself keeps the history of all keys until it is compacted: `docs/scaling.md`.
+//!
+//! # Damage
+//!
+//! The format, the log and the snapshot are hard state: a collector that starts refuses what it cannot read, and names the key
+//! ([`Error::Unreadable`]). A collector that runs reports a key that vanishes or is overwritten ([`Damage::Hard`](super::Damage::Hard)), and goes on
+//! with what it holds. Changed instances and chunks are soft state: a key that cannot be read is reported ([`Damage::Soft`](super::Damage::Soft)),
+//! skipped, and deleted or written anew. A key that Rollcall did not write is reported and ignored.
+//!
+//! # Keys
+//!
+//! | Key, below `/rollcall` or `/<namespace>/rollcall` | Value |
+//! |---|---|
+//! | `/store/format` | the version of this format, as text; `storage/version.rs` says what both versions mean |
+//! | `/store/reader` | the oldest version whose builds read the store, as text; absent in version 1 |
+//! | `/store/namespace` | the namespace of the collectors that share the store, as text; it may differ from the one in the key |
+//! | `/store/log/<index>` | a batch: `index` counts from 1 and has 20 digits |
+//! | `/store/snapshot/<index>` | a part: the rows of the entries up to `index`, which has 20 digits, behind the part or the first entry before it |
+//! | `/store/changed/<id>` | an instance whose generation or properties changed since it was assigned; 10 digits |
+//! | `/store/seen/<chunk>` | when the instances with ids from 1024 x `chunk` on were last seen; 10 digits |
+//!
+//! A value is a checksum (CRC-32 as in zlib, little-endian) of key and message, and a protobuf message:
+//!
+//! | Message | Fields |
+//! |---|---|
+//! | batch | 1 to 4 `repeated` row of `application`, `instance`, `operation`, `address`; 5 to 8 `int64` how many rows of each kind the log has up to here; 10 `bytes` the digest of the inventory up to here, little-endian (9 in version 1: with properties) |
+//! | part | 1 `int64` the first entry; 2 `bytes` the checksums of the entries; 3 a batch |
+//! | row | 1 `sint32` id; 2 `bytes` as in [`embedded`](super::embedded) |
+//! | changed | 1 row, as in the table `instance` there, whole |
+//! | chunk | 1 `repeated` row, as in the table `seen` there |
+//!
+//! Changed instances and chunks are written after the rows of their batch: the former only on top of the entry that their
+//! writer saw, the latter in transactions that compare their revisions. Of two things that are said of an instance the later
+//! signal counts.
+//!
+//! # Version 1
+//!
+//! Collectors of version 1 wrote every changed instance into the log, whole. Such a store is read and raised to version 2 when
+//! a collector of this release opens it. Collectors of version 1 that run meanwhile go on: they read the log, in which an
+//! instance stands with the properties that it registered with, and write to it as before. They are not misled by the
+//! snapshot; one that is cut off for more than a thousand entries finds that entries are missing, and stops. One that starts
+//! is refused.
+
+mod changed;
+mod chunks;
+mod entry;
+mod log;
+mod namespace;
+mod remote;
+#[cfg(test)]
+mod tests;
+mod value;
+mod version;
+mod watcher;
+
+use std::sync::Arc;
+
+use rollcall_domain::inventory::{Instance, Row};
+use rollcall_etcd::Client;
+use rollcall_runtime::Clock;
+use tokio::runtime::Handle;
+
+use self::{
+    changed::Changed,
+    chunks::Chunks,
+    log::{Extent, Log},
+    remote::Remote,
+    watcher::{Follower, News},
+};
+use super::{Batch, Commit, Counts, Error, Opened, Record, Storage};
+
+/// The longest name that a store in etcd has room for, in bytes: its row, with all properties that an instance may have, stays
+/// below 1 MiB, and so do an entry of the log and a part of the snapshot. etcd takes requests of 1.5 MiB by default.
+pub const MAX_NAME_BYTES: usize = 512 * 1024;
+
+/// An open store.
+#[derive(Debug)]
+pub struct Etcd {
+    remote: Remote,
+    extent: Extent,
+    log: Log,
+    changed: Changed,
+    chunks: Chunks,
+    news: Arc<News>,
+    poisoned: bool,
+}
+
+/// Opens the store that `client` leads to, or creates it, for the collectors of `namespace`. Blocks; the client's calls run on
+/// `runtime`, and `clock` detects a stored time that lies in the future.
+///
+/// # Errors
+/// [`Error::Unavailable`]; [`Error::Refused`]; [`Error::UnsupportedVersion`]; [`Error::OtherNamespace`].
+pub fn open(
+    client: Client,
+    clock: Clock,
+    runtime: Handle,
+    namespace: &str,
+) -> Result<Opened, Error> {
+    let store = Etcd::open(Remote { client, runtime }, clock, namespace)?;
+    let watcher = store.follower();
+    Ok(Opened {
+        storage: Box::new(store),
+        watcher: Some(Box::new(watcher)),
+    })
+}
+
+impl Storage for Etcd {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn counts(&mut self) -> Result<Counts, Error> {
+        let seen = self.chunks.count(&self.remote)?;
+        let counts = self.log.counts(&self.remote)?;
+        Ok(Counts { seen, ..counts })
+    }
+
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.log = Log::new(&self.remote, self.extent);
+        self.changed = Changed::new(&self.remote);
+        self.changed
+            .reserve(self.log.counts(&self.remote)?.instances);
+        let before = self.remote.revision()?;
+        self.read_log(sink)?;
+        self.changed.read_all(&self.remote, before, sink)?;
+        self.chunks.read_anew(&self.remote, sink)
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
+        if self.poisoned {
+            let path = self.remote.key("").into();
+            return Err(Error::Poisoned { path });
+        }
+        let committed = self.write(batch);
+        if committed.is_err() {
+            // It may have been written. To catch up has to ask, and not only to look at what was heard.
+            self.news.lose();
+        }
+        committed
+    }
+
+    fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        let changed = self.news.take();
+        let caught_up = self.read(changed, sink);
+        if let Err(error) = &caught_up {
+            self.news.lose();
+            self.poisoned |= !error.is_transient();
+        }
+        caught_up
+    }
+
+    fn read_latest(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.catch_up(sink)?;
+        let read = self.read_log(sink);
+        if let Err(error) = &read {
+            self.news.lose();
+            self.poisoned |= !error.is_transient();
+        }
+        read
+    }
+}
+
+impl Etcd {
+    fn open(remote: Remote, clock: Clock, namespace: &str) -> Result<Self, Error> {
+        remote.claim_version()?;
+        namespace::claim(&remote, namespace)?;
+        let extent = Extent::default();
+        Ok(Self {
+            extent,
+            log: Log::new(&remote, extent),
+            changed: Changed::new(&remote),
+            chunks: Chunks::new(remote.key("seen/"), clock),
+            news: Arc::default(),
+            poisoned: false,
+            remote,
+        })
+    }
+
+    fn follower(&self) -> Follower {
+        Follower {
+            client: self.remote.client.clone(),
+            prefix: self.remote.key(""),
+            log: self.remote.key("log/"),
+            snapshot: self.remote.key("snapshot/"),
+            chunks: self.remote.key("seen/"),
+            instances: self.remote.key("changed/"),
+            news: Arc::clone(&self.news),
+        }
+    }
+
+    fn write(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
+        let before = self.log.known();
+        let (in_log, changed) = self.places(batch.rows);
+        if entry::is_due(&batch, &in_log) {
+            if self.log.append(&self.remote, &in_log, batch.digest)? == Commit::Behind {
+                return Ok(Commit::Behind);
+            }
+            in_log.iter().for_each(|row| self.changed.note(row));
+        }
+        let is_unchanged = self.log.is_unchanged();
+        let mut written = self
+            .changed
+            .write(&self.remote, &changed, is_unchanged.as_ref());
+        if matches!(written, Ok(Commit::Durable)) {
+            written = self.chunks.merge(&self.remote, batch.seen);
+        }
+        if !matches!(written, Ok(Commit::Durable)) {
+            // Whoever asked takes none of the batch for durable, and its rows are.
+            self.log.forget_after(before);
+            return written;
+        }
+        if let Err(error) = self.log.shorten(&self.remote) {
+            tracing::warn!(%error, "the log of the store was not shortened");
+        }
+        written
+    }
+
+    /// The rows that go into the log, and the instances that only changed or changed too.
+    fn places<'a>(&self, rows: &'a [Row]) -> (Vec<&'a Row>, Vec<&'a Instance>) {
+        let (mut in_log, mut changed) = (Vec::new(), Vec::new());
+        for row in rows {
+            let Row::Instance(instance) = row else {
+                in_log.push(row);
+                continue;
+            };
+            let places = self.changed.places(instance);
+            in_log.extend(places.log.then_some(row));
+            changed.extend(places.changed.then_some(instance));
+        }
+        (in_log, changed)
+    }
+
+    /// Gives what is new in the log.
+    fn read_log(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        let (log, changed) = (&mut self.log, &mut self.changed);
+        log.read(&self.remote, &mut |record| {
+            noted(changed, &record);
+            sink(record);
+        })
+    }
+
+    fn read(&mut self, news: watcher::Changed, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        let Some(news) = news else {
+            self.remote.check_version()?;
+            let before = self.remote.revision()?;
+            self.read_log(sink)?;
+            self.log.audit(&self.remote, sink)?;
+            self.changed.read(&self.remote, before, sink)?;
+            return self.chunks.read(&self.remote, sink);
+        };
+        let changed = &mut self.changed;
+        let is_whole = self.log.take(&news.log, &mut |record| {
+            noted(changed, &record);
+            sink(record);
+        })?;
+        if !is_whole {
+            self.read_log(sink)?;
+        }
+        news.parts.iter().for_each(|part| self.log.saw_part(part));
+        if news.removed {
+            self.log.audit(&self.remote, sink)?;
+        }
+        self.changed.take(&self.remote, &news.instances, sink)?;
+        self.chunks.take(&news.chunks, sink)
+    }
+}
+
+fn noted(changed: &mut Changed, record: &Record) {
+    if let Record::Row(row) = record {
+        changed.note(row);
+    }
+}
+
+/// What the log says cannot be read or trusted.
+fn corrupt(key: String, what: impl ToString) -> Error {
+    let what = what.to_string();
+    Error::Unreadable { key, what }
+}

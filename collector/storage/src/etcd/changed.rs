@@ -1,0 +1,260 @@
+//! Instances whose generation or properties changed: one key for each, which is overwritten.
+//!
+//! The log says once what an instance is. A key here says what it has become, whole, and wins over the log as long as it is
+//! of the same instance: same application, UUID, time of registration. A key that cannot be read is reported and deleted; the
+//! instance is then what the log says until its agent reports again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rollcall_domain::{
+    ApplicationId, InstanceId,
+    inventory::{Instance, Row},
+};
+use rollcall_etcd::proto::{
+    Compare, DeleteRangeRequest, KeyValue, RangeRequest, RequestOp, TxnRequest,
+    compare::{CompareTarget, TargetUnion},
+    request_op::Request,
+};
+use rollcall_etcd::request::{end_of, equal, found, get, put};
+use rollcall_protobuf::{Fields, Value};
+
+use super::{Commit, Error, Record, Remote, value};
+use crate::{Damage, format::Invalid};
+
+/// Keys that are read at once by their names, each of at most a row.
+const AT_ONCE: usize = 16;
+/// Operations of a transaction that writes: etcd takes 128.
+const OPERATIONS: usize = 64;
+/// Bytes of rows in a transaction that writes; one row alone may be larger.
+const BYTES: usize = 512 * 1024;
+/// Keys without values that are listed at once.
+const PAGE: i64 = 8192;
+
+#[derive(Debug)]
+pub(super) struct Changed {
+    prefix: String,
+    /// Changes up to this revision of etcd are known, apart from those that the watch is about to report.
+    revision: i64,
+    /// What each instance of the log is, as a checksum.
+    identities: HashMap<InstanceId, u32>,
+}
+
+/// Where an instance that is committed has to be written.
+pub(super) struct Places {
+    pub(super) log: bool,
+    pub(super) changed: bool,
+}
+
+impl Changed {
+    pub(super) fn new(remote: &Remote) -> Self {
+        Self {
+            prefix: remote.key("changed/"),
+            revision: 0,
+            identities: HashMap::new(),
+        }
+    }
+
+    /// Notes an instance of the log.
+    pub(super) fn note(&mut self, row: &Row) {
+        if let Row::Instance(instance) = row {
+            self.identities.insert(instance.id, identity(instance));
+        }
+    }
+
+    /// Makes room for so many instances.
+    pub(super) fn reserve(&mut self, instances: usize) {
+        self.identities.reserve(instances);
+    }
+
+    /// Where an instance is to be written. One that the log has is changed; an instance whose identity has become known is
+    /// written to both, so that what is here is never older than the log.
+    pub(super) fn places(&self, instance: &Instance) -> Places {
+        let known = self.identities.get(&instance.id);
+        Places {
+            log: known != Some(&identity(instance)),
+            changed: known.is_some(),
+        }
+    }
+
+    /// Writes instances, the last state of each, if the log `is_unchanged`.
+    pub(super) fn write(
+        &self,
+        remote: &Remote,
+        instances: &[&Instance],
+        is_unchanged: Option<&Compare>,
+    ) -> Result<Commit, Error> {
+        let instances: BTreeMap<_, _> = instances.iter().map(|it| (it.id, *it)).collect();
+        let mut instances = instances.into_values().peekable();
+        while instances.peek().is_some() {
+            let (mut puts, mut bytes) = (Vec::new(), 0);
+            while let Some(instance) = instances.peek() {
+                let key = self.key(instance.id);
+                let mut message = Vec::new();
+                value::put(&mut message, 1, *instance);
+                let is_full = puts.len() == OPERATIONS || bytes + message.len() > BYTES;
+                if is_full && !puts.is_empty() {
+                    break;
+                }
+                bytes += message.len();
+                puts.push(put(&*key, value::seal(&key, &message)));
+                instances.next();
+            }
+            let written = remote.transaction(TxnRequest {
+                compare: is_unchanged.cloned().into_iter().collect(),
+                success: puts,
+                failure: Vec::new(),
+            })?;
+            if !written.succeeded {
+                return Ok(Commit::Behind);
+            }
+        }
+        Ok(Commit::Durable)
+    }
+
+    /// Gives all instances that are here; `before` is the revision of etcd when the log began to be read.
+    pub(super) fn read_all(
+        &mut self,
+        remote: &Remote,
+        before: i64,
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<(), Error> {
+        let prefix = self.prefix.clone();
+        let mut unreadable = Vec::new();
+        remote.each(&prefix, prefix.clone().into_bytes(), |pair| {
+            if !self.give(pair, sink) {
+                unreadable.push(pair.clone());
+            }
+            Ok::<_, Error>(())
+        })?;
+        self.revision = before;
+        self.discard(remote, &unreadable)
+    }
+
+    /// Gives the instances that were changed since this was last asked; `before` as above.
+    pub(super) fn read(
+        &mut self,
+        remote: &Remote,
+        before: i64,
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<(), Error> {
+        let mut from = self.prefix.clone().into_bytes();
+        let mut changed = Vec::new();
+        loop {
+            let page = remote.range(RangeRequest {
+                key: from,
+                range_end: end_of(&*self.prefix),
+                limit: PAGE,
+                keys_only: true,
+                ..RangeRequest::default()
+            })?;
+            let is_new = |pair: &&KeyValue| pair.mod_revision > self.revision;
+            changed.extend(page.kvs.iter().filter(is_new).map(|pair| pair.key.clone()));
+            match page.kvs.into_iter().last() {
+                Some(last) if page.more => {
+                    from = last.key;
+                    from.push(0);
+                }
+                _ => break,
+            }
+        }
+        for keys in changed.chunks(AT_ONCE) {
+            let read = remote.transaction(TxnRequest {
+                success: keys.iter().map(|key| get(key.clone())).collect(),
+                ..TxnRequest::default()
+            })?;
+            let pairs: Vec<_> = read.responses.iter().filter_map(found).cloned().collect();
+            self.take(remote, &pairs, sink)?;
+        }
+        self.revision = before;
+        Ok(())
+    }
+
+    /// Gives instances as the watch reports them.
+    pub(super) fn take(
+        &mut self,
+        remote: &Remote,
+        pairs: &[KeyValue],
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<(), Error> {
+        let mut unreadable = Vec::new();
+        for pair in pairs {
+            if !self.give(pair, sink) {
+                unreadable.push(pair.clone());
+            }
+        }
+        self.discard(remote, &unreadable)
+    }
+
+    /// Gives the instance of a key; `false` if the key is ours and cannot be read.
+    fn give(&self, pair: &KeyValue, sink: &mut dyn FnMut(Record)) -> bool {
+        let key = String::from_utf8_lossy(&pair.key);
+        let id = key.strip_prefix(&*self.prefix).unwrap_or_default();
+        let id = id.parse().ok().and_then(InstanceId::new);
+        let Some(id) = id.filter(|id| self.key(*id) == *key) else {
+            sink(Record::Damage(Damage::soft(
+                pair,
+                "it is no key of the store, and is ignored",
+            )));
+            return true;
+        };
+        match value::unseal(&key, &pair.value).and_then(read) {
+            Ok(instance) if self.identities.get(&id) == Some(&identity(&instance)) => {
+                sink(Record::Changed(instance));
+                true
+            }
+            // The log may have gone on since it was read. What is new in it is given with the next look at the changes.
+            Ok(_) => true,
+            Err(invalid) => {
+                let what = format!("{invalid}; it is deleted");
+                sink(Record::Damage(Damage::soft(pair, what)));
+                false
+            }
+        }
+    }
+
+    /// Deletes keys that cannot be read, if they are still as they were read.
+    fn discard(&self, remote: &Remote, unreadable: &[KeyValue]) -> Result<(), Error> {
+        for pair in unreadable {
+            let unchanged = TargetUnion::ModRevision(pair.mod_revision);
+            let delete = DeleteRangeRequest {
+                key: pair.key.clone(),
+                range_end: Vec::new(),
+            };
+            let _is_another_by_now = remote.transaction(TxnRequest {
+                compare: vec![equal(pair.key.clone(), CompareTarget::Mod, unchanged)],
+                success: vec![RequestOp {
+                    request: Some(Request::RequestDeleteRange(delete)),
+                }],
+                failure: Vec::new(),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn key(&self, id: InstanceId) -> String {
+        format!("{}{:010}", self.prefix, id.get())
+    }
+}
+
+/// What never changes of an instance, apart from an application that becomes known.
+fn identity(instance: &Instance) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    let application = instance.application.map_or(0, ApplicationId::get);
+    hasher.update(&application.to_le_bytes());
+    hasher.update(&instance.registered_at.millis().to_le_bytes());
+    hasher.update(&[
+        u8::from(instance.adopted),
+        u8::from(instance.uuid.is_some()),
+    ]);
+    hasher.update(instance.uuid.as_deref().unwrap_or_default().as_bytes());
+    hasher.finalize()
+}
+
+fn read(message: &[u8]) -> Result<Instance, Invalid> {
+    for field in Fields::of(message) {
+        if let (1, Value::Bytes(row)) = field? {
+            return value::row(row);
+        }
+    }
+    Err(Invalid::Missing("the instance"))
+}

@@ -1,0 +1,266 @@
+//! The log of batches, and the snapshot of its beginning.
+
+mod audit;
+mod read;
+mod snapshot;
+
+use std::collections::BTreeSet;
+
+use rollcall_domain::inventory::Row;
+use rollcall_etcd::proto::{
+    KeyValue, RangeRequest, TxnRequest,
+    compare::{CompareTarget, TargetUnion},
+    range_request::{SortOrder, SortTarget},
+};
+use rollcall_etcd::request::{equal, is_absent, put};
+
+use super::{Commit, Counts, Error, Record, Remote, corrupt, entry, value};
+use crate::Damage;
+use read::Stop;
+
+pub(super) use snapshot::Extent;
+
+/// The largest entry, in bytes of rows; one row alone may be larger ([`MAX_NAME_BYTES`](super::MAX_NAME_BYTES)).
+const ENTRY_BYTES: usize = 512 * 1024;
+
+/// How far a collector knows the log.
+#[derive(Debug)]
+pub(super) struct Log {
+    /// What the keys of entries begin with.
+    prefix: String,
+    /// What the keys of the snapshot begin with.
+    snapshot: String,
+    extent: Extent,
+    known: Known,
+    /// The last entries of the parts of the snapshot that were seen.
+    parts: BTreeSet<u64>,
+    /// Others may have gone on, or this collector itself without knowing it.
+    is_behind: bool,
+    /// A key that is missing or was overwritten has been reported.
+    is_damaged: bool,
+    /// The snapshot could not go on: not before another look at the keys.
+    is_stalled: bool,
+}
+
+/// Up to where it is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    last: Option<Place>,
+    totals: Counts,
+}
+
+/// An entry that was seen. It is never written twice, so what it is tells one history from another.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    index: u64,
+    /// Of its creation; 0 for an entry that was read from the snapshot.
+    revision: i64,
+    /// Revisions count on from where etcd was rolled back to, and may be the same by then.
+    checksum: Option<[u8; 4]>,
+}
+
+impl Place {
+    const fn next(self) -> u64 {
+        self.index.saturating_add(1)
+    }
+}
+
+impl Log {
+    /// A log of which nothing is known.
+    pub(super) fn new(remote: &Remote, extent: Extent) -> Self {
+        Self {
+            prefix: remote.key("log/"),
+            snapshot: remote.key("snapshot/"),
+            extent,
+            known: Known::default(),
+            parts: BTreeSet::new(),
+            is_behind: false,
+            is_damaged: false,
+            is_stalled: false,
+        }
+    }
+
+    /// Up to where it is known.
+    pub(super) fn known(&self) -> Known {
+        self.known
+    }
+
+    /// Forgets what came after `known`: it is to be read again.
+    pub(super) fn forget_after(&mut self, known: Known) {
+        self.known = known;
+        self.is_behind = true;
+    }
+
+    /// Gives the rows of entries as the watch reports them. Answers whether nothing has to be read.
+    pub(super) fn take(
+        &mut self,
+        entries: &[KeyValue],
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<bool, Error> {
+        for entry in entries {
+            let next = self.next();
+            match self.index(entry) {
+                Some(index) if index == next => {
+                    self.advance(next, entry, sink)?;
+                    // The collector that was first has been seen.
+                    self.is_behind = false;
+                }
+                Some(index) if index > next => return Ok(false),
+                Some(_) if entry.version > 1 => {
+                    self.is_damaged = true;
+                    sink(Record::Damage(Damage::hard(entry, "it was overwritten")));
+                }
+                Some(_) => {}
+                None => sink(Record::Damage(foreign(entry))),
+            }
+        }
+        Ok(!self.is_behind)
+    }
+
+    /// How many rows of each kind it has.
+    pub(super) fn counts(&self, remote: &Remote) -> Result<Counts, Error> {
+        let last = remote.range(RangeRequest {
+            key: self.prefix.clone().into_bytes(),
+            // Indexes are digits: a key of something else does not come last.
+            range_end: self.key_after_all(),
+            limit: 1,
+            sort_order: SortOrder::Descend.into(),
+            sort_target: SortTarget::Key.into(),
+            ..RangeRequest::default()
+        })?;
+        let last = last.kvs.first().filter(|last| self.index(last).is_some());
+        last.map_or(Ok(Counts::default()), |last| self.decode(last, &mut |_| ()))
+    }
+
+    /// Appends rows on top of all that was read; without any, an entry that gives the digest alone.
+    pub(super) fn append(
+        &mut self,
+        remote: &Remote,
+        rows: &[&Row],
+        digest: Option<u64>,
+    ) -> Result<Commit, Error> {
+        let Known {
+            mut last,
+            mut totals,
+        } = self.known;
+        // Until it is known how this ends.
+        self.is_behind = true;
+        let mut rows = rows.iter().peekable();
+        let mut is_whole = false;
+        let mut row = Vec::new();
+        while !is_whole {
+            let mut message = Vec::new();
+            while let Some(next) = rows.peek() {
+                row.clear();
+                let mut with = totals;
+                entry::put_row(&mut row, next, &mut with);
+                if !message.is_empty() && message.len() + row.len() > ENTRY_BYTES {
+                    break;
+                }
+                message.extend_from_slice(&row);
+                totals = with;
+                rows.next();
+            }
+            is_whole = rows.peek().is_none();
+            // The digest is that of the whole batch.
+            entry::close(&mut message, &totals, digest.filter(|_| is_whole));
+            let Some(place) = self.create(remote, last, &message)? else {
+                return Ok(Commit::Behind);
+            };
+            last = Some(place);
+        }
+        self.known = Known { last, totals };
+        self.is_behind = false;
+        Ok(Commit::Durable)
+    }
+
+    /// Creates the entry on top of `last`; `None` if another collector was first.
+    fn create(
+        &self,
+        remote: &Remote,
+        last: Option<Place>,
+        message: &[u8],
+    ) -> Result<Option<Place>, Error> {
+        let index = last.map_or(1, Place::next);
+        let key = self.key(index);
+        let on_top = last.map(|last| self.is_still(last));
+        let value = value::seal(&key, message);
+        let checksum = value::stored_checksum(&value);
+        let written = remote.transaction(TxnRequest {
+            compare: on_top.into_iter().chain([is_absent(&*key)]).collect(),
+            success: vec![put(&*key, value)],
+            failure: Vec::new(),
+        })?;
+        let revision = written.header.map_or(0, |header| header.revision);
+        Ok(written.succeeded.then_some(Place {
+            index,
+            revision,
+            checksum,
+        }))
+    }
+
+    /// That the last entry that is known is still the one that was read; `None` of an empty log.
+    pub(super) fn is_unchanged(&self) -> Option<rollcall_etcd::proto::Compare> {
+        self.known.last.map(|last| self.is_still(last))
+    }
+
+    fn is_still(&self, place: Place) -> rollcall_etcd::proto::Compare {
+        let revision = TargetUnion::CreateRevision(place.revision);
+        equal(self.key(place.index), CompareTarget::Create, revision)
+    }
+
+    fn advance(
+        &mut self,
+        index: u64,
+        entry: &KeyValue,
+        sink: &mut dyn FnMut(Record),
+    ) -> Result<(), Error> {
+        let totals = self.decode(entry, sink)?;
+        let last = Some(Place {
+            index,
+            revision: entry.create_revision,
+            checksum: value::stored_checksum(&entry.value),
+        });
+        self.known = Known { last, totals };
+        Ok(())
+    }
+
+    /// The index of the first entry that is not known.
+    fn next(&self) -> u64 {
+        self.known.last.map_or(1, Place::next)
+    }
+
+    fn index(&self, entry: &KeyValue) -> Option<u64> {
+        index(&self.prefix, &entry.key)
+    }
+
+    fn key(&self, index: u64) -> String {
+        format!("{}{index:020}", self.prefix)
+    }
+
+    fn key_after_all(&self) -> Vec<u8> {
+        format!("{}:", self.prefix).into_bytes()
+    }
+
+    /// Gives the rows of an entry, and how many there are up to it.
+    fn decode(&self, pair: &KeyValue, sink: &mut dyn FnMut(Record)) -> Result<Counts, Error> {
+        let key = String::from_utf8_lossy(&pair.key);
+        value::unseal(&key, &pair.value)
+            .and_then(|message| entry::read(message, sink))
+            .map_err(|invalid| corrupt(key.into_owned(), invalid))
+    }
+}
+
+/// The index that a key has below `prefix`; `None` for a key that this format does not have.
+fn index(prefix: &str, key: &[u8]) -> Option<u64> {
+    let digits = key.strip_prefix(prefix.as_bytes())?;
+    if digits.len() != 20 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A key that Rollcall did not write, and does not need.
+fn foreign(pair: &KeyValue) -> Damage {
+    Damage::soft(pair, "it is no key of the store, and is ignored")
+}

@@ -1,0 +1,97 @@
+//! A storage that fails when told to, so that what is built on one can be tested.
+
+use std::{io, path::PathBuf};
+
+use rollcall_domain::inventory::Row;
+
+use super::{Batch, Commit, Counts, Error, Record, Storage};
+
+/// Passes everything on to another storage until its n-th commit, which fails, as does every later one.
+#[derive(Debug)]
+pub struct Faulty<S> {
+    inner: S,
+    /// Commits that still succeed.
+    left: usize,
+    failed: bool,
+}
+
+impl<S: Storage> Faulty<S> {
+    /// The first commit to fail is number `n`, counted from 1.
+    pub fn failing_at(n: usize, inner: S) -> Self {
+        Self {
+            inner,
+            left: n.saturating_sub(1),
+            failed: false,
+        }
+    }
+}
+
+impl<S: Storage> Storage for Faulty<S> {
+    fn counts(&mut self) -> Result<Counts, Error> {
+        self.inner.counts()
+    }
+
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.inner.load(sink)
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
+        let path = PathBuf::from("faulty");
+        if self.failed {
+            return Err(Error::Poisoned { path });
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            self.failed = true;
+            let error = io::Error::other("told to fail");
+            return Err(Error::Io { path, error });
+        };
+        self.left = left;
+        self.inner.commit(batch)
+    }
+}
+
+/// Passes everything on to another storage, apart from batches with an application whose code begins with `refused`.
+#[derive(Debug)]
+pub struct Picky<S>(pub S);
+
+impl<S: Storage> Storage for Picky<S> {
+    fn counts(&mut self) -> Result<Counts, Error> {
+        self.0.counts()
+    }
+
+    fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
+        self.0.load(sink)
+    }
+
+    fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
+        let is_refused = |row: &Row| match row {
+            Row::Application(row) => row.code.as_deref().unwrap_or("").starts_with("refused"),
+            _ => false,
+        };
+        if batch.rows.iter().any(is_refused) {
+            let (store, reason) = ("picky".to_owned(), "told to refuse".to_owned());
+            return Err(Error::Invalid { store, reason });
+        }
+        self.0.commit(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::memory::Memory, *};
+
+    #[test]
+    fn the_nth_commit_fails_and_so_does_every_later_one() {
+        let mut storage = Faulty::failing_at(2, Memory::default());
+        let committed = storage.commit(Batch::default());
+        assert!(matches!(committed, Ok(Commit::Durable)));
+        assert!(matches!(
+            storage.commit(Batch::default()),
+            Err(Error::Io { .. })
+        ));
+        assert!(matches!(
+            storage.commit(Batch::default()),
+            Err(Error::Poisoned { .. })
+        ));
+    }
+}

@@ -1,0 +1,348 @@
+//! A client of ZooKeeper: one connection, one request at a time, and no task of its own.
+//!
+//! The caller drives it: requests are answered before they return, and between them [`Client::changed`] waits for events
+//! and keeps the session alive. A connection is never repaired. After any error but a refusal the caller makes another
+//! [`Client`] of the same [`Session`], which resumes it if the servers have not given it up, reads again what it has to
+//! know, and thereby sets its watches again.
+
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::{fmt, io, time::Duration};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, error::Elapsed, sleep_until, timeout, timeout_at},
+};
+
+use wire::{Acl, Head, Malformed, Op};
+pub use wire::{Stat, Step};
+
+/// Why something was not done, or nobody knows whether it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The connection is of no more use.
+    #[error("ZooKeeper cannot be reached: {server}: {error}")]
+    Lost { server: String, error: io::Error },
+    /// The servers have given the session up, and deleted its nodes.
+    #[error("ZooKeeper has ended the session")]
+    Expired,
+    /// The server does not do this; its error code, as in `KeeperException.Code`.
+    #[error("ZooKeeper refuses {path}: {reason} (error {code})", reason = refusal(*code))]
+    Refused { code: i32, path: String },
+}
+
+impl Error {
+    /// The code of a refusal; `None` for other errors.
+    pub fn code(&self) -> Option<i32> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            Self::Lost { .. } | Self::Expired => None,
+        }
+    }
+}
+
+/// A refusal: there is no such node.
+const NO_NODE: i32 = -101;
+/// A refusal: there is such a node.
+pub const NODE_EXISTS: i32 = -110;
+/// A refusal: the session is over.
+const SESSION_EXPIRED: i32 = -112;
+
+/// The longest frame that is taken from a server: its own limit for a node (`jute.maxbuffer`) is 1 MiB.
+const MAX_FRAME: usize = 4 << 20;
+
+/// What survives a connection.
+#[derive(Default)]
+pub struct Session {
+    id: i64,
+    password: Bytes,
+    /// The latest transaction that was seen: a server that is behind it closes the connection.
+    seen: i64,
+    /// Until when the servers keep it, as far as they themselves are there; `None` if it was never open.
+    kept: Option<Instant>,
+}
+
+impl Session {
+    /// Whether nothing was heard in it for longer than its term.
+    pub fn is_overdue(&self) -> bool {
+        self.kept.is_some_and(|kept| kept < Instant::now())
+    }
+}
+
+impl fmt::Debug for Session {
+    /// Without its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection with an open session.
+#[derive(Debug)]
+pub struct Client<'s> {
+    session: &'s mut Session,
+    server: String,
+    stream: TcpStream,
+    inbox: BytesMut,
+    outbox: BytesMut,
+    /// How long the servers keep the session without a sign of life.
+    term: Duration,
+    /// When the server last sent something, and was last sent something.
+    heard: Instant,
+    told: Instant,
+    number: i32,
+    has_changed: bool,
+    /// Of the nodes that it creates.
+    acl: Acl,
+}
+
+impl<'s> Client<'s> {
+    /// Connects to `server`, `host:port`, and resumes `session`, or opens it if it is new. The servers may give another
+    /// term than the one that is asked for. Takes a third of it at the most, so that there is time to ask another server.
+    pub async fn connect(
+        server: &str,
+        term: Duration,
+        session: &'s mut Session,
+    ) -> Result<Self, Error> {
+        let opening = timeout(term / 3, Self::open(server, term, session));
+        opening
+            .await
+            .unwrap_or_else(|Elapsed { .. }| Err(lost(server, io::ErrorKind::TimedOut.into())))
+    }
+
+    async fn open(server: &str, term: Duration, session: &'s mut Session) -> Result<Self, Error> {
+        let lost = |error| lost(server, error);
+        let stream = TcpStream::connect(server).await.map_err(lost)?;
+        stream.set_nodelay(true).map_err(lost)?;
+        let now = Instant::now();
+        let mut client = Self {
+            session,
+            server: server.to_owned(),
+            stream,
+            inbox: BytesMut::new(),
+            outbox: BytesMut::new(),
+            term,
+            heard: now,
+            told: now,
+            number: 0,
+            has_changed: false,
+            acl: Acl::Open,
+        };
+        let Session {
+            id, password, seen, ..
+        } = &*client.session;
+        let millis = i32::try_from(term.as_millis()).unwrap_or(i32::MAX);
+        client.put(&wire::connect(*seen, millis, *id, password));
+        client.flush().await?;
+        let opened = client.frame().await?;
+        let opened = wire::opened(opened).map_err(|error| client.malformed(error))?;
+        match u64::try_from(opened.timeout) {
+            Ok(millis) if millis > 0 => client.term = Duration::from_millis(millis),
+            _ => return Err(Error::Expired),
+        }
+        client.session.id = opened.session;
+        client.session.password = opened.password;
+        client.session.kept = Some(client.heard + client.term);
+        Ok(client)
+    }
+
+    /// The id of the session, which its nodes have as their owner.
+    pub fn session(&self) -> i64 {
+        self.session.id
+    }
+
+    /// Authenticates as the user of `user:password`; the nodes created from then on are for this user alone.
+    pub async fn authenticate(&mut self, credentials: &str) -> Result<(), Error> {
+        self.put(&wire::authenticate(credentials));
+        self.answer(wire::AUTH, "the credentials").await?;
+        self.acl = Acl::Creator;
+        Ok(())
+    }
+
+    /// The names of a node's children; [`Client::changed`] tells of the next change.
+    pub async fn children(&mut self, path: &str) -> Result<Vec<String>, Error> {
+        let ask = |number| wire::read_and_watch(number, Op::GetChildren, path);
+        let mut answer = self.ask(path, ask).await?;
+        wire::names(&mut answer).map_err(|error| self.malformed(error))
+    }
+
+    /// A node's data and what is said beside it, if there is such a node; [`Client::changed`] tells of the next change.
+    pub async fn node(&mut self, path: &str) -> Result<Option<(Bytes, Stat)>, Error> {
+        let ask = |number| wire::read_and_watch(number, Op::GetData, path);
+        match self.ask(path, ask).await {
+            Ok(mut answer) => wire::node(&mut answer)
+                .map(Some)
+                .map_err(|error| self.malformed(error)),
+            Err(error) if error.code() == Some(NO_NODE) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates a node that stays, unless it exists: who may not create below a parent may use what is there.
+    pub async fn ensure(&mut self, path: &str) -> Result<(), Error> {
+        match self.ask(path, |number| wire::exists(number, path)).await {
+            Err(error) if error.code() == Some(NO_NODE) => {}
+            found => return found.map(drop),
+        }
+        let acl = self.acl;
+        let create = |number| wire::create(number, path, acl);
+        match self.ask(path, create).await {
+            Err(error) if error.code() == Some(NODE_EXISTS) => Ok(()),
+            created => created.map(drop),
+        }
+    }
+
+    /// Does all of the steps, or none.
+    pub async fn transact(&mut self, steps: &[Step]) -> Result<(), Error> {
+        let path = steps.first().map_or("", Step::path);
+        let acl = self.acl;
+        let transact = |number| wire::transact(number, steps, acl);
+        let mut answer = self.ask(path, transact).await?;
+        match wire::failed_step(&mut answer).map_err(|error| self.malformed(error))? {
+            None => Ok(()),
+            Some(code) => Err(refused(code, path)),
+        }
+    }
+
+    /// Waits until something has changed that was read since this last returned, and keeps the session alive meanwhile.
+    /// May be dropped at any time.
+    pub async fn changed(&mut self) -> Result<(), Error> {
+        while !self.has_changed {
+            let next_ping = self.told + self.term / 3;
+            tokio::select! {
+                frame = self.frame() => drop(self.sort(frame?)?),
+                () = sleep_until(next_ping) => {
+                    self.put(&wire::bare(wire::PING, Op::Ping));
+                    self.flush().await?;
+                }
+            }
+        }
+        self.has_changed = false;
+        Ok(())
+    }
+
+    /// Asks something of `path`, and returns the answer.
+    async fn ask(
+        &mut self,
+        path: &str,
+        question: impl FnOnce(i32) -> BytesMut,
+    ) -> Result<Bytes, Error> {
+        self.number = self.number.checked_add(1).unwrap_or(1);
+        let number = self.number;
+        self.put(&question(number));
+        self.answer(number, path).await
+    }
+
+    async fn answer(&mut self, number: i32, path: &str) -> Result<Bytes, Error> {
+        self.flush().await?;
+        loop {
+            let frame = self.frame().await?;
+            match self.sort(frame)? {
+                Some((head, answer)) if head.number == number => match head.error {
+                    0 => return Ok(answer),
+                    SESSION_EXPIRED => return Err(Error::Expired),
+                    code => return Err(refused(code, path)),
+                },
+                _ => {} // an event, a ping's answer, or the answer to a question that has been given up
+            }
+        }
+    }
+
+    /// What a frame answers, if it is an answer; an event is noted.
+    fn sort(&mut self, mut frame: Bytes) -> Result<Option<(Head, Bytes)>, Error> {
+        let head = wire::head(&mut frame).map_err(|error| self.malformed(error))?;
+        self.session.seen = self.session.seen.max(head.transaction);
+        self.session.kept = Some(self.heard + self.term);
+        self.has_changed |= head.number == wire::EVENT;
+        let is_answer = head.number > 0 || head.number == wire::AUTH;
+        Ok(is_answer.then_some((head, frame)))
+    }
+
+    fn put(&mut self, request: &[u8]) {
+        self.told = Instant::now();
+        self.outbox.extend_from_slice(request);
+    }
+
+    /// Sends what is in the outbox. May be dropped at any time: what was not sent stays there.
+    async fn flush(&mut self) -> Result<(), Error> {
+        while !self.outbox.is_empty() {
+            let due = self.heard + self.term * 2 / 3;
+            match timeout_at(due, self.stream.write_buf(&mut self.outbox)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return Err(self.lost(error)),
+                Err(Elapsed { .. }) => return Err(self.lost(io::ErrorKind::TimedOut.into())),
+            }
+        }
+        Ok(())
+    }
+
+    /// The next frame, without its length. May be dropped at any time: what has come stays in the inbox.
+    async fn frame(&mut self) -> Result<Bytes, Error> {
+        loop {
+            if let Some(frame) = self.take_frame()? {
+                return Ok(frame);
+            }
+            // The server answers pings, so that a silent one is gone; what is left of the term is for finding another.
+            let due = self.heard + self.term * 2 / 3;
+            let read = timeout_at(due, self.stream.read_buf(&mut self.inbox)).await;
+            match read {
+                Ok(Ok(0)) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
+                Ok(Ok(_)) => self.heard = Instant::now(),
+                Ok(Err(error)) => return Err(self.lost(error)),
+                Err(Elapsed { .. }) => return Err(self.lost(io::ErrorKind::TimedOut.into())),
+            }
+        }
+    }
+
+    fn take_frame(&mut self) -> Result<Option<Bytes>, Error> {
+        let Some(length) = self.inbox.first_chunk() else {
+            return Ok(None);
+        };
+        let length = usize::try_from(i32::from_be_bytes(*length))
+            .ok()
+            .filter(|length| *length <= MAX_FRAME)
+            .ok_or_else(|| self.malformed(Malformed))?;
+        if self.inbox.len() < 4 + length {
+            return Ok(None);
+        }
+        self.inbox.advance(4);
+        Ok(Some(self.inbox.split_to(length).freeze()))
+    }
+
+    fn malformed(&self, Malformed: Malformed) -> Error {
+        self.lost(io::ErrorKind::InvalidData.into())
+    }
+
+    fn lost(&self, error: io::Error) -> Error {
+        lost(&self.server, error)
+    }
+}
+
+fn lost(server: &str, error: io::Error) -> Error {
+    let server = server.to_owned();
+    Error::Lost { server, error }
+}
+
+fn refused(code: i32, path: &str) -> Error {
+    let path = path.to_owned();
+    Error::Refused { code, path }
+}
+
+/// A refusal in words, as far as an operator may meet it.
+fn refusal(code: i32) -> &'static str {
+    match code {
+        -8 => "a bad path",
+        NO_NODE => "no such node",
+        -102 => "its access control list does not allow that: check enable_acl and expression",
+        NODE_EXISTS => "there is such a node",
+        -115 => "the credentials are not accepted: check expression",
+        -119 => "a server that may only read",
+        -124 => "too many requests",
+        _ => "see KeeperException.Code",
+    }
+}

@@ -1,0 +1,377 @@
+//! The bytes of ZooKeeper's client protocol: frames of a length and fields in big-endian order ("jute"), as
+//! `zookeeper-jute/src/main/resources/zookeeper.jute` of ZooKeeper 3.4 and later defines them.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+/// What is asked: the numbers of `ZooDefs.OpCode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum Op {
+    Create = 1,
+    Delete = 2,
+    Exists = 3,
+    GetData = 4,
+    SetData = 5,
+    GetChildren = 8,
+    Ping = 11,
+    Multi = 14,
+    Auth = 100,
+}
+
+/// Who may do what with a node that is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acl {
+    /// Anyone may do anything, as with upstream's nodes.
+    Open,
+    /// The user that the connection has authenticated as may do anything, and nobody else reads or changes the node.
+    Creator,
+}
+
+/// One step of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Makes a node that ends with the session.
+    Create { path: String, data: Bytes },
+    /// Deletes a node.
+    Delete { path: String },
+    /// Replaces the data of a node.
+    Set { path: String, data: Bytes },
+}
+
+impl Step {
+    /// The node that it is about.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Create { path, .. } | Self::Delete { path } | Self::Set { path, .. } => path,
+        }
+    }
+}
+
+/// How long a node lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum Mode {
+    /// Until it is deleted.
+    Persistent = 0,
+    /// As long as the session that made it.
+    Ephemeral = 1,
+}
+
+/// What the server says of a node beside its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// When it was made, in milliseconds since the epoch, by the server's clock.
+    pub created: i64,
+    /// The session it ends with; 0 for a node that stays.
+    pub owner: i64,
+}
+
+/// How a session was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Opened {
+    /// In milliseconds; nothing or less when the session that was to be resumed has expired.
+    pub(crate) timeout: i32,
+    pub(crate) session: i64,
+    pub(crate) password: Bytes,
+}
+
+/// The beginning of every frame from the server, once the session is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The number of the request; less than nothing for a ping's answer and for an event.
+    pub(crate) number: i32,
+    /// The latest transaction that the server knows; nothing or less if it does not tell.
+    pub(crate) transaction: i64,
+    /// 0, or the code of an error.
+    pub(crate) error: i32,
+}
+
+/// The number under which events come.
+pub(crate) const EVENT: i32 = -1;
+/// The number under which credentials are sent and answered.
+pub(crate) const AUTH: i32 = -4;
+/// The number under which a ping is asked and answered.
+pub(crate) const PING: i32 = -2;
+
+/// A frame is shorter than it says, or says what it cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Opens a session, or resumes the one with this id and password.
+pub(crate) fn connect(seen: i64, timeout: i32, session: i64, password: &[u8]) -> BytesMut {
+    framed(|frame| {
+        frame.put_i32(0); // the version of the protocol
+        frame.put_i64(seen);
+        frame.put_i32(timeout);
+        frame.put_i64(session);
+        put_bytes(frame, password);
+        frame.put_u8(0); // a server that may only read will not do
+    })
+}
+
+/// A request without a body.
+pub(crate) fn bare(number: i32, op: Op) -> BytesMut {
+    request(number, op, |_| {})
+}
+
+/// Reads the data or the names of the children of a node, and asks for an event at their next change.
+pub(crate) fn read_and_watch(number: i32, op: Op, path: &str) -> BytesMut {
+    request(number, op, |frame| {
+        put_bytes(frame, path.as_bytes());
+        frame.put_u8(1);
+    })
+}
+
+/// Proves who the client is: `user:password`, of the scheme `digest`.
+pub(crate) fn authenticate(credentials: &str) -> BytesMut {
+    request(AUTH, Op::Auth, |frame| {
+        frame.put_i32(0); // the kind of authentication: there is one
+        put_bytes(frame, b"digest");
+        put_bytes(frame, credentials.as_bytes());
+    })
+}
+
+/// Asks whether there is a node, which needs no permission.
+pub(crate) fn exists(number: i32, path: &str) -> BytesMut {
+    request(number, Op::Exists, |frame| {
+        put_bytes(frame, path.as_bytes());
+        frame.put_u8(0);
+    })
+}
+
+/// Creates a node that stays, without data.
+pub(crate) fn create(number: i32, path: &str, acl: Acl) -> BytesMut {
+    request(number, Op::Create, |frame| {
+        put_node(frame, path, &[], acl, Mode::Persistent);
+    })
+}
+
+/// Does all of the steps, or none.
+pub(crate) fn transact(number: i32, steps: &[Step], acl: Acl) -> BytesMut {
+    request(number, Op::Multi, |frame| {
+        for step in steps {
+            let op = match step {
+                Step::Create { .. } => Op::Create,
+                Step::Delete { .. } => Op::Delete,
+                Step::Set { .. } => Op::SetData,
+            };
+            put_step(frame, op as i32, false);
+            match step {
+                Step::Create { path, data } => put_node(frame, path, data, acl, Mode::Ephemeral),
+                Step::Delete { path } => {
+                    put_bytes(frame, path.as_bytes());
+                    frame.put_i32(ANY_VERSION);
+                }
+                Step::Set { path, data } => {
+                    put_bytes(frame, path.as_bytes());
+                    put_bytes(frame, data);
+                    frame.put_i32(ANY_VERSION);
+                }
+            }
+        }
+        put_step(frame, NO_STEP, true);
+    })
+}
+
+const ANY_VERSION: i32 = -1;
+/// The kind of a step that is none: the end of a transaction, and in an answer also a step that was not done.
+const NO_STEP: i32 = -1;
+/// `ZooDefs.Perms.ALL`
+const ALL_PERMISSIONS: i32 = 31;
+
+fn framed(write: impl FnOnce(&mut BytesMut)) -> BytesMut {
+    let mut frame = BytesMut::new();
+    frame.put_i32(0);
+    write(&mut frame);
+    let length = u32::try_from(frame.len() - 4).unwrap_or(u32::MAX);
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    frame
+}
+
+fn request(number: i32, op: Op, write: impl FnOnce(&mut BytesMut)) -> BytesMut {
+    framed(|frame| {
+        frame.put_i32(number);
+        frame.put_i32(op as i32);
+        write(frame);
+    })
+}
+
+fn put_step(frame: &mut BytesMut, op: i32, done: bool) {
+    frame.put_i32(op);
+    frame.put_u8(done.into());
+    frame.put_i32(-1); // where an answer has an error
+}
+
+fn put_node(frame: &mut BytesMut, path: &str, data: &[u8], acl: Acl, mode: Mode) {
+    put_bytes(frame, path.as_bytes());
+    put_bytes(frame, data);
+    frame.put_i32(1); // one entry in the list of who may do what
+    frame.put_i32(ALL_PERMISSIONS);
+    let (scheme, id): (&[u8], &[u8]) = match acl {
+        Acl::Open => (b"world", b"anyone"),
+        // The server puts the user in that the connection has authenticated as.
+        Acl::Creator => (b"auth", b""),
+    };
+    put_bytes(frame, scheme);
+    put_bytes(frame, id);
+    frame.put_i32(mode as i32);
+}
+
+fn put_bytes(frame: &mut BytesMut, bytes: &[u8]) {
+    frame.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+    frame.put_slice(bytes);
+}
+
+/// Takes the answer to [`connect`] from `frame`.
+pub(crate) fn opened(mut frame: Bytes) -> Result<Opened, Malformed> {
+    let _version = int(&mut frame)?;
+    Ok(Opened {
+        timeout: int(&mut frame)?,
+        session: long(&mut frame)?,
+        password: bytes(&mut frame)?,
+    })
+}
+
+/// Takes the head from `frame`.
+pub(crate) fn head(frame: &mut Bytes) -> Result<Head, Malformed> {
+    Ok(Head {
+        number: int(frame)?,
+        transaction: long(frame)?,
+        error: int(frame)?,
+    })
+}
+
+/// Takes the names of a node's children from `frame`.
+pub(crate) fn names(frame: &mut Bytes) -> Result<Vec<String>, Malformed> {
+    let count = int(frame)?;
+    (0..count).map(|_| text(frame)).collect()
+}
+
+/// Takes a node's data and what is said beside it from `frame`.
+pub(crate) fn node(frame: &mut Bytes) -> Result<(Bytes, Stat), Malformed> {
+    let data = bytes(frame)?;
+    let _made_by = long(frame)?;
+    let _changed_by = long(frame)?;
+    let created = long(frame)?;
+    let _changed = long(frame)?;
+    let _versions = [int(frame)?, int(frame)?, int(frame)?];
+    let owner = long(frame)?;
+    Ok((data, Stat { created, owner }))
+}
+
+/// The error of the step that kept a transaction from being done, taken from its answer; `None` if it was done.
+pub(crate) fn failed_step(frame: &mut Bytes) -> Result<Option<i32>, Malformed> {
+    // A transaction is answered with an error for each step or for none: 0 for those before the one that failed.
+    loop {
+        let kind = int(frame)?;
+        let is_end = boolean(frame)?;
+        let _error = int(frame)?;
+        if is_end || kind != NO_STEP {
+            return Ok(None);
+        }
+        match int(frame)? {
+            0 => {}
+            error => return Ok(Some(error)),
+        }
+    }
+}
+
+fn int(frame: &mut Bytes) -> Result<i32, Malformed> {
+    frame.try_get_i32().or(Err(Malformed))
+}
+
+fn long(frame: &mut Bytes) -> Result<i64, Malformed> {
+    frame.try_get_i64().or(Err(Malformed))
+}
+
+fn boolean(frame: &mut Bytes) -> Result<bool, Malformed> {
+    Ok(frame.try_get_u8().or(Err(Malformed))? != 0)
+}
+
+/// Bytes with their length before them; a length of -1 is what Java writes for `null`.
+fn bytes(frame: &mut Bytes) -> Result<Bytes, Malformed> {
+    let length = usize::try_from(int(frame)?).unwrap_or(0);
+    if frame.len() < length {
+        return Err(Malformed);
+    }
+    Ok(frame.split_to(length))
+}
+
+fn text(frame: &mut Bytes) -> Result<String, Malformed> {
+    String::from_utf8(bytes(frame)?.into()).or(Err(Malformed))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_its_length_its_number_its_kind_and_its_body() {
+        assert_eq!(
+            &bare(PING, Op::Ping)[..],
+            [0, 0, 0, 8, 255, 255, 255, 254, 0, 0, 0, 11]
+        );
+        assert_eq!(
+            &read_and_watch(3, Op::GetChildren, "/a")[..],
+            [
+                0, 0, 0, 15, 0, 0, 0, 3, 0, 0, 0, 8, 0, 0, 0, 2, b'/', b'a', 1
+            ]
+        );
+    }
+
+    #[test]
+    fn credentials_are_sent_under_a_number_of_their_own() {
+        let frame = &authenticate("u:p")[..];
+        assert_eq!(
+            frame,
+            b"\0\0\0\x1d\xff\xff\xff\xfc\0\0\0\x64\0\0\0\0\0\0\0\x06digest\0\0\0\x03u:p"
+        );
+    }
+
+    #[test]
+    fn a_transaction_says_which_step_failed() {
+        let answer = |steps: &[(i32, bool, i32, Option<i32>)]| {
+            let mut frame = BytesMut::new();
+            for (kind, done, error, result) in steps {
+                frame.put_i32(*kind);
+                frame.put_u8((*done).into());
+                frame.put_i32(*error);
+                frame.extend(result.iter().flat_map(|result| result.to_be_bytes()));
+            }
+            failed_step(&mut frame.freeze())
+        };
+        let end = (NO_STEP, true, -1, None);
+        assert_eq!(
+            answer(&[(Op::Delete as i32, false, 0, None), end]),
+            Ok(None)
+        );
+        let failed = [
+            (NO_STEP, false, 0, Some(0)),
+            (NO_STEP, false, -110, Some(-110)),
+            (NO_STEP, false, -2, Some(-2)),
+            end,
+        ];
+        assert_eq!(answer(&failed), Ok(Some(-110)));
+    }
+
+    #[test]
+    fn null_is_read_as_nothing() {
+        assert_eq!(bytes(&mut Bytes::from_static(&[255; 4])), Ok(Bytes::new()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_frame_panics(frame: Vec<u8>) {
+            let frame = Bytes::from(frame);
+            let _read = (
+                opened(frame.clone()),
+                head(&mut frame.clone()),
+                names(&mut frame.clone()),
+                node(&mut frame.clone()),
+                failed_step(&mut frame.clone()),
+            );
+        }
+    }
+}
