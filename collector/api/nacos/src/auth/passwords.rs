@@ -1,0 +1,107 @@
+//! Checks passwords, which is slow on purpose: few at a time, and only once for a password that is right.
+//!
+//! A client that sends its name and password with every call is not hashed for every call: the last right password of each
+//! user is kept as a keyed digest. The key is drawn when the process starts and never leaves it.
+
+use std::{collections::HashMap, fmt};
+
+use parking_lot::Mutex;
+use ring::{
+    hmac,
+    rand::{SecureRandom as _, SystemRandom},
+};
+use tokio::{sync::Semaphore, task};
+
+use super::{Denied, User};
+
+/// Passwords that are hashed at a time.
+const AT_A_TIME: usize = 2;
+/// Calls that wait for their turn; one more is refused.
+const WAITING: usize = 64;
+/// bcrypt looks at 72 bytes; a longer password than this is nobody's.
+const MAX_PASSWORD: usize = 1024;
+/// The cost of new hashes, and of the hash that stands for an unknown user: the reference's.
+const COST: u32 = 10;
+
+/// Checks passwords against hashes.
+pub(super) struct Passwords {
+    /// One permit for each call that may wait or be hashed.
+    admitted: Semaphore,
+    hashing: Semaphore,
+    key: Option<hmac::Key>,
+    /// The digest of the last right password by user. Its size is bounded by the configured users.
+    right: Mutex<HashMap<String, hmac::Tag>>,
+    /// What the password of an unknown user is checked against, so that its answer takes as long.
+    decoy: String,
+}
+
+/// The bcrypt hash of a password, for the file of users.
+///
+/// # Errors
+/// The system has no random numbers, or the password holds a zero byte.
+pub fn hash(password: &str) -> Result<String, bcrypt::BcryptError> {
+    bcrypt::hash(password, COST)
+}
+
+impl Passwords {
+    pub(super) fn new(users: &[User]) -> Self {
+        let mut key = [0; 32];
+        let key = SystemRandom::new()
+            .fill(&mut key)
+            .is_ok()
+            .then(|| hmac::Key::new(hmac::HMAC_SHA256, &key));
+        Self {
+            admitted: Semaphore::new(AT_A_TIME + WAITING),
+            hashing: Semaphore::new(AT_A_TIME),
+            key,
+            right: Mutex::default(),
+            decoy: users
+                .first()
+                .map_or_else(String::new, |user| user.hash.clone()),
+        }
+    }
+
+    /// Whether `password` is what `hash` was made from. `None` stands for a user who does not exist.
+    pub(super) async fn check(
+        &self,
+        user: &str,
+        password: &str,
+        hash: Option<&str>,
+    ) -> Result<bool, Denied> {
+        if password.is_empty() || password.len() > MAX_PASSWORD {
+            return Ok(false);
+        }
+        if hash.is_some() && self.was_right(user, password) {
+            return Ok(true);
+        }
+        let (Ok(_admitted), known) = (self.admitted.try_acquire(), hash.is_some()) else {
+            return Err(Denied::Busy);
+        };
+        let Ok(_turn) = self.hashing.acquire().await else {
+            return Err(Denied::Busy);
+        };
+        let hash = hash.unwrap_or(&self.decoy).to_owned();
+        let sent = password.to_owned();
+        let checked = task::spawn_blocking(move || bcrypt::verify(sent, &hash)).await;
+        let is_right = known && matches!(checked, Ok(Ok(true)));
+        if let (true, Some(key)) = (is_right, &self.key) {
+            let tag = hmac::sign(key, password.as_bytes());
+            self.right.lock().insert(user.to_owned(), tag);
+        }
+        Ok(is_right)
+    }
+
+    fn was_right(&self, user: &str, password: &str) -> bool {
+        let tag = self.right.lock().get(user).copied();
+        let (Some(key), Some(tag)) = (&self.key, tag) else {
+            return false;
+        };
+        hmac::verify(key, password.as_bytes(), tag.as_ref()).is_ok()
+    }
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").finish_non_exhaustive()
+    }
+}

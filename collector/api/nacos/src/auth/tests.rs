@@ -1,0 +1,154 @@
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::*;
+
+/// bcrypt of `s3cret` with the lowest cost, so that the tests are quick.
+fn users() -> Vec<User> {
+    let hash = bcrypt::hash("s3cret", 4).unwrap();
+    parse_users(&format!(
+        "root {hash} admin\norders {hash} public=rw dev=r\n"
+    ))
+    .unwrap()
+}
+
+fn auth() -> Auth {
+    Auth::new(users(), b"0123456789abcdef0123456789abcdef", 18_000).unwrap()
+}
+
+fn inline<'a>(username: &'a str, password: &'a str) -> Credentials<'a> {
+    Credentials {
+        username: Some(username),
+        password: Some(password),
+        ..Credentials::default()
+    }
+}
+
+#[tokio::test]
+async fn a_token_stands_for_its_user_in_both_places_it_may_be_sent() {
+    let auth = auth();
+    let session = auth.login("orders", "s3cret", 1_000).await.unwrap();
+    assert_eq!(
+        (
+            session.token_ttl,
+            session.global_admin,
+            session.username.as_str()
+        ),
+        (18_000, false, "orders")
+    );
+    let bearer = format!("Bearer {}", session.access_token);
+    for sent in [
+        Credentials {
+            authorization: Some(&bearer),
+            ..Credentials::default()
+        },
+        Credentials {
+            access_token: Some(&session.access_token),
+            ..Credentials::default()
+        },
+        inline("orders", "s3cret"),
+    ] {
+        let caller = auth.identify(sent, 1_001).await.unwrap();
+        assert_eq!(caller.check(Action::Write, "", "DEFAULT_GROUP"), Ok(()));
+        assert_eq!(caller.check(Action::Read, "dev", "g"), Ok(()));
+        assert_eq!(
+            caller.check(Action::Write, "dev", "g"),
+            Err(Denied::Forbidden)
+        );
+        assert_eq!(caller.check_admin(), Err(Denied::Forbidden));
+    }
+    let expired = Credentials {
+        access_token: Some(&session.access_token),
+        ..Credentials::default()
+    };
+    assert_eq!(
+        auth.identify(expired, 20_000).await.unwrap_err(),
+        Denied::TokenExpired
+    );
+}
+
+#[tokio::test]
+async fn nothing_but_the_right_password_signs_in() {
+    let auth = auth();
+    for (name, password) in [
+        ("orders", "S3cret"),
+        ("orders", ""),
+        ("nobody", "s3cret"),
+        ("", ""),
+        ("orders", &*"x".repeat(5_000)),
+    ] {
+        assert_eq!(
+            auth.identify(inline(name, password), 0).await.unwrap_err(),
+            Denied::UnknownUser,
+            "{name}"
+        );
+        assert_eq!(
+            auth.login(name, password, 0).await.unwrap_err(),
+            Denied::UnknownUser
+        );
+    }
+    let nothing = Credentials::default();
+    assert_eq!(
+        auth.identify(nothing, 0).await.unwrap_err(),
+        Denied::UnknownUser
+    );
+}
+
+#[tokio::test]
+async fn a_password_that_was_right_once_is_not_hashed_again_and_a_wrong_one_is_still_wrong() {
+    let hash = bcrypt::hash("s3cret", 9).unwrap();
+    let users = parse_users(&format!("orders {hash} admin")).unwrap();
+    let auth = Auth::new(users, &[7; 32], 1).unwrap();
+    auth.identify(inline("orders", "s3cret"), 0).await.unwrap();
+    let thousand = async {
+        for _ in 0..1_000 {
+            auth.identify(inline("orders", "s3cret"), 0).await.unwrap();
+        }
+    };
+    // A thousand hashes take half a minute.
+    timeout(Duration::from_secs(10), thousand).await.unwrap();
+    assert!(auth.identify(inline("orders", "other"), 0).await.is_err());
+}
+
+#[tokio::test]
+async fn passwords_beyond_the_queue_are_refused_at_once() {
+    let hash = bcrypt::hash("s3cret", 5).unwrap();
+    let auth = Auth::new(
+        parse_users(&format!("orders {hash} admin")).unwrap(),
+        &[7; 32],
+        1,
+    )
+    .unwrap();
+    let mut calls = task_set(&auth, 200);
+    let mut busy = 0;
+    while let Some(denied) = calls.join_next().await {
+        busy += usize::from(denied.unwrap() == Denied::Busy);
+    }
+    assert_eq!(busy, 200 - 66);
+}
+
+fn task_set(auth: &Auth, calls: usize) -> tokio::task::JoinSet<Denied> {
+    let mut set = tokio::task::JoinSet::new();
+    for at in 0..calls {
+        let auth = auth.clone();
+        let call = async move {
+            let password = format!("guess {at}");
+            auth.identify(inline("orders", &password), 0)
+                .await
+                .unwrap_err()
+        };
+        set.spawn(call);
+    }
+    set
+}
+
+#[tokio::test]
+async fn without_authentication_every_caller_may_do_everything_and_may_sign_in() {
+    let auth = Auth::off();
+    let caller = auth.identify(Credentials::default(), 0).await.unwrap();
+    assert_eq!(caller.check(Action::Write, "any", "any"), Ok(()));
+    assert_eq!(caller.check_admin(), Ok(()));
+    let session = auth.login("nacos", "nacos", 0).await.unwrap();
+    assert!(!session.access_token.is_empty() && session.token_ttl > 0);
+}
