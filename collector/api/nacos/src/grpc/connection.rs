@@ -1,0 +1,299 @@
+//! One client's connection: from the opening of its stream over the set-up to its end.
+//!
+//! A connection is opened by its stream, set up by the first message on it, and ends with the stream: by the client, by the
+//! transport, or by this server ([`Reason`]). Between two messages the server owes it what its outbox holds. A client that is
+//! silent for too long is asked whether it is there ([`Connection::pass`]), and closed if it does not answer.
+//!
+//! Times are milliseconds on the face's monotonic clock, which the caller passes.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use rollcall_catalog::{Outbox, Subscription};
+use rollcall_domain::catalog::{ConnectionId, ServiceKey};
+use tokio::sync::Notify;
+
+use super::{
+    acks::{Acks, Lapsed, Retries},
+    fuzzy::{Pattern, Watches},
+    transport::Transport,
+};
+
+mod owed;
+mod reason;
+#[cfg(test)]
+mod tests;
+
+pub(super) use reason::Reason;
+
+/// Messages of the server that wait for a client that does not read.
+const MAX_CONTROL: usize = 16;
+
+/// When the server loses patience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long a stream may stay without a set-up.
+    pub setup: Duration,
+    /// After this long without a message a client is asked whether it is there.
+    pub idle: Duration,
+    /// How long it may take to answer.
+    pub probe: Duration,
+    /// How often pushes are repeated.
+    pub pushes: Retries,
+}
+
+/// What a client says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Client {
+    /// Such as `Nacos-Java-Client:v2.5.1`.
+    pub(super) version: String,
+    /// Its application.
+    pub(super) app: String,
+    /// `naming`, `config`, ...
+    pub(super) module: String,
+}
+
+/// A connection that is set up, as the catalog knows it.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: ConnectionId,
+    pub(super) client: Client,
+    /// Subscriptions that are due.
+    pub(super) outbox: Outbox,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    transport: Transport,
+    text: String,
+    opened: u64,
+    last_active: AtomicU64,
+    session: OnceLock<Session>,
+    /// Wakes calls that wait for the set-up, and at the end.
+    settled: Notify,
+    /// Wakes the stream.
+    waker: AtomicWaker,
+    state: Mutex<State>,
+}
+
+struct State {
+    control: VecDeque<Message>,
+    acks: Acks<ServiceKey, Arc<Subscription>>,
+    watches: Watches,
+    /// Services that the client subscribes to.
+    subscribed: HashSet<ServiceKey>,
+    /// Subscriptions whose push could not be made, to be tried again.
+    postponed: Vec<Arc<Subscription>>,
+    /// When the client was asked whether it is there.
+    probed: Option<u64>,
+    ended: Option<Reason>,
+}
+
+/// A message that is complete but for what every connection fills in itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    SetupAck,
+    Detection,
+    Reset,
+}
+
+/// What a stream is to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Message(Message),
+    /// Ask the watch of this pattern for its next message.
+    Watch(Pattern),
+    /// End the stream.
+    End(Reason),
+}
+
+/// What time has done to a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Passed {
+    pub(super) pushes: Lapsed,
+    pub(super) is_probed: bool,
+    pub(super) ended: Option<Reason>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State")
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// A connection whose stream has just been opened.
+    pub(super) fn new(transport: Transport, text: String, retries: Retries, now: u64) -> Self {
+        Self {
+            transport,
+            text,
+            opened: now,
+            last_active: AtomicU64::new(now),
+            session: OnceLock::new(),
+            settled: Notify::new(),
+            waker: AtomicWaker::new(),
+            state: Mutex::new(State {
+                control: VecDeque::new(),
+                acks: Acks::new(retries),
+                watches: Watches::default(),
+                subscribed: HashSet::new(),
+                postponed: Vec::new(),
+                probed: None,
+                ended: None,
+            }),
+        }
+    }
+
+    /// The transport that carries it.
+    pub(super) const fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// The id that clients see.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What the catalog knows of it; `None` before the set-up.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.session.get()
+    }
+
+    /// Notes a sign of life.
+    pub(super) fn touch(&self, now: u64) {
+        self.last_active.store(now, Relaxed);
+    }
+
+    /// When the client last sent anything.
+    pub(super) fn last_active(&self) -> u64 {
+        self.last_active.load(Relaxed)
+    }
+
+    /// Sets the connection up.
+    pub(super) fn set_up(&self, session: Session) {
+        let is_first = self.session.set(session).is_ok();
+        debug_assert!(is_first, "one message sets a connection up");
+        self.settled.notify_waiters();
+    }
+
+    /// Waits until the connection is set up or has ended; returns whether it is set up.
+    pub(super) async fn settled(&self) -> bool {
+        loop {
+            let settled = self.settled.notified();
+            tokio::pin!(settled);
+            settled.as_mut().enable();
+            if self.session().is_some() {
+                return true;
+            }
+            if self.ended().is_some() {
+                return false;
+            }
+            settled.await;
+        }
+    }
+
+    /// Why it has ended, if it has.
+    pub(super) fn ended(&self) -> Option<Reason> {
+        self.state.lock().ended
+    }
+
+    /// Ends it; returns whether it had not ended. The first reason stays.
+    pub(super) fn end(&self, reason: Reason) -> bool {
+        let is_first = {
+            let mut state = self.state.lock();
+            let is_first = state.ended.is_none();
+            state.ended.get_or_insert(reason);
+            is_first
+        };
+        self.settled.notify_waiters();
+        self.waker.wake();
+        is_first
+    }
+
+    /// Adds a message of the server. A client that reads nothing loses the oldest one, and is closed for its silence.
+    pub(super) fn send(&self, message: Message) {
+        {
+            let mut state = self.state.lock();
+            if state.control.len() == MAX_CONTROL {
+                state.control.pop_front();
+            }
+            state.control.push_back(message);
+        }
+        self.waker.wake();
+    }
+
+    /// What the stream is to do next. Wakes it when there is something.
+    pub(super) fn poll_due(&self, context: &mut Context<'_>) -> Poll<Due> {
+        if let Some(due) = self.due() {
+            return Poll::Ready(due);
+        }
+        self.waker.register(context.waker());
+        self.due().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn due(&self) -> Option<Due> {
+        let mut state = self.state.lock();
+        if let Some(message) = state.control.pop_front() {
+            return Some(Due::Message(message));
+        }
+        if let Some(reason) = state.ended {
+            return Some(Due::End(reason));
+        }
+        state.watches.next().map(Due::Watch)
+    }
+
+    /// Time has come this far. To be called about once a second.
+    pub(super) fn pass(&self, patience: &Patience, now: u64) -> Passed {
+        let mut passed = Passed::default();
+        let mut state = self.state.lock();
+        if state.ended.is_some() {
+            return passed;
+        }
+        if self.session().is_none() {
+            if now.saturating_sub(self.opened) >= millis(patience.setup) {
+                passed.ended = Some(Reason::NoSetup);
+            }
+        } else if let Some(probed) = state.probed {
+            if self.last_active() >= probed {
+                state.probed = None;
+            } else if now.saturating_sub(probed) >= millis(patience.probe) {
+                passed.ended = Some(Reason::Silent);
+            }
+        } else if now.saturating_sub(self.last_active()) >= millis(patience.idle) {
+            state.probed = Some(now);
+            passed.is_probed = true;
+        }
+        passed.pushes = state.acks.pass(now, Subscription::lost);
+        let postponed = std::mem::take(&mut state.postponed);
+        postponed.iter().for_each(Subscription::lost);
+        let after = millis(patience.pushes.after);
+        let is_due = state.watches.pass(after, now);
+        drop(state);
+        if passed.is_probed {
+            self.send(Message::Detection);
+        }
+        if let Some(reason) = passed.ended {
+            self.end(reason);
+        } else if is_due {
+            self.waker.wake();
+        }
+        passed
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

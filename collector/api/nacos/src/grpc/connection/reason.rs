@@ -1,0 +1,56 @@
+//! Why a connection ended: for metrics, logs and evidence.
+
+use std::fmt;
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::grpc) enum Reason {
+    /// The client closed its stream or its connection in order.
+    Client,
+    /// The connection was reset or broke.
+    Broken,
+    /// The client did not answer when it was asked whether it is there.
+    Silent,
+    /// The client sent no set-up in time.
+    NoSetup,
+    /// The client sent what is no message.
+    Garbage,
+    /// A limit kept the connection from being set up.
+    Refused,
+    /// The client opened another stream on the same connection.
+    Replaced,
+    /// This server stops.
+    Stop,
+}
+
+impl Reason {
+    /// The label in metrics.
+    pub(in crate::grpc) const fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Broken => "broken",
+            Self::Silent => "silent",
+            Self::NoSetup => "no_setup",
+            Self::Garbage => "garbage",
+            Self::Refused => "refused",
+            Self::Replaced => "replaced",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// For evidence and logs.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "the client closed its connection",
+            Self::Broken => "the connection was reset or broke",
+            Self::Silent => "the client did not answer a detection request",
+            Self::NoSetup => "the client sent no set-up in time",
+            Self::Garbage => "the client sent what is no message",
+            Self::Refused => "a limit kept the connection from being set up",
+            Self::Replaced => "the client opened another stream on the same connection",
+            Self::Stop => "this server stops",
+        })
+    }
+}

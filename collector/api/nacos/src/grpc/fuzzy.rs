@@ -1,0 +1,262 @@
+//! Watching all services whose names match a pattern, as 3.x clients do.
+//!
+//! A watch has two sets of services: those that match now, and those that the client has acknowledged. The difference is what the
+//! client is told next, computed when it can be sent: a service that came and went meanwhile is never mentioned. A pattern is
+//! `namespace>>group>>service`; a service in a message is `namespace@@group@@service`.
+//!
+//! Pure: the caller looks the services up, reports changes, and passes the time.
+
+use std::collections::BTreeSet;
+
+#[cfg(test)]
+mod tests;
+mod watches;
+
+pub(super) use watches::Watches;
+
+/// Services in one message.
+const BATCH: usize = 10;
+
+/// A pattern for one namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Pattern {
+    /// As the client wrote it.
+    text: String,
+    namespace: String,
+    group: Glob,
+    service: Glob,
+}
+
+/// A text with `*` at its start, its end, or both.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Glob {
+    part: String,
+    is_open_before: bool,
+    is_open_after: bool,
+}
+
+/// A service by the names in messages.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Name {
+    pub(super) group: String,
+    pub(super) service: String,
+}
+
+/// A change of one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) service: Name,
+    pub(super) is_added: bool,
+}
+
+/// A message to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    /// Some of the services, at the beginning or after the client has asked again.
+    Sync {
+        is_first: bool,
+        changes: Vec<Change>,
+        total: usize,
+        current: usize,
+    },
+    /// All of the beginning has been acknowledged.
+    Finish,
+    /// One service came or went.
+    Change(Change),
+}
+
+/// A watch of one client.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pattern: Pattern,
+    /// What matches now.
+    present: BTreeSet<Name>,
+    /// What the client has, as far as it acknowledged that.
+    told: BTreeSet<Name>,
+    phase: Phase,
+    /// What is being told and was not acknowledged.
+    pending: Vec<Change>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Sends what there is, in batches, of which so many were sent.
+    Syncing {
+        is_first: bool,
+        sent: usize,
+        total: Option<usize>,
+    },
+    /// Sends changes.
+    Steady,
+}
+
+impl Pattern {
+    /// Reads a pattern; `None` if it has not three parts, or a `*` within a part.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(">>");
+        let (namespace, group, service) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() || text.len() > 1024 {
+            return None;
+        }
+        Some(Self {
+            text: text.to_owned(),
+            namespace: namespace.to_owned(),
+            group: Glob::parse(group)?,
+            service: Glob::parse(service)?,
+        })
+    }
+
+    /// As the client wrote it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The namespace.
+    pub(super) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Whether a service of the namespace matches.
+    pub(super) fn matches(&self, group: &str, service: &str) -> bool {
+        self.group.matches(group) && self.service.matches(service)
+    }
+}
+
+impl Glob {
+    fn parse(text: &str) -> Option<Self> {
+        let (is_open_before, rest) = match text.strip_prefix('*') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (is_open_after, part) = match rest.strip_suffix('*') {
+            Some(part) => (true, part),
+            None => (text == "*", rest),
+        };
+        (!part.contains('*') && !text.is_empty()).then(|| Self {
+            part: part.to_owned(),
+            is_open_before,
+            is_open_after,
+        })
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match (self.is_open_before, self.is_open_after) {
+            (false, false) => text == self.part,
+            (false, true) => text.starts_with(&*self.part),
+            (true, false) => text.ends_with(&*self.part),
+            (true, true) => text.contains(&*self.part),
+        }
+    }
+}
+
+impl Watch {
+    /// A watch of a client that says it has these services.
+    pub(super) fn new(
+        pattern: Pattern,
+        is_initializing: bool,
+        received: impl IntoIterator<Item = Name>,
+        present: BTreeSet<Name>,
+    ) -> Self {
+        Self {
+            pattern,
+            present,
+            told: received.into_iter().collect(),
+            phase: Phase::Syncing {
+                is_first: is_initializing,
+                sent: 0,
+                total: None,
+            },
+            pending: Vec::new(),
+        }
+    }
+
+    pub(super) fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// Whether a message waits for an acknowledgement.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// A service of the namespace appeared or vanished; returns whether it matches.
+    pub(super) fn change(&mut self, name: &Name, is_there: bool) -> bool {
+        if !self.pattern.matches(&name.group, &name.service) {
+            return false;
+        }
+        if is_there {
+            self.present.insert(name.clone());
+        } else {
+            self.present.remove(name);
+        }
+        true
+    }
+
+    /// These services match now.
+    pub(super) fn set(&mut self, present: BTreeSet<Name>) {
+        self.present = present;
+    }
+
+    /// The next message; `None` while one waits for its acknowledgement, or if there is nothing new.
+    pub(super) fn next(&mut self) -> Option<Message> {
+        if self.is_pending() {
+            return None;
+        }
+        if let Phase::Syncing {
+            is_first,
+            sent,
+            total,
+        } = self.phase
+        {
+            let batch: Vec<_> = self.difference().take(BATCH).collect();
+            if batch.is_empty() {
+                self.phase = Phase::Steady;
+                return is_first.then_some(Message::Finish);
+            }
+            let count = || self.difference().count().div_ceil(BATCH);
+            // Services that came meanwhile may need another batch than was announced.
+            let total = total.unwrap_or_else(count).max(sent + 1);
+            self.phase = Phase::Syncing {
+                is_first,
+                sent: sent + 1,
+                total: Some(total),
+            };
+            self.pending.clone_from(&batch);
+            return Some(Message::Sync {
+                is_first,
+                changes: batch,
+                total,
+                current: sent + 1,
+            });
+        }
+        let change = self.difference().next()?;
+        self.pending = vec![change.clone()];
+        Some(Message::Change(change))
+    }
+
+    /// The client took the last message, or did not: then it is told again.
+    pub(super) fn acknowledge(&mut self, is_taken: bool) {
+        for Change { service, is_added } in self.pending.drain(..) {
+            if !is_taken {
+                continue;
+            }
+            if is_added {
+                self.told.insert(service);
+            } else {
+                self.told.remove(&service);
+            }
+        }
+    }
+
+    /// What the client does not have, and what it has too much of.
+    fn difference(&self) -> impl Iterator<Item = Change> {
+        let change = |is_added| {
+            move |service: &Name| Change {
+                service: service.clone(),
+                is_added,
+            }
+        };
+        let missing = self.present.difference(&self.told).map(change(true));
+        missing.chain(self.told.difference(&self.present).map(change(false)))
+    }
+}

@@ -1,0 +1,144 @@
+//! The fuzzy watches of one connection.
+
+use std::collections::BTreeSet;
+
+use rollcall_domain::catalog::PUBLIC;
+
+use super::{Message, Name, Pattern, Watch};
+
+/// How often in a row a message is repeated that is not acknowledged.
+const MOST_FAILURES: u32 = 3;
+
+/// Watches, each with at most one message that waits for an acknowledgement.
+#[derive(Debug, Default)]
+pub(in crate::grpc) struct Watches(Vec<Watching>);
+
+#[derive(Debug)]
+struct Watching {
+    watch: Watch,
+    /// The number of the message that waits for an acknowledgement, and when it was sent.
+    awaited: Option<(u64, u64)>,
+    is_due: bool,
+    failures: u32,
+}
+
+/// Whether two names are of the same namespace: the empty one is `public`.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || matches!((one, other), ("", PUBLIC) | (PUBLIC, ""))
+}
+
+impl Watches {
+    /// How many there are.
+    pub(in crate::grpc) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is one of this pattern.
+    pub(in crate::grpc) fn contains(&self, pattern: &Pattern) -> bool {
+        self.0.iter().any(|w| w.watch.pattern() == pattern)
+    }
+
+    /// Begins a watch, in place of an earlier one of the same pattern.
+    pub(in crate::grpc) fn begin(&mut self, watch: Watch) {
+        self.end(watch.pattern());
+        self.0.push(Watching {
+            watch,
+            awaited: None,
+            is_due: true,
+            failures: 0,
+        });
+    }
+
+    /// Ends the watch of a pattern.
+    pub(in crate::grpc) fn end(&mut self, pattern: &Pattern) {
+        self.0.retain(|w| w.watch.pattern() != pattern);
+    }
+
+    /// A service appeared or vanished.
+    pub(in crate::grpc) fn change(&mut self, namespace: &str, name: &Name, is_there: bool) {
+        for watching in &mut self.0 {
+            if is_same(watching.watch.pattern().namespace(), namespace)
+                && watching.watch.change(name, is_there)
+            {
+                watching.changed();
+            }
+        }
+    }
+
+    /// Looks every pattern up again.
+    pub(in crate::grpc) fn compare(
+        &mut self,
+        look_up: impl Fn(&Pattern) -> Option<BTreeSet<Name>>,
+    ) {
+        for watching in &mut self.0 {
+            if let Some(present) = look_up(watching.watch.pattern()) {
+                watching.watch.set(present);
+                watching.changed();
+            }
+        }
+    }
+
+    /// Whether a watch is due.
+    pub(in crate::grpc) fn is_due(&self) -> bool {
+        self.0.iter().any(|w| w.is_due)
+    }
+
+    /// The pattern of the next watch that is due.
+    pub(in crate::grpc) fn next(&mut self) -> Option<Pattern> {
+        let watching = self.0.iter_mut().find(|w| w.is_due)?;
+        watching.is_due = false;
+        Some(watching.watch.pattern().clone())
+    }
+
+    /// The next message of the watch of a pattern.
+    pub(in crate::grpc) fn advance(
+        &mut self,
+        pattern: &Pattern,
+        number: u64,
+        now: u64,
+    ) -> Option<Message> {
+        let watching = self.0.iter_mut().find(|w| w.watch.pattern() == pattern)?;
+        let message = watching.watch.next()?;
+        if watching.watch.is_pending() {
+            watching.awaited = Some((number, now));
+        } else {
+            watching.is_due = true;
+        }
+        Some(message)
+    }
+
+    /// The client acknowledged a message, or refused it. Returns whether it was waited for.
+    pub(in crate::grpc) fn acknowledge(&mut self, number: u64, is_taken: bool) -> bool {
+        let is_this = |w: &&mut Watching| w.awaited.is_some_and(|(awaited, _)| awaited == number);
+        let Some(watching) = self.0.iter_mut().find(is_this) else {
+            return false;
+        };
+        watching.settle(is_taken);
+        true
+    }
+
+    /// Repeats what has waited for `patience` milliseconds. Returns whether a watch is due.
+    pub(in crate::grpc) fn pass(&mut self, patience: u64, now: u64) -> bool {
+        for watching in &mut self.0 {
+            let is_late = |(_, sent): (u64, u64)| now.saturating_sub(sent) >= patience;
+            if watching.awaited.is_some_and(is_late) {
+                watching.settle(false);
+            }
+        }
+        self.is_due()
+    }
+}
+
+impl Watching {
+    fn changed(&mut self) {
+        self.failures = 0;
+        self.is_due |= self.awaited.is_none();
+    }
+
+    fn settle(&mut self, is_taken: bool) {
+        self.awaited = None;
+        self.watch.acknowledge(is_taken);
+        self.failures = if is_taken { 0 } else { self.failures + 1 };
+        self.is_due = self.failures <= MOST_FAILURES;
+    }
+}

@@ -1,0 +1,143 @@
+//! The types of messages, by their names. The name alone decides how a message is read and who answers it.
+
+#[cfg(test)]
+mod tests;
+
+/// What a unary call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// Is this a server? Answered before the connection is set up.
+    ServerCheck,
+    /// Is the connection still set up?
+    HealthCheck,
+    /// Naming.
+    Naming(Naming),
+    /// Configuration, which this server does not have. With the type of the refusal.
+    Config(&'static str),
+    /// What members of a cluster of the reference ask each other.
+    Cluster,
+}
+
+/// A naming request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Naming {
+    Instance,
+    BatchInstance,
+    PersistentInstance,
+    ServiceQuery,
+    ServiceList,
+    Subscribe,
+    FuzzyWatch,
+}
+
+/// What a client sends on its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Sent {
+    /// Sets the connection up.
+    Setup,
+    /// Acknowledges what the server pushed.
+    Ack,
+    /// Answers a detection, a set-up acknowledgement, or anything else: the client lives.
+    Other,
+    /// Acknowledges the request to reconnect.
+    Reset,
+}
+
+impl Kind {
+    /// The type with this name; `None` if no server knows it.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "ServerCheckRequest" => Self::ServerCheck,
+            "HealthCheckRequest" => Self::HealthCheck,
+            "InstanceRequest" => Self::Naming(Naming::Instance),
+            "BatchInstanceRequest" => Self::Naming(Naming::BatchInstance),
+            "PersistentInstanceRequest" => Self::Naming(Naming::PersistentInstance),
+            "ServiceQueryRequest" => Self::Naming(Naming::ServiceQuery),
+            "ServiceListRequest" => Self::Naming(Naming::ServiceList),
+            "SubscribeServiceRequest" => Self::Naming(Naming::Subscribe),
+            "NamingFuzzyWatchRequest" => Self::Naming(Naming::FuzzyWatch),
+            "ConfigQueryRequest" => Self::Config("ConfigQueryResponse"),
+            "ConfigPublishRequest" => Self::Config("ConfigPublishResponse"),
+            "ConfigRemoveRequest" => Self::Config("ConfigRemoveResponse"),
+            "ConfigBatchListenRequest" => Self::Config("ConfigChangeBatchListenResponse"),
+            "ConfigFuzzyWatchRequest" => Self::Config("ConfigFuzzyWatchResponse"),
+            "ServerLoaderInfoRequest"
+            | "ServerReloadRequest"
+            | "MemberReportRequest"
+            | "DistroDataRequest"
+            | "ConfigChangeClusterSyncRequest" => Self::Cluster,
+            _ => return None,
+        })
+    }
+
+    /// The label in metrics.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::ServerCheck => "server_check",
+            Self::HealthCheck => "health_check",
+            Self::Naming(naming) => naming.label(),
+            Self::Config(_) => "config",
+            Self::Cluster => "cluster",
+        }
+    }
+}
+
+impl Naming {
+    /// Every naming request.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 7] = [
+        Self::Instance,
+        Self::BatchInstance,
+        Self::PersistentInstance,
+        Self::ServiceQuery,
+        Self::ServiceList,
+        Self::Subscribe,
+        Self::FuzzyWatch,
+    ];
+
+    /// The type of its answer.
+    pub(super) const fn response(self) -> &'static str {
+        match self {
+            Self::Instance | Self::PersistentInstance => "InstanceResponse",
+            Self::BatchInstance => "BatchInstanceResponse",
+            Self::ServiceQuery => "QueryServiceResponse",
+            Self::ServiceList => "ServiceListResponse",
+            Self::Subscribe => "SubscribeServiceResponse",
+            Self::FuzzyWatch => "NamingFuzzyWatchResponse",
+        }
+    }
+
+    /// Whether it changes the catalog, for rights: to subscribe is to read.
+    pub(super) const fn is_write(self) -> bool {
+        matches!(
+            self,
+            Self::Instance | Self::BatchInstance | Self::PersistentInstance
+        )
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::BatchInstance => "batch_instance",
+            Self::PersistentInstance => "persistent_instance",
+            Self::ServiceQuery => "query",
+            Self::ServiceList => "list",
+            Self::Subscribe => "subscribe",
+            Self::FuzzyWatch => "fuzzy_watch",
+        }
+    }
+}
+
+impl Sent {
+    /// What a message of this name is. Every message shows that the client lives.
+    pub(super) fn of(name: &str) -> Self {
+        match name {
+            "ConnectionSetupRequest" => Self::Setup,
+            "NotifySubscriberResponse"
+            | "NamingFuzzyWatchSyncResponse"
+            | "NamingFuzzyWatchChangeNotifyResponse" => Self::Ack,
+            "ConnectResetResponse" => Self::Reset,
+            _ => Self::Other,
+        }
+    }
+}

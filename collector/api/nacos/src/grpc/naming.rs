@@ -1,0 +1,293 @@
+//! The naming requests: each reads, checks, calls one use case of the catalog, and answers.
+
+use std::{sync::Arc, time::Duration};
+
+use rollcall_catalog::{Error, Interest};
+use rollcall_domain::catalog::{Clusters, Kind, Publisher, Selection, ServiceKey, Subscriber};
+use tokio::time::{Instant, sleep};
+
+use super::{
+    answer::{self, Refusal, code},
+    check,
+    connection::{Connection, Session},
+    envelope::Envelope,
+    face::Face,
+    frame::Frame,
+    kind::Naming,
+    request::Asked,
+};
+use crate::auth::{Action, Credentials, Denied};
+
+mod refusals;
+mod watch;
+
+/// How long a read waits for the catalog to know all instances. Clients wait for 3 s.
+const LOADING: Duration = Duration::from_secs(2);
+/// How often is looked whether it does.
+const LOOK: Duration = Duration::from_millis(100);
+
+const REGISTER: &str = "registerInstance";
+const DEREGISTER: &str = "deregisterInstance";
+const BATCH: &str = "batchRegisterInstance";
+
+/// Services of one page of a list.
+const MAX_PAGE: usize = 10_000;
+
+/// A request that was read and is allowed.
+struct Call<'a> {
+    connection: &'a Arc<Connection>,
+    session: &'a Session,
+    asked: Asked<'a>,
+}
+
+impl Face {
+    /// Answers a naming request.
+    pub(super) async fn answer_naming(
+        &self,
+        connection: &Arc<Connection>,
+        naming: Naming,
+        envelope: &Envelope,
+    ) -> Result<Frame, Refusal> {
+        let session = connection.session();
+        let session = session
+            .ok_or_else(|| Refusal::general(code::UNREGISTERED, "Connection is unregistered."))?;
+        let asked = Asked::read(&envelope.body).ok_or_else(|| {
+            Refusal::general(
+                code::UNREADABLE,
+                "errCode: 101, errMsg: Nacos deserialize failed.  ",
+            )
+        })?;
+        let has_service = !matches!(naming, Naming::ServiceList | Naming::FuzzyWatch);
+        check::names(&asked, has_service)?;
+        self.allow(naming, &asked, envelope).await?;
+        let call = Call {
+            connection,
+            session,
+            asked,
+        };
+        match naming {
+            Naming::Instance => self.instance(&call),
+            Naming::BatchInstance => self.batch(&call),
+            Naming::PersistentInstance => self.persistent(&call).await,
+            Naming::ServiceQuery => {
+                self.loaded().await;
+                self.query(&call)
+            }
+            Naming::ServiceList => {
+                self.loaded().await;
+                self.list(&call)
+            }
+            Naming::Subscribe => {
+                self.loaded().await;
+                self.subscribe(&call)
+            }
+            Naming::FuzzyWatch => {
+                self.loaded().await;
+                self.fuzzy_watch(&call)
+            }
+        }
+    }
+
+    /// Refuses a caller without the right.
+    async fn allow(
+        &self,
+        naming: Naming,
+        asked: &Asked<'_>,
+        envelope: &Envelope,
+    ) -> Result<(), Refusal> {
+        if !self.auth.is_on() {
+            return Ok(());
+        }
+        let credentials = Credentials {
+            authorization: envelope.header("Authorization"),
+            access_token: envelope.header("accessToken"),
+            username: envelope.header("username"),
+            password: envelope.header("password"),
+        };
+        let denied = |denied: Denied| Refusal::new(code::DENIED, denied.to_string());
+        let now = u64::try_from(self.catalog.wall().millis() / 1000).unwrap_or(0);
+        let caller = self.auth.identify(credentials, now).await.map_err(denied)?;
+        let action = if naming.is_write() {
+            Action::Write
+        } else {
+            Action::Read
+        };
+        let (namespace, group) = (&asked.namespace, &asked.group_name);
+        caller.check(action, namespace, group).map_err(denied)
+    }
+
+    /// Waits for a catalog that is about to know all instances.
+    async fn loaded(&self) {
+        let deadline = Instant::now() + LOADING;
+        while !self.catalog.is_complete() && Instant::now() < deadline {
+            sleep(LOOK).await;
+        }
+    }
+
+    /// `InstanceRequest`: the one ephemeral instance of a service that the connection holds.
+    fn instance(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
+        let key = call.key()?;
+        match &*call.asked.r#type {
+            REGISTER => {
+                let instance = call.instance(Kind::Ephemeral)?;
+                let publisher = Publisher::Connection(call.session.id);
+                self.catalog
+                    .register_ephemeral(&publisher, &key, instance)
+                    .map_err(|error| refusals::of(&error, &key))?;
+            }
+            DEREGISTER => {
+                self.catalog.withdraw(call.session.id, &key);
+            }
+            other => return Err(unsupported(other)),
+        }
+        Ok(answer::done(Naming::Instance, &call.asked.r#type))
+    }
+
+    /// `BatchInstanceRequest`: all ephemeral instances of a service that the connection holds.
+    fn batch(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
+        let key = call.key()?;
+        if &*call.asked.r#type != BATCH {
+            return Err(unsupported(&call.asked.r#type));
+        }
+        let list = &call.asked.instances;
+        if list.is_cut {
+            let most = super::request::MAX_INSTANCES;
+            let text =
+                format!("a batch has at most {most} instances: send them on several connections");
+            return Err(Refusal::new(code::OVER_LIMIT, text));
+        }
+        let read = |instance| check::instance(instance, Kind::Ephemeral, call.app());
+        let instances = list.items.iter().map(read).collect::<Result<_, _>>()?;
+        self.catalog
+            .batch_register(call.session.id, &key, instances)
+            .map_err(|error| refusals::of(&error, &key))?;
+        Ok(answer::done(Naming::BatchInstance, BATCH))
+    }
+
+    /// `PersistentInstanceRequest`: an instance that stays until it is deregistered.
+    async fn persistent(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
+        let key = call.key()?;
+        let instance = call.instance(Kind::Persistent)?;
+        match &*call.asked.r#type {
+            REGISTER => {
+                let publisher = instance.endpoint.publisher();
+                let registered = self.catalog.register(&publisher, &key, instance).await;
+                registered.map_err(|error| refusals::of(&error, &key))?;
+            }
+            DEREGISTER => {
+                let endpoint = &instance.endpoint;
+                let removed = self.catalog.deregister(&key, endpoint, Kind::Persistent);
+                removed.await.map_err(|error| refusals::of(&error, &key))?;
+            }
+            other => return Err(unsupported(other)),
+        }
+        Ok(answer::done(Naming::PersistentInstance, &call.asked.r#type))
+    }
+
+    /// `ServiceQueryRequest`: the hosts of a service, now.
+    fn query(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
+        let key = call.key()?;
+        let selection = Selection {
+            clusters: Clusters::new(&call.asked.cluster),
+            healthy_only: call.asked.is_healthy_only(),
+            ..Selection::default()
+        };
+        let (body, stamp) = self
+            .body(&key, &selection)
+            .map_err(|error| refusals::of(&error, &key))?;
+        Ok(answer::service(Naming::ServiceQuery, stamp, body.tail))
+    }
+
+    /// `ServiceListRequest`: the names of the services of a group.
+    fn list(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
+        let asked = &call.asked;
+        let number = |value: Option<i64>, default| {
+            let value = value.and_then(|value| usize::try_from(value).ok());
+            value.filter(|value| *value > 0).unwrap_or(default)
+        };
+        let size = number(asked.page_size.0, 10).min(MAX_PAGE);
+        let offset = (number(asked.page_no.0, 1) - 1).saturating_mul(size);
+        let group = (!asked.group_name.is_empty()).then_some(&*asked.group_name);
+        let page = self
+            .catalog
+            .services(&asked.namespace, group, offset, size)
+            .map_err(|error| refusals::general(&error))?;
+        Ok(answer::list(
+            page.total,
+            page.items.iter().map(ServiceKey::name),
+        ))
+    }
+
+    /// `SubscribeServiceRequest`: the hosts of a service, now and after each change.
+    fn subscribe(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
+        let key = call.key()?;
+        let clusters = Clusters::new(&call.asked.clusters);
+        let selection = Selection {
+            clusters: clusters.clone(),
+            ..Selection::default()
+        };
+        let subscriber = Subscriber::Connection(call.session.id);
+        let refused = |error: Error| refusals::of(&error, &key);
+        if call.asked.subscribe.0 != Some(true) {
+            call.connection.unsubscribed(&key);
+            self.catalog.unsubscribe(&key, &subscriber, &clusters);
+            let (body, stamp) = self.body(&key, &selection).map_err(refused)?;
+            return Ok(answer::service(Naming::Subscribe, stamp, body.tail));
+        }
+        let most = self.config.max_subscriptions;
+        if !call.connection.subscribed(&key, most) {
+            let text = format!(
+                "the connection has as many subscriptions as it may (nacos.max_subscriptions_per_connection = {most})"
+            );
+            return Err(Refusal::new(code::OVER_LIMIT, text));
+        }
+        let interest = Interest {
+            service: &key,
+            subscriber,
+            clusters,
+            agent: &call.session.client.version,
+            app: &call.session.client.app,
+        };
+        let subscription = self
+            .catalog
+            .subscribe(interest, &call.session.outbox)
+            .map_err(refused)?;
+        // Asked for after the subscription, so that no change falls between. While the catalog is loading the client is refused,
+        // and is pushed the state afterwards.
+        let (body, stamp) = self.body(&key, &selection).map_err(|error| {
+            call.connection.postpone(Arc::clone(&subscription));
+            refusals::of(&error, &key)
+        })?;
+        subscription.sent(body.revision);
+        Ok(answer::service(Naming::Subscribe, stamp, body.tail))
+    }
+}
+
+impl Call<'_> {
+    fn key(&self) -> Result<ServiceKey, Refusal> {
+        check::present(&self.asked)?;
+        let asked = &self.asked;
+        ServiceKey::new(&asked.namespace, &asked.group_name, &asked.service_name)
+            .map_err(|invalid| refusals::name(&invalid))
+    }
+
+    fn instance(&self, kind: Kind) -> Result<rollcall_domain::catalog::Registration, Refusal> {
+        let instance = self.asked.instance.as_ref();
+        let instance =
+            instance.ok_or_else(|| Refusal::new(code::INVALID, "Instance can not be null."))?;
+        check::instance(instance, kind, self.app())
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(&self.session.client.app)
+    }
+}
+
+fn unsupported(kind: &str) -> Refusal {
+    let text = format!("Unsupported request type {}", cut(kind));
+    Refusal::new(code::INVALID, text)
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
+}

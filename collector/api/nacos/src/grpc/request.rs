@@ -1,0 +1,157 @@
+//! The JSON of requests.
+
+use serde::Deserialize;
+
+use super::json::{Flag, List, Number, Pairs, Present, Text, Whole};
+
+#[cfg(test)]
+mod tests;
+
+/// The most instances of one message.
+pub(super) const MAX_INSTANCES: usize = 10_000;
+/// The most service keys that a fuzzy watcher says it has.
+pub(super) const MAX_RECEIVED: usize = 10_000;
+/// What the metadata of an instance may have before it is not even read, in bytes.
+pub(super) const MAX_METADATA: usize = 64 << 10;
+
+/// The fields of all naming requests; each uses some of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Asked<'a> {
+    #[serde(borrow)]
+    pub(super) namespace: Text<'a>,
+    #[serde(borrow)]
+    pub(super) group_name: Text<'a>,
+    #[serde(borrow)]
+    pub(super) service_name: Text<'a>,
+    /// What to do with the instance.
+    #[serde(borrow)]
+    pub(super) r#type: Text<'a>,
+    #[serde(borrow)]
+    pub(super) instance: Option<Instance<'a>>,
+    #[serde(borrow)]
+    pub(super) instances: List<Instance<'a>, MAX_INSTANCES>,
+    /// Of a query.
+    #[serde(borrow)]
+    pub(super) cluster: Text<'a>,
+    healthy_only: Flag,
+    /// As the Python client spells it.
+    health_only: Flag,
+    pub(super) page_no: Whole,
+    pub(super) page_size: Whole,
+    pub(super) subscribe: Flag,
+    /// Of a subscription.
+    #[serde(borrow)]
+    pub(super) clusters: Text<'a>,
+    #[serde(borrow)]
+    pub(super) group_key_pattern: Text<'a>,
+    #[serde(borrow)]
+    pub(super) watch_type: Text<'a>,
+    pub(super) initializing: Flag,
+    #[serde(borrow)]
+    pub(super) received_group_keys: List<Text<'a>, MAX_RECEIVED>,
+}
+
+/// An instance as a client sends it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Instance<'a> {
+    #[serde(borrow)]
+    pub(super) instance_id: Text<'a>,
+    #[serde(borrow)]
+    pub(super) ip: Text<'a>,
+    pub(super) port: Whole,
+    pub(super) weight: Number,
+    pub(super) healthy: Flag,
+    pub(super) enabled: Flag,
+    #[serde(borrow)]
+    pub(super) cluster_name: Text<'a>,
+    #[serde(borrow)]
+    pub(super) metadata: Pairs<'a, MAX_METADATA>,
+}
+
+/// What sets a connection up.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Setup<'a> {
+    #[serde(borrow)]
+    pub(super) client_version: Text<'a>,
+    #[serde(borrow)]
+    pub(super) tenant: Text<'a>,
+    #[serde(borrow)]
+    pub(super) labels: Option<Labels<'a>>,
+    /// Present in the set-up of a client that waits for an acknowledgement.
+    pub(super) ability_table: Present,
+}
+
+/// Labels of a connection that are looked at.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Labels<'a> {
+    #[serde(borrow)]
+    pub(super) module: Text<'a>,
+    #[serde(borrow, rename = "AppName")]
+    pub(super) app: Text<'a>,
+}
+
+/// What a client acknowledges.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Ack<'a> {
+    #[serde(borrow)]
+    request_id: Text<'a>,
+    result_code: Whole,
+}
+
+impl<'a> Asked<'a> {
+    /// Reads a body. An empty one has no field.
+    pub(super) fn read(body: &'a [u8]) -> Option<Self> {
+        read(body)
+    }
+
+    /// Only healthy instances, in either spelling.
+    pub(super) fn is_healthy_only(&self) -> bool {
+        self.healthy_only.0.or(self.health_only.0).unwrap_or(false)
+    }
+}
+
+impl Asked<'_> {
+    /// The most memory that a body of so many bytes takes when it is read.
+    #[cfg(test)]
+    pub(super) fn cost(body: usize) -> usize {
+        // The shortest instance is `{},`, the shortest key `"",`; metadata takes its own bytes and 48 for each entry of five.
+        let items = (body / 3).min(MAX_INSTANCES + MAX_RECEIVED);
+        items
+            .saturating_mul(size_of::<Instance<'_>>())
+            .saturating_add(body.saturating_mul(12))
+    }
+}
+
+impl<'a> Setup<'a> {
+    pub(super) fn read(body: &'a [u8]) -> Option<Self> {
+        read(body)
+    }
+}
+
+impl<'a> Ack<'a> {
+    pub(super) fn read(body: &'a [u8]) -> Option<Self> {
+        read(body)
+    }
+
+    /// The number of the push, if it is one of this server's.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.request_id.parse().ok()
+    }
+
+    /// The result code alone decides: some clients send `success: false` with an acknowledgement.
+    pub(super) fn is_taken(&self) -> bool {
+        matches!(self.result_code.0, Some(200) | None)
+    }
+}
+
+fn read<'a, T: Deserialize<'a> + Default>(body: &'a [u8]) -> Option<T> {
+    if body.is_empty() {
+        return Some(T::default());
+    }
+    serde_json::from_slice(body).ok()
+}

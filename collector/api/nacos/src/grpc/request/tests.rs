@@ -1,0 +1,78 @@
+use super::*;
+
+#[test]
+fn null_is_as_absent_in_every_field() {
+    let json = r#"{"requestId":null,"headers":null,"module":null,"namespace":null,"groupName":"g","serviceName":"s",
+        "type":null,"instance":null,"instances":null,"cluster":null,"healthyOnly":null,"selector":{"type":"none","type":"none"}}"#;
+    let asked = Asked::read(json.as_bytes()).unwrap();
+    assert_eq!(&*asked.namespace, "");
+    assert_eq!(&*asked.service_name, "s");
+    assert!(asked.instance.is_none());
+    assert!(!asked.is_healthy_only());
+}
+
+#[test]
+fn both_spellings_of_healthy_only_count() {
+    for (json, expected) in [
+        (r#"{"healthyOnly":true}"#, true),
+        (r#"{"healthOnly":true}"#, true),
+        (r#"{"healthyOnly":false,"healthOnly":true}"#, false),
+        ("{}", false),
+    ] {
+        assert_eq!(
+            Asked::read(json.as_bytes()).unwrap().is_healthy_only(),
+            expected,
+            "{json}"
+        );
+    }
+}
+
+#[test]
+fn an_acknowledgement_is_judged_by_its_result_code() {
+    for (json, number, is_taken) in [
+        (
+            r#"{"resultCode":200,"success":false,"requestId":"17"}"#,
+            Some(17),
+            true,
+        ),
+        (r#"{"resultCode":500,"requestId":"17"}"#, Some(17), false),
+        (r#"{"requestId":17}"#, Some(17), true),
+        (r#"{"resultCode":200,"requestId":"x"}"#, None, true),
+        (r#"{"resultCode":200,"requestId":null}"#, None, true),
+    ] {
+        let ack = Ack::read(json.as_bytes()).unwrap();
+        assert_eq!((ack.number(), ack.is_taken()), (number, is_taken), "{json}");
+    }
+}
+
+#[test]
+fn set_ups_of_every_generation_are_read() {
+    let go = r#"{"clientVersion":"Nacos-Go-Client:v2.3.5","tenant":"","labels":{"source":"sdk","module":"naming"},"clientAbilities":{}}"#;
+    let java2 = r#"{"clientVersion":"Nacos-Java-Client:v2.0.3","labels":{"module":"naming","AppName":"shop"},"abilities":{"remoteAbility":{"supportRemoteConnection":true}},"tenant":null}"#;
+    let java3 = r#"{"clientVersion":"Nacos-Java-Client:v3.0.3","labels":{"module":"naming"},"abilityTable":{"fuzzyWatch":true}}"#;
+    for (json, waits) in [(go, false), (java2, false), (java3, true)] {
+        let setup = Setup::read(json.as_bytes()).unwrap();
+        assert_eq!(setup.ability_table.0, waits, "{json}");
+        assert_eq!(&*setup.labels.unwrap().module, "naming");
+    }
+}
+
+#[test]
+fn ten_mebibytes_of_anything_take_what_is_charged() {
+    for item in ["{},", "[],", "\"\",", "null,"] {
+        let body = format!("{{\"instances\":[{}{{}}]}}", item.repeat(1 << 17));
+        let asked = Asked::read(body.as_bytes());
+        let held = asked.map_or(0, |asked| {
+            asked.instances.items.capacity() * size_of::<Instance<'_>>()
+        });
+        assert!(held <= Asked::cost(body.len()), "{item}: {held}");
+    }
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    for open in ["[", "{\"a\":"] {
+        let body = format!("{{\"x\":{}", open.repeat(1 << 20));
+        assert!(Asked::read(body.as_bytes()).is_none());
+    }
+}

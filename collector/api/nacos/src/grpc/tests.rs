@@ -1,0 +1,8 @@
+//! The face on real sockets, called by generated clients.
+
+mod complaints;
+mod kit;
+mod lifecycle;
+mod limits;
+mod naming;
+mod watching;

@@ -1,0 +1,343 @@
+//! A server of the face alone, and a client that speaks as the SDKs do.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    service::TowerToHyperService,
+};
+use rollcall_catalog::{Catalog, testing::Running};
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+    time::timeout,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Status, Streaming,
+    transport::{Channel, Endpoint},
+};
+use tower::ServiceExt as _;
+
+use crate::{
+    auth::Auth,
+    grpc::{
+        Config, Face, Metrics, Patience, Retries, Transport,
+        wire::{
+            Body, Metadata, Payload, bi_request_stream_client::BiRequestStreamClient,
+            request_client::RequestClient,
+        },
+    },
+};
+
+mod bodies;
+
+pub(super) use bodies::*;
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a test waits to see that nothing comes.
+pub(super) const QUIET: Duration = Duration::from_millis(300);
+
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) face: Arc<Face>,
+    pub(super) running: Running,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+pub(super) fn config() -> Config {
+    Config {
+        own_ip: "127.0.0.1".into(),
+        max_message_size: 10 << 20,
+        max_connections: 1000,
+        max_subscriptions: 100,
+        max_patterns: 3,
+        max_matches: 50,
+        patience: Patience {
+            setup: Duration::from_secs(10),
+            idle: Duration::from_secs(20),
+            probe: Duration::from_secs(5),
+            pushes: Retries {
+                after: Duration::from_secs(5),
+                pause: Duration::from_secs(1),
+                most: 3,
+            },
+        },
+    }
+}
+
+impl Server {
+    pub(super) async fn start() -> Self {
+        Self::with(config(), Auth::off(), Running::start()).await
+    }
+
+    pub(super) async fn with(config: Config, auth: Auth, running: Running) -> Self {
+        let stop = CancellationToken::new();
+        let face = Face::new(
+            config,
+            running.catalog.clone(),
+            auth,
+            Metrics::default(),
+            stop.clone(),
+        );
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let tasks = vec![
+            spawn(serve(listener, Arc::clone(&face))),
+            spawn(Arc::clone(&face).run()),
+        ];
+        Self {
+            address,
+            face,
+            running,
+            stop,
+            tasks,
+        }
+    }
+
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.running.catalog
+    }
+
+    /// A client that is set up.
+    pub(super) async fn client(&self) -> Client {
+        let mut client = Client::connect(self.address).await;
+        client.open().await;
+        client.set_up().await;
+        client
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test has no task set; the handle is kept and aborted"
+)]
+pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(task)
+}
+
+async fn serve(listener: TcpListener, face: Arc<Face>) {
+    let mut connections = JoinSet::new();
+    let router = face.router();
+    for number in 1.. {
+        let (stream, remote) = listener.accept().await.unwrap();
+        let transport = Transport {
+            number,
+            remote,
+            accepted: 1_700_000_000_000,
+        };
+        let router = router
+            .clone()
+            .map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(transport);
+                request
+            });
+        let service = TowerToHyperService::new(router);
+        let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        connections.spawn(async move { drop(connection.await) });
+    }
+}
+
+pub(super) struct Client {
+    unary: RequestClient<Channel>,
+    channel: Channel,
+    sender: Option<mpsc::Sender<Payload>>,
+    stream: Option<Streaming<Payload>>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) acknowledges: bool,
+}
+
+impl Client {
+    /// A connection without a stream.
+    pub(super) async fn connect(address: SocketAddr) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let channel = endpoint.connect().await.unwrap();
+        Self {
+            unary: RequestClient::new(channel.clone()),
+            channel,
+            sender: None,
+            stream: None,
+            headers: Vec::new(),
+            acknowledges: true,
+        }
+    }
+
+    /// Opens the stream.
+    pub(super) async fn open(&mut self) {
+        let (sender, receiver) = mpsc::channel(16);
+        let mut client = BiRequestStreamClient::new(self.channel.clone());
+        let opened = client.request_bi_stream(ReceiverStream::new(receiver));
+        self.stream = Some(opened.await.unwrap().into_inner());
+        self.sender = Some(sender);
+    }
+
+    pub(super) async fn try_open(&mut self) -> Result<(), Status> {
+        let (_sender, receiver) = mpsc::channel(1);
+        let mut client = BiRequestStreamClient::new(self.channel.clone());
+        let opened = client.request_bi_stream(ReceiverStream::new(receiver));
+        opened.await.map(drop)
+    }
+
+    /// The stream as it is; the client can open another one.
+    pub(super) fn take_stream(&mut self) -> Streaming<Payload> {
+        // The sender stays open, so that the client has not ended the stream.
+        std::mem::forget(self.sender.take());
+        self.stream.take().unwrap()
+    }
+
+    /// Calls on the same connection.
+    pub(super) fn clone_unary(&self) -> Self {
+        Self {
+            unary: self.unary.clone(),
+            channel: self.channel.clone(),
+            sender: None,
+            stream: None,
+            headers: Vec::new(),
+            acknowledges: true,
+        }
+    }
+
+    pub(super) async fn send_raw(&self, payload: Payload) {
+        self.sender.as_ref().unwrap().send(payload).await.unwrap();
+    }
+
+    /// The next message; `None` at the end of the stream, however it ends.
+    pub(super) async fn try_next(&mut self) -> Option<(String, Value)> {
+        let stream = self.stream.as_mut().unwrap();
+        let message = timeout(PATIENCE, stream.message()).await.unwrap();
+        message.ok().flatten().map(read)
+    }
+
+    pub(super) async fn set_up(&mut self) {
+        self.send("ConnectionSetupRequest", setup()).await;
+        assert_eq!(self.next().await.0, "SetupAckRequest");
+    }
+
+    /// Ends the stream and the connection in order.
+    pub(super) fn close(self) {}
+
+    pub(super) async fn send(&self, kind: &str, body: Value) {
+        let payload = self.payload(kind, body.to_string());
+        let sender = self.sender.as_ref().unwrap();
+        sender.send(payload).await.unwrap();
+    }
+
+    pub(super) async fn call(&mut self, kind: &str, body: Value) -> (String, Value) {
+        self.call_raw(kind, body.to_string()).await.unwrap()
+    }
+
+    pub(super) async fn call_raw(
+        &mut self,
+        kind: &str,
+        body: impl Into<String>,
+    ) -> Result<(String, Value), Status> {
+        let payload = self.payload(kind, body.into());
+        let answer = timeout(PATIENCE, self.unary.request(payload))
+            .await
+            .unwrap()?;
+        Ok(read(answer.into_inner()))
+    }
+
+    /// Calls and expects success.
+    pub(super) async fn ok(&mut self, kind: &str, body: Value) -> Value {
+        let (name, answer) = self.call(kind, body).await;
+        assert_eq!(answer["resultCode"], 200, "{name} {answer}");
+        answer
+    }
+
+    /// The next message on the stream, acknowledged if it is to be.
+    pub(super) async fn next(&mut self) -> (String, Value) {
+        let stream = self.stream.as_mut().unwrap();
+        let message = timeout(PATIENCE, stream.message()).await.unwrap();
+        let (kind, body) = read(message.unwrap().expect("the stream goes on"));
+        if self.acknowledges && kind != "SetupAckRequest" {
+            let ack = kind.replace("Request", "Response");
+            let body = json!({"resultCode":200,"requestId":body["requestId"]});
+            self.send(&ack, body).await;
+        }
+        (kind, body)
+    }
+
+    /// The next push of a service: its hosts by their ports.
+    pub(super) async fn pushed(&mut self) -> (Value, Vec<i64>) {
+        let (kind, body) = self.next().await;
+        assert_eq!(kind, "NotifySubscriberRequest", "{body}");
+        let service = body["serviceInfo"].clone();
+        let ports = ports(&service);
+        (service, ports)
+    }
+
+    /// Nothing comes on the stream for a while.
+    pub(super) async fn quiet(&mut self) {
+        let stream = self.stream.as_mut().unwrap();
+        if let Ok(message) = timeout(QUIET, stream.message()).await {
+            panic!("{:?}", message.map(|message| message.map(read)));
+        }
+    }
+
+    /// The stream ends, whatever comes before.
+    pub(super) async fn end(&mut self) -> Result<(), Status> {
+        let stream = self.stream.as_mut().unwrap();
+        loop {
+            if timeout(PATIENCE, stream.message())
+                .await
+                .unwrap()?
+                .is_none()
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) async fn register(&mut self, service: &str, port: u16) {
+        self.ok(
+            "InstanceRequest",
+            instance(service, "registerInstance", port),
+        )
+        .await;
+    }
+
+    pub(super) async fn subscribe(&mut self, service: &str) -> Vec<i64> {
+        let answer = self
+            .ok("SubscribeServiceRequest", subscribe(service, ""))
+            .await;
+        ports(&answer["serviceInfo"])
+    }
+
+    pub(super) async fn query(&mut self, service: &str) -> Vec<i64> {
+        let answer = self.ok("ServiceQueryRequest", of(service)).await;
+        ports(&answer["serviceInfo"])
+    }
+
+    fn payload(&self, kind: &str, body: String) -> Payload {
+        Payload {
+            metadata: Some(Metadata {
+                r#type: kind.into(),
+                headers: self.headers.iter().cloned().collect(),
+                client_ip: "10.0.0.9".into(),
+            }),
+            body: Some(Body {
+                type_url: kind.into(),
+                value: body.into(),
+            }),
+        }
+    }
+}

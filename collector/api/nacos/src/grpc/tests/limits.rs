@@ -1,0 +1,235 @@
+//! What a client may take, and what becomes of garbage.
+
+use std::time::Duration;
+
+use rollcall_catalog::testing::Running;
+use serde_json::{Value, json};
+
+use super::kit::{Client, Server, config, of, subscribe, with};
+use crate::{
+    auth::Auth,
+    grpc::wire::{Body, Metadata, Payload},
+};
+
+#[tokio::test]
+async fn one_connection_too_many_is_refused_with_the_key() {
+    let mut config = config();
+    config.max_connections = 1;
+    let server = Server::with(config, Auth::off(), Running::start()).await;
+    let _first = server.client().await;
+    let mut second = Client::connect(server.address).await;
+    let status = second.try_open().await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+    assert!(
+        status.message().contains("nacos.max_connections"),
+        "{status:?}"
+    );
+}
+
+#[tokio::test]
+async fn one_subscription_too_many_is_refused_with_the_key() {
+    let mut config = config();
+    config.max_subscriptions = 2;
+    let server = Server::with(config, Auth::off(), Running::start()).await;
+    let mut client = server.client().await;
+    for service in ["a", "b", "a"] {
+        client.subscribe(service).await;
+    }
+    let (name, answer) = client
+        .call("SubscribeServiceRequest", subscribe("c", ""))
+        .await;
+    assert_eq!(
+        (name.as_str(), &answer["errorCode"]),
+        ("SubscribeServiceResponse", &json!(503))
+    );
+    assert!(
+        answer["message"]
+            .as_str()
+            .unwrap()
+            .contains("nacos.max_subscriptions_per_connection")
+    );
+    let end = with(subscribe("a", ""), json!({"subscribe": false}));
+    client.ok("SubscribeServiceRequest", end).await;
+    client.subscribe("c").await;
+}
+
+#[tokio::test]
+async fn a_batch_of_too_many_instances_is_refused() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let instances = vec![json!({}); 10_001];
+    let body = with(
+        of("s"),
+        json!({"type": "batchRegisterInstance", "instances": instances}),
+    );
+    let (_, answer) = client.call("BatchInstanceRequest", body).await;
+    assert_eq!(answer["errorCode"], 503);
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_is_refused_and_the_connection_goes_on() {
+    let mut config = config();
+    config.max_message_size = 1 << 20;
+    let server = Server::with(config, Auth::off(), Running::start()).await;
+    let mut client = server.client().await;
+    let body = with(of("s"), json!({"x": "y".repeat(2 << 20)}));
+    let refused = client
+        .call_raw("ServiceQueryRequest", body.to_string())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::OutOfRange, "{refused:?}");
+    client.query("s").await;
+}
+
+/// Bodies that are not what any request looks like.
+fn garbage() -> Vec<String> {
+    let deep = "[".repeat(100_000);
+    let wide = format!("{{{}\"a\":1}}", "\"a\":1,".repeat(10_000));
+    let fields = [
+        "namespace",
+        "groupName",
+        "serviceName",
+        "type",
+        "instance",
+        "instances",
+        "cluster",
+        "healthyOnly",
+        "pageNo",
+        "pageSize",
+        "subscribe",
+        "clusters",
+        "groupKeyPattern",
+        "watchType",
+        "initializing",
+        "receivedGroupKeys",
+    ];
+    let values = [
+        "null",
+        "1e400",
+        "-1",
+        "\"\"",
+        "\"\\u0000\"",
+        "[[]]",
+        "{\"a\":{}}",
+        "true",
+        "\"x@@y@@z\"",
+        "9223372036854775808",
+    ];
+    let one = |field: &str, value: &str| {
+        let mut body = of("s");
+        body["type"] = "registerInstance".into();
+        let text = body.to_string();
+        format!("{},\"{field}\":{value}}}", text.trim_end_matches('}'))
+    };
+    let all = fields
+        .iter()
+        .flat_map(|field| values.iter().map(move |value| one(field, value)));
+    [
+        "",
+        "null",
+        "[]",
+        "7",
+        "\"x\"",
+        "{",
+        "{}",
+        "\u{0}",
+        "{\"instance\":{\"metadata\":{\"a\":null}}}",
+    ]
+    .map(str::to_owned)
+    .into_iter()
+    .chain([deep, wide])
+    .chain(all)
+    .collect()
+}
+
+#[tokio::test]
+async fn garbage_in_every_request_is_answered_and_survived() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for kind in [
+        "ServerCheckRequest",
+        "HealthCheckRequest",
+        "InstanceRequest",
+        "BatchInstanceRequest",
+        "PersistentInstanceRequest",
+        "ServiceQueryRequest",
+        "ServiceListRequest",
+        "SubscribeServiceRequest",
+        "NamingFuzzyWatchRequest",
+        "ConfigQueryRequest",
+        "ServerReloadRequest",
+        "",
+        "ConnectionSetupRequest",
+        "NotifySubscriberResponse",
+        "\u{1F980}",
+    ] {
+        for body in garbage() {
+            let (_, answer) = client.call_raw(kind, body.clone()).await.unwrap();
+            assert!(answer["resultCode"].is_i64(), "{kind} {body}: {answer}");
+        }
+    }
+    client.register("after", 80).await;
+    assert_eq!(client.query("after").await, [80]);
+}
+
+#[tokio::test]
+async fn garbage_on_the_stream_is_passed_over() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for kind in [
+        "ConnectionSetupRequest",
+        "NotifySubscriberResponse",
+        "ClientDetectionResponse",
+        "ConnectResetResponse",
+        "SetupAckResponse",
+        "NamingFuzzyWatchSyncResponse",
+        "InstanceRequest",
+        "",
+    ] {
+        for body in garbage() {
+            let metadata = Metadata {
+                r#type: kind.into(),
+                ..Metadata::default()
+            };
+            let body = Some(Body {
+                value: body.into(),
+                ..Body::default()
+            });
+            client
+                .send_raw(Payload {
+                    metadata: Some(metadata),
+                    body,
+                })
+                .await;
+        }
+        client.send_raw(Payload::default()).await;
+    }
+    client.ok("HealthCheckRequest", Value::Null).await;
+    client.register("s", 80).await;
+}
+
+#[tokio::test]
+async fn an_acknowledgement_that_was_not_asked_for_changes_nothing() {
+    let server = Server::start().await;
+    let (mut provider, mut consumer) = (server.client().await, server.client().await);
+    consumer.subscribe("s").await;
+    for id in 0..1000 {
+        let ack = json!({"resultCode": 200, "requestId": id.to_string()});
+        consumer.send("NotifySubscriberResponse", ack).await;
+    }
+    provider.register("s", 80).await;
+    assert_eq!(consumer.pushed().await.1, [80]);
+}
+
+#[tokio::test]
+async fn many_services_of_one_client_end_with_it() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for n in 0..2_000 {
+        client.register(&format!("s{n}"), 80).await;
+    }
+    client.close();
+    while server.catalog().counts().registry.ephemeral > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,100 @@
+//! Fuzzy watches of 3.x clients.
+
+use serde_json::{Value, json};
+
+use super::kit::{Client, Server, instance, with};
+
+fn watch(pattern: &str) -> Value {
+    json!({
+        "namespace": "public", "groupKeyPattern": pattern, "watchType": "WATCH", "initializing": true, "receivedGroupKeys": [],
+    })
+}
+
+/// The services of the next synchronisation.
+async fn synced(client: &mut Client) -> (String, Vec<(String, String)>) {
+    let (kind, body) = client.next().await;
+    assert_eq!(kind, "NamingFuzzyWatchSyncRequest");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let contexts = body["contexts"].as_array().unwrap().iter();
+    let changes =
+        contexts.map(|context| (text(&context["serviceKey"]), text(&context["changedType"])));
+    (text(&body["syncType"]), changes.collect())
+}
+
+#[tokio::test]
+async fn a_watch_learns_of_what_there_is_and_of_what_comes_and_goes() {
+    let server = Server::start().await;
+    let (mut provider, mut watcher) = (server.client().await, server.client().await);
+    provider.register("order-a", 80).await;
+    provider.register("other", 80).await;
+    watcher
+        .ok(
+            "NamingFuzzyWatchRequest",
+            watch("public>>DEFAULT_GROUP>>order-*"),
+        )
+        .await;
+    let added = |name: &str| {
+        (
+            format!("public@@DEFAULT_GROUP@@{name}"),
+            "ADD_SERVICE".to_owned(),
+        )
+    };
+    assert_eq!(
+        synced(&mut watcher).await,
+        ("FUZZY_WATCH_INIT_NOTIFY".into(), vec![added("order-a")])
+    );
+    assert_eq!(
+        synced(&mut watcher).await,
+        ("FINISH_FUZZY_WATCH_INIT_NOTIFY".into(), vec![])
+    );
+    provider.register("order-b", 81).await;
+    provider.register("other-b", 81).await;
+    let (kind, body) = watcher.next().await;
+    assert_eq!(kind, "NamingFuzzyWatchChangeNotifyRequest");
+    assert_eq!(body["syncType"], "FUZZY_WATCH_RESOURCE_CHANGED");
+    assert_eq!(
+        (&body["serviceKey"], &body["changedType"]),
+        (&json!(added("order-b").0), &json!("ADD_SERVICE"))
+    );
+    watcher.quiet().await;
+    let cancel = with(
+        watch("public>>DEFAULT_GROUP>>order-*"),
+        json!({"watchType": "CANCEL_WATCH"}),
+    );
+    watcher.ok("NamingFuzzyWatchRequest", cancel).await;
+    provider.register("order-c", 82).await;
+    watcher.quiet().await;
+}
+
+#[tokio::test]
+async fn limits_of_watches_are_told_with_their_codes() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for n in 0..51 {
+        let register = instance(&format!("s{n}"), "registerInstance", 80);
+        client.ok("InstanceRequest", register).await;
+    }
+    let (name, answer) = client
+        .call("NamingFuzzyWatchRequest", watch("public>>*>>s*"))
+        .await;
+    assert_eq!(
+        (name.as_str(), &answer["errorCode"]),
+        ("NamingFuzzyWatchResponse", &json!(50_311))
+    );
+    for n in 0..3 {
+        client
+            .ok(
+                "NamingFuzzyWatchRequest",
+                watch(&format!("public>>*>>x{n}*")),
+            )
+            .await;
+    }
+    let (_, answer) = client
+        .call("NamingFuzzyWatchRequest", watch("public>>*>>x9*"))
+        .await;
+    assert_eq!(answer["errorCode"], 50_310);
+    let (_, answer) = client
+        .call("NamingFuzzyWatchRequest", watch("nonsense"))
+        .await;
+    assert_eq!(answer["errorCode"], 400);
+}

@@ -1,0 +1,30 @@
+//! The transport connection that a call came on.
+
+use std::net::SocketAddr;
+
+/// A transport connection. The composition root attaches one to every request of this face, as an extension: the stream and
+/// the unary calls of a client belong together because they come on the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transport {
+    /// Numbers the connections of a process; never used twice.
+    pub number: u64,
+    /// Where the client is.
+    pub remote: SocketAddr,
+    /// When it was accepted, in milliseconds since 1970.
+    pub accepted: i64,
+}
+
+impl Transport {
+    /// The id that clients see, in the reference's form. `again` tells a later stream of the same transport from the first one.
+    pub(super) fn text(&self, again: Option<u64>) -> String {
+        let (accepted, ip, port) = (
+            self.accepted,
+            self.remote.ip().to_canonical(),
+            self.remote.port(),
+        );
+        match again {
+            None => format!("{accepted}_{ip}_{port}"),
+            Some(number) => format!("{accepted}_{ip}_{port}_{number}"),
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The calls of the face, from the wire to a handler and back.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE},
+    response::IntoResponse as _,
+    routing::post,
+};
+use bytes::Bytes;
+use http_body::{Frame as BodyFrame, SizeHint};
+use tonic::Status;
+
+use super::{
+    answer::{self, code},
+    envelope::Envelope,
+    face::Face,
+    frame::Frame,
+    kind::Kind,
+    messages::{Messages, refuse_encoded},
+    stream::Stream,
+    transport::Transport,
+};
+
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// The path of the stream, without the slash in front: the server stack lets it last.
+pub const STREAM: &str = "BiRequestStream/requestBiStream";
+
+/// What configuration is answered with.
+const NO_CONFIGURATION: &str = "this server serves naming and no configuration: point the configuration client at a \
+                                server that does, or turn it off (spring.cloud.nacos.config.enabled=false)";
+
+impl Face {
+    /// The calls of this face, without a fallback. Every request has to carry its [`Transport`] as an extension.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/Request/request", post(call))
+            .route(&format!("/{STREAM}"), post(open))
+            .with_state(Arc::clone(self))
+    }
+
+    /// Answers a message of a unary call.
+    async fn answer(&self, transport: &Transport, envelope: &Envelope) -> Frame {
+        let kind = Kind::of(envelope.kind());
+        let answer = match kind {
+            Some(kind) => self.answer_kind(transport, kind, envelope).await,
+            None => Err(answer::error(code::NO_HANDLER, "RequestHandler Not Found")),
+        };
+        self.metrics.called(kind, answer.is_ok());
+        answer.unwrap_or_else(|refused| refused)
+    }
+
+    /// Answers, or refuses, a message of a known type.
+    async fn answer_kind(
+        &self,
+        transport: &Transport,
+        kind: Kind,
+        envelope: &Envelope,
+    ) -> Result<Frame, Frame> {
+        if kind == Kind::ServerCheck {
+            let present = self.connections.of(transport.number);
+            let text = present.map_or_else(|| transport.text(None), |c| c.text().to_owned());
+            return Ok(answer::server_check(&text));
+        }
+        let connection = self.connections.set_up(transport.number).await;
+        let connection = connection
+            .ok_or_else(|| answer::error(code::UNREGISTERED, "Connection is unregistered."))?;
+        connection.touch(self.now());
+        match kind {
+            Kind::ServerCheck | Kind::HealthCheck => Ok(answer::health_check()),
+            Kind::Config(response) => Err(answer::typed_error(
+                response,
+                code::NOT_SERVED,
+                NO_CONFIGURATION,
+            )),
+            Kind::Cluster => {
+                let text = format!(" invoke {} from sdk is forbidden", envelope.kind());
+                Err(answer::error(code::UNREADABLE, &text))
+            }
+            Kind::Naming(naming) => {
+                let answered = self.answer_naming(&connection, naming, envelope).await;
+                answered.map_err(|refusal| refusal.into_frame(naming))
+            }
+        }
+    }
+}
+
+async fn call(State(face): State<Arc<Face>>, request: Request<Body>) -> Response<Body> {
+    match answered(&face, request).await {
+        Ok(frame) => respond(Body::new(Whole::new(frame))),
+        Err(status) => status.into_http(),
+    }
+}
+
+async fn answered(face: &Face, request: Request<Body>) -> Result<Frame, Status> {
+    let (transport, messages) = begin(face, request)?;
+    let message = messages.only().await?;
+    let envelope =
+        Envelope::read(&message).map_err(|malformed| Status::internal(malformed.to_string()))?;
+    Ok(face.answer(&transport, &envelope).await)
+}
+
+async fn open(State(face): State<Arc<Face>>, request: Request<Body>) -> Response<Body> {
+    match opened(&face, request) {
+        Ok(stream) => respond(Body::new(stream)),
+        Err(status) => status.into_http(),
+    }
+}
+
+fn opened(face: &Arc<Face>, request: Request<Body>) -> Result<Stream, Status> {
+    let (transport, messages) = begin(face, request)?;
+    if face.stop.is_cancelled() {
+        return Err(Status::unavailable("this server stops"));
+    }
+    let connection = face.open(transport).map_err(Status::resource_exhausted)?;
+    Ok(Stream::new(Arc::clone(face), connection, messages))
+}
+
+fn begin(face: &Face, request: Request<Body>) -> Result<(Transport, Messages), Status> {
+    let (head, body) = request.into_parts();
+    refuse_encoded(&head.headers)?;
+    let transport = head.extensions.get().copied();
+    let transport = transport.ok_or_else(|| Status::internal("the request has no transport"))?;
+    Ok((transport, Messages::new(body, face.config.max_message_size)))
+}
+
+fn respond(body: Body) -> Response<Body> {
+    ([(CONTENT_TYPE, GRPC)], body).into_response()
+}
+
+/// The body of an answer: one message, and the status of success.
+#[derive(Debug)]
+struct Whole {
+    head: Bytes,
+    tail: Bytes,
+    has_trailers: bool,
+}
+
+impl Whole {
+    fn new(frame: Frame) -> Self {
+        let Frame { head, tail } = frame;
+        Self {
+            head,
+            tail,
+            has_trailers: true,
+        }
+    }
+}
+
+impl http_body::Body for Whole {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Bytes>, Infallible>>> {
+        let this = &mut *self;
+        for part in [&mut this.head, &mut this.tail] {
+            if !part.is_empty() {
+                return Poll::Ready(Some(Ok(BodyFrame::data(std::mem::take(part)))));
+            }
+        }
+        if !std::mem::take(&mut this.has_trailers) {
+            return Poll::Ready(None);
+        }
+        let status = [(GRPC_STATUS, HeaderValue::from_static("0"))];
+        let trailers = HeaderMap::from_iter(status);
+        Poll::Ready(Some(Ok(BodyFrame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        !self.has_trailers
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = self.head.len() + self.tail.len();
+        SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+    }
+}
