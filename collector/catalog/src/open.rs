@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Catalog, Clock, Config, EventSink, Namespace, Switches, durable, push,
+    Catalog, Clock, Config, EventSink, Namespace, Switches, durable, push, roster,
     rows::{self, InstanceRow, OverrideRow, ServiceRow},
     shared::Shared,
     store::{Error, Row, Store, Table},
@@ -35,12 +35,21 @@ pub fn open(
     let (writes, jobs) = mpsc::channel(config.write_queue.max(1));
     let shared = Arc::new(Shared::new(config, clock, events, writes));
     let rows = sorted(store.load()?);
-    if rows.iter().any(|row| row.table == Table::Roster) {
+    let knows_rosters = rows
+        .iter()
+        .any(|row| row.table == Table::Roster && row.key.is_empty());
+    let mut is_known = knows_rosters || rows.is_empty();
+    for row in &rows {
+        if row.table != Table::Roster {
+            restore(&shared, row)?;
+        } else if let Err(error) = roster::restore(&shared, row) {
+            tracing::warn!(%error, "catalog: a roster row is dropped, reads are refused for a while");
+            is_known = false;
+        }
+    }
+    if !is_known {
         let complete_at = shared.clock.now().after(shared.config.warm_up);
         shared.readiness.wait_until(complete_at);
-    }
-    for row in &rows {
-        restore(&shared, row)?;
     }
     let workers = Workers {
         shared: Arc::clone(&shared),
@@ -61,6 +70,7 @@ impl Workers {
         tokio::join!(
             push::run(Arc::clone(&shared), cancel.clone()),
             sweep::run(Arc::clone(&shared), cancel.clone()),
+            roster::run(Arc::clone(&shared), Arc::clone(&store), cancel.clone()),
             durable::run(shared, store, jobs, cancel),
         );
     }

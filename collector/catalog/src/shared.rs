@@ -15,7 +15,7 @@ use tokio::sync::broadcast;
 use crate::{
     Change, Clock, Config, Event, EventSink, bodies::Bodies, connections::Connections, durable,
     leases::Leases, namespaces::Namespaces, outbox::Subscription, push::Schedule,
-    readiness::Readiness, switches::Switches,
+    readiness::Readiness, roster::Roster, switches::Switches,
 };
 
 /// Service changes kept for a listener that is slow; one that is slower learns that it missed some.
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Connections,
     pub(crate) bodies: Bodies,
     pub(crate) schedule: Schedule,
+    pub(crate) roster: Roster,
     pub(crate) leases: Leases,
     pub(crate) namespaces: RwLock<Namespaces>,
     pub(crate) switches: RwLock<Arc<Switches>>,
@@ -54,6 +55,7 @@ impl Shared {
             connections: Connections::default(),
             bodies: Bodies::new(config.body_cache),
             schedule: Schedule::new(config.push_window),
+            roster: Roster::default(),
             leases: Leases::default(),
             namespaces: RwLock::default(),
             switches: RwLock::default(),
@@ -99,8 +101,10 @@ impl Shared {
                 }
             }
         }
-        for service in &effects.changed {
+        let is_draining = self.readiness.is_draining();
+        for service in effects.changed.iter().filter(|_| !is_draining) {
             self.schedule.changed(service, now);
+            self.roster.changed(service);
         }
         for service in effects.appeared {
             self.tell(Change::Appeared(service));

@@ -3,10 +3,14 @@
 //! A store holds rows: a table, a key, a value. [`Store::commit`] is durable when it returns; a batch is applied as a whole or not
 //! at all. The catalog commits before it acknowledges, so a store that fails loses nothing that was acknowledged.
 
+mod embedded;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
+pub use embedded::Embedded;
 pub use memory::Memory;
 
 /// What a row is about. The name is part of the stored format.
@@ -91,6 +95,17 @@ impl Table {
             Self::Switch => "switch",
             Self::Face => "face",
             Self::Roster => "roster",
+        }
+    }
+}
+
+impl Change {
+    /// The table that it changes.
+    #[must_use]
+    pub const fn table(&self) -> Table {
+        match self {
+            Self::Put(row) => row.table,
+            Self::Remove { table, .. } => *table,
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
 
 /// Judges the leases that are due.
 async fn judge(shared: &Shared) {
-    if !shared.switches().health_check_enabled {
+    if !shared.switches().health_check_enabled || shared.readiness.is_draining() {
         return;
     }
     loop {

@@ -50,3 +50,6 @@ pub use selection::{Clusters, Host, Rules, Selection, ServiceView, select};
 pub use selector::{BadSelector, Selector};
 pub use service::{ServiceDetail, Settings, Summary};
 pub use subscriptions::{SubscriptionKey, Subscriptions};
+
+#[cfg(test)]
+mod tests;

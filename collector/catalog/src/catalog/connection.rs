@@ -32,11 +32,20 @@ impl Catalog {
             .write()
             .end(&Subscriber::Connection(id));
         ended.iter().for_each(|subscription| subscription.end());
+        if self.0.readiness.is_draining() {
+            return;
+        }
         let part = || {
             self.0
                 .change(|registry, now, effects| registry.end(id, CHUNK, now, effects))
         };
         while !part() {}
+    }
+
+    /// Announces that this collector is about to stop. What ends from now on ends because of that: it is neither pushed nor
+    /// forgotten, so the next run finds the instances as they were, and no consumer sees them go.
+    pub fn drain(&self) {
+        self.0.readiness.drain();
     }
 
     /// A connection, unless it has ended.

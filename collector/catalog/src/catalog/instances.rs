@@ -188,8 +188,9 @@ impl Catalog {
         if let Some(beaten) = beaten {
             if beaten.is_leased {
                 self.0.leases.renew(beaten.instance, beaten.beats, now);
-                if !beaten.healthy {
+                if !beaten.healthy || beaten.is_restored {
                     self.0.change(|registry, _, effects| {
+                        registry.adopt(beaten.instance, effects);
                         registry.set_health(beaten.instance, true, effects)
                     });
                 }

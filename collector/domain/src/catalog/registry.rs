@@ -5,6 +5,7 @@ mod held;
 mod keep;
 mod read;
 mod record;
+mod say;
 mod services;
 mod sweep;
 

@@ -22,6 +22,8 @@ pub struct Beaten {
     pub healthy: bool,
     /// Whether beats keep it alive; a connection's instance lives as long as its connection.
     pub is_leased: bool,
+    /// Whether it came from an earlier run, and no client has answered for it since.
+    pub is_restored: bool,
     pub beats: Beats,
 }
 
@@ -70,6 +72,7 @@ impl Registry {
             kind: record.kind,
             healthy: record.healthy,
             is_leased: record.is_leased(),
+            is_restored: record.owner == Owner::Restored,
             beats: record.metadata.beats(),
         })
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     super::{Effects, Endpoint, Full, Kind, Override, Resource, ServiceKey, Settings, What},
     Missing, Registry,
+    say::differs,
 };
 use crate::Moment;
 
@@ -98,28 +99,35 @@ impl Registry {
         effects: &mut Effects,
     ) -> Result<(), Missing> {
         let (id, service) = self.service(key).ok_or(Missing::Service)?;
-        let members: Vec<u32> = Kind::ALL
+        let at: Vec<u32> = Kind::ALL
             .iter()
             .filter_map(|kind| self.find(service, endpoint, *kind))
             .collect();
-        if members.is_empty() {
+        if at.is_empty() {
             return Err(Missing::Instance);
         }
-        let before = service.overridden(endpoint).cloned();
-        let is_same = match &before {
+        let is_same = match service.overridden(endpoint) {
             Some(before) => **before == set,
             None => set.is_empty(),
         };
         if is_same {
             return Ok(());
         }
+        let before: Vec<_> = at.iter().filter_map(|at| self.instance_at(*at)).collect();
         self.put_override(id, endpoint, set);
-        for index in members {
+        let after: Vec<_> = at.iter().filter_map(|at| self.instance_at(*at)).collect();
+        for index in at {
             if let Some(record) = self.records.at(index) {
                 self.tell(id, record, What::Overridden, effects);
             }
         }
-        self.touch(id, effects);
+        if before
+            .iter()
+            .zip(&after)
+            .any(|(before, after)| differs(before, after))
+        {
+            self.touch(id, effects);
+        }
         Ok(())
     }
 

@@ -1,0 +1,149 @@
+//! Restarts: no consumer sees an empty list that is not true.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    Config, Error, NoEvents,
+    store::{Change, Memory, Row, Store as _, Table},
+};
+
+fn again(store: Memory) -> Running {
+    Running::with(Config::default(), store, Arc::new(NoEvents))
+}
+
+async fn seconds(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_instances_of_the_last_run_are_there_at_once() {
+    let running = Running::start();
+    let said = registration("10.0.0.1");
+    let publisher = said.endpoint.publisher();
+    let catalog = &running.catalog;
+    catalog
+        .register_ephemeral(&publisher, &key("a"), said.clone())
+        .unwrap();
+    let running = again(running.stop().await.unwrap());
+    let catalog = &running.catalog;
+    assert!(catalog.is_complete());
+    assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
+    seconds(10).await;
+    let beat = catalog.beat(&key("a"), &said.endpoint, None).unwrap();
+    assert_eq!(
+        beat,
+        Beat::Renewed(Duration::from_secs(5)),
+        "a light beat is enough"
+    );
+    assert_eq!(catalog.held_by(&publisher).len(), 1);
+    seconds(14).await;
+    assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_come_back_goes_after_its_term() {
+    let running = Running::start();
+    let said = registration("10.0.0.1");
+    let catalog = &running.catalog;
+    catalog
+        .register_ephemeral(&said.endpoint.publisher(), &key("a"), said)
+        .unwrap();
+    seconds(1).await;
+    // Killed: nothing is written after this.
+    let running = again(running.store.clone());
+    assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
+    seconds(16).await;
+    assert!(ips(&running.catalog, "a").is_empty());
+    seconds(15).await;
+    assert!(running.catalog.instances(&key("a")).unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_stops_takes_the_instances_of_its_connections_along_into_the_next_run() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let id = catalog.connect(connection()).unwrap();
+    let publisher = Publisher::Connection(id);
+    catalog
+        .register_ephemeral(&publisher, &key("a"), registration("10.0.0.1"))
+        .unwrap();
+    seconds(1).await;
+    catalog.drain();
+    catalog.connection_closed(id);
+    let running = again(running.stop().await.unwrap());
+    let catalog = &running.catalog;
+    assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
+    let id = catalog.connect(connection()).unwrap();
+    let publisher = Publisher::Connection(id);
+    catalog
+        .register_ephemeral(&publisher, &key("a"), registration("10.0.0.1"))
+        .unwrap();
+    seconds(60).await;
+    assert_eq!(
+        ips(catalog, "a"),
+        ["10.0.0.1"],
+        "its connection keeps it now"
+    );
+    catalog.connection_closed(id);
+    assert!(ips(catalog, "a").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_ends_is_not_in_the_next_run() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let id = catalog.connect(connection()).unwrap();
+    let publisher = Publisher::Connection(id);
+    catalog
+        .register_ephemeral(&publisher, &key("a"), registration("10.0.0.1"))
+        .unwrap();
+    seconds(1).await;
+    catalog.connection_closed(id);
+    let running = again(running.stop().await.unwrap());
+    assert!(ips(&running.catalog, "a").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_without_a_roster_refuses_reads_for_one_term() {
+    let store = Memory::default();
+    let row = |table, key: &str, value: &str| {
+        Change::Put(Row {
+            table,
+            key: key.to_owned(),
+            value: value.into(),
+        })
+    };
+    store.commit(&[row(Table::Switch, "", "{}")]).unwrap();
+    let running = again(store);
+    let refused = running.catalog.query(&key("a"), &Selection::default());
+    assert!(matches!(refused, Err(Error::Loading)), "{refused:?}");
+    seconds(15).await;
+    assert!(
+        running
+            .catalog
+            .query(&key("a"), &Selection::default())
+            .is_ok()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_roster_that_is_not_readable_is_dropped_and_reads_wait() {
+    let running = Running::start();
+    let said = registration("10.0.0.1");
+    let catalog = &running.catalog;
+    catalog
+        .register_ephemeral(&said.endpoint.publisher(), &key("a"), said)
+        .unwrap();
+    let store = running.stop().await.unwrap();
+    let damaged = Change::Put(Row {
+        table: Table::Roster,
+        key: "public\0DEFAULT_GROUP\0a".to_owned(),
+        value: b"[{".to_vec(),
+    });
+    store.commit(&[damaged]).unwrap();
+    let running = again(store);
+    assert!(!running.catalog.is_complete());
+    seconds(15).await;
+    assert!(ips(&running.catalog, "a").is_empty());
+}

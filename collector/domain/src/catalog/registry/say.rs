@@ -1,0 +1,174 @@
+//! What publishers say of instances: how one more registration changes the record.
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        Effects, Full, Instance, InstanceRef, Kind, Metadata, Publisher, Registration, Resource,
+        ServiceKey, What,
+    },
+    Owner, Refused, Registered, Registry,
+    record::Extra,
+};
+use crate::Moment;
+
+impl Registry {
+    /// Registers without regard to what else the publisher holds. `replaced` instances of the service will be removed.
+    pub(super) fn put(
+        &mut self,
+        publisher: &Publisher,
+        key: &ServiceKey,
+        mut registration: Registration,
+        replaced: usize,
+        now: Moment,
+        effects: &mut Effects,
+    ) -> Result<Registered, Refused> {
+        self.tombstones.clear(key, &registration.endpoint);
+        let known = self
+            .service(key)
+            .and_then(|(_, service)| self.find(service, &registration.endpoint, registration.kind));
+        let (index, is_new) = match known {
+            Some(index) => {
+                self.take_over(index, publisher, effects);
+                if let Some(record) = self.records.at(index) {
+                    keep(
+                        record.kind,
+                        record.healthy,
+                        record.extra.as_deref(),
+                        &mut registration,
+                    );
+                }
+                self.say(index, registration, effects);
+                (index, false)
+            }
+            None => {
+                self.room_for(publisher, key, &registration, replaced)?;
+                (self.add(publisher, key, registration, now, effects)?, true)
+            }
+        };
+        let instance = self.records.reference(index);
+        Ok(Registered {
+            instance: instance.unwrap_or(InstanceRef {
+                index,
+                generation: u32::MAX,
+            }),
+            revision: self.revision_of(key),
+            is_new,
+        })
+    }
+
+    pub(super) fn take_over(&mut self, index: u32, publisher: &Publisher, effects: &mut Effects) {
+        let owner = Owner::of(publisher);
+        let Some(record) = self
+            .records
+            .at(index)
+            .filter(|record| record.owner != owner)
+        else {
+            return;
+        };
+        let (service, before, was_leased) =
+            (record.service, record.publisher(), record.is_leased());
+        if record.owner != Owner::Restored {
+            self.tell(service, record, What::TakenOver, effects);
+        }
+        self.release(&before, (service, index));
+        if let Some(record) = self.records.at_mut(index) {
+            record.owner = owner;
+            let is_leased = record.is_leased();
+            self.hold(publisher.clone(), (service, index));
+            self.lease(index, was_leased, is_leased, effects);
+        }
+    }
+
+    /// Records what is said of an instance.
+    pub(super) fn say(&mut self, index: u32, said: Registration, effects: &mut Effects) {
+        let Some(before) = self.instance_at(index) else {
+            return;
+        };
+        if before.registered == said {
+            return;
+        }
+        let metadata = self.metadata.intern(said.metadata);
+        let Some(record) = self.records.at_mut(index) else {
+            return;
+        };
+        let cost = record.cost();
+        let (service, was_healthy) = (record.service, record.healthy);
+        record.weight = said.weight;
+        record.enabled = said.enabled;
+        record.healthy = said.healthy;
+        record.metadata = metadata;
+        record.extra = Extra {
+            instance_id: said.instance_id,
+            app: said.app,
+        }
+        .boxed();
+        self.counts.bytes = (self.counts.bytes + record.cost()).saturating_sub(cost);
+        if was_healthy != said.healthy {
+            self.count_health(service, said.healthy);
+        }
+        let after = self.instance_at(index);
+        if after.is_some_and(|after| differs(&before, &after)) {
+            if let Some(record) = self.records.at(index) {
+                self.tell(service, record, What::Updated, effects);
+            }
+            self.touch(service, effects);
+        }
+    }
+
+    pub(super) fn count_health(&mut self, service: u32, healthy: bool) {
+        let count = |count: usize| {
+            if healthy {
+                count + 1
+            } else {
+                count.saturating_sub(1)
+            }
+        };
+        self.counts.healthy = count(self.counts.healthy);
+        if let Some(service) = self.services.at_mut(service) {
+            service.healthy = count(service.healthy);
+        }
+    }
+
+    pub(super) fn check(
+        &self,
+        publisher: &Publisher,
+        registration: &Registration,
+    ) -> Result<(), Refused> {
+        let bytes = registration.metadata.bytes();
+        Full::check(Resource::MetadataBytes, bytes, self.limits.metadata_bytes)?;
+        if !(registration.weight.is_finite() && registration.weight >= 0.0) {
+            return Err(Refused::Weight(registration.weight));
+        }
+        let is_connection = matches!(publisher, Publisher::Connection(_));
+        if is_connection && !registration.kind.is_ephemeral() {
+            return Err(Refused::PersistentOnConnection);
+        }
+        if registration.metadata.beats().is_consistent() {
+            Ok(())
+        } else {
+            Err(Refused::BeatInterval)
+        }
+    }
+}
+
+/// What a registration does not change: a persistent instance keeps the health that its probe found, and an instance keeps its id
+/// where the client names none.
+fn keep(kind: Kind, healthy: bool, extra: Option<&Extra>, registration: &mut Registration) {
+    if !kind.is_ephemeral() {
+        registration.healthy = healthy;
+    }
+    if let Some(extra) = extra {
+        let id = &mut registration.instance_id;
+        *id = id.take().or_else(|| extra.instance_id.clone());
+    }
+}
+
+pub(super) fn differs(before: &Instance, after: &Instance) -> bool {
+    let same = |one: &Arc<Metadata>, other: &Arc<Metadata>| Arc::ptr_eq(one, other) || one == other;
+    before.registered.healthy != after.registered.healthy
+        || before.registered.instance_id != after.registered.instance_id
+        || before.weight().to_bits() != after.weight().to_bits()
+        || before.enabled() != after.enabled()
+        || !same(&before.metadata(), &after.metadata())
+}

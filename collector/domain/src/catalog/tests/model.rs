@@ -1,0 +1,305 @@
+//! Random histories against maps that are searched from end to end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::super::{
+    Host, Instance, InstanceRef, MetadataChange, Override, Patch, Rules, Selection,
+};
+use super::*;
+use crate::Timestamp;
+use steps::{Step, Who, at, step};
+
+mod steps;
+
+type Place = (u8, Endpoint, Kind);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Known {
+    said: Registration,
+    owner: Publisher,
+}
+
+#[derive(Debug, Default)]
+struct Model {
+    known: BTreeMap<Place, Known>,
+    overrides: BTreeMap<(u8, Endpoint), Override>,
+    leased: BTreeSet<InstanceRef>,
+}
+
+fn name(service: u8) -> ServiceKey {
+    key(&format!("s{service}"))
+}
+
+impl Model {
+    fn put(&mut self, service: u8, owner: &Publisher, mut said: Registration) {
+        let place = (service, said.endpoint.clone(), said.kind);
+        if let Some(known) = self.known.get(&place)
+            && said.kind == Kind::Persistent
+        {
+            said.healthy = known.said.healthy;
+        }
+        let owner = owner.clone();
+        self.known.insert(place, Known { said, owner });
+    }
+
+    fn held(&self, owner: &Publisher, service: u8) -> Vec<Place> {
+        let held = self.known.iter();
+        held.filter(|((of, ..), known)| *of == service && known.owner == *owner)
+            .map(|(place, _)| place.clone())
+            .collect()
+    }
+
+    fn hosts(&self, service: u8) -> Vec<Host> {
+        let own = self.known.iter().filter(|((of, ..), _)| *of == service);
+        own.map(|((_, endpoint, kind), known)| {
+            let set = self.overrides.get(&(service, endpoint.clone()));
+            let said = &known.said;
+            Host {
+                endpoint: endpoint.clone(),
+                kind: *kind,
+                weight: set.and_then(|o| o.weight).unwrap_or(said.weight),
+                enabled: set.and_then(|o| o.enabled).unwrap_or(said.enabled),
+                healthy: said.healthy,
+                is_healthy: said.healthy,
+                metadata: Arc::clone(&said.metadata),
+                instance_id: None,
+            }
+        })
+        .collect()
+    }
+}
+
+fn apply(model: &mut Model, fixture: &mut Fixture, step: Step) {
+    let (registry, effects, now) = (&mut fixture.registry, &mut fixture.effects, fixture.now);
+    match step {
+        Step::Register(who, service, said) => {
+            let said = said.registration(matches!(who, Who::Connection(_)));
+            let owner = who.publisher(&said);
+            if matches!(who, Who::Connection(_)) {
+                for place in model.held(&owner, service) {
+                    if place.1 != said.endpoint {
+                        model.known.remove(&place);
+                    }
+                }
+            }
+            model.put(service, &owner, said.clone());
+            let registered = registry.register(&owner, &name(service), said, now, effects);
+            let registered = registered.unwrap();
+            assert_eq!(registered.revision, registry.revision(&name(service)));
+        }
+        Step::Batch(who, service, said) => {
+            let said: Vec<_> = said.iter().map(|said| said.registration(true)).collect();
+            let owner = Publisher::Connection(connection(u64::from(who) + 1));
+            for place in model.held(&owner, service) {
+                if said.iter().all(|said| said.endpoint != place.1) {
+                    model.known.remove(&place);
+                }
+            }
+            for said in said.clone() {
+                model.put(service, &owner, said);
+            }
+            let connection = connection(u64::from(who) + 1);
+            registry
+                .batch(connection, &name(service), said, now, effects)
+                .unwrap();
+        }
+        Step::Withdraw(who, service) => {
+            let who = connection(u64::from(who) + 1);
+            let held = model.held(&Publisher::Connection(who), service);
+            for place in &held {
+                model.known.remove(place);
+            }
+            let removed = registry.withdraw(who, &name(service), now, effects);
+            assert_eq!(removed, held.len());
+        }
+        Step::End(who) => {
+            let who = connection(u64::from(who) + 1);
+            let owner = Publisher::Connection(who);
+            model.known.retain(|_, known| known.owner != owner);
+            while !registry.end(who, 1, now, effects) {}
+        }
+        Step::Deregister(service, place, ephemeral) => {
+            let (endpoint, kind) = (at(place), Kind::of(ephemeral));
+            let known = model.known.remove(&(service, endpoint.clone(), kind));
+            let times = (now, now.after(Duration::from_secs(15)));
+            let done = registry.deregister(&name(service), &endpoint, kind, times, effects);
+            assert_eq!(done.is_ok(), known.is_some());
+        }
+        other => apply_rest(model, fixture, other),
+    }
+}
+
+fn apply_rest(model: &mut Model, fixture: &mut Fixture, step: Step) {
+    let (registry, effects) = (&mut fixture.registry, &mut fixture.effects);
+    match step {
+        Step::Health(service, place, ephemeral, healthy) => {
+            let (endpoint, kind) = (at(place), Kind::of(ephemeral));
+            let known = model.known.get_mut(&(service, endpoint.clone(), kind));
+            let found = registry.lookup(&name(service), &endpoint, Some(kind));
+            assert_eq!(found.is_ok(), known.is_some());
+            if let (Ok(found), Some(known)) = (found, known) {
+                let changed = known.said.healthy != healthy;
+                known.said.healthy = healthy;
+                assert_eq!(
+                    registry.set_health(found.reference, healthy, effects),
+                    changed
+                );
+            }
+        }
+        Step::Patch(service, place, ephemeral, weight) => {
+            let (endpoint, kind) = (at(place), Kind::of(ephemeral));
+            let patch = Patch {
+                weight: Some(f64::from(weight)),
+                metadata: Some(MetadataChange::Merge(metadata(&[("rack", "r")]))),
+                ..Patch::default()
+            };
+            let found = registry.lookup(&name(service), &endpoint, Some(kind));
+            if let Some(known) = model.known.get_mut(&(service, endpoint, kind)) {
+                known.said = known.said.clone().patched(&patch);
+                let reference = found.unwrap().reference;
+                registry.patch(reference, &patch, effects).unwrap();
+            }
+        }
+        Step::Override(service, place, enabled, weight) => {
+            overrule(model, fixture, (service, at(place)), (enabled, weight));
+        }
+        Step::Adopt(service, place) => {
+            let endpoint = at(place);
+            let place = (service, endpoint.clone(), Kind::Ephemeral);
+            if let Ok(found) = registry.lookup(&name(service), &endpoint, Some(Kind::Ephemeral)) {
+                registry.adopt(found.reference, effects);
+                let known = model.known.get_mut(&place).unwrap();
+                if known.owner == Publisher::Restored {
+                    known.owner = endpoint.publisher();
+                }
+            }
+        }
+        _ => unreachable!("the other steps are applied above"),
+    }
+}
+
+fn overrule(
+    model: &mut Model,
+    fixture: &mut Fixture,
+    (service, endpoint): (u8, Endpoint),
+    (enabled, weight): (Option<bool>, Option<u8>),
+) {
+    let (registry, effects) = (&mut fixture.registry, &mut fixture.effects);
+    let set = Override {
+        enabled,
+        weight: weight.map(f64::from),
+        ..Override::none(Timestamp::from_millis(0))
+    };
+    let is_known = Kind::ALL.iter().any(|kind| {
+        model
+            .known
+            .contains_key(&(service, endpoint.clone(), *kind))
+    });
+    let done = registry.set_override(&name(service), &endpoint, set.clone(), effects);
+    assert_eq!(done.is_ok(), is_known);
+    if is_known && set.is_empty() {
+        model.overrides.remove(&(service, endpoint));
+    } else if is_known {
+        model.overrides.insert((service, endpoint), set);
+    }
+}
+
+/// Checks everything that can be read.
+fn compare(model: &mut Model, fixture: &mut Fixture, before: &[(u64, Vec<Host>)]) {
+    let effects = std::mem::take(&mut fixture.effects);
+    for ended in &effects.ended {
+        assert!(model.leased.remove(ended), "a lease ends that was granted");
+    }
+    // One that was granted and ended in one step is listed in both.
+    model.leased.extend(effects.granted.iter().copied());
+    model
+        .leased
+        .retain(|lease| fixture.registry.instance(*lease).is_some());
+    let registry = &fixture.registry;
+    let mut leased = BTreeSet::new();
+    for (service, (revision, hosts)) in before.iter().enumerate() {
+        let service = u8::try_from(service).unwrap();
+        let found = registry.instances(&name(service)).unwrap_or_default();
+        let known: Vec<Known> = model
+            .known
+            .iter()
+            .filter(|((of, ..), _)| *of == service)
+            .map(|(_, known)| known.clone())
+            .collect();
+        let as_known = |instance: &Instance| Known {
+            said: instance.registered.clone(),
+            owner: instance.publisher.clone(),
+        };
+        assert_eq!(found.iter().map(as_known).collect::<Vec<_>>(), known);
+        let own = found.iter().filter(|i| {
+            i.registered.kind.is_ephemeral() && !matches!(i.publisher, Publisher::Connection(_))
+        });
+        leased.extend(own.map(|instance| instance.reference));
+        let after = (registry.revision(&name(service)), view(registry, service));
+        assert_eq!(after.1, model.hosts(service));
+        let is_same = after.1 == *hosts && (*revision > 0 || after.0 == 0);
+        assert_eq!(
+            after.0 == *revision,
+            is_same,
+            "a revision changes iff what is seen does"
+        );
+        assert_eq!(
+            effects.changed.contains(&name(service)),
+            after.0 != *revision
+        );
+    }
+    assert_eq!(model.leased, leased);
+    compare_totals(model, registry);
+}
+
+fn compare_totals(model: &Model, registry: &Registry) {
+    let counts = registry.counts();
+    let all = model.known.values();
+    assert_eq!(
+        counts.healthy,
+        all.clone().filter(|known| known.said.healthy).count()
+    );
+    let ephemeral = all
+        .clone()
+        .filter(|known| known.said.kind.is_ephemeral())
+        .count();
+    assert_eq!(
+        (counts.ephemeral, counts.ephemeral + counts.persistent),
+        (ephemeral, all.len())
+    );
+    let owners: BTreeSet<&Publisher> = model.known.values().map(|known| &known.owner).collect();
+    assert_eq!(registry.publishers().collect::<BTreeSet<_>>(), owners);
+    for owner in owners {
+        let held = registry.held_by(owner).len();
+        let known = model.known.values().filter(|known| known.owner == *owner);
+        assert_eq!(held, known.count());
+    }
+}
+
+fn view(registry: &Registry, service: u8) -> Vec<Host> {
+    let selection = Selection {
+        with_disabled: true,
+        rules: Rules::V2,
+        ..Selection::default()
+    };
+    registry.view(&name(service), &selection).hosts
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn the_registry_does_what_the_model_does(steps in proptest::collection::vec(step(), 1..60)) {
+        let mut model = Model::default();
+        let mut fixture = Fixture::new();
+        for step in steps {
+            let before: Vec<_> = (0..2)
+                .map(|service| (fixture.registry.revision(&name(service)), view(&fixture.registry, service)))
+                .collect();
+            apply(&mut model, &mut fixture, step);
+            compare(&mut model, &mut fixture, &before);
+        }
+    }
+}

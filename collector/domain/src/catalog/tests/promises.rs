@@ -1,0 +1,317 @@
+//! Promises of the registry, one by one.
+
+use super::super::{Full, Override, Refused, Resource, Selection, Settings, What};
+use super::*;
+use crate::Timestamp;
+
+fn connection_publisher(number: u64) -> Publisher {
+    Publisher::Connection(connection(number))
+}
+
+#[test]
+fn a_registration_that_changes_nothing_changes_nothing() {
+    let mut fixture = Fixture::new();
+    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    fixture.effects = Effects::default();
+    let revision = fixture.registry.revision(&key("a"));
+    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    assert!(fixture.effects.is_empty());
+    assert_eq!(fixture.registry.revision(&key("a")), revision);
+}
+
+#[test]
+fn the_end_of_an_earlier_connection_removes_nothing_that_was_taken_over() {
+    let mut fixture = Fixture::new();
+    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(2), "a", said("10.0.0.1"));
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    assert!(fixture.registry.end(connection(1), 100, now, effects));
+    assert_eq!(fixture.ips("a"), ["10.0.0.1"]);
+}
+
+#[test]
+fn an_override_wins_over_registrations_and_outlives_its_instance_for_a_term() {
+    let mut fixture = Fixture::new();
+    let publisher = connection_publisher(1);
+    fixture.register(&publisher, "a", said("10.0.0.1"));
+    let offline = Override {
+        enabled: Some(false),
+        ..Override::none(Timestamp::from_millis(7))
+    };
+    let at = endpoint("10.0.0.1");
+    let effects = &mut fixture.effects;
+    fixture
+        .registry
+        .set_override(&key("a"), &at, offline, effects)
+        .unwrap();
+    let is_enabled = |fixture: &Fixture| {
+        let found = fixture.registry.lookup(&key("a"), &at, None).unwrap();
+        found.enabled()
+    };
+    fixture.register(&publisher, "a", said("10.0.0.1"));
+    assert!(!is_enabled(&fixture), "a re-registration does not undo it");
+    fixture
+        .registry
+        .end(connection(1), 9, fixture.now, &mut fixture.effects);
+    fixture.pass(59);
+    fixture
+        .registry
+        .sweep(fixture.now, Duration::from_secs(1), &mut fixture.effects);
+    fixture.register(&connection_publisher(2), "a", said("10.0.0.1"));
+    assert!(
+        !is_enabled(&fixture),
+        "a reconnect within the term does not undo it"
+    );
+    fixture
+        .registry
+        .end(connection(2), 9, fixture.now, &mut fixture.effects);
+    fixture.pass(61);
+    let swept = fixture
+        .registry
+        .sweep(fixture.now, Duration::from_secs(1), &mut fixture.effects);
+    assert_eq!(swept.overrides, [(key("a"), at.clone())]);
+    fixture.register(&connection_publisher(3), "a", said("10.0.0.1"));
+    assert!(is_enabled(&fixture), "it ends a term after its instance");
+    assert_eq!(fixture.registry.counts().overrides, 0);
+}
+
+#[test]
+fn a_deregistered_instance_is_buried_for_a_term_and_a_registration_digs_it_up() {
+    let mut fixture = Fixture::new();
+    fixture.register(&endpoint("10.0.0.1").publisher(), "a", said("10.0.0.1"));
+    let until = fixture.now.after(Duration::from_secs(15));
+    let at = endpoint("10.0.0.1");
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    let times = (now, until);
+    fixture
+        .registry
+        .deregister(&key("a"), &at, Kind::Ephemeral, times, effects)
+        .unwrap();
+    fixture.pass(14);
+    assert!(fixture.registry.is_buried(&key("a"), &at, fixture.now));
+    fixture.pass(1);
+    assert!(!fixture.registry.is_buried(&key("a"), &at, fixture.now));
+    fixture
+        .registry
+        .sweep(fixture.now, Duration::from_secs(60), &mut fixture.effects);
+    assert_eq!(fixture.registry.counts().tombstones, 0);
+    let times = (fixture.now, fixture.now.after(Duration::from_secs(15)));
+    fixture.register(&at.publisher(), "a", said("10.0.0.1"));
+    let effects = &mut fixture.effects;
+    fixture
+        .registry
+        .deregister(&key("a"), &at, Kind::Ephemeral, times, effects)
+        .unwrap();
+    fixture.register(&at.publisher(), "a", said("10.0.0.1"));
+    assert!(!fixture.registry.is_buried(&key("a"), &at, fixture.now));
+}
+
+#[test]
+fn an_empty_service_ends_after_its_term_unless_it_was_created() {
+    let mut fixture = Fixture::new();
+    let term = Duration::from_secs(60);
+    fixture.register(&connection_publisher(1), "implicit", said("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "created", said("10.0.0.1"));
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    fixture
+        .registry
+        .set_service(&key("created"), Settings::default(), now, effects)
+        .unwrap();
+    fixture.pass(120);
+    let swept = fixture
+        .registry
+        .sweep(fixture.now, term, &mut fixture.effects);
+    assert!(swept.services.is_empty(), "neither is empty");
+    fixture
+        .registry
+        .end(connection(1), 9, fixture.now, &mut fixture.effects);
+    fixture.pass(30);
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    assert!(
+        fixture
+            .registry
+            .sweep(now, term, effects)
+            .services
+            .is_empty()
+    );
+    fixture.pass(31);
+    fixture.effects = Effects::default();
+    let swept = fixture
+        .registry
+        .sweep(fixture.now, term, &mut fixture.effects);
+    assert_eq!(swept.services, [key("implicit")]);
+    assert_eq!(fixture.effects.vanished, [key("implicit")]);
+    assert!(
+        fixture.effects.changed.is_empty(),
+        "its list was empty before"
+    );
+    assert!(fixture.registry.contains(&key("created")));
+}
+
+#[test]
+fn a_service_that_is_created_again_has_a_revision_of_its_own() {
+    let mut fixture = Fixture::new();
+    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    let first = fixture.registry.revision(&key("a"));
+    fixture
+        .registry
+        .end(connection(1), 9, fixture.now, &mut fixture.effects);
+    fixture
+        .registry
+        .remove_service(&key("a"), &mut fixture.effects)
+        .unwrap();
+    assert_eq!(fixture.registry.revision(&key("a")), 0);
+    fixture.register(&connection_publisher(2), "a", said("10.0.0.1"));
+    assert!(fixture.registry.revision(&key("a")) > first);
+}
+
+#[test]
+fn every_limit_is_refused_by_name_and_changes_nothing() {
+    let limits = Limits {
+        services: 2,
+        instances_per_service: 2,
+        instances_per_connection: 3,
+        metadata_bytes: 8,
+        ..Limits::default()
+    };
+    let mut fixture = Fixture::with(limits);
+    let batch = |fixture: &mut Fixture, name: &str, ips: &[&str]| {
+        let said = ips.iter().map(|ip| said(ip)).collect();
+        let (now, effects) = (fixture.now, &mut fixture.effects);
+        fixture
+            .registry
+            .batch(connection(1), &key(name), said, now, effects)
+    };
+    let full = |resource, limit| Err(Refused::Full(Full { resource, limit }));
+    let too_many = batch(&mut fixture, "a", &["1", "2", "3"]);
+    assert_eq!(too_many, full(Resource::InstancesPerService, 2));
+    assert!(!fixture.registry.contains(&key("a")) && fixture.effects.is_empty());
+    batch(&mut fixture, "a", &["1", "2"]).unwrap();
+    batch(&mut fixture, "a", &["3", "4"]).unwrap();
+    assert_eq!(
+        batch(&mut fixture, "b", &["1", "2"]),
+        full(Resource::InstancesPerConnection, 3)
+    );
+    batch(&mut fixture, "b", &["1"]).unwrap();
+    assert_eq!(
+        batch(&mut fixture, "c", &["1"]),
+        full(Resource::Services, 2)
+    );
+    let mut large = said("9");
+    large.metadata = metadata(&[("12345", "6789")]);
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    let publisher = Publisher::Operator;
+    let refused = fixture
+        .registry
+        .register(&publisher, &key("b"), large, now, effects);
+    let refused = refused.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the metadata is larger than it may be (nacos.max_metadata = 8)"
+    );
+}
+
+#[test]
+fn bytes_are_charged_and_given_back() {
+    let mut fixture = Fixture::with(Limits {
+        bytes: 2_000,
+        ..Limits::default()
+    });
+    let publisher = Publisher::Operator;
+    let mut refused = None;
+    for number in 0..100 {
+        let said = said(&format!("10.0.0.{number}"));
+        let (now, effects) = (fixture.now, &mut fixture.effects);
+        let done = fixture
+            .registry
+            .register(&publisher, &key("a"), said, now, effects);
+        if let Err(error) = done {
+            refused = Some((number, error));
+            break;
+        }
+    }
+    let (number, error) = refused.unwrap();
+    assert!((3..8).contains(&number), "refused after {number}: {error}");
+    for ip in fixture.ips("a") {
+        let times = (fixture.now, fixture.now);
+        let (at, effects) = (endpoint(&ip), &mut fixture.effects);
+        fixture
+            .registry
+            .deregister(&key("a"), &at, Kind::Ephemeral, times, effects)
+            .unwrap();
+    }
+    fixture
+        .registry
+        .remove_service(&key("a"), &mut fixture.effects)
+        .unwrap();
+    assert_eq!(fixture.registry.counts().bytes, 0);
+}
+
+#[test]
+fn the_evidence_names_the_publisher_that_lost_an_instance() {
+    let mut fixture = Fixture::new();
+    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    fixture.effects = Effects::default();
+    fixture.register(&connection_publisher(2), "a", said("10.0.0.1"));
+    let event = fixture.effects.events.first().unwrap();
+    assert_eq!(
+        (event.what, &event.publisher),
+        (What::TakenOver, &connection_publisher(1))
+    );
+    assert!(
+        fixture.effects.changed.is_empty(),
+        "consumers see no difference"
+    );
+}
+
+#[test]
+fn an_answer_is_never_stamped_earlier_than_one_before_and_later_after_a_change() {
+    let mut fixture = Fixture::new();
+    let wall = Timestamp::from_millis(1_000);
+    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    let stamp = |fixture: &Fixture, millis| {
+        let wall = Timestamp::from_millis(millis);
+        fixture.registry.stamp(&key("a"), wall).millis()
+    };
+    assert_eq!(fixture.registry.stamp(&key("a"), wall).millis(), 1_000);
+    assert_eq!(
+        stamp(&fixture, 1_000),
+        1_000,
+        "the same list may carry the same time"
+    );
+    let mut heavy = said("10.0.0.1");
+    heavy.weight = 2.0;
+    fixture.register(&connection_publisher(1), "a", heavy);
+    assert_eq!(
+        stamp(&fixture, 1_000),
+        1_001,
+        "another list carries a later one"
+    );
+    assert_eq!(
+        stamp(&fixture, 500),
+        1_001,
+        "a clock that is set back does not show"
+    );
+    assert_eq!(stamp(&fixture, 2_000), 2_000);
+}
+
+#[test]
+fn both_kinds_live_side_by_side() {
+    let mut fixture = Fixture::new();
+    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    let mut persistent = said("10.0.0.1");
+    persistent.kind = Kind::Persistent;
+    fixture.register(&endpoint("10.0.0.1").publisher(), "a", persistent);
+    assert_eq!(fixture.ips("a"), ["10.0.0.1", "10.0.0.1"]);
+    fixture
+        .registry
+        .end(connection(1), 9, fixture.now, &mut fixture.effects);
+    let left = fixture
+        .registry
+        .view(&key("a"), &Selection::default())
+        .hosts;
+    assert_eq!(
+        left.iter().map(|host| host.kind).collect::<Vec<_>>(),
+        [Kind::Persistent]
+    );
+}
