@@ -51,7 +51,7 @@ fn main() {
         strings += own_strings(&instance);
         allocator.restore(Row::Instance(instance)).unwrap();
         let stored = LeaseRecord {
-            instance: id(number),
+            key: id(number),
             last_seen: Moment::from_millis(-60_000),
             signal: Signal::Heartbeat,
             state: State::Up,

@@ -6,7 +6,7 @@ use std::{fmt, num::NonZeroI32};
 
 mod hash;
 
-pub(crate) use hash::IdMap;
+pub(crate) use hash::{IdHashing, IdMap};
 
 /// The greatest of the internal ids, which no agent is ever told: they name what agents of 8.0 and later register, which
 /// know no ids. No agent up to 7.0 can hold one, since a collector would have to have assigned a thousand million ids before

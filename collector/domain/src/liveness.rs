@@ -13,15 +13,17 @@
 mod lease;
 mod lessor;
 mod pace;
+mod terms;
 mod via;
 mod wheel;
 
 use std::time::Duration;
 
-pub use lessor::{Counts, Lessor, Slow};
+pub use lessor::{Counts, Key, Lessor, Slow};
+pub use terms::{LeaseTerms, Terms};
 pub use via::{Cause, Closed, ConnectionId};
 
-use crate::{InstanceId, Moment};
+use crate::Moment;
 
 /// What an agent did that proved it alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,32 +106,14 @@ impl State {
     pub const ALL: [Self; 4] = [Self::Up, Self::Silent, Self::Down, Self::Left];
 }
 
-/// How long an instance may be quiet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
-    /// After this long without a signal it is silent. An agent that usually takes longer between two signals gets a longer term
-    /// ([`Terms::of`]).
-    pub silent_after: Duration,
-    /// After this long without a signal it is down; no shorter than `silent_after`.
-    pub down_after: Duration,
-    /// How late another collector may report a signal: an instance that was last seen elsewhere may be quiet for this much
-    /// longer, and the clock of another collector is believed to differ by at most this much. Zero if no other collector hears of
-    /// the same instances.
-    pub relay: Duration,
-    /// After a restart, and whenever terms are counted anew, each instance gets a part of this on top, so that those that do
-    /// not come back do not all expire at once.
-    pub spread: Duration,
-    /// After this long down or left an instance is forgotten: it is not counted any more. Its lease stays.
-    pub forget_after: Duration,
-}
-
 /// A change of state, and what it was concluded from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
+pub struct Transition<K> {
     /// Counts the transitions of all instances, from 1: they happened in this order. Two threads may come to report
     /// theirs in another one.
     pub number: u64,
-    pub instance: InstanceId,
+    /// What the lease belongs to.
+    pub key: K,
     pub from: State,
     /// When it had come into the state it left.
     pub since: Moment,
@@ -144,13 +128,13 @@ pub struct Transition {
 /// What a signal did, or a report of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a transition that is not reported is lost"]
-pub enum Renewal {
+pub enum Renewal<K> {
     /// The instance had no lease and has one now.
     Granted,
     /// The state stays.
     Kept,
     /// It came back up, it left, or another collector gave it up.
-    Changed(Transition),
+    Changed(Transition<K>),
 }
 
 /// A lease as people see it.
@@ -166,6 +150,8 @@ pub struct LeaseView {
     pub relayed: bool,
     /// The usual interval between two signals, as far as it was observed.
     pub usual: Duration,
+    /// Its terms, as they were set: those of the lessor or its own.
+    pub terms: LeaseTerms,
     /// How the connection ended on which the signal came; `None` while it is open, and where this run has not seen it.
     pub closed: Option<Closed>,
     /// Whether it has been down or left for [`Terms::forget_after`].
@@ -174,8 +160,8 @@ pub struct LeaseView {
 
 /// A lease as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeaseRecord {
-    pub instance: InstanceId,
+pub struct LeaseRecord<K> {
+    pub key: K,
     pub last_seen: Moment,
     pub signal: Signal,
     pub state: State,

@@ -11,18 +11,21 @@ pub struct Moment(i64);
 impl Moment {
     /// The moment this many milliseconds after the start of the collector.
     #[must_use]
+    #[inline]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since the start of the collector.
     #[must_use]
+    #[inline]
     pub const fn millis(self) -> i64 {
         self.0
     }
 
     /// The moment `duration` later; the far end of time at the most.
     #[must_use]
+    #[inline]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
@@ -35,6 +38,7 @@ impl Moment {
 
     /// How long ago `earlier` was; nothing if it is not earlier.
     #[must_use]
+    #[inline]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -47,12 +51,14 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The time this many milliseconds after 1970-01-01T00:00:00Z.
     #[must_use]
+    #[inline]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
+    #[inline]
     pub const fn millis(self) -> i64 {
         self.0
     }
@@ -65,11 +71,13 @@ impl Timestamp {
 
     /// How long ago `earlier` was; nothing if it is not earlier.
     #[must_use]
+    #[inline]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
+#[inline]
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

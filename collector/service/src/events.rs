@@ -191,9 +191,9 @@ impl Feed {
     }
 
     /// Tells of a change of state, with the evidence.
-    pub(super) fn changed(&self, core: &Core, transition: &Transition) {
+    pub(super) fn changed(&self, core: &Core, transition: &Transition<InstanceId>) {
         let Transition {
-            instance,
+            key: instance,
             from,
             to,
             at,

@@ -56,7 +56,7 @@ pub struct Config {
 pub struct Foundation {
     pub clock: Clock,
     pub allocator: Allocator,
-    pub lessor: Lessor,
+    pub lessor: Lessor<InstanceId>,
     pub storage: Box<dyn Storage>,
     /// Who commits new registrations, where the store is shared.
     pub owners: Option<Arc<dyn register::Owners>>,
@@ -195,7 +195,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
 #[derive(Clone, Debug)]
 struct Core {
     inventory: Arc<Inventory>,
-    lessor: Arc<Lessor>,
+    lessor: Arc<Lessor<InstanceId>>,
     clock: Clock,
     events: events::Feed,
     listening: Arc<Listening>,
@@ -269,7 +269,7 @@ impl Core {
     /// Takes in what another collector says of an instance.
     fn relay(&self, seen: Seen) {
         let told = LeaseRecord {
-            instance: seen.instance,
+            key: seen.instance,
             last_seen: self.clock.moment_of(seen.last_seen),
             signal: seen.signal,
             state: seen.state,
@@ -300,7 +300,7 @@ impl Core {
         self.inventory.named_instance_id(application, name.instance)
     }
 
-    fn tell(&self, id: InstanceId, renewal: Renewal) {
+    fn tell(&self, id: InstanceId, renewal: Renewal<InstanceId>) {
         match renewal {
             Renewal::Kept => {}
             Renewal::Granted => self.events.granted(self, id),

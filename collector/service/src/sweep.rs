@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use rollcall_domain::liveness::{Slow, Transition};
+use rollcall_domain::{
+    InstanceId,
+    liveness::{Slow, Transition},
+};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +93,7 @@ impl Sweeper {
         self.tell(&mut transitions);
     }
 
-    fn tell(&self, transitions: &mut Vec<Transition>) {
+    fn tell(&self, transitions: &mut Vec<Transition<InstanceId>>) {
         for transition in transitions.drain(..) {
             self.core.events.changed(&self.core, &transition);
         }

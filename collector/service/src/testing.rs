@@ -10,6 +10,7 @@ use std::{
 
 use rollcall_domain::properties::Caps;
 use rollcall_domain::{
+    InstanceId,
     inventory::{Allocator, Limits},
     liveness::{Lessor, Terms},
     membership::View,
@@ -72,7 +73,7 @@ impl Fixture {
     }
 
     /// On what `restore` makes of an empty inventory.
-    pub fn restored(restore: impl FnOnce(&mut Allocator, &Lessor)) -> Self {
+    pub fn restored(restore: impl FnOnce(&mut Allocator, &Lessor<InstanceId>)) -> Self {
         let (mut fixture, writer) = Self::built(1024, Duration::from_secs(30), restore);
         fixture.writer = Writer::Running(thread::spawn(|| writer.run()));
         fixture
@@ -99,7 +100,7 @@ impl Fixture {
     fn built(
         queue_capacity: usize,
         deadline: Duration,
-        restore: impl FnOnce(&mut Allocator, &Lessor),
+        restore: impl FnOnce(&mut Allocator, &Lessor<InstanceId>),
     ) -> (Self, register::Writer) {
         let (members, watch) = watch::channel(Arc::default());
         let config = config(queue_capacity, deadline);
@@ -175,7 +176,7 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
 fn foundation(
     storage: impl Storage,
     members: watch::Receiver<Arc<View>>,
-    restore: impl FnOnce(&mut Allocator, &Lessor),
+    restore: impl FnOnce(&mut Allocator, &Lessor<InstanceId>),
 ) -> Foundation {
     let mut allocator = Allocator::new(Limits {
         assigned: 1 << 20,

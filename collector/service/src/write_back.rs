@@ -81,7 +81,7 @@ impl WriteBack {
     }
 
     /// What there is to report of these. An instance that is up on the evidence of another collector is that one's to report.
-    fn leases(&self, instances: BTreeSet<InstanceId>) -> Vec<LeaseRecord> {
+    fn leases(&self, instances: BTreeSet<InstanceId>) -> Vec<LeaseRecord<InstanceId>> {
         let records = instances
             .into_iter()
             .filter_map(|instance| self.core.lessor.record(instance));
@@ -89,24 +89,30 @@ impl WriteBack {
     }
 
     async fn round(&self, since: Moment) -> Result<(), register::Error> {
-        let mut place = Some(0);
+        let limit = self.config.chunk.max(1);
+        let mut cursor = None;
         let mut leases = Vec::new();
-        while let Some(from) = place {
-            place = self
-                .core
+        loop {
+            let places = self.core.inventory.places(cursor, limit);
+            let is_last = places.len() < limit;
+            cursor = places.last().copied();
+            let instances = places.into_iter().map(|place| place.instance);
+            self.core
                 .lessor
-                .changed_since(since, from, self.config.chunk, &mut leases);
+                .changed_since(since, instances, &mut leases);
             // In the order of the store, in which neighbours share pages.
-            leases.sort_unstable_by_key(|lease| lease.instance);
+            leases.sort_unstable_by_key(|lease| lease.key);
             self.note(std::mem::take(&mut leases)).await?;
+            if is_last {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
-    async fn note(&self, leases: Vec<LeaseRecord>) -> Result<(), register::Error> {
+    async fn note(&self, leases: Vec<LeaseRecord<InstanceId>>) -> Result<(), register::Error> {
         for leases in leases.chunks(self.config.chunk) {
             let seen = leases.iter().map(|lease| Seen {
-                instance: lease.instance,
+                instance: lease.key,
                 last_seen: self.core.clock.wall_at(lease.last_seen),
                 signal: lease.signal,
                 state: lease.state,

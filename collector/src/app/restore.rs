@@ -4,6 +4,7 @@ use std::{io, mem, panic::resume_unwind, thread};
 
 use crossbeam_channel::{Receiver, Sender};
 use rollcall_domain::{
+    InstanceId,
     inventory::{self, Allocator, Dictionary, Row},
     liveness::{Counts, LeaseRecord, Lessor},
 };
@@ -44,7 +45,7 @@ pub enum Error {
 pub(super) fn restore(
     storage: &mut dyn Storage,
     allocator: &mut Allocator,
-    lessor: &Lessor,
+    lessor: &Lessor<InstanceId>,
     clock: &Clock,
     ceiling: usize,
     progress: &Progress,
@@ -58,7 +59,7 @@ pub(super) fn restore(
     let now = clock.now();
     let lease = |seen: Seen| {
         let stored = LeaseRecord {
-            instance: seen.instance,
+            key: seen.instance,
             last_seen: clock.moment_of(seen.last_seen),
             signal: seen.signal,
             state: seen.state,
@@ -95,7 +96,7 @@ pub(super) fn restore(
 }
 
 /// Makes room for everything before it comes, so that no map grows, and is copied, again and again.
-fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Lessor) {
+fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Lessor<InstanceId>) {
     allocator.reserve(Dictionary::Applications, counts.applications);
     allocator.reserve(Dictionary::Instances, counts.instances);
     allocator.reserve(Dictionary::Operations, counts.operations);

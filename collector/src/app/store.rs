@@ -3,6 +3,7 @@
 use std::{panic::resume_unwind, time::Duration};
 
 use rollcall_domain::{
+    InstanceId,
     inventory::{Allocator, Limits},
     liveness::{Lessor, Terms},
 };
@@ -40,7 +41,7 @@ const UNKNOWN: usize = 1 << 30;
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) allocator: Allocator,
-    pub(super) lessor: Lessor,
+    pub(super) lessor: Lessor<InstanceId>,
     pub(super) opened: Opened,
 }
 

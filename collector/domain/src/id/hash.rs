@@ -32,6 +32,7 @@ impl Default for IdHashing {
 impl BuildHasher for IdHashing {
     type Hasher = IdHasher;
 
+    #[inline]
     fn build_hasher(&self) -> IdHasher {
         IdHasher {
             factor: self.factor,
@@ -41,8 +42,24 @@ impl BuildHasher for IdHashing {
 }
 
 impl Hasher for IdHasher {
+    #[inline]
     fn write_i32(&mut self, id: i32) {
-        self.hash = (self.hash ^ u64::from(id.cast_unsigned())).wrapping_mul(self.factor);
+        self.write_u32(id.cast_unsigned());
+    }
+
+    #[inline]
+    fn write_u32(&mut self, id: u32) {
+        self.write_u64(id.into());
+    }
+
+    #[inline]
+    fn write_usize(&mut self, id: usize) {
+        self.write_u64(u64::try_from(id).unwrap_or(u64::MAX));
+    }
+
+    #[inline]
+    fn write_u64(&mut self, id: u64) {
+        self.hash = (self.hash ^ id).wrapping_mul(self.factor);
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -51,6 +68,7 @@ impl Hasher for IdHasher {
         }
     }
 
+    #[inline]
     fn finish(&self) -> u64 {
         // The low bits of a product do not depend on the high bits of the id; the high ones depend on all.
         self.hash ^ (self.hash >> 32)

@@ -13,8 +13,8 @@ const SLOT: usize = 2 * (size_of::<usize>() + 1);
 /// A place in the listing: an ordered set of ids is about two thirds full.
 const LISTED: usize = 8;
 
-/// A lease: its node and slot, its place in the list of grants, its entry in the timing wheel.
-const LEASE: usize = allocation(40) + SLOT + 6 + 16;
+/// A lease: its node and slot, its entry in the timing wheel.
+const LEASE: usize = allocation(40) + SLOT + 16;
 
 /// The counters in front of a shared string.
 const COUNTERS: usize = 2 * size_of::<usize>();

@@ -1,148 +1,35 @@
-//! One lease in four machine words, because there is one for each of a million instances.
+//! One lease in four machine words, because there is one for each of millions of instances.
 
-use std::{
-    sync::atomic::{AtomicI64, Ordering::SeqCst},
-    time::Duration,
-};
+mod evidence;
+mod standing;
+mod word;
 
-use super::{LeaseView, Signal, State, pace::Pace, via::Via};
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::time::Duration;
+
+pub(super) use evidence::Heard;
+pub(super) use standing::{Flag, Standing};
+
+use super::{LeaseTerms, LeaseView, Signal, State, pace::Pace, terms::TermsIndex, via::Via};
 use crate::Moment;
 
-/// Two words decide, each a moment above a code of one byte: the last signal, and the state with its flags. The other two are
-/// the usual interval and the connection, which nothing is concluded from that must not race.
+/// Two words decide, each a moment above a code: the last signal, and the state with its flags and terms. The other two are the
+/// usual interval and the connection; no conclusion that must not race is drawn from them.
 ///
-/// `heard` is written by renewals, without a lock; `state` only under the lessor's lock. So there is one race: a signal comes just
-/// as the instance is found overdue. [`Lease::hear`] stores `heard`, then loads `state`; [`Lease::silence`] stores `state`, then
-/// loads `heard`. The four are sequentially consistent, so there is one order of them all, in which one of the two sees what the
-/// other stored: either the mark is taken back, or the renewal learns that the instance is not up and brings it back.
+/// Renewals write `heard` without a lock; `state` is written only under the lessor's lock. So there is one race: a signal comes
+/// just as the instance is found overdue. [`Lease::hear`] stores `heard`, then loads `state`; [`Lease::silence`] stores `state`,
+/// then loads `heard`. The four are sequentially consistent, so there is one order of them all, in which one of the two sees what
+/// the other stored: either the mark is taken back, or the renewal learns that the instance is not up and brings it back.
 /// [`Lease::relay`] is a [`Lease::hear`] that gives way to later signals, and [`Lease::leave`] a [`Lease::silence`] that brings
 /// its own evidence.
+///
+/// A removal marks the lease first. A renewal that found the lease before that either loads the state from before the mark, and
+/// then it precedes the removal; or it sees that the instance is not up, waits for the lock, and finds the mark.
 pub(super) struct Lease {
     heard: AtomicI64,
     state: AtomicI64,
     pub(super) pace: Pace,
     pub(super) via: Via,
-}
-
-/// The last signal, as evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Heard {
-    pub(super) at: Moment,
-    pub(super) signal: Signal,
-    /// It came to another collector, or to an earlier run of this one, and was read from the store.
-    pub(super) relayed: bool,
-}
-
-/// The state of a lease, since when, and what else is on record about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) state: State,
-    pub(super) since: Moment,
-    flags: u8,
-}
-
-/// A fact about a lease besides its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Flag {
-    /// It has an entry in the wheel of terms.
-    Filed = 1 << 2,
-    /// It has an entry in the wheel of those that are to be forgotten.
-    Buried = 1 << 3,
-    /// It has been down or left for so long that it is not counted any more.
-    Forgotten = 1 << 4,
-    /// Its usual interval is longer than the configured term.
-    Slow = 1 << 5,
-}
-
-impl Heard {
-    pub(super) const fn here(signal: Signal, at: Moment) -> Self {
-        Self {
-            at,
-            signal,
-            relayed: false,
-        }
-    }
-
-    pub(super) const fn elsewhere(signal: Signal, at: Moment) -> Self {
-        Self {
-            at,
-            signal,
-            relayed: true,
-        }
-    }
-
-    const fn pack(self) -> i64 {
-        let flag = if self.relayed { RELAYED } else { 0 };
-        pack(self.at, self.signal.code() | flag)
-    }
-
-    fn unpack(word: i64) -> Self {
-        let (at, code) = unpack(word);
-        Self {
-            at,
-            // Only codes of signals are ever packed.
-            signal: Signal::from_code(code & !RELAYED).unwrap_or(Signal::Register),
-            relayed: code & RELAYED != 0,
-        }
-    }
-}
-
-/// Set in the code of a signal that was relayed.
-const RELAYED: u8 = 0x80;
-/// The bits of a state's code below the flags.
-const STATE: u8 = 0b11;
-
-impl Standing {
-    /// Without any flag.
-    pub(super) const fn new(state: State, since: Moment) -> Self {
-        Self {
-            state,
-            since,
-            flags: 0,
-        }
-    }
-
-    pub(super) const fn has(self, flag: Flag) -> bool {
-        self.flags & flag as u8 != 0
-    }
-
-    #[must_use]
-    pub(super) const fn with(mut self, flag: Flag, is_set: bool) -> Self {
-        if is_set {
-            self.flags |= flag as u8;
-        } else {
-            self.flags &= !(flag as u8);
-        }
-        self
-    }
-
-    /// Another state, with the same flags.
-    #[must_use]
-    pub(super) const fn into(mut self, state: State, since: Moment) -> Self {
-        self.state = state;
-        self.since = since;
-        self
-    }
-
-    const fn pack(self) -> i64 {
-        pack(self.since, self.state as u8 | self.flags)
-    }
-
-    fn unpack(word: i64) -> Self {
-        let (since, code) = unpack(word);
-        let state = match code & STATE {
-            0 => State::Up,
-            1 => State::Silent,
-            2 => State::Down,
-            _ => State::Left,
-        };
-        Self {
-            state,
-            since,
-            flags: code & !STATE,
-        }
-    }
 }
 
 impl Lease {
@@ -155,22 +42,23 @@ impl Lease {
         }
     }
 
-    /// Notes a signal, and the gap before it if this collector has listened all the while, which it has since
-    /// `listening_since`; `term` is the configured one. Answers whether the instance is up; if not, it has to be brought back under
-    /// the lock.
+    /// Records a signal, and the gap before it if this collector has listened all the while, which it has since
+    /// `listening_since`; `term` gives the configured term. Returns whether the instance is up; if not, it has to be brought back
+    /// under the lock.
+    #[inline]
     pub(super) fn hear(
         &self,
         signal: Signal,
         now: Moment,
         listening_since: Moment,
-        term: Duration,
+        term: impl FnOnce(TermsIndex) -> Duration,
     ) -> bool {
         let before = self.heard();
         self.heard.store(Heard::here(signal, now).pack(), SeqCst);
-        let state = self.standing().state;
+        let Standing { state, terms, .. } = self.standing();
         if !before.relayed && before.at >= listening_since && state != State::Left {
-            self.pace
-                .observe(now.since(before.at), state == State::Down, term);
+            let gap = now.since(before.at);
+            self.pace.observe(gap, state == State::Down, term(terms));
         }
         state == State::Up
     }
@@ -178,7 +66,7 @@ impl Lease {
     /// Notes a signal that came to another collector, unless a later one is known.
     pub(super) fn relay(&self, signal: Signal, at: Moment) -> bool {
         let word = Heard::elsewhere(signal, at).pack();
-        let later = |known| (unpack(known).0 < at).then_some(word);
+        let later = |known| (Heard::unpack(known).at < at).then_some(word);
         self.heard.fetch_update(SeqCst, SeqCst, later).is_ok()
     }
 
@@ -207,19 +95,38 @@ impl Lease {
         stands
     }
 
+    #[inline]
     pub(super) fn heard(&self) -> Heard {
         Heard::unpack(self.heard.load(SeqCst))
     }
 
+    #[inline]
     pub(super) fn enter(&self, standing: Standing) {
         self.state.store(standing.pack(), SeqCst);
     }
 
+    #[inline]
     pub(super) fn standing(&self) -> Standing {
         Standing::unpack(self.state.load(SeqCst))
     }
 
-    pub(super) fn view(&self) -> LeaseView {
+    /// Makes a removed lease a new one. The entries in the wheels that name it stay, so their flags do.
+    pub(super) fn begin_again(&self, fresh: &Self) {
+        self.pace.replace(&fresh.pace);
+        self.via.clear();
+        self.heard.store(fresh.heard.load(SeqCst), SeqCst);
+        let (before, now) = (self.standing(), fresh.standing());
+        let now = now.with(Flag::Filed, before.has(Flag::Filed));
+        self.enter(now.with(Flag::Buried, before.has(Flag::Buried)));
+    }
+
+    #[inline]
+    pub(super) fn is_removed(&self) -> bool {
+        self.standing().has(Flag::Removed)
+    }
+
+    /// What it shows, given its terms.
+    pub(super) fn view(&self, terms: LeaseTerms) -> LeaseView {
         let (standing, heard) = (self.standing(), self.heard());
         let closed = self.via.closed();
         LeaseView {
@@ -229,20 +136,12 @@ impl Lease {
             signal: heard.signal,
             relayed: heard.relayed,
             usual: self.pace.usual(),
+            terms,
             // A signal that came over no connection, or to another collector, is later evidence.
             closed: closed.filter(|closed| !heard.relayed && closed.at >= heard.at),
             forgotten: standing.has(Flag::Forgotten),
         }
     }
-}
-
-/// Milliseconds fill seven bytes, which is over a million years to either side.
-const fn pack(moment: Moment, code: u8) -> i64 {
-    moment.millis().saturating_mul(256) | code as i64
-}
-
-const fn unpack(word: i64) -> (Moment, u8) {
-    (Moment::from_millis(word >> 8), word.to_le_bytes()[0])
 }
 
 #[cfg(test)]
@@ -267,7 +166,7 @@ mod tests {
         let lease = || {
             Lease::new(
                 registered(),
-                Standing::new(State::Up, at(0)),
+                Standing::new(State::Up, at(0), TermsIndex::DEFAULT),
                 Pace::default(),
             )
         };
@@ -290,7 +189,7 @@ mod tests {
             let renewer = scope.spawn(|| {
                 let hear = |(round, lease): (usize, &Lease)| {
                     meet(0, round);
-                    lease.hear(Signal::Heartbeat, at(round), at(0), Duration::MAX)
+                    lease.hear(Signal::Heartbeat, at(round), at(0), |_| Duration::MAX)
                 };
                 (1..).zip(&leases).map(hear).collect()
             });
@@ -324,27 +223,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_back_on_both_sides_of_the_start() {
-        for millis in [-86_400_000, -1, 0, 1, 86_400_000, i64::MAX >> 8] {
-            let standing = Standing::new(State::Left, Moment::from_millis(-millis));
-            let lease = Lease::new(
-                Heard::elsewhere(Signal::JvmMetrics, Moment::from_millis(millis)),
-                standing.with(Flag::Buried, true).with(Flag::Slow, true),
-                Pace::default(),
-            );
-            let back = lease.standing();
-            assert!(back.has(Flag::Buried) && back.has(Flag::Slow) && !back.has(Flag::Filed));
-            let expected = LeaseView {
-                state: State::Left,
-                since: Moment::from_millis(-millis),
-                last_seen: Moment::from_millis(millis),
-                signal: Signal::JvmMetrics,
-                relayed: true,
-                usual: Duration::ZERO,
-                closed: None,
-                forgotten: false,
-            };
-            assert_eq!(lease.view(), expected);
-        }
+    fn a_view_shows_both_words() {
+        let standing = Standing::new(State::Left, at(5), TermsIndex::DEFAULT);
+        let lease = Lease::new(
+            Heard::elsewhere(Signal::JvmMetrics, at(7)),
+            standing.with(Flag::Forgotten, true),
+            Pace::default(),
+        );
+        let terms = LeaseTerms {
+            silent_after: Duration::from_secs(1),
+            down_after: Duration::from_secs(2),
+        };
+        let expected = LeaseView {
+            state: State::Left,
+            since: at(5),
+            last_seen: at(7),
+            signal: Signal::JvmMetrics,
+            relayed: true,
+            usual: Duration::ZERO,
+            terms,
+            closed: None,
+            forgotten: true,
+        };
+        assert_eq!(lease.view(terms), expected);
     }
 }

@@ -47,6 +47,7 @@ impl Pace {
     }
 
     /// Notes a gap between two signals, given the configured term; `was_down` if the instance was down when the second one came.
+    #[inline]
     pub(super) fn observe(&self, gap: Duration, was_down: bool, term: Duration) {
         let before = self.load();
         let is_long = gap > term;
@@ -76,6 +77,11 @@ impl Pace {
         });
     }
 
+    /// Takes over what `other` has observed.
+    pub(super) fn replace(&self, other: &Self) {
+        self.store(other.load());
+    }
+
     /// Takes this much off the usual interval.
     pub(super) fn decay(&self, by: Duration) {
         let before = self.load();
@@ -85,6 +91,7 @@ impl Pace {
         });
     }
 
+    #[inline]
     fn load(&self) -> Observed {
         Observed::unpack(self.0.load(Relaxed))
     }

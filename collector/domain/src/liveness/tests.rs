@@ -3,12 +3,14 @@
 mod evidence;
 mod goodbye;
 mod race;
+mod removal;
 
 use std::collections::HashMap;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::InstanceId;
 
 const SILENT: i64 = 120_000;
 const DOWN: i64 = 300_000;
@@ -17,7 +19,7 @@ const FORGET: i64 = 100 * DOWN;
 /// How late a state may be noticed.
 const LATE: i64 = 100;
 
-fn lessor() -> Lessor {
+fn lessor() -> Lessor<InstanceId> {
     Lessor::new(Terms {
         silent_after: Duration::from_millis(SILENT.unsigned_abs()),
         down_after: Duration::from_millis(DOWN.unsigned_abs()),
@@ -28,7 +30,7 @@ fn lessor() -> Lessor {
 }
 
 /// A collector that shares its store with no other one, and spreads what expires after a restart over this time.
-fn alone(spread: i64) -> Lessor {
+fn alone(spread: i64) -> Lessor<InstanceId> {
     Lessor::new(Terms {
         relay: Duration::ZERO,
         spread: Duration::from_millis(spread.unsigned_abs()),
@@ -48,36 +50,36 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap()
 }
 
-fn expire(lessor: &Lessor, now: i64) -> Vec<Transition> {
+fn expire(lessor: &Lessor<InstanceId>, now: i64) -> Vec<Transition<InstanceId>> {
     let mut changed = Vec::new();
     while lessor.expire(at(now), 3, &mut changed) {}
     changed
 }
 
 /// As [`expire`], every 50 milliseconds.
-fn expire_until(lessor: &Lessor, from: i64, to: i64) -> Vec<Transition> {
+fn expire_until(lessor: &Lessor<InstanceId>, from: i64, to: i64) -> Vec<Transition<InstanceId>> {
     let looks = (from..=to).step_by(50);
     looks.flat_map(|now| expire(lessor, now)).collect()
 }
 
 /// A lessor with leases 1, 2 ... granted at 0.
-fn granted(leases: i32) -> Lessor {
+fn granted(leases: i32) -> Lessor<InstanceId> {
     let lessor = lessor();
     grant(&lessor, leases);
     lessor
 }
 
-fn grant(lessor: &Lessor, leases: i32) {
+fn grant(lessor: &Lessor<InstanceId>, leases: i32) {
     for number in 1..=leases {
         let granted = lessor.grant(id(number), Signal::Register, at(0));
         assert_eq!(granted, Renewal::Granted);
     }
 }
 
-fn stored(number: i32, last_seen: i64, down: bool) -> LeaseRecord {
+fn stored(number: i32, last_seen: i64, down: bool) -> LeaseRecord<InstanceId> {
     let state = if down { State::Down } else { State::Up };
     LeaseRecord {
-        instance: id(number),
+        key: id(number),
         last_seen: at(last_seen),
         signal: Signal::Heartbeat,
         state,
@@ -85,7 +87,12 @@ fn stored(number: i32, last_seen: i64, down: bool) -> LeaseRecord {
     }
 }
 
-fn state(lessor: &Lessor, number: i32) -> State {
+/// The keys of leases 1 to `last`.
+fn all(last: i32) -> impl Iterator<Item = InstanceId> {
+    (1..=last).map(id)
+}
+
+fn state(lessor: &Lessor<InstanceId>, number: i32) -> State {
     lessor.view(id(number)).unwrap().state
 }
 
@@ -99,7 +106,7 @@ fn a_quiet_instance_turns_silent_then_down_and_says_why() {
     assert_eq!(expire(&lessor, SILENT + 999), []);
     let silent = Transition {
         number: 1,
-        instance: id(1),
+        key: id(1),
         from: State::Up,
         since: at(0),
         to: State::Silent,
@@ -263,15 +270,15 @@ fn expiry_is_bounded_per_call() {
 #[test]
 fn who_is_heard_of_elsewhere_is_up_here_and_by_the_relay_longer() {
     let lessor = granted(1);
-    let told = |lessor: &Lessor, number, last_seen| {
+    let told = |lessor: &Lessor<InstanceId>, number, last_seen| {
         lessor.relay(stored(number, last_seen, false), at(last_seen + RELAY))
     };
     assert_eq!(told(&lessor, 2, 0), Renewal::Granted);
     assert_eq!(told(&lessor, 1, 1_000), Renewal::Kept);
     assert_eq!(expire(&lessor, SILENT + RELAY - LATE), []);
-    let silent = |lessor: &Lessor, now| -> Vec<i32> {
+    let silent = |lessor: &Lessor<InstanceId>, now| -> Vec<i32> {
         let silent = expire(lessor, now).into_iter();
-        silent.map(|changed| changed.instance.get()).collect()
+        silent.map(|changed| changed.key.get()).collect()
     };
     assert_eq!(silent(&lessor, SILENT + RELAY + LATE), [2]);
     assert_eq!(silent(&lessor, SILENT + RELAY + 1_000 + LATE), [1]);
@@ -285,7 +292,7 @@ fn who_is_heard_of_elsewhere_is_up_here_and_by_the_relay_longer() {
 #[test]
 fn a_later_signal_counts_whoever_heard_it() {
     let lessor = granted(1);
-    let last_seen = |lessor: &Lessor| lessor.view(id(1)).unwrap().last_seen;
+    let last_seen = |lessor: &Lessor<InstanceId>| lessor.view(id(1)).unwrap().last_seen;
     let _renewed = lessor.renew(id(1), Signal::JvmMetrics, at(10_000)).unwrap();
     assert_eq!(
         lessor.relay(stored(1, 9_000, false), at(11_000)),
@@ -339,7 +346,7 @@ fn who_is_given_up_elsewhere_is_down_here_and_filed_once_when_it_comes_back() {
 fn the_clock_of_another_collector_gives_nobody_up_and_holds_nobody_up() {
     let lessor = lessor();
     let slow = 10 * DOWN;
-    let tell = |now: i64, told: LeaseRecord| lessor.relay(told, at(now));
+    let tell = |now: i64, told: LeaseRecord<InstanceId>| lessor.relay(told, at(now));
     for now in (0..10 * SILENT).step_by(60_000) {
         let _news = tell(now, stored(1, now - slow, false));
         assert_eq!(expire(&lessor, now), [], "at {now}");
@@ -380,34 +387,32 @@ fn who_moves_here_and_falls_quiet_is_found_out_no_later_than_others() {
 }
 
 #[test]
-fn the_walk_leaves_out_what_others_heard() {
+fn what_another_collector_observed_is_not_reported() {
     let lessor = granted(2);
     let _kept = lessor.relay(stored(2, 2_000, false), at(3_000));
     let _granted = lessor.relay(stored(3, 2_000, false), at(2_500));
     let _renewed = lessor.renew(id(1), Signal::Heartbeat, at(2_000)).unwrap();
     let mut own = Vec::new();
-    assert_eq!(lessor.changed_since(at(2_600), 0, 10, &mut own), None);
+    lessor.changed_since(at(2_600), all(10), &mut own);
     assert_eq!(own, []);
-    lessor.changed_since(at(1_000), 0, 10, &mut own);
-    let own: Vec<i32> = own.iter().map(|record| record.instance.get()).collect();
+    lessor.changed_since(at(1_000), all(10), &mut own);
+    let own: Vec<i32> = own.iter().map(|record| record.key.get()).collect();
     assert_eq!(own, [1]);
 }
 
 #[test]
-fn the_walk_gives_each_changed_lease_once() {
+fn each_lease_that_changed_is_reported() {
     let lessor = granted(10);
     for number in [2, 9] {
         let renewed = lessor.renew(id(number), Signal::TraceSegment, at(500));
         assert_eq!(renewed, Some(Renewal::Kept));
     }
     let walk = |since| {
-        let (mut records, mut from) = (Vec::new(), Some(0));
-        while let Some(place) = from {
-            from = lessor.changed_since(at(since), place, 5, &mut records);
-        }
+        let mut records = Vec::new();
+        lessor.changed_since(at(since), all(20), &mut records);
         records
             .iter()
-            .map(|record| record.instance.get())
+            .map(|record| record.key.get())
             .collect::<Vec<_>>()
     };
     assert_eq!(walk(500), [2, 9]);
@@ -457,7 +462,7 @@ proptest! {
             for transition in changed {
                 count += 1;
                 prop_assert_eq!(transition.number, count);
-                let number = transition.instance.get();
+                let number = transition.key.get();
                 let before = (transition.from, transition.since.millis());
                 prop_assert_eq!(story.insert(number, (transition.to, transition.at.millis())), Some(before));
                 prop_assert_eq!(transition.last_seen.millis(), heard[&number]);

@@ -64,6 +64,7 @@ const CAUSE_BITS: u32 = 3;
 
 impl Via {
     /// Notes that the instance was seen on `connection`; `true` if it was last seen on another one.
+    #[inline]
     pub(super) fn seen_on(&self, connection: ConnectionId) -> bool {
         let word = open(connection);
         let is_new = self.0.load(SeqCst) != word;
@@ -71,6 +72,11 @@ impl Via {
             self.0.store(word, SeqCst);
         }
         is_new
+    }
+
+    /// The instance was seen on no connection.
+    pub(super) fn clear(&self) {
+        self.0.store(0, SeqCst);
     }
 
     /// Notes the end of `connection`, if the instance was last seen on it.
@@ -93,6 +99,7 @@ impl Via {
     }
 }
 
+#[inline]
 const fn open(connection: ConnectionId) -> u64 {
     connection.0 << CAUSE_BITS
 }

@@ -91,8 +91,8 @@ pub(super) fn granted(registrations: &Registrations, core: &Core, id: InstanceId
 }
 
 /// Logs a change of state.
-pub(super) fn changed(core: &Core, transition: &Transition) {
-    let id = transition.instance;
+pub(super) fn changed(core: &Core, transition: &Transition<InstanceId>) {
+    let id = transition.key;
     let Some(named) = Named::of(core, id) else {
         return;
     };

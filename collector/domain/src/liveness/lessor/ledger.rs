@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
-use super::{Flag, Heard, InstanceId, Lease, Moment, Standing, State, Terms};
-use crate::liveness::{Transition, wheel::Wheel};
+use super::{Flag, Heard, Key, Lease, Moment, Standing, State, Terms, TermsIndex};
+use crate::liveness::{Transition, terms::Users, wheel::Wheel};
 
 /// How late a lease may be found expired.
 const TICK: Duration = Duration::from_millis(100);
 /// Nearly seven minutes of ticks: more than the usual terms, so that most entries are looked at once.
 const SLOTS: usize = 4096;
 
-pub(super) struct Ledger {
-    pub(super) wheel: Wheel<InstanceId>,
+pub(super) struct Ledger<K> {
+    pub(super) wheel: Wheel<K>,
     /// Those that are down or left, and not forgotten yet.
-    pub(super) graves: Wheel<InstanceId>,
+    pub(super) graves: Wheel<K>,
+    /// How many leases use each pair of own terms.
+    pub(super) users: Users,
     /// Since when what others report has been read without a break; `None` while it is not.
     pub(super) contact: Option<Moment>,
-    /// All leases, in the order they were granted, to walk through them piece by piece.
-    granted: Vec<InstanceId>,
     /// By state, those that are forgotten left out.
     counts: [usize; 4],
     forgotten: usize,
     slow: usize,
     /// The last one that was found slow.
-    slow_example: Option<InstanceId>,
+    slow_example: Option<K>,
     forget_after: Duration,
     transitions: u64,
 }
@@ -43,20 +43,20 @@ pub struct Counts {
 
 /// Instances whose agents send signals less often than the configured term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slow {
+pub struct Slow<K> {
     pub count: usize,
     /// One of them, or one that was lately.
-    pub example: InstanceId,
+    pub example: K,
 }
 
-impl Ledger {
+impl<K: Key> Ledger<K> {
     pub(super) fn new(terms: &Terms) -> Self {
         let slots = u32::try_from(SLOTS).unwrap_or(u32::MAX);
         Self {
             wheel: Wheel::new(TICK, SLOTS),
             graves: Wheel::new(TICK.max(terms.forget_after / slots), SLOTS),
             contact: Some(Moment::from_millis(0)),
-            granted: Vec::new(),
+            users: Users::new(),
             counts: [0; 4],
             forgotten: 0,
             slow: 0,
@@ -64,19 +64,6 @@ impl Ledger {
             forget_after: terms.forget_after,
             transitions: 0,
         }
-    }
-
-    pub(super) fn reserve(&mut self, leases: usize) {
-        self.granted.reserve_exact(leases);
-    }
-
-    pub(super) fn granted(&self, from: usize, limit: usize) -> Vec<InstanceId> {
-        self.granted
-            .iter()
-            .skip(from)
-            .take(limit)
-            .copied()
-            .collect()
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -91,7 +78,7 @@ impl Ledger {
         }
     }
 
-    pub(super) fn slow(&self) -> Option<Slow> {
+    pub(super) fn slow(&self) -> Option<Slow<K>> {
         let example = self.slow_example.filter(|_| self.slow > 0)?;
         Some(Slow {
             count: self.slow,
@@ -104,33 +91,55 @@ impl Ledger {
     }
 
     /// Counts a lease that is new.
-    pub(super) fn begin(&mut self, instance: InstanceId, lease: &Lease, standing: Standing) {
-        self.granted.push(instance);
-        self.counts[standing.state as usize] += 1;
-        self.bury(instance, lease);
+    pub(super) fn begin(&mut self, key: K, lease: &Lease) {
+        self.counts[lease.standing().state as usize] += 1;
+        self.bury(key, lease);
+    }
+
+    /// Marks a lease as removed, and counts it no longer. Entries in the wheels stay.
+    pub(super) fn end(&mut self, lease: &Lease) -> Standing {
+        let before = lease.standing();
+        self.discount(before);
+        if before.has(Flag::Slow) {
+            self.slow -= 1;
+        }
+        self.users.release(before.terms);
+        let removed = before
+            .into(State::Left, before.since)
+            .on(TermsIndex::DEFAULT)
+            .with(Flag::Slow, false)
+            .with(Flag::Forgotten, false)
+            .with(Flag::Removed, true);
+        lease.enter(removed);
+        removed
+    }
+
+    /// Counts a lease no longer in the state that it leaves.
+    fn discount(&mut self, from: Standing) {
+        if from.has(Flag::Forgotten) {
+            self.forgotten -= 1;
+        } else {
+            self.counts[from.state as usize] -= 1;
+        }
     }
 
     /// Files the entry of a lease that is up or silent and has none.
-    pub(super) fn file(&mut self, instance: InstanceId, lease: &Lease, deadline: Moment) {
-        self.wheel.insert(instance, deadline);
+    pub(super) fn file(&mut self, key: K, lease: &Lease, deadline: Moment) {
+        self.wheel.insert(key, deadline);
         lease.enter(lease.standing().with(Flag::Filed, true));
     }
 
     /// Makes a change of state, and counts it.
     pub(super) fn enter(
         &mut self,
-        instance: InstanceId,
+        key: K,
         lease: &Lease,
         from: Standing,
         (to, at): (State, Moment),
         evidence: Heard,
-    ) -> Transition {
+    ) -> Transition<K> {
         let is_alive = to < State::Down;
-        if from.has(Flag::Forgotten) {
-            self.forgotten -= 1;
-        } else {
-            self.counts[from.state as usize] -= 1;
-        }
+        self.discount(from);
         self.counts[to as usize] += 1;
         let is_slow = from.has(Flag::Slow);
         if is_slow && !is_alive {
@@ -141,11 +150,11 @@ impl Ledger {
             .with(Flag::Forgotten, false)
             .with(Flag::Slow, is_slow && is_alive);
         lease.enter(entered);
-        self.bury(instance, lease);
+        self.bury(key, lease);
         self.transitions += 1;
         Transition {
             number: self.transitions,
-            instance,
+            key,
             from: from.state,
             since: from.since,
             to,
@@ -156,13 +165,13 @@ impl Ledger {
     }
 
     /// Counts an instance that is up or silent if its signals come less often than the configured term.
-    pub(super) fn weigh(&mut self, instance: InstanceId, lease: &Lease, term: Duration) {
+    pub(super) fn weigh(&mut self, key: K, lease: &Lease, term: Duration) {
         let standing = lease.standing();
         let is_slow = standing.state < State::Down && lease.pace.is_slower_than(term);
         match (standing.has(Flag::Slow), is_slow) {
             (false, true) => {
                 self.slow += 1;
-                self.slow_example = Some(instance);
+                self.slow_example = Some(key);
             }
             (true, false) => self.slow -= 1,
             _ => return,
@@ -171,24 +180,23 @@ impl Ledger {
     }
 
     /// Files the entry of a lease that is down or left and has none yet.
-    fn bury(&mut self, instance: InstanceId, lease: &Lease) {
+    fn bury(&mut self, key: K, lease: &Lease) {
         let standing = lease.standing();
         if standing.state >= State::Down && !standing.has(Flag::Buried) {
             self.graves
-                .insert(instance, standing.since.after(self.forget_after));
+                .insert(key, standing.since.after(self.forget_after));
             lease.enter(standing.with(Flag::Buried, true));
         }
     }
 
     /// Decides over a lease whose entry among the graves came due: whether it has been down or left for long enough.
-    pub(super) fn forget(&mut self, instance: InstanceId, lease: &Lease, now: Moment) {
-        let standing = lease.standing().with(Flag::Buried, false);
-        lease.enter(standing);
+    pub(super) fn forget(&mut self, key: K, lease: &Lease, now: Moment) {
+        let standing = lease.standing();
         if standing.state < State::Down {
             return;
         }
         if standing.since.after(self.forget_after) > now {
-            return self.bury(instance, lease);
+            return self.bury(key, lease);
         }
         self.counts[standing.state as usize] -= 1;
         self.forgotten += 1;

@@ -4,13 +4,13 @@ use super::*;
 
 const INTERVAL: i64 = 180_000;
 
-fn walk(lessor: &Lessor, since: i64) -> Vec<i32> {
+fn walk(lessor: &Lessor<InstanceId>, since: i64) -> Vec<i32> {
     let mut records = Vec::new();
-    assert_eq!(lessor.changed_since(at(since), 0, 100, &mut records), None);
-    records.iter().map(|record| record.instance.get()).collect()
+    lessor.changed_since(at(since), all(100), &mut records);
+    records.iter().map(|record| record.key.get()).collect()
 }
 
-fn beat(lessor: &Lessor, now: i64) -> Renewal {
+fn beat(lessor: &Lessor<InstanceId>, now: i64) -> Renewal<InstanceId> {
     lessor.renew(id(1), Signal::Heartbeat, at(now)).unwrap()
 }
 
@@ -34,14 +34,14 @@ fn no_instance_is_given_up_while_the_reports_of_others_cannot_be_read() {
     lessor.lose_contact();
     let back = 10 * DOWN;
     let silent = expire_until(&lessor, 0, back);
-    let silent: Vec<_> = silent.iter().map(|one| (one.instance, one.to)).collect();
+    let silent: Vec<_> = silent.iter().map(|one| (one.key, one.to)).collect();
     assert_eq!(silent, [(id(2), State::Silent)], "it was heard here");
     lessor.regain_contact(at(back));
     lessor.regain_contact(at(back + DOWN));
     assert_eq!(expire_until(&lessor, back, back + RELAY - 1), []);
     let end = back + RELAY + SILENT;
     let down = expire_until(&lessor, back + RELAY, end - 1);
-    assert_eq!((down[0].instance, down[0].to), (id(2), State::Down));
+    assert_eq!((down[0].key, down[0].to), (id(2), State::Down));
     assert_eq!(state(&lessor, 1), State::Up, "a full term from then on");
     assert_eq!(expire_until(&lessor, end, end + LATE).len(), 1);
 }
@@ -122,7 +122,7 @@ fn an_interval_is_reported_with_the_lease_and_believed() {
         }
     }
     let mut records = Vec::new();
-    here.changed_since(at(0), 0, 10, &mut records);
+    here.changed_since(at(0), all(10), &mut records);
     let record = records[0];
     assert!(record.usual > Duration::from_secs(150), "{record:?}");
     let told = LeaseRecord {
@@ -148,7 +148,7 @@ fn the_usual_interval_of_most_agents_is_not_worth_a_byte() {
         let _kept = beat(&lessor, now);
     }
     let mut records = Vec::new();
-    lessor.changed_since(at(0), 0, 10, &mut records);
+    lessor.changed_since(at(0), all(10), &mut records);
     assert_eq!(records[0].usual, Duration::ZERO);
 }
 
@@ -156,7 +156,7 @@ fn the_usual_interval_of_most_agents_is_not_worth_a_byte() {
 fn the_end_of_the_last_connection_is_shown_until_the_next_signal() {
     let lessor = granted(1);
     let [first, second] = [1, 2].map(ConnectionId::new);
-    let closed = |lessor: &Lessor| lessor.view(id(1)).unwrap().closed;
+    let closed = |lessor: &Lessor<InstanceId>| lessor.view(id(1)).unwrap().closed;
     let renew = |connection, now| {
         let renewed = lessor.renew_on(connection, id(1), Signal::Heartbeat, at(now));
         renewed.unwrap().1

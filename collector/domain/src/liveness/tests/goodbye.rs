@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn told(number: i32, last_seen: i64, state: State) -> LeaseRecord {
+fn told(number: i32, last_seen: i64, state: State) -> LeaseRecord<InstanceId> {
     LeaseRecord {
         signal: Signal::Leave,
         state,

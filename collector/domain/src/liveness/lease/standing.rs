@@ -1,0 +1,139 @@
+//! The state of a lease, since when, and what else the lessor records about it.
+
+use super::word::{CODE_BITS, pack, unpack};
+use crate::{
+    Moment,
+    liveness::{State, terms::TermsIndex},
+};
+
+/// The state of a lease with its flags and its terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::liveness) struct Standing {
+    pub(in crate::liveness) state: State,
+    pub(in crate::liveness) since: Moment,
+    pub(in crate::liveness) terms: TermsIndex,
+    flags: u16,
+}
+
+/// A fact about a lease besides its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub(in crate::liveness) enum Flag {
+    /// It has an entry in the wheel of terms.
+    Filed = 1 << 2,
+    /// It has an entry in the wheel of leases that are to be forgotten.
+    Buried = 1 << 3,
+    /// It has been down or left for so long that it is not counted any more.
+    Forgotten = 1 << 4,
+    /// Its usual interval is longer than its own term.
+    Slow = 1 << 5,
+    /// It was removed, and is still in the map only because an entry in a wheel names it.
+    Removed = 1 << 6,
+}
+
+/// The bits of a state's code below the flags.
+const STATE: u16 = 0b11;
+/// The bits of the state and the flags, below the index of the terms.
+const FLAG_BITS: u32 = 7;
+
+const _: () = assert!(TermsIndex::BITS + FLAG_BITS == CODE_BITS);
+
+impl Standing {
+    /// Without any flag.
+    pub(in crate::liveness) const fn new(state: State, since: Moment, terms: TermsIndex) -> Self {
+        Self {
+            state,
+            since,
+            terms,
+            flags: 0,
+        }
+    }
+
+    #[inline]
+    pub(in crate::liveness) const fn has(self, flag: Flag) -> bool {
+        self.flags & flag as u16 != 0
+    }
+
+    /// Whether an entry in a wheel names it.
+    pub(in crate::liveness) const fn is_in_a_wheel(self) -> bool {
+        self.has(Flag::Filed) || self.has(Flag::Buried)
+    }
+
+    #[must_use]
+    #[inline]
+    pub(in crate::liveness) const fn with(mut self, flag: Flag, is_set: bool) -> Self {
+        if is_set {
+            self.flags |= flag as u16;
+        } else {
+            self.flags &= !(flag as u16);
+        }
+        self
+    }
+
+    /// Another state, with the same flags and terms.
+    #[must_use]
+    pub(in crate::liveness) const fn into(mut self, state: State, since: Moment) -> Self {
+        self.state = state;
+        self.since = since;
+        self
+    }
+
+    /// The same with other terms.
+    #[must_use]
+    pub(in crate::liveness) const fn on(mut self, terms: TermsIndex) -> Self {
+        self.terms = terms;
+        self
+    }
+
+    #[inline]
+    pub(super) fn pack(self) -> i64 {
+        let terms = self.terms.number() << FLAG_BITS;
+        pack(self.since, terms | self.flags | self.state as u16)
+    }
+
+    #[inline]
+    pub(super) fn unpack(word: i64) -> Self {
+        let (since, code) = unpack(word);
+        let state = match code & STATE {
+            0 => State::Up,
+            1 => State::Silent,
+            2 => State::Down,
+            _ => State::Left,
+        };
+        let flags = code & ((1 << FLAG_BITS) - 1) & !STATE;
+        Self {
+            state,
+            since,
+            terms: TermsIndex::from_number(code >> FLAG_BITS),
+            flags,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_flag_and_index_comes_back() {
+        let flags = [
+            Flag::Filed,
+            Flag::Buried,
+            Flag::Forgotten,
+            Flag::Slow,
+            Flag::Removed,
+        ];
+        for state in State::ALL {
+            for flag in flags {
+                for number in [0, 1, 511] {
+                    let terms = TermsIndex::from_number(number);
+                    let standing = Standing::new(state, Moment::from_millis(-5), terms);
+                    let standing = standing.with(flag, true);
+                    let back = Standing::unpack(standing.pack());
+                    assert_eq!(back, standing);
+                    assert!(flags.iter().all(|one| back.has(*one) == (*one == flag)));
+                }
+            }
+        }
+    }
+}

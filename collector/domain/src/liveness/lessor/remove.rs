@@ -1,0 +1,51 @@
+//! How a lease ends: its agent says goodbye, or its owner removes it.
+
+use super::{Flag, Heard, Key, Lessor, Moment, Renewal, Signal, State};
+
+impl<K: Key> Lessor<K> {
+    /// Records that an instance stops on purpose: it has left, until a later signal. `None` if it has no lease.
+    pub fn leave(&self, key: K, now: Moment) -> Option<Renewal<K>> {
+        let leases = self.leases.pin();
+        let lease = leases.get(&key)?;
+        let mut ledger = self.ledger.lock();
+        let from = lease.standing();
+        if from.has(Flag::Removed) {
+            return None;
+        }
+        let goodbye = Heard::here(Signal::Leave, now);
+        if from.state == State::Left || !lease.leave(goodbye, now) {
+            return Some(Renewal::Kept);
+        }
+        let transition = ledger.enter(key, lease, from, (State::Left, now), goodbye);
+        Some(Renewal::Changed(transition))
+    }
+
+    /// Removes a lease, whatever its state. `false` if there is none. Reports no transition: the caller knows.
+    pub fn remove(&self, key: K) -> bool {
+        self.remove_if(key, |_| true)
+    }
+
+    /// Removes a lease that is down or left; `false` if there is none, or if a signal has brought it back.
+    ///
+    /// An owner that drops instances which are down calls it for each transition to down, and drops the instance if it returns
+    /// true. A signal that comes later finds no lease.
+    pub fn remove_expired(&self, key: K) -> bool {
+        self.remove_if(key, |state| state >= State::Down)
+    }
+
+    fn remove_if(&self, key: K, condition: impl FnOnce(State) -> bool) -> bool {
+        let leases = self.leases.pin();
+        let mut ledger = self.ledger.lock();
+        let Some(lease) = leases.get(&key) else {
+            return false;
+        };
+        let standing = lease.standing();
+        if standing.has(Flag::Removed) || !condition(standing.state) {
+            return false;
+        }
+        if !ledger.end(lease).is_in_a_wheel() {
+            leases.remove(&key);
+        }
+        true
+    }
+}
