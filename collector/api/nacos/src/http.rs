@@ -1,1 +1,212 @@
 //! The HTTP face: the calls of v1, v2 and v3 under one context path.
+//!
+//! A call is looked up in a table, its parameters are read, its sender is checked, and a handler calls the catalog and answers in
+//! the words of the call's generation. What a generation answers to a refusal is in [`fault`].
+//!
+//! The face holds no state. Bodies are bounded; how long a peer may take is up to the server stack.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{
+        HeaderMap, HeaderName, Method, Response,
+        header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    },
+};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use rollcall_catalog::Catalog;
+
+use crate::{auth::Auth, udp::Push};
+
+mod asked;
+mod batch;
+mod beat;
+mod checker;
+mod client;
+mod core;
+mod fault;
+mod health;
+mod instance;
+mod legacy;
+mod list;
+mod login;
+mod machine;
+mod members;
+mod metadata;
+mod namespace;
+mod operator;
+mod page;
+mod params;
+mod registration;
+mod reply;
+mod routes;
+mod service;
+mod services;
+mod switches;
+
+use asked::Asked;
+use fault::{Call, Fault, Generation};
+use params::Params;
+use reply::Reply;
+use routes::{Access, Routes, While};
+
+/// What an operator decides about this face.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// In front of every path; begins with a slash and does not end with one. Empty: none.
+    pub context_path: String,
+    /// The largest body of a call, in bytes.
+    pub max_body_size: usize,
+    /// How clients reach this collector, for the lists of servers: a host or an address.
+    pub host: String,
+    /// The port of this face.
+    pub port: u16,
+}
+
+/// Where a call came from, if the server stack attached it to the request.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerAddress(pub IpAddr);
+
+/// The calls and what they need.
+#[derive(Clone)]
+pub(crate) struct Face {
+    catalog: Catalog,
+    auth: Auth,
+    push: Push,
+    settings: Arc<Settings>,
+    machine: Arc<machine::Machine>,
+}
+
+/// Answers every call.
+pub fn router(catalog: Catalog, auth: Auth, push: Push, settings: Settings) -> Router {
+    let face = Face {
+        catalog,
+        auth,
+        push,
+        settings: Arc::new(settings),
+        machine: Arc::default(),
+    };
+    let routes = Arc::new(Routes::new(all_routes()));
+    Router::new().fallback(move |request: Request| {
+        let (face, routes) = (face.clone(), Arc::clone(&routes));
+        async move { face.answer(&routes, request).await }
+    })
+}
+
+fn all_routes() -> impl Iterator<Item = routes::Route> {
+    let resources = [
+        batch::routes(),
+        beat::routes(),
+        client::routes(),
+        core::routes(),
+        health::routes(),
+        instance::routes(),
+        legacy::routes(),
+        list::routes(),
+        login::routes(),
+        members::routes(),
+        namespace::routes(),
+        operator::routes(),
+        service::routes(),
+        services::routes(),
+    ];
+    resources.into_iter().flatten()
+}
+
+impl Face {
+    async fn answer(&self, routes: &Routes, request: Request) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let inner = path
+            .strip_prefix(&*self.settings.context_path)
+            .filter(|inner| inner.is_empty() || inner.starts_with('/'));
+        let call = Call {
+            generation: inner.map_or(Generation::V1, routes::generation),
+            method: &parts.method,
+            path,
+            now_millis: self.catalog.wall().millis(),
+        };
+        let peer = parts.extensions.get::<PeerAddress>();
+        let answered = async {
+            let inner = inner.ok_or(Fault::Unknown)?;
+            let form = self.form(&parts.method, &parts.headers, body).await?;
+            let (route, rest) = routes.find(&parts.method, inner)?;
+            let asked = Asked {
+                generation: call.generation,
+                method: &parts.method,
+                rest,
+                params: Params::parse(parts.uri.query().unwrap_or_default(), &form),
+                headers: &parts.headers,
+                peer: peer.map(|PeerAddress(ip)| *ip),
+                now_millis: call.now_millis,
+            };
+            self.admit(route, &asked).await?;
+            (route.handler)(self, &asked).await
+        };
+        let reply: Reply = answered.await;
+        reply.unwrap_or_else(|fault| fault.answer(call))
+    }
+
+    /// The form in a body; empty where there is none.
+    async fn form(&self, method: &Method, headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
+        if method == Method::GET || method == Method::HEAD {
+            return Ok(Bytes::new());
+        }
+        let is_other = |kind: &HeaderValue| {
+            let kind = kind.as_bytes();
+            let form = b"application/x-www-form-urlencoded";
+            !kind
+                .get(..form.len())
+                .is_some_and(|kind| kind.eq_ignore_ascii_case(form))
+        };
+        let limit = self.settings.max_body_size;
+        match Limited::new(body, limit).collect().await {
+            Ok(_) if headers.get(CONTENT_TYPE).is_some_and(is_other) => Ok(Bytes::new()),
+            Ok(body) => Ok(body.to_bytes()),
+            Err(_too_large) => Err(Fault::TooLarge { limit }),
+        }
+    }
+
+    /// Whether the sender may make this call, and whether it can be answered now.
+    async fn admit(&self, route: &routes::Route, asked: &Asked<'_>) -> Result<(), Fault> {
+        if route.access != Access::Open {
+            let caller = self
+                .auth
+                .identify(asked.credentials(), asked.now_seconds())
+                .await?;
+            match route.access {
+                Access::Group(action) => {
+                    caller.check(action, asked.namespace(), asked.group())?;
+                }
+                Access::Admin | Access::Open => caller.check_admin()?,
+            }
+        }
+        if route.answered == While::Complete && !self.catalog.is_complete() {
+            return Err(Fault::Loading);
+        }
+        match route.access {
+            Access::Group(_) => self.check_status(asked),
+            // An operator has to be able to change the status again.
+            Access::Admin | Access::Open => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Face").finish_non_exhaustive()
+    }
+}
+
+/// A token as a header, for clients that read it there.
+fn bearer(token: &str) -> Option<(HeaderName, HeaderValue)> {
+    let value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+    Some((AUTHORIZATION, value))
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,9 @@
 //! This crate opens no TCP listener. The composition root serves its routers through the collector's server stack, which has
 //! the limits and the budgets.
 
+mod agent;
 pub mod auth;
 pub mod grpc;
 pub mod http;
+mod render;
 pub mod udp;

@@ -1,1 +1,286 @@
 //! Push to 1.x subscribers over UDP.
+//!
+//! A client that polls with a port is sent the list whenever it changes, from one socket with a port of its own, which firewalls
+//! can admit. A push that is not acknowledged is sent once more; what becomes of it then is in [`ledger`]. Polling stays the
+//! mechanism that every client can rely on: a push only makes a change known sooner.
+//!
+//! Subscriptions, their limit and their term are the catalog's.
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use rollcall_catalog::{Catalog, Error, Form, Interest, Outbox, Subscription};
+use rollcall_domain::catalog::{Rules, Selection, Subscriber};
+use tokio::{
+    net::UdpSocket,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+mod ledger;
+mod packet;
+
+use ledger::{Due, Ledger};
+
+pub use ledger::Counts;
+
+use crate::{agent::Agent, render::v1};
+
+/// Lists whose services are named without, and with, their group.
+const BARE: Form = Form(64);
+const GROUPED: Form = Form(65);
+/// The largest acknowledgement that is read; a client's cache, which nobody asks for here, may be longer.
+const MAX_ACK: usize = 2048;
+/// After an error of the socket.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often addresses that stopped answering long ago are forgotten.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Pushes to subscribers with a port. A cheap clone.
+#[derive(Clone)]
+pub struct Push(Arc<Inner>);
+
+struct Inner {
+    catalog: Catalog,
+    socket: Option<UdpSocket>,
+    outbox: Outbox,
+    ledger: Mutex<Ledger<Key>>,
+}
+
+/// A subscription, by identity: one that took the place of another is another.
+#[derive(Clone)]
+struct Key(Arc<Subscription>);
+
+// === impl Push ===
+
+impl Push {
+    /// Pushes from this socket; without one nothing is pushed, and all clients poll.
+    #[must_use]
+    pub fn new(catalog: Catalog, socket: Option<UdpSocket>) -> Self {
+        let seed = u64::try_from(catalog.wall().millis()).unwrap_or_default();
+        Self(Arc::new(Inner {
+            catalog,
+            socket,
+            outbox: Outbox::default(),
+            ledger: Mutex::new(Ledger::new(seed)),
+        }))
+    }
+
+    /// Where pushes come from.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.0.socket.as_ref()?.local_addr().ok()
+    }
+
+    /// Totals since the start.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.0.ledger.lock().counts()
+    }
+
+    /// Addresses whose last push failed.
+    #[must_use]
+    pub fn failing(&self) -> usize {
+        self.0.ledger.lock().failing()
+    }
+
+    /// Subscribes the client at `address`. `None` if it has to poll: there is no socket, or its pushes fail.
+    pub(crate) fn subscribe<'a>(
+        &self,
+        interest: impl FnOnce(Subscriber) -> Interest<'a>,
+        address: SocketAddr,
+    ) -> Result<Option<Arc<Subscription>>, Error> {
+        if self.0.socket.is_none() {
+            return Ok(None);
+        }
+        let subscriber = Subscriber::Udp {
+            ip: address.ip().to_string().into(),
+            port: address.port(),
+        };
+        let subscription = self
+            .0
+            .catalog
+            .subscribe(interest(subscriber), &self.0.outbox)?;
+        let is_silenced = self.0.ledger.lock().is_silenced(address, Instant::now());
+        Ok((!is_silenced).then_some(subscription))
+    }
+
+    /// Pushes until it is cancelled.
+    pub async fn run(self, cancel: CancellationToken) {
+        let Some(socket) = &self.0.socket else {
+            return cancel.cancelled().await;
+        };
+        let mut ack = [0; MAX_ACK];
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            let deadline = self.0.ledger.lock().next_deadline();
+            // Not biased: a flood of datagrams starves no push, and many pushes no acknowledgement.
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                due = self.0.outbox.next() => self.push(socket, due).await,
+                received = socket.recv_from(&mut ack) => self.received(received, &ack).await,
+                () = until(deadline) => self.overdue(socket).await,
+                _ = sweep.tick() => self.0.ledger.lock().sweep(Instant::now()),
+            }
+        }
+    }
+
+    async fn push(&self, socket: &UdpSocket, due: Arc<Subscription>) {
+        let Some(address) = address(&due) else {
+            return;
+        };
+        let (form, is_grouped) = form(&due);
+        let body = self.0.catalog.push(&due, selection(&due), form, |view| {
+            packet::prepare(&v1::head(view, is_grouped))
+        });
+        let Ok(Some(body)) = body else {
+            return;
+        };
+        let key = Key(Arc::clone(&due));
+        let id = self.0.ledger.lock().push(&key, address, Instant::now());
+        let Some(id) = id else {
+            return;
+        };
+        if self.send(socket, address, &body, id).await {
+            due.sent(body.revision);
+        } else {
+            self.0.ledger.lock().cancel(&key);
+        }
+    }
+
+    /// Sends overdue pushes once more, with the lists as they are now, or gives up on them.
+    async fn overdue(&self, socket: &UdpSocket) {
+        loop {
+            let due = self.0.ledger.lock().due(Instant::now());
+            let Key(subscription) = match due {
+                Some(Due::Resend(key)) => key,
+                Some(Due::Failed(key)) => {
+                    debug!(subscriber = ?key.0.subscriber, "push not acknowledged");
+                    continue;
+                }
+                None => return,
+            };
+            let Some(address) = address(&subscription).filter(|_| !subscription.is_ended()) else {
+                continue;
+            };
+            let (form, is_grouped) = form(&subscription);
+            let selection = selection(&subscription);
+            let body = self
+                .0
+                .catalog
+                .body(&subscription.service, &selection, form, |view| {
+                    packet::prepare(&v1::head(view, is_grouped))
+                });
+            let Ok(body) = body else {
+                continue;
+            };
+            let key = Key(Arc::clone(&subscription));
+            let id = self.0.ledger.lock().resend(&key, address, Instant::now());
+            if self.send(socket, address, &body, id).await {
+                subscription.sent(body.revision);
+            }
+        }
+    }
+
+    /// Whether the list was sent. One that is too large, or that the system does not send, is left to the next poll.
+    async fn send(
+        &self,
+        socket: &UdpSocket,
+        address: SocketAddr,
+        body: &rollcall_catalog::Body,
+        id: u64,
+    ) -> bool {
+        let cache_millis = self.0.catalog.switches().push_cache_millis;
+        let Some(datagram) = packet::push(body, cache_millis, id) else {
+            debug!(%address, "list too large for a datagram");
+            return false;
+        };
+        match socket.send_to(&datagram, address).await {
+            Ok(_) => true,
+            Err(error) => {
+                debug!(%address, %error, "push not sent");
+                false
+            }
+        }
+    }
+
+    async fn received(&self, received: io::Result<(usize, SocketAddr)>, ack: &[u8]) {
+        match received {
+            Ok((length, _from)) => {
+                let id = ack.get(..length).and_then(packet::acknowledged);
+                if let Some(id) = id {
+                    self.0.ledger.lock().acknowledge(id);
+                }
+            }
+            Err(error) => {
+                debug!(%error, "no acknowledgement read");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Push {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Push")
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+fn address(subscription: &Subscription) -> Option<SocketAddr> {
+    let Subscriber::Udp { ip, port } = &subscription.subscriber else {
+        return None;
+    };
+    Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, *port))
+}
+
+fn form(subscription: &Subscription) -> (Form, bool) {
+    if Agent::parse(&subscription.agent).wants_grouped_names() {
+        (GROUPED, true)
+    } else {
+        (BARE, false)
+    }
+}
+
+fn selection(subscription: &Subscription) -> Selection {
+    Selection {
+        clusters: subscription.clusters.clone(),
+        rules: Rules::V1,
+        ..Selection::default()
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+// === impl Key ===
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests;

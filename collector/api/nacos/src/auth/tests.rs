@@ -113,7 +113,7 @@ async fn a_password_that_was_right_once_is_not_hashed_again_and_a_wrong_one_is_s
 
 #[tokio::test]
 async fn passwords_beyond_the_queue_are_refused_at_once() {
-    let hash = bcrypt::hash("s3cret", 5).unwrap();
+    let hash = bcrypt::hash("s3cret", 8).unwrap();
     let auth = Auth::new(
         parse_users(&format!("orders {hash} admin")).unwrap(),
         &[7; 32],
@@ -125,7 +125,8 @@ async fn passwords_beyond_the_queue_are_refused_at_once() {
     while let Some(denied) = calls.join_next().await {
         busy += usize::from(denied.unwrap() == Denied::Busy);
     }
-    assert_eq!(busy, 200 - 66);
+    // Some passwords may be checked before the last call is made.
+    assert!((100..=200 - 66).contains(&busy), "{busy}");
 }
 
 fn task_set(auth: &Auth, calls: usize) -> tokio::task::JoinSet<Denied> {

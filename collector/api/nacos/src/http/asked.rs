@@ -1,0 +1,118 @@
+//! A call as the handlers see it: its parameters, its sender, and the names that it means.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, Method, header::USER_AGENT};
+use rollcall_domain::catalog::{DEFAULT_CLUSTER, Endpoint, ServiceKey};
+
+use super::{
+    fault::{Fault, Generation},
+    params::Params,
+};
+use crate::{agent::Agent, auth::Credentials};
+
+/// One call.
+#[derive(Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) generation: Generation,
+    pub(super) method: &'a Method,
+    /// What stands behind the path of the route, for routes that end with a parameter.
+    pub(super) rest: &'a str,
+    pub(super) params: Params<'a>,
+    pub(super) headers: &'a HeaderMap,
+    /// The address that the call came from, if the listener told it.
+    pub(super) peer: Option<IpAddr>,
+    pub(super) now_millis: i64,
+}
+
+impl<'a> Asked<'a> {
+    /// When the call came, in seconds since 1970.
+    pub(super) fn now_seconds(&self) -> u64 {
+        u64::try_from(self.now_millis / 1000).unwrap_or_default()
+    }
+
+    /// What the client says it is.
+    pub(super) fn agent_text(&self) -> &'a str {
+        let header = |name: &str| self.headers.get(name)?.to_str().ok();
+        header(USER_AGENT.as_str())
+            .filter(|agent| !agent.is_empty())
+            .or_else(|| header("client-version"))
+            .unwrap_or_default()
+    }
+
+    pub(super) fn agent(&self) -> Agent {
+        Agent::parse(self.agent_text())
+    }
+
+    /// What the call carries to say who sends it.
+    pub(super) fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            authorization: self
+                .headers
+                .get("authorization")
+                .and_then(|value| value.to_str().ok()),
+            access_token: self.params.get("accessToken"),
+            username: self.params.get("username"),
+            password: Some(self.params.raw("password")),
+        }
+    }
+
+    /// The namespace; blank stands for `public`.
+    pub(super) fn namespace(&self) -> &str {
+        self.params.text("namespaceId")
+    }
+
+    /// The service, with its group folded in: `group@@name` wins over `groupName`. v1 also reads the old `dom`.
+    pub(super) fn service(&self) -> Result<ServiceKey, Fault> {
+        let name = self.service_name()?;
+        self.key_of(name)
+    }
+
+    /// As [`Asked::service`], for a group and a name that are read already.
+    pub(super) fn key_of(&self, name: &str) -> Result<ServiceKey, Fault> {
+        let (group, name) = self.fold(name)?;
+        Ok(ServiceKey::new(self.namespace(), group, name)?)
+    }
+
+    fn service_name(&self) -> Result<&str, Fault> {
+        match self.params.get("serviceName").or(self.params.get("dom")) {
+            Some(name) => Ok(name),
+            None => self.params.required("serviceName"),
+        }
+    }
+
+    fn fold<'b>(&'b self, name: &'b str) -> Result<(&'b str, &'b str), Fault> {
+        match name.split_once("@@") {
+            None => Ok((self.params.text("groupName"), name)),
+            Some(("", _)) => Err(Fault::EmptyGroup),
+            Some((_, "")) => Err(Fault::ServiceFormat),
+            Some(both) => Ok(both),
+        }
+    }
+
+    /// The group that rights are checked for; `*` where the call concerns all of them.
+    pub(super) fn group(&self) -> &str {
+        let name = self.service_name().ok();
+        let folded = name.and_then(|name| self.fold(name).ok());
+        match folded {
+            Some(("", _)) => rollcall_domain::catalog::DEFAULT_GROUP,
+            Some((group, _)) => group,
+            None => self.params.get("groupName").unwrap_or("*"),
+        }
+    }
+
+    /// The cluster: `clusterName`, or else `cluster`.
+    pub(super) fn cluster(&self) -> &str {
+        self.params
+            .get("clusterName")
+            .or(self.params.get("cluster"))
+            .unwrap_or(DEFAULT_CLUSTER)
+    }
+
+    /// The place of an instance.
+    pub(super) fn endpoint(&self) -> Result<Endpoint, Fault> {
+        let ip = self.params.required("ip")?;
+        let port = self.params.required_port()?;
+        Ok(Endpoint::new(ip, port, self.cluster())?)
+    }
+}

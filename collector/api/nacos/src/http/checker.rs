@@ -1,0 +1,104 @@
+//! Health checkers as JSON.
+
+use rollcall_domain::catalog::Checker;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Given {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    path: String,
+    #[serde(default)]
+    headers: String,
+    #[serde(default = "two_hundred")]
+    expected_response_code: u16,
+    #[serde(default)]
+    user: Option<String>,
+    #[serde(default)]
+    pwd: Option<String>,
+    #[serde(default)]
+    cmd: Option<String>,
+}
+
+const fn two_hundred() -> u16 {
+    200
+}
+
+/// Reads a checker. One of an unknown type does not check, as the reference has it.
+pub(super) fn parse(text: &str) -> Result<Checker, Fault> {
+    let given: Given =
+        serde_json::from_str(text).map_err(|error| Fault::Checker(error.to_string()))?;
+    let text = |text: Option<String>| text.unwrap_or_default().into();
+    Ok(match given.kind.to_ascii_uppercase().as_str() {
+        "TCP" => Checker::Tcp,
+        "HTTP" => Checker::Http {
+            path: given.path.into(),
+            headers: given.headers.into(),
+            expected: given.expected_response_code,
+        },
+        "MYSQL" => Checker::Mysql {
+            user: text(given.user),
+            password: text(given.pwd),
+            command: text(given.cmd),
+        },
+        _ => Checker::None,
+    })
+}
+
+/// A checker as consoles read it. A password is not shown: whoever may read a service may not log in to its database.
+pub(super) fn shown(checker: &Checker) -> Value {
+    match checker {
+        Checker::Tcp => json!({"type": "TCP"}),
+        Checker::Http {
+            path,
+            headers,
+            expected,
+        } => json!({
+            "type": "HTTP", "path": path, "headers": headers, "expectedResponseCode": expected
+        }),
+        Checker::Mysql { user, command, .. } => json!({
+            "type": "MYSQL", "user": user, "pwd": "", "cmd": command
+        }),
+        Checker::None => json!({"type": "NONE"}),
+    }
+}
+
+/// The checkers that there are, with their defaults.
+pub(super) fn all() -> Value {
+    json!({
+        "TCP": {},
+        "HTTP": {"path": "", "headers": "", "expectedResponseCode": 200},
+        "MYSQL": {"user": null, "pwd": null, "cmd": null},
+        "NONE": {}
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_type_is_read_and_shown_and_a_password_is_not() {
+        for (text, expected) in [
+            (r#"{"type":"TCP"}"#, json!({"type": "TCP"})),
+            (
+                r#"{"type":"HTTP","path":"/health","headers":"k:v"}"#,
+                json!({"type": "HTTP", "path": "/health", "headers": "k:v", "expectedResponseCode": 200}),
+            ),
+            (
+                r#"{"type":"MYSQL","user":"u","pwd":"secret","cmd":"select 1"}"#,
+                json!({"type": "MYSQL", "user": "u", "pwd": "", "cmd": "select 1"}),
+            ),
+            (r#"{"type":"WAT"}"#, json!({"type": "NONE"})),
+            ("{}", json!({"type": "NONE"})),
+        ] {
+            assert_eq!(shown(&parse(text).unwrap()), expected, "{text}");
+        }
+        assert!(parse("TCP").is_err());
+    }
+}

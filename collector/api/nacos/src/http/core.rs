@@ -1,0 +1,163 @@
+//! This server as its clients and consoles see it: its state, its members, the probes.
+
+use axum::{
+    body::Body,
+    http::{Response, StatusCode},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::{Fault, Generation},
+    reply::{self, Reply},
+    routes::{Route, routes},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        GET "/v1/console/server/state" Open Always state;
+        GET "/v2/console/server/state" Open Always state;
+        GET "/v3/admin/core/state" Open Always state;
+        GET "/v3/console/server/state" Open Always state;
+        GET "/v1/console/health/liveness" Open Always liveness;
+        GET "/v2/console/health/liveness" Open Always liveness;
+        GET "/v3/admin/core/state/liveness" Open Always liveness;
+        GET "/v3/console/health/liveness" Open Always liveness;
+        GET "/v1/console/health/readiness" Open Always readiness;
+        GET "/v2/console/health/readiness" Open Always readiness;
+        GET "/v3/admin/core/state/readiness" Open Always readiness;
+        GET "/v3/console/health/readiness" Open Always readiness;
+        GET "/v1/core/cluster/nodes" Admin Always members;
+        GET "/v2/core/cluster/node/list" Admin Always members;
+        GET "/v3/admin/core/cluster/node/list" Admin Always members;
+        GET "/v3/console/core/cluster/nodes" Admin Always members;
+        GET "/v1/core/cluster/self" Admin Always member;
+        GET "/v2/core/cluster/node/self" Admin Always member;
+        GET "/v3/admin/core/cluster/node/self" Admin Always member;
+        GET "/v2/core/cluster/node/self/health" Open Always health;
+        GET "/v3/admin/core/cluster/node/self/health" Open Always health;
+        GET "/v1/ns/operator/servers" Admin Always servers;
+        GET "/v1/ns/operator/distro/status" Admin Always distro_status;
+        GET "/v1/ns/operator/distro/server" Read Always distro_server;
+        GET "/v1/ns/operator/distro/client" Read Always responsible;
+        GET "/v3/admin/ns/client/distro" Read Always responsible;
+        GET "/serverlist" Open Always server_list;
+        GET "/v3/admin/core/loader/current" Admin Always loader;
+    }
+    .into()
+}
+
+/// The reference's version whose calls a generation is answered like.
+const fn version(generation: Generation) -> &'static str {
+    match generation {
+        Generation::V1 => "1.4.8",
+        Generation::V2 => "2.5.1",
+        Generation::V3 => "3.0.3",
+    }
+}
+
+async fn state(face: &Face, asked: &Asked<'_>) -> Reply {
+    let version = version(asked.generation);
+    let state = if asked.generation == Generation::V1 {
+        json!({ "version": version, "standalone_mode": "standalone", "function_mode": null })
+    } else {
+        json!({
+            "version": version,
+            "startup_mode": "standalone",
+            "function_mode": "naming",
+            "server_port": face.settings.port.to_string(),
+            "auth_enabled": face.auth.is_on().to_string(),
+            "auth_system_type": "nacos",
+            "auth_admin_request": "false",
+            "console_ui_enabled": "false",
+            "login_page_enabled": face.auth.is_on().to_string(),
+        })
+    };
+    Ok(reply::data(asked.generation, &state))
+}
+
+async fn liveness(_: &Face, asked: &Asked<'_>) -> Reply {
+    Ok(well(asked.generation))
+}
+
+/// Not ready while reads are refused.
+async fn readiness(face: &Face, asked: &Asked<'_>) -> Reply {
+    if face.catalog.is_complete() {
+        Ok(well(asked.generation))
+    } else {
+        Err(Fault::Loading)
+    }
+}
+
+fn well(generation: Generation) -> Response<Body> {
+    match generation {
+        Generation::V1 => reply::text(StatusCode::OK, "OK"),
+        Generation::V2 | Generation::V3 => reply::success(&"ok"),
+    }
+}
+
+async fn health(face: &Face, _: &Asked<'_>) -> Reply {
+    Ok(reply::success(&face.status()))
+}
+
+fn own(face: &Face, asked: &Asked<'_>) -> Value {
+    let settings = &face.settings;
+    json!({
+        "ip": settings.host,
+        "port": settings.port,
+        "state": face.status(),
+        "extendInfo": {
+            "lastRefreshTime": asked.now_millis,
+            "version": version(asked.generation),
+        },
+        "address": face.address(),
+        "failAccessCnt": 0,
+    })
+}
+
+async fn members(face: &Face, asked: &Asked<'_>) -> Reply {
+    Ok(reply::result(asked.generation, &[own(face, asked)]))
+}
+
+async fn member(face: &Face, asked: &Asked<'_>) -> Reply {
+    Ok(reply::result(asked.generation, &own(face, asked)))
+}
+
+async fn servers(face: &Face, asked: &Asked<'_>) -> Reply {
+    Ok(reply::json(&json!({ "servers": [own(face, asked)] })))
+}
+
+async fn distro_status(face: &Face, asked: &Asked<'_>) -> Reply {
+    Ok(reply::json(&json!({ "status": [own(face, asked)] })))
+}
+
+async fn distro_server(face: &Face, asked: &Asked<'_>) -> Reply {
+    asked.service()?;
+    responsible(face, asked).await
+}
+
+async fn responsible(face: &Face, asked: &Asked<'_>) -> Reply {
+    let server = json!({ "responsibleServer": face.address() });
+    Ok(reply::data(asked.generation, &server))
+}
+
+/// One `host:port` on each line, for clients that are configured with an endpoint.
+async fn server_list(face: &Face, _: &Asked<'_>) -> Reply {
+    let list = format!("{}\r\n", face.address());
+    Ok(reply::text(StatusCode::OK, list))
+}
+
+async fn loader(_: &Face, _: &Asked<'_>) -> Reply {
+    Ok(reply::success(&json!({})))
+}
+
+impl Face {
+    fn address(&self) -> String {
+        let settings = &self.settings;
+        match settings.host.parse::<std::net::Ipv6Addr>() {
+            Ok(ip) => format!("[{ip}]:{}", settings.port),
+            Err(_no_ipv6) => format!("{}:{}", settings.host, settings.port),
+        }
+    }
+}

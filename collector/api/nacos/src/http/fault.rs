@@ -1,0 +1,211 @@
+//! Why a call is refused, and what each generation answers then: one table per generation.
+//!
+//! v1 answers with the status that the reference's exception carries and with the text of 1.4, `caused: <text>;`. The packaged
+//! 1.4.8 answers 500 to all of them by mistake, and 2.5 the status without `caused:`; clients in use look for 404, for words
+//! within the text, or for any failure. v2 and v3 answer with a code and two texts in JSON.
+
+use axum::{
+    body::Body,
+    http::{Method, Response, StatusCode},
+};
+use rollcall_domain::catalog::{Full, InvalidName, ServiceKey};
+
+use super::reply;
+use crate::auth::Denied;
+
+mod catalog;
+mod text;
+mod v1;
+mod v2;
+
+/// Which generation of clients a call belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Generation {
+    V1,
+    V2,
+    V3,
+}
+
+/// Why a call is refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Fault {
+    /// A parameter is missing; `kind` is the Java type that v2 and v3 name.
+    Missing {
+        name: &'static str,
+        kind: &'static str,
+    },
+    /// A text that is no number.
+    Number(String),
+    /// A text that is no port.
+    Port { name: &'static str, given: String },
+    /// A name that no part of a service may have.
+    Name(InvalidName),
+    /// A service that is not written as `group@@name`.
+    ServiceFormat,
+    /// A service written as `@@name`.
+    EmptyGroup,
+    /// A weight outside 0 to 10,000.
+    Weight,
+    /// Metadata that is neither JSON nor pairs.
+    Metadata(String),
+    /// A `beat` that is no JSON of an instance.
+    Beat(String),
+    /// Terms in the metadata that contradict each other.
+    BeatInterval,
+    /// There is no such service.
+    NoService { at: At, key: ServiceKey },
+    /// The service has no instance in the cluster.
+    NoInstances { cluster: String, key: ServiceKey },
+    /// The service has instances, and not this one.
+    NoMatch,
+    /// There is no instance to change.
+    NoInstance,
+    /// As [`Fault::NoInstance`], where 1.4 names the place.
+    NotExist(String),
+    /// A health checker that is no JSON.
+    Checker(String),
+    /// The service has no such cluster.
+    NoCluster(String),
+    /// The service exists already.
+    Exists(ServiceKey),
+    /// The service has instances.
+    NotEmpty(ServiceKey),
+    /// A selector of an unknown type.
+    SelectorType,
+    /// A selector with an expression that is not understood.
+    Selector,
+    /// Probes judge this cluster, so no client sets its health.
+    CheckWorking { key: ServiceKey, cluster: String },
+    /// A value that a switch does not take.
+    Switch(String),
+    /// There is no client with this id.
+    NoClient(String),
+    /// There is no such namespace.
+    NoNamespace(String),
+    /// The namespace exists already.
+    NamespaceExists(String),
+    /// No namespace may be called this.
+    Namespace(String),
+    /// The caller may not do this.
+    Denied(Denied),
+    /// The collector does not know all instances yet.
+    Loading,
+    /// An operator has set a status that does not admit the call.
+    Status(String),
+    /// The reference's old cluster protocol.
+    Raft,
+    /// A limit is reached.
+    Full(Full),
+    /// The body is larger than the limit.
+    TooLarge { limit: usize },
+    /// The call does not fit what exists.
+    Conflict(String),
+    /// The collector cannot answer now.
+    Unavailable(String),
+    /// The store refused the change.
+    Store(String),
+    /// There is no such call.
+    Unknown,
+    /// The path has calls, but none with this method.
+    Method,
+    /// A call of the configuration centre, which this server is not.
+    Configuration,
+}
+
+/// The call that did not find its service: each has its own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum At {
+    Get,
+    Update,
+    Delete,
+    Detail,
+    UpdateInstance,
+    Cluster,
+    Catalog,
+    Health,
+    Patch,
+    Statuses,
+}
+
+/// The call that is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call<'a> {
+    pub(super) generation: Generation,
+    pub(super) method: &'a Method,
+    pub(super) path: &'a str,
+    pub(super) now_millis: i64,
+}
+
+impl Fault {
+    /// The answer of the call's generation.
+    pub(super) fn answer(&self, call: Call<'_>) -> Response<Body> {
+        let framework =
+            |status, message: &str| reply::framework(status, message, call.path, call.now_millis);
+        match self {
+            Self::Denied(Denied::Busy) => {
+                reply::text(StatusCode::SERVICE_UNAVAILABLE, Denied::Busy.to_string())
+            }
+            Self::Denied(denied) => framework(StatusCode::FORBIDDEN, &denied.to_string()),
+            Self::Loading => reply::text(StatusCode::SERVICE_UNAVAILABLE, LOADING),
+            Self::Status(status) => {
+                let text = format!("server is {status}now, please try again later!");
+                reply::text(StatusCode::SERVICE_UNAVAILABLE, text)
+            }
+            Self::Raft => {
+                let text = "caused: old raft protocol already stop;";
+                reply::text(StatusCode::INTERNAL_SERVER_ERROR, text)
+            }
+            Self::Configuration => framework(StatusCode::NOT_IMPLEMENTED, CONFIGURATION),
+            Self::Unknown => unknown(call),
+            Self::Method if call.generation == Generation::V1 => unknown(call),
+            Self::Method => framework(
+                StatusCode::METHOD_NOT_ALLOWED,
+                &format!("Method '{}' is not supported.", call.method),
+            ),
+            fault => match call.generation {
+                Generation::V1 => v1::answer(fault),
+                Generation::V2 | Generation::V3 => v2::answer(fault),
+            },
+        }
+    }
+}
+
+/// The missing space is the reference's, which tools look for.
+const LOADING: &str = "server is STARTINGnow, detailed error message: Optional[the instances of the last run have not all come \
+                       back yet]";
+
+/// What a configuration client is told: it logs this, and goes on with its naming part.
+const CONFIGURATION: &str = "this server has no configuration centre: use a server that has one for configuration (spring.cloud.nacos.config.server-addr)";
+
+/// 501 below `/v1/ns`, 404 elsewhere, as the reference.
+fn unknown(call: Call<'_>) -> Response<Body> {
+    let Call {
+        method,
+        path,
+        now_millis,
+        ..
+    } = call;
+    if path.contains("/v1/ns/") {
+        let message = format!("no such api:{method}:{path}");
+        reply::framework(StatusCode::NOT_IMPLEMENTED, &message, path, now_millis)
+    } else {
+        reply::framework(
+            StatusCode::NOT_FOUND,
+            "No message available",
+            path,
+            now_millis,
+        )
+    }
+}
+
+impl From<InvalidName> for Fault {
+    fn from(name: InvalidName) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl From<Denied> for Fault {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}

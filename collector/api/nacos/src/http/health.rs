@@ -1,0 +1,64 @@
+//! The health of persistent instances without a probe, and the checkers that there are.
+
+use rollcall_catalog::{Conflict, Error};
+use serde_json::json;
+
+use super::{
+    Face,
+    asked::Asked,
+    checker,
+    fault::{At, Fault},
+    reply::{self, Reply},
+    routes::{Route, routes},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        PUT "/v1/ns/health" Write Always set;
+        PUT "/v1/ns/health/instance" Write Always set;
+        PUT "/v2/ns/health" Write Always set;
+        PUT "/v2/ns/health/instance" Write Always set;
+        PUT "/v3/admin/ns/health/instance" Write Always set;
+        ANY "/v1/ns/health/server" Open Always server;
+        GET "/v1/ns/health/checkers" Open Always checkers;
+        GET "/v3/admin/ns/health/checkers" Open Always checkers;
+    }
+    .into()
+}
+
+/// Sets the health of an instance whose cluster has the checker `NONE`. An instance that is not there is no error, as in the
+/// reference.
+async fn set(face: &Face, asked: &Asked<'_>) -> Reply {
+    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
+    let healthy = asked.params.loose_flag("healthy");
+    let healthy = healthy.or_else(|| asked.params.loose_flag("valid"));
+    let healthy = healthy.ok_or(Fault::Missing {
+        name: "healthy",
+        kind: "Boolean",
+    })?;
+    match face.catalog.set_health(&key, &endpoint, healthy).await {
+        Ok(_) => Ok(reply::done(asked.generation)),
+        Err(Error::Conflict(Conflict::HealthIsProbed)) => Err(Fault::CheckWorking {
+            key,
+            cluster: endpoint.cluster.to_string(),
+        }),
+        Err(error) => match Fault::of(error, At::Health, &key) {
+            Fault::NoInstance => Ok(reply::done(asked.generation)),
+            fault => Err(fault),
+        },
+    }
+}
+
+async fn server(face: &Face, _: &Asked<'_>) -> Reply {
+    let services = face.catalog.counts().registry.services;
+    let port = face.settings.port;
+    Ok(reply::json(&json!({
+        "msg": format!(
+            "Hello! I am Nacos-Naming and healthy! total services: {services}, local port:{port}"
+        )
+    })))
+}
+
+async fn checkers(_: &Face, asked: &Asked<'_>) -> Reply {
+    Ok(reply::data(asked.generation, &checker::all()))
+}

@@ -1,0 +1,245 @@
+//! One instance: register, deregister, update, look up.
+
+use rollcall_domain::{
+    Timestamp,
+    catalog::{Endpoint, Instance, MetadataChange, Override, Patch, ServiceKey},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::{At, Fault, Generation},
+    metadata, registration,
+    reply::{self, Reply},
+    routes::{Route, routes},
+};
+use crate::render::{AsMap, grouped, place_id, v2::InstanceJson};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        POST "/v1/ns/instance" Write Always register;
+        DELETE "/v1/ns/instance" Write Always deregister;
+        PUT "/v1/ns/instance" Write Always update;
+        PATCH "/v1/ns/instance" Write Always patch;
+        GET "/v1/ns/instance" Read Complete detail;
+        ANY "/v1/ns/instance/statuses" Read Complete statuses;
+        POST "/v2/ns/instance" Write Always register;
+        DELETE "/v2/ns/instance" Write Always deregister;
+        PUT "/v2/ns/instance" Write Always update;
+        PATCH "/v2/ns/instance" Write Always patch;
+        GET "/v2/ns/instance" Read Complete detail;
+        GET "/v2/ns/instance/statuses/*" Read Complete statuses;
+        POST "/v3/client/ns/instance" Write Always super::beat::register_or_beat;
+        DELETE "/v3/client/ns/instance" Write Always deregister;
+        POST "/v3/admin/ns/instance" Write Always register;
+        DELETE "/v3/admin/ns/instance" Write Always deregister;
+        PUT "/v3/admin/ns/instance" Write Always update;
+        PUT "/v3/admin/ns/instance/partial" Write Always patch;
+        GET "/v3/admin/ns/instance" Read Complete detail;
+        PUT "/v3/console/ns/instance" Write Always update;
+    }
+    .into()
+}
+
+/// Registers an instance. The client at the instance's address is its publisher.
+pub(super) async fn register(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = asked.service()?;
+    let registration = registration::read(face, asked, &key)?;
+    put(face, asked, &key, registration).await
+}
+
+async fn put(
+    face: &Face,
+    asked: &Asked<'_>,
+    key: &ServiceKey,
+    registration: rollcall_domain::catalog::Registration,
+) -> Reply {
+    let publisher = registration.endpoint.publisher();
+    let registered = face.catalog.register(&publisher, key, registration).await;
+    registered.map_err(|error| Fault::of(error, At::UpdateInstance, key))?;
+    Ok(reply::done(asked.generation))
+}
+
+/// Removes an instance of either kind: a client that names the wrong one, or none, means the instance that is there.
+async fn deregister(face: &Face, asked: &Asked<'_>) -> Reply {
+    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
+    let kind = registration::kind(face, asked);
+    let removed = face.catalog.deregister(&key, &endpoint, kind).await;
+    removed.map_err(|error| Fault::of(error, At::UpdateInstance, &key))?;
+    Ok(reply::done(asked.generation))
+}
+
+/// Sets an operator's override on an instance: what the call names, and no more. 1.x registers an instance that is not there,
+/// unless the caller is Java's client.
+async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = asked.service()?;
+    let described = registration::read(face, asked, &key)?;
+    let endpoint = described.endpoint.clone();
+    let is_upsert = asked.generation == Generation::V1 && !asked.agent().wants_grouped_names();
+    let found = match face.catalog.instance(&key, &endpoint, None) {
+        Ok(found) => found,
+        Err(_missing) if is_upsert => return put(face, asked, &key, described).await,
+        Err(missing) => {
+            return Err(match Fault::of(missing, At::UpdateInstance, &key) {
+                Fault::NoInstance if asked.generation == Generation::V1 => {
+                    Fault::NotExist(format!("{}:{}", endpoint.ip, endpoint.port))
+                }
+                fault => fault,
+            });
+        }
+    };
+    let metadata = asked.params.get("metadata").map(|_| described.metadata);
+    let change = metadata.map(|new| match asked.generation {
+        Generation::V1 => MetadataChange::Replace(new),
+        Generation::V2 | Generation::V3 => MetadataChange::Merge(new),
+    });
+    set(face, asked, (&key, &endpoint), &found, change).await
+}
+
+/// Changes what the call names of an instance that is there.
+async fn patch(face: &Face, asked: &Asked<'_>) -> Reply {
+    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
+    let found = face.catalog.instance(&key, &endpoint, None);
+    let found = found.map_err(|error| Fault::of(error, At::Patch, &key))?;
+    let metadata = asked
+        .params
+        .get("metadata")
+        .map(metadata::parse)
+        .transpose()?;
+    let change = metadata.map(MetadataChange::Replace);
+    let patch = Patch {
+        healthy: asked.params.loose_flag("healthy"),
+        app: asked.params.get("app").map(Into::into),
+        ..Patch::default()
+    };
+    if patch != Patch::default() {
+        let kind = Some(found.registered.kind);
+        let patched = face.catalog.patch(&key, &endpoint, kind, patch).await;
+        patched.map_err(|error| Fault::of(error, At::Patch, &key))?;
+    }
+    set(face, asked, (&key, &endpoint), &found, change).await
+}
+
+/// Sets weight, `enabled` and metadata as an override. A call that says what the instance registered takes the override away.
+async fn set(
+    face: &Face,
+    asked: &Asked<'_>,
+    (key, endpoint): (&ServiceKey, &Endpoint),
+    found: &Instance,
+    metadata: Option<MetadataChange>,
+) -> Reply {
+    let set = Override {
+        enabled: registration::enabled(asked),
+        weight: registration::weight(asked)?,
+        metadata,
+        ..Override::none(Timestamp::from_millis(asked.now_millis))
+    };
+    overlay(face, key, endpoint, found, set).await?;
+    Ok(reply::done(asked.generation))
+}
+
+/// Puts an override on an instance, or removes it where the result is what was registered.
+pub(super) async fn overlay(
+    face: &Face,
+    key: &ServiceKey,
+    endpoint: &Endpoint,
+    found: &Instance,
+    set: Override,
+) -> Result<(), Fault> {
+    let registered = &found.registered;
+    let after = Instance {
+        overridden: Some(match &found.overridden {
+            Some(before) => before.with(&set).into(),
+            None => set.clone().into(),
+        }),
+        ..found.clone()
+    };
+    let is_registered = after.enabled() == registered.enabled
+        && after.weight().to_bits() == registered.weight.to_bits()
+        && after.metadata() == registered.metadata;
+    let done = if is_registered && found.overridden.is_some() {
+        face.catalog.clear_override(key, endpoint).await
+    } else if is_registered || set.is_empty() {
+        Ok(())
+    } else {
+        face.catalog.set_override(key, endpoint, set).await
+    };
+    done.map_err(|error| Fault::of(error, At::Patch, key))
+}
+
+/// One instance with its true health.
+async fn detail(face: &Face, asked: &Asked<'_>) -> Reply {
+    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
+    let found = face.catalog.instance(&key, &endpoint, None);
+    let found = found.map_err(|error| match Fault::of(error, At::Detail, &key) {
+        Fault::NoMatch if !has_cluster(face, &key, &endpoint.cluster) => Fault::NoInstances {
+            cluster: endpoint.cluster.to_string(),
+            key: key.clone(),
+        },
+        fault => fault,
+    })?;
+    let service = grouped(&key);
+    if asked.generation == Generation::V3 {
+        return Ok(reply::success(&InstanceJson::of_instance(&found, &service)));
+    }
+    let detail = Detail {
+        service: (asked.generation == Generation::V1).then_some(&*service),
+        service_name: (asked.generation == Generation::V2).then_some(&*service),
+        ip: &endpoint.ip,
+        port: endpoint.port,
+        cluster_name: &endpoint.cluster,
+        weight: found.weight(),
+        healthy: found.registered.healthy,
+        instance_id: match &found.registered.instance_id {
+            Some(id) => id.to_string(),
+            None => place_id(&endpoint.ip, endpoint.port, &endpoint.cluster, &service),
+        },
+        metadata: AsMap(&found.metadata()),
+    };
+    Ok(reply::data(asked.generation, &detail))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_name: Option<&'a str>,
+    ip: &'a str,
+    port: u16,
+    cluster_name: &'a str,
+    weight: f64,
+    healthy: bool,
+    instance_id: String,
+    metadata: AsMap<'a>,
+}
+
+fn has_cluster(face: &Face, key: &ServiceKey, cluster: &str) -> bool {
+    let instances = face.catalog.instances(key).unwrap_or_default();
+    let mut clusters = instances
+        .iter()
+        .map(|instance| &instance.registered.endpoint.cluster);
+    clusters.any(|other| **other == *cluster)
+}
+
+/// `ip:port_healthy` of each instance. v2 has the key in the path, and no envelope.
+async fn statuses(face: &Face, asked: &Asked<'_>) -> Reply {
+    let rest = super::params::decoded(asked.rest);
+    let text = match asked.generation {
+        Generation::V1 => asked.params.required("key")?,
+        Generation::V2 | Generation::V3 => &*rest,
+    };
+    let (namespace, service) = text.split_once("##").unwrap_or(("", text));
+    let (group, name) = crate::render::split(service, "");
+    let key = ServiceKey::new(namespace, group, name)?;
+    let instances = face.catalog.instances(&key);
+    let instances = instances.map_err(|error| Fault::of(error, At::Statuses, &key))?;
+    let ips = instances.iter().map(|instance| {
+        let Endpoint { ip, port, .. } = &instance.registered.endpoint;
+        format!("{ip}:{port}_{}", instance.registered.healthy)
+    });
+    Ok(reply::json(&json!({ "ips": ips.collect::<Vec<_>>() })))
+}

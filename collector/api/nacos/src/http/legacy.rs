@@ -1,0 +1,38 @@
+//! Calls between the reference's own servers, and calls of its configuration centre: refused in its words.
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::Fault,
+    reply::Reply,
+    routes::{Route, routes},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        ANY "/v1/ns/raft/leader" Open Always raft;
+        ANY "/v1/ns/raft/state" Open Always raft;
+        ANY "/v1/ns/raft/peer" Open Always raft;
+        ANY "/v1/ns/raft/datum" Open Always raft;
+        ANY "/v1/ns/raft/vote" Open Always raft;
+    }
+    .into()
+}
+
+/// 1.4 has stopped its old protocol, and this server never spoke it.
+async fn raft(_: &Face, _: &Asked<'_>) -> Reply {
+    Err(Fault::Raft)
+}
+
+/// Whether a path belongs to the configuration centre.
+pub(super) fn is_configuration(path: &str) -> bool {
+    [
+        "/v1/cs/",
+        "/v2/cs/",
+        "/v3/client/cs/",
+        "/v3/admin/cs/",
+        "/v3/console/cs/",
+    ]
+    .iter()
+    .any(|prefix| path.starts_with(prefix))
+}

@@ -1,0 +1,225 @@
+//! The instances of a service, as consumers ask for them.
+
+use std::{net::IpAddr, sync::Arc};
+
+use rollcall_catalog::{Encoded, Form, Interest, Outbox, Subscription};
+use rollcall_domain::catalog::{Clusters, Rules, Selection, ServiceKey, Subscriber};
+use serde_json::json;
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::{At, Fault, Generation},
+    reply::{self, Reply},
+    routes::{Route, routes},
+};
+use crate::render::{self, grouped, v1::Rest, v2};
+
+/// Lists whose services are named without, and with, their group.
+const BARE: Form = Form(0);
+const GROUPED: Form = Form(1);
+/// Lists of 2.x, and of 3.x.
+const INFO: Form = Form(2);
+const ARRAY: Form = Form(3);
+
+/// The longest address of a client that is recorded.
+const MAX_ADDRESS: usize = 64;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        GET "/v1/ns/instance/list" Read Complete list;
+        GET "/v1/ns/api/srvIPXT" Read Complete list;
+        GET "/v2/ns/instance/list" Read Complete list_v2;
+        GET "/v3/client/ns/instance/list" Read Complete list_v3;
+        GET "/v3/admin/ns/instance/list" Read Complete list_admin;
+    }
+    .into()
+}
+
+/// The list of 1.x. With `udpPort` it subscribes to pushes, whether the service exists or not.
+async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = asked.service()?;
+    let agent = asked.agent();
+    let clusters = Clusters::new(asked.params.text("clusters"));
+    let subscription = subscribe(face, asked, &key, &clusters)?;
+    if asked.params.strict_flag("isCheck") {
+        return Ok(reply::json(&json!({})));
+    }
+    let switches = face.catalog.switches();
+    let cache_millis = if subscription.is_some() {
+        switches.push_cache_millis
+    } else {
+        switches.default_cache_millis
+    };
+    let selection = Selection {
+        clusters,
+        healthy_only: asked.params.strict_flag("healthyOnly"),
+        rules: Rules::V1,
+        ..Selection::default()
+    };
+    let is_grouped = agent.wants_grouped_names();
+    let form = if is_grouped { GROUPED } else { BARE };
+    let body = face.catalog.body(&key, &selection, form, |view| Encoded {
+        head: render::v1::head(view, is_grouped).into(),
+        ..Encoded::default()
+    })?;
+    if let (Some(subscription), false) = (&subscription, selection.healthy_only) {
+        subscription.sent(body.revision);
+    }
+    if !body.exists {
+        let clusters = selection.clusters.as_str();
+        let empty = render::v1::empty(&grouped(&key), clusters, cache_millis);
+        return Ok(reply::encoded(empty));
+    }
+    let rest = Rest {
+        cache_millis,
+        now_millis: body.stamp.millis(),
+        env: asked.params.text("env"),
+    };
+    Ok(reply::encoded(render::v1::list(&body.head, rest)))
+}
+
+/// Notes who asks. The subscription of a client that gets pushes: it has a port for them, speaks the protocol, and answers.
+fn subscribe(
+    face: &Face,
+    asked: &Asked<'_>,
+    key: &ServiceKey,
+    clusters: &Clusters,
+) -> Result<Option<Arc<Subscription>>, Fault> {
+    let port = asked.params.port("udpPort")?.unwrap_or(0);
+    let client = asked.params.text("clientIP");
+    let interest = |subscriber| Interest {
+        service: key,
+        subscriber,
+        clusters: clusters.clone(),
+        agent: asked.agent_text(),
+        app: asked.params.get("app").unwrap_or("unknown"),
+    };
+    let takes = port > 0 && asked.agent().takes_datagrams();
+    if let Some(ip) = target(client, asked.peer).filter(|_| takes)
+        && face.catalog.switches().push_enabled
+    {
+        return Ok(face.push.subscribe(interest, (ip, port).into())?);
+    }
+    let ip: Arc<str> = match asked.peer {
+        _ if !client.is_empty() && client.len() <= MAX_ADDRESS => client.into(),
+        Some(peer) => peer.to_string().into(),
+        None => return Ok(None),
+    };
+    // Polls are recorded for operators only; where there is no room for more, they are answered all the same.
+    let poller = interest(Subscriber::Poller { ip });
+    if let Err(error) = face.catalog.subscribe(poller, &Outbox::default()) {
+        tracing::debug!(%error, "poller not recorded");
+    }
+    Ok(None)
+}
+
+/// Where datagrams are sent: to the address that the client says it has, or to the one that its call came from.
+///
+/// The latter counts where the former is no address, leads nowhere from here, or is a public one that the call did not come from:
+/// otherwise this server could be made to send datagrams to any host on the internet.
+fn target(client: &str, peer: Option<IpAddr>) -> Option<IpAddr> {
+    let peer = peer.map(|peer| peer.to_canonical());
+    let Some(client) = client.parse::<IpAddr>().ok().map(|ip| ip.to_canonical()) else {
+        return peer;
+    };
+    let is_usable = match client {
+        IpAddr::V4(ip) if ip.is_loopback() => peer.is_none_or(|peer| peer.is_loopback()),
+        IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) if ip.is_loopback() => peer.is_none_or(|peer| peer.is_loopback()),
+        IpAddr::V6(ip) => ip.is_unique_local(),
+    };
+    if is_usable { Some(client) } else { peer }
+}
+
+/// The list of 2.x.
+async fn list_v2(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = asked.service()?;
+    let clusters = asked
+        .params
+        .get("clusterName")
+        .or(asked.params.get("clusters"));
+    let selection = Selection {
+        clusters: Clusters::new(clusters.unwrap_or_default()),
+        healthy_only: asked.params.strict_flag("healthyOnly"),
+        ..Selection::default()
+    };
+    let body = face.catalog.body(&key, &selection, INFO, |view| {
+        let (head, tail) = v2::info(view);
+        Encoded {
+            head: head.into(),
+            tail: tail.into(),
+        }
+    })?;
+    let mut json = br#"{"code":0,"message":"success","data":"#.to_vec();
+    json.reserve(body.head.len() + body.tail.len() + 32);
+    json.extend_from_slice(&body.head);
+    json.extend_from_slice(body.stamp.millis().to_string().as_bytes());
+    json.extend_from_slice(&body.tail);
+    json.push(b'}');
+    Ok(reply::encoded(json))
+}
+
+/// The list of 3.x: an array of the instances that take traffic. A blank cluster means the default one.
+async fn list_v3(face: &Face, asked: &Asked<'_>) -> Reply {
+    array(face, &asked.service()?, asked, false)
+}
+
+/// As [`list_v3`], for operators: a service that is not there is an error.
+async fn list_admin(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = asked.service()?;
+    if face.catalog.service(&key).is_none() {
+        return Err(Fault::NoService {
+            at: At::Catalog,
+            key,
+        });
+    }
+    array(face, &key, asked, asked.generation == Generation::V3)
+}
+
+fn array(face: &Face, key: &ServiceKey, asked: &Asked<'_>, with_disabled: bool) -> Reply {
+    let selection = Selection {
+        clusters: Clusters::new(asked.cluster()),
+        healthy_only: asked.params.strict_flag("healthyOnly"),
+        with_disabled,
+        ..Selection::default()
+    };
+    let body = face.catalog.body(key, &selection, ARRAY, |view| {
+        let name = grouped(&view.key);
+        let hosts = v2::hosts(view, &name);
+        Encoded {
+            head: reply::success_bytes(&hosts).into(),
+            ..Encoded::default()
+        }
+    })?;
+    Ok(reply::encoded(body.head))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reports of unusable pushes: clients in containers and behind NAT name addresses that lead nowhere.
+    #[test]
+    fn datagrams_go_to_the_named_address_only_if_it_leads_to_the_client() {
+        for (client, peer, expected) in [
+            ("10.1.2.3", "192.168.1.1", Some("10.1.2.3")),
+            ("127.0.0.1", "127.0.0.1", Some("127.0.0.1")),
+            ("127.0.0.1", "10.0.0.9", Some("10.0.0.9")), // its own loopback, not ours
+            ("", "10.0.0.9", Some("10.0.0.9")),
+            ("my-laptop.local", "10.0.0.9", Some("10.0.0.9")),
+            ("0.0.0.0", "10.0.0.9", Some("10.0.0.9")),
+            ("203.0.113.7", "203.0.113.7", Some("203.0.113.7")),
+            ("203.0.113.7", "198.51.100.1", Some("198.51.100.1")), // no datagrams to third parties
+            ("::ffff:10.1.2.3", "10.0.0.9", Some("10.1.2.3")),
+            ("fd00::1", "fe80::1", Some("fd00::1")),
+            ("255.255.255.255", "10.0.0.9", Some("10.0.0.9")),
+            ("224.0.0.1", "10.0.0.9", Some("10.0.0.9")),
+            ("203.0.113.7", "", None),
+        ] {
+            let target = target(client, peer.parse().ok());
+            let expected = expected.map(|ip| ip.parse().unwrap());
+            assert_eq!(target, expected, "{client} {peer}");
+        }
+    }
+}

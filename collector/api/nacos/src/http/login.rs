@@ -1,0 +1,50 @@
+//! Signing in: three paths, one call. Java sends the name in the query and the password in the form, Go both in the form, Rust
+//! and Python both in the query.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::Fault,
+    reply::{self, Reply},
+    routes::{Route, routes},
+};
+use crate::auth::{Denied, Session};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        POST "/v1/auth/login" Open Always login;
+        POST "/v1/auth/users/login" Open Always login;
+        POST "/v3/auth/user/login" Open Always login;
+    }
+    .into()
+}
+
+async fn login(face: &Face, asked: &Asked<'_>) -> Reply {
+    let (name, password) = (asked.params.text("username"), asked.params.raw("password"));
+    let now = asked.now_seconds();
+    let session = match face.auth.login(name, password, now).await {
+        Ok(session) => session,
+        // A text, not JSON: clients show it.
+        Err(denied @ Denied::UnknownUser) => {
+            return Ok(reply::text(StatusCode::FORBIDDEN, denied.to_string()));
+        }
+        Err(denied) => return Err(Fault::Denied(denied)),
+    };
+    let Session {
+        access_token,
+        token_ttl,
+        global_admin,
+        username,
+    } = session;
+    let mut response = reply::json(&json!({
+        "accessToken": access_token,
+        "tokenTtl": token_ttl,
+        "globalAdmin": global_admin,
+        "username": username,
+    }));
+    response.headers_mut().extend(super::bearer(&access_token));
+    Ok(response)
+}

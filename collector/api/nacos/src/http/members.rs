@@ -1,0 +1,176 @@
+//! The instances of a cluster, and the subscribers of services, as consoles list them.
+
+use std::sync::Arc;
+
+use rollcall_catalog::Subscription;
+use rollcall_domain::catalog::{Instance, ServiceKey, Subscriber};
+use serde_json::{Value, json};
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::{Fault, Generation},
+    page::{self, Page},
+    reply::{self, Reply},
+    routes::{Route, routes},
+    services::existing,
+};
+use crate::render::{AsMap, Terms, grouped, place_id, v2::InstanceJson};
+
+/// Subscriptions that one call looks at.
+const MAX_SUBSCRIPTIONS: usize = 10_000;
+/// Services that one call looks at.
+const MAX_SERVICES: usize = 1_000;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        ANY "/v1/ns/catalog/instances" Read Complete instances;
+        GET "/v2/ns/catalog/instances" Read Complete instances;
+        GET "/v3/console/ns/instance/list" Read Complete instances_v3;
+        GET "/v1/ns/service/subscribers" Read Always subscribers;
+        GET "/v3/admin/ns/service/subscribers" Read Always subscribers;
+        GET "/v3/console/ns/service/subscribers" Read Always subscribers;
+    }
+    .into()
+}
+
+/// The instances of a cluster with their true health, disabled ones too.
+async fn instances(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = existing(face, asked)?;
+    asked.params.required("pageNo")?;
+    asked.params.required("pageSize")?;
+    let page = Page::of(asked, 0);
+    let mut all = face.catalog.instances(&key)?;
+    let is_v1 = asked.generation == Generation::V1;
+    if is_v1 {
+        let cluster = asked.params.required("clusterName")?;
+        all.retain(|instance| *instance.registered.endpoint.cluster == *cluster);
+        let is_known = || {
+            let detail = face.catalog.service(&key);
+            detail.is_some_and(|one| one.clusters.iter().any(|known| *known.name == *cluster))
+        };
+        if all.is_empty() && !is_known() {
+            return Err(Fault::NoCluster(cluster.to_owned()));
+        }
+    }
+    let (count, service) = (all.len(), grouped(&key));
+    let shown = page.cut(all).into_iter().map(|instance| {
+        if is_v1 {
+            shown(face, &instance, &service)
+        } else {
+            serde_json::to_value(InstanceJson::of_instance(&instance, &service)).unwrap_or_default()
+        }
+    });
+    let list: Vec<_> = shown.collect();
+    Ok(if is_v1 {
+        reply::json(&json!({ "list": list, "count": count }))
+    } else {
+        reply::success(&json!({ "instances": list, "count": count }))
+    })
+}
+
+/// As [`instances`], in pages of 3.x.
+async fn instances_v3(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = existing(face, asked)?;
+    let page = Page::of(asked, 100);
+    let mut all = face.catalog.instances(&key)?;
+    if let Some(cluster) = asked.params.get("clusterName") {
+        all.retain(|instance| *instance.registered.endpoint.cluster == *cluster);
+    }
+    let (total, service) = (all.len(), grouped(&key));
+    let items = page.cut(all).into_iter().map(|instance| {
+        serde_json::to_value(InstanceJson::of_instance(&instance, &service)).unwrap_or_default()
+    });
+    Ok(reply::success(&page::v3(page, total, items.collect())))
+}
+
+fn shown(face: &Face, instance: &Instance, service: &str) -> Value {
+    let registered = &instance.registered;
+    let endpoint = &registered.endpoint;
+    let metadata = instance.metadata();
+    let terms = Terms::of(&metadata);
+    let last_beat = face.catalog.last_beat(instance.reference);
+    let id = match &registered.instance_id {
+        Some(id) => id.to_string(),
+        None => place_id(&endpoint.ip, endpoint.port, &endpoint.cluster, service),
+    };
+    json!({
+        "instanceId": id,
+        "ip": endpoint.ip,
+        "port": endpoint.port,
+        "weight": instance.weight(),
+        "healthy": registered.healthy,
+        "enabled": instance.enabled(),
+        "ephemeral": registered.kind.is_ephemeral(),
+        "clusterName": endpoint.cluster,
+        "serviceName": service,
+        "metadata": AsMap(&metadata),
+        "lastBeat": last_beat.map_or(0, rollcall_domain::Timestamp::millis),
+        "marked": false,
+        "app": registered.app.as_deref().unwrap_or("DEFAULT"),
+        "instanceHeartBeatInterval": terms.interval,
+        "instanceHeartBeatTimeOut": terms.unhealthy_after,
+        "ipDeleteTimeout": terms.removed_after,
+    })
+}
+
+/// Who subscribes to a service: by push, by connection, and by polling. The names match loosely, as in the reference.
+async fn subscribers(face: &Face, asked: &Asked<'_>) -> Reply {
+    let page = Page::of(asked, 1_000);
+    let wanted = asked.service()?;
+    let is_wanted = |key: &ServiceKey| {
+        key.namespace() == wanted.namespace()
+            && key.group().contains(wanted.group())
+            && key.name().contains(wanted.name())
+    };
+    let services = face.catalog.subscribed_services(MAX_SERVICES, is_wanted);
+    let mut all = Vec::new();
+    for service in services {
+        let room = MAX_SUBSCRIPTIONS.saturating_sub(all.len());
+        all.extend(face.catalog.subscribers_of(&service, room));
+    }
+    let total = all.len();
+    let shown = page
+        .cut(all)
+        .into_iter()
+        .map(|one| subscriber(face, &one, asked.generation));
+    let shown: Vec<_> = shown.collect();
+    Ok(if asked.generation == Generation::V1 {
+        reply::json(&json!({ "subscribers": shown, "count": total }))
+    } else {
+        reply::success(&page::v3(page, total, shown))
+    })
+}
+
+fn subscriber(face: &Face, one: &Arc<Subscription>, generation: Generation) -> Value {
+    let (ip, port) = match &one.subscriber {
+        Subscriber::Udp { ip, port } => (ip.to_string(), *port),
+        Subscriber::Poller { ip } => (ip.to_string(), 0),
+        Subscriber::Connection(id) => match face.catalog.connection(*id) {
+            Some(connection) => (connection.client_ip.to_string(), connection.port),
+            None => (String::new(), 0),
+        },
+    };
+    let service = &one.service;
+    if generation == Generation::V1 {
+        return json!({
+            "addrStr": format!("{ip}:{port}"),
+            "agent": one.agent,
+            "app": one.app,
+            "ip": ip,
+            "port": port,
+            "namespaceId": service.namespace(),
+            "serviceName": grouped(service),
+            "cluster": one.clusters.as_str(),
+        });
+    }
+    json!({
+        "namespaceId": service.namespace(),
+        "groupName": service.group(),
+        "serviceName": service.name(),
+        "ip": ip,
+        "port": port,
+        "agent": one.agent,
+        "appName": one.app,
+    })
+}

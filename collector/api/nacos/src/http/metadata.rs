@@ -1,0 +1,85 @@
+//! The metadata of a call: JSON, or pairs as `k1=v1,k2=v2`.
+
+use std::sync::Arc;
+
+use rollcall_domain::catalog::Metadata;
+use serde_json::{Map, Value};
+
+use super::fault::Fault;
+
+/// Reads metadata; blank text is none.
+///
+/// # Errors
+/// The text is neither an object of plain values nor a list of pairs.
+pub(super) fn parse(text: &str) -> Result<Arc<Metadata>, Fault> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(Arc::default());
+    }
+    let parsed = if text.starts_with('{') {
+        serde_json::from_str(text).ok().and_then(from_object)
+    } else {
+        from_pairs(text)
+    };
+    parsed
+        .map(Arc::new)
+        .ok_or_else(|| Fault::Metadata(text.chars().take(256).collect()))
+}
+
+/// The metadata in an object of texts; numbers and flags become texts, `null` becomes the empty text.
+pub(super) fn from_object(object: Map<String, Value>) -> Option<Metadata> {
+    let entries = object.into_iter().map(|(key, value)| {
+        let value = match value {
+            Value::String(text) => text,
+            Value::Number(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Null => String::new(),
+            Value::Array(_) | Value::Object(_) => return None,
+        };
+        Some((key, value))
+    });
+    entries.collect::<Option<Vec<_>>>().map(Metadata::from_iter)
+}
+
+fn from_pairs(text: &str) -> Option<Metadata> {
+    let pairs = text.split(',').map(|pair| pair.split_once('='));
+    let pairs = pairs.collect::<Option<Vec<_>>>()?;
+    Some(pairs.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_read() {
+        for (text, expected) in [
+            ("", &[][..]),
+            ("{}", &[]),
+            (
+                r#"{"k":"v","n":1,"b":true,"x":null}"#,
+                &[("b", "true"), ("k", "v"), ("n", "1"), ("x", "")],
+            ),
+            ("a=1,b=2", &[("a", "1"), ("b", "2")]),
+            ("a=", &[("a", "")]),
+            ("url=http://x?y=z", &[("url", "http://x?y=z")]),
+            (r#"{"名":"值"}"#, &[("名", "值")]),
+        ] {
+            let metadata = parse(text).unwrap();
+            assert_eq!(metadata.iter().collect::<Vec<_>>(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_named() {
+        for text in [
+            "garbage",
+            r#"{"a":{"b":1}}"#,
+            "{not json",
+            "a=1,b",
+            r#"{"a":[]}"#,
+        ] {
+            assert_eq!(parse(text).unwrap_err(), Fault::Metadata(text.to_owned()));
+        }
+    }
+}

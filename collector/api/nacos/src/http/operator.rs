@@ -1,0 +1,174 @@
+//! Switches, metrics, and the state of this server.
+
+use axum::http::Method;
+use rollcall_catalog::Counts;
+use serde_json::{Value, json};
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::{Fault, Generation},
+    machine::Figures,
+    reply::{self, Reply},
+    routes::{Route, routes},
+    switches,
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        GET "/v1/ns/operator/switches" Admin Always show;
+        PUT "/v1/ns/operator/switches" Admin Always set;
+        GET "/v1/ns/ops/switches" Admin Always show;
+        PUT "/v1/ns/ops/switches" Admin Always set;
+        GET "/v2/ns/operator/switches" Admin Always show;
+        PUT "/v2/ns/operator/switches" Admin Always set;
+        GET "/v2/ns/ops/switches" Admin Always show;
+        PUT "/v2/ns/ops/switches" Admin Always set;
+        GET "/v3/admin/ns/ops/switches" Admin Always show;
+        PUT "/v3/admin/ns/ops/switches" Admin Always set;
+        GET "/v1/ns/operator/metrics" Open Always metrics;
+        GET "/v1/ns/ops/metrics" Open Always metrics;
+        GET "/v2/ns/operator/metrics" Open Always metrics;
+        GET "/v2/ns/ops/metrics" Open Always metrics;
+        GET "/v3/admin/ns/ops/metrics" Open Always metrics;
+        ANY "/v1/ns/operator/push/state" Admin Always push_state;
+        ANY "/v1/ns/ops/push/state" Admin Always push_state;
+        PUT "/v1/ns/operator/log" Admin Always log;
+        PUT "/v1/ns/ops/log" Admin Always log;
+        PUT "/v3/admin/ns/ops/log" Admin Always log;
+    }
+    .into()
+}
+
+async fn show(face: &Face, asked: &Asked<'_>) -> Reply {
+    let switches = face.catalog.switches();
+    let shown = if asked.generation == Generation::V3 {
+        switches::shown_v3(&switches)
+    } else {
+        switches::shown(&switches)
+    };
+    Ok(reply::data(asked.generation, &shown))
+}
+
+async fn set(face: &Face, asked: &Asked<'_>) -> Reply {
+    let entry = asked.params.required("entry")?.to_owned();
+    let value = asked.params.required("value")?.to_owned();
+    // Checked first, so that a wrong value is an answer; and again in its turn, on what the switches are by then.
+    if switches::changed(&face.catalog.switches(), &entry, &value)?.is_some() {
+        let update = move |present: &mut rollcall_catalog::Switches| {
+            if let Ok(Some(changed)) = switches::changed(present, &entry, &value) {
+                *present = changed;
+            }
+        };
+        face.catalog.set_switches(update).await?;
+    }
+    Ok(reply::done(asked.generation))
+}
+
+/// What 1.x clients read as the server's status, with counts. 2.x and later ask for the counts with `onlyStatus=false`.
+async fn metrics(face: &Face, asked: &Asked<'_>) -> Reply {
+    let status = face.status();
+    let asks = asked.params.get("onlyStatus");
+    let is_short = match asks {
+        Some(only) => !only.eq_ignore_ascii_case("false"),
+        None => asked.generation != Generation::V1,
+    };
+    if is_short {
+        return Ok(reply::data(asked.generation, &json!({ "status": status })));
+    }
+    let (counts, figures) = (face.catalog.counts(), face.machine.read());
+    let shown = if asks.is_none() {
+        metrics_v1(&status, &counts, figures)
+    } else {
+        metrics_v2(&status, &counts, figures)
+    };
+    Ok(reply::data(asked.generation, &shown))
+}
+
+fn metrics_v1(status: &str, counts: &Counts, figures: Figures) -> Value {
+    let instances = counts.registry.ephemeral + counts.registry.persistent;
+    json!({
+        "status": status,
+        "serviceCount": counts.registry.services,
+        "instanceCount": instances,
+        "raftNotifyTaskCount": 0,
+        "responsibleServiceCount": counts.registry.services,
+        "responsibleInstanceCount": instances,
+        "cpu": figures.cpu,
+        "load": figures.load,
+        "mem": figures.mem,
+    })
+}
+
+fn metrics_v2(status: &str, counts: &Counts, figures: Figures) -> Value {
+    let registry = &counts.registry;
+    let instances = registry.ephemeral + registry.persistent;
+    let addresses = registry.publishers.saturating_sub(counts.connections);
+    let clients = counts.connections + addresses;
+    json!({
+        "status": status,
+        "serviceCount": registry.services,
+        "instanceCount": instances,
+        "subscribeCount": counts.subscriptions,
+        "responsibleInstanceCount": instances,
+        "clientCount": clients,
+        "connectionBasedClientCount": counts.connections,
+        "ephemeralIpPortClientCount": addresses.min(registry.ephemeral),
+        "persistentIpPortClientCount": addresses.min(registry.persistent),
+        "responsibleClientCount": clients,
+        "cpu": figures.cpu,
+        "load": figures.load,
+        "mem": figures.mem,
+    })
+}
+
+async fn push_state(face: &Face, _: &Asked<'_>) -> Reply {
+    let counts = face.push.counts();
+    let total = counts.acknowledged + counts.failed;
+    let part = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    let ratio = if total == 0 {
+        json!(0)
+    } else {
+        json!(part(counts.acknowledged) / part(total))
+    };
+    Ok(reply::json(&json!({
+        "succeed": counts.acknowledged, "total": total, "ratio": ratio, "reset": false
+    })))
+}
+
+/// Accepted and ignored: the log of this server has one level, which its operator sets at its start.
+async fn log(_: &Face, asked: &Asked<'_>) -> Reply {
+    asked.params.required("logName")?;
+    asked.params.required("logLevel")?;
+    Ok(reply::done(asked.generation))
+}
+
+impl Face {
+    /// The status that clients are told: the one that an operator set, or the true one.
+    pub(super) fn status(&self) -> String {
+        let set = self.catalog.switches().overridden_server_status.clone();
+        set.unwrap_or_else(|| {
+            let status = if self.catalog.is_complete() {
+                "UP"
+            } else {
+                "STARTING"
+            };
+            status.to_owned()
+        })
+    }
+
+    /// Refuses what the status that an operator set does not admit: READ_ONLY admits reads, WRITE_ONLY changes.
+    pub(super) fn check_status(&self, asked: &Asked<'_>) -> Result<(), Fault> {
+        let switches = self.catalog.switches();
+        let Some(status) = &switches.overridden_server_status else {
+            return Ok(());
+        };
+        let is_read = asked.method == Method::GET;
+        match &**status {
+            "UP" => Ok(()),
+            "READ_ONLY" if is_read => Ok(()),
+            "WRITE_ONLY" if !is_read => Ok(()),
+            status => Err(Fault::Status(status.to_owned())),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The parameters of a call, from the query and from a form body alike.
+
+use std::borrow::Cow;
+
+use super::fault::Fault;
+
+/// Parameters that one call may have; the rest is left out.
+const MAX_PARAMS: usize = 128;
+
+/// The parameters of a call. Of several values of one name the first counts, and the query comes before the form.
+#[derive(Debug, Default)]
+pub(super) struct Params<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Params<'a> {
+    /// Reads a query and a form body; either may be empty.
+    pub(super) fn parse(query: &'a str, form: &'a [u8]) -> Self {
+        let query = form_urlencoded::parse(query.as_bytes());
+        let form = form_urlencoded::parse(form);
+        Self(query.chain(form).take(MAX_PARAMS).collect())
+    }
+
+    /// The value of a parameter without the white space around it; a blank value counts as absent.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
+        let value = value.trim();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// The value of a parameter as it is, white space and all.
+    pub(super) fn raw(&self, name: &str) -> &str {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// The value of a parameter, or the empty text.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// The value of a parameter that is required.
+    pub(super) fn required(&self, name: &'static str) -> Result<&str, Fault> {
+        self.get(name).ok_or(Fault::Missing {
+            name,
+            kind: "String",
+        })
+    }
+
+    /// As [`Params::required`], for a parameter that the reference reads as another Java type.
+    pub(super) fn required_as(
+        &self,
+        name: &'static str,
+        kind: &'static str,
+    ) -> Result<&str, Fault> {
+        self.get(name).ok_or(Fault::Missing { name, kind })
+    }
+
+    /// A flag that is true for `true`, `t`, `yes`, `y` and `on` in any case, and false for any other value.
+    pub(super) fn loose_flag(&self, name: &str) -> Option<bool> {
+        self.get(name).map(is_loosely_true)
+    }
+
+    /// A flag that is true for `true` in any case.
+    pub(super) fn strict_flag(&self, name: &str) -> bool {
+        self.text(name).eq_ignore_ascii_case("true")
+    }
+
+    /// A port, if the parameter is there.
+    pub(super) fn port(&self, name: &'static str) -> Result<Option<u16>, Fault> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        match text.parse() {
+            Ok(port) => Ok(Some(port)),
+            Err(_not_a_port) => Err(Fault::Port {
+                name,
+                given: text.to_owned(),
+            }),
+        }
+    }
+
+    /// A port that is required.
+    pub(super) fn required_port(&self) -> Result<u16, Fault> {
+        self.port("port")?.ok_or(Fault::Missing {
+            name: "port",
+            kind: "Integer",
+        })
+    }
+
+    /// A number, if the parameter is there. `NaN` and infinities are no numbers.
+    pub(super) fn number(&self, name: &'static str) -> Result<Option<f64>, Fault> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        match text.parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(Some(number)),
+            _ => Err(Fault::Number(text.to_owned())),
+        }
+    }
+
+    /// A position or size of a page: `default` if absent, 0 for what is no number, as the reference reads it.
+    pub(super) fn page(&self, name: &str, default: usize) -> usize {
+        self.get(name)
+            .map_or(default, |text| text.parse().unwrap_or(0))
+    }
+}
+
+/// A text that is encoded as in a URL, decoded.
+pub(super) fn decoded(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
+    let value = text.replace('+', "%2B").replace('&', "%26");
+    let decoded = form_urlencoded::parse(value.as_bytes()).next();
+    decoded.map_or_else(String::new, |(name, value)| {
+        if value.is_empty() {
+            name.into_owned()
+        } else {
+            format!("{name}={value}")
+        }
+    })
+}
+
+/// What the reference's loose booleans take for true.
+pub(super) fn is_loosely_true(text: &str) -> bool {
+    ["true", "t", "yes", "y", "on"]
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_wins_over_the_form_and_white_space_does_not_count() {
+        let params = Params::parse("a=1&b=&c=%20x%20&%E5%90%8D=%E5%80%BC", b"a=2&b=3&d=4+5&a=6");
+        assert_eq!(params.get("a"), Some("1"));
+        assert_eq!(params.get("b"), None, "blank in the query");
+        assert_eq!(params.get("c"), Some("x"));
+        assert_eq!(params.get("d"), Some("4 5"));
+        assert_eq!(params.get("名"), Some("值"));
+        assert_eq!(params.get("e"), None);
+    }
+
+    #[test]
+    fn pythons_booleans_are_booleans() {
+        let params = Params::parse("a=True&b=False&c=ON&d=1&e=y", b"");
+        let flags = ["a", "b", "c", "d", "e", "f"].map(|name| params.loose_flag(name));
+        assert_eq!(
+            flags,
+            [
+                Some(true),
+                Some(false),
+                Some(true),
+                Some(false),
+                Some(true),
+                None
+            ]
+        );
+        assert!(params.strict_flag("a") && !params.strict_flag("c"));
+    }
+
+    #[test]
+    fn numbers_are_checked() {
+        let params = Params::parse("p=70000&q=-1&r=abc&w=2.5&x=NaN&y=1e999&n=abc", b"");
+        for name in ["p", "q", "r"] {
+            assert!(
+                matches!(params.port(name), Err(Fault::Port { .. })),
+                "{name}"
+            );
+        }
+        assert_eq!(params.number("w"), Ok(Some(2.5)));
+        for name in ["x", "y", "r"] {
+            assert!(matches!(params.number(name), Err(Fault::Number(_))));
+        }
+        assert_eq!((params.page("n", 1), params.page("m", 1)), (0, 1));
+        assert!(params.required("none").is_err());
+    }
+
+    #[test]
+    fn a_call_with_very_many_parameters_costs_a_bounded_amount() {
+        let query = "a=1&".repeat(100_000) + "last=1";
+        assert_eq!(Params::parse(&query, b"").get("last"), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! An instance as a call describes it, for all generations.
+
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::Arc,
+};
+
+use rollcall_domain::catalog::{Endpoint, Kind, Metadata, Registration, ServiceKey};
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::{Fault, Generation},
+    metadata,
+};
+
+/// The metadata key that chooses how the id of an instance is built.
+const ID_GENERATOR: &str = "preserved.instance.id.generator";
+/// The largest weight.
+pub(super) const MAX_WEIGHT: f64 = 10_000.0;
+
+/// Reads the instance that a call registers.
+pub(super) fn read(
+    face: &Face,
+    asked: &Asked<'_>,
+    key: &ServiceKey,
+) -> Result<Registration, Fault> {
+    let endpoint = asked.endpoint()?;
+    let metadata = metadata::parse(asked.params.text("metadata"))?;
+    let app = asked.params.get("app");
+    Ok(Registration {
+        kind: kind(face, asked),
+        weight: weight(asked)?.unwrap_or(1.0),
+        enabled: enabled(asked).unwrap_or(true),
+        healthy: asked.params.loose_flag("healthy").unwrap_or(true),
+        instance_id: chosen_id(key, &endpoint, &metadata),
+        metadata,
+        app: app.map(Arc::from),
+        endpoint,
+    })
+}
+
+/// The kind that a call names, or the default of the switches.
+pub(super) fn kind(face: &Face, asked: &Asked<'_>) -> Kind {
+    let named = asked.params.loose_flag("ephemeral");
+    Kind::of(named.unwrap_or_else(|| face.catalog.switches().default_instance_ephemeral))
+}
+
+/// The weight, if the call names one. 1.4 raises a weight below 0.01 that is not 0.
+pub(super) fn weight(asked: &Asked<'_>) -> Result<Option<f64>, Fault> {
+    match asked.params.number("weight")? {
+        Some(weight) if !(0.0..=MAX_WEIGHT).contains(&weight) => Err(Fault::Weight),
+        Some(weight) if asked.generation == Generation::V1 && weight > 0.0 => {
+            Ok(Some(weight.max(0.01)))
+        }
+        weight => Ok(weight),
+    }
+}
+
+/// Whether the instance takes traffic: clients register with `enable`, and update with `enabled`.
+pub(super) fn enabled(asked: &Asked<'_>) -> Option<bool> {
+    let enabled = asked.params.loose_flag("enabled");
+    enabled.or_else(|| asked.params.loose_flag("enable"))
+}
+
+/// The id of an instance whose client wants a number instead of the place. It is computed from the place, so that it is the same
+/// after each registration.
+fn chosen_id(key: &ServiceKey, endpoint: &Endpoint, metadata: &Metadata) -> Option<Arc<str>> {
+    let generator = metadata.get(ID_GENERATOR)?;
+    generator.eq_ignore_ascii_case("snowflake").then(|| {
+        let mut hasher = DefaultHasher::new();
+        (key, endpoint).hash(&mut hasher);
+        let number = hasher.finish() >> 1;
+        format!(
+            "{number}#{}#{}@@{}",
+            endpoint.cluster,
+            key.group(),
+            key.name()
+        )
+        .into()
+    })
+}

@@ -1,0 +1,150 @@
+//! Answers: texts, JSON, the envelope of v2 and v3, and the error page of the reference's framework as JSON.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE},
+};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::json;
+
+use super::fault::{Fault, Generation};
+
+/// An answer, or why there is none.
+pub(super) type Reply = Result<Response<Body>, Fault>;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A text; never empty where the status is an error, because Java's client fails on an empty one.
+pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    respond(status, TEXT, text.into())
+}
+
+/// JSON that is encoded already.
+pub(super) fn encoded(json: impl Into<Bytes>) -> Response<Body> {
+    respond(StatusCode::OK, JSON, json.into())
+}
+
+/// JSON.
+pub(super) fn json(value: &impl Serialize) -> Response<Body> {
+    json_with(StatusCode::OK, value)
+}
+
+/// JSON with another status than 200.
+pub(super) fn json_with(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    // A value of this crate has text keys only, so its encoding cannot fail; if it does, the answer says so.
+    match serde_json::to_vec(value) {
+        Ok(body) => respond(status, JSON, body.into()),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+/// `{"code":0,"message":"success","data":...}`.
+pub(super) fn success(data: &impl Serialize) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Envelope<'a, T> {
+        code: u32,
+        message: &'static str,
+        data: &'a T,
+    }
+    json(&Envelope {
+        code: 0,
+        message: "success",
+        data,
+    })
+}
+
+/// [`success`], encoded.
+pub(super) fn success_bytes(data: &impl Serialize) -> Vec<u8> {
+    let mut json = br#"{"code":0,"message":"success","data":"#.to_vec();
+    let encoded = serde_json::to_writer(&mut json, data);
+    debug_assert!(encoded.is_ok(), "writing into memory does not fail");
+    json.push(b'}');
+    json
+}
+
+/// `ok` of the generation.
+pub(super) fn done(generation: Generation) -> Response<Body> {
+    match generation {
+        Generation::V1 => text(StatusCode::OK, "ok"),
+        Generation::V2 | Generation::V3 => encoded(r#"{"code":0,"message":"success","data":"ok"}"#),
+    }
+}
+
+/// A value: bare in v1, in the envelope later.
+pub(super) fn data(generation: Generation, data: &impl Serialize) -> Response<Body> {
+    match generation {
+        Generation::V1 => json(data),
+        Generation::V2 | Generation::V3 => success(data),
+    }
+}
+
+/// A value of the console: in an envelope with code 200 in v1.
+pub(super) fn result(generation: Generation, data: &impl Serialize) -> Response<Body> {
+    #[derive(Serialize)]
+    struct Envelope<'a, T> {
+        code: u32,
+        message: Option<&'static str>,
+        data: &'a T,
+    }
+    match generation {
+        Generation::V1 => json(&Envelope {
+            code: 200,
+            message: None,
+            data,
+        }),
+        Generation::V2 | Generation::V3 => success(data),
+    }
+}
+
+/// What v3 answers to a beat of an instance that is not known: an error within a success.
+pub(super) fn not_found_v3() -> Response<Body> {
+    encoded(r#"{"code":21003,"message":"instance not found","data":null}"#)
+}
+
+/// What the reference's framework answers where no controller does.
+pub(super) fn framework(
+    status: StatusCode,
+    message: &str,
+    path: &str,
+    now_millis: i64,
+) -> Response<Body> {
+    let error = status.canonical_reason().unwrap_or("Unknown Error");
+    json_with(
+        status,
+        &json!({
+            "timestamp": rfc3339(now_millis),
+            "status": status.as_u16(),
+            "error": error,
+            "message": message,
+            "path": path,
+        }),
+    )
+}
+
+/// `2026-11-25T15:55:40.553+00:00`.
+fn rfc3339(millis: i64) -> String {
+    let Ok(time) = jiff::Timestamp::from_millisecond(millis) else {
+        return String::new();
+    };
+    format!("{time:.3}").replace('Z', "+00:00")
+}
+
+fn respond(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_milliseconds_and_an_offset() {
+        assert_eq!(rfc3339(1_795_622_140_553), "2026-11-25T15:55:40.553+00:00");
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000+00:00");
+    }
+}

@@ -1,0 +1,148 @@
+//! Which call is reached where, and who may make it.
+
+use std::{collections::HashMap, fmt, future::Future, pin::Pin};
+
+use axum::http::Method;
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::{Fault, Generation},
+    legacy,
+    reply::Reply,
+};
+use crate::auth::Action;
+
+/// What a handler returns.
+pub(super) type Answering<'a> = Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
+
+/// One call: a function of the face and of what was asked.
+pub(super) type Handler = for<'a> fn(&'a Face, &'a Asked<'a>) -> Answering<'a>;
+
+/// Who may make a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Every caller: signing in, and what probes ask.
+    Open,
+    /// Callers with this right in the namespace and the group of the call.
+    Group(Action),
+    /// Callers with all rights.
+    Admin,
+}
+
+/// Whether a call is answered while the collector does not know all instances yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum While {
+    /// It reads instances, so an early answer could be a false empty list.
+    Complete,
+    /// It changes something, or reads none of that.
+    Always,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Route {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) access: Access,
+    pub(super) answered: While,
+    pub(super) handler: Handler,
+}
+
+/// A table of calls by path. A trailing slash does not count.
+#[derive(Debug)]
+pub(super) struct Routes(HashMap<&'static str, Vec<Route>>);
+
+impl Routes {
+    pub(super) fn new(routes: impl IntoIterator<Item = Route>) -> Self {
+        let mut table: HashMap<_, Vec<_>> = HashMap::new();
+        for route in routes {
+            table.entry(route.path).or_default().push(route);
+        }
+        Self(table)
+    }
+
+    /// The call with this method and path, and what stands behind its path.
+    pub(super) fn find<'a>(
+        &self,
+        method: &Method,
+        path: &'a str,
+    ) -> Result<(&Route, &'a str), Fault> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let (routes, rest) = match self.0.get(path) {
+            Some(routes) => (routes, ""),
+            None if legacy::is_configuration(path) => return Err(Fault::Configuration),
+            None => self.find_parent(path).ok_or(Fault::Unknown)?,
+        };
+        let is_this = |route: &&Route| route.method == method.as_str() || route.method == ANY;
+        let route = routes.iter().find(is_this).ok_or(Fault::Method)?;
+        Ok((route, rest))
+    }
+
+    /// A route that ends with a parameter is in the table with `/*` in its place.
+    fn find_parent<'a>(&self, path: &'a str) -> Option<(&Vec<Route>, &'a str)> {
+        let (parent, rest) = path.rsplit_once('/')?;
+        let parent = PARENTS
+            .iter()
+            .find(|known| known.strip_suffix("/*") == Some(parent))?;
+        Some((self.0.get(parent)?, rest))
+    }
+}
+
+/// Routes that end with a parameter.
+const PARENTS: [&str; 1] = ["/v2/ns/instance/statuses/*"];
+/// Stands for every method that has no route of its own on the path.
+const ANY: &str = "*";
+
+/// The generation of a path.
+pub(super) fn generation(path: &str) -> Generation {
+    if path.starts_with("/v3/") {
+        Generation::V3
+    } else if path.starts_with("/v2/") {
+        Generation::V2
+    } else {
+        Generation::V1
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({:?})", self.method, self.path, self.access)
+    }
+}
+
+/// Lines of a table: `GET "/path" Access While handler`.
+macro_rules! routes {
+    ($($method:ident $path:literal $access:ident $answered:ident $handler:path;)*) => {
+        [$(crate::http::routes::Route {
+            method: crate::http::routes::method::$method,
+            path: $path,
+            access: crate::http::routes::access::$access,
+            answered: crate::http::routes::While::$answered,
+            handler: |face, asked| Box::pin($handler(face, asked)),
+        }),*]
+    };
+}
+pub(super) use routes;
+
+/// The words of the first column of [`routes!`].
+pub(super) mod method {
+    pub(in crate::http) const GET: &str = "GET";
+    pub(in crate::http) const POST: &str = "POST";
+    pub(in crate::http) const PUT: &str = "PUT";
+    pub(in crate::http) const PATCH: &str = "PATCH";
+    pub(in crate::http) const DELETE: &str = "DELETE";
+    pub(in crate::http) const ANY: &str = super::ANY;
+}
+
+/// The words of the third column of [`routes!`].
+#[allow(
+    non_upper_case_globals,
+    reason = "they read as the variants they stand for"
+)]
+pub(super) mod access {
+    use super::{Access, Action};
+    pub(in crate::http) const Open: Access = Access::Open;
+    pub(in crate::http) const Read: Access = Access::Group(Action::Read);
+    pub(in crate::http) const Write: Access = Access::Group(Action::Write);
+    pub(in crate::http) const Admin: Access = Access::Admin;
+}

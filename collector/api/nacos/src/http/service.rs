@@ -1,0 +1,248 @@
+//! One service: create, delete, update, look up.
+
+use std::sync::Arc;
+
+use rollcall_domain::catalog::{
+    Checker, Cluster, Metadata, Selector, ServiceDetail, ServiceKey, Settings,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Face,
+    asked::Asked,
+    checker,
+    fault::{At, Fault, Generation},
+    metadata,
+    reply::{self, Reply},
+    routes::{Route, routes},
+};
+use crate::render::{AsMap, grouped};
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        POST "/v1/ns/service" Write Always create;
+        DELETE "/v1/ns/service" Write Complete delete;
+        PUT "/v1/ns/service" Write Always update;
+        GET "/v1/ns/service" Read Complete get;
+        GET "/v1/ns/catalog/service" Read Complete catalog;
+        POST "/v2/ns/service" Write Always create;
+        DELETE "/v2/ns/service" Write Complete delete;
+        PUT "/v2/ns/service" Write Always update;
+        GET "/v2/ns/service" Read Complete get;
+        POST "/v3/admin/ns/service" Write Always create;
+        DELETE "/v3/admin/ns/service" Write Complete delete;
+        PUT "/v3/admin/ns/service" Write Always update;
+        GET "/v3/admin/ns/service" Read Complete get;
+        POST "/v3/console/ns/service" Write Always create;
+        DELETE "/v3/console/ns/service" Write Complete delete;
+        PUT "/v3/console/ns/service" Write Always update;
+        GET "/v3/console/ns/service" Read Complete get;
+        PUT "/v1/ns/cluster" Write Always cluster;
+        PUT "/v3/admin/ns/cluster" Write Always cluster;
+        GET "/v1/ns/service/selector/types" Open Always selector_types;
+        GET "/v3/admin/ns/service/selector/types" Open Always selector_types;
+    }
+    .into()
+}
+
+/// A service as a call describes it. It fixes no kind: the instances that come do not have to be of one.
+async fn create(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = asked.service()?;
+    let settings = Settings {
+        protect_threshold: asked.params.number("protectThreshold")?.unwrap_or(0.0),
+        metadata: metadata::parse(asked.params.text("metadata"))?,
+        selector: selector(asked)?,
+        ..Settings::default()
+    };
+    let created = face.catalog.create_service(&key, settings).await;
+    created.map_err(|error| Fault::of(error, At::Get, &key))?;
+    Ok(reply::done(asked.generation))
+}
+
+async fn delete(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = asked.service()?;
+    let deleted = face.catalog.delete_service(&key).await;
+    deleted.map_err(|error| Fault::of(error, At::Delete, &key))?;
+    Ok(reply::done(asked.generation))
+}
+
+/// Replaces the settings; what a call leaves out becomes the default. v3 does not require the threshold.
+async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = asked.service()?;
+    if asked.generation != Generation::V3 {
+        asked.params.required_as("protectThreshold", "float")?;
+    }
+    let threshold = asked.params.number("protectThreshold")?.unwrap_or(0.0);
+    let (metadata, selector) = (
+        metadata::parse(asked.params.text("metadata"))?,
+        selector(asked)?,
+    );
+    let update = move |settings: &mut Settings| {
+        settings.protect_threshold = threshold;
+        settings.metadata = metadata;
+        settings.selector = selector;
+    };
+    let updated = face.catalog.update_service(&key, update).await;
+    updated.map_err(|error| Fault::of(error, At::Update, &key))?;
+    Ok(reply::done(asked.generation))
+}
+
+/// `{"type":"none"}`, or `{"type":"label","expression":"..."}`; clients encode it once more in the query.
+fn selector(asked: &Asked<'_>) -> Result<Option<Selector>, Fault> {
+    let text = asked.params.text("selector");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let decoded = super::params::decoded(text);
+    let json: Option<Map<String, Value>> = serde_json::from_str(&decoded).ok();
+    let json = json.ok_or(Fault::SelectorType)?;
+    match json.get("type").and_then(Value::as_str) {
+        Some("none") => Ok(None),
+        Some("label") => {
+            let expression = json.get("expression").and_then(Value::as_str);
+            let selector = Selector::parse(expression.unwrap_or_default());
+            selector.map(Some).map_err(|_bad| Fault::Selector)
+        }
+        _ => Err(Fault::SelectorType),
+    }
+}
+
+fn found(face: &Face, at: At, key: ServiceKey) -> Result<ServiceDetail, Fault> {
+    let found = face.catalog.service(&key);
+    found.ok_or(Fault::NoService { at, key })
+}
+
+async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
+    let detail = found(face, At::Get, asked.service()?)?;
+    let key = &detail.key;
+    let settings = &detail.settings;
+    if asked.generation == Generation::V1 {
+        let clusters = detail.clusters.iter().map(|cluster| {
+            json!({
+                "name": cluster.name,
+                "healthChecker": checker::shown(&cluster.checker),
+                "metadata": map(&cluster.metadata),
+            })
+        });
+        return Ok(reply::json(&json!({
+            "name": key.name(),
+            "namespaceId": key.namespace(),
+            "protectThreshold": settings.protect_threshold,
+            "metadata": map(&settings.metadata),
+            "selector": shown_selector(settings, asked.generation),
+            "groupName": key.group(),
+            "clusters": clusters.collect::<Vec<_>>(),
+        })));
+    }
+    let is_v3 = asked.generation == Generation::V3;
+    let clusters = detail.clusters.iter().map(|cluster| {
+        let mut shown = json!({
+            "clusterName": cluster.name,
+            "healthChecker": checker::shown(&cluster.checker),
+            "metadata": map(&cluster.metadata),
+            "hosts": null,
+        });
+        if let (true, Some(shown)) = (is_v3, shown.as_object_mut()) {
+            shown.insert("healthyCheckPort".to_owned(), cluster.check_port.into());
+            let own = cluster.use_instance_port;
+            shown.insert("useInstancePortForCheck".to_owned(), own.into());
+        }
+        (cluster.name.to_string(), shown)
+    });
+    let mut shown = json!({
+        "serviceName": key.name(),
+        "groupName": key.group(),
+        "clusterMap": clusters.collect::<Map<_, _>>(),
+        "metadata": map(&settings.metadata),
+        "protectThreshold": settings.protect_threshold,
+        "selector": shown_selector(settings, asked.generation),
+        "ephemeral": detail.kind.is_some_and(|kind| kind.is_ephemeral()),
+    });
+    if let Some(shown) = shown.as_object_mut() {
+        let name = if is_v3 { "namespaceId" } else { "namespace" };
+        shown.insert(name.to_owned(), key.namespace().into());
+    }
+    Ok(reply::success(&shown))
+}
+
+/// As the console of 1.x shows it.
+async fn catalog(face: &Face, asked: &Asked<'_>) -> Reply {
+    let detail = found(face, At::Catalog, asked.service()?)?;
+    let (key, settings) = (&detail.key, &detail.settings);
+    let service = grouped(key);
+    let clusters = detail.clusters.iter().map(|cluster| {
+        json!({
+            "serviceName": service,
+            "name": cluster.name,
+            "healthChecker": checker::shown(&cluster.checker),
+            "defaultPort": 80,
+            "defaultCheckPort": cluster.check_port,
+            "useIPPort4Check": cluster.use_instance_port,
+            "metadata": map(&cluster.metadata),
+            "sitegroup": "",
+            "defCkport": cluster.check_port,
+            "defIPPort": 80,
+            "empty": detail.instances == 0,
+        })
+    });
+    Ok(reply::json(&json!({
+        "service": {
+            "name": key.name(),
+            "protectThreshold": settings.protect_threshold,
+            "groupName": key.group(),
+            "selector": shown_selector(settings, asked.generation),
+            "metadata": map(&settings.metadata),
+        },
+        "clusters": clusters.collect::<Vec<_>>(),
+    })))
+}
+
+/// Sets how the persistent instances of a cluster are probed.
+async fn cluster(face: &Face, asked: &Asked<'_>) -> Reply {
+    let key = asked.service()?;
+    let name = rollcall_domain::catalog::cluster_name(asked.params.required("clusterName")?)?;
+    asked.params.required_as("checkPort", "Integer")?;
+    let check_port = asked.params.port("checkPort")?.unwrap_or(0);
+    asked
+        .params
+        .required_as("useInstancePort4Check", "Boolean")?;
+    let cluster = Cluster {
+        name: Arc::from(name),
+        checker: match asked.params.required("healthChecker") {
+            Ok(text) => checker::parse(text)?,
+            Err(_missing) if asked.generation == Generation::V3 => Checker::default(),
+            Err(missing) => return Err(missing),
+        },
+        check_port,
+        use_instance_port: asked
+            .params
+            .loose_flag("useInstancePort4Check")
+            .unwrap_or(true),
+        metadata: metadata::parse(asked.params.text("metadata"))?,
+    };
+    let updated = face.catalog.update_cluster(&key, cluster).await;
+    updated.map_err(|error| Fault::of(error, At::Cluster, &key))?;
+    Ok(reply::done(asked.generation))
+}
+
+async fn selector_types(_: &Face, asked: &Asked<'_>) -> Reply {
+    Ok(reply::data(asked.generation, &["label", "none"]))
+}
+
+fn map(metadata: &Metadata) -> Value {
+    serde_json::to_value(AsMap(metadata)).unwrap_or_default()
+}
+
+fn shown_selector(settings: &Settings, generation: Generation) -> Value {
+    let is_v1 = generation == Generation::V1;
+    match &settings.selector {
+        None if is_v1 => json!({"type": "none"}),
+        None => json!({"type": "none", "contextType": "NONE"}),
+        Some(selector) if is_v1 => {
+            json!({"type": "label", "expression": selector.expression()})
+        }
+        Some(selector) => json!({
+            "type": "label", "contextType": "CMDB", "expression": selector.expression()
+        }),
+    }
+}

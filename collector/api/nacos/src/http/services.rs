@@ -1,0 +1,271 @@
+//! Lists of services.
+
+use std::collections::BTreeMap;
+
+use rollcall_domain::catalog::{DEFAULT_GROUP, Instance, ServiceKey};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Face,
+    asked::Asked,
+    fault::{At, Fault, Generation},
+    page::{self, Page},
+    reply::{self, Reply},
+    routes::{Route, routes},
+};
+use crate::render::{AsMap, grouped, v2::InstanceJson};
+
+mod filter;
+
+use filter::Filter;
+
+/// Services that a list of names has at most; the count is that of all.
+const MAX_NAMES: usize = 10_000;
+
+pub(super) fn routes() -> Vec<Route> {
+    routes! {
+        GET "/v1/ns/service/list" Read Complete list;
+        ANY "/v1/ns/service/names" Read Complete names;
+        ANY "/v1/ns/api/allDomNames" Read Complete all_names;
+        GET "/v2/ns/service/list" Read Complete list;
+        GET "/v1/ns/catalog/services" Read Complete summaries;
+        GET "/v3/admin/ns/service/list" Read Complete summaries_v3;
+        GET "/v3/console/ns/service/list" Read Complete summaries_v3;
+    }
+    .into()
+}
+
+/// The names of a group's services; with the group `*` those of all groups, each with its group.
+async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
+    let is_v1 = asked.generation == Generation::V1;
+    if is_v1 {
+        asked.params.required("pageNo")?;
+        asked.params.required("pageSize")?;
+    }
+    let page = Page::of(asked, if is_v1 { 0 } else { 20 });
+    let group = asked.params.get("groupName").unwrap_or(DEFAULT_GROUP);
+    let is_all = group == "*";
+    let filter = Filter::parse(asked.params.text("selector"));
+    let found = face.catalog.services_where(
+        asked.namespace(),
+        (!is_all).then_some(group),
+        (page.offset, page.size),
+        |listed| {
+            filter.as_ref().is_none_or(|filter| {
+                let summary = || listed.summary();
+                filter.keeps(&listed.instances(), summary)
+            })
+        },
+    )?;
+    let name = |key: &ServiceKey| {
+        if is_all {
+            grouped(key)
+        } else {
+            key.name().to_owned()
+        }
+    };
+    let names: Vec<_> = found.items.iter().map(name).collect();
+    let answer = if is_v1 {
+        json!({ "doms": names, "count": found.total })
+    } else {
+        json!({ "count": found.total, "services": names })
+    };
+    Ok(reply::data(asked.generation, &answer))
+}
+
+/// Names of services by namespace. The count is that of the namespaces, as in 1.4.
+async fn names(face: &Face, asked: &Asked<'_>) -> Reply {
+    let wanted = asked.params.text("expr");
+    let mut services = BTreeMap::<&str, Vec<String>>::new();
+    let keys = all_keys(face, asked.params.get("namespaceId"), wanted)?;
+    for key in &keys {
+        let names = services.entry(key.namespace()).or_default();
+        names.push(key.name().to_owned());
+    }
+    let count = services.len();
+    Ok(reply::json(
+        &json!({ "services": services, "count": count }),
+    ))
+}
+
+/// As [`names`], for clients before 0.8.
+async fn all_names(face: &Face, asked: &Asked<'_>) -> Reply {
+    let mut services = BTreeMap::<String, Vec<String>>::new();
+    for key in all_keys(face, asked.params.get("namespaceId"), "")? {
+        let names = services.entry(key.namespace().to_owned()).or_default();
+        names.push(grouped(&key));
+    }
+    let count: usize = services.values().map(Vec::len).sum();
+    Ok(reply::json(&json!({ "doms": services, "count": count })))
+}
+
+/// Services of one namespace, or of all, whose name with its group contains a text.
+fn all_keys(
+    face: &Face,
+    namespace: Option<&str>,
+    contains: &str,
+) -> Result<Vec<ServiceKey>, Fault> {
+    let keys = match namespace {
+        Some(namespace) => face.catalog.services(namespace, None, 0, MAX_NAMES)?.items,
+        None => face.catalog.all_services(None, MAX_NAMES)?,
+    };
+    let keys = keys.into_iter();
+    Ok(keys.filter(|key| grouped(key).contains(contains)).collect())
+}
+
+/// The services of the console of 1.x, with counts or with instances.
+async fn summaries(face: &Face, asked: &Asked<'_>) -> Reply {
+    asked.params.required("pageNo")?;
+    asked.params.required("pageSize")?;
+    let with_instances = asked.params.strict_flag("withInstances");
+    let page = Page::of(asked, 0);
+    let found = search(face, asked, page, asked.params.strict_flag("hasIpCount"))?;
+    if !with_instances {
+        let list: Vec<_> = found
+            .items
+            .iter()
+            .filter_map(|key| summary(face, key))
+            .collect();
+        return Ok(reply::json(
+            &json!({ "serviceList": list, "count": found.total }),
+        ));
+    }
+    let list = found.items.iter().map(|key| {
+        let clusters = by_cluster(face, key, |instance| {
+            json!({
+                "valid": instance.registered.healthy,
+                "metadata": AsMap(&instance.metadata()),
+                "port": instance.registered.endpoint.port,
+                "ip": instance.registered.endpoint.ip,
+                "weight": instance.weight(),
+                "enabled": instance.enabled(),
+            })
+        });
+        let clusters = clusters
+            .into_iter()
+            .map(|(name, hosts)| (name, json!({ "hosts": hosts })));
+        json!({
+            "serviceName": key.name(),
+            "groupName": key.group(),
+            "clusterMap": clusters.collect::<Map<_, _>>(),
+            "metadata": service_metadata(face, key),
+        })
+    });
+    Ok(reply::json(&list.collect::<Vec<_>>()))
+}
+
+/// The services of the console of 3.x.
+async fn summaries_v3(face: &Face, asked: &Asked<'_>) -> Reply {
+    let page = Page::of(asked, 100);
+    let found = search(
+        face,
+        asked,
+        page,
+        asked.params.strict_flag("ignoreEmptyService"),
+    )?;
+    let with_instances = asked.params.strict_flag("withInstances");
+    let items = found.items.iter().filter_map(|key| {
+        if with_instances {
+            Some(with_hosts(face, key))
+        } else {
+            summary(face, key)
+        }
+    });
+    let items = items.collect();
+    Ok(reply::success(&page::v3(page, found.total, items)))
+}
+
+/// The services of a namespace whose names contain the texts that are asked for.
+fn search(
+    face: &Face,
+    asked: &Asked<'_>,
+    page: Page,
+    without_empty: bool,
+) -> Result<rollcall_catalog::Page<ServiceKey>, Fault> {
+    let name = asked.params.text("serviceNameParam");
+    let group = asked.params.text("groupNameParam");
+    let instance = asked.params.text("instance");
+    let found = face.catalog.services_where(
+        asked.namespace(),
+        None,
+        (page.offset, page.size),
+        |listed| {
+            listed.key.name().contains(name)
+                && listed.key.group().contains(group)
+                && (instance.is_empty() || listed.instances().iter().any(|i| is_at(i, instance)))
+                && (!without_empty || listed.summary().is_some_and(|one| one.instances > 0))
+        },
+    )?;
+    Ok(found)
+}
+
+/// Whether an instance is at `ip` or `ip:port`.
+fn is_at(instance: &Instance, place: &str) -> bool {
+    let endpoint = &instance.registered.endpoint;
+    *endpoint.ip == *place || format!("{}:{}", endpoint.ip, endpoint.port) == place
+}
+
+fn summary(face: &Face, key: &ServiceKey) -> Option<Value> {
+    let summary = face.catalog.summary(key)?;
+    Some(json!({
+        "name": key.name(),
+        "groupName": key.group(),
+        "clusterCount": summary.clusters,
+        "ipCount": summary.instances,
+        "healthyInstanceCount": summary.healthy,
+        "triggerFlag": summary.is_threshold_reached.to_string(),
+    }))
+}
+
+fn service_metadata(face: &Face, key: &ServiceKey) -> Value {
+    let metadata = face.catalog.summary(key).map(|one| one.metadata);
+    serde_json::to_value(AsMap(&metadata.unwrap_or_default())).unwrap_or_default()
+}
+
+fn with_hosts(face: &Face, key: &ServiceKey) -> Value {
+    let service = grouped(key);
+    let clusters = by_cluster(face, key, |instance| {
+        serde_json::to_value(InstanceJson::of_instance(instance, &service)).unwrap_or_default()
+    });
+    let clusters = clusters.into_iter().map(|(name, hosts)| {
+        let cluster = json!({
+            "clusterName": name,
+            "healthyCheckPort": 80,
+            "useInstancePortForCheck": true,
+            "hosts": hosts,
+        });
+        (name, cluster)
+    });
+    json!({
+        "namespaceId": key.namespace(),
+        "serviceName": key.name(),
+        "groupName": key.group(),
+        "clusterMap": clusters.collect::<Map<_, _>>(),
+        "metadata": service_metadata(face, key),
+    })
+}
+
+fn by_cluster(
+    face: &Face,
+    key: &ServiceKey,
+    show: impl Fn(&Instance) -> Value,
+) -> BTreeMap<String, Vec<Value>> {
+    let mut clusters = BTreeMap::<_, Vec<_>>::new();
+    for instance in face.catalog.instances(key).unwrap_or_default() {
+        let cluster = instance.registered.endpoint.cluster.to_string();
+        clusters.entry(cluster).or_default().push(show(&instance));
+    }
+    clusters
+}
+
+/// The service that a call asks about, which has to exist.
+pub(super) fn existing(face: &Face, asked: &Asked<'_>) -> Result<ServiceKey, Fault> {
+    let key = asked.service()?;
+    match face.catalog.summary(&key) {
+        Some(_) => Ok(key),
+        None => Err(Fault::NoService {
+            at: At::Catalog,
+            key,
+        }),
+    }
+}

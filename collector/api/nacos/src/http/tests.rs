@@ -1,0 +1,129 @@
+//! Calls as clients make them, against a catalog in memory.
+
+use std::net::SocketAddr;
+
+use axum::http::StatusCode;
+use http_body_util::BodyExt as _;
+use rollcall_catalog::testing::Running;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::*;
+
+mod complaints;
+mod v1;
+
+/// A face over an empty catalog.
+struct Server {
+    /// The workers of the catalog stop when it is dropped.
+    _running: Running,
+    router: Router,
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Answered {
+    status: StatusCode,
+    kind: String,
+    text: String,
+}
+
+const JAVA: (&str, &str) = ("user-agent", "Nacos-Java-Client:v1.4.2");
+
+impl Server {
+    fn start() -> Self {
+        Self::with(Auth::off())
+    }
+
+    fn with(auth: Auth) -> Self {
+        let running = Running::start();
+        let catalog = running.catalog.clone();
+        let settings = Settings {
+            context_path: "/nacos".to_owned(),
+            max_body_size: 64 << 10,
+            host: "127.0.0.1".to_owned(),
+            port: 8848,
+        };
+        let push = Push::new(catalog.clone(), None);
+        let router = router(catalog, auth, push, settings);
+        Self {
+            _running: running,
+            router,
+        }
+    }
+
+    /// Sends `METHOD /path?query` as curl does.
+    async fn call(&self, call: &str) -> Answered {
+        self.send(call, "", &[]).await
+    }
+
+    /// Sends it as Java's client does.
+    async fn java(&self, call: &str) -> Answered {
+        self.send(call, "", &[JAVA]).await
+    }
+
+    /// Sends it with a form.
+    async fn form(&self, call: &str, form: &str) -> Answered {
+        self.send(call, form, &[]).await
+    }
+
+    async fn send(&self, call: &str, form: &str, headers: &[(&str, &str)]) -> Answered {
+        let (method, path) = call.split_once(' ').unwrap();
+        let path = path
+            .replace(' ', "%20")
+            .replace('"', "%22")
+            .replace('{', "%7B")
+            .replace('}', "%7D");
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/nacos{path}"));
+        if !form.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(form.to_owned())).unwrap();
+        let peer: SocketAddr = ([127, 0, 0, 1], 1).into();
+        request.extensions_mut().insert(PeerAddress(peer.ip()));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let kind = response.headers().get(CONTENT_TYPE);
+        let kind = kind.map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Answered { status, kind, text }
+    }
+
+    async fn ok(&self, call: &str) {
+        self.call(call).await.is_ok();
+    }
+}
+
+impl Answered {
+    #[track_caller]
+    fn is_ok(&self) {
+        self.is(200, "ok");
+    }
+
+    #[track_caller]
+    fn is(&self, status: u16, text: &str) {
+        assert_eq!((self.status.as_u16(), &*self.text), (status, text));
+    }
+
+    #[track_caller]
+    fn json(&self) -> Value {
+        assert_eq!(self.kind, "application/json", "{}", self.text);
+        serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// `ip:port` of each host of a list.
+    #[track_caller]
+    fn hosts(&self) -> Vec<String> {
+        let json = self.json();
+        let hosts = json["hosts"].as_array().unwrap().iter();
+        hosts
+            .map(|host| format!("{}:{}", host["ip"].as_str().unwrap(), host["port"]))
+            .collect()
+    }
+}

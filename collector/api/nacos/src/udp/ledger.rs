@@ -1,0 +1,196 @@
+//! Which pushes are not acknowledged, and which subscribers do not answer.
+//!
+//! A push that is not acknowledged within [`RESEND_AFTER`] is sent once more, with the list as it is then; after as long again
+//! it has failed. A newer push of the same subscription takes its place, so no older list arrives after a newer one. An
+//! address whose pushes fail is left out for a while that doubles with each failure, and the first acknowledgement ends that.
+//!
+//! Everything here is bounded by the subscriptions: one push each, and one record for each address that fails.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::Hash,
+    net::SocketAddr,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// How long an acknowledgement may take.
+pub(super) const RESEND_AFTER: Duration = Duration::from_secs(10);
+/// How long an address is left out after its first failure.
+const FIRST_SILENCE: Duration = Duration::from_secs(20);
+/// The longest time that an address is left out.
+const LONGEST_SILENCE: Duration = Duration::from_secs(600);
+/// Addresses that fail, of which a record is kept.
+const MAX_FAILING: usize = 100_000;
+
+/// Pushes under way. `K` names a subscription.
+#[derive(Debug)]
+pub(super) struct Ledger<K> {
+    pushes: HashMap<K, Push>,
+    /// Subscriptions by the id and the deadline of their push. Ids grow, and so do deadlines.
+    open: BTreeMap<u64, K>,
+    failing: HashMap<SocketAddr, Failing>,
+    last_id: u64,
+    counts: Counts,
+}
+
+/// Totals since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pushes that were sent, a resend not counted.
+    pub sent: u64,
+    /// Those that were acknowledged.
+    pub acknowledged: u64,
+    /// Those that were sent twice and not acknowledged.
+    pub failed: u64,
+}
+
+#[derive(Debug)]
+struct Push {
+    id: u64,
+    address: SocketAddr,
+    deadline: Instant,
+    is_resent: bool,
+}
+
+#[derive(Debug)]
+struct Failing {
+    failures: u32,
+    until: Instant,
+}
+
+/// What is to be done about a push that was not acknowledged in time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due<K> {
+    /// It is to be sent once more.
+    Resend(K),
+    /// It has failed.
+    Failed(K),
+}
+
+impl<K: Clone + Eq + Hash> Ledger<K> {
+    /// A ledger whose ids begin after `seed`, for which milliseconds since 1970 serve: ids stay below 2^53, which is as far as
+    /// Node counts, and a restarted collector does not use those of its predecessor.
+    pub(super) fn new(seed_millis: u64) -> Self {
+        Self {
+            pushes: HashMap::new(),
+            open: BTreeMap::new(),
+            failing: HashMap::new(),
+            last_id: seed_millis.saturating_mul(1_000),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The id of a new push to `address`, which takes the place of an earlier one of the subscription. `None` while the address
+    /// is left out.
+    pub(super) fn push(&mut self, key: &K, address: SocketAddr, now: Instant) -> Option<u64> {
+        if self.is_silenced(address, now) {
+            self.cancel(key);
+            return None;
+        }
+        self.counts.sent += 1;
+        Some(self.open(key, address, false, now))
+    }
+
+    /// The id of the second sending of a push.
+    pub(super) fn resend(&mut self, key: &K, address: SocketAddr, now: Instant) -> u64 {
+        self.open(key, address, true, now)
+    }
+
+    /// Ends the push that has this id. Whether there was one.
+    pub(super) fn acknowledge(&mut self, id: u64) -> bool {
+        let Some(push) = self
+            .open
+            .remove(&id)
+            .and_then(|key| self.pushes.remove(&key))
+        else {
+            return false;
+        };
+        self.failing.remove(&push.address);
+        self.counts.acknowledged += 1;
+        true
+    }
+
+    /// Forgets the push of a subscription that has ended.
+    pub(super) fn cancel(&mut self, key: &K) {
+        if let Some(push) = self.pushes.remove(key) {
+            self.open.remove(&push.id);
+        }
+    }
+
+    /// The next push that was not acknowledged in time, if there is one at `now`.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Due<K>> {
+        let (_, key) = self.open.first_key_value()?;
+        let push = self.pushes.get(key)?;
+        if push.deadline > now {
+            return None;
+        }
+        let (key, address, is_resent) = (key.clone(), push.address, push.is_resent);
+        self.cancel(&key);
+        if !is_resent {
+            return Some(Due::Resend(key));
+        }
+        self.counts.failed += 1;
+        self.fail(address, now);
+        Some(Due::Failed(key))
+    }
+
+    /// When [`Ledger::due`] has something to give next.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let (_, key) = self.open.first_key_value()?;
+        Some(self.pushes.get(key)?.deadline)
+    }
+
+    /// Whether an address is left out, because its pushes fail.
+    pub(super) fn is_silenced(&self, address: SocketAddr, now: Instant) -> bool {
+        let failing = self.failing.get(&address);
+        failing.is_some_and(|failing| now < failing.until)
+    }
+
+    /// How many addresses have failures that no acknowledgement has ended.
+    pub(super) fn failing(&self) -> usize {
+        self.failing.len()
+    }
+
+    /// Forgets addresses whose silence ended long ago: they do not subscribe any more, or their next push decides anew.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        self.failing
+            .retain(|_, failing| now < failing.until + LONGEST_SILENCE);
+    }
+
+    pub(super) const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn open(&mut self, key: &K, address: SocketAddr, is_resent: bool, now: Instant) -> u64 {
+        self.cancel(key);
+        self.last_id += 1;
+        let id = self.last_id;
+        self.open.insert(id, key.clone());
+        let push = Push {
+            id,
+            address,
+            deadline: now + RESEND_AFTER,
+            is_resent,
+        };
+        self.pushes.insert(key.clone(), push);
+        id
+    }
+
+    fn fail(&mut self, address: SocketAddr, now: Instant) {
+        if self.failing.len() >= MAX_FAILING && !self.failing.contains_key(&address) {
+            return;
+        }
+        let failing = self.failing.entry(address).or_insert(Failing {
+            failures: 0,
+            until: now,
+        });
+        let doublings = failing.failures.min(8);
+        failing.failures += 1;
+        failing.until = now + (FIRST_SILENCE * (1 << doublings)).min(LONGEST_SILENCE);
+    }
+}
+
+#[cfg(test)]
+mod tests;
