@@ -63,7 +63,7 @@ impl Cluster {
             for text in [
                 "until the store is back",
                 "the last known members stay",
-                "may not know yet that this one stops",
+                "stop not confirmed by the coordinator",
                 "could not write back",
             ] {
                 member.collector.expect_log(text);

@@ -1,4 +1,4 @@
-//! How long to pause before the coordinator is tried again.
+//! The pause before the next attempt to reach the coordinator.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Full-jitter exponential backoff: the n-th pause is uniform between nothing and [`FIRST`]` * 2^n`, at most [`LONGEST`].
-/// Jitter, so that collectors that lost their coordinator at one moment do not come back at one moment.
+/// Jitter spreads the reconnects of collectors that lost their coordinator at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     attempt: u32,
@@ -30,7 +30,7 @@ impl Backoff {
         Duration::from_nanos(random % (nanos + 1))
     }
 
-    /// The coordinator answers again: the next pause is a first one.
+    /// The coordinator answered: the next pause uses the first bound.
     pub(super) fn reset(&mut self) {
         self.attempt = 0;
     }
@@ -38,7 +38,7 @@ impl Backoff {
 
 /// A random number.
 pub(super) fn random() -> u64 {
-    // Every RandomState has a key of its own, so that hashing a constant gives a new number each time.
+    // Every RandomState has its own key, so hashing a constant yields a new number each time.
     RandomState::new().hash_one(0_u8)
 }
 

@@ -1,7 +1,7 @@
-//! What the providers with a coordinator share: a task that speaks to it, and the line between that task and the collector.
+//! The part that the providers with a coordinator share: a task that talks to the coordinator, and its port to the collector.
 //!
-//! The collector says what it wants to be known as; the task makes it so, and tells what it knows. Whatever goes wrong is
-//! told as a reason and tried again, after a pause, for as long as the collector lives.
+//! The collector sets its desired registration. The task registers it, and publishes the members. After an error the task
+//! publishes the reason, backs off and retries, for as long as the collector runs.
 
 #[cfg(test)]
 mod tests;
@@ -14,88 +14,88 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, Session, backoff::Backoff};
 
-/// A provider's side: how to speak to its coordinator.
+/// The provider's part: how to talk to its coordinator.
 pub(super) trait Coordinator: Send + 'static {
-    /// Why it cannot go on, for the operator.
+    /// Why the session with the coordinator ended, for the operator.
     type Error: std::error::Error + Send;
 
-    /// Connects, and from then on keeps this collector known as the desk wishes and tells the desk what is known of all.
-    /// Begins again where it was when it is called after an error.
+    /// Connects, then keeps this collector registered as the port desires and publishes the members to the port. A call after
+    /// an error resumes the session if the coordinator still holds it.
     ///
     /// # Errors
-    /// It cannot go on. There is no other end.
-    fn attend(
+    /// The session failed. The call never ends in another way.
+    fn session(
         &mut self,
-        desk: &mut Desk,
+        port: &mut Port,
     ) -> impl Future<Output = Result<Infallible, Self::Error>> + Send;
 }
 
-/// The collector's side.
+/// The collector's handle.
 #[derive(Debug)]
 pub struct Coordinated {
-    wish: watch::Sender<Option<Member>>,
+    desired: watch::Sender<Option<Member>>,
     known: watch::Receiver<Option<State>>,
     view: watch::Receiver<Arc<View>>,
     health: watch::Receiver<Option<Arc<str>>>,
 }
 
-/// The task's side.
+/// The task's port: it reads the desired registration, and publishes the members and its own health.
 #[derive(Debug)]
-pub(super) struct Desk {
-    wish: watch::Receiver<Option<Member>>,
+pub(super) struct Port {
+    desired: watch::Receiver<Option<Member>>,
     known: watch::Sender<Option<State>>,
     view: watch::Sender<Arc<View>>,
     health: watch::Sender<Option<Arc<str>>>,
-    /// What the log was last told.
-    logged: Option<Trouble>,
+    /// The fault in the last warning, so that a lasting fault is logged once.
+    logged: Option<Fault>,
 }
 
-/// What may be wrong. The reason says more.
+/// The kinds of fault. The reason has the details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// The coordinator cannot be reached, or has given this collector up.
-    Away,
-    /// Somebody else is registered under this collector's address.
+pub(super) enum Fault {
+    /// The coordinator is unavailable, or has ended this collector's session.
+    Unavailable,
+    /// Another collector is registered under this collector's address.
     Taken,
 }
 
-/// The task, to be spawned.
+/// The task that the caller must spawn.
 pub struct Keeper(Pin<Box<dyn Future<Output = ()> + Send>>);
 
-/// How long after the coordinator has told this collector of a change the others have heard of it too, unless they are cut
-/// off from it. Events go out to everybody at once.
-const HEARD: Duration = Duration::from_millis(250);
+/// The time after the coordinator's confirmation within which every connected member has received the event as well. The
+/// coordinator sends events to all watchers at once.
+const DRAIN_ANNOUNCE_TIME: Duration = Duration::from_millis(250);
 
-/// Both sides.
+/// The collector's handle and the task behind it.
 pub(super) fn pair(coordinator: impl Coordinator) -> (Coordinated, Keeper) {
-    let (wish, wish_receiver) = watch::channel(None);
+    let (desired, desired_receiver) = watch::channel(None);
     let (known, known_receiver) = watch::channel(None);
     let (view, view_receiver) = watch::channel(Arc::default());
     let unknown = Some(Arc::from("the coordinator has not been reached yet"));
     let (health, health_receiver) = watch::channel(unknown);
     let cluster = Coordinated {
-        wish,
+        desired,
         known: known_receiver,
         view: view_receiver,
         health: health_receiver,
     };
-    let desk = Desk {
-        wish: wish_receiver,
+    let port = Port {
+        desired: desired_receiver,
         known,
         view,
         health,
         logged: None,
     };
-    (cluster, Keeper(Box::pin(keep(coordinator, desk))))
+    (cluster, Keeper(Box::pin(keep(coordinator, port))))
 }
 
 impl Cluster for Coordinated {
     fn join(&self, member: Member) -> Session {
-        let wish = self.wish.clone();
+        let desired = self.desired.clone();
         let publish = move |member| {
-            wish.send_replace(member);
+            desired.send_replace(member);
         };
-        Session::new(member, publish, self.known.clone(), HEARD)
+        Session::new(member, publish, self.known.clone(), DRAIN_ANNOUNCE_TIME)
     }
 
     fn view(&self) -> watch::Receiver<Arc<View>> {
@@ -107,22 +107,22 @@ impl Cluster for Coordinated {
     }
 }
 
-// === impl Desk ===
+// === impl Port ===
 
-impl Desk {
-    /// What this collector is to be known as.
-    pub(super) fn wish(&self) -> Option<Member> {
-        self.wish.borrow().clone()
+impl Port {
+    /// The registration that this collector desires; `None` for none.
+    pub(super) fn desired(&self) -> Option<Member> {
+        self.desired.borrow().clone()
     }
 
-    /// Waits until the wish is another one than at the last call of this.
-    pub(super) async fn another_wish(&mut self) {
-        if self.wish.changed().await.is_err() {
-            std::future::pending().await // the collector is gone, and its last wish stands
+    /// Waits for a change of the desired registration since the last call.
+    pub(super) async fn desired_changed(&mut self) {
+        if self.desired.changed().await.is_err() {
+            std::future::pending().await // the handle is dropped, and its last request stands
         }
     }
 
-    /// Tells who is a member.
+    /// Publishes the members.
     pub(super) fn publish(&self, members: impl IntoIterator<Item = Member>) {
         let view = View::new(members);
         self.view.send_if_modified(|published| {
@@ -134,40 +134,40 @@ impl Desk {
         });
     }
 
-    /// Tells that this collector is known as it wishes.
-    pub(super) fn fulfilled(&mut self, wish: Option<&Member>) {
-        self.known.send_replace(wish.map(|member| member.state));
+    /// Reports that this collector is registered as desired.
+    pub(super) fn registered(&mut self, desired: Option<&Member>) {
+        self.known.send_replace(desired.map(|member| member.state));
         self.logged = None;
         if self.health.send_replace(None).is_some() {
             tracing::info!(
-                registered = wish.is_some(),
-                "the coordinator knows this collector as it should"
+                registered = desired.is_some(),
+                "registration confirmed by the coordinator"
             );
         }
     }
 
-    /// Tells why this collector is not known as it wishes, or does not know who else is there.
-    pub(super) fn hindered(&mut self, trouble: Trouble, reason: &str) {
+    /// Reports why this collector is not registered as desired or cannot read the members.
+    pub(super) fn degraded(&mut self, fault: Fault, reason: &str) {
         self.health.send_replace(Some(reason.into()));
-        if trouble == Trouble::Taken {
+        if fault == Fault::Taken {
             self.known.send_replace(None);
         }
-        if self.logged == Some(trouble) {
-            tracing::debug!(reason, "the cluster is still not as it should be");
+        if self.logged == Some(fault) {
+            tracing::debug!(reason, "cluster still degraded");
         } else {
             tracing::warn!(
                 reason,
-                "the cluster is not as it should be; the last known members stay"
+                "cluster degraded, the last known members stay in use"
             );
         }
-        self.logged = Some(trouble);
+        self.logged = Some(fault);
     }
 }
 
 // === impl Keeper ===
 
 impl Keeper {
-    /// Keeps this collector known as it wishes, until `stop`.
+    /// Keeps this collector registered until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         stop.run_until_cancelled(self.0).await;
     }
@@ -179,14 +179,14 @@ impl fmt::Debug for Keeper {
     }
 }
 
-async fn keep(mut coordinator: impl Coordinator, mut desk: Desk) {
+async fn keep(mut coordinator: impl Coordinator, mut port: Port) {
     let mut backoff = Backoff::default();
     loop {
-        let Err(error) = coordinator.attend(&mut desk).await;
-        if desk.health.borrow().is_none() {
+        let Err(error) = coordinator.session(&mut port).await;
+        if port.health.borrow().is_none() {
             backoff.reset();
         }
-        desk.hindered(Trouble::Away, &error.to_string());
+        port.degraded(Fault::Unavailable, &error.to_string());
         sleep(backoff.next()).await;
     }
 }

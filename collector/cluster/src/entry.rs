@@ -1,5 +1,5 @@
-//! What a collector says of itself to the others: JSON, the same in etcd and in ZooKeeper. Fields that a later version adds
-//! are not looked at.
+//! The entry that a collector publishes to the other members: JSON, the same in etcd and in ZooKeeper. A reader ignores fields
+//! of a later version.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -25,7 +25,7 @@ struct Entry<'a> {
 enum Word {
     Serving,
     Draining,
-    /// Also what a later version may add: such a member is sent nothing.
+    /// Also any state that a later version adds: this version sends nothing to such a member.
     #[serde(other)]
     Starting,
 }
@@ -49,10 +49,10 @@ pub(super) fn encode(member: &Member) -> Vec<u8> {
     serde_json::to_vec(&entry).unwrap_or_default() // texts and a number: nothing that JSON cannot hold
 }
 
-/// The member that an entry tells of.
+/// The member that an entry describes.
 ///
 /// # Errors
-/// It is not what a collector writes.
+/// The bytes are not an entry of a collector.
 pub(super) fn decode(entry: &[u8]) -> Result<Member, serde_json::Error> {
     let entry: Entry<'_> = serde_json::from_slice(entry)?;
     let optional = |text: Option<Cow<'_, str>>| text.map(|text| text.into());

@@ -1,7 +1,7 @@
 //! Members in etcd: one lease for each collector, and one key that ends with it, `<prefix>/members/<address>`.
 //!
-//! All keys are read once, and from there on a watch tells of changes. A watch that breaks off goes on behind the last change
-//! that it told; one whose revision is no longer in etcd's history ends the round, and the next one reads again.
+//! A session reads all keys once, then follows a watch. A broken watch resumes after the last change that it delivered. If that
+//! revision is compacted, the session ends, and the next one reads all keys again.
 
 #[cfg(test)]
 mod tests;
@@ -20,18 +20,18 @@ use rollcall_etcd::{
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    coordinated::{self, Coordinated, Coordinator, Desk, Keeper, Trouble},
+    coordinated::{self, Coordinated, Coordinator, Fault, Keeper, Port},
     entry,
 };
 
-/// Speaks to etcd.
+/// The session with etcd.
 struct Etcd {
     client: Client,
     term: Duration,
     lease: Option<i64>,
 }
 
-/// The cluster, and the task that has to run for it to work. A collector that is not heard of for `term` is no member.
+/// The cluster, and the task that serves it. A collector that does not renew its lease for `term` is no member.
 #[must_use]
 pub fn cluster(client: Client, term: Duration) -> (Coordinated, Keeper) {
     coordinated::pair(Etcd {
@@ -41,16 +41,16 @@ pub fn cluster(client: Client, term: Duration) -> (Coordinated, Keeper) {
     })
 }
 
-/// Why a round ends.
+/// Why a session ends.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    /// A call was not answered.
+    /// A call failed.
     #[error(transparent)]
     Call(#[from] etcd::Error),
-    /// This collector was not heard of in time, and is registered no more.
+    /// This collector did not renew its lease in time; its registration is gone.
     #[error("the lease in etcd has ended")]
     LeaseEnded,
-    /// Changes are missing.
+    /// The watch cannot deliver every change.
     #[error("the watch in etcd has ended: {0}")]
     WatchEnded(String),
 }
@@ -58,11 +58,11 @@ enum Error {
 /// The members' keys.
 type Keys = BTreeMap<Vec<u8>, Value>;
 
-/// What is known of them.
+/// The members' keys as of a revision.
 #[derive(Debug)]
 struct Known {
     keys: Keys,
-    /// Every change up to this revision is in them.
+    /// The last applied revision.
     revision: i64,
 }
 
@@ -72,23 +72,23 @@ struct Value {
     lease: i64,
 }
 
-/// What there is to do for a collector to be registered as it wishes.
+/// The step towards the desired registration.
 #[derive(Clone, Debug, PartialEq)]
 enum Plan {
-    /// It is.
+    /// The collector is registered as desired.
     Nothing,
-    /// Write its key, if it is still as it was.
+    /// Write the collector's key, if it is unchanged since it was read.
     Write(TxnRequest),
-    /// End its lease, and thereby its key.
+    /// End the collector's lease, and thereby its key.
     Leave,
-    /// Its key is somebody else's.
+    /// Another collector holds the key.
     Taken,
 }
 
 impl Coordinator for Etcd {
     type Error = Error;
 
-    async fn attend(&mut self, desk: &mut Desk) -> Result<Infallible, Error> {
+    async fn session(&mut self, port: &mut Port) -> Result<Infallible, Error> {
         if let Some(lease) = self.lease
             && !self.client.keep_alive(lease).await?
         {
@@ -100,8 +100,8 @@ impl Coordinator for Etcd {
         let mut renewal = interval(self.term / 3);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            desk.publish(members(&known.keys));
-            self.fulfil(desk, &known.keys).await?;
+            port.publish(members(&known.keys));
+            self.register(port, &known.keys).await?;
             tokio::select! {
                 change = watch.next() => match change {
                     Ok(change) => {
@@ -114,7 +114,7 @@ impl Coordinator for Etcd {
                     }
                     Err(error) => return Err(error.into()),
                 },
-                () = desk.another_wish() => {}
+                () = port.desired_changed() => {}
                 _ = renewal.tick() => {
                     self.renew().await?;
                     is_resumed = false;
@@ -129,12 +129,12 @@ impl Etcd {
         format!("{}/members/{address}", self.client.prefix()).into()
     }
 
-    /// The first key of the members, and the first one after them.
+    /// The first key of the members, and the first key after them.
     fn range(&self) -> (Vec<u8>, Vec<u8>) {
         (self.key(""), end_of(self.key("")))
     }
 
-    /// A watch that tells what has happened since.
+    /// A watch that delivers the changes after these keys.
     fn after(&self, known: &Known) -> WatchCreateRequest {
         let (key, range_end) = self.range();
         WatchCreateRequest {
@@ -171,19 +171,19 @@ impl Etcd {
         }
     }
 
-    /// Registers this collector as the desk wishes. What comes of it is seen by the watch.
-    async fn fulfil(&mut self, desk: &mut Desk, keys: &Keys) -> Result<(), Error> {
-        let wish = desk.wish();
-        if wish.is_some() && self.lease.is_none() {
+    /// Takes the next step towards the desired registration. The watch delivers the result.
+    async fn register(&mut self, port: &mut Port, keys: &Keys) -> Result<(), Error> {
+        let desired = port.desired();
+        if desired.is_some() && self.lease.is_none() {
             self.lease = Some(self.client.grant(self.term).await?);
         }
         let Some(lease) = self.lease else {
-            desk.fulfilled(None);
+            port.registered(None);
             return Ok(());
         };
-        let key = wish.as_ref().map(|member| self.key(&member.address));
-        match plan(keys, key.zip(wish.as_ref()), lease) {
-            Plan::Nothing => desk.fulfilled(wish.as_ref()),
+        let key = desired.as_ref().map(|member| self.key(&member.address));
+        match plan(keys, key.zip(desired.as_ref()), lease) {
+            Plan::Nothing => port.registered(desired.as_ref()),
             Plan::Write(transaction) => {
                 self.client.transaction(transaction).await?;
             }
@@ -191,18 +191,18 @@ impl Etcd {
                 self.client.revoke(lease).await?;
                 self.lease = None;
             }
-            Plan::Taken => desk.hindered(Trouble::Taken, &format!(
+            Plan::Taken => port.degraded(Fault::Taken, &format!(
                 "{} in etcd belongs to another collector, or to an earlier one of this address whose lease has not ended: \
                  if it stays, give each collector an advertised host or port of its own",
-                wish.map_or_else(String::new, |member| member.address.to_string())
+                desired.map_or_else(String::new, |member| member.address.to_string())
             )),
         }
         Ok(())
     }
 }
 
-fn plan(keys: &Keys, wish: Option<(Vec<u8>, &Member)>, lease: i64) -> Plan {
-    let Some((key, member)) = wish else {
+fn plan(keys: &Keys, desired: Option<(Vec<u8>, &Member)>, lease: i64) -> Plan {
+    let Some((key, member)) = desired else {
         let is_there = keys.values().any(|value| value.lease == lease);
         return if is_there { Plan::Leave } else { Plan::Nothing };
     };
@@ -227,16 +227,16 @@ fn plan(keys: &Keys, wish: Option<(Vec<u8>, &Member)>, lease: i64) -> Plan {
 }
 
 impl Known {
-    /// Brings the keys up to date.
+    /// Applies the changes of a watch response.
     ///
-    /// The revision is that of the last change. What a response says of its own (its header) is how far the server is: a
-    /// watch from an earlier revision on is told what happened since in parts, and each part says where the last will end.
+    /// The revision is that of the last change and not that of the response's header, which is the server's: a watch from an
+    /// earlier revision receives the changes in parts, and each part has the header of the last one.
     fn apply(&mut self, response: WatchResponse) -> Result<(), Error> {
         if response.canceled || response.compact_revision > 0 {
             return Err(Error::WatchEnded(response.cancel_reason));
         }
         if response.events.is_empty() {
-            // Told only to those who have been told everything.
+            // etcd sends a progress notification only after every change.
             self.revision = self
                 .revision
                 .max(response.header.unwrap_or_default().revision);
@@ -262,7 +262,7 @@ impl Known {
 fn members(keys: &Keys) -> impl Iterator<Item = Member> {
     keys.values().filter_map(|value| {
         entry::decode(&value.entry)
-            .inspect_err(|error| tracing::debug!(%error, "a member that cannot be read"))
+            .inspect_err(|error| tracing::debug!(%error, "a member entry cannot be read"))
             .ok()
     })
 }

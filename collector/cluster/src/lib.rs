@@ -1,4 +1,4 @@
-//! Which collectors there are: the seam to a coordinator.
+//! The members of the cluster: the trait that every coordinator implements, and the implementations.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -26,69 +26,71 @@ pub mod zookeeper;
 /// A member is in the view from [`Cluster::join`] until its [`Session`] ends or it is lost. Losing the coordinator keeps
 /// the last good view.
 pub trait Cluster: fmt::Debug + Send + Sync + 'static {
-    /// Makes this collector a member, now or as soon as the coordinator lets it; never blocks. To be called once all its
+    /// Makes this collector a member, now or as soon as the coordinator is available; never blocks. Call it once all
     /// listeners accept.
     fn join(&self, member: Member) -> Session;
 
     /// The members, now and after every change.
     fn view(&self) -> watch::Receiver<Arc<View>>;
 
-    /// `None`, or why this collector is not the member it should be or cannot know who else is one, in words for the
-    /// operator. It heals by itself.
+    /// `None`, or why this collector is not registered or cannot read the members, in words for the operator. The task
+    /// behind it recovers by itself.
     fn health(&self) -> watch::Receiver<Option<Arc<str>>>;
 }
 
-/// A membership. It ends when this is dropped; [`Session::drain`] and [`Session::leave`] are the orderly way, which waits
-/// until the others know.
+/// A membership. Dropping it ends the membership at once; [`Session::drain`] and [`Session::leave`] wait until the other
+/// members know.
 #[must_use = "dropping a session leaves the cluster"]
 pub struct Session {
     member: Member,
     publish: Box<dyn Fn(Option<Member>) + Send + Sync>,
     known: watch::Receiver<Option<State>>,
-    heard: Duration,
+    announce_time: Duration,
 }
 
 impl Session {
-    /// The membership of `member`, which is published at once. `publish` never blocks. `known` follows, and says what this
-    /// collector is known as; `heard` later everybody has heard of it.
+    /// The membership of `member`, which is published at once. `publish` must not block. `known` follows with the confirmed
+    /// state; the other members have received a confirmed state at most `announce_time` later.
     pub fn new(
         member: Member,
         publish: impl Fn(Option<Member>) + Send + Sync + 'static,
         known: watch::Receiver<Option<State>>,
-        heard: Duration,
+        announce_time: Duration,
     ) -> Self {
         publish(Some(member.clone()));
         Self {
             member,
             publish: Box::new(publish),
             known,
-            heard,
+            announce_time,
         }
     }
 
-    /// Says that this collector takes on nothing new since `at`, and waits until the others know or `within` has passed.
+    /// Announces that this collector accepts no new work since `at`, and waits until the other members know, at most `within`.
     pub async fn drain(&mut self, at: Timestamp, within: Duration) {
         self.member.state = State::Draining;
         self.member.since = at;
         (self.publish)(Some(self.member.clone()));
-        let is_heard = self.until(|known| known != Some(State::Serving), within);
-        if is_heard.await {
-            sleep(self.heard).await;
+        let is_confirmed = self.until(|known| known != Some(State::Serving), within);
+        if is_confirmed.await {
+            sleep(self.announce_time).await;
         }
     }
 
-    /// Ends the membership, and waits until the others know or `within` has passed.
+    /// Ends the membership, and waits until the coordinator has confirmed it, at most `within`.
     pub async fn leave(mut self, within: Duration) {
         (self.publish)(None);
         self.until(|known| known.is_none(), within).await;
     }
 
-    /// Whether this collector is known as something that `is_right` within the time.
+    /// Whether the coordinator confirms a state that `is_right` accepts, within the time.
     async fn until(&mut self, is_right: impl Fn(Option<State>) -> bool, within: Duration) -> bool {
         let known = self.known.wait_for(|known| is_right(*known));
         let is_known = matches!(timeout(within, known).await, Ok(Ok(_)));
         if !is_known {
-            tracing::warn!("the other collectors may not know yet that this one stops");
+            tracing::warn!(
+                "stop not confirmed by the coordinator, other collectors may still list this one"
+            );
         }
         is_known
     }

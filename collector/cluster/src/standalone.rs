@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::{Cluster, Session};
 
-/// Knows this collector and nobody else. It is always well.
+/// A cluster whose only member is this collector. It is always healthy.
 #[derive(Debug, Default)]
 pub struct Standalone {
     view: watch::Sender<Arc<View>>,
@@ -15,7 +15,7 @@ pub struct Standalone {
 }
 
 impl Standalone {
-    /// A cluster that nobody has joined yet.
+    /// A cluster without a member.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -1,8 +1,8 @@
-//! Members in ZooKeeper, where upstream's collectors of 3.x and 5.x have theirs, so that they are in one naming list.
+//! Members in ZooKeeper, beside those of upstream's collectors of 3.x and 5.x, so that one naming list has both.
 //!
-//! Every round reads all there is, and does what is missing in one transaction: nothing is remembered that could be wrong.
-//! A lost connection is made again to the next server and goes on with its session; if that has expired, or is of an ensemble
-//! that has lost its data since, its nodes are gone, and a new one makes them again.
+//! Every round reads all nodes and makes the missing changes in one transaction, so there is no remembered state that could be
+//! stale. After a lost connection the task connects to the next server and resumes the session. If the session has expired, or
+//! the ensemble has lost its data, the nodes are gone, and a new session creates them again.
 
 mod nodes;
 #[cfg(test)]
@@ -17,33 +17,32 @@ use rollcall_zookeeper::{Client, Error, NODE_EXISTS, Session};
 use self::nodes::{Node, Nodes, Parents, Plan};
 use super::backoff::random;
 
-use super::coordinated::{self, Coordinated, Coordinator, Desk, Keeper, Trouble};
+use super::coordinated::{self, Coordinated, Coordinator, Fault, Keeper, Port};
 
-/// How ZooKeeper is reached.
+/// How to reach ZooKeeper.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// `host:port`, servers of one ensemble.
+    /// The servers of one ensemble, each `host:port`.
     pub servers: Vec<String>,
-    /// How long the servers keep a collector that they do not hear of. They may decide otherwise: between 2 and 20 of their
+    /// How long the servers keep the session of a collector that sends nothing. They limit it to between 2 and 20 of their
     /// ticks.
     pub session_timeout: Duration,
-    /// Put in front of every path, so that several fleets can share an ensemble: a chroot, a namespace, or both. Empty for
-    /// none.
+    /// The prefix of every path, so that several fleets can share an ensemble: a chroot, a namespace, or both. May be empty.
     pub root: String,
-    /// `user:password` of the scheme `digest`; empty for none. With it, nodes are created for this user alone.
+    /// `user:password` of the scheme `digest`; empty for none. With it, only this user can access the created nodes.
     pub credentials: Secret,
 }
 
-/// Speaks to the servers.
+/// The session with the ensemble.
 struct Zookeeper {
     config: Config,
     parents: Parents,
     session: Session,
-    /// Which server is next; the first one is drawn, so that not all collectors sit on the same.
+    /// The index of the next server; the first is random, so that collectors spread over the servers.
     next: usize,
 }
 
-/// The cluster, and the task that has to run for it to work. Nothing is connected yet.
+/// The cluster, and the task that serves it. The task connects when it runs.
 #[must_use]
 pub fn cluster(config: Config) -> (Coordinated, Keeper) {
     coordinated::pair(Zookeeper {
@@ -57,15 +56,15 @@ pub fn cluster(config: Config) -> (Coordinated, Keeper) {
 impl Coordinator for Zookeeper {
     type Error = Error;
 
-    async fn attend(&mut self, desk: &mut Desk) -> Result<Infallible, Error> {
+    async fn session(&mut self, port: &mut Port) -> Result<Infallible, Error> {
         let server = self.next_server();
-        let attended = self.keep(&server, desk).await;
-        match attended {
+        let ended = self.keep(&server, port).await;
+        match ended {
             Err(Error::Expired) => self.session = Session::default(),
             Err(Error::Lost { .. }) if self.session.is_overdue() => self.begin_anew(&server).await,
             _ => {}
         }
-        attended
+        ended
     }
 }
 
@@ -77,11 +76,11 @@ impl Zookeeper {
         servers.get(at).cloned().unwrap_or_default()
     }
 
-    /// Gives the session up if the server, which did not resume it, opens another one.
+    /// Abandons the session if a server that does not resume it opens another one.
     ///
-    /// Servers do not say that a session has expired to whoever has seen more than they have, but close the connection: for
-    /// ever, if they have lost their data. Servers that are away, or have no quorum, open no other session either: when they are
-    /// back they go on with this one, and its nodes have never been gone.
+    /// A server does not report an expired session to a client that has seen a later transaction than itself. It closes the
+    /// connection; after a loss of its data it does so for ever. Unavailable servers, and servers without a quorum, open no
+    /// other session either. When they return they resume this one, and its nodes were never deleted.
     async fn begin_anew(&mut self, server: &str) {
         let mut another = Session::default();
         let opened = Client::connect(server, self.config.session_timeout, &mut another).await;
@@ -90,7 +89,7 @@ impl Zookeeper {
         }
     }
 
-    async fn keep(&mut self, server: &str, desk: &mut Desk) -> Result<Infallible, Error> {
+    async fn keep(&mut self, server: &str, port: &mut Port) -> Result<Infallible, Error> {
         let term = self.config.session_timeout;
         let mut client = Client::connect(server, term, &mut self.session).await?;
         let credentials = self.config.credentials.expose();
@@ -100,29 +99,29 @@ impl Zookeeper {
         prepare(&mut client, &self.parents).await?;
         loop {
             let nodes = read(&mut client, &self.parents).await?;
-            desk.publish(self.parents.members(&nodes));
-            let wish = desk.wish();
-            match self.parents.plan(&nodes, wish.as_ref(), client.session()) {
-                Plan::Nothing => desk.fulfilled(wish.as_ref()),
-                Plan::Taken(path) => desk.hindered(Trouble::Taken, &format!(
+            port.publish(self.parents.members(&nodes));
+            let desired = port.desired();
+            match self.parents.plan(&nodes, desired.as_ref(), client.session()) {
+                Plan::Nothing => port.registered(desired.as_ref()),
+                Plan::Taken(path) => port.degraded(Fault::Taken, &format!(
                     "{path} in ZooKeeper belongs to another collector, or to an earlier one of this address whose session \
                      has not ended: if it stays, give each collector an advertised host or port of its own"
                 )),
                 Plan::Steps(steps) => match client.transact(&steps).await {
-                    // Another collector was faster; an event reports its node.
+                    // Another collector created the node first; an event reports it.
                     Err(error) if error.code() == Some(NODE_EXISTS) => {}
                     done => done?,
                 },
             }
             tokio::select! {
                 changed = client.changed() => changed?,
-                () = desk.another_wish() => {}
+                () = port.desired_changed() => {}
             }
         }
     }
 }
 
-/// Makes the nodes that collectors put children below, and those above them.
+/// Creates the parents of the collectors' nodes, and the nodes above them.
 async fn prepare(client: &mut Client<'_>, parents: &Parents) -> Result<(), Error> {
     for parent in parents.all() {
         let ends = parent.match_indices('/').map(|(at, _)| at).skip(1);
@@ -133,7 +132,7 @@ async fn prepare(client: &mut Client<'_>, parents: &Parents) -> Result<(), Error
     Ok(())
 }
 
-/// All children of all parents. Whatever of it changes next is an event.
+/// All children of all parents. ZooKeeper sends an event at the next change of each.
 async fn read(client: &mut Client<'_>, parents: &Parents) -> Result<Nodes, Error> {
     let mut nodes = Nodes::new();
     for parent in parents.all() {

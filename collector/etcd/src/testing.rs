@@ -143,7 +143,7 @@ impl Watching {
     }
 
     /// Tells changes, at this revision of the server.
-    pub fn told(&self, revision: i64, events: Vec<Event>) {
+    pub fn deliver(&self, revision: i64, events: Vec<Event>) {
         self.say(WatchResponse {
             header: header(revision),
             events,

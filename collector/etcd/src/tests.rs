@@ -63,7 +63,7 @@ async fn a_watch_is_repeated_with_a_new_token() {
         let watching = server.watches().await;
         assert_eq!(watching.token, "2");
         watching.created(7);
-        watching.told(9, Vec::new());
+        watching.deliver(9, Vec::new());
         watching
     };
     let watch = client.watch(WatchCreateRequest::default());

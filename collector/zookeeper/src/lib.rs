@@ -1,9 +1,9 @@
 //! A client of ZooKeeper: one connection, one request at a time, and no task of its own.
 //!
-//! The caller drives it: requests are answered before they return, and between them [`Client::changed`] waits for events
-//! and keeps the session alive. A connection is never repaired. After any error but a refusal the caller makes another
-//! [`Client`] of the same [`Session`], which resumes it if the servers have not given it up, reads again what it has to
-//! know, and thereby sets its watches again.
+//! The caller drives it: a request returns with its answer, and between requests [`Client::changed`] waits for events and keeps
+//! the session alive. A connection is never repaired. After any error except a refusal the caller connects another [`Client`]
+//! with the same [`Session`], which resumes the session if the servers still hold it. The caller then reads its nodes again,
+//! which also sets the watches again.
 
 #[cfg(test)]
 mod tests;
@@ -21,16 +21,16 @@ use tokio::{
 use wire::{Acl, Head, Malformed, Op};
 pub use wire::{Stat, Step};
 
-/// Why something was not done, or nobody knows whether it was.
+/// Why a request failed or has an unknown result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The connection is of no more use.
+    /// The connection is lost.
     #[error("ZooKeeper cannot be reached: {server}: {error}")]
     Lost { server: String, error: io::Error },
-    /// The servers have given the session up, and deleted its nodes.
+    /// The servers have ended the session and deleted its nodes.
     #[error("ZooKeeper has ended the session")]
     Expired,
-    /// The server does not do this; its error code, as in `KeeperException.Code`.
+    /// The server refuses the request; the code is one of `KeeperException.Code`.
     #[error("ZooKeeper refuses {path}: {reason} (error {code})", reason = refusal(*code))]
     Refused { code: i32, path: String },
 }
@@ -45,29 +45,29 @@ impl Error {
     }
 }
 
-/// A refusal: there is no such node.
+/// A refusal: the node does not exist.
 const NO_NODE: i32 = -101;
-/// A refusal: there is such a node.
+/// A refusal: the node exists.
 pub const NODE_EXISTS: i32 = -110;
 /// A refusal: the session is over.
 const SESSION_EXPIRED: i32 = -112;
 
-/// The longest frame that is taken from a server: its own limit for a node (`jute.maxbuffer`) is 1 MiB.
+/// The longest frame accepted from a server, whose own limit for a node (`jute.maxbuffer`) is 1 MiB.
 const MAX_FRAME: usize = 4 << 20;
 
-/// What survives a connection.
+/// The session, which outlives a connection.
 #[derive(Default)]
 pub struct Session {
     id: i64,
     password: Bytes,
-    /// The latest transaction that was seen: a server that is behind it closes the connection.
+    /// The latest transaction that this client has seen: a server behind it closes the connection.
     seen: i64,
-    /// Until when the servers keep it, as far as they themselves are there; `None` if it was never open.
+    /// When the servers may end the session; `None` if it was never open.
     kept: Option<Instant>,
 }
 
 impl Session {
-    /// Whether nothing was heard in it for longer than its term.
+    /// Whether the servers have sent nothing for longer than the session's term.
     pub fn is_overdue(&self) -> bool {
         self.kept.is_some_and(|kept| kept < Instant::now())
     }
@@ -90,20 +90,20 @@ pub struct Client<'s> {
     stream: TcpStream,
     inbox: BytesMut,
     outbox: BytesMut,
-    /// How long the servers keep the session without a sign of life.
+    /// How long the servers keep the session without a request.
     term: Duration,
-    /// When the server last sent something, and was last sent something.
+    /// When the client last received from the server, and last sent to it.
     heard: Instant,
     told: Instant,
     number: i32,
     has_changed: bool,
-    /// Of the nodes that it creates.
+    /// The access control list of the nodes that this client creates.
     acl: Acl,
 }
 
 impl<'s> Client<'s> {
-    /// Connects to `server`, `host:port`, and resumes `session`, or opens it if it is new. The servers may give another
-    /// term than the one that is asked for. Takes a third of it at the most, so that there is time to ask another server.
+    /// Connects to `server`, `host:port`, and resumes `session`, or opens it if it is new. The servers may set another term
+    /// than the requested one. Takes at most a third of the term, so that there is time to try another server.
     pub async fn connect(
         server: &str,
         term: Duration,
@@ -151,12 +151,12 @@ impl<'s> Client<'s> {
         Ok(client)
     }
 
-    /// The id of the session, which its nodes have as their owner.
+    /// The id of the session, which is the owner of its nodes.
     pub fn session(&self) -> i64 {
         self.session.id
     }
 
-    /// Authenticates as the user of `user:password`; the nodes created from then on are for this user alone.
+    /// Authenticates as the user of `user:password`; only this user can access the nodes created from then on.
     pub async fn authenticate(&mut self, credentials: &str) -> Result<(), Error> {
         self.put(&wire::authenticate(credentials));
         self.answer(wire::AUTH, "the credentials").await?;
@@ -164,14 +164,14 @@ impl<'s> Client<'s> {
         Ok(())
     }
 
-    /// The names of a node's children; [`Client::changed`] tells of the next change.
+    /// The names of a node's children; [`Client::changed`] reports the next change.
     pub async fn children(&mut self, path: &str) -> Result<Vec<String>, Error> {
         let ask = |number| wire::read_and_watch(number, Op::GetChildren, path);
         let mut answer = self.ask(path, ask).await?;
         wire::names(&mut answer).map_err(|error| self.malformed(error))
     }
 
-    /// A node's data and what is said beside it, if there is such a node; [`Client::changed`] tells of the next change.
+    /// A node's data and its metadata, if the node exists; [`Client::changed`] reports the next change.
     pub async fn node(&mut self, path: &str) -> Result<Option<(Bytes, Stat)>, Error> {
         let ask = |number| wire::read_and_watch(number, Op::GetData, path);
         match self.ask(path, ask).await {
@@ -183,7 +183,7 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Creates a node that stays, unless it exists: who may not create below a parent may use what is there.
+    /// Creates a persistent node unless it exists. A client without the permission to create can use an existing node.
     pub async fn ensure(&mut self, path: &str) -> Result<(), Error> {
         match self.ask(path, |number| wire::exists(number, path)).await {
             Err(error) if error.code() == Some(NO_NODE) => {}
@@ -197,7 +197,7 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Does all of the steps, or none.
+    /// Executes all of the steps, or none.
     pub async fn transact(&mut self, steps: &[Step]) -> Result<(), Error> {
         let path = steps.first().map_or("", Step::path);
         let acl = self.acl;
@@ -209,8 +209,8 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// Waits until something has changed that was read since this last returned, and keeps the session alive meanwhile.
-    /// May be dropped at any time.
+    /// Waits for a change of a node that was read since the last return, and keeps the session alive meanwhile. Safe to drop
+    /// at any time.
     pub async fn changed(&mut self) -> Result<(), Error> {
         while !self.has_changed {
             let next_ping = self.told + self.term / 3;
@@ -226,7 +226,7 @@ impl<'s> Client<'s> {
         Ok(())
     }
 
-    /// Asks something of `path`, and returns the answer.
+    /// Sends a request about `path`, and returns the answer.
     async fn ask(
         &mut self,
         path: &str,
@@ -253,7 +253,7 @@ impl<'s> Client<'s> {
         }
     }
 
-    /// What a frame answers, if it is an answer; an event is noted.
+    /// The answer in a frame; `None` for an event, which is recorded.
     fn sort(&mut self, mut frame: Bytes) -> Result<Option<(Head, Bytes)>, Error> {
         let head = wire::head(&mut frame).map_err(|error| self.malformed(error))?;
         self.session.seen = self.session.seen.max(head.transaction);
@@ -268,7 +268,7 @@ impl<'s> Client<'s> {
         self.outbox.extend_from_slice(request);
     }
 
-    /// Sends what is in the outbox. May be dropped at any time: what was not sent stays there.
+    /// Sends the outbox. Safe to drop at any time: unsent bytes stay in the outbox.
     async fn flush(&mut self) -> Result<(), Error> {
         while !self.outbox.is_empty() {
             let due = self.heard + self.term * 2 / 3;
@@ -281,13 +281,13 @@ impl<'s> Client<'s> {
         Ok(())
     }
 
-    /// The next frame, without its length. May be dropped at any time: what has come stays in the inbox.
+    /// The next frame, without its length. Safe to drop at any time: received bytes stay in the inbox.
     async fn frame(&mut self) -> Result<Bytes, Error> {
         loop {
             if let Some(frame) = self.take_frame()? {
                 return Ok(frame);
             }
-            // The server answers pings, so that a silent one is gone; what is left of the term is for finding another.
+            // The server answers pings, so a silent server is lost; the rest of the term is for finding another.
             let due = self.heard + self.term * 2 / 3;
             let read = timeout_at(due, self.stream.read_buf(&mut self.inbox)).await;
             match read {
@@ -333,7 +333,7 @@ fn refused(code: i32, path: &str) -> Error {
     Error::Refused { code, path }
 }
 
-/// A refusal in words, as far as an operator may meet it.
+/// The text of a refusal that an operator may see.
 fn refusal(code: i32) -> &'static str {
     match code {
         -8 => "a bad path",

@@ -152,5 +152,5 @@ pub(crate) async fn metric(collector: &Collector, name: &str) -> Option<String> 
 
 /// Lets the collector say that something is wrong with the cluster.
 pub(crate) fn may_complain(collector: &mut Collector) {
-    collector.expect_log("the cluster is not as it should be");
+    collector.expect_log("cluster degraded");
 }

@@ -120,7 +120,7 @@ async fn collectors_with_credentials_have_nodes_of_their_own_below_a_chroot() {
 
     let mut stranger = with("rollcall:guessed").start().await;
     stranger.expect_log("the last known members stay");
-    stranger.expect_log("may not know yet that this one stops");
+    stranger.expect_log("stop not confirmed by the coordinator");
     let reason = [
         "ZooKeeper refuses /apps/sky/",
         "access control list does not allow that",

@@ -1,4 +1,4 @@
-//! The line between a collector and the task that speaks to its coordinator, on a coordinator that does as it is told.
+//! The port between a collector and the task that talks to its coordinator, with a scripted coordinator.
 
 use rollcall_domain::Timestamp;
 use tokio::{
@@ -10,37 +10,37 @@ use tokio::{
 use super::*;
 use crate::testing::member;
 
-/// What the coordinator is to do next.
+/// The next action of the scripted coordinator.
 #[derive(Clone, Copy, Debug)]
 enum Order {
-    /// Know this collector as it wishes.
-    Fulfil,
-    /// Say that somebody else has its address.
+    /// Register this collector as desired.
+    Register,
+    /// Report that another collector has its address.
     Refuse,
-    /// Go away, and be away at the next attempt too.
+    /// Fail, and fail the next attempt too.
     Fail,
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("it is away")]
-struct Away;
+#[error("unavailable")]
+struct Unavailable;
 
-struct Obedient(mpsc::UnboundedReceiver<Order>);
+struct Scripted(mpsc::UnboundedReceiver<Order>);
 
-impl Coordinator for Obedient {
-    type Error = Away;
+impl Coordinator for Scripted {
+    type Error = Unavailable;
 
-    async fn attend(&mut self, desk: &mut Desk) -> Result<Infallible, Away> {
+    async fn session(&mut self, port: &mut Port) -> Result<Infallible, Unavailable> {
         loop {
             let order = self.0.recv().await;
-            let wish = desk.wish();
+            let desired = port.desired();
             match order {
-                Some(Order::Fulfil) => {
-                    desk.publish(wish.clone());
-                    desk.fulfilled(wish.as_ref());
+                Some(Order::Register) => {
+                    port.publish(desired.clone());
+                    port.registered(desired.as_ref());
                 }
-                Some(Order::Refuse) => desk.hindered(Trouble::Taken, "it is taken"),
-                Some(Order::Fail) => return Err(Away),
+                Some(Order::Refuse) => port.degraded(Fault::Taken, "it is taken"),
+                Some(Order::Fail) => return Err(Unavailable),
                 None => std::future::pending().await,
             }
         }
@@ -58,7 +58,7 @@ impl Fixture {
     #[expect(clippy::disallowed_methods, reason = "joined below")]
     fn start() -> Self {
         let (orders, receiver) = mpsc::unbounded_channel();
-        let (cluster, keeper) = pair(Obedient(receiver));
+        let (cluster, keeper) = pair(Scripted(receiver));
         let stop = CancellationToken::new();
         Self {
             cluster,
@@ -74,9 +74,9 @@ impl Fixture {
 
     /// Waits until the health is this.
     async fn is(&self, health: Option<&str>) {
-        let mut told = self.cluster.health();
-        let told = told.wait_for(|told| told.as_deref() == health);
-        timeout(Duration::from_secs(60), told)
+        let mut reported = self.cluster.health();
+        let changed = reported.wait_for(|reported| reported.as_deref() == health);
+        timeout(Duration::from_secs(60), changed)
             .await
             .unwrap()
             .unwrap();
@@ -92,14 +92,14 @@ const DRAINING: Timestamp = Timestamp::from_millis(9);
 const WITHIN: Duration = Duration::from_secs(2);
 
 #[tokio::test(start_paused = true)]
-async fn a_collector_is_well_once_it_is_known_as_it_wishes() {
+async fn a_collector_is_healthy_once_it_is_registered_as_desired() {
     let fixture = Fixture::start();
     let session = fixture.cluster.join(member("a"));
     fixture
         .is(Some("the coordinator has not been reached yet"))
         .await;
     assert_eq!(fixture.cluster.view().borrow().members(), []);
-    fixture.order(Order::Fulfil);
+    fixture.order(Order::Register);
     fixture.is(None).await;
     assert_eq!(fixture.cluster.view().borrow().members(), [member("a")]);
     fixture.order(Order::Refuse);
@@ -109,17 +109,17 @@ async fn a_collector_is_well_once_it_is_known_as_it_wishes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_coordinator_that_goes_away_leaves_the_last_view_and_is_asked_until_it_is_back() {
+async fn an_unavailable_coordinator_leaves_the_last_view_and_is_retried() {
     let fixture = Fixture::start();
     let session = fixture.cluster.join(member("a"));
-    fixture.order(Order::Fulfil);
+    fixture.order(Order::Register);
     fixture.is(None).await;
     for _ in 0..20 {
         fixture.order(Order::Fail);
     }
-    fixture.is(Some("it is away")).await;
+    fixture.is(Some("unavailable")).await;
     assert_eq!(fixture.cluster.view().borrow().members(), [member("a")]);
-    fixture.order(Order::Fulfil);
+    fixture.order(Order::Register);
     let before = Instant::now();
     fixture.is(None).await;
     assert!(before.elapsed() < Duration::from_secs(20), "20 pauses");
@@ -128,32 +128,35 @@ async fn a_coordinator_that_goes_away_leaves_the_last_view_and_is_asked_until_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn draining_waits_until_the_others_have_heard_of_it() {
+async fn draining_waits_until_the_other_members_have_the_event() {
     let fixture = Fixture::start();
     let mut session = fixture.cluster.join(member("a"));
-    fixture.order(Order::Fulfil);
+    fixture.order(Order::Register);
     fixture.is(None).await;
     let before = Instant::now();
     let later = async {
         sleep(Duration::from_millis(500)).await;
-        fixture.order(Order::Fulfil);
+        fixture.order(Order::Register);
     };
     tokio::join!(session.drain(DRAINING, WITHIN), later);
-    assert_eq!(before.elapsed(), Duration::from_millis(500) + HEARD);
+    assert_eq!(
+        before.elapsed(),
+        Duration::from_millis(500) + DRAIN_ANNOUNCE_TIME
+    );
     let view = fixture.cluster.view().borrow().clone();
     let known = &view.members()[0];
     assert_eq!((known.state, known.since), (State::Draining, DRAINING));
-    fixture.order(Order::Fulfil);
+    fixture.order(Order::Register);
     session.leave(WITHIN).await;
     assert_eq!(fixture.cluster.view().borrow().members(), []);
     fixture.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_waits_for_no_coordinator_that_is_away() {
+async fn a_stop_does_not_wait_longer_for_an_unavailable_coordinator() {
     let fixture = Fixture::start();
     let mut session = fixture.cluster.join(member("a"));
-    fixture.order(Order::Fulfil);
+    fixture.order(Order::Register);
     fixture.is(None).await;
     let before = Instant::now();
     session.drain(DRAINING, WITHIN).await;
@@ -163,7 +166,7 @@ async fn a_stop_waits_for_no_coordinator_that_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_collector_that_nobody_knows_has_nobody_to_wait_for() {
+async fn a_collector_that_was_never_registered_stops_at_once() {
     let fixture = Fixture::start();
     let mut session = fixture.cluster.join(member("a"));
     fixture.order(Order::Refuse);
@@ -171,6 +174,6 @@ async fn a_collector_that_nobody_knows_has_nobody_to_wait_for() {
     let before = Instant::now();
     session.drain(DRAINING, WITHIN).await;
     session.leave(WITHIN).await;
-    assert!(before.elapsed() <= HEARD);
+    assert!(before.elapsed() <= DRAIN_ANNOUNCE_TIME);
     fixture.stop().await;
 }

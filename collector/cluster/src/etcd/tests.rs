@@ -1,4 +1,4 @@
-//! What is made of what etcd says.
+//! Plans from etcd's keys, and the application of its changes.
 
 use rollcall_domain::membership::State;
 use rollcall_etcd::proto::{KeyValue, RangeResponse};
@@ -31,7 +31,7 @@ fn condition(plan: Plan) -> compare::TargetUnion {
 }
 
 #[test]
-fn a_key_is_written_only_where_there_is_none_or_over_the_own_one() {
+fn a_key_is_written_only_if_it_is_absent_or_the_collectors_own() {
     let member = member("a");
     let fresh = planned(&Keys::new(), &member);
     assert_eq!(condition(fresh), compare::TargetUnion::CreateRevision(0));
@@ -83,7 +83,7 @@ fn nothing() -> Known {
 }
 
 #[test]
-fn changes_are_applied_in_order_and_what_cannot_be_read_is_no_member() {
+fn changes_are_applied_in_order_and_an_unreadable_entry_is_no_member() {
     let mut known = nothing();
     let seen: Vec<_> = [
         vec![put("a", 2)],
@@ -105,7 +105,7 @@ fn changes_are_applied_in_order_and_what_cannot_be_read_is_no_member() {
 }
 
 #[test]
-fn a_watch_whose_history_is_gone_ends_the_round() {
+fn a_watch_with_compacted_history_ends_the_session() {
     let compacted = WatchResponse {
         compact_revision: 5,
         ..WatchResponse::default()
@@ -114,7 +114,7 @@ fn a_watch_whose_history_is_gone_ends_the_round() {
 }
 
 #[tokio::test]
-async fn a_watch_that_breaks_off_goes_on_behind_the_last_change_that_it_told() {
+async fn a_broken_watch_resumes_after_the_last_delivered_change() {
     let mut server = Server::start().await;
     let (cluster, keeper) = cluster(server.client(), Duration::from_secs(10));
     let mut tasks = JoinSet::new();
@@ -128,7 +128,7 @@ async fn a_watch_that_breaks_off_goes_on_behind_the_last_change_that_it_told() {
         ..RangeResponse::default()
     };
     server.reads(Ok(read)).await;
-    // Each time the server is further than what it has told.
+    // The server is always ahead of what it has delivered.
     let watching = server.watches().await;
     assert_eq!(watching.from, 11);
     watching.created(12);
@@ -136,14 +136,14 @@ async fn a_watch_that_breaks_off_goes_on_behind_the_last_change_that_it_told() {
     let watching = server.watches().await;
     assert_eq!(watching.from, 11);
     watching.created(20);
-    watching.told(20, vec![put("c", 12), put("d", 13)]);
+    watching.deliver(20, vec![put("c", 12), put("d", 13)]);
     drop(watching);
     let watching = server.watches().await;
     assert_eq!(watching.from, 14);
     watching.created(20);
-    watching.told(20, vec![delete("b", 14)]);
-    // It has told everything.
-    watching.told(25, Vec::new());
+    watching.deliver(20, vec![delete("b", 14)]);
+    // It has delivered every change.
+    watching.deliver(25, Vec::new());
     drop(watching);
     let watching = server.watches().await;
     assert_eq!(watching.from, 26);

@@ -1,14 +1,14 @@
-//! Where collectors stand in ZooKeeper, and what is read from it.
+//! The collectors' nodes in ZooKeeper: their layout, and the members that they describe.
 //!
-//! Upstream's collectors know each other by the children of four nodes, one for each face; a child is named `host:port`, and
+//! Upstream's collectors find each other by the children of four nodes, one for each face; a child is named `host:port`, and
 //! its data is the context path of the face (proto/docs/skywalking.md section 5.3). All nodes of a collector end with its
-//! session, which is also how the nodes of one collector are known to belong together.
+//! session, and the session identifies the nodes of one collector.
 //!
-//! A member of Rollcall publishes a node of upstream's only if it does what the node stands for: agents may register with it,
-//! so it has those of `agent_gRPC` and `agent_jetty`. It has none below `remote`, where upstream's collectors send their
+//! A member of Rollcall publishes a node of upstream's only if it provides that service: agents may register with it, so it has
+//! those of `agent_gRPC` and `agent_jetty`. It has none below `remote`, where upstream's collectors send their
 //! registrations and metrics to whichever address sorts first, and none below `ui`, where upstream's web application expects
-//! GraphQL. Members of Rollcall find each other below `/rollcall/members`, where upstream's collectors do not look: the entry
-//! there is the one that is in etcd under the same name.
+//! GraphQL. Members of Rollcall find each other below `/rollcall/members`, which upstream's collectors do not read; the
+//! entry there has the same format as in etcd.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use rollcall_zookeeper::Step;
 
 use crate::entry;
 
-/// The nodes that collectors put children below.
+/// The parent nodes of the collectors' nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parents {
     pub(super) agent_grpc: String,
@@ -35,7 +35,7 @@ pub(super) struct Parents {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) data: Bytes,
-    /// The session it ends with; 0 for a node that stays.
+    /// The session that the node ends with; 0 for a persistent node.
     pub(super) owner: i64,
     pub(super) created: Timestamp,
 }
@@ -43,14 +43,14 @@ pub(super) struct Node {
 /// All children, by path.
 pub(super) type Nodes = BTreeMap<String, Node>;
 
-/// What there is to do for a collector to stand where it should.
+/// The step towards the desired registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// It does.
+    /// The collector is registered as desired.
     Nothing,
-    /// These steps, all at once.
+    /// These steps, in one transaction.
     Steps(Vec<Step>),
-    /// Somebody else has a node of this path.
+    /// Another collector holds a node of this path.
     Taken(String),
 }
 
@@ -80,9 +80,11 @@ impl Parents {
         ]
     }
 
-    /// What has to be done so that the nodes of the session `own` are those of the member `wish`, and no others.
-    pub(super) fn plan(&self, nodes: &Nodes, wish: Option<&Member>, own: i64) -> Plan {
-        let mut wanted = wish.map(|member| self.nodes_of(member)).unwrap_or_default();
+    /// The steps after which the session `own` has exactly the nodes of the member `desired`.
+    pub(super) fn plan(&self, nodes: &Nodes, desired: Option<&Member>, own: i64) -> Plan {
+        let mut wanted = desired
+            .map(|member| self.nodes_of(member))
+            .unwrap_or_default();
         let mut steps = Vec::new();
         for (path, node) in nodes {
             match (wanted.remove(path), node.owner == own) {
@@ -104,7 +106,7 @@ impl Parents {
         }
     }
 
-    /// The nodes of a member. One that does not serve has none where upstream's collectors look.
+    /// The nodes of a member. A member that does not serve has none below upstream's parents.
     fn nodes_of(&self, member: &Member) -> BTreeMap<String, Bytes> {
         let mut nodes = BTreeMap::new();
         let mut add = |parent: &str, name: &str, data: Bytes| {
@@ -126,33 +128,36 @@ impl Parents {
         nodes
     }
 
-    /// All collectors that have `nodes`: those of Rollcall from their entries, and those of upstream, put together from their
-    /// addresses.
+    /// All collectors in `nodes`: Rollcall's from their entries, and upstream's, assembled from their addresses.
     pub(super) fn members(&self, nodes: &Nodes) -> Vec<Member> {
         let mut members = Vec::new();
-        let mut told = BTreeSet::new();
+        let mut owners_with_entry = BTreeSet::new();
         for (_, node) in children(nodes, &self.members) {
             match entry::decode(&node.data) {
                 Ok(member) => {
                     members.push(member);
-                    told.insert(node.owner);
+                    owners_with_entry.insert(node.owner);
                 }
-                Err(error) => tracing::debug!(%error, "a member that cannot be read"),
+                Err(error) => tracing::debug!(%error, "a member entry cannot be read"),
             }
         }
-        members.extend(self.of_upstream(nodes, &told));
+        members.extend(self.of_upstream(nodes, &owners_with_entry));
         members
     }
 
-    fn of_upstream(&self, nodes: &Nodes, told: &BTreeSet<i64>) -> impl Iterator<Item = Member> {
+    fn of_upstream(
+        &self,
+        nodes: &Nodes,
+        owners_with_entry: &BTreeSet<i64>,
+    ) -> impl Iterator<Item = Member> {
         let mut found: BTreeMap<(i64, &str), Member> = BTreeMap::new();
-        // The first face that a collector has gives it its name: the one for other collectors, if it can be.
+        // A collector is named by its first face in this order: preferably the one for other collectors.
         for parent in [&self.remote, &self.agent_grpc, &self.agent_jetty, &self.ui] {
             for (name, node) in children(nodes, parent) {
-                if told.contains(&node.owner) {
+                if owners_with_entry.contains(&node.owner) {
                     continue;
                 }
-                // Nodes that stay were put there by hand, and each stands for itself.
+                // An operator created the persistent nodes; each is a member of its own.
                 let by_hand = if node.owner == 0 { name } else { "" };
                 let member = found
                     .entry((node.owner, by_hand))
@@ -214,7 +219,7 @@ mod tests {
             .collect()
     }
 
-    /// What is there after `plan` was done by the session `owner`.
+    /// The nodes after the session `owner` has executed `plan`.
     fn done(mut nodes: Nodes, plan: Plan, owner: i64) -> Nodes {
         let Plan::Steps(steps) = plan else {
             panic!("{plan:?}")
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_has_the_nodes_of_upstream_that_it_does_the_work_of_and_its_entry() {
+    fn a_member_has_its_entry_and_the_upstream_nodes_that_it_serves() {
         let parents = Parents::new("");
         let plan = parents.plan(&Nodes::new(), Some(&member("a")), OWN);
         let nodes = done(Nodes::new(), plan, OWN);
@@ -255,14 +260,14 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_is_before_both_trees() {
+    fn a_namespace_prefixes_both_trees() {
         let parents = Parents::new("ns");
         assert_eq!(parents.ui, "/ns/skywalking/ui/jetty");
         assert_eq!(parents.members, "/ns/rollcall/members");
     }
 
     #[test]
-    fn a_draining_member_is_gone_from_where_upstream_looks_and_then_altogether() {
+    fn a_draining_member_leaves_upstreams_nodes_first_and_then_its_entry() {
         let parents = Parents::new("");
         let serving = member("a");
         let plan = parents.plan(&Nodes::new(), Some(&serving), OWN);
@@ -283,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_of_somebody_else_is_never_touched() {
+    fn a_node_of_another_collector_is_never_changed() {
         let parents = Parents::new("");
         for path in [
             "/skywalking/agent_jetty/jetty/a:12800",
@@ -297,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_of_upstream_is_the_nodes_of_its_session() {
+    fn a_collector_of_upstream_is_assembled_from_the_nodes_of_its_session() {
         let parents = Parents::new("");
         let nodes = nodes(&[
             ("/skywalking/agent_gRPC/gRPC/j:11801", "", OTHER),

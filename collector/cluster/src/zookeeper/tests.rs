@@ -1,4 +1,4 @@
-//! Which session servers are asked for that close the connection, or are away.
+//! The session that the client requests from servers that close the connection or are unavailable.
 
 use bytes::BufMut;
 use tokio::{
@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// How long a session is kept here: soon over, and longer than it takes to say two things at once.
+/// The session timeout of these tests: short, and longer than two requests take.
 const TERM: Duration = Duration::from_millis(300);
 
-/// What somebody who connects has seen, and the session that they ask for; 0 for a new one.
+/// Accepts a connection; returns the last transaction that the client has seen and the session that it requests, 0 for a new one.
 async fn asked(listener: &TcpListener) -> (TcpStream, i64, i64) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let _length_and_version = stream.read_i64().await.unwrap();
@@ -23,7 +23,7 @@ async fn asked(listener: &TcpListener) -> (TcpStream, i64, i64) {
     (stream, seen, session)
 }
 
-/// Opens a session, answers the first question with a transaction, and closes once that was read.
+/// Opens a session, answers the first request with a transaction, and closes after the client has read it.
 async fn open(mut stream: TcpStream, session: i64, transaction: i64) {
     let mut frame = Vec::new();
     frame.put_i32(22);
@@ -42,7 +42,7 @@ async fn open(mut stream: TcpStream, session: i64, transaction: i64) {
     stream.read_to_end(&mut unread).await.unwrap_or_default();
 }
 
-/// Closes on everybody until somebody asks for a new session, whom it returns.
+/// Closes every connection until a client requests a new session; returns that connection.
 async fn asked_for_another(listener: &TcpListener, session: i64) -> TcpStream {
     loop {
         match asked(listener).await {
@@ -53,7 +53,7 @@ async fn asked_for_another(listener: &TcpListener, session: i64) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_session_outlives_servers_that_are_away_and_is_given_up_once_another_is_opened() {
+async fn a_session_outlives_unavailable_servers_and_is_abandoned_once_another_opens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = Config {
         servers: vec![listener.local_addr().unwrap().to_string()],
@@ -67,12 +67,12 @@ async fn a_session_outlives_servers_that_are_away_and_is_given_up_once_another_i
     let (stream, seen, session) = asked(&listener).await;
     assert_eq!((seen, session), (0, 0));
     open(stream, 7, 41).await;
-    // Away for longer than the term.
+    // Unavailable for longer than the term.
     drop(asked_for_another(&listener, 7).await);
     let (stream, seen, session) = asked(&listener).await;
     assert_eq!((seen, session), (41, 7));
     open(stream, 7, 42).await;
-    // Without what was seen.
+    // Without the transaction that the client has seen.
     open(asked_for_another(&listener, 7).await, 8, 1).await;
     let (_stream, seen, session) = asked(&listener).await;
     assert_eq!((seen, session), (0, 8));
