@@ -75,18 +75,7 @@ impl Handle {
         if self.renew_recorded(sign) {
             return Ok(());
         }
-        match self.adopt(vec![sign]).await {
-            // Its agent would register again: another collector may have assigned or adopted the id.
-            Err(error @ register::Error::TooManyAdopted(_)) => {
-                self.register.read_latest().await?;
-                if self.renew_recorded(sign) {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            }
-            adopted => adopted,
-        }
+        self.adopt(vec![sign]).await
     }
 
     /// As [`Handle::renew`] for many signs. Unknown instances are adopted together, with few commits.

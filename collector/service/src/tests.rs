@@ -1,4 +1,5 @@
 mod agreement;
+mod doubt;
 mod limits;
 mod owner;
 mod refused;

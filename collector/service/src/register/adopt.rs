@@ -30,6 +30,15 @@ pub enum Held {
     Address(AddressId),
 }
 
+/// What became of the senders that were to be recorded.
+#[derive(Default)]
+struct Adopted {
+    recorded: Vec<Sign>,
+    refused: Vec<(Sign, Error)>,
+    /// Why the writer took no more of them.
+    failure: Option<Error>,
+}
+
 impl Handle {
     /// Records ids that the sender of one message uses and this inventory has never given out. Those beyond a limit are
     /// counted and left out: they come again with later segments.
@@ -76,41 +85,75 @@ impl Handle {
 
     /// Records the senders of signs of life that this inventory does not know, or not in full, and that they were seen: both
     /// in one commit. Answers with those that are recorded, and why others are not.
+    ///
+    /// A sender gives its ids up when it is refused for what another collector may have written, so that is said only after a
+    /// fresh read of the store.
     pub(crate) async fn adopt_instances(&self, mut signs: Vec<Sign>) -> (Vec<Sign>, Option<Error>) {
-        let due = self.due();
         let granted = self.allowance(Kind::Adoption, signs.len());
-        let mut refusal = (granted < signs.len()).then_some(Error::PeerLimit);
+        let limited = (granted < signs.len()).then_some(Error::PeerLimit);
         signs.truncate(granted);
-        let mut recorded = Vec::new();
+        let Adopted {
+            mut recorded,
+            refused,
+            failure,
+        } = self.adopt_all(&signs).await;
+        let (mut refused, doubtful) = if self.shared.has_rivals {
+            refused
+                .into_iter()
+                .partition(|(_, error)| !error.is_doubtful())
+        } else {
+            (refused, Vec::new())
+        };
+        let mut failure = limited.or(failure);
+        if !doubtful.is_empty() {
+            match self.read_latest().await {
+                Ok(()) => {
+                    let signs: Vec<_> = doubtful.into_iter().map(|(sign, _)| sign).collect();
+                    let again = self.adopt_all(&signs).await;
+                    recorded.extend(again.recorded);
+                    refused.extend(again.refused);
+                    failure = failure.or(again.failure);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        let refusal = refused.into_iter().map(|(_, error)| error).next();
+        (recorded, failure.or(refusal))
+    }
+
+    /// Has the writer record these senders, as far as it can.
+    async fn adopt_all(&self, signs: &[Sign]) -> Adopted {
+        let due = self.due();
+        let mut adopted = Adopted::default();
         for chunk in signs.chunks(KEYS_PER_JOB) {
             let chunk: Vec<_> = chunk
                 .iter()
                 .map(|sign| (*sign, self.first_sign(sign.instance, sign.signal)))
                 .collect();
             let written = self.shared.queue.write(due, move |proposal, seen| {
-                let adopted = chunk.iter().map(|(sign, first)| {
-                    proposal.adopt_instance(sign.instance, sign.application)?;
-                    seen.push(*first);
-                    Ok(*sign)
+                let outcomes = chunk.iter().map(|(sign, first)| {
+                    let adopted = proposal.adopt_instance(sign.instance, sign.application);
+                    seen.extend(adopted.is_ok().then_some(*first));
+                    (*sign, adopted)
                 });
-                Ok(adopted.collect::<Vec<Result<_, proposal::Error>>>())
+                Ok(outcomes.collect::<Vec<_>>())
             });
             match written.await {
                 Ok(outcomes) => {
-                    for outcome in outcomes {
+                    for (sign, outcome) in outcomes {
                         match outcome {
-                            Ok(sign) => recorded.push(sign),
-                            Err(error) => refusal = refusal.or(Some(error.into())),
+                            Ok(()) => adopted.recorded.push(sign),
+                            Err(error) => adopted.refused.push((sign, error.into())),
                         }
                     }
                 }
                 Err(error) => {
-                    refusal = Some(error);
+                    adopted.failure = Some(error);
                     break;
                 }
             }
         }
-        (recorded, refusal)
+        adopted
     }
 
     /// What is recorded of an instance that was not seen before. Without it an adopted instance has no lease after a restart.

@@ -97,6 +97,16 @@ impl Error {
         matches!(self, Self::DeadlineExceeded | Self::Listening)
     }
 
+    /// Whether this says that an id is unknown or not the caller's, which another collector may have changed since this one last
+    /// read the store. The caller gives its ids up on it, so it is said only after a fresh read.
+    #[must_use]
+    pub(super) const fn is_doubtful(&self) -> bool {
+        matches!(
+            self,
+            Self::TooManyAdopted(_) | Self::OtherApplication { .. }
+        )
+    }
+
     /// Whether the same call may succeed later, here or at another collector.
     #[must_use]
     pub fn retryable(&self) -> bool {

@@ -32,6 +32,8 @@ pub(super) trait Job: Send {
     fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<Seen>);
     /// Whether the caller still waits.
     fn is_awaited(&self) -> bool;
+    /// Whether the last proposal refused the job in a way that what another collector wrote may contradict.
+    fn is_doubtful(&self) -> bool;
     /// Tells the caller, now that the batch is durable.
     fn settle(self: Box<Self>);
     /// Tells the caller that there will be no batch.
@@ -215,6 +217,10 @@ where
 
     fn is_awaited(&self) -> bool {
         !self.reply.is_closed()
+    }
+
+    fn is_doubtful(&self) -> bool {
+        matches!(&self.result, Some(Err(error)) if error.is_doubtful())
     }
 
     fn settle(self: Box<Self>) {

@@ -53,6 +53,17 @@ pub enum Failure {
     Contradiction(#[from] inventory::restore::Error),
 }
 
+/// What a batch needs to read of the store before it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    /// What other collectors are known to have written.
+    News,
+    /// What another collector wrote first.
+    Conflict,
+    /// Everything that is durable now: a job is about to be refused for what another collector may have written.
+    Latest,
+}
+
 /// What is asked for, and by whom.
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -125,10 +136,10 @@ impl Writer {
 
     /// Makes one batch of what waits, and of what still comes, and makes it again after each conflict with another collector.
     pub(super) fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
-        let mut was_behind = false;
+        let mut need = Need::News;
         self.pacer.release();
         loop {
-            self.read(was_behind)?;
+            self.read(need)?;
             let tells = self.storage.is_shared() && self.agreement.tells();
             let holds = |instance| self.pacer.holds(instance);
             let mut proposal = self.allocator.propose(self.core.clock.wall());
@@ -137,12 +148,18 @@ impl Writer {
             due.for_each(|change| proposal.describe(change));
             waiting.restart();
             waiting.propose(&mut proposal);
-            while !waiting.is_part && proposal.rows().len() + waiting.seen_len() < self.batch_rows {
+            // A job that comes after a fresh read was made for others may doubt what that read gave.
+            let takes_more = !waiting.is_part && need != Need::Latest;
+            while takes_more && proposal.rows().len() + waiting.seen_len() < self.batch_rows {
                 let Some(next) = self.inbox.waiting() else {
                     break;
                 };
                 waiting.take(next);
                 waiting.propose(&mut proposal);
+            }
+            if need != Need::Latest && self.storage.is_shared() && waiting.is_doubtful() {
+                need = Need::Latest;
+                continue;
             }
             let (rows, refused) = (proposal.rows().len(), proposal.refused());
             let changes = proposal.changes();
@@ -159,7 +176,7 @@ impl Writer {
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
                 if committed.map_err(Failure::Write)? == Commit::Behind {
                     self.metrics.was_behind();
-                    was_behind = true;
+                    need = Need::Conflict;
                     waiting.jobs.retain(|job| job.is_awaited());
                     continue;
                 }
@@ -184,12 +201,15 @@ impl Writer {
 
     /// Reads what there may be to read: only what was written since if nothing was lost, and the store itself if a caller waits
     /// for that.
-    fn read(&mut self, was_behind: bool) -> Result<(), Failure> {
+    fn read(&mut self, need: Need) -> Result<(), Failure> {
         let has_news = self.inbox.take_news();
-        if let Some(tickets) = self.inbox.pending.up_to() {
+        let tickets = self.inbox.pending.up_to();
+        if tickets.is_some() || need == Need::Latest {
             self.read_latest()?;
-            self.inbox.pending.serve(tickets);
-        } else if has_news || was_behind || self.outage.is_some() {
+            if let Some(tickets) = tickets {
+                self.inbox.pending.serve(tickets);
+            }
+        } else if has_news || need == Need::Conflict || self.outage.is_some() {
             self.catch_up()?;
         } else {
             return Ok(());
@@ -263,6 +283,11 @@ impl Waiting {
             job.propose(proposal, &mut self.first_signs);
         }
         self.proposed = self.jobs.len();
+    }
+
+    /// Whether a job is refused in a way that what another collector wrote may contradict.
+    fn is_doubtful(&self) -> bool {
+        self.jobs.iter().any(|job| job.is_doubtful())
     }
 
     fn seen_len(&self) -> usize {
