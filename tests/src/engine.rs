@@ -7,6 +7,6 @@ mod etcd;
 mod server;
 mod zookeeper;
 
-pub use etcd::{Ensemble, Etcd};
+pub use etcd::{Ensemble, Etcd, Taken};
 pub use server::{Engine, Server};
 pub use zookeeper::ZooKeeper;

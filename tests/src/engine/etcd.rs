@@ -6,9 +6,10 @@ use std::{net::SocketAddr, path::Path, process::Command};
 use serde_json::{Value, json};
 
 use super::{Engine, Server};
-use crate::http::Client;
+use crate::{http::Client, process::free_addresses};
 
 pub use ensemble::Ensemble;
+pub use keys::Taken;
 
 /// One etcd server, a cluster of itself.
 #[derive(Debug)]
@@ -24,7 +25,8 @@ impl Engine for Etcd {
     }
 
     async fn serves(address: SocketAddr) -> Result<(), String> {
-        let reply = Client::new(address).get("/health").await?;
+        // One without space serves reads.
+        let reply = Client::new(address).get("/health?exclude=NOSPACE").await?;
         let health = reply.text();
         if reply.status == 200 && health.contains("true") {
             Ok(())
@@ -73,6 +75,43 @@ impl Server<Etcd> {
             json!({"revision": revision, "physical": true}),
         )
         .await;
+    }
+
+    /// Starts one without any data whose database may have so many bytes.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub async fn start_with_quota(bytes: u64) -> Self {
+        let [address] = free_addresses();
+        let mut server = Self::new(address, |address, directory| {
+            let mut command = Etcd::command(address, directory);
+            command.args(["--quota-backend-bytes", &bytes.to_string()]);
+            command
+        });
+        server.restart().await;
+        server
+    }
+
+    /// Writes to it until its quota is used up: every write is refused from then on.
+    ///
+    /// # Panics
+    /// When it takes more than its quota, or fails for another reason.
+    pub async fn use_up_quota(&self) {
+        const VALUE: usize = 512 * 1024;
+        let client = Client::new(self.address());
+        for number in 0..1000 {
+            // Base64, 4 characters for 3 bytes.
+            let key = format!("{number:08}");
+            let put = json!({"key": key, "value": "A".repeat(VALUE / 3 * 4)}).to_string();
+            let reply = client.post("/v3/kv/put", put).await;
+            let reply = reply.unwrap_or_else(|error| panic!("a put: {error}"));
+            if reply.status != 200 {
+                let text = reply.text();
+                assert!(text.contains("database space exceeded"), "{text}");
+                return;
+            }
+        }
+        panic!("etcd has taken 500 MiB");
     }
 
     /// Raises its alarm for space, as when its quota is used up: every write is refused until [`Server::disarm`].

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rollcall_tests::{
     PATIENCE,
     cluster::{Cluster, Member},
+    engine::{Etcd, Server},
     eventually,
     process::{Collector, Options},
 };
@@ -68,4 +69,35 @@ async fn a_member_is_degraded_until_a_write_succeeds() {
     })
     .await;
     client.application("new").await.expect("an id");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_starts_on_an_etcd_that_refuses_every_write_and_answers_what_it_knows() {
+    const QUOTA: u64 = 16 * 1024 * 1024;
+    let etcd = Server::<Etcd>::start_with_quota(QUOTA).await;
+    // Its own entry in the list of members would be one more write.
+    let mut collector = options()
+        .env("SW_STORAGE", "etcd")
+        .env("SW_STORAGE_ETCD_ENDPOINTS", etcd.address().to_string())
+        .start()
+        .await;
+    collector.expect_log("until the store is back");
+    collector.expect_log("could not write back");
+    let client = collector.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let instance = client.instance(application, "process").await.unwrap();
+
+    collector.terminate().await;
+    etcd.use_up_quota().await;
+    collector.restart().await;
+
+    let client = collector.grpc().await;
+    assert_eq!(client.application("orders").await.unwrap(), application);
+    assert_eq!(
+        client.instance(application, "process").await.unwrap(),
+        instance
+    );
+    client.heartbeat(instance).await.unwrap();
+    let refused = client.application("new").await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
 }

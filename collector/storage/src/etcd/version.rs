@@ -18,9 +18,17 @@ const READER: &str = "reader";
 const ATTEMPTS: usize = 8;
 
 impl Remote {
-    /// Creates a store if there is none, raises one of an older format, and refuses one that needs a newer build.
+    /// Creates a store if there is none, raises one of an older format, and refuses one that needs a newer build. Writes only
+    /// where that changes something: an etcd without space answers reads alone.
     pub(super) fn claim_version(&self) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
+            let read = self.read_versions()?;
+            if read.responses.iter().any(|read| found(read).is_some()) {
+                let (_, found) = self.versions(&read)?;
+                if self.admit(found)? == Admission::Current {
+                    return Ok(());
+                }
+            }
             let created = self.transaction(TxnRequest {
                 compare: vec![is_absent(self.key(FORMAT)), is_absent(self.key(READER))],
                 success: self.put_versions(Versions::NEW),
@@ -57,12 +65,15 @@ impl Remote {
 
     /// Checks that this build may still use the store: a newer one may have raised it.
     pub(super) fn check_version(&self) -> Result<(), Error> {
-        let read = self.transaction(TxnRequest {
+        let (_, found) = self.versions(&self.read_versions()?)?;
+        self.admit(found).map(|_| ())
+    }
+
+    fn read_versions(&self) -> Result<TxnResponse, Error> {
+        self.transaction(TxnRequest {
             success: self.get_versions(),
             ..TxnRequest::default()
-        })?;
-        let (_, found) = self.versions(&read)?;
-        self.admit(found).map(|_| ())
+        })
     }
 
     fn admit(&self, found: Versions) -> Result<Admission, Error> {

@@ -5,7 +5,36 @@ use serde_json::{Value, json};
 use super::super::Server;
 use super::Etcd;
 
+/// A key that was taken out, with its value as the gateway writes it.
+#[derive(Debug)]
+pub struct Taken {
+    key: String,
+    value: Value,
+}
+
 impl Server<Etcd> {
+    /// Deletes a key, to be put back later.
+    ///
+    /// # Panics
+    /// When the server refuses, or there is no such key.
+    pub async fn take(&self, key: &str) -> Taken {
+        let key = base64(key.as_bytes());
+        let read = self.call("/v3/kv/range", json!({"key": key})).await;
+        let value = read["kvs"][0]["value"].clone();
+        assert!(value.is_string(), "no such key: {read}");
+        self.call("/v3/kv/deleterange", json!({"key": key})).await;
+        Taken { key, value }
+    }
+
+    /// Puts a key back, as an operator restores one.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn put_back(&self, taken: &Taken) {
+        let put = json!({"key": taken.key, "value": taken.value});
+        self.call("/v3/kv/put", put).await;
+    }
+
     /// Writes a key, past everything that shares the server.
     ///
     /// # Panics
