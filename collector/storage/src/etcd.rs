@@ -282,7 +282,7 @@ impl Etcd {
             self.read_log(sink)?;
         }
         news.parts.iter().for_each(|part| self.log.saw_part(part));
-        if news.removed {
+        if news.removed || self.log.may_be_whole() {
             self.log.audit(&self.remote, sink)?;
         }
         self.changed.take(&self.remote, &news.instances, sink)?;

@@ -38,6 +38,8 @@ pub(super) struct Log {
     is_behind: bool,
     /// A key that is missing or was overwritten has been reported.
     is_damaged: bool,
+    /// A key below what is known was written since then: the missing one may be there again.
+    may_be_whole: bool,
     /// The snapshot could not go on: not before another look at the keys.
     is_stalled: bool,
 }
@@ -76,6 +78,7 @@ impl Log {
             parts: BTreeSet::new(),
             is_behind: false,
             is_damaged: false,
+            may_be_whole: false,
             is_stalled: false,
         }
     }
@@ -110,11 +113,16 @@ impl Log {
                     self.is_damaged = true;
                     sink(Record::Damage(Damage::hard(entry, "it was overwritten")));
                 }
-                Some(_) => {}
+                Some(_) => self.may_be_whole = true,
                 None => sink(Record::Damage(foreign(entry))),
             }
         }
         Ok(!self.is_behind)
+    }
+
+    /// Whether to look at the keys again: one is missing, and one was written that does not continue the log.
+    pub(super) fn may_be_whole(&self) -> bool {
+        self.is_damaged && self.may_be_whole
     }
 
     /// How many rows of each kind it has.

@@ -39,6 +39,7 @@ impl Log {
         let lost_part = lost_part.map(|last| self.part_key(*last));
         self.parts.extend(lasts);
         self.is_stalled = false;
+        self.may_be_whole = false;
         let mut due = std::iter::once(1).chain(self.first_unreplaced()..=last.index);
         let there: BTreeSet<u64> = entries
             .iter()

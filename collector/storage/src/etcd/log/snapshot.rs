@@ -69,7 +69,7 @@ impl Log {
     /// may be first, which changes nothing.
     ///
     /// # Errors
-    /// Those of the calls to etcd; an entry that is to be replaced is missing or cannot be read.
+    /// Those of the calls to etcd; an entry that is to be replaced cannot be read.
     pub(in crate::etcd) fn shorten(&mut self, remote: &Remote) -> Result<(), Error> {
         let Extent { kept, part } = self.extent;
         let unreplaced = self.next().saturating_sub(self.first_unreplaced());
@@ -127,12 +127,10 @@ impl Log {
                 return Ok(());
             };
             let next = run.entries.last().map_or(first, |last| last.index + 1);
-            if run.entries.is_empty() && index > next {
-                // Another collector has made a part of them, and the watch is about to say so.
-                return Err(Stop::Hole);
-            }
             if index != next {
-                return Err(corrupt(self.key(next), "the entry is missing").into());
+                // Another collector has made a part of the entries between two pages of this list, or an entry was deleted, which
+                // the audit reports. The part that was begun ends here; it is created only if its entries are still there.
+                return Err(Stop::Hole);
             }
             let is_full = run.entries.len() >= self.extent.part
                 || !run.entries.is_empty() && run.rows.len() + pair.value.len() > PART_BYTES;
@@ -203,6 +201,7 @@ impl Log {
     /// The last entry of the part that is stored under a key.
     pub(in crate::etcd) fn saw_part(&mut self, key: &[u8]) {
         self.parts.extend(index(&self.snapshot, key));
+        self.may_be_whole = true;
         self.is_stalled = false;
     }
 }
