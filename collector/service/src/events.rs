@@ -97,7 +97,7 @@ pub struct Feed {
     history: Arc<Mutex<History>>,
     /// The number of the last event.
     last: Arc<watch::Sender<u64>>,
-    registrations: Arc<log::Registrations>,
+    lines: Arc<log::Limits>,
 }
 
 /// Reads the events of a [`Feed`] in order, from one on. One that falls more than the history behind loses the oldest.
@@ -117,7 +117,7 @@ impl Feed {
             sender: broadcast::Sender::new(capacity),
             history: Arc::new(Mutex::new(History::new(capacity))),
             last: Arc::new(watch::Sender::new(0)),
-            registrations: Arc::default(),
+            lines: Arc::default(),
         }
     }
 
@@ -160,7 +160,7 @@ impl Feed {
         else {
             return;
         };
-        log::granted(&self.registrations, core, id, adopted);
+        log::granted(&self.lines, core, id, adopted);
         self.publish(Event::Instance(InstanceEvent {
             at: core.clock.wall(),
             instance: id,
@@ -205,7 +205,7 @@ impl Feed {
             .inventory
             .read_instance(instance, |instance| instance.application);
         let application = application.flatten().map(|id| core.inventory.shown(id));
-        log::changed(core, transition);
+        log::changed(&self.lines, core, transition);
         self.publish(Event::Instance(InstanceEvent {
             at: core.clock.wall_at(at),
             instance,
@@ -217,6 +217,11 @@ impl Feed {
                 signal,
             },
         }));
+    }
+
+    /// Logs how many lines about instances were left out, once their second is over. Called now and then.
+    pub(super) fn report_lines(&self, core: &Core) {
+        self.lines.report(core);
     }
 
     /// Tells whether what this collector knows is what another one says that it should be.

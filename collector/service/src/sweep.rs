@@ -72,6 +72,7 @@ impl Sweeper {
             }
             self.sweep().await;
             self.report_slow();
+            self.core.events.report_lines(&self.core);
             self.core.listening.is_on_still();
             swept = self.core.clock.now();
         }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod goodbye;
+mod lines;
 mod pace;
 mod ping;
 mod restart;

@@ -1,16 +1,13 @@
 //! The lines about instances for an operator: registrations and departures, each with the application, the instance, the host
 //! and the process by name.
 //!
-//! A departure that the agent did not announce is a warning; everything else is information. The log drops lines that its
-//! reader does not keep up with, so a fleet that starts at once waits for no reader.
+//! A departure that the agent did not announce is a warning; everything else is information. Of each kind a second has a limited
+//! number of lines; more are logged at DEBUG, and their number once the second is over. The log drops lines that its reader
+//! does not keep up with, so a fleet that starts at once waits for no reader.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+mod limit;
+
+use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::properties;
 use rollcall_domain::{
@@ -19,6 +16,7 @@ use rollcall_domain::{
 };
 
 use super::super::Core;
+use limit::Limit;
 
 /// An instance in names. A name that is not known is left out of the line.
 struct Named {
@@ -49,31 +47,78 @@ impl Named {
     }
 }
 
-/// Registrations logged in one second; more of them are logged at DEBUG, so that a fleet that starts at once leaves room in
-/// the log for everything else.
-const LINES_PER_SECOND: usize = 100;
-
-/// Counts the registrations of the current second.
-#[derive(Debug, Default)]
-pub(super) struct Registrations {
-    second: AtomicI64,
-    lines: AtomicUsize,
+/// What happens to an instance, as lines are limited by it.
+#[derive(Clone, Copy)]
+enum Kind {
+    Registered,
+    Up,
+    Silent,
+    Left,
+    Down,
 }
 
-impl Registrations {
-    /// Whether one more is logged. Approximate when a second begins.
-    fn admit(&self, core: &Core) -> bool {
-        let second = core.clock.wall().millis() / 1000;
-        if self.second.swap(second, Ordering::Relaxed) != second {
-            self.lines.store(0, Ordering::Relaxed);
+/// Limits the lines of each kind.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    registered: Limit,
+    up: Limit,
+    silent: Limit,
+    left: Limit,
+    down: Limit,
+}
+
+impl Limits {
+    const fn of(&self, kind: Kind) -> &Limit {
+        match kind {
+            Kind::Registered => &self.registered,
+            Kind::Up => &self.up,
+            Kind::Silent => &self.silent,
+            Kind::Left => &self.left,
+            Kind::Down => &self.down,
         }
-        self.lines.fetch_add(1, Ordering::Relaxed) < LINES_PER_SECOND
+    }
+
+    /// Whether one more line is logged now.
+    fn admit(&self, core: &Core, kind: Kind) -> bool {
+        self.report_left_out(core, kind);
+        self.of(kind).admits(second(core))
+    }
+
+    /// Logs how many lines of each kind were left out, once their second is over.
+    pub(super) fn report(&self, core: &Core) {
+        for kind in [
+            Kind::Registered,
+            Kind::Up,
+            Kind::Silent,
+            Kind::Left,
+            Kind::Down,
+        ] {
+            self.report_left_out(core, kind);
+        }
+    }
+
+    fn report_left_out(&self, core: &Core, kind: Kind) {
+        let more = self.of(kind).left_out(second(core));
+        if more == 0 {
+            return;
+        }
+        match kind {
+            Kind::Registered => tracing::info!(more, "more instances registered"),
+            Kind::Up => tracing::info!(more, "more instances up"),
+            Kind::Silent => tracing::info!(more, "more instances silent"),
+            Kind::Left => tracing::info!(more, "more instances left"),
+            Kind::Down => tracing::warn!(more, "more instances down"),
+        }
     }
 }
 
+fn second(core: &Core) -> i64 {
+    core.clock.now().millis() / 1000
+}
+
 /// Logs an instance that got an id, or brought one along.
-pub(super) fn granted(registrations: &Registrations, core: &Core, id: InstanceId, adopted: bool) {
-    if !registrations.admit(core) {
+pub(super) fn granted(limits: &Limits, core: &Core, id: InstanceId, adopted: bool) {
+    if !limits.admit(core, Kind::Registered) {
         return tracing::debug!(instance.id = id.get(), adopted, "instance registered");
     }
     let Some(named) = Named::of(core, id) else {
@@ -91,12 +136,21 @@ pub(super) fn granted(registrations: &Registrations, core: &Core, id: InstanceId
 }
 
 /// Logs a change of state.
-pub(super) fn changed(core: &Core, transition: &Transition<InstanceId>) {
+pub(super) fn changed(limits: &Limits, core: &Core, transition: &Transition<InstanceId>) {
     let id = transition.key;
+    let Transition { to, signal, at, .. } = *transition;
+    let kind = match to {
+        State::Up => Kind::Up,
+        State::Silent => Kind::Silent,
+        State::Left => Kind::Left,
+        State::Down => Kind::Down,
+    };
+    if !limits.admit(core, kind) {
+        return tracing::debug!(instance.id = id.get(), ?to, "instance changed its state");
+    }
     let Some(named) = Named::of(core, id) else {
         return;
     };
-    let Transition { to, signal, at, .. } = *transition;
     let silence = at.since(transition.last_seen);
     match to {
         State::Up => log_at_info(&named, id, signal, silence, "instance up"),
