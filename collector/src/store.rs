@@ -27,7 +27,8 @@ const IN_USE: u8 = 75;
 pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
     if config.storage.provider != StorageProvider::Embedded {
         error!(
-            "the store commands work on the embedded store: set SW_STORAGE=embedded, or --data-dir"
+            "the store commands work on the embedded store, and this configuration has another one (storage: etcd): nothing was \
+             changed; for a store in a data directory set SW_STORAGE=embedded"
         );
         return BAD_USAGE.into();
     }

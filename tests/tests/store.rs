@@ -94,12 +94,19 @@ async fn what_cannot_be_done_is_said_and_changes_nothing() {
         let run = store(&path, arguments).await;
         assert_eq!(run.code, Some(64), "{arguments:?}: {}", run.stderr);
     }
-    let shared = options(&path)
-        .env("SW_STORAGE", "etcd")
-        .env("SW_STORAGE_ETCD_ENDPOINTS", "127.0.0.1:1")
-        .argument("store")
-        .argument("info");
-    assert_eq!(shared.run().await.code, Some(64));
+    for command in [&["info"][..], &["import", "--first-instance-id", "100"]] {
+        let shared = options(&path)
+            .env("SW_STORAGE", "etcd")
+            .env("SW_STORAGE_ETCD_ENDPOINTS", "127.0.0.1:1")
+            .argument("store");
+        let arguments = command.iter().copied();
+        let shared = arguments.fold(shared, Options::argument).run().await;
+        assert_eq!(shared.code, Some(64), "{}", shared.stderr);
+        for part in ["embedded", "etcd", "nothing was changed"] {
+            assert!(shared.stderr.contains(part), "{}", shared.stderr);
+        }
+    }
+    assert!(!path.exists(), "nothing is created");
 }
 
 /// A move from another collector: what this one draws is none of the ids that the other one has given or will give.

@@ -1,0 +1,158 @@
+//! The move from a Java collector, by the commands of the README: the collector that follows assigns no id of the one before.
+
+mod java;
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use java::{Java, Release};
+use rollcall_tests::{PATIENCE, eventually, process::Collector, query::State};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The name that the README gives to the machine of the Java collector.
+const JAVA: &str = "java:12800";
+
+/// The blocks of the walk-through, without what indents them.
+fn walk_through() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let page = std::fs::read_to_string(path).expect("the README");
+    let (_, section) = page
+        .split_once("## Moving from a Java collector")
+        .expect("the walk-through");
+    let (section, _) = section.split_once("\n## ").expect("the next section");
+    let blocks = section.split("```").skip(1).step_by(2);
+    blocks
+        .map(|block| block.trim_start_matches("text").trim().to_owned())
+        .collect()
+}
+
+/// What a command line of the README writes.
+async fn shell(line: &str) -> String {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).stderr(Stdio::inherit());
+    let ended = tokio::task::spawn_blocking(move || command.output()).await;
+    let output = ended.expect("no panic").expect("a shell");
+    assert!(output.status.success(), "{line}: {output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The id in an answer of a servlet, if it is one.
+fn id(answer: &str) -> Option<i64> {
+    let answer: Value = serde_json::from_str(answer).ok()?;
+    let element = answer.get(0).unwrap_or(&answer);
+    let id = ["ii", "si", "i"]
+        .iter()
+        .find_map(|key| element[*key].as_i64());
+    id.filter(|id| *id != 0)
+}
+
+/// Asks a Java collector as the README says, and returns the last ids of its inventory.
+async fn probes(java: &Java, commands: &str) -> [i64; 3] {
+    let mut ids = Vec::new();
+    for command in commands.lines().map(str::trim) {
+        let command = command.replacen("curl", "curl -sf", 1);
+        let command = command.replace(JAVA, &java.address.to_string());
+        let id = eventually(PATIENCE, async || {
+            let answer = shell(&command).await;
+            id(&answer).ok_or(answer)
+        });
+        ids.push(id.await);
+    }
+    ids.try_into().expect("three commands that answer ids")
+}
+
+/// The numbers of the import command, by their options.
+fn firsts(import: &str) -> [i64; 4] {
+    let words = import.split_whitespace().collect::<Vec<_>>();
+    ["application", "instance", "operation", "address"].map(|kind| {
+        let option = format!("--first-{kind}-id");
+        let place = words.iter().position(|word| *word == option);
+        let number = place.and_then(|place| words.get(place + 1)?.parse().ok());
+        number.unwrap_or_else(|| panic!("no {option} in {import}"))
+    })
+}
+
+#[tokio::test]
+async fn the_walk_through_assigns_no_id_of_the_java_collector() {
+    let [ask, import] = <[String; 2]>::try_from(walk_through()).expect("two blocks");
+    let import = import.replace("\\\n", " ");
+    let firsts = firsts(&import);
+    for release in [Release::V3, Release::V5] {
+        let java = Java::start(release).await;
+        let last = probes(&java, &ask).await;
+        let expected = [java::APPLICATION, java::INSTANCE, java::OPERATION];
+        assert_eq!(last, expected.map(i64::from), "{release:?}");
+        for (last, first) in last.into_iter().zip(firsts) {
+            assert!(last.abs() < first, "{release:?}: {last} and {first}");
+        }
+    }
+
+    let directory = TempDir::new().unwrap();
+    let store = directory.path().join("data");
+    let arguments = import
+        .split_whitespace()
+        .skip_while(|word| *word != "store");
+    let imported = arguments.fold(
+        Collector::options().data_dir(&store),
+        |options, argument| options.argument(argument),
+    );
+    let imported = imported.run().await;
+    assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+
+    let mut collector = Collector::options().data_dir(&store).start().await;
+    moves(&collector, firsts).await;
+    // What was imported outlives the first collector.
+    collector.restart().await;
+    assigns_beyond(&collector, "after a restart", firsts).await;
+}
+
+/// Agents of before keep the ids of the Java collector, also those that the new one could have given by then, and new ones get
+/// others.
+async fn moves(collector: &Collector, firsts: [i64; 4]) {
+    let client = collector.grpc().await;
+    client
+        .recover(java::APPLICATION, java::INSTANCE)
+        .await
+        .unwrap();
+    client.heartbeat(2).await.unwrap();
+    assigns_beyond(collector, "new", firsts).await;
+    for held in [java::INSTANCE, 2] {
+        let instance = collector.query().instance(held).await.unwrap();
+        assert_eq!(
+            (instance.state, instance.adopted),
+            (State::Up, true),
+            "{held}"
+        );
+    }
+}
+
+/// Registers a name of each kind over the call that the walk-through asks the Java collector with.
+async fn assigns_beyond(collector: &Collector, name: &str, firsts: [i64; 4]) {
+    let http = collector.http(collector.listeners().jetty);
+    let ask = async |path: &str, body: Value| {
+        let reply = http.post(path, body.to_string()).await.unwrap();
+        let answer = reply.text();
+        id(&answer).unwrap_or_else(|| panic!("{path}: {answer}"))
+    };
+    let application = ask("/application/register", serde_json::json!([name])).await;
+    let process = serde_json::json!({
+        "ai": application, "au": name, "rt": 0,
+        "oi": {"osName": "", "hostname": "", "processNo": 0, "ipv4s": []},
+    });
+    let operation = serde_json::json!([{"ai": application, "sn": name, "st": 0}]);
+    let assigned = [
+        application,
+        ask("/instance/register", process).await,
+        ask("/servicename/discovery", operation).await,
+        ask("/networkAddress/register", serde_json::json!([name])).await,
+    ];
+    for (id, first) in assigned.into_iter().zip(firsts) {
+        assert!(
+            id.abs() >= first,
+            "{assigned:?} of {name}, not from {first} on"
+        );
+    }
+}
