@@ -37,6 +37,7 @@ mod reads;
 mod recover;
 mod registration;
 mod room;
+mod waiting;
 mod writer;
 
 pub use adopt::Held;

@@ -1,5 +1,6 @@
 mod agreement;
 mod doubt;
+mod first_sign;
 mod limits;
 mod owner;
 mod refused;

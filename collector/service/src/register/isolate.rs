@@ -4,7 +4,8 @@ use rollcall_storage as storage;
 
 use super::{
     outage::Operation,
-    writer::{Failure, Waiting, Writer},
+    waiting::Waiting,
+    writer::{Failure, Writer},
 };
 
 impl Writer {

@@ -1,20 +1,17 @@
 //! The one thread that assigns ids.
 
-use std::borrow::Cow;
-
 use crossbeam_channel::RecvTimeoutError;
-use rollcall_domain::inventory::{self, Allocator, Proposal, Row};
+use rollcall_domain::inventory::{self, Allocator, Row};
 use rollcall_metrics::Metrics;
 use rollcall_storage::{self as storage, Batch, Commit, Seen, Storage};
-use tokio::sync::oneshot;
 
 use super::{
-    Error,
     follow::Agreement,
-    job::{self, Inbox, Job, Message},
+    job::{Inbox, Message},
     outage::{Operation, Outage},
     pace::Pacer,
     room::Room,
+    waiting::Waiting,
 };
 use crate::{Core, readiness::Readiness};
 
@@ -62,21 +59,6 @@ enum Need {
     Conflict,
     /// Everything that is durable now: a job is about to be refused for what another collector may have written.
     Latest,
-}
-
-/// What is asked for, and by whom.
-#[derive(Default)]
-pub(super) struct Waiting {
-    jobs: Vec<Box<dyn Job>>,
-    /// How many of the jobs are in the proposal.
-    proposed: usize,
-    /// Last signs that these jobs record.
-    first_signs: Vec<Seen>,
-    /// Last signs that are to be recorded by themselves.
-    seen: Vec<Seen>,
-    noters: Vec<oneshot::Sender<Result<(), Error>>>,
-    /// It is part of a batch that the store refused: nothing is added to it.
-    is_part: bool,
 }
 
 /// The condition of the readiness that is about the store.
@@ -194,8 +176,19 @@ impl Writer {
             }
             self.room.observe(&self.core, &self.readiness, refused);
             self.pacer.committed(changes);
-            waiting.settle();
+            if !waiting.settle() {
+                self.grant(&waiting.first_signs);
+            }
             return Ok(());
+        }
+    }
+
+    /// Grants the leases of instances whose first sign is durable and whose caller gave up before it could.
+    fn grant(&self, first_signs: &[Seen]) {
+        for seen in first_signs {
+            if self.core.is_unheard(seen.instance) {
+                self.core.welcome(seen.instance, seen.signal);
+            }
         }
     }
 
@@ -255,95 +248,4 @@ impl std::fmt::Debug for Writer {
 /// Whether the row is of an instance that came with its id.
 pub(super) fn is_adoption(row: &Row) -> bool {
     matches!(row, Row::Instance(instance) if instance.adopted)
-}
-
-// === impl Waiting ===
-
-impl Waiting {
-    fn take(&mut self, message: Message) {
-        match message {
-            Message::Propose(job) => self.jobs.push(job),
-            Message::Note(seen, noter) => {
-                self.seen.extend(seen);
-                self.noters.push(noter);
-            }
-            Message::Wake => {}
-        }
-    }
-
-    /// Prepares for a new proposal, which none of the jobs is in.
-    fn restart(&mut self) {
-        self.proposed = 0;
-        self.first_signs.clear();
-    }
-
-    /// Adds the jobs that came since the last time to the proposal.
-    fn propose(&mut self, proposal: &mut Proposal<'_>) {
-        for job in self.jobs.iter_mut().skip(self.proposed) {
-            job.propose(proposal, &mut self.first_signs);
-        }
-        self.proposed = self.jobs.len();
-    }
-
-    /// Whether a job is refused in a way that what another collector wrote may contradict.
-    fn is_doubtful(&self) -> bool {
-        self.jobs.iter().any(|job| job.is_doubtful())
-    }
-
-    fn seen_len(&self) -> usize {
-        self.seen.len() + self.first_signs.len()
-    }
-
-    fn all_seen(&self) -> Cow<'_, [Seen]> {
-        if self.first_signs.is_empty() {
-            Cow::Borrowed(&self.seen)
-        } else {
-            Cow::Owned([&self.seen[..], &self.first_signs].concat())
-        }
-    }
-
-    fn settle(&mut self) {
-        self.jobs.drain(..).for_each(Job::settle);
-        self.answer_noters(|| Ok(()));
-    }
-
-    fn refuse(&mut self) {
-        let refuse = |job: Box<dyn Job>| job.refuse(Error::StoreUnavailable);
-        self.jobs.drain(..).for_each(refuse);
-        self.answer_noters(|| Err(Error::StoreUnavailable));
-    }
-
-    /// Two halves of what is waited for; `None` of what cannot be split.
-    pub(super) fn split(&mut self) -> Option<[Self; 2]> {
-        let has_signs = !self.noters.is_empty();
-        if self.jobs.len() + usize::from(has_signs) < 2 {
-            return None;
-        }
-        let mut signs = std::mem::take(self);
-        let middle = if has_signs { 0 } else { signs.jobs.len() / 2 };
-        let jobs = Self {
-            jobs: signs.jobs.split_off(middle),
-            is_part: true,
-            ..Self::default()
-        };
-        signs.is_part = true;
-        Some([jobs, signs])
-    }
-
-    /// Tells the callers that the store cannot hold what they ask for.
-    pub(super) fn reject(&mut self, error: &storage::Error) {
-        let refusal = || Error::Refused {
-            reason: error.to_string(),
-        };
-        let reject = |job: Box<dyn Job>| job.refuse(refusal());
-        self.jobs.drain(..).for_each(reject);
-        self.answer_noters(|| Err(refusal()));
-    }
-
-    fn answer_noters(&mut self, answer: impl Fn() -> Result<(), Error>) {
-        self.seen.clear();
-        for noter in self.noters.drain(..) {
-            job::tell(noter, answer());
-        }
-    }
 }

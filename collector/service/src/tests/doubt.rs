@@ -69,7 +69,8 @@ impl Storage for Slow {
     }
 }
 
-fn recovery(id: i32) -> Recovery {
+/// What an agent reports of the ids that it holds.
+pub(super) fn recovery(id: i32) -> Recovery {
     Recovery {
         application: application(-1),
         instance: instance(id),
