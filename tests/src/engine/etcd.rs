@@ -63,7 +63,7 @@ fn command(
 }
 
 impl Server<Etcd> {
-    /// Forgets all history: whoever asks for what changed before now is refused.
+    /// Forgets all history: a question for what changed before now is refused.
     ///
     /// # Panics
     /// When the server refuses.

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Answer, Dump, History, Operation, Request};
+use super::{Answer, Dump, History, Operation, Request, liveness};
 use crate::key::{Dictionary, Key};
 
 /// What no sequential collector could have done.
@@ -18,12 +18,16 @@ pub enum Violation {
     ForgottenKey(usize, Key),
     /// A member does not have on record, at the end, an id whose adoption was acknowledged.
     ForgottenAdoption(usize, Dictionary, i32),
-    /// An id was passed over that nobody brought along.
+    /// An id was passed over that no agent holds.
     Gap(Dictionary, i32),
-    /// A key was given an id that had been adopted before anybody asked for the key.
+    /// A key was given an id that had been adopted before the key was asked for.
     AdoptedGiven(i32, Key),
-    /// The first id comes before the second in the sequence, but the second was acknowledged before anybody asked for the first.
+    /// The first id comes before the second in the sequence, but the second was acknowledged before the first was asked for.
     OutOfOrder(Dictionary, [i32; 2]),
+    /// A member calls an id unknown that was assigned before the process sent its signal.
+    Reset(usize, Key),
+    /// A member reports an instance down at this time, although its signals arrived at some member in the meantime.
+    Down(usize, Key, Duration),
 }
 
 impl fmt::Display for Violation {
@@ -39,12 +43,20 @@ impl fmt::Display for Violation {
                 "member {member} does not know the adopted {id} of the {dictionary:?} at the end"
             ),
             Self::Gap(dictionary, id) => {
-                write!(f, "{id} of the {dictionary:?} was passed over for nobody")
+                write!(f, "{id} of the {dictionary:?} was passed over for no agent")
             }
             Self::AdoptedGiven(id, key) => write!(f, "the adopted {id} was given to {key}"),
             Self::OutOfOrder(dictionary, [first, second]) => write!(
                 f,
-                "{second} of the {dictionary:?} was known before anybody asked for what became {first}"
+                "{second} of the {dictionary:?} was known before what became {first} was asked for"
+            ),
+            Self::Reset(member, process) => write!(
+                f,
+                "member {member} calls {process} unknown, whose id had been assigned"
+            ),
+            Self::Down(member, process, at) => write!(
+                f,
+                "member {member} reports {process} down at {at:?}, and its signals kept arriving"
             ),
         }
     }
@@ -82,6 +94,16 @@ struct Facts {
     keys: BTreeMap<(Dictionary, i32), Key>,
     assigned: BTreeMap<Key, Window>,
     adopted: BTreeMap<(Dictionary, i32), Window>,
+    resets: Vec<Reset>,
+}
+
+/// A member called the id of a process unknown.
+#[derive(Debug)]
+struct Reset {
+    member: usize,
+    process: Key,
+    /// When the process sent its signal.
+    sent: Duration,
 }
 
 impl History {
@@ -100,7 +122,8 @@ impl History {
         for dictionary in Dictionary::ALL {
             facts.check_sequence(dictionary)?;
         }
-        Ok(())
+        facts.check_resets()?;
+        liveness::check(self)
     }
 }
 
@@ -126,6 +149,15 @@ impl Facts {
                         .entry(id)
                         .or_insert(Window::NEVER)
                         .note(operation);
+                }
+            }
+            Request::Signal { process, .. } => {
+                if operation.answer == Ok(Answer::Unknown) {
+                    self.resets.push(Reset {
+                        member: operation.member,
+                        process: process.clone(),
+                        sent: operation.sent,
+                    });
                 }
             }
         }
@@ -197,6 +229,18 @@ impl Facts {
             }
         }
         Ok(())
+    }
+
+    /// No id is called unknown after the answer that assigned it.
+    fn check_resets(&self) -> Result<(), Violation> {
+        let was_assigned = |reset: &&Reset| {
+            let window = self.assigned.get(&reset.process);
+            window.is_some_and(|window| window.known < reset.sent)
+        };
+        let Some(reset) = self.resets.iter().find(was_assigned) else {
+            return Ok(());
+        };
+        Err(Violation::Reset(reset.member, reset.process.clone()))
     }
 
     /// The id of `key` came to be after all those before it in the sequence, and before it was adopted.

@@ -221,7 +221,7 @@ fn an_adoption_that_a_member_has_forgotten_is_refused() {
 }
 
 #[test]
-fn an_id_that_is_passed_over_for_nobody_is_refused() {
+fn an_id_that_is_passed_over_for_no_agent_is_refused() {
     let history = History::default()
         .assigned(application("a"), 0, 1, -1)
         .assigned(application("b"), 2, 3, -2)

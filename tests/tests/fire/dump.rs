@@ -41,7 +41,7 @@ async fn on_record(member: &Collector, history: &History) -> BTreeSet<(Dictionar
     let told = history.operations.iter();
     let told = told.filter_map(|operation| match operation.request {
         Request::Recover { instance, .. } => Some(instance),
-        Request::Assign(_) => None,
+        Request::Assign(_) | Request::Signal { .. } => None,
     });
     for instance in told.collect::<BTreeSet<_>>() {
         if query.instance(instance).await.is_ok() {

@@ -3,6 +3,7 @@ use std::{fmt, time::Duration};
 use fastrand::Rng;
 use rollcall_tests::{
     cluster::{Cluster, Member},
+    engine::Taken,
     grpc::Client,
     proxy::{Link, Proxy},
 };
@@ -15,6 +16,8 @@ const SHORT: Duration = Duration::from_millis(400);
 /// One in this many episodes outlives every lease.
 const LONG_ONE_IN: usize = 6;
 const LONG: Duration = Duration::from_millis(2_500);
+/// The key of the first entry of the log, which no snapshot replaces.
+const FIRST_ENTRY: &str = "/rollcall/store/log/00000000000000000001";
 
 /// What happens to one part of the cluster.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +30,10 @@ enum Fault {
     Pause(Option<usize>),
     /// Keys of the store that hold soft state are overwritten, and keys are there that are none of its own.
     Garbage,
+    /// The first entry of the log is deleted, and restored at the end.
+    Vanish,
+    /// The engine has no space: it answers every read and refuses every write, until the end.
+    Full,
     /// This member is asked for names that are longer than the store takes.
     Long(usize),
     /// This member and what is on the other side are cut off from each other, and reconnected at the end.
@@ -58,6 +65,8 @@ impl Episode {
             Fault::Pause(None),
             Fault::Pause(Some(member())),
             Fault::Garbage,
+            Fault::Vanish,
+            Fault::Full,
             Fault::Long(member()),
         ];
         for side in [Side::Engine, Side::Peers] {
@@ -82,12 +91,16 @@ impl Episode {
         for side in [Side::Engine, Side::Peers] {
             faults.extend((0..MEMBERS).map(|member| Fault::of_link(member, side, random)));
         }
-        faults.push(Fault::Garbage);
+        faults.extend([Fault::Garbage, Fault::Vanish, Fault::Full]);
         faults.push(Fault::Long(random.usize(..MEMBERS)));
         random.shuffle(&mut faults);
         faults.truncate(random.usize(1..=3));
-        // An engine that does not run takes no garbage, and a member that does not run no names.
-        faults.sort_by_key(|fault| !matches!(fault, Fault::Garbage | Fault::Long(_)));
+        // An engine without space takes no garbage, one that does not run nothing at all, and a member that does not run no names.
+        faults.sort_by_key(|fault| match fault {
+            Fault::Garbage | Fault::Vanish | Fault::Long(_) => 0,
+            Fault::Full => 1,
+            Fault::Kill(_) | Fault::Stop(_) | Fault::Pause(_) | Fault::Cut(..) => 2,
+        });
         let lasting = if random.usize(..LONG_ONE_IN) == 0 {
             LONG
         } else {
@@ -98,21 +111,28 @@ impl Episode {
 
     /// Has them happen, and everything repaired.
     pub(crate) async fn run(&self, cluster: &mut Cluster) {
+        let mut taken = None;
         for fault in &self.faults {
-            fault.begin(cluster).await;
+            match fault {
+                Fault::Vanish => taken = Some(cluster.etcd.take(FIRST_ENTRY).await),
+                fault => fault.begin(cluster).await,
+            }
         }
         tokio::time::sleep(self.lasting).await;
         let mut faults = self.faults.clone();
-        // A member is ready only once it reaches the engine, and stops only once others have taken its answers.
+        // A member is ready only once it reaches the engine and reads the whole store, and stops only once others have taken its
+        // answers.
         faults.sort_by_key(|fault| match fault {
             Fault::Kill(None) | Fault::Stop(None) | Fault::Pause(None) => 0,
-            Fault::Cut(..) => 1,
-            Fault::Pause(Some(_)) => 2,
-            Fault::Garbage | Fault::Long(_) => 4,
-            Fault::Kill(Some(_)) | Fault::Stop(Some(_)) => 3,
+            Fault::Full => 1,
+            Fault::Vanish => 2,
+            Fault::Cut(..) => 3,
+            Fault::Pause(Some(_)) => 4,
+            Fault::Kill(Some(_)) | Fault::Stop(Some(_)) => 5,
+            Fault::Garbage | Fault::Long(_) => 6,
         });
         for fault in faults {
-            fault.end(cluster).await;
+            fault.end(cluster, taken.as_ref()).await;
         }
     }
 }
@@ -145,11 +165,14 @@ impl Fault {
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
             Self::Cut(member, side, link) => side.of(&cluster.members[member]).set(link),
             Self::Garbage => garbage(cluster).await,
+            // It has to remember what it took.
+            Self::Vanish => {}
+            Self::Full => cluster.etcd.run_out_of_space().await,
             Self::Long(member) => long(&cluster.members[member]).await,
         }
     }
 
-    async fn end(self, cluster: &mut Cluster) {
+    async fn end(self, cluster: &mut Cluster, taken: Option<&Taken>) {
         match self {
             Self::Kill(None) | Self::Stop(None) => cluster.etcd.restart().await,
             Self::Kill(Some(member)) => cluster.members[member].collector.restart().await,
@@ -161,6 +184,11 @@ impl Fault {
             Self::Pause(None) => cluster.etcd.resume(),
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::CONT),
             Self::Cut(member, side, _) => side.of(&cluster.members[member]).set(Link::Whole),
+            Self::Full => cluster.etcd.disarm().await,
+            Self::Vanish => {
+                let taken = taken.expect("the entry that was deleted");
+                cluster.etcd.put_back(taken).await;
+            }
             Self::Garbage | Self::Long(_) => {}
         }
     }

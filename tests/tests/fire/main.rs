@@ -1,8 +1,12 @@
-//! Uniqueness under fire: members and their engine are killed, paused, cut off and restarted at random under writers, and the whole
-//! history is one that a single collector could have had.
+//! A cluster under fire: its members and their engine are killed, paused, cut off, filled, damaged and restarted at random, under
+//! writers that register names and agents that hold ids. The whole history is one that a single collector could have had, no id
+//! that was assigned is called unknown, and no member reports an agent down that beats at any other.
 
+mod agent;
 mod dump;
 mod episode;
+mod fleet;
+mod observer;
 mod recorder;
 mod writer;
 
@@ -22,9 +26,11 @@ use rollcall_tests::{
     key::Key,
     process::{Collector, Options},
 };
+use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet};
 
 use episode::Episode;
+use fleet::Fleet;
 use recorder::Recorder;
 use writer::Writer;
 
@@ -33,7 +39,7 @@ const WRITERS: usize = 64;
 /// Connections to each member, shared by the writers.
 const CONNECTIONS: usize = 8;
 const EPISODES: usize = 60;
-/// After this many, everybody has to give ids again; others meet what the one before has left.
+/// After this many episodes every member has to assign ids again; the others begin while the last one still has effects.
 const RESPITE_EVERY: usize = 3;
 /// The longest name that a collector can be configured to take.
 const LONGEST: usize = 64 * 1024;
@@ -41,31 +47,25 @@ const LONGEST: usize = 64 * 1024;
 const AT_ONCE: usize = 200;
 /// Keys that must have been given ids under fire, for the history to mean anything.
 const ENOUGH: usize = 2_000;
+/// Terms of an instance that a member hears itself.
+const SILENT_AFTER: Duration = Duration::from_secs(3);
+const DOWN_AFTER: Duration = Duration::from_secs(6);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_sequence_of_faults_gives_one_id_to_two_keys() {
+async fn no_sequence_of_faults_breaks_a_promise() {
     let seed = std::env::var("FIRE_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("FIRE_SEED={seed} repeats these faults");
     let mut random = Rng::with_seed(seed);
-    let mut cluster = Cluster::start_with(MEMBERS, options).await;
-    cluster.expect_trouble();
-    for member in &mut cluster.members {
-        member
-            .collector
-            .expect_log("a key of the store was skipped");
-        // Writers come back to an instance after any time.
-        member
-            .collector
-            .expect_log("an agent sends signals less often");
-    }
+    let mut cluster = cluster().await;
     let mut recorder = Recorder::new(Instant::now());
-    everybody_assigns(&cluster, &mut recorder, "at the start").await;
+    every_member_assigns(&cluster, &mut recorder, "at the start").await;
 
     let (stop, stopped) = watch::channel(());
     let connections = connections(&cluster);
+    let fleet = Fleet::start(&cluster, &connections, &mut recorder, &mut random, &stopped).await;
     let mut writers = JoinSet::new();
     for number in 0..WRITERS {
         let members = connections[number % CONNECTIONS].clone();
@@ -79,21 +79,49 @@ async fn no_sequence_of_faults_gives_one_id_to_two_keys() {
         println!("{:?}: {number}: {episode}", recorder.start().elapsed());
         episode.run(&mut cluster).await;
         if number % RESPITE_EVERY == 0 {
-            everybody_assigns(&cluster, &mut recorder, &format!("after {number}")).await;
+            every_member_assigns(&cluster, &mut recorder, &format!("after {number}")).await;
         }
     }
     drop(stop);
     let mut operations = recorder.into_operations();
     operations.extend(writers.join_all().await.into_iter().flatten());
-    check(&cluster, operations, seed).await;
+    let (signals, reports) = fleet.end().await;
+    operations.extend(signals);
+    let history = History {
+        operations,
+        reports,
+        // Both ends of a time without a signal are rounded to milliseconds.
+        down_after: DOWN_AFTER - Duration::from_millis(10),
+        dumps: Vec::new(),
+    };
+    check(&cluster, history, seed).await;
+    is_whole(&cluster).await;
 }
 
-/// Nearly every batch has signs of life in it, and everybody who is not heard of falls silent soon.
+/// The members, and what they log in such a run.
+async fn cluster() -> Cluster {
+    let mut cluster = Cluster::start_with(MEMBERS, options).await;
+    cluster.expect_trouble();
+    for member in &mut cluster.members {
+        for text in [
+            "a key of the store was skipped",
+            "the store is damaged",
+            // Writers come back to an instance after any time.
+            "an agent sends signals less often",
+        ] {
+            member.collector.expect_log(text);
+        }
+    }
+    cluster
+}
+
+/// An instance without signals falls silent soon, so most batches report states. Members report signals less often than an
+/// instance falls silent, so that a member that restarts hears nothing of an instance for longer than its term.
 fn options() -> Options {
     Collector::options()
         .without_listening()
-        .terms(Duration::from_secs(2), Duration::from_secs(4))
-        .env("SW_LIVENESS_WRITE_BACK_INTERVAL", "100ms")
+        .terms(SILENT_AFTER, DOWN_AFTER)
+        .env("SW_LIVENESS_WRITE_BACK_INTERVAL", "6s")
         .env("SW_REGISTER_MAX_NAME_BYTES", LONGEST.to_string())
 }
 
@@ -108,7 +136,7 @@ fn connections(cluster: &Cluster) -> Vec<Vec<Client>> {
 }
 
 /// Waits until every member gives an id to a new key.
-async fn everybody_assigns(cluster: &Cluster, recorder: &mut Recorder, when: &str) {
+async fn every_member_assigns(cluster: &Cluster, recorder: &mut Recorder, when: &str) {
     for (number, member) in cluster.members.iter().enumerate() {
         let client = Client::lazy(member.collector.listeners().grpc);
         let request = Request::Assign(Key::Application(format!("{number} {when}")));
@@ -120,11 +148,7 @@ async fn everybody_assigns(cluster: &Cluster, recorder: &mut Recorder, when: &st
 }
 
 /// Asks every member for everything, and checks the whole history.
-async fn check(cluster: &Cluster, operations: Vec<Operation>, seed: u64) {
-    let mut history = History {
-        operations,
-        dumps: Vec::new(),
-    };
+async fn check(cluster: &Cluster, mut history: History, seed: u64) {
     let operations = history.operations.iter();
     let failed = operations.filter(|operation| operation.answer.is_err());
     println!(
@@ -144,6 +168,24 @@ async fn check(cluster: &Cluster, operations: Vec<Operation>, seed: u64) {
     }
     if let Err(violation) = history.check() {
         panic!("FIRE_SEED={seed}: {violation}");
+    }
+}
+
+/// Waits until no member has a complaint about the store or the cluster: each fault has an end for its members, too.
+async fn is_whole(cluster: &Cluster) {
+    for member in &cluster.members {
+        let ui = member.collector.http(member.collector.listeners().ui);
+        eventually(PATIENCE, async || {
+            let body: Value = ui.get("/readyz").await?.json();
+            let reasons = body["reasons"].as_object();
+            let mut names = reasons.into_iter().flat_map(serde_json::Map::keys);
+            if names.all(|name| name == "terms") {
+                Ok(())
+            } else {
+                Err(body.to_string())
+            }
+        })
+        .await;
     }
 }
 

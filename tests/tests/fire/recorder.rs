@@ -1,9 +1,11 @@
 use std::time::Instant;
 
 use rollcall_tests::{
-    grpc::Client,
-    history::{Answer, Operation, Request},
+    grpc::{Client, is_reset},
+    history::{Answer, Operation, Request, Signal},
+    key::Key,
 };
+use tonic::{Code, Status};
 
 /// Asks, and keeps what was asked and answered.
 pub(crate) struct Recorder {
@@ -51,6 +53,15 @@ impl Recorder {
                     .map(|()| Answer::Recorded)
                     .map_err(|status| status.to_string())
             }
+            Request::Signal {
+                process,
+                instance,
+                by,
+            } => match signal(client, process, *instance, *by).await {
+                Err(status) if status.code() != Code::NotFound => Err(status.to_string()),
+                Ok(true) => Ok(Answer::Renewed),
+                Ok(false) | Err(_) => Ok(Answer::Unknown),
+            },
         };
         self.operations.push(Operation {
             member,
@@ -60,5 +71,16 @@ impl Recorder {
             answer: answer.clone(),
         });
         answer
+    }
+}
+
+/// Sends a signal of a process; whether the process keeps its id.
+async fn signal(client: &Client, process: &Key, instance: i32, by: Signal) -> Result<bool, Status> {
+    match (by, process) {
+        (Signal::Ping, Key::Instance(_, uuid)) => {
+            let commands = client.ping(instance, uuid).await?;
+            Ok(!is_reset(&commands))
+        }
+        _ => client.heartbeat(instance).await.map(|()| true),
     }
 }

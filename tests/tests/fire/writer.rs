@@ -7,7 +7,7 @@ use std::{
 use fastrand::Rng;
 use rollcall_tests::{
     grpc::Client,
-    history::{Answer, Operation, Request},
+    history::{Answer, Operation, Request, Signal},
     key::Key,
 };
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use crate::{MEMBERS, recorder::Recorder};
 
 /// Between two questions of one writer, in milliseconds: a dump asks for every key again, so there must not be too many.
 const PAUSE: Range<u64> = 50..350;
-/// How often a writer asks for one key until it gives up, each time somebody at random.
+/// How often a writer asks for one key until it gives up, each time a member at random.
 const TRIES: usize = 3;
 /// How many writers ask for the same new key.
 const RIVALS: usize = 4;
@@ -28,7 +28,7 @@ const AHEAD: i32 = 40;
 /// Numbers the questions for keys that several writers want.
 static SHARED: AtomicUsize = AtomicUsize::new(0);
 
-/// Somebody who registers new names of every kind with whichever member.
+/// Registers new names of every kind, each with a member at random.
 pub(crate) struct Writer {
     number: usize,
     members: Vec<Client>,
@@ -37,6 +37,8 @@ pub(crate) struct Writer {
     /// The last ids that it was given.
     application: i32,
     instance: i32,
+    /// A process that was just given an id, and has sent no signal yet.
+    fresh: Option<(Key, i32)>,
 }
 
 impl Writer {
@@ -53,6 +55,7 @@ impl Writer {
             random,
             application: 0,
             instance: 0,
+            fresh: None,
         }
     }
 
@@ -81,6 +84,15 @@ impl Writer {
 
     /// The next thing to ask.
     fn request(&mut self, n: usize) -> Request {
+        // The member that is asked may not have read of the id yet.
+        if let Some((process, instance)) = self.fresh.take() {
+            let by = Signal::Ping;
+            return Request::Signal {
+                process,
+                instance,
+                by,
+            };
+        }
         if self.instance > 0 && self.random.usize(..RECOVERY_ONE_IN) == 0 {
             let ahead = self.random.i32(1..=AHEAD);
             return Request::Recover {
@@ -107,7 +119,10 @@ impl Writer {
     fn remember(&mut self, request: &Request, answer: Answer) {
         match (request, answer) {
             (Request::Assign(Key::Application(_)), Answer::Id(id)) => self.application = id,
-            (Request::Assign(Key::Instance(..)), Answer::Id(id)) => self.instance = id,
+            (Request::Assign(key @ Key::Instance(..)), Answer::Id(id)) => {
+                self.instance = id;
+                self.fresh = Some((key.clone(), id));
+            }
             _ => {}
         }
     }

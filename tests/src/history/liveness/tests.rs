@@ -1,0 +1,124 @@
+use super::*;
+use crate::history::{Operation, Signal};
+
+const INSTANCE: i32 = 7;
+const TERM: Duration = Duration::from_secs(6);
+
+fn process() -> Key {
+    Key::Instance(-1, "process".to_owned())
+}
+
+fn operation(request: Request, sent: Duration, answer: Answer) -> Operation {
+    Operation {
+        member: 0,
+        request,
+        sent,
+        ended: sent + Duration::from_millis(10),
+        answer: Ok(answer),
+    }
+}
+
+/// A process that registers at 0, and whose signals at these times, in seconds, member 0 answers so.
+fn answered(signals: &[u64], answer: Answer) -> History {
+    let mut history = History {
+        down_after: TERM,
+        ..History::default()
+    };
+    let assigned = operation(
+        Request::Assign(process()),
+        Duration::ZERO,
+        Answer::Id(INSTANCE),
+    );
+    history.operations.push(assigned);
+    for second in signals {
+        let request = Request::Signal {
+            process: process(),
+            instance: INSTANCE,
+            by: Signal::Ping,
+        };
+        let sent = Duration::from_secs(*second);
+        history.operations.push(operation(request, sent, answer));
+    }
+    history
+}
+
+fn beating(signals: &[u64]) -> History {
+    answered(signals, Answer::Renewed)
+}
+
+impl History {
+    /// A member reports the process so at this second.
+    fn reported(mut self, member: usize, second: u64, state: State) -> Self {
+        let sent = Duration::from_secs(second);
+        self.reports.push(Report {
+            member,
+            sent,
+            ended: sent + Duration::from_millis(10),
+            states: BTreeMap::from([(INSTANCE, state)]),
+        });
+        self
+    }
+}
+
+fn down(member: usize, second: u64) -> Result<(), Violation> {
+    let at = Duration::from_secs(second);
+    Err(Violation::Down(member, process(), at))
+}
+
+#[test]
+fn a_process_that_beats_may_be_up_and_silent_and_not_down() {
+    let history = beating(&[1, 2, 3, 4, 5, 6, 7, 8]);
+    let seen = |state| history.clone().reported(1, 8, state);
+    assert_eq!(check(&seen(State::Up)), Ok(()));
+    assert_eq!(check(&seen(State::Silent)), Ok(()));
+    assert_eq!(check(&seen(State::Down)), down(1, 8));
+}
+
+#[test]
+fn a_process_that_stopped_is_down_a_term_later_and_not_earlier() {
+    let history = beating(&[1, 2, 3]);
+    let at = |second| check(&history.clone().reported(1, second, State::Down));
+    assert_eq!(at(8), down(1, 8));
+    assert_eq!(at(9), Ok(()));
+    assert_eq!(at(90), Ok(()));
+}
+
+#[test]
+fn a_process_that_came_back_stays_down_until_the_member_knows_and_is_not_down_again() {
+    let history = beating(&[1, 10, 11, 12, 13, 14]).reported(1, 13, State::Down);
+    assert_eq!(check(&history), Ok(()));
+    let history = history.reported(1, 14, State::Up);
+    let once_more = history.clone().reported(1, 15, State::Down);
+    assert_eq!(check(&once_more), down(1, 15));
+    let elsewhere = history.reported(2, 15, State::Down);
+    assert_eq!(check(&elsewhere), Ok(()), "it never knew better");
+}
+
+#[test]
+fn a_signal_that_is_not_acknowledged_explains_nothing() {
+    let mut history = beating(&[1, 4]).reported(0, 7, State::Down);
+    assert_eq!(check(&history), down(0, 7));
+    history.operations[2].answer = Err("unavailable".to_owned());
+    assert_eq!(check(&history), Ok(()));
+}
+
+#[test]
+fn without_a_term_every_report_is_allowed() {
+    let mut history = beating(&[1, 2, 3]).reported(1, 3, State::Down);
+    history.down_after = Duration::ZERO;
+    assert_eq!(check(&history), Ok(()));
+}
+
+#[test]
+fn an_assigned_id_that_is_called_unknown_is_refused() {
+    // Ids count from 1, and the checker knows of no adoption of those before.
+    let mut history = answered(&[1], Answer::Unknown);
+    history.operations[0].answer = Ok(Answer::Id(1));
+    assert_eq!(history.check(), Err(Violation::Reset(0, process())));
+    history.operations[0].ended = Duration::from_secs(2);
+    assert_eq!(
+        history.check(),
+        Ok(()),
+        "not assigned when the signal was sent"
+    );
+}

@@ -1,0 +1,87 @@
+use fastrand::Rng;
+use rollcall_tests::{
+    cluster::Cluster,
+    grpc::Client,
+    history::{Answer, Operation, Report, Request, Signal},
+    key::Key,
+};
+use tokio::{sync::watch, task::JoinSet};
+
+use crate::{CONNECTIONS, agent::Agent, observer::Observer, recorder::Recorder};
+
+/// Half of them ping, and half of them send heartbeats.
+const AGENTS: usize = 16;
+/// What each must have sent under fire, and each member reported, for the history to mean anything.
+const ENOUGH: usize = 100;
+
+/// The agents that hold ids, and what the members report of them.
+pub(crate) struct Fleet {
+    agents: JoinSet<Vec<Operation>>,
+    observers: JoinSet<Vec<Report>>,
+}
+
+impl Fleet {
+    /// Registers the agents, and has them send signals and the members observed until `stop` is closed.
+    pub(crate) async fn start(
+        cluster: &Cluster,
+        connections: &[Vec<Client>],
+        recorder: &mut Recorder,
+        random: &mut Rng,
+        stop: &watch::Receiver<()>,
+    ) -> Self {
+        let application = Key::Application("agents".to_owned());
+        let application = assign(recorder, &connections[0], application).await;
+        let mut agents = JoinSet::new();
+        for number in 0..AGENTS {
+            let members = connections[number % CONNECTIONS].clone();
+            let process = Key::Instance(application, format!("agent {number}"));
+            let agent = Agent {
+                instance: assign(recorder, &members, process.clone()).await,
+                process,
+                by: [Signal::Ping, Signal::Heartbeat][number % 2],
+                members,
+                recorder: Recorder::new(recorder.start()),
+                random: random.fork(),
+            };
+            agents.spawn(agent.run(stop.clone()));
+        }
+        let mut observers = JoinSet::new();
+        for (number, member) in cluster.members.iter().enumerate() {
+            let observer = Observer {
+                member: number,
+                query: member.collector.query(),
+                application,
+                start: recorder.start(),
+            };
+            observers.spawn(observer.run(stop.clone()));
+        }
+        Self { agents, observers }
+    }
+
+    /// All signals, and all reports. Its end has been asked for.
+    pub(crate) async fn end(self) -> (Vec<Operation>, Vec<Report>) {
+        let signals = self.agents.join_all().await;
+        let reports = self.observers.join_all().await;
+        println!(
+            "signals of each agent: {:?}",
+            signals.iter().map(Vec::len).collect::<Vec<_>>()
+        );
+        for sent in signals.iter().map(Vec::len) {
+            assert!(sent >= ENOUGH, "too few to mean anything");
+        }
+        for reported in reports.iter().map(Vec::len) {
+            assert!(reported >= ENOUGH, "too few to mean anything");
+        }
+        let signals = signals.into_iter().flatten().collect();
+        (signals, reports.into_iter().flatten().collect())
+    }
+}
+
+/// The id of a key, before the fire begins.
+async fn assign(recorder: &mut Recorder, members: &[Client], key: Key) -> i32 {
+    let asked = recorder.ask(0, &members[0], Request::Assign(key));
+    match asked.await {
+        Ok(Answer::Id(id)) => id,
+        other => panic!("no id before the fire begins: {other:?}"),
+    }
+}
