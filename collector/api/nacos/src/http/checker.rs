@@ -1,6 +1,6 @@
 //! Health checkers as JSON.
 
-use rollcall_domain::catalog::Checker;
+use rollcall_domain::catalog::{Checker, Cluster};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -50,6 +50,30 @@ pub(super) fn parse(text: &str) -> Result<Checker, Fault> {
     })
 }
 
+/// A checker without a password keeps the one that the cluster has for this user: consoles are not shown it, and send back what they
+/// were shown.
+pub(super) fn keep_password(checker: Checker, before: Option<&Cluster>) -> Checker {
+    match (checker, before.map(|cluster| &cluster.checker)) {
+        (
+            Checker::Mysql {
+                user,
+                password: blank,
+                command,
+            },
+            Some(Checker::Mysql {
+                user: known,
+                password,
+                ..
+            }),
+        ) if blank.is_empty() && user == *known => Checker::Mysql {
+            user,
+            password: password.clone(),
+            command,
+        },
+        (checker, _) => checker,
+    }
+}
+
 /// A checker as consoles read it. A password is not shown: whoever may read a service may not log in to its database.
 pub(super) fn shown(checker: &Checker) -> Value {
     match checker {
@@ -81,6 +105,20 @@ pub(super) fn all() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_console_that_sends_back_what_it_was_shown_does_not_lose_the_password() {
+        let set = r#"{"type":"MYSQL","user":"u","pwd":"secret","cmd":"select 1"}"#;
+        let cluster = Cluster {
+            checker: parse(set).unwrap(),
+            ..Cluster::new("c".into())
+        };
+        let shown = shown(&cluster.checker).to_string();
+        let again = keep_password(parse(&shown).unwrap(), Some(&cluster));
+        assert_eq!(again, cluster.checker);
+        let other = parse(r#"{"type":"MYSQL","user":"other","pwd":""}"#).unwrap();
+        assert_eq!(keep_password(other.clone(), Some(&cluster)), other);
+    }
 
     #[test]
     fn each_type_is_read_and_shown_and_a_password_is_not() {

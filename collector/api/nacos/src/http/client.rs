@@ -131,6 +131,17 @@ async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
                 "clientPort": port(asked, connection.port),
             })
         }
+        Client::Address { ip, port: at, kind } if asked.generation == Generation::V3 => json!({
+            "clientId": id,
+            "ephemeral": kind.is_ephemeral(),
+            "lastUpdatedTime": asked.now_millis,
+            "clientType": "ipPort",
+            "connectType": null,
+            "appName": null,
+            "version": null,
+            "clientIp": ip,
+            "clientPort": at,
+        }),
         Client::Address { ip, port: at, kind } => json!({
             "clientId": id,
             "ephemeral": kind.is_ephemeral(),

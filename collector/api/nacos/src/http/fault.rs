@@ -164,7 +164,7 @@ impl Fault {
             ),
             fault => match call.generation {
                 Generation::V1 => v1::answer(fault),
-                Generation::V2 | Generation::V3 => v2::answer(fault),
+                generation @ (Generation::V2 | Generation::V3) => v2::answer(fault, generation),
             },
         }
     }
@@ -189,12 +189,11 @@ fn unknown(call: Call<'_>) -> Response<Body> {
         let message = format!("no such api:{method}:{path}");
         reply::framework(StatusCode::NOT_IMPLEMENTED, &message, path, now_millis)
     } else {
-        reply::framework(
-            StatusCode::NOT_FOUND,
-            "No message available",
-            path,
-            now_millis,
-        )
+        let message = match call.generation {
+            Generation::V3 => format!("No endpoint {method} {path}."),
+            Generation::V1 | Generation::V2 => "No message available".to_owned(),
+        };
+        reply::framework(StatusCode::NOT_FOUND, &message, path, now_millis)
     }
 }
 

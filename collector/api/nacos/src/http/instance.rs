@@ -2,7 +2,7 @@
 
 use rollcall_domain::{
     Timestamp,
-    catalog::{Endpoint, Instance, MetadataChange, Override, Patch, ServiceKey},
+    catalog::{Endpoint, Instance, MetadataChange, Override, Patch, Registration, ServiceKey},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -54,7 +54,7 @@ async fn put(
     face: &Face,
     asked: &Asked<'_>,
     key: &ServiceKey,
-    registration: rollcall_domain::catalog::Registration,
+    registration: Registration,
 ) -> Reply {
     let publisher = registration.endpoint.publisher();
     let registered = face.catalog.register(&publisher, key, registration).await;
@@ -84,7 +84,7 @@ async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
         Err(missing) => {
             return Err(match Fault::of(missing, At::UpdateInstance, &key) {
                 Fault::NoInstance if asked.generation == Generation::V1 => {
-                    Fault::NotExist(format!("{}:{}", endpoint.ip, endpoint.port))
+                    Fault::NotExist(datum(&described))
                 }
                 fault => fault,
             });
@@ -96,6 +96,13 @@ async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
         Generation::V2 | Generation::V3 => MetadataChange::Merge(new),
     });
     set(face, asked, (&key, &endpoint), &found, change).await
+}
+
+/// An instance as 1.4 writes it in a refusal.
+fn datum(described: &Registration) -> String {
+    let Endpoint { ip, port, cluster } = &described.endpoint;
+    let (weight, healthy) = (described.weight, described.healthy);
+    format!("{ip}:{port}:unknown:{cluster}_{weight:?}_{healthy}_false_{cluster}")
 }
 
 /// Changes what the call names of an instance that is there.

@@ -94,7 +94,7 @@ fn shown(face: &Face, instance: &Instance, service: &str) -> Value {
         Some(id) => id.to_string(),
         None => place_id(&endpoint.ip, endpoint.port, &endpoint.cluster, service),
     };
-    json!({
+    let mut shown = json!({
         "instanceId": id,
         "ip": endpoint.ip,
         "port": endpoint.port,
@@ -111,7 +111,11 @@ fn shown(face: &Face, instance: &Instance, service: &str) -> Value {
         "instanceHeartBeatInterval": terms.interval,
         "instanceHeartBeatTimeOut": terms.unhealthy_after,
         "ipDeleteTimeout": terms.removed_after,
-    })
+    });
+    if let (true, Some(shown)) = (metadata.is_empty(), shown.as_object_mut()) {
+        shown.insert("instanceIdGenerator".to_owned(), "simple".into());
+    }
+    shown
 }
 
 /// Who subscribes to a service: by push, by connection, and by polling. The names match loosely, as in the reference.

@@ -49,7 +49,7 @@ fn shown(namespace: &Namespace, generation: Generation) -> Value {
     } else {
         &namespace.id
     };
-    let mut shown = json!({
+    json!({
         "namespace": id,
         "namespaceShowName": namespace.name,
         "namespaceDesc": namespace.description,
@@ -60,11 +60,7 @@ fn shown(namespace: &Namespace, generation: Generation) -> Value {
             (false, Generation::V3) => 1,
             (false, _) => 2,
         },
-    });
-    if let (true, Generation::V1, Some(shown)) = (is_public, generation, shown.as_object_mut()) {
-        shown.remove("namespaceDesc");
-    }
-    shown
+    })
 }
 
 async fn get_or_list(face: &Face, asked: &Asked<'_>) -> Reply {
@@ -76,7 +72,14 @@ async fn get_or_list(face: &Face, asked: &Asked<'_>) -> Reply {
 
 async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
     let namespaces = face.catalog.namespaces();
-    let shown = namespaces.iter().map(|one| shown(one, asked.generation));
+    let shown = namespaces.iter().map(|one| {
+        let mut shown = shown(one, asked.generation);
+        // 1.4 lists no descriptions.
+        if let (Generation::V1, Some(shown)) = (asked.generation, shown.as_object_mut()) {
+            shown.remove("namespaceDesc");
+        }
+        shown
+    });
     Ok(reply::result(asked.generation, &shown.collect::<Vec<_>>()))
 }
 

@@ -77,15 +77,21 @@ async fn metrics(face: &Face, asked: &Asked<'_>) -> Reply {
         return Ok(reply::data(asked.generation, &json!({ "status": status })));
     }
     let (counts, figures) = (face.catalog.counts(), face.machine.read());
-    let shown = if asks.is_none() {
-        metrics_v1(&status, &counts, figures)
+    let mut shown = if asks.is_none() {
+        metrics_v1(&status, &counts)
     } else {
-        metrics_v2(&status, &counts, figures)
+        metrics_v2(&status, &counts)
     };
+    if let (true, Some(shown)) = (asked.generation != Generation::V3, shown.as_object_mut()) {
+        let Figures { cpu, load, mem } = figures;
+        for (name, figure) in [("cpu", cpu), ("load", load), ("mem", mem)] {
+            shown.insert(name.to_owned(), figure.into());
+        }
+    }
     Ok(reply::data(asked.generation, &shown))
 }
 
-fn metrics_v1(status: &str, counts: &Counts, figures: Figures) -> Value {
+fn metrics_v1(status: &str, counts: &Counts) -> Value {
     let instances = counts.registry.ephemeral + counts.registry.persistent;
     json!({
         "status": status,
@@ -94,13 +100,10 @@ fn metrics_v1(status: &str, counts: &Counts, figures: Figures) -> Value {
         "raftNotifyTaskCount": 0,
         "responsibleServiceCount": counts.registry.services,
         "responsibleInstanceCount": instances,
-        "cpu": figures.cpu,
-        "load": figures.load,
-        "mem": figures.mem,
     })
 }
 
-fn metrics_v2(status: &str, counts: &Counts, figures: Figures) -> Value {
+fn metrics_v2(status: &str, counts: &Counts) -> Value {
     let registry = &counts.registry;
     let instances = registry.ephemeral + registry.persistent;
     let addresses = registry.publishers.saturating_sub(counts.connections);
@@ -116,9 +119,6 @@ fn metrics_v2(status: &str, counts: &Counts, figures: Figures) -> Value {
         "ephemeralIpPortClientCount": addresses.min(registry.ephemeral),
         "persistentIpPortClientCount": addresses.min(registry.persistent),
         "responsibleClientCount": clients,
-        "cpu": figures.cpu,
-        "load": figures.load,
-        "mem": figures.mem,
     })
 }
 

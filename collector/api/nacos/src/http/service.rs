@@ -206,10 +206,13 @@ async fn cluster(face: &Face, asked: &Asked<'_>) -> Reply {
     asked
         .params
         .required_as("useInstancePort4Check", "Boolean")?;
+    let known = face.catalog.service(&key);
+    let known = known.iter().flat_map(|detail| &detail.clusters);
+    let known = known.into_iter().find(|cluster| *cluster.name == *name);
     let cluster = Cluster {
         name: Arc::from(name),
         checker: match asked.params.required("healthChecker") {
-            Ok(text) => checker::parse(text)?,
+            Ok(text) => checker::keep_password(checker::parse(text)?, known),
             Err(_missing) if asked.generation == Generation::V3 => Checker::default(),
             Err(missing) => return Err(missing),
         },

@@ -227,16 +227,25 @@ fn with_hosts(face: &Face, key: &ServiceKey) -> Value {
     let clusters = by_cluster(face, key, |instance| {
         serde_json::to_value(InstanceJson::of_instance(instance, &service)).unwrap_or_default()
     });
+    let detail = face.catalog.service(key);
     let clusters = clusters.into_iter().map(|(name, hosts)| {
+        let known = detail.iter().flat_map(|detail| &detail.clusters);
+        let known = known.into_iter().find(|cluster| *cluster.name == *name);
         let cluster = json!({
             "clusterName": name,
-            "healthyCheckPort": 80,
-            "useInstancePortForCheck": true,
+            "healthyCheckPort": known.map_or(80, |cluster| cluster.check_port),
+            "useInstancePortForCheck": known.is_none_or(|cluster| cluster.use_instance_port),
             "hosts": hosts,
         });
         (name, cluster)
     });
+    let threshold = detail
+        .as_ref()
+        .map(|detail| detail.settings.protect_threshold);
+    let kind = detail.as_ref().and_then(|detail| detail.kind);
     json!({
+        "protectThreshold": threshold.unwrap_or(0.0),
+        "ephemeral": kind.is_some_and(|kind| kind.is_ephemeral()),
         "namespaceId": key.namespace(),
         "serviceName": key.name(),
         "groupName": key.group(),

@@ -68,6 +68,7 @@ pub(super) fn shown_v3(switches: &Switches) -> Map<String, Value> {
             .strip_prefix("push")
             .and_then(|rest| rest.strip_suffix("Version"));
         match language {
+            Some("CSharp") => ("pushVersionOfCsharp".to_owned(), value),
             Some(language) => (format!("pushVersionOf{language}"), value),
             None => (name, value),
         }

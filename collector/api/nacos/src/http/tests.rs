@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 
 use axum::http::StatusCode;
 use http_body_util::BodyExt as _;
-use rollcall_catalog::testing::Running;
+use rollcall_catalog::{Config, NoEvents, store::Memory, testing::Running};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
 use super::*;
 
+mod access;
 mod complaints;
 mod v1;
 
@@ -36,7 +37,12 @@ impl Server {
     }
 
     fn with(auth: Auth) -> Self {
-        let running = Running::start();
+        Self::on(Memory::default(), Config::default(), auth)
+    }
+
+    /// A face over what a store holds.
+    fn on(store: Memory, config: Config, auth: Auth) -> Self {
+        let running = Running::with(config, store, Arc::new(NoEvents));
         let catalog = running.catalog.clone();
         let settings = Settings {
             context_path: "/nacos".to_owned(),

@@ -49,6 +49,8 @@ struct Head<'a> {
     #[serde(rename = "useSpecifiedURL")]
     use_specified_url: bool,
     clusters: &'a str,
+    /// Left out where it is false: 1.4 does not know it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     reach_protection_threshold: bool,
     metadata: AsMap<'a>,
 }

@@ -70,6 +70,9 @@ fn words(fault: &Fault) -> String {
             format!("health check is still working, service: {}", grouped(key))
         }
         Fault::NoService { at, key } => no_service(*at, key),
+        Fault::Port { given, .. } if given.parse::<i64>().is_err() => {
+            format!("For input string: \"{given}\"")
+        }
         fault => text(fault),
     }
 }

@@ -7,7 +7,7 @@ use axum::{
 use rollcall_domain::catalog::{Resource, ServiceKey};
 use serde::Serialize;
 
-use super::{At, Fault, text::text};
+use super::{At, Fault, Generation, text::text};
 use crate::{http::reply, render::grouped};
 
 /// A code of the reference with its general text.
@@ -31,14 +31,21 @@ const NAMESPACE_MISSING: Code = Code(22_001, "namespace not exist");
 const NAMESPACE_EXISTS: Code = Code(22_002, "namespace already exist");
 const SERVER_ERROR: Code = Code(30_000, "server error");
 
-pub(super) fn answer(fault: &Fault) -> Response<Body> {
+pub(super) fn answer(fault: &Fault, generation: Generation) -> Response<Body> {
     #[derive(Serialize)]
     struct Envelope {
         code: u32,
         message: &'static str,
         data: String,
     }
-    let (status, Code(code, message), data) = row(fault);
+    let (status, Code(code, message), data) = match (fault, generation) {
+        (Fault::NamespaceExists(id), Generation::V2) => (
+            StatusCode::BAD_REQUEST,
+            NAMESPACE_ILLEGAL,
+            format!("the namespaceId is existed, namespaceId: {id}"),
+        ),
+        _ => row(fault),
+    };
     let envelope = Envelope {
         code,
         message,

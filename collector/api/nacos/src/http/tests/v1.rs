@@ -20,7 +20,7 @@ async fn an_instance_is_registered_listed_and_deregistered() {
         }],
         "dom": "a", "name": "DEFAULT_GROUP@@a", "cacheMillis": 3000,
         "lastRefTime": list["lastRefTime"], "checksum": list["checksum"], "useSpecifiedURL": false,
-        "clusters": "", "env": "", "reachProtectionThreshold": false, "metadata": {}
+        "clusters": "", "env": "", "metadata": {}
     });
     assert_eq!(list, expected);
     assert!(list["lastRefTime"].as_i64().unwrap() >= 1_700_000_000_000);
