@@ -17,7 +17,7 @@ use rollcall_domain::{
 
 pub use query::Body;
 
-use crate::{Error, shared::Shared};
+use crate::{Error, ProbeCounts, shared::Shared};
 
 /// All use cases of the catalog. Cheap to clone.
 #[derive(Clone)]
@@ -58,6 +58,7 @@ pub struct Counts {
     pub subscriptions: usize,
     pub subscribers: usize,
     pub namespaces: usize,
+    pub probes: ProbeCounts,
 }
 
 impl Catalog {
@@ -77,6 +78,7 @@ impl Catalog {
             subscriptions: subscriptions.len(),
             subscribers: subscriptions.subscribers(),
             namespaces: self.0.namespaces.read().len(),
+            probes: self.0.probes.counts(),
         }
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rollcall_domain::catalog::Limits;
 
+use crate::Range;
+
 /// Limits and periods of the catalog.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -20,6 +22,10 @@ pub struct Config {
     pub warm_up: Duration,
     /// How long a subscriber by datagram or poll stays without asking again.
     pub subscriber_term: Duration,
+    /// Probes that are under way at most.
+    pub max_probes: usize,
+    /// The addresses that may be probed: by default the private ranges and loopback.
+    pub probe_ranges: Vec<Range>,
     /// Changes that wait for the store at most; more are refused.
     pub write_queue: usize,
 }
@@ -34,6 +40,8 @@ impl Default for Config {
             empty_service_after: Duration::from_secs(60),
             warm_up: Duration::from_secs(15),
             subscriber_term: Duration::from_secs(180),
+            max_probes: 64,
+            probe_ranges: Range::private(),
             write_queue: 4096,
         }
     }

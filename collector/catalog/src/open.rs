@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Catalog, Clock, Config, EventSink, Namespace, Switches, durable, push, roster,
+    Catalog, Clock, Config, EventSink, Namespace, Switches, durable, probe, push, roster,
     rows::{self, InstanceRow, OverrideRow, ServiceRow},
     shared::Shared,
     store::{Error, Row, Store, Table},
@@ -68,6 +68,7 @@ impl Workers {
             jobs,
         } = self;
         tokio::join!(
+            probe::run(Arc::clone(&shared), cancel.clone()),
             push::run(Arc::clone(&shared), cancel.clone()),
             sweep::run(Arc::clone(&shared), cancel.clone()),
             roster::run(Arc::clone(&shared), Arc::clone(&store), cancel.clone()),
@@ -113,7 +114,8 @@ fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
             let stored = rows::read::<InstanceRow>(row)?;
             let registration = stored.registration(endpoint, Kind::Persistent);
             let set = registry.register(&publisher, &key, registration, now, &mut effects);
-            set.map_err(|error| full(&error))?;
+            let registered = set.map_err(|error| full(&error))?;
+            shared.probes.add(registered.instance, now);
         }
         Table::Override => {
             let (key, endpoint) = rows::place_of(&row.key).ok_or_else(bad)?;

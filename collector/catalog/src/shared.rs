@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 
 use crate::{
     Change, Clock, Config, Event, EventSink, bodies::Bodies, connections::Connections, durable,
-    leases::Leases, namespaces::Namespaces, outbox::Subscription, push::Schedule,
+    leases::Leases, namespaces::Namespaces, outbox::Subscription, probe::Probes, push::Schedule,
     readiness::Readiness, roster::Roster, switches::Switches,
 };
 
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) connections: Connections,
     pub(crate) bodies: Bodies,
     pub(crate) schedule: Schedule,
+    pub(crate) probes: Probes,
     pub(crate) roster: Roster,
     pub(crate) leases: Leases,
     pub(crate) namespaces: RwLock<Namespaces>,
@@ -55,6 +56,7 @@ impl Shared {
             connections: Connections::default(),
             bodies: Bodies::new(config.body_cache),
             schedule: Schedule::new(config.push_window),
+            probes: Probes::default(),
             roster: Roster::default(),
             leases: Leases::default(),
             namespaces: RwLock::default(),
@@ -70,14 +72,26 @@ impl Shared {
         }
     }
 
-    /// Changes the registry, and publishes what that did.
+    /// Changes the registry, and publishes what that did. Leases change under the same lock: no change sees another one's half.
     pub(crate) fn change<R>(
         &self,
         change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
     ) -> R {
         let mut effects = Effects::default();
         let now = self.clock.now();
-        let result = change(&mut self.registry.write(), now, &mut effects);
+        let result = {
+            let mut registry = self.registry.write();
+            let result = change(&mut registry, now, &mut effects);
+            for instance in effects.ended.drain(..) {
+                self.leases.end(instance);
+            }
+            for instance in effects.granted.drain(..) {
+                if let Some(beats) = registry.beats(instance) {
+                    self.leases.grant(instance, beats, now);
+                }
+            }
+            result
+        };
         if !effects.is_empty() {
             self.publish(effects, now);
         }
@@ -89,17 +103,8 @@ impl Shared {
     }
 
     fn publish(&self, effects: Effects, now: Moment) {
-        for instance in effects.ended {
-            self.leases.end(instance);
-        }
-        if !effects.granted.is_empty() {
-            let registry = self.registry.read();
-            for instance in effects.granted {
-                if let Some(found) = registry.instance(instance) {
-                    let beats = found.registered.metadata.beats();
-                    self.leases.grant(instance, beats, now);
-                }
-            }
+        for instance in effects.persistent {
+            self.probes.add(instance, now);
         }
         let is_draining = self.readiness.is_draining();
         for service in effects.changed.iter().filter(|_| !is_draining) {

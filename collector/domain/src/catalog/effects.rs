@@ -15,6 +15,8 @@ pub struct Effects {
     pub vanished: Vec<ServiceKey>,
     /// Instances that beats keep alive from now on.
     pub granted: Vec<InstanceRef>,
+    /// Persistent instances that are new.
+    pub persistent: Vec<InstanceRef>,
     /// Instances that beats kept alive and that need none any more.
     pub ended: Vec<InstanceRef>,
 }
@@ -63,6 +65,7 @@ impl Effects {
             && self.changed.is_empty()
             && self.appeared.is_empty()
             && self.vanished.is_empty()
+            && self.persistent.is_empty()
             && self.granted.is_empty()
             && self.ended.is_empty()
     }

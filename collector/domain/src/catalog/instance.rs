@@ -63,6 +63,14 @@ pub struct InstanceRef {
     pub(super) generation: u32,
 }
 
+impl InstanceRef {
+    /// Its place, which instances that follow each other share.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.index
+    }
+}
+
 /// An instance with its true state: what it registered, and what an operator set on it.
 #[derive(Clone, Debug)]
 pub struct Instance {

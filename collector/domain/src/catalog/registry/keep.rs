@@ -120,6 +120,9 @@ impl Registry {
         *self.count_of(kind) += 1;
         self.hold(publisher.clone(), (service, index));
         self.lease(index, false, is_leased, effects);
+        if !kind.is_ephemeral() {
+            effects.persistent.extend(self.records.reference(index));
+        }
         self.adopt_override(service, &endpoint);
         if let Some(record) = self.records.at(index) {
             self.tell(service, record, What::Registered, effects);

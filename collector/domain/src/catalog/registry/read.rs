@@ -109,6 +109,12 @@ impl Registry {
         self.instance_at(instance.index)
     }
 
+    /// The beat terms of an instance.
+    #[must_use]
+    pub fn beats(&self, instance: InstanceRef) -> Option<Beats> {
+        Some(self.records.get(instance)?.metadata.beats())
+    }
+
     /// The service of an instance.
     #[must_use]
     pub fn service_of(&self, instance: InstanceRef) -> Option<&ServiceKey> {
@@ -183,6 +189,13 @@ impl Registry {
     pub fn settings(&self, key: &ServiceKey) -> Option<Settings> {
         let (_, service) = self.service(key)?;
         Some(service.settings.as_deref().cloned().unwrap_or_default())
+    }
+
+    /// What is set on a cluster of a service, if an operator has set anything.
+    #[must_use]
+    pub fn cluster(&self, key: &ServiceKey, name: &str) -> Option<Cluster> {
+        let (_, service) = self.service(key)?;
+        service.settings.as_ref()?.clusters.get(name).cloned()
     }
 
     /// A service as a listing shows it.

@@ -1,0 +1,127 @@
+//! One probe.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use rollcall_domain::catalog::Checker;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// What a probe may take.
+pub(super) const TIMEOUT: Duration = Duration::from_millis(500);
+/// Bytes of an answer that are read: a status line, a handshake.
+const ANSWER: usize = 512;
+
+/// What a probe showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The instance answers as it should, after this long.
+    Success(Duration),
+    /// It may be busy.
+    Soft,
+    /// It is not there, or not what it should be.
+    Hard,
+}
+
+impl Outcome {
+    pub(super) fn after(self, took: Duration) -> Self {
+        match self {
+            Self::Success(_) => Self::Success(took),
+            other => other,
+        }
+    }
+}
+
+const SUCCESS: Outcome = Outcome::Success(Duration::ZERO);
+
+/// Probes an address, for no longer than [`TIMEOUT`].
+pub(super) async fn attempt(checker: &Checker, ip: IpAddr, port: u16) -> Outcome {
+    let address = SocketAddr::new(ip, port);
+    match timeout(TIMEOUT, connected(checker, address)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Outcome::Hard,
+        Ok(Err(_)) | Err(_) => Outcome::Soft,
+    }
+}
+
+async fn connected(checker: &Checker, address: SocketAddr) -> io::Result<Outcome> {
+    let stream = TcpStream::connect(address).await?;
+    match checker {
+        Checker::Tcp | Checker::None => Ok(SUCCESS),
+        Checker::Http {
+            path,
+            headers,
+            expected,
+        } => {
+            let request = request(address, path, headers);
+            http(stream, &request, *expected).await
+        }
+        Checker::Mysql { .. } => mysql(stream).await,
+    }
+}
+
+/// A request. Of a path or a header with control characters nothing is sent: it would be another request.
+fn request(address: SocketAddr, path: &str, headers: &str) -> String {
+    let is_clean = |text: &str| !text.chars().any(|c| c.is_control());
+    let path = if is_clean(path) && !path.contains(' ') {
+        path
+    } else {
+        "/"
+    };
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let mut request = format!(
+        "GET {slash}{path} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Rollcall-Probe\r\nConnection: close\r\n"
+    );
+    for header in headers.split('|').filter(|header| is_clean(header)) {
+        if let Some((name, value)) = header.split_once(':') {
+            request.push_str(&format!("{}: {}\r\n", name.trim(), value.trim()));
+        }
+    }
+    request.push_str("\r\n");
+    request
+}
+
+async fn http(mut stream: TcpStream, request: &str, expected: u16) -> io::Result<Outcome> {
+    stream.write_all(request.as_bytes()).await?;
+    let answer = read(&mut stream, |answer| answer.contains(&b'\n')).await?;
+    let line = String::from_utf8_lossy(&answer);
+    let mut words = line.split(' ');
+    let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
+    let status: Option<u16> = words.next().and_then(|word| word.trim().parse().ok());
+    Ok(match status {
+        Some(status) if is_http && status == expected => SUCCESS,
+        Some(302 | 503) if is_http => Outcome::Soft,
+        _ => Outcome::Hard,
+    })
+}
+
+/// A MySQL server greets with a packet that holds its protocol version, 10 since 1998, or an error. It is not signed in to.
+async fn mysql(mut stream: TcpStream) -> io::Result<Outcome> {
+    let greeting = read(&mut stream, |answer| answer.len() > 4).await?;
+    Ok(match greeting.get(3..5) {
+        Some([0, 10]) => SUCCESS,
+        // Too many connections: it is there, and busy.
+        Some([0, 255]) => Outcome::Soft,
+        _ => Outcome::Hard,
+    })
+}
+
+/// Reads until there is enough, the other end closes, or the buffer is full.
+async fn read(stream: &mut TcpStream, is_enough: impl Fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
+    let mut answer = [0; ANSWER];
+    let mut length = 0;
+    while let Some(rest) = answer.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        let count = stream.read(rest).await?;
+        length += count;
+        if count == 0 || is_enough(answer.get(..length).unwrap_or_default()) {
+            break;
+        }
+    }
+    Ok(answer.get(..length).unwrap_or_default().to_vec())
+}

@@ -1,0 +1,255 @@
+//! Probes, on real sockets where there is something to connect to.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use rollcall_domain::catalog::{Endpoint, Registration, ServiceKey, Settings};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
+use super::{attempt::Outcome, *};
+use crate::{Config, NoEvents, store::Memory, testing::Running};
+
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn http(expected: u16) -> Checker {
+    Checker::Http {
+        path: "/health?a=b".into(),
+        headers: "X-Probe:yes|Bad\r\nHeader:no".into(),
+        expected,
+    }
+}
+
+fn mysql() -> Checker {
+    Checker::Mysql {
+        user: "".into(),
+        password: "".into(),
+        command: "".into(),
+    }
+}
+
+/// What a probe shows of a server that answers this. Gives also what the server read.
+async fn against(checker: Checker, answer: &'static [u8]) -> (Outcome, String) {
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(answer).await.unwrap();
+        let mut asked = vec![0; 1024];
+        let count = stream.read(&mut asked).await.unwrap_or(0);
+        asked.truncate(count);
+        String::from_utf8(asked).unwrap()
+    };
+    let (outcome, asked) = tokio::join!(attempt(&checker, LOCAL, port), serve);
+    (outcome, asked)
+}
+
+fn is_success(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Success(_))
+}
+
+#[tokio::test]
+async fn an_http_probe_tells_the_expected_status_from_a_busy_and_from_another_server() {
+    let (outcome, asked) = against(http(200), b"HTTP/1.1 200 OK\r\n\r\n").await;
+    assert!(is_success(outcome));
+    assert!(
+        asked.starts_with("GET /health?a=b HTTP/1.1\r\nHost: 127.0.0.1:"),
+        "{asked}"
+    );
+    assert!(
+        asked.contains("\r\nX-Probe: yes\r\n") && !asked.contains("Bad"),
+        "{asked}"
+    );
+    let (outcome, _) = against(http(204), b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert!(is_success(outcome));
+    assert_eq!(
+        against(http(200), b"HTTP/1.1 503 Busy\r\n\r\n").await.0,
+        Outcome::Soft
+    );
+    assert_eq!(
+        against(http(200), b"HTTP/1.0 404 None\r\n\r\n").await.0,
+        Outcome::Hard
+    );
+    assert_eq!(
+        against(http(200), b"SSH-2.0-OpenSSH\r\n").await.0,
+        Outcome::Hard
+    );
+}
+
+#[tokio::test]
+async fn a_mysql_probe_wants_a_greeting() {
+    assert!(is_success(
+        against(mysql(), b"\x4a\0\0\0\x0a8.0.36\0").await.0
+    ));
+    assert_eq!(
+        against(mysql(), b"\x17\0\0\0\xff\x10\x04Too many").await.0,
+        Outcome::Soft
+    );
+    assert_eq!(
+        against(mysql(), b"HTTP/1.1 400 Bad\r\n").await.0,
+        Outcome::Hard
+    );
+}
+
+#[tokio::test]
+async fn a_refused_connection_leaves_no_doubt_and_silence_does() {
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    assert!(is_success(attempt(&Checker::Tcp, LOCAL, port).await));
+    assert_eq!(
+        attempt(&mysql(), LOCAL, port).await,
+        Outcome::Soft,
+        "it says nothing in time"
+    );
+    drop(listener);
+    assert_eq!(attempt(&Checker::Tcp, LOCAL, port).await, Outcome::Hard);
+}
+
+#[test]
+fn health_flips_after_three_in_a_row_or_one_certain_failure() {
+    let mut pace = Pace::default();
+    let success = Outcome::Success(Duration::from_millis(3));
+    let mut record = |outcome| pace.record(&Checker::Tcp, outcome, 3).0;
+    assert_eq!(
+        [record(success), record(success), record(success)],
+        [None, None, Some(true)]
+    );
+    assert_eq!([record(Outcome::Soft), record(Outcome::Soft)], [None, None]);
+    assert_eq!(record(success), None, "a success starts the count again");
+    let soft = [Outcome::Soft; 3].map(&mut record);
+    assert_eq!(soft, [None, None, Some(false)]);
+    assert_eq!(
+        [record(success), record(Outcome::Hard)],
+        [None, Some(false)]
+    );
+}
+
+#[test]
+fn the_interval_follows_what_probes_take_within_its_bounds() {
+    let mut pace = Pace::default();
+    let mut wait = |outcome| pace.record(&Checker::Tcp, outcome, 3).1.as_millis();
+    let quick = Outcome::Success(Duration::from_millis(1));
+    assert_eq!(wait(quick), 1_500);
+    for _ in 0..20 {
+        assert!(wait(quick) >= 1_000);
+    }
+    assert_eq!(wait(quick), 1_000);
+    assert_eq!(wait(Outcome::Hard), 2_000);
+    for _ in 0..50 {
+        assert!(wait(Outcome::Soft) <= 5_000);
+    }
+    assert_eq!(wait(Outcome::Soft), 5_000);
+}
+
+#[test]
+fn private_ranges_hold_neither_the_internet_nor_link_local_addresses() {
+    let ranges = Range::private();
+    let is_in = |text: &str| {
+        let address: IpAddr = text.parse().unwrap();
+        ranges.iter().any(|range| range.contains(address))
+    };
+    for inside in [
+        "10.1.2.3",
+        "172.31.0.1",
+        "192.168.1.1",
+        "127.0.0.2",
+        "::1",
+        "fd00::1",
+        "::ffff:10.0.0.1",
+    ] {
+        assert!(is_in(inside), "{inside}");
+    }
+    for outside in [
+        "8.8.8.8",
+        "172.32.0.1",
+        "169.254.169.254",
+        "::ffff:8.8.8.8",
+        "fe80::1",
+        "2001:db8::1",
+        "0.0.0.0",
+    ] {
+        assert!(!is_in(outside), "{outside}");
+    }
+    for bad in [
+        "",
+        "10.0.0.0/33",
+        "10.0.0.0/",
+        "ten",
+        "::/129",
+        "10.0.0.0/8/8",
+    ] {
+        assert!(bad.parse::<Range>().is_err(), "{bad}");
+    }
+    assert_eq!(
+        "0.0.0.0/0"
+            .parse::<Range>()
+            .map(|all| all.contains("8.8.8.8".parse().unwrap())),
+        Ok(true)
+    );
+}
+
+#[tokio::test]
+async fn a_persistent_instance_that_goes_turns_unhealthy_and_healthy_when_it_returns() {
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let running = Running::with(Config::default(), Memory::default(), Arc::new(NoEvents));
+    let catalog = &running.catalog;
+    let key = ServiceKey::new("", "", "a").unwrap();
+    let endpoint = Endpoint::new("127.0.0.1", port, "").unwrap();
+    let mut said = Registration::new(endpoint.clone(), Kind::Persistent);
+    said.healthy = false;
+    catalog
+        .register(&endpoint.publisher(), &key, said)
+        .await
+        .unwrap();
+    let instance = catalog.instance(&key, &endpoint, None).unwrap().reference;
+    let is_healthy = || {
+        catalog
+            .instance(&key, &endpoint, None)
+            .unwrap()
+            .registered
+            .healthy
+    };
+    for expected in [false, false, true] {
+        probe(&running.catalog.0, instance).await;
+        assert_eq!(is_healthy(), expected);
+    }
+    drop(listener);
+    probe(&running.catalog.0, instance).await;
+    assert!(!is_healthy());
+    assert!(running.catalog.counts().probes.failed > 0);
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_allowed_is_not_connected_to() {
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let config = Config {
+        probe_ranges: vec!["10.0.0.0/8".parse().unwrap()],
+        ..Config::default()
+    };
+    let running = Running::with(config, Memory::default(), Arc::new(NoEvents));
+    let catalog = &running.catalog;
+    let key = ServiceKey::new("", "", "a").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    catalog
+        .create_service(&key, Settings::default())
+        .await
+        .unwrap();
+    for ip in ["127.0.0.1", "localhost"] {
+        let endpoint = Endpoint::new(ip, port, "").unwrap();
+        let said = Registration::new(endpoint.clone(), Kind::Persistent);
+        catalog
+            .register(&endpoint.publisher(), &key, said)
+            .await
+            .unwrap();
+        let instance = catalog.instance(&key, &endpoint, None).unwrap().reference;
+        probe(&running.catalog.0, instance).await;
+    }
+    assert_eq!(catalog.counts().probes.refused, 2);
+    let connected = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+    assert!(
+        connected.is_err(),
+        "the collector connected to an address that is not allowed"
+    );
+}
