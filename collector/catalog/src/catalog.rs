@@ -92,6 +92,10 @@ impl Catalog {
     /// When the last beat of an instance came; `None` for instances that beats do not keep alive.
     #[must_use]
     pub fn last_beat(&self, instance: InstanceRef) -> Option<Timestamp> {
+        // One that an earlier run left has not beaten to this one.
+        if self.0.registry.read().is_restored(instance) {
+            return None;
+        }
         let at = self.0.leases.beaten_at(instance)?;
         Some(self.wall().before(self.now().since(at)))
     }

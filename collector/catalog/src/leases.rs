@@ -1,28 +1,25 @@
-//! The leases of instances that beats keep alive.
+//! The leases of instances that beats keep alive: the collector's lessor, with the terms that each instance asks for.
 
-use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rollcall_domain::{
     Moment,
     catalog::{Beats, InstanceRef},
+    liveness::{LeaseTerms, Lessor, Renewal, Signal, State, Terms, Transition},
 };
 
-#[derive(Debug, Default)]
-pub(crate) struct Leases(Mutex<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    leases: HashMap<InstanceRef, Lease>,
-    /// When each lease is to be looked at; a beat does not move its entry.
-    due: BTreeSet<(Moment, InstanceRef)>,
-}
+/// How long the lessor keeps the lease of an instance that is down and was not removed.
+const FORGET: Duration = Duration::from_secs(60);
+/// After a stall, leases that were not renewed since get a part of this on top, so that they do not all expire at once.
+const SPREAD: Duration = Duration::from_secs(5);
+/// A look this much too late means that the collector itself did not run: beats may have been missed.
+const STALL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-struct Lease {
-    beaten_at: Moment,
-    beats: Beats,
-    look_at: Moment,
+pub(crate) struct Leases {
+    lessor: Lessor<InstanceRef>,
+    looked_at: Mutex<Option<Moment>>,
 }
 
 /// What became of a lease.
@@ -32,79 +29,83 @@ pub(crate) enum Verdict {
     Expired,
 }
 
+impl Default for Leases {
+    fn default() -> Self {
+        let usual = Beats::default();
+        Self {
+            lessor: Lessor::new(Terms {
+                silent_after: usual.unhealthy_after,
+                down_after: usual.removed_after,
+                relay: Duration::ZERO,
+                spread: SPREAD,
+                forget_after: FORGET,
+            }),
+            looked_at: Mutex::default(),
+        }
+    }
+}
+
 impl Leases {
+    /// Gives an instance a lease on these terms, or puts its lease on them and renews it.
     pub(crate) fn grant(&self, instance: InstanceRef, beats: Beats, now: Moment) {
-        let mut inner = self.0.lock();
-        let look_at = now.after(beats.unhealthy_after.min(beats.removed_after));
-        let lease = Lease {
-            beaten_at: now,
-            beats,
-            look_at,
+        // Also where they are the usual ones: terms of the lessor would grow with the pace of the beats.
+        let terms = LeaseTerms {
+            // An instance that is removed before it turns unhealthy is never shown as such.
+            silent_after: beats.unhealthy_after.min(beats.removed_after),
+            down_after: beats.removed_after,
         };
-        if let Some(old) = inner.leases.insert(instance, lease) {
-            inner.due.remove(&(old.look_at, instance));
-        }
-        inner.due.insert((look_at, instance));
-    }
-
-    pub(crate) fn renew(&self, instance: InstanceRef, beats: Beats, now: Moment) {
-        if let Some(lease) = self.0.lock().leases.get_mut(&instance) {
-            lease.beaten_at = now;
-            lease.beats = beats;
+        let granted = self
+            .lessor
+            .grant_on(instance, Some(terms), Signal::Register, now);
+        match granted {
+            Renewal::Granted | Renewal::Kept | Renewal::Changed(_) => {}
         }
     }
 
-    /// A registration is a sign of life.
-    pub(crate) fn refresh(&self, instance: InstanceRef, now: Moment) {
-        if let Some(lease) = self.0.lock().leases.get_mut(&instance) {
-            lease.beaten_at = now;
-        }
+    /// Notes a beat; whether the instance has a lease.
+    pub(crate) fn renew(&self, instance: InstanceRef, now: Moment) -> bool {
+        let renewed = self.lessor.renew(instance, Signal::Heartbeat, now);
+        renewed.is_some()
     }
 
     pub(crate) fn end(&self, instance: InstanceRef) {
-        let mut inner = self.0.lock();
-        if let Some(lease) = inner.leases.remove(&instance) {
-            inner.due.remove(&(lease.look_at, instance));
-        }
+        self.lessor.remove(instance);
     }
 
-    /// Looks at up to `limit` leases that are due.
-    pub(crate) fn due(&self, now: Moment, limit: usize) -> Vec<(InstanceRef, Verdict)> {
-        let mut inner = self.0.lock();
-        let mut verdicts = Vec::new();
-        for _ in 0..limit {
-            let Some(&(at, instance)) = inner.due.first() else {
-                break;
-            };
-            if at > now {
-                break;
-            }
-            inner.due.pop_first();
-            let Some(lease) = inner.leases.get_mut(&instance) else {
-                continue;
-            };
-            let unhealthy_at = lease.beaten_at.after(lease.beats.unhealthy_after);
-            let removed_at = lease.beaten_at.after(lease.beats.removed_after);
-            if removed_at < now {
-                inner.leases.remove(&instance);
-                verdicts.push((instance, Verdict::Expired));
-                continue;
-            }
-            let next = if unhealthy_at < now {
-                verdicts.push((instance, Verdict::Unhealthy));
-                removed_at
-            } else {
-                unhealthy_at.min(removed_at)
-            };
-            // A little later, so that a lease that is due right now is not looked at for ever.
-            lease.look_at = next.max(now).after(std::time::Duration::from_millis(1));
-            let entry = (lease.look_at, instance);
-            inner.due.insert(entry);
+    /// Judges up to `limit` leases. Gives also whether there are more to be judged.
+    pub(crate) fn judge(&self, now: Moment, limit: usize) -> (Vec<(InstanceRef, Verdict)>, bool) {
+        let before = self.looked_at.lock().replace(now);
+        if before.is_some_and(|before| now.since(before) > STALL) {
+            self.lessor.resume(now);
         }
-        verdicts
+        let mut changed = Vec::new();
+        let more = self.lessor.expire(now, limit, &mut changed);
+        let verdict = |transition: Transition<InstanceRef>| match transition.to {
+            State::Silent => Some((transition.key, Verdict::Unhealthy)),
+            State::Down => Some((transition.key, Verdict::Expired)),
+            State::Up | State::Left => None,
+        };
+        (changed.into_iter().filter_map(verdict).collect(), more)
+    }
+
+    /// Leases are judged from now on again: beats that were missed before are no evidence.
+    pub(crate) fn resume(&self, now: Moment) {
+        self.lessor.resume(now);
+    }
+
+    /// Whether beats stopped so long ago that the instance is unhealthy. To be asked under the lock of the registry: a beat
+    /// that has come since the verdict wins.
+    pub(crate) fn is_silent(&self, instance: InstanceRef) -> bool {
+        let view = self.lessor.view(instance);
+        view.is_some_and(|view| view.state != State::Up)
+    }
+
+    /// Removes a lease that has expired, unless a beat has brought it back.
+    pub(crate) fn remove_expired(&self, instance: InstanceRef) -> bool {
+        self.lessor.remove_expired(instance)
     }
 
     pub(crate) fn beaten_at(&self, instance: InstanceRef) -> Option<Moment> {
-        Some(self.0.lock().leases.get(&instance)?.beaten_at)
+        Some(self.lessor.view(instance)?.last_seen)
     }
 }

@@ -38,7 +38,8 @@ pub fn open(
     let knows_rosters = rows
         .iter()
         .any(|row| row.table == Table::Roster && row.key.is_empty());
-    let mut is_known = knows_rosters || rows.is_empty();
+    // What the faces keep says nothing of services: it is there before the first start.
+    let mut is_known = knows_rosters || rows.iter().all(|row| row.table == Table::Face);
     for row in &rows {
         if row.table != Table::Roster {
             restore(&shared, row)?;

@@ -86,7 +86,7 @@ impl Shared {
                 self.leases.end(instance);
             }
             for instance in effects.granted.drain(..) {
-                if let Some(beats) = registry.beats(instance) {
+                if let Some(beats) = registry.leased(instance) {
                     self.leases.grant(instance, beats, now);
                 }
             }

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use rollcall_domain::catalog::{Subscriber, SubscriptionKey, What};
+use rollcall_domain::{
+    Moment,
+    catalog::{Effects, InstanceRef, Registry, Subscriber, SubscriptionKey, What},
+};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -36,23 +39,41 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
 /// Judges the leases that are due.
 async fn judge(shared: &Shared) {
     if !shared.switches().health_check_enabled || shared.readiness.is_draining() {
+        shared.leases.resume(shared.clock.now());
         return;
     }
     loop {
-        let verdicts = shared.leases.due(shared.clock.now(), CHUNK);
-        let count = verdicts.len();
-        shared.change(|registry, now, effects| {
-            for (instance, verdict) in verdicts {
-                match verdict {
-                    Verdict::Unhealthy => registry.set_health(instance, false, effects),
-                    Verdict::Expired => registry.remove(instance, What::Expired, now, effects),
-                };
-            }
-        });
-        if count < CHUNK {
+        let (verdicts, more) = shared.leases.judge(shared.clock.now(), CHUNK);
+        if !verdicts.is_empty() {
+            shared.change(|registry, now, effects| {
+                for (instance, verdict) in verdicts {
+                    apply(shared, registry, (instance, verdict), now, effects);
+                }
+            });
+        }
+        if !more {
             return;
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Applies a verdict, unless a beat has come since.
+fn apply(
+    shared: &Shared,
+    registry: &mut Registry,
+    (instance, verdict): (InstanceRef, Verdict),
+    now: Moment,
+    effects: &mut Effects,
+) {
+    match verdict {
+        Verdict::Unhealthy if shared.leases.is_silent(instance) => {
+            registry.set_health(instance, false, effects);
+        }
+        Verdict::Expired if shared.leases.remove_expired(instance) => {
+            registry.remove(instance, What::Expired, now, effects);
+        }
+        Verdict::Unhealthy | Verdict::Expired => {}
     }
 }
 

@@ -64,7 +64,10 @@ impl Catalog {
         self.0.change(|registry, now, effects| {
             self.0.is_open(publisher)?;
             let registered = registry.register(publisher, service, registration, now, effects)?;
-            self.0.leases.refresh(registered.instance, now);
+            // A registration is a sign of life, and may ask for other terms.
+            if let Some(beats) = registry.leased(registered.instance) {
+                self.0.leases.grant(registered.instance, beats, now);
+            }
             Ok(registered)
         })
     }
@@ -187,7 +190,7 @@ impl Catalog {
         let usual = Duration::from_millis(self.0.switches().client_beat_interval);
         if let Some(beaten) = beaten {
             if beaten.is_leased {
-                self.0.leases.renew(beaten.instance, beaten.beats, now);
+                self.0.leases.renew(beaten.instance, now);
                 if !beaten.healthy || beaten.is_restored {
                     self.0.change(|registry, _, effects| {
                         registry.adopt(beaten.instance, effects);

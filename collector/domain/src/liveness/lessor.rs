@@ -53,6 +53,7 @@ impl<K: Copy + Eq + Hash> Key for K {}
 ///
 /// # Terms of one lease
 ///
+/// Terms of its own hold as they are, however its signals are paced: its agent asked for them.
 /// A lease may have terms of its own ([`Lessor::grant_on`]). They cost it no memory, since equal terms stand in a table once, and a
 /// lease on the terms of the lessor reads no table. Past 280 different pairs further ones are rounded up, by less than
 /// a factor of two, or to 4 s.

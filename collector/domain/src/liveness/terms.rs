@@ -25,7 +25,7 @@ pub struct Terms {
     pub forget_after: Duration,
 }
 
-/// The terms of one lease, where they are not those of its lessor.
+/// The terms of one lease, where they are not those of its lessor. An observed interval does not lengthen them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseTerms {
     /// After this long without a signal the instance is silent; at least 1 ms.

@@ -109,10 +109,11 @@ impl Registry {
         self.instance_at(instance.index)
     }
 
-    /// The beat terms of an instance.
+    /// The beat terms of an instance that beats keep alive; `None` for others.
     #[must_use]
-    pub fn beats(&self, instance: InstanceRef) -> Option<Beats> {
-        Some(self.records.get(instance)?.metadata.beats())
+    pub fn leased(&self, instance: InstanceRef) -> Option<Beats> {
+        let record = self.records.get(instance)?;
+        record.is_leased().then(|| record.metadata.beats())
     }
 
     /// The service of an instance.

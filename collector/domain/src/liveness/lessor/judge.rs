@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Flag, Heard, Key, Lease, LeaseRecord, Ledger, Lessor, Moment, Renewal, Signal, State};
+use super::{
+    Flag, Heard, Key, Lease, LeaseRecord, Ledger, Lessor, Moment, Renewal, Signal, State, Terms,
+    TermsIndex,
+};
 use crate::liveness::Transition;
 
 /// At each look the usual interval shrinks by this part of the term: an interval that was observed once is gone after some
@@ -155,8 +158,8 @@ impl<K: Key> Lessor<K> {
         lease: &Lease,
         evidence: Heard,
     ) -> Option<Moment> {
-        let terms = self.terms_at(lease.standing().terms);
-        let term = terms.of(lease.pace.usual()).silent_after;
+        let terms = self.terms_of(lease);
+        let term = terms.silent_after;
         let (since, term) = if evidence.relayed {
             let since = ledger.contact?.max(self.listening_since());
             (since, term.saturating_add(terms.relay))
@@ -190,10 +193,17 @@ impl<K: Key> Lessor<K> {
         Some(down_at.max(ledger.contact?.after(self.terms.relay)))
     }
 
+    /// The terms that a lease is judged by: its own as they are, those of the lessor as long as its usual interval needs them.
+    fn terms_of(&self, lease: &Lease) -> Terms {
+        match lease.standing().terms {
+            TermsIndex::DEFAULT => self.terms.of(lease.pace.usual()),
+            own => self.terms_at(own),
+        }
+    }
+
     /// How long it stays silent before it is down.
     fn silence(&self, lease: &Lease) -> Duration {
-        let terms = self.terms_at(lease.standing().terms);
-        let terms = terms.of(lease.pace.usual());
+        let terms = self.terms_of(lease);
         terms.down_after.saturating_sub(terms.silent_after)
     }
 }
