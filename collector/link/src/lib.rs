@@ -7,8 +7,9 @@
 use std::{
     error::Error,
     fmt, io,
+    net::SocketAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -16,7 +17,7 @@ use std::{
 use hyper::service::Service;
 use parking_lot::Mutex;
 use rollcall_domain::{
-    InstanceId,
+    InstanceId, Timestamp,
     liveness::{Cause, ConnectionId},
 };
 use tokio::task::futures::TaskLocalFuture;
@@ -56,6 +57,9 @@ pub struct Link {
 #[derive(Debug)]
 pub struct Seen {
     connection: ConnectionId,
+    remote: SocketAddr,
+    /// When a call first came on it.
+    since: OnceLock<Timestamp>,
     instances: Mutex<Vec<InstanceId>>,
 }
 
@@ -76,12 +80,14 @@ impl Links {
         }
     }
 
-    /// A link for a connection that was just opened.
+    /// A link for a connection that a peer at this address has just opened.
     #[must_use]
-    pub fn open(&self) -> Link {
+    pub fn open(&self, remote: SocketAddr) -> Link {
         let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let seen = Seen {
             connection: ConnectionId::new(number),
+            remote,
+            since: OnceLock::new(),
             instances: Mutex::default(),
         };
         Link {
@@ -121,6 +127,17 @@ impl Seen {
     #[must_use]
     pub fn connection(&self) -> ConnectionId {
         self.connection
+    }
+
+    /// The address of the peer.
+    #[must_use]
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// When this was first asked, which `now` says: shortly after the connection was opened.
+    pub fn since(&self, now: impl FnOnce() -> Timestamp) -> Timestamp {
+        *self.since.get_or_init(now)
     }
 
     /// Remembers an instance for the end of the connection. To be called when it was last seen on another one, and not for each

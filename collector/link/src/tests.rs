@@ -37,11 +37,15 @@ fn instance(number: i32) -> InstanceId {
     InstanceId::new(number).unwrap()
 }
 
+fn remote() -> SocketAddr {
+    ([127, 0, 0, 1], 40_000).into()
+}
+
 #[tokio::test]
 async fn the_end_of_a_connection_is_told_with_those_that_were_seen_on_it() {
     let ends = Arc::<Ends>::default();
     let links = Links::new(Arc::clone(&ends) as Arc<dyn Observer>);
-    let [first, second, unused] = [(); 3].map(|()| links.open());
+    let [first, second, unused] = [(); 3].map(|()| links.open(remote()));
     for number in [7, 8, 7] {
         let Ok(()) = first.around(Sight).call(number).await;
     }
@@ -68,9 +72,19 @@ async fn the_end_of_a_connection_is_told_with_those_that_were_seen_on_it() {
 #[test]
 fn what_is_remembered_of_one_connection_is_bounded() {
     let ends = Arc::<Ends>::default();
-    let link = Links::new(Arc::clone(&ends) as Arc<dyn Observer>).open();
+    let link = Links::new(Arc::clone(&ends) as Arc<dyn Observer>).open(remote());
     (1..=1_000).for_each(|number| link.seen.remember(instance(number)));
     link.ended(None);
     assert_eq!(ends.0.lock()[0].1.len(), REMEMBERED);
     assert_eq!(ends.0.lock()[0].2, Cause::Peer);
+}
+
+#[test]
+fn a_connection_keeps_the_time_of_its_first_call() {
+    let link = Links::default().open(remote());
+    for later in 1..3 {
+        let since = link.seen.since(|| Timestamp::from_millis(later));
+        assert_eq!(since, Timestamp::from_millis(1));
+    }
+    assert_eq!(link.seen.remote(), remote());
 }

@@ -1,6 +1,7 @@
 //! Accepting connections, whatever the system says meanwhile.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,19 +54,18 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    /// The next connection there is room for, and its peer. One too many is closed at once, so that its peer can try
+    /// The next connection there is room for, and the address of its peer. One too many is closed at once, so that its peer can try
     /// elsewhere. If the system has no descriptors, the connections there are go on and accepting is tried again.
-    pub(super) async fn accept(&mut self) -> (TcpStream, Peer, Seat) {
+    pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr, Seat) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, peer)) => {
+                Ok((stream, remote)) => {
                     self.stats.accepted.fetch_add(1, Ordering::Relaxed);
-                    let peer = Peer::new(peer.ip());
-                    if let Some(seat) = self.seat(peer).await {
+                    if let Some(seat) = self.seat(Peer::new(remote.ip())).await {
                         if let Err(error) = stream.set_nodelay(true) {
                             debug!(%error, "connection without TCP_NODELAY");
                         }
-                        return (stream, peer, seat);
+                        return (stream, remote, seat);
                     }
                 }
                 Err(error) if is_of_the_peer(&error) => {

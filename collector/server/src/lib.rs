@@ -23,7 +23,7 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::Service;
-use rollcall_limits::Budget;
+use rollcall_limits::{Budget, Peer};
 use rollcall_link::Links;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -269,17 +269,17 @@ impl Listening {
         let mut acceptor = Acceptor::new(&self.listener, &serving, &self.stats);
         let serving = Arc::new(serving);
         loop {
-            let (stream, peer, seat) = acceptor.accept().await;
+            let (stream, remote, seat) = acceptor.accept().await;
             let connection = Connection {
                 serving: Arc::clone(&serving),
                 protocols: Arc::clone(&protocols),
                 // A token of its own: waiting on a shared one costs every connection a shared lock.
                 stop: stop.child_token(),
                 open: Open::new(&self.stats),
-                peer,
+                peer: Peer::new(remote.ip()),
                 age: ages.draw(),
                 seat,
-                link: serving.links.open(),
+                link: serving.links.open(remote),
             };
             tasks.spawn(connection.run(stream, service.clone()));
         }

@@ -38,6 +38,12 @@ impl ConnectionId {
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
+
+    /// Its number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
 }
 
 impl Cause {
