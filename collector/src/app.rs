@@ -26,6 +26,7 @@ use crate::config::{self, Config};
 mod edge;
 mod listeners;
 mod members;
+mod nacos;
 mod process;
 mod remote;
 mod restore;
@@ -35,6 +36,7 @@ mod store;
 use edge::Edge;
 pub use listeners::Addresses;
 use listeners::Listeners;
+use nacos::Nacos;
 pub use process::Process;
 use serve::Builder;
 use store::Store;
@@ -78,6 +80,20 @@ pub enum Error {
     /// A listener could not be bound.
     #[error(transparent)]
     Bind(#[from] server::BindError),
+    /// A port of the Nacos faces could not be taken.
+    #[error(
+        "a port of the Nacos faces cannot be taken; if another Nacos server has it, move this one ({key}), or turn the faces \
+         off (SW_NACOS=none)"
+    )]
+    Nacos {
+        /// The variable that moves it.
+        key: &'static str,
+        /// Why.
+        source: server::BindError,
+    },
+    /// The catalog could not be opened.
+    #[error(transparent)]
+    Catalog(#[from] nacos::OpenError),
     /// The system refused a thread.
     #[error("cannot start the writer's thread: {0}")]
     Thread(#[from] io::Error),
@@ -95,6 +111,7 @@ pub struct App {
     workers: Workers,
     watcher: Option<Box<dyn storage::Watcher>>,
     clients: Option<Clients>,
+    nacos: Option<Nacos>,
     listeners: Listeners,
     edge: Edge,
 }
@@ -111,6 +128,7 @@ pub struct Running {
     loops: TaskSet,
     writing: TaskSet,
     watching: TaskSet,
+    catalog: Option<rollcall_catalog::Catalog>,
     grace: Duration,
 }
 
@@ -131,6 +149,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let member = members::own(&config, listeners.addresses, clock.wall());
     let metrics = Metrics::new();
     metrics.watch(process.lost_lines);
+    let nacos = Nacos::open(&config, clock, listeners.addresses.nacos).await?;
     // Whoever has a store of its own has nobody to ask.
     let (owners, clients) = watcher
         .is_some()
@@ -160,6 +179,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
         workers,
         watcher,
         clients,
+        nacos,
         listeners,
         edge,
     })
@@ -296,17 +316,20 @@ impl App {
             workers,
             watcher,
             clients,
+            nacos,
             listeners,
             edge,
         } = self;
-        let stats = listeners.stats();
-        let listeners = listeners.listen()?;
+        let (stats, listeners) = (listeners.stats(), listeners.listen()?);
         spawn_workers(workers, clients, &services, &writing, &loops)?;
         if let Some(watcher) = watcher {
             spawn_watcher(watcher, &services, &watching);
         }
         edge.expose(stats, &services.metrics);
+        let stages = [&serving, &loops, &writing];
+        let nacos = nacos.map(|it| it.spawn(&config, clock, &services, stages));
         let builder = Builder {
+            nacos: nacos.as_ref(),
             config: &config,
             services: &services,
             edge: &edge,
@@ -316,14 +339,14 @@ impl App {
             let name = format!("listener {}", listener.address());
             let service = builder.service(faces);
             let (terms, stop) = (edge.serving(faces).linked(&services.links), serving.token());
-            let serve = async move { listener.serve(service, terms, stop).await };
+            let serve = listener.serve(service, terms, stop);
             serving.spawn(name, Policy::default(), serve);
         }
         member.since = clock.wall();
         let session = cluster.join(member);
         if let Some(keeper) = keeper {
-            let keeping = never_fails(keeper.run(membership.token()));
-            membership.spawn("membership", Policy::default(), keeping);
+            let kept = never_fails(keeper.run(membership.token()));
+            membership.spawn("membership", Policy::default(), kept);
         }
         members::follow(&*cluster, &services, &loops);
         services.readiness.met("starting");
@@ -338,6 +361,7 @@ impl App {
             loops,
             writing,
             watching,
+            catalog: nacos.map(|nacos| nacos.catalog),
             grace,
         })
     }
@@ -417,8 +441,12 @@ impl Running {
             loops,
             writing,
             watching,
+            catalog,
             grace,
         } = self;
+        if let Some(catalog) = catalog {
+            catalog.drain();
+        }
         services
             .readiness
             .unmet("draining", "the collector is stopping");

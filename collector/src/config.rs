@@ -25,6 +25,7 @@ mod keys;
 mod layers;
 mod load;
 mod modules;
+mod nacos;
 mod placeholder;
 mod print;
 mod ranges;
@@ -39,6 +40,7 @@ pub use self::advice::advice;
 pub use self::age::MaxAge;
 pub use self::error::{Error, Problem};
 pub use self::load::{Loaded, Origin, Origins, Sources, load};
+pub use self::nacos::{Nacos, NacosProvider};
 pub use self::print::reference;
 pub use rollcall_secret::Secret;
 
@@ -66,6 +68,8 @@ pub struct Config {
     pub register: Register,
     /// `liveness.default`: who counts as alive.
     pub liveness: Liveness,
+    /// `nacos`: the faces of Nacos clients, and their catalog.
+    pub nacos: Nacos,
     /// `server.default`: what every listener refuses to exceed.
     pub server: Server,
 }

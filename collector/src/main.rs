@@ -202,6 +202,7 @@ fn announce(addresses: &Addresses) {
         agent_grpc,
         agent_jetty,
         ui,
+        nacos,
     } = addresses;
     for (module, address) in [
         ("naming", naming),
@@ -211,6 +212,9 @@ fn announce(addresses: &Addresses) {
         ("ui", ui),
     ] {
         info!(module, %address, "listening");
+    }
+    if let Some(nacos) = nacos {
+        info!(module = "nacos", address = %nacos.http, grpc = %nacos.grpc, "listening");
     }
 }
 

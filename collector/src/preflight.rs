@@ -50,6 +50,7 @@ fn listeners(config: &Config) -> Vec<Found> {
         ("remote.gRPC.host", &config.remote.listen),
         ("agent_jetty.jetty.host", &config.agent_jetty.listen),
         ("ui.jetty.host", &config.ui.listen),
+        ("nacos.default.host", &config.nacos.listen),
     ];
     let mut seen: Vec<&str> = Vec::new();
     let mut wrong = Vec::new();

@@ -25,7 +25,9 @@ pub enum Error {
     )]
     Loading,
     /// More changes wait for the store than may: try again later.
-    #[error("too many changes wait for the store (nacos.write_queue = {limit}), try again later")]
+    #[error(
+        "too many changes wait for the store (nacos.default.write_queue = {limit}), try again later"
+    )]
     Busy { limit: usize },
     /// The store failed. The change was not made.
     #[error("the change could not be stored: {0}")]

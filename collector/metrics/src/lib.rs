@@ -217,6 +217,11 @@ impl Metrics {
         registry.register_collector(Box::new(collector));
     }
 
+    /// Shows what a face counts itself from now on: `add` registers it.
+    pub fn extend(&self, add: impl FnOnce(&mut Registry)) {
+        add(&mut self.inner.registry.lock());
+    }
+
     /// Shows what `budget` holds, its limit and its refusals from now on, under its name.
     pub fn show_budget(&self, budget: Budget) {
         self.inner.budgets.add(budget);

@@ -5,6 +5,7 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 use rollcall_limits::Budget;
 use rollcall_link::Links;
 use rollcall_metrics::Metrics;
+use rollcall_nacos as nacos;
 use rollcall_server::{Budgets, Exposition, Limits, Room, Serving, Stats};
 use rollcall_skywalking::grpc;
 use tracing::warn;
@@ -23,6 +24,8 @@ pub(super) struct Edge {
     budgets: Budgets,
     streams: Arc<HashSet<&'static str>>,
     max_message_size: usize,
+    /// The same of the Nacos faces.
+    max_nacos_message_size: usize,
     grace: Duration,
 }
 
@@ -59,24 +62,34 @@ impl Edge {
                 answers: Budget::new("answers", config.server.outbound_memory),
                 connections: Budget::new("connections", config.server.connection_memory),
             },
-            streams: Arc::new(grpc::streams().collect()),
+            streams: Arc::new(grpc::streams().chain([nacos::grpc::STREAM]).collect()),
             max_message_size: config
                 .agent_grpc
                 .max_message_size
                 .max(grpc::MAX_REMOTE_MESSAGE_SIZE),
+            max_nacos_message_size: config.nacos.max_message_size,
             grace: *shutdown_grace,
         }
     }
 
     /// How a listener with these faces is served.
     pub(super) fn serving(&self, faces: Faces) -> Serving {
+        let mut limits = self.limits.clone();
+        let mut max_message_size = self.max_message_size;
+        if faces.nacos || faces.nacos_grpc {
+            max_message_size = self.max_nacos_message_size;
+        }
+        if faces.nacos_grpc {
+            // The instances of a client end with its connection.
+            limits.max_connection_age = None;
+        }
         Serving {
-            limits: self.limits.clone(),
+            limits,
             grace: self.grace,
             room: self.room.clone(),
-            has_http: faces.naming || faces.agent_jetty || faces.ui,
+            has_http: faces.naming || faces.agent_jetty || faces.ui || faces.nacos,
             budgets: self.budgets.clone(),
-            max_message_size: self.max_message_size,
+            max_message_size,
             streams: Arc::clone(&self.streams),
             links: Links::default(),
         }

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use rollcall_server::{self as server, BindError, Bound, Listening, Stats, face::Names};
 
-use crate::config::{Config, Endpoint};
+use super::Error;
+use crate::config::{self, Config, Endpoint};
 
 /// Where each face is reached. Faces with the same endpoint in the configuration share a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,17 @@ pub struct Addresses {
     pub agent_jetty: SocketAddr,
     /// Where people and probes look.
     pub ui: SocketAddr,
+    /// Where Nacos clients call, unless that is turned off.
+    pub nacos: Option<Nacos>,
+}
+
+/// Where the faces of Nacos are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nacos {
+    /// HTTP.
+    pub http: SocketAddr,
+    /// gRPC.
+    pub grpc: SocketAddr,
 }
 
 /// Ports that are taken, each with the faces that it was taken for. Only the one with the admin face is listened on.
@@ -37,13 +49,21 @@ pub(super) struct Faces {
     pub(super) agent_grpc: bool,
     pub(super) agent_jetty: bool,
     pub(super) ui: bool,
+    pub(super) nacos: bool,
+    pub(super) nacos_grpc: bool,
 }
 
 impl Listeners {
     /// Takes the port of every endpoint once. An endpoint with port 0 is always one of its own.
-    pub(super) async fn bind(config: &Config) -> Result<Self, BindError> {
+    pub(super) async fn bind(config: &Config) -> Result<Self, Error> {
         let mut bound = Vec::new();
+        let mut nacos = Vec::new();
         let addresses = Addresses {
+            nacos: if config.nacos.is_on() {
+                Some(bind_nacos(&mut nacos, &config.nacos).await?)
+            } else {
+                None
+            },
             naming: claim(&mut bound, &config.naming.listen, |faces| {
                 faces.naming = true
             })
@@ -68,7 +88,7 @@ impl Listeners {
         let others = bound.into_iter().map(|(_, faces, port)| (faces, port));
         Ok(Self {
             admin: (faces, port.listen()?),
-            others: others.collect(),
+            others: others.chain(nacos).collect(),
             addresses,
         })
     }
@@ -95,6 +115,32 @@ impl Listeners {
         listening.push(self.admin);
         Ok(listening)
     }
+}
+
+/// Takes the ports of the Nacos faces, which share none with other faces.
+async fn bind_nacos(
+    bound: &mut Vec<(Faces, Bound)>,
+    config: &config::Nacos,
+) -> Result<Nacos, Error> {
+    let mut take = async |endpoint: &Endpoint, faces: Faces, key| {
+        let port = server::bind(&endpoint.host, endpoint.port).await;
+        let port = port.map_err(|source| Error::Nacos { key, source })?;
+        let address = port.address();
+        bound.push((faces, port));
+        Ok::<_, Error>(address)
+    };
+    let http = Faces {
+        nacos: true,
+        ..Faces::default()
+    };
+    let grpc = Faces {
+        nacos_grpc: true,
+        ..Faces::default()
+    };
+    Ok(Nacos {
+        http: take(&config.listen, http, "SW_NACOS_PORT").await?,
+        grpc: take(&config.grpc(), grpc, "SW_NACOS_GRPC_PORT").await?,
+    })
 }
 
 /// Adds a face to the listener of `endpoint`, which is bound if this is the first one that asks for it.
@@ -127,6 +173,8 @@ pub(super) fn names(config: &Config) -> Names {
         &config.agent_jetty.advertised.host,
         &config.ui.listen.host,
         &config.ui.advertised.host,
+        &config.nacos.listen.host,
+        &config.nacos.advertised_host,
     ];
     let names = own.into_iter().chain(&config.ui.allowed_hosts);
     Names::new(names.map(String::as_str))

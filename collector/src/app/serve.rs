@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     edge::Edge,
     listeners::{Faces, names},
+    nacos::Running,
 };
 use crate::config::Config;
 
@@ -21,6 +22,7 @@ pub(super) struct Builder<'a> {
     pub(super) config: &'a Config,
     pub(super) services: &'a Services,
     pub(super) edge: &'a Edge,
+    pub(super) nacos: Option<&'a Running>,
     pub(super) stop: CancellationToken,
 }
 
@@ -31,6 +33,7 @@ impl Builder<'_> {
             config,
             services,
             edge,
+            nacos,
             stop,
         } = self;
         let limits = json::Limits {
@@ -76,7 +79,12 @@ impl Builder<'_> {
             grpc = grpc.merge(grpc::router(services, agents, stop.clone()));
         }
         let naming = faces.naming.then_some(&*config.naming.context_path);
-        let routed = TowerToHyperService::new(Dispatch::new(grpc, http));
+        let dispatch = match nacos {
+            Some(nacos) if faces.nacos => Dispatch::with_own_fallback(grpc, nacos.http.clone()),
+            Some(nacos) if faces.nacos_grpc => Dispatch::new(nacos.grpc.clone(), http),
+            _ => Dispatch::new(grpc, http),
+        };
+        let routed = TowerToHyperService::new(dispatch);
         Gate::new(
             &services.metrics,
             names,

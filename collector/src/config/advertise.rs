@@ -49,6 +49,12 @@ pub(super) fn complete(
             &config.ui.listen,
             &mut config.ui.advertised.host,
         ),
+        (
+            "nacos.default",
+            "nacos.default.host",
+            &config.nacos.listen,
+            &mut config.nacos.advertised_host,
+        ),
     ];
     let mut problems = Vec::new();
     let mut detected = None;

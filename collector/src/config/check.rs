@@ -1,6 +1,6 @@
 //! What one key alone cannot tell: rules between keys.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
 use rollcall_etcd as etcd;
@@ -17,6 +17,7 @@ pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
     broken.extend(advertised(config));
     broken.extend(listeners(config));
     broken.extend(memory(config));
+    broken.extend(nacos(config));
     broken.extend(properties(config));
     broken.extend(one_store(config));
     broken.extend(etcd(config));
@@ -150,6 +151,72 @@ fn listeners(config: &Config) -> Broken {
     broken
 }
 
+/// The Nacos faces have ports of their own, and callers sign in unless they are on this machine or the operator says otherwise.
+fn nacos(config: &Config) -> Broken {
+    let nacos = &config.nacos;
+    if !nacos.is_on() {
+        return Broken::new();
+    }
+    let mut broken = Broken::new();
+    let (http, grpc) = (nacos.listen.port, nacos.grpc().port);
+    let others = [
+        ("naming.jetty.port", config.naming.listen.port),
+        ("remote.gRPC.port", config.remote.listen.port),
+        ("agent_gRPC.gRPC.port", config.agent_grpc.listen.port),
+        ("agent_jetty.jetty.port", config.agent_jetty.listen.port),
+        ("ui.jetty.port", config.ui.listen.port),
+        ("nacos.default.port", http),
+    ];
+    for (key, port) in [
+        ("nacos.default.port", http),
+        ("nacos.default.grpc_port", grpc),
+    ] {
+        let same = others
+            .iter()
+            .find(|(other, at)| *other != key && *at == port && port != 0);
+        if let Some((other, _)) = same {
+            let message = format!(
+                "{port} is the port of {other} too: the Nacos faces have ports of their own"
+            );
+            broken.push(rule(&[key, other], message));
+        }
+    }
+    if http != 0 && nacos.grpc_port.is_none() && grpc == 0 {
+        let message = format!("{http} + 1000 is no port: set grpc_port, or a smaller port");
+        broken.push(rule(
+            &["nacos.default.port", "nacos.default.grpc_port"],
+            message,
+        ));
+    }
+    let is_local = is_loopback(&nacos.listen.host);
+    if !is_local && nacos.users_file.as_os_str().is_empty() && !nacos.allow_anonymous {
+        let host = &nacos.listen.host;
+        let message = format!(
+            "without users every caller that reaches {host} may register, change and remove any service: set users_file \
+             (SW_NACOS_USERS_FILE), or allow_anonymous: true (SW_NACOS_ALLOW_ANONYMOUS) where the network is closed"
+        );
+        broken.push(rule(
+            &["nacos.default.host", "nacos.default.users_file"],
+            message,
+        ));
+    }
+    let secret = nacos.token_secret.expose().len();
+    if secret > 0 && secret < rollcall_nacos::auth::MIN_SECRET {
+        let least = rollcall_nacos::auth::MIN_SECRET;
+        let message = format!("has {secret} bytes; at least {least} are needed");
+        broken.push(rule(&["nacos.default.token_secret"], message));
+    }
+    broken
+}
+
+/// Whether only this machine reaches a host.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
 /// Several collectors with a store each would give one id to two names.
 fn one_store(config: &Config) -> Broken {
     let is_cluster = config.cluster.provider != ClusterProvider::Standalone;
@@ -275,6 +342,10 @@ fn memory(config: &Config) -> Broken {
         (
             "agent_jetty.jetty.max_body_size",
             config.agent_jetty.max_body_size,
+        ),
+        (
+            "nacos.default.max_message_size",
+            config.nacos.max_message_size,
         ),
     ];
     let too_large = sizes

@@ -30,6 +30,8 @@ pub(super) enum Field {
     Port(fn(&mut Config) -> &mut u16),
     /// A port, or nothing.
     AdvertisedPort(fn(&mut Config) -> &mut Option<u16>),
+    /// A port to listen on, 0 too, or nothing.
+    OptionalPort(fn(&mut Config) -> &mut Option<u16>),
     ContextPath(fn(&mut Config) -> &mut String),
     Directory(fn(&mut Config) -> &mut PathBuf),
     Duration(fn(&mut Config) -> &mut Duration),
@@ -78,6 +80,8 @@ impl Field {
             Self::AdvertisedHost(at) => *at(config) = value::parse_host(text)?,
             Self::Port(at) => *at(config) = value::parse_port(text)?,
             Self::AdvertisedPort(at) => *at(config) = value::parse_advertised_port(text)?,
+            Self::OptionalPort(at) if text.is_empty() => *at(config) = None,
+            Self::OptionalPort(at) => *at(config) = Some(value::parse_port(text)?),
             Self::ContextPath(at) => *at(config) = value::parse_context_path(text)?,
             Self::Directory(_) if text.is_empty() => return Err("a directory"),
             Self::Directory(at) => *at(config) = PathBuf::from(text),
@@ -127,6 +131,7 @@ impl Field {
             | Self::Names(_) => true,
             Self::Port(_)
             | Self::AdvertisedPort(_)
+            | Self::OptionalPort(_)
             | Self::Duration(_)
             | Self::Millis(_)
             | Self::Bytes(_)
@@ -154,7 +159,7 @@ impl Field {
             | Self::Text(at)
             | Self::Namespace(at) => at(config).clone(),
             Self::Port(at) => at(config).to_string(),
-            Self::AdvertisedPort(at) => {
+            Self::AdvertisedPort(at) | Self::OptionalPort(at) => {
                 at(config).map_or_else(String::new, |port| port.to_string())
             }
             Self::Directory(at) | Self::File(at) => at(config).to_string_lossy().into_owned(),
@@ -286,6 +291,38 @@ keys! {
         restart_spread SW_LIVENESS_RESTART_SPREAD Duration "After a start each lease has a full term plus a random part of this" => liveness.restart_spread;
         forget_after SW_LIVENESS_FORGET_AFTER Duration "An instance that has been down or left for this long leaves the counts and lists; its id stays assigned" => liveness.forget_after;
         write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "Interval between two writes of the last-seen times to the store" => liveness.write_back_interval;
+    }
+    nacos.default {
+        host SW_NACOS_HOST Host "Address where Nacos clients call over HTTP and gRPC" => nacos.listen.host;
+        port SW_NACOS_PORT Port "Port of HTTP" => nacos.listen.port;
+        grpc_port SW_NACOS_GRPC_PORT OptionalPort "Port of gRPC; empty: the HTTP port + 1000, which clients assume" => nacos.grpc_port;
+        udp_port SW_NACOS_UDP_PORT OptionalPort "Port from which 1.x clients are pushed changes (UDP); empty: the number of the HTTP port" => nacos.udp_port;
+        context_path SW_NACOS_CONTEXT_PATH ContextPath "Prefix of the HTTP paths" => nacos.context_path;
+        advertised_host SW_NACOS_ADVERTISED_HOST AdvertisedHost "Host in the lists of servers that clients ask for; empty: the host, or this machine's address" => nacos.advertised_host;
+        max_message_size SW_NACOS_MAX_MESSAGE_SIZE Bytes "Largest HTTP body and largest gRPC message" => nacos.max_message_size;
+        users_file SW_NACOS_USERS_FILE File "File of users: name, bcrypt hash and rights on each line; empty: callers need not sign in" => nacos.users_file;
+        token_secret SW_NACOS_TOKEN_SECRET Password "Secret that signs tokens, 32 bytes at the least; empty: drawn at the first start and kept in the store" => nacos.token_secret;
+        token_ttl SW_NACOS_TOKEN_TTL Duration "Time for which a token is valid" => nacos.token_ttl;
+        allow_anonymous SW_NACOS_ALLOW_ANONYMOUS Flag "Serve callers without users on addresses other than loopback" => nacos.allow_anonymous;
+        push_window SW_NACOS_PUSH_WINDOW Duration "Shortest interval between two pushes of one service; a change after a longer one is pushed at once" => nacos.push_window;
+        push_timeout SW_NACOS_PUSH_TIMEOUT Duration "Time for a gRPC client to acknowledge a push" => nacos.push_timeout;
+        push_retries SW_NACOS_PUSH_RETRIES Count "Repetitions of a push without an acknowledgement; the next change is pushed again" => nacos.push_retries;
+        idle_after SW_NACOS_IDLE_AFTER Duration "A gRPC client without a message for this long is asked whether it is there" => nacos.idle_after;
+        detection_timeout SW_NACOS_DETECTION_TIMEOUT Duration "Time for it to answer; then its connection is closed and its instances are removed" => nacos.detection_timeout;
+        warm_up SW_NACOS_WARM_UP Duration "Time after a start without a recent roster in which lists are refused, so that no client sees an incomplete one" => nacos.warm_up;
+        max_services SW_NACOS_MAX_SERVICES Count "Most services" => nacos.max_services;
+        max_instances_per_service SW_NACOS_MAX_INSTANCES_PER_SERVICE Count "Most instances of one service" => nacos.max_instances_per_service;
+        max_instances_per_connection SW_NACOS_MAX_INSTANCES_PER_CONNECTION Count "Most instances of one gRPC connection" => nacos.max_instances_per_connection;
+        max_subscriptions SW_NACOS_MAX_SUBSCRIPTIONS Count "Most subscriptions of all clients" => nacos.max_subscriptions;
+        max_subscriptions_per_connection SW_NACOS_MAX_SUBSCRIPTIONS_PER_CONNECTION Count "Most subscriptions of one gRPC connection" => nacos.max_subscriptions_per_connection;
+        max_patterns_per_connection SW_NACOS_MAX_PATTERNS_PER_CONNECTION Count "Most patterns that one gRPC connection watches" => nacos.max_patterns_per_connection;
+        max_matches SW_NACOS_MAX_MATCHES Count "Most services that match a pattern when a client begins to watch it" => nacos.max_matches;
+        max_connections SW_NACOS_MAX_CONNECTIONS Count "Most gRPC connections of Nacos clients; `server.default.max_connections` applies too" => nacos.max_connections;
+        max_namespaces SW_NACOS_MAX_NAMESPACES Count "Most namespaces" => nacos.max_namespaces;
+        max_metadata SW_NACOS_MAX_METADATA Bytes "Most bytes of the metadata of one instance or service" => nacos.max_metadata;
+        memory SW_NACOS_MEMORY Bytes "Most bytes that all services and instances take" => nacos.memory;
+        body_cache SW_NACOS_BODY_CACHE Bytes "Most bytes of encoded lists that are kept for callers that ask for the same" => nacos.body_cache;
+        write_queue SW_NACOS_WRITE_QUEUE Count "Changes that may wait for the store; one beyond is refused" => nacos.write_queue;
     }
     server.default {
         max_connections SW_SERVER_MAX_CONNECTIONS Count "Most connections of one listener; one beyond is served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;

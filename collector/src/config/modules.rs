@@ -1,6 +1,6 @@
 //! The modules of the file: Rollcall's own, and those of upstream that it has no part for.
 
-use super::{ClusterProvider, Config, StorageProvider};
+use super::{ClusterProvider, Config, NacosProvider, StorageProvider};
 
 /// A module that Rollcall has.
 #[derive(Debug)]
@@ -44,6 +44,11 @@ const STORAGES: [(&str, StorageProvider); 2] = [
     ("etcd", StorageProvider::Etcd),
 ];
 
+const NACOS: [(&str, NacosProvider); 2] = [
+    ("default", NacosProvider::Default),
+    ("none", NacosProvider::None),
+];
+
 fn choose<P: Copy>(provider: &mut P, all: &[(&str, P)], name: &str) {
     let found = all.iter().find(|(known, _)| *known == name);
     *provider = found.map_or(*provider, |(_, found)| *found);
@@ -83,6 +88,16 @@ pub(super) const MODULES: &[Module] = &[
     },
     only("register", &["default"]),
     only("liveness", &["default"]),
+    Module {
+        name: "nacos",
+        providers: &["default", "none"],
+        choice: Some(Choice {
+            variable: "SW_NACOS",
+            set: |config, name| choose(&mut config.nacos.provider, &NACOS, name),
+            get: |config| name_of(config.nacos.provider, &NACOS),
+        }),
+        absent: &[],
+    },
     only("server", &["default"]),
 ];
 

@@ -148,6 +148,7 @@ impl Options {
         }
         // What any machine has descriptors for: with the default a collector warns where their limit is low.
         command.env("SW_SERVER_MAX_CONNECTIONS", "4096");
+        command.env("SW_NACOS_PORT", "0");
         command.env("SW_STORAGE_PATH", data).envs(&self.environment);
         command.args(["--log-format", "json"]).args(&self.arguments);
         Child::spawn("the collector", &mut command)

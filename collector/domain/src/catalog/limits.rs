@@ -96,7 +96,12 @@ impl fmt::Display for Full {
             Resource::Namespaces => "there are as many namespaces as there may be",
             Resource::Connections => "there are as many connections as there may be",
         };
-        write!(f, "{what} (nacos.{} = {})", self.resource.key(), self.limit)
+        write!(
+            f,
+            "{what} (nacos.default.{} = {})",
+            self.resource.key(),
+            self.limit
+        )
     }
 }
 

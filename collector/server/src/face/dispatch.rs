@@ -46,6 +46,15 @@ impl Dispatch {
         }
     }
 
+    /// Answers gRPC with `grpc`, and everything else with `http`, which has a fallback of its own.
+    #[must_use]
+    pub fn with_own_fallback(grpc: Router, http: Router) -> Self {
+        Self {
+            grpc: grpc.fallback(no_such_service),
+            http,
+        }
+    }
+
     /// What a listener answers until the collector serves: `http`, and to every gRPC call that it is to be made again.
     #[must_use]
     pub fn starting(http: Router) -> Self {

@@ -140,7 +140,7 @@ impl Face {
         opened.map_err(|full| {
             let most = full.most;
             format!(
-                "there are as many connections as there may be (nacos.max_connections = {most})"
+                "there are as many connections as there may be (nacos.default.max_connections = {most})"
             )
         })
     }

@@ -38,7 +38,7 @@ impl Metrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "nacos_grpc_calls",
-            "Calls of Nacos clients over gRPC, by their outcome",
+            "Calls of Nacos clients over gRPC, by call and outcome",
             self.calls.clone(),
         );
         registry.register(
@@ -48,12 +48,12 @@ impl Metrics {
         );
         registry.register(
             "nacos_grpc_closed",
-            "Ended connections of Nacos clients over gRPC, by the reason",
+            "Ended connections of Nacos clients over gRPC, by reason",
             self.closed.clone(),
         );
         registry.register(
             "nacos_grpc_pushes",
-            "Pushes to Nacos clients over gRPC: sent, failed (refused, or not acknowledged in time), given up after repetitions",
+            "Pushes to Nacos clients over gRPC: sent, failed (refused or not acknowledged in time), given_up after repetitions",
             self.pushes.clone(),
         );
     }

@@ -237,7 +237,7 @@ impl Face {
         let most = self.config.max_subscriptions;
         if !call.connection.subscribed(&key, most) {
             let text = format!(
-                "the connection has as many subscriptions as it may (nacos.max_subscriptions_per_connection = {most})"
+                "the connection has as many subscriptions as it may (nacos.default.max_subscriptions_per_connection = {most})"
             );
             return Err(Refusal::new(code::OVER_LIMIT, text));
         }

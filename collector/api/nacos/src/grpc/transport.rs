@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 
-/// A transport connection. The composition root attaches one to every request of this face, as an extension: the stream and
-/// the unary calls of a client belong together because they come on the same one.
+/// A transport connection. The stream and the unary calls of a client belong together because they come on the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
     /// Numbers the connections of a process; never used twice.

@@ -10,8 +10,9 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE},
+    http::{
+        Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, header::CONTENT_TYPE,
+    },
     response::IntoResponse as _,
     routing::post,
 };
@@ -41,12 +42,25 @@ const NO_CONFIGURATION: &str = "this server serves naming and no configuration: 
                                 server that does, or turn it off (spring.cloud.nacos.config.enabled=false)";
 
 impl Face {
-    /// The calls of this face, without a fallback. Every request has to carry its [`Transport`] as an extension.
-    pub fn router(self: &Arc<Self>) -> Router {
+    /// The calls of this face, without a fallback. `transport` says which transport a request came on; it is asked while the
+    /// request is handled.
+    pub fn router<T>(self: &Arc<Self>, transport: T) -> Router
+    where
+        T: Fn(&Extensions) -> Option<Transport> + Clone + Send + Sync + 'static,
+    {
+        let (face, find) = (Arc::clone(self), transport.clone());
+        let call = post(move |request: Request<Body>| async move {
+            let transport = find(request.extensions());
+            call(&face, transport, request).await
+        });
+        let (face, find) = (Arc::clone(self), transport);
+        let open = post(move |request: Request<Body>| async move {
+            let transport = find(request.extensions());
+            open(&face, transport, request)
+        });
         Router::new()
-            .route("/Request/request", post(call))
-            .route(&format!("/{STREAM}"), post(open))
-            .with_state(Arc::clone(self))
+            .route("/Request/request", call)
+            .route(&format!("/{STREAM}"), open)
     }
 
     /// Answers a message of a unary call.
@@ -95,30 +109,38 @@ impl Face {
     }
 }
 
-async fn call(State(face): State<Arc<Face>>, request: Request<Body>) -> Response<Body> {
-    match answered(&face, request).await {
+async fn call(face: &Face, transport: Option<Transport>, request: Request<Body>) -> Response<Body> {
+    match answered(face, transport, request).await {
         Ok(frame) => respond(Body::new(Whole::new(frame))),
         Err(status) => status.into_http(),
     }
 }
 
-async fn answered(face: &Face, request: Request<Body>) -> Result<Frame, Status> {
-    let (transport, messages) = begin(face, request)?;
+async fn answered(
+    face: &Face,
+    transport: Option<Transport>,
+    request: Request<Body>,
+) -> Result<Frame, Status> {
+    let (transport, messages) = begin(face, transport, request)?;
     let message = messages.only().await?;
     let envelope =
         Envelope::read(&message).map_err(|malformed| Status::internal(malformed.to_string()))?;
     Ok(face.answer(&transport, &envelope).await)
 }
 
-async fn open(State(face): State<Arc<Face>>, request: Request<Body>) -> Response<Body> {
-    match opened(&face, request) {
+fn open(face: &Arc<Face>, transport: Option<Transport>, request: Request<Body>) -> Response<Body> {
+    match opened(face, transport, request) {
         Ok(stream) => respond(Body::new(stream)),
         Err(status) => status.into_http(),
     }
 }
 
-fn opened(face: &Arc<Face>, request: Request<Body>) -> Result<Stream, Status> {
-    let (transport, messages) = begin(face, request)?;
+fn opened(
+    face: &Arc<Face>,
+    transport: Option<Transport>,
+    request: Request<Body>,
+) -> Result<Stream, Status> {
+    let (transport, messages) = begin(face, transport, request)?;
     if face.stop.is_cancelled() {
         return Err(Status::unavailable("this server stops"));
     }
@@ -126,10 +148,13 @@ fn opened(face: &Arc<Face>, request: Request<Body>) -> Result<Stream, Status> {
     Ok(Stream::new(Arc::clone(face), connection, messages))
 }
 
-fn begin(face: &Face, request: Request<Body>) -> Result<(Transport, Messages), Status> {
+fn begin(
+    face: &Face,
+    transport: Option<Transport>,
+    request: Request<Body>,
+) -> Result<(Transport, Messages), Status> {
     let (head, body) = request.into_parts();
     refuse_encoded(&head.headers)?;
-    let transport = head.extensions.get().copied();
     let transport = transport.ok_or_else(|| Status::internal("the request has no transport"))?;
     Ok((transport, Messages::new(body, face.config.max_message_size)))
 }

@@ -135,7 +135,7 @@ pub(super) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHand
 
 async fn serve(listener: TcpListener, face: Arc<Face>) {
     let mut connections = JoinSet::new();
-    let router = face.router();
+    let router = face.router(|extensions| extensions.get().copied());
     for number in 1.. {
         let (stream, remote) = listener.accept().await.unwrap();
         let transport = Transport {

@@ -21,7 +21,7 @@ async fn one_connection_too_many_is_refused_with_the_key() {
     let status = second.try_open().await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     assert!(
-        status.message().contains("nacos.max_connections"),
+        status.message().contains("nacos.default.max_connections"),
         "{status:?}"
     );
 }
@@ -46,7 +46,7 @@ async fn one_subscription_too_many_is_refused_with_the_key() {
         answer["message"]
             .as_str()
             .unwrap()
-            .contains("nacos.max_subscriptions_per_connection")
+            .contains("nacos.default.max_subscriptions_per_connection")
     );
     let end = with(subscribe("a", ""), json!({"subscribe": false}));
     client.ok("SubscribeServiceRequest", end).await;

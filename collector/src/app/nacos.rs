@@ -1,0 +1,327 @@
+//! The Nacos faces and the catalog behind them.
+
+use std::{
+    fs, io, io::Read as _, net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, extract::Request};
+use rollcall_catalog::{self as catalog, Catalog, NoEvents, Workers, store};
+use rollcall_domain::{Moment, Timestamp, catalog::Limits};
+use rollcall_nacos::{
+    auth::{self, Auth},
+    grpc, http,
+    udp::Push,
+};
+use rollcall_runtime::{Clock, Policy, TaskSet};
+use rollcall_service::Services;
+use tokio::{net::UdpSocket, task};
+use tower::util::MapRequestLayer;
+use tracing::warn;
+
+use super::{listeners, never_fails};
+use crate::config::{self, Config, StorageProvider};
+
+/// The name of the secret in the store.
+const SECRET: &str = "token_secret";
+/// How long a gRPC stream may stay without a set-up.
+const SETUP: Duration = Duration::from_secs(10);
+/// The pause before a push without an acknowledgement is repeated.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Bytes of a secret that is drawn.
+const SECRET_BYTES: usize = 64;
+
+/// Why the catalog could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its store.
+    #[error("the catalog of Nacos services cannot be opened")]
+    Store(#[from] store::Error),
+    /// The file of users.
+    #[error("the users of the Nacos faces ({path}, SW_NACOS_USERS_FILE) cannot be read: {reason}", path = path.display())]
+    Users {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The secret that signs tokens.
+    #[error("the secret that signs tokens (SW_NACOS_TOKEN_SECRET) cannot be used: {0}")]
+    Secret(String),
+    /// The port for datagrams.
+    #[error(
+        "cannot send datagrams from UDP port {port}: move it (SW_NACOS_UDP_PORT), or turn the Nacos faces off (SW_NACOS=none)"
+    )]
+    Udp {
+        /// The port.
+        port: u16,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A catalog that is read, and what its faces need.
+#[derive(Debug)]
+pub(super) struct Nacos {
+    catalog: Catalog,
+    workers: Workers,
+    auth: Auth,
+    socket: UdpSocket,
+    addresses: listeners::Nacos,
+}
+
+/// The faces, running.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) catalog: Catalog,
+    pub(super) http: Router,
+    pub(super) grpc: Router,
+}
+
+/// The collector's clock, for the catalog.
+#[derive(Debug)]
+struct CatalogClock(Clock);
+
+impl catalog::Clock for CatalogClock {
+    fn now(&self) -> Moment {
+        self.0.now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.0.wall()
+    }
+}
+
+impl Nacos {
+    /// Opens the catalog and takes the port for datagrams. `None` if the faces are turned off.
+    pub(super) async fn open(
+        config: &Config,
+        clock: Clock,
+        addresses: Option<listeners::Nacos>,
+    ) -> Result<Option<Self>, OpenError> {
+        let Some(addresses) = addresses else {
+            return Ok(None);
+        };
+        let socket = bind_udp(&config.nacos, addresses).await?;
+        let config = config.clone();
+        let opened = task::spawn_blocking(move || {
+            let store = open_store(&config)?;
+            let auth = authentication(&config.nacos, &*store)?;
+            let clock = Arc::new(CatalogClock(clock));
+            let opened = catalog::open(limits(&config.nacos), clock, store, Arc::new(NoEvents))?;
+            Ok::<_, OpenError>((auth, opened))
+        });
+        let opened = opened.await;
+        let (auth, (catalog, workers)) =
+            opened.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
+        Ok(Some(Self {
+            catalog,
+            workers,
+            auth,
+            socket,
+            addresses,
+        }))
+    }
+}
+
+impl Nacos {
+    /// Starts what the faces need, and builds them. They stop with `serving`, pushes with `loops`, the catalog with `writing`.
+    pub(super) fn spawn(
+        self,
+        config: &Config,
+        clock: Clock,
+        services: &Services,
+        [serving, loops, writing]: [&TaskSet; 3],
+    ) -> Running {
+        let Self {
+            catalog,
+            workers,
+            auth,
+            socket,
+            addresses,
+        } = self;
+        let metrics = grpc::Metrics::default();
+        services
+            .metrics
+            .extend(|registry| metrics.register(registry));
+        let face = grpc::Face::new(
+            face(&config.nacos, addresses),
+            catalog.clone(),
+            auth.clone(),
+            metrics,
+            serving.token(),
+        );
+        let push = Push::new(catalog.clone(), Some(socket));
+        let settings = http::Settings {
+            context_path: match &*config.nacos.context_path {
+                "/" => String::new(),
+                path => path.to_owned(),
+            },
+            max_body_size: config.nacos.max_message_size,
+            host: config.nacos.advertised_host.clone(),
+            port: addresses.http.port(),
+        };
+        let http = http::router(catalog.clone(), auth, push.clone(), settings)
+            .layer(MapRequestLayer::new(introduce));
+        let grpc = face.router(move |_extensions| {
+            rollcall_link::current(|seen| grpc::Transport {
+                number: seen.connection().get(),
+                remote: seen.remote(),
+                accepted: seen.since(|| clock.wall()).millis(),
+            })
+        });
+        writing.spawn(
+            "catalog",
+            Policy::default(),
+            never_fails(workers.run(writing.token())),
+        );
+        loops.spawn(
+            "datagrams",
+            Policy::default(),
+            never_fails(push.run(loops.token())),
+        );
+        serving.spawn("gRPC clients", Policy::default(), never_fails(face.run()));
+        Running {
+            catalog,
+            http,
+            grpc,
+        }
+    }
+}
+
+/// Tells the HTTP face where a call came from.
+fn introduce(mut request: Request) -> Request {
+    let address = rollcall_link::current(|seen| seen.remote().ip());
+    if let Some(address) = address {
+        request.extensions_mut().insert(http::PeerAddress(address));
+    }
+    request
+}
+
+fn limits(config: &config::Nacos) -> catalog::Config {
+    catalog::Config {
+        limits: Limits {
+            services: config.max_services,
+            instances_per_service: config.max_instances_per_service,
+            instances_per_connection: config.max_instances_per_connection,
+            bytes: config.memory,
+            metadata_bytes: config.max_metadata,
+            subscriptions: config.max_subscriptions,
+            namespaces: config.max_namespaces,
+            connections: config.max_connections,
+        },
+        push_window: config.push_window,
+        body_cache: config.body_cache,
+        warm_up: config.warm_up,
+        write_queue: config.write_queue,
+        ..catalog::Config::default()
+    }
+}
+
+fn face(config: &config::Nacos, addresses: listeners::Nacos) -> grpc::Config {
+    let own = addresses.grpc.ip();
+    let own_ip = if own.is_unspecified() {
+        config.advertised_host.clone()
+    } else {
+        own.to_string()
+    };
+    grpc::Config {
+        own_ip,
+        max_message_size: config.max_message_size,
+        max_connections: config.max_connections,
+        max_subscriptions: config.max_subscriptions_per_connection,
+        max_patterns: config.max_patterns_per_connection,
+        max_matches: config.max_matches,
+        patience: grpc::Patience {
+            setup: SETUP,
+            idle: config.idle_after,
+            probe: config.detection_timeout,
+            pushes: grpc::Retries {
+                after: config.push_timeout,
+                pause: PAUSE,
+                most: u32::try_from(config.push_retries).unwrap_or(u32::MAX),
+            },
+        },
+    }
+}
+
+async fn bind_udp(
+    config: &config::Nacos,
+    addresses: listeners::Nacos,
+) -> Result<UdpSocket, OpenError> {
+    let derived = match config.listen.port {
+        0 => 0,
+        _ => addresses.http.port(),
+    };
+    let port = config.udp_port.unwrap_or(derived);
+    let bound = UdpSocket::bind(SocketAddr::new(addresses.http.ip(), port)).await;
+    bound.map_err(|source| OpenError::Udp { port, source })
+}
+
+fn users(config: &config::Nacos) -> Result<Vec<auth::User>, OpenError> {
+    let path = &config.users_file;
+    if path.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    let problem = |reason: String| OpenError::Users {
+        path: path.clone(),
+        reason,
+    };
+    let text = fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
+    let users = auth::parse_users(&text).map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        problem(problems.join("; "))
+    })?;
+    if users.is_empty() {
+        return Err(problem("it names no user".to_owned()));
+    }
+    Ok(users)
+}
+
+/// The store beside the one of the inventory. Without a local store the catalog is in memory: its clients bring it back.
+fn open_store(config: &Config) -> Result<Arc<dyn store::Store>, OpenError> {
+    match config.storage.provider {
+        StorageProvider::Embedded => {
+            let path = &config.storage.embedded.path;
+            Ok(Arc::new(store::Embedded::open(path)?))
+        }
+        StorageProvider::Etcd => {
+            warn!(
+                "Nacos services are kept in memory where the store is shared: persistent instances do not survive a restart"
+            );
+            Ok(Arc::new(store::Memory::default()))
+        }
+    }
+}
+
+/// How callers are known. Without users every caller is served.
+fn authentication(config: &config::Nacos, store: &dyn store::Store) -> Result<Auth, OpenError> {
+    let users = users(config)?;
+    if users.is_empty() {
+        return Ok(Auth::off());
+    }
+    let secret = match config.token_secret.expose() {
+        "" => kept_secret(store)?,
+        secret => secret.as_bytes().to_vec(),
+    };
+    let ttl = config.token_ttl.as_secs();
+    Auth::new(users, &secret, ttl).map_err(|error| OpenError::Secret(error.to_string()))
+}
+
+/// The secret in the store, drawn at the first start.
+fn kept_secret(store: &dyn store::Store) -> Result<Vec<u8>, OpenError> {
+    let is_secret = |row: &store::Row| row.table == store::Table::Face && row.key == SECRET;
+    if let Some(row) = store.load()?.into_iter().find(is_secret) {
+        return Ok(row.value);
+    }
+    let mut secret = vec![0; SECRET_BYTES];
+    let drawn =
+        fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut secret));
+    drawn.map_err(|error| OpenError::Secret(error.to_string()))?;
+    store.commit(&[store::Change::Put(store::Row {
+        table: store::Table::Face,
+        key: SECRET.to_owned(),
+        value: secret.clone(),
+    })])?;
+    Ok(secret)
+}
