@@ -8,7 +8,11 @@ mod query;
 mod services;
 mod subscribe;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use rollcall_domain::{
     Moment, Timestamp,
@@ -59,6 +63,10 @@ pub struct Counts {
     pub subscribers: usize,
     pub namespaces: usize,
     pub probes: ProbeCounts,
+    /// Commits that the store refused since the start.
+    pub failed_commits: u64,
+    /// Changes that wait for the store.
+    pub waiting_changes: usize,
 }
 
 impl Catalog {
@@ -79,6 +87,12 @@ impl Catalog {
             subscribers: subscriptions.subscribers(),
             namespaces: self.0.namespaces.read().len(),
             probes: self.0.probes.counts(),
+            failed_commits: self.0.failed_commits.load(Relaxed),
+            waiting_changes: self
+                .0
+                .config
+                .write_queue
+                .saturating_sub(self.0.writes.capacity()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The connections of clients.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     ops::Bound::{Excluded, Unbounded},
     sync::Arc,
 };
@@ -38,6 +38,7 @@ pub(crate) struct Connections(RwLock<Open>);
 struct Open {
     last: u64,
     by_id: BTreeMap<ConnectionId, Arc<Connection>>,
+    by_name: HashMap<Arc<str>, ConnectionId>,
 }
 
 impl Connections {
@@ -52,12 +53,21 @@ impl Connections {
         }
         open.last += 1;
         let id = ConnectionId::new(open.last).ok_or(full)?;
+        open.by_name.insert(Arc::clone(&connection.client_id), id);
         open.by_id.insert(id, Arc::new(connection));
         Ok(id)
     }
 
     pub(crate) fn close(&self, id: ConnectionId) -> bool {
-        self.0.write().by_id.remove(&id).is_some()
+        let mut open = self.0.write();
+        let Some(closed) = open.by_id.remove(&id) else {
+            return false;
+        };
+        // Another connection may have taken the name since.
+        if open.by_name.get(&closed.client_id) == Some(&id) {
+            open.by_name.remove(&closed.client_id);
+        }
+        true
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<Arc<Connection>> {
@@ -66,9 +76,8 @@ impl Connections {
 
     pub(crate) fn named(&self, client_id: &str) -> Option<(ConnectionId, Arc<Connection>)> {
         let open = self.0.read();
-        let mut all = open.by_id.iter();
-        let (id, found) = all.find(|(_, connection)| &*connection.client_id == client_id)?;
-        Some((*id, Arc::clone(found)))
+        let id = *open.by_name.get(client_id)?;
+        Some((id, Arc::clone(open.by_id.get(&id)?)))
     }
 
     pub(crate) fn page(

@@ -4,7 +4,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -23,7 +23,8 @@ pub(crate) type Receiver = mpsc::Receiver<Job>;
 const BATCH: usize = 256;
 
 type Apply<T> = Box<dyn FnOnce(&Shared) -> Result<T, Error> + Send>;
-type Finish = Box<dyn FnOnce(&Shared, Result<(), store::Error>) + Send>;
+/// Gives what has to be taken back: what was durable could not be applied.
+type Finish = Box<dyn FnOnce(&Shared, Result<(), store::Error>) -> Vec<store::Change> + Send>;
 type MakePlan = Box<dyn FnOnce(&Shared) -> Option<Planned> + Send>;
 
 /// A change, and what it changes: two of the same do not share a commit.
@@ -44,6 +45,7 @@ impl std::fmt::Debug for Job {
 pub(crate) struct Plan<T> {
     pub(crate) rows: Vec<store::Change>,
     pub(crate) apply: Apply<T>,
+    undo: Vec<store::Change>,
 }
 
 struct Planned {
@@ -59,7 +61,14 @@ impl<T> Plan<T> {
         Self {
             rows,
             apply: Box::new(apply),
+            undo: Vec::new(),
         }
+    }
+
+    /// What takes the rows back if the change cannot be applied: room that there was may be gone by then.
+    pub(crate) fn undo(mut self, undo: store::Change) -> Self {
+        self.undo.push(undo);
+        self
     }
 }
 
@@ -75,10 +84,13 @@ impl Shared {
             Ok(plan) => Some(Planned {
                 rows: plan.rows,
                 finish: Box::new(move |shared, committed| {
+                    let is_committed = committed.is_ok();
                     let result = committed
                         .map_err(Error::from)
                         .and_then(|()| (plan.apply)(shared));
+                    let is_half_done = is_committed && result.is_err();
                     send(reply, result);
+                    if is_half_done { plan.undo } else { Vec::new() }
                 }),
             }),
             Err(error) => {
@@ -150,17 +162,31 @@ async fn commit(shared: &Arc<Shared>, store: &Arc<dyn Store>, waiting: &mut VecD
             planned.push(plan.finish);
         }
     }
-    let committed = if rows.is_empty() {
-        Ok(())
-    } else {
-        let store = Arc::clone(store);
-        let commit = tokio::task::spawn_blocking(move || store.commit(&rows)).await;
-        commit.unwrap_or_else(|error| Err(store::Error::Io(error.to_string())))
-    };
-    if let Err(error) = &committed {
-        tracing::error!(%error, "catalog: a commit failed, its changes are refused");
-    }
+    let committed = write(shared, store, rows).await;
+    let mut undo = Vec::new();
     for finish in planned {
-        finish(shared, committed.clone());
+        undo.extend(finish(shared, committed.clone()));
     }
+    if write(shared, store, undo).await.is_err() {
+        tracing::error!(
+            "catalog: a change that was refused stays in the store until the next start"
+        );
+    }
+}
+
+async fn write(
+    shared: &Shared,
+    store: &Arc<dyn Store>,
+    rows: Vec<store::Change>,
+) -> Result<(), store::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let store = Arc::clone(store);
+    let commit = tokio::task::spawn_blocking(move || store.commit(&rows)).await;
+    let committed = commit.unwrap_or_else(|error| Err(store::Error::Io(error.to_string())));
+    committed.inspect_err(|error| {
+        shared.failed_commits.fetch_add(1, Relaxed);
+        tracing::error!(%error, "catalog: a commit failed, its changes are refused");
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{
     AtomicBool, AtomicI64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
 
 use rollcall_domain::Moment;
@@ -12,15 +12,22 @@ use rollcall_domain::Moment;
 pub(crate) struct Readiness {
     complete_at: AtomicI64,
     is_draining: AtomicBool,
+    was_incomplete: AtomicBool,
 }
 
 impl Readiness {
     pub(crate) fn wait_until(&self, moment: Moment) {
         self.complete_at.store(moment.millis(), Relaxed);
+        self.was_incomplete.store(true, Release);
     }
 
     pub(crate) fn is_complete(&self, now: Moment) -> bool {
         now.millis() >= self.complete_at.load(Relaxed)
+    }
+
+    /// Whether reads are answered since the last time that this was asked: what subscribers missed is to be pushed.
+    pub(crate) fn turns_complete(&self, now: Moment) -> bool {
+        self.is_complete(now) && self.was_incomplete.swap(false, AcqRel)
     }
 
     pub(crate) fn drain(&self) {

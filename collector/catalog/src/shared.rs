@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64},
+    },
 };
 
 use parking_lot::RwLock;
@@ -41,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) writes: durable::Sender,
     pub(crate) services: broadcast::Sender<Change>,
     pub(crate) swept_at: AtomicI64,
+    pub(crate) failed_commits: AtomicU64,
 }
 
 impl Shared {
@@ -64,6 +68,7 @@ impl Shared {
             kept: RwLock::default(),
             readiness: Readiness::default(),
             services: broadcast::Sender::new(SERVICE_CHANGES),
+            failed_commits: AtomicU64::new(0),
             swept_at: AtomicI64::new(clock.now().millis()),
             config,
             clock,

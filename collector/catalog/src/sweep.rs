@@ -31,6 +31,12 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
             () = cancel.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        if shared.readiness.turns_complete(shared.clock.now()) {
+            let services: Vec<_> = shared.subscriptions.read().services().cloned().collect();
+            for service in services {
+                shared.schedule.changed(&service, shared.clock.now());
+            }
+        }
         judge(&shared).await;
         end(&shared).await;
     }

@@ -10,6 +10,8 @@ use rollcall_domain::catalog::{
 
 use crate::{Beat, Catalog, Connection, Encoded, Form, Interest, Outbox, testing::Running};
 
+mod crowds;
+mod durable;
 mod restart;
 
 fn key(name: &str) -> ServiceKey {

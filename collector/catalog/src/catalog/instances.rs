@@ -15,6 +15,8 @@ use crate::{
     store::Table,
 };
 
+const PERSISTENT: Option<Kind> = Some(Kind::Persistent);
+
 impl Catalog {
     /// Registers an instance, or changes it and takes it over.
     ///
@@ -39,13 +41,18 @@ impl Catalog {
             registry.admits(&publisher, &service, &registration)?;
             let row = InstanceRow::of(&registration);
             let key = rows::instance_text(&service, &registration.endpoint);
+            let is_new = registry
+                .lookup(&service, &registration.endpoint, PERSISTENT)
+                .is_err();
+            let undo = rows::remove(Table::Instance, key.clone());
             let rows = vec![rows::put(Table::Instance, key, &row)?];
-            Ok(Plan::new(rows, move |shared| {
+            let plan = Plan::new(rows, move |shared| {
                 let registered = shared.change(|registry, now, effects| {
                     registry.register(&publisher, &service, registration, now, effects)
                 });
                 registered.map_err(Error::from)
-            }))
+            });
+            Ok(if is_new { plan.undo(undo) } else { plan })
         };
         self.0.durably(touches, plan).await
     }
@@ -154,7 +161,7 @@ impl Catalog {
         let touches = rows::instance_text(&service, &endpoint);
         let plan = move |shared: &Shared| {
             let registry = shared.registry.read();
-            let found = registry.lookup(&service, &endpoint, Some(Kind::Persistent))?;
+            let found = registry.lookup(&service, &endpoint, PERSISTENT)?;
             let patched = found.registered.patched(&patch);
             registry.admits(&found.publisher, &service, &patched)?;
             let key = rows::instance_text(&service, &endpoint);

@@ -11,6 +11,9 @@ use rollcall_domain::{
 use super::{Catalog, Page};
 use crate::{Encoded, Error, Form};
 
+/// Services that a listing looks at while the catalog is locked.
+const CHUNK: usize = 256;
+
 /// An encoded list, and what it is a list of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
@@ -125,7 +128,8 @@ impl Catalog {
         self.0.registry.read().summary(service)
     }
 
-    /// The services of a namespace, of one of its groups if one is given, in order: `limit` of them from place `offset` on.
+    /// The services of a namespace, of one of its groups if one is given, in order: `limit` of them from place `offset` on. Services
+    /// that appear and vanish meanwhile may or may not be counted.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -151,24 +155,31 @@ impl Catalog {
         mut is_listed: impl FnMut(&Listed<'_>) -> bool,
     ) -> Result<Page<ServiceKey>, Error> {
         self.complete()?;
-        let registry = self.0.registry.read();
         let mut page = Page {
             items: Vec::new(),
             total: 0,
         };
-        for key in registry.keys(namespace, group, None) {
-            let listed = Listed {
-                key,
-                registry: &registry,
-            };
-            if is_listed(&listed) {
-                if page.total >= offset && page.items.len() < limit {
-                    page.items.push(key.clone());
+        let mut after: Option<ServiceKey> = None;
+        loop {
+            let registry = self.0.registry.read();
+            let mut seen = 0;
+            let mut last = None;
+            for key in registry.keys(namespace, group, after.as_ref()).take(CHUNK) {
+                let registry = &registry;
+                if is_listed(&Listed { key, registry }) {
+                    if page.total >= offset && page.items.len() < limit {
+                        page.items.push(key.clone());
+                    }
+                    page.total += 1;
                 }
-                page.total += 1;
+                seen += 1;
+                last = Some(key);
+            }
+            after = last.cloned();
+            if seen < CHUNK {
+                return Ok(page);
             }
         }
-        Ok(page)
     }
 
     /// Up to `limit` services of all namespaces, in order, after one if one is given.

@@ -91,14 +91,17 @@ impl Catalog {
             let registry = shared.registry.read();
             let settings = update(registry.settings(&key))?;
             registry.admits_settings(&key, &settings)?;
+            let is_new = !registry.contains(&key);
             let row = ServiceRow::of(&settings);
             let rows = vec![rows::put(Table::Service, rows::service_text(&key), &row)?];
-            Ok(Plan::new(rows, move |shared| {
+            let undo = rows::remove(Table::Service, rows::service_text(&key));
+            let plan = Plan::new(rows, move |shared| {
                 let set = shared.change(|registry, now, effects| {
                     registry.set_service(&key, settings, now, effects)
                 });
                 set.map_err(Error::from)
-            }))
+            });
+            Ok(if is_new { plan.undo(undo) } else { plan })
         };
         self.0.durably(touches, plan).await
     }

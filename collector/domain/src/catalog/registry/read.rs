@@ -1,6 +1,7 @@
 //! Look-ups and listings.
 
 use std::{
+    collections::BTreeSet,
     ops::Bound::{self, Excluded, Included, Unbounded},
     sync::Arc,
 };
@@ -203,16 +204,24 @@ impl Registry {
     #[must_use]
     pub fn summary(&self, key: &ServiceKey) -> Option<Summary> {
         let (_, service) = self.service(key)?;
-        let detail = self.detail(key)?;
+        let settings = service.settings.as_deref();
+        let configured = settings
+            .into_iter()
+            .flat_map(|settings| settings.clusters.keys());
+        let members = service.members.iter().filter_map(|at| self.records.at(*at));
+        let used = members.map(|record| &record.endpoint.cluster);
+        let clusters: BTreeSet<&Arc<str>> = configured.chain(used).collect();
+        let threshold = settings.map_or(0.0, |settings| settings.protect_threshold);
         let share = share(service.healthy, service.members.len());
         Some(Summary {
             key: service.key.clone(),
-            clusters: detail.clusters.len(),
+            clusters: clusters.len(),
             instances: service.members.len(),
             healthy: service.healthy,
-            is_threshold_reached: share <= detail.settings.protect_threshold
-                && !service.members.is_empty(),
-            metadata: detail.settings.metadata,
+            is_threshold_reached: share <= threshold && !service.members.is_empty(),
+            metadata: settings
+                .map(|settings| Arc::clone(&settings.metadata))
+                .unwrap_or_default(),
         })
     }
 
