@@ -44,6 +44,16 @@ impl Server<Etcd> {
         self.call("/v3/kv/put", put).await;
     }
 
+    /// Whether a key has this value.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn holds(&self, key: &str, value: &[u8]) -> bool {
+        let range = json!({"key": base64(key.as_bytes())});
+        let read = self.call("/v3/kv/range", range).await;
+        read["kvs"][0]["value"] == base64(value)
+    }
+
     /// Deletes a key.
     ///
     /// # Panics
