@@ -12,7 +12,7 @@ use rollcall_etcd::proto::{
     compare::{CompareTarget, TargetUnion},
 };
 use rollcall_etcd::request::{end_of, equal, found, get, put};
-use rollcall_protobuf::{Fields, Value};
+use rollcall_protobuf::{self as protobuf, Fields, Value};
 use rollcall_runtime::Clock;
 
 use super::{Commit, Error, Record, Remote, corrupt, value};
@@ -279,42 +279,58 @@ fn merged(
     in_any_case: bool,
 ) -> Option<Bytes> {
     // What is known was read or written here.
-    let before = contents(key, value).unwrap_or_default();
-    let mut after = before.clone();
+    let before = rows(key, value).unwrap_or_default();
+    let mut after: Contents = before.iter().map(|(id, row)| (*id, row.seen)).collect();
+    let mut is_changed = false;
     for seen in said {
-        let known = after.entry(seen.instance).or_insert(*seen);
+        let known = after.entry(seen.instance).or_insert_with(|| {
+            is_changed = true;
+            *seen
+        });
         // What is still to come was said by a fast clock. It must not win until then.
         let is_early = known.last_seen > now;
         // Silence is concluded from the last signal, and so it is the later of two things said of one.
         if is_early || (known.last_seen, known.state) < (seen.last_seen, seen.state) {
+            is_changed |= known != seen;
             *known = *seen;
         }
     }
-    if after == before && !in_any_case {
+    if !is_changed && !in_any_case {
         return None;
     }
     let mut message = Vec::new();
     for seen in after.values() {
-        value::put(&mut message, 1, seen);
+        match before.get(&seen.instance) {
+            // It may have fields that only a later release knows.
+            Some(row) if row.seen == *seen => protobuf::put_bytes(&mut message, 1, row.stored),
+            _ => value::put(&mut message, 1, seen),
+        }
     }
     Some(value::seal(key, &message).into())
 }
 
-/// What the value of a chunk says; an empty value is that of a chunk that is not there.
-fn contents(key: &str, value: &[u8]) -> Result<Contents, Invalid> {
-    if value.is_empty() {
-        return Ok(Contents::new());
-    }
-    value::unseal(key, value).and_then(decode)
+/// What a chunk says of one instance, and the message that says it.
+struct Row<'a> {
+    seen: Seen,
+    stored: &'a [u8],
 }
 
-fn decode(message: &[u8]) -> Result<Contents, Invalid> {
-    let mut contents = Contents::new();
-    for field in Fields::of(message) {
-        if let (1, Value::Bytes(field)) = field? {
-            let seen: Seen = value::row(field)?;
-            contents.insert(seen.instance, seen);
+/// What the value of a chunk says; an empty value is that of a chunk that is not there.
+fn contents(key: &str, value: &[u8]) -> Result<Contents, Invalid> {
+    let rows = rows(key, value)?.into_iter();
+    Ok(rows.map(|(instance, row)| (instance, row.seen)).collect())
+}
+
+fn rows<'a>(key: &str, value: &'a [u8]) -> Result<BTreeMap<InstanceId, Row<'a>>, Invalid> {
+    let mut rows = BTreeMap::new();
+    if value.is_empty() {
+        return Ok(rows);
+    }
+    for field in Fields::of(value::unseal(key, value)?) {
+        if let (1, Value::Bytes(stored)) = field? {
+            let seen: Seen = value::row(stored)?;
+            rows.insert(seen.instance, Row { seen, stored });
         }
     }
-    Ok(contents)
+    Ok(rows)
 }

@@ -45,3 +45,30 @@ fn a_signal_from_the_future_gives_way_to_whatever_is_said_next() {
         of_this_moment
     );
 }
+
+#[test]
+fn fields_of_a_later_release_survive_what_is_said_of_other_instances() {
+    let later = seen(-1_000, State::Up);
+    let mut row = Vec::new();
+    value::put(&mut row, 1, &later);
+    // The row is one field of the chunk; its own message is in field 2.
+    let Some(Ok((1, Value::Bytes(id_and_fields)))) = Fields::of(&row).next() else {
+        panic!("one row: {row:?}")
+    };
+    let mut with_more = id_and_fields.to_vec();
+    protobuf::put_text(&mut with_more, 9, "of a later release");
+    let mut chunk = Vec::new();
+    protobuf::put_bytes(&mut chunk, 1, &with_more);
+    let value = value::seal("c", &chunk);
+
+    let neighbour = Seen {
+        instance: InstanceId::new(8).unwrap(),
+        ..later
+    };
+    let now = Timestamp::from_millis(NOW);
+    let written = merged("c", &value, &[neighbour], now, false).unwrap();
+    let kept = rows("c", &written).unwrap();
+    assert_eq!(kept[&later.instance].stored, with_more);
+    assert_eq!(kept[&neighbour.instance].seen, neighbour);
+    assert!(merged("c", &written, &[later, neighbour], now, false).is_none());
+}
