@@ -1,0 +1,82 @@
+//! What the writer and the sweeper count.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    metrics::{
+        counter::Counter,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// The families of this file.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    commit_seconds: Histogram,
+    commit_rows: Histogram,
+    pub(crate) commits_behind: Counter,
+    pub(crate) inventory_diverged: Gauge,
+    pub(crate) roster_repaired: Counter,
+    pub(crate) store_damaged: Counter,
+    pub(crate) changes_delayed: Counter,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self {
+            // 50 us to 3.3 s: a fast drive's sync, a stalled one.
+            commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 17)),
+            commit_rows: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            commits_behind: Counter::default(),
+            inventory_diverged: Gauge::default(),
+            roster_repaired: Counter::default(),
+            store_damaged: Counter::default(),
+            changes_delayed: Counter::default(),
+        }
+    }
+}
+
+impl Writer {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "commit",
+            "Time until a batch was durable",
+            Unit::Seconds,
+            self.commit_seconds.clone(),
+        );
+        registry.register("commit_rows", "Rows in a batch", self.commit_rows.clone());
+        registry.register(
+            "commits_behind",
+            "Batches that conflicted with another collector's commit and were proposed again",
+            self.commits_behind.clone(),
+        );
+        registry.register(
+            "inventory_diverged",
+            "1 while this inventory differs from the digest of another collector",
+            self.inventory_diverged.clone(),
+        );
+        registry.register(
+            "roster_repaired",
+            "Instances corrected from the reports of other collectors",
+            self.roster_repaired.clone(),
+        );
+        registry.register(
+            "changes_delayed",
+            "Changes of an instance written later because it changed again within register.default.change_interval",
+            self.changes_delayed.clone(),
+        );
+        registry.register(
+            "store_damaged",
+            "Keys of a shared store found unreadable or missing, counted at each observation",
+            self.store_damaged.clone(),
+        );
+    }
+
+    pub(crate) fn committed(&self, rows: usize, took: Duration) {
+        self.commit_seconds.observe(took.as_secs_f64());
+        self.commit_rows
+            .observe(u32::try_from(rows).unwrap_or(u32::MAX).into());
+    }
+}
