@@ -6,29 +6,34 @@
 //! endpoint: callers put what must not happen twice into a transaction that compares first.
 
 mod connection;
+mod error;
 pub mod proto;
 pub mod request;
 #[cfg(any(test, feature = "test-util"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod watch;
 
-use std::{error, io, iter, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::proto::{
     AuthClient, AuthenticateRequest, KvClient, LeaseClient, LeaseGrantRequest,
     LeaseKeepAliveRequest, LeaseRevokeRequest, RangeRequest, RangeResponse, TxnRequest,
-    TxnResponse, WatchClient, WatchCreateRequest, WatchRequest, WatchResponse, watch_request,
+    TxnResponse, WatchClient, WatchCreateRequest, WatchRequest, watch_request,
 };
 use futures_util::{StreamExt as _, stream};
 use rollcall_secret::Secret;
 use tokio::time::{error::Elapsed, timeout};
 use tonic::{
-    Code, Request, Response, Status, Streaming,
+    Code, Request, Response, Status,
     metadata::{MetadataValue, errors::InvalidMetadataValue},
 };
 
 use connection::{Connection, Place, Token};
+pub use error::{ConfigError, Error};
+use error::{NO_SPACE, describe, is_about_token, is_final, is_invalid};
+pub use watch::Watch;
 
 /// How etcd is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,38 +54,6 @@ pub struct Config {
     pub key_file: PathBuf,
 }
 
-/// Why a call failed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Error {
-    /// No endpoint could be reached, or none answered in time. Whether the call was carried out is unknown.
-    #[error("etcd cannot be reached: {endpoint}: {reason}")]
-    Unavailable { endpoint: Arc<str>, reason: String },
-    /// Every endpoint answered with an error that may pass. Whether the call was carried out is unknown.
-    #[error("etcd at {endpoint} cannot do this at present: {reason}")]
-    Failed { endpoint: Arc<str>, reason: String },
-    /// The space quota of etcd is used up. Reads go on, and every write is refused until the alarm is disarmed.
-    #[error(
-        "etcd at {endpoint} has no space left and takes no writes: {reason}; compact its history, defragment it and disarm \
-         the alarm (etcdctl compact, etcdctl defrag, etcdctl alarm disarm), or give it a larger --quota-backend-bytes"
-    )]
-    NoSpace { endpoint: Arc<str>, reason: String },
-    /// An endpoint answered that the request itself is at fault: too large, for example. Nothing was carried out.
-    #[error("etcd at {endpoint} takes no such request: {reason}")]
-    Invalid { endpoint: Arc<str>, reason: String },
-    /// An endpoint answered that it will not do this.
-    #[error("etcd at {endpoint} refuses: {reason}")]
-    Refused { endpoint: Arc<str>, reason: String },
-}
-
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("the etcd endpoint {endpoint} is not usable: {reason}")]
-    Endpoint { endpoint: String, reason: String },
-    #[error("cannot read {}: {error}", path.display())]
-    File { path: PathBuf, error: io::Error },
-}
-
 /// The files of a configuration that cannot be used, by key, and why. Nothing is connected to.
 #[must_use]
 pub fn unusable_files(config: &Config) -> Vec<(&'static str, String)> {
@@ -91,16 +64,6 @@ pub fn unusable_files(config: &Config) -> Vec<(&'static str, String)> {
 const ANSWER: Duration = Duration::from_secs(1);
 /// How long one endpoint may take to answer a call that reads much.
 const LONG_ANSWER: Duration = Duration::from_secs(30);
-
-/// What etcd says of a token that is older than the last change of users and roles (`ErrGRPCAuthOldRevision` in its rpctypes):
-/// of those that carry their revision, which are JSON web tokens.
-const OUTDATED: &str = "etcdserver: revision of auth store is old";
-/// What etcd says of every write while its alarm for space is raised (`ErrGRPCNoSpace`).
-const NO_SPACE: &str = "database space exceeded";
-/// What etcd says of a wrong user or password (`ErrGRPCAuthFailed`).
-const AUTHENTICATION_FAILED: &str = "authentication failed";
-/// How the messages of etcd itself begin. All others are about the way to it.
-const OWN_WORDS: &str = "etcdserver: ";
 
 /// A client. Clones share the connection. Has to be made and used within a tokio runtime.
 #[derive(Clone, Debug)]
@@ -228,11 +191,7 @@ impl Client {
             Ok(responses.map(|responses| (responses, place)))
         };
         let (responses, place) = self.call(ANSWER, &create, watching).await?;
-        Ok(Watch {
-            responses,
-            connection: Arc::clone(&self.connection),
-            place,
-        })
+        Ok(Watch::new(responses, Arc::clone(&self.connection), place))
     }
 
     /// Asks every endpoint once, beginning with the one that answered last, until one does what it is asked.
@@ -323,83 +282,6 @@ impl Client {
     }
 }
 
-/// Changes, as they happen.
-#[derive(Debug)]
-pub struct Watch {
-    responses: Streaming<WatchResponse>,
-    connection: Arc<Connection>,
-    place: Place,
-}
-
-impl Watch {
-    /// The next message: changes, how far there are none (a response without any), or that no more will come.
-    ///
-    /// # Errors
-    /// The watch has ended, and its endpoint is not asked again before the others: begin another one.
-    pub async fn next(&mut self) -> Result<WatchResponse, Error> {
-        let status = match self.responses.message().await {
-            Ok(Some(response)) => return Ok(response),
-            Ok(None) => ended(),
-            Err(status) => status,
-        };
-        self.connection.leave(&self.place);
-        Err(Error::unavailable(
-            Arc::clone(&self.place.endpoint),
-            &status,
-        ))
-    }
-}
-
-impl Error {
-    fn unavailable(endpoint: Arc<str>, status: &Status) -> Self {
-        let reason = describe(status);
-        if reason.starts_with(OWN_WORDS) {
-            Self::Failed { endpoint, reason }
-        } else {
-            Self::Unavailable { endpoint, reason }
-        }
-    }
-}
-
 fn ended() -> Status {
     Status::unavailable("the stream ended")
-}
-
-/// Whether a new token may be answered otherwise: tokens expire, and some are void when users or roles change.
-fn is_about_token(status: &Status) -> bool {
-    status.code() == Code::Unauthenticated || status.message() == OUTDATED
-}
-
-/// Whether the request itself is at fault. One that is larger than the server reads at all is refused by its transport.
-fn is_invalid(status: &Status) -> bool {
-    match status.code() {
-        // A wrong password has this code too.
-        Code::InvalidArgument => !status.message().contains(AUTHENTICATION_FAILED),
-        Code::ResourceExhausted => status.message().contains("larger than max"),
-        _ => false,
-    }
-}
-
-/// Whether another endpoint would answer the same.
-fn is_final(code: Code) -> bool {
-    matches!(
-        code,
-        Code::InvalidArgument
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-            | Code::NotFound
-            | Code::PermissionDenied
-            | Code::Unauthenticated
-            | Code::Unimplemented
-    )
-}
-
-/// What went wrong at the bottom: a status of the transport says no more than that it did.
-fn describe(status: &Status) -> String {
-    let cause = iter::successors(error::Error::source(status), |cause| cause.source()).last();
-    match (cause, status.message()) {
-        (Some(cause), _) => cause.to_string(),
-        (None, "") => status.code().to_string(),
-        (None, message) => message.to_owned(),
-    }
 }

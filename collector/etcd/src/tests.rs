@@ -1,6 +1,6 @@
 //! Whoever is told that a token is of no more use logs in again, once.
 
-use super::{testing::Server, *};
+use super::{error::OUTDATED, testing::Server, *};
 
 /// What etcd says of a token that is older than a change of users or roles.
 fn outdated() -> Status {

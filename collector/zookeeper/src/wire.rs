@@ -1,7 +1,11 @@
 //! The bytes of ZooKeeper's client protocol: frames of a length and fields in big-endian order ("jute"), as
 //! `zookeeper-jute/src/main/resources/zookeeper.jute` of ZooKeeper 3.4 and later defines them.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
+
+mod answer;
+
+pub(crate) use answer::{failed_step, head, names, node, opened};
 
 /// What is asked: the numbers of `ZooDefs.OpCode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,89 +226,8 @@ fn put_bytes(frame: &mut BytesMut, bytes: &[u8]) {
     frame.put_slice(bytes);
 }
 
-/// Takes the answer to [`connect`] from `frame`.
-pub(crate) fn opened(mut frame: Bytes) -> Result<Opened, Malformed> {
-    let _version = int(&mut frame)?;
-    Ok(Opened {
-        timeout: int(&mut frame)?,
-        session: long(&mut frame)?,
-        password: bytes(&mut frame)?,
-    })
-}
-
-/// Takes the head from `frame`.
-pub(crate) fn head(frame: &mut Bytes) -> Result<Head, Malformed> {
-    Ok(Head {
-        number: int(frame)?,
-        transaction: long(frame)?,
-        error: int(frame)?,
-    })
-}
-
-/// Takes the names of a node's children from `frame`.
-pub(crate) fn names(frame: &mut Bytes) -> Result<Vec<String>, Malformed> {
-    let count = int(frame)?;
-    (0..count).map(|_| text(frame)).collect()
-}
-
-/// Takes a node's data and what is said beside it from `frame`.
-pub(crate) fn node(frame: &mut Bytes) -> Result<(Bytes, Stat), Malformed> {
-    let data = bytes(frame)?;
-    let _made_by = long(frame)?;
-    let _changed_by = long(frame)?;
-    let created = long(frame)?;
-    let _changed = long(frame)?;
-    let _versions = [int(frame)?, int(frame)?, int(frame)?];
-    let owner = long(frame)?;
-    Ok((data, Stat { created, owner }))
-}
-
-/// The error of the step that kept a transaction from being done, taken from its answer; `None` if it was done.
-pub(crate) fn failed_step(frame: &mut Bytes) -> Result<Option<i32>, Malformed> {
-    // A transaction is answered with an error for each step or for none: 0 for those before the one that failed.
-    loop {
-        let kind = int(frame)?;
-        let is_end = boolean(frame)?;
-        let _error = int(frame)?;
-        if is_end || kind != NO_STEP {
-            return Ok(None);
-        }
-        match int(frame)? {
-            0 => {}
-            error => return Ok(Some(error)),
-        }
-    }
-}
-
-fn int(frame: &mut Bytes) -> Result<i32, Malformed> {
-    frame.try_get_i32().or(Err(Malformed))
-}
-
-fn long(frame: &mut Bytes) -> Result<i64, Malformed> {
-    frame.try_get_i64().or(Err(Malformed))
-}
-
-fn boolean(frame: &mut Bytes) -> Result<bool, Malformed> {
-    Ok(frame.try_get_u8().or(Err(Malformed))? != 0)
-}
-
-/// Bytes with their length before them; a length of -1 is what Java writes for `null`.
-fn bytes(frame: &mut Bytes) -> Result<Bytes, Malformed> {
-    let length = usize::try_from(int(frame)?).unwrap_or(0);
-    if frame.len() < length {
-        return Err(Malformed);
-    }
-    Ok(frame.split_to(length))
-}
-
-fn text(frame: &mut Bytes) -> Result<String, Malformed> {
-    String::from_utf8(bytes(frame)?.into()).or(Err(Malformed))
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -328,50 +251,5 @@ mod tests {
             frame,
             b"\0\0\0\x1d\xff\xff\xff\xfc\0\0\0\x64\0\0\0\0\0\0\0\x06digest\0\0\0\x03u:p"
         );
-    }
-
-    #[test]
-    fn a_transaction_says_which_step_failed() {
-        let answer = |steps: &[(i32, bool, i32, Option<i32>)]| {
-            let mut frame = BytesMut::new();
-            for (kind, done, error, result) in steps {
-                frame.put_i32(*kind);
-                frame.put_u8((*done).into());
-                frame.put_i32(*error);
-                frame.extend(result.iter().flat_map(|result| result.to_be_bytes()));
-            }
-            failed_step(&mut frame.freeze())
-        };
-        let end = (NO_STEP, true, -1, None);
-        assert_eq!(
-            answer(&[(Op::Delete as i32, false, 0, None), end]),
-            Ok(None)
-        );
-        let failed = [
-            (NO_STEP, false, 0, Some(0)),
-            (NO_STEP, false, -110, Some(-110)),
-            (NO_STEP, false, -2, Some(-2)),
-            end,
-        ];
-        assert_eq!(answer(&failed), Ok(Some(-110)));
-    }
-
-    #[test]
-    fn null_is_read_as_nothing() {
-        assert_eq!(bytes(&mut Bytes::from_static(&[255; 4])), Ok(Bytes::new()));
-    }
-
-    proptest! {
-        #[test]
-        fn no_frame_panics(frame: Vec<u8>) {
-            let frame = Bytes::from(frame);
-            let _read = (
-                opened(frame.clone()),
-                head(&mut frame.clone()),
-                names(&mut frame.clone()),
-                node(&mut frame.clone()),
-                failed_step(&mut frame.clone()),
-            );
-        }
     }
 }
