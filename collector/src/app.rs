@@ -1,24 +1,24 @@
 //! The composition root: from a configuration to a collector that runs, and to one that has stopped.
 //!
 //! [`build`] takes every port, and opens and reads the store; meanwhile the admin listener answers the probes, and all other
-//! ports refuse connections. [`App::spawn`] starts everything and makes the collector a member once its listeners accept. [`Running::drain`] is the way back, in the reverse order. This
-//! is the only file that names concrete providers.
+//! ports refuse connections. [`App::spawn`] starts everything and makes the collector a member once its listeners accept.
+//! [`Running::drain`] is the way back, in the reverse order. Only `providers` names concrete providers.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use hyper_util::service::TowerToHyperService;
-use rollcall_cluster::{self as cluster, Cluster, Keeper, standalone::Standalone, zookeeper};
+use rollcall_cluster::{Cluster, Keeper};
 use rollcall_domain::membership::Member;
 use rollcall_etcd as etcd;
 use rollcall_metrics::Metrics;
-use rollcall_runtime::{Clock, Failure, OnError, Policy, StillRunning, TaskSet};
+use rollcall_runtime::{Clock, OnError, Policy, TaskSet};
 use rollcall_server::{self as server, face::Dispatch};
 use rollcall_service::{
-    self as service, Foundation, Services, Workers, progress::Progress, register, sweep, write_back,
+    self as service, Foundation, Services, Workers, naming, progress::Progress, register, sweep,
+    write_back,
 };
 use rollcall_skywalking::remote::sender::Clients;
-use rollcall_storage::{self as storage, Opened, embedded};
-use tokio::runtime::Handle;
+use rollcall_storage::{self as storage, Opened};
 use tracing::info;
 
 use crate::config::{self, Config};
@@ -28,8 +28,10 @@ mod listeners;
 mod members;
 mod nacos;
 mod process;
+mod providers;
 mod remote;
 mod restore;
+mod running;
 mod serve;
 mod store;
 
@@ -38,6 +40,7 @@ pub use listeners::Addresses;
 use listeners::Listeners;
 use nacos::Nacos;
 pub use process::Process;
+pub use running::Running;
 use serve::Builder;
 use store::Store;
 
@@ -47,12 +50,6 @@ const EVENT_BACKLOG: usize = 1024;
 const WRITE_BACK_CHUNK: usize = 4096;
 /// A sweep this much too late means that the collector itself did not run.
 const STALL: Duration = Duration::from_secs(5);
-/// How long the loops and the writer may take to end once nobody asks them for anything.
-const LAST_WRITES: Duration = Duration::from_secs(10);
-/// How long the listeners may take beyond the grace to cut off who is still there.
-const CUT_OFF: Duration = Duration::from_secs(1);
-/// How long a stop waits, twice, for the other collectors to know of it: they lose it at the end of its lease anyway.
-const TOLD: Duration = Duration::from_secs(2);
 
 /// Why a collector could not be built or started.
 #[derive(Debug, thiserror::Error)]
@@ -116,22 +113,6 @@ pub struct App {
     edge: Edge,
 }
 
-/// A collector that runs.
-#[derive(Debug)]
-pub struct Running {
-    clock: Clock,
-    services: Services,
-    session: cluster::Session,
-    everything: TaskSet,
-    membership: TaskSet,
-    serving: TaskSet,
-    loops: TaskSet,
-    writing: TaskSet,
-    watching: TaskSet,
-    catalog: Option<rollcall_catalog::Catalog>,
-    grace: Duration,
-}
-
 /// Takes the ports, and opens and reads the store. The admin listener says meanwhile how far that is.
 ///
 /// # Errors
@@ -145,7 +126,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
         lessor,
         opened: Opened { storage, watcher },
     } = open_store(&config, clock, &listeners, &edge).await?;
-    let (cluster, keeper) = join_point(&config.cluster)?;
+    let (cluster, keeper) = providers::join_point(&config.cluster)?;
     let member = members::own(&config, listeners.addresses, clock.wall());
     let metrics = Metrics::new();
     metrics.watch(process.lost_lines);
@@ -201,61 +182,6 @@ async fn open_store(
     admin
         .serve_during(starting, edge.starting(*faces), opening)
         .await
-}
-
-/// Opens the store, which is not read yet. Blocks; `runtime` is what calls to others run on.
-fn open(config: &Config, clock: Clock, runtime: &Handle) -> Result<Opened, Error> {
-    let namespace = config.namespace();
-    match config.storage.provider {
-        config::StorageProvider::Embedded => {
-            let storage = embedded::open(&embedded::Config {
-                path: config.storage.embedded.path.clone(),
-                namespace: namespace.to_owned(),
-            })?;
-            Ok(Opened {
-                storage: Box::new(storage),
-                watcher: None,
-            })
-        }
-        config::StorageProvider::Etcd => {
-            let client = etcd::Client::new(&config.storage.etcd)?;
-            Ok(storage::etcd::open(
-                client,
-                clock,
-                runtime.clone(),
-                namespace,
-            )?)
-        }
-    }
-}
-
-/// Where this collector joins the others, and the task that keeps it joined.
-fn join_point(
-    config: &config::Cluster,
-) -> Result<(Box<dyn Cluster>, Option<Keeper>), etcd::ConfigError> {
-    let (cluster, keeper) = match config.provider {
-        config::ClusterProvider::Standalone => return Ok((Box::new(Standalone::new()), None)),
-        config::ClusterProvider::Etcd => {
-            let client = etcd::Client::new(&config.etcd)?;
-            cluster::etcd::cluster(client, config.lease_term)
-        }
-        config::ClusterProvider::Zookeeper => {
-            let config::Zookeeper {
-                host_port,
-                session_timeout,
-                namespace,
-                enable_acl: _,
-                expression,
-            } = config.zookeeper.clone();
-            zookeeper::cluster(zookeeper::Config {
-                servers: host_port.servers,
-                session_timeout,
-                root: format!("{}/{namespace}", host_port.chroot),
-                credentials: expression,
-            })
-        }
-    };
-    Ok((Box::new(cluster), Some(keeper)))
 }
 
 fn use_cases(config: &Config) -> service::Config {
@@ -321,7 +247,7 @@ impl App {
             edge,
         } = self;
         let (stats, listeners) = (listeners.stats(), listeners.listen()?);
-        spawn_workers(workers, clients, &services, &writing, &loops)?;
+        let naming = spawn_workers(workers, clients, &services, &writing, &loops)?;
         if let Some(watcher) = watcher {
             spawn_watcher(watcher, &services, &watching);
         }
@@ -348,7 +274,7 @@ impl App {
             let kept = never_fails(keeper.run(membership.token()));
             membership.spawn("membership", Policy::default(), kept);
         }
-        members::follow(&*cluster, &services, &loops);
+        members::follow(naming, cluster.health(), &services.readiness, &loops);
         services.readiness.met("starting");
         let grace = config.server.shutdown_grace;
         Ok(Running {
@@ -379,11 +305,12 @@ fn spawn_workers(
     services: &Services,
     writing: &TaskSet,
     loops: &TaskSet,
-) -> io::Result<()> {
+) -> io::Result<naming::Follower> {
     let Workers {
         writer,
         sweeper,
         write_back,
+        naming,
     } = workers;
     let readiness = services.readiness.clone();
     writing.spawn_thread("writer", OnError::Stop, move || {
@@ -406,59 +333,10 @@ fn spawn_workers(
         Policy::default(),
         never_fails(write_back.run(stop)),
     );
-    Ok(())
+    Ok(naming)
 }
 
 async fn never_fails(task: impl Future<Output = ()>) -> Result<(), Infallible> {
     task.await;
     Ok(())
-}
-
-// === impl Running ===
-
-impl Running {
-    /// The first failure of something that the collector cannot go on without. For ever, if there is none.
-    pub async fn failed(&self) -> Failure {
-        self.everything.failed().await
-    }
-
-    /// Stops in order: not ready and out of the naming lists, of the other collectors too; no new connections, and what is
-    /// under way gets the configured grace to finish; no member any more; the loops end and write down what they know; the
-    /// writer finishes its queue and the store is closed.
-    ///
-    /// Returns the first failure, of before the drain or of a listener that had to cut off requests at the end of the grace.
-    ///
-    /// # Errors
-    /// Names what was still running when its time was up. The rest has stopped.
-    pub async fn drain(self) -> Result<Option<Failure>, StillRunning> {
-        let Self {
-            services,
-            clock,
-            mut session,
-            everything,
-            membership,
-            serving,
-            loops,
-            writing,
-            watching,
-            catalog,
-            grace,
-        } = self;
-        if let Some(catalog) = catalog {
-            catalog.drain();
-        }
-        services
-            .readiness
-            .unmet("draining", "the collector is stopping");
-        session.drain(clock.wall(), TOLD).await;
-        let served = serving.shutdown(grace + CUT_OFF).await;
-        session.leave(TOLD).await;
-        let left = membership.shutdown(LAST_WRITES).await;
-        let looped = loops.shutdown(LAST_WRITES).await;
-        services.register.stop();
-        let wrote = writing.shutdown(LAST_WRITES).await;
-        let watched = watching.shutdown(LAST_WRITES).await;
-        served.and(left).and(looped).and(wrote).and(watched)?;
-        Ok(everything.failure())
-    }
 }

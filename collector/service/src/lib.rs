@@ -123,6 +123,8 @@ pub struct Workers {
     pub writer: register::Writer,
     pub sweeper: sweep::Sweeper,
     pub write_back: write_back::WriteBack,
+    /// Begins once this collector is a member.
+    pub naming: naming::Follower,
 }
 
 /// The use cases, and what has to run for them to work.
@@ -163,7 +165,9 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         readiness.clone(),
         metrics.clone(),
     );
+    let (naming, follower) = naming::build(&members);
     let workers = Workers {
+        naming: follower,
         writer,
         sweeper: sweep::Sweeper::new(config.sweep.clone(), core.clone(), readiness.clone()),
         write_back: write_back::WriteBack::new(
@@ -172,10 +176,6 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
             register.clone(),
         ),
     };
-    let memory = Budget::new("work", config.work_memory);
-    metrics.show_budget(memory.clone());
-    let work = Work::new(config.max_batch, memory, metrics.refusals("max_batch"));
-    let naming = naming::Handle::new(&members.borrow());
     let services = Services {
         heartbeat: heartbeat::Handle::new(register.clone()),
         register,
@@ -183,12 +183,18 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         events: core.events.clone(),
         roster: roster::Roster::new(core.clone(), own, members),
         readiness,
-        work,
+        work: work(config, &metrics),
         metrics,
         links: Links::new(Arc::new(core.clone())),
         core,
     };
     (services, workers)
+}
+
+fn work(config: &Config, metrics: &Metrics) -> Work {
+    let memory = Budget::new("work", config.work_memory);
+    metrics.show_budget(memory.clone());
+    Work::new(config.max_batch, memory, metrics.refusals("max_batch"))
 }
 
 /// What the use cases share.

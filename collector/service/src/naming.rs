@@ -5,6 +5,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use rollcall_domain::membership::{Member, View};
+use tokio::sync::watch;
+
+mod follower;
+
+pub use follower::Follower;
 
 /// Which addresses of the collectors a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +35,15 @@ struct Bodies {
     ui: Bytes,
 }
 
+/// The handle for the faces, and the worker that keeps it at the latest view.
+pub(super) fn build(members: &watch::Receiver<Arc<View>>) -> (Handle, Follower) {
+    let handle = Handle::new(&members.borrow());
+    let follower = Follower::new(handle.clone(), members.clone());
+    (handle, follower)
+}
+
 impl Handle {
-    pub(super) fn new(view: &View) -> Self {
+    fn new(view: &View) -> Self {
         Self {
             bodies: Arc::new(ArcSwap::from_pointee(Bodies::of(view))),
         }
@@ -48,8 +60,8 @@ impl Handle {
         }
     }
 
-    /// Lists the serving members of `view` from now on. A view without any lists nobody, and agents keep the list they
-    /// have.
+    /// Lists the serving members of `view` from now on. A view without a serving member is an empty list, upon which agents keep
+    /// the list that they have.
     pub fn publish(&self, view: &View) {
         self.bodies.store(Arc::new(Bodies::of(view)));
     }

@@ -148,7 +148,7 @@ fn open_patiently(config: &Config, clock: Clock, runtime: &Handle) -> Result<Ope
     let until = Instant::now() + PATIENCE;
     let mut report_at = Instant::now();
     loop {
-        let (store, reason) = match super::open(config, clock, runtime) {
+        let (store, reason) = match super::providers::open(config, clock, runtime) {
             Err(Error::Storage(storage::Error::Unavailable { store, reason }))
                 if Instant::now() < until =>
             {
