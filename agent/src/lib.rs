@@ -91,6 +91,7 @@ mod naming;
 mod park;
 mod peer;
 mod phase;
+mod problem;
 mod process;
 mod pulse;
 mod random;
@@ -103,10 +104,11 @@ mod throttle;
 mod worker;
 
 pub use agent::{Agent, NotStopped};
-pub use builder::{Builder, Error, Origin, Problem};
+pub use builder::{Builder, Error};
 pub use counters::Counts;
 pub use id::{AddressId, ApplicationId, InstanceId, OperationId, SpanType};
 pub use phase::Phase;
+pub use problem::{Origin, Problem};
 pub use status::{Activity, Changes, LastError, Status};
 
 /// Compiles the Rust blocks of the repository's README as they stand.

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Problem, builder::Origin};
+use crate::{Problem, problem::Origin};
 
 mod line;
 mod placeholder;

@@ -9,7 +9,7 @@ use super::{
     key::{Key, SPELLINGS},
     properties,
 };
-use crate::{Problem, builder::Origin, discovery::MAX_MEMBERS, peer::Peer};
+use crate::{Problem, discovery::MAX_MEMBERS, peer::Peer, problem::Origin};
 
 /// A setting as the user wrote it.
 #[derive(Clone)]

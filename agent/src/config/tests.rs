@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::builder::Origin;
+use crate::problem::Origin;
 
 const FILE: &str = "
 agent.application_code = from-file

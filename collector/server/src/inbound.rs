@@ -26,7 +26,7 @@ use pin_project_lite::pin_project;
 use rollcall_limits::Charge;
 use tokio::time::{Sleep, sleep};
 
-use super::exchange::{Exchange, Fault};
+use super::fault::{Exchange, Fault};
 use super::message::Messages;
 use super::traffic::Reading;
 

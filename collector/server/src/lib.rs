@@ -37,6 +37,7 @@ mod drain;
 mod exchange;
 mod exposition;
 pub mod face;
+mod fault;
 mod frames;
 mod inbound;
 mod introduce;
@@ -59,8 +60,8 @@ use self::connection::Connection;
 use self::protocol::Protocols;
 use self::stats::Open;
 
-pub use self::exchange::Fault;
 pub use self::exposition::Exposition;
+pub use self::fault::Fault;
 pub use self::inbound::Inbound;
 pub use self::listen::{BindError, Bound, Listening, bind};
 pub use self::room::{Full, Room};

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
-use super::exchange::Fault;
+use super::fault::Fault;
 use super::outbound::Outbound;
 use super::traffic::Answering;
 

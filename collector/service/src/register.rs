@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::{Core, readiness::Readiness};
 
 mod adopt;
+mod agreement;
 mod batch;
 mod caps;
 mod damage;
@@ -50,7 +51,7 @@ pub use writer::{Failure, Writer};
 
 pub use rates::Limits as RateLimits;
 
-use follow::Agreement;
+use agreement::Agreement;
 use job::Queue;
 use pace::Pacer;
 use rates::{Kind, Rates};

@@ -6,7 +6,7 @@ use std::path::Path;
 use rollcall_etcd as etcd;
 
 use super::advertise::is_wildcard;
-use super::error::Problem;
+use super::error::{Broken, Problem};
 use super::value::{print_bytes, print_duration};
 use super::{ClusterProvider, Config, Endpoint, Origins, StorageProvider, ranges};
 
@@ -28,9 +28,6 @@ pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
     };
     broken.into_iter().map(problem).collect()
 }
-
-/// The keys of a broken rule, the one to change first, and what the rule is.
-pub(super) type Broken = Vec<(Vec<String>, String)>;
 
 fn rule(keys: &[&str], message: impl Into<String>) -> (Vec<String>, String) {
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();

@@ -37,3 +37,6 @@ impl fmt::Display for Problem {
         f.write_str(&self.message)
     }
 }
+
+/// Broken rules: the keys of each, the one to change first, and what the rule is.
+pub(super) type Broken = Vec<(Vec<String>, String)>;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::check::Broken;
+use super::error::Broken;
 use super::keys::{Field, KEYS, Key};
 use super::value::{print_bytes, print_duration};
 use super::{ClusterProvider, Config};

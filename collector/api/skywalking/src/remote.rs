@@ -14,5 +14,6 @@ pub const MEMBER: &str = "rollcall-member";
 pub mod client;
 pub mod columns;
 mod counters;
+mod error;
 mod keep_alive;
 pub mod sender;

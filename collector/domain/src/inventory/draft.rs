@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     Row,
     entry::{Entry, is_internal},
-    proposal::Error,
+    proposal::error::Error,
     sequence::Sequence,
     table::Table,
 };

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 mod adopt;
-mod error;
+pub(super) mod error;
 mod register;
 
 pub use error::Error;

@@ -9,8 +9,6 @@
 //! The roster is compared entry by entry: a chunk of last signs that changes is given whole, and whatever this collector should
 //! have known of before and does not is a difference. It is put right there and then.
 
-use std::time::Duration;
-
 use rollcall_domain::inventory::{self, Allocator, Row};
 use rollcall_storage::{self as storage, Record, Seen};
 use tokio::time::Instant;
@@ -21,42 +19,6 @@ use super::{
     writer::{Failure, Writer, is_adoption},
 };
 use crate::{Core, events::Shared};
-
-/// Whether this inventory is what others say that it should be.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Agreement {
-    differs: bool,
-    /// When the store was last read anew because of that.
-    read_anew: Option<Instant>,
-    /// Whether the others are still to be told what this inventory holds since then.
-    is_untold: bool,
-}
-
-/// Between two attempts to agree by reading the whole store.
-const REPAIRS: Duration = Duration::from_secs(600);
-
-impl Agreement {
-    /// Whether the others are told what this inventory holds: not while it may be the one that is wrong.
-    pub(super) fn tells(&self) -> bool {
-        !self.differs || self.is_fresh()
-    }
-
-    /// Whether that is told even if there is nothing else to write.
-    pub(super) const fn insists(&self) -> bool {
-        self.is_untold
-    }
-
-    /// Notes that it was told.
-    pub(super) const fn told(&mut self) {
-        self.is_untold = false;
-    }
-
-    /// Whether the store was read anew so lately that another difference is not this inventory's.
-    fn is_fresh(&self) -> bool {
-        self.read_anew
-            .is_some_and(|last| Instant::now() < last + REPAIRS)
-    }
-}
 
 /// What comes from others on its way into the inventory and the leases.
 struct Intake<'a> {

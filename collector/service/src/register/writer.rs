@@ -6,7 +6,7 @@ use rollcall_metrics::Metrics;
 use rollcall_storage::{self as storage, Batch, Commit, Seen, Storage};
 
 use super::{
-    follow::Agreement,
+    agreement::Agreement,
     job::{Inbox, Message},
     outage::{Operation, Outage},
     pace::Pacer,

@@ -3,7 +3,7 @@
 use prometheus_client::metrics::counter::Counter;
 use rollcall_metrics::Metrics;
 
-use super::client::Error;
+use super::error::Error;
 
 /// One counter for each outcome, resolved once.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use rollcall_service::register::Registration;
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::*;
-use crate::remote::client::Error;
+use crate::remote::error::Error;
 
 const OWN: &str = "b:11800";
 
