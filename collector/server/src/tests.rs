@@ -1,3 +1,6 @@
+mod crowds;
+mod drain;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -303,126 +306,6 @@ async fn a_header_of_10_mib_is_refused() {
             assert!(answer[..length].starts_with(b"HTTP/1.1 431"));
         }
         server.assert_serves().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn one_connection_too_many_is_closed_at_once() {
-    local(async {
-        let server = start(
-            Limits {
-                max_connections: 2,
-                ..Limits::generous()
-            },
-            PATIENCE,
-        )
-        .await;
-        let (first, _second) = (server.connect().await, server.connect().await);
-        server.wait_for_open(2).await;
-        assert_eq!(everything(&mut server.connect().await).await, "");
-        assert_eq!(
-            (
-                server.stats.accepted(),
-                server.stats.refused(Full::Listener)
-            ),
-            (3, 1)
-        );
-        drop(first);
-        server.wait_for_open(1).await;
-        server.assert_serves().await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn many_idle_connections_do_not_stand_in_the_way() {
-    local(async {
-        let server = start(Limits::generous(), PATIENCE).await;
-        let mut idle = Vec::new();
-        for _ in 0..200 {
-            idle.push(server.connect().await);
-        }
-        server.wait_for_open(200).await;
-        server.assert_serves().await;
-        drop(idle);
-        server.wait_for_open(0).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_drain_lets_requests_finish_and_takes_no_new_ones() {
-    local(async {
-        let server = start(Limits::generous(), PATIENCE).await;
-        let mut one = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
-        let mut idle = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-        let silent = server.connect().await;
-        let mut sender = http2(server.address).await;
-        let two = tokio::task::spawn_local(sender.send_request(request(server.address, "/slow")));
-        server.wait_for_slow().await;
-        server.wait_for_slow().await;
-
-        server.cancel.cancel();
-        assert!(everything(&mut idle).await.ends_with("here"));
-        server.wait_for_open(2).await;
-        assert!(TcpStream::connect(server.address).await.is_err());
-
-        server.permits.add_permits(2);
-        let answer = everything(&mut one).await;
-        assert!(
-            answer.contains("connection: close") && answer.ends_with("at last"),
-            "{answer}"
-        );
-        assert_eq!(two.await.unwrap().unwrap().status(), 200);
-        tokio::time::timeout(PATIENCE, server.served)
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap();
-        drop(silent);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_drain_ends_with_the_grace() {
-    local(async {
-        let server = start(Limits::generous(), SHORT).await;
-        let mut one = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
-        let mut sender = http2(server.address).await;
-        let two = tokio::task::spawn_local(sender.send_request(request(server.address, "/slow")));
-        server.wait_for_slow().await;
-        server.wait_for_slow().await;
-        server.cancel.cancel();
-        let cut = tokio::time::timeout(PATIENCE, server.served)
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap_err();
-        assert_eq!(cut.requests, 2);
-        assert_eq!(everything(&mut one).await, "");
-        two.await.unwrap().unwrap_err();
-    })
-    .await;
-}
-
-/// What a peer does that is paused, or whose host is lost: it never answers the last ping.
-#[tokio::test]
-async fn a_drain_does_not_wait_for_a_peer_that_has_asked_nothing_and_does_not_go() {
-    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    local(async {
-        let server = start(Limits::generous(), Duration::from_secs(3600)).await;
-        let mut peer = server.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
-        peer.write_all(&SETTINGS).await.unwrap();
-        peer.read_exact(&mut [0; SETTINGS.len()]).await.unwrap();
-        server.cancel.cancel();
-        tokio::time::timeout(PATIENCE, server.served)
-            .await
-            .expect("the drain ends long before its grace")
-            .unwrap()
-            .unwrap();
-        drop(peer);
     })
     .await;
 }

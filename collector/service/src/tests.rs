@@ -1,7 +1,9 @@
+mod adoption;
 mod agreement;
 mod doubt;
 mod first_sign;
 mod limits;
+mod liveness;
 mod owner;
 mod refused;
 mod shared;
@@ -26,6 +28,8 @@ use tokio::{
     time::{advance, sleep},
 };
 use tokio_util::sync::CancellationToken;
+
+use liveness::signs_in;
 
 use super::{
     Services,
@@ -268,172 +272,6 @@ async fn more_keys_than_one_job_takes_are_all_assigned() {
     numbers.sort_unstable();
     let expected: Vec<i32> = (-2500..=2500).filter(|&id| id != 0).collect();
     assert_eq!(numbers, expected, "dense, zero-centred, without 0");
-}
-
-#[tokio::test]
-async fn a_sign_of_an_unknown_instance_adopts_it_and_a_later_one_tells_its_application() {
-    let running = Fixture::start();
-    let services = &running.services;
-    let mut events = services.events.subscribe();
-    services
-        .heartbeat
-        .renew(sign(1, Signal::JvmMetrics))
-        .await
-        .unwrap();
-    let status = services.roster.instance(instance(1)).unwrap();
-    assert!(status.instance.adopted);
-    assert_eq!(
-        (status.state, status.instance.application),
-        (State::Up, None)
-    );
-    assert_eq!(happened(&mut events).await.kind, Kind::Adopted);
-    let telling = Sign {
-        application: Some(application(-1)),
-        ..sign(1, Signal::TraceSegment)
-    };
-    services.heartbeat.renew(telling).await.unwrap();
-    let status = services.roster.instance(instance(1)).unwrap();
-    assert_eq!(status.instance.application, Some(application(-1)));
-    assert_eq!(
-        services.register.application("new").await.unwrap(),
-        application(2)
-    );
-    assert_eq!(
-        services.register.instance(process(2, "new")).await.unwrap(),
-        instance(2)
-    );
-}
-
-#[tokio::test]
-async fn recovering_keeps_the_uuid_and_renews() {
-    let running = Fixture::start();
-    let services = &running.services;
-    let app = services.register.application("orders").await.unwrap();
-    let id = services
-        .register
-        .instance(process(app.get(), "uuid"))
-        .await
-        .unwrap();
-    let recovery = Recovery {
-        application: app,
-        instance: id,
-        generation: None,
-        properties: [("os_name", "Linux")].into_iter().collect(),
-    };
-    services.register.recover(recovery.clone()).await.unwrap();
-    let status = services.roster.instance(id).unwrap();
-    assert_eq!(status.instance.uuid.as_deref(), Some("uuid"));
-    assert_eq!(status.instance.properties.get("os_name"), Some("Linux"));
-    assert_eq!(status.signal, Signal::Recover);
-    let elsewhere = Recovery {
-        application: application(7),
-        ..recovery
-    };
-    let refused = services.register.recover(elsewhere).await;
-    assert!(
-        matches!(refused, Err(Error::OtherApplication { .. })),
-        "{refused:?}"
-    );
-}
-
-#[tokio::test]
-async fn who_is_quiet_falls_silent_then_down_and_comes_back_with_a_sign() {
-    let (services, workers) = parts(Memory::default());
-    let writer = start(workers.writer);
-    let id = adopt_and_pause(&services, 1).await;
-    let mut events = services.events.subscribe();
-    let stop = CancellationToken::new();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(workers.sweeper.run(stop.clone()));
-    for (from, to) in [(State::Up, State::Silent), (State::Silent, State::Down)] {
-        let event = happened(&mut events).await;
-        let Kind::Changed {
-            from: was,
-            to: is,
-            signal,
-            ..
-        } = event.kind
-        else {
-            panic!("{event:?}")
-        };
-        assert_eq!((was, is, signal), (from, to, Signal::Heartbeat));
-    }
-    services
-        .heartbeat
-        .renew(sign(id.get(), Signal::JvmMetrics))
-        .await
-        .unwrap();
-    let event = happened(&mut events).await;
-    assert!(matches!(
-        event.kind,
-        Kind::Changed {
-            from: State::Down,
-            to: State::Up,
-            ..
-        }
-    ));
-    stop.cancel();
-    tasks.join_next().await.unwrap().unwrap();
-    services.register.stop();
-    writer.join().unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn a_collector_that_was_stalled_holds_nobody_to_the_time_it_missed() {
-    let (services, workers) = parts(Memory::default());
-    let writer = start(workers.writer);
-    let id = adopt_and_pause(&services, 1).await;
-    let stop = CancellationToken::new();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(workers.sweeper.run(stop.clone()));
-    sleep(TICK).await;
-    advance(TERMS.down_after + STALL).await;
-    sleep(TERMS.silent_after / 2).await;
-    assert_eq!(services.roster.instance(id).unwrap().state, State::Up);
-    sleep(TERMS.silent_after).await;
-    assert_eq!(services.roster.instance(id).unwrap().state, State::Silent);
-    stop.cancel();
-    tasks.join_next().await.unwrap().unwrap();
-    services.register.stop();
-    writer.join().unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn the_last_signs_are_written_back_when_the_collector_stops() {
-    let mut store = Memory::default();
-    let (services, workers) = parts(store.clone());
-    let writer = start(workers.writer);
-    let stop = CancellationToken::new();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(workers.write_back.run(stop.clone()));
-    tokio::task::yield_now().await;
-    for raw in 1..=5 {
-        services
-            .heartbeat
-            .renew(sign(raw, Signal::Heartbeat))
-            .await
-            .unwrap();
-    }
-    stop.cancel();
-    tasks.join_next().await.unwrap().unwrap();
-    services.register.stop();
-    writer.join().unwrap().unwrap();
-    let expected: Vec<_> = (1..=5).map(|id| (id, Signal::Heartbeat)).collect();
-    assert_eq!(signs_in(&mut store), expected);
-}
-
-fn signs_in(store: &mut Memory) -> Vec<(i32, Signal)> {
-    let mut signs = Vec::new();
-    store
-        .load(&mut |record| {
-            if let Record::Seen(seen) = record {
-                assert_eq!(seen.state, State::Up, "{seen:?}");
-                signs.push((seen.instance.get(), seen.signal));
-            }
-        })
-        .unwrap();
-    signs.sort_unstable_by_key(|(id, _)| *id);
-    signs
 }
 
 /// Makes an instance known by a heartbeat, and stops the clock: from here on time passes only where a test waits.

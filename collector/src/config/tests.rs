@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+mod addresses;
 mod documents;
+mod precedence;
+mod rules;
+mod upstream;
 
 use super::advertise::choose;
 use super::keys::{Field, KEYS};
@@ -14,38 +18,6 @@ use super::{
     ClusterProvider, Config, Detected, Loaded, Origin, Sources, StorageProvider, layers, load,
     placeholder, print, reference,
 };
-
-/// The application.yml of 3.2.6, without its comments.
-const OF_3_2_6: &str = "
-naming: {jetty: {host: localhost, port: 10800, context_path: /}}
-remote: {gRPC: {host: localhost, port: 11800}}
-agent_gRPC: {gRPC: {host: localhost, port: 11800}}
-agent_jetty: {jetty: {host: localhost, port: 12800, context_path: /}}
-agent_stream:
-  default:
-    buffer_file_path: ../buffer/
-    buffer_offset_max_file_size: 10M
-    buffer_segment_max_file_size: 500M
-ui: {jetty: {host: localhost, port: 12800, context_path: /}}
-";
-
-/// The application.yml of 5.0.0-GA, without its comments and most keys of other modules.
-const OF_5_0_0: &str = "
-naming: {jetty: {host: localhost, port: 10800, contextPath: /}}
-cache:
-  caffeine:
-remote: {gRPC: {host: localhost, port: 11800}}
-agent_gRPC: {gRPC: {host: localhost, port: 11800}}
-agent_jetty: {jetty: {host: localhost, port: 12800, contextPath: /}}
-analysis_register:
-  default:
-analysis_jvm:
-  default:
-analysis_segment_parser: {default: {bufferFilePath: ../buffer/, bufferFileCleanWhenRestart: true}}
-ui: {jetty: {host: localhost, port: 12800, contextPath: /}}
-storage: {elasticsearch: {clusterName: CollectorDBCluster, bulkActions: 2000}}
-configuration: {default: {serviceErrorRateThreshold: 10.00}}
-";
 
 fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
@@ -157,79 +129,6 @@ fn a_token_is_never_shown_and_what_is_shown_is_no_token() {
 }
 
 #[test]
-fn a_file_of_3_2_6_works_as_it_is() {
-    let loaded = loaded(OF_3_2_6, &[]);
-    assert_eq!(loaded.config.agent_grpc.advertised.host, "localhost");
-    assert_eq!(loaded.ignored, ["agent_stream.default"]);
-}
-
-#[test]
-fn a_file_of_5_0_0_works_with_the_store_chosen_by_variable() {
-    let loaded = loaded(OF_5_0_0, &[("SW_STORAGE", "embedded")]);
-    assert_eq!(loaded.config.naming.listen.host, "localhost");
-    assert_eq!(
-        loaded.ignored,
-        [
-            "analysis_jvm",
-            "analysis_register",
-            "analysis_segment_parser",
-            "cache",
-            "configuration"
-        ]
-    );
-}
-
-#[test]
-fn a_store_that_is_not_there_says_what_to_use_instead() {
-    let found = problems(OF_5_0_0, &[]);
-    assert_eq!(found.len(), 1);
-    assert!(
-        found[0].starts_with("my.yml: storage.elasticsearch: ")
-            && found[0].contains("set SW_STORAGE=embedded"),
-        "{found:?}"
-    );
-    let found = problems("storage: {embedded: }", &[("SW_STORAGE", "h2")]);
-    assert_eq!(found.len(), 1);
-    assert!(
-        found[0].starts_with("SW_STORAGE: storage.h2: ")
-            && found[0].contains("set SW_STORAGE=embedded"),
-        "{found:?}"
-    );
-    let found = problems("", &[("SW_STORAGE", "zookeeper")]);
-    assert!(
-        found[0].contains("a read for each id; use etcd"),
-        "{found:?}"
-    );
-}
-
-#[test]
-fn the_cluster_of_an_old_file_works_as_it_is() {
-    let of_3_2_6 = "cluster: {zookeeper: {hostPort: 'a:2181,b:2181', sessionTimeout: 100000}}";
-    let of_5_0_0 = format!("{of_3_2_6}\nconfiguration: {{default: {{namespace: ns, x: 1}}}}");
-    for (file, namespace) in [(of_3_2_6, ""), (&of_5_0_0, "ns")] {
-        let cluster = loaded(file, &[("SW_STORAGE", "etcd")]).config.cluster;
-        assert_eq!(cluster.provider, ClusterProvider::Zookeeper);
-        assert_eq!(cluster.zookeeper.host_port.servers, ["a:2181", "b:2181"]);
-        assert_eq!(cluster.zookeeper.session_timeout, Duration::from_secs(100));
-        assert_eq!(cluster.zookeeper.namespace, namespace);
-    }
-}
-
-#[test]
-fn a_variable_chooses_and_what_is_not_chosen_is_left_alone() {
-    let file = "cluster: {zookeeper: {hostPort: nonsense}}";
-    let env = [("SW_CLUSTER", "etcd"), ("SW_STORAGE", "etcd")];
-    let config = loaded(file, &env).config;
-    assert_eq!(config.cluster.provider, ClusterProvider::Etcd);
-    assert_eq!(config.storage.provider, StorageProvider::Etcd);
-    assert_eq!(config.cluster.etcd.endpoints, ["127.0.0.1:2379"]);
-    assert_eq!(config.cluster.lease_term, Duration::from_secs(10));
-    assert_eq!(loaded(&config.to_yaml(), &[]).config, config);
-    let found = problems("", &[("SW_CLUSTER", "redis")]);
-    assert!(found[0].contains("use etcd or zookeeper"), "{found:?}");
-}
-
-#[test]
 fn a_cluster_needs_a_store_that_is_shared() {
     for provider in ["etcd", "zookeeper"] {
         let found = problems("", &[("SW_CLUSTER", provider)]);
@@ -305,50 +204,6 @@ fn a_selector_leaves_the_other_providers_alone() {
 }
 
 #[test]
-fn later_layers_win_key_by_key() {
-    let file = "storage: {embedded: {path: ./from-file}}\nnaming: {jetty: {port: 1}}";
-    assert_eq!(
-        loaded(file, &[]).config.storage.embedded.path,
-        Path::new("./from-file")
-    );
-    let from_env = loaded(
-        file,
-        &[
-            ("SW_STORAGE_PATH", "./from-env"),
-            ("SW_NAMING_JETTY_PORT", ""),
-        ],
-    )
-    .config;
-    assert_eq!(
-        (from_env.storage.embedded.path, from_env.naming.listen.port),
-        (PathBuf::from("./from-env"), 1)
-    );
-    let all = Sources {
-        data_dir: Some("./from-cli".into()),
-        ..sources(file, &[("SW_STORAGE_PATH", "./from-env")])
-    };
-    assert_eq!(
-        load(all).unwrap().config.storage.embedded.path,
-        Path::new("./from-cli")
-    );
-}
-
-#[test]
-fn placeholders_work_in_the_operators_file() {
-    let file = "naming: {jetty: {host: '${NODE:${FALLBACK:a}.example}', port: '${PORT:1}'}}";
-    let config = loaded(file, &[("FALLBACK", "b"), ("PORT", "7")]).config;
-    assert_eq!(
-        (
-            config.naming.listen.host.as_str(),
-            config.naming.listen.port
-        ),
-        ("b.example", 7)
-    );
-    // What a variable holds cannot become structure.
-    assert!(problems(file, &[("NODE", "x\nport: 1")])[0].contains("naming.jetty.host"));
-}
-
-#[test]
 fn every_mistake_is_reported_at_once() {
     let file = "
 naming: {jetty: {prot: 10800, port: abc}}
@@ -397,187 +252,6 @@ fn what_is_not_yaml_is_a_problem_of_the_file() {
     }
 }
 
-/// A variable, a value of it that breaks a rule or a range, and the key that is named.
-const BROKEN: &[(&str, &str, &str)] = &[
-    (
-        "SW_LIVENESS_DOWN_AFTER",
-        "120s",
-        "liveness.default.down_after",
-    ),
-    ("SW_LIVENESS_TICK", "121s", "liveness.default.tick"),
-    (
-        "SW_AGENT_GRPC_ADVERTISED_HOST",
-        "fe80::1",
-        "agent_gRPC.gRPC.advertised_host",
-    ),
-    (
-        "SW_UI_JETTY_ADVERTISED_HOST",
-        "0.0.0.0",
-        "ui.jetty.advertised_host",
-    ),
-    (
-        "SW_LIVENESS_SILENT_AFTER",
-        "400s",
-        "liveness.default.silent_after",
-    ),
-    (
-        "SW_SERVER_INBOUND_MEMORY",
-        "1MiB",
-        "server.default.inbound_memory",
-    ),
-    (
-        "SW_AGENT_GRPC_MAX_MESSAGE_SIZE",
-        "1GiB",
-        "agent_gRPC.gRPC.max_message_size",
-    ),
-    ("SW_REMOTE_GRPC_HOST", "0.0.0.0", "remote.gRPC.host"),
-    ("SW_UI_JETTY_HOST", "0.0.0.0", "ui.jetty.host"),
-    (
-        "SW_CLUSTER_ETCD_LEASE_TERM",
-        "2500ms",
-        "cluster.etcd.lease_term",
-    ),
-    (
-        "SW_CLUSTER_ETCD_LEASE_TERM",
-        "1s",
-        "cluster.etcd.lease_term",
-    ),
-    (
-        "SW_CLUSTER_ETCD_ENDPOINTS",
-        "https://a:1",
-        "cluster.etcd.endpoints",
-    ),
-    (
-        "SW_CLUSTER_ETCD_CERT_FILE",
-        "cert.pem",
-        "cluster.etcd.cert_file",
-    ),
-    ("SW_STORAGE_ETCD_USER", "rollcall", "storage.etcd.user"),
-    (
-        "SW_REGISTER_QUEUE_CAPACITY",
-        "1000000000",
-        "register.default.queue_capacity",
-    ),
-    (
-        "SW_REGISTER_MAX_ASSIGNED_IDS",
-        "3000000000",
-        "register.default.max_assigned_ids",
-    ),
-];
-
-#[test]
-fn rules_between_keys_are_checked() {
-    for (variable, value, key) in BROKEN {
-        // An address of the machine is found, so that only the rule in question is broken.
-        let sources = Sources {
-            detect: || Detected::Address(Ipv4Addr::new(10, 0, 0, 1).into()),
-            ..sources(
-                "",
-                &[
-                    (*variable, *value),
-                    ("SW_CLUSTER", "etcd"),
-                    ("SW_STORAGE", "etcd"),
-                ],
-            )
-        };
-        let found = load(sources).unwrap_err().problems;
-        assert_eq!(found[0].key, *key, "{variable}={value}");
-        let named = found[0].to_string();
-        assert!(
-            named.starts_with(&format!("{variable}: {key}: ")),
-            "{named}"
-        );
-    }
-}
-
-#[test]
-fn others_are_told_the_advertised_port_or_else_the_one_that_is_listened_on() {
-    for (host, port, told) in [
-        ("a.example", "", "a.example:11800"),
-        ("a.example", "31800", "a.example:31800"),
-        ("fe80::1", "31800", "[fe80::1]:31800"),
-    ] {
-        let env = [
-            ("SW_REMOTE_GRPC_ADVERTISED_HOST", host),
-            ("SW_REMOTE_GRPC_ADVERTISED_PORT", port),
-        ];
-        let config = loaded("", &env).config;
-        assert_eq!(config.remote.advertised.authority(11800), told);
-        assert_eq!(loaded(&config.to_yaml(), &[]).config.remote, config.remote);
-    }
-    let found = problems("", &[("SW_UI_JETTY_ADVERTISED_PORT", "0")]);
-    assert!(
-        found[0].contains("ui.jetty.advertised_port") && found[0].contains("1 to 65535"),
-        "{found:?}"
-    );
-}
-
-#[test]
-fn a_wildcard_is_never_advertised() {
-    let env = [
-        ("SW_AGENT_JETTY_HOST", "0.0.0.0"),
-        ("SW_UI_JETTY_HOST", "0.0.0.0"),
-    ];
-    let found = problems("", &env);
-    assert!(
-        found[0].starts_with("SW_AGENT_JETTY_HOST: agent_jetty.jetty.host: 0.0.0.0 is no address")
-            && found[0].ends_with(
-                "set agent_jetty.jetty.advertised_host (SW_AGENT_JETTY_ADVERTISED_HOST) to the one that they use"
-            ),
-        "{found:?}"
-    );
-    assert!(
-        found[1].starts_with("SW_UI_JETTY_HOST: ui.jetty.host: 0.0.0.0 is no address"),
-        "{found:?}"
-    );
-
-    let own = || Detected::Address(Ipv4Addr::new(10, 0, 0, 7).into());
-    let detected = load(Sources {
-        detect: own,
-        ..sources("", &env)
-    })
-    .unwrap()
-    .config;
-    assert_eq!(detected.agent_jetty.advertised.host, "10.0.0.7");
-
-    let named = [
-        env[0],
-        env[1],
-        ("SW_AGENT_JETTY_ADVERTISED_HOST", "a.example"),
-        ("SW_UI_JETTY_ADVERTISED_HOST", "b.example"),
-    ];
-    assert_eq!(
-        loaded("", &named).config.agent_jetty.advertised.host,
-        "a.example"
-    );
-}
-
-#[test]
-fn a_machine_without_a_default_route_advertises_the_only_address_that_it_has() {
-    let chosen = |addresses: &[&str]| choose(addresses.iter().map(|it| it.parse().unwrap()));
-    let only = Detected::Address(Ipv4Addr::new(10, 0, 0, 7).into());
-    assert_eq!(chosen(&["127.0.0.1", "::1", "fe80::1", "10.0.0.7"]), only);
-    assert_eq!(chosen(&["2001:db8::7", "10.0.0.7", "169.254.1.1"]), only);
-    assert_eq!(
-        chosen(&["2001:db8::7"]),
-        Detected::Address("2001:db8::7".parse().unwrap())
-    );
-    assert_eq!(chosen(&["127.0.0.1", "::1"]), Detected::None);
-    let found = load(Sources {
-        detect: || {
-            let addresses = ["10.0.0.8", "10.0.0.7"].into_iter();
-            choose(addresses.map(|it| it.parse().unwrap()))
-        },
-        ..sources("agent_jetty: {jetty: {host: '::'}}", &[])
-    });
-    let found = found.unwrap_err().to_string();
-    assert!(
-        found.contains("has several addresses (10.0.0.7, 10.0.0.8)")
-            && found.contains("SW_AGENT_JETTY_ADVERTISED_HOST"),
-        "{found}"
-    );
-}
-
 #[test]
 fn variables_that_mean_nothing_are_named_with_the_one_that_may_be_meant() {
     let env = [
@@ -597,24 +271,6 @@ fn variables_that_mean_nothing_are_named_with_the_one_that_may_be_meant() {
             "SW_STORAGE_H2_URL",
             "SW_STORAGE_PHAT (did you mean SW_STORAGE_PATH?)",
         ]
-    );
-}
-
-#[test]
-fn faces_share_a_listener_only_on_a_chosen_port() {
-    let config = loaded("", &[]).config;
-    assert!(
-        config
-            .remote
-            .listen
-            .is_shared_with(&config.agent_grpc.listen)
-    );
-    let config = Config::for_test(Path::new("/nowhere"));
-    assert!(
-        !config
-            .remote
-            .listen
-            .is_shared_with(&config.agent_grpc.listen)
     );
 }
 

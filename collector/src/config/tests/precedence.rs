@@ -1,0 +1,47 @@
+//! Which layer decides a key.
+
+use super::*;
+
+#[test]
+fn later_layers_win_key_by_key() {
+    let file = "storage: {embedded: {path: ./from-file}}\nnaming: {jetty: {port: 1}}";
+    assert_eq!(
+        loaded(file, &[]).config.storage.embedded.path,
+        Path::new("./from-file")
+    );
+    let from_env = loaded(
+        file,
+        &[
+            ("SW_STORAGE_PATH", "./from-env"),
+            ("SW_NAMING_JETTY_PORT", ""),
+        ],
+    )
+    .config;
+    assert_eq!(
+        (from_env.storage.embedded.path, from_env.naming.listen.port),
+        (PathBuf::from("./from-env"), 1)
+    );
+    let all = Sources {
+        data_dir: Some("./from-cli".into()),
+        ..sources(file, &[("SW_STORAGE_PATH", "./from-env")])
+    };
+    assert_eq!(
+        load(all).unwrap().config.storage.embedded.path,
+        Path::new("./from-cli")
+    );
+}
+
+#[test]
+fn placeholders_work_in_the_operators_file() {
+    let file = "naming: {jetty: {host: '${NODE:${FALLBACK:a}.example}', port: '${PORT:1}'}}";
+    let config = loaded(file, &[("FALLBACK", "b"), ("PORT", "7")]).config;
+    assert_eq!(
+        (
+            config.naming.listen.host.as_str(),
+            config.naming.listen.port
+        ),
+        ("b.example", 7)
+    );
+    // What a variable holds cannot become structure.
+    assert!(problems(file, &[("NODE", "x\nport: 1")])[0].contains("naming.jetty.host"));
+}

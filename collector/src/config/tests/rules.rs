@@ -1,0 +1,96 @@
+//! Rules between keys.
+
+use super::*;
+
+/// A variable, a value of it that breaks a rule or a range, and the key that is named.
+const BROKEN: &[(&str, &str, &str)] = &[
+    (
+        "SW_LIVENESS_DOWN_AFTER",
+        "120s",
+        "liveness.default.down_after",
+    ),
+    ("SW_LIVENESS_TICK", "121s", "liveness.default.tick"),
+    (
+        "SW_AGENT_GRPC_ADVERTISED_HOST",
+        "fe80::1",
+        "agent_gRPC.gRPC.advertised_host",
+    ),
+    (
+        "SW_UI_JETTY_ADVERTISED_HOST",
+        "0.0.0.0",
+        "ui.jetty.advertised_host",
+    ),
+    (
+        "SW_LIVENESS_SILENT_AFTER",
+        "400s",
+        "liveness.default.silent_after",
+    ),
+    (
+        "SW_SERVER_INBOUND_MEMORY",
+        "1MiB",
+        "server.default.inbound_memory",
+    ),
+    (
+        "SW_AGENT_GRPC_MAX_MESSAGE_SIZE",
+        "1GiB",
+        "agent_gRPC.gRPC.max_message_size",
+    ),
+    ("SW_REMOTE_GRPC_HOST", "0.0.0.0", "remote.gRPC.host"),
+    ("SW_UI_JETTY_HOST", "0.0.0.0", "ui.jetty.host"),
+    (
+        "SW_CLUSTER_ETCD_LEASE_TERM",
+        "2500ms",
+        "cluster.etcd.lease_term",
+    ),
+    (
+        "SW_CLUSTER_ETCD_LEASE_TERM",
+        "1s",
+        "cluster.etcd.lease_term",
+    ),
+    (
+        "SW_CLUSTER_ETCD_ENDPOINTS",
+        "https://a:1",
+        "cluster.etcd.endpoints",
+    ),
+    (
+        "SW_CLUSTER_ETCD_CERT_FILE",
+        "cert.pem",
+        "cluster.etcd.cert_file",
+    ),
+    ("SW_STORAGE_ETCD_USER", "rollcall", "storage.etcd.user"),
+    (
+        "SW_REGISTER_QUEUE_CAPACITY",
+        "1000000000",
+        "register.default.queue_capacity",
+    ),
+    (
+        "SW_REGISTER_MAX_ASSIGNED_IDS",
+        "3000000000",
+        "register.default.max_assigned_ids",
+    ),
+];
+
+#[test]
+fn rules_between_keys_are_checked() {
+    for (variable, value, key) in BROKEN {
+        // An address of the machine is found, so that only the rule in question is broken.
+        let sources = Sources {
+            detect: || Detected::Address(Ipv4Addr::new(10, 0, 0, 1).into()),
+            ..sources(
+                "",
+                &[
+                    (*variable, *value),
+                    ("SW_CLUSTER", "etcd"),
+                    ("SW_STORAGE", "etcd"),
+                ],
+            )
+        };
+        let found = load(sources).unwrap_err().problems;
+        assert_eq!(found[0].key, *key, "{variable}={value}");
+        let named = found[0].to_string();
+        assert!(
+            named.starts_with(&format!("{variable}: {key}: ")),
+            "{named}"
+        );
+    }
+}
