@@ -1,6 +1,7 @@
 //! Which paths a piece of Rust names: enough of a parser to check arrows between modules, and no more.
 
-/// Every path with at least two segments that `text` names before its tests, groups in braces taken apart.
+/// Every path with at least two segments that `text` names before its tests, groups in braces taken apart. Those into the same
+/// crate begin with `crate`, apart from those that begin with a child of `module`.
 pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
     let code = text
         .lines()
@@ -110,9 +111,13 @@ fn resolve<'a>(path: &[&'a str], module: &[&'a str]) -> Vec<&'a str> {
         .take_while(|&&segment| segment == "super")
         .count();
     match path[0] {
-        "crate" => path[1..].to_vec(),
-        "self" => [module, &path[1..]].concat(),
-        "super" => [&module[..module.len().saturating_sub(ups)], &path[ups..]].concat(),
+        "self" => [&["crate"], module, &path[1..]].concat(),
+        "super" => [
+            &["crate"],
+            &module[..module.len().saturating_sub(ups)],
+            &path[ups..],
+        ]
+        .concat(),
         _ => path.to_vec(),
     }
 }
@@ -132,13 +137,13 @@ mod tests {
         use crate::server::Limits;";
         let found = named_by(text, &["api", "grpc", "v5"]);
         for wanted in [
-            "api::http",
-            "api::status::Table",
-            "storage",
-            "api::storage::Storage",
-            "cluster::join",
+            "crate::api::http",
+            "crate::api::status::Table",
+            "crate::storage",
+            "crate::api::storage::Storage",
+            "crate::cluster::join",
             "rollcall_agent::Agent",
-            "server::Limits",
+            "crate::server::Limits",
         ] {
             assert!(found.contains(&wanted.to_owned()), "{wanted} in {found:?}");
         }
