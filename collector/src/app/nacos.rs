@@ -148,6 +148,7 @@ impl Nacos {
             face(&config.nacos, addresses),
             catalog.clone(),
             auth.clone(),
+            services.work.clone(),
             metrics,
             serving.token(),
         );

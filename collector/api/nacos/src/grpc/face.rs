@@ -11,6 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use rollcall_catalog::{Body, Catalog, Encoded, Error, Form, Outbox, Subscription};
 use rollcall_domain::catalog::{Selection, ServiceKey, ServiceView};
+use rollcall_limits::Work;
 use tokio::{
     sync::broadcast::error::RecvError,
     time::{Instant, MissedTickBehavior, interval},
@@ -63,6 +64,8 @@ pub struct Face {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
     pub(super) auth: Auth,
+    /// Where requests are read, and what that may take.
+    pub(super) work: Work,
     pub(super) metrics: Metrics,
     pub(super) connections: Connections,
     /// Connections that watch patterns.
@@ -81,6 +84,7 @@ impl Face {
         config: Config,
         catalog: Catalog,
         auth: Auth,
+        work: Work,
         metrics: Metrics,
         stop: CancellationToken,
     ) -> Arc<Self> {
@@ -89,6 +93,7 @@ impl Face {
             config,
             catalog,
             auth,
+            work,
             metrics,
             watchers: Mutex::default(),
             numbers: AtomicU64::new(0),

@@ -51,6 +51,34 @@ impl<'a> From<&'a str> for Text<'a> {
     }
 }
 
+impl Text<'_> {
+    /// The same text, kept apart from the message.
+    pub(super) fn into_owned(self) -> Text<'static> {
+        Text(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+impl<const MAX: usize> Pairs<'_, MAX> {
+    /// The same entries, kept apart from the message.
+    pub(super) fn into_owned(self) -> Pairs<'static, MAX> {
+        let own = |(key, value): (Text<'_>, Text<'_>)| (key.into_owned(), value.into_owned());
+        Pairs {
+            entries: self.entries.into_iter().map(own).collect(),
+            is_cut: self.is_cut,
+        }
+    }
+}
+
+impl<T, const MAX: usize> List<T, MAX> {
+    /// The same list of other items.
+    pub(super) fn map<U>(self, item: impl Fn(T) -> U) -> List<U, MAX> {
+        List {
+            items: self.items.into_iter().map(item).collect(),
+            is_cut: self.is_cut,
+        }
+    }
+}
+
 impl Deref for Text<'_> {
     type Target = str;
 

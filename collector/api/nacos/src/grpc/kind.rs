@@ -115,6 +115,11 @@ impl Naming {
         )
     }
 
+    /// Whether lists of its body are looked at.
+    pub(super) const fn has_lists(self) -> bool {
+        matches!(self, Self::BatchInstance | Self::FuzzyWatch)
+    }
+
     const fn label(self) -> &'static str {
         match self {
             Self::Instance => "instance",

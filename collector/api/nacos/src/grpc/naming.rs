@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use rollcall_catalog::{Error, Interest};
 use rollcall_domain::catalog::{Clusters, Kind, Publisher, Selection, ServiceKey, Subscriber};
+use rollcall_limits::{Work, work};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -51,12 +53,10 @@ impl Face {
         let session = connection.session();
         let session = session
             .ok_or_else(|| Refusal::general(code::UNREGISTERED, "Connection is unregistered."))?;
-        let asked = Asked::read(&envelope.body).ok_or_else(|| {
-            Refusal::general(
-                code::UNREADABLE,
-                "errCode: 101, errMsg: Nacos deserialize failed.  ",
-            )
-        })?;
+        let length = envelope.body.len();
+        let cost = Asked::cost(length, naming.has_lists());
+        let _charge = self.work.charge_bytes(cost).map_err(over)?;
+        let asked = self.read(&envelope.body).await?;
         let has_service = !matches!(naming, Naming::ServiceList | Naming::FuzzyWatch);
         check::names(&asked, has_service)?;
         self.allow(naming, &asked, envelope).await?;
@@ -86,6 +86,23 @@ impl Face {
                 self.fuzzy_watch(&call)
             }
         }
+    }
+
+    /// Reads a body: a large one where large messages are read.
+    async fn read<'a>(&self, body: &'a Bytes) -> Result<Asked<'a>, Refusal> {
+        let unreadable = || {
+            Refusal::general(
+                code::UNREADABLE,
+                "errCode: 101, errMsg: Nacos deserialize failed.  ",
+            )
+        };
+        if Work::is_small(body.len()) {
+            return Asked::read(body).ok_or_else(unreadable);
+        }
+        let large = body.clone();
+        let read = move || Asked::read(&large).map(Asked::into_owned);
+        let asked = self.work.run(body.len(), read).await.map_err(over)?;
+        asked.ok_or_else(unreadable)
     }
 
     /// Refuses a caller without the right.
@@ -281,6 +298,10 @@ impl Call<'_> {
     fn app(&self) -> Option<&str> {
         Some(&self.session.client.app)
     }
+}
+
+fn over(error: work::Error) -> Refusal {
+    Refusal::new(code::OVER_LIMIT, error.to_string())
 }
 
 fn unsupported(kind: &str) -> Refusal {

@@ -116,14 +116,54 @@ impl<'a> Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The most memory that a body of so many bytes takes when it is read.
-    #[cfg(test)]
-    pub(super) fn cost(body: usize) -> usize {
-        // The shortest instance is `{},`, the shortest key `"",`; metadata takes its own bytes and 48 for each entry of five.
+    /// The most memory that a body of so many bytes takes when it is read. `has_lists`: lists of it are looked at.
+    pub(super) fn cost(body: usize, has_lists: bool) -> usize {
+        // Of metadata each entry of five bytes takes two texts.
+        let texts = body.saturating_mul(12);
+        if !has_lists {
+            return texts;
+        }
+        // The shortest item is `{},`.
         let items = (body / 3).min(MAX_INSTANCES + MAX_RECEIVED);
-        items
-            .saturating_mul(size_of::<Instance<'_>>())
-            .saturating_add(body.saturating_mul(12))
+        texts.saturating_add(items.saturating_mul(size_of::<Instance<'_>>()))
+    }
+
+    /// The same request, kept apart from the message.
+    pub(super) fn into_owned(self) -> Asked<'static> {
+        Asked {
+            namespace: self.namespace.into_owned(),
+            group_name: self.group_name.into_owned(),
+            service_name: self.service_name.into_owned(),
+            r#type: self.r#type.into_owned(),
+            instance: self.instance.map(Instance::into_owned),
+            instances: self.instances.map(Instance::into_owned),
+            cluster: self.cluster.into_owned(),
+            healthy_only: self.healthy_only,
+            health_only: self.health_only,
+            page_no: self.page_no,
+            page_size: self.page_size,
+            subscribe: self.subscribe,
+            clusters: self.clusters.into_owned(),
+            group_key_pattern: self.group_key_pattern.into_owned(),
+            watch_type: self.watch_type.into_owned(),
+            initializing: self.initializing,
+            received_group_keys: self.received_group_keys.map(Text::into_owned),
+        }
+    }
+}
+
+impl Instance<'_> {
+    fn into_owned(self) -> Instance<'static> {
+        Instance {
+            instance_id: self.instance_id.into_owned(),
+            ip: self.ip.into_owned(),
+            cluster_name: self.cluster_name.into_owned(),
+            metadata: self.metadata.into_owned(),
+            port: self.port,
+            weight: self.weight,
+            healthy: self.healthy,
+            enabled: self.enabled,
+        }
     }
 }
 

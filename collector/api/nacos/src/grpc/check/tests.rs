@@ -1,1 +1,88 @@
+use super::*;
 
+fn read(json: &str) -> Asked<'_> {
+    Asked::read(json.as_bytes()).unwrap()
+}
+
+#[test]
+fn names_are_checked_with_the_words_of_the_reference() {
+    let long = format!(r#"{{"groupName":"{}","serviceName":"s"}}"#, "g".repeat(129));
+    for (json, expected) in [
+        (
+            r#"{"namespace":"a b","serviceName":"s"}"#,
+            "Param 'namespaceId/tenant' is illegal, illegal characters",
+        ),
+        (
+            r#"{"groupName":"a/b","serviceName":"s"}"#,
+            "Param 'group' is illegal, illegal characters",
+        ),
+        (
+            r#"{"serviceName":"@s"}"#,
+            "Param 'serviceName' is illegal, illegal characters",
+        ),
+        (
+            r#"{"serviceName":"a@@b"}"#,
+            "Param 'serviceName' is illegal, illegal characters",
+        ),
+        (
+            r#"{"serviceName":"s","clusters":"a,b/c"}"#,
+            "Param 'cluster' is illegal, illegal characters",
+        ),
+        (
+            &*long,
+            "Param 'group' is illegal, the param length should not exceed 128.",
+        ),
+    ] {
+        let refusal = names(&read(json), true).unwrap_err();
+        assert_eq!(refusal.code, code::INVALID);
+        assert!(
+            refusal.message.contains(expected),
+            "{json}: {}",
+            refusal.message
+        );
+    }
+    for json in [
+        r#"{"namespace":"5fa-b_c","groupName":"a.b:c-d_e","serviceName":"com.x.Y:1.0:g","clusters":"a, b"}"#,
+        r#"{"serviceName":"providers:com.x.Y::"}"#,
+    ] {
+        assert_eq!(names(&read(json), true), Ok(()), "{json}");
+    }
+    assert_eq!(names(&read("{}"), false), Ok(()));
+}
+
+#[test]
+fn what_an_instance_leaves_out_has_the_defaults_of_the_reference() {
+    let asked =
+        read(r#"{"instance":{"ip":"10.0.0.1","port":80,"clusterName":null,"metadata":null}}"#);
+    let read = instance(
+        asked.instance.as_ref().unwrap(),
+        Kind::Ephemeral,
+        Some("shop"),
+    )
+    .unwrap();
+    assert_eq!(
+        (&*read.endpoint.cluster, read.endpoint.port),
+        ("DEFAULT", 80)
+    );
+    assert_eq!(
+        (read.weight.to_bits(), read.enabled, read.healthy),
+        (1_f64.to_bits(), true, true)
+    );
+    assert!(read.metadata.is_empty());
+    assert_eq!(read.instance_id, None);
+    assert_eq!(read.app.as_deref(), Some("shop"));
+}
+
+#[test]
+fn metadata_counts_characters_of_keys_and_values() {
+    let of = |value: String| {
+        let json = format!(
+            r#"{{"instance":{{"ip":"10.0.0.1","port":80,"metadata":{{"key":"{value}"}}}}}}"#
+        );
+        let asked = Asked::read(json.as_bytes()).unwrap();
+        instance(asked.instance.as_ref().unwrap(), Kind::Ephemeral, None).map(drop)
+    };
+    assert_eq!(of("é".repeat(1021)), Ok(()));
+    assert!(of("é".repeat(1022)).is_err());
+    assert!(of("x".repeat(1 << 20)).is_err());
+}

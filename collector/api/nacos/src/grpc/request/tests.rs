@@ -65,7 +65,7 @@ fn ten_mebibytes_of_anything_take_what_is_charged() {
         let held = asked.map_or(0, |asked| {
             asked.instances.items.capacity() * size_of::<Instance<'_>>()
         });
-        assert!(held <= Asked::cost(body.len()), "{item}: {held}");
+        assert!(held <= Asked::cost(body.len(), true), "{item}: {held}");
     }
 }
 
@@ -75,4 +75,20 @@ fn nesting_without_end_is_refused() {
         let body = format!("{{\"x\":{}", open.repeat(1 << 20));
         assert!(Asked::read(body.as_bytes()).is_none());
     }
+}
+
+#[test]
+fn what_most_calls_send_is_free() {
+    let register = r#"{"headers":{},"namespace":"public","serviceName":"order-service","groupName":"DEFAULT_GROUP","type":"registerInstance",
+        "instance":{"ip":"10.0.0.1","port":8080,"weight":1.0,"healthy":true,"enabled":true,"ephemeral":true,"clusterName":"DEFAULT",
+        "serviceName":"order-service","metadata":{"preserved.register.source":"SPRING_CLOUD"}},"module":"naming"}"#;
+    assert!(Asked::cost(register.len(), false) <= 8 << 10);
+}
+
+#[test]
+fn a_request_kept_apart_is_the_same() {
+    let json = r#"{"serviceName":"s","type":"t","instances":[{"ip":"1","port":2,"metadata":{"a":"b"}}],"receivedGroupKeys":["k"]}"#;
+    let asked = Asked::read(json.as_bytes()).unwrap();
+    let text = format!("{asked:?}");
+    assert_eq!(format!("{:?}", asked.into_owned()), text);
 }

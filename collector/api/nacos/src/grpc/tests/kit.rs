@@ -9,6 +9,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use rollcall_catalog::{Catalog, testing::Running};
+use rollcall_limits::{Budget, Work};
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
@@ -73,17 +74,37 @@ pub(super) fn config() -> Config {
     }
 }
 
+/// Work whose budget has so many bytes.
+pub(super) fn work(bytes: usize) -> Work {
+    let metrics = rollcall_metrics::Metrics::new();
+    Work::new(
+        100_000,
+        Budget::new("work", bytes),
+        metrics.refusals("max_batch"),
+    )
+}
+
 impl Server {
     pub(super) async fn start() -> Self {
         Self::with(config(), Auth::off(), Running::start()).await
     }
 
+    /// A server with this budget of work.
+    pub(super) async fn working(work: Work) -> Self {
+        Self::serve(config(), Auth::off(), Running::start(), work).await
+    }
+
     pub(super) async fn with(config: Config, auth: Auth, running: Running) -> Self {
+        Self::serve(config, auth, running, work(64 << 20)).await
+    }
+
+    async fn serve(config: Config, auth: Auth, running: Running, work: Work) -> Self {
         let stop = CancellationToken::new();
         let face = Face::new(
             config,
             running.catalog.clone(),
             auth,
+            work,
             Metrics::default(),
             stop.clone(),
         );

@@ -233,3 +233,36 @@ async fn many_services_of_one_client_end_with_it() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+#[tokio::test]
+async fn what_is_read_is_charged_to_the_budget_of_work() {
+    let server = Server::working(super::kit::work(1 << 20)).await;
+    let mut client = server.client().await;
+    let instances = vec![json!({}); 9_000];
+    let body = with(
+        of("s"),
+        json!({"type": "batchRegisterInstance", "instances": instances}),
+    );
+    let (name, answer) = client.call("BatchInstanceRequest", body).await;
+    assert_eq!(
+        (name.as_str(), &answer["errorCode"]),
+        ("BatchInstanceResponse", &json!(503))
+    );
+    assert!(
+        answer["message"].as_str().unwrap().contains("`work`"),
+        "{answer}"
+    );
+    client.register("s", 80).await;
+    assert_eq!(client.query("s").await, [80]);
+}
+
+#[tokio::test]
+async fn a_large_batch_is_read_where_large_messages_are() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let ports: Vec<u16> = (1..=2_000).collect();
+    client
+        .ok("BatchInstanceRequest", super::kit::batch("s", &ports))
+        .await;
+    assert_eq!(client.query("s").await.len(), 2_000);
+}
