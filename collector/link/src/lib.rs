@@ -32,6 +32,9 @@ tokio::task_local! {
 /// Instances that are remembered of one connection. A proxy may carry more: of the rest the end of the connection is not noted.
 const REMEMBERED: usize = 256;
 
+/// What a link remembers at the most, in bytes.
+pub const COST: usize = REMEMBERED * size_of::<InstanceId>();
+
 /// Hears of the ends of connections.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// A connection has ended on which these instances were seen.

@@ -5,13 +5,15 @@
 //! from its requests, from the answers that it reads and from time. So these earn an allowance, every control frame uses up
 //! one, and a peer that has none left is closed. SETTINGS follow from nothing but time and have an allowance of their own.
 //!
+//! The same look charges what is about to be held: each head of a request its stream, each body its bytes ([`Traffic`]).
+//!
 //! Only the nine bytes in front of each frame are read here; h2 checks everything else.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::traffic::Traffic;
+use super::traffic::{TooManyRefused, Traffic};
 
 #[cfg(test)]
 mod tests;
@@ -55,9 +57,30 @@ pub(super) struct Frames {
     sent: usize,
 }
 
+/// Why a connection is to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Abuse {
+    /// The peer has used up an allowance.
+    Flood,
+    /// The peer opens streams for which there is no memory.
+    OverBudget,
+}
+
 /// The peer has used up an allowance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flood;
+struct Flood;
+
+impl From<Flood> for Abuse {
+    fn from(Flood: Flood) -> Self {
+        Self::Flood
+    }
+}
+
+impl From<TooManyRefused> for Abuse {
+    fn from(TooManyRefused: TooManyRefused) -> Self {
+        Self::OverBudget
+    }
+}
 
 #[derive(Debug)]
 struct Allowance {
@@ -85,8 +108,8 @@ impl Frames {
     /// Looks at what the peer sent next.
     ///
     /// # Errors
-    /// It sent more control frames than it may.
-    pub(super) fn read(&mut self, mut bytes: &[u8], traffic: &Traffic) -> Result<(), Flood> {
+    /// It sent more control frames than it may, or opened more streams than there is memory for.
+    pub(super) fn read(&mut self, mut bytes: &[u8], traffic: &Traffic) -> Result<(), Abuse> {
         loop {
             let skipped = self.skip.min(bytes.len());
             self.skip -= skipped;
@@ -105,21 +128,22 @@ impl Frames {
         }
     }
 
-    fn count(&mut self, kind: u8, flags: u8, traffic: &Traffic) -> Result<(), Flood> {
+    fn count(&mut self, kind: u8, flags: u8, traffic: &Traffic) -> Result<(), Abuse> {
         match kind {
             HEADERS => {
                 self.control.earn(PER_REQUEST);
-                Ok(())
+                traffic.announce()?;
             }
-            DATA if self.skip > 0 || flags & END_STREAM != 0 => Ok(()),
-            SETTINGS if flags & ACK == 0 => self.settings.take(),
+            DATA if self.skip > 0 || flags & END_STREAM != 0 => traffic.arrive(self.skip),
+            SETTINGS if flags & ACK == 0 => self.settings.take()?,
             _ => self.control.take().or_else(|Flood| {
                 let sent = traffic.sent();
                 self.control.earn(sent.wrapping_sub(self.sent) / PER_SENT);
                 self.sent = sent;
                 self.control.take()
-            }),
+            })?,
         }
+        Ok(())
     }
 }
 

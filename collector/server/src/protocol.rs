@@ -23,7 +23,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What one request and one connection may send ahead of being read, in bytes.
 const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+pub(super) const CONNECTION_WINDOW: usize = 1 << 20;
 
 /// The least hyper takes.
 const MIN_HEADER_SIZE: usize = 8 << 10;
@@ -99,7 +99,7 @@ impl Protocols {
             .max_concurrent_streams(at_most_u32(limits.max_streams_per_connection))
             .max_header_list_size(at_most_u32(limits.max_header_size.max(MIN_HEADER_SIZE)))
             .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_connection_window_size(at_most_u32(CONNECTION_WINDOW))
             .keep_alive_interval(PING_AFTER)
             .keep_alive_timeout(PING_TIMEOUT);
         Self {

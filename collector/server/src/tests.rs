@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::routing::get;
+use axum::extract::{Request as Asked, State};
+use axum::routing::{get, post};
 use http::{Request, Version};
 use http_body_util::Empty;
 use hyper::body::Bytes;
@@ -43,6 +43,16 @@ async fn slow(State((permits, reached)): State<(Arc<Semaphore>, Arc<Semaphore>)>
     "at last"
 }
 
+/// Answers without reading the body, and holds it until then.
+async fn unread(
+    State((permits, _)): State<(Arc<Semaphore>, Arc<Semaphore>)>,
+    body: Asked,
+) -> &'static str {
+    permits.acquire().await.unwrap().forget();
+    drop(body);
+    "unread"
+}
+
 async fn start(limits: Limits, grace: Duration) -> Running {
     serve(Serving {
         limits,
@@ -57,6 +67,7 @@ pub(super) async fn serve(serving: Serving) -> Running {
     let router: Router = Router::new()
         .route("/", get(|| async { "here" }))
         .route("/slow", get(slow))
+        .route("/unread", post(unread))
         .with_state((permits.clone(), reached.clone()));
     let service = TowerToHyperService::new(router);
     let bound = bind("127.0.0.1", 0).await.unwrap().listen().unwrap();

@@ -5,7 +5,8 @@
 //! answer is counted until its body has ended, and every piece of it until the piece has been written.
 //!
 //! The memory of streams is charged here too, in blocks, so that a connection with a few calls at a time never touches the
-//! shared budget after it was accepted.
+//! shared budget after it was accepted. A stream is charged when its head arrives, before h2 and hyper build anything for it.
+//! Bytes of bodies that have arrived and that no handler has read are charged as well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -13,7 +14,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use parking_lot::Mutex;
 use rollcall_limits::{Charge, OverBudget};
 
-use super::{Serving, Stats, protocol::Protocol};
+use super::protocol::{CONNECTION_WINDOW, Protocol};
+use super::{Serving, Stats};
+
+#[cfg(test)]
+mod tests;
 
 /// Streams that are charged at once. The first block is part of [`CONNECTION_COST`].
 const BLOCK: usize = 2;
@@ -25,12 +30,19 @@ const STREAM_COST: usize = 12 << 10;
 /// What of it is held as long as the connection lives: the place of the stream in the tables of h2. Measured: 0.7 KiB.
 const PLACE_COST: usize = 1 << 10;
 
-/// What a connection holds with no more than [`BLOCK`] streams, in bytes: its task and the buffers of both directions.
-/// Measured: 17.3 KiB for an idle HTTP/2 connection.
-pub(super) const CONNECTION_COST: usize = (20 << 10) + BLOCK * STREAM_COST;
+/// What a connection holds with no more than [`BLOCK`] streams, in bytes: its task and the buffers of both directions
+/// (measured: 17.3 KiB for an idle HTTP/2 connection), the instances seen on it, and a few bytes of bodies.
+pub(super) const CONNECTION_COST: usize =
+    (20 << 10) + rollcall_link::COST + FREE_WAITING + BLOCK * STREAM_COST;
 
-/// A connection with more streams refused than this is closed: their places in the tables of h2 are not charged.
+/// A connection with more streams refused than this is closed: what they hold until they are answered is not charged.
 const MOST_REFUSED: usize = 64;
+
+/// Bytes of bodies that may wait for their handlers as part of [`CONNECTION_COST`].
+const FREE_WAITING: usize = 4 << 10;
+
+/// Bytes of waiting bodies that are charged at once.
+const WAITING_BLOCK: usize = 32 << 10;
 
 /// The counts of one connection.
 #[derive(Debug)]
@@ -46,7 +58,9 @@ pub(super) struct Traffic {
     answering: AtomicUsize,
     /// Pieces of answers that are not written.
     unread: AtomicUsize,
-    /// Bytes of requests, of answers, and of everything that was written; they wrap around.
+    /// Bytes of bodies that arrived over HTTP/2; wraps around.
+    arrived: AtomicUsize,
+    /// Bytes of requests that handlers have read, of answers, and of everything that was written; they wrap around.
     received: AtomicUsize,
     sent: AtomicUsize,
     written: AtomicUsize,
@@ -56,8 +70,12 @@ pub(super) struct Traffic {
     is_flooded: AtomicBool,
     /// Counts the times that the connection was polled; wraps around.
     turn: AtomicUsize,
+    /// Heads that arrived in this turn and that no request was made of yet.
+    announced: AtomicUsize,
     /// Streams that are paid for.
     paid: AtomicUsize,
+    /// Bytes of waiting bodies that are paid for.
+    waiting_paid: AtomicUsize,
     /// Streams that were refused.
     refused: AtomicUsize,
     account: Mutex<Account>,
@@ -87,13 +105,16 @@ impl Traffic {
             reading: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
             unread: AtomicUsize::new(0),
+            arrived: AtomicUsize::new(0),
             received: AtomicUsize::new(0),
             sent: AtomicUsize::new(0),
             written: AtomicUsize::new(0),
             is_blocked: AtomicBool::new(false),
             is_flooded: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
+            announced: AtomicUsize::new(0),
             paid: AtomicUsize::new(BLOCK),
+            waiting_paid: AtomicUsize::new(0),
             refused: AtomicUsize::new(0),
             account: Mutex::new(Account {
                 charge,
@@ -102,11 +123,32 @@ impl Traffic {
         })
     }
 
-    /// Counts a request, and charges the memory of its stream.
+    /// Charges the stream of a head that has arrived. Without memory for it, its request will be refused.
+    ///
+    /// # Errors
+    /// More streams would be refused than a connection may have refused.
+    pub(super) fn announce(&self) -> Result<(), TooManyRefused> {
+        // Only the connection's own task reads heads and begins requests.
+        let announced = self.announced.load(Relaxed) + 1;
+        self.announced.store(announced, Relaxed);
+        let streams = self.streams() + announced;
+        if streams <= self.paid.load(Relaxed) || self.pay().is_ok() {
+            return Ok(());
+        }
+        let unpaid = streams.saturating_sub(self.paid.load(Relaxed));
+        if self.refused.load(Relaxed) + unpaid > MOST_REFUSED {
+            return Err(TooManyRefused);
+        }
+        Ok(())
+    }
+
+    /// Counts a request, and charges the memory of its stream unless its head was charged.
     ///
     /// # Errors
     /// The budget of connections cannot carry another block of streams.
     pub(super) fn begin(self: &Arc<Self>) -> Result<Working, OverBudget> {
+        let announced = self.announced.load(Relaxed);
+        self.announced.store(announced.saturating_sub(1), Relaxed);
         if self.streams() >= self.paid.load(Relaxed) {
             self.pay().inspect_err(|_over| {
                 self.refused.fetch_add(1, Relaxed);
@@ -118,8 +160,7 @@ impl Traffic {
 
     /// Charges another block of streams.
     fn pay(&self) -> Result<(), OverBudget> {
-        // A quarter is left to connections, so that streams alone never keep a new peer out.
-        let reserve = self.serving.budgets.connections.limit() / 4;
+        let reserve = self.reserve();
         let mut account = self.account.lock();
         let paid = self.paid.load(Relaxed) + BLOCK;
         let places = paid.saturating_sub(account.most) * PLACE_COST;
@@ -130,8 +171,65 @@ impl Traffic {
         Ok(())
     }
 
-    /// Gives back what was charged for streams that have ended; to be called now and then.
+    /// What is left to connections, in bytes, so that streams and bodies alone never keep a new peer out.
+    fn reserve(&self) -> usize {
+        self.serving.budgets.connections.limit() / 4
+    }
+
+    /// Charges the bytes of bodies that wait for their handlers, and gives back what was charged for bytes that were read.
+    ///
+    /// h2 discards bytes of streams that have ended without a report. They count as waiting until no request is under way.
+    ///
+    /// # Errors
+    /// The budget of connections cannot carry them.
+    fn pay_for_waiting(&self) -> Result<(), OverBudget> {
+        let waiting = self.waiting();
+        let due = if waiting <= FREE_WAITING {
+            0
+        } else {
+            waiting.next_multiple_of(WAITING_BLOCK)
+        };
+        if due == self.waiting_paid.load(Relaxed) {
+            return Ok(());
+        }
+        let reserve = self.reserve();
+        let mut account = self.account.lock();
+        let paid = self.waiting_paid.load(Relaxed);
+        if due > paid {
+            account.charge.try_grow_leaving(due - paid, reserve)?;
+        } else {
+            account.charge.shrink(paid - due);
+        }
+        self.waiting_paid.store(due, Relaxed);
+        Ok(())
+    }
+
+    /// Bytes of bodies that have arrived and that no handler has read, or a few more.
+    fn waiting(&self) -> usize {
+        let waiting = self
+            .arrived
+            .load(Relaxed)
+            .wrapping_sub(self.received.load(Relaxed));
+        // More was read than arrived if a body is read after its request has ended.
+        let is_behind = waiting > usize::MAX / 2;
+        if is_behind {
+            0
+        } else {
+            waiting.min(CONNECTION_WINDOW)
+        }
+    }
+
+    /// Charges the bodies that wait, and gives back what was charged for streams that have ended; called at the end of every
+    /// turn.
     pub(super) fn settle(&self) {
+        if self.protocol == Protocol::Http2 {
+            if self.under_way() == 0 {
+                self.arrived.store(self.received.load(Relaxed), Relaxed);
+            }
+            if self.pay_for_waiting().is_err() {
+                self.refuse_all();
+            }
+        }
         let paid = self.paid.load(Relaxed);
         let used = self.streams().next_multiple_of(BLOCK).max(BLOCK);
         if paid >= 4 * used {
@@ -142,9 +240,14 @@ impl Traffic {
         }
     }
 
-    /// Whether the peer goes on opening streams that are refused.
+    /// Whether the peer goes on opening streams that are refused, or sends more than can be held.
     pub(super) fn is_over_budget(&self) -> bool {
         self.refused.load(Relaxed) > MOST_REFUSED
+    }
+
+    /// There is no memory for what the peer sends: the connection is about to be closed.
+    pub(super) fn refuse_all(&self) {
+        self.refused.store(MOST_REFUSED + 1, Relaxed);
     }
 
     /// Streams that hold memory, or a few more.
@@ -202,8 +305,21 @@ impl Traffic {
         received.wrapping_add(self.sent.load(Relaxed))
     }
 
+    /// A handler has read so many bytes of a request.
     pub(super) fn receive(&self, bytes: usize) {
         self.received.fetch_add(bytes, Relaxed);
+        if self.waiting_paid.load(Relaxed) > 0 && self.waiting() <= FREE_WAITING {
+            // Gives back and charges nothing: no turn of the connection may follow for a long time.
+            let given_back = self.pay_for_waiting();
+            debug_assert!(given_back.is_ok(), "nothing is charged");
+        }
+    }
+
+    /// So many bytes of a body arrive over HTTP/2.
+    pub(super) fn arrive(&self, bytes: usize) {
+        // Only the connection's own task reads frames.
+        let arrived = self.arrived.load(Relaxed).wrapping_add(bytes);
+        self.arrived.store(arrived, Relaxed);
     }
 
     pub(super) fn send(&self, bytes: usize) {
@@ -227,6 +343,8 @@ impl Traffic {
     }
 
     pub(super) fn begin_turn(&self) {
+        // A head of the last turn that became no request was a trailer, or h2 refused it.
+        self.announced.store(0, Relaxed);
         self.turn.store(self.turn().wrapping_add(1), Relaxed);
     }
 
@@ -242,6 +360,10 @@ impl Traffic {
         self.is_flooded.load(Relaxed)
     }
 }
+
+/// More streams of one connection would be refused than may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooManyRefused;
 
 /// A request without an answer.
 #[derive(Debug)]

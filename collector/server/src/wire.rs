@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::Frames;
+use super::frames::{Abuse, Frames};
 use super::traffic::Traffic;
 
 /// What one turn of a connection may read, in bytes, before other connections have theirs.
@@ -51,7 +51,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.traffic.is_flooded() {
+        if this.traffic.is_flooded() || this.traffic.is_over_budget() {
             return Poll::Pending; // the connection is about to be closed
         }
         let turn = this.traffic.turn();
@@ -68,9 +68,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         };
         let read = buffer.filled().get(before..).unwrap_or_default();
         this.left = this.left.saturating_sub(read.len());
-        if frames.read(read, &this.traffic).is_err() {
+        if let Err(abuse) = frames.read(read, &this.traffic) {
             buffer.set_filled(before);
-            this.traffic.flood();
+            match abuse {
+                Abuse::Flood => this.traffic.flood(),
+                Abuse::OverBudget => this.traffic.refuse_all(),
+            }
             return Poll::Pending;
         }
         Poll::Ready(Ok(()))

@@ -1,0 +1,126 @@
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rollcall_limits::Budget;
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::tests::{PATIENCE, Running, local, serve};
+use crate::{Budgets, Closed};
+
+/// How a server serves whose connections have so many bytes.
+fn serving(limit: usize) -> Serving {
+    let generous = Serving::generous();
+    Serving {
+        budgets: Budgets {
+            connections: Budget::new("connections", limit),
+            ..generous.budgets
+        },
+        ..generous
+    }
+}
+
+fn traffic(limit: usize) -> Arc<Traffic> {
+    let serving = Arc::new(serving(limit));
+    let charge = serving.budgets.connections.nothing();
+    Traffic::new(serving, Arc::default(), Protocol::Http2, charge)
+}
+
+#[test]
+fn a_stream_is_charged_once_and_before_its_request_begins() {
+    let traffic = traffic(1 << 20);
+    let connections = traffic.serving.budgets.connections.clone();
+    for _ in 0..10 {
+        assert_eq!(traffic.announce(), Ok(()));
+    }
+    let charged = connections.held();
+    assert!(charged >= 8 * STREAM_COST, "{charged}");
+    let working: Vec<_> = (0..10).map(|_| traffic.begin().unwrap()).collect();
+    assert_eq!(connections.held(), charged);
+    drop(working);
+    // Heads of which no request was made count in their own turn only.
+    for _ in 0..100 {
+        traffic.begin_turn();
+        assert_eq!(traffic.announce(), Ok(()));
+    }
+    assert_eq!(connections.held(), charged);
+}
+
+#[test]
+fn a_peer_that_goes_on_opening_streams_without_memory_is_stopped_before_they_are_built() {
+    let traffic = traffic(0);
+    let taken = (0..1000).take_while(|_| traffic.announce().is_ok()).count();
+    assert_eq!(taken, BLOCK + MOST_REFUSED);
+}
+
+#[test]
+fn waiting_bytes_are_forgiven_when_no_request_is_under_way() {
+    let traffic = traffic(1 << 20);
+    let connections = traffic.serving.budgets.connections.clone();
+    let working = traffic.begin().unwrap();
+    traffic.arrive(100_000);
+    traffic.settle();
+    assert_eq!(connections.held(), 4 * WAITING_BLOCK);
+    // What was read is given back without another turn of the connection.
+    traffic.receive(98_000);
+    assert_eq!(connections.held(), 0);
+    traffic.arrive(CONNECTION_WINDOW * 2);
+    traffic.settle();
+    assert_eq!(connections.held(), 0, "more than the budget has");
+    assert!(traffic.is_over_budget());
+    drop(working);
+    traffic.settle();
+    traffic.receive(7);
+    assert_eq!(traffic.waiting(), 0);
+}
+
+/// Sends a body to a handler that does not read it.
+async fn send_unread(server: &Running) -> tokio::task::JoinHandle<hyper::Result<u16>> {
+    let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::task::spawn_local(connection);
+    let request = Request::post(format!("http://{}/unread", server.address))
+        .body(Full::new(Bytes::from(vec![b'x'; 200 << 10])))
+        .unwrap();
+    tokio::task::spawn_local(async move {
+        let answer = sender.send_request(request).await?;
+        Ok(answer.status().as_u16())
+    })
+}
+
+async fn wait_for(mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_its_handler_does_not_read_is_charged_until_the_request_is_answered() {
+    local(async {
+        let serving = serving(1 << 20);
+        let connections = serving.budgets.connections.clone();
+        let server = serve(serving).await;
+        let answer = send_unread(&server).await;
+        wait_for(|| connections.held() >= CONNECTION_COST + (200 << 10)).await;
+        server.permits.add_permits(1);
+        assert_eq!(answer.await.unwrap().unwrap(), 200);
+        wait_for(|| connections.held() <= CONNECTION_COST).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_whose_unread_bodies_exceed_the_budget_is_closed() {
+    local(async {
+        let server = serve(serving(256 << 10)).await;
+        let answer = send_unread(&server).await;
+        answer.await.unwrap().unwrap_err();
+        wait_for(|| server.stats.closed_for(Closed::OverBudget) == 1).await;
+    })
+    .await;
+}
