@@ -163,6 +163,8 @@ pub struct Ui {
     pub advertised: Advertised,
     /// Names by which browsers may address it beside those that it has anyway; `*` for any.
     pub allowed_hosts: Vec<String>,
+    /// The largest page of a list, in bytes; it ends early and says where it goes on.
+    pub max_page_size: usize,
 }
 
 /// `cluster`.

@@ -18,7 +18,7 @@ use pin_project_lite::pin_project;
 use super::deadline::Deadline;
 use super::fault::{Exchange, Fault};
 use super::inbound::Inbound;
-use super::outbound::Outbound;
+use super::outbound::{Outbound, Paid};
 use super::refusal::Refusal;
 use super::traffic::{Reading, Traffic, Working};
 
@@ -146,8 +146,9 @@ where
                 return Poll::Ready(Ok(refusal.into_response(Some(answering))));
             }
         };
-        let (head, body) = answer.into_parts();
-        Poll::Ready(Ok(match Outbound::begin(body, answering, context) {
+        let (mut head, body) = answer.into_parts();
+        let paid = head.extensions.remove::<Paid>();
+        Poll::Ready(Ok(match Outbound::begin(body, paid, answering, context) {
             Ok(body) => Response::from_parts(head, body),
             Err((over, answering)) => {
                 Refusal::of(over.into(), is_grpc).into_response(Some(answering))

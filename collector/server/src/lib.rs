@@ -64,6 +64,7 @@ pub use self::exposition::Exposition;
 pub use self::fault::Fault;
 pub use self::inbound::Inbound;
 pub use self::listen::{BindError, Bound, Listening, bind};
+pub use self::outbound::Paid;
 pub use self::room::{Full, Room};
 pub use self::stats::{Closed, Stats};
 

@@ -39,6 +39,11 @@ pub(super) struct Outbound<B> {
     answering: Option<Answering>,
 }
 
+/// In the extensions of an answer: what its handler has charged to the budget `answers` while it wrote the body. The answer
+/// holds it until the last byte is written, and is charged for nothing that it covers.
+#[derive(Clone, Debug)]
+pub struct Paid(Arc<Charge>);
+
 /// Bytes of an answer; they count as unread until they are written.
 #[derive(Debug)]
 pub(super) struct Piece {
@@ -67,12 +72,14 @@ impl<B> Outbound<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
-    /// Charges the answer before its head is sent. A body that does not know its length is asked for its first bytes.
+    /// Charges the answer before its head is sent, unless its handler has `paid` for it. A body that does not know its length
+    /// is asked for its first bytes.
     ///
     /// # Errors
     /// The budget cannot carry it.
     pub(super) fn begin(
         body: B,
+        paid: Option<Paid>,
         answering: Answering,
         context: &mut Context<'_>,
     ) -> Result<Self, (OverBudget, Answering)> {
@@ -84,7 +91,13 @@ where
         let charged = match length {
             Some(length) => {
                 outbound.prepaid = usize::try_from(length).unwrap_or(usize::MAX);
-                outbound.pay(outbound.prepaid)
+                match paid {
+                    Some(Paid(charge)) if charge.bytes() >= outbound.prepaid => {
+                        outbound.charge = Some(charge);
+                        Ok(())
+                    }
+                    _ => outbound.pay(outbound.prepaid),
+                }
             }
             None => match outbound.advance(context) {
                 Poll::Ready(Err(Broken::OverBudget(over))) => Err(over),
@@ -219,6 +232,16 @@ where
             hint.set_upper(upper.saturating_add(rest));
         }
         hint
+    }
+}
+
+// === impl Paid ===
+
+impl Paid {
+    /// What was charged for the whole body.
+    #[must_use]
+    pub fn new(charge: Charge) -> Self {
+        Self(Arc::new(charge))
     }
 }
 

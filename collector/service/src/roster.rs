@@ -148,7 +148,8 @@ impl Roster {
     }
 
     /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `application` is `None` for
-    /// those whose application was never told.
+    /// those whose application was never told. They are read one at a time with [`Roster::instance`], so that no list holds the
+    /// properties of all of them.
     #[must_use]
     pub fn instances(
         &self,
@@ -156,7 +157,7 @@ impl Roster {
         filter: &Filter,
         cursor: Option<InstanceId>,
         limit: usize,
-    ) -> Page<InstanceStatus, InstanceId> {
+    ) -> Page<InstanceId, InstanceId> {
         let inventory = &self.core.inventory;
         let application = application.map(|id| inventory.canonical(id));
         let ids = |after, count| inventory.instance_ids(application, after, count);
@@ -164,14 +165,14 @@ impl Roster {
     }
 
     /// Instances of all applications, by application and then in the order of their ids, from after `cursor`, `limit` at the
-    /// most.
+    /// most. They are read as those of one application.
     #[must_use]
     pub fn all_instances(
         &self,
         filter: &Filter,
         cursor: Option<Place>,
         limit: usize,
-    ) -> Page<InstanceStatus, Place> {
+    ) -> Page<Place, Place> {
         let inventory = &self.core.inventory;
         let places = |after, count| inventory.places(after, count);
         self.filtered(places, |place| place.instance, filter, cursor, limit)
@@ -185,7 +186,7 @@ impl Roster {
         filter: &Filter,
         mut cursor: Option<C>,
         limit: usize,
-    ) -> Page<InstanceStatus, C> {
+    ) -> Page<C, C> {
         // One more than asked for tells whether there is a next page.
         let more = limit.saturating_add(1);
         let mut listed = Vec::new();
@@ -203,9 +204,8 @@ impl Roster {
         let is_last = listed.len() <= limit;
         listed.truncate(limit);
         let next = listed.last().copied().filter(|_| !is_last);
-        let items = listed.iter().map(instance);
         Page {
-            items: items.filter_map(|id| self.instance(id)).collect(),
+            items: listed,
             next,
         }
     }

@@ -112,6 +112,11 @@ impl Edge {
         }
     }
 
+    /// The budget of answers, which all listeners share.
+    pub(super) fn answers(&self) -> &Budget {
+        &self.budgets.answers
+    }
+
     /// How the admin listener is served until the store has been read.
     pub(super) fn starting(&self, faces: Faces) -> Serving {
         Serving {

@@ -56,9 +56,13 @@ impl Builder<'_> {
                 room: edge.room.clone(),
                 per_listener: edge.max_connections(),
             };
-            let limits = rollcall_admin::Limits::default();
-            let admin =
-                rollcall_admin::router(services, &limits, names.clone(), places, stop.clone());
+            let pages = rollcall_admin::Pages {
+                answers: edge.answers().clone(),
+                max_bytes: config.ui.max_page_size,
+            };
+            let (limits, names) = (rollcall_admin::Limits::default(), names.clone());
+            let stop = stop.clone();
+            let admin = rollcall_admin::router(services, &limits, names, places, pages, stop);
             // Probes look at the root whatever the context path, which is what people are told.
             if config.ui.context_path != "/" {
                 http = http.nest(&config.ui.context_path, admin.clone());

@@ -331,31 +331,38 @@ fn properties(config: &Config) -> Broken {
 }
 
 fn memory(config: &Config) -> Broken {
+    let server = &config.server;
+    let requests = ("server.default.inbound_memory", server.inbound_memory);
+    let answers = ("server.default.outbound_memory", server.outbound_memory);
     let sizes = [
         (
             "agent_gRPC.gRPC.max_message_size",
             config.agent_grpc.max_message_size,
+            requests,
         ),
         (
             "agent_jetty.jetty.max_body_size",
             config.agent_jetty.max_body_size,
+            requests,
         ),
         (
             "nacos.default.max_message_size",
             config.nacos.max_message_size,
+            requests,
         ),
+        ("ui.jetty.max_page_size", config.ui.max_page_size, answers),
     ];
     let too_large = sizes
         .into_iter()
-        .filter(|(_, size)| *size > config.server.inbound_memory);
+        .filter(|(_, size, (_, limit))| size > limit);
     too_large
-        .map(|(key, size)| {
+        .map(|(key, size, (budget, limit))| {
             let message = format!(
-                "{} has to be at most server.default.inbound_memory ({})",
+                "{} has to be at most {budget} ({})",
                 print_bytes(size),
-                print_bytes(config.server.inbound_memory)
+                print_bytes(limit)
             );
-            rule(&[key, "server.default.inbound_memory"], message)
+            rule(&[key, budget], message)
         })
         .collect()
 }

@@ -233,6 +233,7 @@ keys! {
         advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "Host published to users; empty: the host, or this machine's address" => ui.advertised.host;
         advertised_port SW_UI_JETTY_ADVERTISED_PORT AdvertisedPort "Port published to users; empty: the port" => ui.advertised.port;
         allowed_hosts SW_UI_JETTY_ALLOWED_HOSTS Names "Host names, separated by commas, by which browsers and scrapers may address the query API and the metrics, beside loopback names, IP addresses and the advertised hosts; `*`: any" => ui.allowed_hosts;
+        max_page_size SW_UI_JETTY_MAX_PAGE_SIZE Bytes "Largest page of a list; it ends early, with `next`, before an item that exceeds it" => ui.max_page_size;
     }
     cluster.etcd {
         endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;
@@ -337,7 +338,7 @@ keys! {
         inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Most bytes of request bodies held at any time; a request beyond is refused" => server.inbound_memory;
         work_memory SW_SERVER_WORK_MEMORY Bytes "Most bytes of decoded messages and the work on them; a message beyond is refused" => server.work_memory;
         outbound_memory SW_SERVER_OUTBOUND_MEMORY Bytes "Most bytes of answers that wait for their peers; a request whose answer goes beyond is refused" => server.outbound_memory;
-        connection_memory SW_SERVER_CONNECTION_MEMORY Bytes "Most bytes that connections and streams take beside bodies; one beyond is closed or refused" => server.connection_memory;
+        connection_memory SW_SERVER_CONNECTION_MEMORY Bytes "Most bytes that connections, their streams, and bodies that no handler has read take; a connection or stream beyond is closed or refused" => server.connection_memory;
         shutdown_grace SW_SERVER_SHUTDOWN_GRACE Duration "Time for requests in progress to finish when the collector stops" => server.shutdown_grace;
     }
 }

@@ -20,6 +20,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("remote.gRPC.buffer_size", 1, 1_000_000),
     ("agent_gRPC.gRPC.max_message_size", KIB, GIB),
     ("agent_jetty.jetty.max_body_size", KIB, GIB),
+    ("ui.jetty.max_page_size", KIB, GIB),
     ("register.default.queue_capacity", 1, 10_000_000),
     ("register.default.batch_rows", 1, 1_000_000),
     // One row, with its name, has to fit into a request of etcd: 1.5 MiB.

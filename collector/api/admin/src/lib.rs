@@ -1,10 +1,11 @@
 //! What people and their tools ask: probes, metrics, who is there, and what happens, all `GET`.
 //!
 //! The query API answers JSON in snake_case. Times are RFC 3339 in UTC with milliseconds; what is not known is `null`.
-//! Lists take `limit` (100 unless told, 1000 at the most) and `cursor`, and answer `{"items": [...], "next": ...}`, where
-//! `next` is the `cursor` of the rest, or `null` at the end. What agents sent is data: it is answered as JSON only.
+//! Lists take `limit` (100 by default, 1000 at most) and `cursor`, and answer `{"items": [...], "next": ...}`, where `next` is
+//! the `cursor` of the rest, or `null` at the end. A page that reaches its size in bytes ends before `limit` ([`Pages`]). What
+//! agents sent is data: it is answered as JSON only.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use axum::{
     Router,
@@ -28,12 +29,15 @@ use tokio_util::sync::CancellationToken;
 mod events;
 mod graphql;
 mod list;
+mod page;
 mod parameters;
 mod probes;
 mod query;
 mod starting;
 mod view;
 
+use page::Page;
+pub use page::Pages;
 pub use starting::router as starting;
 
 /// What clients may ask of this face.
@@ -67,6 +71,7 @@ struct Face {
     run: i64,
     closing: CancellationToken,
     places: Places,
+    pages: Pages,
 }
 
 /// The room for connections, as the probes show it.
@@ -85,10 +90,12 @@ pub fn router(
     limits: &Limits,
     names: Names,
     places: Places,
+    pages: Pages,
     closing: CancellationToken,
 ) -> Router {
     let face = Face {
         places,
+        pages,
         services: services.clone(),
         lists: Arc::new(Semaphore::new(limits.max_concurrent_lists)),
         subscribers: Arc::new(Semaphore::new(limits.max_event_subscribers)),
@@ -170,6 +177,19 @@ async fn secure(mut response: Response) -> Response {
 // === impl Face ===
 
 impl Face {
+    /// Answers a list: `write` adds its items to the page, and returns where the list goes on after them.
+    async fn read_page<C: Display>(
+        &self,
+        write: impl FnOnce(&Services, &mut Page) -> Result<Option<C>, Refusal> + Send + 'static,
+    ) -> Result<Response, Refusal> {
+        let mut page = self.pages.begin();
+        self.read_list(move |services| {
+            let next = write(services, &mut page)?;
+            page.end(next)
+        })
+        .await?
+    }
+
     /// Runs `read`, which may look at very many entries, away from the threads that serve everybody else; at most as many
     /// at a time as there are permits, also when clients give up waiting.
     async fn read_list<T: Send + 'static>(

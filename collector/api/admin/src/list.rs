@@ -1,10 +1,8 @@
-//! The one way lists are asked for and answered.
+//! The one way lists are asked for.
 
-use axum::response::Response;
 use rollcall_domain::liveness::State;
-use rollcall_server::face::{self, Refusal};
+use rollcall_server::face::Refusal;
 use rollcall_service::roster::Filter;
-use serde::Serialize;
 
 use super::{parameters::Parameters, view};
 
@@ -20,12 +18,6 @@ pub(super) struct Asked<C> {
     /// The `next` of the page before; `None` for the first.
     pub(super) cursor: Option<C>,
     pub(super) limit: usize,
-}
-
-#[derive(Serialize)]
-struct Listed<T> {
-    items: Vec<T>,
-    next: Option<String>,
 }
 
 impl<C> Asked<C> {
@@ -81,12 +73,6 @@ pub(super) fn filter(parameters: &Parameters) -> Result<Filter, Refusal> {
         name: text("name")?,
         host: text("host")?,
     })
-}
-
-/// The answer to a question for a list.
-pub(super) fn reply<T: Serialize>(items: Vec<T>, next: Option<impl ToString>) -> Response {
-    let next = next.map(|cursor| cursor.to_string());
-    face::reply(&Listed { items, next })
 }
 
 #[cfg(test)]

@@ -9,11 +9,12 @@ use axum::{
 };
 use rollcall_domain::{ApplicationId, InstanceId, inventory::Place};
 use rollcall_server::face::{Refusal, reply};
-use rollcall_service::Services;
+use rollcall_service::roster::Roster;
 
 use super::{
     Face,
     list::{self, Asked},
+    page::Page,
     parameters::Parameters,
     view,
 };
@@ -35,17 +36,27 @@ pub(super) async fn applications(
     let parameters = Parameters::of(&uri, &["code", "limit", "cursor"])?;
     let Asked { cursor, limit } = Asked::of(&parameters, number)?;
     if let Some(code) = parameters.get("code").map(str::to_owned) {
-        let status = face
-            .read_list(move |services| services.roster.application_named(&code))
-            .await?;
-        let items = status.iter().map(view::Application::of).collect();
-        return Ok(list::reply(items, None::<ApplicationId>));
+        return face
+            .read_page(move |services, page| {
+                if let Some(status) = services.roster.application_named(&code) {
+                    // The first item always has room.
+                    let _first = page.add(code, &view::Application::of(&status))?;
+                }
+                Ok(None::<ApplicationId>)
+            })
+            .await;
     }
-    let page = face
-        .read_list(move |services| services.roster.applications(cursor, limit))
-        .await?;
-    let items = page.items.iter().map(view::Application::of).collect();
-    Ok(list::reply(items, page.next))
+    face.read_page(move |services, page| {
+        let listed = services.roster.applications(cursor, limit);
+        for status in &listed.items {
+            let id = status.application.as_ref().map_or(0, |row| row.id.get());
+            if page.add(id, &view::Application::of(status))?.is_break() {
+                break;
+            }
+        }
+        Ok(listed.next)
+    })
+    .await
 }
 
 /// `GET /api/applications/{id}`; the id may be [`UNKNOWN`]
@@ -82,13 +93,13 @@ pub(super) async fn instances(
     {
         return Err(unknown("application", id));
     }
-    let read = move |services: &Services| {
+    face.read_page(move |services, page| {
         let roster = &services.roster;
-        roster.instances(application, &filter, cursor, limit)
-    };
-    let page = face.read_list(read).await?;
-    let items = page.items.iter().map(view::Instance::of).collect();
-    Ok(list::reply(items, page.next))
+        let listed = roster.instances(application, &filter, cursor, limit);
+        add_instances(page, roster, listed.items, |id| (*id, id.to_string()))?;
+        Ok(listed.next)
+    })
+    .await
 }
 
 /// `GET /api/instances`: those of all applications, with the filters of [`instances`].
@@ -99,10 +110,34 @@ pub(super) async fn all_instances(
     let parameters = Parameters::of(&uri, &OF_INSTANCES)?;
     let Asked { cursor, limit } = Asked::of(&parameters, place)?;
     let filter = list::filter(&parameters)?;
-    let read = move |services: &Services| services.roster.all_instances(&filter, cursor, limit);
-    let page = face.read_list(read).await?;
-    let items = page.items.iter().map(view::Instance::of).collect();
-    Ok(list::reply(items, page.next.map(cursor_of)))
+    face.read_page(move |services, page| {
+        let roster = &services.roster;
+        let listed = roster.all_instances(&filter, cursor, limit);
+        add_instances(page, roster, listed.items, |place| {
+            (place.instance, cursor_of(*place))
+        })?;
+        Ok(listed.next.map(cursor_of))
+    })
+    .await
+}
+
+/// Adds these instances, as far as the page has room; `read` gives the id and the cursor of one.
+fn add_instances<C>(
+    page: &mut Page,
+    roster: &Roster,
+    listed: Vec<C>,
+    read: impl Fn(&C) -> (InstanceId, String),
+) -> Result<(), Refusal> {
+    for place in &listed {
+        let (id, cursor) = read(place);
+        let Some(status) = roster.instance(id) else {
+            continue;
+        };
+        if page.add(cursor, &view::Instance::of(&status))?.is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// `GET /api/instances/{id}`
@@ -129,15 +164,17 @@ pub(super) async fn members(State(face): State<Arc<Face>>, uri: Uri) -> Result<R
         .members()
         .iter()
         .filter(|member| is_rest(&member.address));
-    let shown = rest.by_ref().take(limit);
-    let items: Vec<_> = shown
-        .map(|member| view::Member::of(member, &members))
-        .collect();
-    let next = match rest.next() {
-        Some(_) => items.last().map(|member| member.address),
-        None => None,
-    };
-    Ok(list::reply(items, next))
+    let mut page = face.pages.begin();
+    let mut last = None;
+    for member in rest.by_ref().take(limit) {
+        let shown = view::Member::of(member, &members);
+        if page.add(&member.address, &shown)?.is_break() {
+            break;
+        }
+        last = Some(&member.address);
+    }
+    let next = rest.next().and(last);
+    page.end(next)
 }
 
 fn text(id: IdText) -> Result<String, Refusal> {

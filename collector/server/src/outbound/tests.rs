@@ -20,7 +20,7 @@ where
 {
     let answering = traffic.begin().unwrap().answer();
     let mut context = Context::from_waker(Waker::noop());
-    Outbound::begin(body, answering, &mut context).map_err(|(over, _)| over)
+    Outbound::begin(body, None, answering, &mut context).map_err(|(over, _)| over)
 }
 
 /// A body of unknown length.
@@ -76,6 +76,28 @@ async fn an_answer_beyond_the_budget_does_not_begin() {
     assert!(late.collect().await.unwrap_err().is::<OverBudget>());
     assert_eq!(traffic.serving.budgets.answers.held(), 0);
     assert!(traffic.is_idle());
+}
+
+#[tokio::test]
+async fn an_answer_that_its_handler_has_paid_for_is_not_charged_again() {
+    let traffic = traffic(100_000);
+    let answers = &traffic.serving.budgets.answers;
+    let begin = |paid, length| {
+        let paid = Some(Paid::new(answers.try_charge(paid).unwrap()));
+        let answering = traffic.begin().unwrap().answer();
+        let mut context = Context::from_waker(Waker::noop());
+        Outbound::begin(Full::from(vec![7; length]), paid, answering, &mut context)
+    };
+    let mut body = begin(70_000, 60_000).unwrap();
+    assert_eq!(answers.held(), 70_000);
+    let first = body.frame().await.unwrap().unwrap();
+    drop(body);
+    assert_eq!(answers.held(), 70_000, "the first piece holds all of it");
+    drop(first);
+    assert_eq!(answers.held(), 0);
+    // A charge that is too small covers nothing.
+    drop(begin(10_000, 60_000).unwrap());
+    assert!(begin(50_000, 60_000).is_err());
 }
 
 #[tokio::test]

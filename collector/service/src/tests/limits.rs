@@ -207,7 +207,8 @@ async fn a_known_instance_of_a_limited_peer_stays_up_with_the_properties_on_reco
         2,
         "of an agent with ids and of one without"
     );
-    for status in instances {
+    for id in instances {
+        let status = services.roster.instance(id).unwrap();
         assert_eq!(status.instance.properties, Properties::default());
     }
 }

@@ -5,7 +5,8 @@ use axum::{
     body::{Body, Bytes, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode},
 };
-use rollcall_admin::Places;
+use rollcall_admin::{Pages, Places};
+use rollcall_limits::Budget;
 use rollcall_server::{
     Room,
     face::{Names, Token, json, not_found},
@@ -17,19 +18,25 @@ use tower::ServiceExt;
 
 use super::{naming, registration};
 
+mod elements;
 mod lenient;
 mod named;
+mod pages;
 mod query;
 mod register;
 mod token;
 mod v2;
 mod wire;
 
+/// The largest page of a list, in bytes.
+const MAX_PAGE: usize = 1 << 20;
+
 /// All faces of a collector on a store in memory.
 struct Collector {
     fixture: Fixture,
     router: Router,
     closing: CancellationToken,
+    answers: Budget,
 }
 
 /// An answer.
@@ -76,6 +83,11 @@ impl Collector {
 
     fn guarded(fixture: Fixture, context_path: &str, token: Option<Token>) -> Self {
         let closing = CancellationToken::new();
+        let answers = Budget::new("answers", 8 << 20);
+        let pages = Pages {
+            answers: answers.clone(),
+            max_bytes: MAX_PAGE,
+        };
         let services = &fixture.services;
         let router = naming(services, context_path)
             .merge(registration(services, &limits(), context_path, token))
@@ -84,6 +96,7 @@ impl Collector {
                 &admin_limits(),
                 Names::default(),
                 places(),
+                pages,
                 closing.clone(),
             ))
             .fallback(not_found);
@@ -91,6 +104,7 @@ impl Collector {
             fixture,
             router,
             closing,
+            answers,
         }
     }
 
