@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
+    body::Body,
     http::StatusCode,
 };
 use http_body::Body as _;
@@ -16,8 +16,10 @@ use tokio::time::timeout;
 use super::Refusal;
 
 mod count;
+mod parts;
 
 pub use count::count;
+pub use parts::Parts;
 
 /// What a client may send as a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +40,18 @@ impl Default for Limits {
     }
 }
 
-/// The whole body of a request.
+/// The whole body of a request, in the parts that hold it.
 ///
 /// # Errors
 /// 413 if it is larger than allowed, told or sent; 408 if it comes too slowly; 400 if it breaks off.
-pub async fn read(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
+pub async fn read(body: Body, limits: &Limits) -> Result<Parts, Refusal> {
     let max = limits.max_body_size;
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if told > max {
         return Err(too_large(max));
     }
-    match timeout(limits.body_timeout, to_bytes(body, max)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if is_length_limit(&error) => Err(too_large(max)),
-        Ok(Err(error)) => Err(Refusal::broken_off(error)),
+    match timeout(limits.body_timeout, Parts::collect(body, max)).await {
+        Ok(parts) => parts,
         Err(tokio::time::error::Elapsed { .. }) => Err(Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
             "body",
@@ -139,11 +139,6 @@ fn join(outer: &str, inner: &str) -> String {
     }
 }
 
-fn is_length_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error)
-        .is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
-}
-
 fn too_large(max: usize) -> Refusal {
     Refusal::new(
         StatusCode::PAYLOAD_TOO_LARGE,
@@ -154,7 +149,7 @@ fn too_large(max: usize) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use axum::response::IntoResponse;
+    use axum::{body::to_bytes, response::IntoResponse};
 
     use super::*;
 

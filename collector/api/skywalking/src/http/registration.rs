@@ -9,28 +9,32 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::Request,
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, post},
 };
 use prometheus_client::metrics::counter::Counter;
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId, inventory::NewInstance, liveness::Signal,
 };
-use rollcall_metrics::{Outcome, Protocol};
+use rollcall_limits::work;
+use rollcall_metrics::Outcome;
 use rollcall_server::face::{
-    JSON, Refusal, Token, below,
+    JSON, Refusal, Token,
     json::{self, Object},
-    reply, wrong_method,
+    reply,
 };
-use rollcall_service::{Services, heartbeat::Sign, register::Error};
+use rollcall_service::{
+    Services,
+    heartbeat::Sign,
+    register::{Error, OperationRef},
+};
 use serde_json::value::RawValue;
 
 use crate::http::refuse::refuse;
 
 mod asked;
 mod named;
+mod routes;
 mod segments;
 mod v2;
 mod wire;
@@ -43,6 +47,7 @@ struct Face {
 }
 
 use asked::Asked;
+use routes::Routes;
 
 /// An answer, and how it is counted.
 type Answer = Result<(Outcome, Response), Refusal>;
@@ -55,7 +60,7 @@ pub fn router(
     context_path: &str,
     token: Option<Token>,
 ) -> Router {
-    let router = routes(services, limits, context_path);
+    let router = routes(services, limits, context_path).finish();
     match token {
         Some(token) => token.guard(router, services.metrics.denied(Protocol::Http), denied),
         None => router,
@@ -67,69 +72,31 @@ fn denied() -> Response {
     Refusal::new(StatusCode::FORBIDDEN, "authentication", message).into_response()
 }
 
-fn routes(services: &Services, limits: &json::Limits, context_path: &str) -> Router {
+fn routes<'a>(services: &Services, limits: &json::Limits, context_path: &'a str) -> Routes<'a> {
     let face = Arc::new(Face {
         services: services.clone(),
         limits: *limits,
         dropped_segments: services.metrics.dropped("segments"),
     });
-    let path = |path| below(context_path, path);
-    Router::new()
-        .route(
-            &path("/application/register"),
-            face.post("/application/register", Face::applications),
-        )
-        .route(
-            &path("/instance/register"),
-            face.post("/instance/register", Face::instance),
-        )
-        .route(
-            &path("/instance/heartbeat"),
-            face.post("/instance/heartbeat", Face::heartbeat),
-        )
-        .route(
-            &path("/servicename/discovery"),
-            face.post("/servicename/discovery", Face::operations),
-        )
-        .route(
-            &path("/networkAddress/register"),
-            face.post("/networkAddress/register", Face::addresses),
-        )
-        .route(&path("/segments"), face.post("/segments", Face::segments))
-        .merge(v2::router(&face, context_path))
-        .merge(named::router(&face, context_path))
-        .method_not_allowed_fallback(wrong_method)
+    let routes = Routes::new(face, context_path)
+        .post("/application/register", Face::applications)
+        .post("/instance/register", Face::instance)
+        .post("/instance/heartbeat", Face::heartbeat)
+        .post("/servicename/discovery", Face::operations)
+        .post("/networkAddress/register", Face::addresses)
+        .post("/segments", Face::segments);
+    named::add(v2::add(routes))
+}
+
+/// The paths of all calls, below no context path.
+#[cfg(test)]
+pub(crate) fn calls(services: &Services, limits: &json::Limits) -> Vec<&'static str> {
+    routes(services, limits, "").calls
 }
 
 // === impl Face ===
 
 impl Face {
-    /// A `POST` that reads the body whatever type it is said to be, has `handle` answer, and counts that.
-    fn post<F, A>(self: &Arc<Self>, call: &'static str, handle: F) -> MethodRouter
-    where
-        F: FnOnce(Arc<Self>, Asked) -> A + Clone + Send + Sync + 'static,
-        A: Future<Output = Answer> + Send + 'static,
-    {
-        let face = Arc::clone(self);
-        let call = face.services.metrics.call(Protocol::Http, call);
-        post(move |request: Request| async move {
-            let peer = request.extensions().get().copied();
-            let answer = match json::read(request.into_body(), &face.limits).await {
-                Ok(body) => match Asked::new(&face.services, peer, body).await {
-                    Ok(asked) => handle(face, asked).await,
-                    Err(refusal) => Err(refusal),
-                },
-                Err(refusal) => Err(refusal),
-            };
-            let (outcome, response) = match answer {
-                Ok(answered) => answered,
-                Err(refusal) => (refusal.outcome(), refusal.into_response()),
-            };
-            call.count(outcome);
-            response
-        })
-    }
-
     async fn applications(self: Arc<Self>, asked: Asked) -> Answer {
         let wire::Texts(codes) = asked.parse().await?;
         let ids = asked.register.applications(&codes).await;
@@ -180,18 +147,7 @@ impl Face {
     async fn operations(self: Arc<Self>, asked: Asked) -> Answer {
         let elements = asked.parse_with(named_operations).await?;
         let count = elements.len();
-        let mut fault = None;
-        let mut usable = Vec::with_capacity(count);
-        for (at, (_, name)) in elements.iter().enumerate() {
-            match name.operation() {
-                Ok(operation) => usable.push((at, operation)),
-                Err(unusable) => fault = fault.or(Some((at, unusable))),
-            }
-        }
-        if let (true, Some((at, wire::Unusable { key, message }))) = (usable.is_empty(), fault) {
-            return Err(Refusal::invalid(format!("[{at}].{key}"), message));
-        }
-        let (places, operations): (Vec<_>, Vec<_>) = usable.into_iter().unzip();
+        let (places, operations) = work::convert(count, || usable(&elements))?;
         let ids = asked.register.operations(&operations).await;
         let ids = in_time(ids, operations.len(), "service name")?;
         let outcome = if ids.iter().flatten().count() == count {
@@ -254,6 +210,26 @@ fn named_operations(body: &[u8]) -> Result<Vec<(Box<RawValue>, wire::ServiceName
         Ok((element, name))
     };
     elements.into_iter().enumerate().map(element).collect()
+}
+
+/// The operations that can be registered, and their places among the elements. It is an error only if none can.
+fn usable(
+    elements: &[(Box<RawValue>, wire::ServiceName)],
+) -> Result<(Vec<usize>, Vec<OperationRef<'_>>), Refusal> {
+    let mut fault = None;
+    let mut usable = (Vec::new(), Vec::new());
+    for (at, (_, name)) in elements.iter().enumerate() {
+        match name.operation() {
+            Ok(operation) => usable.extend([(at, operation)]),
+            Err(unusable) => fault = fault.or(Some((at, unusable))),
+        }
+    }
+    match fault {
+        Some((at, wire::Unusable { key, message })) if usable.0.is_empty() => {
+            Err(Refusal::invalid(format!("[{at}].{key}"), message))
+        }
+        _ => Ok(usable),
+    }
 }
 
 /// The ids of a batch: none at all where none was durable in time, as upstream answers then.

@@ -2,7 +2,10 @@
 
 use axum::{body::Bytes, http::StatusCode, response::Response};
 use rollcall_limits::{Charge, Peer, Work, work::Error};
-use rollcall_server::face::{Refusal, json};
+use rollcall_server::face::{
+    Refusal,
+    json::{self, Parts},
+};
 use rollcall_service::{Services, heartbeat, register};
 use serde::de::DeserializeOwned;
 
@@ -23,17 +26,22 @@ impl Asked {
     pub(super) async fn new(
         services: &Services,
         peer: Option<Peer>,
-        body: Bytes,
+        parts: Parts,
     ) -> Result<Self, Refusal> {
         let work = services.work.clone();
-        let (counted, meter) = (body.clone(), work.clone());
+        let (meter, length) = (work.clone(), parts.len());
         let count = move || {
+            // For as long as the parts and their copy are both held.
+            let copy = meter.charge_bytes(parts.copied())?;
+            let body = parts.join();
+            drop(copy);
             let mut count = meter.count();
-            json::count(&counted, &mut count)?;
-            meter.charge(counted.len(), &count)
+            json::count(&body, &mut count)?;
+            let charge = meter.charge(body.len(), &count)?;
+            Ok((body, charge))
         };
-        let charge = match work.run(body.len(), count).await {
-            Ok(Ok(charge)) => charge,
+        let (body, charge) = match work.run(length, count).await {
+            Ok(Ok(taken)) => taken,
             Ok(Err(error)) | Err(error) => {
                 work.refuse(peer, error);
                 return Err(refusal(error));

@@ -5,7 +5,6 @@
 use std::{fmt, sync::Arc};
 
 use axum::{
-    Router,
     extract::{Request, State},
     http::header::ORIGIN,
     middleware::{Next, from_fn_with_state},
@@ -15,43 +14,39 @@ use prometheus_client::metrics::counter::Counter;
 use rollcall_domain::liveness::Signal;
 use rollcall_domain::properties;
 use rollcall_metrics::Outcome;
-use rollcall_server::face::{Refusal, below, json::Object, reply};
+use rollcall_server::face::{Refusal, json::Object, reply};
 use rollcall_service::register::{Error, InstanceName, SERVICE};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Answer, Asked, Face};
+use super::{Answer, Asked, Face, Routes};
 use crate::http::refuse::refuse;
 
-/// The calls of this generation. Telemetry renews the lease of whom it names and is dropped; so are what browsers send, which
-/// names no instance.
-pub(super) fn router(face: &Arc<Face>, context_path: &str) -> Router {
-    let report = face.post("/v3/management/reportProperties", Face::report);
-    let keep_alive = face.post("/v3/management/keepAlive", Face::keep_alive);
-    let path = |path| below(context_path, path);
-    let mut router = Router::new()
-        .route(&path("/v3/management/reportProperties"), report)
-        .route(&path("/v3/management/keepAlive"), keep_alive);
+/// Adds the calls of this generation. Telemetry renews the lease of the instance that it names and is dropped. Reports of
+/// browsers name no instance and are dropped too.
+pub(super) fn add(routes: Routes<'_>) -> Routes<'_> {
+    let metrics = routes.face.services.metrics.clone();
+    let mut routes = routes
+        .post("/v3/management/reportProperties", Face::report)
+        .post("/v3/management/keepAlive", Face::keep_alive);
     for (call, payload) in TELEMETRY {
-        let dropped = face.services.metrics.dropped(payload.label());
+        let dropped = metrics.dropped(payload.label());
         let take = move |face: Arc<Face>, asked: Asked| async move {
             let count = face.take(*payload, &asked).await?;
             dropped.inc_by(count);
             Ok((Outcome::Ok, reply(&Commands {})))
         };
-        let mut method = face.post(call, take);
-        if *payload == Payload::Segments {
-            let reports = face
-                .services
-                .metrics
-                .dropped(Payload::BrowserReports.label());
-            method = method.layer(from_fn_with_state(reports, drop_of_browsers));
-        }
-        router = router.route(&path(call), method);
+        routes = if *payload == Payload::Segments {
+            let reports = metrics.dropped(Payload::BrowserReports.label());
+            let layer = from_fn_with_state(reports, drop_of_browsers);
+            routes.post_behind(call, take, |method| method.layer(layer))
+        } else {
+            routes.post(call, take)
+        };
     }
-    router
+    routes
 }
 
 /// Segments of a web page name its version as their instance, which is no process: they are dropped unread. Every browser says

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     body::Body,
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
@@ -18,35 +17,23 @@ use rollcall_domain::{
     inventory::{Generation, NewInstance},
     liveness::Signal,
 };
+use rollcall_limits::work;
 use rollcall_metrics::Outcome;
-use rollcall_server::face::{JSON, below, json::Object, reply};
+use rollcall_server::face::{JSON, json::Object, reply};
 use rollcall_service::heartbeat::{Ping, Pong, Sign};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Asked, Face, in_time, outcome, skip_unless_passing};
+use super::{Answer, Asked, Face, Routes, in_time, outcome, skip_unless_passing};
 use crate::gson;
 use crate::http::refuse::refuse;
 
-/// The calls of this generation.
-pub(super) fn router(face: &Arc<Face>, context_path: &str) -> Router {
-    let path = |path| below(context_path, path);
-    Router::new()
-        .route(
-            &path("/v2/service/register"),
-            face.post("/v2/service/register", Face::v2_services),
-        )
-        .route(
-            &path("/v2/instance/register"),
-            face.post("/v2/instance/register", Face::v2_instances),
-        )
-        .route(
-            &path("/v2/instance/heartbeat"),
-            face.post("/v2/instance/heartbeat", Face::v2_heartbeat),
-        )
-        .route(
-            &path("/v2/segments"),
-            face.post("/v2/segments", Face::v2_segment),
-        )
+/// Adds the calls of this generation.
+pub(super) fn add(routes: Routes<'_>) -> Routes<'_> {
+    routes
+        .post("/v2/service/register", Face::v2_services)
+        .post("/v2/instance/register", Face::v2_instances)
+        .post("/v2/instance/heartbeat", Face::v2_heartbeat)
+        .post("/v2/segments", Face::v2_segment)
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,10 +127,10 @@ struct Command {
 impl Face {
     async fn v2_services(self: Arc<Self>, asked: Asked) -> Answer {
         let Object(Services { services }): Object<Services> = asked.parse().await?;
-        let names: Vec<String> = services
-            .into_iter()
-            .map(|Object(service)| service.service_name)
-            .collect();
+        let names: Vec<String> = work::convert(services.len(), || {
+            let names = services.into_iter();
+            names.map(|Object(service)| service.service_name).collect()
+        });
         let ids = asked.register.applications(&names).await;
         let ids = in_time(ids, names.len(), "services")?;
         let outcome = outcome(&ids);
@@ -156,15 +143,19 @@ impl Face {
 
     async fn v2_instances(self: Arc<Self>, asked: Asked) -> Answer {
         let Object(Instances { instances }): Object<Instances> = asked.parse().await?;
-        let mut processes = Vec::with_capacity(instances.len());
-        for (at, Object(instance)) in instances.iter().enumerate() {
-            let field = || format!("instances[{at}].serviceId");
-            processes.push(instance.process().ok_or_else(|| super::zero(&field()))?);
-        }
+        let processes = work::convert(instances.len(), || {
+            let process = |(at, Object(instance)): (usize, &Object<Instance>)| {
+                let field = || format!("instances[{at}].serviceId");
+                instance.process().ok_or_else(|| super::zero(&field()))
+            };
+            let processes = instances.iter().enumerate().map(process);
+            processes.collect::<Result<Vec<_>, _>>()
+        })?;
         let ids = asked.register.instances(&processes).await;
         let ids = in_time(ids, processes.len(), "instances")?;
         let outcome = outcome(&ids);
         let reply = move || {
+            drop(processes);
             let values = ids.iter().map(|id| id.map_or(0, InstanceId::get));
             let keys = instances.iter().map(|Object(instance)| &*instance.uuid);
             mappings(keys, values)

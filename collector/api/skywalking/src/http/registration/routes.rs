@@ -1,0 +1,91 @@
+//! The one way to add a call to this face, so that no call is without limits: its body is read whole, within the limits on
+//! bytes and time, and its elements are counted before a handler has it ([`Asked`]).
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::Request,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, post},
+};
+use rollcall_metrics::{Call, Protocol};
+use rollcall_server::face::{below, json, wrong_method};
+
+use super::{Answer, Asked, Face};
+
+/// The calls of the face, as they are added.
+pub(super) struct Routes<'a> {
+    pub(super) face: Arc<Face>,
+    context_path: &'a str,
+    router: Router,
+    /// Their paths, for tests of all of them.
+    pub(super) calls: Vec<&'static str>,
+}
+
+impl<'a> Routes<'a> {
+    pub(super) fn new(face: Arc<Face>, context_path: &'a str) -> Self {
+        Self {
+            face,
+            context_path,
+            router: Router::new(),
+            calls: Vec::new(),
+        }
+    }
+
+    /// Adds a `POST`. Its body is read whatever type it is said to be; `handle` answers, and the answer is counted.
+    pub(super) fn post<F, A>(self, call: &'static str, handle: F) -> Self
+    where
+        F: FnOnce(Arc<Face>, Asked) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        self.post_behind(call, handle, |method| method)
+    }
+
+    /// The same, behind what `layer` puts in front.
+    pub(super) fn post_behind<F, A>(
+        mut self,
+        call: &'static str,
+        handle: F,
+        layer: impl FnOnce(MethodRouter) -> MethodRouter,
+    ) -> Self
+    where
+        F: FnOnce(Arc<Face>, Asked) -> A + Clone + Send + Sync + 'static,
+        A: Future<Output = Answer> + Send + 'static,
+    {
+        let face = Arc::clone(&self.face);
+        let counts = face.services.metrics.call(Protocol::Http, call);
+        let method = post(move |request| answer(face, request, handle, counts));
+        let path = below(self.context_path, call);
+        self.router = self.router.route(&path, layer(method));
+        self.calls.push(call);
+        self
+    }
+
+    /// What serves the calls.
+    pub(super) fn finish(self) -> Router {
+        self.router
+            .method_not_allowed_fallback(wrong_method)
+    }
+}
+
+async fn answer<F, A>(face: Arc<Face>, request: Request, handle: F, counts: Call) -> Response
+where
+    F: FnOnce(Arc<Face>, Asked) -> A,
+    A: Future<Output = Answer>,
+{
+    let peer = request.extensions().get().copied();
+    let answer = match json::read(request.into_body(), &face.limits).await {
+        Ok(parts) => match Asked::new(&face.services, peer, parts).await {
+            Ok(asked) => handle(face, asked).await,
+            Err(refusal) => Err(refusal),
+        },
+        Err(refusal) => Err(refusal),
+    };
+    let (outcome, response) = match answer {
+        Ok(answered) => answered,
+        Err(refusal) => (refusal.outcome(), refusal.into_response()),
+    };
+    counts.count(outcome);
+    response
+}

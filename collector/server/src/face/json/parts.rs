@@ -1,0 +1,142 @@
+//! A body as it arrived, in blocks whose memory follows its bytes.
+//!
+//! A body may arrive in very many small parts, and each part costs more than its bytes. So all parts but a single one are
+//! copied into blocks that double in size up to 64 KiB. The blocks are joined when the whole body is here: that copies all of
+//! it, so it is done where large bodies are decoded, and the copy is charged ([`Parts::join`]).
+
+use axum::body::{Body, Bytes};
+use bytes::{Buf as _, BytesMut};
+use http_body_util::BodyExt as _;
+
+use super::too_large;
+use crate::face::Refusal;
+
+const SMALLEST_BLOCK: usize = 512;
+const LARGEST_BLOCK: usize = 64 << 10;
+
+/// A whole body.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// The first part as it arrived, then full blocks.
+    full: Vec<Bytes>,
+    block: BytesMut,
+    length: usize,
+}
+
+impl Parts {
+    /// Reads a body of at most `max` bytes.
+    pub(super) async fn collect(mut body: Body, max: usize) -> Result<Self, Refusal> {
+        let mut parts = Self::default();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(Refusal::broken_off)?;
+            if let Ok(data) = frame.into_data() {
+                if data.len() > max - parts.length {
+                    return Err(too_large(max));
+                }
+                parts.add(data);
+            }
+        }
+        Ok(parts)
+    }
+
+    /// How many bytes the body has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether it has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// How many bytes [`Parts::join`] takes beside the parts: none for a body that arrived in one part.
+    #[must_use]
+    pub fn copied(&self) -> usize {
+        match (&*self.full, self.block.is_empty()) {
+            ([_], true) => 0,
+            _ => self.length,
+        }
+    }
+
+    /// The body in one part.
+    #[must_use]
+    pub fn join(mut self) -> Bytes {
+        if self.copied() == 0 {
+            return self.full.pop().unwrap_or_default();
+        }
+        let mut whole = BytesMut::with_capacity(self.length);
+        for part in self.full.drain(..) {
+            whole.extend_from_slice(&part);
+        }
+        whole.extend_from_slice(&self.block);
+        whole.freeze()
+    }
+
+    fn add(&mut self, mut data: Bytes) {
+        self.length += data.len();
+        if self.length == data.len() {
+            self.full.push(data);
+            return;
+        }
+        while !data.is_empty() {
+            if self.block.len() == self.block.capacity() {
+                let full = std::mem::take(&mut self.block);
+                if !full.is_empty() {
+                    self.full.push(full.freeze());
+                }
+                let size = self.length.clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
+                self.block = BytesMut::with_capacity(size);
+            }
+            let room = self.block.capacity() - self.block.len();
+            let part = data.len().min(room);
+            self.block.extend_from_slice(&data[..part]);
+            data.advance(part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(bodies: &[&[u8]]) -> Parts {
+        let mut parts = Parts::default();
+        for body in bodies {
+            parts.add(Bytes::copy_from_slice(body));
+        }
+        parts
+    }
+
+    #[test]
+    fn a_body_is_what_arrived_in_whatever_parts() {
+        assert_eq!(Parts::default().join(), Bytes::new());
+        let single = parts(&[b"abc"]);
+        assert_eq!((single.len(), single.copied()), (3, 0));
+        assert_eq!(single.join(), "abc");
+        let several = parts(&[b"abc", b"", b"d", &[b'e'; 200_000]]);
+        assert_eq!((several.len(), several.copied()), (200_004, 200_004));
+        let whole = several.join();
+        assert!(whole.starts_with(b"abcde") && whole.len() == 200_004);
+    }
+
+    #[test]
+    fn a_body_of_single_bytes_takes_little_more_than_its_bytes() {
+        let mut parts = Parts::default();
+        for _ in 0..1 << 20 {
+            parts.add(Bytes::from_static(b"x"));
+        }
+        let held: usize = parts.full.iter().map(Bytes::len).sum();
+        let held = held + parts.block.capacity();
+        assert!(held <= (1 << 20) + LARGEST_BLOCK, "{held}");
+        assert!(parts.full.len() < 100, "{} blocks", parts.full.len());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_is_refused_before_all_of_it_is_held() {
+        let body = || Body::from("x".repeat(101));
+        assert_eq!(Parts::collect(body(), 101).await.unwrap().len(), 101);
+        assert!(Parts::collect(body(), 100).await.is_err());
+    }
+}
