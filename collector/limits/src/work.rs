@@ -3,11 +3,16 @@
 //! A message has a bounded number of elements, whatever its size in bytes, since an element of two bytes may take a hundred
 //! in memory. What a message is going to take is charged before it is decoded and until its answer is encoded. A large
 //! message is decoded, and its answer encoded, on the runtime's blocking threads. Only so many of these work at a time
-//! ([`Work::run`]): others wait for their turn, and small requests are served meanwhile.
+//! ([`Work::run`]): others wait for their turn, and small requests are served meanwhile. What a handler does with many elements
+//! between its look-ups leaves the runtime's threads too ([`convert`]).
 
 use std::{num::NonZero, sync::Arc, thread};
 
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::Semaphore,
+    task::{block_in_place, spawn_blocking},
+};
 
 use crate::{Budget, Charge, OverBudget, Peer, Refusals};
 
@@ -20,6 +25,8 @@ pub const MAX_BATCH: &str = "register.default.max_batch";
 /// Bytes that are worked on by the runtime's threads; more goes to the blocking threads. Decoding as many takes less than a
 /// millisecond.
 const INLINE: usize = 16 << 10;
+/// Elements that are converted by the runtime's threads. That takes less than a millisecond.
+const INLINE_ELEMENTS: usize = 1024;
 /// What a message may take without a charge, in bytes. It is bounded by the number of streams.
 const FREE: usize = 8 << 10;
 /// What an element takes: decoded, on its way to the writer, and in the answer, in bytes.
@@ -67,6 +74,17 @@ pub enum Error {
     /// The runtime stops, or the code that read the message failed.
     #[error("this collector can read no more messages")]
     Stopped,
+}
+
+/// Runs `work`, which converts or frees so many elements. If they are many, another thread first takes over the tasks of this
+/// one. A runtime with a single thread, which only tests have, runs it as it is.
+pub fn convert<T>(elements: usize, work: impl FnOnce() -> T) -> T {
+    let is_shared = |handle: Handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread;
+    if elements > INLINE_ELEMENTS && Handle::try_current().is_ok_and(is_shared) {
+        block_in_place(work)
+    } else {
+        work()
+    }
 }
 
 impl Work {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rollcall_domain::ApplicationId;
-use rollcall_limits::Peer;
+use rollcall_limits::{Peer, work};
 use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::{
     application::{Application, ApplicationMapping, ApplicationRegisterService},
@@ -59,7 +59,7 @@ impl Handler {
     ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
         let ids = self.register.for_peer(peer).applications(&codes).await?;
         let ids = ids.into_iter().map(|id| id.map(ApplicationId::get));
-        Ok(convert::mappings(codes, ids))
+        Ok(work::convert(codes.len(), || convert::mappings(codes, ids)))
     }
 
     /// A 5.x reader makes one mapping of several, the last, and sends one code: the last is what it means.
@@ -68,7 +68,8 @@ impl Handler {
         mut codes: Vec<String>,
         peer: Option<Peer>,
     ) -> Result<ApplicationMapping, Refusal> {
-        let code = codes.pop().ok_or(Fault {
+        let code = work::convert(codes.len(), move || codes.pop());
+        let code = code.ok_or(Fault {
             field: "applicationCode",
             problem: "is missing",
         })?;

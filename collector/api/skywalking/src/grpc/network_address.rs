@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rollcall_domain::AddressId;
-use rollcall_limits::Peer;
+use rollcall_limits::{Peer, work};
 use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::{
     common::KeyWithIntegerValue,
@@ -49,7 +49,9 @@ impl Handler {
     ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
         let ids = self.register.for_peer(peer).addresses(&addresses).await?;
         let ids = ids.into_iter().map(|id| id.map(AddressId::get));
-        Ok(convert::mappings(addresses, ids))
+        Ok(work::convert(addresses.len(), || {
+            convert::mappings(addresses, ids)
+        }))
     }
 }
 

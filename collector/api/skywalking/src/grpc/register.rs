@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rollcall_domain::{AddressId, ApplicationId, InstanceId, liveness::Signal};
-use rollcall_limits::Peer;
+use rollcall_limits::{Peer, work};
 use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::{
     common::KeyWithIntegerValue,
@@ -20,7 +20,7 @@ use rollcall_service::{self as service, heartbeat, register};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call::{Refusal, end, end_some},
+    call::{Fault, Refusal, end, end_some},
     convert,
     unary::{self, Calls},
 };
@@ -89,7 +89,7 @@ impl Handler {
     ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
         let ids = self.register.for_peer(peer).applications(&names).await?;
         let ids = ids.into_iter().map(|id| id.map(ApplicationId::get));
-        Ok(convert::mappings(names, ids))
+        Ok(work::convert(names.len(), || convert::mappings(names, ids)))
     }
 
     /// Answers those that can be; it is an error only if none can.
@@ -99,17 +99,21 @@ impl Handler {
         agent_version: Option<&str>,
         peer: Option<Peer>,
     ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
-        convert::retain_usable(&mut instances, |it| {
-            convert::service_id(it.service_id).err()
+        let count = instances.len();
+        let processes: Vec<_> = work::convert(count, || {
+            convert::retain_usable(&mut instances, |it| {
+                convert::service_id(it.service_id).err()
+            })?;
+            let process = |it| convert::service_instance(it, agent_version);
+            Ok::<_, Fault>(instances.iter().flat_map(process).collect())
         })?;
-        let processes: Vec<_> = instances
-            .iter()
-            .flat_map(|it| convert::service_instance(it, agent_version))
-            .collect();
         let ids = self.register.for_peer(peer).instances(&processes).await?;
-        let ids = ids.into_iter().map(|id| id.map(InstanceId::get));
-        let uuids = instances.into_iter().map(|it| it.instance_uuid).collect();
-        Ok(convert::mappings(uuids, ids))
+        Ok(work::convert(count, || {
+            drop(processes);
+            let ids = ids.into_iter().map(|id| id.map(InstanceId::get));
+            let uuids = instances.into_iter().map(|it| it.instance_uuid).collect();
+            convert::mappings(uuids, ids)
+        }))
     }
 
     /// After a reset an agent still asks for names that it had met before, with the service's id of that time. If that is
@@ -120,15 +124,20 @@ impl Handler {
         resettable: bool,
         peer: Option<Peer>,
     ) -> Result<Vec<EndpointMappingElement>, Refusal> {
-        convert::retain_usable(&mut endpoints, |it| convert::endpoint(it).err())?;
-        if resettable {
-            endpoints.retain(|it| {
-                convert::service_id(it.service_id).is_ok_and(|id| self.register.knows(id))
-            });
-        }
-        let operations: Vec<_> = endpoints.iter().flat_map(convert::endpoint).collect();
+        let count = endpoints.len();
+        let operations: Vec<_> = work::convert(count, || {
+            convert::retain_usable(&mut endpoints, |it| convert::endpoint(it).err())?;
+            if resettable {
+                endpoints.retain(|it| {
+                    convert::service_id(it.service_id).is_ok_and(|id| self.register.knows(id))
+                });
+            }
+            Ok::<_, Fault>(endpoints.iter().flat_map(convert::endpoint).collect())
+        })?;
         let ids = self.register.for_peer(peer).operations(&operations).await?;
-        Ok(convert::endpoint_mappings(endpoints, ids))
+        Ok(work::convert(count, || {
+            convert::endpoint_mappings(endpoints, ids)
+        }))
     }
 
     async fn map_addresses(
@@ -138,7 +147,9 @@ impl Handler {
     ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
         let ids = self.register.for_peer(peer).addresses(&addresses).await?;
         let ids = ids.into_iter().map(|id| id.map(AddressId::get));
-        Ok(convert::mappings(addresses, ids))
+        Ok(work::convert(addresses.len(), || {
+            convert::mappings(addresses, ids)
+        }))
     }
 }
 
@@ -150,8 +161,9 @@ impl Register for Handler {
     ) -> Result<Response<ServiceRegisterMapping>, Status> {
         let peer = unary::peer(&request);
         let services = request.into_inner().services;
-        let names: Vec<_> = services.into_iter().map(|it| it.service_name).collect();
-        let asked = names.len();
+        let asked = services.len();
+        let names = || services.into_iter().map(|it| it.service_name).collect();
+        let names = work::convert(asked, names);
         let mappings = self.map_services(names, peer).await;
         let reply = |services| ServiceRegisterMapping { services };
         end_some(&self.service_calls, asked, mappings, reply)
@@ -200,11 +212,14 @@ impl Register for Handler {
         &self,
         request: Request<ServiceAndNetworkAddressMappings>,
     ) -> Result<Response<Commands>, Status> {
-        for mapping in request.into_inner().mappings {
-            if let Some(instance) = InstanceId::new(mapping.service_instance_id) {
-                self.heartbeat.renew_known(instance, Signal::Register);
+        let mappings = request.into_inner().mappings;
+        work::convert(mappings.len(), || {
+            for mapping in mappings {
+                if let Some(instance) = InstanceId::new(mapping.service_instance_id) {
+                    self.heartbeat.renew_known(instance, Signal::Register);
+                }
             }
-        }
+        });
         end(&self.mapping_calls, Ok(Commands::default()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rollcall_limits::Peer;
+use rollcall_limits::{Peer, work};
 use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::service_name::{
     ServiceNameCollection, ServiceNameDiscoveryService, ServiceNameElement,
@@ -12,7 +12,7 @@ use rollcall_service::{Services, register};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{
-    call::{Refusal, end_some},
+    call::{Fault, Refusal, end_some},
     convert,
     unary::{self, Calls},
 };
@@ -46,10 +46,15 @@ impl Handler {
         mut elements: Vec<ServiceNameElement>,
         peer: Option<Peer>,
     ) -> Result<Vec<ServiceNameMappingElement>, Refusal> {
-        convert::retain_usable(&mut elements, |it| convert::operation(it).err())?;
-        let operations: Vec<_> = elements.iter().flat_map(convert::operation).collect();
+        let count = elements.len();
+        let operations: Vec<_> = work::convert(count, || {
+            convert::retain_usable(&mut elements, |it| convert::operation(it).err())?;
+            Ok::<_, Fault>(elements.iter().flat_map(convert::operation).collect())
+        })?;
         let ids = self.register.for_peer(peer).operations(&operations).await?;
-        Ok(convert::operation_mappings(elements, ids))
+        Ok(work::convert(count, || {
+            convert::operation_mappings(elements, ids)
+        }))
     }
 }
 
