@@ -16,6 +16,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use prost::DecodeError;
 use rollcall_limits::Peer;
+use tokio::task::yield_now;
 use tonic::{Code, Status, metadata::MetadataMap};
 
 #[cfg(test)]
@@ -23,6 +24,9 @@ mod tests;
 
 /// The flag and the length in front of a message.
 pub(super) const PREFIX: usize = 5;
+
+/// Bytes of a message that are put together before other tasks have a turn.
+const TURN: usize = 1 << 20;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
@@ -113,13 +117,19 @@ impl Messages {
     /// # Errors
     /// The transport's, with its cause, if the sender is gone; `OUT_OF_RANGE` for a message that is too long, `INTERNAL` for one that is compressed or breaks off.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        let mut pushed = 0;
         loop {
             if let Some(message) = self.whole()? {
                 return Ok(Some(message));
             }
+            if pushed >= TURN {
+                pushed = 0;
+                yield_now().await;
+            }
             match self.body.frame().await {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
+                        pushed += data.len();
                         self.push(data);
                     }
                 }
@@ -175,10 +185,32 @@ impl Messages {
             return;
         }
         let before = std::mem::take(&mut self.rest);
-        let mut joined = before
-            .try_into_mut()
-            .unwrap_or_else(|shared| BytesMut::from(&*shared));
-        joined.extend_from_slice(&data);
-        self.rest = joined.freeze();
+        let joined = before.len() + data.len();
+        // The server hands over a message when all of it has arrived, so its length is more than a promise of the peer. To
+        // reserve it at once takes its bytes once; to grow takes up to three times as many.
+        let whole = match length(&before) {
+            Some(length) if length <= self.max => PREFIX + length,
+            _ => joined,
+        };
+        let mut rest = match before.try_into_mut() {
+            Ok(rest) if rest.capacity() >= joined => rest,
+            Ok(rest) => grown(&rest, whole.max(joined)),
+            Err(shared) => grown(&shared, whole.max(joined)),
+        };
+        rest.extend_from_slice(&data);
+        self.rest = rest.freeze();
     }
+}
+
+/// The length of the message that begins with these bytes, if they are enough to tell.
+fn length(bytes: &[u8]) -> Option<usize> {
+    let [_flag, length @ ..] = bytes.first_chunk::<PREFIX>()?;
+    usize::try_from(u32::from_be_bytes(*length)).ok()
+}
+
+/// The same bytes where there is room for so many.
+fn grown(bytes: &[u8], capacity: usize) -> BytesMut {
+    let mut grown = BytesMut::with_capacity(capacity);
+    grown.extend_from_slice(bytes);
+    grown
 }
