@@ -17,7 +17,6 @@ use rollcall_server::{
 };
 use serde::Serialize;
 
-
 #[cfg(test)]
 mod tests;
 

@@ -2,10 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use axum::{
-    body::Body,
-    http::StatusCode,
-};
+use axum::{body::Body, http::StatusCode};
 use http_body::Body as _;
 use serde::{
     Deserialize, Deserializer,

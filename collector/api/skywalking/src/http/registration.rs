@@ -17,7 +17,7 @@ use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId, inventory::NewInstance, liveness::Signal,
 };
 use rollcall_limits::work;
-use rollcall_metrics::Outcome;
+use rollcall_metrics::{Outcome, Protocol};
 use rollcall_server::face::{
     JSON, Refusal, Token,
     json::{self, Object},

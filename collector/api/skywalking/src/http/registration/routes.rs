@@ -64,8 +64,7 @@ impl<'a> Routes<'a> {
 
     /// What serves the calls.
     pub(super) fn finish(self) -> Router {
-        self.router
-            .method_not_allowed_fallback(wrong_method)
+        self.router.method_not_allowed_fallback(wrong_method)
     }
 }
 
