@@ -26,6 +26,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     |at, _| Box::pin(json_elements(at)),
     |at, seed| Box::pin(unread_answers(at, seed)),
     |at, _| Box::pin(half_open_streams(at)),
+    |at, _| Box::pin(floods_of_streams(at)),
     |at, seed| Box::pin(garbage(at, seed)),
     |at, seed| Box::pin(scattered_ids(at, seed)),
     |at, _| Box::pin(idle_connections(at)),
@@ -94,6 +95,46 @@ async fn half_open_streams(at: Listeners) {
     });
     let all = futures_util::future::join_all(calls);
     drop(tokio::time::timeout(HOLD, all).await);
+}
+
+/// Opens many streams on each of many connections, by frames that no client library would send at once.
+async fn floods_of_streams(at: Listeners) {
+    let begun: Vec<u8> = (0..1000).flat_map(|stream| head(2 * stream + 1)).collect();
+    let begun = [PREFACE, &begun].concat();
+    let mut connections = Vec::new();
+    for _ in 0..100 {
+        let Ok(mut connection) = TcpStream::connect(at.grpc).await else {
+            continue;
+        };
+        let sent = tokio::time::timeout(HOLD, connection.write_all(&begun)).await;
+        if matches!(sent, Ok(Ok(()))) {
+            connections.push(connection);
+        }
+    }
+    tokio::time::sleep(HOLD).await;
+}
+
+/// The preface of HTTP/2, and SETTINGS without any.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// HEADERS of a call on this stream that is to go on: `:method` and `:scheme` from the static table, the rest as literals.
+fn head(stream: u32) -> Vec<u8> {
+    let mut block = vec![0x83, 0x86];
+    for (name, value) in [
+        (&[4][..], "/TraceSegmentService/collect"),
+        (&[1], "localhost"),
+        (b"\0\x0ccontent-type", "application/grpc"),
+        (b"\0\x02te", "trailers"),
+    ] {
+        block.extend(name);
+        block.push(u8::try_from(value.len()).expect("a short value"));
+        block.extend(value.as_bytes());
+    }
+    let length = u8::try_from(block.len()).expect("a short head");
+    let mut frame = vec![0, 0, length, 1, 4];
+    frame.extend(stream.to_be_bytes());
+    frame.extend(block);
+    frame
 }
 
 async fn garbage(at: Listeners, seed: u64) {

@@ -9,7 +9,7 @@ use crate::fleet::Fleet;
 /// One row of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
-    minute: u64,
+    pub(crate) minute: u64,
     /// Bytes.
     pub(crate) resident: u64,
     /// Bytes, since the start.
@@ -17,8 +17,8 @@ pub(crate) struct Sample {
     budgets: u64,
     connections: u64,
     instances: u64,
-    rounds: u64,
-    failures: u64,
+    pub(crate) rounds: u64,
+    pub(crate) failures: u64,
     naming_median_us: u128,
     naming_p99_us: u128,
 }

@@ -24,7 +24,7 @@ async fn answers_that_no_window_is_open_for_cost_no_more_than_their_budget() {
     let victim = Victim::start(options).await;
     let ui = victim.collector.listeners().ui;
     let mut attack = JoinSet::new();
-    for _ in 0..40 {
+    for _ in 0..60 {
         attack.spawn(async move {
             let mut peer = Peer::connect(ui, 0).await;
             let gets: Vec<u8> = streams(200).flat_map(|stream| get(stream, LARGE)).collect();

@@ -31,18 +31,33 @@ const MIB: usize = 1 << 20;
 /// The limit that the answers name.
 const KEY: &str = "register.default.max_batch";
 
-/// What all but one in a hundred requests of `/agent/gRPC` take under attack at most, on a machine that runs other tests too.
-/// Alone it is far below 100 ms.
-const NAMING: Duration = Duration::from_millis(250);
+/// What all but one in a hundred requests of `/agent/gRPC` take under attack at most.
+const NAMING: Duration = Duration::from_millis(100);
+
+/// How much longer than without the attack they may take on a machine that is too busy for [`NAMING`].
+const SLOWDOWN: u32 = 4;
+
+/// How long the requests are timed before the attack.
+const BEFORE: Duration = Duration::from_secs(1);
 
 /// Asks for collectors, again and again, on a thread of its own.
 struct Prober {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<Vec<Duration>>,
+    /// 99 in a hundred requests before the attack.
+    before: Duration,
 }
 
 impl Prober {
-    fn start(victim: &Victim) -> Self {
+    /// Times requests before the attack, and starts to time those under attack.
+    async fn start(victim: &Victim) -> Self {
+        let quiet = Self::spawn(victim, Duration::ZERO);
+        tokio::time::sleep(BEFORE).await;
+        let before = quiet.measure("before the attack");
+        Self::spawn(victim, before)
+    }
+
+    fn spawn(victim: &Victim, before: Duration) -> Self {
         let naming = http::Client::new(victim.collector.listeners().naming);
         let stop = Arc::<AtomicBool>::default();
         let stopped = Arc::clone(&stop);
@@ -62,20 +77,31 @@ impl Prober {
                 .build();
             runtime.expect("a runtime").block_on(probe)
         });
-        Self { stop, thread }
+        Self {
+            stop,
+            thread,
+            before,
+        }
     }
 
+    /// Checks the time of 99 in a hundred requests.
     fn stop(self) {
+        let most = NAMING.max(SLOWDOWN * self.before);
+        let p99 = self.measure("under attack");
+        assert!(p99 <= most, "p99 of naming {p99:?}, at most {most:?}");
+    }
+
+    fn measure(self, when: &str) -> Duration {
         self.stop.store(true, Ordering::Release);
         let mut delays = self.thread.join().expect("every request was answered");
         delays.sort_unstable();
         let most = delays.last().copied().unwrap_or_default();
         let p99 = delays[delays.len() * 99 / 100];
         eprintln!(
-            "naming under attack: p99 {p99:?}, at most {most:?}, {} requests",
+            "naming {when}: p99 {p99:?}, at most {most:?}, {} requests",
             delays.len()
         );
-        assert!(p99 <= NAMING, "p99 of naming {p99:?}");
+        p99
     }
 }
 
@@ -101,7 +127,7 @@ const CALLS: [&str; 9] = [
 async fn messages_of_tiny_elements_cost_no_more_than_the_budgets() {
     let victim = Victim::start(Collector::options()).await;
     let server = victim.collector.listeners().grpc;
-    let prober = Prober::start(&victim);
+    let prober = Prober::start(&victim).await;
     for (size, at_once) in [(5 * MIB, 4), (50 * MIB, 2)] {
         let body = hostile(size);
         for path in CALLS {
@@ -122,7 +148,7 @@ async fn messages_of_tiny_elements_cost_no_more_than_the_budgets() {
 async fn bodies_of_tiny_elements_cost_no_more_than_the_budgets() {
     let victim = Victim::start(Collector::options()).await;
     let client = http::Client::new(victim.collector.listeners().jetty);
-    let prober = Prober::start(&victim);
+    let prober = Prober::start(&victim).await;
     // 50 MiB of `"a",`, as far as the limit on the body goes.
     let body = ["[", &r#""a","#.repeat(50 * MIB / 4 - 2), r#""a"]"#].concat();
     assert!(body.len() <= 50 * MIB);
@@ -158,6 +184,46 @@ async fn with_patience() -> Victim {
     let options = Collector::options().env("SW_REGISTER_DEADLINE", "9s");
     Victim::start(options).await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_of_the_largest_size_leave_naming_fast() {
+    let victim = with_patience().await;
+    let listeners = victim.collector.listeners();
+    let jetty = http::Client::new(listeners.jetty);
+    let names: Vec<_> = (0..LARGEST).map(|at| format!("\"n-{at}\"")).collect();
+    let body = Bytes::from(format!("[{}]", names.join(",")));
+    let register = async |path: &str| {
+        let reply = jetty.post(path, body.clone()).await.expect("an answer");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.text().matches("\"i\":0}").count()
+    };
+    // Some are new, then all are known.
+    while register("/networkAddress/register").await > 0 {}
+    let instance = ServiceInstance {
+        service_id: 1,
+        instance_uuid: "u".to_owned(),
+        properties: vec![Default::default(); 2],
+        ..ServiceInstance::default()
+    };
+    let instances = ServiceInstances {
+        instances: vec![instance; LARGEST / 4],
+    };
+    let instances = Bytes::from(instances.encode_to_vec());
+    let length = u32::try_from(instances.len()).expect("a message");
+    let instances = raw::frame(length, &instances);
+    let prober = Prober::start(&victim).await;
+    for _ in 0..8 {
+        assert_eq!(register("/networkAddress/register").await, 0);
+        let path = "/Register/doServiceInstanceRegister";
+        let answer = raw::call(listeners.grpc, path, instances.clone()).await;
+        assert_eq!(answer, Ok(Code::Ok));
+    }
+    prober.stop();
+    victim.survives().await;
+}
+
+/// Elements that one message may have by default.
+const LARGEST: usize = 100_000;
 
 /// How many batches the writer has committed.
 async fn commits(victim: &Victim) -> f64 {

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use bytes::Bytes;
 use rollcall_proto::trace::{TraceSegmentServiceClient, UpstreamSegment};
 use rollcall_tests::{PATIENCE, eventually, process::Collector};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -9,7 +10,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, transport::Endpoint};
 
 use crate::{
-    peer::{Call, message, sample},
+    peer::{Call, DATA, Peer, call, frame, message, sample, streams},
     victim::Victim,
 };
 
@@ -101,6 +102,41 @@ async fn long_streams_hold_nothing_of_the_messages_that_were_taken() {
     while let Some(answer) = calls.join_next().await {
         answer.expect("no panic").expect("every stream is answered");
     }
+    victim.survives().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_open_streams_cost_no_more_than_their_budget() {
+    const CONNECTIONS: usize = 200;
+    const STREAMS: u32 = 1000;
+    let victim = Victim::start(Collector::options()).await;
+    let listeners = victim.collector.listeners();
+    // Each announces a message of 50 MiB and sends one byte of it.
+    let announced = [&[0][..], &(50_u32 << 20).to_be_bytes(), b"x"].concat();
+    let begun: Vec<u8> = streams(STREAMS)
+        .flat_map(|stream| {
+            let head = call(stream, COLLECT, &[]);
+            [head, frame(DATA, 0, stream, &announced)].concat()
+        })
+        .collect();
+    let begun = Bytes::from(begun);
+    let mut attack = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let begun = begun.clone();
+        attack.spawn(async move {
+            let mut peer = Peer::connect(listeners.grpc, 65_535).await;
+            peer.try_send(&begun).await.unwrap_or_default();
+            peer
+        });
+    }
+    let peers = attack.join_all().await;
+    victim.agent_makes_progress().await;
+    let closed = format!(
+        "rollcall_connections_closed_total{{listener=\"{}\",reason=\"over_budget\"}}",
+        listeners.grpc
+    );
+    assert!(sample(listeners.ui, &closed).await >= 100.0);
+    drop(peers);
     victim.survives().await;
 }
 

@@ -37,7 +37,7 @@ fn fleet() -> Collector {
             });
             allocator.restore(row).unwrap();
             let lease = LeaseRecord {
-                instance: id,
+                key: id,
                 last_seen: Moment::from_millis(0),
                 signal: Signal::Heartbeat,
                 state: State::Up,
