@@ -12,13 +12,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use parking_lot::Mutex;
-use rollcall_limits::{Charge, OverBudget};
+use rollcall_limits::Charge;
 
-use super::protocol::{CONNECTION_WINDOW, Protocol};
+use super::protocol::Protocol;
 use super::{Serving, Stats};
 
+mod charges;
+mod requests;
 #[cfg(test)]
 mod tests;
+
+pub(super) use charges::TooManyRefused;
+pub(super) use requests::{Answering, Reading, Unread, Working};
 
 /// Streams that are charged at once. The first block is part of [`CONNECTION_COST`].
 const BLOCK: usize = 2;
@@ -123,133 +128,6 @@ impl Traffic {
         })
     }
 
-    /// Charges the stream of a head that has arrived. Without memory for it, its request will be refused.
-    ///
-    /// # Errors
-    /// More streams would be refused than a connection may have refused.
-    pub(super) fn announce(&self) -> Result<(), TooManyRefused> {
-        // Only the connection's own task reads heads and begins requests.
-        let announced = self.announced.load(Relaxed) + 1;
-        self.announced.store(announced, Relaxed);
-        let streams = self.streams() + announced;
-        if streams <= self.paid.load(Relaxed) || self.pay().is_ok() {
-            return Ok(());
-        }
-        let unpaid = streams.saturating_sub(self.paid.load(Relaxed));
-        if self.refused.load(Relaxed) + unpaid > MOST_REFUSED {
-            return Err(TooManyRefused);
-        }
-        Ok(())
-    }
-
-    /// Counts a request, and charges the memory of its stream unless its head was charged.
-    ///
-    /// # Errors
-    /// The budget of connections cannot carry another block of streams.
-    pub(super) fn begin(self: &Arc<Self>) -> Result<Working, OverBudget> {
-        let announced = self.announced.load(Relaxed);
-        self.announced.store(announced.saturating_sub(1), Relaxed);
-        if self.streams() >= self.paid.load(Relaxed) {
-            self.pay().inspect_err(|_over| {
-                self.refused.fetch_add(1, Relaxed);
-            })?;
-        }
-        self.working.fetch_add(1, Relaxed);
-        Ok(Working(Arc::clone(self)))
-    }
-
-    /// Charges another block of streams.
-    fn pay(&self) -> Result<(), OverBudget> {
-        let reserve = self.reserve();
-        let mut account = self.account.lock();
-        let paid = self.paid.load(Relaxed) + BLOCK;
-        let places = paid.saturating_sub(account.most) * PLACE_COST;
-        let due = BLOCK * (STREAM_COST - PLACE_COST) + places;
-        account.charge.try_grow_leaving(due, reserve)?;
-        account.most = account.most.max(paid);
-        self.paid.store(paid, Relaxed);
-        Ok(())
-    }
-
-    /// What is left to connections, in bytes, so that streams and bodies alone never keep a new peer out.
-    fn reserve(&self) -> usize {
-        self.serving.budgets.connections.limit() / 4
-    }
-
-    /// Charges the bytes of bodies that wait for their handlers, and gives back what was charged for bytes that were read.
-    ///
-    /// h2 discards bytes of streams that have ended without a report. They count as waiting until no request is under way.
-    ///
-    /// # Errors
-    /// The budget of connections cannot carry them.
-    fn pay_for_waiting(&self) -> Result<(), OverBudget> {
-        let waiting = self.waiting();
-        let due = if waiting <= FREE_WAITING {
-            0
-        } else {
-            waiting.next_multiple_of(WAITING_BLOCK)
-        };
-        if due == self.waiting_paid.load(Relaxed) {
-            return Ok(());
-        }
-        let reserve = self.reserve();
-        let mut account = self.account.lock();
-        let paid = self.waiting_paid.load(Relaxed);
-        if due > paid {
-            account.charge.try_grow_leaving(due - paid, reserve)?;
-        } else {
-            account.charge.shrink(paid - due);
-        }
-        self.waiting_paid.store(due, Relaxed);
-        Ok(())
-    }
-
-    /// Bytes of bodies that have arrived and that no handler has read, or a few more.
-    fn waiting(&self) -> usize {
-        let waiting = self
-            .arrived
-            .load(Relaxed)
-            .wrapping_sub(self.received.load(Relaxed));
-        // More was read than arrived if a body is read after its request has ended.
-        let is_behind = waiting > usize::MAX / 2;
-        if is_behind {
-            0
-        } else {
-            waiting.min(CONNECTION_WINDOW)
-        }
-    }
-
-    /// Charges the bodies that wait, and gives back what was charged for streams that have ended; called at the end of every
-    /// turn.
-    pub(super) fn settle(&self) {
-        if self.protocol == Protocol::Http2 {
-            if self.under_way() == 0 {
-                self.arrived.store(self.received.load(Relaxed), Relaxed);
-            }
-            if self.pay_for_waiting().is_err() {
-                self.refuse_all();
-            }
-        }
-        let paid = self.paid.load(Relaxed);
-        let used = self.streams().next_multiple_of(BLOCK).max(BLOCK);
-        if paid >= 4 * used {
-            let mut account = self.account.lock();
-            let ended = (paid - used) * (STREAM_COST - PLACE_COST);
-            account.charge.shrink(ended);
-            self.paid.store(used, Relaxed);
-        }
-    }
-
-    /// Whether the peer goes on opening streams that are refused, or sends more than can be held.
-    pub(super) fn is_over_budget(&self) -> bool {
-        self.refused.load(Relaxed) > MOST_REFUSED
-    }
-
-    /// There is no memory for what the peer sends: the connection is about to be closed.
-    pub(super) fn refuse_all(&self) {
-        self.refused.store(MOST_REFUSED + 1, Relaxed);
-    }
-
     /// Streams that hold memory, or a few more.
     pub(super) fn streams(&self) -> usize {
         self.under_way() + self.unread.load(Relaxed)
@@ -305,23 +183,6 @@ impl Traffic {
         received.wrapping_add(self.sent.load(Relaxed))
     }
 
-    /// A handler has read so many bytes of a request.
-    pub(super) fn receive(&self, bytes: usize) {
-        self.received.fetch_add(bytes, Relaxed);
-        if self.waiting_paid.load(Relaxed) > 0 && self.waiting() <= FREE_WAITING {
-            // Gives back and charges nothing: no turn of the connection may follow for a long time.
-            let given_back = self.pay_for_waiting();
-            debug_assert!(given_back.is_ok(), "nothing is charged");
-        }
-    }
-
-    /// So many bytes of a body arrive over HTTP/2.
-    pub(super) fn arrive(&self, bytes: usize) {
-        // Only the connection's own task reads frames.
-        let arrived = self.arrived.load(Relaxed).wrapping_add(bytes);
-        self.arrived.store(arrived, Relaxed);
-    }
-
     pub(super) fn send(&self, bytes: usize) {
         self.sent.fetch_add(bytes, Relaxed);
     }
@@ -358,103 +219,5 @@ impl Traffic {
 
     pub(super) fn is_flooded(&self) -> bool {
         self.is_flooded.load(Relaxed)
-    }
-}
-
-/// More streams of one connection would be refused than may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TooManyRefused;
-
-/// A request without an answer.
-#[derive(Debug)]
-pub(super) struct Working(Arc<Traffic>);
-
-impl Working {
-    /// The answer has begun.
-    pub(super) fn answer(self) -> Answering {
-        self.0.answering.fetch_add(1, Relaxed);
-        Answering(Arc::clone(&self.0))
-    }
-}
-
-impl Drop for Working {
-    fn drop(&mut self) {
-        self.0.working.fetch_sub(1, Relaxed);
-    }
-}
-
-/// An answer whose body has not ended.
-#[derive(Debug)]
-pub(super) struct Answering(Arc<Traffic>);
-
-impl Answering {
-    /// A piece of it, until it is written.
-    pub(super) fn piece(&self) -> Unread {
-        self.0.unread.fetch_add(1, Relaxed);
-        Unread(Arc::clone(&self.0))
-    }
-
-    pub(super) fn traffic(&self) -> &Arc<Traffic> {
-        &self.0
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.answering.fetch_sub(1, Relaxed);
-    }
-}
-
-/// A piece of an answer that is not written.
-#[derive(Debug)]
-pub(super) struct Unread(Arc<Traffic>);
-
-impl Unread {
-    pub(super) fn write(&self, bytes: usize) {
-        self.0.send(bytes);
-    }
-}
-
-impl Drop for Unread {
-    fn drop(&mut self) {
-        self.0.unread.fetch_sub(1, Relaxed);
-    }
-}
-
-/// Marks a request as reading while its handler waits for bytes.
-#[derive(Debug)]
-pub(super) struct Reading {
-    traffic: Arc<Traffic>,
-    is_waiting: bool,
-}
-
-impl Reading {
-    pub(super) fn new(traffic: &Arc<Traffic>) -> Self {
-        Self {
-            traffic: Arc::clone(traffic),
-            is_waiting: false,
-        }
-    }
-
-    pub(super) fn traffic(&self) -> &Traffic {
-        &self.traffic
-    }
-
-    pub(super) fn set_waiting(&mut self, is_waiting: bool) {
-        if self.is_waiting == is_waiting {
-            return;
-        }
-        self.is_waiting = is_waiting;
-        if is_waiting {
-            self.traffic.reading.fetch_add(1, Relaxed);
-        } else {
-            self.traffic.reading.fetch_sub(1, Relaxed);
-        }
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        self.set_waiting(false);
     }
 }

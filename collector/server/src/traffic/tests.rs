@@ -7,6 +7,7 @@ use rollcall_limits::Budget;
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::protocol::CONNECTION_WINDOW;
 use crate::tests::{PATIENCE, Running, local, serve};
 use crate::{Budgets, Closed};
 
