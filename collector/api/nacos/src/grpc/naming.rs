@@ -275,7 +275,8 @@ impl Face {
             call.connection.postpone(Arc::clone(&subscription));
             refusals::of(&error, &key)
         })?;
-        subscription.sent(body.revision);
+        // Java's client subscribes again after it has reconnected, and throws the answer to that away: a push has to bring the state.
+        subscription.mark();
         Ok(answer::service(Naming::Subscribe, stamp, body.tail))
     }
 }
