@@ -17,7 +17,7 @@ use rollcall_runtime::{Clock, Policy, TaskSet};
 use rollcall_service::Services;
 use tokio::{net::UdpSocket, task};
 use tower::util::MapRequestLayer;
-use tracing::warn;
+use tracing::info;
 
 use super::{listeners, never_fails};
 use crate::config::{self, Config, StorageProvider};
@@ -287,7 +287,7 @@ fn open_store(config: &Config) -> Result<Arc<dyn store::Store>, OpenError> {
             Ok(Arc::new(store::Embedded::open(path)?))
         }
         StorageProvider::Etcd => {
-            warn!(
+            info!(
                 "Nacos services are kept in memory where the store is shared: persistent instances do not survive a restart"
             );
             Ok(Arc::new(store::Memory::default()))
