@@ -7,7 +7,7 @@
 //! Without authentication every caller may do everything. There is no default user, no default password and no default
 //! secret, and no header or agent name makes an exception.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 mod passwords;
 mod rights;
@@ -113,11 +113,32 @@ impl Auth {
         self.0.is_some()
     }
 
+    /// How many passwords are being checked, which takes a thread each.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |inner| inner.passwords.under_way())
+    }
+
     /// Who sends a call with these credentials; `now` is in seconds since 1970.
     ///
     /// # Errors
     /// The credentials are missing, wrong or expired, or too many passwords are being checked.
     pub async fn identify(&self, sent: Credentials<'_>, now: u64) -> Result<Caller, Denied> {
+        self.identify_from(None, sent, now).await
+    }
+
+    /// As [`Auth::identify`], for a call from this address, which has a share of the passwords that are checked at a time.
+    ///
+    /// # Errors
+    /// As [`Auth::identify`].
+    pub async fn identify_from(
+        &self,
+        peer: Option<IpAddr>,
+        sent: Credentials<'_>,
+        now: u64,
+    ) -> Result<Caller, Denied> {
         let Some(inner) = &self.0 else {
             return Ok(Caller(None));
         };
@@ -127,7 +148,7 @@ impl Auth {
         } else {
             let name = sent.username.unwrap_or_default();
             let password = sent.password.unwrap_or_default();
-            inner.sign_in(name, password).await?
+            inner.sign_in(peer, name, password).await?
         };
         Ok(Caller(Some(user.rights.clone())))
     }
@@ -138,6 +159,20 @@ impl Auth {
     /// # Errors
     /// The password is wrong, the user is unknown, or too many passwords are being checked.
     pub async fn login(&self, name: &str, password: &str, now: u64) -> Result<Session, Denied> {
+        self.login_from(None, name, password, now).await
+    }
+
+    /// As [`Auth::login`], for a call from this address.
+    ///
+    /// # Errors
+    /// As [`Auth::login`].
+    pub async fn login_from(
+        &self,
+        peer: Option<IpAddr>,
+        name: &str,
+        password: &str,
+        now: u64,
+    ) -> Result<Session, Denied> {
         let Some(inner) = &self.0 else {
             return Ok(Session {
                 access_token: "AUTH_DISABLED".to_owned(),
@@ -146,7 +181,7 @@ impl Auth {
                 username: name.to_owned(),
             });
         };
-        let user = inner.sign_in(name, password).await?;
+        let user = inner.sign_in(peer, name, password).await?;
         Ok(Session {
             access_token: inner.tokens.issue(name, now),
             token_ttl: inner.tokens.ttl(),
@@ -157,10 +192,15 @@ impl Auth {
 }
 
 impl Inner {
-    async fn sign_in(&self, name: &str, password: &str) -> Result<&User, Denied> {
+    async fn sign_in(
+        &self,
+        peer: Option<IpAddr>,
+        name: &str,
+        password: &str,
+    ) -> Result<&User, Denied> {
         let user = self.users.get(name);
         let hash = user.map(|user| user.hash.as_str());
-        if self.passwords.check(name, password, hash).await? {
+        if self.passwords.check(peer, name, password, hash).await? {
             user.ok_or(Denied::UnknownUser)
         } else {
             Err(Denied::UnknownUser)

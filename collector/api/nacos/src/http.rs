@@ -176,7 +176,7 @@ impl Face {
         if route.access != Access::Open {
             let caller = self
                 .auth
-                .identify(asked.credentials(), asked.now_seconds())
+                .identify_from(asked.peer, asked.credentials(), asked.now_seconds())
                 .await?;
             match route.access {
                 Access::Group(action) => {

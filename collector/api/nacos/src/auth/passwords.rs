@@ -3,21 +3,34 @@
 //! A client that sends its name and password with every call is not hashed for every call: the last right password of each
 //! user is kept as a keyed digest. The key is drawn when the process starts and never leaves it.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::HashMap,
+    fmt,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use parking_lot::Mutex;
 use ring::{
     hmac,
     rand::{SecureRandom as _, SystemRandom},
 };
-use tokio::{sync::Semaphore, task};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task,
+};
 
 use super::{Denied, User};
 
 /// Passwords that are hashed at a time.
 const AT_A_TIME: usize = 2;
-/// Calls that wait for their turn; one more is refused.
+/// Calls that wait for their turn or are hashed; one more is refused.
 const WAITING: usize = 64;
+/// How many of them may come from one address.
+const WAITING_PER_PEER: usize = 8;
 /// bcrypt looks at 72 bytes; a longer password than this is nobody's.
 const MAX_PASSWORD: usize = 1024;
 /// The cost of new hashes, and of the hash that stands for an unknown user: the reference's.
@@ -26,8 +39,11 @@ const COST: u32 = 10;
 /// Checks passwords against hashes.
 pub(super) struct Passwords {
     /// One permit for each call that may wait or be hashed.
-    admitted: Semaphore,
-    hashing: Semaphore,
+    admitted: Arc<Semaphore>,
+    hashing: Arc<Semaphore>,
+    running: Arc<AtomicUsize>,
+    /// Calls that wait or are hashed, by their address. It has no more entries than there are permits.
+    waiting: Arc<Mutex<HashMap<IpAddr, usize>>>,
     key: Option<hmac::Key>,
     /// The digest of the last right password by user. Its size is bounded by the configured users.
     right: Mutex<HashMap<String, hmac::Tag>>,
@@ -51,8 +67,10 @@ impl Passwords {
             .is_ok()
             .then(|| hmac::Key::new(hmac::HMAC_SHA256, &key));
         Self {
-            admitted: Semaphore::new(AT_A_TIME + WAITING),
-            hashing: Semaphore::new(AT_A_TIME),
+            admitted: Arc::new(Semaphore::new(WAITING)),
+            hashing: Arc::new(Semaphore::new(AT_A_TIME)),
+            running: Arc::default(),
+            waiting: Arc::default(),
             key,
             right: Mutex::default(),
             decoy: users
@@ -64,6 +82,7 @@ impl Passwords {
     /// Whether `password` is what `hash` was made from. `None` stands for a user who does not exist.
     pub(super) async fn check(
         &self,
+        peer: Option<IpAddr>,
         user: &str,
         password: &str,
         hash: Option<&str>,
@@ -74,15 +93,21 @@ impl Passwords {
         if hash.is_some() && self.was_right(user, password) {
             return Ok(true);
         }
-        let (Ok(_admitted), known) = (self.admitted.try_acquire(), hash.is_some()) else {
-            return Err(Denied::Busy);
-        };
-        let Ok(_turn) = self.hashing.acquire().await else {
-            return Err(Denied::Busy);
-        };
+        let known = hash.is_some();
+        let place = self.place(peer).ok_or(Denied::Busy)?;
+        let turn = Arc::clone(&self.hashing).acquire_owned().await;
         let hash = hash.unwrap_or(&self.decoy).to_owned();
         let sent = password.to_owned();
-        let checked = task::spawn_blocking(move || bcrypt::verify(sent, &hash)).await;
+        // The place is held until the hash is done, even if the caller does not wait for it.
+        let running = Arc::clone(&self.running);
+        let check = move || {
+            let _held = (place, turn);
+            running.fetch_add(1, Relaxed);
+            let checked = bcrypt::verify(sent, &hash);
+            running.fetch_sub(1, Relaxed);
+            checked
+        };
+        let checked = task::spawn_blocking(check).await;
         let is_right = known && matches!(checked, Ok(Ok(true)));
         if let (true, Some(key)) = (is_right, &self.key) {
             let tag = hmac::sign(key, password.as_bytes());
@@ -91,12 +116,57 @@ impl Passwords {
         Ok(is_right)
     }
 
+    /// A place for one more call from this address; `None` if there is none.
+    fn place(&self, peer: Option<IpAddr>) -> Option<Place> {
+        let permit = Arc::clone(&self.admitted).try_acquire_owned().ok()?;
+        if let Some(peer) = peer {
+            let mut waiting = self.waiting.lock();
+            let count = waiting.entry(peer).or_default();
+            if *count >= WAITING_PER_PEER {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Place {
+            _permit: permit,
+            peer,
+            waiting: Arc::clone(&self.waiting),
+        })
+    }
+
+    /// How many passwords are being hashed.
+    pub(super) fn under_way(&self) -> usize {
+        self.running.load(Relaxed)
+    }
+
     fn was_right(&self, user: &str, password: &str) -> bool {
         let tag = self.right.lock().get(user).copied();
         let (Some(key), Some(tag)) = (&self.key, tag) else {
             return false;
         };
         hmac::verify(key, password.as_bytes(), tag.as_ref()).is_ok()
+    }
+}
+
+/// The place of a call that waits or is hashed.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    peer: Option<IpAddr>,
+    waiting: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(peer) = self.peer else {
+            return;
+        };
+        let mut waiting = self.waiting.lock();
+        if let Some(count) = waiting.get_mut(&peer) {
+            *count -= 1;
+            if *count == 0 {
+                waiting.remove(&peer);
+            }
+        }
     }
 }
 
