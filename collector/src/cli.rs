@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Look at the embedded store, or remove what no id depends on, while no collector uses it
     #[command(subcommand)]
     Store(StoreCommand),
+    /// For the users of the Nacos faces
+    #[command(subcommand)]
+    Nacos(NacosCommand),
     /// Run a sample application; `demo` starts these
     #[command(hide = true)]
     Sample {
@@ -55,6 +58,13 @@ pub(crate) enum Command {
         /// Where it finds collectors, `host:port`
         naming: String,
     },
+}
+
+/// What is done for the Nacos faces.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum NacosCommand {
+    /// Read a password from standard input and print its hash, for the file of users (SW_NACOS_USERS_FILE)
+    HashPassword,
 }
 
 /// What is done to the store.

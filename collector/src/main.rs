@@ -9,6 +9,7 @@ mod log;
 mod signals;
 mod store;
 mod system;
+mod users;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -23,7 +24,7 @@ use rollcall_metrics::LostLines;
 use rollcall_secret::Secret;
 use tracing::{error, info, warn};
 
-use crate::cli::{Arguments, Command};
+use crate::cli::{Arguments, Command, NacosCommand};
 use crate::demo::Samples;
 use crate::signals::{Hangup, Stop};
 use crate::system::environment;
@@ -55,6 +56,9 @@ fn main() -> ExitCode {
     };
     if let Some(Command::Sample { code, name, naming }) = &arguments.command {
         return demo::sample(code, name, naming);
+    }
+    if let Some(Command::Nacos(NacosCommand::HashPassword)) = arguments.command {
+        return users::hash_password();
     }
     let loaded = match system::sources(&arguments, env).and_then(config::load) {
         Ok(loaded) => loaded,

@@ -1,0 +1,36 @@
+//! `rollcall-collector nacos hash-password`: a line for the file of users.
+
+use std::io::{self, Read as _};
+use std::process::ExitCode;
+
+use rollcall_nacos::auth;
+
+use crate::{FAILURE, system};
+
+/// `EX_USAGE` of sysexits.
+const BAD_USAGE: u8 = 64;
+/// The longest password, in bytes: bcrypt reads no more.
+const MOST: usize = 72;
+
+/// Reads a password up to the end of its line, and prints the hash. The password is no argument, because other users of the machine
+/// see those.
+pub(crate) fn hash_password() -> ExitCode {
+    let mut text = String::new();
+    let input = io::stdin().lock().take(4 * 1024);
+    if let Err(error) = io::BufReader::new(input).read_to_string(&mut text) {
+        return system::complain(&format!("cannot read a password: {error}"), FAILURE);
+    }
+    let password = text.lines().next().unwrap_or_default();
+    if password.is_empty() || password.len() > MOST {
+        let length = password.len();
+        let problem = format!(
+            "the password on standard input has {length} bytes; a password has 1 to {MOST}"
+        );
+        return system::complain(&problem, BAD_USAGE);
+    }
+    let hash = auth::hash(password).map_err(|error| error.to_string());
+    match hash.and_then(|hash| crate::print(&format!("{hash}\n")).map_err(|e| e.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => system::complain(&error, FAILURE),
+    }
+}
