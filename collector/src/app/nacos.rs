@@ -141,9 +141,13 @@ impl Nacos {
             addresses,
         } = self;
         let metrics = grpc::Metrics::default();
-        services
-            .metrics
-            .extend(|registry| metrics.register(registry));
+        let push = Push::new(catalog.clone(), Some(socket));
+        let calls = http::Metrics::default();
+        services.metrics.extend(|registry| {
+            metrics.register(registry);
+            calls.register(registry);
+            push.register(registry);
+        });
         let face = grpc::Face::new(
             face(&config.nacos, addresses),
             catalog.clone(),
@@ -152,17 +156,17 @@ impl Nacos {
             metrics,
             serving.token(),
         );
-        let push = Push::new(catalog.clone(), Some(socket));
         let settings = http::Settings {
             context_path: match &*config.nacos.context_path {
                 "/" => String::new(),
                 path => path.to_owned(),
             },
             max_body_size: config.nacos.max_message_size,
+            max_metadata: config.nacos.max_metadata,
             host: config.nacos.advertised_host.clone(),
             port: addresses.http.port(),
         };
-        let http = http::router(catalog.clone(), auth, push.clone(), settings)
+        let http = http::router(catalog.clone(), auth, push.clone(), calls, settings)
             .layer(MapRequestLayer::new(introduce));
         let grpc = face.router(move |_extensions| {
             rollcall_link::current(|seen| grpc::Transport {

@@ -37,6 +37,7 @@ mod login;
 mod machine;
 mod members;
 mod metadata;
+mod metrics;
 mod namespace;
 mod operator;
 mod page;
@@ -54,6 +55,8 @@ use params::Params;
 use reply::Reply;
 use routes::{Access, Routes, While};
 
+pub use metrics::Metrics;
+
 /// What an operator decides about this face.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -61,6 +64,8 @@ pub struct Settings {
     pub context_path: String,
     /// The largest body of a call, in bytes.
     pub max_body_size: usize,
+    /// The most bytes of the metadata of one instance.
+    pub max_metadata: usize,
     /// How clients reach this collector, for the lists of servers: a host or an address.
     pub host: String,
     /// The port of this face.
@@ -77,16 +82,24 @@ pub(crate) struct Face {
     catalog: Catalog,
     auth: Auth,
     push: Push,
+    metrics: Metrics,
     settings: Arc<Settings>,
     machine: Arc<machine::Machine>,
 }
 
 /// Answers every call.
-pub fn router(catalog: Catalog, auth: Auth, push: Push, settings: Settings) -> Router {
+pub fn router(
+    catalog: Catalog,
+    auth: Auth,
+    push: Push,
+    metrics: Metrics,
+    settings: Settings,
+) -> Router {
     let face = Face {
         catalog,
         auth,
         push,
+        metrics,
         settings: Arc::new(settings),
         machine: Arc::default(),
     };
@@ -148,7 +161,9 @@ impl Face {
             (route.handler)(self, &asked).await
         };
         let reply: Reply = answered.await;
-        reply.unwrap_or_else(|fault| fault.answer(call))
+        let response = reply.unwrap_or_else(|fault| fault.answer(call));
+        self.metrics.called(call.generation, response.status());
+        response
     }
 
     /// The form in a body; empty where there is none.

@@ -16,6 +16,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use rollcall_catalog::{Catalog, Error, Form, Interest, Outbox, Subscription};
 use rollcall_domain::catalog::{Rules, Selection, Subscriber};
 use tokio::{
@@ -26,9 +27,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 mod ledger;
+mod metrics;
 mod packet;
 
 use ledger::{Due, Ledger};
+use metrics::Metrics;
 
 pub use ledger::Counts;
 
@@ -53,6 +56,7 @@ struct Inner {
     socket: Option<UdpSocket>,
     outbox: Outbox,
     ledger: Mutex<Ledger<Key>>,
+    metrics: Metrics,
 }
 
 /// A subscription, by identity: one that took the place of another is another.
@@ -71,7 +75,13 @@ impl Push {
             socket,
             outbox: Outbox::default(),
             ledger: Mutex::new(Ledger::new(seed)),
+            metrics: Metrics::default(),
         }))
+    }
+
+    /// Shows its counters in a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
     }
 
     /// Where pushes come from.
@@ -120,8 +130,14 @@ impl Push {
         };
         let mut ack = [0; MAX_ACK];
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut shown = Counts::default();
         loop {
-            let deadline = self.0.ledger.lock().next_deadline();
+            let (deadline, counts, failing) = {
+                let ledger = self.0.ledger.lock();
+                (ledger.next_deadline(), ledger.counts(), ledger.failing())
+            };
+            self.0.metrics.show(shown, counts, failing);
+            shown = counts;
             // Not biased: a flood of datagrams starves no push, and many pushes no acknowledgement.
             tokio::select! {
                 () = cancel.cancelled() => return,
@@ -201,6 +217,7 @@ impl Push {
         let cache_millis = self.0.catalog.switches().push_cache_millis;
         let Some(datagram) = packet::push(body, cache_millis, id) else {
             debug!(%address, "list too large for a datagram");
+            self.0.metrics.too_large();
             return false;
         };
         match socket.send_to(&datagram, address).await {

@@ -3,13 +3,20 @@
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, Method, header::USER_AGENT};
-use rollcall_domain::catalog::{DEFAULT_CLUSTER, Endpoint, ServiceKey};
+use rollcall_domain::catalog::{Clusters, DEFAULT_CLUSTER, Endpoint, ServiceKey};
 
 use super::{
     fault::{Fault, Generation},
     params::Params,
 };
 use crate::{agent::Agent, auth::Credentials};
+
+/// The longest agent that is kept. Header texts are ASCII.
+const MAX_AGENT: usize = 128;
+/// The longest list of clusters.
+const MAX_CLUSTERS: usize = 1024;
+/// The longest name of an application.
+const MAX_APP: usize = 128;
 
 /// One call.
 #[derive(Debug)]
@@ -31,13 +38,13 @@ impl<'a> Asked<'a> {
         u64::try_from(self.now_millis / 1000).unwrap_or_default()
     }
 
-    /// What the client says it is.
+    /// What the client says it is; of a long text the beginning.
     pub(super) fn agent_text(&self) -> &'a str {
         let header = |name: &str| self.headers.get(name)?.to_str().ok();
         header(USER_AGENT.as_str())
             .filter(|agent| !agent.is_empty())
             .or_else(|| header("client-version"))
-            .unwrap_or_default()
+            .map_or("", |agent| agent.get(..MAX_AGENT).unwrap_or(agent))
     }
 
     pub(super) fn agent(&self) -> Agent {
@@ -107,6 +114,17 @@ impl<'a> Asked<'a> {
             .get("clusterName")
             .or(self.params.get("cluster"))
             .unwrap_or(DEFAULT_CLUSTER)
+    }
+
+    /// The clusters that a consumer asks for, as it wrote them.
+    pub(super) fn clusters(&self) -> Result<Clusters, Fault> {
+        Ok(Clusters::new(self.params.short("clusters", MAX_CLUSTERS)?))
+    }
+
+    /// The application that the client belongs to.
+    pub(super) fn app(&self) -> Result<Option<&str>, Fault> {
+        let app = self.params.short("app", MAX_APP)?;
+        Ok((!app.is_empty()).then_some(app))
     }
 
     /// The place of an instance.

@@ -1,8 +1,13 @@
 //! Metadata of several instances at once.
 
+use std::collections::HashSet;
+
+use futures_util::future::try_join_all;
 use rollcall_domain::{
     Timestamp,
-    catalog::{DEFAULT_CLUSTER, Instance, Kind, Metadata, MetadataChange, Override, ServiceKey},
+    catalog::{
+        DEFAULT_CLUSTER, Endpoint, Instance, Kind, Metadata, MetadataChange, Override, ServiceKey,
+    },
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -16,6 +21,8 @@ use super::{
     routes::{Route, routes},
 };
 
+/// The longest list of instances, in bytes.
+const MAX_NAMED: usize = 256 << 10;
 /// Instances that one call changes; the rest of a longer list is left out.
 const MAX_INSTANCES: usize = 1_000;
 
@@ -32,19 +39,23 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// An instance that a call names.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Named {
     ip: String,
     port: u16,
     #[serde(default = "yes")]
     ephemeral: bool,
-    #[serde(default)]
-    cluster_name: Option<String>,
+    #[serde(default = "default_cluster")]
+    cluster_name: String,
 }
 
 const fn yes() -> bool {
     true
+}
+
+fn default_cluster() -> String {
+    DEFAULT_CLUSTER.to_owned()
 }
 
 /// Adds entries, and replaces those with the same key.
@@ -73,13 +84,18 @@ async fn change(
     let key = asked.service()?;
     let entries = metadata::parse(asked.params.required("metadata")?)?;
     let mut updated = Vec::new();
-    for found in chosen(face, asked, &key)? {
-        let endpoint = &found.registered.endpoint;
+    let chosen = chosen(face, asked, &key)?;
+    // All at once, so that they share commits.
+    let all = chosen.iter().map(|found| {
         let set = Override {
-            metadata: Some(change(&found, &entries)),
+            metadata: Some(change(found, &entries)),
             ..Override::none(Timestamp::from_millis(asked.now_millis))
         };
-        instance::overlay(face, &key, endpoint, &found, set).await?;
+        instance::overlay(face, &key, &found.registered.endpoint, found, set)
+    });
+    try_join_all(all).await?;
+    for found in &chosen {
+        let endpoint = &found.registered.endpoint;
         let kind = if found.registered.kind.is_ephemeral() {
             "ephemeral"
         } else {
@@ -105,10 +121,10 @@ fn chosen(face: &Face, asked: &Asked<'_>, key: &ServiceKey) -> Result<Vec<Instan
         "" => None,
         kind => Some(Kind::of(kind.eq_ignore_ascii_case("ephemeral"))),
     };
-    let named = asked.params.text("instances");
+    let named = asked.params.short("instances", MAX_NAMED)?;
     let is_all = kind.is_some() && (named.is_empty() || asked.generation == Generation::V1);
-    let named: Vec<Named> = if is_all || named.is_empty() {
-        Vec::new()
+    let named: HashSet<Named> = if is_all || named.is_empty() {
+        HashSet::new()
     } else {
         match serde_json::from_str(named) {
             Ok(named) => named,
@@ -119,19 +135,21 @@ fn chosen(face: &Face, asked: &Asked<'_>, key: &ServiceKey) -> Result<Vec<Instan
     instances.retain(|instance| {
         let registered = &instance.registered;
         let is_kind = kind.is_none_or(|kind| kind == registered.kind);
-        is_kind && (is_all || named.iter().any(|named| named.is(instance)))
+        is_kind && (is_all || named.contains(&Named::of(instance)))
     });
     instances.truncate(MAX_INSTANCES);
     Ok(instances)
 }
 
 impl Named {
-    fn is(&self, instance: &Instance) -> bool {
-        let endpoint = &instance.registered.endpoint;
-        let cluster = self.cluster_name.as_deref().unwrap_or(DEFAULT_CLUSTER);
-        *endpoint.ip == *self.ip
-            && endpoint.port == self.port
-            && *endpoint.cluster == *cluster
-            && instance.registered.kind == Kind::of(self.ephemeral)
+    /// How a call names this instance.
+    fn of(instance: &Instance) -> Self {
+        let Endpoint { ip, port, cluster } = &instance.registered.endpoint;
+        Self {
+            ip: ip.to_string(),
+            port: *port,
+            ephemeral: instance.registered.kind.is_ephemeral(),
+            cluster_name: cluster.to_string(),
+        }
     }
 }

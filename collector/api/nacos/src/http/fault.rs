@@ -38,6 +38,8 @@ pub(super) enum Fault {
     Number(String),
     /// A text that is no port.
     Port { name: &'static str, given: String },
+    /// A text that is longer than what is kept of it.
+    TooLong { name: &'static str, most: usize },
     /// A name that no part of a service may have.
     Name(InvalidName),
     /// A service that is not written as `group@@name`.

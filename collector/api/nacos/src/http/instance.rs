@@ -118,7 +118,7 @@ async fn patch(face: &Face, asked: &Asked<'_>) -> Reply {
     let change = metadata.map(MetadataChange::Replace);
     let patch = Patch {
         healthy: asked.params.loose_flag("healthy"),
-        app: asked.params.get("app").map(Into::into),
+        app: asked.app()?.map(Into::into),
         ..Patch::default()
     };
     if patch != Patch::default() {
@@ -163,6 +163,13 @@ pub(super) async fn overlay(
         }),
         ..found.clone()
     };
+    let bytes = after.metadata().bytes();
+    if set.metadata.is_some() && bytes > face.settings.max_metadata {
+        return Err(Fault::TooLong {
+            name: "metadata",
+            most: face.settings.max_metadata,
+        });
+    }
     let is_registered = after.enabled() == registered.enabled
         && after.weight().to_bits() == registered.weight.to_bits()
         && after.metadata() == registered.metadata;

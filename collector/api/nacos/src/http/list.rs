@@ -22,6 +22,8 @@ const GROUPED: Form = Form(1);
 const INFO: Form = Form(2);
 const ARRAY: Form = Form(3);
 
+/// The longest list of clusters.
+const MAX_CLUSTERS: usize = 1024;
 /// The longest address of a client that is recorded.
 const MAX_ADDRESS: usize = 64;
 
@@ -40,7 +42,7 @@ pub(super) fn routes() -> Vec<Route> {
 async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
     let key = asked.service()?;
     let agent = asked.agent();
-    let clusters = Clusters::new(asked.params.text("clusters"));
+    let clusters = asked.clusters()?;
     let subscription = subscribe(face, asked, &key, &clusters)?;
     if asked.params.strict_flag("isCheck") {
         return Ok(reply::json(&json!({})));
@@ -88,12 +90,13 @@ fn subscribe(
 ) -> Result<Option<Arc<Subscription>>, Fault> {
     let port = asked.params.port("udpPort")?.unwrap_or(0);
     let client = asked.params.text("clientIP");
+    let app = asked.app()?.unwrap_or("unknown");
     let interest = |subscriber| Interest {
         service: key,
         subscriber,
         clusters: clusters.clone(),
         agent: asked.agent_text(),
-        app: asked.params.get("app").unwrap_or("unknown"),
+        app,
     };
     let takes = port > 0 && asked.agent().takes_datagrams();
     if let Some(ip) = target(client, asked.peer).filter(|_| takes)
@@ -135,12 +138,12 @@ fn target(client: &str, peer: Option<IpAddr>) -> Option<IpAddr> {
 /// The list of 2.x.
 async fn list_v2(face: &Face, asked: &Asked<'_>) -> Reply {
     let key = asked.service()?;
-    let clusters = asked
-        .params
-        .get("clusterName")
-        .or(asked.params.get("clusters"));
+    let clusters = match asked.params.short("clusterName", MAX_CLUSTERS)? {
+        "" => asked.clusters()?,
+        clusters => Clusters::new(clusters),
+    };
     let selection = Selection {
-        clusters: Clusters::new(clusters.unwrap_or_default()),
+        clusters,
         healthy_only: asked.params.strict_flag("healthyOnly"),
         ..Selection::default()
     };

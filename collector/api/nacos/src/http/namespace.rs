@@ -15,6 +15,10 @@ use super::{
     routes::{Route, routes},
 };
 
+/// The longest name and description, in bytes.
+const MAX_NAME: usize = 256;
+const MAX_DESCRIPTION: usize = 1024;
+
 pub(super) fn routes() -> Vec<Route> {
     routes! {
         GET "/v1/console/namespaces" Admin Always get_or_list;
@@ -115,8 +119,11 @@ async fn create(face: &Face, asked: &Asked<'_>) -> Reply {
             Some(id) => id.to_owned(),
             None => random_id()?,
         },
-        name: asked.params.required("namespaceName")?.to_owned(),
-        description: asked.params.text("namespaceDesc").to_owned(),
+        name: named(asked, "namespaceName")?,
+        description: asked
+            .params
+            .short("namespaceDesc", MAX_DESCRIPTION)?
+            .to_owned(),
     };
     let id = namespace.id.clone();
     let created = face.catalog.create_namespace(namespace).await;
@@ -132,8 +139,11 @@ async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
     };
     let namespace = Namespace {
         id: id.to_owned(),
-        name: asked.params.required(name)?.to_owned(),
-        description: asked.params.text("namespaceDesc").to_owned(),
+        name: named(asked, name)?,
+        description: asked
+            .params
+            .short("namespaceDesc", MAX_DESCRIPTION)?
+            .to_owned(),
     };
     let updated = face.catalog.update_namespace(namespace).await;
     outcome(asked.generation, updated.map(|()| true), id)
@@ -143,6 +153,12 @@ async fn delete(face: &Face, asked: &Asked<'_>) -> Reply {
     let id = asked.params.required("namespaceId")?;
     let deleted = face.catalog.delete_namespace(id).await;
     outcome(asked.generation, deleted.map(|_was_there| true), id)
+}
+
+/// The name that people call a namespace by.
+fn named(asked: &Asked<'_>, parameter: &'static str) -> Result<String, Fault> {
+    asked.params.required(parameter)?;
+    Ok(asked.params.short(parameter, MAX_NAME)?.to_owned())
 }
 
 fn outcome(generation: Generation, done: Result<bool, Error>, id: &str) -> Reply {

@@ -37,6 +37,15 @@ impl<'a> Params<'a> {
         self.get(name).unwrap_or_default()
     }
 
+    /// As [`Params::text`], for a value that is kept and may have `most` bytes.
+    pub(super) fn short(&self, name: &'static str, most: usize) -> Result<&str, Fault> {
+        let text = self.text(name);
+        if text.len() > most {
+            return Err(Fault::TooLong { name, most });
+        }
+        Ok(text)
+    }
+
     /// The value of a parameter that is required.
     pub(super) fn required(&self, name: &'static str) -> Result<&str, Fault> {
         self.get(name).ok_or(Fault::Missing {
@@ -175,6 +184,15 @@ mod tests {
         }
         assert_eq!((params.page("n", 1), params.page("m", 1)), (0, 1));
         assert!(params.required("none").is_err());
+    }
+
+    #[test]
+    fn a_text_that_is_kept_is_bounded() {
+        let query = format!("a={}", "x".repeat(100));
+        let params = Params::parse(&query, b"");
+        assert!(params.short("a", 100).is_ok());
+        assert!(matches!(params.short("a", 99), Err(Fault::TooLong { .. })));
+        assert_eq!(params.short("b", 0), Ok(""));
     }
 
     #[test]

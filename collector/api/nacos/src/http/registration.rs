@@ -27,7 +27,7 @@ pub(super) fn read(
 ) -> Result<Registration, Fault> {
     let endpoint = asked.endpoint()?;
     let metadata = metadata::parse(asked.params.text("metadata"))?;
-    let app = asked.params.get("app");
+    let app = asked.app()?;
     Ok(Registration {
         kind: kind(face, asked),
         weight: weight(asked)?.unwrap_or(1.0),

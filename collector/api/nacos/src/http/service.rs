@@ -18,6 +18,11 @@ use super::{
 };
 use crate::render::{AsMap, grouped};
 
+/// The longest selector and health checker, in bytes.
+const MAX_SETTING: usize = 4096;
+/// Clusters of a service that may have settings.
+const MAX_CLUSTERS: usize = 64;
+
 pub(super) fn routes() -> Vec<Route> {
     routes! {
         POST "/v1/ns/service" Write Always create;
@@ -89,7 +94,7 @@ async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
 
 /// `{"type":"none"}`, or `{"type":"label","expression":"..."}`; clients encode it once more in the query.
 fn selector(asked: &Asked<'_>) -> Result<Option<Selector>, Fault> {
-    let text = asked.params.text("selector");
+    let text = asked.params.short("selector", MAX_SETTING)?;
     if text.is_empty() {
         return Ok(None);
     }
@@ -206,9 +211,24 @@ async fn cluster(face: &Face, asked: &Asked<'_>) -> Reply {
     asked
         .params
         .required_as("useInstancePort4Check", "Boolean")?;
-    let known = face.catalog.service(&key);
-    let known = known.iter().flat_map(|detail| &detail.clusters);
+    asked.params.short("healthChecker", MAX_SETTING)?;
+    let detail = face.catalog.service(&key);
+    let configured = detail
+        .as_ref()
+        .map_or(0, |detail| detail.settings.clusters.len());
+    let known = detail.iter().flat_map(|detail| &detail.clusters);
     let known = known.into_iter().find(|cluster| *cluster.name == *name);
+    if known.is_none() && configured >= MAX_CLUSTERS {
+        let why = format!("at most {MAX_CLUSTERS} clusters of a service have settings");
+        return Err(Fault::Conflict(why));
+    }
+    let metadata = metadata::parse(asked.params.text("metadata"))?;
+    if metadata.bytes() > face.settings.max_metadata {
+        return Err(Fault::TooLong {
+            name: "metadata",
+            most: face.settings.max_metadata,
+        });
+    }
     let cluster = Cluster {
         name: Arc::from(name),
         checker: match asked.params.required("healthChecker") {
@@ -221,7 +241,7 @@ async fn cluster(face: &Face, asked: &Asked<'_>) -> Reply {
             .params
             .loose_flag("useInstancePort4Check")
             .unwrap_or(true),
-        metadata: metadata::parse(asked.params.text("metadata"))?,
+        metadata,
     };
     let updated = face.catalog.update_cluster(&key, cluster).await;
     updated.map_err(|error| Fault::of(error, At::Cluster, &key))?;

@@ -12,6 +12,7 @@ use super::*;
 
 mod access;
 mod complaints;
+mod hostile;
 mod v1;
 
 /// A face over an empty catalog.
@@ -47,11 +48,12 @@ impl Server {
         let settings = Settings {
             context_path: "/nacos".to_owned(),
             max_body_size: 64 << 10,
+            max_metadata: 8 << 10,
             host: "127.0.0.1".to_owned(),
             port: 8848,
         };
         let push = Push::new(catalog.clone(), None);
-        let router = router(catalog, auth, push, settings);
+        let router = router(catalog, auth, push, Metrics::default(), settings);
         Self {
             _running: running,
             router,

@@ -11,6 +11,9 @@ pub(super) fn text(fault: &Fault) -> String {
         Fault::Port { name, given } => format!(
             "Param '{name}' is illegal, the value should be between 0 and 65535. (current: {given})"
         ),
+        Fault::TooLong { name, most } => {
+            format!("Param '{name}' is illegal, the param length should not exceed {most}.")
+        }
         Fault::Name(name) => format!("Param '{}' is illegal, {name}", parameter(name.part)),
         Fault::ServiceFormat => SERVICE_FORMAT.to_owned(),
         Fault::EmptyGroup => "Param 'serviceName' is illegal, groupName can't be empty".to_owned(),
@@ -47,7 +50,7 @@ pub(super) fn text(fault: &Fault) -> String {
         Fault::Namespace(id) => format!("namespaceId [{id}] mismatch the pattern"),
         Fault::Full(full) => full.to_string(),
         Fault::TooLarge { limit } => {
-            format!("the body is larger than nacos.max_body_size = {limit} bytes")
+            format!("the body is larger than nacos.default.max_message_size = {limit} bytes")
         }
         Fault::Switch(why)
         | Fault::Conflict(why)

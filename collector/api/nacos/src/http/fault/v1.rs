@@ -18,6 +18,7 @@ fn status(fault: &Fault) -> StatusCode {
         Fault::Missing { .. }
         | Fault::Number(_)
         | Fault::Port { .. }
+        | Fault::TooLong { .. }
         | Fault::Name(_)
         | Fault::ServiceFormat
         | Fault::EmptyGroup

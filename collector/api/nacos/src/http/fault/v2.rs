@@ -61,6 +61,7 @@ fn row(fault: &Fault) -> (StatusCode, Code, String) {
         Fault::Missing { .. } => (bad, PARAMETER_MISSING),
         Fault::Number(_)
         | Fault::Port { .. }
+        | Fault::TooLong { .. }
         | Fault::Name(_)
         | Fault::ServiceFormat
         | Fault::EmptyGroup

@@ -26,9 +26,9 @@ async fn pass(seconds: u64) {
 async fn no_list_is_given_out_before_the_instances_of_an_earlier_run_can_have_come_back() {
     let store = Memory::default();
     let row = Row {
-        table: Table::Face,
-        key: "a store that was used".to_owned(),
-        value: vec![1],
+        table: Table::Namespace,
+        key: "n".to_owned(),
+        value: br#"{"id":"n","name":"n","description":""}"#.to_vec(),
     };
     store.commit(&[Change::Put(row)]).unwrap();
     let server = Server::on(store, Config::default(), Auth::off());

@@ -1,0 +1,68 @@
+//! What the face counts.
+
+use axum::http::StatusCode;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+
+use super::fault::Generation;
+
+/// Counters of the face. A cheap clone counts the same.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    calls: Family<Labels, Counter>,
+    /// The counters of the family, so that no call looks one up: by generation, and by outcome.
+    counters: [[Counter; OUTCOMES.len()]; GENERATIONS.len()],
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    version: &'static str,
+    outcome: &'static str,
+}
+
+const GENERATIONS: [&str; 3] = ["v1", "v2", "v3"];
+const OUTCOMES: [&str; 3] = ["ok", "refused", "failed"];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let calls = Family::<Labels, Counter>::default();
+        let counters = GENERATIONS.map(|version| {
+            OUTCOMES.map(|outcome| calls.get_or_create_owned(&Labels { version, outcome }))
+        });
+        Self { calls, counters }
+    }
+}
+
+impl Metrics {
+    /// Shows the counters in a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "nacos_http_calls",
+            "Calls of Nacos clients over HTTP, by version and outcome: ok, refused (the caller's mistake), failed (loading, a limit, the store)",
+            self.calls.clone(),
+        );
+    }
+
+    pub(super) fn called(&self, generation: Generation, status: StatusCode) {
+        let outcome = if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
+            2
+        } else {
+            usize::from(!status.is_success())
+        };
+        let generation = match generation {
+            Generation::V1 => 0,
+            Generation::V2 => 1,
+            Generation::V3 => 2,
+        };
+        let counter = self
+            .counters
+            .get(generation)
+            .and_then(|row| row.get(outcome));
+        if let Some(counter) = counter {
+            counter.inc();
+        }
+    }
+}
