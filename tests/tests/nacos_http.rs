@@ -1,0 +1,177 @@
+//! The HTTP face of Nacos clients, its pushes and its users, on the real binary.
+
+use std::{
+    io::Write as _,
+    net::{SocketAddr, UdpSocket},
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use ::http::{Method, StatusCode};
+use rollcall_tests::{
+    PATIENCE, eventually, http,
+    process::{Collector, Options, collector_binary},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+/// Where the collector serves Nacos clients over HTTP.
+async fn nacos(collector: &Collector) -> SocketAddr {
+    let line = collector
+        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
+        .await;
+    line.fields["address"].as_str().unwrap().parse().unwrap()
+}
+
+async fn send(client: &http::Client, call: &str) -> http::Reply {
+    let (method, path) = call.split_once(' ').unwrap();
+    let method: Method = method.parse().unwrap();
+    let path = format!("/nacos{path}");
+    client
+        .send(method, &path, Default::default())
+        .await
+        .unwrap()
+}
+
+/// What Java's client of 1.x is answered.
+async fn java(server: SocketAddr, path: &str) -> Value {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {server}\r\nuser-agent: Nacos-Java-Client:v1.4.2\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap()
+}
+
+/// The bcrypt hash of a password, as the command prints it.
+fn hash(password: &str) -> String {
+    let mut child = Command::new(collector_binary())
+        .args(["nacos", "hash-password"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn users(directory: &TempDir) -> PathBuf {
+    let path = directory.path().join("users");
+    let hash = hash("s3cret");
+    std::fs::write(
+        &path,
+        format!("# users\nroot {hash} admin\norders {hash} public=rw\n"),
+    )
+    .unwrap();
+    path
+}
+
+fn with_users(path: &std::path::Path) -> Options {
+    Collector::options().env("SW_NACOS_USERS_FILE", path.to_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_change_reaches_a_subscriber_over_udp_and_is_counted() {
+    let collector = Collector::start().await;
+    let client = collector.http(nacos(&collector).await);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let subscribe = format!(
+        "GET /v1/ns/instance/list?serviceName=a&udpPort={port}&clientIP=127.0.0.1&clusters="
+    );
+    // The client of the harness names no agent, so it is not pushed to.
+    assert_eq!(
+        send(&client, &subscribe).await.json::<Value>()["cacheMillis"],
+        3_000
+    );
+    let java = java(
+        nacos(&collector).await,
+        &format!("/nacos{}", &subscribe[4..]),
+    )
+    .await;
+    assert_eq!(java["cacheMillis"], 10_000);
+    let registered = send(
+        &client,
+        "POST /v1/ns/instance?serviceName=a&ip=10.0.0.1&port=80",
+    )
+    .await;
+    assert_eq!(registered.text(), "ok");
+    let mut datagram = [0; 4096];
+    let (length, from) = tokio::task::spawn_blocking(move || {
+        let received = socket.recv_from(&mut datagram).expect("a push");
+        let push: Value = serde_json::from_slice(&datagram[..received.0]).unwrap();
+        let ack = format!(
+            r#"{{"type":"push-ack","lastRefTime":"{}","data":""}}"#,
+            push["lastRefTime"]
+        );
+        socket.send_to(ack.as_bytes(), received.1).unwrap();
+        let list: Value = serde_json::from_str(push["data"].as_str().unwrap()).unwrap();
+        assert_eq!(list["hosts"][0]["ip"], "10.0.0.1");
+        received
+    })
+    .await
+    .unwrap();
+    assert!(length > 100 && from.ip().is_loopback());
+    let acknowledged = r#"rollcall_nacos_udp_pushes_total{outcome="acknowledged"} 1"#;
+    let ui = collector.http(collector.listeners().ui);
+    eventually(PATIENCE, async || {
+        let metrics = ui.get("/metrics").await?.text();
+        metrics.contains(acknowledged).then_some(()).ok_or(metrics)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn users_sign_in_with_tokens_that_survive_a_restart() {
+    let directory = TempDir::new().unwrap();
+    let path = users(&directory);
+    let mut collector = with_users(&path).start().await;
+    let client = collector.http(nacos(&collector).await);
+    let register = "POST /v1/ns/instance?serviceName=a&ip=10.0.0.1&port=80";
+    assert_eq!(send(&client, register).await.status, StatusCode::FORBIDDEN);
+    let login = "POST /v1/auth/users/login?username=orders&password=s3cret";
+    let session: Value = send(&client, login).await.json();
+    let token = session["accessToken"].as_str().unwrap().to_owned();
+    assert_eq!(
+        send(&client, &format!("{register}&accessToken={token}"))
+            .await
+            .text(),
+        "ok"
+    );
+    let other = format!("{register}&namespaceId=other&accessToken={token}");
+    assert_eq!(send(&client, &other).await.status, StatusCode::FORBIDDEN);
+
+    collector.terminate().await;
+    collector.restart().await;
+    let client = collector
+        .http(nacos(&collector).await)
+        .authorized(&format!("Bearer {token}"));
+    let list = send(&client, "GET /v1/ns/instance/list?serviceName=a").await;
+    assert_eq!(
+        list.json::<Value>()["hosts"].as_array().unwrap().len(),
+        1,
+        "and the list with them"
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_users_that_is_wrong_is_named_with_its_line() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("users");
+    std::fs::write(&path, "root s3cret admin\n").unwrap();
+    let run = with_users(&path).run().await;
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    for part in ["line 1", "bcrypt", "hash-password", "SW_NACOS_USERS_FILE"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
+}
