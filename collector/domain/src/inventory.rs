@@ -183,6 +183,13 @@ impl Inventory {
                 .unwrap_or(true)
     }
 
+    /// The application of an instance, by the id of its row; `None` where it is not known.
+    #[must_use]
+    pub fn application_of(&self, instance: InstanceId) -> Option<ApplicationId> {
+        let application = self.instances.read(instance, |known| known.application)?;
+        application.map(|id| self.canonical(id))
+    }
+
     /// The id of an address.
     #[must_use]
     pub fn address_id(&self, address: &str) -> Option<AddressId> {

@@ -10,6 +10,7 @@
 //! * Expiry marks. A lease is never removed, and a signal brings any of them back up.
 //! * No state changes without its transition, and none is reported that did not happen.
 
+mod group;
 mod lease;
 mod lessor;
 mod pace;
@@ -19,6 +20,7 @@ mod wheel;
 
 use std::time::Duration;
 
+pub use group::{Group, Tally};
 pub use lessor::{Counts, Key, Lessor, Slow};
 pub use terms::{LeaseTerms, Terms};
 pub use via::{Cause, Closed, ConnectionId};

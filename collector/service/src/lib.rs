@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
-    InstanceId, Timestamp,
+    ApplicationId, InstanceId, Timestamp,
     inventory::{Allocator, Count, Dictionary, Inventory},
-    liveness::{Cause, Closed, ConnectionId, LeaseRecord, Lessor, Renewal, Signal, State},
+    liveness::{Cause, Closed, ConnectionId, LeaseRecord, Lessor, Renewal, Signal, State, Terms},
     membership::View,
 };
 use rollcall_limits::{Budget, Work};
@@ -51,12 +51,21 @@ pub struct Config {
     pub event_backlog: usize,
 }
 
+/// The leases of all instances, counted by application.
+pub type Leases = Lessor<InstanceId, Option<ApplicationId>>;
+
+/// No leases, to be counted by the applications of an inventory.
+#[must_use]
+pub fn leases(terms: Terms, inventory: Arc<Inventory>) -> Leases {
+    Leases::grouped(terms, move |instance| inventory.application_of(instance))
+}
+
 /// What the use cases stand on, restored and ready.
 #[derive(Debug)]
 pub struct Foundation {
     pub clock: Clock,
     pub allocator: Allocator,
-    pub lessor: Lessor<InstanceId>,
+    pub lessor: Leases,
     pub storage: Box<dyn Storage>,
     /// Who commits new registrations, where the store is shared.
     pub owners: Option<Arc<dyn register::Owners>>,
@@ -201,7 +210,7 @@ fn work(config: &Config, metrics: &Metrics) -> Work {
 #[derive(Clone, Debug)]
 struct Core {
     inventory: Arc<Inventory>,
-    lessor: Arc<Lessor<InstanceId>>,
+    lessor: Arc<Leases>,
     clock: Clock,
     events: events::Feed,
     listening: Arc<Listening>,

@@ -6,7 +6,7 @@ use rollcall_domain::properties;
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     inventory::{Application, Instance, Place},
-    liveness::{Cause, Signal, State, Terms},
+    liveness::{Cause, Signal, State, Tally, Terms},
     membership::View,
 };
 use tokio::sync::watch;
@@ -47,15 +47,6 @@ pub struct ApplicationStatus {
     pub instances: Tally,
 }
 
-/// How many instances are in each state. Those that are forgotten are left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub up: usize,
-    pub silent: usize,
-    pub down: usize,
-    pub left: usize,
-}
-
 /// An instance and why the collector thinks of it as it does.
 #[derive(Clone, Debug)]
 pub struct InstanceStatus {
@@ -91,7 +82,7 @@ pub struct Filter {
     pub host: Option<String>,
 }
 
-/// Instances looked at in one step of a count.
+/// Instances looked at in one step of a search.
 const STEP: usize = 1024;
 
 impl Roster {
@@ -273,7 +264,7 @@ impl Roster {
     /// How an application is, under the id that agents are told.
     fn status(&self, row: Option<Application>) -> ApplicationStatus {
         let inventory = &self.core.inventory;
-        let instances = self.tally(row.as_ref().map(|row| row.id));
+        let instances = self.core.lessor.tally(row.as_ref().map(|row| row.id));
         let first = || inventory.instances(None, None, 1).into_iter().next();
         let registered_at = match &row {
             Some(row) => row.registered_at,
@@ -293,30 +284,5 @@ impl Roster {
     /// Whether there are instances whose application was never told.
     fn has_unknown(&self) -> bool {
         !self.core.inventory.instance_ids(None, None, 1).is_empty()
-    }
-
-    fn tally(&self, application: Option<ApplicationId>) -> Tally {
-        let mut tally = Tally::default();
-        let mut cursor = None;
-        loop {
-            let ids = self.core.inventory.instance_ids(application, cursor, STEP);
-            cursor = ids.last().copied();
-            for id in ids {
-                let lease = self.core.lessor.view(id);
-                match lease
-                    .filter(|lease| !lease.forgotten)
-                    .map(|lease| lease.state)
-                {
-                    Some(State::Up) => tally.up += 1,
-                    Some(State::Silent) => tally.silent += 1,
-                    Some(State::Down) => tally.down += 1,
-                    Some(State::Left) => tally.left += 1,
-                    None => {}
-                }
-            }
-            if cursor.is_none() {
-                return tally;
-            }
-        }
     }
 }

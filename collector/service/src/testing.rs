@@ -10,9 +10,8 @@ use std::{
 
 use rollcall_domain::properties::Caps;
 use rollcall_domain::{
-    InstanceId,
     inventory::{Allocator, Limits},
-    liveness::{Lessor, Terms},
+    liveness::Terms,
     membership::View,
 };
 use rollcall_metrics::Metrics;
@@ -20,7 +19,10 @@ use rollcall_runtime::Clock;
 use rollcall_storage::{Storage, memory::Memory};
 use tokio::sync::watch;
 
-use super::{Config, Foundation, Services, Workers, build, listening, register, sweep, write_back};
+use super::{
+    Config, Foundation, Leases, Services, Workers, build, leases, listening, register, sweep,
+    write_back,
+};
 
 pub const DEADLINE: Duration = Duration::from_secs(1);
 pub const QUEUE_CAPACITY: usize = 16;
@@ -73,7 +75,7 @@ impl Fixture {
     }
 
     /// On what `restore` makes of an empty inventory.
-    pub fn restored(restore: impl FnOnce(&mut Allocator, &Lessor<InstanceId>)) -> Self {
+    pub fn restored(restore: impl FnOnce(&mut Allocator, &Leases)) -> Self {
         let (mut fixture, writer) = Self::built(1024, Duration::from_secs(30), restore);
         fixture.writer = Writer::Running(thread::spawn(|| writer.run()));
         fixture
@@ -100,7 +102,7 @@ impl Fixture {
     fn built(
         queue_capacity: usize,
         deadline: Duration,
-        restore: impl FnOnce(&mut Allocator, &Lessor<InstanceId>),
+        restore: impl FnOnce(&mut Allocator, &Leases),
     ) -> (Self, register::Writer) {
         let (members, watch) = watch::channel(Arc::default());
         let config = config(queue_capacity, deadline);
@@ -176,14 +178,14 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
 fn foundation(
     storage: impl Storage,
     members: watch::Receiver<Arc<View>>,
-    restore: impl FnOnce(&mut Allocator, &Lessor<InstanceId>),
+    restore: impl FnOnce(&mut Allocator, &Leases),
 ) -> Foundation {
     let mut allocator = Allocator::new(Limits {
         assigned: 1 << 20,
         adopted: 16,
         bytes: usize::MAX,
     });
-    let lessor = Lessor::new(TERMS);
+    let lessor = leases(TERMS, allocator.inventory());
     restore(&mut allocator, &lessor);
     Foundation {
         clock: Clock::start(),

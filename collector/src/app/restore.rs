@@ -4,12 +4,11 @@ use std::{io, mem, panic::resume_unwind, thread};
 
 use crossbeam_channel::{Receiver, Sender};
 use rollcall_domain::{
-    InstanceId,
     inventory::{self, Allocator, Dictionary, Row},
-    liveness::{Counts, LeaseRecord, Lessor},
+    liveness::{Counts, LeaseRecord},
 };
 use rollcall_runtime::Clock;
-use rollcall_service::progress::Progress;
+use rollcall_service::{Leases, progress::Progress};
 use rollcall_storage::{self as storage, Record, Seen, Storage};
 
 /// Why what was stored could not be brought back.
@@ -45,7 +44,7 @@ pub enum Error {
 pub(super) fn restore(
     storage: &mut dyn Storage,
     allocator: &mut Allocator,
-    lessor: &Lessor<InstanceId>,
+    lessor: &Leases,
     clock: &Clock,
     ceiling: usize,
     progress: &Progress,
@@ -71,7 +70,7 @@ pub(super) fn restore(
         let (chunks, received) = crossbeam_channel::bounded(CHUNKS_AHEAD);
         let inventory = thread::Builder::new()
             .name("restore".to_owned())
-            .spawn_scoped(scope, || fill(allocator, lease, received, ceiling))?;
+            .spawn_scoped(scope, || fill(allocator, lease, lessor, received, ceiling))?;
         let loaded = read(storage, &chunks, progress);
         drop(chunks);
         let filled = inventory
@@ -96,7 +95,7 @@ pub(super) fn restore(
 }
 
 /// Makes room for everything before it comes, so that no map grows, and is copied, again and again.
-fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Lessor<InstanceId>) {
+fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Leases) {
     allocator.reserve(Dictionary::Applications, counts.applications);
     allocator.reserve(Dictionary::Instances, counts.instances);
     allocator.reserve(Dictionary::Operations, counts.operations);
@@ -152,6 +151,7 @@ struct Instances {
 fn fill(
     allocator: &mut Allocator,
     lease: impl Fn(Seen),
+    lessor: &Leases,
     chunks: Receiver<Vec<Record>>,
     ceiling: usize,
 ) -> Result<Instances, Error> {
@@ -161,7 +161,9 @@ fn fill(
         let row = match record {
             Record::Row(row) => row,
             Record::Changed(instance) => {
+                let id = instance.id;
                 allocator.restore(Row::Instance(instance))?;
+                lessor.learn_group(id);
                 continue;
             }
             Record::Damage(damage) => {
@@ -176,7 +178,15 @@ fn fill(
         };
         instances.count += usize::from(matches!(row, Row::Instance(_)));
         instances.registered.extend(Seen::registered(&row));
+        let instance = match &row {
+            Row::Instance(instance) => Some(instance.id),
+            Row::Application(_) | Row::Operation(_) | Row::Address(_) => None,
+        };
         allocator.restore(row)?;
+        // The record of its lease may have come before it.
+        if let Some(instance) = instance {
+            lessor.learn_group(instance);
+        }
         if inventory.bytes() > ceiling {
             return Err(Error::TooLarge { ceiling });
         }

@@ -3,12 +3,11 @@
 use std::{panic::resume_unwind, time::Duration};
 
 use rollcall_domain::{
-    InstanceId,
     inventory::{Allocator, Limits},
-    liveness::{Lessor, Terms},
+    liveness::Terms,
 };
 use rollcall_runtime::Clock;
-use rollcall_service::progress::Progress;
+use rollcall_service::{Leases, leases, progress::Progress};
 use rollcall_storage::{self as storage, Opened};
 use tokio::{
     runtime::Handle,
@@ -41,7 +40,7 @@ const UNKNOWN: usize = 1 << 30;
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) allocator: Allocator,
-    pub(super) lessor: Lessor<InstanceId>,
+    pub(super) lessor: Leases,
     pub(super) opened: Opened,
 }
 
@@ -77,7 +76,8 @@ impl Store {
             bytes: memory.limit,
         });
         let liveness = &config.liveness;
-        let lessor = Lessor::new(terms(liveness, opened.watcher.is_some()));
+        let terms = terms(liveness, opened.watcher.is_some());
+        let lessor = leases(terms, allocator.inventory());
         restore(
             &mut *opened.storage,
             &mut allocator,

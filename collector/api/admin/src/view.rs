@@ -6,10 +6,10 @@ use rollcall_domain::properties;
 use rollcall_domain::{
     ApplicationId, Timestamp,
     inventory::{Generation, Properties},
-    liveness::{Signal, State},
+    liveness::{Signal, State, Tally},
     membership::{self, ForeverFirst, Selector as _},
 };
-use rollcall_service::roster::{ApplicationStatus, InstanceStatus, Members, Tally};
+use rollcall_service::roster::{ApplicationStatus, InstanceStatus, Members};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 mod why;

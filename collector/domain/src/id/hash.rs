@@ -53,6 +53,11 @@ impl Hasher for IdHasher {
     }
 
     #[inline]
+    fn write_isize(&mut self, id: isize) {
+        self.write_usize(id.cast_unsigned());
+    }
+
+    #[inline]
     fn write_usize(&mut self, id: usize) {
         self.write_u64(u64::try_from(id).unwrap_or(u64::MAX));
     }

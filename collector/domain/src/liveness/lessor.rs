@@ -16,7 +16,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Closed, ConnectionId, LeaseRecord, LeaseTerms, LeaseView, Renewal, Signal, State, Terms,
+    Closed, ConnectionId, Group, LeaseRecord, LeaseTerms, LeaseView, Renewal, Signal, State, Tally,
+    Terms,
     lease::{Flag, Heard, Lease, Standing},
     pace::Pace,
     terms::{Table, TermsIndex},
@@ -58,6 +59,11 @@ impl<K: Copy + Eq + Hash> Key for K {}
 /// lease on the terms of the lessor reads no table. Past 280 different pairs further ones are rounded up, by less than
 /// a factor of two, or to 4 s.
 ///
+/// # Counters
+///
+/// Leases are counted by state, together and by group ([`Lessor::grouped`]), where their state changes: under the lock. So
+/// a tally reads a counter, however many leases there are.
+///
 /// # The wheel is lazy
 ///
 /// Renewing does not touch the timing wheel. Each lease that is up or silent has exactly one entry in it, filed at most one
@@ -70,7 +76,7 @@ impl<K: Copy + Eq + Hash> Key for K {}
 /// A removed lease is gone for every caller at once. Its memory follows when the entries that name it come due: at most one
 /// `silent_after` later, or [`Terms::forget_after`] after its end. Granted again before that, it keeps its entries, so that
 /// no sequence of grants and removals makes the wheels grow.
-pub struct Lessor<K> {
+pub struct Lessor<K, G = ()> {
     terms: Terms,
     own_terms: Table,
     /// Since when this collector has listened without a break, in milliseconds.
@@ -78,19 +84,30 @@ pub struct Lessor<K> {
     leases: IdMap<K, Lease>,
     /// Spreads keys evenly.
     hashing: IdHashing,
-    ledger: Mutex<Ledger<K>>,
+    ledger: Mutex<Ledger<K, G>>,
 }
 
 impl<K: Key> Lessor<K> {
-    /// Without any lease. It listens, and is in contact, from moment 0 on.
+    /// As [`Lessor::grouped`], of leases that are counted only together.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
+        Self::grouped(terms, |_key| ())
+    }
+}
+
+impl<K: Key, G: Group> Lessor<K, G> {
+    /// Without any lease. It listens, and is in contact, from moment 0 on. `group_of` gives the group that a key is counted in.
+    ///
+    /// `group_of` runs under the lock. It may give the default for a group that is not known; once it gives another one
+    /// for a key it gives that for ever, and [`Lessor::learn_group`] is called.
+    #[must_use]
+    pub fn grouped(terms: Terms, group_of: impl Fn(K) -> G + Send + Sync + 'static) -> Self {
         Self {
             own_terms: Table::new(),
             listening_since: AtomicI64::new(0),
             leases: IdMap::default(),
             hashing: IdHashing::default(),
-            ledger: Mutex::new(Ledger::new(&terms)),
+            ledger: Mutex::new(Ledger::new(&terms, Box::new(group_of))),
             terms,
         }
     }
@@ -196,7 +213,7 @@ impl<K: Key> Lessor<K> {
     }
 }
 
-impl<K: Key> fmt::Debug for Lessor<K> {
+impl<K: Key, G: Group> fmt::Debug for Lessor<K, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lessor")
             .field("terms", &self.terms)

@@ -6,6 +6,7 @@ mod race;
 mod relay;
 mod removal;
 mod restore;
+mod tallies;
 
 use std::collections::HashMap;
 

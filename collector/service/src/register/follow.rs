@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{
     damage::Reported,
     pace::Pacer,
-    writer::{Failure, Writer, is_adoption},
+    writer::{Failure, Writer, instance_of, is_adoption},
 };
 use crate::{Core, events::Shared};
 
@@ -46,10 +46,15 @@ impl Intake<'_> {
                     // Its agent is connected to another collector, which lost its store with this one.
                     self.core.listening.observe_unknown_id();
                 }
+                let instance = instance_of(&row);
                 match self.allocator.follow(row) {
-                    Ok(()) => self
-                        .registered
-                        .extend(registered.filter(|seen| self.core.is_unheard(seen.instance))),
+                    Ok(()) => {
+                        let unheard = |seen: &Seen| self.core.is_unheard(seen.instance);
+                        self.registered.extend(registered.filter(unheard));
+                        if let Some(instance) = instance {
+                            self.core.lessor.learn_group(instance);
+                        }
+                    }
                     Err(error) => self.contradiction = self.contradiction.or(Some(error)),
                 }
             }
@@ -61,10 +66,12 @@ impl Intake<'_> {
                 }
             }
             Record::Changed(instance) => {
-                self.pacer.note(instance.id);
+                let id = instance.id;
+                self.pacer.note(id);
                 if let Err(error) = self.allocator.follow(Row::Instance(instance)) {
                     self.contradiction = self.contradiction.or(Some(error));
                 }
+                self.core.lessor.learn_group(id);
             }
             Record::Digest(digest) => self.digest = Some(digest),
             Record::Damage(damage) => self.damage.add(damage),

@@ -1,7 +1,10 @@
 //! The one thread that assigns ids.
 
 use crossbeam_channel::RecvTimeoutError;
-use rollcall_domain::inventory::{self, Allocator, Row};
+use rollcall_domain::{
+    InstanceId,
+    inventory::{self, Allocator, Row},
+};
 use rollcall_metrics::Metrics;
 use rollcall_storage::{self as storage, Batch, Commit, Seen, Storage};
 
@@ -164,7 +167,11 @@ impl Writer {
                 }
                 self.metrics.committed(rows, took);
                 let adopts = proposal.rows().iter().any(is_adoption);
+                let instances: Vec<_> = proposal.rows().iter().filter_map(instance_of).collect();
                 proposal.confirm();
+                for instance in instances {
+                    self.core.lessor.learn_group(instance);
+                }
                 if adopts {
                     // The batch was made on top of all that is stored: the id was never assigned in this store.
                     self.core.listening.observe_unknown_id();
@@ -242,6 +249,14 @@ impl Writer {
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+/// The instance of a row.
+pub(super) fn instance_of(row: &Row) -> Option<InstanceId> {
+    match row {
+        Row::Instance(instance) => Some(instance.id),
+        Row::Application(_) | Row::Operation(_) | Row::Address(_) => None,
     }
 }
 

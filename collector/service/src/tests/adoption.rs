@@ -19,6 +19,11 @@ async fn a_sign_of_an_unknown_instance_adopts_it_and_a_later_one_tells_its_appli
         (State::Up, None)
     );
     assert_eq!(happened(&mut events).await.kind, Kind::Adopted);
+    let up = |application| {
+        let status = services.roster.application(application);
+        status.map(|status| status.instances.up)
+    };
+    assert_eq!(up(None), Some(1));
     let telling = Sign {
         application: Some(application(-1)),
         ..sign(1, Signal::TraceSegment)
@@ -26,6 +31,7 @@ async fn a_sign_of_an_unknown_instance_adopts_it_and_a_later_one_tells_its_appli
     services.heartbeat.renew(telling).await.unwrap();
     let status = services.roster.instance(instance(1)).unwrap();
     assert_eq!(status.instance.application, Some(application(-1)));
+    assert_eq!((up(None), up(Some(application(-1)))), (None, Some(1)));
     assert_eq!(
         services.register.application("new").await.unwrap(),
         application(2)

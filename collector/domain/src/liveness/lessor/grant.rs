@@ -1,11 +1,11 @@
 //! How a lease comes to be: granted, restored, or reported by another collector.
 
 use super::{
-    Flag, Heard, Key, Lease, LeaseRecord, LeaseTerms, Lessor, Moment, Pace, Renewal, Signal,
+    Flag, Group, Heard, Key, Lease, LeaseRecord, LeaseTerms, Lessor, Moment, Pace, Renewal, Signal,
     Standing, State, TermsIndex,
 };
 
-impl<K: Key> Lessor<K> {
+impl<K: Key, G: Group> Lessor<K, G> {
     /// Gives an instance a lease on the terms of the lessor; renews the one that it has.
     pub fn grant(&self, key: K, signal: Signal, now: Moment) -> Renewal<K> {
         self.grant_new(key, None, signal, now)
@@ -58,6 +58,22 @@ impl<K: Key> Lessor<K> {
         lease.enter(before.on(index));
         ledger.weigh(key, lease, self.silent_after(index));
         true
+    }
+
+    /// Counts a lease in its group, which may have become known.
+    pub fn learn_group(&self, key: K) {
+        let leases = self.leases.pin();
+        let Some(lease) = leases.get(&key) else {
+            return;
+        };
+        let mut ledger = self.ledger.lock();
+        let standing = lease.standing();
+        if !standing.has(Flag::Removed) {
+            let is_counted = !standing.has(Flag::Forgotten);
+            ledger
+                .tallies
+                .learn(key, is_counted.then_some(standing.state));
+        }
     }
 
     /// Brings a lease back as it was stored, with the moment of its last signal (before the start of the collector, so

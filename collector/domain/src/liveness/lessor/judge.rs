@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Flag, Heard, Key, Lease, LeaseRecord, Ledger, Lessor, Moment, Renewal, Signal, State, Terms,
-    TermsIndex,
+    Flag, Group, Heard, Key, Lease, LeaseRecord, Ledger, Lessor, Moment, Renewal, Signal, State,
+    Terms, TermsIndex,
 };
 use crate::liveness::Transition;
 
@@ -14,7 +14,7 @@ const DECAY: u32 = 16;
 /// What an agent had under way when it said goodbye may arrive after that for so long, and does not bring it back.
 const FAREWELL: Duration = Duration::from_secs(10);
 
-impl<K: Key> Lessor<K> {
+impl<K: Key, G: Group> Lessor<K, G> {
     /// Marks the instances that sent no signal for too long, and appends what changed. Looks at up to `limit` leases, during which
     /// renewals that change a state have to wait; returns whether it has to be called again to get through.
     pub fn expire(&self, now: Moment, limit: usize, changed: &mut Vec<Transition<K>>) -> bool {
@@ -108,7 +108,7 @@ impl<K: Key> Lessor<K> {
     /// Decides over a lease whose entry came due, and files its next entry unless it is down.
     fn judge(
         &self,
-        ledger: &mut Ledger<K>,
+        ledger: &mut Ledger<K, G>,
         key: K,
         lease: &Lease,
         now: Moment,
@@ -153,7 +153,7 @@ impl<K: Key> Lessor<K> {
     /// When an instance is silent, if nothing else comes; `None` while that cannot be known.
     fn silent_at(
         &self,
-        ledger: &Ledger<K>,
+        ledger: &Ledger<K, G>,
         key: K,
         lease: &Lease,
         evidence: Heard,
@@ -177,7 +177,7 @@ impl<K: Key> Lessor<K> {
     /// When an instance that is silent is down; `None` while that cannot be known.
     fn down_at(
         &self,
-        ledger: &Ledger<K>,
+        ledger: &Ledger<K, G>,
         key: K,
         lease: &Lease,
         evidence: Heard,

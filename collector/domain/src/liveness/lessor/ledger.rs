@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Flag, Heard, Key, Lease, Moment, Standing, State, Terms, TermsIndex};
-use crate::liveness::{Transition, terms::Users, wheel::Wheel};
+use super::{Flag, Group, Heard, Key, Lease, Moment, Standing, State, Tally, Terms, TermsIndex};
+use crate::liveness::{Transition, group::Tallies, terms::Users, wheel::Wheel};
 
 /// How late a lease may be found expired.
 const TICK: Duration = Duration::from_millis(100);
 /// Nearly seven minutes of ticks: more than the usual terms, so that most entries are looked at once.
 const SLOTS: usize = 4096;
 
-pub(super) struct Ledger<K> {
+pub(super) struct Ledger<K, G> {
     pub(super) wheel: Wheel<K>,
     /// Those that are down or left, and not forgotten yet.
     pub(super) graves: Wheel<K>,
@@ -18,8 +18,7 @@ pub(super) struct Ledger<K> {
     pub(super) users: Users,
     /// Since when what others report has been read without a break; `None` while it is not.
     pub(super) contact: Option<Moment>,
-    /// By state, those that are forgotten left out.
-    counts: [usize; 4],
+    pub(super) tallies: Tallies<K, G>,
     forgotten: usize,
     slow: usize,
     /// The last one that was found slow.
@@ -49,15 +48,15 @@ pub struct Slow<K> {
     pub example: K,
 }
 
-impl<K: Key> Ledger<K> {
-    pub(super) fn new(terms: &Terms) -> Self {
+impl<K: Key, G: Group> Ledger<K, G> {
+    pub(super) fn new(terms: &Terms, group_of: Box<dyn Fn(K) -> G + Send + Sync>) -> Self {
         let slots = u32::try_from(SLOTS).unwrap_or(u32::MAX);
         Self {
             wheel: Wheel::new(TICK, SLOTS),
             graves: Wheel::new(TICK.max(terms.forget_after / slots), SLOTS),
             contact: Some(Moment::from_millis(0)),
             users: Users::new(),
-            counts: [0; 4],
+            tallies: Tallies::new(group_of),
             forgotten: 0,
             slow: 0,
             slow_example: None,
@@ -67,7 +66,12 @@ impl<K: Key> Ledger<K> {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let [up, silent, down, left] = self.counts;
+        let Tally {
+            up,
+            silent,
+            down,
+            left,
+        } = self.tallies.total();
         Counts {
             up,
             silent,
@@ -92,14 +96,16 @@ impl<K: Key> Ledger<K> {
 
     /// Counts a lease that is new.
     pub(super) fn begin(&mut self, key: K, lease: &Lease) {
-        self.counts[lease.standing().state as usize] += 1;
+        self.tallies.begin(key);
+        self.tallies.add(key, lease.standing().state);
         self.bury(key, lease);
     }
 
     /// Marks a lease as removed, and counts it no longer. Entries in the wheels stay.
-    pub(super) fn end(&mut self, lease: &Lease) -> Standing {
+    pub(super) fn end(&mut self, key: K, lease: &Lease) -> Standing {
         let before = lease.standing();
-        self.discount(before);
+        self.discount(key, before);
+        self.tallies.end(key);
         if before.has(Flag::Slow) {
             self.slow -= 1;
         }
@@ -115,11 +121,11 @@ impl<K: Key> Ledger<K> {
     }
 
     /// Counts a lease no longer in the state that it leaves.
-    fn discount(&mut self, from: Standing) {
+    fn discount(&mut self, key: K, from: Standing) {
         if from.has(Flag::Forgotten) {
             self.forgotten -= 1;
         } else {
-            self.counts[from.state as usize] -= 1;
+            self.tallies.remove(key, from.state);
         }
     }
 
@@ -139,8 +145,8 @@ impl<K: Key> Ledger<K> {
         evidence: Heard,
     ) -> Transition<K> {
         let is_alive = to < State::Down;
-        self.discount(from);
-        self.counts[to as usize] += 1;
+        self.discount(key, from);
+        self.tallies.add(key, to);
         let is_slow = from.has(Flag::Slow);
         if is_slow && !is_alive {
             self.slow -= 1;
@@ -198,7 +204,7 @@ impl<K: Key> Ledger<K> {
         if standing.since.after(self.forget_after) > now {
             return self.bury(key, lease);
         }
-        self.counts[standing.state as usize] -= 1;
+        self.discount(key, standing);
         self.forgotten += 1;
         lease.enter(standing.with(Flag::Forgotten, true));
     }

@@ -1,8 +1,8 @@
 //! How a lease ends: its agent says goodbye, or its owner removes it.
 
-use super::{Flag, Heard, Key, Lessor, Moment, Renewal, Signal, State};
+use super::{Flag, Group, Heard, Key, Lessor, Moment, Renewal, Signal, State};
 
-impl<K: Key> Lessor<K> {
+impl<K: Key, G: Group> Lessor<K, G> {
     /// Records that an instance stops on purpose: it has left, until a later signal. `None` if it has no lease.
     pub fn leave(&self, key: K, now: Moment) -> Option<Renewal<K>> {
         let leases = self.leases.pin();
@@ -43,7 +43,7 @@ impl<K: Key> Lessor<K> {
         if standing.has(Flag::Removed) || !condition(standing.state) {
             return false;
         }
-        if !ledger.end(lease).is_in_a_wheel() {
+        if !ledger.end(key, lease).is_in_a_wheel() {
             leases.remove(&key);
         }
         true

@@ -1,8 +1,11 @@
 //! What the lessor shows of its leases.
 
-use super::{Counts, Key, Lease, LeaseRecord, LeaseTerms, LeaseView, Lessor, Moment, Slow, State};
+use super::{
+    Counts, Group, Key, Lease, LeaseRecord, LeaseTerms, LeaseView, Lessor, Moment, Slow, State,
+    Tally,
+};
 
-impl<K: Key> Lessor<K> {
+impl<K: Key, G: Group> Lessor<K, G> {
     /// The lease of an instance. State and last signal are read one after the other, so a renewal may fall between.
     #[must_use]
     pub fn view(&self, key: K) -> Option<LeaseView> {
@@ -19,6 +22,12 @@ impl<K: Key> Lessor<K> {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.ledger.lock().counts()
+    }
+
+    /// How many leases of a group are in each state. Reads a counter, however many there are.
+    #[must_use]
+    pub fn tally(&self, group: G) -> Tally {
+        self.ledger.lock().tallies.of(group)
     }
 
     /// Those that are up or silent and whose usual interval is longer than the configured term; `None` if there are none.

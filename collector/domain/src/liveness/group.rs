@@ -1,0 +1,125 @@
+//! How many leases are in each state, by group.
+
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    hash::Hash,
+};
+
+use super::{Key, State};
+use crate::id::IdHashing;
+
+/// What leases are counted by, besides all together: the application of an instance, or the unit type where nothing more is
+/// asked. The default stands for a group that is not known yet.
+pub trait Group: Copy + Default + Eq + Hash {}
+
+impl<G: Copy + Default + Eq + Hash> Group for G {}
+
+/// How many leases are in each state. Those that are forgotten are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub up: usize,
+    pub silent: usize,
+    pub down: usize,
+    pub left: usize,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, state: State) {
+        *self.of(state) += 1;
+    }
+
+    pub(super) fn remove(&mut self, state: State) {
+        let count = self.of(state);
+        *count = count.saturating_sub(1);
+    }
+
+    fn of(&mut self, state: State) -> &mut usize {
+        match state {
+            State::Up => &mut self.up,
+            State::Silent => &mut self.silent,
+            State::Down => &mut self.down,
+            State::Left => &mut self.left,
+        }
+    }
+}
+
+/// The tallies of all groups. Costs a lease no memory: its group is asked for when its state changes.
+///
+/// The group of a key never changes once it is known. So only the keys that were counted while it was not are remembered,
+/// until [`Tallies::learn`].
+pub(super) struct Tallies<K, G> {
+    group_of: Box<dyn Fn(K) -> G + Send + Sync>,
+    unknown: HashSet<K, IdHashing>,
+    total: Tally,
+    /// A group without any lease has no entry.
+    groups: HashMap<G, Tally, IdHashing>,
+}
+
+impl<K: Key, G: Group> Tallies<K, G> {
+    pub(super) fn new(group_of: Box<dyn Fn(K) -> G + Send + Sync>) -> Self {
+        Self {
+            group_of,
+            unknown: HashSet::default(),
+            total: Tally::default(),
+            groups: HashMap::default(),
+        }
+    }
+
+    pub(super) const fn total(&self) -> Tally {
+        self.total
+    }
+
+    pub(super) fn of(&self, group: G) -> Tally {
+        self.groups.get(&group).copied().unwrap_or_default()
+    }
+
+    /// A key begins to be counted: its group is fixed from now on, if it is known.
+    pub(super) fn begin(&mut self, key: K) {
+        if (self.group_of)(key) == G::default() {
+            self.unknown.insert(key);
+        }
+    }
+
+    /// A key is not counted any more.
+    pub(super) fn end(&mut self, key: K) {
+        self.unknown.remove(&key);
+    }
+
+    /// Counts a key in the group that is known by now. `state` is the one that it is counted in; `None` if it is forgotten.
+    pub(super) fn learn(&mut self, key: K, state: Option<State>) {
+        if !self.unknown.contains(&key) || (self.group_of)(key) == G::default() {
+            return;
+        }
+        if let Some(state) = state {
+            self.remove(key, state);
+        }
+        self.unknown.remove(&key);
+        if let Some(state) = state {
+            self.add(key, state);
+        }
+    }
+
+    pub(super) fn add(&mut self, key: K, state: State) {
+        self.total.add(state);
+        let group = self.group(key);
+        self.groups.entry(group).or_default().add(state);
+    }
+
+    pub(super) fn remove(&mut self, key: K, state: State) {
+        self.total.remove(state);
+        let group = self.group(key);
+        if let Entry::Occupied(mut tally) = self.groups.entry(group) {
+            tally.get_mut().remove(state);
+            if *tally.get() == Tally::default() {
+                tally.remove();
+            }
+        }
+    }
+
+    fn group(&self, key: K) -> G {
+        if self.unknown.contains(&key) {
+            return G::default();
+        }
+        (self.group_of)(key)
+    }
+}
