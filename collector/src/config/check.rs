@@ -7,8 +7,10 @@ use rollcall_etcd as etcd;
 
 use super::advertise::is_wildcard;
 use super::error::{Broken, Problem};
-use super::value::{print_bytes, print_duration};
+use super::value::print_duration;
 use super::{ClusterProvider, Config, Endpoint, Origins, StorageProvider, ranges};
+
+mod sizes;
 
 /// Every rule that `config` breaks, each reported as a problem of a key that the operator has given.
 pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
@@ -16,9 +18,9 @@ pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
     broken.extend(liveness(config));
     broken.extend(advertised(config));
     broken.extend(listeners(config));
-    broken.extend(memory(config));
+    broken.extend(sizes::memory(config));
     broken.extend(nacos(config));
-    broken.extend(properties(config));
+    broken.extend(sizes::properties(config));
     broken.extend(one_store(config));
     broken.extend(etcd(config));
     broken.extend(zookeeper(config));
@@ -297,72 +299,6 @@ fn connection(path: &'static str, etcd: &etcd::Config) -> Broken {
             let own = keys.iter().map(|key| format!("{path}.{key}"));
             let keys = own.chain(keys.iter().map(|key| format!("cluster.etcd.{key}")));
             (keys.collect(), format!("{path} {message}"))
-        })
-        .collect()
-}
-
-/// No more is read of a message, whatever is configured.
-fn properties(config: &Config) -> Broken {
-    let caps = &config.register.properties;
-    let most = |key, value: usize, most: usize| {
-        (value > most).then(|| rule(&[key], format!("{value} has to be at most {most}")))
-    };
-    [
-        most("register.default.max_properties", caps.count, 512),
-        most(
-            "register.default.max_property_name_bytes",
-            caps.name_bytes,
-            8 * 1024,
-        ),
-        most(
-            "register.default.max_property_value_bytes",
-            caps.value_bytes,
-            16 * 1024,
-        ),
-        most(
-            "register.default.max_properties_bytes",
-            caps.total_bytes,
-            64 * 1024,
-        ),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn memory(config: &Config) -> Broken {
-    let server = &config.server;
-    let requests = ("server.default.inbound_memory", server.inbound_memory);
-    let answers = ("server.default.outbound_memory", server.outbound_memory);
-    let sizes = [
-        (
-            "agent_gRPC.gRPC.max_message_size",
-            config.agent_grpc.max_message_size,
-            requests,
-        ),
-        (
-            "agent_jetty.jetty.max_body_size",
-            config.agent_jetty.max_body_size,
-            requests,
-        ),
-        (
-            "nacos.default.max_message_size",
-            config.nacos.max_message_size,
-            requests,
-        ),
-        ("ui.jetty.max_page_size", config.ui.max_page_size, answers),
-    ];
-    let too_large = sizes
-        .into_iter()
-        .filter(|(_, size, (_, limit))| size > limit);
-    too_large
-        .map(|(key, size, (budget, limit))| {
-            let message = format!(
-                "{} has to be at most {budget} ({})",
-                print_bytes(size),
-                print_bytes(limit)
-            );
-            rule(&[key, budget], message)
         })
         .collect()
 }

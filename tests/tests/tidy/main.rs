@@ -50,7 +50,9 @@ const NEEDS: [(&str, &[&str]); 17] = [
     ),
     (
         "api/admin",
-        &["catalog", "domain", "metrics", "server", "service"],
+        &[
+            "catalog", "domain", "limits", "metrics", "server", "service",
+        ],
     ),
     (
         "api/nacos",
