@@ -7,4 +7,4 @@ mod clock;
 mod tasks;
 
 pub use clock::Clock;
-pub use tasks::{Failure, Name, OnError, Policy, StillRunning, TaskSet, panic_message};
+pub use tasks::{Failure, Name, OnCancel, OnError, Policy, StillRunning, TaskSet, panic_message};

@@ -11,6 +11,8 @@
 /// The metadata by which a member says that it is one, with its version.
 pub const MEMBER: &str = "rollcall-member";
 
+pub use error::Error;
+
 pub mod client;
 pub mod columns;
 mod counters;
