@@ -34,8 +34,8 @@ pub(super) trait Job: Send {
     fn is_awaited(&self) -> bool;
     /// Whether the last proposal refused the job in a way that what another collector wrote may contradict.
     fn is_doubtful(&self) -> bool;
-    /// Tells the caller, now that the batch is durable; `false` if it gave up.
-    fn settle(self: Box<Self>) -> bool;
+    /// Tells the caller, now that the batch is durable.
+    fn settle(self: Box<Self>);
     /// Tells the caller that there will be no batch.
     fn refuse(self: Box<Self>, error: Error);
 }
@@ -223,10 +223,9 @@ where
         matches!(&self.result, Some(Err(error)) if error.is_doubtful())
     }
 
-    fn settle(self: Box<Self>) -> bool {
-        match self.result {
-            Some(result) => tell(self.reply, result),
-            None => true,
+    fn settle(self: Box<Self>) {
+        if let Some(result) = self.result {
+            tell(self.reply, result);
         }
     }
 
@@ -235,11 +234,9 @@ where
     }
 }
 
-/// Answers a caller; `false` if it gave up.
-pub(super) fn tell<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) -> bool {
-    let is_told = reply.send(result).is_ok();
-    if !is_told {
+/// Answers a caller, which may have given up.
+pub(super) fn tell<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
+    if reply.send(result).is_err() {
         tracing::trace!("the caller gave up before it was answered");
     }
-    is_told
 }

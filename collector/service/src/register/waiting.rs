@@ -69,14 +69,9 @@ impl Waiting {
         }
     }
 
-    /// Answers all callers; `false` if one of them gave up.
-    pub(super) fn settle(&mut self) -> bool {
-        let mut are_told = true;
-        for job in self.jobs.drain(..) {
-            are_told &= job.settle();
-        }
+    pub(super) fn settle(&mut self) {
+        self.jobs.drain(..).for_each(Job::settle);
         self.answer_noters(|| Ok(()));
-        are_told
     }
 
     pub(super) fn refuse(&mut self) {

@@ -183,14 +183,14 @@ impl Writer {
             }
             self.room.observe(&self.core, &self.readiness, refused);
             self.pacer.committed(changes);
-            if !waiting.settle() {
-                self.grant(&waiting.first_signs);
-            }
+            self.grant(&waiting.first_signs);
+            waiting.settle();
             return Ok(());
         }
     }
 
-    /// Grants the leases of instances whose first sign is durable and whose caller gave up before it could.
+    /// Grants the leases of instances whose first sign is durable. Their callers may have given up, and the leases are compared
+    /// with the store before a caller has had its turn.
     fn grant(&self, first_signs: &[Seen]) {
         for seen in first_signs {
             if self.core.is_unheard(seen.instance) {
