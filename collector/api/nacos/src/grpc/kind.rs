@@ -84,7 +84,6 @@ impl Kind {
 
 impl Naming {
     /// Every naming request.
-    #[cfg(test)]
     pub(super) const ALL: [Self; 7] = [
         Self::Instance,
         Self::BatchInstance,

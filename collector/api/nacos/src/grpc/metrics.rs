@@ -1,20 +1,29 @@
 //! What the face counts.
 
+use std::sync::Arc;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
-use super::{acks::Lapsed, connection::Reason, kind::Kind};
+use super::{
+    acks::Lapsed,
+    connection::Reason,
+    kind::{Kind, Naming},
+};
 
 /// Counters and gauges of the face. A cheap clone counts the same.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Metrics {
     calls: Family<CallLabels, Counter>,
     connections: Gauge,
     closed: Family<ReasonLabel, Counter>,
     pushes: Family<OutcomeLabel, Counter>,
+    /// The answered calls of each kind, so that counting one is an addition.
+    answered: Arc<[(Kind, Counter)]>,
+    sent: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,6 +40,38 @@ struct ReasonLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let calls = Family::<CallLabels, Counter>::default();
+        let pushes = Family::<OutcomeLabel, Counter>::default();
+        let kinds = [Kind::ServerCheck, Kind::HealthCheck];
+        let kinds = kinds.into_iter().chain(Naming::ALL.map(Kind::Naming));
+        let answered = kinds.map(|kind| {
+            let counter = calls.get_or_create(&labels(Some(kind), true)).clone();
+            (kind, counter)
+        });
+        let answered = answered.collect();
+        let sent = pushes
+            .get_or_create(&OutcomeLabel { outcome: "sent" })
+            .clone();
+        Self {
+            calls,
+            connections: Gauge::default(),
+            closed: Family::default(),
+            pushes,
+            answered,
+            sent,
+        }
+    }
+}
+
+fn labels(kind: Option<Kind>, is_ok: bool) -> CallLabels {
+    CallLabels {
+        call: kind.map_or("unknown", Kind::label),
+        outcome: if is_ok { "ok" } else { "refused" },
+    }
 }
 
 impl Metrics {
@@ -59,11 +100,11 @@ impl Metrics {
     }
 
     pub(super) fn called(&self, kind: Option<Kind>, is_ok: bool) {
-        let labels = CallLabels {
-            call: kind.map_or("unknown", Kind::label),
-            outcome: if is_ok { "ok" } else { "refused" },
+        let is_this = |(known, _): &&(Kind, Counter)| is_ok && Some(*known) == kind;
+        match self.answered.iter().find(is_this) {
+            Some((_, counter)) => counter.inc(),
+            None => self.calls.get_or_create(&labels(kind, is_ok)).inc(),
         };
-        self.calls.get_or_create(&labels).inc();
     }
 
     pub(super) fn opened(&self) {
@@ -77,7 +118,7 @@ impl Metrics {
     }
 
     pub(super) fn pushed(&self) {
-        self.outcome("sent", 1);
+        self.sent.inc();
     }
 
     pub(super) fn lapsed(&self, lapsed: Lapsed) {

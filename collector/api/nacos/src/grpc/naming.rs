@@ -265,10 +265,11 @@ impl Face {
             agent: &call.session.client.version,
             app: &call.session.client.app,
         };
-        let subscription = self
-            .catalog
-            .subscribe(interest, &call.session.outbox)
-            .map_err(refused)?;
+        let subscribed = self.catalog.subscribe(interest, &call.session.outbox);
+        let subscription = subscribed.map_err(|error| {
+            call.connection.unsubscribed(&key);
+            refused(error)
+        })?;
         // Asked for after the subscription, so that no change falls between. While the catalog is loading the client is refused,
         // and is pushed the state afterwards.
         let (body, stamp) = self.body(&key, &selection).map_err(|error| {

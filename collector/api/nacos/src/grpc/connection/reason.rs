@@ -7,7 +7,7 @@ use std::fmt;
 pub(in crate::grpc) enum Reason {
     /// The client closed its stream or its connection in order.
     Client,
-    /// The connection was reset or broke.
+    /// The connection ended without a goodbye: its process ended, or the network failed.
     Broken,
     /// The client did not answer when it was asked whether it is there.
     Silent,
@@ -44,7 +44,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Client => "the client closed its connection",
-            Self::Broken => "the connection was reset or broke",
+            Self::Broken => "the connection ended without a goodbye",
             Self::Silent => "the client did not answer a detection request",
             Self::NoSetup => "the client sent no set-up in time",
             Self::Garbage => "the client sent what is no message",
