@@ -1,8 +1,8 @@
 //! What an entry costs in memory, in bytes: its own strings and its place in every structure that holds it.
 //!
 //! The figures follow the data structures (a node and a slot of each map, the listing, the lease) and an allocator that
-//! rounds to 16 bytes with a header of 8. `benches/footprint` measures the same: 313 to 322 bytes an instance beyond its
-//! strings; the model says 324.
+//! rounds to 16 bytes with a header of 8. For the instance of `benches/footprint` the model says 318 bytes beyond its strings.
+//! The bench measures 356 right after restoring and 361 after five minutes of renewals: the model is 12 % low.
 
 use super::{Address, Application, Instance, InstanceKey, Operation, OperationKey, Properties};
 use crate::{AddressId, ApplicationId, InstanceId, OperationId};

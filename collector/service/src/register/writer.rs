@@ -3,7 +3,7 @@
 use crossbeam_channel::RecvTimeoutError;
 use rollcall_domain::{
     InstanceId,
-    inventory::{self, Allocator, Row},
+    inventory::{self, Allocator, Proposal, Row},
 };
 use rollcall_metrics::Metrics;
 use rollcall_storage::{self as storage, Batch, Commit, Seen, Storage};
@@ -166,16 +166,7 @@ impl Writer {
                     continue;
                 }
                 self.metrics.committed(rows, took);
-                let adopts = proposal.rows().iter().any(is_adoption);
-                let instances: Vec<_> = proposal.rows().iter().filter_map(instance_of).collect();
-                proposal.confirm();
-                for instance in instances {
-                    self.core.lessor.learn_group(instance);
-                }
-                if adopts {
-                    // The batch was made on top of all that is stored: the id was never assigned in this store.
-                    self.core.listening.observe_unknown_id();
-                }
+                publish(&self.core, proposal);
                 if insists {
                     self.agreement.told();
                 }
@@ -249,6 +240,20 @@ impl Writer {
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+/// Makes a committed proposal visible, and counts its instances with their applications.
+fn publish(core: &Core, proposal: Proposal<'_>) {
+    let adopts = proposal.rows().iter().any(is_adoption);
+    let instances: Vec<_> = proposal.rows().iter().filter_map(instance_of).collect();
+    proposal.confirm();
+    for instance in instances {
+        core.lessor.learn_group(instance);
+    }
+    if adopts {
+        // The batch was made on top of all that is stored: the id was never assigned in this store.
+        core.listening.observe_unknown_id();
     }
 }
 
