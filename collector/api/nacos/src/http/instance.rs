@@ -1,5 +1,6 @@
 //! One instance: register, deregister, update, look up.
 
+use rollcall_catalog::Error;
 use rollcall_domain::{
     Timestamp,
     catalog::{Endpoint, Instance, MetadataChange, Override, Patch, Registration, ServiceKey},
@@ -66,6 +67,14 @@ async fn put(
 async fn deregister(face: &Face, asked: &Asked<'_>) -> Reply {
     let (key, endpoint) = (asked.service()?, asked.endpoint()?);
     let kind = registration::kind(face, asked);
+    // A call that names the kind removes an instance of that kind only.
+    let is_named = asked.params.loose_flag("ephemeral").is_some();
+    if is_named {
+        let found = face.catalog.instance(&key, &endpoint, Some(kind));
+        if matches!(found, Err(Error::NotFound(_))) {
+            return Ok(reply::done(asked.generation));
+        }
+    }
     let removed = face.catalog.deregister(&key, &endpoint, kind).await;
     removed.map_err(|error| Fault::of(error, At::UpdateInstance, &key))?;
     Ok(reply::done(asked.generation))
