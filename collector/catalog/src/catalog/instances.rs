@@ -197,7 +197,12 @@ impl Catalog {
         let usual = Duration::from_millis(self.0.switches().client_beat_interval);
         if let Some(beaten) = beaten {
             if beaten.is_leased {
-                self.0.leases.renew(beaten.instance, now);
+                if beaten.is_restored {
+                    // From now on its own terms hold, instead of those after a start.
+                    self.0.leases.grant(beaten.instance, beaten.beats, now);
+                } else {
+                    self.0.leases.renew(beaten.instance, now);
+                }
                 if !beaten.healthy || beaten.is_restored {
                     self.0.change(|registry, _, effects| {
                         registry.adopt(beaten.instance, effects);
