@@ -2,7 +2,7 @@
 //!
 //! Each is the unmodified package of its ecosystem, pinned below `conformance/`, and observes a small application there.
 
-mod install;
+pub(crate) mod install;
 mod java;
 mod node;
 mod python;

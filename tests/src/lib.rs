@@ -14,6 +14,7 @@ pub mod grpc;
 pub mod history;
 pub mod http;
 pub mod key;
+pub mod nacos;
 mod poll;
 pub mod process;
 pub mod proxy;

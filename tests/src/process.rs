@@ -6,7 +6,7 @@ mod child;
 mod collector;
 mod log;
 
-pub use addresses::free_addresses;
+pub use addresses::{free_addresses, nacos_addresses};
 pub use build::{collector_binary, release_binary, target_directory};
 pub use child::{Child, Lines};
 pub use collector::{Collector, Listeners, Options, Run};

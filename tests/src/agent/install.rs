@@ -7,7 +7,7 @@ use std::{
 use crate::process::target_directory;
 
 /// The sources of the conformance program in `language`.
-pub(super) fn sources(language: &str) -> PathBuf {
+pub(crate) fn sources(language: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("conformance")
         .join(language)
@@ -16,7 +16,7 @@ pub(super) fn sources(language: &str) -> PathBuf {
 /// Has `build` fill a directory below cargo's target directory, and returns it; again only when the sources have changed.
 ///
 /// Test programs run side by side, and the tools that build do not expect a second one in their directory: one at a time.
-pub(super) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf {
+pub(crate) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf {
     let directory = target_directory().join("conformance").join(language);
     fs::create_dir_all(&directory).expect("a directory for what is installed");
     let lock = File::create(directory.join("lock")).expect("a lock file");
@@ -36,7 +36,7 @@ pub(super) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf 
 ///
 /// # Panics
 /// When it is not there or fails, with its output.
-pub(super) fn run(tool: &mut Command) {
+pub(crate) fn run(tool: &mut Command) {
     let output = tool
         .output()
         .unwrap_or_else(|error| panic!("running {tool:?}: {error}; tests/run installs it"));

@@ -1,6 +1,8 @@
 use std::{
     array,
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, UdpSocket},
+    process,
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 /// Addresses that were free a moment ago, for a process that has to be told where to listen.
@@ -12,4 +14,26 @@ pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
     let listeners: [TcpListener; N] =
         array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("a bound address"))
+}
+
+/// Free addresses for the HTTP and gRPC faces of Nacos: clients take the second port to be 1000 above the first.
+///
+/// They lie below the range that the system draws ports from, so no connection takes them meanwhile.
+///
+/// # Panics
+/// When there are none.
+pub fn nacos_addresses() -> (SocketAddr, SocketAddr) {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 10_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = u16::try_from(process::id() % u32::from(COUNT)).expect("below a u16");
+    let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let is_free = |port| TcpListener::bind(address(port)).is_ok();
+    (0..COUNT)
+        .map(|_| FIRST + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .find(|&port| {
+            is_free(port) && is_free(port + 1000) && UdpSocket::bind(address(port)).is_ok()
+        })
+        .map(|port| (address(port), address(port + 1000)))
+        .expect("a free pair of ports")
 }

@@ -1,0 +1,6 @@
+package rollcall.nacos;
+
+/** The service that one process provides and another one calls. */
+public interface Greeter {
+    String greet(String name);
+}

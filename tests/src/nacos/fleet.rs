@@ -1,0 +1,143 @@
+//! Every client on one collector: each provides an instance of one service and consumes it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::task::JoinSet;
+
+use super::{Client, Driver, Face, Host, Outcome, collector, life::addresses};
+use crate::{PATIENCE, process::Collector, until};
+
+const SERVICE: &str = "fleet";
+
+/// How long the collector may take to keep what was registered for its next run.
+const ROSTER: Duration = Duration::from_secs(3);
+
+/// What becomes of the last three of [`super::Promise::ALL`], for each client in the order given.
+///
+/// # Panics
+/// When a client does not start.
+pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
+    let (mut collector, server) = collector(Collector::options()).await;
+    let mut drivers = start(clients, server.http).await;
+    let everyone = (0..clients.len()).map(address).collect::<Vec<_>>();
+
+    let mut sees = Vec::new();
+    for ((place, driver), client) in drivers.iter_mut().enumerate().zip(clients) {
+        let joined = join(place, driver, client).await;
+        sees.push(joined.map_err(|error| broken(error, driver)));
+    }
+    let mut others = Vec::new();
+    for (driver, joined) in drivers.iter().zip(sees) {
+        others.push(match joined {
+            Ok(()) => reported(driver, &everyone).await,
+            Err(outcome) => outcome,
+        });
+    }
+
+    let before = drivers
+        .iter()
+        .map(|driver| driver.changes(SERVICE).len())
+        .collect::<Vec<_>>();
+    // An instance that was registered just before the collector dies is not in the roster of the next run.
+    tokio::time::sleep(ROSTER).await;
+    collector.restart().await;
+    let mut kept = Vec::new();
+    for ((driver, client), before) in drivers.iter_mut().zip(clients).zip(before) {
+        if client.face == Face::Poll {
+            // It ends its subscription at the first poll that fails: that is left to the application.
+            let subscribe = format!("subscribe {SERVICE}");
+            drop(until(PATIENCE, async || driver.ask(&subscribe).await).await);
+        }
+        kept.push(back(driver, before, &everyone).await);
+    }
+
+    // One of each protocol; Node.js ends no list empty, and the others remain.
+    let dead = [Face::Udp, Face::Grpc].map(|face| {
+        clients
+            .iter()
+            .position(|client| client.face == face)
+            .expect("a client of each protocol")
+    });
+    for place in dead {
+        drivers[place].kill();
+    }
+    let alive = (0..clients.len())
+        .filter(|place| !dead.contains(place))
+        .map(address)
+        .collect::<Vec<_>>();
+    let mut deaths = Vec::new();
+    for (place, driver) in drivers.iter().enumerate() {
+        deaths.push(match dead.contains(&place) {
+            true => Outcome::Held,
+            false => reported(driver, &alive).await,
+        });
+    }
+    let rows = others.into_iter().zip(kept).zip(deaths);
+    rows.map(|((others, kept), deaths)| [others, kept, deaths])
+        .collect()
+}
+
+async fn start(clients: &[Client], server: SocketAddr) -> Vec<Driver> {
+    let mut starting = JoinSet::new();
+    for (place, client) in clients.iter().copied().enumerate() {
+        starting.spawn(async move { (place, client.start(server).await) });
+    }
+    let mut drivers = starting.join_all().await;
+    drivers.sort_by_key(|&(place, _)| place);
+    let drivers = drivers.into_iter().map(|(_, driver)| driver);
+    drivers
+        .map(|driver| driver.expect("a driver that is ready"))
+        .collect()
+}
+
+async fn join(place: usize, driver: &mut Driver, client: &Client) -> Result<(), String> {
+    driver.ask(&format!("subscribe {SERVICE}")).await?;
+    let address = address(place).replace(':', " ");
+    let (term, _) = client.term();
+    driver
+        .ask(&format!(
+            "register {SERVICE} {address} 1 DEFAULT ephemeral {term}"
+        ))
+        .await?;
+    Ok(())
+}
+
+fn address(place: usize) -> String {
+    format!("10.3.0.{}:80", 10 + place)
+}
+
+/// Whether the client's last report holds exactly these instances.
+async fn reported(driver: &Driver, wanted: &[String]) -> Outcome {
+    let wanted = |hosts: &[Host]| addresses(hosts) == wanted;
+    match driver.reports(SERVICE, PATIENCE, wanted).await {
+        Ok(_) => Outcome::Held,
+        Err(instead) => broken(instead, driver),
+    }
+}
+
+/// Whether the client lists everyone after a restart, and has not been shown a list with fewer meanwhile.
+async fn back(driver: &mut Driver, before: usize, everyone: &[String]) -> Outcome {
+    let listed = until(PATIENCE, async || match driver.list(SERVICE).await {
+        Ok(hosts) if addresses(&hosts) == everyone => Ok(()),
+        other => Err(format!("the list is {other:?}")),
+    });
+    if let Err(instead) = listed.await {
+        return broken(instead, driver);
+    }
+    let changes = driver.changes(SERVICE);
+    match changes
+        .iter()
+        .skip(before)
+        .find(|hosts| hosts.len() < everyone.len())
+    {
+        None => Outcome::Held,
+        Some(hosts) => broken(format!("a false list was reported: {hosts:?}"), driver),
+    }
+}
+
+fn broken(instead: String, driver: &Driver) -> Outcome {
+    Outcome::Broken {
+        instead,
+        output: driver.output(),
+    }
+}

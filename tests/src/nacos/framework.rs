@@ -1,0 +1,129 @@
+//! Applications of frameworks that find their services through the Nacos client.
+
+use std::{net::SocketAddr, path::PathBuf, process::Command, sync::OnceLock, time::Duration};
+
+use tempfile::TempDir;
+
+use super::{Driver, collector};
+use crate::{
+    PATIENCE,
+    agent::install,
+    process::{Child, Collector},
+    until,
+};
+
+/// How long idle applications are watched for errors.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A framework; the versions are in `conformance/nacos/frameworks`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Framework {
+    /// Spring Cloud Alibaba's discovery.
+    Spring,
+    /// Dubbo with its Nacos registry.
+    Dubbo,
+}
+
+/// Two applications of Spring Cloud find each other, also over a restart of the collector, and the death of one is noticed.
+///
+/// # Errors
+/// What happened instead.
+pub async fn spring() -> Result<(), String> {
+    let (mut collector, faces) = collector(Collector::options()).await;
+    let start = |name| Framework::Spring.start(faces.http, name);
+    let (provider, consumer) = tokio::join!(start("orders"), start("shop"));
+    let (mut provider, mut consumer) = (provider?, consumer?);
+    let lists = async |consumer: &mut Driver, wanted: usize| {
+        until(PATIENCE, async || match consumer.list("orders").await {
+            Ok(hosts) if hosts.len() == wanted => Ok(()),
+            other => Err(format!("orders: {other:?}")),
+        })
+        .await
+    };
+    lists(&mut consumer, 1).await?;
+    stay_quiet(&[&provider, &consumer]).await?;
+    collector.restart().await;
+    lists(&mut consumer, 1).await?;
+    provider.kill();
+    lists(&mut consumer, 0).await
+}
+
+/// A consumer of Dubbo calls its provider, also while the collector is down and after it is back, and finds the next provider when
+/// the first one dies.
+///
+/// # Errors
+/// What happened instead.
+pub async fn dubbo() -> Result<(), String> {
+    let (mut collector, faces) = collector(Collector::options()).await;
+    let start = |role| Framework::Dubbo.start(faces.http, role);
+    let mut provider = start("provider").await?;
+    let mut consumer = start("consumer").await?;
+    let calls = async |consumer: &mut Driver| {
+        until(PATIENCE, async || consumer.ask("call you").await.map(drop)).await
+    };
+    calls(&mut consumer).await?;
+    stay_quiet(&[&provider, &consumer]).await?;
+    collector.restart().await;
+    consumer.ask("call you").await?;
+    provider.kill();
+    let _next = start("provider").await?;
+    calls(&mut consumer).await
+}
+
+/// While they are idle they log no error; at their start a busy machine may let a client's short deadline pass.
+async fn stay_quiet(drivers: &[&Driver]) -> Result<(), String> {
+    let errors = || {
+        drivers
+            .iter()
+            .flat_map(|driver| driver.errors())
+            .collect::<Vec<_>>()
+    };
+    let before = errors().len();
+    tokio::time::sleep(IDLE).await;
+    errors().into_iter().nth(before).map_or(Ok(()), Err)
+}
+
+impl Framework {
+    /// Downloads and builds what the frameworks need and have not.
+    ///
+    /// # Panics
+    /// When that fails, with the output of the tool that failed.
+    pub fn install() {
+        installed();
+    }
+
+    async fn start(self, server: SocketAddr, name: &str) -> Result<Driver, String> {
+        let home = TempDir::new().expect("a temporary directory");
+        let module = match self {
+            Self::Spring => "spring",
+            Self::Dubbo => "dubbo",
+        };
+        let build = installed().join(module);
+        let mut java = Command::new("java");
+        java.args(["-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .arg(format!("-Duser.home={}", home.path().display()))
+            .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+            .arg("-Ddubbo.application.logger=slf4j")
+            .arg("-cp")
+            .arg(format!("{0}/classes:{0}/client/*", build.display()))
+            .args(["rollcall.nacos.Driver", &server.to_string(), name])
+            .current_dir(&home)
+            .env("HOME", home.path());
+        Driver::new(Child::spawn(format!("{self:?} {name}"), &mut java), home).await
+    }
+}
+
+fn installed() -> &'static PathBuf {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        install::once("nacos/frameworks", |sources, directory| {
+            install::run(
+                Command::new("mvn")
+                    .args(["--quiet", "--batch-mode", "--threads", "2", "--file"])
+                    .arg(sources.join("pom.xml"))
+                    .arg("process-classes")
+                    .arg(format!("-Drollcall.build={}", directory.display())),
+            );
+        })
+    })
+}

@@ -1,0 +1,322 @@
+//! The life of one client with a collector of its own: one process provides, another one of the same client consumes.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use super::{Client, Driver, Face, Host, Outcome, Promise, collector};
+use crate::{PATIENCE, process::Collector, until};
+
+/// How long an idle client is watched for errors.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Within which a subscriber reports a change.
+const CHANGE: Duration = Duration::from_secs(1);
+
+/// The service of the provider and the consumer, and the addresses that they register.
+const SERVICE: &str = "orders";
+const PROVIDER: &str = "10.1.0.1:80";
+const CONSUMER: &str = "10.1.0.2:80";
+
+/// A service with a persistent instance.
+const PERSISTENT: &str = "ledger";
+
+/// What becomes of the promises that one collector makes to one client: the first nine of [`Promise::ALL`].
+pub async fn on_its_own_collector(client: Client) -> Vec<Outcome> {
+    let promises = &Promise::ALL[..9];
+    let mut life = match Life::begin(client).await {
+        Ok(life) => life,
+        Err(instead) => {
+            let output = Vec::new();
+            let mut outcomes = vec![Outcome::Broken { instead, output }];
+            outcomes.resize(promises.len(), Outcome::NotTested);
+            return outcomes;
+        }
+    };
+    let mut outcomes = Vec::new();
+    for &promise in promises {
+        let result = life.put_to_the_test(promise).await;
+        outcomes.push(result.unwrap_or_else(|instead| Outcome::Broken {
+            instead,
+            output: [life.provider.output(), life.consumer.output()].concat(),
+        }));
+    }
+    outcomes
+}
+
+struct Life {
+    client: Client,
+    collector: Collector,
+    server: SocketAddr,
+    provider: Driver,
+    consumer: Driver,
+    /// What the probes of one persistent instance connect to; those of the other one reach the collector itself.
+    backend: Option<TcpListener>,
+}
+
+impl Client {
+    /// Metadata that shortens the term of an instance, where the client's beats allow it, and how long the term is.
+    pub(super) fn term(&self) -> (&'static str, Duration) {
+        match (self.face, self.language) {
+            (Face::Grpc, _) => ("zone=a", Duration::from_secs(2)),
+            // Its first beat comes up to ten seconds after the registration.
+            (_, "Node.js") => (
+                "preserved.heart.beat.interval=1000,preserved.heart.beat.timeout=11000,preserved.ip.delete.timeout=12000",
+                Duration::from_secs(12),
+            ),
+            _ => (
+                "preserved.heart.beat.interval=1000,preserved.heart.beat.timeout=3000,preserved.ip.delete.timeout=6000",
+                Duration::from_secs(6),
+            ),
+        }
+    }
+}
+
+impl Life {
+    async fn begin(client: Client) -> Result<Self, String> {
+        let (collector, server) = collector(Collector::options()).await;
+        let (provider, consumer) =
+            tokio::join!(client.start(server.http), client.start(server.http));
+        Ok(Self {
+            client,
+            collector,
+            server: server.http,
+            provider: provider?,
+            consumer: consumer?,
+            backend: None,
+        })
+    }
+
+    async fn put_to_the_test(&mut self, promise: Promise) -> Result<Outcome, String> {
+        match promise {
+            Promise::Registers => self.registers().await,
+            Promise::SeesChanges => self.sees_changes().await,
+            Promise::Updates => self.updates().await,
+            Promise::Batches if !self.client.batch => Ok(Outcome::NotMade),
+            Promise::Batches => self.batches().await,
+            Promise::StaysQuiet => self.stays_quiet().await,
+            Promise::Persists => self.persists().await,
+            Promise::Deregisters => self.deregisters().await,
+            Promise::SurvivesRestart => self.survives_restart().await,
+            Promise::Vanishes => self.vanishes().await,
+            Promise::SeesOthers | Promise::KeepsOthers | Promise::SeesDeaths => {
+                Ok(Outcome::NotTested)
+            }
+        }
+    }
+
+    /// Both have an instance of the service, so that no list is ever empty: some clients ignore empty ones.
+    async fn registers(&mut self) -> Result<Outcome, String> {
+        let (term, _) = self.client.term();
+        let own = format!(
+            "register {SERVICE} {} 1 DEFAULT ephemeral {term}",
+            words(CONSUMER)
+        );
+        self.consumer.ask(&own).await?;
+        self.consumer.ask(&format!("subscribe {SERVICE}")).await?;
+        let other = format!(
+            "register {SERVICE} {} 1 DEFAULT ephemeral {term}",
+            words(PROVIDER)
+        );
+        self.provider.ask(&other).await?;
+        self.lists(SERVICE, |hosts| addresses(hosts) == [PROVIDER, CONSUMER])
+            .await?;
+        Ok(Outcome::Held)
+    }
+
+    async fn sees_changes(&mut self) -> Result<Outcome, String> {
+        let (term, _) = self.client.term();
+        let mut best = Duration::MAX;
+        for weight in [2, 3, 4] {
+            let change = format!(
+                "register {SERVICE} {} {weight} DEFAULT ephemeral {term}",
+                words(PROVIDER)
+            );
+            self.provider.ask(&change).await?;
+            let wanted = |hosts: &[Host]| {
+                let host = hosts.iter().find(|host| host.address == PROVIDER);
+                host.is_some_and(|host| host.weight == f64::from(weight))
+            };
+            best = best.min(self.consumer.reports(SERVICE, PATIENCE, wanted).await?);
+        }
+        if best > CHANGE {
+            return Err(format!("reported after {best:?} at best"));
+        }
+        eprintln!("{}: a change is reported after {best:?}", self.client);
+        Ok(Outcome::Held)
+    }
+
+    async fn updates(&mut self) -> Result<Outcome, String> {
+        let update = format!(
+            "update {SERVICE} {} 7.5 DEFAULT ephemeral {},colour=blue",
+            words(PROVIDER),
+            self.client.term().0
+        );
+        self.provider.ask(&update).await?;
+        self.lists(SERVICE, |hosts| {
+            let host = hosts.iter().find(|host| host.address == PROVIDER);
+            host.is_some_and(|host| {
+                host.weight == 7.5
+                    && host
+                        .metadata
+                        .get("colour")
+                        .is_some_and(|colour| colour == "blue")
+            })
+        })
+        .await?;
+        Ok(Outcome::Held)
+    }
+
+    async fn batches(&mut self) -> Result<Outcome, String> {
+        self.provider
+            .ask("batch bulk 10.1.1.1:80 10.1.1.2:80 10.1.1.3:80")
+            .await?;
+        self.lists("bulk", |hosts| hosts.len() == 3).await?;
+        self.provider.ask("batch bulk 10.1.1.2:80").await?;
+        self.lists("bulk", |hosts| addresses(hosts) == ["10.1.1.2:80"])
+            .await?;
+        Ok(Outcome::Held)
+    }
+
+    async fn stays_quiet(&mut self) -> Result<Outcome, String> {
+        let errors = |life: &Self| [life.provider.errors(), life.consumer.errors()].concat();
+        let before = errors(self).len();
+        tokio::time::sleep(IDLE).await;
+        self.lists(SERVICE, |hosts| {
+            addresses(hosts) == [PROVIDER, CONSUMER] && hosts.iter().all(|host| host.healthy)
+        })
+        .await?;
+        match errors(self).get(before..) {
+            None | Some([]) => Ok(Outcome::Held),
+            Some(errors) => Err(format!(
+                "{} errors, one of them: {}",
+                errors.len(),
+                errors[0]
+            )),
+        }
+    }
+
+    /// Two persistent instances: 1.x answers all as healthy when none is.
+    async fn persists(&mut self) -> Result<Outcome, String> {
+        let backend = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = backend.local_addr().expect("a bound address").port();
+        self.backend = Some(backend);
+        for port in [port, self.server.port()] {
+            let register = format!("register {PERSISTENT} 127.0.0.1 {port} 1 DEFAULT persistent -");
+            self.provider.ask(&register).await?;
+        }
+        self.lists(PERSISTENT, |hosts| {
+            hosts.len() == 2 && hosts.iter().all(|host| host.healthy)
+        })
+        .await?;
+        Ok(Outcome::Held)
+    }
+
+    async fn deregisters(&mut self) -> Result<Outcome, String> {
+        let instance = |ip: &str| {
+            format!(
+                "parcels {ip} 80 1 DEFAULT ephemeral {}",
+                self.client.term().0
+            )
+        };
+        let (stays, goes) = (instance("10.1.2.1"), instance("10.1.2.2"));
+        self.consumer.ask(&format!("register {stays}")).await?;
+        self.provider.ask(&format!("register {goes}")).await?;
+        self.lists("parcels", |hosts| hosts.len() == 2).await?;
+        self.provider.ask(&format!("deregister {goes}")).await?;
+        self.lists("parcels", |hosts| addresses(hosts) == ["10.1.2.1:80"])
+            .await?;
+        Ok(Outcome::Held)
+    }
+
+    async fn survives_restart(&mut self) -> Result<Outcome, String> {
+        let reported = self.consumer.changes(SERVICE).len();
+        self.collector.restart().await;
+        if self.client.face == Face::Poll {
+            // It ends its subscription at the first poll that fails: that is left to the application.
+            self.accepts_of_consumer(&format!("subscribe {SERVICE}"))
+                .await?;
+        }
+        self.lists(SERVICE, |hosts| addresses(hosts) == [PROVIDER, CONSUMER])
+            .await?;
+        self.lists(PERSISTENT, |hosts| hosts.len() == 2).await?;
+        // The list may come from the client's memory: a change that arrives after it shows that the subscription is back.
+        let update = format!(
+            "update {SERVICE} {} 8.5 DEFAULT ephemeral {}",
+            words(PROVIDER),
+            self.client.term().0
+        );
+        self.accepts(&update).await?;
+        let wanted = |hosts: &[Host]| {
+            hosts
+                .iter()
+                .any(|host| host.address == PROVIDER && host.weight == 8.5)
+        };
+        self.consumer.reports(SERVICE, PATIENCE, wanted).await?;
+        let changes = self.consumer.changes(SERVICE);
+        match changes.iter().skip(reported).find(|hosts| hosts.len() < 2) {
+            None => Ok(Outcome::Held),
+            Some(hosts) => Err(format!("a false list was reported: {hosts:?}")),
+        }
+    }
+
+    async fn vanishes(&mut self) -> Result<Outcome, String> {
+        self.provider.kill();
+        self.backend = None;
+        let (_, term) = self.client.term();
+        let limit = term + Duration::from_secs(3);
+        let gone = |hosts: &[Host]| addresses(hosts) == [CONSUMER];
+        let after = self.consumer.reports(SERVICE, limit, gone).await?;
+        self.lists(PERSISTENT, |hosts| {
+            hosts.len() == 2 && hosts.iter().filter(|host| host.healthy).count() == 1
+        })
+        .await?;
+        eprintln!("{}: gone {after:?} after its death", self.client);
+        Ok(Outcome::Held)
+    }
+
+    /// Waits until the consumer lists what is wanted: some clients list from their memory, which a push updates.
+    async fn lists(
+        &mut self,
+        service: &str,
+        wanted: impl Fn(&[Host]) -> bool,
+    ) -> Result<(), String> {
+        until(PATIENCE, async || match self.consumer.list(service).await {
+            Ok(hosts) if wanted(&hosts) => Ok(()),
+            other => Err(format!("the list of {service} is {other:?}")),
+        })
+        .await
+    }
+
+    /// Waits until the consumer's call succeeds.
+    async fn accepts_of_consumer(&mut self, command: &str) -> Result<(), String> {
+        until(PATIENCE, async || {
+            self.consumer.ask(command).await.map(drop)
+        })
+        .await
+    }
+
+    /// Waits until the provider's call succeeds.
+    async fn accepts(&mut self, command: &str) -> Result<(), String> {
+        until(PATIENCE, async || {
+            self.provider.ask(command).await.map(drop)
+        })
+        .await
+    }
+}
+
+/// An address as two words of a command.
+fn words(address: &str) -> String {
+    address.replace(':', " ")
+}
+
+/// The addresses of instances, sorted.
+pub(super) fn addresses(hosts: &[Host]) -> Vec<&str> {
+    let mut addresses = hosts
+        .iter()
+        .map(|host| host.address.as_str())
+        .collect::<Vec<_>>();
+    addresses.sort_unstable();
+    addresses
+}

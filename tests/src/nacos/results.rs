@@ -1,0 +1,183 @@
+use std::fmt::Write;
+
+use super::{Client, Face};
+
+/// How many of the last lines of a client's output a broken promise is shown with.
+const TAIL: usize = 40;
+
+/// What the collector promises to every client, in the order in which the tests try it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Promise {
+    /// An instance that one process registers is listed by another.
+    Registers,
+    /// A subscriber reports a change within a second, the best of three.
+    SeesChanges,
+    /// A new weight and new metadata replace the old ones.
+    Updates,
+    /// Several instances of one service are registered, and replaced, with one call.
+    Batches,
+    /// A persistent instance is listed, and probed.
+    Persists,
+    /// An instance that is deregistered is gone at once.
+    Deregisters,
+    /// After a collector that was killed is back, the client has its instances in the lists again, and no subscriber has been
+    /// shown a list without them.
+    SurvivesRestart,
+    /// The client logs no error while it is idle, and its instances stay healthy.
+    StaysQuiet,
+    /// The instances of a client that was killed are gone within their term, and the persistent ones stay.
+    Vanishes,
+    /// On a collector that serves every client, it reports the instances of all of them.
+    SeesOthers,
+    /// And after a restart of that collector.
+    KeepsOthers,
+    /// And when two of them, one of each protocol, are killed.
+    SeesDeaths,
+}
+
+impl Promise {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Registers,
+        Self::SeesChanges,
+        Self::Updates,
+        Self::Batches,
+        Self::Persists,
+        Self::Deregisters,
+        Self::SurvivesRestart,
+        Self::StaysQuiet,
+        Self::Vanishes,
+        Self::SeesOthers,
+        Self::KeepsOthers,
+        Self::SeesDeaths,
+    ];
+
+    /// What it looks like when it was kept.
+    fn kept(self) -> &'static str {
+        match self {
+            Self::SeesChanges => "within 1 s",
+            Self::Vanishes => "gone within its term",
+            _ => "held",
+        }
+    }
+
+    fn heading(self) -> &'static str {
+        match self {
+            Self::Registers => "registered and listed",
+            Self::SeesChanges => "change reported",
+            Self::Updates => "updated",
+            Self::Batches => "batch",
+            Self::StaysQuiet => "no error logged",
+            Self::Persists => "persistent and probed",
+            Self::Deregisters => "deregistered",
+            Self::SurvivesRestart => "collector restarted",
+            Self::Vanishes => "killed",
+            Self::SeesOthers => "sees all others",
+            Self::KeepsOthers => "all others after a restart",
+            Self::SeesDeaths => "sees two die",
+        }
+    }
+}
+
+/// What became of one promise.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It was kept.
+    Held,
+    /// The client has no such call.
+    NotMade,
+    /// An earlier failure left nothing to try it with.
+    NotTested,
+    /// It was not kept.
+    Broken {
+        /// What happened instead.
+        instead: String,
+        /// What the client had written until then.
+        output: Vec<String>,
+    },
+}
+
+impl Outcome {
+    fn cell(&self, promise: Promise) -> String {
+        match self {
+            Self::Held => promise.kept().to_owned(),
+            Self::NotMade => "-".to_owned(),
+            Self::NotTested => "**not tested**".to_owned(),
+            Self::Broken { instead, .. } => {
+                let first = instead.lines().next().unwrap_or_default();
+                format!("**broken**: {}", first.replace('|', "\\|"))
+            }
+        }
+    }
+}
+
+/// What became of every promise to one client.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The client.
+    pub client: Client,
+    /// In the order of [`Promise::ALL`].
+    pub outcomes: Vec<Outcome>,
+}
+
+/// What became of every promise to every client.
+#[derive(Clone, Debug)]
+pub struct Results(Vec<Row>);
+
+impl Results {
+    /// One row a client.
+    pub fn new(rows: Vec<Row>) -> Self {
+        Self(rows)
+    }
+
+    /// The table, as a document.
+    pub fn document(&self) -> String {
+        let headings = Promise::ALL.map(Promise::heading).join(" | ");
+        let rules = "---|".repeat(4 + Promise::ALL.len());
+        let mut text = format!(
+            "# Nacos clients\n\n\
+             Written by `cargo test -p rollcall-tests --test nacos_clients`: every client, as its ecosystem publishes it. Up to \
+             \"killed\" two processes of one client have a collector of their own; the last three columns are about one collector \
+             that serves all clients at once. What each column promises is in [results.rs](../src/nacos/results.rs).\n\n\
+             | Client | Version | Language | Protocol | {headings} |\n|{rules}\n"
+        );
+        for Row { client, outcomes } in &self.0 {
+            let cells = Promise::ALL.iter().zip(outcomes);
+            let cells = cells
+                .map(|(&promise, outcome)| outcome.cell(promise))
+                .collect::<Vec<_>>();
+            let protocol = match client.face {
+                Face::Udp => "HTTP, UDP push",
+                Face::Poll => "HTTP, polls",
+                Face::Grpc => "gRPC",
+            };
+            let Client {
+                package,
+                version,
+                language,
+                ..
+            } = client;
+            let cells = cells.join(" | ");
+            writeln!(
+                text,
+                "| {package} | {version} | {language} | {protocol} | {cells} |"
+            )
+            .expect("writing to a string");
+        }
+        text
+    }
+
+    /// Every promise that was not kept, with the end of the client's output.
+    pub fn broken(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        for row in &self.0 {
+            for (promise, outcome) in Promise::ALL.iter().zip(&row.outcomes) {
+                if let Outcome::Broken { instead, output } = outcome {
+                    let tail = output[output.len().saturating_sub(TAIL)..].join("\n  ");
+                    broken.push(format!("{}: {promise:?}: {instead}\n  {tail}", row.client));
+                }
+            }
+        }
+        broken
+    }
+}

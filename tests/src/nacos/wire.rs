@@ -1,0 +1,229 @@
+//! The gRPC protocol of Nacos 2.x and 3.x, written by hand, so that a mistake in the collector's own definitions shows.
+
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
+
+use http::uri::PathAndQuery;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{
+    Status,
+    client::Grpc,
+    transport::{Channel, Endpoint},
+};
+use tonic_prost::ProstCodec;
+
+/// How many messages may wait for a test to take them.
+const WAITING: usize = 1024;
+
+/// The envelope of every message.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Payload {
+    #[prost(message, optional, tag = "2")]
+    metadata: Option<Metadata>,
+    #[prost(message, optional, tag = "3")]
+    body: Option<Body>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Metadata {
+    #[prost(string, tag = "3")]
+    r#type: String,
+    #[prost(map = "string, string", tag = "7")]
+    headers: HashMap<String, String>,
+    #[prost(string, tag = "8")]
+    client_ip: String,
+}
+
+/// `google.protobuf.Any`, whose value is JSON here.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Body {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+/// A message of either side.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its type, such as `InstanceRequest`.
+    pub r#type: String,
+    /// The address in its metadata.
+    pub client_ip: String,
+    /// Its body, which should be JSON.
+    pub body: String,
+}
+
+impl Message {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The type of the acknowledgement that the server waits for.
+    fn acknowledgement(&self) -> Option<String> {
+        let name = self.r#type.strip_suffix("Request")?;
+        (name != "SetupAck").then(|| format!("{name}Response"))
+    }
+}
+
+/// One connection and the one stream on it.
+#[derive(Debug)]
+pub struct Connection {
+    client: Grpc<Channel>,
+    outgoing: mpsc::Sender<Payload>,
+    incoming: Option<mpsc::Receiver<Message>>,
+    unsent: Option<mpsc::Receiver<Payload>>,
+    acknowledges: bool,
+}
+
+impl Connection {
+    /// Connects; the stream is not open yet.
+    ///
+    /// # Panics
+    /// When the server does not accept.
+    pub async fn open(server: SocketAddr) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{server}")).expect("an address");
+        let channel = endpoint.connect().await.expect("a gRPC face");
+        let (outgoing, unsent) = mpsc::channel(64);
+        Self {
+            client: Grpc::new(channel).max_decoding_message_size(64 << 20),
+            outgoing,
+            incoming: None,
+            unsent: Some(unsent),
+            acknowledges: true,
+        }
+    }
+
+    /// The same connection, which acknowledges no push.
+    pub fn silent(mut self) -> Self {
+        self.acknowledges = false;
+        self
+    }
+
+    /// Opens the stream if it is not open, and introduces the client, with these abilities.
+    ///
+    /// # Panics
+    /// When the stream is closed.
+    pub async fn set_up(&mut self, abilities: Option<Value>) {
+        let mut body = json!({
+            "clientVersion": "Nacos-Java-Client:v2.5.1",
+            "tenant": "public",
+            "labels": {"source": "sdk", "module": "naming"},
+            "module": "internal",
+        });
+        if let Some(abilities) = abilities {
+            body["abilityTable"] = abilities;
+        }
+        self.send("ConnectionSetupRequest", body.to_string())
+            .await
+            .expect("an open stream");
+    }
+
+    /// Opens the stream if it is not open, and sends a message on it.
+    ///
+    /// # Errors
+    /// When the stream is closed.
+    pub async fn send(&mut self, r#type: &str, body: impl Into<Vec<u8>>) -> Result<(), String> {
+        if let Some(unsent) = self.unsent.take() {
+            self.open_stream(unsent);
+        }
+        let sent = self.outgoing.send(payload(r#type, body.into())).await;
+        sent.map_err(|_| "the stream is closed".to_owned())
+    }
+
+    /// Makes a call, with a body that may be no JSON.
+    ///
+    /// # Errors
+    /// The status, where the call fails in gRPC itself.
+    pub async fn call(&self, r#type: &str, body: impl Into<Vec<u8>>) -> Result<Message, Status> {
+        let mut client = self.client.clone();
+        client
+            .ready()
+            .await
+            .map_err(|error| Status::unavailable(error.to_string()))?;
+        let path = PathAndQuery::from_static("/Request/request");
+        let request = tonic::Request::new(payload(r#type, body.into()));
+        let codec = ProstCodec::<Payload, Payload>::default();
+        let reply = client.unary(request, path, codec).await?;
+        Ok(Message::from(reply.into_inner()))
+    }
+
+    /// The next message on the stream; nothing, when none comes within that time.
+    ///
+    /// # Panics
+    /// When the stream has ended.
+    pub async fn receive(&mut self, within: Duration) -> Option<Message> {
+        let incoming = self.incoming.as_mut().expect("an open stream");
+        let received = tokio::time::timeout(within, incoming.recv()).await.ok()?;
+        Some(received.expect("a stream that has not ended"))
+    }
+
+    fn open_stream(&mut self, unsent: mpsc::Receiver<Payload>) {
+        let (received, incoming) = mpsc::channel(WAITING);
+        self.incoming = Some(incoming);
+        let mut client = self.client.clone();
+        let outgoing = self.outgoing.clone();
+        let acknowledges = self.acknowledges;
+        // The head of the answer may come only with the first message.
+        tokio::spawn(async move {
+            client.ready().await.expect("a connection");
+            let path = PathAndQuery::from_static("/BiRequestStream/requestBiStream");
+            let request = tonic::Request::new(ReceiverStream::new(unsent));
+            let codec = ProstCodec::<Payload, Payload>::default();
+            let Ok(stream) = client.streaming(request, path, codec).await else {
+                return;
+            };
+            let mut stream = stream.into_inner();
+            while let Ok(Some(message)) = stream.message().await {
+                let message = Message::from(message);
+                if let Some(answer) = message.acknowledgement().filter(|_| acknowledges) {
+                    let body = json!({
+                        "resultCode": 200,
+                        "errorCode": 0,
+                        "success": true,
+                        "requestId": message.json()["requestId"],
+                    });
+                    drop(
+                        outgoing
+                            .send(payload(&answer, body.to_string().into()))
+                            .await,
+                    );
+                }
+                if received.send(message).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+fn payload(r#type: &str, value: Vec<u8>) -> Payload {
+    Payload {
+        metadata: Some(Metadata {
+            r#type: r#type.to_owned(),
+            client_ip: "127.0.0.1".to_owned(),
+            ..Metadata::default()
+        }),
+        body: Some(Body {
+            type_url: String::new(),
+            value,
+        }),
+    }
+}
+
+impl From<Payload> for Message {
+    fn from(payload: Payload) -> Self {
+        let metadata = payload.metadata.unwrap_or_default();
+        let body = payload.body.unwrap_or_default();
+        Self {
+            r#type: metadata.r#type,
+            client_ip: metadata.client_ip,
+            body: String::from_utf8_lossy(&body.value).into_owned(),
+        }
+    }
+}
