@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rollcall_catalog::Subscription;
-use rollcall_domain::catalog::{Instance, ServiceKey, Subscriber};
+use rollcall_domain::catalog::{Instance, MetadataChange, Override, ServiceKey, Subscriber};
 use serde_json::{Value, json};
 
 use super::{
@@ -115,7 +115,25 @@ fn shown(face: &Face, instance: &Instance, service: &str) -> Value {
     if let (true, Some(shown)) = (metadata.is_empty(), shown.as_object_mut()) {
         shown.insert("instanceIdGenerator".to_owned(), "simple".into());
     }
+    if let (Some(set), Some(shown)) = (&instance.overridden, shown.as_object_mut()) {
+        shown.insert("overridden".to_owned(), overridden(set));
+    }
     shown
+}
+
+/// What an operator set on an instance, and when: a key of our own, which consoles leave out.
+fn overridden(set: &Override) -> Value {
+    let metadata = set.metadata.as_ref().map(|change| match change {
+        MetadataChange::Replace(all) => json!({ "replace": AsMap(all) }),
+        MetadataChange::Merge(some) => json!({ "merge": AsMap(some) }),
+        MetadataChange::Remove(keys) => json!({ "remove": AsMap(keys) }),
+    });
+    json!({
+        "enabled": set.enabled,
+        "weight": set.weight,
+        "metadata": metadata,
+        "setAt": set.set_at.millis(),
+    })
 }
 
 /// Who subscribes to a service: by push, by connection, and by polling. The names match loosely, as in the reference.

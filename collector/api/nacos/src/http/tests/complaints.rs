@@ -144,6 +144,15 @@ async fn an_instance_that_an_operator_took_offline_stays_offline_when_it_registe
     assert!(server.call(LIST).await.hosts().is_empty());
     server.ok(&format!("{REGISTER}&weight=2")).await;
     server.call(FULL_BEAT).await;
+    let shown = server
+        .call("GET /v1/ns/catalog/instances?serviceName=a&clusterName=DEFAULT&pageNo=1&pageSize=9")
+        .await
+        .json();
+    let overridden = &shown["list"][0]["overridden"];
+    assert_eq!(
+        (&overridden["enabled"], &overridden["weight"]),
+        (&json!(false), &json!(7.0))
+    );
     assert!(server.call(LIST).await.hosts().is_empty());
     server
         .form(
