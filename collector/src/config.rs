@@ -40,7 +40,7 @@ pub use self::advice::advice;
 pub use self::age::MaxAge;
 pub use self::error::{Error, Problem};
 pub use self::load::{Loaded, Origin, Origins, Sources, load};
-pub use self::nacos::{Nacos, NacosProvider};
+pub use self::nacos::{Nacos, NacosProvider, PRIVATE};
 pub use self::print::reference;
 pub use rollcall_secret::Secret;
 

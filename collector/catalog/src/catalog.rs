@@ -16,7 +16,7 @@ use std::{
 
 use rollcall_domain::{
     Moment, Timestamp,
-    catalog::{self, InstanceRef, ServiceKey},
+    catalog::{self, InstanceRef, Limits, ServiceKey},
 };
 
 pub use query::Body;
@@ -67,6 +67,8 @@ pub struct Counts {
     pub failed_commits: u64,
     /// Changes that wait for the store.
     pub waiting_changes: usize,
+    /// Services that changed and are to be pushed at the end of their window.
+    pub due_pushes: usize,
 }
 
 impl Catalog {
@@ -87,6 +89,7 @@ impl Catalog {
             subscribers: subscriptions.subscribers(),
             namespaces: self.0.namespaces.read().len(),
             probes: self.0.probes.counts(),
+            due_pushes: self.0.schedule.due(),
             failed_commits: self.0.failed_commits.load(Relaxed),
             waiting_changes: self
                 .0
@@ -94,6 +97,18 @@ impl Catalog {
                 .write_queue
                 .saturating_sub(self.0.writes.capacity()),
         }
+    }
+
+    /// The most that the catalog holds.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.0.config.limits
+    }
+
+    /// Changes that may wait for the store.
+    #[must_use]
+    pub fn write_queue(&self) -> usize {
+        self.0.config.write_queue
     }
 
     /// Services that appear and vanish from now on. A listener that is slow misses some, learns that

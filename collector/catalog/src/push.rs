@@ -55,6 +55,12 @@ impl Schedule {
         self.added.notify_one();
     }
 
+    /// How many services wait to be pushed.
+    pub(crate) fn due(&self) -> usize {
+        let state = self.state.lock();
+        state.due.len() + state.open.values().filter(|changed| **changed).count()
+    }
+
     /// Takes a service to be pushed now; otherwise how long to wait, if there is something to wait for.
     fn take(&self, now: Moment) -> Result<ServiceKey, Option<Duration>> {
         let mut state = self.state.lock();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rollcall_domain::{
-    ApplicationId, InstanceId, Timestamp,
+    ApplicationId, InstanceId, Timestamp, catalog,
     liveness::{Signal, State, Transition},
 };
 use tokio::sync::{broadcast, watch};
@@ -29,6 +29,12 @@ pub enum Event {
         at: Timestamp,
         about: Shared,
         agrees: bool,
+    },
+    /// To an instance of a Nacos service.
+    Service {
+        /// When the collector saw or decided it.
+        at: Timestamp,
+        event: catalog::Event,
     },
     /// To the memory of the inventory: there is more or less room than before.
     Room {
@@ -121,7 +127,7 @@ impl Feed {
         }
     }
 
-    /// Everything from now on, without numbers. A subscriber that falls more than the capacity behind loses the oldest events
+    /// Everything from now on about agents and collectors, without numbers. A subscriber that falls more than the capacity behind loses the oldest events
     /// and learns how many.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
@@ -236,6 +242,13 @@ impl Feed {
         self.publish(Event::Room { at, room });
     }
 
+    /// Records what happened to an instance of a Nacos service, for readers. [`Feed::subscribe`] does not give it: many such events
+    /// at once would cost the use cases that listen there the events of agents.
+    pub fn service(&self, at: Timestamp, event: catalog::Event) {
+        let number = self.history.lock().add(Event::Service { at, event });
+        self.last.send_replace(number);
+    }
+
     fn publish(&self, event: Event) {
         let number = self.history.lock().add(event.clone());
         self.last.send_replace(number);
@@ -271,7 +284,7 @@ impl Event {
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Instance(event) => event.at,
-            Self::Agreement { at, .. } | Self::Room { at, .. } => *at,
+            Self::Agreement { at, .. } | Self::Room { at, .. } | Self::Service { at, .. } => *at,
         }
     }
 }

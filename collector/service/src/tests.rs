@@ -114,7 +114,9 @@ fn start(writer: Writer) -> JoinHandle<Result<(), Failure>> {
 async fn happened(events: &mut broadcast::Receiver<Event>) -> InstanceEvent {
     match events.recv().await.unwrap() {
         Event::Instance(event) => event,
-        event @ (Event::Agreement { .. } | Event::Room { .. }) => panic!("{event:?}"),
+        event @ (Event::Agreement { .. } | Event::Room { .. } | Event::Service { .. }) => {
+            panic!("{event:?}")
+        }
     }
 }
 

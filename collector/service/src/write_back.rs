@@ -149,7 +149,10 @@ fn change(event: &Event, shared: bool) -> Option<InstanceId> {
             kind: Kind::Changed { to, .. },
             ..
         }) => (shared || *to == State::Left).then_some(*instance),
-        Event::Instance(_) | Event::Agreement { .. } | Event::Room { .. } => None,
+        Event::Instance(_)
+        | Event::Agreement { .. }
+        | Event::Room { .. }
+        | Event::Service { .. } => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::{Router, extract::Request};
-use rollcall_catalog::{self as catalog, Catalog, NoEvents, Workers, store};
+use rollcall_catalog::{self as catalog, Catalog, Exposition, Range, Workers, store};
 use rollcall_domain::{Moment, Timestamp, catalog::Limits};
 use rollcall_nacos::{
     auth::{self, Auth},
@@ -19,8 +19,11 @@ use tokio::{net::UdpSocket, task};
 use tower::util::MapRequestLayer;
 use tracing::info;
 
+use self::events::Events;
 use super::{listeners, never_fails};
 use crate::config::{self, Config, StorageProvider};
+
+mod events;
 
 /// The name of the secret in the store.
 const SECRET: &str = "token_secret";
@@ -65,6 +68,7 @@ pub enum OpenError {
 pub(super) struct Nacos {
     catalog: Catalog,
     workers: Workers,
+    events: Events,
     auth: Auth,
     socket: UdpSocket,
     addresses: listeners::Nacos,
@@ -108,15 +112,18 @@ impl Nacos {
             let store = open_store(&config)?;
             let auth = authentication(&config.nacos, &*store)?;
             let clock = Arc::new(CatalogClock(clock));
-            let opened = catalog::open(limits(&config.nacos), clock, store, Arc::new(NoEvents))?;
-            Ok::<_, OpenError>((auth, opened))
+            let events = Events::default();
+            let sink = Arc::new(events.clone());
+            let opened = catalog::open(limits(&config.nacos), clock, store, sink)?;
+            Ok::<_, OpenError>((auth, events, opened))
         });
         let opened = opened.await;
-        let (auth, (catalog, workers)) =
+        let (auth, events, (catalog, workers)) =
             opened.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))?;
         Ok(Some(Self {
             catalog,
             workers,
+            events,
             auth,
             socket,
             addresses,
@@ -136,10 +143,13 @@ impl Nacos {
         let Self {
             catalog,
             workers,
+            events,
             auth,
             socket,
             addresses,
         } = self;
+        events.pass_to(services.events.clone());
+        services.metrics.watch(Exposition(catalog.clone()));
         let metrics = grpc::Metrics::default();
         let push = Push::new(catalog.clone(), Some(socket));
         let calls = http::Metrics::default();
@@ -219,8 +229,20 @@ fn limits(config: &config::Nacos) -> catalog::Config {
         body_cache: config.body_cache,
         warm_up: config.warm_up,
         write_queue: config.write_queue,
+        override_term: config.override_term,
+        empty_service_after: config.empty_service_term,
+        probe_ranges: probe_ranges(&config.probe_ranges),
+        max_probes: config.max_probes,
         ..catalog::Config::default()
     }
+}
+
+fn probe_ranges(given: &[String]) -> Vec<Range> {
+    let ranges = given.iter().flat_map(|text| match &**text {
+        config::PRIVATE => Range::private(),
+        range => range.parse().into_iter().collect(),
+    });
+    ranges.collect()
 }
 
 fn face(config: &config::Nacos, addresses: listeners::Nacos) -> grpc::Config {

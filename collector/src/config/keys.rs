@@ -1,12 +1,9 @@
 //! The one table of keys. Parsing, suggestions, `--print-config` and the README's table are all driven by it; the defaults
 //! are in the bundled `application.yml`, which a test holds against this table.
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod field;
 
-use rollcall_service::listening;
-
-use super::{Config, ConnectString, MaxAge, Secret, value};
+pub(super) use field::Field;
 
 /// One key of the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -19,167 +16,6 @@ pub(super) struct Key {
     pub(super) field: Field,
     /// For the README's table.
     pub(super) doc: &'static str,
-}
-
-/// Where a key's value goes, and thereby what it may be.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Field {
-    Host(fn(&mut Config) -> &mut String),
-    /// A host, or nothing.
-    AdvertisedHost(fn(&mut Config) -> &mut String),
-    Port(fn(&mut Config) -> &mut u16),
-    /// A port, or nothing.
-    AdvertisedPort(fn(&mut Config) -> &mut Option<u16>),
-    /// A port to listen on, 0 too, or nothing.
-    OptionalPort(fn(&mut Config) -> &mut Option<u16>),
-    ContextPath(fn(&mut Config) -> &mut String),
-    Directory(fn(&mut Config) -> &mut PathBuf),
-    Duration(fn(&mut Config) -> &mut Duration),
-    Bytes(fn(&mut Config) -> &mut usize),
-    /// When a collector listens after a lost store: `auto`, `always` or `never`.
-    Listening(fn(&mut Config) -> &mut listening::Mode),
-    /// A number of bytes, or nothing.
-    OptionalBytes(fn(&mut Config) -> &mut Option<usize>),
-    Count(fn(&mut Config) -> &mut usize),
-    /// A token, or nothing.
-    Secret(fn(&mut Config) -> &mut Secret),
-    /// A file, or nothing.
-    File(fn(&mut Config) -> &mut PathBuf),
-    /// A password, or nothing.
-    Password(fn(&mut Config) -> &mut Secret),
-    /// `user:password`, or nothing.
-    Credentials(fn(&mut Config) -> &mut Secret),
-    Flag(fn(&mut Config) -> &mut bool),
-    /// Any text in one line, or nothing.
-    Text(fn(&mut Config) -> &mut String),
-    /// One or several names with slashes between them, or nothing.
-    Namespace(fn(&mut Config) -> &mut String),
-    /// One or several servers, separated by commas.
-    Endpoints(fn(&mut Config) -> &mut Vec<String>),
-    /// As `Endpoints`, or none.
-    OptionalEndpoints(fn(&mut Config) -> &mut Vec<String>),
-    /// Servers as ZooKeeper's own client reads them.
-    ConnectString(fn(&mut Config) -> &mut ConnectString),
-    /// Host names separated by commas, `*`, or nothing.
-    Names(fn(&mut Config) -> &mut Vec<String>),
-    /// A duration, `off`, or nothing.
-    MaxAge(fn(&mut Config) -> &mut MaxAge),
-    /// A duration, where a plain number is milliseconds, as upstream writes it.
-    Millis(fn(&mut Config) -> &mut Duration),
-}
-
-impl Field {
-    /// Puts the value that `text` says into `config`.
-    ///
-    /// # Errors
-    /// What is allowed instead.
-    pub(super) fn set(self, config: &mut Config, text: &str) -> Result<(), &'static str> {
-        match self {
-            Self::Host(at) => *at(config) = value::parse_host(text)?,
-            Self::AdvertisedHost(at) if text.is_empty() => at(config).clear(),
-            Self::AdvertisedHost(at) => *at(config) = value::parse_host(text)?,
-            Self::Port(at) => *at(config) = value::parse_port(text)?,
-            Self::AdvertisedPort(at) => *at(config) = value::parse_advertised_port(text)?,
-            Self::OptionalPort(at) if text.is_empty() => *at(config) = None,
-            Self::OptionalPort(at) => *at(config) = Some(value::parse_port(text)?),
-            Self::ContextPath(at) => *at(config) = value::parse_context_path(text)?,
-            Self::Directory(_) if text.is_empty() => return Err("a directory"),
-            Self::Directory(at) => *at(config) = PathBuf::from(text),
-            Self::Duration(at) => *at(config) = value::parse_duration(text)?,
-            Self::Bytes(at) => *at(config) = value::parse_bytes(text)?,
-            Self::Listening(at) => *at(config) = value::parse_listening(text)?,
-            Self::OptionalBytes(at) if text.is_empty() => *at(config) = None,
-            Self::OptionalBytes(at) => *at(config) = Some(value::parse_bytes(text)?),
-            Self::Count(at) => *at(config) = value::parse_count(text)?,
-            Self::Secret(at) => *at(config) = Secret::new(value::parse_token(text)?),
-            Self::File(at) => *at(config) = PathBuf::from(text),
-            Self::Password(at) => *at(config) = Secret::new(value::parse_password(text)?),
-            Self::Credentials(at) => *at(config) = Secret::new(value::parse_credentials(text)?),
-            Self::Flag(at) => *at(config) = value::parse_flag(text)?,
-            Self::Text(at) => *at(config) = value::parse_text(text)?,
-            Self::Namespace(at) => *at(config) = value::parse_namespace(text)?,
-            Self::OptionalEndpoints(at) if text.is_empty() => at(config).clear(),
-            Self::Endpoints(at) | Self::OptionalEndpoints(at) => {
-                *at(config) = value::parse_endpoints(text)?;
-            }
-            Self::ConnectString(at) => *at(config) = value::parse_connect_string(text)?,
-            Self::MaxAge(at) => *at(config) = MaxAge::parse(text)?,
-            Self::Names(at) if text.is_empty() => at(config).clear(),
-            Self::Names(at) => *at(config) = value::parse_names(text)?,
-            Self::Millis(at) => *at(config) = value::parse_millis(text)?,
-        }
-        Ok(())
-    }
-
-    /// Whether its value is text, which a file may write without quotes whatever it looks like: `null`, `0089123`.
-    pub(super) fn is_text(self) -> bool {
-        match self {
-            Self::Host(_)
-            | Self::AdvertisedHost(_)
-            | Self::ContextPath(_)
-            | Self::Directory(_)
-            | Self::Secret(_)
-            | Self::Password(_)
-            | Self::Credentials(_)
-            | Self::File(_)
-            | Self::Text(_)
-            | Self::Namespace(_)
-            | Self::Endpoints(_)
-            | Self::OptionalEndpoints(_)
-            | Self::ConnectString(_)
-            | Self::MaxAge(_)
-            | Self::Names(_) => true,
-            Self::Port(_)
-            | Self::AdvertisedPort(_)
-            | Self::OptionalPort(_)
-            | Self::Duration(_)
-            | Self::Millis(_)
-            | Self::Bytes(_)
-            | Self::OptionalBytes(_)
-            | Self::Listening(_)
-            | Self::Count(_)
-            | Self::Flag(_) => false,
-        }
-    }
-
-    /// Whether its value is never shown.
-    pub(super) fn is_secret(self) -> bool {
-        matches!(
-            self,
-            Self::Secret(_) | Self::Password(_) | Self::Credentials(_)
-        )
-    }
-
-    /// The value in `config`, as text that `set` takes; a secret as [`value::HIDDEN`], which it refuses.
-    pub(super) fn get(self, config: &mut Config) -> String {
-        match self {
-            Self::Host(at)
-            | Self::AdvertisedHost(at)
-            | Self::ContextPath(at)
-            | Self::Text(at)
-            | Self::Namespace(at) => at(config).clone(),
-            Self::Port(at) => at(config).to_string(),
-            Self::AdvertisedPort(at) | Self::OptionalPort(at) => {
-                at(config).map_or_else(String::new, |port| port.to_string())
-            }
-            Self::Directory(at) | Self::File(at) => at(config).to_string_lossy().into_owned(),
-            Self::Endpoints(at) | Self::OptionalEndpoints(at) | Self::Names(at) => {
-                at(config).join(",")
-            }
-            Self::ConnectString(at) => at(config).to_string(),
-            Self::Flag(at) => at(config).to_string(),
-            Self::Duration(at) | Self::Millis(at) => value::print_duration(*at(config)),
-            Self::MaxAge(at) => at(config).print(),
-            Self::Bytes(at) => value::print_bytes(*at(config)),
-            Self::Listening(at) => value::print_listening(*at(config)).to_owned(),
-            Self::OptionalBytes(at) => at(config).map_or_else(String::new, value::print_bytes),
-            Self::Count(at) => at(config).to_string(),
-            Self::Secret(at) | Self::Password(at) | Self::Credentials(at) => {
-                let is_set = !at(config).expose().is_empty();
-                if is_set { value::HIDDEN } else { "" }.to_owned()
-            }
-        }
-    }
 }
 
 macro_rules! keys {
@@ -323,6 +159,10 @@ keys! {
         max_metadata SW_NACOS_MAX_METADATA Bytes "Most bytes of the metadata of one instance or service" => nacos.max_metadata;
         memory SW_NACOS_MEMORY Bytes "Most bytes that all services and instances take" => nacos.memory;
         body_cache SW_NACOS_BODY_CACHE Bytes "Most bytes of encoded lists that are kept for callers that ask for the same" => nacos.body_cache;
+        override_term SW_NACOS_OVERRIDE_TERM Duration "Time for which the weight, state or metadata that an operator set on an instance survives the instance" => nacos.override_term;
+        empty_service_term SW_NACOS_EMPTY_SERVICE_TERM Duration "Time after which a service without instances is removed, unless it was created as such" => nacos.empty_service_term;
+        probe_ranges SW_NACOS_PROBE_RANGES Ranges "Addresses at which persistent instances may be probed: ranges such as `10.0.0.0/8`, separated by commas; `private`: the private ranges and loopback; empty: none" => nacos.probe_ranges;
+        max_probes SW_NACOS_MAX_PROBES Count "Most probes under way" => nacos.max_probes;
         write_queue SW_NACOS_WRITE_QUEUE Count "Changes that may wait for the store; one beyond is refused" => nacos.write_queue;
     }
     server.default {

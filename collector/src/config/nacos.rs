@@ -4,6 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{Endpoint, Secret};
 
+/// Stands for the private ranges of addresses, and loopback, in `probe_ranges`.
+pub const PRIVATE: &str = "private";
+
 /// How far the gRPC port is above the HTTP port where clients derive it.
 const GRPC_OFFSET: u16 = 1000;
 
@@ -68,6 +71,14 @@ pub struct Nacos {
     pub memory: usize,
     /// The most bytes of encoded lists that are kept.
     pub body_cache: usize,
+    /// How long an override survives its instance.
+    pub override_term: Duration,
+    /// How long a service stays without instances.
+    pub empty_service_term: Duration,
+    /// The addresses that may be probed, as ranges, or `private`.
+    pub probe_ranges: Vec<String>,
+    /// The most probes under way.
+    pub max_probes: usize,
     /// The most changes that wait for the store.
     pub write_queue: usize,
 }

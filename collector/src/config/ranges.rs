@@ -45,6 +45,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("nacos.default.max_namespaces", 1, 1_000_000),
     ("nacos.default.max_metadata", 1, MIB),
     ("nacos.default.memory", MIB, 1024 * GIB),
+    ("nacos.default.max_probes", 1, 10_000),
     ("nacos.default.write_queue", 1, 1_000_000),
     ("server.default.max_connections", 1, 10_000_000),
     ("server.default.max_connections_per_peer", 1, 10_000_000),

@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use rollcall_catalog::Range;
 use rollcall_service::listening::Mode;
 
-use super::ConnectString;
+use super::{ConnectString, PRIVATE};
 
 const DURATIONS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZES: [(&str, usize); 4] = [
@@ -256,6 +257,14 @@ const ZOOKEEPER: u16 = 2181;
 pub(super) fn parse_names(text: &str) -> Result<Vec<String>, &'static str> {
     parse_list(text, |name| name == "*" || parse_host(name).is_ok())
         .ok_or("host names without ports, separated by commas, or * for any")
+}
+
+/// Ranges of addresses separated by commas; `private` stands for the private ones and loopback.
+pub(super) fn parse_ranges(text: &str) -> Result<Vec<String>, &'static str> {
+    parse_list(text, |range| {
+        range == PRIVATE || range.parse::<Range>().is_ok()
+    })
+    .ok_or("ranges of addresses separated by commas, such as 10.0.0.0/8, or private")
 }
 
 fn parse_list(text: &str, is_allowed: impl Fn(&str) -> bool) -> Option<Vec<String>> {

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Face, parameters::Parameters, view};
 
+mod service;
 mod since;
 
 /// A comment after this long without an event, so that proxies keep the connection and dead ones are noticed.
@@ -81,7 +82,7 @@ struct Subscription {
 /// `GET /api/events`: `registered`, `adopted`, `changed` and `stray` (a sign of life was refused) as they happen,
 /// `diverged` and `agreed` when what this collector
 /// knows comes to differ from what others report, and to agree with it again, `inventory` when its memory runs low, is full, or
-/// has room again, and `lagged` with the count of those that the client missed.
+/// has room again, `service_instance` for instances of Nacos services, and `lagged` with the count of those that the client missed.
 ///
 /// `since` (or the header `Last-Event-ID`) is the id of an event, or a time: the feed begins after that event, or at that time,
 /// as far as the history of this run goes back. Without it the feed begins now. A comment comes at once, so that a client
@@ -158,6 +159,7 @@ fn encode(event: &Event) -> Result<sse::Event, axum::Error> {
             };
             sse::Event::default().event(name).json_data(data)
         }
+        Event::Service { at, event } => service::encode(*at, event),
         Event::Room { at, room } => {
             let data = Inventory {
                 at: view::time(*at),

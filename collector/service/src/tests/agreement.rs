@@ -148,7 +148,7 @@ impl Collector {
                     assert_eq!(about, Shared::Inventory);
                     told.push(agrees);
                 }
-                Event::Instance(_) | Event::Room { .. } => {}
+                Event::Instance(_) | Event::Room { .. } | Event::Service { .. } => {}
             }
         }
         told

@@ -1,0 +1,59 @@
+//! What happens to instances of Nacos services.
+
+use axum::response::sse;
+use rollcall_domain::{
+    Timestamp,
+    catalog::{Event, What},
+};
+use serde::Serialize;
+
+use crate::view;
+
+/// The `data` of a `service_instance` event.
+#[derive(Debug, Serialize)]
+struct Data<'a> {
+    at: String,
+    namespace: &'a str,
+    group: &'a str,
+    service: &'a str,
+    cluster: &'a str,
+    ip: &'a str,
+    port: u16,
+    ephemeral: bool,
+    what: &'static str,
+    /// The evidence: what answered for the instance.
+    publisher: String,
+}
+
+pub(super) fn encode(at: Timestamp, event: &Event) -> Result<sse::Event, axum::Error> {
+    let data = Data {
+        at: view::time(at),
+        namespace: event.service.namespace(),
+        group: event.service.group(),
+        service: event.service.name(),
+        cluster: &event.endpoint.cluster,
+        ip: &event.endpoint.ip,
+        port: event.endpoint.port,
+        ephemeral: event.kind.is_ephemeral(),
+        what: name(event.what),
+        publisher: event.publisher.to_string(),
+    };
+    sse::Event::default()
+        .event("service_instance")
+        .json_data(data)
+}
+
+const fn name(what: What) -> &'static str {
+    match what {
+        What::Registered => "registered",
+        What::Updated => "updated",
+        What::TakenOver => "taken_over",
+        What::Deregistered => "deregistered",
+        What::Replaced => "replaced",
+        What::ConnectionEnded => "connection_ended",
+        What::Expired => "expired",
+        What::Healthy => "healthy",
+        What::Unhealthy => "unhealthy",
+        What::Overridden => "overridden",
+    }
+}

@@ -1,0 +1,133 @@
+//! How much the catalog holds, read at each scrape.
+
+use std::fmt;
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+};
+
+use crate::{Catalog, Counts};
+
+/// Shows what a catalog holds, beside its limits.
+#[derive(Debug)]
+pub struct Exposition(pub Catalog);
+
+type Read = fn(&Counts) -> usize;
+
+/// Gauges without labels.
+const GAUGES: [(&str, &str, Read); 9] = [
+    ("nacos_services", "Services of the catalog", |c| {
+        c.registry.services
+    }),
+    (
+        "nacos_healthy_instances",
+        "Instances of the catalog that are healthy",
+        |c| c.registry.healthy,
+    ),
+    (
+        "nacos_overrides",
+        "Instances on which an operator has set something",
+        |c| c.registry.overrides,
+    ),
+    (
+        "nacos_publishers",
+        "Clients that hold an instance of the catalog",
+        |c| c.registry.publishers,
+    ),
+    (
+        "nacos_subscriptions",
+        "Subscriptions of services by Nacos clients",
+        |c| c.subscriptions,
+    ),
+    (
+        "nacos_catalog_bytes",
+        "Memory charged for services and instances of the catalog, in bytes",
+        |c| c.registry.bytes,
+    ),
+    (
+        "nacos_waiting_changes",
+        "Changes of the catalog that wait for the store",
+        |c| c.waiting_changes,
+    ),
+    (
+        "nacos_probed_instances",
+        "Persistent instances of the catalog that are probed",
+        |c| c.probes.instances,
+    ),
+    (
+        "nacos_due_pushes",
+        "Services that changed and wait for the next push",
+        |c| c.due_pushes,
+    ),
+];
+
+impl Collector for Exposition {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counts = self.0.counts();
+        for (name, help, read) in GAUGES {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            gauge(read(&counts)).encode(metric)?;
+        }
+        let help = "Instances of the catalog, by kind";
+        let mut family =
+            encoder.encode_descriptor("nacos_instances", help, None, MetricType::Gauge)?;
+        let kinds = [
+            ("ephemeral", counts.registry.ephemeral),
+            ("persistent", counts.registry.persistent),
+        ];
+        for (kind, count) in kinds {
+            let labels = [("kind", kind)];
+            gauge(count).encode(family.encode_family(&labels)?)?;
+        }
+        self.encode_limits(&mut encoder)?;
+        self.encode_totals(&mut encoder, &counts)
+    }
+}
+
+impl Exposition {
+    fn encode_limits(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let limits = self.0.limits();
+        let help = "Limits of the catalog, by their key in nacos.default";
+        let mut family = encoder.encode_descriptor("nacos_limit", help, None, MetricType::Gauge)?;
+        for (key, limit) in [
+            ("max_services", limits.services),
+            ("max_subscriptions", limits.subscriptions),
+            ("max_connections", limits.connections),
+            ("memory", limits.bytes),
+            ("write_queue", self.0.write_queue()),
+        ] {
+            let labels = [("key", key)];
+            gauge(limit).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn encode_totals(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        counts: &Counts,
+    ) -> Result<(), fmt::Error> {
+        let help = "Commits of the catalog that its store refused";
+        let metric =
+            encoder.encode_descriptor("nacos_failed_commits", help, None, MetricType::Counter)?;
+        ConstCounter::new(counts.failed_commits).encode(metric)?;
+        let help = "Probes of persistent instances, by outcome; refused: the address is in no range of probe_ranges";
+        let mut family =
+            encoder.encode_descriptor("nacos_probes", help, None, MetricType::Counter)?;
+        for (outcome, total) in [
+            ("succeeded", counts.probes.succeeded),
+            ("failed", counts.probes.failed),
+            ("refused", counts.probes.refused),
+        ] {
+            let labels = [("outcome", outcome)];
+            ConstCounter::new(total).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn gauge(value: usize) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
+}
