@@ -1,4 +1,4 @@
-//! What every provider promises, one function per promise. [`contract!`] makes the tests of one provider of them.
+//! The contract of every provider, one function per promise. [`contract!`] makes them the tests of a provider.
 
 mod data;
 
@@ -14,7 +14,7 @@ pub(super) use data::{Random, address, application, instance, operation, random_
 
 use super::{Batch, Commit, Record, Seen, Storage};
 
-/// Opens the one store of a test, again and again. What an earlier `open` gave has been dropped by then.
+/// Opens the one store of a test, repeatedly. The storage of an earlier `open` is dropped before the next call.
 pub(super) trait Provider {
     type Storage: Storage;
     fn open(&self) -> Self::Storage;
@@ -47,19 +47,19 @@ macro_rules! contract {
 }
 pub(super) use contract;
 
-/// The contents of a store, comparable.
+/// The contents of a store, for comparison.
 pub(super) type Contents = BTreeMap<(u8, i32), Record>;
 
-/// Everything that `storage` gives, no more than it counts.
+/// Everything that `storage` loads; no more than it counts.
 pub(super) fn contents(storage: &mut impl Storage) -> Contents {
     let counts = storage.counts().unwrap();
     let mut contents = Contents::new();
-    let mut given = [0; 5];
+    let mut loaded = [0; 5];
     storage
         .load(&mut |record| {
             if let Some((kind, id)) = key(&record) {
                 let is_new = !matches!(record, Record::Changed(_));
-                given[usize::from(kind)] += usize::from(is_new);
+                loaded[usize::from(kind)] += usize::from(is_new);
                 let record = match record {
                     Record::Confirmed(seen) => Record::Seen(seen),
                     Record::Changed(row) => Record::Row(Row::Instance(row)),
@@ -69,20 +69,20 @@ pub(super) fn contents(storage: &mut impl Storage) -> Contents {
             }
         })
         .unwrap();
-    let room = [
+    let counted = [
         counts.applications,
         counts.instances,
         counts.operations,
         counts.addresses,
         counts.seen,
     ];
-    for (given, room) in given.into_iter().zip(room) {
-        assert!(given <= room, "{given} given, {room} counted");
+    for (loaded, counted) in loaded.into_iter().zip(counted) {
+        assert!(loaded <= counted, "{loaded} loaded, {counted} counted");
     }
     contents
 }
 
-/// What a batch does to the contents of a store.
+/// Applies a batch to the contents of a store.
 pub(super) fn apply(contents: &mut Contents, rows: &[Row], seen: &[Seen]) {
     let rows = rows.iter().cloned().map(Record::Row);
     let records = rows.chain(seen.iter().copied().map(Record::Seen));
@@ -156,13 +156,13 @@ pub(super) fn every_kind_of_row_comes_back_whole(provider: &impl Provider) {
 }
 
 pub(super) fn a_later_row_replaces_the_earlier_one(provider: &impl Provider) {
-    let told = [
+    let named = [
         application(7, "orders"),
         instance(7, "5a3c"),
         operation(7, Some((7, SpanType::Exit, "mysql"))),
         address(7, Some("10.0.0.1:3306")),
     ];
-    expect(provider, &[(&adopted(7), &[]), (&told, &[])]);
+    expect(provider, &[(&adopted(7), &[]), (&named, &[])]);
 }
 
 pub(super) fn the_last_entry_of_an_id_within_a_batch_counts(provider: &impl Provider) {
@@ -236,7 +236,7 @@ pub(super) fn any_sequence_of_batches_and_reopenings_agrees_with_a_map(provider:
         commit(storage.as_mut().unwrap(), &rows, &all);
         apply(&mut expected, &rows, &all);
         if random.below(4) == 0 {
-            // The old one is closed before the new one opens.
+            // Close the old storage before the new one opens.
             drop(storage.take());
             storage = Some(begin(provider));
         }

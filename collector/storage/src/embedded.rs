@@ -2,36 +2,35 @@
 //!
 //! # What it promises
 //!
-//! * [`Embedded::commit`] has synced the file when it returns; a crash or a loss of power at any moment leaves the
-//!   store as it was after some commit, never in between, and never before the last one that returned.
-//! * One process at a time: a second one is refused, whatever the first one is doing.
-//! * What is read is what was written. The engine's checksums of every page are verified when the store is opened, and
-//!   every value has one of its own; a mismatch is [`Error::Corrupt`], never a guess and never a repair that loses rows.
-//!   (One bit of the file escapes this, and only after a crash: the one that says which of the engine's two commit slots
-//!   is in force.)
-//! * A store that was removed, renamed or replaced while it is open is noticed by the next commit, which fails: nothing is
-//!   acknowledged that the next start would not find.
+//! * [`Embedded::commit`] has synced the file when it returns. After a crash or a loss of power at any moment the store holds
+//!   the state after some commit: never a part of one, and never a state older than the last commit that returned.
+//! * Only one process uses a store at a time; a second one is refused.
+//! * Every read is verified. The engine's checksums of all pages are verified when the store is opened, and every value has a
+//!   checksum of its own. A mismatch is [`Error::Corrupt`], never a guess and never a repair that loses rows. (One bit of the
+//!   file is not covered, and only after a crash: the bit that selects the engine's active commit slot.)
+//! * The next commit detects a store that was removed, renamed or replaced while it is open, and fails: nothing is acknowledged
+//!   that the next start would not find.
 //!
-//! It trusts the disk to keep what it says it has synced, as every local store must: it cannot tell a file that was
-//! replaced by an older copy of itself while no collector had it open.
+//! Like every local store, it trusts the disk to keep synced data. It cannot detect that the file was replaced by an older copy
+//! of itself while no collector had it open.
 //!
 //! # Why redb
 //!
-//! Measured against fjall 3 by `tests/benches/storage`, where the figures are. Per commit fjall is cheaper by 150 us of
-//! CPU, which counts when few rows share a commit, when little is going on; from a few hundred rows on the two are close.
-//! It took two seconds of CPU to open a million instances, where redb takes a third of one with every page verified, and a
-//! collector that restarts is waited for. And redb is one file with a specified format, has no background threads and next
-//! to no dependencies, and does its I/O through a trait, below which the tests put a disk that fails.
+//! `tests/benches/storage` compares it with fjall 3 and has the figures. fjall needs 150 us of CPU less per commit, which
+//! matters when few rows share a commit, at low load; from a few hundred rows on the two are close. To open a million instances
+//! fjall took two seconds of CPU and redb a third of a second, with every page verified, and a restart keeps agents waiting.
+//! Besides, redb is one file with a specified format, has no background threads and almost no dependencies, and does its I/O
+//! through a trait, so the tests can substitute a failing disk.
 //!
-//! Rows are keyed by id, one table per dictionary. Ids are handed out next to each other, so a batch touches few pages;
-//! one value per batch is cheaper to write, up to four times in large batches, but would have to be compacted.
+//! Rows are keyed by id, one table per dictionary. New ids are neighbours, so a batch touches few pages. One value per batch
+//! would be up to four times cheaper to write in large batches, but would need compaction.
 //!
 //! # On disk
 //!
 //! The directory is created with mode 0700 and holds
-//! * `lock`: locked by the collector that uses the directory, whose process id it holds as text;
-//! * `rollcall.redb`: the store, a [redb](https://docs.rs/redb) file. It is written as `rollcall.redb.new` and renamed
-//!   once complete, so there is no moment at which an interrupted start leaves half a store behind.
+//! * `lock`: locked by the collector that uses the directory; it holds that collector's process id as text;
+//! * `rollcall.redb`: the store, a [redb](https://docs.rs/redb) file. It is written as `rollcall.redb.new` and renamed once
+//!   complete, so an interrupted start never leaves half a store.
 //!
 //! | Table | Key | Value |
 //! |---|---|---|
@@ -39,8 +38,8 @@
 //! | `meta` | `"reader"` | `u32`: the oldest version whose builds read the store; absent in version 1 |
 //! | `namespace` | `""` | text: the namespace of the collectors that use the store; absent in stores of 0.1.0 until their next start |
 //! | `application`, `instance`, `operation`, `address` | `i32`: the id | bytes: one row |
-//! | `first` | text: the name of one of the tables of the line above | `i32`: the least id that is drawn, on either side of 0; absent unless set by `store import` |
-//! | `seen` | `i32`: the id of the instance | bytes: when it was last heard of |
+//! | `first` | text: the name of one of the tables of the line above | `i32`: the lowest id that is assigned, on either side of 0; absent unless set by `store import` |
+//! | `seen` | `i32`: the id of the instance | bytes: when it was last seen |
 //!
 //! A value in bytes is a checksum (CRC-32 as in zlib, little-endian) followed by a protobuf message. The checksum covers
 //! the number of the table (1 to 5, in the order above), the id as four little-endian bytes, and the message:
@@ -51,10 +50,10 @@
 //! | 2 `instance` | 1 `sint32` application id, 0 if unknown; 2 `optional string` UUID; 3 `int64` registered at; 4 `int32` generation of the agent (3, 5, 6, 8; absent if unknown); 5 `bool` adopted; 6 `repeated` property (1 `string` name, 2 `string` value) |
 //! | 3 `operation` | 1 `sint32` application id, 0 if the key is unknown; 2 `int32` span type (0 entry, 1 exit, 2 local); 3 `string` name |
 //! | 4 `address` | 1 `optional string` address |
-//! | 5 `seen` | 1 `int64` last seen; 2 `int32` signal (1 register, 2 recover, 3 heartbeat, 4 JVM metrics, 5 trace segment, 6 telemetry, 7 poll, 8 leave); 3 `bool` down; 4 `bool` silent; 5 `bool` left (and down, for a build that does not know this); 6 `int64` usual interval between two signals, in milliseconds |
+//! | 5 `seen` | 1 `int64` last seen; 2 `int32` signal (1 register, 2 recover, 3 heartbeat, 4 JVM metrics, 5 trace segment, 6 telemetry, 7 poll, 8 leave); 3 `bool` down; 4 `bool` silent; 5 `bool` left (and down, for a build that does not know field 5); 6 `int64` usual interval between two signals, in milliseconds |
 //!
-//! Times are milliseconds since the Unix epoch. Numbers of enumerations fit one byte, those of signals six bits; a build keeps
-//! the numbers that it does not know, and writes them back as they are.
+//! Times are milliseconds since the Unix epoch. Numbers of enumerations fit in one byte, those of signals in six bits. A build
+//! keeps numbers that it does not know, and writes them back unchanged.
 
 mod directory;
 mod failure;
@@ -90,16 +89,16 @@ const OPERATIONS: Table = TableDefinition::new("operation");
 const ADDRESSES: Table = TableDefinition::new("address");
 const SEEN: Table = TableDefinition::new("seen");
 
-/// The engine's page cache. Small: pages are read once at the start, and a commit touches few. The operating system's
-/// own cache stands behind it.
+/// The engine's page cache. It is small because pages are read once at the start and a commit touches few, and the operating
+/// system caches the file as well.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Where the store is.
+/// The location of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The data directory; created if it is missing.
     pub path: PathBuf,
-    /// The namespace of the collector, which the store remembers; empty for none.
+    /// The namespace of the collector, which the store records; empty for none.
     pub namespace: String,
 }
 
@@ -109,7 +108,7 @@ pub struct Embedded {
     store: PathBuf,
     database: Database,
     poisoned: bool,
-    /// Dropped last: until the database is closed the directory stays taken. `None` below a test's own backend.
+    /// Dropped last: the directory stays locked until the database is closed. `None` with a test's own backend.
     directory: Option<Directory>,
 }
 
@@ -124,13 +123,13 @@ pub struct Embedded {
 pub fn open(config: &Config) -> Result<Embedded, Error> {
     let mut directory = Directory::acquire(&config.path)?;
     let store = directory.store();
-    let told = |error| failure::io(&store, error);
-    let file = match directory.open_store().map_err(told)? {
+    let at_store = |error| failure::io(&store, error);
+    let file = match directory.open_store().map_err(at_store)? {
         Some(file) => file,
         None => create(&mut directory)?,
     };
-    if file.metadata().map_err(told)?.len() == 0 {
-        // The engine would take this for a new store; one of ours is never empty.
+    if file.metadata().map_err(at_store)?.len() == 0 {
+        // The engine would treat an empty file as a new store; a store of Rollcall is never empty.
         return Err(failure::corrupt(&store, "the file is empty".into()));
     }
     let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
@@ -139,19 +138,22 @@ pub fn open(config: &Config) -> Result<Embedded, Error> {
     Ok(opened)
 }
 
-/// Writes a new, empty store, and opens its file.
+/// Writes a new, empty store and opens its file.
 fn create(directory: &mut Directory) -> Result<File, Error> {
     let store = directory.store();
-    let told = |error| failure::io(&store, error);
-    let file = directory.new_store().map_err(told)?;
+    let at_store = |error| failure::io(&store, error);
+    let file = directory.new_store().map_err(at_store)?;
     let backend = FileBackend::new(file).map_err(|error| failure::engine(&store, error))?;
     initialize(backend).map_err(|error| failure::engine(&store, error))?;
-    directory.adopt_store().map_err(told)?;
+    directory.adopt_store().map_err(at_store)?;
     let missing = || failure::io(&store, io::ErrorKind::NotFound.into());
-    directory.open_store().map_err(told)?.ok_or_else(missing)
+    directory
+        .open_store()
+        .map_err(at_store)?
+        .ok_or_else(missing)
 }
 
-/// Makes a store of an empty backend, and closes it.
+/// Creates a store in an empty backend and closes it.
 fn initialize(backend: impl StorageBackend) -> Result<(), redb::Error> {
     let database = Builder::new().create_with_backend(backend)?;
     let transaction = database.begin_write()?;
@@ -251,8 +253,8 @@ impl Embedded {
 
     fn write(&self, batch: Batch<'_>) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
-        // One phase needs one sync less, but after a crash it cannot tell an unfinished last commit from a damaged one
-        // and drops either. In two, damage to what was acknowledged is always told.
+        // A one-phase commit saves a sync. But after a crash it cannot tell an unfinished last commit from a damaged one and
+        // drops either. With two phases, damage to acknowledged data is always reported.
         transaction.set_two_phase_commit(true);
         let rows = || batch.rows.iter();
         write_table(&transaction, APPLICATIONS, rows().filter_map(application))?;
@@ -264,7 +266,7 @@ impl Embedded {
         Ok(())
     }
 
-    /// Checks that what was written is where the next start will look for it.
+    /// Checks that the next start will find the file that was written.
     fn check_place(&self) -> Result<(), Error> {
         let Some(directory) = &self.directory else {
             return Ok(());
@@ -282,14 +284,14 @@ impl Embedded {
     }
 }
 
-/// How many entries a table has: the engine keeps the number next to the table's root.
+/// The number of entries of a table, which the engine keeps next to the table's root.
 fn count(transaction: &ReadTransaction, table: Table) -> Result<usize, redb::Error> {
     let entries = transaction.open_table(table)?.len()?;
-    // Keyed by `i32`, no table has more entries than a usize can say.
+    // A table keyed by `i32` never has more entries than a usize can hold.
     Ok(usize::try_from(entries).unwrap_or(usize::MAX))
 }
 
-/// Leaves a table alone that has no entries to write: opening one costs pages in the commit.
+/// Writes entries to a table. Does not open it if there are none: opening costs pages in the commit.
 fn write_table<'a, E: Entry + 'a>(
     transaction: &WriteTransaction,
     table: Table,

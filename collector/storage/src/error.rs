@@ -1,13 +1,13 @@
-//! Why a store cannot be used, named by what the operator can do about it.
+//! Errors of a store, grouped by what the operator can do about them.
 
 use std::{io, path::PathBuf};
 
-/// Why a store could not be opened, read or written. Every message names the place, the cause and what to do, so there is
-/// no further source to print.
+/// Why a store could not be opened, read or written. Every message names the place, the cause and the remedy, so there is no
+/// further source to print.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Another process has the store open. Nothing was touched.
+    /// Another process has the store open. Nothing was changed.
     #[error(
         "{} is in use by another collector{}: stop that one, or give this one a data directory of its own",
         path.display(),
@@ -15,25 +15,25 @@ pub enum Error {
     )]
     Locked {
         path: PathBuf,
-        /// The process that holds it, as far as it can be told.
+        /// The process that holds the lock, if it is known.
         pid: Option<u32>,
     },
 
-    /// The contents are not what was written. Nothing was repaired or deleted.
+    /// The contents differ from what was written. Nothing was repaired or deleted.
     #[error(
-        "{} is damaged ({what}): restore it from a backup, or move it away to start empty (agents that run keep their ids)",
+        "{} is damaged ({what}): restore it from a backup, or move it elsewhere to start empty (agents that run keep their ids)",
         path.display()
     )]
     Corrupt { path: PathBuf, what: String },
 
-    /// What a shared store says for good is not what was written. Nothing was repaired or deleted.
+    /// Hard state of a shared store differs from what was written. Nothing was repaired or deleted.
     #[error(
-        "{key} cannot be used ({what}): delete the key if something else than Rollcall wrote it; otherwise restore etcd from a \
+        "{key} cannot be used ({what}): delete the key if another program wrote it; otherwise restore etcd from a \
          backup, or delete everything below the store's prefix to start empty (agents that run keep their ids)"
     )]
     Unreadable { key: String, what: String },
 
-    /// The store was written in a format that this build does not know. Nothing was touched.
+    /// The store has a format that this build does not know. Nothing was changed.
     #[error(
         "{} needs a collector that reads format version {found}, and this one reads up to version {supported}: use the release that wrote the store, or a newer one",
         path.display()
@@ -44,7 +44,7 @@ pub enum Error {
         supported: u32,
     },
 
-    /// The store holds the inventory of another namespace. Nothing was touched.
+    /// The store holds the inventory of another namespace. Nothing was changed.
     #[error(
         "{store} holds the inventory of {}, and this collector belongs to {}: two namespaces never share an inventory; \
          give this collector the namespace of the store (SW_NAMESPACE), or a store of its own (SW_STORAGE_PATH, \
@@ -67,7 +67,7 @@ pub enum Error {
     )]
     Access { path: PathBuf, error: io::Error },
 
-    /// There is no room left to write.
+    /// The disk or quota is full.
     #[error("no room left to write {} ({error}): free some space or raise the limit, then start again", path.display())]
     Full { path: PathBuf, error: io::Error },
 
@@ -75,38 +75,38 @@ pub enum Error {
     #[error("cannot read or write {} ({error}): check the disk and the path, then start again", path.display())]
     Io { path: PathBuf, error: io::Error },
 
-    /// The file that is open is no longer the store: the next start would not find what is written to it.
+    /// The open file is no longer the store: the next start would not find what is written to it.
     #[error(
-        "{} was removed, renamed or replaced while the collector used it: nothing more is acknowledged; put it back and start \
-         again, or start on what is there now (agents that run keep their ids)",
+        "{} was removed, renamed or replaced while the collector used it: no more writes are acknowledged; restore it and start \
+         again, or start with the present contents (agents that run keep their ids)",
         path.display()
     )]
     Moved { path: PathBuf },
 
-    /// The store does not answer at present. Nothing is lost: it can be asked again.
+    /// The store is unavailable. Nothing is lost: the call can be retried.
     #[error(
-        "{store} cannot be asked at present ({reason}): it is asked again, and until it answers new names get no ids"
+        "{store} is unavailable ({reason}): calls are retried, and until one succeeds new names get no ids"
     )]
     Unavailable { store: String, reason: String },
 
-    /// The space of a shared store is used up. Nothing is lost: a later write may succeed.
+    /// A shared store has no space left. Nothing is lost: a later write may succeed.
     #[error("{store} takes no writes, and new names get no ids until it does: {reason}")]
     NoSpace { store: String, reason: String },
 
-    /// The store answered that it will not do what it was asked. Nothing is lost: it can be asked again.
+    /// The store denied the request. Nothing is lost: the call can be retried.
     #[error("{store} cannot be used ({reason}): check the user, the password and the permissions")]
     Refused { store: String, reason: String },
 
-    /// The store refuses what it was to write, and would refuse it again. Nothing was written.
+    /// The store refuses a value, and would refuse it again. Nothing was written.
     #[error("{store} refuses a value ({reason})")]
     Invalid { store: String, reason: String },
 
-    /// An earlier write failed, so what is on disk is unknown and nothing more is accepted.
-    #[error("{} takes no more writes since one failed: start the collector again", path.display())]
+    /// An earlier write failed, so the state on disk is unknown and further writes are refused.
+    #[error("{} takes no more writes after one failed: start the collector again", path.display())]
     Poisoned { path: PathBuf },
 }
 
-/// A namespace as it is shown to the operator.
+/// A namespace as messages show it.
 fn named(namespace: &str) -> String {
     match namespace {
         "" => "the empty namespace".to_owned(),
@@ -115,7 +115,7 @@ fn named(namespace: &str) -> String {
 }
 
 impl Error {
-    /// Whether what was to be written is to blame, and no later attempt succeeds.
+    /// Whether the written value is the cause, so that no later attempt can succeed.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(self, Self::Invalid { .. })

@@ -3,34 +3,37 @@
 //! # What it promises
 //!
 //! * [`Etcd::commit`] returns [`Commit::Durable`] when a majority of the etcd cluster has the batch on disk.
-//! * Entry n + 1 is written only by a collector that knows entries 1 to n. Each entry is a key of its own, and one
-//!   transaction creates it: only if nobody has, and only on top of the very entry that the writer saw before. So all
-//!   collectors read one sequence of batches, whoever wrote them, and whoever of them believed to be the owner; a collector
-//!   that was paused or cut off writes nothing that is out of date.
-//! * What is read is what was written: every entry and every chunk has a checksum.
-//! * An etcd that was rolled back to an earlier state is noticed, and nothing is written to it by a collector that saw the later
-//!   one: [`Error::Unreadable`]. One that starts then takes it as it is, and agents keep their ids (they are adopted).
+//! * A collector writes entry n + 1 only if it has applied entries 1 to n. Each entry is a key of its own. The transaction that
+//!   creates it succeeds only if the key is absent and the entry before it is the one that the writer applied. So all
+//!   collectors read one sequence of batches, whichever of them wrote an entry or believed to be the owner, and a collector
+//!   that was paused or disconnected never writes on top of stale data.
+//! * Every read is verified: each entry and each chunk has a checksum.
+//! * A collector that read a later state of etcd detects a rollback to an earlier one and writes nothing to it:
+//!   [`Error::Unreadable`]. A collector that starts afterwards accepts the earlier state, and agents keep their ids (they are
+//!   adopted).
 //!
-//! While no majority can be asked, every call answers [`Error::Unavailable`]; while this collector may not ask, [`Error::Refused`].
+//! While no majority is available, every call returns [`Error::Unavailable`]; while this collector lacks permission,
+//! [`Error::Refused`].
 //!
 //! # Why a log, and what is beside it
 //!
-//! The inventory lives in memory, so rows are never looked up here: they are read all, in order, and then as they come.
-//! A transaction of etcd has at most 128 operations and a request 1.5 MiB; one entry of a log is one operation for any
-//! number of rows.
+//! The inventory lives in memory, so rows are never looked up here: a collector reads all of them in order, then applies new
+//! ones as they arrive. An etcd transaction has at most 128 operations and a request 1.5 MiB; an entry of a log is one
+//! operation for any number of rows.
 //!
-//! The log says what never changes: which id has which key. What changes is in keys that are overwritten: the generation and
-//! the properties of an instance in one of its own, when instances were last seen in chunks. The beginning of the log is
-//! replaced by a snapshot of fewer, larger keys as it grows (`log/snapshot.rs` says why no collector is misled by that). So
-//! the bytes in etcd follow from the instances, operations and addresses that there are, and not from how long or how often
-//! they report. etcd itself keeps the history of all keys until it is compacted: `docs/scaling.md`.
+//! The log holds what never changes: the key of each id. What changes is in keys that are overwritten: the generation and
+//! properties of an instance in a key of its own, last-seen times in chunks of many instances. As the log grows, a snapshot of
+//! fewer, larger keys replaces its beginning (`log/snapshot.rs` explains why this misleads no collector). So the bytes in etcd
+//! depend on the number of instances, operations and addresses, and not on how long or how often they report. etcd itself keeps
+//! the history of all keys until it is compacted: `docs/scaling.md`.
 //!
 //! # Damage
 //!
-//! The format, the log and the snapshot are hard state: a collector that starts refuses what it cannot read, and names the key
-//! ([`Error::Unreadable`]). A collector that runs reports a key that vanishes or is overwritten ([`Damage::Hard`](super::Damage::Hard)), and goes on
-//! with what it holds. Changed instances and chunks are soft state: a key that cannot be read is reported ([`Damage::Soft`](super::Damage::Soft)),
-//! skipped, and deleted or written anew. A key that Rollcall did not write is reported and ignored.
+//! The format, the log and the snapshot are hard state: a collector that starts refuses a key that it cannot read, and names it
+//! ([`Error::Unreadable`]). A running collector reports a key that vanishes or is overwritten
+//! ([`Damage::Hard`](super::Damage::Hard)) and continues with its inventory in memory. Changed instances and chunks are soft
+//! state: a key that cannot be read is reported ([`Damage::Soft`](super::Damage::Soft)), skipped, and deleted or rewritten. A
+//! key that Rollcall did not write is reported and ignored.
 //!
 //! # Keys
 //!
@@ -40,9 +43,9 @@
 //! | `/store/reader` | the oldest version whose builds read the store, as text; absent in version 1 |
 //! | `/store/namespace` | the namespace of the collectors that share the store, as text; it may differ from the one in the key |
 //! | `/store/log/<index>` | a batch: `index` counts from 1 and has 20 digits |
-//! | `/store/snapshot/<index>` | a part: the rows of the entries up to `index`, which has 20 digits, behind the part or the first entry before it |
+//! | `/store/snapshot/<index>` | a part: the rows of the entries up to `index`, which has 20 digits, after the preceding part or the first entry |
 //! | `/store/changed/<id>` | an instance whose generation or properties changed since it was assigned; 10 digits |
-//! | `/store/seen/<chunk>` | when the instances with ids from 1024 x `chunk` on were last seen; 10 digits |
+//! | `/store/seen/<chunk>` | when the 1024 instances with ids from 1024 x `chunk` on were last seen; 10 digits |
 //!
 //! A value is a checksum (CRC-32 as in zlib, little-endian) of key and message, and a protobuf message:
 //!
@@ -54,17 +57,17 @@
 //! | changed | 1 row, as in the table `instance` there, whole |
 //! | chunk | 1 `repeated` row, as in the table `seen` there |
 //!
-//! Changed instances and chunks are written after the rows of their batch: the former only on top of the entry that their
-//! writer saw, the latter in transactions that compare their revisions. Of two things that are said of an instance the later
-//! signal counts.
+//! Changed instances and chunks are written after the rows of their batch. A changed instance is written only if the last log
+//! entry is still the one that its writer applied. Chunks are written in transactions that compare their revisions; of two
+//! reports about one instance the later signal wins.
 //!
 //! # Version 1
 //!
-//! Collectors of version 1 wrote every changed instance into the log, whole. Such a store is read and raised to version 2 when
-//! a collector of this release opens it. Collectors of version 1 that run meanwhile go on: they read the log, in which an
-//! instance stands with the properties that it registered with, and write to it as before. They are not misled by the
-//! snapshot; one that is cut off for more than a thousand entries finds that entries are missing, and stops. One that starts
-//! is refused.
+//! Collectors of version 1 wrote every changed instance into the log, whole. A collector of this release that opens such a
+//! store reads it and raises it to version 2. Collectors of version 1 that are still running continue: they read the log, in
+//! which an instance has the properties that it registered with, and write to it as before. The snapshot does not mislead them;
+//! one that is disconnected for more than a thousand entries finds entries missing, and stops. A collector of version 1 that
+//! starts is refused.
 
 mod changed;
 mod chunks;
@@ -94,8 +97,8 @@ use self::{
 };
 use super::{Batch, Commit, Counts, Error, Opened, Record, Storage};
 
-/// The longest name that a store in etcd has room for, in bytes: its row, with all properties that an instance may have, stays
-/// below 1 MiB, and so do an entry of the log and a part of the snapshot. etcd takes requests of 1.5 MiB by default.
+/// The longest name that fits in a store in etcd, in bytes: its row, with the most properties that an instance may have, stays
+/// below 1 MiB, and so do an entry of the log and a part of the snapshot. etcd accepts requests of 1.5 MiB by default.
 pub const MAX_NAME_BYTES: usize = 512 * 1024;
 
 /// An open store.
@@ -110,8 +113,8 @@ pub struct Etcd {
     poisoned: bool,
 }
 
-/// Opens the store that `client` leads to, or creates it, for the collectors of `namespace`. Blocks; the client's calls run on
-/// `runtime`, and `clock` detects a stored time that lies in the future.
+/// Opens the store of `client`, or creates it, for the collectors of `namespace`. Blocks; the client's calls run on `runtime`,
+/// and `clock` detects a stored time in the future.
 ///
 /// # Errors
 /// [`Error::Unavailable`]; [`Error::Refused`]; [`Error::UnsupportedVersion`]; [`Error::OtherNamespace`].
@@ -158,8 +161,8 @@ impl Storage for Etcd {
         }
         let committed = self.write(batch);
         if committed.is_err() {
-            // It may have been written. To catch up has to ask, and not only to look at what was heard.
-            self.news.lose();
+            // The batch may have been written. The next `catch_up` must read from etcd, not only the watched changes.
+            self.news.mark_incomplete();
         }
         committed
     }
@@ -168,7 +171,7 @@ impl Storage for Etcd {
         let changed = self.news.take();
         let caught_up = self.read(changed, sink);
         if let Err(error) = &caught_up {
-            self.news.lose();
+            self.news.mark_incomplete();
             self.poisoned |= !error.is_transient();
         }
         caught_up
@@ -178,7 +181,7 @@ impl Storage for Etcd {
         self.catch_up(sink)?;
         let read = self.read_log(sink);
         if let Err(error) = &read {
-            self.news.lose();
+            self.news.mark_incomplete();
             self.poisoned |= !error.is_transient();
         }
         read
@@ -220,7 +223,9 @@ impl Etcd {
             if self.log.append(&self.remote, &in_log, batch.digest)? == Commit::Behind {
                 return Ok(Commit::Behind);
             }
-            in_log.iter().for_each(|row| self.changed.note(row));
+            in_log
+                .iter()
+                .for_each(|row| self.changed.record_identity(row));
         }
         let is_unchanged = self.log.is_unchanged();
         let mut written = self
@@ -230,17 +235,17 @@ impl Etcd {
             written = self.chunks.merge(&self.remote, batch.seen);
         }
         if !matches!(written, Ok(Commit::Durable)) {
-            // Whoever asked takes none of the batch for durable, and its rows are.
+            // The caller treats the whole batch as not durable, but its rows are. The next read emits them.
             self.log.forget_after(before);
             return written;
         }
         if let Err(error) = self.log.shorten(&self.remote) {
-            tracing::warn!(%error, "the log of the store was not shortened");
+            tracing::warn!(%error, "the log of the store was not shortened, the next commit retries");
         }
         written
     }
 
-    /// The rows that go into the log, and the instances that only changed or changed too.
+    /// The rows that go into the log, and the instances whose changed state is written.
     fn places<'a>(&self, rows: &'a [Row]) -> (Vec<&'a Row>, Vec<&'a Instance>) {
         let (mut in_log, mut changed) = (Vec::new(), Vec::new());
         for row in rows {
@@ -255,11 +260,11 @@ impl Etcd {
         (in_log, changed)
     }
 
-    /// Gives what is new in the log.
+    /// Emits the new rows of the log.
     fn read_log(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
         let (log, changed) = (&mut self.log, &mut self.changed);
         log.read(&self.remote, &mut |record| {
-            noted(changed, &record);
+            record_identity(changed, &record);
             sink(record);
         })
     }
@@ -274,29 +279,31 @@ impl Etcd {
             return self.chunks.read(&self.remote, sink);
         };
         let changed = &mut self.changed;
-        let is_whole = self.log.take(&news.log, &mut |record| {
-            noted(changed, &record);
+        let is_whole = self.log.apply(&news.log, &mut |record| {
+            record_identity(changed, &record);
             sink(record);
         })?;
         if !is_whole {
             self.read_log(sink)?;
         }
-        news.parts.iter().for_each(|part| self.log.saw_part(part));
+        news.parts
+            .iter()
+            .for_each(|part| self.log.record_part(part));
         if news.removed || self.log.may_be_whole() {
             self.log.audit(&self.remote, sink)?;
         }
-        self.changed.take(&self.remote, &news.instances, sink)?;
-        self.chunks.take(&news.chunks, sink)
+        self.changed.apply(&self.remote, &news.instances, sink)?;
+        self.chunks.apply(&news.chunks, sink)
     }
 }
 
-fn noted(changed: &mut Changed, record: &Record) {
+fn record_identity(changed: &mut Changed, record: &Record) {
     if let Record::Row(row) = record {
-        changed.note(row);
+        changed.record_identity(row);
     }
 }
 
-/// What the log says cannot be read or trusted.
+/// The error for a key of hard state that cannot be read or trusted.
 fn corrupt(key: String, what: impl ToString) -> Error {
     let what = what.to_string();
     Error::Unreadable { key, what }

@@ -1,4 +1,4 @@
-//! A storage that fails when told to, so that what is built on one can be tested.
+//! Storages that fail on request, for tests of their callers.
 
 use std::{io, path::PathBuf};
 
@@ -6,7 +6,7 @@ use rollcall_domain::inventory::Row;
 
 use super::{Batch, Commit, Counts, Error, Record, Storage};
 
-/// Passes everything on to another storage until its n-th commit, which fails, as does every later one.
+/// Forwards every call to another storage until its n-th commit. That commit fails, as does every later one.
 #[derive(Debug)]
 pub struct Faulty<S> {
     inner: S,
@@ -16,7 +16,7 @@ pub struct Faulty<S> {
 }
 
 impl<S: Storage> Faulty<S> {
-    /// The first commit to fail is number `n`, counted from 1.
+    /// A storage whose `n`-th commit, counted from 1, is the first to fail.
     pub fn failing_at(n: usize, inner: S) -> Self {
         Self {
             inner,
@@ -42,7 +42,7 @@ impl<S: Storage> Storage for Faulty<S> {
         }
         let Some(left) = self.left.checked_sub(1) else {
             self.failed = true;
-            let error = io::Error::other("told to fail");
+            let error = io::Error::other("injected failure");
             return Err(Error::Io { path, error });
         };
         self.left = left;
@@ -50,7 +50,7 @@ impl<S: Storage> Storage for Faulty<S> {
     }
 }
 
-/// Passes everything on to another storage, apart from batches with an application whose code begins with `refused`.
+/// Forwards every call to another storage, but refuses batches with an application whose code begins with `refused`.
 #[derive(Debug)]
 pub struct Picky<S>(pub S);
 
@@ -69,7 +69,7 @@ impl<S: Storage> Storage for Picky<S> {
             _ => false,
         };
         if batch.rows.iter().any(is_refused) {
-            let (store, reason) = ("picky".to_owned(), "told to refuse".to_owned());
+            let (store, reason) = ("picky".to_owned(), "injected refusal".to_owned());
             return Err(Error::Invalid { store, reason });
         }
         self.0.commit(batch)

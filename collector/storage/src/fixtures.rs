@@ -1,4 +1,4 @@
-//! Stores as earlier releases left them, and what they hold.
+//! Stores of earlier releases, and their contents.
 //!
 //! `fixtures/v1.redb` and `fixtures/v1.etcd` were written by release 0.1.0: [`first`], [`more`] and [`changed`] in a batch each.
 
@@ -78,7 +78,7 @@ fn changed() -> Vec<Row> {
     vec![process(1, "5a3c", Generation::V5, "4712")]
 }
 
-/// An instance that told its process number alone.
+/// An instance that reported only its process number.
 pub(super) fn process(id: i32, uuid: &str, generation: Generation, number: &str) -> Row {
     let Row::Instance(row) = instance(id, uuid) else {
         unreachable!("it is an instance")

@@ -1,5 +1,5 @@
-//! Rows as protobuf messages, and the values of the embedded store: such a message behind a checksum. `embedded.rs` describes
-//! them field by field.
+//! Encodes rows as protobuf messages, and the values of the embedded store: a checksum and such a message. `embedded.rs`
+//! describes the fields.
 
 use std::time::Duration;
 
@@ -27,9 +27,9 @@ pub(super) enum Invalid {
     Missing(&'static str),
 }
 
-/// One entry of one table: an id and the message kept under it.
+/// An entry of a table: an id and the message stored under it.
 pub(super) trait Entry: Sized {
-    /// Tells the tables apart in checksums, so that a value is valid in its own table only.
+    /// The table's number in checksums, so that a value is valid in its own table only.
     const TAG: u8;
 
     fn id(&self) -> i32;
@@ -37,7 +37,7 @@ pub(super) trait Entry: Sized {
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid>;
 }
 
-/// Makes `out` the value of `entry`.
+/// Replaces `out` with the value of `entry`.
 pub(super) fn encode<E: Entry>(entry: &E, out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(&[0; 4]);
@@ -47,7 +47,7 @@ pub(super) fn encode<E: Entry>(entry: &E, out: &mut Vec<u8>) {
     }
 }
 
-/// The entry that `value` holds under `id`.
+/// Decodes the entry that `value` holds under `id`.
 pub(super) fn decode<E: Entry>(id: i32, value: &[u8]) -> Result<E, Invalid> {
     let (found, message) = value.split_first_chunk().ok_or(Invalid::Checksum)?;
     if u32::from_le_bytes(*found) != checksum(E::TAG, id, message) {
@@ -238,7 +238,7 @@ impl Entry for Seen {
     fn write(&self, message: &mut Vec<u8>) {
         protobuf::put_int64(message, 1, self.last_seen.millis());
         protobuf::put_varint(message, 2, self.signal.code().into());
-        // One that left is down to a build that does not know field 5.
+        // A build that does not know field 5 reads an instance that left as down.
         protobuf::put_varint(message, 3, u64::from(self.state >= State::Down));
         protobuf::put_varint(message, 4, u64::from(self.state == State::Silent));
         protobuf::put_varint(message, 5, u64::from(self.state == State::Left));
@@ -247,12 +247,12 @@ impl Entry for Seen {
     }
 
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
-        let (mut last_seen, mut heard, mut state) = (Timestamp::from_millis(0), None, State::Up);
+        let (mut last_seen, mut received, mut state) = (Timestamp::from_millis(0), None, State::Up);
         let mut usual = Duration::ZERO;
         for field in message {
             match field? {
                 (1, Value::Varint(millis)) => last_seen = timestamp(millis),
-                (2, Value::Varint(number)) => heard = Some(signal(number)?),
+                (2, Value::Varint(number)) => received = Some(signal(number)?),
                 (3, Value::Varint(1)) => state = State::Down,
                 (4, Value::Varint(1)) => state = State::Silent,
                 (5, Value::Varint(1)) => state = State::Left,
@@ -263,7 +263,7 @@ impl Entry for Seen {
         Ok(Self {
             instance: InstanceId::new(id).ok_or(Invalid::Missing("instance id"))?,
             last_seen,
-            signal: heard.ok_or(Invalid::Missing("signal"))?,
+            signal: received.ok_or(Invalid::Missing("signal"))?,
             state,
             usual,
         })
@@ -274,7 +274,7 @@ const fn timestamp(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis.cast_signed())
 }
 
-/// A number of an enumeration: one byte in every release, so that a number of a later release is kept.
+/// Reads the number of an enumeration: one byte in every release, so that the numbers of later releases are kept.
 fn number(field: &'static str, value: u64) -> Result<u8, Invalid> {
     u8::try_from(value).map_err(|_larger| Invalid::Unknown { field, value })
 }

@@ -1,11 +1,11 @@
-//! What survives: the rows of the inventory and when each instance was last heard of.
+//! Durable storage of the inventory's rows and of the time at which each instance was last seen.
 //!
-//! [`Storage`] is the seam. It is small because the inventory lives in memory: a store is read whole, once, when the
-//! collector starts, and from then on only written, one batch after the other, by the one thread that assigns ids.
-//! It blocks, so it belongs on that thread and never on a worker of the async runtime.
+//! [`Storage`] is the interface. It is small because the inventory lives in memory: the collector reads the whole store once,
+//! at its start. From then on the writer, the one thread that assigns ids, only writes to it, batch by batch. Calls block, so
+//! they belong on that thread and never on a worker of the async runtime.
 //!
-//! A store may be shared by several collectors, each with an inventory of its own in memory. Then a batch is refused unless
-//! its writer has seen all that the others wrote before: [`Commit::Behind`], [`Storage::catch_up`].
+//! Several collectors may share a store, each with its own inventory in memory. A batch then conflicts unless its writer has
+//! read everything that the other collectors wrote before: [`Commit::Behind`], [`Storage::catch_up`].
 //!
 //! Providers: [`embedded`], on the local disk; [`etcd`], shared; [`memory`], for tests.
 
@@ -36,25 +36,25 @@ use rollcall_domain::{
 use rollcall_etcd::proto::KeyValue;
 use tokio_util::sync::CancellationToken;
 
-/// When an instance was last heard of, and what the collector thought of it then.
+/// When an instance was last seen, and the state that the collector derived from that.
 ///
-/// Coarse: it is written back lazily, some time after the fact, so a store may be behind the truth by that much.
+/// Coarse: the write-back is delayed, so a store may lag by its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub instance: InstanceId,
-    /// By the collector's wall clock; shown to people, never compared with a deadline.
+    /// By the collector's wall clock; shown to users, never compared with a deadline.
     pub last_seen: Timestamp,
-    /// What was last heard.
+    /// The kind of the last signal.
     pub signal: Signal,
-    /// What the collector thought of the instance.
+    /// The state of the instance at the write-back.
     pub state: State,
-    /// The usual interval between two of its signals; zero where it does not lengthen the configured term.
+    /// The usual interval between two signals of the instance; zero if it does not lengthen the configured term.
     pub usual: Duration,
 }
 
 impl Seen {
-    /// An instance that registered, as last heard of then; `None` for any other row. One that others only spoke of (adopted,
-    /// and not heard of itself) gets its lease with its first sign.
+    /// The entry of a newly registered instance, last seen when it registered; `None` for any other row. An adopted instance,
+    /// which only other messages mentioned, gets its lease with its first signal.
     #[must_use]
     pub fn registered(row: &Row) -> Option<Self> {
         match row {
@@ -70,41 +70,41 @@ impl Seen {
     }
 }
 
-/// What becomes durable together. Either part may be empty.
+/// Rows and last-seen times that become durable together. Either part may be empty.
 ///
-/// Of several entries with the same id in one batch the last one counts.
+/// The last of several entries with the same id wins.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Batch<'a> {
     pub rows: &'a [Row],
     pub seen: &'a [Seen],
-    /// Of the inventory with these rows, for a store whose other writers compare theirs. It is given to them also if there
-    /// are none, but not if all of them are instances whose properties changed: a digest does not cover these.
+    /// The digest of the inventory with these rows, which other members compare with theirs. It is stored with an empty batch
+    /// too, but not with a batch whose rows are all instances with changed properties, which no digest covers.
     pub digest: Option<u64>,
 }
 
-/// One thing that a store gives back.
+/// One record read from a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     Row(Row),
     Seen(Seen),
-    /// What was given before, and is said again: to compare with what became of it.
+    /// A record that was read before and is unchanged. The reader compares it with its present state.
     Confirmed(Seen),
-    /// An instance that was given before, with what it has become. No digest covers what changed.
+    /// The present state of an instance that was read before. No digest covers the difference.
     Changed(Instance),
-    /// The digest of the inventory of whoever wrote the rows before it, with all rows up to here.
+    /// The digest that the writer of the preceding rows computed over its inventory, with all rows up to this record.
     Digest(u64),
-    /// What is wrong with a shared store.
+    /// Damage to a shared store.
     Damage(Damage),
 }
 
-/// What is wrong with a shared store that can be read all the same.
+/// Damage to a shared store that the collector can still read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// A key was skipped that says something about now, or that Rollcall did not write.
+    /// A key of soft state, or one that Rollcall did not write, was skipped.
     Soft { key: String, what: String },
-    /// A key is not what it was when it was read, and a collector that starts cannot do without it.
+    /// A key of hard state changed or vanished after it was read. A collector cannot start without it.
     Hard { key: String, what: String },
-    /// No key that a collector needs to start is missing any more.
+    /// Every key that a collector needs at its start is present again.
     Repaired,
 }
 
@@ -120,7 +120,7 @@ impl Damage {
     }
 }
 
-/// How many records a store holds, of every kind.
+/// The number of records of each kind in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub applications: usize,
@@ -131,7 +131,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// How many records of every kind together.
+    /// The number of records of all kinds.
     #[must_use]
     pub fn records(&self) -> usize {
         let Self {
@@ -145,7 +145,8 @@ impl Counts {
     }
 }
 
-/// The least ids that dictionaries draw, where an operator has set them: those below belong to an earlier inventory.
+/// The lowest ids, by magnitude, that the dictionaries assign, where an operator has set them. Lower ids belong to an earlier
+/// inventory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FirstIds {
     pub applications: Option<i32>,
@@ -155,7 +156,7 @@ pub struct FirstIds {
 }
 
 impl FirstIds {
-    /// The id of each dictionary that has one.
+    /// The dictionaries that have such an id.
     pub fn iter(&self) -> impl Iterator<Item = (Dictionary, i32)> {
         let ids = [
             (Dictionary::Applications, self.applications),
@@ -168,17 +169,17 @@ impl FirstIds {
     }
 }
 
-/// A store as it is opened.
+/// An open store.
 #[derive(Debug)]
 pub struct Opened {
     pub storage: Box<dyn Storage>,
-    /// For a store that is shared.
+    /// `Some` for a shared store.
     pub watcher: Option<Box<dyn Watcher>>,
 }
 
-/// Tells when other collectors have written to a shared store. It has to run for as long as the store is used.
+/// Watches a shared store for the writes of other collectors. It must run as long as the store is in use.
 pub trait Watcher: std::fmt::Debug + Send {
-    /// Calls `wake` whenever there is something to catch up on, until cancelled.
+    /// Calls `wake` after every change that [`Storage::catch_up`] can read, until cancelled.
     fn run(
         self: Box<Self>,
         wake: Box<dyn Fn() + Send + Sync>,
@@ -186,31 +187,32 @@ pub trait Watcher: std::fmt::Debug + Send {
     ) -> BoxFuture<'static, ()>;
 }
 
-/// What became of a batch.
+/// The outcome of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "what is not durable must not be told"]
+#[must_use = "only durable rows may be acknowledged"]
 pub enum Commit {
-    /// All of it survives a crash of the process and a loss of power.
+    /// The whole batch survives a crash of the process and a loss of power.
     Durable,
-    /// Another collector was first. The batch was made without knowing what that one wrote: catch up, and make it anew.
+    /// Conflict: another collector committed first, and this batch does not take its rows into account. Catch up and build it
+    /// again.
     Behind,
 }
 
-/// A durable store of the inventory, owned by the one thread that writes.
+/// A durable store of the inventory, owned by the writer's thread.
 pub trait Storage: std::fmt::Debug + Send + 'static {
-    /// Whether other collectors write to it, too.
+    /// Whether other collectors write to the store, too.
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// How many records [`Storage::load`] is going to give, or somewhat more, so that there is room for them. Reads few of
-    /// them.
+    /// The number of records that [`Storage::load`] will read, or a little more, so that the caller can reserve memory. Reads
+    /// only a few of them.
     ///
     /// # Errors
     /// Those of [`Storage::load`].
     fn counts(&mut self) -> Result<Counts, Error>;
 
-    /// The least ids that its dictionaries draw. A shared store has none.
+    /// The configured first ids. A shared store has none.
     ///
     /// # Errors
     /// Those of [`Storage::load`].
@@ -218,37 +220,36 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
         Ok(FirstIds::default())
     }
 
-    /// Gives every id of every dictionary, and every [`Seen`], to `sink`, as last committed; earlier states of an id may
-    /// come before that, and a [`Seen`] that was given before and is still the same is [`Record::Confirmed`]. They are handed
-    /// over one by one as they are read, so that a store is never held in memory twice.
+    /// Emits every row and every [`Seen`] to `sink`, as last committed. Earlier states of an id may precede the last one, and a
+    /// [`Seen`] that was read before and is unchanged is [`Record::Confirmed`]. The records are emitted one by one as they are
+    /// read, so a store is never held in memory twice.
     ///
     /// # Errors
-    /// What was read cannot be trusted ([`Error::Corrupt`]), or reading failed. What the sink has got by then is not
-    /// the whole store and must not be used.
+    /// The contents cannot be trusted ([`Error::Corrupt`]), or reading failed. The records emitted by then are not the whole
+    /// store and must not be used.
     fn load(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error>;
 
-    /// Makes a batch durable; the store has been loaded before. After a crash during the call the store holds a beginning of its rows, in their order: all
-    /// or none of them, if it has one owner.
+    /// Makes a batch durable. The store must have been loaded. A crash during the call leaves a prefix of the rows in the
+    /// store; a store with one owner holds all or none of them.
     ///
     /// # Errors
-    /// Whether the batch is on disk is then unknown, and nobody may be told of it. After [`Error::Unavailable`] it can be
-    /// found out by catching up. After any other error the storage accepts nothing more: every further call answers
-    /// [`Error::Poisoned`] until the store is opened anew.
+    /// The state of the batch on disk is unknown, and the writer must not acknowledge it. After [`Error::Unavailable`] the next
+    /// `catch_up` finds out. After any other error every further call returns [`Error::Poisoned`] until the store is opened
+    /// again.
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error>;
 
-    /// Gives what other collectors have made durable since the store was loaded or last caught up: rows as
-    /// [`Storage::load`], and each [`Seen`] that is news. It may give what this one wrote itself, too. A store with one
-    /// owner has none.
+    /// Emits what other collectors made durable since the store was loaded or last caught up: rows as in [`Storage::load`], and
+    /// each changed [`Seen`]. It may also emit this collector's own writes. A store with one owner emits nothing.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: what was given counts, the rest is to be had later. Otherwise as [`Storage::load`].
+    /// [`Error::Unavailable`]: the emitted records are valid, a later call reads the rest. Otherwise as [`Storage::load`].
     fn catch_up(&mut self, sink: &mut dyn FnMut(Record)) -> Result<(), Error> {
-        let _nobody_else_writes = sink;
+        let _only_writer = sink;
         Ok(())
     }
 
-    /// As [`Storage::catch_up`], and asks the store itself: afterwards every row has been given that any collector made durable
-    /// before the call.
+    /// As [`Storage::catch_up`], but always reads from the store itself: every row that any collector made durable before the
+    /// call has been emitted when it returns.
     ///
     /// # Errors
     /// Those of [`Storage::catch_up`].

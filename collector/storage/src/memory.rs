@@ -1,4 +1,4 @@
-//! A store that lives as long as its handles: for tests, and for whoever can afford to lose everything.
+//! A store in memory, for tests and for callers that can afford to lose everything. Its contents live as long as its handles.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,7 +7,7 @@ use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId, invento
 
 use super::{Batch, Commit, Counts, Error, Record, Seen, Storage};
 
-/// A store in memory. Clones share their contents, so a clone is how a test "opens the store again".
+/// A store in memory. Clones share its contents, so a test opens the store again with a clone.
 #[derive(Clone, Debug, Default)]
 pub struct Memory(Arc<Mutex<Contents>>);
 

@@ -1,18 +1,18 @@
-//! Which builds may use a store.
+//! Decides which builds may use a store.
 //!
-//! A store records two versions: that of its format, and the oldest one whose builds read all that is written to it (its
-//! reader). A build opens a store whose reader is not above its own version, also if the format is newer: it reads what it
-//! knows and keeps what it does not. A store of an older format is raised to this build's versions when it is opened, and
-//! builds that cannot read it are refused from then on.
+//! A store records two versions: that of its format, and the oldest version whose builds can read everything in it (its
+//! reader). A build opens a store whose reader is not above its own version, even if the format is newer: it reads what it
+//! knows and keeps the rest. A build that opens a store of an older format raises it to its own versions. Builds that cannot
+//! read those are refused from then on.
 //!
-//! A release raises [`VERSION`] with every change of the format, and [`READER`] with a change that an older build would
-//! misread or lose: another meaning of a field, a field that has to survive an older build's rewrite of its row. A new number
-//! of an enumeration raises neither: builds of version 2 and later keep the ones that they do not know.
+//! A release raises [`VERSION`] with every change of the format. It raises [`READER`] too with a change that an older build
+//! would misread or lose: another meaning of a field, or a field that must survive when an older build rewrites its row. A new
+//! number of an enumeration raises neither: builds of version 2 and later keep numbers that they do not know.
 
 /// The version of the format that this build writes.
 pub(super) const VERSION: u32 = 2;
-/// The oldest version whose builds read what this build writes. Those of version 1 take an unknown number of an enumeration
-/// for damage, and do not read the keys of a shared store that hold changed properties.
+/// The oldest version whose builds read what this build writes. Builds of version 1 report an unknown number of an enumeration
+/// as damage, and do not read the keys of a shared store that hold changed properties.
 const READER: u32 = 2;
 
 /// The versions of a store.
@@ -22,31 +22,31 @@ pub(super) struct Versions {
     pub(super) reader: u32,
 }
 
-/// What this build does with a store.
+/// How this build treats a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// Opens it as it is.
+    /// Open it as it is.
     Current,
-    /// Opens it, and records these versions first.
+    /// Record these versions, then open it.
     Raise(Versions),
-    /// Leaves it untouched: it needs a build of this version.
+    /// Refuse it unchanged: it needs a build of this version.
     Refuse { needed: u32 },
 }
 
 impl Versions {
-    /// Those of a new store.
+    /// The versions of a new store.
     pub(super) const NEW: Self = Self {
         format: VERSION,
         reader: READER,
     };
 
-    /// Those of a store that records `reader`, or was written before stores recorded one.
+    /// The versions of a store that records `reader`, or of one that predates that record.
     pub(super) fn found(format: u32, reader: Option<u32>) -> Self {
         let reader = reader.unwrap_or(format);
         Self { format, reader }
     }
 
-    /// What this build does with a store of these versions.
+    /// How this build treats a store of these versions.
     pub(super) fn admit(self) -> Admission {
         if self.reader > VERSION {
             return Admission::Refuse {

@@ -69,7 +69,7 @@ pub(crate) fn seen(instance: i32, millis: i64, signal: Signal, down: bool) -> Se
     }
 }
 
-/// What an agent used and never named.
+/// Rows of adopted ids, without keys.
 pub(super) fn adopted(id: i32) -> Vec<Row> {
     let registered_at = Timestamp::from_millis(-1);
     vec![

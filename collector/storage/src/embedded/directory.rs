@@ -1,4 +1,4 @@
-//! The data directory: one collector at a time, and a store file that is either absent or whole.
+//! The data directory: used by one collector at a time, with a store file that is either absent or complete.
 
 use std::{
     fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError},
@@ -15,17 +15,17 @@ const LOCK: &str = "lock";
 pub(super) const STORE: &str = "rollcall.redb";
 const UNFINISHED: &str = "rollcall.redb.new";
 
-/// A data directory that belongs to this process until it is dropped.
+/// A data directory, locked by this process until it is dropped.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
     /// The file that was opened as the store.
     opened: Option<Identity>,
-    /// Held locked; the operating system lets go of it however the process ends.
+    /// Held locked; the operating system releases it however the process ends.
     _lock: File,
 }
 
-/// What tells one file from another, whatever it is called.
+/// The identity of a file, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -42,15 +42,18 @@ impl Identity {
 }
 
 impl Directory {
-    /// Takes the directory at `path`, after creating it, for its owner alone, if it is missing.
+    /// Locks the directory at `path`. Creates it with mode 0700 if it is missing.
     pub(super) fn acquire(path: &Path) -> Result<Self, Error> {
-        let told = |error| failure::io(path, error);
+        let at_path = |error| failure::io(path, error);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(told)?;
-        let mut lock = options().create(true).open(path.join(LOCK)).map_err(told)?;
+            .map_err(at_path)?;
+        let mut lock = options()
+            .create(true)
+            .open(path.join(LOCK))
+            .map_err(at_path)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -58,9 +61,9 @@ impl Directory {
                 let path = path.to_owned();
                 return Err(Error::Locked { path, pid });
             }
-            Err(TryLockError::Error(error)) => return Err(told(error)),
+            Err(TryLockError::Error(error)) => return Err(at_path(error)),
         }
-        write_pid(&mut lock).map_err(told)?;
+        write_pid(&mut lock).map_err(at_path)?;
         Ok(Self {
             path: path.to_owned(),
             opened: None,
@@ -68,7 +71,7 @@ impl Directory {
         })
     }
 
-    /// The file that holds the store, whether or not it is there.
+    /// The path of the store, whether or not it exists.
     pub(super) fn store(&self) -> PathBuf {
         self.path.join(STORE)
     }
@@ -85,8 +88,8 @@ impl Directory {
         }
     }
 
-    /// Whether the file that was opened as the store is still the one that the next start will find: it may have been removed,
-    /// renamed or replaced, and what is written to it would be lost with this process.
+    /// Whether the next start would find the file that was opened as the store. If it was removed, renamed or replaced, what is
+    /// written to it is lost with this process.
     pub(super) fn holds_store(&self) -> io::Result<bool> {
         match fs::metadata(self.store()) {
             Ok(metadata) => Ok(self.opened == Some(Identity::of(&metadata))),
@@ -97,8 +100,8 @@ impl Directory {
         }
     }
 
-    /// An empty file to write a new store into. It becomes the store with [`Self::adopt_store`]; what an interrupted
-    /// attempt left is thrown away.
+    /// Creates an empty file for a new store, which [`Self::adopt_store`] makes the store. Discards the file of an interrupted
+    /// attempt.
     pub(super) fn new_store(&self) -> io::Result<File> {
         options()
             .create(true)
@@ -106,8 +109,8 @@ impl Directory {
             .open(self.path.join(UNFINISHED))
     }
 
-    /// Makes the file of [`Self::new_store`] the store. It must be complete, synced and closed. The directories above it are
-    /// synced too: whichever of them this or an interrupted start has created, a loss of power does not take the store with it.
+    /// Makes the file of [`Self::new_store`] the store. It must be complete, synced and closed. Syncs the directories above it
+    /// too: any of them may have been created by this or an interrupted start, and a loss of power must not remove the store.
     pub(super) fn adopt_store(&self) -> io::Result<()> {
         fs::rename(self.path.join(UNFINISHED), self.store())?;
         sync_up(&fs::canonicalize(&self.path)?, &mut |directory| {
@@ -116,7 +119,7 @@ impl Directory {
     }
 }
 
-/// Syncs a directory and those above it, up to the first that this process may not open: it cannot have created that one.
+/// Syncs a directory and its ancestors, up to the first that this process may not open: it cannot have created that one.
 pub(super) fn sync_up(
     directory: &Path,
     sync: &mut dyn FnMut(&Path) -> io::Result<()>,
@@ -143,7 +146,7 @@ fn read_pid(lock: &mut File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-/// For people and for the message of the collector that is refused; nothing relies on it.
+/// Writes the process id for operators, and for the message of a collector that is refused. Nothing else relies on it.
 fn write_pid(lock: &mut File) -> io::Result<()> {
     lock.set_len(0)?;
     lock.rewind()?;

@@ -1,10 +1,10 @@
-//! From what the engine and the operating system say to what the operator can do.
+//! Translates errors of the engine and the operating system into errors that name a remedy.
 
 use std::{io, path::Path};
 
 use crate::Error;
 
-/// What an error of the operating system means for the store at `path`.
+/// The error of the store at `path` for an error of the operating system.
 pub(super) fn io(path: &Path, error: io::Error) -> Error {
     let path = path.to_owned();
     match error.kind() {
@@ -14,7 +14,7 @@ pub(super) fn io(path: &Path, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             Error::Access { path, error }
         }
-        // What the engine makes of a file that is not one of its own, or that ends too early.
+        // The engine returns these for a file of another format or one that is cut short.
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Error::Corrupt {
             path,
             what: error.to_string(),
@@ -23,7 +23,7 @@ pub(super) fn io(path: &Path, error: io::Error) -> Error {
     }
 }
 
-/// What an error of the engine means for the store at `path`.
+/// The error of the store at `path` for an error of the engine.
 pub(super) fn engine(path: &Path, error: impl Into<redb::Error>) -> Error {
     match error.into() {
         redb::Error::Io(error) => io(path, error),
@@ -34,12 +34,12 @@ pub(super) fn engine(path: &Path, error: impl Into<redb::Error>) -> Error {
             path: path.to_owned(),
             pid: None,
         },
-        // The remaining ones say that the file does not hold what this module writes.
+        // The remaining errors mean that the file does not hold what this module writes.
         error => corrupt(path, error.to_string()),
     }
 }
 
-/// The store at `path` does not hold what was written.
+/// The error for a store at `path` whose contents differ from what was written.
 pub(super) fn corrupt(path: &Path, what: String) -> Error {
     Error::Corrupt {
         path: path.to_owned(),

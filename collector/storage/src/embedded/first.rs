@@ -1,11 +1,11 @@
-//! The least ids that dictionaries draw.
+//! The lowest ids that the dictionaries assign.
 
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError};
 
 use super::{Embedded, Error};
 use crate::FirstIds;
 
-/// By the name of the table of the dictionary.
+/// The first ids, by the name of the dictionary's table.
 const FIRST: TableDefinition<'static, &str, i32> = TableDefinition::new("first");
 
 pub(super) fn read(store: &Embedded) -> Result<FirstIds, Error> {
@@ -32,7 +32,7 @@ fn recorded(store: &Embedded) -> Result<FirstIds, redb::Error> {
     })
 }
 
-/// Raises those that are given; none is ever lowered.
+/// Raises the ids that are set; never lowers one.
 pub(super) fn raise(store: &Embedded, ids: &FirstIds) -> Result<(), Error> {
     write(store, ids).map_err(|error| store.engine(error))
 }

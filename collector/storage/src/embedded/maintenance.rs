@@ -1,4 +1,4 @@
-//! What an operator may do to a store while no collector uses it: look at it, and remove what no id depends on.
+//! Maintenance of a store that no collector uses: reading its contents, and removing properties, which no id depends on.
 
 use std::{fs, io};
 
@@ -23,21 +23,21 @@ pub struct Contents {
     pub property_bytes: u64,
 }
 
-/// Whose properties are removed.
+/// Which properties to remove.
 #[derive(Clone, Copy, Debug)]
 pub struct Pruning {
     /// Instances last seen before this lose all their properties.
     pub unseen_since: Timestamp,
-    /// What the others keep.
+    /// The limits for the properties of all other instances.
     pub caps: Caps,
-    /// Nothing is written.
+    /// Count only, write nothing.
     pub dry_run: bool,
 }
 
-/// What pruning removed, or would remove.
+/// The properties that pruning removed, or would remove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Instances without a sign of life for too long.
+    /// Instances last seen too long ago.
     pub stale: u64,
     /// Instances whose properties exceed the limits.
     pub cut: u64,
@@ -45,12 +45,12 @@ pub struct Pruned {
     pub bytes: u64,
 }
 
-/// Instances that are read, and rewritten, in one transaction.
+/// The most instances that one transaction reads, and one rewrites.
 const AT_ONCE: usize = 4096;
-/// The most bytes of their rows.
+/// The bytes of rows after which such a transaction ends.
 const BYTES_AT_ONCE: usize = 4 << 20;
 
-/// Opens a store that is there; one that is not is no mistake to be mended by creating it.
+/// Opens an existing store, and never creates one.
 ///
 /// # Errors
 /// Those of [`open`], and [`Error::Io`] if there is no store.
@@ -63,15 +63,15 @@ pub fn open_existing(config: &Config) -> Result<Embedded, Error> {
     }
 }
 
-/// Some instances, each with its last sign of life.
+/// A page of instances, each with its last-seen entry.
 struct Page {
     instances: Vec<(Instance, Option<Seen>)>,
-    /// Where the next page begins.
+    /// The first id of the next page.
     next: Option<i32>,
 }
 
 impl Embedded {
-    /// What it holds. Reads every instance.
+    /// The contents of the store. Reads every instance.
     ///
     /// # Errors
     /// Those of [`Storage::load`].
@@ -94,7 +94,7 @@ impl Embedded {
         Ok(contents)
     }
 
-    /// Raises the least ids that dictionaries draw; none is ever lowered. Answers with those that hold now.
+    /// Raises the lowest ids that the dictionaries assign, and never lowers one. Returns the ids now in force.
     ///
     /// # Errors
     /// Those of [`Storage::commit`].
@@ -170,7 +170,7 @@ impl Embedded {
 }
 
 impl Pruned {
-    /// The instance as it is to be rewritten; `None` if it stays as it is.
+    /// Returns the instance to write; `None` if it needs no change.
     fn prune(
         &mut self,
         mut instance: Instance,

@@ -9,7 +9,7 @@ pub(super) const NAMESPACE: TableDefinition<'static, &str, &str> =
 /// The only key of the table.
 const OWN: &str = "";
 
-/// Checks that the store belongs to `own`, and records that if the store does not name a namespace yet.
+/// Checks that the store belongs to `own`, and records `own` if the store has no namespace yet.
 ///
 /// # Errors
 /// The store belongs to another namespace, or cannot be read or written.

@@ -1,4 +1,4 @@
-//! The promises of the embedded store: the contract of every provider, and its own.
+//! Tests of the embedded store: the contract of every provider, and its own.
 
 mod crash;
 mod damage;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::contract::{Provider, contract};
 
-/// A store in a directory that goes away with the test.
+/// A store in a temporary directory.
 struct Temporary(TempDir);
 
 impl Temporary {

@@ -25,7 +25,7 @@ pub(super) fn check(database: &Database, path: &Path) -> Result<(), Error> {
         Admission::Raise(versions) => {
             raise(database, versions).map_err(engine)?;
             let (from, to) = (found.format, versions.format);
-            tracing::info!(from, to, "the store was raised to this release's format");
+            tracing::info!(from, to, "store raised to this release's format");
             Ok(())
         }
         Admission::Refuse { needed } => Err(Error::UnsupportedVersion {

@@ -1,8 +1,8 @@
 //! Instances whose generation or properties changed: one key for each, which is overwritten.
 //!
-//! The log says once what an instance is. A key here says what it has become, whole, and wins over the log as long as it is
-//! of the same instance: same application, UUID, time of registration. A key that cannot be read is reported and deleted; the
-//! instance is then what the log says until its agent reports again.
+//! The log holds the identity of an instance. A key here holds its latest state, whole, and wins over the log if it has the
+//! same identity: application, UUID, time of registration. A key that cannot be read is reported and deleted; the instance then
+//! has the state of the log until its agent reports again.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,25 +21,25 @@ use rollcall_protobuf::{Fields, Value};
 use super::{Commit, Error, Record, Remote, value};
 use crate::{Damage, format::Invalid};
 
-/// Keys that are read at once by their names, each of at most a row.
+/// Keys that one transaction reads by name, each of at most one row.
 const AT_ONCE: usize = 16;
-/// Operations of a transaction that writes: etcd takes 128.
+/// Operations in a transaction that writes; etcd accepts 128.
 const OPERATIONS: usize = 64;
 /// Bytes of rows in a transaction that writes; one row alone may be larger.
 const BYTES: usize = 512 * 1024;
-/// Keys without values that are listed at once.
+/// Keys without values in a page of a listing.
 const PAGE: i64 = 8192;
 
 #[derive(Debug)]
 pub(super) struct Changed {
     prefix: String,
-    /// Changes up to this revision of etcd are known, apart from those that the watch is about to report.
+    /// Changes up to this revision of etcd are applied, apart from those that the watch is about to report.
     revision: i64,
-    /// What each instance of the log is, as a checksum.
+    /// The identity of each instance in the log, as a checksum.
     identities: HashMap<InstanceId, u32>,
 }
 
-/// Where an instance that is committed has to be written.
+/// Where a committed instance is written.
 pub(super) struct Places {
     pub(super) log: bool,
     pub(super) changed: bool,
@@ -54,20 +54,20 @@ impl Changed {
         }
     }
 
-    /// Notes an instance of the log.
-    pub(super) fn note(&mut self, row: &Row) {
+    /// Records the identity of an instance in the log.
+    pub(super) fn record_identity(&mut self, row: &Row) {
         if let Row::Instance(instance) = row {
             self.identities.insert(instance.id, identity(instance));
         }
     }
 
-    /// Makes room for so many instances.
+    /// Reserves memory for this many instances.
     pub(super) fn reserve(&mut self, instances: usize) {
         self.identities.reserve(instances);
     }
 
-    /// Where an instance is to be written. One that the log has is changed; an instance whose identity has become known is
-    /// written to both, so that what is here is never older than the log.
+    /// Where an instance is written. An instance that is in the log is written as a changed one. If its identity became known
+    /// it is written to both, so that its key here is never older than the log.
     pub(super) fn places(&self, instance: &Instance) -> Places {
         let known = self.identities.get(&instance.id);
         Places {
@@ -76,7 +76,7 @@ impl Changed {
         }
     }
 
-    /// Writes instances, the last state of each, if the log `is_unchanged`.
+    /// Writes the last state of each instance, if `is_unchanged` holds: the condition that the log has no new entry.
     pub(super) fn write(
         &self,
         remote: &Remote,
@@ -111,7 +111,7 @@ impl Changed {
         Ok(Commit::Durable)
     }
 
-    /// Gives all instances that are here; `before` is the revision of etcd when the log began to be read.
+    /// Emits all instances; `before` is the revision of etcd when the reading of the log began.
     pub(super) fn read_all(
         &mut self,
         remote: &Remote,
@@ -121,7 +121,7 @@ impl Changed {
         let prefix = self.prefix.clone();
         let mut unreadable = Vec::new();
         remote.each(&prefix, prefix.clone().into_bytes(), |pair| {
-            if !self.give(pair, sink) {
+            if !self.emit(pair, sink) {
                 unreadable.push(pair.clone());
             }
             Ok::<_, Error>(())
@@ -130,7 +130,7 @@ impl Changed {
         self.discard(remote, &unreadable)
     }
 
-    /// Gives the instances that were changed since this was last asked; `before` as above.
+    /// Emits the instances that changed since the last read; `before` as above.
     pub(super) fn read(
         &mut self,
         remote: &Remote,
@@ -163,14 +163,14 @@ impl Changed {
                 ..TxnRequest::default()
             })?;
             let pairs: Vec<_> = read.responses.iter().filter_map(found).cloned().collect();
-            self.take(remote, &pairs, sink)?;
+            self.apply(remote, &pairs, sink)?;
         }
         self.revision = before;
         Ok(())
     }
 
-    /// Gives instances as the watch reports them.
-    pub(super) fn take(
+    /// Emits the instances of watch events.
+    pub(super) fn apply(
         &mut self,
         remote: &Remote,
         pairs: &[KeyValue],
@@ -178,22 +178,22 @@ impl Changed {
     ) -> Result<(), Error> {
         let mut unreadable = Vec::new();
         for pair in pairs {
-            if !self.give(pair, sink) {
+            if !self.emit(pair, sink) {
                 unreadable.push(pair.clone());
             }
         }
         self.discard(remote, &unreadable)
     }
 
-    /// Gives the instance of a key; `false` if the key is ours and cannot be read.
-    fn give(&self, pair: &KeyValue, sink: &mut dyn FnMut(Record)) -> bool {
+    /// Emits the instance of a key. Returns `false` if the key belongs to the store and cannot be read.
+    fn emit(&self, pair: &KeyValue, sink: &mut dyn FnMut(Record)) -> bool {
         let key = String::from_utf8_lossy(&pair.key);
         let id = key.strip_prefix(&*self.prefix).unwrap_or_default();
         let id = id.parse().ok().and_then(InstanceId::new);
         let Some(id) = id.filter(|id| self.key(*id) == *key) else {
             sink(Record::Damage(Damage::soft(
                 pair,
-                "it is no key of the store, and is ignored",
+                "not a key of the store, ignored",
             )));
             return true;
         };
@@ -202,7 +202,7 @@ impl Changed {
                 sink(Record::Changed(instance));
                 true
             }
-            // The log may have gone on since it was read. What is new in it is given with the next look at the changes.
+            // The log may have grown since it was read. The next read emits the new state.
             Ok(_) => true,
             Err(invalid) => {
                 let what = format!("{invalid}; it is deleted");
@@ -212,7 +212,7 @@ impl Changed {
         }
     }
 
-    /// Deletes keys that cannot be read, if they are still as they were read.
+    /// Deletes unreadable keys that are unchanged since they were read.
     fn discard(&self, remote: &Remote, unreadable: &[KeyValue]) -> Result<(), Error> {
         for pair in unreadable {
             let unchanged = TargetUnion::ModRevision(pair.mod_revision);
@@ -236,7 +236,7 @@ impl Changed {
     }
 }
 
-/// What never changes of an instance, apart from an application that becomes known.
+/// The checksum of the fields of an instance that never change, apart from an application that becomes known.
 fn identity(instance: &Instance) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     let application = instance.application.map_or(0, ApplicationId::get);

@@ -1,4 +1,4 @@
-//! When instances were last heard of: many instances in one key, which is replaced.
+//! Last-seen times: many instances in one key, which is overwritten.
 
 #[cfg(test)]
 mod tests;
@@ -20,10 +20,11 @@ use crate::{Damage, Seen, format::Invalid};
 
 /// Instances in a chunk: those with neighbouring ids.
 const SIZE: i32 = 1024;
-/// Chunks that are written at once, far from the 128 operations of a transaction, and the bytes of what they held.
+/// The most chunks in one transaction, far below etcd's 128 operations, and the bytes of their present values after which it
+/// ends.
 const AT_ONCE: usize = 16;
 const BYTES: usize = 512 * 1024;
-/// How often a transaction is tried anew because another collector was first.
+/// The most retries of a transaction that conflicts with another collector's.
 const ATTEMPTS: usize = 8;
 
 /// The chunks as they were last read or written.
@@ -32,16 +33,16 @@ pub(super) struct Chunks {
     prefix: String,
     clock: Clock,
     known: HashMap<String, Chunk>,
-    /// What came up while writing, and is still to be given.
-    learned: Vec<Record>,
-    /// Chunks that are to be written anew, whether there is news for them or not.
+    /// Records that are not emitted yet, such as those found while writing.
+    pending: Vec<Record>,
+    /// Damaged chunks, to be rewritten even without new reports.
     broken: BTreeSet<String>,
 }
 
-/// A chunk, encoded as it is stored: there may be a thousand.
+/// A chunk, encoded as it is stored, because there may be a thousand.
 #[derive(Clone, Debug, Default)]
 struct Chunk {
-    /// Of the last change; 0 if there is none.
+    /// The revision of the last change; 0 if there is none.
     revision: i64,
     value: Bytes,
 }
@@ -54,12 +55,12 @@ impl Chunks {
             prefix,
             clock,
             known: HashMap::new(),
-            learned: Vec::new(),
+            pending: Vec::new(),
             broken: BTreeSet::new(),
         }
     }
 
-    /// How many instances there is room for.
+    /// The number of instances that the chunks can hold.
     pub(super) fn count(&self, remote: &Remote) -> Result<usize, Error> {
         let chunks = remote.range(RangeRequest {
             key: self.prefix.clone().into_bytes(),
@@ -71,7 +72,7 @@ impl Chunks {
         Ok(usize::try_from(instances).unwrap_or(usize::MAX))
     }
 
-    /// Reads all chunks, and gives what is news.
+    /// Reads all chunks, and emits what changed.
     pub(super) fn read(
         &mut self,
         remote: &Remote,
@@ -79,21 +80,22 @@ impl Chunks {
     ) -> Result<(), Error> {
         let prefix = self.prefix.clone();
         let from = prefix.clone().into_bytes();
-        let mut gone: HashSet<String> = self.known.keys().cloned().collect();
+        let mut missing: HashSet<String> = self.known.keys().cloned().collect();
         remote.each(&prefix, from, |chunk| {
-            gone.remove(&*String::from_utf8_lossy(&chunk.key));
+            missing.remove(&*String::from_utf8_lossy(&chunk.key));
             self.refresh(chunk)
         })?;
-        if !gone.is_empty() {
+        if !missing.is_empty() {
             let now = remote.revision()?;
-            gone.into_iter()
-                .try_for_each(|key| self.vanished(key, now))?;
+            missing
+                .into_iter()
+                .try_for_each(|key| self.report_missing(key, now))?;
         }
-        self.give(sink);
+        self.emit(sink);
         Ok(())
     }
 
-    /// Reads all chunks, and gives what is in them whether it is news or not.
+    /// Reads all chunks, and emits everything in them.
     pub(super) fn read_anew(
         &mut self,
         remote: &Remote,
@@ -103,68 +105,72 @@ impl Chunks {
         self.read(remote, sink)
     }
 
-    /// Takes chunks in as others read them, and gives what is news.
-    pub(super) fn take(
+    /// Applies chunks of watch events, and emits what changed.
+    pub(super) fn apply(
         &mut self,
         chunks: &[KeyValue],
         sink: &mut dyn FnMut(Record),
     ) -> Result<(), Error> {
-        chunks.iter().try_for_each(|chunk| self.learn(chunk))?;
-        self.give(sink);
+        chunks
+            .iter()
+            .try_for_each(|chunk| self.apply_chunk(chunk))?;
+        self.emit(sink);
         Ok(())
     }
 
-    fn give(&mut self, sink: &mut dyn FnMut(Record)) {
-        self.learned.drain(..).for_each(sink);
+    fn emit(&mut self, sink: &mut dyn FnMut(Record)) {
+        self.pending.drain(..).for_each(sink);
     }
 
-    /// Takes a chunk in as it is now.
+    /// Applies the present state of a chunk. An older revision than the known one means that etcd was rolled back.
     fn refresh(&mut self, chunk: &KeyValue) -> Result<(), Error> {
         let key = String::from_utf8_lossy(&chunk.key);
         if chunk.mod_revision < self.revision(&key) {
             return Err(rolled_back(key.into_owned()));
         }
-        self.learn(chunk)
+        self.apply_chunk(chunk)
     }
 
     fn revision(&self, key: &str) -> i64 {
         self.known.get(key).map_or(0, |chunk| chunk.revision)
     }
 
-    /// Has a chunk that something else deleted written anew. An etcd that is behind the chunk was rolled back.
-    fn vanished(&mut self, key: String, now: i64) -> Result<(), Error> {
+    /// Reports a chunk that another program deleted, and marks it for a rewrite. An etcd whose revision is below the chunk's
+    /// was rolled back.
+    fn report_missing(&mut self, key: String, now: i64) -> Result<(), Error> {
         if now < self.revision(&key) {
             return Err(rolled_back(key));
         }
         if let Some(chunk) = self.known.get_mut(&key) {
             chunk.revision = 0;
         }
-        self.learned.push(Record::Damage(Damage::Soft {
+        self.pending.push(Record::Damage(Damage::Soft {
             key: key.clone(),
-            what: "it is missing, and is written anew".to_owned(),
+            what: "missing, is rewritten".to_owned(),
         }));
         self.broken.insert(key);
         Ok(())
     }
 
-    /// Takes a chunk in as it is, or as it was a while ago. One that cannot be read stays what it was, and is written anew.
-    fn learn(&mut self, chunk: &KeyValue) -> Result<(), Error> {
+    /// Applies a present or past state of a chunk. If it cannot be read, the known state stays and the chunk is marked for a
+    /// rewrite.
+    fn apply_chunk(&mut self, chunk: &KeyValue) -> Result<(), Error> {
         let key = String::from_utf8_lossy(&chunk.key).into_owned();
         if !is_chunk(&self.prefix, &key) {
-            let what = "it is no key of the store, and is ignored";
-            self.learned.push(Record::Damage(Damage::soft(chunk, what)));
+            let what = "not a key of the store, ignored";
+            self.pending.push(Record::Damage(Damage::soft(chunk, what)));
             return Ok(());
         }
         let known = self.known.entry(key.clone()).or_default();
         if chunk.mod_revision <= known.revision {
             return Ok(());
         }
-        let told = match contents(&key, &chunk.value) {
-            Ok(told) => told,
+        let after = match contents(&key, &chunk.value) {
+            Ok(after) => after,
             Err(invalid) => {
                 known.revision = chunk.mod_revision;
-                let what = format!("{invalid}; it is written anew");
-                self.learned.push(Record::Damage(Damage::soft(chunk, what)));
+                let what = format!("{invalid}; it is rewritten");
+                self.pending.push(Record::Damage(Damage::soft(chunk, what)));
                 self.broken.insert(key);
                 return Ok(());
             }
@@ -175,7 +181,7 @@ impl Chunks {
             true => Record::Confirmed(seen),
             false => Record::Seen(seen),
         };
-        self.learned.extend(told.into_values().map(record));
+        self.pending.extend(after.into_values().map(record));
         *known = Chunk {
             revision: chunk.mod_revision,
             value: chunk.value.clone(),
@@ -183,7 +189,7 @@ impl Chunks {
         Ok(())
     }
 
-    /// Adds what is said of instances, unless something later is known of them that is not still to come.
+    /// Merges reports about instances into the chunks. A later report in a chunk stays, unless its time is in the future.
     pub(super) fn merge(&mut self, remote: &Remote, seen: &[Seen]) -> Result<Commit, Error> {
         let mut by_chunk: BTreeMap<i32, Vec<Seen>> = BTreeMap::new();
         for seen in seen {
@@ -215,7 +221,7 @@ impl Chunks {
         Ok(Commit::Durable)
     }
 
-    /// Writes these chunks, unless another collector changed one of them meanwhile; then they are known afterwards.
+    /// Writes these chunks. Returns `false` if another collector changed one of them meanwhile; its changes are applied then.
     fn try_merge(&mut self, remote: &Remote, some: &[(String, Vec<Seen>)]) -> Result<bool, Error> {
         let (mut transaction, mut values) = (TxnRequest::default(), Vec::new());
         for (key, seen) in some {
@@ -249,7 +255,7 @@ impl Chunks {
                 Some(chunk) => self.refresh(chunk)?,
                 None if self.revision(&key) > 0 => {
                     let now = written.header.as_ref().map_or(0, |header| header.revision);
-                    self.vanished(key, now)?;
+                    self.report_missing(key, now)?;
                 }
                 None => {}
             }
@@ -259,37 +265,37 @@ impl Chunks {
 }
 
 fn rolled_back(key: String) -> Error {
-    let what = "it was read in a later state: was etcd rolled back to an earlier one?";
+    let what = "it was read in a later state before: was etcd rolled back?";
     corrupt(key, what)
 }
 
-/// Whether a key is one of the chunks that this format has.
+/// Whether a key is a chunk of this format.
 fn is_chunk(prefix: &str, key: &str) -> bool {
     let chunk = key.strip_prefix(prefix);
     let number = chunk.and_then(|chunk| chunk.parse::<i32>().ok());
     number.is_some_and(|number| format!("{prefix}{number:010}") == key)
 }
 
-/// The value of a chunk after this was said too; `None` if it stays as it is, unless it is to be written in any case.
+/// The value of a chunk merged with reports; `None` if it is unchanged, unless `in_any_case` is set.
 fn merged(
     key: &str,
     value: &[u8],
-    said: &[Seen],
+    reported: &[Seen],
     now: Timestamp,
     in_any_case: bool,
 ) -> Option<Bytes> {
-    // What is known was read or written here.
+    // Cannot fail: known values were read or written here.
     let before = rows(key, value).unwrap_or_default();
     let mut after: Contents = before.iter().map(|(id, row)| (*id, row.seen)).collect();
     let mut is_changed = false;
-    for seen in said {
+    for seen in reported {
         let known = after.entry(seen.instance).or_insert_with(|| {
             is_changed = true;
             *seen
         });
-        // What is still to come was said by a fast clock. It must not win until then.
+        // A fast clock reported a time in the future. It must not win until then.
         let is_early = known.last_seen > now;
-        // Silence is concluded from the last signal, and so it is the later of two things said of one.
+        // A silent or down state is derived from the last signal, so of two reports with the same signal it is the later.
         if is_early || (known.last_seen, known.state) < (seen.last_seen, seen.state) {
             is_changed |= known != seen;
             *known = *seen;
@@ -301,7 +307,7 @@ fn merged(
     let mut message = Vec::new();
     for seen in after.values() {
         match before.get(&seen.instance) {
-            // It may have fields that only a later release knows.
+            // The stored row may have fields of a later release.
             Some(row) if row.seen == *seen => protobuf::put_bytes(&mut message, 1, row.stored),
             _ => value::put(&mut message, 1, seen),
         }
@@ -309,13 +315,13 @@ fn merged(
     Some(value::seal(key, &message).into())
 }
 
-/// What a chunk says of one instance, and the message that says it.
+/// The row of one instance, decoded and as it is stored.
 struct Row<'a> {
     seen: Seen,
     stored: &'a [u8],
 }
 
-/// What the value of a chunk says; an empty value is that of a chunk that is not there.
+/// The entries in the value of a chunk; none in an empty value, which stands for an absent chunk.
 fn contents(key: &str, value: &[u8]) -> Result<Contents, Invalid> {
     let rows = rows(key, value)?.into_iter();
     Ok(rows.map(|(instance, row)| (instance, row.seen)).collect())

@@ -9,13 +9,13 @@ use rollcall_protobuf::{self as protobuf, Fields, Value};
 use super::{Batch, Counts, Record, value};
 use crate::format::Invalid;
 
-/// The fields of rows, by dictionary.
+/// The fields of the rows, one per dictionary.
 const ROWS: std::ops::RangeInclusive<u32> = 1..=4;
-/// The digest that builds of version 1 compare: it covers what changes without the log now.
+/// The digest that builds of version 1 compare. It covers properties, which now change outside the log.
 const DIGEST_V1: u32 = 9;
 const DIGEST: u32 = 10;
 
-/// Appends a row, and counts it.
+/// Appends a row and counts it.
 pub(super) fn put_row(message: &mut Vec<u8>, row: &Row, totals: &mut Counts) {
     let total = match row {
         Row::Application(row) => {
@@ -38,7 +38,7 @@ pub(super) fn put_row(message: &mut Vec<u8>, row: &Row, totals: &mut Counts) {
     *total += 1;
 }
 
-/// Closes the message of an entry.
+/// Completes the message of an entry with the totals and the digest.
 pub(super) fn close(message: &mut Vec<u8>, totals: &Counts, digest: Option<u64>) {
     let totals = [
         totals.applications,
@@ -54,13 +54,12 @@ pub(super) fn close(message: &mut Vec<u8>, totals: &Counts, digest: Option<u64>)
     }
 }
 
-/// Whether a batch says something that belongs into the log, besides its rows `in_log`: a digest alone is said only where there
-/// are no rows at all.
+/// Whether a batch needs an entry of the log: it has rows `in_log`, or a digest and no rows at all.
 pub(super) fn is_due(batch: &Batch<'_>, in_log: &[&Row]) -> bool {
     !in_log.is_empty() || batch.rows.is_empty() && batch.digest.is_some()
 }
 
-/// Gives the rows and the digest of a message, and the totals up to it.
+/// Emits the rows and the digest of a message, and returns the totals up to it.
 pub(super) fn read(message: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Counts, Invalid> {
     let mut totals = Counts::default();
     let mut digest = None;
@@ -91,14 +90,14 @@ fn count(total: u64) -> usize {
     usize::try_from(total).unwrap_or(usize::MAX)
 }
 
-/// Messages of consecutive entries as one. Rows are moved as bytes, so that what only a later release knows of them is kept.
+/// The merged message of consecutive entries. Rows are copied as bytes, so that fields of later releases are kept.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
-    /// A field that is a row or unknown, in order; `None` where a later state of the row replaced it.
+    /// Rows and unknown fields, in order; `None` where a later state of the row replaced it.
     fields: Vec<Option<(u32, Bytes)>>,
-    /// Where the row of a dictionary with an id is.
+    /// The position of each row, by dictionary and id.
     by_id: HashMap<(u32, u64), usize>,
-    /// Totals and unknown numbers: the last entry counts.
+    /// Totals and unknown numbers; the last entry wins.
     numbers: HashMap<u32, u64>,
     /// The digest of the last entry, if it has one.
     digest: Option<Bytes>,
@@ -106,7 +105,7 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    /// The size of the message so far; somewhat more, in bytes.
+    /// An upper bound of the message's size so far, in bytes.
     pub(super) fn len(&self) -> usize {
         self.bytes
     }
@@ -132,7 +131,7 @@ impl Merged {
         Ok(())
     }
 
-    /// Takes the earlier state of a row out: the later one is about to be added.
+    /// Removes the earlier state of a row, before the later one is added.
     fn replace(&mut self, number: u32, row: &[u8]) -> Result<(), Invalid> {
         if !ROWS.contains(&number) {
             return Ok(());

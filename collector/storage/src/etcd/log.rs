@@ -23,41 +23,41 @@ pub(super) use snapshot::Extent;
 /// The largest entry, in bytes of rows; one row alone may be larger ([`MAX_NAME_BYTES`](super::MAX_NAME_BYTES)).
 const ENTRY_BYTES: usize = 512 * 1024;
 
-/// How far a collector knows the log.
+/// A collector's position in the log.
 #[derive(Debug)]
 pub(super) struct Log {
-    /// What the keys of entries begin with.
+    /// The key prefix of the entries.
     prefix: String,
-    /// What the keys of the snapshot begin with.
+    /// The key prefix of the snapshot's parts.
     snapshot: String,
     extent: Extent,
     known: Known,
-    /// The last entries of the parts of the snapshot that were seen.
+    /// The last entry of each known part of the snapshot.
     parts: BTreeSet<u64>,
-    /// Others may have gone on, or this collector itself without knowing it.
+    /// The log may have entries that were not applied: of other collectors, or of a commit whose result is unknown.
     is_behind: bool,
-    /// A key that is missing or was overwritten has been reported.
+    /// A missing or overwritten key has been reported.
     is_damaged: bool,
-    /// A key below what is known was written since then: the missing one may be there again.
+    /// An entry or part was written before the known position since then: the missing key may be back.
     may_be_whole: bool,
-    /// The snapshot could not go on: not before another look at the keys.
+    /// The last attempt to extend the snapshot failed. Do not retry before the keys are listed again.
     is_stalled: bool,
 }
 
-/// Up to where it is known.
+/// The known end of the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known {
     last: Option<Place>,
     totals: Counts,
 }
 
-/// An entry that was seen. It is never written twice, so what it is tells one history from another.
+/// An applied entry. It is never written twice, so it tells one history from another.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     index: u64,
-    /// Of its creation; 0 for an entry that was read from the snapshot.
+    /// The create revision; 0 for an entry that was read from the snapshot.
     revision: i64,
-    /// Revisions count on from where etcd was rolled back to, and may be the same by then.
+    /// Needed besides the revision, which an etcd that was rolled back may assign a second time.
     checksum: Option<[u8; 4]>,
 }
 
@@ -68,7 +68,7 @@ impl Place {
 }
 
 impl Log {
-    /// A log of which nothing is known.
+    /// A log of which no entry is known.
     pub(super) fn new(remote: &Remote, extent: Extent) -> Self {
         Self {
             prefix: remote.key("log/"),
@@ -83,19 +83,19 @@ impl Log {
         }
     }
 
-    /// Up to where it is known.
+    /// The known end of the log.
     pub(super) fn known(&self) -> Known {
         self.known
     }
 
-    /// Forgets what came after `known`: it is to be read again.
+    /// Forgets the entries after `known`, so that they are read again.
     pub(super) fn forget_after(&mut self, known: Known) {
         self.known = known;
         self.is_behind = true;
     }
 
-    /// Gives the rows of entries as the watch reports them. Answers whether nothing has to be read.
-    pub(super) fn take(
+    /// Applies the entries of watch events and emits their rows. Returns `false` if the log must be read as well.
+    pub(super) fn apply(
         &mut self,
         entries: &[KeyValue],
         sink: &mut dyn FnMut(Record),
@@ -105,7 +105,7 @@ impl Log {
             match self.index(entry) {
                 Some(index) if index == next => {
                     self.advance(next, entry, sink)?;
-                    // The collector that was first has been seen.
+                    // The conflicting entry has been applied.
                     self.is_behind = false;
                 }
                 Some(index) if index > next => return Ok(false),
@@ -120,16 +120,16 @@ impl Log {
         Ok(!self.is_behind)
     }
 
-    /// Whether to look at the keys again: one is missing, and one was written that does not continue the log.
+    /// Whether to audit the keys again: damage was reported, and a key before the known position was written since then.
     pub(super) fn may_be_whole(&self) -> bool {
         self.is_damaged && self.may_be_whole
     }
 
-    /// How many rows of each kind it has.
+    /// The number of rows of each kind in the log.
     pub(super) fn counts(&self, remote: &Remote) -> Result<Counts, Error> {
         let last = remote.range(RangeRequest {
             key: self.prefix.clone().into_bytes(),
-            // Indexes are digits: a key of something else does not come last.
+            // Excludes foreign keys that sort after the digits of an index.
             range_end: self.key_after_all(),
             limit: 1,
             sort_order: SortOrder::Descend.into(),
@@ -140,7 +140,7 @@ impl Log {
         last.map_or(Ok(Counts::default()), |last| self.decode(last, &mut |_| ()))
     }
 
-    /// Appends rows on top of all that was read; without any, an entry that gives the digest alone.
+    /// Appends rows after the last known entry. Without rows, appends an entry that holds only the digest.
     pub(super) fn append(
         &mut self,
         remote: &Remote,
@@ -151,7 +151,7 @@ impl Log {
             mut last,
             mut totals,
         } = self.known;
-        // Until it is known how this ends.
+        // Until every entry is known to be written.
         self.is_behind = true;
         let mut rows = rows.iter().peekable();
         let mut is_whole = false;
@@ -170,7 +170,7 @@ impl Log {
                 rows.next();
             }
             is_whole = rows.peek().is_none();
-            // The digest is that of the whole batch.
+            // Only the last entry has the digest, which covers the whole batch.
             entry::close(&mut message, &totals, digest.filter(|_| is_whole));
             let Some(place) = self.create(remote, last, &message)? else {
                 return Ok(Commit::Behind);
@@ -182,7 +182,7 @@ impl Log {
         Ok(Commit::Durable)
     }
 
-    /// Creates the entry on top of `last`; `None` if another collector was first.
+    /// Creates the entry after `last`; returns `None` if another collector created one first.
     fn create(
         &self,
         remote: &Remote,
@@ -207,7 +207,7 @@ impl Log {
         }))
     }
 
-    /// That the last entry that is known is still the one that was read; `None` of an empty log.
+    /// The condition that the last known entry is unchanged; `None` if no entry is known.
     pub(super) fn is_unchanged(&self) -> Option<rollcall_etcd::proto::Compare> {
         self.known.last.map(|last| self.is_still(last))
     }
@@ -233,7 +233,7 @@ impl Log {
         Ok(())
     }
 
-    /// The index of the first entry that is not known.
+    /// The index of the first unknown entry.
     fn next(&self) -> u64 {
         self.known.last.map_or(1, Place::next)
     }
@@ -250,7 +250,7 @@ impl Log {
         format!("{}:", self.prefix).into_bytes()
     }
 
-    /// Gives the rows of an entry, and how many there are up to it.
+    /// Emits the rows of an entry, and returns the number of rows up to it.
     fn decode(&self, pair: &KeyValue, sink: &mut dyn FnMut(Record)) -> Result<Counts, Error> {
         let key = String::from_utf8_lossy(&pair.key);
         value::unseal(&key, &pair.value)
@@ -259,7 +259,7 @@ impl Log {
     }
 }
 
-/// The index that a key has below `prefix`; `None` for a key that this format does not have.
+/// The index in a key below `prefix`; `None` for a key that is not of this format.
 fn index(prefix: &str, key: &[u8]) -> Option<u64> {
     let digits = key.strip_prefix(prefix.as_bytes())?;
     if digits.len() != 20 || !digits.iter().all(u8::is_ascii_digit) {
@@ -268,7 +268,7 @@ fn index(prefix: &str, key: &[u8]) -> Option<u64> {
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// A key that Rollcall did not write, and does not need.
+/// Damage by a key that Rollcall did not write. It is ignored.
 fn foreign(pair: &KeyValue) -> Damage {
-    Damage::soft(pair, "it is no key of the store, and is ignored")
+    Damage::soft(pair, "not a key of the store, ignored")
 }

@@ -5,12 +5,12 @@ use rollcall_etcd::request::{is_absent, put};
 
 use super::{Error, Remote};
 
-/// Checks that the store belongs to `own`, and records that if the store does not name a namespace yet.
+/// Checks that the store belongs to `own`, and records `own` if the store has no namespace yet.
 ///
 /// # Errors
-/// The store belongs to another namespace, or etcd cannot be asked.
+/// The store belongs to another namespace, or the call to etcd failed.
 pub(super) fn claim(remote: &Remote, own: &str) -> Result<(), Error> {
-    // An etcd without space answers reads alone.
+    // Read first: an etcd without space refuses writes, even one that changes nothing.
     if check(remote, own)? {
         return Ok(());
     }
@@ -26,7 +26,7 @@ pub(super) fn claim(remote: &Remote, own: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the store names `own`; `false` if it names no namespace.
+/// Whether the store records `own`; `false` if it records no namespace.
 fn check(remote: &Remote, own: &str) -> Result<bool, Error> {
     let found = remote.range(RangeRequest {
         key: remote.key("namespace").into_bytes(),

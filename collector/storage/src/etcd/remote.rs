@@ -1,4 +1,4 @@
-//! Where the store is, and how it is asked.
+//! The location of the store, and blocking calls to it.
 
 use rollcall_etcd::proto::{KeyValue, RangeRequest, RangeResponse, TxnRequest, TxnResponse};
 use rollcall_etcd::{self as etcd, Client, request::end_of};
@@ -16,7 +16,7 @@ pub(super) struct Remote {
 const FIRST_PAGE: usize = 16;
 /// The most keys in a page.
 const LARGEST_PAGE: usize = 8192;
-/// The bytes of values that a page aims at.
+/// The target size of a page, in bytes of values.
 const PAGE_BYTES: usize = 1024 * 1024;
 
 impl Remote {
@@ -25,8 +25,8 @@ impl Remote {
         format!("{}/store/{name}", self.client.prefix())
     }
 
-    /// Gives every key that begins with `prefix`, from `from` on, in order. Reads about [`PAGE_BYTES`] at a time; a page that is
-    /// not wanted after all ends with the error of `sink`.
+    /// Emits every key with `prefix`, from `from` on, in order. Reads about [`PAGE_BYTES`] at a time, and stops at the first
+    /// error of `sink`.
     pub(super) fn each<E: From<Error>>(
         &self,
         prefix: &str,
@@ -55,7 +55,7 @@ impl Remote {
         }
     }
 
-    /// The revision of etcd.
+    /// The present revision of etcd.
     pub(super) fn revision(&self) -> Result<i64, Error> {
         let counted = self.range(RangeRequest {
             key: self.key("format").into_bytes(),

@@ -1,4 +1,4 @@
-//! The contract, and what it means to share a store, on a real etcd.
+//! The contract of every provider, and the sharing of a store, on a real etcd.
 
 mod damage;
 mod server;
@@ -26,7 +26,7 @@ impl Provider for Server {
 
 contract!(Server::start());
 
-/// Two collectors that have read what there is.
+/// Two collectors that have loaded the store.
 fn two(server: &Server) -> [Etcd; 2] {
     [(); 2].map(|()| {
         let mut storage = server.open();
@@ -45,7 +45,7 @@ fn commit(storage: &mut Etcd, rows: &[Row]) -> Commit {
         .unwrap()
 }
 
-fn note(storage: &mut Etcd, seen: Seen) {
+fn report(storage: &mut Etcd, seen: Seen) {
     let batch = Batch {
         rows: &[],
         seen: &[seen],
@@ -56,7 +56,7 @@ fn note(storage: &mut Etcd, seen: Seen) {
 
 /// Catches up by reading, as after a watch that broke.
 fn reread(storage: &mut Etcd) -> Vec<Record> {
-    storage.news.lose();
+    storage.news.mark_incomplete();
     caught_up(storage)
 }
 
@@ -67,7 +67,7 @@ fn caught_up(storage: &mut Etcd) -> Vec<Record> {
 }
 
 #[test]
-fn whoever_has_not_seen_what_another_wrote_writes_nothing() {
+fn a_collector_that_has_not_read_the_others_writes_conflicts() {
     let server = Server::start();
     let [mut one, mut other] = two(&server);
     let (orders, stock) = ([application(-1, "orders")], [application(-1, "stock")]);
@@ -85,21 +85,21 @@ fn whoever_has_not_seen_what_another_wrote_writes_nothing() {
 }
 
 #[test]
-fn of_two_things_said_of_an_instance_the_later_signal_counts() {
+fn of_two_reports_about_an_instance_the_later_signal_wins() {
     let server = Server::start();
     let [mut one, mut other] = two(&server);
     let early = seen(1, 1_000, Signal::Register, false);
     let late = seen(1, 2_000, Signal::Heartbeat, false);
-    let gone = seen(1, 2_000, Signal::Heartbeat, true);
+    let down = seen(1, 2_000, Signal::Heartbeat, true);
     let neighbour = seen(2, 1_500, Signal::Heartbeat, false);
-    note(&mut one, late);
-    note(&mut other, early);
-    note(&mut other, neighbour);
+    report(&mut one, late);
+    report(&mut other, early);
+    report(&mut other, neighbour);
     assert_eq!(caught_up(&mut other), [Record::Seen(late)]);
-    note(&mut other, gone);
-    note(&mut one, late);
+    report(&mut other, down);
+    report(&mut one, late);
     let mut expected = Contents::new();
-    apply(&mut expected, &[], &[gone, neighbour]);
+    apply(&mut expected, &[], &[down, neighbour]);
     assert_eq!(contents(&mut server.open()), expected);
 }
 
@@ -122,7 +122,7 @@ fn the_largest_rows_fit_into_a_request_of_an_etcd_with_defaults() {
     let server = Server::start();
     let mut storage = server.open();
     storage.load(&mut |_| ()).unwrap();
-    // As many as are ever kept, whatever the configuration allows.
+    // The most properties that are ever kept, whatever the configuration.
     let text = "x".repeat(64);
     let pairs = vec![(&*text, &*text); 2048];
     let row = |id| {
@@ -142,9 +142,9 @@ fn the_largest_rows_fit_into_a_request_of_an_etcd_with_defaults() {
 }
 
 #[test]
-fn a_request_that_is_too_large_is_told_from_an_outage() {
+fn a_request_that_is_too_large_is_not_reported_as_an_outage() {
     let server = Server::start();
-    // Beyond the limit of etcd, and beyond what its transport reads.
+    // Above the limit of etcd, and above that of its transport.
     for bytes in [1_700_000, 4_000_000] {
         let put = rollcall_etcd::request::put("/rollcall/store/large", vec![0; bytes]);
         let error = server.remote().transaction(TxnRequest {
@@ -157,14 +157,14 @@ fn a_request_that_is_too_large_is_told_from_an_outage() {
 }
 
 #[test]
-fn an_etcd_that_was_put_back_is_noticed_and_not_written_to() {
+fn an_etcd_that_was_rolled_back_is_detected_and_not_written_to() {
     let server = Server::start();
     let [mut one, mut other] = two(&server);
     assert_eq!(
         commit(&mut one, &[application(-1, "orders")]),
         Commit::Durable
     );
-    caught_up_after_losing(&mut other);
+    catch_up_after_a_conflict(&mut other);
     assert_eq!(
         commit(&mut one, &[application(2, "stock")]),
         Commit::Durable
@@ -182,7 +182,7 @@ fn an_etcd_that_was_put_back_is_noticed_and_not_written_to() {
 }
 
 #[test]
-fn a_history_that_looks_like_the_one_that_was_seen_and_is_another_is_noticed() {
+fn another_history_with_the_same_revisions_is_detected() {
     let mut server = Server::start();
     let before = server.save();
     let [mut one, _] = two(&server);
@@ -190,29 +190,29 @@ fn a_history_that_looks_like_the_one_that_was_seen_and_is_another_is_noticed() {
         commit(&mut one, &[application(-1, "orders")]),
         Commit::Durable
     );
-    server.put_back(before);
+    server.roll_back(before);
     let [mut other, _] = two(&server);
     assert_eq!(
         commit(&mut other, &[application(-1, "stock")]),
         Commit::Durable
     );
-    one.news.lose();
+    one.news.mark_incomplete();
     let error = one.catch_up(&mut |_| ()).unwrap_err();
     assert!(matches!(error, Error::Unreadable { .. }), "{error}");
 }
 
 #[test]
-fn last_signs_that_were_put_back_are_noticed() {
-    for asks in [true, false] {
+fn last_seen_times_that_were_rolled_back_are_detected() {
+    for reads in [true, false] {
         let mut server = Server::start();
         let before = server.save();
         let [mut one, _] = two(&server);
-        note(&mut one, seen(1, 1_000, Signal::Register, false));
+        report(&mut one, seen(1, 1_000, Signal::Register, false));
         let in_between = server.save();
-        note(&mut one, seen(1, 2_000, Signal::Heartbeat, false));
-        server.put_back(if asks { before } else { in_between });
-        one.news.lose();
-        let error = if asks {
+        report(&mut one, seen(1, 2_000, Signal::Heartbeat, false));
+        server.roll_back(if reads { before } else { in_between });
+        one.news.mark_incomplete();
+        let error = if reads {
             one.catch_up(&mut |_| ()).unwrap_err()
         } else {
             let late = [seen(1, 3_000, Signal::Heartbeat, false)];
@@ -227,17 +227,17 @@ fn last_signs_that_were_put_back_are_noticed() {
 }
 
 #[test]
-fn rows_that_are_durable_although_their_batch_was_not_are_given_again() {
-    // Enough for a row, and not for a chunk.
+fn durable_rows_of_a_failed_batch_are_read_again() {
+    // Enough for a row, but not for a chunk.
     let server = Server::start_with(&["--max-request-bytes", "2048"]);
     let [mut one, mut other] = two(&server);
     let rows = [application(-1, "orders")];
-    let signs: Vec<Seen> = (1..=200)
+    let signals: Vec<Seen> = (1..=200)
         .map(|id| seen(id, 1_000, Signal::Register, false))
         .collect();
     let batch = Batch {
         rows: &rows,
-        seen: &signs,
+        seen: &signals,
         digest: None,
     };
     let error = one.commit(batch).unwrap_err();
@@ -251,14 +251,14 @@ fn rows_that_are_durable_although_their_batch_was_not_are_given_again() {
     assert_eq!(caught_up(&mut other).len(), 2);
 }
 
-/// Nobody watches here: a lost race is what makes a store look.
-fn caught_up_after_losing(storage: &mut Etcd) {
+/// No watch runs in these tests, so a conflict is what makes the store read.
+fn catch_up_after_a_conflict(storage: &mut Etcd) {
     assert_eq!(commit(storage, &[application(-1, "lost")]), Commit::Behind);
     caught_up(storage);
 }
 
 #[test]
-fn what_is_not_what_was_written_is_told() {
+fn a_damaged_entry_is_reported() {
     let server = Server::start();
     let mut storage = server.open();
     assert_eq!(
@@ -275,7 +275,7 @@ fn what_is_not_what_was_written_is_told() {
 }
 
 #[test]
-fn a_store_remembers_its_namespace_and_refuses_another() {
+fn a_store_records_its_namespace_and_refuses_another() {
     let server = Server::start();
     let open = |namespace| Etcd::open(server.remote(), Clock::start(), namespace);
     open("production").unwrap();
@@ -289,7 +289,7 @@ fn a_store_remembers_its_namespace_and_refuses_another() {
 }
 
 #[test]
-fn an_etcd_that_is_away_is_told_and_what_was_asked_is_found_out_later() {
+fn an_unavailable_etcd_is_reported_and_the_result_of_the_commit_is_read_later() {
     let server = Server::start();
     let [mut one, _] = two(&server);
     server.pause();
@@ -302,7 +302,7 @@ fn an_etcd_that_is_away_is_told_and_what_was_asked_is_found_out_later() {
     let error = one.commit(batch).unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     server.resume();
-    // What was asked before may have arrived or not, but not a part of it, and it is known after catching up.
+    // The commit may have arrived or not, but never in part, and catching up finds out.
     let known = caught_up(&mut one);
     assert!(
         known.is_empty() || known == rows.clone().map(Record::Row),

@@ -4,14 +4,14 @@ use rollcall_protobuf::{self as protobuf, Fields, Value};
 
 use crate::format::{Entry, Invalid};
 
-/// Puts the checksum in front of a message.
+/// Prefixes a message with its checksum.
 pub(super) fn seal(key: &str, message: &[u8]) -> Vec<u8> {
     let mut value = checksum(key, message).to_le_bytes().to_vec();
     value.extend_from_slice(message);
     value
 }
 
-/// The message of a value.
+/// Verifies the checksum of a value and returns its message.
 pub(super) fn unseal<'a>(key: &str, value: &'a [u8]) -> Result<&'a [u8], Invalid> {
     let (found, message) = value.split_first_chunk().ok_or(Invalid::Checksum)?;
     if u32::from_le_bytes(*found) == checksum(key, message) {
@@ -21,7 +21,7 @@ pub(super) fn unseal<'a>(key: &str, value: &'a [u8]) -> Result<&'a [u8], Invalid
     }
 }
 
-/// The checksum that a value was stored with: what tells two values of one key apart.
+/// The checksum stored in a value, which tells two values of one key apart.
 pub(super) fn stored_checksum(value: &[u8]) -> Option<[u8; 4]> {
     value.first_chunk().copied()
 }

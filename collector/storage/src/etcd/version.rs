@@ -1,6 +1,6 @@
 //! The versions that a store records, in the keys `format` and `reader`.
 //!
-//! The format is a plain number in a key of its own, as in version 1, whose builds refuse any other number than 1.
+//! The format is a plain number in a key of its own, as in version 1. Builds of version 1 refuse any number but 1.
 
 use rollcall_etcd::proto::{
     KeyValue, RequestOp, TxnRequest, TxnResponse,
@@ -18,8 +18,8 @@ const READER: &str = "reader";
 const ATTEMPTS: usize = 8;
 
 impl Remote {
-    /// Creates a store if there is none, raises one of an older format, and refuses one that needs a newer build. Writes only
-    /// where that changes something: an etcd without space answers reads alone.
+    /// Creates the store if there is none, raises an older format, and refuses a store that needs a newer build. Writes only if
+    /// that changes something, because an etcd without space refuses writes.
     pub(super) fn claim_version(&self) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             let read = self.read_versions()?;
@@ -52,14 +52,14 @@ impl Remote {
                 tracing::info!(
                     from,
                     to,
-                    "the shared store was raised to this release's format: older releases that stop cannot join again"
+                    "shared store raised to this release's format, collectors of older releases cannot join again once they stop"
                 );
                 return Ok(());
             }
         }
         Err(Error::Unavailable {
             store: self.key(""),
-            reason: "the format version changes all the time".to_owned(),
+            reason: "the format version keeps changing".to_owned(),
         })
     }
 

@@ -1,4 +1,4 @@
-//! Tells the store that there is something new, so that it need not look.
+//! Watches the store for changes, so that it need not poll.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,33 +16,33 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Watcher;
 
-/// What has happened since the store last looked. Bounded: [`ENTRIES`] of the log, [`INSTANCES`] that changed, and what each
-/// chunk is now.
+/// The changes since the store last took them. Bounded: [`ENTRIES`] of the log, [`INSTANCES`] that changed, and the last state
+/// of each chunk.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    heard: Mutex<Heard>,
+    pending: Mutex<Pending>,
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct Pending {
     /// Entries of the log, in their order.
     log: Vec<KeyValue>,
     chunks: HashMap<Vec<u8>, KeyValue>,
     instances: HashMap<Vec<u8>, KeyValue>,
     /// Keys of the snapshot.
     parts: Vec<Vec<u8>>,
-    /// A key of the log or the snapshot has been deleted, and no part of the snapshot took its place.
+    /// A key of the log or the snapshot was deleted, and no part of the snapshot replaced it.
     removed: bool,
-    /// Something may have happened that was not heard of.
-    lost: bool,
+    /// Changes may be missing here.
+    incomplete: bool,
 }
 
-/// What the store has to look at; `None` for all there is.
+/// The changes that the store applies; `None` if it must read everything.
 pub(super) type Changed = Option<Changes>;
 
-/// What has changed.
+/// Watched changes.
 pub(super) struct Changes {
-    /// The entries of the log that came.
+    /// The new entries of the log.
     pub(super) log: Vec<KeyValue>,
     /// The chunks that changed.
     pub(super) chunks: Vec<KeyValue>,
@@ -50,53 +50,53 @@ pub(super) struct Changes {
     pub(super) instances: Vec<KeyValue>,
     /// The keys of parts of the snapshot that were created.
     pub(super) parts: Vec<Vec<u8>>,
-    /// Whether the keys of the log have to be looked at.
+    /// Whether the keys of the log must be audited.
     pub(super) removed: bool,
 }
 
-/// Entries that are kept for a store that does not come to look. It reads them itself if there are more.
+/// Log entries kept until the store takes them. With more, the store reads the log instead.
 const ENTRIES: usize = 256;
-/// Instances that are kept likewise.
+/// Changed instances kept likewise.
 const INSTANCES: usize = 4096;
 
 impl News {
-    /// What has happened since this was last asked.
+    /// Takes the changes since the last call.
     pub(super) fn take(&self) -> Changed {
-        let heard = mem::take(&mut *self.heard.lock());
-        (!heard.lost).then(|| Changes {
-            log: heard.log,
-            chunks: heard.chunks.into_values().collect(),
-            instances: heard.instances.into_values().collect(),
-            parts: heard.parts,
-            removed: heard.removed,
+        let pending = mem::take(&mut *self.pending.lock());
+        (!pending.incomplete).then(|| Changes {
+            log: pending.log,
+            chunks: pending.chunks.into_values().collect(),
+            instances: pending.instances.into_values().collect(),
+            parts: pending.parts,
+            removed: pending.removed,
         })
     }
 
-    /// Says that something may have happened that was not heard of, or that what was taken was not used.
-    pub(super) fn lose(&self) {
-        self.heard.lock().lost = true;
+    /// Records that changes may be missing, or that taken changes were not applied.
+    pub(super) fn mark_incomplete(&self) {
+        self.pending.lock().incomplete = true;
     }
 }
 
-/// Follows the changes of a store. A watch that ends is begun again, and what happened between the two is caught up on, also
-/// if etcd has forgotten how it came about.
+/// Watches the changes of a store. A watch that ends is opened again, and the store then reads everything, so that changes
+/// between the two are applied even if etcd has compacted them.
 #[derive(Debug)]
 pub(super) struct Follower {
     pub(super) client: Client,
-    /// What the keys of the store begin with.
+    /// The key prefix of the store.
     pub(super) prefix: String,
-    /// What those of the log begin with.
+    /// The key prefix of the log.
     pub(super) log: String,
-    /// What those of the snapshot begin with.
+    /// The key prefix of the snapshot.
     pub(super) snapshot: String,
-    /// What those of the chunks begin with.
+    /// The key prefix of the chunks.
     pub(super) chunks: String,
-    /// What those of changed instances begin with.
+    /// The key prefix of changed instances.
     pub(super) instances: String,
     pub(super) news: Arc<News>,
 }
 
-/// Between two attempts to follow.
+/// The pause before a watch is opened again.
 const PAUSE: Duration = Duration::from_millis(500);
 
 impl Watcher for Follower {
@@ -112,8 +112,8 @@ impl Watcher for Follower {
                         Ok(()) => tracing::debug!("etcd ended the watch of the store"),
                         Err(error) => tracing::debug!(%error, "the watch of the store ended"),
                     }
-                    // Before etcd is written to again: it may have been rolled back meanwhile.
-                    self.news.lose();
+                    // Read everything before the next write to etcd: it may have been rolled back meanwhile.
+                    self.news.mark_incomplete();
                     wake();
                     sleep(PAUSE).await;
                 }
@@ -131,28 +131,28 @@ impl Follower {
             ..WatchCreateRequest::default()
         };
         let mut watch = self.client.watch(everything).await?;
-        self.news.lose();
+        self.news.mark_incomplete();
         wake();
         loop {
             let response = watch.next().await?;
             if response.canceled {
                 return Ok(());
             }
-            self.hear_of_deletions(&response.events);
+            self.record_deletions(&response.events);
             let puts = response
                 .events
                 .into_iter()
                 .filter(|event| event.r#type() == EventType::Put);
             let pairs = puts.filter_map(|event| event.kv);
-            pairs.for_each(|pair| self.hear(pair));
+            pairs.for_each(|pair| self.record(pair));
             wake();
         }
     }
 
-    /// Entries of the log are deleted in the transaction that creates a part of the snapshot, and by nothing else.
-    fn hear_of_deletions(&self, events: &[Event]) {
-        let of = |wanted: EventType| {
-            let events = events.iter().filter(move |event| event.r#type() == wanted);
+    /// Records deletions that are damage. Only the transaction that creates a part of the snapshot deletes entries of the log.
+    fn record_deletions(&self, events: &[Event]) {
+        let of = |kind: EventType| {
+            let events = events.iter().filter(move |event| event.r#type() == kind);
             events.filter_map(|event| event.kv.as_ref())
         };
         let is_in = |pair: &KeyValue, prefix: &str| pair.key.starts_with(prefix.as_bytes());
@@ -165,32 +165,32 @@ impl Follower {
             let is_in_log = is_in(pair, &self.log) && !replaced.contains(&pair.mod_revision);
             is_in_log || is_in(pair, &self.snapshot)
         });
-        self.news.heard.lock().removed |= has_vanished;
+        self.news.pending.lock().removed |= has_vanished;
     }
 
-    fn hear(&self, pair: KeyValue) {
-        let mut heard = self.news.heard.lock();
+    fn record(&self, pair: KeyValue) {
+        let mut pending = self.news.pending.lock();
         if pair.key.starts_with(self.log.as_bytes()) {
-            if heard.log.len() < ENTRIES {
-                heard.log.push(pair);
+            if pending.log.len() < ENTRIES {
+                pending.log.push(pair);
             } else {
-                heard.lost = true;
+                pending.incomplete = true;
             }
         } else if pair.key.starts_with(self.snapshot.as_bytes()) {
             // A part is created once, and never changes.
-            heard.removed |= pair.version > 1;
-            heard.parts.push(pair.key);
+            pending.removed |= pair.version > 1;
+            pending.parts.push(pair.key);
         } else if pair.key.starts_with(self.instances.as_bytes()) {
-            if heard.instances.len() < INSTANCES {
-                heard.instances.insert(pair.key.clone(), pair);
+            if pending.instances.len() < INSTANCES {
+                pending.instances.insert(pair.key.clone(), pair);
             } else {
-                heard.lost = true;
+                pending.incomplete = true;
             }
         } else if pair.key.starts_with(self.chunks.as_bytes()) {
-            heard.chunks.insert(pair.key.clone(), pair);
+            pending.chunks.insert(pair.key.clone(), pair);
         } else {
             // A version, or a key of a later release.
-            heard.lost = true;
+            pending.incomplete = true;
         }
     }
 }

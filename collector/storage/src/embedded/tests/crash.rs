@@ -1,4 +1,4 @@
-//! Wherever the disk fails, what was acknowledged is there, nothing is there by half, and nothing more is accepted.
+//! Wherever the disk fails: acknowledged batches survive, no batch survives in part, and no more are accepted.
 
 use std::path::PathBuf;
 
@@ -23,16 +23,16 @@ fn empty_store() -> Vec<u8> {
     disk.image()
 }
 
-/// What one run left.
+/// The result of a run.
 struct Run {
     disk: Disk,
     /// The contents after 0, 1, 2 ... batches.
     states: Vec<Contents>,
-    /// How many batches were acknowledged.
+    /// The number of acknowledged batches.
     acknowledged: usize,
 }
 
-/// Opens the store and commits until something fails, then checks that the storage stays shut.
+/// Opens the store and commits until a call fails, then checks that the storage refuses every further call.
 fn run(image: Vec<u8>, fault: Fault) -> Run {
     let disk = Disk::new(image, fault);
     let mut random = Random(7);
@@ -68,7 +68,7 @@ fn run(image: Vec<u8>, fault: Fault) -> Run {
     }
 }
 
-/// The store that `image` holds is that of the last acknowledged batch, or of the one that failed.
+/// Checks that `image` holds the state of the last acknowledged batch, or of the batch that failed.
 fn check(image: Vec<u8>, run: &Run, what: &str) {
     let disk = Disk::new(image, Fault::Never);
     let mut storage = mount(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -114,7 +114,7 @@ fn a_disk_that_fills_up_at_any_write_loses_nothing_acknowledged() {
 }
 
 #[test]
-fn a_full_disk_is_told_as_such() {
+fn a_full_disk_is_reported_as_such() {
     let image = empty_store();
     let disk = Disk::new(image, Fault::FullAtWrite(20));
     let mut storage = mount(&disk).unwrap();

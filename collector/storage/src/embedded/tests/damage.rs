@@ -1,4 +1,4 @@
-//! A file that is not what was written is refused with a clear message, or gives everything that was written. No panic.
+//! A damaged file is refused with a clear message, or loads everything that was written. It never panics.
 
 use std::{fs, ops::Range, path::PathBuf};
 
@@ -12,7 +12,7 @@ use crate::{
     contract::{Contents, Provider as _, Random, apply, contents, random_batch},
 };
 
-/// A store with a history, as a killed and as a stopped collector leave it, and what it holds.
+/// A store with many commits, as a killed and as a stopped collector leave it, and its contents.
 fn stores() -> ([Vec<u8>; 2], Contents) {
     let disk = Disk::new(Vec::new(), Fault::Never);
     initialize(disk.clone()).unwrap();
@@ -36,7 +36,7 @@ fn stores() -> ([Vec<u8>; 2], Contents) {
     ([killed, disk.image()], expected)
 }
 
-/// Loads `image`: all of `expected`, or a clear refusal. Answers whether it was refused.
+/// Loads `image`, which yields `expected` or a clear refusal. Returns whether it was refused.
 fn refused(image: Vec<u8>, expected: &Contents, what: &str) -> bool {
     let disk = Disk::new(image, Fault::Never);
     let mut found = Contents::new();
@@ -58,7 +58,7 @@ fn apply_record(contents: &mut Contents, record: Record) {
     }
 }
 
-/// Loads stores damaged by `damage`, for every seed. Answers how many were refused.
+/// Loads stores damaged by `damage`, one for every seed. Returns the number of refusals.
 fn damaged(seeds: u64, damage: impl Fn(&mut Vec<u8>, &mut Random)) -> usize {
     let (images, expected) = stores();
     let mut refusals = 0;
@@ -73,7 +73,7 @@ fn damaged(seeds: u64, damage: impl Fn(&mut Vec<u8>, &mut Random)) -> usize {
     refusals
 }
 
-/// Somewhere within `image`, up to 20 kB long.
+/// A random range of `image`, up to 20 kB long.
 fn stretch(image: &[u8], random: &mut Random) -> Range<usize> {
     let start = random.below(image.len());
     start..(start + 1 + random.below(20_000)).min(image.len())
@@ -118,8 +118,8 @@ fn a_truncated_store_is_found() {
 
 #[test]
 fn a_flipped_bit_of_the_header_is_found_or_harmless() {
-    // Which of the two commit slots is in force is one bit, which nothing in the file backs up. After a clean stop both
-    // slots hold everything.
+    // One bit selects the active commit slot, and no checksum in the file covers it. After a clean stop both slots hold
+    // everything.
     const SLOT_IN_FORCE: usize = 9 * 8;
     let ([killed, stopped], expected) = stores();
     let bits = || (0..64 * 8).chain((64 * 8..512 * 8).step_by(13));
@@ -148,7 +148,7 @@ fn a_file_of_something_else_is_refused() {
 }
 
 #[test]
-fn an_emptied_file_is_refused_and_left_alone() {
+fn an_emptied_file_is_refused_and_not_changed() {
     let store = Temporary::new();
     drop(store.open());
     let file = store.config().path.join("rollcall.redb");

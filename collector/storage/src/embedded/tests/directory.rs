@@ -1,4 +1,4 @@
-//! Who may use a data directory, and with which release.
+//! Which process may use a data directory, and with which namespace.
 
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, process};
 
@@ -23,7 +23,7 @@ fn a_directory_is_created_for_its_owner_alone() {
 }
 
 #[test]
-fn a_second_collector_is_refused_and_told_who_is_there() {
+fn a_second_collector_is_refused_with_the_process_id_of_the_first() {
     let store = Temporary::new();
     let first = store.open();
     let error = open(&store.config()).unwrap_err();
@@ -37,7 +37,7 @@ fn a_second_collector_is_refused_and_told_who_is_there() {
 }
 
 #[test]
-fn a_store_remembers_its_namespace_and_refuses_another() {
+fn a_store_records_its_namespace_and_refuses_another() {
     let store = Temporary::new();
     let of = |namespace: &str| Config {
         namespace: namespace.to_owned(),
@@ -79,7 +79,7 @@ fn a_store_of_a_release_without_namespaces_takes_that_of_its_next_start() {
 }
 
 #[test]
-fn a_file_in_the_place_of_the_directory_is_told() {
+fn a_file_in_the_place_of_the_directory_is_reported() {
     let store = Temporary::new();
     fs::write(store.config().path, "").unwrap();
     let error = open(&store.config()).unwrap_err();
@@ -87,12 +87,12 @@ fn a_file_in_the_place_of_the_directory_is_told() {
 }
 
 #[test]
-fn a_store_that_is_no_longer_in_its_place_takes_no_commit() {
-    let away = |store: &Temporary| store.0.path().join("away");
+fn a_store_that_was_moved_or_replaced_refuses_commits() {
+    let elsewhere = |store: &Temporary| store.0.path().join("elsewhere");
     let changes: [fn(&Temporary, &Path); 4] = [
         |store, _| fs::remove_dir_all(store.config().path).unwrap(),
         |_, file| fs::remove_file(file).unwrap(),
-        |store, _| fs::rename(store.config().path, store.0.path().join("away")).unwrap(),
+        |store, _| fs::rename(store.config().path, store.0.path().join("elsewhere")).unwrap(),
         |_, file| {
             let copy = file.with_extension("copy");
             fs::copy(file, &copy).unwrap();
@@ -111,9 +111,9 @@ fn a_store_that_is_no_longer_in_its_place_takes_no_commit() {
         change(&store, &store.config().path.join("rollcall.redb"));
         let error = open.commit(batch).unwrap_err();
         assert!(matches!(error, Error::Moved { .. }), "{number}: {error}");
-        // Putting it back is too late: what the callers were answered is not known.
-        if away(&store).exists() {
-            fs::rename(away(&store), store.config().path).unwrap();
+        // Restoring the file is too late: the state of the failed commit is unknown.
+        if elsewhere(&store).exists() {
+            fs::rename(elsewhere(&store), store.config().path).unwrap();
         }
         let error = open.commit(batch).unwrap_err();
         assert!(matches!(error, Error::Poisoned { .. }), "{number}: {error}");

@@ -1,4 +1,4 @@
-//! A disk in memory that fails as it is told, and remembers what had reached it.
+//! A disk in memory that fails on request and records which writes had reached it.
 
 use std::{io, sync::Arc};
 
@@ -7,17 +7,17 @@ use redb::StorageBackend;
 
 use crate::contract::Random;
 
-/// When a disk fails. Counted from 1 since the disk was made.
+/// When a disk fails. Calls are counted from 1 since its creation.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
     Never,
-    /// The power fails within the n-th sync: it errs, as does everything after it.
+    /// The power fails during the n-th sync: it fails, as does every later call.
     PowerLossAtSync(usize),
-    /// The n-th write finds no room, as does every later one.
+    /// The n-th write finds the disk full, as does every later one.
     FullAtWrite(usize),
 }
 
-/// Clones are the same disk.
+/// A disk; clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Disk(Arc<Mutex<State>>);
 
@@ -27,9 +27,9 @@ struct State {
     failed: bool,
     syncs: usize,
     writes: usize,
-    /// What the process reads back.
+    /// The bytes that the process reads.
     current: Vec<u8>,
-    /// What was there at the last sync, and what was done since.
+    /// The bytes at the last sync, and the changes since.
     synced: Vec<u8>,
     unsynced: Vec<Change>,
 }
@@ -71,16 +71,16 @@ impl Disk {
         self.0.lock().failed
     }
 
-    /// What the process would read.
+    /// The bytes that the process reads.
     pub(super) fn image(&self) -> Vec<u8> {
         self.0.lock().current.clone()
     }
 
-    /// What a power loss leaves: all that was synced, and of what came after it any part, in sectors of 512 bytes.
+    /// The bytes that survive a power loss: everything synced, and a random part of the later changes, in sectors of 512 bytes.
     pub(super) fn image_after_power_loss(&self, random: &mut Random) -> Vec<u8> {
         let state = self.0.lock();
         let mut image = state.synced.clone();
-        // None, some or all of it.
+        // Keep none, some or all of them.
         let kept = [0, 50, 100][random.below(3)];
         for change in &state.unsynced {
             match change {

@@ -1,4 +1,4 @@
-//! The bytes of values: what a store of today holds has to be readable for ever.
+//! The bytes of values: every later release must read what this one writes.
 
 use rollcall_domain::{
     inventory::{Address, Application, Generation, Row, SpanType},
@@ -12,7 +12,7 @@ use crate::{
     fixtures::process,
 };
 
-/// `entry` is written as this message, and read back from it.
+/// Checks that `entry` is written as this message and read from it.
 fn golden<E: Entry + PartialEq + std::fmt::Debug>(entry: &E, message: &[u8]) {
     let mut value = Vec::new();
     encode(entry, &mut value);

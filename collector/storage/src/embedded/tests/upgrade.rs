@@ -1,4 +1,4 @@
-//! Stores of other releases: what is read, what is raised, what is refused, and what is kept though it is not known.
+//! Stores of other releases: which are read, raised or refused, and which unknown values are kept.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ use crate::{
 
 const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
 
-/// What the file of a store records about versions.
+/// The versions that a store's file records.
 fn recorded(store: &Temporary) -> Versions {
     let database = Database::open(store.file()).unwrap();
     let meta = database.begin_read().unwrap().open_table(META).unwrap();
@@ -64,7 +64,7 @@ fn a_newer_store_is_opened_if_its_reader_is_not_newer() {
     };
     record(&store, versions);
     drop(store.open());
-    assert_eq!(recorded(&store), versions, "nothing is lowered");
+    assert_eq!(recorded(&store), versions, "the versions are not lowered");
     record(&store, Versions::found(newer, None));
     let error = open(&store.config()).unwrap_err();
     assert!(
@@ -74,7 +74,7 @@ fn a_newer_store_is_opened_if_its_reader_is_not_newer() {
 }
 
 #[test]
-fn what_a_later_release_writes_is_kept() {
+fn values_of_a_later_release_are_kept() {
     let store = Temporary::new();
     let mut opened = store.open();
     let generation = Generation::from_number(9).unwrap();
@@ -82,16 +82,16 @@ fn what_a_later_release_writes_is_kept() {
         process(1, "5a3c", generation, "1"),
         operation(2, Some((-1, SpanType::from_number(200), "queue"))),
     ];
-    let signs = [seen(1, 1_000, Signal::from_code(40).unwrap(), false)];
+    let signals = [seen(1, 1_000, Signal::from_code(40).unwrap(), false)];
     let batch = Batch {
         rows: &rows,
-        seen: &signs,
+        seen: &signals,
         ..Batch::default()
     };
     assert_eq!(opened.commit(batch).unwrap(), Commit::Durable);
     drop(opened);
     let mut expected = Contents::new();
-    apply(&mut expected, &rows, &signs);
+    apply(&mut expected, &rows, &signals);
     let mut opened = store.open();
     assert_eq!(contents(&mut opened), expected);
     let Row::Instance(row) = &rows[0] else {

@@ -14,17 +14,17 @@ fn seen(millis: i64, state: State) -> Seen {
     }
 }
 
-/// What stands in a chunk once these are said one after the other.
-fn after(said: &[Seen]) -> Seen {
-    let value = said.iter().fold(Bytes::new(), |value, seen| {
+/// The entry of a chunk after these reports were merged in order.
+fn after(reported: &[Seen]) -> Seen {
+    let value = reported.iter().fold(Bytes::new(), |value, seen| {
         let now = Timestamp::from_millis(NOW);
         merged("c", &value, &[*seen], now, false).unwrap_or(value)
     });
-    contents("c", &value).unwrap()[&said[0].instance]
+    contents("c", &value).unwrap()[&reported[0].instance]
 }
 
 #[test]
-fn the_later_signal_stands_and_what_is_concluded_from_it() {
+fn the_later_signal_wins_and_so_does_a_state_derived_from_it() {
     let (early, late) = (seen(-2_000, State::Up), seen(-1_000, State::Up));
     assert_eq!(after(&[late, early]), late);
     assert_eq!(after(&[late, seen(-2_000, State::Down)]), late);
@@ -34,7 +34,7 @@ fn the_later_signal_stands_and_what_is_concluded_from_it() {
 }
 
 #[test]
-fn a_signal_from_the_future_gives_way_to_whatever_is_said_next() {
+fn a_signal_from_the_future_gives_way_to_the_next_report() {
     let fast = seen(3_600_000, State::Up);
     for next in [seen(-1_000, State::Up), seen(-1_000, State::Silent)] {
         assert_eq!(after(&[fast, next]), next);
@@ -47,7 +47,7 @@ fn a_signal_from_the_future_gives_way_to_whatever_is_said_next() {
 }
 
 #[test]
-fn fields_of_a_later_release_survive_what_is_said_of_other_instances() {
+fn fields_of_a_later_release_survive_reports_about_other_instances() {
     let later = seen(-1_000, State::Up);
     let mut row = Vec::new();
     value::put(&mut row, 1, &later);

@@ -1,4 +1,4 @@
-//! Whether all keys of the log and its snapshot are there: what has vanished is noticed while there are collectors that hold it.
+//! Audits the keys of the log and its snapshot, so that a lost key is reported while collectors still hold its rows.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::{Log, index};
 use crate::{Damage, Record, error::Error, etcd::Remote};
 
 impl Log {
-    /// Lists the keys, and reports the first that is missing or was overwritten; and once that none is any more.
+    /// Lists the keys and reports the first that is missing or was overwritten. Reports the repair once none is.
     ///
     /// # Errors
     /// Those of the calls to etcd.

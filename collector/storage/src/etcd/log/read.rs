@@ -1,9 +1,9 @@
-//! Reading the log, from what is known on.
+//! Reads the log after the last known entry.
 
 use super::{Log, corrupt, foreign, value};
 use crate::{Record, error::Error, etcd::Remote};
 
-/// Why reading the log ends early.
+/// Why reading the log stops early.
 pub(super) enum Stop {
     Error(Error),
     /// The next entry is not in the log, and a later one is.
@@ -17,7 +17,7 @@ impl From<Error> for Stop {
 }
 
 impl Log {
-    /// Gives all rows that were not given before: those of the log, and those of the snapshot where the log has a hole.
+    /// Emits all new rows: those of the log, and those of the snapshot where the log has a hole.
     pub(in crate::etcd) fn read(
         &mut self,
         remote: &Remote,
@@ -33,7 +33,7 @@ impl Log {
             if is_same_log && !has_hole && self.has_tail() {
                 break;
             }
-            // Another collector may have gone on with the snapshot since the entries were listed.
+            // Another collector may have extended the snapshot since the entries were listed.
             let has_read = self.read_parts(remote, &mut is_same_log, sink)?;
             let is_all = is_same_log && !has_hole && self.is_short();
             if !has_read && is_all {
@@ -55,12 +55,12 @@ impl Log {
         corrupt(self.prefix.clone(), what)
     }
 
-    /// Whether the last entry that is known is one of those that the log keeps behind the snapshot.
+    /// Whether the last known entry is one of those that the log keeps after the snapshot.
     fn has_tail(&self) -> bool {
         self.known.last.is_some_and(|last| last.revision > 0) && !self.is_short()
     }
 
-    /// Whether no more than the first entry is known, which stays in front of the snapshot.
+    /// Whether at most the first entry is known, which stays before the snapshot.
     fn is_short(&self) -> bool {
         self.known.last.is_none_or(|last| last.index == 1)
     }

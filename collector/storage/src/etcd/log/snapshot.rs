@@ -1,14 +1,14 @@
-//! The snapshot: the rows of the beginning of the log, in parts.
+//! The snapshot: the rows of the oldest entries of the log, in parts.
 //!
-//! A part takes the place of consecutive entries: one transaction creates the part and deletes them, only if the first and the
-//! last of them are still what was read. So there is no moment at which a part is half there, of two collectors that do the
-//! same at once one does nothing, and whatever a collector knows of the log, the rows behind it are in entries or in parts.
+//! A part replaces consecutive entries: one transaction creates the part and deletes them, only if the first and the last of
+//! them are unchanged since they were read. So a part never exists by half, only one of two collectors that shorten the log at
+//! once succeeds, and the rows after any entry that a collector knows are always in entries or in parts.
 //!
-//! The first entry stays for ever, and [`Extent::kept`] entries at the end do. A collector that was paused appends on top of an
-//! entry that it names, or creates the first one: either is refused, however much was replaced meanwhile.
+//! The first entry is never replaced, and neither are the last [`Extent::kept`] entries. A collector that was paused appends
+//! after an entry that it names, or creates the first entry: etcd refuses both, however many entries were replaced meanwhile.
 //!
-//! A part keeps the checksums of its entries. A collector that comes back after the entry that it knows was replaced finds its
-//! checksum there, and goes on with the rows behind it; an etcd that was rolled back has another checksum or no such part.
+//! A part keeps the checksums of its entries. A collector whose last known entry was replaced finds its checksum in a part and
+//! continues with the rows after it. After a rollback of etcd the checksum differs or no such part exists.
 
 use bytes::Bytes;
 use rollcall_etcd::proto::{
@@ -27,12 +27,12 @@ use crate::{
     format::Invalid,
 };
 
-/// How much of the log goes into the snapshot.
+/// How much of the log the snapshot replaces.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::etcd) struct Extent {
-    /// Entries that stay at the end of the log, for collectors that follow it. At least one.
+    /// Entries that stay at the end of the log, for collectors that read it. At least one.
     pub(in crate::etcd) kept: u64,
-    /// Entries that are replaced at once, if their rows fit into a part.
+    /// Entries that one part replaces, if their rows fit into it.
     pub(in crate::etcd) part: usize,
 }
 
@@ -48,10 +48,10 @@ impl Default for Extent {
 /// The largest part, in bytes of rows; one entry alone may be larger.
 const PART_BYTES: usize = 512 * 1024;
 
-/// Bytes of the checksum of an entry.
+/// Bytes of an entry's checksum.
 const CHECKSUM: usize = 4;
 
-/// Entries that are to be replaced.
+/// Entries that the next part replaces.
 #[derive(Default)]
 struct Run {
     entries: Vec<Replaced>,
@@ -65,11 +65,11 @@ struct Replaced {
 }
 
 impl Log {
-    /// Replaces the oldest entries by a part of the snapshot, if there are many behind it. Another collector that does the same
-    /// may be first, which changes nothing.
+    /// Replaces the oldest entries by a part of the snapshot, if enough entries follow them. If another collector does so
+    /// first, nothing changes.
     ///
     /// # Errors
-    /// Those of the calls to etcd; an entry that is to be replaced cannot be read.
+    /// Those of the calls to etcd, or an entry to replace cannot be read.
     pub(in crate::etcd) fn shorten(&mut self, remote: &Remote) -> Result<(), Error> {
         let Extent { kept, part } = self.extent;
         let unreplaced = self.next().saturating_sub(self.first_unreplaced());
@@ -111,12 +111,12 @@ impl Log {
         Ok(())
     }
 
-    /// The first entry that is in no part; the first entry of all never is.
+    /// The first entry after the last part; the first entry of the log is in none.
     pub(super) fn first_unreplaced(&self) -> u64 {
         self.parts.last().copied().unwrap_or(1).saturating_add(1)
     }
 
-    /// The entries that the next part takes the place of.
+    /// Reads the entries that the next part replaces.
     fn run(&mut self, remote: &Remote) -> Result<Run, Error> {
         let mut run = Run::default();
         let first = self.first_unreplaced();
@@ -128,8 +128,8 @@ impl Log {
             };
             let next = run.entries.last().map_or(first, |last| last.index + 1);
             if index != next {
-                // Another collector has made a part of the entries between two pages of this list, or an entry was deleted, which
-                // the audit reports. The part that was begun ends here; it is created only if its entries are still there.
+                // Another collector replaced the entries between two pages of this list, or an entry was deleted, which the
+                // audit reports. The part ends here; it is created only if its entries still exist.
                 return Err(Stop::Hole);
             }
             let is_full = run.entries.len() >= self.extent.part
@@ -146,7 +146,7 @@ impl Log {
         }
     }
 
-    /// Gives the rows of the parts behind what is known. Answers whether there were any.
+    /// Emits the rows of the parts after the known position. Returns whether there were any.
     pub(super) fn read_parts(
         &mut self,
         remote: &Remote,
@@ -198,8 +198,8 @@ impl Log {
         format!("{}{last:020}", self.snapshot)
     }
 
-    /// The last entry of the part that is stored under a key.
-    pub(in crate::etcd) fn saw_part(&mut self, key: &[u8]) {
+    /// Records the part stored under a key.
+    pub(in crate::etcd) fn record_part(&mut self, key: &[u8]) {
         self.parts.extend(index(&self.snapshot, key));
         self.may_be_whole = true;
         self.is_stalled = false;
@@ -231,7 +231,7 @@ fn message(first: u64, entries: &[Replaced], rows: Merged) -> Vec<u8> {
     message
 }
 
-/// A part as it is read.
+/// A decoded part.
 struct Part<'a> {
     first: u64,
     checksums: &'a [[u8; CHECKSUM]],

@@ -1,4 +1,4 @@
-//! Keys that something else wrote, overwrote or deleted.
+//! Keys that another program wrote, overwrote or deleted.
 
 use rollcall_domain::inventory::Generation;
 
@@ -7,7 +7,7 @@ use crate::{Damage, fixtures::process};
 
 const CHUNK: &str = "/rollcall/store/seen/0000000000";
 
-/// The keys of the damage that was reported, with whether a collector can do without them.
+/// The keys of the reported damage, and whether each is soft state.
 fn damage(records: &[Record]) -> Vec<(&str, bool)> {
     let damaged = records.iter().filter_map(|record| match record {
         Record::Damage(Damage::Soft { key, .. }) => Some((&**key, true)),
@@ -28,7 +28,7 @@ fn loaded(server: &Server) -> (Etcd, Vec<Record>) {
 }
 
 #[test]
-fn keys_that_something_else_wrote_are_reported_and_ignored() {
+fn keys_of_another_program_are_reported_and_ignored() {
     let server = Server::start();
     let [mut one, _] = two(&server);
     let rows = [process(1, "5a3c", Generation::V8, "1")];
@@ -61,22 +61,22 @@ fn keys_that_something_else_wrote_are_reported_and_ignored() {
 }
 
 #[test]
-fn a_chunk_that_cannot_be_read_is_skipped_and_written_anew() {
+fn an_unreadable_chunk_is_skipped_and_rewritten() {
     let server = Server::start();
     let [mut one, mut other] = two(&server);
     let (early, late) = (
         seen(1, 1_000, Signal::Register, false),
         seen(2, 2_000, Signal::Heartbeat, false),
     );
-    note(&mut one, early);
+    report(&mut one, early);
     reread(&mut other);
     server.put(CHUNK, b"x");
     assert_eq!(damage(&reread(&mut one)), [(CHUNK, true)]);
     assert_eq!(reread(&mut one), [], "it is reported once");
-    // One that starts has nothing of it, until it is written anew from what another one knows.
+    // A collector that starts reads nothing from the chunk until another one has rewritten it.
     let (_, records) = loaded(&server);
     assert_eq!(damage(&records), [(CHUNK, true)]);
-    note(&mut one, late);
+    report(&mut one, late);
     let mut expected = Contents::new();
     apply(&mut expected, &[], &[early, late]);
     assert_eq!(contents(&mut server.open()), expected);
@@ -84,18 +84,18 @@ fn a_chunk_that_cannot_be_read_is_skipped_and_written_anew() {
 }
 
 #[test]
-fn a_chunk_that_was_deleted_is_written_anew() {
-    for asks in [true, false] {
+fn a_deleted_chunk_is_rewritten() {
+    for reads in [true, false] {
         let server = Server::start();
         let [mut one, _] = two(&server);
         let early = seen(1, 1_000, Signal::Register, false);
-        note(&mut one, early);
+        report(&mut one, early);
         server.delete(CHUNK);
-        if asks {
+        if reads {
             assert_eq!(damage(&reread(&mut one)), [(CHUNK, true)]);
         }
         let late = seen(2, 2_000, Signal::Heartbeat, false);
-        note(&mut one, late);
+        report(&mut one, late);
         let mut expected = Contents::new();
         apply(&mut expected, &[], &[early, late]);
         assert_eq!(contents(&mut server.open()), expected);
@@ -103,7 +103,7 @@ fn a_chunk_that_was_deleted_is_written_anew() {
 }
 
 #[test]
-fn a_changed_instance_that_cannot_be_read_is_what_the_log_says() {
+fn an_instance_whose_changed_state_is_unreadable_has_the_state_of_the_log() {
     let server = Server::start();
     let [mut one, _] = two(&server);
     let rows = ["1", "2"].map(|number| [process(1, "5a3c", Generation::V8, number)]);
@@ -120,7 +120,7 @@ fn a_changed_instance_that_cannot_be_read_is_what_the_log_says() {
 }
 
 #[test]
-fn an_entry_that_vanishes_or_is_overwritten_is_noticed_by_those_who_know_it() {
+fn a_collector_that_knows_an_entry_reports_its_loss_or_overwriting() {
     let server = Server::start();
     let [mut one, _] = two(&server);
     for id in 2..=5 {
@@ -133,7 +133,7 @@ fn an_entry_that_vanishes_or_is_overwritten_is_noticed_by_those_who_know_it() {
     let value = server.get(&entry(2)).unwrap();
     server.delete(&entry(2));
     assert_eq!(damage(&reread(&mut one)), [(&*entry(2), false)]);
-    // It goes on with what it holds.
+    // The collector continues with its inventory in memory.
     assert_eq!(commit(&mut one, &[application(6, "6")]), Commit::Durable);
     let error = server.open().load(&mut |_| ()).unwrap_err();
     assert!(
@@ -152,7 +152,7 @@ fn an_entry_that_vanishes_or_is_overwritten_is_noticed_by_those_who_know_it() {
 }
 
 #[test]
-fn a_log_that_vanished_is_no_empty_store() {
+fn a_store_without_its_log_is_not_an_empty_store() {
     let server = Server::start();
     let mut one = server.open();
     one.extent = Extent { kept: 2, part: 4 };

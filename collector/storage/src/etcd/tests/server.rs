@@ -1,4 +1,4 @@
-//! An etcd of a test's own.
+//! An etcd server for one test.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ use tokio::{
 
 use super::super::*;
 
-/// Runs until it is dropped.
+/// A server that runs until it is dropped.
 pub(super) struct Server {
     etcd: Child,
     client: String,
@@ -30,16 +30,16 @@ pub(super) struct Server {
     data: TempDir,
 }
 
-/// What a server holds on its disk.
+/// A copy of a server's data directory.
 pub(super) struct Snapshot(TempDir);
 
 impl Server {
-    /// Returns once it answers.
+    /// Starts a server, and returns once it answers.
     pub(super) fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// With more arguments than it needs.
+    /// As [`Self::start`], with additional arguments.
     pub(super) fn start_with(arguments: &'static [&'static str]) -> Self {
         let data = TempDir::new().unwrap();
         let [client, peer] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
@@ -59,7 +59,7 @@ impl Server {
         server
     }
 
-    /// What it holds now. It is stopped for that, and started again.
+    /// A copy of the present data. Restarts the server.
     pub(super) fn save(&mut self) -> Snapshot {
         self.stop();
         let saved = TempDir::new().unwrap();
@@ -68,8 +68,8 @@ impl Server {
         Snapshot(saved)
     }
 
-    /// Puts it back to what it held then.
-    pub(super) fn put_back(&mut self, Snapshot(saved): Snapshot) {
+    /// Restores the data of a copy. Restarts the server.
+    pub(super) fn roll_back(&mut self, Snapshot(saved): Snapshot) {
         self.stop();
         self.data = saved;
         self.start_again();
@@ -85,7 +85,7 @@ impl Server {
         self.wait_until_it_answers();
     }
 
-    /// Nothing tells that etcd listens but an answer.
+    /// Polls etcd: only an answer shows that it is ready.
     fn wait_until_it_answers(&self) {
         let client = self.client();
         self.runtime.block_on(async {
@@ -125,7 +125,7 @@ impl Server {
         found.pop().map(|pair| pair.value.to_vec())
     }
 
-    /// The keys below a name of the store.
+    /// The keys of the store that begin with a name.
     pub(super) fn keys(&self, name: &str) -> Vec<String> {
         let remote = self.remote();
         let prefix = remote.key(name);
@@ -148,7 +148,7 @@ impl Server {
         });
     }
 
-    /// It still takes connections and answers nobody.
+    /// Stops the process: it still accepts connections, but answers no call.
     pub(super) fn pause(&self) {
         self.signal(Signal::STOP);
     }

@@ -1,4 +1,4 @@
-//! What keeps the store small, and that it costs no collector what it knows.
+//! Keeping the store small, without the loss of anything that a collector knows.
 
 use rollcall_domain::inventory::Generation;
 
@@ -7,7 +7,7 @@ use crate::fixtures::process;
 
 const EXTENT: Extent = Extent { kept: 2, part: 4 };
 
-/// The store as a collector opens it that shortens the log early.
+/// A loaded store that shortens its log early.
 fn open(server: &Server) -> Etcd {
     let mut storage = server.open();
     storage.extent = EXTENT;
@@ -15,7 +15,7 @@ fn open(server: &Server) -> Etcd {
     storage
 }
 
-/// Commits applications, each in an entry of its own, and answers them.
+/// Commits applications, each in an entry of its own, and returns them.
 fn fill(storage: &mut Etcd, ids: std::ops::RangeInclusive<i32>) -> Vec<Row> {
     let rows: Vec<Row> = ids.map(|id| application(id, &id.to_string())).collect();
     for row in &rows {
@@ -55,8 +55,8 @@ fn a_changed_instance_is_one_key_however_often_it_changes() {
             Record::Changed(last.clone())
         ]
     );
-    assert_eq!(reread(&mut other), [], "nothing is given twice");
-    // It moves to the other member.
+    assert_eq!(reread(&mut other), [], "no record is read twice");
+    // The agent moves to the other member.
     let moved = process(1, "5a3c", Generation::V8, "moved");
     assert_eq!(
         commit(&mut other, std::slice::from_ref(&moved)),
@@ -99,12 +99,12 @@ fn an_application_that_becomes_known_and_properties_that_change_are_both_kept() 
 }
 
 #[test]
-fn the_log_stays_short_and_nothing_of_it_is_lost() {
+fn the_log_stays_short_and_no_row_of_it_is_lost() {
     let server = Server::start();
-    let [mut behind, mut paused] = [open(&server), open(&server)];
+    let [mut stale, mut paused] = [open(&server), open(&server)];
     let mut one = open(&server);
     let mut rows = fill(&mut one, 2..=10);
-    assert_eq!(reread(&mut behind).len(), 9);
+    assert_eq!(reread(&mut stale).len(), 9);
     rows.extend(fill(&mut one, 11..=60));
     let length = usize::try_from(EXTENT.kept).unwrap() + EXTENT.part + 1;
     assert!(
@@ -113,15 +113,15 @@ fn the_log_stays_short_and_nothing_of_it_is_lost() {
         server.keys("log/")
     );
     assert!(!server.keys("snapshot/").is_empty());
-    // One that knows an entry that is in the snapshot by now goes on behind it ...
-    let known = reread(&mut behind);
+    // A collector whose last known entry is in the snapshot by now continues after it.
+    let known = reread(&mut stale);
     assert_eq!(known.last(), Some(&Record::Row(rows[58].clone())));
     assert_eq!(
-        commit(&mut behind, &[application(61, "61")]),
+        commit(&mut stale, &[application(61, "61")]),
         Commit::Durable
     );
     rows.push(application(61, "61"));
-    // ... and one that has known nothing since the store was empty writes nothing before it has read.
+    // A collector that has read only the empty store conflicts until it has read the rows.
     assert_eq!(
         commit(&mut paused, &[application(2, "paused")]),
         Commit::Behind
@@ -138,7 +138,7 @@ fn the_log_stays_short_and_nothing_of_it_is_lost() {
 #[test]
 fn a_digest_that_the_snapshot_ends_with_is_kept() {
     let server = Server::start();
-    let mut behind = open(&server);
+    let mut stale = open(&server);
     let mut one = open(&server);
     for id in 2..=40 {
         let batch = Batch {
@@ -148,7 +148,7 @@ fn a_digest_that_the_snapshot_ends_with_is_kept() {
         };
         assert_eq!(one.commit(batch).unwrap(), Commit::Durable);
     }
-    let known = reread(&mut behind);
+    let known = reread(&mut stale);
     assert_eq!(known.last(), Some(&Record::Digest(40)));
     let digests = known.iter().filter(|it| matches!(it, Record::Digest(_)));
     let parts = server.keys("snapshot/").len();
@@ -181,7 +181,7 @@ fn two_collectors_shorten_the_log_at_once() {
 }
 
 #[test]
-fn what_version_1_wrote_again_and_again_is_dropped_by_the_snapshot() {
+fn the_snapshot_drops_the_repeated_rows_of_version_1() {
     let server = Server::start();
     let Row::Instance(first) = process(1, "5a3c", Generation::V8, "first") else {
         unreachable!("it is an instance")
@@ -210,7 +210,7 @@ fn what_version_1_wrote_again_and_again_is_dropped_by_the_snapshot() {
 }
 
 #[test]
-fn an_etcd_that_was_rolled_back_is_noticed_though_the_log_was_shortened() {
+fn a_rollback_of_etcd_is_detected_although_the_log_was_shortened() {
     for is_shortened_again in [false, true] {
         let mut server = Server::start();
         let [mut one, mut other] = [open(&server), open(&server)];
@@ -218,14 +218,11 @@ fn an_etcd_that_was_rolled_back_is_noticed_though_the_log_was_shortened() {
         let before = server.save();
         fill(&mut one, 21..=24);
         reread(&mut other);
-        server.put_back(before);
-        let mut stranger = open(&server);
-        fill(
-            &mut stranger,
-            200..=if is_shortened_again { 230 } else { 201 },
-        );
+        server.roll_back(before);
+        let mut third = open(&server);
+        fill(&mut third, 200..=if is_shortened_again { 230 } else { 201 });
         for storage in [&mut one, &mut other] {
-            storage.news.lose();
+            storage.news.mark_incomplete();
             let error = storage.catch_up(&mut |_| ()).unwrap_err();
             assert!(matches!(error, Error::Unreadable { .. }), "{error}");
             let error = storage.commit(Batch::default()).unwrap_err();

@@ -22,7 +22,7 @@ fn v1() -> Server {
     server
 }
 
-/// Appends an entry as a member of another release does that knows the log up to the entry before it.
+/// Appends an entry as a member of another release does that has applied the log up to that entry.
 fn append(server: &Server, index: u64, message: &[u8]) {
     let key = format!("/rollcall/store/log/{index:020}");
     let value = value::seal(&key, message);
@@ -46,7 +46,7 @@ fn a_store_of_version_1_is_read_and_raised() {
 }
 
 #[test]
-fn what_a_member_of_version_1_writes_is_read_after_the_store_was_raised() {
+fn entries_of_a_member_of_version_1_are_read_after_the_store_was_raised() {
     let server = v1();
     let mut opened = server.open();
     opened.load(&mut |_| ()).unwrap();
@@ -57,7 +57,7 @@ fn what_a_member_of_version_1_writes_is_read_after_the_store_was_raised() {
     let mut message = Vec::new();
     value::put(&mut message, 2, row);
     append(&server, 5, &message);
-    opened.news.lose();
+    opened.news.mark_incomplete();
     assert_eq!(caught_up(&mut opened)[0], Record::Row(changed));
 }
 
@@ -71,7 +71,7 @@ fn a_newer_store_is_opened_if_its_reader_is_not_newer() {
     assert_eq!(
         server.get(FORMAT).unwrap(),
         newer.as_bytes(),
-        "nothing is lowered"
+        "the versions are not lowered"
     );
     server.put(READER, newer.as_bytes());
     let error = Etcd::open(server.remote(), Clock::start(), "").unwrap_err();
@@ -82,12 +82,12 @@ fn a_newer_store_is_opened_if_its_reader_is_not_newer() {
 }
 
 #[test]
-fn a_member_that_a_newer_release_leaves_behind_stops_with_the_reason() {
+fn a_member_too_old_for_the_raised_store_stops_with_the_reason() {
     let server = Server::start();
     let mut opened = server.open();
     opened.load(&mut |_| ()).unwrap();
     server.put(READER, (VERSION + 1).to_string().as_bytes());
-    opened.news.lose();
+    opened.news.mark_incomplete();
     let error = opened.catch_up(&mut |_| ()).unwrap_err();
     assert!(
         matches!(error, Error::UnsupportedVersion { found, .. } if found == VERSION + 1),
@@ -98,7 +98,7 @@ fn a_member_that_a_newer_release_leaves_behind_stops_with_the_reason() {
 }
 
 #[test]
-fn what_a_newer_member_writes_is_kept_and_written_back() {
+fn entries_of_a_newer_member_are_kept_and_written_back() {
     let server = Server::start();
     let mut opened = server.open();
     assert_eq!(
@@ -118,13 +118,13 @@ fn what_a_newer_member_writes_is_kept_and_written_back() {
     for total in 5..=7 {
         protobuf::put_varint(&mut message, total, 1);
     }
-    // A kind of row, and a property of the batch, that this build does not know.
+    // A kind of row and a property of the batch that this build does not know.
     protobuf::put_bytes(&mut message, 12, b"\x08\x01");
     protobuf::put_varint(&mut message, 13, 1);
     append(&server, 2, &message);
-    opened.news.lose();
+    opened.news.mark_incomplete();
     assert_eq!(caught_up(&mut opened), newer.clone().map(Record::Row));
-    // It comes to this member, which writes it anew.
+    // The agent moves to this member, which rewrites its row.
     let moved = process(1, "5a3c", Generation::from_number(9).unwrap(), "2");
     assert_eq!(
         commit(&mut opened, std::slice::from_ref(&moved)),
@@ -143,8 +143,8 @@ fn a_signal_of_a_newer_member_survives_the_rewrite_of_its_chunk() {
     let [mut newer, mut opened] = two(&server);
     let unknown = seen(1, 1_000, Signal::from_code(40).unwrap(), false);
     let neighbour = seen(2, 1_000, Signal::Heartbeat, false);
-    note(&mut newer, unknown);
-    note(&mut opened, neighbour);
+    report(&mut newer, unknown);
+    report(&mut opened, neighbour);
     let mut expected = Contents::new();
     apply(&mut expected, &[], &[unknown, neighbour]);
     assert_eq!(contents(&mut server.open()), expected);
