@@ -53,13 +53,19 @@ impl Default for Metrics {
             (kind, counter)
         });
         let answered = answered.collect();
+        let closed = Family::<ReasonLabel, Counter>::default();
+        for reason in Reason::ALL {
+            // Shown from the start, so that the first one is an increase.
+            let reason = reason.label();
+            drop(closed.get_or_create(&ReasonLabel { reason }));
+        }
         let sent = pushes
             .get_or_create(&OutcomeLabel { outcome: "sent" })
             .clone();
         Self {
             calls,
             connections: Gauge::default(),
-            closed: Family::default(),
+            closed,
             pushes,
             answered,
             sent,

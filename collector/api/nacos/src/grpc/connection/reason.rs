@@ -24,6 +24,18 @@ pub(in crate::grpc) enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub(in crate::grpc) const ALL: [Self; 8] = [
+        Self::Client,
+        Self::Broken,
+        Self::Silent,
+        Self::NoSetup,
+        Self::Garbage,
+        Self::Refused,
+        Self::Replaced,
+        Self::Stop,
+    ];
+
     /// The label in metrics.
     pub(in crate::grpc) const fn label(self) -> &'static str {
         match self {
