@@ -42,6 +42,33 @@ async fn the_instances_of_the_last_run_are_there_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_beat_puts_an_instance_of_the_last_run_on_its_own_terms() {
+    let running = Running::start();
+    let terms = [
+        ("preserved.heart.beat.timeout", "7000"),
+        ("preserved.ip.delete.timeout", "8000"),
+    ];
+    let said = Registration {
+        metadata: Arc::new(terms.into_iter().collect()),
+        ..registration("10.0.0.1")
+    };
+    let (catalog, endpoint) = (&running.catalog, said.endpoint.clone());
+    catalog
+        .register_ephemeral(&endpoint.publisher(), &key("a"), said)
+        .unwrap();
+    seconds(1).await;
+    let running = again(running.store.clone());
+    let catalog = &running.catalog;
+    for _ in 0..8 {
+        catalog.beat(&key("a"), &endpoint, None).unwrap();
+        seconds(2).await;
+    }
+    assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
+    seconds(7).await;
+    assert!(ips(catalog, "a").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_does_not_come_back_goes_after_its_term() {
     let running = Running::start();
     let said = registration("10.0.0.1");
