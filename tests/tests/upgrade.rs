@@ -17,7 +17,7 @@ use rollcall_domain::{
 };
 use rollcall_etcd::{Client, Config};
 use rollcall_runtime::Clock;
-use rollcall_storage::{Batch, Commit, Record, Seen, Storage, etcd};
+use rollcall_storage::{Batch, Commit, LastSeen, Record, Storage, etcd};
 use rollcall_tests::{
     PATIENCE,
     cluster::{Cluster, Member},
@@ -48,7 +48,7 @@ struct Later {
     storage: Box<dyn Storage>,
     allocator: Allocator,
     rows: Vec<Row>,
-    seen: BTreeMap<InstanceId, Seen>,
+    seen: BTreeMap<InstanceId, LastSeen>,
     clock: Clock,
 }
 
@@ -87,7 +87,7 @@ impl Later {
             match record {
                 Record::Row(row) => self.follow(row),
                 Record::Changed(instance) => self.follow(Row::Instance(instance)),
-                Record::Seen(seen) | Record::Confirmed(seen) => {
+                Record::LastSeen(seen) | Record::Unchanged(seen) => {
                     self.seen.insert(seen.instance, seen);
                 }
                 Record::Digest(_) => {}
@@ -119,7 +119,7 @@ impl Later {
                 name: name.into(),
             };
             proposal.operation(operation).expect("an id");
-            let seen = Seen {
+            let seen = LastSeen {
                 instance,
                 last_seen: self.clock.wall(),
                 signal: Signal::from_code(SIGNAL).expect("a code"),

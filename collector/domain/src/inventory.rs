@@ -14,10 +14,10 @@ mod allocator;
 mod cost;
 mod description;
 mod digest;
-mod draft;
 mod entry;
 mod listing;
 mod model;
+mod overlay;
 mod pages;
 mod properties;
 pub mod proposal;
@@ -55,7 +55,7 @@ pub struct Inventory {
     operations: Table<Operation>,
     addresses: Table<Address>,
     /// The ids that agents up to 7.0 are told of applications with internal ids.
-    told: IdMap<ApplicationId, ApplicationId>,
+    announced: IdMap<ApplicationId, ApplicationId>,
     listing: Listing,
 }
 
@@ -75,7 +75,7 @@ impl Inventory {
             instances: Table::new(),
             operations: Table::new(),
             addresses: Table::new(),
-            told: IdMap::default(),
+            announced: IdMap::default(),
             listing: Listing::default(),
         }
     }
@@ -88,24 +88,24 @@ impl Inventory {
 
     /// The id that agents up to 7.0 are told of the application with this code.
     #[must_use]
-    pub fn told_application_id(&self, code: &str) -> Option<ApplicationId> {
+    pub fn announced_application_id(&self, code: &str) -> Option<ApplicationId> {
         let id = self.applications.id(code)?;
         if id.is_internal() {
-            return self.told(id);
+            return self.announced(id);
         }
         Some(id)
     }
 
     /// The id that agents up to 7.0 are told of the application with this internal id.
-    fn told(&self, internal: ApplicationId) -> Option<ApplicationId> {
-        self.told.pin().get(&internal).copied()
+    fn announced(&self, internal: ApplicationId) -> Option<ApplicationId> {
+        self.announced.pin().get(&internal).copied()
     }
 
     /// The id that an application is shown under: the one that agents are told, if there is one.
     #[must_use]
     pub fn shown(&self, id: ApplicationId) -> ApplicationId {
         if id.is_internal() {
-            return self.told(id).unwrap_or(id);
+            return self.announced(id).unwrap_or(id);
         }
         id
     }
@@ -142,7 +142,7 @@ impl Inventory {
                 is_internal,
             })
         };
-        by(true).or_else(|| by(false).filter(|id| !self.is_told(*id)))
+        by(true).or_else(|| by(false).filter(|id| !self.is_announced(*id)))
     }
 
     /// The id of an operation of an application.
@@ -171,15 +171,15 @@ impl Inventory {
     /// Whether the agent of an instance knows this id: `false` where it is of 8.0 or later, so that a call with the id
     /// comes from another process. `true` for an instance that is not known.
     #[must_use]
-    pub fn is_told(&self, instance: InstanceId) -> bool {
+    pub fn is_announced(&self, instance: InstanceId) -> bool {
         if instance.is_internal() {
             return false;
         }
         // Only stores of an earlier release, and agents that were replaced by later ones, have any.
-        self.instances.untold() == 0
+        self.instances.unannounced() == 0
             || self
                 .instances
-                .read(instance, |instance| !instance.is_untold())
+                .read(instance, |instance| !instance.is_unannounced())
                 .unwrap_or(true)
     }
 
@@ -292,8 +292,8 @@ impl Inventory {
 impl Inventory {
     /// Takes note of the id that agents are told of an application.
     fn learn(&self, alias: Option<(ApplicationId, ApplicationId)>) {
-        if let Some((internal, told)) = alias {
-            self.told.pin().insert(internal, told);
+        if let Some((internal, announced)) = alias {
+            self.announced.pin().insert(internal, announced);
         }
     }
 

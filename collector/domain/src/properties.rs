@@ -81,7 +81,7 @@ const JAVA_VERSION: &str = "version";
 const UNKNOWN: &str = "UNKNOWN";
 
 /// What an agent says of itself, and the version that its calls tell. What has no name or no value is left out.
-pub fn told<'a>(
+pub fn reported<'a>(
     pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     agent_version: Option<&'a str>,
 ) -> Properties {
@@ -110,12 +110,12 @@ pub fn told<'a>(
 /// The version of the agent that told these properties.
 #[must_use]
 pub fn agent_version(properties: &Properties) -> Option<&str> {
-    let told_by_java = || {
+    let reported_by_java = || {
         let is_java = properties.get(LANGUAGE) == Some("java");
         let version = properties.get(JAVA_VERSION)?;
         (is_java && version != UNKNOWN).then_some(version)
     };
-    properties.get(AGENT_VERSION).or_else(told_by_java)
+    properties.get(AGENT_VERSION).or_else(reported_by_java)
 }
 
 impl From<OsInfo<'_>> for Properties {
@@ -132,7 +132,7 @@ impl From<OsInfo<'_>> for Properties {
             ("process_no", &process_no),
         ];
         let addresses = info.ipv4s.iter().map(|address| ("ipv4", address.as_str()));
-        told(host.into_iter().chain(addresses), None)
+        reported(host.into_iter().chain(addresses), None)
     }
 }
 
@@ -167,14 +167,14 @@ mod tests {
     #[test]
     fn names_are_those_of_6x_agents_and_what_was_not_told_is_left_out() {
         let ipv4s = ["10.0.0.1".to_owned(), "10.0.0.2".to_owned()];
-        let told = OsInfo {
+        let info = OsInfo {
             os_name: "Linux",
             process_no: 42,
             ipv4s: &ipv4s,
             ..OsInfo::default()
         };
         assert_eq!(
-            Properties::from(told).iter().collect::<Vec<_>>(),
+            Properties::from(info).iter().collect::<Vec<_>>(),
             [
                 ("os_name", "Linux"),
                 ("process_no", "42"),
@@ -188,16 +188,16 @@ mod tests {
     fn what_is_read_of_one_process_is_bounded() {
         let name = "é".repeat(100_000);
         let ipv4s = vec![name.clone(); 10_000];
-        let told = OsInfo {
+        let info = OsInfo {
             os_name: &name,
             host_name: &name,
             process_no: i64::MIN,
             ipv4s: &ipv4s,
         };
-        let read = Properties::from(told);
+        let read = Properties::from(info);
         assert!(CEILING.admit(&read) && read.iter().count() > 2);
         let many = vec![("name", "value"); 100_000];
-        let read = super::told(many, Some("9.4.0"));
+        let read = reported(many, Some("9.4.0"));
         assert_eq!(read.iter().count(), CEILING.count + 1);
         assert_eq!(agent_version(&read), Some("9.4.0"));
     }
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn pairs_are_kept_as_told_with_the_version_behind_them() {
         let pairs = [("OS Name", "Linux"), ("empty", ""), ("language", "java")];
-        let kept = told(pairs, Some("9.4.0"));
+        let kept = reported(pairs, Some("9.4.0"));
         assert_eq!(
             kept.iter().collect::<Vec<_>>(),
             [
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn the_version_is_the_one_that_calls_tell_or_else_the_one_that_java_tells() {
         let version = |pairs: &[(&'static str, &'static str)], calls| {
-            agent_version(&told(pairs.iter().copied(), calls)).map(str::to_owned)
+            agent_version(&reported(pairs.iter().copied(), calls)).map(str::to_owned)
         };
         let java = [("language", "java"), ("version", "9.4.0-e0de83f")];
         assert_eq!(version(&java, Some("9.4.0")).as_deref(), Some("9.4.0"));

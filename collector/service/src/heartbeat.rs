@@ -68,7 +68,7 @@ impl Handle {
     /// Costs a look-up and an atomic store, unless the instance is unknown.
     ///
     /// # Errors
-    /// [`register::Error::Untold`] and [`register::Error::NotAnInstance`] for an id that its agent does not know; for an
+    /// [`register::Error::NotAnnounced`] and [`register::Error::NotAnInstance`] for an id that its agent does not know; for an
     /// unknown instance as [`register::Handle::recover`].
     pub async fn renew(&self, sign: Sign) -> Result<(), register::Error> {
         self.register.core().admit(sign.instance)?;

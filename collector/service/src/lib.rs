@@ -12,7 +12,7 @@ use rollcall_limits::{Budget, Work};
 use rollcall_link::{self as link, Links};
 use rollcall_metrics::{Levels, Metrics};
 use rollcall_runtime::Clock;
-use rollcall_storage::{Seen, Storage};
+use rollcall_storage::{LastSeen, Storage};
 use tokio::sync::watch;
 
 use listening::Listening;
@@ -221,7 +221,7 @@ impl Core {
     /// Refuses a sign of life that carries an id of an agent that knows no ids: it comes from another process, which holds
     /// the id since an earlier store. Counts it, and publishes it.
     fn admit(&self, id: InstanceId) -> Result<(), register::Error> {
-        if self.inventory.is_told(id) {
+        if self.inventory.is_announced(id) {
             return Ok(());
         }
         if self.strays.observe() {
@@ -230,7 +230,7 @@ impl Core {
         Err(if id.is_internal() {
             register::Error::NotAnInstance(id)
         } else {
-            register::Error::Untold(id)
+            register::Error::NotAnnounced(id)
         })
     }
 
@@ -282,7 +282,7 @@ impl Core {
     }
 
     /// Takes in what another collector says of an instance.
-    fn relay(&self, seen: Seen) {
+    fn relay(&self, seen: LastSeen) {
         let told = LeaseRecord {
             key: seen.instance,
             last_seen: self.clock.moment_of(seen.last_seen),
@@ -300,7 +300,7 @@ impl Core {
     ///
     /// Evidence that is later than what the store says is not less: it may have come from another collector directly, and reach
     /// the store soon.
-    fn knows_less(&self, seen: Seen) -> bool {
+    fn knows_less(&self, seen: LastSeen) -> bool {
         let Some(known) = self.lessor.view(seen.instance) else {
             return true;
         };

@@ -14,7 +14,7 @@ use rollcall_domain::{
     inventory::{Allocator, OperationKey, Proposal, SpanType},
 };
 use rollcall_metrics::Metrics;
-use rollcall_storage::{Seen, Storage};
+use rollcall_storage::{LastSeen, Storage};
 use tokio::time::Instant;
 
 use super::{Core, readiness::Readiness};
@@ -41,7 +41,7 @@ mod room;
 mod waiting;
 mod writer;
 
-pub use adopt::Held;
+pub use adopt::ForeignId;
 pub use error::{Error, KeyFault};
 pub use named::{InstanceName, SERVICE};
 pub use owner::{Owners, Peer};
@@ -165,7 +165,7 @@ impl Handle {
     /// may be soon: ask again); otherwise why no id can be given.
     pub async fn application(&self, code: &str) -> Result<ApplicationId, Error> {
         self.check("application code", code)?;
-        if let Some(id) = self.shared.core.inventory.told_application_id(code) {
+        if let Some(id) = self.shared.core.inventory.announced_application_id(code) {
             return Ok(id);
         }
         if self.shared.core.listening.refuses(1) {
@@ -193,7 +193,7 @@ impl Handle {
         let codes = codes.iter().map(AsRef::as_ref);
         let lookup = |code: &str| {
             self.check("application code", code)?;
-            Ok(self.shared.core.inventory.told_application_id(code))
+            Ok(self.shared.core.inventory.announced_application_id(code))
         };
         let propose =
             |proposal: &mut Proposal<'_>, code: &Arc<str>| Ok(proposal.application(code)?);
@@ -276,7 +276,7 @@ impl Handle {
     }
 
     /// Makes durable when instances were last seen.
-    pub(super) async fn note(&self, seen: Vec<Seen>) -> Result<(), Error> {
+    pub(super) async fn note(&self, seen: Vec<LastSeen>) -> Result<(), Error> {
         self.shared.queue.note(seen).await
     }
 

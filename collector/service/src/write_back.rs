@@ -7,7 +7,7 @@ use rollcall_domain::{
     InstanceId, Moment,
     liveness::{LeaseRecord, State},
 };
-use rollcall_storage::Seen;
+use rollcall_storage::LastSeen;
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{MissedTickBehavior, interval, sleep},
@@ -111,7 +111,7 @@ impl WriteBack {
 
     async fn note(&self, leases: Vec<LeaseRecord<InstanceId>>) -> Result<(), register::Error> {
         for leases in leases.chunks(self.config.chunk) {
-            let seen = leases.iter().map(|lease| Seen {
+            let seen = leases.iter().map(|lease| LastSeen {
                 instance: lease.key,
                 last_seen: self.core.clock.wall_at(lease.last_seen),
                 signal: lease.signal,

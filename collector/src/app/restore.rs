@@ -9,7 +9,7 @@ use rollcall_domain::{
 };
 use rollcall_runtime::Clock;
 use rollcall_service::{Leases, progress::Progress};
-use rollcall_storage::{self as storage, Record, Seen, Storage};
+use rollcall_storage::{self as storage, LastSeen, Record, Storage};
 
 /// Why what was stored could not be brought back.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ pub(super) fn restore(
         allocator.draw_from(dictionary, first);
     }
     let now = clock.now();
-    let lease = |seen: Seen| {
+    let lease = |seen: LastSeen| {
         let stored = LeaseRecord {
             key: seen.instance,
             last_seen: clock.moment_of(seen.last_seen),
@@ -144,13 +144,13 @@ fn read(
 struct Instances {
     count: usize,
     /// Those that registered, as last heard of then.
-    registered: Vec<Seen>,
+    registered: Vec<LastSeen>,
 }
 
 /// Restores rows, and gives leases to those who were heard of, until no more come.
 fn fill(
     allocator: &mut Allocator,
-    lease: impl Fn(Seen),
+    lease: impl Fn(LastSeen),
     lessor: &Leases,
     chunks: Receiver<Vec<Record>>,
     ceiling: usize,
@@ -170,14 +170,14 @@ fn fill(
                 tracing::error!(?damage, "a key of the store was skipped");
                 continue;
             }
-            Record::Confirmed(_) | Record::Digest(_) => continue,
-            Record::Seen(seen) => {
+            Record::Unchanged(_) | Record::Digest(_) => continue,
+            Record::LastSeen(seen) => {
                 lease(seen);
                 continue;
             }
         };
         instances.count += usize::from(matches!(row, Row::Instance(_)));
-        instances.registered.extend(Seen::registered(&row));
+        instances.registered.extend(LastSeen::registered(&row));
         let instance = match &row {
             Row::Instance(instance) => Some(instance.id),
             Row::Application(_) | Row::Operation(_) | Row::Address(_) => None,

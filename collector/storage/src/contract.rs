@@ -12,7 +12,7 @@ use rollcall_domain::{
 use data::adopted;
 pub(super) use data::{Random, address, application, instance, operation, random_batch, seen};
 
-use super::{Batch, Commit, Record, Seen, Storage};
+use super::{Batch, Commit, LastSeen, Record, Storage};
 
 /// Opens the one store of a test, repeatedly. The storage of an earlier `open` is dropped before the next call.
 pub(super) trait Provider {
@@ -61,7 +61,7 @@ pub(super) fn contents(storage: &mut impl Storage) -> Contents {
                 let is_new = !matches!(record, Record::Changed(_));
                 loaded[usize::from(kind)] += usize::from(is_new);
                 let record = match record {
-                    Record::Confirmed(seen) => Record::Seen(seen),
+                    Record::Unchanged(seen) => Record::LastSeen(seen),
                     Record::Changed(row) => Record::Row(Row::Instance(row)),
                     record => record,
                 };
@@ -83,9 +83,9 @@ pub(super) fn contents(storage: &mut impl Storage) -> Contents {
 }
 
 /// Applies a batch to the contents of a store.
-pub(super) fn apply(contents: &mut Contents, rows: &[Row], seen: &[Seen]) {
+pub(super) fn apply(contents: &mut Contents, rows: &[Row], seen: &[LastSeen]) {
     let rows = rows.iter().cloned().map(Record::Row);
-    let records = rows.chain(seen.iter().copied().map(Record::Seen));
+    let records = rows.chain(seen.iter().copied().map(Record::LastSeen));
     contents.extend(records.filter_map(|record| Some((key(&record)?, record))));
 }
 
@@ -95,7 +95,7 @@ fn key(record: &Record) -> Option<(u8, i32)> {
         Record::Row(Row::Instance(row)) => (1, row.id.get()),
         Record::Row(Row::Operation(row)) => (2, row.id.get()),
         Record::Row(Row::Address(row)) => (3, row.id.get()),
-        Record::Seen(seen) | Record::Confirmed(seen) => (4, seen.instance.get()),
+        Record::LastSeen(seen) | Record::Unchanged(seen) => (4, seen.instance.get()),
         Record::Changed(row) => (1, row.id.get()),
         Record::Digest(_) | Record::Damage(_) => return None,
     })
@@ -108,7 +108,7 @@ fn begin<P: Provider>(provider: &P) -> P::Storage {
     storage
 }
 
-fn commit(storage: &mut impl Storage, rows: &[Row], seen: &[Seen]) {
+fn commit(storage: &mut impl Storage, rows: &[Row], seen: &[LastSeen]) {
     assert_eq!(
         storage
             .commit(Batch {
@@ -121,7 +121,7 @@ fn commit(storage: &mut impl Storage, rows: &[Row], seen: &[Seen]) {
     );
 }
 
-fn expect(provider: &impl Provider, batches: &[(&[Row], &[Seen])]) {
+fn expect(provider: &impl Provider, batches: &[(&[Row], &[LastSeen])]) {
     let mut expected = Contents::new();
     for (rows, seen) in batches {
         commit(&mut begin(provider), rows, seen);
@@ -221,7 +221,7 @@ pub(super) fn a_huge_batch_comes_back(provider: &impl Provider) {
     let rows: Vec<Row> = (1..=50_000)
         .map(|id| instance(id, &id.to_string()))
         .collect();
-    let all: Vec<Seen> = (1..=50_000)
+    let all: Vec<LastSeen> = (1..=50_000)
         .map(|id| seen(id, 1, Signal::Register, false))
         .collect();
     expect(provider, &[(&rows, &all)]);

@@ -213,7 +213,7 @@ impl Storage for Embedded {
             sink(Record::Row(Row::Operation(row)))
         })?;
         self.load_table(from, ADDRESSES, |row| sink(Record::Row(Row::Address(row))))?;
-        self.load_table(from, SEEN, |seen| sink(Record::Seen(seen)))
+        self.load_table(from, SEEN, |seen| sink(Record::LastSeen(seen)))
     }
 
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {

@@ -220,8 +220,8 @@ impl Etcd {
         let before = self.log.known();
         let (in_log, changed) = self.places(batch.rows);
         if entry::is_due(&batch, &in_log) {
-            if self.log.append(&self.remote, &in_log, batch.digest)? == Commit::Behind {
-                return Ok(Commit::Behind);
+            if self.log.append(&self.remote, &in_log, batch.digest)? == Commit::Conflict {
+                return Ok(Commit::Conflict);
             }
             in_log
                 .iter()

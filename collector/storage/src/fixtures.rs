@@ -9,7 +9,7 @@ use rollcall_domain::{
 };
 
 use super::{
-    Seen,
+    LastSeen,
     contract::{Contents, address, application, apply, instance, operation, seen},
 };
 
@@ -90,7 +90,7 @@ pub(super) fn process(id: i32, uuid: &str, generation: Generation, number: &str)
     })
 }
 
-fn last_seen() -> Vec<Seen> {
+fn last_seen() -> Vec<LastSeen> {
     let signals = [
         Signal::Register,
         Signal::Recover,

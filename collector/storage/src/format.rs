@@ -12,7 +12,7 @@ use rollcall_domain::{
 };
 use rollcall_protobuf::{self as protobuf, Fields, Malformed, Value};
 
-use crate::Seen;
+use crate::LastSeen;
 
 /// Why a value cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -228,7 +228,7 @@ impl Entry for Address {
     }
 }
 
-impl Entry for Seen {
+impl Entry for LastSeen {
     const TAG: u8 = 5;
 
     fn id(&self) -> i32 {

@@ -5,7 +5,7 @@
 //! they belong on that thread and never on a worker of the async runtime.
 //!
 //! Several collectors may share a store, each with its own inventory in memory. A batch then conflicts unless its writer has
-//! read everything that the other collectors wrote before: [`Commit::Behind`], [`Storage::catch_up`].
+//! read everything that the other collectors wrote before: [`Commit::Conflict`], [`Storage::catch_up`].
 //!
 //! Providers: [`embedded`], on the local disk; [`etcd`], shared; [`memory`], for tests.
 
@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// Coarse: the write-back is delayed, so a store may lag by its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct LastSeen {
     pub instance: InstanceId,
     /// By the collector's wall clock; shown to users, never compared with a deadline.
     pub last_seen: Timestamp,
@@ -52,7 +52,7 @@ pub struct Seen {
     pub usual: Duration,
 }
 
-impl Seen {
+impl LastSeen {
     /// The entry of a newly registered instance, last seen when it registered; `None` for any other row. An adopted instance,
     /// which only other messages mentioned, gets its lease with its first signal.
     #[must_use]
@@ -76,7 +76,7 @@ impl Seen {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Batch<'a> {
     pub rows: &'a [Row],
-    pub seen: &'a [Seen],
+    pub seen: &'a [LastSeen],
     /// The digest of the inventory with these rows, which other members compare with theirs. It is stored with an empty batch
     /// too, but not with a batch whose rows are all instances with changed properties, which no digest covers.
     pub digest: Option<u64>,
@@ -86,9 +86,9 @@ pub struct Batch<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     Row(Row),
-    Seen(Seen),
+    LastSeen(LastSeen),
     /// A record that was read before and is unchanged. The reader compares it with its present state.
-    Confirmed(Seen),
+    Unchanged(LastSeen),
     /// The present state of an instance that was read before. No digest covers the difference.
     Changed(Instance),
     /// The digest that the writer of the preceding rows computed over its inventory, with all rows up to this record.
@@ -195,7 +195,7 @@ pub enum Commit {
     Durable,
     /// Conflict: another collector committed first, and this batch does not take its rows into account. Catch up and build it
     /// again.
-    Behind,
+    Conflict,
 }
 
 /// A durable store of the inventory, owned by the writer's thread.
@@ -220,8 +220,8 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
         Ok(FirstIds::default())
     }
 
-    /// Emits every row and every [`Seen`] to `sink`, as last committed. Earlier states of an id may precede the last one, and a
-    /// [`Seen`] that was read before and is unchanged is [`Record::Confirmed`]. The records are emitted one by one as they are
+    /// Emits every row and every [`LastSeen`] to `sink`, as last committed. Earlier states of an id may precede the last one, and a
+    /// [`LastSeen`] that was read before and is unchanged is [`Record::Unchanged`]. The records are emitted one by one as they are
     /// read, so a store is never held in memory twice.
     ///
     /// # Errors
@@ -239,7 +239,7 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error>;
 
     /// Emits what other collectors made durable since the store was loaded or last caught up: rows as in [`Storage::load`], and
-    /// each changed [`Seen`]. It may also emit this collector's own writes. A store with one owner emits nothing.
+    /// each changed [`LastSeen`]. It may also emit this collector's own writes. A store with one owner emits nothing.
     ///
     /// # Errors
     /// [`Error::Unavailable`]: the emitted records are valid, a later call reads the rest. Otherwise as [`Storage::load`].

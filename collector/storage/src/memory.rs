@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId, inventory::Row};
 
-use super::{Batch, Commit, Counts, Error, Record, Seen, Storage};
+use super::{Batch, Commit, Counts, Error, LastSeen, Record, Storage};
 
 /// A store in memory. Clones share its contents, so a test opens the store again with a clone.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +14,7 @@ pub struct Memory(Arc<Mutex<Contents>>);
 #[derive(Debug, Default)]
 struct Contents {
     rows: HashMap<Id, Row>,
-    seen: HashMap<InstanceId, Seen>,
+    seen: HashMap<InstanceId, LastSeen>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,7 +60,7 @@ impl Storage for Memory {
             sink(Record::Row(row.clone()));
         }
         for seen in contents.seen.values() {
-            sink(Record::Seen(*seen));
+            sink(Record::LastSeen(*seen));
         }
         Ok(())
     }

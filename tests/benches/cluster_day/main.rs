@@ -14,7 +14,7 @@ use rollcall_domain::{
 };
 use rollcall_etcd::{self as etcd, Client};
 use rollcall_runtime::Clock;
-use rollcall_storage::{self as storage, Batch, Commit, Record, Seen, Storage};
+use rollcall_storage::{self as storage, Batch, Commit, LastSeen, Record, Storage};
 use rollcall_tests::engine::{Etcd, Server};
 use tokio::runtime::Handle;
 
@@ -67,7 +67,7 @@ impl Member {
                 followed.expect("rows that agree");
             }
             Record::Damage(damage) => panic!("{damage:?}"),
-            Record::Seen(_) | Record::Confirmed(_) | Record::Digest(_) => {}
+            Record::LastSeen(_) | Record::Unchanged(_) | Record::Digest(_) => {}
         });
         read.expect("a store that answers");
     }
@@ -94,14 +94,14 @@ impl Member {
         }
     }
 
-    fn note(&mut self, seen: &[Seen]) {
+    fn note(&mut self, seen: &[LastSeen]) {
         for seen in seen.chunks(4096) {
             let batch = Batch {
                 rows: &[],
                 seen,
                 digest: None,
             };
-            while self.storage.commit(batch).expect("a commit") == Commit::Behind {
+            while self.storage.commit(batch).expect("a commit") == Commit::Conflict {
                 self.take_in(|storage, sink| storage.read_latest(sink));
             }
         }
@@ -209,8 +209,8 @@ async fn main() {
 
 const MEMBERS: usize = 2;
 
-fn seen(instance: InstanceId, at: Timestamp) -> Seen {
-    Seen {
+fn seen(instance: InstanceId, at: Timestamp) -> LastSeen {
+    LastSeen {
         instance,
         last_seen: at,
         signal: Signal::Heartbeat,

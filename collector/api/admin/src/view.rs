@@ -63,12 +63,12 @@ pub(super) struct Instance<'a> {
     language: Option<&'a str>,
     /// `null` where it does not tell.
     agent_version: Option<&'a str>,
-    properties: Told<'a>,
+    properties: PropertiesObject<'a>,
 }
 
 /// What an agent said of its process, as an object. A name that it told more than once has an array of the values.
 #[derive(Debug)]
-struct Told<'a>(&'a Properties);
+struct PropertiesObject<'a>(&'a Properties);
 
 /// A collector.
 #[derive(Debug, Serialize)]
@@ -148,14 +148,14 @@ impl<'a> Instance<'a> {
             }),
             language: instance.properties.get(properties::LANGUAGE),
             agent_version: properties::agent_version(&instance.properties),
-            properties: Told(&instance.properties),
+            properties: PropertiesObject(&instance.properties),
         }
     }
 }
 
-// === impl Told ===
+// === impl PropertiesObject ===
 
-impl Serialize for Told<'_> {
+impl Serialize for PropertiesObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut object = serializer.serialize_map(None)?;
         for (at, (name, value)) in self.0.iter().enumerate() {
@@ -261,7 +261,7 @@ mod tests {
         .into_iter()
         .collect();
         assert_eq!(
-            serde_json::to_string(&Told(&properties)).unwrap(),
+            serde_json::to_string(&PropertiesObject(&properties)).unwrap(),
             r#"{"ipv4":["10.0.0.1","10.0.0.2"],"os_name":"<script>\""}"#,
         );
     }

@@ -37,7 +37,7 @@ impl From<&register::Error> for Status {
                 false,
                 Outcome::Invalid,
             ),
-            Error::OtherApplication { .. } | Error::Untold(_) => (
+            Error::OtherApplication { .. } | Error::NotAnnounced(_) => (
                 Code::FailedPrecondition,
                 StatusCode::CONFLICT,
                 false,
@@ -154,7 +154,11 @@ mod tests {
                 Code::InvalidArgument,
                 400,
             ),
-            (Error::Untold(instance(7)), Code::FailedPrecondition, 409),
+            (
+                Error::NotAnnounced(instance(7)),
+                Code::FailedPrecondition,
+                409,
+            ),
             (Error::Listening, Code::Unavailable, 503),
             (Error::DeadlineExceeded, Code::Unavailable, 503),
             (Error::StoreUnavailable, Code::Unavailable, 503),

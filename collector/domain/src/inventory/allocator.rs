@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Address, Application, Dictionary, Instance, Inventory, Operation, Proposal, Row,
-    draft::Progress, restore, table::Readers,
+    overlay::Progress, restore, table::Readers,
 };
 use crate::Timestamp;
 
@@ -29,14 +29,14 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Allocator {
     inventory: Arc<Inventory>,
-    books: Books,
+    state: AllocationState,
     limits: Limits,
     draws_later: bool,
 }
 
 /// How far each dictionary has come.
 #[derive(Debug)]
-pub(super) struct Books {
+pub(super) struct AllocationState {
     pub(super) applications: Progress,
     pub(super) instances: Progress,
     pub(super) operations: Progress,
@@ -49,7 +49,7 @@ impl Allocator {
     pub fn new(limits: Limits) -> Self {
         Self {
             inventory: Arc::new(Inventory::new()),
-            books: Books {
+            state: AllocationState {
                 applications: Progress::start::<Application>(),
                 instances: Progress::start::<Instance>(),
                 operations: Progress::start::<Operation>(),
@@ -66,12 +66,12 @@ impl Allocator {
         if last < 1 {
             return;
         }
-        let books = &mut self.books;
+        let state = &mut self.state;
         match dictionary {
-            Dictionary::Applications => books.applications.pass(last),
-            Dictionary::Instances => books.instances.pass(last),
-            Dictionary::Operations => books.operations.pass(last),
-            Dictionary::Addresses => books.addresses.pass(last),
+            Dictionary::Applications => state.applications.pass(last),
+            Dictionary::Instances => state.instances.pass(last),
+            Dictionary::Operations => state.operations.pass(last),
+            Dictionary::Addresses => state.addresses.pass(last),
         }
         self.draws_later = true;
     }
@@ -124,30 +124,30 @@ impl Allocator {
     }
 
     fn take(&mut self, row: Row, readers: Readers) -> Result<(), restore::Error> {
-        let (inventory, books) = (&self.inventory, &mut self.books);
+        let (inventory, state) = (&self.inventory, &mut self.state);
         match row {
             Row::Application(row) => {
                 let listed = row.clone();
                 let table = &inventory.applications;
-                restore::take(row, table, readers, &mut books.applications)?;
+                restore::take(row, table, readers, &mut state.applications)?;
                 inventory.listing.update().application(&listed);
                 inventory.learn(listed.alias_of.map(|of| (of, listed.id)));
             }
             Row::Instance(row) => {
                 let (id, application) = (row.id, row.application);
                 let table = &inventory.instances;
-                let before = restore::take(row, table, readers, &mut books.instances)?;
+                let before = restore::take(row, table, readers, &mut state.instances)?;
                 let before = before.map(|before| before.application);
                 let mut listing = inventory.listing.update();
                 inventory.list(&mut listing, before, id, application);
             }
             Row::Operation(row) => {
                 let table = &inventory.operations;
-                restore::take(row, table, readers, &mut books.operations)?;
+                restore::take(row, table, readers, &mut state.operations)?;
             }
             Row::Address(row) => {
                 let table = &inventory.addresses;
-                restore::take(row, table, readers, &mut books.addresses)?;
+                restore::take(row, table, readers, &mut state.addresses)?;
             }
         }
         Ok(())
@@ -156,6 +156,6 @@ impl Allocator {
     /// Begins a batch. `at` is the time that its new entries are registered at.
     #[must_use]
     pub fn propose(&mut self, at: Timestamp) -> Proposal<'_> {
-        Proposal::new(&self.inventory, &mut self.books, self.limits, at)
+        Proposal::new(&self.inventory, &mut self.state, self.limits, at)
     }
 }

@@ -66,7 +66,7 @@ pub(super) trait Entry: Clone + Into<Row> {
     }
 
     /// Whether it has an id that its agents do not know, though the id is one that agents up to 7.0 are told.
-    fn is_untold(&self) -> bool {
+    fn is_unannounced(&self) -> bool {
         false
     }
 
@@ -161,7 +161,7 @@ impl Entry for Instance {
                 || (self.application.is_none() && self.uuid.is_none()))
     }
 
-    fn is_untold(&self) -> bool {
+    fn is_unannounced(&self) -> bool {
         !self.id.is_internal() && self.generation.is_some_and(|known| !known.has_ids())
     }
 

@@ -11,9 +11,9 @@ pub use error::Error;
 use super::{
     Address, Application, Changes, Description, Generation, Instance, Inventory, Limits, Operation,
     OperationKey, Properties, Row,
-    allocator::Books,
-    draft::{Draft, Growth},
+    allocator::AllocationState,
     entry::Entry as _,
+    overlay::{Growth, Overlay},
 };
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 
@@ -24,7 +24,7 @@ use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 /// proposal changes nothing: the ids it assigned will be assigned again, perhaps to other keys.
 pub struct Proposal<'a> {
     inventory: &'a Inventory,
-    books: &'a mut Books,
+    state: &'a mut AllocationState,
     limits: Limits,
     at: Timestamp,
     rows: Vec<Row>,
@@ -33,11 +33,11 @@ pub struct Proposal<'a> {
     holds: Option<&'a dyn Fn(InstanceId) -> bool>,
     changes: Changes,
     /// The proposed ids that agents are told of applications with internal ids.
-    told: HashMap<ApplicationId, ApplicationId>,
-    applications: Draft<'a, Application>,
-    instances: Draft<'a, Instance>,
-    operations: Draft<'a, Operation>,
-    addresses: Draft<'a, Address>,
+    announced: HashMap<ApplicationId, ApplicationId>,
+    applications: Overlay<'a, Application>,
+    instances: Overlay<'a, Instance>,
+    operations: Overlay<'a, Operation>,
+    addresses: Overlay<'a, Address>,
 }
 
 /// What an agent tells to register its instance.
@@ -54,17 +54,17 @@ pub struct NewInstance {
 impl<'a> Proposal<'a> {
     pub(super) fn new(
         inventory: &'a Inventory,
-        books: &'a mut Books,
+        state: &'a mut AllocationState,
         limits: Limits,
         at: Timestamp,
     ) -> Self {
         Self {
-            applications: Draft::new(&inventory.applications, books.applications),
-            instances: Draft::new(&inventory.instances, books.instances),
-            operations: Draft::new(&inventory.operations, books.operations),
-            addresses: Draft::new(&inventory.addresses, books.addresses),
+            applications: Overlay::new(&inventory.applications, state.applications),
+            instances: Overlay::new(&inventory.instances, state.instances),
+            operations: Overlay::new(&inventory.operations, state.operations),
+            addresses: Overlay::new(&inventory.addresses, state.addresses),
             inventory,
-            books,
+            state,
             limits,
             at,
             rows: Vec::new(),
@@ -72,7 +72,7 @@ impl<'a> Proposal<'a> {
             refused: 0,
             holds: None,
             changes: Changes::default(),
-            told: HashMap::new(),
+            announced: HashMap::new(),
         }
     }
 
@@ -104,7 +104,7 @@ impl<'a> Proposal<'a> {
 
     /// Makes everything proposed visible to the readers of the inventory.
     pub fn confirm(self) {
-        *self.books = Books {
+        *self.state = AllocationState {
             applications: self.applications.progress(),
             instances: self.instances.progress(),
             operations: self.operations.progress(),

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::{
     Dictionary,
-    draft::Progress,
     entry::Entry,
+    overlay::Progress,
     table::{Conflict, Readers, Table},
 };
 

@@ -20,8 +20,8 @@ pub(super) struct Table<E: Entry> {
     digest: AtomicU64,
     /// The memory that all entries take, in bytes.
     bytes: AtomicUsize,
-    /// Entries whose agents do not know their ids ([`Entry::is_untold`]).
-    untold: AtomicUsize,
+    /// Entries whose agents do not know their ids ([`Entry::is_unannounced`]).
+    unannounced: AtomicUsize,
 }
 
 /// What one entry adds to the sums over a table.
@@ -29,7 +29,7 @@ pub(super) struct Table<E: Entry> {
 struct Weight {
     digest: u64,
     bytes: usize,
-    untold: usize,
+    unannounced: usize,
 }
 
 impl Weight {
@@ -37,7 +37,7 @@ impl Weight {
         Self {
             digest: entry.digest(),
             bytes: entry.cost(),
-            untold: usize::from(entry.is_untold()),
+            unannounced: usize::from(entry.is_unannounced()),
         }
     }
 }
@@ -66,7 +66,7 @@ impl<E: Entry> Table<E> {
             adopted: AtomicUsize::new(0),
             digest: AtomicU64::new(0),
             bytes: AtomicUsize::new(0),
-            untold: AtomicUsize::new(0),
+            unannounced: AtomicUsize::new(0),
         }
     }
 
@@ -165,8 +165,8 @@ impl<E: Entry> Table<E> {
     }
 
     /// Entries whose agents do not know their ids.
-    pub(super) fn untold(&self) -> usize {
-        self.untold.load(Ordering::Relaxed)
+    pub(super) fn unannounced(&self) -> usize {
+        self.unannounced.load(Ordering::Relaxed)
     }
 
     /// Counts an entry, and no longer the state of it that it replaces.
@@ -176,8 +176,8 @@ impl<E: Entry> Table<E> {
         self.digest.fetch_add(change, Ordering::Relaxed);
         let change = entry.bytes.wrapping_sub(before.bytes);
         self.bytes.fetch_add(change, Ordering::Relaxed);
-        let change = entry.untold.wrapping_sub(before.untold);
-        self.untold.fetch_add(change, Ordering::Relaxed);
+        let change = entry.unannounced.wrapping_sub(before.unannounced);
+        self.unannounced.fetch_add(change, Ordering::Relaxed);
     }
 
     /// Makes room, so that loading many entries does not grow the maps again and again.

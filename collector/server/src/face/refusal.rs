@@ -32,11 +32,11 @@ pub struct Refusal {
 
 #[derive(Serialize)]
 struct Body<'a> {
-    error: Told<'a>,
+    error: ErrorBody<'a>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct ErrorBody<'a> {
     /// `null` where no part of the request is to blame.
     field: Option<&'a str>,
     message: &'a str,
@@ -107,7 +107,7 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = Body {
-            error: Told {
+            error: ErrorBody {
                 field: Some(self.field.as_str()).filter(|field| !field.is_empty()),
                 message: &self.message,
             },

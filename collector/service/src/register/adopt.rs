@@ -1,7 +1,7 @@
 //! Ids that agents bring along: recorded as they are, so that no other agent is given them.
 //!
 //! A sign of life adopts its sender: the instance, and the application that it names. A segment also uses ids that its
-//! sender was given when it registered names: the operations and the peers of its spans. These are [`Held`], and have limits
+//! sender was given when it registered names: the operations and the peers of its spans. These are [`ForeignId`], and have limits
 //! of their own (for each segment, for each peer, and half of what may be adopted), so that no number of them can keep a
 //! sender from being adopted.
 //!
@@ -15,14 +15,14 @@ use rollcall_domain::{
     inventory::{Proposal, proposal},
     liveness::{Signal, State},
 };
-use rollcall_storage::Seen;
+use rollcall_storage::LastSeen;
 
 use super::{Error, Handle, batch::KEYS_PER_JOB, rates::Kind};
 use crate::heartbeat::Sign;
 
 /// An id that an agent was given by a registration, and uses in a segment of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Held {
+pub enum ForeignId {
     /// A peer of 3.2.6.
     Application(ApplicationId),
     Operation(OperationId),
@@ -45,7 +45,7 @@ impl Handle {
     ///
     /// # Errors
     /// The writer cannot take them at present.
-    pub async fn adopt(&self, held: impl Iterator<Item = Held>) -> Result<(), Error> {
+    pub async fn adopt(&self, held: impl Iterator<Item = ForeignId>) -> Result<(), Error> {
         let mut unknown = HashSet::new();
         for held in held {
             if !self.has(held) {
@@ -58,7 +58,7 @@ impl Handle {
         if unknown.is_empty() {
             return Ok(());
         }
-        let granted = self.allowance(Kind::Held, unknown.len());
+        let granted = self.allowance(Kind::ForeignId, unknown.len());
         let unknown: Vec<_> = unknown.into_iter().take(granted).collect();
         if unknown.is_empty() {
             return Ok(());
@@ -157,8 +157,8 @@ impl Handle {
     }
 
     /// What is recorded of an instance that was not seen before. Without it an adopted instance has no lease after a restart.
-    pub(super) fn first_sign(&self, instance: InstanceId, signal: Signal) -> Seen {
-        Seen {
+    pub(super) fn first_sign(&self, instance: InstanceId, signal: Signal) -> LastSeen {
+        LastSeen {
             instance,
             last_seen: self.shared.core.clock.wall(),
             signal,
@@ -167,17 +167,17 @@ impl Handle {
         }
     }
 
-    fn has(&self, held: Held) -> bool {
+    fn has(&self, held: ForeignId) -> bool {
         let inventory = &self.shared.core.inventory;
         match held {
-            Held::Application(id) => inventory.application(id).is_some(),
-            Held::Operation(id) => inventory.operation(id).is_some(),
-            Held::Address(id) => inventory.address(id).is_some(),
+            ForeignId::Application(id) => inventory.application(id).is_some(),
+            ForeignId::Operation(id) => inventory.operation(id).is_some(),
+            ForeignId::Address(id) => inventory.address(id).is_some(),
         }
     }
 }
 
-impl Held {
+impl ForeignId {
     fn adopt(self, proposal: &mut Proposal<'_>) -> Result<(), proposal::Error> {
         match self {
             Self::Application(id) => proposal.adopt_peer_application(id),

@@ -11,7 +11,7 @@ pub(super) struct Agreement {
     /// When the store was last read anew because of that.
     pub(super) read_anew: Option<Instant>,
     /// Whether the others are still to be told what this inventory holds since then.
-    pub(super) is_untold: bool,
+    pub(super) is_unpublished: bool,
 }
 
 /// Between two attempts to agree by reading the whole store.
@@ -25,12 +25,12 @@ impl Agreement {
 
     /// Whether that is told even if there is nothing else to write.
     pub(super) const fn insists(&self) -> bool {
-        self.is_untold
+        self.is_unpublished
     }
 
     /// Notes that it was told.
-    pub(super) const fn told(&mut self) {
-        self.is_untold = false;
+    pub(super) const fn published(&mut self) {
+        self.is_unpublished = false;
     }
 
     /// Whether the store was read anew so lately that another difference is not this inventory's.

@@ -32,7 +32,7 @@ pub enum Error {
     #[error(
         "the agent of instance {0} knows no ids: this one is held by another process since an earlier store, restart that"
     )]
-    Untold(InstanceId),
+    NotAnnounced(InstanceId),
     /// The id is unknown, and no more unknown ids are taken: register anew.
     #[error("the id is unknown, and no more unknown {0} are taken in: register again")]
     TooManyAdopted(Dictionary),
@@ -115,7 +115,7 @@ impl Error {
             | Self::OtherApplication { .. }
             | Self::NotAnInstance(_)
             | Self::Internal { .. }
-            | Self::Untold(_)
+            | Self::NotAnnounced(_)
             | Self::TooManyAdopted(_)
             | Self::Refused { .. }
             | Self::Exhausted(_) => false,
@@ -141,7 +141,7 @@ impl From<proposal::Error> for Error {
             }
             proposal::Error::NotAnInstance(id) => Self::NotAnInstance(id),
             proposal::Error::Internal(dictionary, id) => Self::Internal { dictionary, id },
-            proposal::Error::Untold(id) => Self::Untold(id),
+            proposal::Error::NotAnnounced(id) => Self::NotAnnounced(id),
         }
     }
 }

@@ -10,7 +10,7 @@
 //! have known of before and does not is a difference. It is put right there and then.
 
 use rollcall_domain::inventory::{self, Allocator, Row};
-use rollcall_storage::{self as storage, Record, Seen};
+use rollcall_storage::{self as storage, LastSeen, Record};
 use tokio::time::Instant;
 
 use super::{
@@ -29,7 +29,7 @@ struct Intake<'a> {
     /// What the inventory should be once all of it is taken in, if its last writer says that.
     digest: Option<u64>,
     /// Instances without a lease, as they registered. Not before all is read, since what follows may be that they are down.
-    registered: Vec<Seen>,
+    registered: Vec<LastSeen>,
     /// Instances of which less was known than should have been.
     differences: usize,
     damage: Reported,
@@ -41,7 +41,7 @@ impl Intake<'_> {
             Record::Row(row) => {
                 // It says nothing of what comes after it.
                 self.digest = None;
-                let registered = Seen::registered(&row);
+                let registered = LastSeen::registered(&row);
                 if is_adoption(&row) {
                     // Its agent is connected to another collector, which lost its store with this one.
                     self.core.listening.observe_unknown_id();
@@ -49,7 +49,7 @@ impl Intake<'_> {
                 let instance = instance_of(&row);
                 match self.allocator.follow(row) {
                     Ok(()) => {
-                        let unheard = |seen: &Seen| self.core.is_unheard(seen.instance);
+                        let unheard = |seen: &LastSeen| self.core.is_unheard(seen.instance);
                         self.registered.extend(registered.filter(unheard));
                         if let Some(instance) = instance {
                             self.core.lessor.learn_group(instance);
@@ -58,8 +58,8 @@ impl Intake<'_> {
                     Err(error) => self.contradiction = self.contradiction.or(Some(error)),
                 }
             }
-            Record::Seen(seen) => self.core.relay(seen),
-            Record::Confirmed(seen) => {
+            Record::LastSeen(seen) => self.core.relay(seen),
+            Record::Unchanged(seen) => {
                 if self.core.knows_less(seen) {
                     self.differences += 1;
                     self.core.relay(seen);
@@ -97,7 +97,7 @@ impl Writer {
         }
         self.take_in(|storage, sink| storage.load(sink))?;
         self.agreement.read_anew = Some(Instant::now());
-        self.agreement.is_untold = true;
+        self.agreement.is_unpublished = true;
         Ok(())
     }
 

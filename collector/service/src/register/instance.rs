@@ -20,7 +20,7 @@ impl Handle {
         self.fit(&mut process.properties);
         let known = self.instance_id(&process);
         let id = match known {
-            Some(id) if self.is_as_told(id, process.generation, &process.properties) => id,
+            Some(id) if self.is_as_reported(id, process.generation, &process.properties) => id,
             // It keeps the properties that are on record.
             Some(id) if self.allow_one(Kind::Registration).is_err() => id,
             _ => {
@@ -56,7 +56,7 @@ impl Handle {
         let lookup = |process: &NewInstance| {
             self.check("agent UUID", &process.uuid)?;
             let id = self.instance_id(process);
-            Ok(id.filter(|id| self.is_as_told(*id, process.generation, &process.properties)))
+            Ok(id.filter(|id| self.is_as_reported(*id, process.generation, &process.properties)))
         };
         let assigned = self
             .each(
@@ -90,7 +90,7 @@ impl Handle {
     }
 
     /// Whether the inventory holds just what the agent reports of its process, so that there is nothing to write.
-    pub(super) fn is_as_told(
+    pub(super) fn is_as_reported(
         &self,
         id: InstanceId,
         generation: Option<Generation>,

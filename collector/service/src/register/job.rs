@@ -7,7 +7,7 @@ use std::sync::{
 
 use crossbeam_channel::{Receiver, RecvError, RecvTimeoutError, Sender, TrySendError};
 use rollcall_domain::inventory::Proposal;
-use rollcall_storage::Seen;
+use rollcall_storage::LastSeen;
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout_at},
@@ -20,7 +20,7 @@ pub(super) enum Message {
     /// Put something into the next batch.
     Propose(Box<dyn Job>),
     /// Note when instances were last seen, and say when that is durable.
-    Note(Vec<Seen>, oneshot::Sender<Result<(), Error>>),
+    Note(Vec<LastSeen>, oneshot::Sender<Result<(), Error>>),
     /// Look at what the inbox says besides its messages.
     Wake,
 }
@@ -29,7 +29,7 @@ pub(super) enum Message {
 pub(super) trait Job: Send {
     /// Adds what the caller wants to a batch: rows to the proposal, and last signs to `seen`. Called again with the next batch
     /// if this one conflicts.
-    fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<Seen>);
+    fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<LastSeen>);
     /// Whether the caller still waits.
     fn is_awaited(&self) -> bool;
     /// Whether the last proposal refused the job in a way that what another collector wrote may contradict.
@@ -133,7 +133,7 @@ impl Queue {
     pub(super) async fn write<T: Send + 'static>(
         &self,
         due: Instant,
-        propose: impl FnMut(&mut Proposal<'_>, &mut Vec<Seen>) -> Result<T, Error> + Send + 'static,
+        propose: impl FnMut(&mut Proposal<'_>, &mut Vec<LastSeen>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
         let job = Waiting {
@@ -150,7 +150,7 @@ impl Queue {
     }
 
     /// Has the writer note when instances were last seen; returns once that is durable, or the writer has ended.
-    pub(super) async fn note(&self, seen: Vec<Seen>) -> Result<(), Error> {
+    pub(super) async fn note(&self, seen: Vec<LastSeen>) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
         self.send(Message::Note(seen, reply))?;
         answer.await.unwrap_or(Err(Error::Stopped))
@@ -208,10 +208,10 @@ struct Waiting<F, T> {
 
 impl<F, T> Job for Waiting<F, T>
 where
-    F: FnMut(&mut Proposal<'_>, &mut Vec<Seen>) -> Result<T, Error> + Send,
+    F: FnMut(&mut Proposal<'_>, &mut Vec<LastSeen>) -> Result<T, Error> + Send,
     T: Send,
 {
-    fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<Seen>) {
+    fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<LastSeen>) {
         self.result = Some((self.propose)(proposal, seen));
     }
 

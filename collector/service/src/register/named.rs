@@ -43,7 +43,7 @@ impl Handle {
         self.fit(&mut properties);
         let known = self.shared.core.instance_named(name);
         let id = match known {
-            Some(id) if self.is_as_told(id, GENERATION, &properties) => id,
+            Some(id) if self.is_as_reported(id, GENERATION, &properties) => id,
             // What is on record is enough to renew its lease.
             Some(id) if self.allow_one(Kind::Registration).is_err() => id,
             _ => {

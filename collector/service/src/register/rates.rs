@@ -40,7 +40,7 @@ pub(super) enum Kind {
     /// A sign of life of an instance that the inventory does not hold.
     Adoption,
     /// An unknown id that a segment uses beside those of its sender.
-    Held,
+    ForeignId,
     /// A registration that another collector passes on, for all of its agents.
     Relayed,
 }
@@ -74,7 +74,7 @@ impl Kind {
     const ALL: [Self; KINDS] = [
         Self::Registration,
         Self::Adoption,
-        Self::Held,
+        Self::ForeignId,
         Self::Relayed,
     ];
 
@@ -82,7 +82,7 @@ impl Kind {
         match self {
             Self::Registration => 0,
             Self::Adoption => 1,
-            Self::Held => 2,
+            Self::ForeignId => 2,
             Self::Relayed => 3,
         }
     }
@@ -92,7 +92,7 @@ impl Kind {
         match self {
             Self::Registration => "registrations",
             Self::Adoption => "adoptions",
-            Self::Held => "held_ids",
+            Self::ForeignId => "held_ids",
             Self::Relayed => "relayed_registrations",
         }
     }
@@ -104,7 +104,7 @@ impl Rates {
             let kind = Kind::ALL[place];
             let times = match kind {
                 Kind::Relayed => AGENTS_BEHIND_A_COLLECTOR,
-                Kind::Registration | Kind::Adoption | Kind::Held => 1,
+                Kind::Registration | Kind::Adoption | Kind::ForeignId => 1,
             };
             Table::new(limits, times, metrics.refusals(kind.label()))
         };

@@ -40,7 +40,7 @@ impl Handle {
             .read_instance(instance, |known| known.application);
         let is_its = known.flatten() == Some(core.inventory.canonical(application));
         let is_recorded = is_its && !core.is_unheard(instance);
-        if !is_recorded || !self.is_as_told(instance, generation, &properties) {
+        if !is_recorded || !self.is_as_reported(instance, generation, &properties) {
             match self.allow_one(Kind::Adoption) {
                 Ok(()) => {
                     let first = core

@@ -7,7 +7,7 @@ use rollcall_domain::{
     inventory::{NewInstance, OperationKey, Properties, Proposal, proposal},
     liveness::{Signal, State},
 };
-use rollcall_storage::Seen;
+use rollcall_storage::LastSeen;
 
 use super::{Error, Handle, SERVICE, named, rates::Kind};
 
@@ -59,7 +59,7 @@ impl Handle {
         });
         let assigned = assigned.await?;
         for instance in assigned.iter().flatten() {
-            self.was_told_of(*instance);
+            self.record_registration(*instance);
         }
         if is_limited {
             return Err(Error::PeerLimit);
@@ -85,8 +85,8 @@ impl Handle {
         }
     }
 
-    fn was_told_of(&self, instance: InstanceId) {
-        self.shared.core.relay(Seen {
+    fn record_registration(&self, instance: InstanceId) {
+        self.shared.core.relay(LastSeen {
             instance,
             last_seen: self.shared.core.clock.wall(),
             signal: Signal::Register,

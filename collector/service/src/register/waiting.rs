@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use rollcall_domain::inventory::Proposal;
-use rollcall_storage::{self as storage, Seen};
+use rollcall_storage::{self as storage, LastSeen};
 use tokio::sync::oneshot;
 
 use super::{
@@ -18,9 +18,9 @@ pub(super) struct Waiting {
     /// How many of the jobs are in the proposal.
     proposed: usize,
     /// Last signs that these jobs record.
-    pub(super) first_signs: Vec<Seen>,
+    pub(super) first_signs: Vec<LastSeen>,
     /// Last signs that are to be recorded by themselves.
-    pub(super) seen: Vec<Seen>,
+    pub(super) seen: Vec<LastSeen>,
     noters: Vec<oneshot::Sender<Result<(), Error>>>,
     /// It is part of a batch that the store refused: nothing is added to it.
     pub(super) is_part: bool,
@@ -61,7 +61,7 @@ impl Waiting {
         self.seen.len() + self.first_signs.len()
     }
 
-    pub(super) fn all_seen(&self) -> Cow<'_, [Seen]> {
+    pub(super) fn all_seen(&self) -> Cow<'_, [LastSeen]> {
         if self.first_signs.is_empty() {
             Cow::Borrowed(&self.seen)
         } else {

@@ -6,7 +6,7 @@ use rollcall_domain::{
     inventory::{self, Allocator, Proposal, Row},
 };
 use rollcall_metrics::Metrics;
-use rollcall_storage::{self as storage, Batch, Commit, Seen, Storage};
+use rollcall_storage::{self as storage, Batch, Commit, LastSeen, Storage};
 
 use super::{
     agreement::Agreement,
@@ -159,7 +159,7 @@ impl Writer {
                     digest: (tells && rows > 0 || insists).then(|| proposal.digest()),
                 };
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
-                if committed.map_err(Failure::Write)? == Commit::Behind {
+                if committed.map_err(Failure::Write)? == Commit::Conflict {
                     self.metrics.was_behind();
                     need = Need::Conflict;
                     waiting.jobs.retain(|job| job.is_awaited());
@@ -168,7 +168,7 @@ impl Writer {
                 self.metrics.committed(rows, took);
                 publish(&self.core, proposal);
                 if insists {
-                    self.agreement.told();
+                    self.agreement.published();
                 }
                 self.succeeded(Operation::Write);
             }
@@ -182,7 +182,7 @@ impl Writer {
 
     /// Grants the leases of instances whose first sign is durable. Their callers may have given up, and the leases are compared
     /// with the store before a caller has had its turn.
-    fn grant(&self, first_signs: &[Seen]) {
+    fn grant(&self, first_signs: &[LastSeen]) {
         for seen in first_signs {
             if self.core.is_unheard(seen.instance) {
                 self.core.welcome(seen.instance, seen.signal);

@@ -16,7 +16,7 @@ use rollcall_domain::{
     AddressId, Timestamp,
     inventory::{Address, Allocator, Application, Instance, Limits, Row},
 };
-use rollcall_storage::{Commit, Seen};
+use rollcall_storage::{Commit, LastSeen};
 use tokio::{sync::broadcast, time::timeout};
 
 use super::*;
@@ -26,7 +26,7 @@ use crate::events::Shared;
 #[derive(Clone, Debug, Default)]
 struct Log {
     entries: Arc<Mutex<Vec<Vec<Record>>>>,
-    seen: Arc<Mutex<HashMap<InstanceId, Seen>>>,
+    seen: Arc<Mutex<HashMap<InstanceId, LastSeen>>>,
 }
 
 /// The log as one collector has it.
@@ -34,7 +34,7 @@ struct Log {
 struct Reader {
     log: Log,
     read: usize,
-    given: HashMap<InstanceId, Seen>,
+    given: HashMap<InstanceId, LastSeen>,
     /// Added to every digest on its way out and taken off on its way in: another release, that hashes more of a row.
     release: u64,
     faults: Arc<Faults>,
@@ -61,8 +61,8 @@ impl Reader {
         for seen in self.log.seen.lock().values() {
             let before = self.given.insert(seen.instance, *seen);
             sink(match before == Some(*seen) {
-                true => Record::Confirmed(*seen),
-                false => Record::Seen(*seen),
+                true => Record::Unchanged(*seen),
+                false => Record::LastSeen(*seen),
             });
         }
     }
@@ -87,7 +87,7 @@ impl Storage for Reader {
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, storage::Error> {
         let mut entries = self.log.entries.lock();
         if self.read < entries.len() {
-            return Ok(Commit::Behind);
+            return Ok(Commit::Conflict);
         }
         let digest = batch.digest.map(|told| told.wrapping_add(self.release));
         let rows = batch.rows.iter().cloned().map(Record::Row);

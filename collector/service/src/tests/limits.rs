@@ -5,7 +5,7 @@ use rollcall_limits::Peer;
 
 use super::*;
 use crate::{
-    register::{Held, InstanceName},
+    register::{ForeignId, InstanceName},
     testing::{MAX_HELD, RATES},
 };
 
@@ -13,12 +13,12 @@ fn peer(last: u8) -> Option<Peer> {
     Some(Peer::new([10, 0, 0, last].into()))
 }
 
-fn operation(raw: i32) -> Held {
-    Held::Operation(OperationId::new(raw).unwrap())
+fn operation(raw: i32) -> ForeignId {
+    ForeignId::Operation(OperationId::new(raw).unwrap())
 }
 
-fn held_application(raw: i32) -> Held {
-    Held::Application(application(raw))
+fn held_application(raw: i32) -> ForeignId {
+    ForeignId::Application(application(raw))
 }
 
 /// Runs `work`, which needs `commits` commits of the store, and says how many rows each had.
@@ -108,7 +108,7 @@ async fn ids_that_agents_hold_are_never_given_to_others() {
     let held = [
         held_application(-1),
         operation(-1),
-        Held::Address(AddressId::new(-1).unwrap()),
+        ForeignId::Address(AddressId::new(-1).unwrap()),
     ];
     register.adopt(held.into_iter()).await.unwrap();
     assert_eq!(register.application("new").await.unwrap(), application(2));

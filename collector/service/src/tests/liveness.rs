@@ -92,7 +92,7 @@ pub(super) fn signs_in(store: &mut Memory) -> Vec<(i32, Signal)> {
     let mut signs = Vec::new();
     store
         .load(&mut |record| {
-            if let Record::Seen(seen) = record {
+            if let Record::LastSeen(seen) = record {
                 assert_eq!(seen.state, State::Up, "{seen:?}");
                 signs.push((seen.instance.get(), seen.signal));
             }

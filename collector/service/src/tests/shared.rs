@@ -10,7 +10,7 @@ use rollcall_domain::{
     inventory::{Allocator, Application, Instance, Limits, Row},
 };
 use rollcall_runtime::Clock;
-use rollcall_storage::{Commit, Seen};
+use rollcall_storage::{Commit, LastSeen};
 
 use super::*;
 use crate::{events::Shared, readiness::Status};
@@ -62,7 +62,7 @@ impl Storage for Contested {
         match self.turns.lock().pop_front() {
             Some(Turn::Rival(wrote)) => {
                 self.unread.lock().extend(wrote);
-                Ok(Commit::Behind)
+                Ok(Commit::Conflict)
             }
             Some(Turn::Away) => Err(away()),
             Some(Turn::Unanswered) => {
@@ -211,7 +211,7 @@ async fn what_others_say_of_an_instance_is_told_here_too() {
         .before(Duration::from_secs(30))
         .millis();
     let seen = |state, millis| {
-        Record::Seen(Seen {
+        Record::LastSeen(LastSeen {
             instance: instance(7),
             last_seen: Timestamp::from_millis(lately + millis),
             signal: Signal::JvmMetrics,

@@ -10,7 +10,7 @@ use rollcall_domain::{
     liveness::{Signal, State},
 };
 
-use crate::Seen;
+use crate::LastSeen;
 
 pub(crate) fn application(id: i32, code: &str) -> Row {
     Row::Application(Application {
@@ -58,9 +58,9 @@ pub(crate) fn address(id: i32, address: Option<&str>) -> Row {
     Row::Address(Address { id, address })
 }
 
-pub(crate) fn seen(instance: i32, millis: i64, signal: Signal, down: bool) -> Seen {
+pub(crate) fn seen(instance: i32, millis: i64, signal: Signal, down: bool) -> LastSeen {
     let state = if down { State::Down } else { State::Up };
-    Seen {
+    LastSeen {
         instance: InstanceId::new(instance).unwrap(),
         last_seen: Timestamp::from_millis(millis),
         signal,
@@ -93,8 +93,8 @@ pub(super) fn adopted(id: i32) -> Vec<Row> {
     ]
 }
 
-/// Up to 40 rows and 20 `Seen`s, over few enough ids that they are often replaced.
-pub(crate) fn random_batch(random: &mut Random, round: usize) -> (Vec<Row>, Vec<Seen>) {
+/// Up to 40 rows and 20 `LastSeen`s, over few enough ids that they are often replaced.
+pub(crate) fn random_batch(random: &mut Random, round: usize) -> (Vec<Row>, Vec<LastSeen>) {
     let count = random.below(40);
     let row = |random: &mut Random| {
         let id = i32::try_from(random.below(100)).unwrap() + 1;

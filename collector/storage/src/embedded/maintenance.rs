@@ -10,7 +10,7 @@ use rollcall_domain::{
 };
 
 use super::{Config, Embedded, INSTANCES, SEEN, directory::STORE, failure, first, open};
-use crate::{Batch, Counts, Error, FirstIds, Seen, Storage};
+use crate::{Batch, Counts, Error, FirstIds, LastSeen, Storage};
 
 /// What a store holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub fn open_existing(config: &Config) -> Result<Embedded, Error> {
 
 /// A page of instances, each with its last-seen entry.
 struct Page {
-    instances: Vec<(Instance, Option<Seen>)>,
+    instances: Vec<(Instance, Option<LastSeen>)>,
     /// The first id of the next page.
     next: Option<i32>,
 }
@@ -174,7 +174,7 @@ impl Pruned {
     fn prune(
         &mut self,
         mut instance: Instance,
-        seen: Option<Seen>,
+        seen: Option<LastSeen>,
         pruning: &Pruning,
     ) -> Option<Instance> {
         let last_seen = seen.map_or(instance.registered_at, |seen| seen.last_seen);

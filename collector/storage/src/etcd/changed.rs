@@ -105,7 +105,7 @@ impl Changed {
                 failure: Vec::new(),
             })?;
             if !written.succeeded {
-                return Ok(Commit::Behind);
+                return Ok(Commit::Conflict);
             }
         }
         Ok(Commit::Durable)

@@ -16,7 +16,7 @@ use rollcall_protobuf::{self as protobuf, Fields, Value};
 use rollcall_runtime::Clock;
 
 use super::{Commit, Error, Record, Remote, corrupt, value};
-use crate::{Damage, Seen, format::Invalid};
+use crate::{Damage, LastSeen, format::Invalid};
 
 /// Instances in a chunk: those with neighbouring ids.
 const SIZE: i32 = 1024;
@@ -47,7 +47,7 @@ struct Chunk {
     value: Bytes,
 }
 
-type Contents = BTreeMap<InstanceId, Seen>;
+type Contents = BTreeMap<InstanceId, LastSeen>;
 
 impl Chunks {
     pub(super) fn new(prefix: String, clock: Clock) -> Self {
@@ -177,9 +177,9 @@ impl Chunks {
         };
         let before = contents(&key, &known.value).unwrap_or_default();
         self.broken.remove(&key);
-        let record = |seen: Seen| match before.get(&seen.instance) == Some(&seen) {
-            true => Record::Confirmed(seen),
-            false => Record::Seen(seen),
+        let record = |seen: LastSeen| match before.get(&seen.instance) == Some(&seen) {
+            true => Record::Unchanged(seen),
+            false => Record::LastSeen(seen),
         };
         self.pending.extend(after.into_values().map(record));
         *known = Chunk {
@@ -190,8 +190,8 @@ impl Chunks {
     }
 
     /// Merges reports about instances into the chunks. A later report in a chunk stays, unless its time is in the future.
-    pub(super) fn merge(&mut self, remote: &Remote, seen: &[Seen]) -> Result<Commit, Error> {
-        let mut by_chunk: BTreeMap<i32, Vec<Seen>> = BTreeMap::new();
+    pub(super) fn merge(&mut self, remote: &Remote, seen: &[LastSeen]) -> Result<Commit, Error> {
+        let mut by_chunk: BTreeMap<i32, Vec<LastSeen>> = BTreeMap::new();
         for seen in seen {
             let chunk = seen.instance.get().div_euclid(SIZE);
             by_chunk.entry(chunk).or_default().push(*seen);
@@ -200,7 +200,7 @@ impl Chunks {
             .into_iter()
             .map(|(chunk, seen)| (format!("{}{chunk:010}", self.prefix), seen));
         let broken = self.broken.iter().map(|key| (key.clone(), Vec::new()));
-        let by_chunk: BTreeMap<String, Vec<Seen>> = broken.chain(by_chunk).collect();
+        let by_chunk: BTreeMap<String, Vec<LastSeen>> = broken.chain(by_chunk).collect();
         let mut by_chunk = by_chunk.into_iter().peekable();
         while by_chunk.peek().is_some() {
             let (mut some, mut bytes) = (Vec::new(), 0);
@@ -214,7 +214,7 @@ impl Chunks {
             let mut attempts = 0..ATTEMPTS;
             while !self.try_merge(remote, &some)? {
                 if attempts.next().is_none() {
-                    return Ok(Commit::Behind);
+                    return Ok(Commit::Conflict);
                 }
             }
         }
@@ -222,7 +222,11 @@ impl Chunks {
     }
 
     /// Writes these chunks. Returns `false` if another collector changed one of them meanwhile; its changes are applied then.
-    fn try_merge(&mut self, remote: &Remote, some: &[(String, Vec<Seen>)]) -> Result<bool, Error> {
+    fn try_merge(
+        &mut self,
+        remote: &Remote,
+        some: &[(String, Vec<LastSeen>)],
+    ) -> Result<bool, Error> {
         let (mut transaction, mut values) = (TxnRequest::default(), Vec::new());
         for (key, seen) in some {
             let known = self.known.get(key).cloned().unwrap_or_default();
@@ -280,7 +284,7 @@ fn is_chunk(prefix: &str, key: &str) -> bool {
 fn merged(
     key: &str,
     value: &[u8],
-    reported: &[Seen],
+    reported: &[LastSeen],
     now: Timestamp,
     in_any_case: bool,
 ) -> Option<Bytes> {
@@ -317,7 +321,7 @@ fn merged(
 
 /// The row of one instance, decoded and as it is stored.
 struct Row<'a> {
-    seen: Seen,
+    seen: LastSeen,
     stored: &'a [u8],
 }
 
@@ -334,7 +338,7 @@ fn rows<'a>(key: &str, value: &'a [u8]) -> Result<BTreeMap<InstanceId, Row<'a>>,
     }
     for field in Fields::of(value::unseal(key, value)?) {
         if let (1, Value::Bytes(stored)) = field? {
-            let seen: Seen = value::row(stored)?;
+            let seen: LastSeen = value::row(stored)?;
             rows.insert(seen.instance, Row { seen, stored });
         }
     }

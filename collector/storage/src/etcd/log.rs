@@ -173,7 +173,7 @@ impl Log {
             // Only the last entry has the digest, which covers the whole batch.
             entry::close(&mut message, &totals, digest.filter(|_| is_whole));
             let Some(place) = self.create(remote, last, &message)? else {
-                return Ok(Commit::Behind);
+                return Ok(Commit::Conflict);
             };
             last = Some(place);
         }

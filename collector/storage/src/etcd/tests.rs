@@ -11,7 +11,7 @@ use rollcall_etcd::proto::TxnRequest;
 
 use super::*;
 use crate::{
-    Seen,
+    LastSeen,
     contract::{Contents, Provider, application, apply, contents, contract, instance, seen},
 };
 use server::Server;
@@ -45,7 +45,7 @@ fn commit(storage: &mut Etcd, rows: &[Row]) -> Commit {
         .unwrap()
 }
 
-fn report(storage: &mut Etcd, seen: Seen) {
+fn report(storage: &mut Etcd, seen: LastSeen) {
     let batch = Batch {
         rows: &[],
         seen: &[seen],
@@ -72,14 +72,14 @@ fn a_collector_that_has_not_read_the_others_writes_conflicts() {
     let [mut one, mut other] = two(&server);
     let (orders, stock) = ([application(-1, "orders")], [application(-1, "stock")]);
     assert_eq!(commit(&mut one, &orders), Commit::Durable);
-    assert_eq!(commit(&mut other, &stock), Commit::Behind);
-    assert_eq!(commit(&mut other, &stock), Commit::Behind, "still");
+    assert_eq!(commit(&mut other, &stock), Commit::Conflict);
+    assert_eq!(commit(&mut other, &stock), Commit::Conflict, "still");
     assert_eq!(caught_up(&mut other), orders.map(Record::Row));
     assert_eq!(
         commit(&mut other, &[application(2, "stock")]),
         Commit::Durable
     );
-    assert_eq!(commit(&mut one, &[application(2, "pay")]), Commit::Behind);
+    assert_eq!(commit(&mut one, &[application(2, "pay")]), Commit::Conflict);
     assert_eq!(caught_up(&mut one).len(), 1);
     assert_eq!(contents(&mut server.open()).len(), 2);
 }
@@ -95,7 +95,7 @@ fn of_two_reports_about_an_instance_the_later_signal_wins() {
     report(&mut one, late);
     report(&mut other, early);
     report(&mut other, neighbour);
-    assert_eq!(caught_up(&mut other), [Record::Seen(late)]);
+    assert_eq!(caught_up(&mut other), [Record::LastSeen(late)]);
     report(&mut other, down);
     report(&mut one, late);
     let mut expected = Contents::new();
@@ -130,7 +130,7 @@ fn the_largest_rows_fit_into_a_request_of_an_etcd_with_defaults() {
             unreachable!("it is an instance")
         };
         Row::Instance(Instance {
-            properties: properties::told(pairs.iter().copied(), None),
+            properties: properties::reported(pairs.iter().copied(), None),
             ..row
         })
     };
@@ -174,7 +174,10 @@ fn an_etcd_that_was_rolled_back_is_detected_and_not_written_to() {
         commit(&mut other, &[application(2, "pay")]),
         Commit::Durable
     );
-    assert_eq!(commit(&mut one, &[application(-2, "cart")]), Commit::Behind);
+    assert_eq!(
+        commit(&mut one, &[application(-2, "cart")]),
+        Commit::Conflict
+    );
     let error = one.catch_up(&mut |_| ()).unwrap_err();
     assert!(matches!(error, Error::Unreadable { .. }), "{error}");
     let error = one.commit(Batch::default()).unwrap_err();
@@ -232,7 +235,7 @@ fn durable_rows_of_a_failed_batch_are_read_again() {
     let server = Server::start_with(&["--max-request-bytes", "2048"]);
     let [mut one, mut other] = two(&server);
     let rows = [application(-1, "orders")];
-    let signals: Vec<Seen> = (1..=200)
+    let signals: Vec<LastSeen> = (1..=200)
         .map(|id| seen(id, 1_000, Signal::Register, false))
         .collect();
     let batch = Batch {
@@ -247,13 +250,16 @@ fn durable_rows_of_a_failed_batch_are_read_again() {
         commit(&mut one, &[application(2, "stock")]),
         Commit::Durable
     );
-    assert_eq!(commit(&mut other, &rows), Commit::Behind);
+    assert_eq!(commit(&mut other, &rows), Commit::Conflict);
     assert_eq!(caught_up(&mut other).len(), 2);
 }
 
 /// No watch runs in these tests, so a conflict is what makes the store read.
 fn catch_up_after_a_conflict(storage: &mut Etcd) {
-    assert_eq!(commit(storage, &[application(-1, "lost")]), Commit::Behind);
+    assert_eq!(
+        commit(storage, &[application(-1, "lost")]),
+        Commit::Conflict
+    );
     caught_up(storage);
 }
 

@@ -11,7 +11,7 @@
 //!
 //! Two cores of a Xeon at 2.5 GHz, ext4 on a virtual disk, Linux 6.18; commit 4f94edb; redb 4.5.0, fjall 3.1.13. The
 //! machine was busy with other work, so elapsed times meant little; what follows is the CPU time of all threads, which
-//! differed by about a third between runs. The store holds a million instances (about 180 bytes each) and a million `Seen`s.
+//! differed by about a third between runs. The store holds a million instances (about 180 bytes each) and a million `LastSeen`s.
 //!
 //! | | the collector's store | redb, one row per key | redb, one batch per key | fjall | fjall, small memtables |
 //! |---|---|---|---|---|---|
@@ -20,8 +20,8 @@
 //! | 128 per commit | 5.7 | 4.9 | 3.3 | 2.2 | 4.1 |
 //! | 512 per commit | 3.5 | 3.1 | 1.2 | 2.7 | 3.0 |
 //! | 2048 per commit | 3.2 | 2.5 | 0.6 | 1.3 | 2.4 |
-//! | update 4096 neighbouring `Seen`s, us each | 1.8 | 1.5 | 0.15 | 1.0 | 2.0 |
-//! | update 4096 scattered `Seen`s, us each | 12.6 | 16.8 | 0.13 | 3.6 | 3.9 |
+//! | update 4096 neighbouring `LastSeen`s, us each | 1.8 | 1.5 | 0.15 | 1.0 | 2.0 |
+//! | update 4096 scattered `LastSeen`s, us each | 12.6 | 16.8 | 0.13 | 3.6 | 3.9 |
 //! | open, s | 0.34 | 0.37 | 0.24 | 2.1 | 2.0 |
 //! | load, s | 1.6 | 0.35 | 0.14 | 0.66 | 0.77 |
 //! | on disk after the fill, MB | 181 | 190 | 294 | 277 | 269 |
@@ -41,7 +41,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rollcall_storage::Seen;
+use rollcall_storage::LastSeen;
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     inventory::{Generation, Instance, Row},
@@ -61,9 +61,9 @@ struct Sample {
     value: Vec<u8>,
 }
 
-/// One `Seen`, likewise.
+/// One `LastSeen`, likewise.
 struct SeenSample {
-    seen: Seen,
+    seen: LastSeen,
     value: [u8; 16],
 }
 
@@ -71,7 +71,7 @@ struct SeenSample {
 trait Engine {
     fn insert(&mut self, rows: &[Sample]) -> Result<()>;
     fn update(&mut self, seen: &[SeenSample]) -> Result<()>;
-    /// Reads everything, and answers how many rows and `Seen`s there were.
+    /// Reads everything, and answers how many rows and `LastSeen`s there were.
     fn load(&mut self) -> Result<usize>;
 }
 
@@ -129,7 +129,7 @@ fn measure(name: &str, open: Open) -> Result<()> {
             })
             .collect();
         timed(
-            &format!("update 4096 {order} Seen per commit"),
+            &format!("update 4096 {order} LastSeen per commit"),
             50 * 4096,
             || batches.iter().try_for_each(|seen| engine.update(seen)),
         )?;
@@ -211,7 +211,7 @@ fn sample(id: i32) -> Sample {
 
 fn seen_samples(ids: impl Iterator<Item = i32>) -> Vec<SeenSample> {
     ids.map(|id| SeenSample {
-        seen: Seen {
+        seen: LastSeen {
             instance: InstanceId::new(id).expect("ids start at 1"),
             last_seen: Timestamp::from_millis(1_500_000_000_000),
             signal: Signal::JvmMetrics,

@@ -78,7 +78,7 @@ pub(super) fn service_instance(
         application: service_id(instance.service_id)?,
         uuid: instance.instance_uuid.as_str().into(),
         generation: Some(Generation::V6),
-        properties: properties::told(pairs(&instance.properties), agent_version),
+        properties: properties::reported(pairs(&instance.properties), agent_version),
     })
 }
 

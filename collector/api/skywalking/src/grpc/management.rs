@@ -81,7 +81,7 @@ impl Handler {
             instance: &told.service_instance,
         };
         let pairs = convert::pairs(&told.properties);
-        let properties = properties::told(pairs, convert::agent_version(metadata));
+        let properties = properties::reported(pairs, convert::agent_version(metadata));
         self.register.for_peer(peer).named(name, properties).await?;
         Ok(Commands::default())
     }

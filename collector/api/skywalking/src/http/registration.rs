@@ -186,17 +186,17 @@ impl Face {
     /// Segments prove their instances alive and are otherwise dropped. The ids in them were given out once: those this
     /// collector does not know are adopted. One that makes no sense does not spoil the others.
     async fn segments(self: Arc<Self>, asked: Asked) -> Answer {
-        let told: segments::Told = asked.parse().await?;
+        let segments: segments::Segments = asked.parse().await?;
         let sign = |(instance, application)| Sign {
             instance,
             application,
             signal: Signal::TraceSegment,
         };
-        let signs = told.instances.into_iter().map(sign);
+        let signs = segments.instances.into_iter().map(sign);
         skip_unless_passing(asked.heartbeat.renew_all(signs).await)?;
-        let held = told.held.into_iter();
+        let held = segments.held.into_iter();
         skip_unless_passing(asked.register.adopt(held).await)?;
-        self.dropped_segments.inc_by(told.count);
+        self.dropped_segments.inc_by(segments.count);
         let response = ([(CONTENT_TYPE, JSON)], Body::empty()).into_response();
         Ok((Outcome::Ok, response))
     }

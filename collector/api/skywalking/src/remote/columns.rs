@@ -174,7 +174,7 @@ fn application(data: &RemoteData) -> Result<ApplicationId, Error> {
 fn decode_instance(data: &RemoteData) -> Result<Registration, Error> {
     let uuid = key(data, "agent_uuid")?.into();
     let properties = match data.data_string_lists.first() {
-        Some(told) => told_in(told),
+        Some(told) => reported_in(told),
         None => os_info(data),
     };
     let service = data.data_string_lists.get(1);
@@ -193,10 +193,10 @@ fn decode_instance(data: &RemoteData) -> Result<Registration, Error> {
     }))
 }
 
-fn told_in(list: &StringList) -> Properties {
+fn reported_in(list: &StringList) -> Properties {
     let pairs = list.value.as_chunks().0.iter();
     let pairs = pairs.map(|[name, value]| (name.as_str(), value.as_str()));
-    properties::told(pairs, None)
+    properties::reported(pairs, None)
 }
 
 /// What an agent told to a collector of 3.2.6.

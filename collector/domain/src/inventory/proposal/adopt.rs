@@ -66,7 +66,7 @@ impl Proposal<'_> {
     ///
     /// # Errors
     /// [`Error::OtherApplication`] if the instance belongs to another one: the one on record is kept.
-    /// [`Error::NotAnInstance`]; [`Error::Untold`]; those of [`Proposal::adopt_application`].
+    /// [`Error::NotAnInstance`]; [`Error::NotAnnounced`]; those of [`Proposal::adopt_application`].
     pub fn adopt_instance(
         &mut self,
         id: InstanceId,
@@ -76,17 +76,17 @@ impl Proposal<'_> {
             return Err(Error::NotAnInstance(id));
         }
         let known = self.proposed_or_registered(id);
-        if known.as_ref().is_some_and(Instance::is_untold) {
-            return Err(Error::Untold(id));
+        if known.as_ref().is_some_and(Instance::is_unannounced) {
+            return Err(Error::NotAnnounced(id));
         }
         if let Some(Instance {
             application: Some(known),
             ..
         }) = known
         {
-            let is_its = |told| self.canonical(told) == self.canonical(known);
+            let is_its = |named| self.canonical(named) == self.canonical(known);
             return match application {
-                Some(told) if !is_its(told) => Err(Error::OtherApplication {
+                Some(named) if !is_its(named) => Err(Error::OtherApplication {
                     instance: id,
                     known: self.inventory.shown(known),
                 }),

@@ -25,7 +25,7 @@ pub enum Error {
     /// The id of the dictionary is one that no agent is told ([`ApplicationId::is_internal`]).
     Internal(Dictionary, i32),
     /// The instance has an agent of 8.0 or later, which knows no ids: another process uses its id.
-    Untold(InstanceId),
+    NotAnnounced(InstanceId),
 }
 
 impl fmt::Display for Error {
@@ -46,7 +46,7 @@ impl fmt::Display for Error {
                     "{id} is an internal id of {dictionary}, which no agent is told"
                 )
             }
-            Self::Untold(id) => write!(f, "the agent of instance {id} knows no ids"),
+            Self::NotAnnounced(id) => write!(f, "the agent of instance {id} knows no ids"),
         }
     }
 }

@@ -10,8 +10,8 @@ use super::{Error, NewInstance, Proposal};
 use crate::{
     AddressId, ApplicationId, InstanceId, OperationId,
     inventory::{
-        Application, Description, Instance, InstanceKey, OperationKey, cost, draft::Audience,
-        entry::Entry as _,
+        Application, Description, Instance, InstanceKey, OperationKey, cost, entry::Entry as _,
+        overlay::Audience,
     },
 };
 
@@ -38,8 +38,8 @@ impl Proposal<'_> {
 
     /// The id that agents are told of an application with an internal id; a new one if there is none yet.
     fn tell(&mut self, internal: ApplicationId) -> Result<ApplicationId, Error> {
-        let proposed = self.told.get(&internal).copied();
-        if let Some(id) = proposed.or_else(|| self.inventory.told(internal)) {
+        let proposed = self.announced.get(&internal).copied();
+        if let Some(id) = proposed.or_else(|| self.inventory.announced(internal)) {
             return Ok(id);
         }
         self.make_room(cost::application(None))?;
@@ -54,7 +54,7 @@ impl Proposal<'_> {
         };
         self.applications
             .write(alias, &mut self.rows, &mut self.growth);
-        self.told.insert(internal, id);
+        self.announced.insert(internal, id);
         Ok(id)
     }
 
@@ -114,16 +114,16 @@ impl Proposal<'_> {
                 is_internal,
             };
             let known = self.instances.id(&key);
-            if let Some(id) = known.filter(|id| is_internal || self.is_untold(*id)) {
+            if let Some(id) = known.filter(|id| is_internal || self.is_unannounced(*id)) {
                 return Ok(self.reported(id, new));
             }
         }
         self.add(new, Audience::Collectors)
     }
 
-    fn is_untold(&self, id: InstanceId) -> bool {
+    fn is_unannounced(&self, id: InstanceId) -> bool {
         let instance = self.proposed_or_registered(id);
-        instance.as_ref().is_some_and(Instance::is_untold)
+        instance.as_ref().is_some_and(Instance::is_unannounced)
     }
 
     fn reported(&mut self, id: InstanceId, new: NewInstance) -> InstanceId {

@@ -92,8 +92,8 @@ fn an_application_of_both_is_one_whoever_registered_it_first() {
         }
         assert_eq!(inventory.shown(later.0), app(-1));
         assert_eq!(inventory.canonical(app(-1)), later.0);
-        assert_eq!(inventory.told_application_id("later"), Some(app(-1)));
-        assert_eq!(inventory.told_application_id("earlier"), Some(app(2)));
+        assert_eq!(inventory.announced_application_id("later"), Some(app(-1)));
+        assert_eq!(inventory.announced_application_id("earlier"), Some(app(2)));
         assert_eq!(inventory.instance_id(app(-1), "5.x"), Some(later.1[1]));
         let count = inventory.count(Dictionary::Applications);
         assert_eq!(
@@ -144,7 +144,7 @@ fn an_internal_id_is_never_taken_from_an_agent() {
     let mut allocator = allocator();
     let ((application, instance), _) = commit(&mut allocator, |p| named(p, "orders", "8.x"));
     let inventory = allocator.inventory();
-    assert!(!inventory.is_told(instance) && inventory.is_told(inst(1)));
+    assert!(!inventory.is_announced(instance) && inventory.is_announced(inst(1)));
     let (_, rows) = commit(&mut allocator, |p| {
         for id in [application, app(i32::MIN), app(-(1 << 30))] {
             let refused = proposal::Error::Internal(Dictionary::Applications, id.get());
@@ -190,10 +190,10 @@ fn an_instance_that_was_given_an_id_its_agent_does_not_know_keeps_it() {
     allocator.restore(old.into()).unwrap();
     let inventory = allocator.inventory();
     assert_eq!(inventory.named_instance_id(app(2), "8.x"), Some(inst(3)));
-    assert!(!inventory.is_told(inst(3)) && inventory.is_told(inst(4)));
+    assert!(!inventory.is_announced(inst(3)) && inventory.is_announced(inst(4)));
     commit(&mut allocator, |p| {
         assert_eq!(named(p, "orders", "8.x"), (app(2), inst(3)));
-        let refused = Err(proposal::Error::Untold(inst(3)));
+        let refused = Err(proposal::Error::NotAnnounced(inst(3)));
         assert_eq!(p.adopt_instance(inst(3), Some(app(2))), refused);
         assert_eq!(
             p.instance(new_instance(2, "v", "")),
@@ -203,7 +203,7 @@ fn an_instance_that_was_given_an_id_its_agent_does_not_know_keeps_it() {
         // The agent was replaced by one of 7.0 or before, with the same name: it is told the id.
         assert_eq!(p.instance(new_instance(2, "8.x", "")), Ok(inst(3)));
     });
-    assert!(inventory.is_told(inst(3)));
+    assert!(inventory.is_announced(inst(3)));
 }
 
 #[test]

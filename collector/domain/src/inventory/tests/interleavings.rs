@@ -102,7 +102,7 @@ fn apply(proposal: &mut Proposal<'_>, step: &Step) -> Option<Answer> {
 }
 
 fn adopt(proposal: &mut Proposal<'_>, step: &Step) {
-    use proposal::Error::{NotAnInstance, OtherApplication, Untold};
+    use proposal::Error::{NotAnInstance, NotAnnounced, OtherApplication};
 
     let result = match *step {
         Step::AdoptApplication(id) => proposal.adopt_application(app(id)),
@@ -121,7 +121,7 @@ fn adopt(proposal: &mut Proposal<'_>, step: &Step) {
     };
     assert!(matches!(
         result,
-        Ok(()) | Err(NotAnInstance(_) | OtherApplication { .. } | Untold(_))
+        Ok(()) | Err(NotAnInstance(_) | OtherApplication { .. } | NotAnnounced(_))
     ));
 }
 

@@ -31,11 +31,11 @@ async fn a_peer_has_its_burst_and_then_its_rate() {
 #[tokio::test(start_paused = true)]
 async fn peers_and_kinds_do_not_use_up_each_others_allowance() {
     let rates = Rates::new(LIMITS, &Metrics::new());
-    assert_eq!(rates.take(Kind::Held, peer(1), 1000), 100);
-    assert_eq!(rates.take(Kind::Held, peer(1), 1), 0);
+    assert_eq!(rates.take(Kind::ForeignId, peer(1), 1000), 100);
+    assert_eq!(rates.take(Kind::ForeignId, peer(1), 1), 0);
     assert_eq!(rates.take(Kind::Adoption, peer(1), 1000), 100);
     assert_eq!(rates.take(Kind::Registration, peer(1), 1000), 100);
-    assert_eq!(rates.take(Kind::Held, peer(2), 1000), 100);
+    assert_eq!(rates.take(Kind::ForeignId, peer(2), 1000), 100);
     assert_eq!(rates.take(Kind::Relayed, peer(1), 10_000), 1600);
 }
 

@@ -14,8 +14,8 @@ fn running(id: i32, registered_at: Timestamp) -> Row {
     })
 }
 
-fn last(id: i32, state: State, last_seen: Timestamp) -> Seen {
-    Seen {
+fn last(id: i32, state: State, last_seen: Timestamp) -> LastSeen {
+    LastSeen {
         instance: instance(id),
         last_seen,
         signal: Signal::Heartbeat,

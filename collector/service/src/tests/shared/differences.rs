@@ -63,7 +63,7 @@ async fn a_roster_that_knows_less_than_others_said_is_told_and_put_right() {
     let (services, writer) = at_work(store);
     let mut events = services.events.subscribe();
     let last_seen = Clock::start().wall().before(Duration::from_secs(30));
-    let seen = |instance, state| Seen {
+    let seen = |instance, state| LastSeen {
         instance,
         last_seen,
         signal: Signal::JvmMetrics,
@@ -75,9 +75,9 @@ async fn a_roster_that_knows_less_than_others_said_is_told_and_put_right() {
         named(-1, "orders"),
         running(7, "u"),
         running(8, "v"),
-        Record::Seen(known),
-        Record::Confirmed(known),
-        Record::Confirmed(lost),
+        Record::LastSeen(known),
+        Record::Unchanged(known),
+        Record::Unchanged(lost),
     ]);
     services.register.catch_up();
     let agreement = loop {

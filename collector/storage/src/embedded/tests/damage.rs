@@ -53,7 +53,7 @@ fn refused(image: Vec<u8>, expected: &Contents, what: &str) -> bool {
 fn apply_record(contents: &mut Contents, record: Record) {
     match record {
         Record::Row(row) => apply(contents, &[row], &[]),
-        Record::Seen(seen) => apply(contents, &[], &[seen]),
+        Record::LastSeen(seen) => apply(contents, &[], &[seen]),
         _ => {}
     }
 }

@@ -7,7 +7,7 @@ use rollcall_domain::{
 
 use super::super::super::format::{Entry, Invalid, decode, encode};
 use crate::{
-    Seen,
+    LastSeen,
     contract::{address, application, instance, operation, seen},
     fixtures::process,
 };
@@ -101,7 +101,7 @@ fn a_value_is_valid_under_its_own_id_and_in_its_own_table_only() {
         Err(Invalid::Checksum)
     ));
     assert!(matches!(
-        decode::<Seen>(-1, &value[..3]),
+        decode::<LastSeen>(-1, &value[..3]),
         Err(Invalid::Checksum)
     ));
 }

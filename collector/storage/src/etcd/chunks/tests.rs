@@ -4,8 +4,8 @@ use super::*;
 
 const NOW: i64 = 1_700_000_000_000;
 
-fn seen(millis: i64, state: State) -> Seen {
-    Seen {
+fn seen(millis: i64, state: State) -> LastSeen {
+    LastSeen {
         instance: InstanceId::new(7).unwrap(),
         last_seen: Timestamp::from_millis(NOW + millis),
         signal: Signal::Heartbeat,
@@ -15,7 +15,7 @@ fn seen(millis: i64, state: State) -> Seen {
 }
 
 /// The entry of a chunk after these reports were merged in order.
-fn after(reported: &[Seen]) -> Seen {
+fn after(reported: &[LastSeen]) -> LastSeen {
     let value = reported.iter().fold(Bytes::new(), |value, seen| {
         let now = Timestamp::from_millis(NOW);
         merged("c", &value, &[*seen], now, false).unwrap_or(value)
@@ -61,7 +61,7 @@ fn fields_of_a_later_release_survive_reports_about_other_instances() {
     protobuf::put_bytes(&mut chunk, 1, &with_more);
     let value = value::seal("c", &chunk);
 
-    let neighbour = Seen {
+    let neighbour = LastSeen {
         instance: InstanceId::new(8).unwrap(),
         ..later
     };

@@ -57,7 +57,10 @@ fn keys_of_another_program_are_reported_and_ignored() {
         commit(&mut storage, &[application(2, "stock")]),
         Commit::Durable
     );
-    assert_eq!(commit(&mut one, &[application(2, "stock")]), Commit::Behind);
+    assert_eq!(
+        commit(&mut one, &[application(2, "stock")]),
+        Commit::Conflict
+    );
 }
 
 #[test]

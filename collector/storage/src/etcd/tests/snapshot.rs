@@ -124,7 +124,7 @@ fn the_log_stays_short_and_no_row_of_it_is_lost() {
     // A collector that has read only the empty store conflicts until it has read the rows.
     assert_eq!(
         commit(&mut paused, &[application(2, "paused")]),
-        Commit::Behind
+        Commit::Conflict
     );
     assert_eq!(caught_up(&mut paused).len(), rows.len());
     assert_eq!(

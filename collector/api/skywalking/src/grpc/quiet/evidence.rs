@@ -14,7 +14,7 @@ use rollcall_limits::Count;
 use rollcall_protobuf::{self as protobuf, Fields, Malformed, Value};
 use rollcall_service::{
     heartbeat::Sign,
-    register::{Held, InstanceName},
+    register::{ForeignId, InstanceName},
 };
 
 use super::{
@@ -35,7 +35,7 @@ pub(super) struct Evidence<'a> {
     /// Senders that give up an id which is unknown here, so that it is not adopted.
     pub(super) resettable: HashSet<InstanceId>,
     /// Other ids that the senders hold.
-    pub(super) held: HashSet<Held>,
+    pub(super) held: HashSet<ForeignId>,
     /// Messages that were read.
     pub(super) messages: u64,
     /// Segments that could not be.
@@ -60,7 +60,7 @@ struct Layout {
     instance: u32,
     operation: u32,
     peer: u32,
-    held_peer: fn(i32) -> Option<Held>,
+    held_peer: fn(i32) -> Option<ForeignId>,
 }
 
 /// 3.2.6. Its peers are applications.
@@ -70,7 +70,7 @@ const V3: Layout = Layout {
     instance: 5,
     operation: 5,
     peer: 7,
-    held_peer: |raw| ApplicationId::new(raw).map(Held::Application),
+    held_peer: |raw| ApplicationId::new(raw).map(ForeignId::Application),
 };
 
 /// 5.x to 7.0.
@@ -80,7 +80,7 @@ const V5: Layout = Layout {
     instance: 4,
     operation: 6,
     peer: 8,
-    held_peer: |raw| AddressId::new(raw).map(Held::Address),
+    held_peer: |raw| AddressId::new(raw).map(ForeignId::Address),
 };
 
 /// The field that tells the layouts apart: 3.2.6 has the spans there, later ones the application.
@@ -214,7 +214,7 @@ impl Evidence<'_> {
 struct Segment {
     application: ApplicationId,
     instance: InstanceId,
-    held: Vec<Held>,
+    held: Vec<ForeignId>,
 }
 
 impl Segment {
@@ -248,7 +248,11 @@ impl Segment {
 
 impl Layout {
     /// The operation and the peer of a span.
-    fn held(&self, span: &[u8], count: &mut Count) -> Result<impl Iterator<Item = Held>, Refused> {
+    fn held(
+        &self,
+        span: &[u8],
+        count: &mut Count,
+    ) -> Result<impl Iterator<Item = ForeignId>, Refused> {
         let (mut operation, mut peer) = (None, None);
         for field in Fields::of(span) {
             let (number, value) = field?;
@@ -257,7 +261,7 @@ impl Layout {
                 Value::Varint(raw) if number == self.operation => {
                     operation = protobuf::int32(raw)
                         .and_then(OperationId::new)
-                        .map(Held::Operation);
+                        .map(ForeignId::Operation);
                 }
                 Value::Varint(raw) if number == self.peer => {
                     peer = protobuf::int32(raw).and_then(self.held_peer);

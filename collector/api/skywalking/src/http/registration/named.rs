@@ -140,7 +140,7 @@ impl Face {
         let Object(told): Object<Instance> = asked.parse().await?;
         let pairs = told.properties.iter();
         let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
-        let properties = properties::told(pairs, None);
+        let properties = properties::reported(pairs, None);
         let registered = asked.register.named(told.name(), properties);
         answer(registered.await)
     }

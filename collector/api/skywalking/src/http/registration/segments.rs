@@ -7,7 +7,7 @@ use std::{
 
 use rollcall_domain::{AddressId, ApplicationId, InstanceId, OperationId};
 use rollcall_server::face::json::Object;
-use rollcall_service::register::Held;
+use rollcall_service::register::ForeignId;
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, SeqAccess, Visitor},
@@ -17,14 +17,14 @@ use crate::gson;
 
 /// What a body of `/segments` tells, of either generation.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Segments {
     /// How many segments there were.
     pub(super) count: u64,
     /// Who sent them, and the application it says it belongs to. An id of 0 is nobody's.
     pub(super) instances: BTreeMap<InstanceId, Option<ApplicationId>>,
     /// The other ids that their senders were given: operations and peers of spans. What a reference says of another segment
     /// are ids of other processes.
-    pub(super) held: HashSet<Held>,
+    pub(super) held: HashSet<ForeignId>,
 }
 
 #[derive(Deserialize)]
@@ -53,9 +53,9 @@ struct Span {
     pi: i32,
 }
 
-// === impl Told ===
+// === impl Segments ===
 
-impl Told {
+impl Segments {
     fn add(&mut self, spans: &Spans) {
         self.count += 1;
         if let Some(instance) = InstanceId::new(spans.ii) {
@@ -63,11 +63,11 @@ impl Told {
                 .insert(instance, ApplicationId::new(spans.ai));
         }
         // Peers of 3.2.6 are applications, those of 5.x addresses (section 1.3).
-        let peer: fn(i32) -> Option<Held> = match spans.rs {
-            Some(_) => |raw| ApplicationId::new(raw).map(Held::Application),
-            None => |raw| AddressId::new(raw).map(Held::Address),
+        let peer: fn(i32) -> Option<ForeignId> = match spans.rs {
+            Some(_) => |raw| ApplicationId::new(raw).map(ForeignId::Application),
+            None => |raw| AddressId::new(raw).map(ForeignId::Address),
         };
-        let operation = |raw| OperationId::new(raw).map(Held::Operation);
+        let operation = |raw| OperationId::new(raw).map(ForeignId::Operation);
         let held = spans
             .ss
             .iter()
@@ -76,27 +76,27 @@ impl Told {
     }
 }
 
-impl<'de> Deserialize<'de> for Told {
+impl<'de> Deserialize<'de> for Segments {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Segments;
+        struct SegmentsVisitor;
 
-        impl<'de> Visitor<'de> for Segments {
-            type Value = Told;
+        impl<'de> Visitor<'de> for SegmentsVisitor {
+            type Value = Segments;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an array of segments")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut segments: A) -> Result<Told, A::Error> {
-                let mut told = Told::default();
+            fn visit_seq<A: SeqAccess<'de>>(self, mut segments: A) -> Result<Segments, A::Error> {
+                let mut found = Segments::default();
                 while let Some(Object(segment)) = segments.next_element::<Object<Segment>>()? {
-                    told.add(&segment.sg.0);
+                    found.add(&segment.sg.0);
                 }
-                Ok(told)
+                Ok(found)
             }
         }
 
-        deserializer.deserialize_seq(Segments)
+        deserializer.deserialize_seq(SegmentsVisitor)
     }
 }
 
@@ -104,12 +104,12 @@ impl<'de> Deserialize<'de> for Told {
 mod tests {
     use super::*;
 
-    fn told(body: &str) -> Told {
+    fn told(body: &str) -> Segments {
         serde_json::from_str(body).unwrap()
     }
 
-    fn operation(raw: i32) -> Held {
-        Held::Operation(OperationId::new(raw).unwrap())
+    fn operation(raw: i32) -> ForeignId {
+        ForeignId::Operation(OperationId::new(raw).unwrap())
     }
 
     #[test]
@@ -127,7 +127,7 @@ mod tests {
             told.instances,
             BTreeMap::from([(InstanceId::new(2).unwrap(), ApplicationId::new(-1))]),
         );
-        let address = |raw| Held::Address(AddressId::new(raw).unwrap());
+        let address = |raw| ForeignId::Address(AddressId::new(raw).unwrap());
         assert_eq!(told.held, HashSet::from([operation(5), address(-6)]),);
     }
 
@@ -137,7 +137,7 @@ mod tests {
             r#"[{"gt":[],"sg":{"ts":[],"ai":2,"ii":1,"rs":[{"ts":[],"ai":4,"si":0,"vi":3,"vn":"","ni":-4,"ea":1,"ei":6}],
                 "ss":[{"si":0,"oi":5,"pi":-3}]}}]"#,
         );
-        let application = |raw| Held::Application(ApplicationId::new(raw).unwrap());
+        let application = |raw| ForeignId::Application(ApplicationId::new(raw).unwrap());
         assert_eq!(told.held, HashSet::from([operation(5), application(-3)]),);
     }
 

@@ -225,7 +225,7 @@ impl Instance {
             application: ApplicationId::new(self.service_id)?,
             uuid: self.uuid.as_str().into(),
             generation: Some(Generation::V6),
-            properties: properties::told(pairs, None),
+            properties: properties::reported(pairs, None),
         })
     }
 }

@@ -80,7 +80,7 @@ impl Growth {
 }
 
 /// See the module.
-pub(super) struct Draft<'a, E: Entry> {
+pub(super) struct Overlay<'a, E: Entry> {
     table: &'a Table<E>,
     progress: Progress,
     by_key: HashMap<E::Key, E::Id>,
@@ -88,7 +88,7 @@ pub(super) struct Draft<'a, E: Entry> {
     by_id: HashMap<E::Id, usize>,
 }
 
-impl<'a, E: Entry> Draft<'a, E> {
+impl<'a, E: Entry> Overlay<'a, E> {
     pub(super) fn new(table: &'a Table<E>, progress: Progress) -> Self {
         Self {
             table,
