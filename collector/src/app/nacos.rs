@@ -166,16 +166,7 @@ impl Nacos {
             metrics,
             serving.token(),
         );
-        let settings = http::Settings {
-            context_path: match &*config.nacos.context_path {
-                "/" => String::new(),
-                path => path.to_owned(),
-            },
-            max_body_size: config.nacos.max_message_size,
-            max_metadata: config.nacos.max_metadata,
-            host: config.nacos.advertised_host.clone(),
-            port: addresses.http.port(),
-        };
+        let settings = http_settings(&config.nacos, addresses);
         let http = http::router(catalog.clone(), auth, push.clone(), calls, settings)
             .layer(MapRequestLayer::new(introduce));
         let grpc = face.router(move |_extensions| {
@@ -204,7 +195,20 @@ impl Nacos {
     }
 }
 
-/// Tells the HTTP face where a call came from.
+fn http_settings(config: &config::Nacos, addresses: listeners::Nacos) -> http::Settings {
+    http::Settings {
+        context_path: match &*config.context_path {
+            "/" => String::new(),
+            path => path.to_owned(),
+        },
+        max_body_size: config.max_message_size,
+        max_metadata: config.max_metadata,
+        host: config.advertised_host.clone(),
+        port: addresses.http.port(),
+    }
+}
+
+/// Adds the address of the peer to a call of the HTTP face.
 fn introduce(mut request: Request) -> Request {
     let address = rollcall_link::current(|seen| seen.remote().ip());
     if let Some(address) = address {

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
-use rollcall_server::face::{Dispatch, Gate, Token, json};
+use rollcall_server::face::{Dispatch, Gate, Names, Token, json};
 use rollcall_service::Services;
 use rollcall_skywalking::{
     grpc,
@@ -32,9 +32,9 @@ impl Builder<'_> {
         let Self {
             config,
             services,
-            edge,
             nacos,
             stop,
+            ..
         } = self;
         let limits = json::Limits {
             max_body_size: config.agent_jetty.max_body_size,
@@ -52,22 +52,7 @@ impl Builder<'_> {
             http = http.merge(registration);
         }
         if faces.ui {
-            let places = rollcall_admin::Places {
-                room: edge.room.clone(),
-                per_listener: edge.max_connections(),
-            };
-            let pages = rollcall_admin::Pages {
-                answers: edge.answers().clone(),
-                max_bytes: config.ui.max_page_size,
-            };
-            let (limits, names) = (rollcall_admin::Limits::default(), names.clone());
-            let stop = stop.clone();
-            let admin = rollcall_admin::router(services, &limits, names, places, pages, stop);
-            // Probes look at the root whatever the context path, which is what people are told.
-            if config.ui.context_path != "/" {
-                http = http.nest(&config.ui.context_path, admin.clone());
-            }
-            http = http.merge(admin);
+            http = http.merge(self.admin(names.clone()));
         }
         let token = Token::new(config.agent_grpc.authentication.expose());
         if faces.remote {
@@ -94,5 +79,24 @@ impl Builder<'_> {
             names,
             FastPath::new(services, naming, routed),
         )
+    }
+
+    /// The admin pages. Probes use the root, whatever the context path that users know.
+    fn admin(&self, names: Names) -> Router {
+        let places = rollcall_admin::Places {
+            room: self.edge.room.clone(),
+            per_listener: self.edge.max_connections(),
+        };
+        let pages = rollcall_admin::Pages {
+            answers: self.edge.answers().clone(),
+            max_bytes: self.config.ui.max_page_size,
+        };
+        let limits = rollcall_admin::Limits::default();
+        let stop = self.stop.clone();
+        let admin = rollcall_admin::router(self.services, &limits, names, places, pages, stop);
+        match &*self.config.ui.context_path {
+            "/" => admin,
+            path => Router::new().nest(path, admin.clone()).merge(admin),
+        }
     }
 }

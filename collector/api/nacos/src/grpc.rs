@@ -1,7 +1,7 @@
 //! The gRPC face of 2.x and 3.x clients.
 //!
 //! A client opens one HTTP/2 connection. On it, one stream carries the set-up, everything that the server pushes, and the
-//! acknowledgements ([`stream`]); unary calls carry every request ([`unary`]). Both belong together because they come on the same
+//! acknowledgements (`stream`); unary calls carry every request (`unary`). Both belong together because they come on the same
 //! [`Transport`]. The instances and subscriptions of a client end with its stream.
 //!
 //! What clients may rely on:

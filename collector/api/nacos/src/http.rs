@@ -1,7 +1,7 @@
 //! The HTTP face: the calls of v1, v2 and v3 under one context path.
 //!
 //! A call is looked up in a table, its parameters are read, its sender is checked, and a handler calls the catalog and answers in
-//! the words of the call's generation. What a generation answers to a refusal is in [`fault`].
+//! the words of the call's generation. What a generation answers to a refusal is in `fault`.
 //!
 //! The face holds no state. Bodies are bounded; how long a peer may take is up to the server stack.
 

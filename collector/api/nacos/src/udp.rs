@@ -1,7 +1,7 @@
 //! Push to 1.x subscribers over UDP.
 //!
 //! A client that polls with a port is sent the list whenever it changes, from one socket with a port of its own, which firewalls
-//! can admit. A push that is not acknowledged is sent once more; what becomes of it then is in [`ledger`]. Polling stays the
+//! can admit. A push that is not acknowledged is sent once more; what becomes of it then is in `ledger`. Polling stays the
 //! mechanism that every client can rely on: a push only makes a change known sooner.
 //!
 //! Subscriptions, their limit and their term are the catalog's.

@@ -1,6 +1,6 @@
 //! The messages of the wire and their client, generated from `proto/`.
 //!
-//! The face itself reads and writes the envelope without these types ([`super::envelope`], [`super::frame`]): what it reads is
+//! The face itself reads and writes the envelope without these types (`envelope`, `frame`): what it reads is
 //! borrowed, and the body of a push is shared by all its subscribers. Clients in tests use them.
 
 #![allow(
