@@ -1,4 +1,4 @@
-//! Accepting connections, whatever the system says meanwhile.
+//! Accepts connections, and recovers from errors of the system.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,28 +17,28 @@ use super::{Serving, Stats};
 #[cfg(test)]
 mod tests;
 
-/// How long to wait when the system has no descriptors or memory for another connection.
+/// The pause after the system has no descriptors or memory for another connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
-/// The least time between two lines about the same trouble.
-const SELDOM: Duration = Duration::from_secs(10);
+/// The least time between two warnings about full listeners or failed accepts.
+const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) struct Acceptor<'a> {
     listener: &'a TcpListener,
     max_connections: usize,
     room: Room,
-    /// None where no face speaks HTTP/1.
+    /// `None` if no face serves HTTP/1.
     briefs: Option<Briefs>,
     stats: Arc<Stats>,
-    said: Option<Instant>,
+    last_warning: Option<Instant>,
 }
 
-/// What an accepted connection may do.
+/// The kinds of place that an accepted connection has.
 #[derive(Debug)]
 pub(super) enum Seat {
-    /// Stay.
+    /// A standing connection.
     Standing { _place: Place },
-    /// Ask once.
+    /// A connection for one request.
     Brief(Brief),
 }
 
@@ -50,12 +50,13 @@ impl<'a> Acceptor<'a> {
             room: serving.room.clone(),
             briefs: serving.has_http.then(|| serving.room.briefs()),
             stats: Arc::clone(stats),
-            said: None,
+            last_warning: None,
         }
     }
 
-    /// The next connection there is room for, and the address of its peer. One too many is closed at once, so that its peer can try
-    /// elsewhere. If the system has no descriptors, the connections there are go on and accepting is tried again.
+    /// Returns the next connection that has a place, and the address of its peer. A connection without one is closed at once,
+    /// so that its peer can try another collector. If the system has no descriptors, existing connections continue and
+    /// accepting is retried.
     pub(super) async fn accept(&mut self) -> (TcpStream, SocketAddr, Seat) {
         loop {
             match self.listener.accept().await {
@@ -72,8 +73,8 @@ impl<'a> Acceptor<'a> {
                     debug!(%error, "connection ended before it was accepted")
                 }
                 Err(error) => {
-                    if self.is_time_to_say() {
-                        warn!(%error, "cannot accept connections, trying again");
+                    if self.is_time_to_warn() {
+                        warn!(%error, "cannot accept connections, retrying");
                     }
                     tokio::time::sleep(BACK_OFF).await;
                 }
@@ -81,7 +82,7 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    /// The seat of one more connection. Says why, and counts it, if it cannot stay.
+    /// The seat of a new connection. Counts a connection that cannot stay, and warns about the reason.
     async fn seat(&mut self, peer: Peer) -> Option<Seat> {
         let standing = if self.stats.open() < self.max_connections {
             self.room.enter(peer)
@@ -92,7 +93,7 @@ impl<'a> Acceptor<'a> {
             Ok(_place) => return Some(Seat::Standing { _place }),
             Err(why) => why,
         };
-        if self.is_time_to_say() {
+        if self.is_time_to_warn() {
             let limit = match why {
                 Full::Listener => self.max_connections,
                 Full::Descriptors => self.room.limit(),
@@ -120,19 +121,19 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    fn is_time_to_say(&mut self) -> bool {
+    fn is_time_to_warn(&mut self) -> bool {
         let now = Instant::now();
         let is_time = self
-            .said
-            .is_none_or(|said| now.duration_since(said) >= SELDOM);
+            .last_warning
+            .is_none_or(|last_warning| now.duration_since(last_warning) >= WARN_INTERVAL);
         if is_time {
-            self.said = Some(now);
+            self.last_warning = Some(now);
         }
         is_time
     }
 }
 
-/// Whether only the connection that was to be accepted is gone.
+/// Whether the error concerns only the connection that was being accepted.
 fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(

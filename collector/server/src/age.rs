@@ -1,13 +1,12 @@
-//! How long connections may live.
+//! The maximum age of connections.
 //!
-//! Agents connect once and stay where they are. After a collector was restarted, all of them are connected to the others;
-//! a maximum age brings them back, a few at a time. Ages are spread, so that connections which began together do not end
-//! together.
+//! Agents connect once and keep their connection. After a collector restarts, all of them are connected to the other members; a
+//! maximum age moves them back gradually. Ages are spread, so that connections opened together do not end together.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// A connection lives at least this part of the maximum age.
+/// The least share of the maximum age that a connection lives.
 const LEAST: f64 = 0.8;
 
 /// Draws an age for each connection of a listener.
@@ -19,7 +18,7 @@ pub(super) struct Ages {
 }
 
 impl Ages {
-    /// Ages up to `max`; none ends a connection if there is none.
+    /// Draws ages up to `max`. With `None` no connection has one.
     pub(super) fn new(max: Option<Duration>) -> Self {
         Self {
             max,
@@ -31,7 +30,7 @@ impl Ages {
     pub(super) fn draw(&mut self) -> Option<Duration> {
         let max = self.max?;
         self.drawn += 1;
-        // The upper bits of a keyed hash are as good as random.
+        // The upper bits of a keyed hash serve as random bits.
         let hashed = u32::try_from(self.random.hash_one(self.drawn) >> 32).unwrap_or(u32::MAX);
         let part = f64::from(hashed) / f64::from(u32::MAX);
         Some(max.mul_f64(LEAST + (1.0 - LEAST) * part))

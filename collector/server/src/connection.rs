@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its end.
 //!
-//! A connection ends by itself, or is closed here: its peer takes nothing of what waits for it, floods it with frames that
-//! ask for nothing, or keeps a drain waiting without making progress.
+//! A connection ends by itself, or is closed here because its peer does not read its answers, floods it with control frames, or
+//! makes no progress during a drain.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -39,18 +39,18 @@ use super::{Closed, Open, Serving};
 #[cfg(test)]
 mod tests;
 
-/// How long a connection that may ask once may take for everything.
+/// The longest time for a brief connection.
 const BRIEF: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) serving: Arc<Serving>,
     pub(super) protocols: Arc<Protocols>,
-    /// Cancelled when the connection is to finish what it is doing.
+    /// Cancelled when the connection must finish its requests and close.
     pub(super) stop: CancellationToken,
     pub(super) open: Open,
     pub(super) peer: Peer,
-    /// When it is asked to end, if nothing else ends it before.
+    /// The age at which the connection is asked to end.
     pub(super) age: Option<Duration>,
     pub(super) seat: Seat,
     pub(super) link: Link,
@@ -61,16 +61,16 @@ pub(super) struct Connection {
 enum Cause {
     /// The listener stops.
     Stop,
-    /// It is old.
+    /// The connection reached its maximum age.
     Age,
 }
 
 /// How a connection ended.
 #[derive(Debug)]
 enum End {
-    /// By itself, or by its peer.
+    /// The connection or its peer ended it.
     Ended(Result<(), BoxError>),
-    /// The peer took nothing of what waited for it.
+    /// The peer did not read its answers.
     Stalled,
     /// The peer sent too many control frames.
     Flooded,
@@ -79,7 +79,7 @@ enum End {
 }
 
 impl End {
-    /// Why the collector has to close the connection, if it has to.
+    /// Why the collector must close the connection, if it must.
     fn reason(&self) -> Option<Closed> {
         match self {
             Self::Ended(Ok(())) => None,
@@ -95,7 +95,7 @@ impl End {
 }
 
 impl Connection {
-    /// Serves it as long as its seat allows.
+    /// Serves the connection as long as its seat allows.
     pub(super) async fn run<S, B>(self, stream: TcpStream, service: S)
     where
         S: Service<Request<Inbound<Incoming>>, Response = Response<B>, Error = Infallible>
@@ -107,11 +107,11 @@ impl Connection {
         let Seat::Brief(brief) = &self.seat else {
             return self.serve(stream, service).await;
         };
-        let given_up = brief.given_up.clone();
+        let replaced = brief.replaced.clone();
         tokio::select! {
             biased;
-            () = given_up.cancelled() => debug!("a newer connection takes the place of a brief one"),
-            () = sleep(BRIEF) => debug!("a brief connection took too long"),
+            () = replaced.cancelled() => debug!("brief connection replaced by a newer one"),
+            () = sleep(BRIEF) => debug!("brief connection timed out"),
             () = self.serve(stream, service) => {}
         }
     }
@@ -174,15 +174,15 @@ impl Connection {
             }
         };
         let Some(why) = end.reason() else {
-            return self.note_end(&end, is_asked_to_end);
+            return self.report_end(&end, is_asked_to_end);
         };
-        // Sends GOAWAY, if the peer takes it.
+        // Sends GOAWAY, if the peer reads it.
         served.connection.as_mut().graceful_shutdown();
         poll_fn(|context| Poll::Ready(served.poll_end(context).is_ready())).await;
         self.open.close(why);
     }
 
-    /// The service of one connection: its requests are watched, carry the peer, and run within the link.
+    /// The service of one connection: its requests are counted, carry the peer, and run within the link.
     fn exchanging<S>(
         &self,
         service: S,
@@ -197,8 +197,8 @@ impl Connection {
         }
     }
 
-    /// Tells the link why the connection ended, unless this collector ended it.
-    fn note_end(self, end: &End, is_asked_to_end: bool) {
+    /// Reports to the link why the connection ended, unless this collector ended it.
+    fn report_end(self, end: &End, is_asked_to_end: bool) {
         match end {
             End::Ended(Ok(())) if !is_asked_to_end => self.link.ended(None),
             End::Ended(Err(error)) => self.link.ended(Some(&**error)),
@@ -216,7 +216,7 @@ impl Connection {
             Some(Ok(Ok(shown))) => return Some(shown),
             Some(Ok(Err(error))) => debug!(%error, "connection ended before it showed a protocol"),
             Some(Err(_elapsed)) => debug!("connection showed no protocol in time"),
-            None => {} // nothing was asked yet
+            None => {} // no request was sent yet
         }
         None
     }
@@ -235,12 +235,12 @@ impl Connection {
     fn drained(&self, cause: Cause, drained: &Drained) {
         match drained {
             Drained::CutOff(requests) if cause == Cause::Stop => self.open.cut_off(*requests),
-            _ => debug!("the peer has its answers, or makes no progress, and does not go"),
+            _ => debug!("closing a peer that has its answers or makes no progress"),
         }
     }
 }
 
-/// A connection that is served and watched.
+/// A served connection and its stall timer.
 struct Served<'a, C> {
     connection: Pin<&'a mut C>,
     traffic: Arc<Traffic>,
@@ -266,26 +266,26 @@ impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
     }
 }
 
-/// Watches whether the peer takes what waits for it.
+/// Detects a peer that does not read its answers.
 ///
-/// The timer starts when there may be something to take, and is not touched again before it comes up: a busy connection
-/// pays for it once in each timeout.
+/// The timer starts when there may be bytes to read, and is not reset before it fires: a busy connection pays for it once per
+/// timeout.
 #[derive(Debug)]
 struct Stall {
     timer: Option<Pin<Box<Sleep>>>,
-    /// How the peer stood when the timer was started; `None` while it does not run.
-    start: Option<Standing>,
+    /// The progress of the peer when the timer was started; `None` while it does not run.
+    start: Option<Progress>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Standing {
+struct Progress {
     is_blocked: bool,
     written: usize,
     is_unread: bool,
     taken: usize,
 }
 
-impl Standing {
+impl Progress {
     fn of(traffic: &Traffic) -> Self {
         Self {
             is_blocked: traffic.is_blocked(),
@@ -295,7 +295,7 @@ impl Standing {
         }
     }
 
-    /// Whether something has waited since `start`, and the peer has taken nothing of it.
+    /// Whether bytes have waited since `start` and the peer has read none of them.
     fn is_stalled_since(&self, start: &Self) -> bool {
         let is_blocked = self.is_blocked && start.is_blocked && self.written == start.written;
         let is_unread = self.is_unread && start.is_unread && self.taken == start.taken;
@@ -311,7 +311,7 @@ impl Stall {
         }
     }
 
-    /// Ready when the peer has taken nothing for a whole timeout, or up to two of them.
+    /// Ready when the peer has read nothing for a whole timeout, or up to two.
     fn poll(&mut self, traffic: &Traffic, context: &mut Context<'_>) -> Poll<()> {
         let timeout = traffic.serving.limits.write_timeout;
         loop {
@@ -323,13 +323,13 @@ impl Stall {
                         Some(timer) => timer.as_mut().reset(Instant::now() + timeout),
                         None => self.timer = Some(Box::pin(sleep(timeout))),
                     }
-                    *self.start.insert(Standing::of(traffic))
+                    *self.start.insert(Progress::of(traffic))
                 }
             };
             if let Some(timer) = &mut self.timer {
                 ready!(timer.as_mut().poll(context));
             }
-            if Standing::of(traffic).is_stalled_since(&start) {
+            if Progress::of(traffic).is_stalled_since(&start) {
                 return Poll::Ready(());
             }
             self.start = None;

@@ -1,4 +1,4 @@
-//! How long a call may take: as long as its caller waits, and a unary call no longer than two read timeouts.
+//! The time limit of a call: the caller's deadline, and for a unary call at most two read timeouts.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,8 +7,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::{Sleep, sleep};
 
-/// The time limit of a call. The timer starts when the call first has to wait, so that one which is answered at once pays
-/// nothing for it.
+/// The time limit of a call. The timer starts when the call first waits, so that a call answered at once does not pay for it.
 #[derive(Debug)]
 pub(super) struct Deadline {
     limit: Option<Duration>,
@@ -16,7 +15,7 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    /// The sooner of what the caller has set (`grpc-timeout`) and `limit`.
+    /// The earlier of the caller's timeout (`grpc-timeout`) and `limit`.
     pub(super) fn of(headers: &HeaderMap, limit: Option<Duration>) -> Self {
         let callers = headers
             .get("grpc-timeout")
@@ -27,13 +26,13 @@ impl Deadline {
         }
     }
 
-    /// None.
+    /// No time limit.
     pub(super) const NEVER: Self = Self {
         limit: None,
         timer: None,
     };
 
-    /// Ready with the limit when it has passed.
+    /// Ready with the limit once it has passed.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
         let Some(limit) = self.limit else {
             return Poll::Pending;
@@ -43,7 +42,7 @@ impl Deadline {
     }
 }
 
-/// At most eight digits and a unit, as gRPC over HTTP/2 has it; `None` for anything else.
+/// Parses at most eight digits and a unit, as in gRPC over HTTP/2; `None` for anything else.
 fn parse(timeout: &[u8]) -> Option<Duration> {
     let (unit, digits) = timeout.split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_sooner_limit_counts_from_the_first_wait() {
+    async fn the_earlier_limit_counts_from_the_first_wait() {
         let (short, long) = (Duration::from_secs(5), Duration::from_secs(60));
         for (header, limit, expected) in [
             (Some("5S"), Some(long), short),

@@ -1,4 +1,4 @@
-//! How long a drain waits for one connection.
+//! Decides how long a drain waits for one connection.
 
 use std::time::Duration;
 
@@ -6,39 +6,40 @@ use tokio::time::{Instant, sleep};
 
 use super::traffic::Traffic;
 
-/// How long a peer may take, with nothing of it under way, to fetch its last answer and to say goodbye.
-pub(super) const FAREWELL: Duration = Duration::from_secs(2);
-/// How long a drain waits for a peer that owes bytes of its request, or takes none of its answer.
-pub(super) const STANDSTILL: Duration = Duration::from_secs(3);
-/// What counts as progress meanwhile, in bytes.
+/// The time in which an idle peer may read its last answer and close.
+pub(super) const CLOSE_TIME: Duration = Duration::from_secs(2);
+/// The time after which a drain stops waiting for a peer that sends none of the missing bytes of its request or reads none of
+/// its answer.
+pub(super) const STALL_TIME: Duration = Duration::from_secs(3);
+/// The bytes that count as progress meanwhile.
 pub(super) const PROGRESS: usize = 1 << 10;
-/// How often a drain looks at a connection.
-pub(super) const LOOK: Duration = Duration::from_millis(100);
+/// The interval at which a drain checks a connection.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How a drain gave up waiting.
+/// Why a drain stopped waiting.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Drained {
     /// The peer has its answers, or makes no progress.
     Idle,
-    /// The grace has passed, and so many requests were still under way.
+    /// The grace has passed with this many requests in progress.
     CutOff(usize),
 }
 
-/// Returns when the drain of a connection has nothing to wait for: the peer has its answers, or has made no progress for a
-/// while. At the end of the grace in any case.
+/// Returns when the drain of a connection need not wait any longer: the peer has its answers, or made no progress for a while,
+/// or the grace has passed.
 pub(super) async fn drained(traffic: &Traffic, grace: Duration) -> Drained {
     let start = Instant::now();
-    let standstill = STANDSTILL.min(grace / 2);
+    let standstill = STALL_TIME.min(grace / 2);
     let (mut since, mut moved) = (start, traffic.moved());
     let mut was_idle = traffic.is_idle();
     loop {
-        sleep(LOOK.min(grace)).await;
+        sleep(CHECK_INTERVAL.min(grace)).await;
         let now = Instant::now();
         let progress = traffic.moved().wrapping_sub(moved);
         let is_idle = traffic.is_idle();
         let enough = if is_idle { 1 } else { PROGRESS };
         let moves = traffic.busy() > 0 || is_idle != was_idle || progress >= enough;
-        let patience = if is_idle { FAREWELL } else { standstill };
+        let patience = if is_idle { CLOSE_TIME } else { standstill };
         if moves {
             (since, moved, was_idle) = (now, traffic.moved(), is_idle);
         } else if now - since >= patience {

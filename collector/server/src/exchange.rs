@@ -71,7 +71,7 @@ where
 }
 
 impl<S> Exchanging<S> {
-    /// How long a gRPC call may take whatever its caller says. A stream may last.
+    /// The longest time of a gRPC call, whatever its caller sets. A stream has no limit.
     fn limit(&self, path: &str) -> Option<Duration> {
         let serving = &self.traffic.serving;
         let is_streamed = serving.streams.contains(path.trim_start_matches('/'));
@@ -86,7 +86,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 pin_project! {
-    /// An answer that has not begun.
+    /// The future of an answer that has not begun.
     #[project = AnswerProjection]
     pub(super) enum Answer<F> {
         Awaited {

@@ -1,4 +1,4 @@
-//! What the listeners count themselves, read at each scrape.
+//! The listeners' own counters, read at each scrape.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{Closed, Full, Room, Stats};
 pub struct Exposition {
     /// The counters of each listener, by its address.
     pub listeners: Vec<(SocketAddr, Arc<Stats>)>,
-    /// The room that all listeners share.
+    /// The connection limits that all listeners share.
     pub room: Room,
     /// The most standing connections of one listener.
     pub max_connections: usize,
@@ -25,7 +25,7 @@ impl Collector for Exposition {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         self.encode_open(&mut encoder)?;
         self.encode_limits(&mut encoder)?;
-        let refused = "Connections closed at once, by what had no room for them";
+        let refused = "Connections closed at once for lack of room, by exhausted limit";
         self.encode_reasons(
             &mut encoder,
             ("connections_refused", refused),
@@ -60,13 +60,13 @@ impl Exposition {
             ),
             (
                 "connections_brief",
-                "Connections without room to stay that were let in for one request",
+                "Connections over the limit that were served a single request",
                 counter,
                 Stats::brief,
             ),
             (
                 "requests_stalled",
-                "Requests of which no bytes arrived within the read timeout",
+                "Requests that sent no bytes within the read timeout",
                 counter,
                 Stats::stalled,
             ),
@@ -88,9 +88,10 @@ impl Exposition {
         Ok(())
     }
 
-    /// How many connections may stay: for one listener, for all together, and of one peer.
+    /// Encodes the connection limits: of one listener, of all listeners, and of one peer.
     fn encode_limits(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help = "Connections that may stay, by what is limited: a listener, all listeners (descriptors), a peer";
+        let help =
+            "Most standing connections, by scope: a listener, all listeners (descriptors), a peer";
         let mut family =
             encoder.encode_descriptor("connections_limit", help, None, MetricType::Gauge)?;
         for (scope, limit) in [

@@ -1,13 +1,13 @@
-//! What all faces share, whichever protocol they speak.
+//! The parts that all faces share, for every protocol.
 //!
-//! * [`Gate`] refuses, before any face, what breaks the rules of HTTP framing and what a foreign web page sends.
+//! * [`Gate`] refuses, before any face, requests that violate HTTP framing or come from a foreign web page.
 //! * [`Dispatch`] chooses the routes of gRPC or of HTTP by the content type.
-//! * [`Token`] admits only those who send the secret of the operator.
-//! * [`Refusal`] is the one form of an HTTP error: a status, the header `error-message` (upstream's), and the body
-//!   `{"error": {"field": ..., "message": ...}}`. [`json`] reads bodies and blames mistakes on the path of a key.
+//! * [`Token`] admits only requests with the operator's secret.
+//! * [`Refusal`] is the common form of an HTTP error: a status, the header `error-message` (upstream's), and the body
+//!   `{"error": {"field": ..., "message": ...}}`. [`json`] reads bodies and names the path of an invalid key.
 //!
-//! A face is a [`Router`](axum::Router) without a fallback, and no two have a route in common, so any of them can be merged
-//! where listeners are shared. [`not_found`] is the fallback for what is merged. Which faces there are is not known here.
+//! A face is a [`Router`](axum::Router) without a fallback. No two faces have a common route, so faces that share a listener
+//! can be merged; [`not_found`] is the fallback of the merged router. This crate does not know which faces exist.
 
 mod answer;
 mod dispatch;

@@ -1,4 +1,4 @@
-//! Why a request is not answered by its handler, and how its body and its answer agree on that.
+//! Why a request is not answered by its handler, shared by its body and its answer.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -9,23 +9,23 @@ use rollcall_limits::{Charge, OverBudget};
 /// Why a request is not answered by its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A budget cannot carry it.
+    /// A budget has no room for the request.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
-    /// The peer owed bytes of it and sent none in time.
+    /// The peer did not send the missing bytes of the request in time.
     #[error("no bytes of the request arrived within {0:?}")]
     TooSlow(Duration),
-    /// Its time limit has passed.
+    /// The call exceeded its time limit.
     #[error("the call was not complete within {0:?}")]
     Deadline(Duration),
 }
 
-/// A request with a body, shared by its body and its answer.
+/// State of a request with a body, shared by the body and the answer.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) is_grpc: bool,
     fault: OnceLock<Fault>,
-    /// What the body has left behind for the handler.
+    /// The charge of the body, kept for the handler.
     kept: Mutex<Option<Charge>>,
 }
 
@@ -38,17 +38,17 @@ impl Exchange {
         })
     }
 
-    /// Whatever the handler makes of a broken body, `fault` is why it broke.
+    /// Records why the body failed, whatever its handler makes of it. Returns the first fault.
     pub(super) fn fail(&self, fault: Fault) -> Fault {
         *self.fault.get_or_init(|| fault)
     }
 
-    /// Why the body broke, if a limit did that.
+    /// Why the body failed, if a limit caused that.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault.get().copied()
     }
 
-    /// Keeps what was charged until the request is answered.
+    /// Keeps a charge until the request is answered.
     pub(super) fn keep(&self, charge: Charge) {
         if charge.bytes() > 0 {
             *self.kept.lock() = Some(charge);

@@ -1,13 +1,14 @@
-//! Counts the frames of an HTTP/2 peer that ask for nothing.
+//! Limits the control frames of an HTTP/2 peer.
 //!
-//! A frame of control (PING, SETTINGS, WINDOW_UPDATE, RST_STREAM, an empty DATA ...) is cheap to send and makes the
-//! collector work: a SETTINGS frame that changes the window visits every stream. The control frames of an honest peer follow
-//! from its requests, from the answers that it reads and from time. So these earn an allowance, every control frame uses up
-//! one, and a peer that has none left is closed. SETTINGS follow from nothing but time and have an allowance of their own.
+//! A control frame (PING, SETTINGS, WINDOW_UPDATE, RST_STREAM, an empty DATA ...) is cheap to send and costs the collector
+//! work: a SETTINGS frame that changes the window visits every stream. The control frames of a well-behaved peer follow from
+//! its requests, from the answers that it reads and from time. So these earn an allowance, every control frame uses up one, and
+//! a peer that has none left is closed. SETTINGS depend only on time and have an allowance of their own.
 //!
-//! The same look charges what is about to be held: each head of a request its stream, each body its bytes ([`Traffic`]).
+//! The same pass charges the memory about to be held: a stream for each head of a request, and the bytes of each body
+//! ([`Traffic`]).
 //!
-//! Only the nine bytes in front of each frame are read here; h2 checks everything else.
+//! It reads only the nine bytes before each frame; h2 checks everything else.
 
 use std::time::Duration;
 
@@ -18,22 +19,22 @@ use super::traffic::{TooManyRefused, Traffic};
 #[cfg(test)]
 mod tests;
 
-/// What a client sends before its first frame, in bytes.
+/// The bytes that a client sends before its first frame.
 const PREFACE: usize = 24;
 const HEAD: usize = 9;
 
-/// The allowance of control frames: what a new connection has, the most that time earns, and the time that earns one.
+/// The allowance of control frames: its initial size, which is also the most that time earns, and the time that earns one.
 const BURST: usize = 1000;
 const EACH: Duration = Duration::from_millis(10);
-/// The same of SETTINGS. gRPC clients send some dozens while they measure their connection.
+/// The same for SETTINGS. gRPC clients send some dozens while they measure their connection.
 const SETTINGS_BURST: usize = 100;
 const SETTINGS_EACH: Duration = Duration::from_secs(1);
 
-/// Control frames that a request earns: a client may measure its connection and open the window with every answer.
+/// The control frames that a request earns: a client may measure its connection and open the window with every answer.
 const PER_REQUEST: usize = 8;
-/// Bytes of answers that earn one.
+/// The bytes of answers that earn one.
 const PER_SENT: usize = 1 << 10;
-/// The most that can be earned ahead.
+/// The most that can be saved up.
 const MOST: usize = 10_000;
 
 // Kinds and flags of frames (RFC 9113 section 6).
@@ -43,26 +44,26 @@ const SETTINGS: u8 = 4;
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 
-/// Follows the frames of one connection.
+/// Parses the frame headers of one connection.
 #[derive(Debug)]
 pub(super) struct Frames {
     head: [u8; HEAD],
-    /// Bytes of `head` that are there.
+    /// The received bytes of `head`.
     length: usize,
-    /// Bytes before the next head.
+    /// The bytes before the next head.
     skip: usize,
     control: Allowance,
     settings: Allowance,
-    /// Bytes of answers that have earned something.
+    /// The bytes of answers that have been credited.
     sent: usize,
 }
 
-/// Why a connection is to be closed.
+/// Why a connection must be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Abuse {
     /// The peer has used up an allowance.
     Flood,
-    /// The peer opens streams for which there is no memory.
+    /// The peer opens streams for which the budget has no room.
     OverBudget,
 }
 
@@ -86,14 +87,14 @@ impl From<TooManyRefused> for Abuse {
 struct Allowance {
     left: usize,
     burst: usize,
-    /// This time earns one.
+    /// The time that earns one.
     each: Duration,
-    /// When time has last earned some.
+    /// When time last earned some.
     since: Instant,
 }
 
 impl Frames {
-    /// The frames of a connection that begins now.
+    /// A parser for a new connection.
     pub(super) fn new() -> Self {
         Self {
             head: [0; HEAD],
@@ -105,10 +106,10 @@ impl Frames {
         }
     }
 
-    /// Looks at what the peer sent next.
+    /// Processes received bytes.
     ///
     /// # Errors
-    /// It sent more control frames than it may, or opened more streams than there is memory for.
+    /// The peer sent too many control frames, or opened more streams than the budget has room for.
     pub(super) fn read(&mut self, mut bytes: &[u8], traffic: &Traffic) -> Result<(), Abuse> {
         loop {
             let skipped = self.skip.min(bytes.len());
@@ -161,7 +162,7 @@ impl Allowance {
         self.left = self.left.saturating_add(count).min(MOST);
     }
 
-    /// Uses up one. The clock is read only when there is none.
+    /// Uses up one. Reads the clock only when none is left.
     fn take(&mut self) -> Result<(), Flood> {
         if self.left == 0 {
             let passed = self.since.elapsed().as_millis() / self.each.as_millis();

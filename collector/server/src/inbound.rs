@@ -1,18 +1,18 @@
-//! Request bodies: charged for what they make the collector hold, and not waited for without end.
+//! Request bodies: charged for the memory that they hold, and limited in the time they may stall.
 //!
 //! A limit per message does not bound the sum: a few hundred peers that send the largest message at once would exceed any
-//! memory. So each body charges the budget `requests` before it holds bytes, and a request that the budget cannot carry is
+//! memory. So each body charges the budget `requests` before it holds bytes, and a request for which the budget has no room is
 //! refused.
 //!
-//! * A gRPC body hands over whole messages only. It keeps the parts of a message until the last one is there, so memory
-//!   follows the bytes that arrived and never a length that was merely announced. A reader that asks for more has decoded
-//!   all it was given: that is when the charge ends, in the middle of a stream too.
+//! * A gRPC body yields whole messages only. It keeps the parts of a message until the last one has arrived, so memory follows
+//!   received bytes and never an announced length. A decoder that polls for more has consumed everything it got: then the
+//!   charge ends, in the middle of a stream too.
 //! * Any other body is charged until its request is answered.
 //!
-//! The first KiB is free, which is what a registration or a heartbeat needs; the cost of a stream includes it.
+//! The first KiB is free, enough for a registration or a heartbeat; the cost of a stream includes it.
 //!
-//! A peer that owes bytes has [`Limits::read_timeout`](super::Limits::read_timeout) to send some. It owes none between two
-//! messages of a gRPC stream: agents may hold a stream open for days.
+//! A peer that owes bytes must send some within [`Limits::read_timeout`](super::Limits::read_timeout). Between two messages of
+//! a gRPC stream it owes none: agents may keep a stream open for days.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -33,10 +33,10 @@ use super::traffic::Reading;
 #[cfg(test)]
 mod tests;
 
-/// What is held without a charge, in bytes.
+/// The bytes that are held without a charge.
 const FREE: usize = 1 << 10;
 
-/// The least that a peer which owes bytes has to send in each timeout, in bytes.
+/// The bytes that a peer which owes any must send in each timeout.
 const LEAST: usize = 1 << 10;
 
 pin_project! {
@@ -51,7 +51,7 @@ pin_project! {
 
     impl<B> PinnedDrop for Inbound<B> {
         fn drop(this: Pin<&mut Self>) {
-            // A handler that has read all of a body holds its bytes. Messages are gone with their decoder.
+            // A handler that has read a plain body holds its bytes. Messages are dropped with their decoder.
             if let Some(reader) = this.project().reader.take()
                 && reader.messages.is_none()
             {
@@ -66,11 +66,11 @@ pin_project! {
 struct Reader {
     exchange: Arc<Exchange>,
     reading: Reading,
-    /// Puts the messages of a gRPC body together.
+    /// Assembles the messages of a gRPC body.
     messages: Option<Messages>,
     charge: Charge,
-    /// Bytes that were handed over and are still held.
-    given: usize,
+    /// Bytes that were yielded and are still held.
+    yielded: usize,
     patience: Patience,
 }
 
@@ -89,7 +89,7 @@ impl<B> Inbound<B> {
             exchange: Arc::clone(exchange),
             messages,
             charge: serving.budgets.requests.nothing(),
-            given: 0,
+            yielded: 0,
             patience: Patience::new(serving.limits.read_timeout),
             reading,
         };
@@ -133,7 +133,7 @@ where
                         }
                     }
                     Err(frame) => match reader.end() {
-                        // The decoder fails at it, and does not ask for the trailers.
+                        // The decoder fails on it and does not read the trailers.
                         Some(torn) => return Poll::Ready(Some(Ok(Frame::data(torn)))),
                         None => return Poll::Ready(Some(Ok(frame))),
                     },
@@ -165,24 +165,24 @@ where
 // === impl Reader ===
 
 impl Reader {
-    /// The next bytes of messages that are here. A decoder that asks for more has used up what it was given.
+    /// The next bytes of received messages. A decoder that polls again has consumed the previous bytes.
     fn next(&mut self) -> Result<Option<Bytes>, Fault> {
         let Some(messages) = &mut self.messages else {
             return Ok(None);
         };
         if !messages.is_handing_over() {
-            self.given = 0;
+            self.yielded = 0;
         }
         let next = messages.next();
         if let Some(bytes) = &next {
-            self.given += bytes.len();
+            self.yielded += bytes.len();
             self.patience.rest();
         }
         self.pay()?;
         Ok(next)
     }
 
-    /// Takes what has arrived; returns it if it is to be handed over as it is.
+    /// Adds received bytes; returns them if they are yielded unchanged.
     fn take(&mut self, data: Bytes) -> Result<Option<Bytes>, Fault> {
         self.reading.traffic().receive(data.len());
         self.patience.see(data.len());
@@ -192,21 +192,21 @@ impl Reader {
                 Ok(None)
             }
             None => {
-                self.given += data.len();
+                self.yielded += data.len();
                 self.pay()?;
                 Ok(Some(data))
             }
         }
     }
 
-    /// The body has ended; returns a byte of the message that is not complete, if there is one.
+    /// Ends the body; returns a byte of the incomplete message, if there is one.
     fn end(&mut self) -> Option<Bytes> {
         self.messages.as_mut().and_then(Messages::end)
     }
 
-    /// Charges what is held now.
+    /// Charges for the bytes held now.
     fn pay(&mut self) -> Result<(), Fault> {
-        let held = self.given + self.messages.as_ref().map_or(0, Messages::held);
+        let held = self.yielded + self.messages.as_ref().map_or(0, Messages::held);
         let due = if held <= FREE { 0 } else { held };
         let paid = self.charge.bytes();
         if due < paid {
@@ -219,7 +219,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Waits with the handler for the peer, as long as the peer may take.
+    /// Waits for the peer on behalf of the handler, at most the read timeout.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Fault> {
         self.reading.set_waiting(true);
         if self.messages.as_ref().is_some_and(|m| !m.is_partial()) {
@@ -232,13 +232,13 @@ impl Reader {
     }
 }
 
-/// How long a peer that owes bytes may send none.
+/// Limits the time in which a peer that owes bytes sends none.
 #[derive(Debug)]
 struct Patience {
     timeout: Duration,
     /// Runs while the peer owes bytes.
     deadline: Option<Pin<Box<Sleep>>>,
-    /// Bytes since it was started.
+    /// Bytes received since it was started.
     seen: usize,
 }
 
@@ -255,7 +255,7 @@ impl Patience {
         self.seen = self.seen.saturating_add(bytes);
     }
 
-    /// The peer owes nothing.
+    /// Stops the timer: the peer owes nothing.
     fn rest(&mut self) {
         self.deadline = None;
     }

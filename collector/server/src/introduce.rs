@@ -4,8 +4,8 @@ use http::{Method, Request};
 use hyper::service::Service;
 use rollcall_limits::Peer;
 
-/// A service that finds the peer among the extensions of each request that may change something. `GET` and `HEAD` change
-/// nothing and are passed on as they are.
+/// Adds the peer to the extensions of each request that may change anything. `GET` and `HEAD` change nothing and are forwarded
+/// unchanged.
 #[derive(Clone, Debug)]
 pub(super) struct Introduced<S> {
     pub(super) service: S,
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_request_that_may_change_something_names_its_peer() {
+    async fn a_request_that_may_change_anything_names_its_peer() {
         let peer = Peer::new([10, 0, 0, 1].into());
         let reflect = |request: Request<Empty<Bytes>>| {
             let mut response = Response::new(Empty::<Bytes>::new());

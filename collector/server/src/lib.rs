@@ -1,15 +1,14 @@
-//! One listener stack for every face: bind, accept, tell HTTP/1 from HTTP/2, and stop without losing a request.
+//! The listener stack of every face: binds, accepts, detects HTTP/1 or HTTP/2, and stops without losing a request.
 //!
-//! A port is taken by [`bind`], listened on after [`Bound::listen`], and served by [`Listening::serve`]. HTTP/1.1 and HTTP/2
-//! with prior knowledge (what gRPC agents speak, without TLS) share every listener.
+//! [`bind`] binds a port, [`Bound::listen`] listens on it, and [`Listening::serve`] serves it. HTTP/1.1 and HTTP/2 with prior
+//! knowledge (used by gRPC agents without TLS) share every listener.
 //!
-//! A peer that makes no progress is not waited for: a new connection has to show its protocol within
-//! [`Limits::handshake_timeout`], an HTTP/1 header has to be complete within [`Limits::header_timeout`], a body that has
-//! begun has to go on within [`Limits::read_timeout`], an answer has to be read within [`Limits::write_timeout`], and an
-//! HTTP/2 peer has to answer a ping within 20 s.
+//! A peer that makes no progress is closed. A new connection must show its protocol within [`Limits::handshake_timeout`],
+//! complete an HTTP/1 header within [`Limits::header_timeout`], continue a body within [`Limits::read_timeout`] and read an
+//! answer within [`Limits::write_timeout`]. An HTTP/2 peer must answer a ping within 20 s.
 //!
-//! What all listeners hold together is bounded by [`Budgets`]: the bytes of request bodies, the bytes of answers, and what
-//! each connection and each stream costs beside them. How long a call may take is for the face to decide.
+//! [`Budgets`] limits the memory of all listeners together: the bytes of request bodies, the bytes of answers, and the cost of
+//! each connection and stream. The faces decide how long a call may take.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -68,41 +67,41 @@ pub use self::outbound::Paid;
 pub use self::room::{Full, Room};
 pub use self::stats::{Closed, Stats};
 
-/// What one listener allows its peers.
+/// The limits of one listener for its peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections that stay, at a time; one more is served one HTTP/1 request, or closed at once.
+    /// The most standing connections at a time. One more is served a single HTTP/1 request, or closed at once.
     pub max_connections: usize,
-    /// After this long, or up to a fifth less, a connection is asked to end. `None`: never.
+    /// The age at which a connection is asked to end, or up to a fifth less. `None`: never.
     pub max_connection_age: Option<Duration>,
-    /// How long a new connection may take to show which protocol it speaks.
+    /// The longest time until a new connection shows its protocol.
     pub handshake_timeout: Duration,
-    /// How long a request header may take over HTTP/1; also how long a connection may stay idle between two requests.
+    /// The longest time for a request header over HTTP/1; also the longest idle time between two requests.
     pub header_timeout: Duration,
-    /// The largest header section, in bytes; 8 KiB at the least.
+    /// The largest header section, in bytes; at least 8 KiB.
     pub max_header_size: usize,
-    /// Requests under way at a time on one HTTP/2 connection.
+    /// The most concurrent requests on one HTTP/2 connection.
     pub max_streams_per_connection: usize,
-    /// How long a peer that owes bytes of a request may send none; less than one KiB is none.
+    /// The longest time in which a peer that owes bytes of a request sends less than one KiB.
     pub read_timeout: Duration,
-    /// How long a peer may take nothing of its answers before its connection is closed.
+    /// The longest time in which a peer reads nothing of its answers.
     pub write_timeout: Duration,
 }
 
-/// What all listeners may hold together.
+/// The memory budgets that all listeners share.
 #[derive(Clone, Debug)]
 pub struct Budgets {
-    /// Bytes of request bodies that are not decoded.
+    /// Bytes of request bodies that are not decoded yet.
     pub requests: Budget,
-    /// Bytes of answers that the peers have not taken.
+    /// Bytes of answers that the peers have not read.
     pub answers: Budget,
-    /// What connections and streams cost beside them.
+    /// Bytes of all other memory of connections and streams.
     pub connections: Budget,
 }
 
 #[cfg(any(test, feature = "test-util"))]
 impl Limits {
-    /// For servers of tests: no peer that does what it should comes near them.
+    /// Limits for servers in tests; a well-behaved peer never reaches them.
     pub const fn generous() -> Self {
         Self {
             max_connections: 1000,
@@ -120,26 +119,26 @@ impl Limits {
 /// How one listener serves.
 #[derive(Clone, Debug)]
 pub struct Serving {
-    /// What it allows its peers.
+    /// The limits for its peers.
     pub limits: Limits,
-    /// How long requests under way may take when it stops, or when their connection has reached its maximum age.
+    /// How long requests in progress may take after the listener stops or their connection reaches its maximum age.
     pub grace: Duration,
-    /// The room that all listeners share.
+    /// The connection limits that all listeners share.
     pub room: Room,
-    /// Whether any of its faces speaks HTTP/1, so that a request can be served where there is no room to stay.
+    /// Whether any of its faces serves HTTP/1, so that a connection over the limit can be served one request.
     pub has_http: bool,
-    /// What it may hold, together with others.
+    /// The memory budgets, shared with the other listeners.
     pub budgets: Budgets,
-    /// The largest gRPC message that any of its faces takes, in bytes.
+    /// The largest gRPC message that any of its faces accepts, in bytes.
     pub max_message_size: usize,
-    /// The paths of gRPC calls that are streams, without the slash in front: these may last, and be idle.
+    /// The paths of streaming gRPC calls, without the leading slash. Streams have no time limit and may be idle.
     pub streams: Arc<HashSet<&'static str>>,
-    /// Who hears of the ends of connections.
+    /// Reports the ends of connections to their observer.
     pub links: Links,
 }
 
 impl Serving {
-    /// The same, with the ends of connections told to the observer of these links.
+    /// The same, with the ends of connections reported to the observer of `links`.
     #[must_use]
     pub fn linked(self, links: &Links) -> Self {
         Self {
@@ -151,7 +150,7 @@ impl Serving {
 
 #[cfg(any(test, feature = "test-util"))]
 impl Serving {
-    /// For servers of tests, as [`Limits::generous`].
+    /// Settings for servers in tests, as [`Limits::generous`].
     pub fn generous() -> Self {
         let budget = |name| Budget::new(name, 64 << 20);
         Self {
@@ -171,27 +170,27 @@ impl Serving {
     }
 }
 
-/// The grace of a drain has passed and requests were still under way; their connections were closed.
+/// Requests were still in progress at the end of a drain's grace; their connections were closed.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{requests} requests to {address} were still under way when the grace had passed, and were cut off"
+    "{requests} requests to {address} were still in progress at the end of the grace, and were cut off"
 )]
 pub struct CutOff {
     /// The listener.
     pub address: SocketAddr,
-    /// How many requests.
+    /// The number of requests.
     pub requests: usize,
 }
 
 // === impl Listening ===
 
 impl Listening {
-    /// Serves until `cancel`, then stops accepting, tells every peer to go (GOAWAY, `Connection: close`), and waits at most
-    /// the grace for the requests under way. A peer that has its answers and does not go is not waited for, nor is one that
-    /// owes bytes of its request, or takes none of its answer, for three seconds.
+    /// Serves until `cancel`. Then it stops accepting, asks every peer to close (GOAWAY, `Connection: close`), and waits at
+    /// most the grace for the requests in progress. It does not wait for a peer that has its answers and does not close, nor
+    /// for one that for three seconds sends none of the bytes that its request lacks or reads none of its answer.
     ///
     /// # Errors
-    /// Requests were still served when the grace had passed.
+    /// Requests were still in progress at the end of the grace.
     pub async fn serve<S, B>(
         self,
         service: S,
@@ -224,7 +223,7 @@ impl Listening {
         }
     }
 
-    /// Serves as long as `work` takes, and ends the connections that came meanwhile. The port stays listened on.
+    /// Serves until `work` is done, then ends its connections. The port stays open.
     pub async fn serve_during<S, B, T>(
         &self,
         service: S,
@@ -275,7 +274,7 @@ impl Listening {
             let connection = Connection {
                 serving: Arc::clone(&serving),
                 protocols: Arc::clone(&protocols),
-                // A token of its own: waiting on a shared one costs every connection a shared lock.
+                // A child token: waiting on a shared one costs every connection a shared lock.
                 stop: stop.child_token(),
                 open: Open::new(&self.stats),
                 peer: Peer::new(remote.ip()),

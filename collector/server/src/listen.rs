@@ -1,7 +1,7 @@
-//! Taking a port, and listening on it.
+//! Binds a port, and listens on it.
 //!
-//! These are two steps. A port is taken early, so that one which is not free is reported before anything else happens; but
-//! as long as nothing listens on it, a peer that connects is refused at once and tries elsewhere, instead of waiting for an
+//! These are two steps. A port is bound early, so that a port in use is reported before anything else happens. Until the
+//! collector listens on it, a peer that connects is refused at once and tries another collector instead of waiting for an
 //! answer.
 
 use std::io;
@@ -18,7 +18,7 @@ mod tests;
 /// Connections that may wait to be accepted; the system may allow fewer.
 const BACKLOG: u32 = 4096;
 
-/// A port that is taken. Nothing listens on it yet.
+/// A bound port that does not listen yet.
 #[derive(Debug)]
 pub struct Bound {
     socket: TcpSocket,
@@ -27,7 +27,7 @@ pub struct Bound {
     stats: Arc<Stats>,
 }
 
-/// A port that is listened on. What connects waits until it is served.
+/// A listening port. Connections wait until it is served.
 #[derive(Debug)]
 pub struct Listening {
     pub(super) listener: TcpListener,
@@ -35,7 +35,7 @@ pub struct Listening {
     pub(super) stats: Arc<Stats>,
 }
 
-/// The endpoint cannot be listened on.
+/// Why an endpoint cannot be bound or listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {host} port {port}")]
 pub struct BindError {
@@ -43,17 +43,17 @@ pub struct BindError {
     pub host: String,
     /// The port, as configured.
     pub port: u16,
-    /// Why: the name has no address, the port is taken, the port is not allowed ...
+    /// The cause: the name has no address, the port is in use, the port is not allowed ...
     #[source]
     pub source: io::Error,
 }
 
-/// Takes the port of `host`; port 0 lets the system choose one. A name with several addresses is tried IPv4 first,
-/// because agents of 3.x and 5.x resolve names that way. The next address is tried only if this machine does not have the
-/// one before: a port in use is an error, since agents would otherwise reach another program.
+/// Binds the port of `host`; port 0 lets the system choose one. Of a name's addresses IPv4 is tried first, because agents of
+/// 3.x and 5.x resolve names that way. The next address is tried only if this machine does not have the previous one. A port in
+/// use is an error, since agents would otherwise reach another program.
 ///
 /// # Errors
-/// The name has no address, or the port of the first address that the machine has cannot be taken.
+/// The name has no address, or binding the first address that the machine has failed.
 pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
     let bound = async {
         let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
@@ -74,7 +74,7 @@ pub async fn bind(host: &str, port: u16) -> Result<Bound, BindError> {
     })
 }
 
-/// Takes the port of the first of the addresses that this machine has.
+/// Binds the port of the first address that this machine has.
 fn take_first(addresses: &[SocketAddr]) -> io::Result<TcpSocket> {
     let mut absent = None;
     for address in addresses {
@@ -86,7 +86,7 @@ fn take_first(addresses: &[SocketAddr]) -> io::Result<TcpSocket> {
     Err(absent.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
-/// Whether this machine does not have the address, or none of its kind.
+/// Whether this machine lacks the address or its family.
 fn is_absent(error: &io::Error) -> bool {
     let no_such_family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(no_such_family)
@@ -98,14 +98,14 @@ fn take(address: SocketAddr) -> io::Result<TcpSocket> {
     } else {
         TcpSocket::new_v6()?
     };
-    // So that a restart does not wait for the connections of the process before it.
+    // A restart need not wait for the connections of the previous process.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
 }
 
 impl Bound {
-    /// The address with the port that was really taken.
+    /// The address, with the bound port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -117,10 +117,10 @@ impl Bound {
         Arc::clone(&self.stats)
     }
 
-    /// Listens from now on.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// Another process took the port at the same time.
+    /// Another process listened on the port at the same time.
     pub fn listen(self) -> Result<Listening, BindError> {
         let Self {
             socket,
@@ -142,7 +142,7 @@ impl Bound {
 }
 
 impl Listening {
-    /// The address with the port that was really taken.
+    /// The address, with the bound port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

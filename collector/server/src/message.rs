@@ -1,8 +1,8 @@
-//! Whole gRPC messages from the parts in which they arrive.
+//! Assembles whole gRPC messages from the parts in which they arrive.
 //!
-//! A message is five bytes that announce a length, and that many bytes. A decoder that sees the length may reserve all of
-//! it, so none sees it before the whole message is here. Until then the parts are copied into blocks that double in size up
-//! to 64 KiB: what they take is known, and they do not keep the larger buffers alive that they were received in.
+//! A message is a prefix of five bytes, which announces a length, and that many bytes. A decoder that sees the length may
+//! reserve all of it, so it gets nothing before the whole message has arrived. Until then the parts are copied into blocks that
+//! double in size up to 64 KiB. Their memory is known, and they do not keep the larger receive buffers alive.
 
 use std::collections::VecDeque;
 
@@ -11,23 +11,23 @@ use bytes::{Buf as _, Bytes, BytesMut};
 #[cfg(test)]
 mod tests;
 
-/// The flag and the length in front of a message.
+/// The bytes of the flag and the length before a message.
 const PREFIX: usize = 5;
 
 const SMALLEST_BLOCK: usize = 512;
 const LARGEST_BLOCK: usize = 64 << 10;
 
-/// Puts messages together.
+/// Assembles messages.
 #[derive(Debug)]
 pub(super) struct Messages {
-    /// A longer message is handed over as it arrives, for the decoder to refuse.
+    /// A longer message is forwarded as it arrives, for the decoder to refuse.
     max: usize,
     is_too_long: bool,
-    /// What has arrived and was not looked at.
+    /// Received bytes that are not processed yet.
     rest: Bytes,
-    /// The message that is not complete, with its prefix.
+    /// The incomplete message, with its prefix.
     partial: Partial,
-    /// A complete message that is being handed over.
+    /// The remaining blocks of a complete message.
     whole: VecDeque<Bytes>,
 }
 
@@ -35,15 +35,15 @@ pub(super) struct Messages {
 struct Partial {
     blocks: VecDeque<Bytes>,
     block: BytesMut,
-    /// Bytes there are, and in how many bytes of blocks.
+    /// The received bytes, and the capacity of the blocks that hold them.
     length: usize,
     capacity: usize,
-    /// The length of the message with its prefix, once that is known.
+    /// The length of the message with its prefix, once it is known.
     total: Option<usize>,
 }
 
 impl Messages {
-    /// Messages of at most `max` bytes.
+    /// Assembles messages of at most `max` bytes.
     pub(super) fn new(max: usize) -> Self {
         Self {
             max,
@@ -54,7 +54,7 @@ impl Messages {
         }
     }
 
-    /// Adds what has arrived. To be called when [`Messages::next`] has nothing more.
+    /// Adds received bytes. Call it only when [`Messages::next`] returns `None`.
     pub(super) fn push(&mut self, data: Bytes) {
         self.rest = data;
     }
@@ -90,7 +90,7 @@ impl Messages {
         }
     }
 
-    /// Whether a message was handed over in part, and the others are to follow.
+    /// Whether some blocks of a message were returned and more are to follow.
     pub(super) fn is_handing_over(&self) -> bool {
         !self.whole.is_empty()
     }
@@ -100,20 +100,20 @@ impl Messages {
         self.partial.length > 0
     }
 
-    /// Bytes that are held here and were not handed over.
+    /// Bytes that are held here.
     pub(super) fn held(&self) -> usize {
         let whole: usize = self.whole.iter().map(Bytes::len).sum();
         self.rest.len() + self.partial.capacity + whole
     }
 
-    /// The start of the message that will not be completed: enough for the decoder to see that one is missing.
+    /// The first byte of a message that stays incomplete: enough for the decoder to detect that.
     pub(super) fn end(&mut self) -> Option<Bytes> {
         let partial = std::mem::take(&mut self.partial);
         let first = partial.into_blocks().pop_front()?;
         Some(Bytes::copy_from_slice(first.get(..1)?))
     }
 
-    /// How many bytes of `rest` are whole messages.
+    /// The number of bytes of `rest` that are whole messages.
     fn whole_messages(&self) -> usize {
         let mut at = 0;
         while let Some(total) = self.rest.get(at..).and_then(total)
@@ -126,7 +126,7 @@ impl Messages {
     }
 }
 
-/// The length of the message that begins with these bytes, with its prefix; `None` if they are too few to tell.
+/// The length of the message that begins with these bytes, with its prefix; `None` if there are too few bytes.
 fn total(bytes: &[u8]) -> Option<usize> {
     let [_flag, a, b, c, d] = *bytes.first_chunk::<PREFIX>()?;
     let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
@@ -134,7 +134,7 @@ fn total(bytes: &[u8]) -> Option<usize> {
 }
 
 impl Partial {
-    /// Takes what belongs to this message.
+    /// Takes the bytes of this message.
     fn take(&mut self, rest: &mut Bytes) {
         while self.total.is_none_or(|total| self.length < total) && !rest.is_empty() {
             let missing = self.total.unwrap_or(PREFIX) - self.length;

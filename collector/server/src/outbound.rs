@@ -1,8 +1,8 @@
-//! Answers: charged to the budget `answers` until the peer has taken them, and handed to the connection in pieces.
+//! Answers: charged to the budget `answers` until they are written, and passed to the connection in pieces.
 //!
-//! HTTP keeps an answer as long as its peer does not read it, so an answer of more than one KiB is charged before it begins;
-//! one that the budget cannot carry becomes a refusal. A large answer is cut into pieces without being copied: only one or
-//! two of them are in the buffers of the connection, and each that is written shows that the peer still reads.
+//! HTTP keeps an answer until its peer reads it, so an answer of more than one KiB is charged before it begins. If the budget
+//! has no room for it, it becomes a refusal. A large answer is cut into pieces without being copied: only one or two are in the
+//! buffers of the connection, and each one written shows that the peer still reads.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,28 +19,28 @@ use super::traffic::{Answering, Unread};
 #[cfg(test)]
 mod tests;
 
-/// What is held without a charge, in bytes.
+/// The bytes that are held without a charge.
 const FREE: usize = 1 << 10;
 
-/// The largest piece, in bytes: what fits into one HTTP/2 frame.
+/// The largest piece, in bytes: it fits into one HTTP/2 frame.
 const PIECE: usize = 16 << 10;
 
 /// The body of an answer.
 #[derive(Debug)]
 pub(super) struct Outbound<B> {
     body: Option<B>,
-    /// What is left of the last bytes of the body.
+    /// The rest of the body's last frame.
     rest: Bytes,
     trailers: Option<HeaderMap>,
     failure: Option<BoxError>,
     charge: Option<Arc<Charge>>,
-    /// Bytes that were charged before the body gave them.
+    /// Bytes that were charged before the body yielded them.
     prepaid: usize,
     answering: Option<Answering>,
 }
 
-/// In the extensions of an answer: what its handler has charged to the budget `answers` while it wrote the body. The answer
-/// holds it until the last byte is written, and is charged for nothing that it covers.
+/// An extension of an answer: the handler's charge to the budget `answers` for writing the body. The answer holds it until the
+/// last byte is written, and is not charged again for the bytes that it covers.
 #[derive(Clone, Debug)]
 pub struct Paid(Arc<Charge>);
 
@@ -49,7 +49,7 @@ pub struct Paid(Arc<Charge>);
 pub(super) struct Piece {
     bytes: Bytes,
     unread: Option<Unread>,
-    /// Pieces share the memory of the answer, so all of it is held until the last one is gone.
+    /// Pieces share the memory of the answer, so all of it is charged until the last one is dropped.
     _charge: Option<Arc<Charge>>,
 }
 
@@ -72,11 +72,11 @@ impl<B> Outbound<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
-    /// Charges the answer before its head is sent, unless its handler has `paid` for it. A body that does not know its length
-    /// is asked for its first bytes.
+    /// Charges the answer before its head is sent, unless its handler has `paid` for it. A body of unknown length is polled for
+    /// its first bytes.
     ///
     /// # Errors
-    /// The budget cannot carry it.
+    /// The budget has no room for it.
     pub(super) fn begin(
         body: B,
         paid: Option<Paid>,
@@ -117,7 +117,7 @@ where
         }
     }
 
-    /// Takes the next part of the body.
+    /// Polls the next frame of the body.
     fn advance(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let Some(body) = &mut self.body else {
             return Poll::Ready(Ok(()));
@@ -168,7 +168,7 @@ where
     }
 }
 
-/// Why an answer breaks off.
+/// Why an answer is cut short.
 enum Broken {
     OverBudget(OverBudget),
     Body(BoxError),
@@ -238,7 +238,7 @@ where
 // === impl Paid ===
 
 impl Paid {
-    /// What was charged for the whole body.
+    /// Wraps the charge for the whole body.
     #[must_use]
     pub fn new(charge: Charge) -> Self {
         Self(Arc::new(charge))

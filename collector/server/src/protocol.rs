@@ -1,4 +1,4 @@
-//! HTTP/1 or HTTP/2, told by the first bytes, and how each is served.
+//! Detects HTTP/1 or HTTP/2 from the first bytes, and configures both.
 
 use std::io::{self, Cursor};
 use std::time::Duration;
@@ -13,19 +13,19 @@ use tokio_util::task::TaskTracker;
 use super::Limits;
 use super::timer::HeaderTimer;
 
-/// What an HTTP/2 client says first (RFC 9113 section 3.4).
+/// The preface of an HTTP/2 client (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// After this long without a frame an HTTP/2 peer is pinged ...
+/// The time without a frame after which an HTTP/2 peer is pinged.
 const PING_AFTER: Duration = Duration::from_secs(30);
-/// ... and it is gone when it has not answered for this long.
+/// The time without an answer to the ping after which its connection is closed.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What one request and one connection may send ahead of being read, in bytes.
+/// The bytes that one request and one connection may send before they are read.
 const STREAM_WINDOW: u32 = 256 << 10;
 pub(super) const CONNECTION_WINDOW: usize = 1 << 20;
 
-/// The least hyper takes.
+/// The least that hyper accepts.
 const MIN_HEADER_SIZE: usize = 8 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// Reads until the protocol is certain: at most the 24 bytes of the preface, which the returned stream gives again.
+/// Reads until the protocol is certain: at most the 24 bytes of the preface, which the returned stream yields again.
 ///
 /// # Errors
 /// The connection failed or ended before that.
@@ -66,10 +66,10 @@ pub(super) async fn detect(
     ))
 }
 
-/// How long a connection that may ask once may take for its header.
+/// The longest time for the header on a brief connection.
 const BRIEF_HEADER: Duration = Duration::from_secs(2);
 
-/// Both protocols, set up with the limits of a listener.
+/// Builders for both protocols, with the limits of a listener.
 #[derive(Debug)]
 pub(super) struct Protocols {
     http1: auto::Builder<Tracked>,
@@ -78,12 +78,12 @@ pub(super) struct Protocols {
 }
 
 impl Protocols {
-    /// The tasks of HTTP/2 requests are tracked by `tasks`.
+    /// Builders whose HTTP/2 request tasks are tracked by `tasks`.
     pub(super) fn new(limits: &Limits, tasks: &TaskTracker) -> Self {
         let mut http1 = auto::Builder::new(Tracked(tasks.clone())).http1_only();
         http1
             .http1()
-            // Answers are small: to copy one behind its head costs less than to write from two places.
+            // Answers are small: copying one after its head costs less than a vectored write.
             .writev(false)
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(limits.max_header_size.max(MIN_HEADER_SIZE));
@@ -109,7 +109,7 @@ impl Protocols {
         }
     }
 
-    /// What serves one connection.
+    /// The builder for a standing connection.
     pub(super) fn builder(&self, protocol: Protocol) -> auto::Builder<Tracked> {
         match protocol {
             Protocol::Http1 => timed(&self.http1),
@@ -117,7 +117,7 @@ impl Protocols {
         }
     }
 
-    /// What serves one HTTP/1 request, and closes the connection.
+    /// The builder for one HTTP/1 request, after which the connection closes.
     pub(super) fn brief(&self) -> auto::Builder<Tracked> {
         timed(&self.brief)
     }
@@ -133,7 +133,7 @@ fn at_most_u32(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-/// Spawns on a tracker, so that a drain waits for it.
+/// Spawns on a tracker, so that a drain waits for the tasks.
 #[derive(Clone, Debug)]
 pub(super) struct Tracked(TaskTracker);
 

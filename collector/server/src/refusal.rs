@@ -1,4 +1,4 @@
-//! The answer to a request that its handler does not answer, in the terms of its protocol.
+//! Answers a request in place of its handler, in its own protocol.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -12,7 +12,7 @@ const ERROR_MESSAGE: HeaderName = HeaderName::from_static("error-message");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// Why a request is refused, and how that is told.
+/// Why a request is refused, and the protocol of the answer.
 #[derive(Debug)]
 pub(super) struct Refusal {
     fault: Fault,
@@ -70,7 +70,7 @@ impl Refusal {
     }
 }
 
-/// The key that limits a budget of the listeners.
+/// The configuration key of a listener budget.
 fn key(budget: &str) -> Option<&'static str> {
     match budget {
         "requests" => Some("server.default.inbound_memory"),

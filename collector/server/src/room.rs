@@ -1,14 +1,14 @@
-//! How many connections there is room for.
+//! Limits the number of connections.
 //!
-//! Each connection is a file descriptor, and the process may have only so many. [`Room`] divides what the process does not
-//! need itself among the connections of all listeners, and keeps a part of it back, so that connections which stay can
-//! never take the place of those that ask one question:
+//! Each connection takes a file descriptor, and the process has a limited number. [`Room`] divides the descriptors that the
+//! process does not need itself among the connections of all listeners. It reserves some of them, so that standing connections
+//! never take the place of those with a single request:
 //!
-//! * A connection is *standing* as long as there is room: of the listener, of all listeners together, and of its peer.
-//! * Beyond that, a listener that serves HTTP/1 has a few *brief* places: such a connection is served one request, within
-//!   a short time, and the newest connection takes the place of the oldest one. So the naming list and the probes are
-//!   answered while every other place is taken, also by peers that say nothing.
-//! * What fits neither is closed at once.
+//! * A connection is *standing* while the listener, all listeners together, and its peer are below their limits.
+//! * Above a limit, a listener that serves HTTP/1 has a few *brief* places: such a connection is served one request, within a
+//!   short time, and the newest connection replaces the oldest one. So the naming list and the probes are answered while every
+//!   other place is taken, even by silent peers.
+//! * Any other connection is closed at once.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -23,21 +23,21 @@ use tokio_util::sync::CancellationToken;
 #[cfg(test)]
 mod tests;
 
-/// What the process itself needs: standard streams, the runtime, listeners, the store, connections to etcd or ZooKeeper
-/// and to other collectors.
+/// The descriptors that the process itself needs: standard streams, the runtime, listeners, the store, connections to etcd or
+/// ZooKeeper and to other collectors.
 const OWN: usize = 64;
-/// What stands for any number of descriptors.
+/// The value for an unlimited number of descriptors.
 const NO_LIMIT: usize = 1 << 31;
-/// How long a connection that was told to end is waited for: it ends as soon as its task runs.
+/// How long to wait for a cancelled connection to end: it ends as soon as its task runs.
 const SOON: Duration = Duration::from_millis(100);
 /// The most brief places of one listener.
 const MOST_BRIEF: usize = 64;
-/// The part of all descriptors that goes into the brief places of one listener.
+/// The divisor of all descriptors for the brief places of one listener.
 const BRIEF_SHARE: usize = 32;
-/// A peer may take three quarters of the standing places at the most, so that it never shuts out all others.
+/// The share of the standing places that one peer may take: three quarters, so that it never shuts out all others.
 const PEER_SHARE: (usize, usize) = (3, 4);
 
-/// Room for the connections of all listeners. A cheap clone is the same room.
+/// The connection limits of all listeners. Cheap to clone; clones share the counts.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Shared>);
 
@@ -55,14 +55,14 @@ struct Taken {
     peers: HashMap<Peer, usize>,
 }
 
-/// Why there is no room for another standing connection.
+/// The limit that refused a standing connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// The listener has as many as it may.
+    /// The limit of the listener.
     Listener,
-    /// All listeners together have as many as there are descriptors for.
+    /// The limit of all listeners, from the number of descriptors.
     Descriptors,
-    /// The peer has as many as it may.
+    /// The limit of the peer.
     Peer,
 }
 
@@ -76,15 +76,16 @@ pub(super) struct Place {
 // === impl Room ===
 
 impl Room {
-    /// What `open_files` descriptors (`None`: any number) leave for the connections of this many listeners, and of that
-    /// `max_per_peer` for one peer.
+    /// Divides `open_files` descriptors (`None`: any number) among this many listeners, with at most `max_per_peer` standing
+    /// connections for one peer.
     #[must_use]
     pub fn new(open_files: Option<usize>, listeners: usize, max_per_peer: usize) -> Self {
         let open_files = open_files.unwrap_or(NO_LIMIT);
-        // What is small is divided by shares, so that something is left for everything.
+        // A small number is divided by shares, so that every purpose gets some.
         let brief = (open_files / BRIEF_SHARE).clamp(1, MOST_BRIEF);
         let own = OWN.min(open_files / 2);
-        // A brief place that is given up holds its descriptor for a moment longer; each listener accepts one more to close.
+        // A replaced brief connection holds its descriptor a moment longer, and each listener accepts one more connection to
+        // close.
         let reserved = own.saturating_add(listeners.saturating_mul(2 * brief + 1));
         let standing = open_files.saturating_sub(reserved).max(1);
         let (part, whole) = PEER_SHARE;
@@ -115,10 +116,10 @@ impl Room {
         self.0.taken.lock().standing
     }
 
-    /// A place for a connection of `peer`.
+    /// Takes a place for a connection of `peer`.
     ///
     /// # Errors
-    /// There is none.
+    /// The limit that is reached.
     pub(super) fn enter(&self, peer: Peer) -> Result<Place, Full> {
         let Shared {
             standing, per_peer, ..
@@ -182,7 +183,7 @@ impl Full {
 
 // === brief places ===
 
-/// The brief places of one listener. A cheap clone has the same.
+/// The brief places of one listener. Cheap to clone; clones share the places.
 #[derive(Clone, Debug)]
 pub(super) struct Briefs(Arc<SharedBriefs>);
 
@@ -196,7 +197,7 @@ struct SharedBriefs {
 #[derive(Debug)]
 struct BriefPlaces {
     places: usize,
-    /// Connections that have not ended, those that were told to included.
+    /// Connections that have not ended, including cancelled ones.
     open: usize,
     next: u64,
     oldest_first: VecDeque<(u64, CancellationToken)>,
@@ -207,12 +208,12 @@ struct BriefPlaces {
 pub(super) struct Brief {
     briefs: Briefs,
     number: u64,
-    /// Cancelled when a newer connection needs the place.
-    pub(super) given_up: CancellationToken,
+    /// Cancelled when a newer connection takes the place.
+    pub(super) replaced: CancellationToken,
 }
 
 impl Briefs {
-    /// As [`Briefs::enter`], but a connection that was told to end gets the time to do so.
+    /// As [`Briefs::enter`], but waits a moment for cancelled connections to end.
     pub(super) async fn enter_soon(&self) -> Option<Brief> {
         let entering = async {
             loop {
@@ -225,8 +226,8 @@ impl Briefs {
         timeout(SOON, entering).await.ok()
     }
 
-    /// A place for another connection, if need be that of the oldest one; `None` if those that were told to end are too
-    /// many.
+    /// Takes a place for another connection, if necessary that of the oldest one; `None` if too many cancelled ones have not
+    /// ended.
     fn enter(&self) -> Option<Brief> {
         let mut places = self.0.places.lock();
         if places.open >= 2 * places.places {
@@ -237,15 +238,15 @@ impl Briefs {
         {
             oldest.cancel();
         }
-        let (number, given_up) = (places.next, CancellationToken::new());
+        let (number, replaced) = (places.next, CancellationToken::new());
         places.next += 1;
         places.open += 1;
-        places.oldest_first.push_back((number, given_up.clone()));
+        places.oldest_first.push_back((number, replaced.clone()));
         drop(places);
         Some(Brief {
             briefs: self.clone(),
             number,
-            given_up,
+            replaced,
         })
     }
 }

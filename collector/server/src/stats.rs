@@ -1,4 +1,4 @@
-//! What a listener counts.
+//! The counters of a listener.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -7,12 +7,12 @@ use tracing::debug;
 
 use super::room::Full;
 
-/// What a listener counts; for metrics.
+/// The counters of a listener, for metrics.
 #[derive(Debug, Default)]
 pub struct Stats {
     open: AtomicUsize,
     pub(super) accepted: AtomicU64,
-    /// Connections that were let in for one request, because they could not stay.
+    /// Connections over the limit that were accepted for one request.
     pub(super) brief: AtomicU64,
     refused: [AtomicU64; Full::ALL.len()],
     closed: [AtomicU64; Closed::ALL.len()],
@@ -24,15 +24,15 @@ pub struct Stats {
 /// Why the collector closed a connection that it had accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// It reached its maximum age.
+    /// The connection reached its maximum age.
     Age,
-    /// There was no room for it to stay, and it was not HTTP/1, which can be served briefly.
+    /// The connection was over the limit and not HTTP/1, which can be served briefly.
     NoRoom,
-    /// The budget of connections could not carry it or its streams.
+    /// The connection budget has no room for the connection or its streams.
     OverBudget,
-    /// The peer took nothing of its answers.
+    /// The peer did not read its answers.
     Unread,
-    /// The peer sent too many frames that ask for nothing.
+    /// The peer sent too many control frames.
     Flood,
 }
 
@@ -68,25 +68,25 @@ impl Stats {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Connections accepted so far, those refused included.
+    /// Connections accepted so far, refused ones included.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Connections closed at once because there was no room for them.
+    /// Connections closed at once for lack of room.
     #[must_use]
     pub fn refused(&self, why: Full) -> u64 {
         self.refused_for(why).load(Ordering::Relaxed)
     }
 
-    /// Connections for which there was no room to stay, and which were let in for one request.
+    /// Connections over the limit that were accepted for one request.
     #[must_use]
     pub fn brief(&self) -> u64 {
         self.brief.load(Ordering::Relaxed)
     }
 
-    /// Requests of which no bytes arrived in time.
+    /// Requests whose bytes did not arrive in time.
     #[must_use]
     pub fn stalled(&self) -> u64 {
         self.stalled.load(Ordering::Relaxed)
@@ -98,7 +98,7 @@ impl Stats {
         self.expired.load(Ordering::Relaxed)
     }
 
-    /// Connections that were accepted and closed for this reason.
+    /// Connections that the collector closed for this reason after accepting them.
     #[must_use]
     pub fn closed_for(&self, why: Closed) -> u64 {
         self.closed(why).load(Ordering::Relaxed)
@@ -149,12 +149,12 @@ impl Open {
         Arc::clone(&self.0)
     }
 
-    /// Counts requests that were under way on it and are not any more.
+    /// Counts requests in progress that were cut off with the connection.
     pub(super) fn cut_off(&self, requests: usize) {
         self.0.cut_off.fetch_add(requests, Ordering::Relaxed);
     }
 
-    /// Counts that it is closed, and why.
+    /// Counts the closing of the connection by its reason.
     pub(super) fn close(&self, why: Closed) {
         debug!(reason = why.label(), "closing a connection");
         self.0.closed(why).fetch_add(1, Ordering::Relaxed);

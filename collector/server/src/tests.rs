@@ -21,15 +21,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CutOff, Full, Limits, Serving, Stats, bind};
 
-/// Long enough for anything that does happen, on a machine that is busy with other tests.
+/// Long enough for any expected event on a machine that is busy with other tests.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// A limit that a test waits out.
+/// A limit that a test waits for.
 pub(super) const SHORT: Duration = Duration::from_millis(200);
 
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) stats: Arc<Stats>,
-    /// `/slow` answers once for every permit.
+    /// `/slow` sends one answer for every permit.
     pub(super) permits: Arc<Semaphore>,
     /// One permit for every request that has reached `/slow`.
     reached: Arc<Semaphore>,
@@ -43,7 +43,7 @@ async fn slow(State((permits, reached)): State<(Arc<Semaphore>, Arc<Semaphore>)>
     "at last"
 }
 
-/// Answers without reading the body, and holds it until then.
+/// Answers without reading the body, and holds the body until then.
 async fn unread(
     State((permits, _)): State<(Arc<Semaphore>, Arc<Semaphore>)>,
     body: Asked,
@@ -95,7 +95,7 @@ impl Running {
         stream
     }
 
-    /// Asks `/` on a new connection, and gets its answer.
+    /// Requests `/` on a new connection, and checks its answer.
     pub(super) async fn assert_serves(&self) {
         let mut stream = self
             .send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
@@ -125,7 +125,7 @@ impl Running {
     }
 }
 
-/// Reads until the other side closes; a reset is a close too.
+/// Reads until the server closes; a reset counts as a close.
 pub(super) async fn everything(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let result = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
@@ -154,7 +154,7 @@ pub(super) fn request(address: SocketAddr, path: &str) -> Request<Empty<Bytes>> 
         .unwrap()
 }
 
-/// Runs a test where it can spawn on its own thread.
+/// Runs a test that may spawn on its own thread.
 pub(super) async fn local(test: impl Future<Output = ()>) {
     tokio::task::LocalSet::new().run_until(test).await;
 }
@@ -218,7 +218,7 @@ async fn a_peer_that_shows_no_protocol_is_closed() {
 }
 
 #[tokio::test]
-async fn a_header_that_never_ends_is_cut_off() {
+async fn a_header_that_never_ends_times_out() {
     local(async {
         let server = start(
             Limits {
@@ -269,10 +269,10 @@ async fn an_idle_connection_is_closed_between_requests() {
 }
 
 #[tokio::test]
-async fn garbage_is_answered_or_closed_and_the_next_is_served() {
+async fn garbage_is_answered_or_closed_and_the_next_connection_is_served() {
     let mut truncated = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    // A header frame that says 16 MiB, in the middle of nothing.
+    // A header frame with a length of 16 MiB, in the middle of nothing.
     let oversized = [0xff, 0xff, 0xff, 1, 4, 0, 0, 0, 1];
     truncated.extend(settings);
     truncated.extend(oversized);

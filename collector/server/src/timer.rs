@@ -1,4 +1,4 @@
-//! A timer for the headers of one HTTP/1 connection.
+//! A timer for the header timeouts of one HTTP/1 connection.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,12 +9,11 @@ use hyper::rt::{Sleep, Timer};
 use parking_lot::Mutex;
 use tokio::time;
 
-/// Times one wait after the other, and hands tokio's timer down from each to the next.
+/// Times consecutive waits, and reuses tokio's timer from one to the next.
 ///
-/// hyper begins a wait for every header and drops it when the header is there. To tokio each would be an entry put into a
-/// wheel that all connections share, and taken out again. The one that is handed down stays where it is: when it comes up
-/// before its wait is over, and only then, it is filed anew. So a busy connection touches the wheel once per timeout and
-/// not twice per request.
+/// hyper starts a wait for every header and drops it when the header has arrived. For tokio each would be an entry added to a
+/// wheel that all connections share, and removed again. The reused timer stays in the wheel; only if it fires before its wait
+/// is over, it is registered again. So a busy connection touches the wheel once per timeout and not twice per request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeaderTimer {
     idle: Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>,
@@ -27,8 +26,8 @@ impl Timer for HeaderTimer {
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         let deadline = deadline.into();
-        let handed_down = self.idle.lock().take();
-        let inner = handed_down.filter(|inner| inner.deadline() <= deadline);
+        let reused = self.idle.lock().take();
+        let inner = reused.filter(|inner| inner.deadline() <= deadline);
         Box::pin(Wait {
             deadline,
             inner: Some(inner.unwrap_or_else(|| Box::pin(time::sleep_until(deadline)))),
@@ -43,7 +42,7 @@ impl Timer for HeaderTimer {
 
 struct Wait {
     deadline: time::Instant,
-    /// Comes up at the deadline or before. `None` once dropped.
+    /// Fires at the deadline or before. `None` once dropped.
     inner: Option<Pin<Box<time::Sleep>>>,
     timer: HeaderTimer,
 }
@@ -81,9 +80,9 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[tokio::test(start_paused = true)]
-    async fn every_wait_lasts_as_long_as_was_asked() {
+    async fn every_wait_lasts_as_long_as_requested() {
         let timer = HeaderTimer::default();
-        for (asked, dropped_after) in [
+        for (requested, dropped_after) in [
             (MINUTE, None),
             (MINUTE, Some(MINUTE / 2)),
             (MINUTE, None),
@@ -92,24 +91,24 @@ mod tests {
             (MINUTE / 4, None),
         ] {
             let start = time::Instant::now();
-            let wait = timer.sleep(asked);
+            let wait = timer.sleep(requested);
             match dropped_after {
                 Some(early) => assert!(time::timeout(early, wait).await.is_err()),
                 None => wait.await,
             }
             let waited = start.elapsed();
-            let expected = dropped_after.unwrap_or(asked);
-            // tokio's clock counts milliseconds, and rounds up.
+            let expected = dropped_after.unwrap_or(requested);
+            // tokio's clock counts milliseconds and rounds up.
             let rounding = waited.checked_sub(expected).expect("not too early");
             assert!(
                 rounding <= Duration::from_millis(2),
-                "{waited:?} for {asked:?}"
+                "{waited:?} for {requested:?}"
             );
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_entry_serves_all_waits_until_it_comes_up() {
+    async fn one_entry_serves_all_waits_until_it_fires() {
         let timer = HeaderTimer::default();
         drop(timer.sleep(MINUTE));
         let entry = timer.idle.lock().as_ref().map(|inner| inner.deadline());

@@ -1,12 +1,12 @@
-//! What happens on one connection: the requests under way, whose turn it is, and how many bytes have moved.
+//! The state of one connection: its requests in progress, its turn, and the bytes moved.
 //!
-//! A drain and the timeouts ask one question: does the connection wait for the collector or for its peer? Every request is
-//! counted as *working* until it is answered, and as *reading* as well while its handler waits for bytes of the peer. Every
-//! answer is counted until its body has ended, and every piece of it until the piece has been written.
+//! A drain and the timeouts need to know whether a connection waits for the collector or for its peer. Every request counts as
+//! *working* until it is answered, and also as *reading* while its handler waits for bytes of the peer. Every answer counts
+//! until its body has ended, and every piece of it until the piece is written.
 //!
-//! The memory of streams is charged here too, in blocks, so that a connection with a few calls at a time never touches the
-//! shared budget after it was accepted. A stream is charged when its head arrives, before h2 and hyper build anything for it.
-//! Bytes of bodies that have arrived and that no handler has read are charged as well.
+//! The memory of streams is charged here too, in blocks, so that a connection with few concurrent calls does not touch the
+//! shared budget after it was accepted. A stream is charged when its head arrives, before h2 and hyper allocate anything for
+//! it. Bytes of bodies that have arrived and that no handler has read are charged as well.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -25,31 +25,31 @@ mod tests;
 pub(super) use charges::TooManyRefused;
 pub(super) use requests::{Answering, Reading, Unread, Working};
 
-/// Streams that are charged at once. The first block is part of [`CONNECTION_COST`].
+/// Streams charged together. The first block is part of [`CONNECTION_COST`].
 const BLOCK: usize = 2;
 
-/// What a stream holds beside its bodies, in bytes: the states of h2, hyper and the router, its task, and the decoder's
-/// buffer. Measured: 9.4 KiB for a call with no message, 10.5 KiB for one with 500 bytes of it.
+/// The memory of a stream besides its bodies, in bytes: the states of h2, hyper and the router, its task, and the decoder's
+/// buffer. Measured: 9.4 KiB for a call without a message, 10.5 KiB with one of 500 bytes.
 const STREAM_COST: usize = 12 << 10;
 
-/// What of it is held as long as the connection lives: the place of the stream in the tables of h2. Measured: 0.7 KiB.
+/// The part of it that is held until the connection ends: the stream's slot in the tables of h2. Measured: 0.7 KiB.
 const PLACE_COST: usize = 1 << 10;
 
-/// What a connection holds with no more than [`BLOCK`] streams, in bytes: its task and the buffers of both directions
-/// (measured: 17.3 KiB for an idle HTTP/2 connection), the instances seen on it, and a few bytes of bodies.
+/// The memory of a connection with up to [`BLOCK`] streams, in bytes: its task and the buffers of both directions (measured:
+/// 17.3 KiB for an idle HTTP/2 connection), the instances seen on it, and a few bytes of bodies.
 pub(super) const CONNECTION_COST: usize =
     (20 << 10) + rollcall_link::COST + FREE_WAITING + BLOCK * STREAM_COST;
 
-/// A connection with more streams refused than this is closed: what they hold until they are answered is not charged.
+/// The most refused streams of a connection before it is closed: their memory is not charged until they are answered.
 const MOST_REFUSED: usize = 64;
 
-/// Bytes of bodies that may wait for their handlers as part of [`CONNECTION_COST`].
+/// Bytes of unread bodies that [`CONNECTION_COST`] includes.
 const FREE_WAITING: usize = 4 << 10;
 
-/// Bytes of waiting bodies that are charged at once.
+/// The unit in which unread bodies are charged, in bytes.
 const WAITING_BLOCK: usize = 32 << 10;
 
-/// The counts of one connection.
+/// The counters of one connection.
 #[derive(Debug)]
 pub(super) struct Traffic {
     pub(super) serving: Arc<Serving>,
@@ -57,7 +57,7 @@ pub(super) struct Traffic {
     protocol: Protocol,
     /// Requests without an answer.
     working: AtomicUsize,
-    /// Those of them whose handler waits for bytes of the peer.
+    /// The requests among them whose handler waits for bytes of the peer.
     reading: AtomicUsize,
     /// Answers whose body has not ended.
     answering: AtomicUsize,
@@ -65,37 +65,38 @@ pub(super) struct Traffic {
     unread: AtomicUsize,
     /// Bytes of bodies that arrived over HTTP/2; wraps around.
     arrived: AtomicUsize,
-    /// Bytes of requests that handlers have read, of answers, and of everything that was written; they wrap around.
+    /// Bytes of requests that handlers have read, bytes of answers, and all bytes written; they wrap around.
     received: AtomicUsize,
     sent: AtomicUsize,
     written: AtomicUsize,
-    /// The socket took nothing when it was last written to.
+    /// The socket accepted nothing at the last write.
     is_blocked: AtomicBool,
-    /// The peer sent more frames that ask for nothing than it may.
+    /// The peer has exceeded its allowance of control frames.
     is_flooded: AtomicBool,
-    /// Counts the times that the connection was polled; wraps around.
+    /// The number of times the connection was polled; wraps around.
     turn: AtomicUsize,
-    /// Heads that arrived in this turn and that no request was made of yet.
+    /// Heads that arrived in this turn and have not become requests yet.
     announced: AtomicUsize,
-    /// Streams that are paid for.
+    /// Streams that are charged for.
     paid: AtomicUsize,
-    /// Bytes of waiting bodies that are paid for.
+    /// Bytes of unread bodies that are charged for.
     waiting_paid: AtomicUsize,
     /// Streams that were refused.
     refused: AtomicUsize,
     account: Mutex<Account>,
 }
 
-/// What is charged for a connection and its streams.
+/// The charge for a connection and its streams.
 #[derive(Debug)]
 struct Account {
     charge: Charge,
-    /// The most streams that were paid for so far.
+    /// The most streams that were charged for so far.
     most: usize,
 }
 
 impl Traffic {
-    /// A connection that has just shown its protocol. `charge` pays for it and for the first block of streams.
+    /// The counters of a connection that has just shown its protocol. `charge` covers the connection and its first block of
+    /// streams.
     pub(super) fn new(
         serving: Arc<Serving>,
         stats: Arc<Stats>,
@@ -128,48 +129,48 @@ impl Traffic {
         })
     }
 
-    /// Streams that hold memory, or a few more.
+    /// An upper bound of the streams that hold memory.
     pub(super) fn streams(&self) -> usize {
         self.under_way() + self.unread.load(Relaxed)
     }
 
-    /// Requests that are not answered to the end.
+    /// Requests whose answer has not ended.
     pub(super) fn under_way(&self) -> usize {
         self.working.load(Relaxed) + self.answering.load(Relaxed)
     }
 
-    /// Requests that a handler works on, without those for which it waits for the peer.
+    /// Requests whose handler works, without those that wait for the peer.
     pub(super) fn busy(&self) -> usize {
         let reading = self.reading.load(Relaxed);
         self.working.load(Relaxed).saturating_sub(reading)
     }
 
-    /// Whether the peer has its answers and has asked nothing more.
+    /// Whether the peer has all its answers and no request in progress.
     pub(super) fn is_idle(&self) -> bool {
         self.streams() == 0
     }
 
-    /// Whether the socket took nothing when it was last written to.
+    /// Whether the socket accepted nothing at the last write.
     pub(super) fn is_blocked(&self) -> bool {
         self.is_blocked.load(Relaxed)
     }
 
-    /// Whether pieces of answers are not written.
+    /// Whether pieces of answers are still unwritten.
     pub(super) fn is_unread(&self) -> bool {
         self.unread.load(Relaxed) > 0
     }
 
-    /// Whether there may be something for the peer to take, now or soon.
+    /// Whether there may be bytes for the peer to read, now or soon.
     pub(super) fn is_answering(&self) -> bool {
         self.is_blocked() || self.is_unread() || self.answering.load(Relaxed) > 0
     }
 
-    /// Bytes that the socket has taken; wraps around.
+    /// Bytes written to the socket; wraps around.
     pub(super) fn written(&self) -> usize {
         self.written.load(Relaxed)
     }
 
-    /// Bytes of answers that the peer has taken; wraps around. Over HTTP/1 they are not told from other bytes.
+    /// Bytes of answers written to the peer; wraps around. Over HTTP/1 they are not distinguished from other bytes.
     pub(super) fn taken(&self) -> usize {
         match self.protocol {
             Protocol::Http1 => self.written(),
@@ -204,7 +205,7 @@ impl Traffic {
     }
 
     pub(super) fn begin_turn(&self) {
-        // A head of the last turn that became no request was a trailer, or h2 refused it.
+        // A head of the last turn that did not become a request was a trailer, or h2 refused it.
         self.announced.store(0, Relaxed);
         self.turn.store(self.turn().wrapping_add(1), Relaxed);
     }

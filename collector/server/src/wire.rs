@@ -1,4 +1,4 @@
-//! The socket of a connection, watched: what the peer takes, and how much of its frames one turn may serve.
+//! The socket of a connection: records what is written, and limits the bytes that one turn reads.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::frames::{Abuse, Frames};
 use super::traffic::Traffic;
 
-/// What one turn of a connection may read, in bytes, before other connections have theirs.
+/// The bytes that one turn of a connection may read before other connections have theirs.
 const TURN: usize = 64 << 10;
 
 /// A socket that reports to the [`Traffic`] of its connection.
@@ -35,7 +35,7 @@ impl<S> Wire<S> {
         }
     }
 
-    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+    fn record_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(Ok(bytes)) => self.traffic.write(*bytes),
             Poll::Ready(Err(_)) => {}
@@ -87,7 +87,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.note_write(&written);
+        self.record_write(&written);
         written
     }
 
@@ -97,7 +97,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.note_write(&written);
+        self.record_write(&written);
         written
     }
 

@@ -1,4 +1,4 @@
-//! What happens to connections that there is no room for.
+//! Connections over the limits.
 
 use super::super::tests::{PATIENCE, everything, http2, local, request, serve};
 use super::super::{Closed, Full, Limits, Room, Serving};
@@ -16,7 +16,7 @@ fn serving(max_connections: usize, room: Room) -> Serving {
 }
 
 #[tokio::test]
-async fn where_there_is_no_room_one_http1_request_is_served() {
+async fn a_connection_over_the_limit_is_served_one_http1_request() {
     local(async {
         // Room for a single standing connection, and one brief place.
         let full = || (1, Room::new(None, 1, usize::MAX));
@@ -26,7 +26,7 @@ async fn where_there_is_no_room_one_http1_request_is_served() {
             let server = serve(serving(limit, room)).await;
             let _standing = server.connect().await;
             server.wait_for_open(1).await;
-            // It is answered, and closed although it asks to stay.
+            // The request is answered, and the connection closes although the peer asks to keep it.
             let mut stream = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
             let answer = everything(&mut stream).await;
             assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
@@ -48,7 +48,7 @@ async fn where_there_is_no_room_one_http1_request_is_served() {
 }
 
 #[tokio::test]
-async fn silent_peers_do_not_keep_a_question_from_being_answered() {
+async fn silent_peers_do_not_prevent_an_answer() {
     local(async {
         let server = serve(serving(1, Room::new(Some(64), 1, usize::MAX))).await;
         let mut silent = Vec::new();
@@ -63,7 +63,7 @@ async fn silent_peers_do_not_keep_a_question_from_being_answered() {
 }
 
 #[tokio::test]
-async fn without_http_one_too_many_is_closed_at_once() {
+async fn without_http_a_connection_over_the_limit_is_closed_at_once() {
     local(async {
         let server = serve(Serving {
             has_http: false,

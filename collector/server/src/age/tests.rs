@@ -20,7 +20,7 @@ fn ages_are_spread_below_the_maximum() {
 }
 
 #[tokio::test]
-async fn an_old_connection_is_asked_to_end_and_what_is_under_way_is_answered() {
+async fn an_old_connection_is_asked_to_end_and_its_requests_are_answered() {
     local(async {
         let server = serve(Serving {
             limits: Limits {
@@ -37,7 +37,7 @@ async fn an_old_connection_is_asked_to_end_and_what_is_under_way_is_answered() {
         let stream = sender.send_request(request(server.address, "/slow"));
         let stream = tokio::task::spawn_local(stream);
         server.wait_for_slow().await;
-        // One that asks nothing more is closed, although it was not asked to.
+        // A connection without further requests is closed, although it keeps itself open.
         let answer = everything(&mut idle).await;
         assert!(answer.ends_with("here"), "{answer}");
         let aged = async {
@@ -53,7 +53,7 @@ async fn an_old_connection_is_asked_to_end_and_what_is_under_way_is_answered() {
             "{answer}"
         );
         assert_eq!(stream.await.unwrap().unwrap().status(), 200);
-        // The HTTP/2 peer has been told to go, and went with its last answer.
+        // The HTTP/2 peer received a GOAWAY and closed after its last answer.
         server.wait_for_open(0).await;
         assert!(sender.ready().await.is_err());
         server.assert_serves().await;

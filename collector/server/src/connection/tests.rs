@@ -1,5 +1,5 @@
 use super::*;
-use crate::drain::{FAREWELL, LOOK, PROGRESS, STANDSTILL};
+use crate::drain::{CHECK_INTERVAL, CLOSE_TIME, PROGRESS, STALL_TIME};
 use crate::traffic::Working;
 
 const GRACE: Duration = Duration::from_secs(60);
@@ -10,7 +10,7 @@ fn traffic() -> Arc<Traffic> {
     Traffic::new(serving, Arc::default(), Protocol::Http2, charge)
 }
 
-/// A request that waits for bytes of its peer.
+/// A request whose handler waits for bytes of its peer.
 fn half_open(traffic: &Arc<Traffic>) -> (Working, super::super::traffic::Reading) {
     let mut reading = super::super::traffic::Reading::new(traffic);
     reading.set_waiting(true);
@@ -23,26 +23,26 @@ async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
     (result, start.elapsed())
 }
 
-/// Whether a drain ended after `expected`, as exactly as it looks.
+/// Whether a drain ended after `expected`, as exactly as its check interval allows.
 fn is_about(took: Duration, expected: Duration) -> bool {
-    (expected..expected + 2 * LOOK).contains(&took)
+    (expected..expected + 2 * CHECK_INTERVAL).contains(&took)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_asks_during_the_farewell_is_answered_and_has_a_farewell_of_its_own() {
+async fn a_request_during_the_close_time_is_answered_and_restarts_it() {
     let traffic = traffic();
     let first = traffic.begin().unwrap();
     let life = async {
-        sleep(4 * FAREWELL).await;
+        sleep(4 * CLOSE_TIME).await;
         drop(first);
-        sleep(FAREWELL / 2).await;
+        sleep(CLOSE_TIME / 2).await;
         let second = traffic.begin().unwrap();
-        sleep(4 * FAREWELL).await;
+        sleep(4 * CLOSE_TIME).await;
         drop(second);
     };
     let ((drained, ()), took) = timed(async { tokio::join!(drained(&traffic, GRACE), life) }).await;
     assert_eq!(drained, Drained::Idle);
-    assert!(is_about(took, 9 * FAREWELL + FAREWELL / 2), "{took:?}");
+    assert!(is_about(took, 9 * CLOSE_TIME + CLOSE_TIME / 2), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,14 +51,14 @@ async fn a_drain_waits_a_short_time_for_a_half_sent_request_and_an_unread_answer
     let half_sent = half_open(&traffic);
     let (drained_half_sent, took) = timed(drained(&traffic, GRACE)).await;
     assert_eq!(drained_half_sent, Drained::Idle);
-    assert!(is_about(took, STANDSTILL), "{took:?}");
+    assert!(is_about(took, STALL_TIME), "{took:?}");
     drop(half_sent);
     let answer = traffic.begin().unwrap().answer();
     let _piece = answer.piece();
     drop(answer);
     let (drained_unread, took) = timed(drained(&traffic, GRACE)).await;
     assert_eq!(drained_unread, Drained::Idle);
-    assert!(is_about(took, STANDSTILL), "{took:?}");
+    assert!(is_about(took, STALL_TIME), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,16 +72,16 @@ async fn a_drain_waits_for_a_handler_and_counts_what_it_cuts_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_waits_for_a_peer_that_makes_progress_and_for_none_that_drips() {
+async fn a_drain_waits_for_a_peer_that_makes_progress_but_not_for_a_trickle() {
     for (bytes, end, expected) in [
         (PROGRESS, Drained::CutOff(1), GRACE),
-        (1, Drained::Idle, STANDSTILL),
+        (1, Drained::Idle, STALL_TIME),
     ] {
         let traffic = traffic();
         let _half_sent = half_open(&traffic);
         let drip = async {
             loop {
-                sleep(LOOK * 5 + LOOK / 2).await;
+                sleep(CHECK_INTERVAL * 5 + CHECK_INTERVAL / 2).await;
                 traffic.receive(bytes);
             }
         };
@@ -97,14 +97,14 @@ async fn a_drain_waits_for_a_peer_that_makes_progress_and_for_none_that_drips() 
     }
 }
 
-/// Polls the watch whenever it wakes, for as long as `time`.
+/// Polls the stall whenever it wakes, for `time`.
 async fn stalls(stall: &mut Stall, traffic: &Traffic, time: Duration) -> bool {
     let watch = poll_fn(|context| stall.poll(traffic, context));
     timeout(time, watch).await.is_ok()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_takes_nothing_of_an_answer_stalls() {
+async fn a_peer_that_reads_nothing_of_an_answer_stalls() {
     let traffic = traffic();
     let timeout = traffic.serving.limits.write_timeout;
     let mut stall = Stall::new();
@@ -129,7 +129,7 @@ async fn a_peer_that_takes_nothing_of_an_answer_stalls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_piece_has_a_whole_timeout_after_any_silence() {
+async fn a_piece_has_a_whole_timeout_after_any_pause() {
     let traffic = traffic();
     let timeout = traffic.serving.limits.write_timeout;
     let mut stall = Stall::new();
@@ -143,7 +143,7 @@ async fn a_piece_has_a_whole_timeout_after_any_silence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_that_takes_nothing_stalls() {
+async fn a_socket_that_accepts_nothing_stalls() {
     let traffic = traffic();
     let timeout = traffic.serving.limits.write_timeout;
     let mut stall = Stall::new();
@@ -156,7 +156,7 @@ async fn a_socket_that_takes_nothing_stalls() {
 }
 
 #[test]
-fn streams_are_charged_in_blocks_and_given_back() {
+fn streams_are_charged_in_blocks_and_released() {
     let serving = Serving {
         budgets: super::super::Budgets {
             connections: rollcall_limits::Budget::new("connections", 1 << 20),
@@ -179,7 +179,7 @@ fn streams_are_charged_in_blocks_and_given_back() {
     traffic.settle();
     let places = connections.held() - CONNECTION_COST;
     assert!(places < most / 8, "{places} of {most}");
-    // What was given back is charged again, and the places are charged once.
+    // A released block is charged again, and the slots are charged once.
     while let Ok(working) = traffic.begin() {
         streams.push(working);
     }

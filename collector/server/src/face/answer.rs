@@ -1,4 +1,4 @@
-//! Answers of HTTP faces.
+//! Responses of the HTTP faces.
 
 use axum::{
     body::Body,
@@ -12,15 +12,15 @@ use serde::Serialize;
 /// The content type of 5.x (proto/docs/skywalking.md section 2.1).
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
 
-/// The body of an answer: bytes that are there already, or the body that a router made.
+/// The body of an answer: complete bytes, or the body of a router's response.
 pub type Answer = Either<Full<Bytes>, Body>;
 
-/// A 200 with this body.
+/// Returns a 200 with this body as JSON.
 pub fn reply(body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(body) => ([(CONTENT_TYPE, JSON)], body).into_response(),
         Err(error) => {
-            tracing::error!(%error, "an answer could not be encoded");
+            tracing::error!(%error, "cannot encode the answer");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -1,7 +1,7 @@
 //! gRPC and HTTP on one listener.
 //!
-//! The content type decides which of two routers answers. So a gRPC method is only reached with gRPC's content type, which
-//! a web page of another origin cannot send, and neither protocol pays for the routes of the other.
+//! The content type selects one of two routers. So a gRPC method is reached only with gRPC's content type, which a web page of
+//! another origin cannot send, and neither protocol pays for the routes of the other.
 
 use std::{
     convert::Infallible,
@@ -21,7 +21,7 @@ use tower::Service;
 
 use super::refusal::{not_found, not_grpc};
 
-/// Two routers, of which the content type chooses one. A cheap clone.
+/// Two routers, one of which the content type selects. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
     grpc: Router,
@@ -29,7 +29,7 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    /// Answers gRPC with `grpc` and everything else with `http`; both without a fallback.
+    /// Routes gRPC to `grpc` and everything else to `http`, both without a fallback.
     #[must_use]
     pub fn new(grpc: Router, http: Router) -> Self {
         let is_grpc_here = grpc.has_routes();
@@ -46,7 +46,7 @@ impl Dispatch {
         }
     }
 
-    /// Answers gRPC with `grpc`, and everything else with `http`, which has a fallback of its own.
+    /// Routes gRPC to `grpc`, and everything else to `http`, which has its own fallback.
     #[must_use]
     pub fn with_own_fallback(grpc: Router, http: Router) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl Dispatch {
         }
     }
 
-    /// What a listener answers until the collector serves: `http`, and to every gRPC call that it is to be made again.
+    /// The routes of a listener until the collector serves: `http`, and `UNAVAILABLE` for every gRPC call.
     #[must_use]
     pub fn starting(http: Router) -> Self {
         Self {
@@ -96,14 +96,15 @@ pub async fn no_such_service() -> Response {
     Status::unimplemented("this collector does not serve this service").into_http()
 }
 
-/// `application/grpc`, with a format or parameters behind it or not. grpc-web is another protocol.
+/// Whether the content type is `application/grpc`, with or without a format or parameters. grpc-web is another protocol.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let sent = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
     let rest = sent.and_then(|kind| kind.strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
-/// Whether a path is that of a gRPC method: no path of the HTTP faces begins with a capital or has a dot in its first part.
+/// Whether a path names a gRPC method: no path of the HTTP faces begins with a capital letter or has a dot in its first
+/// segment.
 fn names_a_service(path: &str) -> bool {
     let mut parts = path.split('/').skip(1);
     let service = parts.next().unwrap_or_default();
@@ -123,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grpc_is_known_by_its_content_type() {
+    fn grpc_is_recognized_by_its_content_type() {
         for (kind, expected) in [
             (None, false),
             (Some("application/grpc"), true),
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_protocol_reaches_its_own_routes_alone() {
+    async fn each_protocol_reaches_only_its_own_routes() {
         let grpc = Router::new().route("/some.Service/call", post(|| async { "grpc" }));
         let http = Router::new().route("/register", post(|| async { "http" }));
         let dispatch = Dispatch::new(grpc, http);

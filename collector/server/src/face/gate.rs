@@ -1,9 +1,9 @@
-//! What every request has to satisfy before a face sees it, whatever the face.
+//! Checks every request before any face sees it.
 //!
-//! * It names one host (RFC 9112 section 3.2), and its body has no coding but `chunked`. The rest of HTTP/1's framing is
-//!   hyper's: it refuses what is ambiguous, and closes the connection where a length and a coding are both given.
-//! * A web page that was not loaded from this collector changes nothing here. Browsers say where a page comes from in
-//!   `Origin`, which no agent sends.
+//! * A request names one host (RFC 9112 section 3.2), and its body has no coding but `chunked`. hyper checks the rest of
+//!   HTTP/1's framing: it refuses ambiguous requests, and closes the connection if both a length and a coding are set.
+//! * A web page that was not loaded from this collector cannot change anything. Browsers send the page's origin in `Origin`,
+//!   which no agent sends.
 
 use std::{convert::Infallible, future};
 
@@ -23,7 +23,7 @@ use super::{
     refusal::Refusal,
 };
 
-/// Refuses what breaks the rules of this module, and passes everything else on.
+/// Refuses requests that violate the rules of this module, and forwards all others.
 #[derive(Clone, Debug)]
 pub struct Gate<S> {
     inner: S,
@@ -33,7 +33,7 @@ pub struct Gate<S> {
 }
 
 impl<S> Gate<S> {
-    /// In front of `inner`, for a collector with these names.
+    /// A gate before `inner`, for a collector with these names.
     pub fn new(metrics: &Metrics, names: Names, inner: S) -> Self {
         Self {
             inner,
@@ -65,7 +65,7 @@ impl<S> Gate<S> {
         Ok(())
     }
 
-    /// Whether a page made the request that was not loaded from this collector under one of its names.
+    /// Whether a web page that was not loaded from this collector under one of its names sent the request.
     fn is_foreign(&self, headers: &HeaderMap, host: Option<&Authority>) -> bool {
         let mut origins = headers.get_all(ORIGIN).iter();
         let Some(origin) = origins.next() else {
@@ -81,7 +81,7 @@ impl<S> Gate<S> {
     }
 }
 
-/// The authority of an origin, and the port that it leaves out.
+/// The authority of an origin, and the default port of its scheme.
 fn page(origin: &str) -> Option<(Authority, &'static str)> {
     let (authority, port) = match origin.split_once("://")? {
         ("http", authority) => (authority, ":80"),
@@ -95,7 +95,7 @@ fn without_port<'a>(authority: &'a str, port: &str) -> &'a str {
     authority.strip_suffix(port).unwrap_or(authority)
 }
 
-/// Only `chunked` is decoded here, and only once.
+/// Refuses any coding but a single `chunked`, the only one that is decoded here.
 fn coding<B>(request: &Request<B>) -> Result<(), Refusal> {
     if request.version() > Version::HTTP_11 {
         return Ok(());
@@ -129,7 +129,7 @@ where
             Ok(()) => Either::Right(self.inner.call(request)),
             Err(refusal) => {
                 let mut response = refusal.into_answer();
-                // Where a request ends that is not understood is not certain.
+                // The end of a refused request is uncertain, so the connection must close.
                 if request.version() <= Version::HTTP_11 {
                     let headers = response.headers_mut();
                     headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -151,12 +151,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_page_of_this_collector_may_change_something() {
+    fn only_a_page_of_this_collector_may_change_anything() {
         let gate = gate();
         for (method, host, origins, admitted) in [
             ("POST", "127.0.0.1:12800", &[][..], true),
-            ("POST", "evil.example", &[], true), // no browser: an agent behind another name
-            ("GET", "evil.example", &["http://evil.example"], true), // the admin face looks at Host
+            ("POST", "evil.example", &[], true), // no browser: an agent that uses another name
+            ("GET", "evil.example", &["http://evil.example"], true), // the admin face checks Host
             ("POST", "127.0.0.1:12800", &["http://127.0.0.1:12800"], true),
             (
                 "POST",

@@ -1,4 +1,4 @@
-//! JSON in and out: bodies of a known shape, with mistakes told by the path of the key.
+//! Reads JSON bodies of a known shape, and names the path of an invalid key.
 
 use std::{fmt, time::Duration};
 
@@ -18,17 +18,17 @@ mod parts;
 pub use count::count;
 pub use parts::Parts;
 
-/// What a client may send as a body.
+/// The limits of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The largest request body, in bytes; a larger one is refused with 413.
+    /// The largest request body, in bytes; a larger one gets a 413.
     pub max_body_size: usize,
-    /// How long a request body may take to arrive; a slower one is refused with 408.
+    /// The longest time for a request body to arrive; a slower one gets a 408.
     pub body_timeout: Duration,
 }
 
 impl Default for Limits {
-    /// 50 MiB as over gRPC, because agents send whole dictionaries; 30 s.
+    /// 50 MiB, as over gRPC, because agents send whole dictionaries; 30 s.
     fn default() -> Self {
         Self {
             max_body_size: 50 << 20,
@@ -37,14 +37,14 @@ impl Default for Limits {
     }
 }
 
-/// The whole body of a request, in the parts that hold it.
+/// Reads the whole body of a request into parts.
 ///
 /// # Errors
-/// 413 if it is larger than allowed, told or sent; 408 if it comes too slowly; 400 if it breaks off.
+/// 413 if its announced or received size exceeds the limit; 408 if it arrives too slowly; 400 if it is incomplete.
 pub async fn read(body: Body, limits: &Limits) -> Result<Parts, Refusal> {
     let max = limits.max_body_size;
-    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if told > max {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > max {
         return Err(too_large(max));
     }
     match timeout(limits.body_timeout, Parts::collect(body, max)).await {
@@ -57,11 +57,11 @@ pub async fn read(body: Body, limits: &Limits) -> Result<Parts, Refusal> {
     }
 }
 
-/// What the body says.
+/// Decodes a body.
 ///
 /// # Errors
-/// 400 that names the key, or `body` where the mistake is not in one: not JSON, not UTF-8, a key that is missing or of
-/// another type.
+/// 400 with the name of the key, or `body` if no key is invalid: not JSON, not UTF-8, a key that is missing or has another
+/// type.
 pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -72,10 +72,10 @@ pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     Ok(value)
 }
 
-/// Like [`parse`], for the element of an array with this index.
+/// As [`parse`], for the element of an array with this index.
 ///
 /// # Errors
-/// As [`parse`]; the key is named by its path from the top.
+/// As [`parse`]; the key has its path from the top.
 pub fn parse_at<'a, T: Deserialize<'a>>(at: usize, part: &'a str) -> Result<T, Refusal> {
     let mut json = serde_json::Deserializer::from_str(part);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -84,7 +84,7 @@ pub fn parse_at<'a, T: Deserialize<'a>>(at: usize, part: &'a str) -> Result<T, R
     })
 }
 
-/// A struct that is written as a JSON object. Without this, serde also takes an array of its fields in order.
+/// A struct written as a JSON object. Without this wrapper, serde also accepts an array of its fields in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object<T>(pub T);
 
@@ -120,13 +120,13 @@ fn refuse(path: &str, error: &serde_json::Error) -> Refusal {
     }
 }
 
-/// The key that serde found missing. It names one in its message only, and the path ends at the object.
+/// The key that serde reports as missing. serde names it only in the message, and its path ends at the object.
 fn missing_key(message: &str) -> Option<&str> {
     let (key, _) = message.strip_prefix("missing field `")?.split_once('`')?;
     Some(key)
 }
 
-/// The path of what is at `inner` within `outer`; `.` is the top.
+/// The path of `inner` within `outer`; `.` is the top.
 fn join(outer: &str, inner: &str) -> String {
     match (outer, inner) {
         (outer, "" | ".") => outer.to_owned(),
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize)]
-    #[expect(dead_code, reason = "only how it fails to be read is looked at")]
+    #[expect(dead_code, reason = "the test checks only decoding errors")]
     struct Element {
         ai: i32,
         sn: String,
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mistake_is_told_by_the_path_of_its_key() {
+    async fn an_error_names_the_path_of_its_key() {
         for (body, field) in [
             (&b""[..], "body"),
             (b"nonsense", "body"),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_joined_as_they_are_written_in_javascript() {
+    fn paths_are_joined_as_in_javascript() {
         assert_eq!(join("[3]", "sn"), "[3].sn");
         assert_eq!(join("a", "[0].b"), "a[0].b");
         assert_eq!(join(".", "a"), "a");

@@ -1,9 +1,9 @@
 //! The names by which browsers may address this collector.
 //!
-//! A web page can make a browser send requests to any address that the browser reaches, loopback included. What it cannot
-//! choose is the name in `Host` and `Origin`: that is the name the page was loaded from, even if the page's server has made
-//! that name resolve to this collector meanwhile (DNS rebinding). So a name that nobody gave to this collector marks a
-//! request that a page of somebody else's made. An IP address is no name: it cannot be rebound.
+//! A web page can make a browser send requests to any address that the browser reaches, loopback included. It cannot choose the
+//! name in `Host` and `Origin`: that is the name the page was loaded from, even if the page's server has meanwhile made that
+//! name resolve to this collector (DNS rebinding). So a name that is not configured for this collector marks a request from a
+//! foreign page. IP addresses are always accepted: they cannot be rebound.
 
 use std::{
     collections::HashSet,
@@ -16,16 +16,16 @@ use axum::http::{HeaderMap, Request, Version, header::HOST, uri::Authority};
 /// Stands for every name.
 const ANY: &str = "*";
 
-/// The names by which this collector may be addressed, beside loopback names and IP addresses. A cheap clone is the same.
+/// The names by which this collector may be addressed, besides loopback names and IP addresses. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Names(Arc<HashSet<String>>);
 
-/// What is wrong with the host of a request.
+/// Why the host of a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     #[error("is required in HTTP/1.1")]
     Missing,
-    #[error("is there more than once, or differs from the host of the request target")]
+    #[error("occurs more than once, or differs from the host of the request target")]
     Ambiguous,
     #[error("is not a host with an optional port")]
     Invalid,
@@ -34,12 +34,12 @@ pub enum HostError {
 // === impl Names ===
 
 impl Names {
-    /// These names, without ports; `*` stands for every name. What is empty or an address adds nothing.
+    /// The collector's names, without ports; `*` stands for every name. Empty names and addresses add nothing.
     pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
         Self(Arc::new(names.into_iter().map(canonical).collect()))
     }
 
-    /// Whether `authority` names this collector; its port is not looked at.
+    /// Whether `authority` names this collector; the port is ignored.
     pub fn include(&self, authority: &Authority) -> bool {
         let host = authority.host();
         let bare = host
@@ -55,15 +55,15 @@ impl Names {
     }
 }
 
-/// Names are compared without case and without the dot that may end them.
+/// Normalizes a name: names are compared without case and without a final dot.
 fn canonical(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// The host that `request` is for; `None` where the protocol does not ask for one.
+/// The host that `request` names; `None` if its protocol does not require one and none is sent.
 ///
 /// # Errors
-/// None, more than one, or not a host.
+/// The host is missing, ambiguous or invalid.
 pub fn host<B>(request: &Request<B>) -> Result<Option<Authority>, HostError> {
     let sent = sent(request.headers())?;
     match (request.uri().authority(), sent) {
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_names_addresses_and_given_names_are_this_collector() {
+    fn loopback_names_addresses_and_configured_names_are_this_collector() {
         let names = Names::new(["Rollcall.example.", "10.0.0.1", ""]);
         for (authority, included) in [
             ("localhost", true),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_one_host_if_its_protocol_asks_for_one() {
+    fn a_request_has_one_host_if_its_protocol_requires_one() {
         use HostError::{Ambiguous, Invalid, Missing};
         let (v10, v11, v2) = (Version::HTTP_10, Version::HTTP_11, Version::HTTP_2);
         for (version, target, hosts, expected) in [

@@ -1,4 +1,4 @@
-//! Why a request is not answered, in the one form of all HTTP faces.
+//! Errors in the common form of all HTTP faces.
 
 use std::fmt::Display;
 
@@ -11,22 +11,22 @@ use serde::Serialize;
 
 use super::answer::{Answer, reply};
 
-/// Upstream's header for what is wrong with a request; the text is also in the body.
+/// Upstream's header for the error message; the text is also in the body.
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("error-message");
 
-/// The longest message, in characters. It may quote what the client sent, which may be long.
+/// The longest message, in characters. A message may quote the client's input, which may be long.
 const MAX_MESSAGE: usize = 256;
 
-/// How long an agent waits before it asks anyway (proto/docs/skywalking.md section 4.1), in seconds.
+/// The interval after which an agent retries anyway (proto/docs/skywalking.md section 4.1), in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("3");
 
-/// Why a request is not answered.
+/// An error response to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     status: StatusCode,
     field: String,
     message: String,
-    passing: bool,
+    is_transient: bool,
     outcome: Outcome,
 }
 
@@ -37,31 +37,31 @@ struct Body<'a> {
 
 #[derive(Serialize)]
 struct ErrorBody<'a> {
-    /// `null` where no part of the request is to blame.
+    /// `null` if no part of the request is invalid.
     field: Option<&'a str>,
     message: &'a str,
 }
 
 impl Refusal {
-    /// The client's mistake in `field`: the path of a key in the body (`[3].sn`), `body` as a whole, a parameter, or a
-    /// part of the request line.
+    /// A client's error in `field`: the path of a key in the body (`[3].sn`), `body` as a whole, a parameter, or a part of the
+    /// request line.
     pub fn invalid(field: impl Into<String>, message: impl ToString) -> Self {
         Self::new(StatusCode::BAD_REQUEST, field, message)
     }
 
-    /// The client's mistake, answered with another status than 400.
+    /// A client's error with another status than 400.
     pub fn new(status: StatusCode, field: impl Into<String>, message: impl ToString) -> Self {
         let message = message.to_string();
         Self {
             status,
             field: field.into(),
             message: message.chars().take(MAX_MESSAGE).collect(),
-            passing: false,
+            is_transient: false,
             outcome: Outcome::Invalid,
         }
     }
 
-    /// The client went before its request was whole: it will not read this.
+    /// The client closed the connection before its request was complete. It will not read the response.
     pub fn broken_off(error: impl Display) -> Self {
         Self {
             outcome: Outcome::BrokenOff,
@@ -69,10 +69,10 @@ impl Refusal {
         }
     }
 
-    /// This collector cannot answer now, and may in a moment.
+    /// A transient failure: this collector cannot answer now. Advises the client to retry.
     pub fn overloaded(message: impl ToString) -> Self {
         Self {
-            passing: true,
+            is_transient: true,
             outcome: Outcome::Overloaded,
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "", message)
         }
@@ -84,21 +84,21 @@ impl Refusal {
         Self { outcome, ..self }
     }
 
-    /// The same, with the advice to ask this collector again in a moment.
+    /// The same, with the advice to retry this collector soon.
     #[must_use]
     pub fn retryable(self) -> Self {
         Self {
-            passing: true,
+            is_transient: true,
             ..self
         }
     }
 
-    /// The answer, where it does not come out of a router.
+    /// The response, for callers outside a router.
     pub fn into_answer(self) -> Response<Answer> {
         self.into_response().map(Answer::Right)
     }
 
-    /// How the call is counted.
+    /// The outcome to count the call with.
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
@@ -116,24 +116,24 @@ impl IntoResponse for Refusal {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(ERROR_MESSAGE, header_value(&self.message));
-        if self.passing {
+        if self.is_transient {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         response
     }
 }
 
-/// Answers 404 in the form of these faces: the fallback of a listener.
+/// Returns 404 in the common form: the fallback of a listener.
 pub async fn not_found(uri: Uri) -> Response {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "path",
-        format_args!("there is nothing at {}", uri.path()),
+        format_args!("no route for {}", uri.path()),
     )
     .into_response()
 }
 
-/// Answers 415 to a gRPC method that is called with another content type.
+/// Returns 415 for a gRPC method called with another content type.
 #[must_use]
 pub fn not_grpc() -> Response {
     Refusal::new(
@@ -144,7 +144,7 @@ pub fn not_grpc() -> Response {
     .into_response()
 }
 
-/// Answers 405; the router adds `Allow`.
+/// Returns 405; the router adds `Allow`.
 pub async fn wrong_method(method: Method, uri: Uri) -> Response {
     Refusal::new(
         StatusCode::METHOD_NOT_ALLOWED,
@@ -154,7 +154,7 @@ pub async fn wrong_method(method: Method, uri: Uri) -> Response {
     .into_response()
 }
 
-/// The text as a header may carry it: what is not printable ASCII becomes `?`.
+/// The text as a header value, with `?` for every character that is not printable ASCII.
 fn header_value(text: &str) -> HeaderValue {
     let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
     let text: String = text.chars().map(printable).collect();
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_sent_cannot_break_out_of_the_header() {
+    fn quoted_input_of_a_client_cannot_inject_a_header() {
         let hostile = format!("a\r\nset-cookie: b\0é{}", "x".repeat(10_000));
         let response = Refusal::invalid("body", hostile).into_response();
         let header = response.headers()[ERROR_MESSAGE].to_str().unwrap();

@@ -1,4 +1,4 @@
-//! The secret that agents send with every call, where the operator asks for one (proto/docs/skywalking.md section 4.8).
+//! The secret that agents must send with every call, if the operator configures one (proto/docs/skywalking.md section 4.8).
 
 use std::{fmt, sync::Arc};
 
@@ -12,21 +12,21 @@ use axum::{
 use prometheus_client::metrics::counter::Counter;
 use subtle::ConstantTimeEq as _;
 
-/// Metadata over gRPC, a header over HTTP. Java spells it with a capital, which HTTP/2 does not know.
+/// Metadata over gRPC, a header over HTTP. Java writes it with a capital letter, which HTTP/2 does not allow.
 const AUTHENTICATION: HeaderName = HeaderName::from_static("authentication");
 
-/// A token that agents have to send. Cheap to clone; not shown by `Debug`.
+/// A token that agents must send. Cheap to clone; not shown by `Debug`.
 #[derive(Clone)]
 pub struct Token(Arc<str>);
 
 impl Token {
-    /// A token; `None` for an empty text, which asks for none.
+    /// A token; `None` for an empty text, which requires none.
     #[must_use]
     pub fn new(secret: &str) -> Option<Self> {
         (!secret.is_empty()).then(|| Self(secret.into()))
     }
 
-    /// `router` for those who send the token; others are counted and answered with `refusal`.
+    /// Guards `router`: requests with the token reach it; all others are counted and get `refusal`.
     pub fn guard(self, router: Router, denied: Counter, refusal: fn() -> Response) -> Router {
         router.layer(from_fn(move |request: Request, next: Next| {
             let admitted = self.is_sent_with(request.headers());
@@ -43,7 +43,7 @@ impl Token {
         }))
     }
 
-    /// Takes the same time for every token of this length, so that it cannot be guessed letter by letter.
+    /// Compares in constant time for every token of this length, so that it cannot be guessed byte by byte.
     fn is_sent_with(&self, headers: &HeaderMap) -> bool {
         headers
             .get(AUTHENTICATION)
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn no_token_is_asked_for_unless_there_is_one_and_it_is_never_shown() {
+    fn a_token_is_required_only_if_configured_and_is_never_shown() {
         assert!(Token::new("").is_none());
         assert_eq!(format!("{:?}", Token::new("s3cret").unwrap()), "Token(..)");
     }

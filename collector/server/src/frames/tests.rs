@@ -27,7 +27,7 @@ fn begun() -> Frames {
     frames
 }
 
-/// How many of these frames are taken, up to `most`.
+/// The number of these frames that are accepted, up to `most`.
 fn taken(frames: &mut Frames, traffic: &Traffic, frame: &[u8], most: usize) -> usize {
     (0..most)
         .take_while(|_| frames.read(frame, traffic).is_ok())
@@ -35,7 +35,7 @@ fn taken(frames: &mut Frames, traffic: &Traffic, frame: &[u8], most: usize) -> u
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_control_frames_is_seen_in_whatever_parts_it_arrives() {
+async fn a_flood_of_control_frames_is_detected_in_any_parts() {
     for size in [1, 4, 17, 1000, 100_000] {
         let (mut frames, traffic) = (begun(), traffic());
         let flood = frame(PING, 0, 8).repeat(BURST + 1);
@@ -51,7 +51,7 @@ async fn a_flood_of_control_frames_is_seen_in_whatever_parts_it_arrives() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_asks_for_something_is_no_control_frame() {
+async fn a_frame_that_requests_something_is_no_control_frame() {
     let (mut frames, traffic) = (begun(), traffic());
     for asks in [
         frame(HEADERS, 4, 40),

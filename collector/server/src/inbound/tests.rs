@@ -12,7 +12,7 @@ use crate::{Serving, protocol::Protocol, traffic::Traffic};
 
 type Arriving = StreamBody<UnboundedReceiverStream<Result<Frame<Bytes>, Infallible>>>;
 
-/// A body whose parts are sent by the test.
+/// A body whose parts the test sends.
 struct Sending {
     parts: mpsc::UnboundedSender<Result<Frame<Bytes>, Infallible>>,
     body: Pin<Box<Inbound<Arriving>>>,
@@ -43,7 +43,7 @@ impl Sending {
         self.parts.send(Ok(part)).unwrap();
     }
 
-    /// What the handler gets now; `None` while it has to wait.
+    /// The next result for the handler; `None` while it must wait.
     fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
         let frame = self.body.frame().now_or_never()?.expect("goes on");
         Some(frame.map(|frame| frame.into_data().unwrap()))
@@ -69,7 +69,7 @@ async fn a_small_request_is_free() {
 }
 
 #[tokio::test]
-async fn a_message_of_a_stream_is_charged_until_the_next_is_asked_for() {
+async fn a_message_of_a_stream_is_charged_until_the_next_poll() {
     let mut body = Sending::new(true, 1 << 20);
     let bytes = message(100_000);
     for round in 0..30 {
@@ -89,7 +89,7 @@ async fn a_message_of_a_stream_is_charged_until_the_next_is_asked_for() {
 }
 
 #[tokio::test]
-async fn half_a_message_is_charged_for_what_has_arrived() {
+async fn half_a_message_is_charged_for_its_received_bytes() {
     let mut body = Sending::new(true, 1 << 20);
     body.send(&message(900_000)[..5]);
     assert!(body.next().is_none());
@@ -123,7 +123,7 @@ async fn a_plain_body_is_charged_until_its_request_is_answered() {
 }
 
 #[tokio::test]
-async fn a_body_beyond_the_budget_fails_and_says_why() {
+async fn a_body_beyond_the_budget_fails_with_the_reason() {
     for is_grpc in [true, false] {
         let mut body = Sending::new(is_grpc, 20_000);
         body.send(&message(50_000)[..15_000]);
@@ -136,7 +136,7 @@ async fn a_body_beyond_the_budget_fails_and_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_owes_bytes_and_sends_none_is_not_waited_for() {
+async fn a_peer_that_owes_bytes_and_sends_none_times_out() {
     for (is_grpc, sent) in [
         (true, &message(9)[..3]),
         (true, &message(9)[..13]),
@@ -169,7 +169,7 @@ async fn a_stream_may_be_idle_between_its_messages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_peer_that_makes_progress_is_waited_for() {
+async fn a_slow_peer_that_makes_progress_does_not_time_out() {
     let mut body = Sending::new(true, 1 << 20);
     let timeout = body.traffic.serving.limits.read_timeout;
     for part in message(20 * LEAST).chunks(LEAST) {
@@ -181,7 +181,7 @@ async fn a_slow_peer_that_makes_progress_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_takes_its_time_is_not_the_fault_of_its_peer() {
+async fn a_slow_handler_does_not_time_out_its_peer() {
     let mut body = Sending::new(false, 1 << 20);
     body.send(b"first");
     assert!(body.next().unwrap().is_ok());
@@ -209,7 +209,7 @@ async fn a_request_waits_for_its_peer_while_its_handler_waits_for_bytes() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_body_is_passed_on() {
+async fn a_request_without_a_body_is_forwarded() {
     let body = pin!(Inbound::empty(Full::new(Bytes::new())));
     assert!(body.is_end_stream());
     assert!(body.collect().await.unwrap().to_bytes().is_empty());

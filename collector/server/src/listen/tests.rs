@@ -3,7 +3,7 @@ use tokio::net::TcpStream;
 use super::bind;
 
 #[tokio::test]
-async fn a_port_that_is_taken_refuses_connections_until_it_is_listened_on() {
+async fn a_bound_port_refuses_connections_until_it_listens() {
     let bound = bind("127.0.0.1", 0).await.unwrap();
     let refused = TcpStream::connect(bound.address()).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
@@ -13,7 +13,7 @@ async fn a_port_that_is_taken_refuses_connections_until_it_is_listened_on() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named() {
+async fn a_port_in_use_is_named() {
     let taken = bind("localhost", 0).await.unwrap().listen().unwrap();
     assert!(taken.address().is_ipv4());
     let port = taken.address().port();
@@ -25,7 +25,7 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn of_two_processes_that_take_a_port_at_once_one_listens() {
+async fn of_two_processes_that_bind_a_port_at_once_one_listens() {
     let first = bind("127.0.0.1", 0).await.unwrap();
     let second = bind("127.0.0.1", first.address().port()).await.unwrap();
     let _listening = first.listen().unwrap();

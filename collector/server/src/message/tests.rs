@@ -10,7 +10,7 @@ fn message(length: usize) -> Vec<u8> {
     [0].into_iter().chain(announced).chain(content).collect()
 }
 
-/// Everything that is handed over while `bytes` arrive in parts of `size`.
+/// All bytes returned while `bytes` arrive in parts of `size`.
 fn handed_over(messages: &mut Messages, bytes: &[u8], size: usize) -> Vec<u8> {
     let mut all = Vec::new();
     for part in bytes.chunks(size) {
@@ -23,7 +23,7 @@ fn handed_over(messages: &mut Messages, bytes: &[u8], size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn messages_are_whole_whatever_parts_they_arrive_in() {
+fn messages_are_whole_in_any_parts() {
     let lengths = [0, 1, 4, 5, 600, 16_384, 0, 200_000, 3];
     let bytes: Vec<u8> = lengths.into_iter().flat_map(message).collect();
     for size in [1, 2, 3, 5, 6, 7, 1000, 16_384, 1 << 20] {
@@ -35,7 +35,7 @@ fn messages_are_whole_whatever_parts_they_arrive_in() {
 }
 
 #[test]
-fn nothing_of_a_message_is_handed_over_before_its_last_byte() {
+fn no_byte_of_a_message_is_returned_before_its_last_has_arrived() {
     let bytes = [message(10), message(100_000)].concat();
     let (last, before) = bytes.split_last().unwrap();
     let mut messages = Messages::new(MAX);
@@ -67,7 +67,7 @@ fn a_message_beyond_the_limit_is_left_to_the_decoder_at_once() {
 }
 
 #[test]
-fn a_message_that_breaks_off_leaves_one_byte() {
+fn an_incomplete_message_leaves_one_byte() {
     let mut messages = Messages::new(MAX);
     handed_over(&mut messages, &message(100)[..50], 50);
     assert_eq!(messages.end().unwrap(), &[0][..]);

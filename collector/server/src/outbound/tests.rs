@@ -34,7 +34,7 @@ fn streamed(parts: &[usize]) -> impl Body<Data = Bytes, Error = Infallible> + Un
 }
 
 #[tokio::test]
-async fn a_large_answer_is_charged_until_its_last_piece_is_gone() {
+async fn a_large_answer_is_charged_until_its_last_piece_is_dropped() {
     let traffic = traffic(1 << 20);
     let held = || traffic.serving.budgets.answers.held();
     let mut body = begin(&traffic, Full::from(vec![7; 100_000])).unwrap();

@@ -5,7 +5,7 @@ fn peer(last: u8) -> Peer {
 }
 
 #[test]
-fn descriptors_are_kept_back_for_the_process_and_for_brief_connections() {
+fn descriptors_are_reserved_for_the_process_and_for_brief_connections() {
     for (open_files, listeners, least) in [
         (64, 5, 5),
         (256, 3, 128),
@@ -21,7 +21,7 @@ fn descriptors_are_kept_back_for_the_process_and_for_brief_connections() {
             "{own} of {open_files}: {room:?}"
         );
     }
-    // Too few for anything: what there is has to do.
+    // Too few for the process: they are divided nevertheless.
     assert_eq!(Room::new(Some(8), 5, 100).limit(), 1);
     assert!(Room::new(None, 5, 100).limit() > 1 << 30);
 }
@@ -51,16 +51,16 @@ fn the_newest_brief_connection_takes_the_place_of_the_oldest() {
     let briefs = Room::new(Some(64), 1, 1).briefs();
     let places = briefs.0.places.lock().places;
     let mut held: VecDeque<Brief> = (0..places).map(|_| briefs.enter().unwrap()).collect();
-    assert!(held.iter().all(|brief| !brief.given_up.is_cancelled()));
+    assert!(held.iter().all(|brief| !brief.replaced.is_cancelled()));
     let newer = briefs.enter().unwrap();
-    assert!(held[0].given_up.is_cancelled());
-    // One that ends by itself makes room, and those that were told to end are not waited for without a bound.
+    assert!(held[0].replaced.is_cancelled());
+    // A connection that ends by itself frees its place. Waiting for cancelled ones is bounded.
     drop(held.pop_front());
     drop(newer);
     held.push_back(briefs.enter().unwrap());
     assert_eq!(
         held.iter()
-            .filter(|brief| brief.given_up.is_cancelled())
+            .filter(|brief| brief.replaced.is_cancelled())
             .count(),
         0
     );

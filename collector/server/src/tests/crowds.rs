@@ -1,9 +1,9 @@
-//! More connections than there is room for.
+//! More connections than the limits allow.
 
 use super::*;
 
 #[tokio::test]
-async fn one_connection_too_many_is_closed_at_once() {
+async fn a_connection_over_the_limit_is_closed_at_once() {
     local(async {
         let server = start(
             Limits {
@@ -31,7 +31,7 @@ async fn one_connection_too_many_is_closed_at_once() {
 }
 
 #[tokio::test]
-async fn many_idle_connections_do_not_stand_in_the_way() {
+async fn many_idle_connections_do_not_block_new_ones() {
     local(async {
         let server = start(Limits::generous(), PATIENCE).await;
         let mut idle = Vec::new();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_drain_lets_requests_finish_and_takes_no_new_ones() {
+async fn a_drain_lets_requests_finish_and_accepts_no_new_ones() {
     local(async {
         let server = start(Limits::generous(), PATIENCE).await;
         let mut one = server.send(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
@@ -58,9 +58,9 @@ async fn a_drain_ends_with_the_grace() {
     .await;
 }
 
-/// What a peer does that is paused, or whose host is lost: it never answers the last ping.
+/// A peer that is paused, or whose host is lost: it never answers the last ping.
 #[tokio::test]
-async fn a_drain_does_not_wait_for_a_peer_that_has_asked_nothing_and_does_not_go() {
+async fn a_drain_does_not_wait_for_an_idle_peer_that_does_not_close() {
     const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     local(async {
         let server = start(Limits::generous(), Duration::from_secs(3600)).await;

@@ -1,4 +1,4 @@
-//! What a connection is charged for: its streams when their heads arrive, and the bodies that no handler has read.
+//! Charges a connection for its streams when their heads arrive, and for bodies that no handler has read.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,15 +10,15 @@ use super::{
 };
 use crate::protocol::{CONNECTION_WINDOW, Protocol};
 
-/// More streams of one connection would be refused than may be.
+/// The connection exceeds its limit of refused streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyRefused;
 
 impl Traffic {
-    /// Charges the stream of a head that has arrived. Without memory for it, its request will be refused.
+    /// Charges the stream of a head that has arrived. If the budget has no room, the request will be refused.
     ///
     /// # Errors
-    /// More streams would be refused than a connection may have refused.
+    /// The connection exceeds its limit of refused streams.
     pub(crate) fn announce(&self) -> Result<(), TooManyRefused> {
         // Only the connection's own task reads heads and begins requests.
         let announced = self.announced.load(Relaxed) + 1;
@@ -34,10 +34,10 @@ impl Traffic {
         Ok(())
     }
 
-    /// Counts a request, and charges the memory of its stream unless its head was charged.
+    /// Counts a request, and charges its stream unless its head was charged.
     ///
     /// # Errors
-    /// The budget of connections cannot carry another block of streams.
+    /// The connection budget has no room for another block of streams.
     pub(crate) fn begin(self: &Arc<Self>) -> Result<Working, OverBudget> {
         let announced = self.announced.load(Relaxed);
         self.announced.store(announced.saturating_sub(1), Relaxed);
@@ -63,17 +63,17 @@ impl Traffic {
         Ok(())
     }
 
-    /// What is left to connections, in bytes, so that streams and bodies alone never keep a new peer out.
+    /// The bytes that streams and bodies leave free for new connections.
     fn reserve(&self) -> usize {
         self.serving.budgets.connections.limit() / 4
     }
 
-    /// Charges the bytes of bodies that wait for their handlers, and gives back what was charged for bytes that were read.
+    /// Charges the bytes of bodies that wait for their handlers, and releases the charge for bytes that were read.
     ///
-    /// h2 discards bytes of streams that have ended without a report. They count as waiting until no request is under way.
+    /// h2 discards bytes of ended streams without a report. They count as waiting until no request is in progress.
     ///
     /// # Errors
-    /// The budget of connections cannot carry them.
+    /// The connection budget has no room for them.
     fn pay_for_waiting(&self) -> Result<(), OverBudget> {
         let waiting = self.waiting();
         let due = if waiting <= FREE_WAITING {
@@ -96,23 +96,22 @@ impl Traffic {
         Ok(())
     }
 
-    /// Bytes of bodies that have arrived and that no handler has read, or a few more.
+    /// An upper bound of the bytes of bodies that have arrived and that no handler has read.
     pub(super) fn waiting(&self) -> usize {
         let waiting = self
             .arrived
             .load(Relaxed)
             .wrapping_sub(self.received.load(Relaxed));
-        // More was read than arrived if a body is read after its request has ended.
-        let is_behind = waiting > usize::MAX / 2;
-        if is_behind {
+        // More bytes are read than arrived if a body is read after its request has ended.
+        let is_negative = waiting > usize::MAX / 2;
+        if is_negative {
             0
         } else {
             waiting.min(CONNECTION_WINDOW)
         }
     }
 
-    /// Charges the bodies that wait, and gives back what was charged for streams that have ended; called at the end of every
-    /// turn.
+    /// Charges waiting bodies, and releases the charge of ended streams. Called at the end of every turn.
     pub(crate) fn settle(&self) {
         if self.protocol == Protocol::Http2 {
             if self.under_way() == 0 {
@@ -132,27 +131,27 @@ impl Traffic {
         }
     }
 
-    /// Whether the peer goes on opening streams that are refused, or sends more than can be held.
+    /// Whether the peer keeps opening streams that are refused, or sent more than the budget holds.
     pub(crate) fn is_over_budget(&self) -> bool {
         self.refused.load(Relaxed) > MOST_REFUSED
     }
 
-    /// There is no memory for what the peer sends: the connection is about to be closed.
+    /// Marks the connection to be closed: the budget has no room for what the peer sends.
     pub(crate) fn refuse_all(&self) {
         self.refused.store(MOST_REFUSED + 1, Relaxed);
     }
 
-    /// A handler has read so many bytes of a request.
+    /// Records bytes of a request that a handler has read.
     pub(crate) fn receive(&self, bytes: usize) {
         self.received.fetch_add(bytes, Relaxed);
         if self.waiting_paid.load(Relaxed) > 0 && self.waiting() <= FREE_WAITING {
-            // Gives back and charges nothing: no turn of the connection may follow for a long time.
-            let given_back = self.pay_for_waiting();
-            debug_assert!(given_back.is_ok(), "nothing is charged");
+            // This only releases, and must happen now: the next turn of the connection may be far off.
+            let released = self.pay_for_waiting();
+            debug_assert!(released.is_ok(), "nothing is charged");
         }
     }
 
-    /// So many bytes of a body arrive over HTTP/2.
+    /// Records bytes of a body that arrived over HTTP/2.
     pub(crate) fn arrive(&self, bytes: usize) {
         // Only the connection's own task reads frames.
         let arrived = self.arrived.load(Relaxed).wrapping_add(bytes);

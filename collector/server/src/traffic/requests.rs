@@ -1,4 +1,4 @@
-//! Requests and answers, each counted in its [`Traffic`] for as long as its guard lives.
+//! Guards that count requests and answers in their [`Traffic`] as long as they live.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,7 +10,7 @@ use super::Traffic;
 pub(crate) struct Working(pub(super) Arc<Traffic>);
 
 impl Working {
-    /// The answer has begun.
+    /// Counts the request as answered from now on.
     pub(crate) fn answer(self) -> Answering {
         self.0.answering.fetch_add(1, Relaxed);
         Answering(Arc::clone(&self.0))
@@ -28,7 +28,7 @@ impl Drop for Working {
 pub(crate) struct Answering(Arc<Traffic>);
 
 impl Answering {
-    /// A piece of it, until it is written.
+    /// Counts a piece of the answer until it is written.
     pub(crate) fn piece(&self) -> Unread {
         self.0.unread.fetch_add(1, Relaxed);
         Unread(Arc::clone(&self.0))
@@ -45,7 +45,7 @@ impl Drop for Answering {
     }
 }
 
-/// A piece of an answer that is not written.
+/// A piece of an answer that is not written yet.
 #[derive(Debug)]
 pub(crate) struct Unread(Arc<Traffic>);
 

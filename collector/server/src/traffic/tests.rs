@@ -11,7 +11,7 @@ use crate::protocol::CONNECTION_WINDOW;
 use crate::tests::{PATIENCE, Running, local, serve};
 use crate::{Budgets, Closed};
 
-/// How a server serves whose connections have so many bytes.
+/// The settings of a server with this connection budget, in bytes.
 fn serving(limit: usize) -> Serving {
     let generous = Serving::generous();
     Serving {
@@ -41,7 +41,7 @@ fn a_stream_is_charged_once_and_before_its_request_begins() {
     let working: Vec<_> = (0..10).map(|_| traffic.begin().unwrap()).collect();
     assert_eq!(connections.held(), charged);
     drop(working);
-    // Heads of which no request was made count in their own turn only.
+    // Heads that became no request count in their own turn only.
     for _ in 0..100 {
         traffic.begin_turn();
         assert_eq!(traffic.announce(), Ok(()));
@@ -50,21 +50,21 @@ fn a_stream_is_charged_once_and_before_its_request_begins() {
 }
 
 #[test]
-fn a_peer_that_goes_on_opening_streams_without_memory_is_stopped_before_they_are_built() {
+fn a_peer_that_keeps_opening_streams_over_the_budget_is_closed_before_they_are_built() {
     let traffic = traffic(0);
     let taken = (0..1000).take_while(|_| traffic.announce().is_ok()).count();
     assert_eq!(taken, BLOCK + MOST_REFUSED);
 }
 
 #[test]
-fn waiting_bytes_are_forgiven_when_no_request_is_under_way() {
+fn waiting_bytes_are_released_when_no_request_is_in_progress() {
     let traffic = traffic(1 << 20);
     let connections = traffic.serving.budgets.connections.clone();
     let working = traffic.begin().unwrap();
     traffic.arrive(100_000);
     traffic.settle();
     assert_eq!(connections.held(), 4 * WAITING_BLOCK);
-    // What was read is given back without another turn of the connection.
+    // The charge for bytes that were read is released without another turn of the connection.
     traffic.receive(98_000);
     assert_eq!(connections.held(), 0);
     traffic.arrive(CONNECTION_WINDOW * 2);

@@ -1,22 +1,22 @@
-//! Counts what a JSON body consists of, before any of it is decoded.
+//! Counts the elements and fields of a JSON body before any of it is decoded.
 
 use rollcall_limits::{Count, work::Error};
 
-/// Items of arrays nested more deeply than this are not decoded by any face, and count as fields.
+/// The depth up to which items of arrays count as elements. No face decodes deeper ones; they count as fields.
 const DECODED_DEPTH: u32 = 4;
 
-/// The parser takes no deeper nesting, so what follows is not decoded.
+/// The deepest nesting that the parser accepts; nothing below it is decoded.
 const MAX_DEPTH: u32 = u128::BITS;
 
-/// Counts the items of arrays, and the keys of objects as fields. What is no JSON is for the parser to refuse: up to its
-/// first mistake both see the same.
+/// Counts the items of arrays, and the keys of objects as fields. Leaves invalid JSON to the parser: both read the same up to
+/// the first error.
 ///
 /// # Errors
-/// There are too many.
+/// The body exceeds a limit of `count`.
 pub fn count(body: &[u8], count: &mut Count) -> Result<(), Error> {
-    // One bit for each level: whether it is an array.
+    // One bit for each level: set for an array.
     let (mut arrays, mut depth) = (0_u128, 0);
-    // Whether nothing of the innermost array or object was seen.
+    // Whether the innermost array or object is empty so far.
     let mut is_empty = false;
     let mut bytes = body.iter();
     while let Some(byte) = bytes.next() {
@@ -52,7 +52,7 @@ fn item(is_array: bool, depth: u32, count: &mut Count) -> Result<(), Error> {
     count.field()
 }
 
-/// Skips the rest of a text.
+/// Skips the rest of a string.
 fn skip_text<'a>(bytes: &mut impl Iterator<Item = &'a u8>) {
     while let Some(byte) = bytes.next() {
         match byte {

@@ -1,8 +1,8 @@
-//! A body as it arrived, in blocks whose memory follows its bytes.
+//! A received body, in blocks whose memory is proportional to its bytes.
 //!
 //! A body may arrive in very many small parts, and each part costs more than its bytes. So all parts but a single one are
-//! copied into blocks that double in size up to 64 KiB. The blocks are joined when the whole body is here: that copies all of
-//! it, so it is done where large bodies are decoded, and the copy is charged ([`Parts::join`]).
+//! copied into blocks that double in size up to 64 KiB. [`Parts::join`] joins the blocks of a complete body. That copies all of
+//! it, so it is done where large bodies are decoded, and the copy is charged.
 
 use axum::body::{Body, Bytes};
 use bytes::{Buf as _, BytesMut};
@@ -17,7 +17,7 @@ const LARGEST_BLOCK: usize = 64 << 10;
 /// A whole body.
 #[derive(Debug, Default)]
 pub struct Parts {
-    /// The first part as it arrived, then full blocks.
+    /// The first part as it was received, then full blocks.
     full: Vec<Bytes>,
     block: BytesMut,
     length: usize,
@@ -39,19 +39,19 @@ impl Parts {
         Ok(parts)
     }
 
-    /// How many bytes the body has.
+    /// The size of the body, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.length
     }
 
-    /// Whether it has no bytes.
+    /// Whether the body is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// How many bytes [`Parts::join`] takes beside the parts: none for a body that arrived in one part.
+    /// The bytes that [`Parts::join`] allocates besides the parts: none for a body received in one part.
     #[must_use]
     pub fn copied(&self) -> usize {
         match (&*self.full, self.block.is_empty()) {
@@ -60,7 +60,7 @@ impl Parts {
         }
     }
 
-    /// The body in one part.
+    /// The body as one part.
     #[must_use]
     pub fn join(mut self) -> Bytes {
         if self.copied() == 0 {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_what_arrived_in_whatever_parts() {
+    fn a_body_is_the_same_in_any_parts() {
         assert_eq!(Parts::default().join(), Bytes::new());
         let single = parts(&[b"abc"]);
         assert_eq!((single.len(), single.copied()), (3, 0));
