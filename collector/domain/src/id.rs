@@ -1,6 +1,6 @@
 //! The numeric ids that agents hold.
 //!
-//! On the wire 0 means "no id yet"; inside there is no such id. Conversion code turns it into an [`Option`] and back.
+//! On the wire 0 means "no id yet". Inside there is no such id: conversion code turns it into an [`Option`] and back.
 
 use std::{fmt, num::NonZeroI32};
 
@@ -8,9 +8,9 @@ mod hash;
 
 pub(crate) use hash::{IdHashing, IdMap};
 
-/// The greatest of the internal ids, which no agent is ever told: they name what agents of 8.0 and later register, which
-/// know no ids. No agent up to 7.0 can hold one, since a collector would have to have assigned a thousand million ids before
-/// it, and one that an agent uses all the same is refused.
+/// The greatest internal id. Internal ids name the registrations of agents of 8.0 and later, which know no ids. Agents never
+/// receive one. No agent up to 7.0 can hold one either, because a collector would first have to assign a thousand million ids; one
+/// that an agent uses anyway is refused.
 pub(crate) const LAST_INTERNAL: i32 = -(1 << 30);
 
 macro_rules! id {
@@ -29,14 +29,14 @@ macro_rules! id {
                 }
             }
 
-            /// The number agents see; never 0.
+            /// The number that agents use; never 0.
             #[must_use]
             pub const fn get(self) -> i32 {
                 self.0.get()
             }
 
-            /// Whether the collector uses it internally alone: agents of 8.0 and later know no ids, and no other agent is
-            /// told this one or may bring it along.
+            /// Whether only collectors use the id: agents of 8.0 and later know no ids, and other agents neither receive it nor may
+            /// use it.
             #[must_use]
             pub const fn is_internal(self) -> bool {
                 self.0.get() <= LAST_INTERNAL
@@ -64,6 +64,6 @@ id! {
     OperationId
 }
 id! {
-    /// A remote peer `host:port`. Either sign; nothing is reserved.
+    /// A remote peer `host:port`. Either sign; no id is reserved.
     AddressId
 }

@@ -1,14 +1,14 @@
 //! Four dictionaries that give names stable numeric ids: applications, instances, operations, addresses.
 //!
-//! [`Inventory`] is what everybody reads: shared, without locks on the way from a key to an id or from an id to its
-//! entry. Only the one [`Allocator`] changes it, in three steps: it makes a [`Proposal`], somebody commits the
-//! proposal's [`Row`]s to a storage, and then the proposal is confirmed, which makes it visible. So no reader hears of
-//! an id that is not durable, and a proposal that is dropped has changed nothing.
+//! Any thread reads the [`Inventory`]. It takes no lock to find the id of a key or the entry of an id. Only the one [`Allocator`]
+//! changes it, in three steps: it makes a [`Proposal`], its caller commits the [`Row`]s of the proposal to a storage, and then the
+//! proposal is confirmed, which makes the rows visible. So no reader sees an id that is not durable, and a dropped proposal has
+//! changed nothing.
 //!
-//! What holds (ARCHITECTURE.md, invariants 2 to 4):
-//! * A key has one id and an id one key, for ever. Ids are never taken back.
-//! * A key whose id was found can be looked up by that id.
-//! * An id that an agent brought along (adopted) is never assigned to anybody else.
+//! Invariants (ARCHITECTURE.md, 2 to 4):
+//! * A key has one id and an id one key, for ever. Ids are never reused.
+//! * An id that a look-up by key returned can itself be looked up.
+//! * An adopted id, one that an agent already held, is never assigned to another key.
 
 mod allocator;
 mod cost;
@@ -45,26 +45,26 @@ use entry::Entry as _;
 
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, id::IdMap};
 
-/// What is registered, as everybody may read it, from any thread.
+/// The registered entries, for readers on any thread.
 ///
-/// A look-up takes no lock and, given a borrowed key, allocates nothing. Listings take a lock for as long as it takes
-/// to collect the ids of one page.
+/// A look-up takes no lock and, with a borrowed key, allocates nothing. A listing holds a lock while it collects the ids of one
+/// page.
 pub struct Inventory {
     applications: Table<Application>,
     instances: Table<Instance>,
     operations: Table<Operation>,
     addresses: Table<Address>,
-    /// The ids that agents up to 7.0 are told of applications with internal ids.
+    /// The ids by which agents up to 7.0 know applications with internal ids.
     announced: IdMap<ApplicationId, ApplicationId>,
     listing: Listing,
 }
 
-/// How many entries a dictionary has. The reserved entry is not counted.
+/// The number of entries of a dictionary, without the reserved one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
-    /// With a key, so that it can be looked up.
+    /// Entries with a key, which can be looked up by it.
     pub keyed: usize,
-    /// Whose id was adopted, with no key ([`Limits::adopted`] bounds it).
+    /// Adopted entries without a key ([`Limits::adopted`] bounds their number).
     pub adopted: usize,
 }
 
@@ -86,7 +86,7 @@ impl Inventory {
         self.applications.id(code)
     }
 
-    /// The id that agents up to 7.0 are told of the application with this code.
+    /// The id by which agents up to 7.0 know the application with this code.
     #[must_use]
     pub fn announced_application_id(&self, code: &str) -> Option<ApplicationId> {
         let id = self.applications.id(code)?;
@@ -96,12 +96,12 @@ impl Inventory {
         Some(id)
     }
 
-    /// The id that agents up to 7.0 are told of the application with this internal id.
+    /// The id by which agents up to 7.0 know the application with this internal id.
     fn announced(&self, internal: ApplicationId) -> Option<ApplicationId> {
         self.announced.pin().get(&internal).copied()
     }
 
-    /// The id that an application is shown under: the one that agents are told, if there is one.
+    /// The id under which an application is shown: the one that agents know, or else the internal one.
     #[must_use]
     pub fn shown(&self, id: ApplicationId) -> ApplicationId {
         if id.is_internal() {
@@ -110,14 +110,14 @@ impl Inventory {
         id
     }
 
-    /// The id of the row that this id of an application leads to.
+    /// The id of the application's row: an alias leads to the id of its application.
     #[must_use]
     pub fn canonical(&self, id: ApplicationId) -> ApplicationId {
         let alias_of = self.applications.read(id, |row| row.alias_of);
         alias_of.flatten().unwrap_or(id)
     }
 
-    /// The id that agents up to 7.0 are told of the instance that its application and its agent's UUID name.
+    /// The id by which agents up to 7.0 know the instance with this application and agent UUID.
     #[must_use]
     pub fn instance_id(&self, application: ApplicationId, uuid: &str) -> Option<InstanceId> {
         let is_internal = false;
@@ -131,8 +131,8 @@ impl Inventory {
         by(application).or_else(|| by(self.other(application)?))
     }
 
-    /// The id of the instance that an agent of 8.0 or later names, which is told no id. One that registered with an earlier
-    /// release of Rollcall may have an id that agents up to 7.0 are told.
+    /// The id of the instance with this name, for an agent of 8.0 or later, which knows no ids. An instance that registered with an
+    /// earlier release of Rollcall may have an id of the kind that agents up to 7.0 know.
     #[must_use]
     pub fn named_instance_id(&self, application: ApplicationId, name: &str) -> Option<InstanceId> {
         let by = |is_internal| {
@@ -168,14 +168,14 @@ impl Inventory {
         self.applications.read(application, |row| row.alias_of)?
     }
 
-    /// Whether the agent of an instance knows this id: `false` where it is of 8.0 or later, so that a call with the id
-    /// comes from another process. `true` for an instance that is not known.
+    /// Whether the agent of an instance knows this id. `false` if the agent is of 8.0 or later, so that a call with the id comes
+    /// from another process. `true` for an unknown instance.
     #[must_use]
     pub fn is_announced(&self, instance: InstanceId) -> bool {
         if instance.is_internal() {
             return false;
         }
-        // Only stores of an earlier release, and agents that were replaced by later ones, have any.
+        // Such instances exist only in stores of an earlier release, and where a later agent has replaced an agent.
         self.instances.unannounced() == 0
             || self
                 .instances
@@ -183,7 +183,7 @@ impl Inventory {
                 .unwrap_or(true)
     }
 
-    /// The application of an instance, by the id of its row; `None` where it is not known.
+    /// The application of an instance, by the id of its row; `None` if it is unknown.
     #[must_use]
     pub fn application_of(&self, instance: InstanceId) -> Option<ApplicationId> {
         let application = self.instances.read(instance, |known| known.application)?;
@@ -208,8 +208,8 @@ impl Inventory {
         self.instances.read(id, Clone::clone)
     }
 
-    /// What `read` makes of the instance with this id, without copying it. `read` is to be quick: what is replaced
-    /// meanwhile is freed only afterwards.
+    /// Applies `read` to the instance with this id, without copying it. `read` must be quick: entries replaced meanwhile are freed
+    /// only after it returns.
     #[must_use]
     pub fn read_instance<R>(&self, id: InstanceId, read: impl FnOnce(&Instance) -> R) -> Option<R> {
         self.instances.read(id, read)
@@ -227,7 +227,7 @@ impl Inventory {
         self.addresses.read(id, Clone::clone)
     }
 
-    /// How many entries a dictionary has at present.
+    /// The present number of entries of a dictionary.
     #[must_use]
     pub fn count(&self, dictionary: Dictionary) -> Count {
         let (keyed, adopted) = match dictionary {
@@ -239,8 +239,8 @@ impl Inventory {
         Count { keyed, adopted }
     }
 
-    /// A number that says what it holds: inventories with the same rows have the same, however they came by them. Others have
-    /// others, as good as certainly.
+    /// A digest of the contents. Inventories with the same rows have the same digest, in whatever order the rows arrived.
+    /// Inventories with different rows have different ones with near certainty.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let digests = [
@@ -252,7 +252,7 @@ impl Inventory {
         digests.into_iter().fold(0, u64::wrapping_add)
     }
 
-    /// The memory that everything in it takes, in bytes, leases included.
+    /// The memory that all entries take, in bytes, leases included.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let tables = [
@@ -264,7 +264,7 @@ impl Inventory {
         tables.into_iter().sum()
     }
 
-    /// Makes rows visible in their order: what a row refers to has to come before it.
+    /// Makes rows visible in their order. The rows that a row refers to must come before it.
     fn publish(&self, rows: impl IntoIterator<Item = Row>) {
         let mut listing = self.listing.update();
         for row in rows {
@@ -290,14 +290,14 @@ impl Inventory {
 }
 
 impl Inventory {
-    /// Takes note of the id that agents are told of an application.
+    /// Records the id by which agents know an application.
     fn learn(&self, alias: Option<(ApplicationId, ApplicationId)>) {
         if let Some((internal, announced)) = alias {
             self.announced.pin().insert(internal, announced);
         }
     }
 
-    /// Lists an instance under its application, whichever of its ids the row has.
+    /// Lists an instance under its application, by canonical id.
     fn list(
         &self,
         listing: &mut listing::Update<'_>,

@@ -1,13 +1,13 @@
-//! The core of Rollcall: who is there.
+//! The core of Rollcall: which applications and instances exist, and which of them are alive.
 //!
 //! * [`inventory`] gives names stable numeric ids and never takes one back.
 //! * [`catalog`] holds services and their instances, as Nacos clients register and find them.
-//! * [`liveness`] decides from signals and time who is up, silent or down.
+//! * [`liveness`] decides from signals and time which instances are up, silent or down.
 //! * [`properties`] bounds what an agent reports about its process.
-//! * [`membership`] is the set of collectors, and which of them is asked.
+//! * [`membership`] is the set of collectors, and the selection of one of them.
 //!
-//! Nothing here does I/O or reads a clock: `now` is an argument, and what must become durable is handed out as
-//! [`inventory::Row`]s for somebody else to commit. All types are safe to share between threads where they take `&self`.
+//! Nothing here does I/O or reads a clock. `now` is an argument. What must become durable is returned as [`inventory::Row`]s, which
+//! the caller commits. All types are safe to share between threads where they take `&self`.
 
 pub mod catalog;
 pub mod id;

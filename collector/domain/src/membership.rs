@@ -1,7 +1,7 @@
-//! The collectors there are, and which of them is asked.
+//! The set of collectors, and the selection of one of them.
 //!
-//! A [`View`] never changes: a change of membership is a new view. Deciding who belongs into it, and watching for
-//! changes, is the business of a cluster provider.
+//! A [`View`] never changes: a change of membership makes a new view. A cluster provider decides which collectors are members and
+//! watches for changes.
 
 mod selector;
 
@@ -14,39 +14,39 @@ use crate::Timestamp;
 /// One collector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Where the other collectors reach it, `host:port`. It is the member's name: no two members of a view share it.
+    /// The address at which other collectors reach it, `host:port`. It is the member's name: no two members of a view share it.
     pub address: Arc<str>,
-    /// What the naming endpoint `/agent/gRPC` lists, `host:port`; `None` where it serves no such face.
+    /// The entry of the naming endpoint `/agent/gRPC`, `host:port`; `None` if it serves no such face.
     pub agent_grpc: Option<Arc<str>>,
-    /// What the naming endpoint `/agent/jetty` lists, `host:port` and the context path.
+    /// The entry of the naming endpoint `/agent/jetty`, `host:port` and the context path.
     pub agent_jetty: Option<Arc<str>>,
-    /// What the naming endpoint `/ui/jetty` lists, `host:port` and the context path.
+    /// The entry of the naming endpoint `/ui/jetty`, `host:port` and the context path.
     pub ui: Option<Arc<str>>,
-    /// The version of its Rollcall; `None` for a collector of upstream, of which only the addresses are known.
+    /// Its version of Rollcall; `None` for a collector of upstream, of which only the addresses are known.
     pub version: Option<Arc<str>>,
     pub state: State,
-    /// When it came into its state.
+    /// When it entered its state.
     pub since: Timestamp,
 }
 
-/// What a collector is doing (ARCHITECTURE.md, invariant 5).
+/// The state of a collector (ARCHITECTURE.md, invariant 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Not all its listeners accept yet.
+    /// Some of its listeners do not accept connections yet.
     Starting,
-    /// It serves: only now naming lists show it and selectors choose it.
+    /// It serves. Naming lists show it and selectors choose it in this state only.
     Serving,
-    /// It finishes what it began and takes on nothing new.
+    /// It finishes the work in progress and accepts no new work.
     Draining,
 }
 
-/// The collectors at one time, sorted by their addresses as text, as every collector since 3.2 sorts them: so all
-/// members choose the same one (`10.0.0.10:11800` comes before `10.0.0.9:11800`).
+/// The collectors at one time, sorted by their addresses as text. Every collector since 3.2 sorts them so; therefore all members
+/// choose the same one (`10.0.0.10:11800` comes before `10.0.0.9:11800`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View(Arc<[Member]>);
 
 impl View {
-    /// The view of these members, given in any order. Of two with one address the later one counts.
+    /// The view of these members, in any order. Of two members with one address the later one counts.
     #[must_use]
     pub fn new(members: impl IntoIterator<Item = Member>) -> Self {
         let mut members: Vec<Member> = members.into_iter().collect();
@@ -62,15 +62,15 @@ impl View {
         &self.0
     }
 
-    /// The members that serve, in order: what agents are shown.
+    /// The serving members, in order: the contents of the naming lists.
     pub fn serving(&self) -> impl DoubleEndedIterator<Item = &Member> {
         self.0
             .iter()
             .filter(|member| member.state == State::Serving)
     }
 
-    /// The members that serve and share this collector's inventory, in order: what selectors choose from. A collector of
-    /// upstream beside this one is in the naming lists, and keeps its own ids.
+    /// The serving members that share this collector's inventory, in order: the candidates of selectors. A collector of upstream is
+    /// in the naming lists too, but keeps its own ids.
     pub fn peers(&self) -> impl DoubleEndedIterator<Item = &Member> {
         self.serving().filter(|member| member.version.is_some())
     }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn only_serving_members_are_shown_to_agents() {
+    fn only_serving_members_are_listed() {
         let view = View::new([
             member("c", State::Draining),
             member("b", State::Serving),

@@ -1,4 +1,4 @@
-//! What agents tell of the process they run in, bounded, whichever protocol it came by.
+//! The properties that agents report of their process, bounded, for all protocols.
 
 mod caps;
 
@@ -7,14 +7,14 @@ use crate::inventory::Properties;
 pub use caps::Caps;
 use caps::cut;
 
-/// The operating system, host and process of an agent, as far as it tells: all that 3.x and 5.x have.
+/// The operating system, host and process that an agent reports: all that 3.x and 5.x have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsInfo<'a> {
-    /// The operating system; empty if not told.
+    /// The operating system; empty if not reported.
     pub os_name: &'a str,
-    /// The host; empty if not told.
+    /// The host; empty if not reported.
     pub host_name: &'a str,
-    /// The number of the process; 0 if not told.
+    /// The process id; 0 if not reported.
     pub process_no: i64,
     /// The addresses of the host.
     pub ipv4s: &'a [String],
@@ -36,8 +36,8 @@ pub fn process_id(properties: &Properties) -> Option<&str> {
     spelled(properties, "processno").next()
 }
 
-/// The values of a property whose name agents spell in several ways: `host_name`, `hostname`, `Host Name`. `letters` are its
-/// letters and digits in lower case.
+/// The values of a property whose name agents spell in several ways: `host_name`, `hostname`, `Host Name`. `letters` are the
+/// letters and digits of the name in lower case.
 fn spelled<'a>(properties: &'a Properties, letters: &'static str) -> impl Iterator<Item = &'a str> {
     let is_it = move |name: &str| {
         let found = name.chars().filter(char::is_ascii_alphanumeric);
@@ -49,10 +49,10 @@ fn spelled<'a>(properties: &'a Properties, letters: &'static str) -> impl Iterat
         .map(|(_, value)| value)
 }
 
-/// The prefix of an instance's UUID that makes the rest its name: in Java since 6.x, and in nginx-lua 0.1.0 in small letters.
+/// The prefix of a UUID that marks the rest as a name: Java agents since 6.x use it, and nginx-lua 0.1.0 in lower case.
 const NAME: &str = "NAME:";
 
-/// What people call an instance with this UUID.
+/// The displayed name of an instance with this UUID.
 pub fn instance_name(uuid: &str) -> &str {
     match uuid.split_at_checked(NAME.len()) {
         Some((prefix, name)) if prefix.eq_ignore_ascii_case(NAME) && !name.is_empty() => name,
@@ -60,7 +60,7 @@ pub fn instance_name(uuid: &str) -> &str {
     }
 }
 
-/// What is read of a message at the most, before [`Caps`] decide what is kept: more than a configuration allows.
+/// The most that is read of a message, before [`Caps`] decide what to keep; more than a configuration allows.
 const CEILING: Caps = Caps {
     count: 1024,
     name_bytes: 16 * 1024,
@@ -68,19 +68,19 @@ const CEILING: Caps = Caps {
     total_bytes: 128 * 1024,
 };
 
-/// The name under which the version of an agent is kept, where its calls tell it.
+/// The property that holds the version of an agent whose calls carry it.
 const AGENT_VERSION: &str = "agent_version";
 
-/// The language of an agent, in its own spelling: 6.x and later tell it.
+/// The language of an agent, in its own spelling; reported since 6.x.
 pub const LANGUAGE: &str = "language";
 
-/// The property in which Java agents tell their version themselves (8.15.0 and 9.4.0 were read).
+/// The property in which Java agents report their version (checked with 8.15.0 and 9.4.0).
 const JAVA_VERSION: &str = "version";
 
-/// What a Java agent tells for its version where it does not know it.
+/// The version that a Java agent reports if it does not know its own.
 const UNKNOWN: &str = "UNKNOWN";
 
-/// What an agent says of itself, and the version that its calls tell. What has no name or no value is left out.
+/// The reported properties, with the agent version that the call carries. Pairs without a name or a value are left out.
 pub fn reported<'a>(
     pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     agent_version: Option<&'a str>,
@@ -107,7 +107,7 @@ pub fn reported<'a>(
         .collect()
 }
 
-/// The version of the agent that told these properties.
+/// The version of the agent that reported these properties.
 #[must_use]
 pub fn agent_version(properties: &Properties) -> Option<&str> {
     let reported_by_java = || {
@@ -119,8 +119,8 @@ pub fn agent_version(properties: &Properties) -> Option<&str> {
 }
 
 impl From<OsInfo<'_>> for Properties {
-    /// Names are those of 6.x agents: `os_name`, `host_name`, `process_no`, and `ipv4` once for each address. What was
-    /// not told is left out.
+    /// Uses the names of 6.x agents: `os_name`, `host_name`, `process_no`, and `ipv4` once for each address. Values that were not
+    /// reported are left out.
     fn from(info: OsInfo<'_>) -> Self {
         let process_no = match info.process_no {
             0 => String::new(),
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_found_however_its_property_is_spelled() {
+    fn a_host_is_found_in_every_spelling_of_its_property() {
         for name in ["host_name", "hostname", "Host Name", "HostName", "OS Host"] {
             let properties: Properties = [("host", "web-2"), (name, "Web-1")].into_iter().collect();
             assert_eq!(is_on(&properties, "web-1"), name != "OS Host", "{name}");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_6x_agents_and_what_was_not_told_is_left_out() {
+    fn names_are_those_of_6x_agents_and_missing_values_are_left_out() {
         let ipv4s = ["10.0.0.1".to_owned(), "10.0.0.2".to_owned()];
         let info = OsInfo {
             os_name: "Linux",
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_of_one_process_is_bounded() {
+    fn the_properties_read_of_one_process_are_bounded() {
         let name = "é".repeat(100_000);
         let ipv4s = vec![name.clone(); 10_000];
         let info = OsInfo {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_kept_as_told_with_the_version_behind_them() {
+    fn pairs_are_kept_as_reported_followed_by_the_version() {
         let pairs = [("OS Name", "Linux"), ("empty", ""), ("language", "java")];
         let kept = reported(pairs, Some("9.4.0"));
         assert_eq!(
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_the_one_that_calls_tell_or_else_the_one_that_java_tells() {
+    fn the_version_of_the_calls_precedes_the_one_that_java_reports() {
         let version = |pairs: &[(&'static str, &'static str)], calls| {
             agent_version(&reported(pairs.iter().copied(), calls)).map(str::to_owned)
         };

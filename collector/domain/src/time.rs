@@ -1,10 +1,10 @@
-//! The two times: one that only moves forward and decides, one that people read and that decides nothing.
+//! The two clocks: the monotonic clock decides; wall-clock time is only shown.
 
 use std::time::Duration;
 
-/// A point on the collector's monotonic clock, in milliseconds since it started; negative for what happened before.
+/// A point on the collector's monotonic clock, in milliseconds since it started; negative before that.
 ///
-/// Leases are judged by this alone (ARCHITECTURE.md, invariant 6).
+/// Only this clock decides about leases (ARCHITECTURE.md, invariant 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(i64);
 
@@ -23,20 +23,20 @@ impl Moment {
         self.0
     }
 
-    /// The moment `duration` later; the far end of time at the most.
+    /// The moment `duration` later; saturates.
     #[must_use]
     #[inline]
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    /// The moment `age` earlier; the far end of time at the most.
+    /// The moment `age` earlier; saturates.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
         Self(self.0.saturating_sub(millis(age)))
     }
 
-    /// How long ago `earlier` was; nothing if it is not earlier.
+    /// The time since `earlier`; zero if it is not earlier.
     #[must_use]
     #[inline]
     pub fn since(self, earlier: Self) -> Duration {
@@ -63,13 +63,13 @@ impl Timestamp {
         self.0
     }
 
-    /// The time `age` earlier; the far end of time at the most.
+    /// The time `age` earlier; saturates.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
         Self(self.0.saturating_sub(millis(age)))
     }
 
-    /// How long ago `earlier` was; nothing if it is not earlier.
+    /// The time since `earlier`; zero if it is not earlier.
     #[must_use]
     #[inline]
     pub fn since(self, earlier: Self) -> Duration {

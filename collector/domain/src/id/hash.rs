@@ -4,12 +4,12 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use papaya::HashMap;
 
-/// A map from ids that readers share.
+/// A map from ids, shared with readers.
 pub(crate) type IdMap<K, V> = HashMap<K, V, IdHashing>;
 
-/// One multiplication by a secret: for four bytes the standard hasher takes longer than the look-up that follows.
+/// Hashes an id by one multiplication with a secret. For four bytes the standard hasher takes longer than the look-up that follows.
 ///
-/// Secret, because ids can be brought along: agents must not be able to choose some that all fall into one place.
+/// The factor is secret because agents can bring ids: an agent must not be able to choose ids that share one slot.
 #[derive(Clone, Debug)]
 pub(crate) struct IdHashing {
     factor: u64,

@@ -1,4 +1,4 @@
-//! The one place that gives out ids.
+//! The only writer of an inventory: assigns and adopts ids.
 
 use std::sync::Arc;
 
@@ -8,24 +8,22 @@ use super::{
 };
 use crate::Timestamp;
 
-/// What clients may use up.
+/// Limits on what clients may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many ids each dictionary assigns. Entries are never removed, so without a limit one client could fill the store
-    /// with names it makes up.
+    /// The most ids that each dictionary assigns. Entries are never removed, so without a limit one client could fill the store
+    /// with invented names.
     pub assigned: usize,
-    /// How many ids each dictionary may hold that it did not assign. They cost memory and no key protects them, so
-    /// without a limit one client could fill the collector with numbers it makes up.
+    /// The most adopted ids in each dictionary. They take memory and have no key, so without a limit one client could fill the
+    /// collector with invented numbers.
     pub adopted: usize,
-    /// How many bytes of memory the inventory may take ([`Inventory::bytes`]) for a new row to be accepted, or for
-    /// properties to grow.
+    /// The most bytes of memory that the inventory may take ([`Inventory::bytes`]) when it accepts a new row or larger properties.
     pub bytes: usize,
 }
 
-/// Assigns and adopts ids: the only owner of the right to change an [`Inventory`], and therefore neither shared nor
-/// copied.
+/// Assigns and adopts ids. It is the only owner of the right to change an [`Inventory`], so it is neither shared nor copied.
 ///
-/// A new one is empty. What was stored is given to [`Allocator::restore`] before the first proposal.
+/// A new allocator is empty. Stored rows go through [`Allocator::restore`] before the first proposal.
 #[derive(Debug)]
 pub struct Allocator {
     inventory: Arc<Inventory>,
@@ -34,7 +32,7 @@ pub struct Allocator {
     draws_later: bool,
 }
 
-/// How far each dictionary has come.
+/// The progress of each dictionary.
 #[derive(Debug)]
 pub(super) struct AllocationState {
     pub(super) applications: Progress,
@@ -44,7 +42,7 @@ pub(super) struct AllocationState {
 }
 
 impl Allocator {
-    /// An empty inventory.
+    /// An allocator with an empty inventory.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -60,7 +58,8 @@ impl Allocator {
         }
     }
 
-    /// Draws no id of a dictionary's sequence below `first`, on either side of 0: those belong to an earlier inventory.
+    /// Reserves the ids of a dictionary's sequence below `first`, on both sides of 0, for an earlier inventory: they are never
+    /// assigned here.
     pub fn draw_from(&mut self, dictionary: Dictionary, first: i32) {
         let last = first.saturating_sub(1);
         if last < 1 {
@@ -76,26 +75,25 @@ impl Allocator {
         self.draws_later = true;
     }
 
-    /// Whether a dictionary leaves ids to an earlier inventory ([`Allocator::draw_from`]).
+    /// Whether a dictionary reserves ids for an earlier inventory ([`Allocator::draw_from`]).
     #[must_use]
     pub const fn draws_later(&self) -> bool {
         self.draws_later
     }
 
-    /// What everybody else reads.
+    /// The inventory, for readers.
     #[must_use]
     pub fn inventory(&self) -> Arc<Inventory> {
         Arc::clone(&self.inventory)
     }
 
-    /// The limits it was made with.
+    /// The limits of this allocator.
     #[must_use]
     pub const fn limits(&self) -> Limits {
         self.limits
     }
 
-    /// Makes room for entries that are about to be restored. It only saves time, but with a million of them that is
-    /// nearly half of it.
+    /// Reserves capacity for entries that are about to be restored. It only saves time: nearly half of it with a million entries.
     pub fn reserve(&mut self, dictionary: Dictionary, entries: usize) {
         match dictionary {
             Dictionary::Applications => self.inventory.applications.reserve(entries),
@@ -105,55 +103,55 @@ impl Allocator {
         }
     }
 
-    /// Takes in a stored row before anybody reads the inventory. The order does not matter, except that a later state of
-    /// the same id replaces an earlier one. [`Limits`] do not hold here: what is durable is known.
+    /// Inserts a stored row, before the inventory has readers. The order does not matter, except that a later state of an id
+    /// replaces an earlier one. [`Limits`] do not apply, since the row is already durable.
     ///
     /// # Errors
-    /// The row contradicts one that was restored before, and is left out: the store is not what this code wrote.
+    /// The row contradicts a restored one and is skipped: this code did not write the store.
     pub fn restore(&mut self, row: Row) -> Result<(), restore::Error> {
-        self.take(row, Readers::Absent)
+        self.insert(row, Readers::Absent)
     }
 
-    /// Takes in a row that another collector has made durable in the store that both share: as
-    /// [`Allocator::restore`], while the inventory is read. What it refers to has to come before it.
+    /// Applies a row that another collector committed to the shared store. Works like [`Allocator::restore`] but while the
+    /// inventory has readers. The rows that it refers to must come before it.
     ///
     /// # Errors
-    /// As [`Allocator::restore`].
-    pub fn follow(&mut self, row: Row) -> Result<(), restore::Error> {
-        self.take(row, Readers::Present)
+    /// Those of [`Allocator::restore`].
+    pub fn apply(&mut self, row: Row) -> Result<(), restore::Error> {
+        self.insert(row, Readers::Present)
     }
 
-    fn take(&mut self, row: Row, readers: Readers) -> Result<(), restore::Error> {
+    fn insert(&mut self, row: Row, readers: Readers) -> Result<(), restore::Error> {
         let (inventory, state) = (&self.inventory, &mut self.state);
         match row {
             Row::Application(row) => {
                 let listed = row.clone();
                 let table = &inventory.applications;
-                restore::take(row, table, readers, &mut state.applications)?;
+                restore::insert(row, table, readers, &mut state.applications)?;
                 inventory.listing.update().application(&listed);
                 inventory.learn(listed.alias_of.map(|of| (of, listed.id)));
             }
             Row::Instance(row) => {
                 let (id, application) = (row.id, row.application);
                 let table = &inventory.instances;
-                let before = restore::take(row, table, readers, &mut state.instances)?;
+                let before = restore::insert(row, table, readers, &mut state.instances)?;
                 let before = before.map(|before| before.application);
                 let mut listing = inventory.listing.update();
                 inventory.list(&mut listing, before, id, application);
             }
             Row::Operation(row) => {
                 let table = &inventory.operations;
-                restore::take(row, table, readers, &mut state.operations)?;
+                restore::insert(row, table, readers, &mut state.operations)?;
             }
             Row::Address(row) => {
                 let table = &inventory.addresses;
-                restore::take(row, table, readers, &mut state.addresses)?;
+                restore::insert(row, table, readers, &mut state.addresses)?;
             }
         }
         Ok(())
     }
 
-    /// Begins a batch. `at` is the time that its new entries are registered at.
+    /// Begins a batch. New entries get `at` as their registration time.
     #[must_use]
     pub fn propose(&mut self, at: Timestamp) -> Proposal<'_> {
         Proposal::new(&self.inventory, &mut self.state, self.limits, at)

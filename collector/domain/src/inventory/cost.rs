@@ -1,8 +1,8 @@
-//! What an entry costs in memory, in bytes: its own strings and its place in every structure that holds it.
+//! The memory that an entry takes, in bytes: its own strings and its share of every structure that holds it.
 //!
-//! The figures follow the data structures (a node and a slot of each map, the listing, the lease) and an allocator that
-//! rounds to 16 bytes with a header of 8. For the instance of `benches/footprint` the model says 318 bytes beyond its strings.
-//! The bench measures 356 right after restoring and 361 after five minutes of renewals: the model is 12 % low.
+//! The figures follow the data structures (a node and a slot of each map, the listing, the lease) and an allocator that rounds to
+//! 16 bytes with a header of 8. For the instance of `benches/footprint` the model gives 318 bytes beyond its strings. The bench
+//! measures 356 right after a restore and 361 after five minutes of renewals, so the model is 12 % low.
 
 use super::{Address, Application, Instance, InstanceKey, Operation, OperationKey, Properties};
 use crate::{AddressId, ApplicationId, InstanceId, OperationId};
@@ -10,16 +10,16 @@ use crate::{AddressId, ApplicationId, InstanceId, OperationId};
 /// A slot of a map: a pointer and a byte of its hash, at the usual load of one half.
 const SLOT: usize = 2 * (size_of::<usize>() + 1);
 
-/// A place in the listing: an ordered set of ids is about two thirds full.
+/// An entry of the listing: an ordered set of ids is about two thirds full.
 const LISTED: usize = 8;
 
-/// A lease: its node and slot, its entry in the timing wheel.
+/// A lease: its node, its slot, and its entry in the timing wheel.
 const LEASE: usize = allocation(40) + SLOT + 16;
 
 /// The counters in front of a shared string.
 const COUNTERS: usize = 2 * size_of::<usize>();
 
-/// Bytes that an allocation of `bytes` takes.
+/// The bytes that the allocator uses for `bytes`.
 const fn allocation(bytes: usize) -> usize {
     let padded = (bytes + 8).next_multiple_of(16);
     if padded < 32 { 32 } else { padded }
@@ -41,7 +41,7 @@ pub(super) fn application(code: Option<&str>) -> usize {
     node::<ApplicationId, Application>() + LISTED + key
 }
 
-/// Instances with a known application and UUID can be looked up by them.
+/// An instance is keyed if its application and UUID are known.
 pub(super) fn instance(is_keyed: bool, uuid: Option<&str>, properties: &Properties) -> usize {
     let key = if is_keyed {
         node::<InstanceKey, InstanceId>()

@@ -1,23 +1,23 @@
-//! What agents report of instances that are registered.
+//! The part of an instance that its agent may report again: generation and properties.
 
 use super::{Generation, Properties};
 use crate::InstanceId;
 
-/// What an agent reports of its instance.
+/// The report of an agent about its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     pub instance: InstanceId,
-    /// `None` where the call does not tell.
+    /// `None` if the call does not carry it.
     pub generation: Option<Generation>,
-    /// Empty where the call does not tell.
+    /// Empty if the call does not carry them.
     pub properties: Properties,
 }
 
-/// What a proposal does with descriptions that are other than those on record.
+/// What a proposal does with descriptions that differ from the recorded ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Registered instances whose description changes with the proposal.
+    /// Registered instances whose description this proposal changes.
     pub changed: Vec<InstanceId>,
-    /// Descriptions that have to wait: the proposal leaves them out.
+    /// Descriptions that this proposal leaves out, to be applied later.
     pub held: Vec<Description>,
 }

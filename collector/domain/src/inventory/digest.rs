@@ -1,19 +1,19 @@
-//! A number that says what an inventory holds, so that collectors that share one can compare theirs.
+//! A digest of an inventory, by which collectors that share a store compare their copies.
 //!
-//! It covers what never changes of a row, or becomes known once. The generation and the properties of an instance are not in it:
-//! the last report of them wins, whatever else was registered before or after.
+//! It covers the parts of a row that never change or become known once. It leaves out the generation and the properties of an
+//! instance, because the last report of them wins in any order of other registrations.
 //!
-//! The sum of the digests of all rows: whatever order they came in, it is the same, and a row that is replaced is taken out.
-//! It finds mistakes and flipped bits, not somebody who looks for two inventories with one digest. It must not change from
-//! release to release: collectors of two releases compare theirs while they are replaced one by one.
+//! The digest is the sum of the digests of all rows, so their order does not matter and a replaced row is subtracted. It detects
+//! mistakes and flipped bits; it does not resist an attacker who searches for two inventories with one digest. It must not change
+//! from release to release, because collectors of two releases compare theirs during a rolling upgrade.
 
 use super::{Address, Application, Instance, Operation};
 
-/// Hashes one row: words, one after the other.
+/// Hashes one row, word by word.
 pub(super) struct Digest(u64);
 
 impl Digest {
-    /// `dictionary` tells rows of different dictionaries apart.
+    /// `dictionary` distinguishes rows of different dictionaries.
     fn of(dictionary: u64, id: i32) -> Self {
         let mut digest = Self(dictionary);
         digest.word(u64::from(id.cast_unsigned()));
@@ -21,7 +21,7 @@ impl Digest {
     }
 
     fn word(&mut self, word: u64) {
-        // The finalizer of splitmix64: every bit of what came before changes half of the bits.
+        // The finalizer of splitmix64: every input bit changes about half of the output bits.
         let mut z = (self.0 ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_stays_of_a_row_is_in_its_digest() {
+    fn the_lasting_parts_of_a_row_are_in_its_digest() {
         let row = Instance {
             id: InstanceId::new(1).unwrap(),
             application: ApplicationId::new(-1),

@@ -1,4 +1,4 @@
-//! What the four dictionaries have in common.
+//! The interface that the entries of the four dictionaries share.
 
 use std::{fmt, hash::Hash, sync::Arc};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, id::LAST_INTERNAL};
 
-/// One of the four dictionaries, to name it in errors and metrics.
+/// One of the four dictionaries, as named in errors and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dictionary {
     Applications,
@@ -18,7 +18,7 @@ pub enum Dictionary {
 }
 
 impl Dictionary {
-    /// All of them.
+    /// All dictionaries.
     pub const ALL: [Self; 4] = [
         Self::Applications,
         Self::Instances,
@@ -38,34 +38,34 @@ impl fmt::Display for Dictionary {
     }
 }
 
-/// What one dictionary holds.
+/// An entry of a dictionary.
 pub(super) trait Entry: Clone + Into<Row> {
     type Id: Copy + Eq + Hash + Ord;
     type Key: Clone + Eq + Hash;
 
     const DICTIONARY: Dictionary;
-    /// The order of its ids, from the beginning.
+    /// The order in which ids are assigned.
     const SEQUENCE: Sequence;
-    /// The id that belongs to nobody, written together with the first entry.
+    /// The id that stands for no entry of an agent. Its row is written together with the first entry.
     const RESERVED: Option<i32>;
 
     fn id(&self) -> Self::Id;
-    /// What it adds to the digest of an inventory.
+    /// Its summand in the digest of an inventory.
     fn digest(&self) -> u64;
     /// The bytes of memory that it takes.
     fn cost(&self) -> usize;
-    /// What it can be found by; `None` for reserved and adopted entries.
+    /// The key to look it up by; `None` for reserved and adopted entries.
     fn key(&self) -> Option<Self::Key>;
-    /// It came with an id that the sequence had not assigned.
+    /// Whether an agent brought the id, so that the sequence had not assigned it.
     fn is_adopted(&self) -> bool {
         self.key().is_none() && Self::RESERVED != Some(Self::number(self.id()))
     }
-    /// Whether `later`, under the same id, can be a newer state of the same thing.
+    /// Whether `later`, under the same id, can be a newer state of the same entry.
     fn may_become(&self, later: &Self) -> bool {
         self.key() == later.key()
     }
 
-    /// Whether it has an id that its agents do not know, though the id is one that agents up to 7.0 are told.
+    /// Whether the agent of this entry does not know its id, although the id is of the kind that agents up to 7.0 know.
     fn is_unannounced(&self) -> bool {
         false
     }
@@ -74,7 +74,7 @@ pub(super) trait Entry: Clone + Into<Row> {
     fn numbered(number: i32) -> Option<Self::Id>;
 }
 
-/// Whether agents up to 7.0 are never told this number, as an id of any dictionary.
+/// Whether this number is internal, in any dictionary: agents never receive it.
 pub(super) const fn is_internal(number: i32) -> bool {
     number <= LAST_INTERNAL
 }

@@ -1,4 +1,4 @@
-//! The ids in order, for listings. Kept apart from the tables because those have no order.
+//! The ids in order, for listings. It is separate from the tables because those have no order.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,15 +10,15 @@ use parking_lot::{RwLock, RwLockWriteGuard};
 use super::Application;
 use crate::{ApplicationId, InstanceId};
 
-/// Where an instance stands in the list of all.
+/// The position of an instance in the list of all instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// `None` where it is not known.
+    /// `None` if the application is unknown.
     pub application: Option<ApplicationId>,
     pub instance: InstanceId,
 }
 
-/// What is listed.
+/// The listed ids.
 #[derive(Default)]
 pub(super) struct Listing(RwLock<Index>);
 
@@ -28,7 +28,7 @@ struct Index {
     instances: BTreeMap<Option<ApplicationId>, BTreeSet<InstanceId>>,
 }
 
-/// The right to change the listing. Readers wait until it is dropped, so what it lists has to be visible by then.
+/// Write access to the listing. Readers wait until it is dropped, so the listed entries must be visible by then.
 pub(super) struct Update<'a>(RwLockWriteGuard<'a, Index>);
 
 impl Listing {
@@ -53,7 +53,7 @@ impl Listing {
             .map_or_else(Vec::new, |ids| page(ids, after, limit))
     }
 
-    /// Of all applications: those of an application that is not known first, then by application.
+    /// Instances of all applications: those with an unknown application first, then by application.
     pub(super) fn places(&self, after: Option<Place>, limit: usize) -> Vec<Place> {
         let index = self.0.read();
         let from = after.map_or(Unbounded, |place| Bound::Included(place.application));
@@ -85,7 +85,7 @@ impl Update<'_> {
         }
     }
 
-    /// `before` is the application it was listed under so far, if it was.
+    /// `before` is the application under which the instance was listed so far; `None` if it was not listed.
     pub(super) fn instance(
         &mut self,
         before: Option<Option<ApplicationId>>,

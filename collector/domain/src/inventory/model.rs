@@ -1,4 +1,4 @@
-//! What the inventory holds: one type per dictionary, and [`Row`], the unit of durability.
+//! The entries of the inventory: one type per dictionary, and [`Row`], the unit of durability.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
     pub id: ApplicationId,
-    /// The code as its agents spell it, byte for byte; `None` where an agent used the id and the code was never told
-    /// (adopted), and for the reserved id 1 (`User`).
+    /// The code as its agents spell it, byte for byte. `None` for an adopted application, whose code no agent has reported, and for
+    /// the reserved id 1 (`User`).
     pub code: Option<Arc<str>>,
-    /// When the collector first heard of it.
+    /// When the collector first recorded it.
     pub registered_at: Timestamp,
-    /// This row only gives another application the id by which agents up to 7.0 know it: the application was registered by
-    /// an agent of 8.0 or later first, and has an internal id.
+    /// Set if this row is an alias: the id by which agents up to 7.0 know the given application. An agent of 8.0 or later
+    /// registered that application first, so its own id is internal.
     pub alias_of: Option<ApplicationId>,
 }
 
 impl Application {
-    /// Whether this is the reserved id 1 (`User`), which stands for nobody and is not listed.
+    /// Whether this is the reserved id 1 (`User`), which stands for no application and is not listed.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
         Self::RESERVED == Some(self.id.get())
@@ -33,17 +33,17 @@ impl Application {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     pub id: InstanceId,
-    /// `None` where only the instance id was told (an adopted instance known from heartbeats or JVM metrics alone).
+    /// `None` if only the instance id is known (an adopted instance that sends only heartbeats or JVM metrics).
     pub application: Option<ApplicationId>,
-    /// The agent's UUID, or the instance's name (8.x); `None` where it was never told (adopted).
+    /// The agent's UUID, or the instance's name (8.x); `None` for an adopted instance, whose UUID no agent has reported.
     pub uuid: Option<Arc<str>>,
-    /// When the collector first heard of it.
+    /// When the collector first recorded it.
     pub registered_at: Timestamp,
-    /// The generation of its agent, where its calls tell.
+    /// The generation of its agent, if its calls show it.
     pub generation: Option<Generation>,
-    /// It came with an id that this inventory had not assigned, and the id was recorded as is.
+    /// Whether an agent brought the id: this inventory had not assigned it and recorded it as it is.
     pub adopted: bool,
-    /// What the agent said of its process: operating system, host, process number, addresses, language and more.
+    /// The agent's report about its process: operating system, host, process number, addresses, language and more.
     pub properties: Properties,
 }
 
@@ -63,16 +63,17 @@ pub struct Address {
     pub address: Option<Arc<str>>,
 }
 
-/// What an instance is known by.
+/// The key of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceKey {
     pub application: ApplicationId,
     pub uuid: Arc<str>,
-    /// It has an internal id. So a process of 8.0 or later and one of before that may have the same name, and are two.
+    /// Whether its id is internal. So a process with an agent of 8.0 or later and one with an earlier agent may have the same name
+    /// and are two instances.
     pub is_internal: bool,
 }
 
-/// An [`InstanceKey`] to look up with, borrowed.
+/// A borrowed [`InstanceKey`] for look-ups.
 #[derive(Hash)]
 pub(super) struct InstanceKeyRef<'a> {
     pub(super) application: ApplicationId,
@@ -88,7 +89,7 @@ impl Equivalent<InstanceKey> for InstanceKeyRef<'_> {
     }
 }
 
-/// What an operation is known by.
+/// The key of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OperationKey {
     pub application: ApplicationId,
@@ -96,7 +97,7 @@ pub struct OperationKey {
     pub name: Arc<str>,
 }
 
-/// An [`OperationKey`] to look up with, borrowed.
+/// A borrowed [`OperationKey`] for look-ups.
 #[derive(Hash)]
 pub(super) struct OperationKeyRef<'a> {
     pub(super) application: ApplicationId,
@@ -112,18 +113,18 @@ impl Equivalent<OperationKey> for OperationKeyRef<'_> {
     }
 }
 
-/// Which side of a call an operation names. 3.2.6 agents do not tell; theirs are `Entry`.
+/// The side of a call that an operation names. 3.2.6 agents do not report it; their operations are `Entry`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SpanType {
     Entry,
     Exit,
     Local,
-    /// A side that only a later release knows, by its number. Made by [`SpanType::from_number`] alone.
+    /// A side of a later release, by its number. Only [`SpanType::from_number`] makes it.
     Other(u8),
 }
 
 impl SpanType {
-    /// The number that stores it and hashes it; it is the same in every release.
+    /// The number for storage and digests; it is the same in every release.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -146,7 +147,7 @@ impl SpanType {
     }
 }
 
-/// A generation of agents, told by the calls they make.
+/// A generation of agents, recognised by their calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Generation {
     /// 3.x agents up to 3.2.6.
@@ -157,18 +158,18 @@ pub enum Generation {
     V6,
     /// Agents of 8.0 and later, which know no ids.
     V8,
-    /// A generation that only a later release knows, by its number. Made by [`Generation::from_number`] alone.
+    /// A generation of a later release, by its number. Only [`Generation::from_number`] makes it.
     Other(u8),
 }
 
 impl Generation {
-    /// Whether its agents are told ids and call with them: those up to 7.0.
+    /// Whether its agents receive ids and use them in calls: those up to 7.0.
     #[must_use]
     pub const fn has_ids(self) -> bool {
         self.number() < Self::V8.number()
     }
 
-    /// The number that stores it and hashes it; it is the same in every release.
+    /// The number for storage and digests; it is the same in every release.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -180,7 +181,7 @@ impl Generation {
         }
     }
 
-    /// The generation with this number; `None` for 0, which stands for an unknown generation.
+    /// The generation with this number; `None` for 0, an unknown generation.
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         Some(match number {
@@ -194,8 +195,7 @@ impl Generation {
     }
 }
 
-/// One row of one dictionary, whole: what a storage writes and gives back. A later row of the same id replaces an
-/// earlier one.
+/// One complete row of one dictionary, as a storage writes and returns it. A later row with the same id replaces an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
     Application(Application),

@@ -1,4 +1,4 @@
-//! One dictionary within a proposal: what is registered already, and on top of it what is proposed.
+//! One dictionary within a proposal: the proposed entries over the registered ones.
 
 use std::collections::HashMap;
 
@@ -10,20 +10,20 @@ use super::{
     table::Table,
 };
 
-/// How far a dictionary has come in giving out ids.
+/// The progress of a dictionary in assigning ids.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Progress {
     sequence: Sequence,
-    /// The sequence of the ids that no agent is told.
+    /// The sequence of the internal ids, which agents never receive.
     internal: Sequence,
-    /// How many ids were assigned, the reserved one aside.
+    /// The number of assigned ids, without the reserved one.
     pub(super) assigned: usize,
-    /// How many ids were adopted.
+    /// The number of adopted ids.
     pub(super) adopted: usize,
 }
 
 impl Progress {
-    /// Nothing given out but the reserved id.
+    /// The start: only the reserved id is used.
     pub(super) fn start<E: Entry>() -> Self {
         let mut sequence = E::SEQUENCE;
         E::RESERVED.into_iter().for_each(|id| sequence.observe(id));
@@ -35,13 +35,13 @@ impl Progress {
         }
     }
 
-    /// Passes over the ids up to `last`, on both sides of 0 where the sequence has two.
+    /// Skips the ids up to `last`, on both sides of 0 where the sequence has two.
     pub(super) fn pass(&mut self, last: i32) {
         self.sequence.observe(last);
         self.sequence.observe(-last);
     }
 
-    /// Takes note of an id that is assigned already.
+    /// Records an id that is already assigned.
     pub(super) fn observe(&mut self, number: i32) {
         if is_internal(number) {
             self.internal.observe(number);
@@ -51,16 +51,16 @@ impl Progress {
     }
 }
 
-/// Who is going to know an id that is assigned.
+/// The recipients of an assigned id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Audience {
     /// Agents up to 7.0.
     Agents,
-    /// The collectors alone.
+    /// Only the collectors.
     Collectors,
 }
 
-/// The bytes of memory that a proposal adds to the inventory and takes from it.
+/// The bytes of memory that a proposal adds to the inventory and removes from it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Growth {
     added: usize,
@@ -73,7 +73,7 @@ impl Growth {
         self.added += after;
     }
 
-    /// The size of the inventory, now `held`, once the proposal is confirmed.
+    /// The size of the inventory after the proposal is confirmed, if it is `held` now.
     pub(super) const fn applied_to(self, held: usize) -> usize {
         (held + self.added).saturating_sub(self.removed)
     }
@@ -84,7 +84,7 @@ pub(super) struct Overlay<'a, E: Entry> {
     table: &'a Table<E>,
     progress: Progress,
     by_key: HashMap<E::Key, E::Id>,
-    /// Where among the proposal's rows the proposed entries are.
+    /// The indices of the proposed entries in the rows of the proposal.
     by_id: HashMap<E::Id, usize>,
 }
 
@@ -98,7 +98,7 @@ impl<'a, E: Entry> Overlay<'a, E> {
         }
     }
 
-    /// The id that a key has, registered or proposed.
+    /// The id of a key, registered or proposed.
     pub(super) fn id(&self, key: &E::Key) -> Option<E::Id> {
         self.table.id(key).or_else(|| self.by_key.get(key).copied())
     }
@@ -111,19 +111,19 @@ impl<'a, E: Entry> Overlay<'a, E> {
         self.table.contains(id)
     }
 
-    /// The row that proposes this id, by its place.
+    /// The index of the row that proposes this id.
     pub(super) fn place(&self, id: E::Id) -> Option<usize> {
         self.by_id.get(&id).copied()
     }
 
-    /// The reserved id, if its entry has still to be written.
+    /// The reserved id, if its entry is not written yet.
     pub(super) fn reserved(&self) -> Option<E::Id> {
         E::RESERVED
             .and_then(E::numbered)
             .filter(|id| !self.knows(*id))
     }
 
-    /// The next id of the sequence that names nothing yet.
+    /// Assigns the next unused id of the sequence.
     pub(super) fn assign(&mut self, limit: usize, audience: Audience) -> Result<E::Id, Error> {
         let Self {
             table,
@@ -156,7 +156,7 @@ impl<'a, E: Entry> Overlay<'a, E> {
         Ok(())
     }
 
-    /// Proposes an entry: a new row, or a newer state of one proposed before. Counts the bytes of memory in `growth`.
+    /// Proposes an entry: a new row, or a newer state of a proposed one. Adds the change in memory to `growth`.
     pub(super) fn write(&mut self, entry: E, rows: &mut Vec<Row>, growth: &mut Growth) {
         let id = entry.id();
         let before = self.place(id).and_then(|place| rows.get(place));
@@ -175,7 +175,7 @@ impl<'a, E: Entry> Overlay<'a, E> {
         }
     }
 
-    /// What a proposed entry changes the digest of the dictionary by.
+    /// The change of the dictionary's digest by a proposed entry.
     pub(super) fn change(&self, entry: &E) -> u64 {
         let before = self.table.read(entry.id(), E::digest);
         entry.digest().wrapping_sub(before.unwrap_or(0))
@@ -186,7 +186,7 @@ impl<'a, E: Entry> Overlay<'a, E> {
         self.table.read(id, E::cost).unwrap_or(0)
     }
 
-    /// How far the dictionary has come if the proposal is confirmed.
+    /// The progress of the dictionary after the proposal is confirmed.
     pub(super) const fn progress(&self) -> Progress {
         self.progress
     }

@@ -1,10 +1,10 @@
-//! Lists of what the inventory holds, page by page.
+//! Paged lists of the inventory.
 
 use super::{Application, Instance, Inventory, Place};
 use crate::{ApplicationId, InstanceId};
 
 impl Inventory {
-    /// Up to `limit` applications with ids greater than `after`, by ascending id. The reserved one is not listed.
+    /// Up to `limit` applications with ids greater than `after`, by ascending id. The reserved application is not listed.
     #[must_use]
     pub fn applications(&self, after: Option<ApplicationId>, limit: usize) -> Vec<Application> {
         let page = self.listing.applications(after, limit);
@@ -13,8 +13,8 @@ impl Inventory {
             .collect()
     }
 
-    /// Up to `limit` instances of an application with ids greater than `after`, by ascending id; `None` for those
-    /// whose application is not known.
+    /// Up to `limit` instances of an application with ids greater than `after`, by ascending id. `None` selects the instances whose
+    /// application is unknown.
     #[must_use]
     pub fn instances(
         &self,
@@ -28,7 +28,7 @@ impl Inventory {
             .collect()
     }
 
-    /// The ids of what [`Inventory::instances`] gives.
+    /// The ids of the instances that [`Inventory::instances`] returns.
     #[must_use]
     pub fn instance_ids(
         &self,
@@ -39,7 +39,7 @@ impl Inventory {
         self.listing.instances(application, after, limit)
     }
 
-    /// Up to `limit` places of the list of all instances, after `after`.
+    /// Up to `limit` positions of the list of all instances, after `after`.
     #[must_use]
     pub fn places(&self, after: Option<Place>, limit: usize) -> Vec<Place> {
         self.listing.places(after, limit)

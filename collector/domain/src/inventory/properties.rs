@@ -2,14 +2,13 @@
 
 use std::fmt;
 
-/// What an agent told of its process, in the order it was told. Names may repeat (one `ipv4` per address).
+/// The properties that an agent reported of its process, in the reported order. Names may repeat (one `ipv4` for each address).
 ///
-/// Held as one block of bytes, since a collector holds one of these for each of a million instances and reads them
-/// only when somebody looks.
+/// Stored as one block of bytes, because a collector holds a million of them and seldom reads one.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties(Box<[u8]>);
 
-/// In front of each text is its length.
+/// The length field in front of each text.
 const LENGTH_BYTES: usize = size_of::<u16>();
 
 impl Properties {
@@ -27,7 +26,7 @@ impl Properties {
             .map(|(_, value)| value)
     }
 
-    /// The same for the same pairs in the same order, and for no others.
+    /// The encoded pairs: equal if and only if the pairs are equal and in the same order.
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -38,7 +37,7 @@ impl Properties {
         self.0.len()
     }
 
-    /// Whether nothing was told.
+    /// Whether there are no properties.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
@@ -46,7 +45,7 @@ impl Properties {
 }
 
 impl From<&[(&str, &str)]> for Properties {
-    /// What [`FromIterator`] gives, in one allocation of the right size.
+    /// As [`FromIterator`], in one allocation of the right size.
     fn from(pairs: &[(&str, &str)]) -> Self {
         let length = |(name, value): &(&str, &str)| 2 * LENGTH_BYTES + name.len() + value.len();
         let mut bytes = Vec::with_capacity(pairs.iter().map(length).sum());
@@ -60,7 +59,7 @@ impl From<&[(&str, &str)]> for Properties {
 
 impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        // What agents tell has about this size, so it is seldom copied while it grows.
+        // Reports of agents have about this size, so the buffer is seldom copied as it grows.
         let mut bytes = Vec::with_capacity(128);
         for (name, value) in pairs {
             put(&mut bytes, name.as_ref());
@@ -76,7 +75,7 @@ impl fmt::Debug for Properties {
     }
 }
 
-/// A text longer than its length field can say is cut at a character; limits far below that hold at the protocol faces.
+/// A text that exceeds its length field is cut at a character boundary. The protocol faces limit texts to far less.
 fn put(bytes: &mut Vec<u8>, text: &str) {
     let mut end = text.len().min(usize::from(u16::MAX));
     while !text.is_char_boundary(end) {

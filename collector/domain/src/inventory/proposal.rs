@@ -1,4 +1,4 @@
-//! Ids that are proposed, to be made durable before anybody hears of them.
+//! Proposed ids, which become durable before any caller receives them.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -17,11 +17,11 @@ use super::{
 };
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 
-/// A batch of registrations. [`Proposal::rows`] is what has to be durable before [`Proposal::confirm`].
+/// A batch of registrations. [`Proposal::rows`] must be durable before [`Proposal::confirm`].
 ///
-/// Each registering method answers the id that its key has: registered before, proposed before in this batch, or newly
-/// assigned. A method that fails adds nothing, except that it may have adopted the application it was told. Dropping the
-/// proposal changes nothing: the ids it assigned will be assigned again, perhaps to other keys.
+/// Each registering method returns the id of its key: registered before, proposed before in this batch, or newly assigned. A method
+/// that fails adds nothing, except that it may have adopted the application of the call. A dropped proposal changes nothing: its
+/// ids are assigned again, perhaps to other keys.
 pub struct Proposal<'a> {
     inventory: &'a Inventory,
     state: &'a mut AllocationState,
@@ -32,7 +32,7 @@ pub struct Proposal<'a> {
     refused: u64,
     holds: Option<&'a dyn Fn(InstanceId) -> bool>,
     changes: Changes,
-    /// The proposed ids that agents are told of applications with internal ids.
+    /// The proposed ids by which agents know applications with internal ids.
     announced: HashMap<ApplicationId, ApplicationId>,
     applications: Overlay<'a, Application>,
     instances: Overlay<'a, Instance>,
@@ -40,14 +40,14 @@ pub struct Proposal<'a> {
     addresses: Overlay<'a, Address>,
 }
 
-/// What an agent tells to register its instance.
+/// The registration of an instance by its agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewInstance {
     pub application: ApplicationId,
     pub uuid: Arc<str>,
-    /// `None` where the call does not tell; what was told before is then kept.
+    /// `None` if the call does not carry it; the recorded generation stays.
     pub generation: Option<Generation>,
-    /// Empty where the call does not tell; what was told before is then kept.
+    /// Empty if the call does not carry them; the recorded properties stay.
     pub properties: Properties,
 }
 
@@ -76,14 +76,14 @@ impl<'a> Proposal<'a> {
         }
     }
 
-    /// What has to be durable before the proposal is confirmed; empty if everything was registered already. No id
-    /// occurs twice, and what a row refers to comes before it or is registered.
+    /// The rows that must be durable before the proposal is confirmed; empty if everything was registered already. No id occurs
+    /// twice. The rows that a row refers to come before it or are registered.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// The digest of the inventory once the proposal is confirmed.
+    /// The digest of the inventory after the proposal is confirmed.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let change = |row: &Row| match row {
@@ -96,13 +96,13 @@ impl<'a> Proposal<'a> {
         changes.fold(self.inventory.digest(), u64::wrapping_add)
     }
 
-    /// How many new rows and larger properties were refused because the inventory has no room for them.
+    /// The number of new rows and larger properties that were refused because the inventory is full.
     #[must_use]
     pub const fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// Makes everything proposed visible to the readers of the inventory.
+    /// Makes the proposed entries visible to the readers of the inventory.
     pub fn confirm(self) {
         *self.state = AllocationState {
             applications: self.applications.progress(),
@@ -115,7 +115,7 @@ impl<'a> Proposal<'a> {
         }
     }
 
-    /// Refuses what would make the inventory larger than it may be.
+    /// Refuses an entry that would exceed the memory limit of the inventory.
     fn make_room(&mut self, bytes: usize) -> Result<(), Error> {
         let size = self.growth.applied_to(self.inventory.bytes());
         let limit = self.limits.bytes;
@@ -150,7 +150,7 @@ impl<'a> Proposal<'a> {
             .write(application, &mut self.rows, &mut self.growth);
     }
 
-    /// The id of the row that this id of an application leads to.
+    /// The id of the application's row: an alias leads to the id of its application.
     fn canonical(&self, id: ApplicationId) -> ApplicationId {
         let proposed = self.applications.place(id);
         match proposed.and_then(|place| self.rows.get(place)) {
@@ -187,12 +187,12 @@ impl<'a> Proposal<'a> {
         }
     }
 
-    /// Has descriptions of registered instances wait for which `holds` is true.
+    /// Defers the descriptions of registered instances for which `holds` returns true.
     pub fn hold(&mut self, holds: &'a dyn Fn(InstanceId) -> bool) {
         self.holds = Some(holds);
     }
 
-    /// Takes over what an agent reports of an instance, if it is other than before and need not wait.
+    /// Applies an agent's report about an instance if it differs from the recorded state and is not deferred.
     fn report(&mut self, description: Description) {
         let instance = description.instance;
         let waits = self.holds.is_some_and(|holds| holds(instance));
@@ -210,7 +210,7 @@ impl<'a> Proposal<'a> {
         self.describe(&description);
     }
 
-    /// Takes over a description that has waited, if it is other than before.
+    /// Applies a deferred description if it differs from the recorded state.
     pub fn describe(&mut self, description: &Description) {
         let id = description.instance;
         let is_registered = self.instances.is_registered(id);
@@ -221,13 +221,13 @@ impl<'a> Proposal<'a> {
         }
     }
 
-    /// What it does with descriptions.
+    /// Takes the changes of descriptions in this proposal.
     pub fn changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
     }
 
-    /// Proposes a newer state of an instance, if it is another one than before. Larger properties for which there is no
-    /// room are left out: the agent goes on, and its instance keeps those that it has.
+    /// Proposes a newer state of an instance if it differs. If larger properties do not fit, the instance keeps its recorded ones;
+    /// the agent gets no error.
     fn update(&mut self, id: InstanceId, change: impl FnOnce(&mut Instance)) {
         if let Some(before) = self.proposed_or_registered(id) {
             let mut instance = before.clone();
@@ -244,7 +244,7 @@ impl<'a> Proposal<'a> {
 }
 
 impl Instance {
-    /// Takes over what its agent says of it.
+    /// Applies a report of its agent.
     fn describe(&mut self, description: &Description) {
         self.generation = description.generation.or(self.generation);
         if !description.properties.is_empty() {

@@ -1,4 +1,4 @@
-//! Why stored rows cannot all be true.
+//! Insertion of stored rows, and the contradictions between them.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::{
     table::{Conflict, Readers, Table},
 };
 
-/// A row contradicts another one. Numbers are ids of the dictionary.
+/// A row contradicts another one. The numbers are ids of the dictionary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,8 +22,8 @@ pub enum Error {
     },
 }
 
-/// Takes in an entry, and gives the state of it that it replaces.
-pub(super) fn take<E: Entry>(
+/// Inserts an entry and returns the state that it replaces.
+pub(super) fn insert<E: Entry>(
     entry: E,
     table: &Table<E>,
     readers: Readers,
@@ -40,7 +40,7 @@ pub(super) fn take<E: Entry>(
     }
     let taken = match readers {
         Readers::Absent => table.restore(entry),
-        Readers::Present => table.follow(entry),
+        Readers::Present => table.apply(entry),
     };
     let before = taken.map_err(|conflict| match conflict {
         Conflict::Id => two_keys,

@@ -1,21 +1,21 @@
-//! The orders in which a dictionary gives out its ids (ARCHITECTURE.md, invariant 3).
+//! The orders in which a dictionary assigns its ids (ARCHITECTURE.md, invariant 3).
 
 use crate::id::LAST_INTERNAL;
 
-/// The place a dictionary has reached in its order of ids.
+/// The position of a dictionary in its order of ids.
 ///
-/// As an iterator it yields the next id and moves past it. The caller skips an id that is already adopted by asking for
-/// one more, so an adopted id is passed without ever having moved the sequence by itself. It ends when `i32` is used up, or at
-/// the edge between the internal ids and all others.
+/// As an iterator it yields the next id and advances past it. The caller skips an adopted id by taking one more, so an adopted id
+/// never moves the sequence by itself. The iterator ends when `i32` is exhausted, or at the boundary between the internal ids and
+/// all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sequence {
-    /// Small numbers of both signs: below the middle and above it in turn. `None` before the first id.
+    /// Numbers of both signs, alternating around 0. `None` before the first id.
     ZeroCentred(Option<Bounds>),
-    /// 1, 2, 3 ... from the last one, 0 before the first.
+    /// 1, 2, 3 and so on. Holds the last id, 0 before the first.
     Counting(i32),
 }
 
-/// The least and the greatest of the ids passed so far.
+/// The least and the greatest id so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     min: i32,
@@ -23,20 +23,20 @@ pub(super) struct Bounds {
 }
 
 impl Sequence {
-    /// The zero-centred order, nothing passed yet.
+    /// The zero-centred order, at its start.
     pub(super) const ZERO_CENTRED: Self = Self::ZeroCentred(None);
 
-    /// The counting order, nothing passed yet.
+    /// The counting order, at its start.
     pub(super) const COUNTING: Self = Self::Counting(0);
 
-    /// The internal ids, nothing passed yet. The first of them is left out, for the sake of its absolute value.
+    /// The internal ids, at their start. `i32::MIN` is left out because it has no absolute value.
     pub(super) const INTERNAL: Self = Self::Counting(i32::MIN);
 
     const fn is_internal(&self) -> bool {
         matches!(self, Self::Counting(last) if *last <= LAST_INTERNAL)
     }
 
-    /// Takes note of an id that is assigned already. Any order of calls leads to the same place.
+    /// Records an id that is already assigned. The order of calls does not matter.
     pub(super) fn observe(&mut self, id: i32) {
         match self {
             Self::ZeroCentred(bounds) => {
@@ -70,7 +70,7 @@ impl Iterator for Sequence {
 }
 
 impl Bounds {
-    /// The rule: whichever side is shorter grows by one, the upper side first; 0 is nobody's.
+    /// The shorter side grows by one, the upper side first; 0 is skipped.
     fn next(self) -> Option<i32> {
         let upper = i64::from(self.min) + i64::from(self.max) <= 0;
         let step = if upper { 1 } else { -1 };
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_used_up_sequence_ends_and_does_not_wrap() {
+    fn an_exhausted_sequence_ends_and_does_not_wrap() {
         let full = after(&[-i32::MAX, i32::MAX], Sequence::ZERO_CENTRED);
         assert_eq!(full.take(2).count(), 0);
         assert_eq!(after(&[i32::MAX], Sequence::COUNTING).next(), None);
@@ -153,8 +153,8 @@ mod tests {
             prop_assert_eq!(after(&ids, Sequence::ZERO_CENTRED).next(), Some(expected));
         }
 
-        /// Restoring from the assigned ids alone, in any order, continues where the walk that skipped the adopted ids
-        /// would have continued.
+        /// A sequence restored from the assigned ids alone, in any order, continues where the running one, which skipped the
+        /// adopted ids, would have continued.
         #[test]
         fn a_restored_sequence_continues_where_the_running_one_stands(
             adopted in prop::collection::hash_set(-30_i32..30, 0..30),

@@ -1,4 +1,4 @@
-//! One dictionary as readers see it: two maps without locks.
+//! One dictionary for readers: two maps without locks.
 
 use std::{
     hash::Hash,
@@ -10,7 +10,7 @@ use papaya::{Equivalent, HashMap};
 use super::entry::Entry;
 use crate::id::IdMap;
 
-/// Key -> id and id -> entry. Written by the one owner of the allocator, read by everybody.
+/// Key to id and id to entry. The owner of the allocator writes it; any thread reads it.
 pub(super) struct Table<E: Entry> {
     by_id: IdMap<E::Id, E>,
     by_key: HashMap<E::Key, E::Id>,
@@ -20,11 +20,11 @@ pub(super) struct Table<E: Entry> {
     digest: AtomicU64,
     /// The memory that all entries take, in bytes.
     bytes: AtomicUsize,
-    /// Entries whose agents do not know their ids ([`Entry::is_unannounced`]).
+    /// Entries with an id that their agents do not know ([`Entry::is_unannounced`]).
     unannounced: AtomicUsize,
 }
 
-/// What one entry adds to the sums over a table.
+/// The summands of one entry in the sums over a table.
 #[derive(Clone, Copy, Default)]
 struct Weight {
     digest: u64,
@@ -42,14 +42,14 @@ impl Weight {
     }
 }
 
-/// Whether anybody reads a table while entries are taken in.
+/// Whether the table has readers while entries are inserted.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Readers {
     Absent,
     Present,
 }
 
-/// Why a stored entry cannot be true.
+/// Why a stored entry contradicts the table.
 pub(super) enum Conflict<I> {
     /// Its id has another key.
     Id,
@@ -79,13 +79,12 @@ impl<E: Entry> Table<E> {
         self.by_id.pin().contains_key(&id)
     }
 
-    /// What `read` makes of the entry with this id.
+    /// Applies `read` to the entry with this id.
     pub(super) fn read<R>(&self, id: E::Id, read: impl FnOnce(&E) -> R) -> Option<R> {
         self.by_id.pin().get(&id).map(read)
     }
 
-    /// Makes an entry visible, or replaces it. Its id resolves before its key is found, so that no reader ever holds
-    /// an id that names nothing.
+    /// Inserts or replaces an entry. Its id resolves before its key is found, so a reader never holds an id without an entry.
     pub(super) fn put(&self, entry: E) {
         let (id, key, adopted) = (entry.id(), entry.key(), entry.is_adopted());
         let weight = Weight::of(&entry);
@@ -103,8 +102,8 @@ impl<E: Entry> Table<E> {
         }
     }
 
-    /// Takes in a stored entry, and gives the state of it that it replaces. Looks its id and its key up once each, as there
-    /// may be millions. Nobody must read meanwhile: its key may be found before its id.
+    /// Inserts a stored entry and returns the state that it replaces. Looks up its id and its key only once each, because there may
+    /// be millions. The table must have no readers: a key may become visible before its id.
     pub(super) fn restore(&self, entry: E) -> Result<Option<E>, Conflict<E::Id>> {
         let (id, key, adopted) = (entry.id(), entry.key(), entry.is_adopted());
         let by_key = self.by_key.pin();
@@ -136,8 +135,8 @@ impl<E: Entry> Table<E> {
         }
     }
 
-    /// Takes in a stored entry, and gives the state of it that it replaces. Readers find its id before its key.
-    pub(super) fn follow(&self, entry: E) -> Result<Option<E>, Conflict<E::Id>> {
+    /// Inserts a stored entry and returns the state that it replaces. Readers find its id before its key.
+    pub(super) fn apply(&self, entry: E) -> Result<Option<E>, Conflict<E::Id>> {
         let id = entry.id();
         let known = self.read(id, Clone::clone);
         if known
@@ -164,12 +163,12 @@ impl<E: Entry> Table<E> {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Entries whose agents do not know their ids.
+    /// The number of entries with an id that their agents do not know.
     pub(super) fn unannounced(&self) -> usize {
         self.unannounced.load(Ordering::Relaxed)
     }
 
-    /// Counts an entry, and no longer the state of it that it replaces.
+    /// Adds an entry to the sums and subtracts the state that it replaces.
     fn count_in(&self, entry: Weight, before: Option<Weight>) {
         let before = before.unwrap_or_default();
         let change = entry.digest.wrapping_sub(before.digest);
@@ -180,18 +179,18 @@ impl<E: Entry> Table<E> {
         self.unannounced.fetch_add(change, Ordering::Relaxed);
     }
 
-    /// Makes room, so that loading many entries does not grow the maps again and again.
+    /// Reserves capacity, so that loading many entries does not resize the maps repeatedly.
     pub(super) fn reserve(&self, entries: usize) {
         self.by_id.pin().reserve(entries);
         self.by_key.pin().reserve(entries);
     }
 
-    /// Entries that have a key.
+    /// The number of entries with a key.
     pub(super) fn keyed(&self) -> usize {
         self.keyed.load(Ordering::Relaxed)
     }
 
-    /// Entries whose id was adopted.
+    /// The number of adopted entries.
     pub(super) fn adopted(&self) -> usize {
         self.adopted.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What the inventory promises, seen from outside.
+//! The public behaviour of the inventory.
 
 mod adoption;
 mod identities;
@@ -45,7 +45,7 @@ fn operation(application: i32, span_type: SpanType, name: &str) -> OperationKey 
     }
 }
 
-/// Registers within a batch of its own; answers what was to become durable, too.
+/// Commits a batch; returns its result and its rows.
 fn commit<R>(
     allocator: &mut Allocator,
     batch: impl FnOnce(&mut Proposal<'_>) -> R,
@@ -58,7 +58,7 @@ fn commit<R>(
 }
 
 #[test]
-fn the_reserved_row_is_written_with_the_first_one_and_belongs_to_nobody() {
+fn the_reserved_row_is_written_with_the_first_one_and_stands_for_no_entry() {
     let mut allocator = allocator();
     let (id, rows) = commit(&mut allocator, |p| p.application("User").unwrap());
     assert_eq!(id, app(-1));
@@ -158,7 +158,7 @@ fn nothing_proposed_is_visible_and_a_dropped_proposal_changes_nothing() {
 }
 
 #[test]
-fn registering_again_takes_over_what_changed_and_keeps_the_first_time() {
+fn registering_again_updates_the_entry_and_keeps_the_first_registration_time() {
     let mut allocator = allocator();
     commit(&mut allocator, |p| {
         p.instance(new_instance(5, "u", "Linux")).unwrap()
@@ -174,7 +174,7 @@ fn registering_again_takes_over_what_changed_and_keeps_the_first_time() {
     assert_eq!(
         instance.generation,
         Some(Generation::V3),
-        "kept where it is not told"
+        "kept if it is not reported"
     );
     assert_eq!(instance.registered_at, AT);
 }
@@ -195,11 +195,11 @@ fn an_instance_or_operation_of_an_unknown_application_adopts_it_first() {
         .collect();
     assert_eq!(applications, [(2, None), (-1, None)]);
     let (next, _) = commit(&mut allocator, |p| p.application("a").unwrap());
-    assert_eq!(next, app(-2), "both ids are passed over");
+    assert_eq!(next, app(-2), "both ids are skipped");
 }
 
 #[test]
-fn recovering_keeps_identity_and_takes_over_the_rest() {
+fn recovering_keeps_the_identity_and_updates_the_rest() {
     let mut allocator = allocator();
     commit(&mut allocator, |p| {
         p.instance(new_instance(5, "u", "Linux")).unwrap()
@@ -217,7 +217,7 @@ fn recovering_keeps_identity_and_takes_over_the_rest() {
 }
 
 #[test]
-fn assigning_stops_at_the_limit_and_known_keys_still_answer() {
+fn assigning_stops_at_the_limit_and_known_keys_still_resolve() {
     let limits = Limits {
         assigned: 2,
         adopted: 2,
@@ -243,7 +243,7 @@ fn assigning_stops_at_the_limit_and_known_keys_still_answer() {
 }
 
 #[test]
-fn a_used_up_dictionary_is_an_error_and_known_keys_still_answer() {
+fn an_exhausted_dictionary_is_an_error_and_known_keys_still_resolve() {
     let mut allocator = allocator();
     let known = Instance {
         id: inst(i32::MAX),
@@ -263,7 +263,7 @@ fn a_used_up_dictionary_is_an_error_and_known_keys_still_answer() {
 }
 
 #[test]
-fn listings_go_on_after_a_cursor() {
+fn listings_continue_after_a_cursor() {
     let mut allocator = allocator();
     commit(&mut allocator, |p| {
         for n in 0..7 {
@@ -304,7 +304,7 @@ fn rows_that_contradict_each_other_are_refused() {
         })
     };
     type Take = fn(&mut Allocator, Row) -> Result<(), restore::Error>;
-    for take in [Allocator::restore as Take, Allocator::follow] {
+    for take in [Allocator::restore as Take, Allocator::apply] {
         let mut allocator = allocator();
         take(&mut allocator, application(2, Some("a"))).unwrap();
         take(&mut allocator, application(2, Some("a"))).unwrap();

@@ -1,17 +1,16 @@
-//! Which member is asked. The three ways of SkyWalking 3.2.6 and 5.x, over the members that serve and share
-//! the inventory.
+//! Selection of a member: the three ways of SkyWalking 3.2.6 and 5.x, over the serving members that share the inventory.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Member, View};
 
-/// A way to choose a member of a view. `None` only when there is no peer.
+/// A way to choose a member of a view. Returns `None` only if there is no peer.
 pub trait Selector {
-    /// The member for `key`, by whose text some selectors choose.
+    /// The member for `key`; some selectors choose by its text.
     fn select<'v>(&self, view: &'v View, key: &str) -> Option<&'v Member>;
 }
 
-/// Always the first in order: so all registrations have one owner.
+/// Chooses the first in order, so that all registrations have one owner.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ForeverFirst;
 
@@ -21,8 +20,8 @@ impl Selector for ForeverFirst {
     }
 }
 
-/// The same member for the same key, as long as the view is the same: by Java's `String.hashCode`, as upstream, so
-/// that a mixed cluster agrees. Upstream drops what hashes to the least `int`; here it has a member like all others.
+/// Chooses the same member for the same key while the view is the same. It uses Java's `String.hashCode` as upstream does, so that
+/// a mixed cluster agrees. Upstream drops keys that hash to the least `int`; here they have a member like all others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HashCode;
 
@@ -33,7 +32,7 @@ impl Selector for HashCode {
     }
 }
 
-/// One after the other, whatever the key.
+/// Chooses the members in turn, independent of the key.
 #[derive(Debug, Default)]
 pub struct Rolling(AtomicUsize);
 
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_chosen_from_a_view_without_serving_members() {
+    fn no_member_is_chosen_from_a_view_without_serving_members() {
         let view = View::new([member("a", State::Draining)]);
         assert_eq!(ForeverFirst.select(&view, "x"), None);
         assert_eq!(HashCode.select(&view, "x"), None);
@@ -103,7 +102,7 @@ mod tests {
 
     #[test]
     fn hash_code_is_that_of_java() {
-        // Values of String.hashCode; the last one is the least int, which upstream cannot place.
+        // Values of String.hashCode. The last one is the least int, which upstream cannot assign to a member.
         let known = [
             ("", 0),
             ("a", 97),

@@ -1,4 +1,4 @@
-//! What is kept of the properties of one instance, at the most.
+//! Limits on the properties of one instance. Excess is cut or left out; the agent gets no error.
 
 use crate::inventory::Properties;
 
@@ -7,7 +7,7 @@ use super::AGENT_VERSION;
 /// Limits on the properties of one instance. What exceeds them is cut or left out; that is no error to its agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caps {
-    /// The most properties.
+    /// The largest number of properties.
     pub count: usize,
     /// The longest name, in bytes.
     pub name_bytes: usize,
@@ -18,7 +18,7 @@ pub struct Caps {
 }
 
 impl Caps {
-    /// Whether nothing exceeds the limits. Allocates nothing.
+    /// Whether the properties are within the limits. Allocates nothing.
     #[must_use]
     pub fn admit(&self, properties: &Properties) -> bool {
         let (mut count, mut total) = (0, 0);
@@ -32,8 +32,8 @@ impl Caps {
         })
     }
 
-    /// The properties within the limits: texts are cut at a character, and what comes last is left out first. The version
-    /// of the agent is kept, wherever it is.
+    /// The properties cut to the limits: texts are cut at a character boundary, and the last properties are left out first. The
+    /// version of the agent is kept at any position.
     #[must_use]
     pub fn fit(&self, properties: &Properties) -> Properties {
         let cut = |(name, value)| (cut(name, self.name_bytes), cut(value, self.value_bytes));
@@ -56,7 +56,7 @@ impl Caps {
     }
 }
 
-/// The beginning of a text, up to a character that ends within `bytes`.
+/// The longest prefix of a text that ends at a character boundary within `bytes`.
 pub(super) fn cut(text: &str, bytes: usize) -> &str {
     let mut end = text.len().min(bytes);
     while !text.is_char_boundary(end) {
@@ -90,31 +90,31 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_cut_at_a_character_and_the_last_are_left_out() {
-        let told = [
+    fn texts_are_cut_at_a_character_and_the_last_pairs_are_left_out() {
+        let reported = [
             ("os", "Linux"),
             ("a long name", "é é é é é"),
             ("c", "3"),
             ("d", "4"),
         ];
         assert_eq!(
-            kept(&told),
+            kept(&reported),
             owned(&[("os", "Linux"), ("a long n", "é é é "), ("c", "3")])
         );
-        assert!(!CAPS.admit(&told.as_slice().into()));
+        assert!(!CAPS.admit(&reported.as_slice().into()));
     }
 
     #[test]
     fn a_property_that_does_not_fit_makes_no_room_for_itself() {
         let (long, short) = ("0123456789", "1");
-        let told = [
+        let reported = [
             ("aaaaaaaa", long),
             ("bbbbbbbb", long),
             ("cccccccc", long),
             ("d", short),
         ];
         assert_eq!(
-            kept(&told),
+            kept(&reported),
             owned(&[("aaaaaaaa", long), ("bbbbbbbb", long), ("d", short)])
         );
     }
@@ -122,12 +122,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_fits_is_admitted_and_stays(pairs in prop::collection::vec((".{0,12}", ".{0,14}"), 0..6)) {
-            let told: Properties = pairs.into_iter().collect();
-            let kept = CAPS.fit(&told);
+            let reported: Properties = pairs.into_iter().collect();
+            let kept = CAPS.fit(&reported);
             prop_assert!(CAPS.admit(&kept));
             prop_assert_eq!(&CAPS.fit(&kept), &kept);
-            if CAPS.admit(&told) && told.get(AGENT_VERSION).is_none() {
-                prop_assert_eq!(kept, told);
+            if CAPS.admit(&reported) && reported.get(AGENT_VERSION).is_none() {
+                prop_assert_eq!(kept, reported);
             }
         }
     }

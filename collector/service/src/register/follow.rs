@@ -47,7 +47,7 @@ impl Intake<'_> {
                     self.core.listening.observe_unknown_id();
                 }
                 let instance = instance_of(&row);
-                match self.allocator.follow(row) {
+                match self.allocator.apply(row) {
                     Ok(()) => {
                         let unheard = |seen: &LastSeen| self.core.is_unheard(seen.instance);
                         self.registered.extend(registered.filter(unheard));
@@ -68,7 +68,7 @@ impl Intake<'_> {
             Record::Changed(instance) => {
                 let id = instance.id;
                 self.pacer.note(id);
-                if let Err(error) = self.allocator.follow(Row::Instance(instance)) {
+                if let Err(error) = self.allocator.apply(Row::Instance(instance)) {
                     self.contradiction = self.contradiction.or(Some(error));
                 }
                 self.core.lessor.learn_group(id);

@@ -1,4 +1,4 @@
-//! Ids that agents bring along: recorded as they are, so that no other key is given them.
+//! Adoption: records ids that agents already hold, so that they are never assigned to another key.
 
 use super::{Error, Proposal};
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Proposal<'_> {
-    /// Takes in what an agent tells after a reconnect: which ids it holds, and how it is. A known instance keeps its
-    /// UUID and first registration time; one that is not known is adopted, and so is its application.
+    /// Applies an agent's report after a reconnect: its ids, generation and properties. A known instance keeps its UUID and first
+    /// registration time. An unknown instance is adopted, and so is its application.
     ///
     /// # Errors
     /// Those of [`Proposal::adopt_instance`].
@@ -30,7 +30,7 @@ impl Proposal<'_> {
         Ok(())
     }
 
-    /// Takes in the application id of an agent that reports itself. Nothing happens if it is known.
+    /// Adopts the application id of an agent that reports itself. Does nothing if it is known.
     ///
     /// # Errors
     /// [`Error::Internal`]; [`Error::TooManyAdopted`]; [`Error::NoRoom`].
@@ -38,8 +38,8 @@ impl Proposal<'_> {
         self.adopt_application_within(id, self.limits.adopted)
     }
 
-    /// Takes in an application id that an agent uses for something other than to report itself: for a peer, or to register
-    /// a name. Nothing happens if it is known. Half of the ids that may be adopted is left for agents that report themselves.
+    /// Adopts an application id that an agent uses without reporting itself: for a peer, or to register a name. Does nothing if it
+    /// is known. Stops at half of the adopted ids, so that the other half is left for agents that report themselves.
     ///
     /// # Errors
     /// [`Error::Internal`]; [`Error::TooManyAdopted`]; [`Error::NoRoom`].
@@ -61,11 +61,11 @@ impl Proposal<'_> {
         Ok(())
     }
 
-    /// Takes in an instance id that an agent uses, and the application if that is told too. What is known already
-    /// stays; an instance whose application was not known gets this one.
+    /// Adopts an instance id that an agent uses, and its application if the call names one. Known facts stay. An instance with an
+    /// unknown application gets the one of the call.
     ///
     /// # Errors
-    /// [`Error::OtherApplication`] if the instance belongs to another one: the one on record is kept.
+    /// [`Error::OtherApplication`] if the instance belongs to another application; the recorded one stays.
     /// [`Error::NotAnInstance`]; [`Error::NotAnnounced`]; those of [`Proposal::adopt_application`].
     pub fn adopt_instance(
         &mut self,
@@ -115,7 +115,7 @@ impl Proposal<'_> {
         Ok(())
     }
 
-    /// Takes in an operation id that an agent uses. Nothing happens if it is known.
+    /// Adopts an operation id that an agent uses. Does nothing if it is known.
     ///
     /// # Errors
     /// [`Error::TooManyAdopted`].
@@ -133,7 +133,7 @@ impl Proposal<'_> {
         Ok(())
     }
 
-    /// Takes in an address id that an agent uses. Nothing happens if it is known.
+    /// Adopts an address id that an agent uses. Does nothing if it is known.
     ///
     /// # Errors
     /// [`Error::TooManyAdopted`].

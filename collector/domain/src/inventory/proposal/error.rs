@@ -1,4 +1,4 @@
-//! Why an id could not be given or taken.
+//! Why an id could not be assigned or adopted.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::inventory::Limits;
 use crate::{ApplicationId, InstanceId, inventory::Dictionary};
 
-/// Why an id could not be given or taken.
+/// Why an id could not be assigned or adopted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     /// Every id of the dictionary's sequence is taken, or as many as [`Limits::assigned`] allows.
@@ -15,16 +15,16 @@ pub enum Error {
     TooManyAdopted(Dictionary),
     /// The inventory would take more memory than [`Limits::bytes`] allows.
     NoRoom { limit: usize },
-    /// The instance is known to belong to another application than the one it was told with.
+    /// The instance belongs to an application other than the one in the call.
     OtherApplication {
         instance: InstanceId,
         known: ApplicationId,
     },
-    /// No collector ever told an agent such an instance id: instances count from 1.
+    /// No collector assigns such an instance id: instances count from 1.
     NotAnInstance(InstanceId),
-    /// The id of the dictionary is one that no agent is told ([`ApplicationId::is_internal`]).
+    /// The id is internal ([`ApplicationId::is_internal`]), so no agent has received it.
     Internal(Dictionary, i32),
-    /// The instance has an agent of 8.0 or later, which knows no ids: another process uses its id.
+    /// The instance has an agent of 8.0 or later, which knows no ids. Another process uses the id.
     NotAnnounced(InstanceId),
 }
 
@@ -33,9 +33,11 @@ impl fmt::Display for Error {
         match self {
             Self::Exhausted(dictionary) => write!(f, "no id is left for {dictionary}"),
             Self::TooManyAdopted(dictionary) => {
-                write!(f, "no more unknown {dictionary} are taken in")
+                write!(f, "no more unknown {dictionary} are adopted")
             }
-            Self::NoRoom { limit } => write!(f, "the inventory may take {limit} bytes and is full"),
+            Self::NoRoom { limit } => {
+                write!(f, "the inventory is full: its limit is {limit} bytes")
+            }
             Self::OtherApplication { instance, known } => {
                 write!(f, "instance {instance} belongs to application {known}")
             }
@@ -43,7 +45,7 @@ impl fmt::Display for Error {
             Self::Internal(dictionary, id) => {
                 write!(
                     f,
-                    "{id} is an internal id of {dictionary}, which no agent is told"
+                    "{id} is an internal id of {dictionary}, which agents never receive"
                 )
             }
             Self::NotAnnounced(id) => write!(f, "the agent of instance {id} knows no ids"),

@@ -1,8 +1,8 @@
-//! Keys that get ids.
+//! Registration: assigns ids to keys.
 //!
-//! Ids of the zero-centred and counting sequences are drawn only for callers that are told them: agents up to 7.0. What an
-//! agent of 8.0 or later registers, which knows no ids, gets an internal id. An application that such an agent registered
-//! first gets a second id, as an alias, once a caller has to be told one; it stays one application.
+//! Ids of the zero-centred and counting sequences are assigned only for callers that receive them: agents up to 7.0. Agents of 8.0
+//! and later know no ids, so their registrations get internal ids. An application that such an agent registered first gets a second
+//! id, an alias, once a caller needs an id. It stays one application.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::{
 };
 
 impl Proposal<'_> {
-    /// Registers an application, for a caller that is told its id.
+    /// Registers an application for a caller that receives its id.
     ///
     /// # Errors
     /// [`Error::Exhausted`]; [`Error::NoRoom`].
     pub fn application(&mut self, code: &str) -> Result<ApplicationId, Error> {
         let code = Arc::from(code);
         match self.applications.id(&code) {
-            Some(internal) if internal.is_internal() => self.tell(internal),
+            Some(internal) if internal.is_internal() => self.announce(internal),
             Some(id) => Ok(id),
             None => {
                 self.make_room(cost::application(Some(&code)))?;
@@ -36,8 +36,8 @@ impl Proposal<'_> {
         }
     }
 
-    /// The id that agents are told of an application with an internal id; a new one if there is none yet.
-    fn tell(&mut self, internal: ApplicationId) -> Result<ApplicationId, Error> {
+    /// The id by which agents know an application with an internal id. Assigns one on first use.
+    fn announce(&mut self, internal: ApplicationId) -> Result<ApplicationId, Error> {
         let proposed = self.announced.get(&internal).copied();
         if let Some(id) = proposed.or_else(|| self.inventory.announced(internal)) {
             return Ok(id);
@@ -74,9 +74,8 @@ impl Proposal<'_> {
         Ok(id)
     }
 
-    /// Registers an instance, for a caller that is told its id. One that is registered already takes over the properties and
-    /// the generation if they are others than before; its first registration time is kept. An application that is not known
-    /// is adopted first.
+    /// Registers an instance for a caller that receives its id. A registered instance takes the reported properties and generation
+    /// if they differ, and keeps its first registration time. An unknown application is adopted first.
     ///
     /// # Errors
     /// [`Error::Exhausted`]; [`Error::NoRoom`]; those of [`Proposal::adopt_peer_application`].
@@ -100,9 +99,8 @@ impl Proposal<'_> {
         self.add(new, Audience::Agents)
     }
 
-    /// Registers an instance of an application, for a caller that knows no ids. One that is registered already takes over the
-    /// properties and the generation, as in [`Proposal::instance`]. An earlier release gave such instances ids of the
-    /// sequence: they keep them.
+    /// Registers an instance of an application for a caller that knows no ids. A registered instance takes the reported properties
+    /// and generation as in [`Proposal::instance`]. Instances to which an earlier release assigned an id of the sequence keep it.
     ///
     /// # Errors
     /// [`Error::Exhausted`]; [`Error::NoRoom`].
@@ -150,7 +148,7 @@ impl Proposal<'_> {
         Ok(id)
     }
 
-    /// Registers an operation. An application that is not known is adopted first.
+    /// Registers an operation. An unknown application is adopted first.
     ///
     /// # Errors
     /// [`Error::Exhausted`]; [`Error::NoRoom`]; those of [`Proposal::adopt_peer_application`].

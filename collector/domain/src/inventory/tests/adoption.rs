@@ -67,7 +67,7 @@ fn an_adopted_instance_learns_its_application_once() {
 }
 
 #[test]
-fn the_reserved_ids_may_be_used_and_are_still_nobodys() {
+fn agents_may_use_the_reserved_ids_which_stay_reserved() {
     let mut allocator = allocator();
     let (_, rows) = commit(&mut allocator, |p| {
         p.adopt_operation(OperationId::new(1).unwrap()).unwrap();
@@ -87,7 +87,7 @@ fn the_reserved_ids_may_be_used_and_are_still_nobodys() {
 }
 
 #[test]
-fn adopting_stops_at_the_limit_and_registering_goes_on() {
+fn adopting_stops_at_the_limit_and_registering_continues() {
     let mut allocator = Allocator::new(Limits {
         assigned: usize::MAX,
         adopted: 2,

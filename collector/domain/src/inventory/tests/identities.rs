@@ -1,4 +1,4 @@
-//! Who is told which id: agents up to 7.0 those of the sequences, agents of 8.0 and later none.
+//! Which ids agents receive: those up to 7.0 ids of the sequences, those of 8.0 and later none.
 
 use super::*;
 
@@ -13,9 +13,9 @@ fn named(p: &mut Proposal<'_>, code: &str, name: &str) -> (ApplicationId, Instan
     (application, p.named_instance(new).unwrap())
 }
 
-/// The same rows as a store gives them back, and as another collector applies them.
+/// Copies of the rows: restored from a store, and applied by another collector.
 fn copies(rows: &[Row]) -> [Allocator; 2] {
-    [Allocator::restore, Allocator::follow].map(|take| {
+    [Allocator::restore, Allocator::apply].map(|take| {
         let mut copy = allocator();
         for row in rows {
             take(&mut copy, row.clone()).unwrap();
@@ -25,7 +25,7 @@ fn copies(rows: &[Row]) -> [Allocator; 2] {
 }
 
 #[test]
-fn what_agents_without_ids_register_takes_no_id_of_a_sequence() {
+fn registrations_of_agents_without_ids_use_no_id_of_a_sequence() {
     let mut allocator = allocator();
     commit(&mut allocator, |p| {
         for number in 0..50 {
@@ -38,7 +38,7 @@ fn what_agents_without_ids_register_takes_no_id_of_a_sequence() {
 }
 
 #[test]
-fn a_restored_store_goes_on_where_both_sequences_stand() {
+fn a_restored_inventory_continues_both_sequences() {
     let mut original = allocator();
     let (last, rows) = commit(&mut original, |p| {
         p.application("a").unwrap();
@@ -57,26 +57,28 @@ fn a_restored_store_goes_on_where_both_sequences_stand() {
 }
 
 #[test]
-fn an_application_of_both_is_one_whoever_registered_it_first() {
+fn agents_of_both_kinds_share_one_application_in_either_order() {
     let mut allocator = allocator();
     let ((later, earlier), rows) = commit(&mut allocator, |p| {
-        // By an agent of 8.0 or later first.
+        // An agent of 8.0 or later is first.
         let (internal, of_later) = named(p, "later", "8.x");
         assert_eq!(
             p.application("later"),
             Ok(app(-1)),
-            "drawn for who is told it"
+            "assigned for the agent that receives it"
         );
         assert_eq!(p.application("later"), Ok(app(-1)));
         let of_5 = p.instance(new_instance(-1, "5.x", "")).unwrap();
-        // By a 5.x agent first.
-        let told = p.application("earlier").unwrap();
-        let of_5_first = p.instance(new_instance(told.get(), "5.x", "")).unwrap();
+        // A 5.x agent is first.
+        let announced = p.application("earlier").unwrap();
+        let of_5_first = p
+            .instance(new_instance(announced.get(), "5.x", ""))
+            .unwrap();
         let (known, of_later_second) = named(p, "earlier", "8.x");
-        assert_eq!(known, told);
+        assert_eq!(known, announced);
         (
             (internal, [of_later, of_5]),
-            (told, [of_later_second, of_5_first]),
+            (announced, [of_later_second, of_5_first]),
         )
     });
     for copy in copies(&rows).into_iter().chain([allocator]) {
@@ -167,9 +169,9 @@ fn an_internal_id_is_never_taken_from_an_agent() {
     assert_eq!(rows, []);
 }
 
-/// Stores of earlier releases have instances of 8.x with ids of the sequence: they stay what they are.
+/// Stores of earlier releases have instances of 8.x with ids of the sequence; they keep these ids.
 #[test]
-fn an_instance_that_was_given_an_id_its_agent_does_not_know_keeps_it() {
+fn an_instance_with_an_id_that_its_agent_does_not_know_keeps_it() {
     let mut allocator = allocator();
     let old = Instance {
         id: inst(3),
@@ -200,7 +202,7 @@ fn an_instance_that_was_given_an_id_its_agent_does_not_know_keeps_it() {
             Ok(inst(4)),
             "3 is taken"
         );
-        // The agent was replaced by one of 7.0 or before, with the same name: it is told the id.
+        // An agent of 7.0 or before, with the same name, replaces the agent: it receives the id.
         assert_eq!(p.instance(new_instance(2, "8.x", "")), Ok(inst(3)));
     });
     assert!(inventory.is_announced(inst(3)));
@@ -211,8 +213,10 @@ fn a_process_without_ids_and_one_with_an_id_may_have_the_same_name() {
     let mut allocator = allocator();
     let (_, rows) = commit(&mut allocator, |p| {
         let (_, later) = named(p, "orders", "same");
-        let told = p.application("orders").unwrap();
-        let earlier = p.instance(new_instance(told.get(), "same", "")).unwrap();
+        let announced = p.application("orders").unwrap();
+        let earlier = p
+            .instance(new_instance(announced.get(), "same", ""))
+            .unwrap();
         assert!(later.is_internal() && earlier == inst(1));
         assert_eq!(named(p, "orders", "same").1, later);
         assert!(named(p, "billing", "same").1.is_internal());
@@ -229,7 +233,7 @@ fn a_process_without_ids_and_one_with_an_id_may_have_the_same_name() {
 }
 
 #[test]
-fn the_ids_of_an_earlier_inventory_are_left_to_it() {
+fn the_ids_of_an_earlier_inventory_are_never_assigned() {
     let mut allocator = allocator();
     assert!(!allocator.draws_later());
     for dictionary in Dictionary::ALL {
@@ -247,7 +251,7 @@ fn the_ids_of_an_earlier_inventory_are_left_to_it() {
         let addresses = ["h:1", "h:2"].map(|address| p.address(address).unwrap().get());
         assert_eq!(addresses, [1_000, -1_000]);
     });
-    // It is told of them again at each start, before or after the rows.
+    // The reservation is repeated at each start, before or after the rows are restored.
     let mut copy = copies(&rows).into_iter().next().unwrap();
     copy.draw_from(Dictionary::Applications, 1_000);
     let (next, _) = commit(&mut copy, |p| p.application("d").unwrap());

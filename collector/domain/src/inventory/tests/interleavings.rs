@@ -1,4 +1,4 @@
-//! Registrations, adoptions, dropped proposals and restarts in any order, against the promises of the module.
+//! Registrations, adoptions, dropped proposals and restarts in any order, checked against the invariants of the module.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::id::LAST_INTERNAL;
 
-/// The ids around which everything happens: few enough to collide all the time.
+/// The ids of all steps: so few that they collide often.
 const IDS: std::ops::RangeInclusive<i32> = -12..=12;
 
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ enum Step {
 enum End {
     Confirm,
     Drop,
-    /// Confirm, and restart with the stored rows rotated by this much.
+    /// Confirm, then restart with the stored rows rotated by this number.
     Restart(usize),
 }
 
@@ -58,7 +58,7 @@ fn batches() -> impl Strategy<Value = Vec<(Vec<Step>, End)>> {
     prop::collection::vec((prop::collection::vec(step(), 0..12), end), 1..20)
 }
 
-/// What was asked for, and the id that was answered.
+/// A request, and the id that it received.
 type Answer = (String, Dictionary, i32);
 
 fn apply(proposal: &mut Proposal<'_>, step: &Step) -> Option<Answer> {
@@ -125,11 +125,11 @@ fn adopt(proposal: &mut Proposal<'_>, step: &Step) {
     ));
 }
 
-/// What a storage would hold, and what the clients of confirmed batches were told.
+/// The contents of a storage, and the ids that the clients of confirmed batches received.
 #[derive(Default)]
 struct World {
     stored: BTreeMap<(usize, i32), Row>,
-    told: HashMap<String, (Dictionary, i32)>,
+    received: HashMap<String, (Dictionary, i32)>,
     keys: HashMap<(Dictionary, i32), String>,
 }
 
@@ -138,9 +138,9 @@ impl World {
         for (key, dictionary, id) in answers {
             assert!(
                 id > LAST_INTERNAL || key.starts_with("Named"),
-                "{key} was told {id}"
+                "{key} received {id}"
             );
-            let before = self.told.insert(key.clone(), (dictionary, id));
+            let before = self.received.insert(key.clone(), (dictionary, id));
             assert!(
                 before.is_none_or(|before| before == (dictionary, id)),
                 "{key} changed its id"
@@ -169,7 +169,7 @@ impl World {
         }
     }
 
-    /// The assigned ids lie where the sequence alone would have put them, adopted ones passed over.
+    /// The assigned ids are those of the sequence, with the adopted ids skipped.
     fn dense(&self) {
         for (dictionary, start, reserved) in [
             (0, sequence::Sequence::ZERO_CENTRED, Some(1)),
@@ -187,7 +187,7 @@ impl World {
             if let Some(id) = reserved {
                 order.observe(id);
             }
-            // An id may have been assigned only if all before it in the order are taken.
+            // An id is assigned only if all ids before it in the order are used.
             let mut left = assigned.len();
             for id in order {
                 if left == 0 {
@@ -198,7 +198,7 @@ impl World {
                 } else {
                     assert!(
                         adopted.iter().any(|((_, adopted), _)| *adopted == id),
-                        "{id} was left out"
+                        "{id} was skipped"
                     );
                 }
             }
@@ -243,7 +243,7 @@ fn place(row: &Row) -> (usize, i32) {
     }
 }
 
-/// The key of a row in words, and whether its id was adopted.
+/// The key of a row as text, and whether its id was adopted.
 fn identity(row: &Row) -> (String, bool) {
     match row {
         Row::Application(row) => (
@@ -279,7 +279,7 @@ proptest! {
     }
 
     #[test]
-    fn owners_that_follow_each_other_assign_as_one(
+    fn collectors_that_take_turns_assign_ids_like_one_collector(
         batches in prop::collection::vec((0_usize..3, prop::collection::vec(step(), 0..12)), 1..20),
     ) {
         let mut world = World::default();
@@ -293,7 +293,7 @@ proptest! {
             prop_assert_eq!(owners[who].inventory().digest(), digest);
             for (other, owner) in owners.iter_mut().enumerate() {
                 if other != who {
-                    rows.iter().for_each(|row| owner.follow(row.clone()).unwrap());
+                    rows.iter().for_each(|row| owner.apply(row.clone()).unwrap());
                 }
             }
             world.confirmed(rows, answers);

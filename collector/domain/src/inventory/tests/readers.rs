@@ -1,4 +1,4 @@
-//! Readers beside the writer.
+//! Readers concurrent with the writer.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -10,9 +10,9 @@ use super::*;
 const BATCHES: usize = 400;
 const PER_BATCH: usize = 20;
 
-/// Everything that a key, a listing or another entry leads to is there, at every moment.
+/// At every moment the ids that a key, a listing or another entry leads to have entries.
 #[test]
-fn what_a_reader_finds_resolves() {
+fn every_id_that_a_reader_finds_resolves() {
     let mut allocator = allocator();
     let inventory = allocator.inventory();
     let done = AtomicBool::new(false);
@@ -33,7 +33,7 @@ fn what_a_reader_finds_resolves() {
                     p.operation(operation(application, SpanType::Exit, &name))
                         .unwrap();
                 }
-                // Shows up under no application first and moves to one in the next batch.
+                // It is listed under no application at first, and under one from the next batch on.
                 p.adopt_instance(inst(1_000_000), (batch > 0).then(|| app(-1)))
                     .unwrap();
             });

@@ -1,4 +1,4 @@
-//! The memory that an inventory may take.
+//! The memory limit of an inventory.
 
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ fn register_until_full(allocator: &mut Allocator) -> usize {
 }
 
 #[test]
-fn a_full_inventory_refuses_new_rows_and_answers_known_keys() {
+fn a_full_inventory_refuses_new_rows_and_resolves_known_keys() {
     let limit = 64 * 1024;
     let mut allocator = with_room(limit);
     commit(&mut allocator, |p| {
@@ -53,19 +53,19 @@ fn a_full_inventory_refuses_new_rows_and_answers_known_keys() {
     assert_eq!(
         properties.get("os"),
         Some("Linux"),
-        "kept: there is no room for others"
+        "kept, because larger ones do not fit"
     );
     assert!(inventory.bytes() <= limit);
 }
 
 #[test]
-fn what_is_durable_is_restored_and_counted_beyond_the_limit() {
+fn durable_rows_are_restored_and_counted_beyond_the_limit() {
     let (_, rows) = commit(&mut with_room(usize::MAX), |p| {
         for number in 0..100 {
             p.application(&number.to_string()).unwrap();
         }
     });
-    for take in [Allocator::restore, Allocator::follow] {
+    for take in [Allocator::restore, Allocator::apply] {
         let mut allocator = with_room(1024);
         for row in rows.clone() {
             take(&mut allocator, row).unwrap();
@@ -78,7 +78,7 @@ fn what_is_durable_is_restored_and_counted_beyond_the_limit() {
 }
 
 proptest! {
-    /// However large the properties are and however they change, the limit holds and the count is exact.
+    /// The limit holds and the count is exact for all sizes and changes of properties.
     #[test]
     fn proposals_never_exceed_the_limit(
         limit in 1_000_usize..20_000,
