@@ -1,4 +1,4 @@
-//! What happened to instances and among collectors, as it happens, with the evidence.
+//! The event feed: changes of instances and of the agreement between collectors, with the evidence.
 
 use std::sync::Arc;
 
@@ -17,26 +17,25 @@ mod log;
 use history::History;
 pub use history::{Next, Recorded};
 
-/// One thing that happened.
+/// An event.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// To an instance.
+    /// An event of an instance.
     Instance(InstanceEvent),
-    /// Between collectors: what this one knows came to differ from what another one says that it should be, or came to
-    /// agree again.
+    /// The data of this collector began to differ from another collector's, or agrees with it again.
     Agreement {
         /// When this collector noticed.
         at: Timestamp,
         about: Shared,
         agrees: bool,
     },
-    /// To an instance of a Nacos service.
+    /// An event of an instance of a Nacos service.
     Service {
         /// When the collector saw or decided it.
         at: Timestamp,
         event: catalog::Event,
     },
-    /// To the memory of the inventory: there is more or less room than before.
+    /// The inventory has more or less free memory than before.
     Room {
         /// When this collector noticed.
         at: Timestamp,
@@ -44,59 +43,58 @@ pub enum Event {
     },
 }
 
-/// How much more may be registered.
+/// The free memory of the inventory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// There is room.
+    /// The inventory is well below its limit.
     Ample,
-    /// The inventory nears its limit.
+    /// The inventory is close to its limit.
     Low,
     /// New names are refused.
     Full,
 }
 
-/// What collectors have to agree about.
+/// The data that collectors have to agree about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shared {
-    /// Which ids there are, and whose they are.
+    /// The ids and their keys.
     Inventory,
-    /// Who is there.
+    /// The instances and their states.
     Roster,
 }
 
-/// One thing that happened to an instance.
+/// An event of an instance.
 #[derive(Clone, Debug)]
 pub struct InstanceEvent {
-    /// When the collector saw or decided it.
+    /// When the collector observed or decided it.
     pub at: Timestamp,
     pub instance: InstanceId,
-    /// `None` where the application of an adopted instance was never told.
+    /// `None` if the application of an adopted instance was never reported.
     pub application: Option<ApplicationId>,
     pub kind: Kind,
 }
 
-/// What happened.
+/// The kind of an instance event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It was given an id.
+    /// The instance got an id.
     Registered,
-    /// It came with an id this collector had not assigned, and keeps it.
+    /// The instance holds an id that this collector had not assigned, and keeps it.
     Adopted,
-    /// Another process sent a sign of life with its id, which its own agent does not know. The sign was refused.
+    /// Another process sent a sign of life with the id of this instance, whose own agent uses no ids. The sign was refused.
     Stray,
-    /// The collector changed its mind about whether it is alive.
+    /// The state of the instance changed.
     Changed {
         from: State,
         to: State,
-        /// When it was last heard of before the change.
+        /// When the instance was last seen before the change.
         last_seen: Timestamp,
-        /// What was heard: for a change to [`State::Up`] the signal that proved it, otherwise the last one before the
-        /// silence.
+        /// For a change to [`State::Up`] the signal that proved it, otherwise the last signal before the silence.
         signal: Signal,
     },
 }
 
-/// The events of this run: a live feed, and the last of them in order.
+/// The events of this run: a live feed, and a bounded history in order.
 #[derive(Clone, Debug)]
 pub struct Feed {
     sender: broadcast::Sender<Event>,
@@ -106,7 +104,8 @@ pub struct Feed {
     lines: Arc<log::Limits>,
 }
 
-/// Reads the events of a [`Feed`] in order, from one on. One that falls more than the history behind loses the oldest.
+/// Reads the events of a [`Feed`] in order, from a chosen one. A reader that falls behind by more than the history loses the
+/// oldest events.
 #[derive(Debug)]
 pub struct Reader {
     history: Arc<Mutex<History>>,
@@ -127,14 +126,14 @@ impl Feed {
         }
     }
 
-    /// Everything from now on about agents and collectors, without numbers. A subscriber that falls more than the capacity behind loses the oldest events
-    /// and learns how many.
+    /// All later events about agents and collectors, without numbers. A subscriber that falls behind by more than the capacity
+    /// loses the oldest events and receives their count.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.sender.subscribe()
     }
 
-    /// A reader of everything after the event with this number; of everything from now on without one.
+    /// A reader of all events after the one with this number; without a number, of all later events.
     #[must_use]
     pub fn read(&self, after: Option<u64>) -> Reader {
         let last = self.last.subscribe();
@@ -146,19 +145,19 @@ impl Feed {
         }
     }
 
-    /// The number of the last event before this time, as far as the history goes back.
+    /// The number of the last event before this time, within the history.
     #[must_use]
     pub fn before(&self, time: Timestamp) -> u64 {
         self.history.lock().before(time)
     }
 
-    /// How many readers there are.
+    /// The number of readers.
     #[must_use]
     pub fn readers(&self) -> usize {
         self.last.receiver_count()
     }
 
-    /// Tells of an instance that is on record since just now.
+    /// Publishes a newly recorded instance.
     pub(super) fn granted(&self, core: &Core, id: InstanceId) {
         let Some((application, adopted)) = core
             .inventory
@@ -179,14 +178,14 @@ impl Feed {
         }));
     }
 
-    /// Publishes that another process used the id of an instance whose agent knows no ids.
+    /// Publishes that another process used the id of an instance whose agent uses no ids.
     pub(super) fn stray(&self, core: &Core, id: InstanceId) {
         let application = core
             .inventory
             .read_instance(id, |instance| instance.application);
         tracing::warn!(
             instance.id = id.get(),
-            "sign of life refused: the agent of this instance knows no ids, another process holds the id since an earlier store"
+            "sign of life refused: the agent of this instance knows no ids, another process holds the id from an earlier store"
         );
         self.publish(Event::Instance(InstanceEvent {
             at: core.clock.wall(),
@@ -196,7 +195,7 @@ impl Feed {
         }));
     }
 
-    /// Tells of a change of state, with the evidence.
+    /// Publishes a change of state, with the evidence.
     pub(super) fn changed(&self, core: &Core, transition: &Transition<InstanceId>) {
         let Transition {
             key: instance,
@@ -225,18 +224,18 @@ impl Feed {
         }));
     }
 
-    /// Logs how many lines about instances were left out, once their second is over. Called now and then.
+    /// Logs how many lines about instances were suppressed, once their second is over. Called at every sweep.
     pub(super) fn report_lines(&self, core: &Core) {
         self.lines.report(core);
     }
 
-    /// Tells whether what this collector knows is what another one says that it should be.
+    /// Publishes whether the data of this collector agrees with another collector's.
     pub(super) fn compared(&self, core: &Core, about: Shared, agrees: bool) {
         let at = core.clock.wall();
         self.publish(Event::Agreement { at, about, agrees });
     }
 
-    /// Publishes that the inventory has more or less room than before.
+    /// Publishes a change of the free memory of the inventory.
     pub(super) fn room(&self, core: &Core, room: Room) {
         let at = core.clock.wall();
         self.publish(Event::Room { at, room });
@@ -259,7 +258,7 @@ impl Feed {
 }
 
 impl Reader {
-    /// The next event, or how many were lost before it. Waits for it. `None` when the feed is gone.
+    /// Waits for the next event, or returns how many were lost before it. `None` when the feed is gone.
     pub async fn next(&mut self) -> Option<Next> {
         loop {
             self.last.borrow_and_update();
@@ -279,7 +278,7 @@ impl Reader {
 }
 
 impl Event {
-    /// When the collector saw or decided it.
+    /// When the collector observed or decided it.
     #[must_use]
     pub fn at(&self) -> Timestamp {
         match self {

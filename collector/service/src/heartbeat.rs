@@ -1,4 +1,4 @@
-//! Signs of life.
+//! Receives signs of life: renews leases and adopts unknown instances.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +16,7 @@ pub use leave::Goodbye;
 #[derive(Clone, Copy, Debug)]
 pub struct Sign {
     pub instance: InstanceId,
-    /// The application that the instance says it belongs to, where the call tells.
+    /// The application that the instance reports, if the call carries one.
     pub application: Option<ApplicationId>,
     pub signal: Signal,
 }
@@ -24,32 +24,32 @@ pub struct Sign {
 /// The ping that a 6.x agent sends every 3 s.
 #[derive(Clone, Copy, Debug)]
 pub struct Ping<'a> {
-    /// The id that it holds.
+    /// The id that the agent holds.
     pub instance: InstanceId,
-    /// What it registered with; empty where it does not tell.
+    /// The UUID that the agent registered with; empty if the ping carries none.
     pub uuid: &'a str,
-    /// Whether its agent surely registers again when it is told to.
+    /// Whether the agent is certain to register again when the answer requests it.
     pub resettable: bool,
 }
 
-/// Whose id a 6.x agent pinged with. Unless it is its own, it is to register again.
+/// The holder of the id that a 6.x agent pinged with. If it is not the agent itself, the agent must register again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pong {
-    /// Its own. It is up from now on.
+    /// The agent itself. Its instance is up.
     Heard,
-    /// One that nobody was given here, as far as is known.
+    /// No process: this collector finds no assignment of the id.
     Unknown,
-    /// One that another process was given.
+    /// Another process.
     Another,
 }
 
-/// Takes signs of life on behalf of one peer. Cheap to clone.
+/// Receives signs of life on behalf of one peer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
     register: register::Handle,
 }
 
-/// Signs that are taken before other tasks have a turn.
+/// Signs that are processed before other tasks get a turn.
 const SIGNS_PER_TURN: usize = 1024;
 
 impl Handle {
@@ -57,15 +57,15 @@ impl Handle {
         Self { register }
     }
 
-    /// The same for the calls of `peer`, whose unknown instances count against its own limits.
+    /// A handle for the calls of `peer`, whose unknown instances count against its own limits.
     #[must_use]
     pub fn for_peer(&self, peer: Option<Peer>) -> Self {
         Self::new(self.register.for_peer(peer))
     }
 
-    /// Renews the lease of an instance: it is up from now on. One that the collector does not know is adopted.
+    /// Renews the lease of an instance, which is then up. Adopts an instance that the collector does not know.
     ///
-    /// Costs a look-up and an atomic store, unless the instance is unknown.
+    /// Costs one look-up and one atomic store for a known instance.
     ///
     /// # Errors
     /// [`register::Error::NotAnnounced`] and [`register::Error::NotAnInstance`] for an id that its agent does not know; for an
@@ -81,7 +81,7 @@ impl Handle {
     /// As [`Handle::renew`] for many signs. Unknown instances are adopted together, with few commits.
     ///
     /// # Errors
-    /// As [`Handle::renew`], for at least one of them. All others are up from now on.
+    /// As [`Handle::renew`], if at least one instance is refused. All others are up.
     pub async fn renew_all(
         &self,
         signs: impl IntoIterator<Item = Sign>,
@@ -92,8 +92,8 @@ impl Handle {
             if at % SIGNS_PER_TURN == SIGNS_PER_TURN - 1 {
                 yield_now().await;
             }
-            if let Err(untold) = self.register.core().admit(sign.instance) {
-                refusal = Some(untold);
+            if let Err(error) = self.register.core().admit(sign.instance) {
+                refusal = Some(error);
             } else if !self.renew_recorded(sign) {
                 unknown.insert(sign.instance, sign);
             }
@@ -104,7 +104,7 @@ impl Handle {
         refusal.map_or(Ok(()), Err)
     }
 
-    /// Renews the lease of an instance of which everything is on record that its sign tells; `false` for any other.
+    /// Renews the lease of an instance whose record already holds everything that the sign reports; `false` for any other.
     fn renew_recorded(&self, sign: Sign) -> bool {
         let Sign {
             instance,
@@ -118,22 +118,24 @@ impl Handle {
         let is_recorded = core.inventory.read_instance(instance, |known| {
             known.application.is_some() || application.is_none()
         });
-        if is_recorded != Some(true) || core.is_unheard(instance) {
+        if is_recorded != Some(true) || core.is_unseen(instance) {
             return false;
         }
-        core.welcome(instance, signal);
+        core.renew_or_grant(instance, signal);
         true
     }
 
     async fn adopt(&self, signs: Vec<Sign>) -> Result<(), register::Error> {
         let (recorded, refusal) = self.register.adopt_instances(signs).await;
         for sign in recorded {
-            self.register.core().welcome(sign.instance, sign.signal);
+            self.register
+                .core()
+                .renew_or_grant(sign.instance, sign.signal);
         }
         refusal.map_or(Ok(()), Err)
     }
 
-    /// Renews the lease of an instance that is on record; `false` if it is not.
+    /// Renews the lease of a recorded instance; `false` if the instance is unknown.
     pub fn renew_known(&self, instance: InstanceId, signal: Signal) -> bool {
         if self.register.core().admit(instance).is_err() {
             return false;
@@ -148,33 +150,33 @@ impl Handle {
             .read_instance(instance, |_| ())
             .is_some();
         if is_known {
-            self.register.core().welcome(instance, signal);
+            self.register.core().renew_or_grant(instance, signal);
         }
         is_known
     }
 
-    /// Renews the lease of an instance by its names. One that is not known is registered by what an agent sends of itself
-    /// alone, a keepAlive or a segment; other telemetry may only mention it, and does nothing then.
+    /// Renews the lease of an instance by its names. A keepAlive or a segment, which an agent sends only about itself, registers
+    /// an unknown instance. Other telemetry may merely mention an instance, so it has no effect on an unknown one.
     ///
     /// # Errors
-    /// Only where it registers: as [`register::Handle::named`].
+    /// If it registers the instance: as [`register::Handle::named`].
     pub async fn renew_named(
         &self,
         name: InstanceName<'_>,
         signal: Signal,
     ) -> Result<(), register::Error> {
         match self.register.core().instance_named(name) {
-            Some(instance) => self.register.core().welcome(instance, signal),
+            Some(instance) => self.register.core().renew_or_grant(instance, signal),
             None if registers(signal) => self.register.named(name, Properties::default()).await?,
             None => {}
         }
         Ok(())
     }
 
-    /// As [`Handle::renew_named`] for many instances. Those that are registered are so together, with few commits.
+    /// As [`Handle::renew_named`] for many instances. Unknown instances are registered together, with few commits.
     ///
     /// # Errors
-    /// As [`register::Handle::named`], if not one of them could be registered.
+    /// As [`register::Handle::named`], if none of the unknown instances could be registered.
     pub async fn renew_all_named(
         &self,
         names: &[InstanceName<'_>],
@@ -186,7 +188,7 @@ impl Handle {
                 yield_now().await;
             }
             match self.register.core().instance_named(name) {
-                Some(instance) => self.register.core().welcome(instance, signal),
+                Some(instance) => self.register.core().renew_or_grant(instance, signal),
                 None if registers(signal) => {
                     unknown.insert(name);
                 }
@@ -200,11 +202,11 @@ impl Handle {
         self.register.all_named(&unknown).await
     }
 
-    /// Takes a ping. An id that was not assigned to this process is a sign of a lost store, and its agent is to register
-    /// again. An agent that may not understand that goes on with the id: the id is kept from other processes, and is up.
+    /// Processes a ping. An id that was not assigned to this process indicates a lost store, and the agent must register again.
+    /// An agent that may not understand that answer keeps the id: the id is reserved for it, and its instance is up.
     ///
-    /// Another collector may have assigned the id since this one last read the store. So an id is called unknown only after a
-    /// read that began after the ping came.
+    /// Another collector may have assigned the id since this one last read the store. So an id is reported as unknown only
+    /// after a read that began after the ping arrived.
     ///
     /// # Errors
     /// Only for an id that this collector does not know: the store could not be read, or as [`register::Handle::recover`].
@@ -237,7 +239,7 @@ impl Handle {
         Ok(pong)
     }
 
-    /// Whose id it is, as far as this collector knows.
+    /// The holder of the id in this collector's inventory.
     fn holder(&self, ping: Ping<'_>) -> Pong {
         let inventory = &self.register.core().inventory;
         let pong = inventory.read_instance(ping.instance, |known| match known.uuid.as_deref() {
@@ -250,7 +252,7 @@ impl Handle {
     }
 }
 
-/// Whether an agent sends this of itself alone, so that an unknown name is registered.
+/// Whether an agent sends this signal only about itself, so that an unknown name is registered.
 fn registers(signal: Signal) -> bool {
     matches!(signal, Signal::Heartbeat | Signal::TraceSegment)
 }

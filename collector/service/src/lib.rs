@@ -1,4 +1,4 @@
-//! The use cases that every protocol face shares. A face converts, calls one of these, and converts back.
+//! The use cases that all protocol faces share. A face converts the request, calls a use case, and converts the answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,69 +42,69 @@ pub struct Config {
     pub register: register::Config,
     /// Elements that one message may have.
     pub max_batch: usize,
-    /// Bytes that messages may take while they are worked on.
+    /// Bytes that messages may use while they are processed.
     pub work_memory: usize,
     pub sweep: sweep::Config,
     pub write_back: write_back::Config,
     pub listening: listening::Config,
-    /// Events kept for a subscriber that is slow to read them; the oldest are lost to it first.
+    /// Events kept for a slow subscriber; the oldest are dropped first.
     pub event_backlog: usize,
 }
 
 /// The leases of all instances, counted by application.
 pub type Leases = Lessor<InstanceId, Option<ApplicationId>>;
 
-/// No leases, to be counted by the applications of an inventory.
+/// An empty set of leases, counted by the applications of an inventory.
 #[must_use]
 pub fn leases(terms: Terms, inventory: Arc<Inventory>) -> Leases {
     Leases::grouped(terms, move |instance| inventory.application_of(instance))
 }
 
-/// What the use cases stand on, restored and ready.
+/// The dependencies of the use cases, restored and ready.
 #[derive(Debug)]
 pub struct Foundation {
     pub clock: Clock,
     pub allocator: Allocator,
     pub lessor: Leases,
     pub storage: Box<dyn Storage>,
-    /// Who commits new registrations, where the store is shared.
+    /// Selects the collector that commits new registrations, if the store is shared.
     pub owners: Option<Arc<dyn register::Owners>>,
     pub metrics: Metrics,
-    /// The address by which this collector is known among the members.
+    /// The address that identifies this collector among the members.
     pub own: Arc<str>,
     /// The collectors, now and after every change.
     pub members: watch::Receiver<Arc<View>>,
 }
 
-/// By so much the moment of one signal may seem to differ when the wall clock is adjusted.
+/// The apparent difference that an adjustment of the wall clock may add to the time of one signal.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
-/// Every use case, for a face to hold. Cheap to clone.
+/// All use cases, for the faces. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Services {
     /// Ids for names.
     pub register: register::Handle,
     /// Signs of life.
     pub heartbeat: heartbeat::Handle,
-    /// Where the collectors are.
+    /// The lists of collectors.
     pub naming: naming::Handle,
-    /// Who is there: what the query API reads.
+    /// Applications and instances with their states, for the query API.
     pub roster: roster::Roster,
-    /// What happened: the live feed behind `/api/events`.
+    /// The event feed behind `/api/events`.
     pub events: events::Feed,
-    /// Whether this collector may be sent traffic, and if not, why.
+    /// Whether this collector accepts traffic, and if not, why.
     pub readiness: readiness::Readiness,
-    /// Where messages are read and written.
+    /// The limits for messages while they are read and written.
     pub work: Work,
-    /// Counters, for those who count.
+    /// All counters and gauges.
     pub metrics: Metrics,
-    /// Links for the connections that agents call on: the end of one is noted for the instances that were seen on it.
+    /// Links for the connections of agents: the end of a connection is recorded for the instances that were seen on it.
     pub links: Links,
     core: Core,
 }
 
 impl Services {
-    /// What the wall clock shows.
+    /// The current wall-clock time.
     #[must_use]
     pub fn wall(&self) -> Timestamp {
         self.core.clock.wall()
@@ -125,18 +125,18 @@ impl Services {
     }
 }
 
-/// What has to run for the use cases to work.
+/// The workers that the use cases need.
 #[derive(Debug)]
 pub struct Workers {
-    /// On a thread of its own; ends when [`register::Handle::stop`] says so.
+    /// Runs on a separate thread; ends after [`register::Handle::stop`].
     pub writer: register::Writer,
     pub sweeper: sweep::Sweeper,
     pub write_back: write_back::WriteBack,
-    /// Begins once this collector is a member.
+    /// Starts once this collector is a member.
     pub naming: naming::Follower,
 }
 
-/// The use cases, and what has to run for them to work.
+/// Builds the use cases and their workers.
 #[must_use]
 pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     let Foundation {
@@ -151,7 +151,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     } = foundation;
     let readiness = readiness::Readiness::default();
     let inventory = allocator.inventory();
-    // One that leaves ids to an earlier inventory draws none that agents hold.
+    // An allocator that leaves ids to an earlier inventory assigns none that agents hold.
     let is_empty = !allocator.draws_later()
         && Dictionary::ALL
             .iter()
@@ -206,7 +206,7 @@ fn work(config: &Config, metrics: &Metrics) -> Work {
     Work::new(config.max_batch, memory, metrics.refusals("max_batch"))
 }
 
-/// What the use cases share.
+/// The state that the use cases share.
 #[derive(Clone, Debug)]
 struct Core {
     inventory: Arc<Inventory>,
@@ -218,8 +218,8 @@ struct Core {
 }
 
 impl Core {
-    /// Refuses a sign of life that carries an id of an agent that knows no ids: it comes from another process, which holds
-    /// the id since an earlier store. Counts it, and publishes it.
+    /// Refuses, counts and publishes a sign of life with the id of an instance whose agent uses no ids. Such a sign comes from
+    /// another process, which holds the id from an earlier store.
     fn admit(&self, id: InstanceId) -> Result<(), register::Error> {
         if self.inventory.is_announced(id) {
             return Ok(());
@@ -234,7 +234,7 @@ impl Core {
         })
     }
 
-    /// Renews the lease of an instance, and publishes it if it had been given up; `false` if it has no lease.
+    /// Renews the lease of an instance, and publishes the change if the instance was not up; `false` if it has no lease.
     fn renew(&self, id: InstanceId, signal: Signal) -> bool {
         let now = self.clock.now();
         let over_connection = link::current(|seen| {
@@ -247,75 +247,74 @@ impl Core {
         let renewal = over_connection.unwrap_or_else(|| self.lessor.renew(id, signal, now));
         match renewal {
             Some(renewal) => {
-                self.tell(id, renewal);
+                self.publish(id, renewal);
                 true
             }
             None => false,
         }
     }
 
-    /// Renews the lease of an instance that is on record; its first one, if it has none.
-    fn welcome(&self, id: InstanceId, signal: Signal) {
+    /// Renews the lease of a recorded instance, or grants its first one.
+    fn renew_or_grant(&self, id: InstanceId, signal: Signal) {
         if !self.renew(id, signal) {
             let renewal = self.lessor.grant(id, signal, self.clock.now());
-            self.tell(id, renewal);
-            // Notes the connection, too.
+            self.publish(id, renewal);
+            // Records the connection, too.
             self.renew(id, signal);
         }
     }
 
-    /// Whether an instance was never heard of itself. It may still be on record: others spoke of it, or the store went away
-    /// between its adoption and its first sign.
-    fn is_unheard(&self, id: InstanceId) -> bool {
+    /// Whether an instance has no lease because it was never seen. It may still be recorded: other instances mentioned it, or the
+    /// store became unavailable between its adoption and its first sign.
+    fn is_unseen(&self, id: InstanceId) -> bool {
         self.lessor.view(id).is_none()
     }
 
-    /// Notes that an instance that is on record has left; `false` if it has no lease.
+    /// Records that an instance has left; `false` if it has no lease.
     fn leave(&self, id: InstanceId) -> bool {
         match self.lessor.leave(id, self.clock.now()) {
             Some(renewal) => {
-                self.tell(id, renewal);
+                self.publish(id, renewal);
                 true
             }
             None => false,
         }
     }
 
-    /// Takes in what another collector says of an instance.
+    /// Applies the report of another collector about an instance.
     fn relay(&self, seen: LastSeen) {
-        let told = LeaseRecord {
+        let reported = LeaseRecord {
             key: seen.instance,
             last_seen: self.clock.moment_of(seen.last_seen),
             signal: seen.signal,
             state: seen.state,
             usual: seen.usual,
         };
-        let renewal = self.lessor.relay(told, self.clock.now());
-        self.tell(seen.instance, renewal);
+        let renewal = self.lessor.relay(reported, self.clock.now());
+        self.publish(seen.instance, renewal);
     }
 
-    /// Whether less is known of an instance than the store says, though that was read before, and would not become known by itself:
-    /// that it is there, or that it is down or left. A signal that was lost on its way here is made up for by the next one, or by
-    /// there being none.
+    /// Whether this collector lacks a fact that it read from the store before and that no later signal would supply: that the
+    /// instance exists, or that it is down or left. A lost signal needs no repair: the next signal replaces it, or the lease
+    /// expires.
     ///
-    /// Evidence that is later than what the store says is not less: it may have come from another collector directly, and reach
-    /// the store soon.
+    /// Evidence later than the store's is not a lack: it may have come from another collector directly and reach the store soon.
     fn knows_less(&self, seen: LastSeen) -> bool {
         let Some(known) = self.lessor.view(seen.instance) else {
             return true;
         };
-        let told = self.clock.moment_of(seen.last_seen);
-        let is_later = known.last_seen > told.after(SAME_TIME);
+        let reported = self.clock.moment_of(seen.last_seen);
+        let is_later = known.last_seen > reported.after(SAME_TIME);
         seen.state >= State::Down && known.state < seen.state && known.relayed && !is_later
     }
 
-    /// The id of an instance that is on record under these names.
+    /// The id of the instance that is recorded under these names.
     fn instance_named(&self, name: InstanceName<'_>) -> Option<InstanceId> {
         let application = self.inventory.application_id(name.service)?;
         self.inventory.named_instance_id(application, name.instance)
     }
 
-    fn tell(&self, id: InstanceId, renewal: Renewal<InstanceId>) {
+    fn publish(&self, id: InstanceId, renewal: Renewal<InstanceId>) {
         match renewal {
             Renewal::Kept => {}
             Renewal::Granted => self.events.granted(self, id),

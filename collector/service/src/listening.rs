@@ -1,13 +1,13 @@
 //! The listening period after a lost store.
 //!
-//! A collector that starts on an empty store cannot know which ids its predecessor gave out. Agents up to 7.0 that are still
-//! running hold such ids, and use them in their next sign of life. So when the first of them names an id that this store has
-//! never assigned, the collector listens for a while: it adopts the ids that agents hold, and draws no new ones for callers
-//! that are told them. These get the answer "not yet" of their generation and ask again. Known names are answered, and
-//! agents of 8.0 and later, which know no ids, register as ever.
+//! A collector that starts on an empty store cannot know which ids its predecessor assigned. Running agents up to 7.0 hold such
+//! ids, and use them in their next sign of life. So when the first agent names an id that this store has never assigned, the
+//! collector listens for a while: it adopts the ids that agents hold, and assigns no new ids to agents that use them. These
+//! agents get the answer "not yet" of their generation and retry. Known names are answered, and agents of 8.0 and later, which
+//! use no ids, register as usual.
 //!
-//! An id that was drawn before the first sign of life came, and one whose holder says nothing during the whole period, can
-//! still be held twice. `Mode::Always` closes the first gap, a longer period the second.
+//! Two agents can still hold one id in two cases: it was assigned before the first sign of life arrived, or its holder sends
+//! nothing during the whole period. `Mode::Always` closes the first gap, a longer period the second.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -39,11 +39,11 @@ pub struct Config {
     pub period: Duration,
 }
 
-/// See the module.
+/// The state of the listening period; see the module.
 #[derive(Debug)]
 pub(super) struct Listening {
     period: Duration,
-    /// Whether no new ids are drawn at present. Read for each new name.
+    /// Whether new ids are withheld at present. Read for each new name.
     is_on: AtomicBool,
     phase: Mutex<Phase>,
     readiness: Readiness,
@@ -53,7 +53,7 @@ pub(super) struct Listening {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Off,
-    /// Waits for the first unknown id until then.
+    /// Waits for the first unknown id.
     Armed {
         until: Instant,
     },
@@ -62,13 +62,13 @@ enum Phase {
     },
 }
 
-/// How long after a start an unknown id is a sign of a lost store.
+/// The time after a start during which an unknown id indicates a lost store.
 const ARMED: Duration = Duration::from_secs(600);
-/// The condition of the readiness.
+/// The readiness condition.
 const LISTENING: &str = "listening";
 
 impl Listening {
-    /// At the start of a collector whose store has nothing in it, or something.
+    /// The state at the start of a collector, whose store may be empty.
     pub(super) fn new(
         config: Config,
         is_empty: bool,
@@ -94,7 +94,7 @@ impl Listening {
         listening
     }
 
-    /// Takes note of an id that an agent up to 7.0 holds and this store has never assigned.
+    /// Records that an agent up to 7.0 holds an id that this store has never assigned.
     pub(super) fn observe_unknown_id(&self) {
         let mut phase = self.phase.lock();
         if let Phase::Armed { until } = *phase {
@@ -106,24 +106,24 @@ impl Listening {
         }
     }
 
-    /// Whether so many new ids, of which agents would be told, are not drawn at present; they are counted.
+    /// Whether new ids for agents are withheld at present. Counts the `new` ids that were refused.
     pub(super) fn refuses(&self, new: usize) -> bool {
-        if !self.is_on.load(Ordering::Acquire) || !self.is_on_still() {
+        if !self.is_on.load(Ordering::Acquire) || !self.is_still_on() {
             return false;
         }
         self.refused.inc_by(u64::try_from(new).unwrap_or(u64::MAX));
         true
     }
 
-    /// Whether it listens; ends the period when its time has come.
-    pub(super) fn is_on_still(&self) -> bool {
+    /// Whether the collector listens; ends the period when it is over.
+    pub(super) fn is_still_on(&self) -> bool {
         let mut phase = self.phase.lock();
         match *phase {
             Phase::On { until } if Instant::now() >= until => {
                 *phase = Phase::Off;
                 self.is_on.store(false, Ordering::Release);
                 self.readiness.met(LISTENING);
-                tracing::info!("listening period ended, new ids are drawn again");
+                tracing::info!("listening period ended, new ids are assigned again");
                 false
             }
             Phase::On { .. } => true,
@@ -138,7 +138,7 @@ impl Listening {
         self.is_on.store(true, Ordering::Release);
         tracing::warn!(
             ?period,
-            "the store is empty and agents hold ids: listening, new ids for agents up to 7.0 are drawn when the period ends"
+            "the store is empty and agents hold ids: listening, new ids for agents up to 7.0 are assigned when the period ends"
         );
         let reason = "the store was empty and agents hold ids of an earlier one: until the listening period ends \
                       (register.default.listening_period) new names of agents up to 7.0 get no ids";
@@ -169,7 +169,7 @@ mod tests {
         let (listening, readiness) = listening(Mode::Auto, true);
         assert!(
             !listening.refuses(1),
-            "a new installation waits for nothing"
+            "a new installation assigns ids at once"
         );
         listening.observe_unknown_id();
         assert!(listening.refuses(3) && readiness.is_degraded(LISTENING));

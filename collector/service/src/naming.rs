@@ -1,4 +1,4 @@
-//! The lists of collectors that agents ask for, encoded once per change of the view.
+//! The lists of collectors that agents request, encoded once per change of the view.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ mod follower;
 
 pub use follower::Follower;
 
-/// Which addresses of the collectors a list holds.
+/// The kind of addresses in a list of collectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
-    /// Where agents speak gRPC: `host:port` (`/agent/gRPC`, `/agentstream/grpc`).
+    /// The gRPC addresses for agents: `host:port` (`/agent/gRPC`, `/agentstream/grpc`).
     AgentGrpc,
-    /// Where agents speak HTTP: `host:port` and context path (`/agent/jetty`).
+    /// The HTTP addresses for agents: `host:port` and context path (`/agent/jetty`).
     AgentJetty,
-    /// Where people look: `host:port` and context path (`/ui/jetty`).
+    /// The addresses of the UI: `host:port` and context path (`/ui/jetty`).
     Ui,
 }
 
-/// Answers where the collectors are, without a lock and without encoding anything.
+/// Returns the encoded lists of collectors, without taking a lock.
 #[derive(Clone, Debug)]
 pub struct Handle {
     bodies: Arc<ArcSwap<Bodies>>,
@@ -35,7 +35,7 @@ struct Bodies {
     ui: Bytes,
 }
 
-/// The handle for the faces, and the worker that keeps it at the latest view.
+/// The handle for the faces, and the worker that updates it with each view.
 pub(super) fn build(members: &watch::Receiver<Arc<View>>) -> (Handle, Follower) {
     let handle = Handle::new(&members.borrow());
     let follower = Follower::new(handle.clone(), members.clone());
@@ -49,7 +49,7 @@ impl Handle {
         }
     }
 
-    /// The list as a JSON array of strings, sorted, ready to be sent.
+    /// The list as a sorted JSON array of strings, ready to send.
     #[must_use]
     pub fn body(&self, list: List) -> Bytes {
         let bodies = self.bodies.load();
@@ -60,8 +60,8 @@ impl Handle {
         }
     }
 
-    /// Lists the serving members of `view` from now on. A view without a serving member is an empty list, upon which agents keep
-    /// the list that they have.
+    /// Publishes the serving members of `view`. A view without a serving member is an empty list, and agents then keep the list
+    /// that they have.
     pub fn publish(&self, view: &View) {
         self.bodies.store(Arc::new(Bodies::of(view)));
     }

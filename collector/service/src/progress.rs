@@ -1,10 +1,10 @@
-//! How far the start of a collector is.
+//! The progress of a collector's start.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Records of the store that have been read so far. A cheap clone is the same progress.
+/// The number of records read from the store so far. Clones share one count.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Arc<Records>);
 
@@ -21,7 +21,7 @@ impl Progress {
         self.0.expected.store(records, Ordering::Relaxed);
     }
 
-    /// So many more records have been read.
+    /// Counts records that have been read.
     pub fn add(&self, records: usize) {
         self.0.read.fetch_add(records, Ordering::Relaxed);
     }

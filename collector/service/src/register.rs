@@ -1,9 +1,9 @@
-//! Ids for names: look-ups answer at once, new names go through the one writer.
+//! Assigns ids to names: known names are answered at once, new names go through the one writer.
 //!
-//! A call either finds its key in the inventory (no lock, no I/O) or hands a job to the [`Writer`] and waits for it until
-//! its deadline. In a cluster it has the owner do the same first ([`Owners`]). The writer owns the allocator and the storage,
-//! so all callers that ask for one key at once are given one id, and an id is durable before anyone hears of it (ARCHITECTURE.md,
-//! invariants 1 and 2).
+//! A call either finds its key in the inventory (no lock, no I/O) or queues a job for the [`Writer`] and waits for it until
+//! its deadline. In a cluster it forwards the registration to the owner first ([`Owners`]). The writer owns the allocator and
+//! the storage, so concurrent requests for one key get one id, and an id is durable before any caller receives it
+//! (ARCHITECTURE.md, invariants 1 and 2).
 
 use std::{sync::Arc, time::Duration};
 
@@ -68,30 +68,30 @@ pub struct Config {
     pub max_key_bytes: usize,
     /// Rows after which the writer commits although more jobs wait.
     pub batch_rows: usize,
-    /// Between two changes of what is stored of one instance; zero for no limit.
+    /// The shortest interval between two changes of an instance's stored properties; zero for no limit.
     pub change_interval: Duration,
-    /// What one peer may add to the inventory.
+    /// The rate at which one peer may add to the inventory.
     pub rates: RateLimits,
-    /// Ids that one message may have adopted, beside those of its senders.
+    /// Ids adopted from one message, besides those of its senders.
     pub max_held_per_message: usize,
-    /// What is kept of the properties of one instance.
+    /// Limits on the stored properties of one instance.
     pub properties: Caps,
 }
 
-/// Asks for ids on behalf of one peer. Cheap to clone.
+/// Requests ids on behalf of one peer. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
     shared: Arc<Shared>,
     peer: Option<rollcall_limits::Peer>,
 }
 
-/// What all handles share.
+/// The state that all handles share.
 #[derive(Debug)]
 struct Shared {
     core: Core,
     queue: Queue,
     owners: Option<Arc<dyn Owners>>,
-    /// Whether other collectors write to the store, too.
+    /// Whether other collectors also write to the store.
     has_rivals: bool,
     deadline: Duration,
     max_key_bytes: usize,
@@ -148,8 +148,8 @@ pub(super) fn build(
 }
 
 impl Handle {
-    /// The same for the calls of `peer`, whose new ids count against its own limits. A handle without a peer has none: it is
-    /// for the collector itself.
+    /// A handle for the calls of `peer`, whose new ids count against its own limits. A handle without a peer has no limits and
+    /// is for the collector itself.
     #[must_use]
     pub fn for_peer(&self, peer: Option<rollcall_limits::Peer>) -> Self {
         Self {
@@ -161,8 +161,8 @@ impl Handle {
     /// The id of the application called `code`; a new one if it has none yet.
     ///
     /// # Errors
-    /// [`Error::InvalidKey`] for an empty or too long code; [`Error::DeadlineExceeded`] if no id was durable in time (it
-    /// may be soon: ask again); otherwise why no id can be given.
+    /// [`Error::InvalidKey`] for an empty or too long code; [`Error::DeadlineExceeded`] if no id was durable in time (retry,
+    /// it may be soon); otherwise the reason why no id can be assigned.
     pub async fn application(&self, code: &str) -> Result<ApplicationId, Error> {
         self.check("application code", code)?;
         if let Some(id) = self.shared.core.inventory.announced_application_id(code) {
@@ -181,11 +181,11 @@ impl Handle {
             .await
     }
 
-    /// The ids of the applications called `codes`, in their order; `None` where a code is unusable or no id was durable
+    /// The ids of the applications called `codes`, in the same order; `None` where a code is unusable or no id was durable
     /// in time.
     ///
     /// # Errors
-    /// As [`Handle::application`], if not one id could be given.
+    /// As [`Handle::application`], if no id could be assigned.
     pub async fn applications<S: AsRef<str>>(
         &self,
         codes: &[S],
@@ -207,10 +207,10 @@ impl Handle {
         .await
     }
 
-    /// The ids of these operations, in their order; `None` where a name is unusable or no id was durable in time.
+    /// The ids of these operations, in the same order; `None` where a name is unusable or no id was durable in time.
     ///
     /// # Errors
-    /// As [`Handle::application`], if not one id could be given.
+    /// As [`Handle::application`], if no id could be assigned.
     pub async fn operations(
         &self,
         operations: &[OperationRef<'_>],
@@ -238,10 +238,10 @@ impl Handle {
         .await
     }
 
-    /// The ids of these addresses, in their order; `None` where one is unusable or no id was durable in time.
+    /// The ids of these addresses, in the same order; `None` where one is unusable or no id was durable in time.
     ///
     /// # Errors
-    /// As [`Handle::application`], if not one id could be given.
+    /// As [`Handle::application`], if no id could be assigned.
     pub async fn addresses<S: AsRef<str>>(
         &self,
         addresses: &[S],
@@ -263,8 +263,8 @@ impl Handle {
         .await
     }
 
-    /// Returns once the inventory holds everything that any collector made durable before this call. Nothing may be called
-    /// unknown before that.
+    /// Returns once the inventory holds everything that any collector made durable before this call. Only then may an id be
+    /// reported as unknown.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`], [`Error::DeadlineExceeded`] or [`Error::Stopped`]: the store could not be read in time.
@@ -275,16 +275,16 @@ impl Handle {
         self.shared.queue.read_latest(self.due()).await
     }
 
-    /// Makes durable when instances were last seen.
-    pub(super) async fn note(&self, seen: Vec<LastSeen>) -> Result<(), Error> {
-        self.shared.queue.note(seen).await
+    /// Records durably when instances were last seen.
+    pub(super) async fn record_seen(&self, seen: Vec<LastSeen>) -> Result<(), Error> {
+        self.shared.queue.record_seen(seen).await
     }
 
     pub(super) fn core(&self) -> &Core {
         &self.shared.core
     }
 
-    /// Whether there is such an application, also one whose id was only brought along.
+    /// Whether there is such an application, also an adopted one.
     #[must_use]
     pub fn knows(&self, application: ApplicationId) -> bool {
         self.shared
@@ -294,18 +294,18 @@ impl Handle {
             .is_some()
     }
 
-    /// How many jobs wait for the writer.
+    /// The number of jobs that wait for the writer.
     #[must_use]
     pub fn queue_depth(&self) -> usize {
         self.shared.queue.len()
     }
 
-    /// Has the writer see what other collectors have made durable in the store that they share.
+    /// Requests that the writer apply what other collectors have made durable in the shared store.
     pub fn catch_up(&self) {
         self.shared.queue.catch_up();
     }
 
-    /// Lets the writer finish what waits, and end.
+    /// Ends the writer after it has processed the waiting jobs.
     pub fn stop(&self) {
         self.shared.queue.stop();
     }
@@ -327,7 +327,7 @@ impl Handle {
     }
 }
 
-/// What an operation is known by, borrowed.
+/// The borrowed key of an operation.
 #[derive(Clone, Copy, Debug)]
 pub struct OperationRef<'a> {
     pub application: ApplicationId,

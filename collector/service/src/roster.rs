@@ -1,4 +1,4 @@
-//! Who is there: what the query API reads.
+//! Applications and instances with their states, for the query API.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,8 @@ use tokio::sync::watch;
 
 use super::Core;
 
-/// Answers who is there. Cheap to clone. Lists are read in bounded steps and never hold up a registration.
+/// Answers queries about applications, instances and collectors. Cheap to clone. It reads lists in bounded steps and never
+/// delays a registration.
 #[derive(Clone, Debug)]
 pub struct Roster {
     core: Core,
@@ -21,15 +22,15 @@ pub struct Roster {
     members: watch::Receiver<Arc<View>>,
 }
 
-/// The collectors, as this one knows them.
+/// The collectors in the view of this one.
 #[derive(Clone, Debug)]
 pub struct Members {
-    /// Which of them this one is: its address.
+    /// The address of this collector.
     pub own: Arc<str>,
     pub view: Arc<View>,
 }
 
-/// A part of a list, and where the next part starts.
+/// A part of a list, and the start of the next part.
 #[derive(Clone, Debug)]
 pub struct Page<T, C> {
     pub items: Vec<T>,
@@ -37,17 +38,17 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
-/// An application and how its instances are.
+/// An application and the states of its instances.
 #[derive(Clone, Debug)]
 pub struct ApplicationStatus {
-    /// `None` for the instances whose application was never told, taken together.
+    /// `None` for all instances whose application was never reported.
     pub application: Option<Application>,
-    /// When it was registered; of those, when the first of them was.
+    /// The registration time of the application; for `None`, that of the first instance.
     pub registered_at: Timestamp,
     pub instances: Tally,
 }
 
-/// An instance and why the collector thinks of it as it does.
+/// An instance, its state and the evidence for the state.
 #[derive(Clone, Debug)]
 pub struct InstanceStatus {
     pub instance: Instance,
@@ -55,34 +56,34 @@ pub struct InstanceStatus {
     /// When the state was entered.
     pub since: Timestamp,
     pub last_seen: Timestamp,
-    /// What was last heard of it.
+    /// The last signal of the instance.
     pub signal: Signal,
-    /// Whether that came to another collector, or to an earlier run of this one.
+    /// Whether another collector, or an earlier run of this one, received that signal.
     pub relayed: bool,
-    /// How often its agent usually sends a signal, as far as it was observed.
+    /// The observed usual interval between the signals of its agent.
     pub usual: Duration,
-    /// Whether that is less often than the configured term.
+    /// Whether that interval is longer than the configured term.
     pub is_slow: bool,
-    /// How long it may be quiet.
+    /// The times without a signal after which the instance is silent and down.
     pub terms: Terms,
-    /// When and how the connection ended on which it was last seen.
+    /// When and how the connection ended on which the instance was last seen.
     pub closed: Option<(Timestamp, Cause)>,
-    /// Whether it is left out of counts and lists.
+    /// Whether counts and lists leave the instance out.
     pub forgotten: bool,
 }
 
-/// Which instances a list has.
+/// Selects the instances of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Those in one of these states, the forgotten ones too; all that are not forgotten if `None`.
+    /// Instances in one of these states, forgotten ones included; `None` selects all that are not forgotten.
     pub states: Option<Vec<State>>,
-    /// Those with this name or UUID.
+    /// Instances with this name or UUID.
     pub name: Option<String>,
-    /// Those on a host of this name.
+    /// Instances on a host of this name.
     pub host: Option<String>,
 }
 
-/// Instances looked at in one step of a search.
+/// Instances examined in one step of a search.
 const STEP: usize = 1024;
 
 impl Roster {
@@ -90,11 +91,11 @@ impl Roster {
         Self { core, own, members }
     }
 
-    /// Applications in the order of their rows, from after `cursor`, `limit` at the most. The reserved one is left out. The
-    /// instances whose application was never told stand together, at 0, between negative and positive ids.
+    /// At most `limit` applications after `cursor`, in the order of their rows, without the reserved one. The instances whose
+    /// application was never reported form one entry at 0, between negative and positive ids.
     #[must_use]
     pub fn applications(&self, cursor: Option<i32>, limit: usize) -> Page<ApplicationStatus, i32> {
-        // One more than asked for tells whether there is a next page.
+        // One more than `limit` shows whether there is a next page.
         let more = limit.saturating_add(1);
         let after = cursor.and_then(|cursor| ApplicationId::new(cursor).or(ApplicationId::new(-1)));
         let rows = self.core.inventory.applications(after, more);
@@ -116,8 +117,8 @@ impl Roster {
         }
     }
 
-    /// An application, by its row's id or the one that agents are told; `None` stands for the instances whose application
-    /// was never told.
+    /// The status of an application, by its row's id or the id that agents receive; `None` selects the instances whose application
+    /// was never reported.
     #[must_use]
     pub fn application(&self, id: Option<ApplicationId>) -> Option<ApplicationStatus> {
         match id {
@@ -126,21 +127,21 @@ impl Roster {
         }
     }
 
-    /// Whether there is such an application; cheaper than to ask how it is.
+    /// Whether there is such an application; cheaper than reading its status.
     #[must_use]
     pub fn has_application(&self, id: ApplicationId) -> bool {
         self.listed(id).is_some()
     }
 
-    /// The application with this code.
+    /// The status of the application with this code.
     #[must_use]
     pub fn application_named(&self, code: &str) -> Option<ApplicationStatus> {
         self.application(Some(self.core.inventory.application_id(code)?))
     }
 
-    /// Instances of an application in the order of their ids, from after `cursor`, `limit` at the most. `application` is `None` for
-    /// those whose application was never told. They are read one at a time with [`Roster::instance`], so that no list holds the
-    /// properties of all of them.
+    /// At most `limit` instances of an application after `cursor`, in the order of their ids. `application` is `None` for
+    /// instances whose application was never reported. The page holds ids only: the caller reads each instance with
+    /// [`Roster::instance`], so that no list holds the properties of all instances.
     #[must_use]
     pub fn instances(
         &self,
@@ -155,8 +156,8 @@ impl Roster {
         self.filtered(ids, |id| *id, filter, cursor, limit)
     }
 
-    /// Instances of all applications, by application and then in the order of their ids, from after `cursor`, `limit` at the
-    /// most. They are read as those of one application.
+    /// At most `limit` instances of all applications after `cursor`, ordered by application and then by id. The caller reads
+    /// each with [`Roster::instance`].
     #[must_use]
     pub fn all_instances(
         &self,
@@ -169,7 +170,7 @@ impl Roster {
         self.filtered(places, |place| place.instance, filter, cursor, limit)
     }
 
-    /// A page of those that pass a filter; `read` gives the next of all of them.
+    /// A page of the instances that match a filter; `read` returns the next unfiltered ones.
     fn filtered<C: Copy>(
         &self,
         read: impl Fn(Option<C>, usize) -> Vec<C>,
@@ -178,7 +179,7 @@ impl Roster {
         mut cursor: Option<C>,
         limit: usize,
     ) -> Page<C, C> {
-        // One more than asked for tells whether there is a next page.
+        // One more than `limit` shows whether there is a next page.
         let more = limit.saturating_add(1);
         let mut listed = Vec::new();
         loop {
@@ -186,8 +187,10 @@ impl Roster {
             let places = read(cursor, step);
             let is_last = places.len() < step;
             cursor = places.last().copied();
-            let passing = places.into_iter();
-            listed.extend(passing.filter(|place| self.passes(filter, instance(place))));
+            let matching = places
+                .into_iter()
+                .filter(|place| self.matches(filter, instance(place)));
+            listed.extend(matching);
             if is_last || listed.len() >= more {
                 break;
             }
@@ -201,7 +204,7 @@ impl Roster {
         }
     }
 
-    fn passes(&self, filter: &Filter, id: InstanceId) -> bool {
+    fn matches(&self, filter: &Filter, id: InstanceId) -> bool {
         let lease = self.core.lessor.view(id);
         let in_state = lease.is_some_and(|lease| match &filter.states {
             None => !lease.forgotten,
@@ -211,16 +214,16 @@ impl Roster {
             return in_state;
         }
         let inventory = &self.core.inventory;
-        let passes = inventory.read_instance(id, |known| {
+        let matches = inventory.read_instance(id, |known| {
             let uuid = known.uuid.as_deref().unwrap_or_default();
             let named = |name: &String| uuid == name || properties::instance_name(uuid) == name;
             let on = |host: &String| properties::is_on(&known.properties, host);
             filter.name.as_ref().is_none_or(named) && filter.host.as_ref().is_none_or(on)
         });
-        passes.unwrap_or(false)
+        matches.unwrap_or(false)
     }
 
-    /// An instance.
+    /// The status of an instance.
     #[must_use]
     pub fn instance(&self, id: InstanceId) -> Option<InstanceStatus> {
         let mut instance = self.core.inventory.instance(id)?;
@@ -261,7 +264,7 @@ impl Roster {
         (!application.is_reserved()).then_some(application)
     }
 
-    /// How an application is, under the id that agents are told.
+    /// The status of an application, under the id that agents receive.
     fn status(&self, row: Option<Application>) -> ApplicationStatus {
         let inventory = &self.core.inventory;
         let instances = self.core.lessor.tally(row.as_ref().map(|row| row.id));
@@ -281,7 +284,7 @@ impl Roster {
         }
     }
 
-    /// Whether there are instances whose application was never told.
+    /// Whether there are instances whose application was never reported.
     fn has_unknown(&self) -> bool {
         !self.core.inventory.instance_ids(None, None, 1).is_empty()
     }

@@ -1,4 +1,5 @@
-//! Signs of life with an id that their sender's agent was never told: refused, counted, and published now and then.
+//! Stray signs of life: they carry the id of an instance whose own agent uses no ids. They are refused and counted, and
+//! published at a limited rate.
 
 use std::{
     fmt,
@@ -10,14 +11,14 @@ use prometheus_client::metrics::counter::Counter;
 use rollcall_metrics::Metrics;
 use tokio::time::Instant;
 
-/// Between two events, so that many signs leave other events in the feed.
+/// The pause between two events, so that many stray signs do not displace other events from the feed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Counts them.
+/// Counts stray signs of life.
 pub(super) struct Strays {
     refused: Counter,
     start: Instant,
-    /// When the next one is published, in milliseconds from the start.
+    /// The earliest time of the next event, in milliseconds since the start.
     next: AtomicI64,
 }
 
@@ -30,7 +31,7 @@ impl Strays {
         }
     }
 
-    /// Counts one; whether it is to be published.
+    /// Counts one sign. Returns whether to publish it.
     pub(super) fn observe(&self) -> bool {
         self.refused.inc();
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);

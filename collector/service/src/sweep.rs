@@ -1,4 +1,4 @@
-//! Finds the leases that ran out.
+//! Expires the leases that ran out.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Core, readiness::Readiness};
 
-/// How leases are swept.
+/// Settings of the sweeper.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Time between two sweeps.
     pub tick: Duration,
-    /// Instances that are given up in one sweep, more or less by one step; the rest waits for the next one.
+    /// Leases that one sweep expires, more or less by one step; the rest waits for the next sweep.
     pub limit: usize,
-    /// A sweep that comes this much too late means that the collector itself was stopped (a paused machine, a starved
-    /// process): its silence must not be held against the agents.
+    /// A sweep that is later than this means that the collector itself stalled (a paused machine, a starved process). Every
+    /// lease then gets a full term, because the collector could not receive signals.
     pub stall: Duration,
 }
 
-/// The condition that the terms are no shorter than the intervals of the agents.
+/// The readiness condition that the terms are at least as long as the intervals of the agents.
 const TERMS: &str = "terms";
 
-/// Leases looked at before others may run. Most of them were renewed and are only filed anew.
+/// Leases examined before other tasks get a turn. Most of them were renewed and only move in the timing wheel.
 const STEP: usize = 4096;
 
-/// Sweeps at every tick: marks the instances that are silent or down, and publishes the transitions. It removes none.
+/// Sweeps at every tick: marks instances as silent or down and publishes the transitions. It removes no instance.
 #[derive(Debug)]
 pub struct Sweeper {
     config: Config,
@@ -53,7 +53,7 @@ impl Sweeper {
         let mut ticks = interval(self.config.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut swept = self.core.clock.now();
-        // The listeners accept from about now on.
+        // The listeners start to accept at about this time.
         self.core.lessor.resume(swept);
         loop {
             tokio::select! {
@@ -66,14 +66,14 @@ impl Sweeper {
             if late > self.config.stall {
                 tracing::warn!(
                     ?late,
-                    "this collector was stalled, every term is counted anew"
+                    "this collector stalled, every lease gets a full term"
                 );
                 self.core.lessor.resume(now);
             }
             self.sweep().await;
             self.report_slow();
             self.core.events.report_lines(&self.core);
-            self.core.listening.is_on_still();
+            self.core.listening.is_still_on();
             swept = self.core.clock.now();
         }
     }
@@ -88,20 +88,20 @@ impl Sweeper {
             && given_up < self.config.limit
         {
             given_up += transitions.len();
-            self.tell(&mut transitions);
+            self.publish(&mut transitions);
             tokio::task::yield_now().await;
         }
-        self.tell(&mut transitions);
+        self.publish(&mut transitions);
     }
 
-    fn tell(&self, transitions: &mut Vec<Transition<InstanceId>>) {
+    fn publish(&self, transitions: &mut Vec<Transition<InstanceId>>) {
         for transition in transitions.drain(..) {
             self.core.events.changed(&self.core, &transition);
         }
     }
 
-    /// Reports instances whose usual interval is longer than the configured term: once in the log, and in the readiness for as long
-    /// as there are any.
+    /// Reports instances whose usual interval is longer than the configured term: once in the log, and in the readiness while
+    /// such instances exist.
     fn report_slow(&mut self) {
         let Some(Slow { count, example }) = self.core.lessor.slow() else {
             return self.readiness.met(TERMS);

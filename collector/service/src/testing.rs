@@ -49,11 +49,11 @@ pub const MAX_BATCH: usize = 20_000;
 pub const TICK: Duration = Duration::from_secs(1);
 pub const STALL: Duration = Duration::from_secs(5);
 
-/// Use cases that work as long as this lives. Nothing expires, since nothing sweeps.
+/// Use cases that work while the fixture lives. No lease expires, because no sweeper runs.
 #[derive(Debug)]
 pub struct Fixture {
     pub services: Services,
-    /// Changes what the roster knows of the collectors.
+    /// Changes the view of the collectors.
     pub members: watch::Sender<Arc<View>>,
     writer: Writer,
 }
@@ -61,7 +61,7 @@ pub struct Fixture {
 #[derive(Debug)]
 enum Writer {
     Running(JoinHandle<Result<(), register::Failure>>),
-    /// Never runs: what waits for it waits until its deadline.
+    /// Never runs: a call that needs it waits until its deadline.
     Stalled {
         _writer: Box<register::Writer>,
     },
@@ -69,19 +69,19 @@ enum Writer {
 }
 
 impl Fixture {
-    /// On an empty store.
+    /// Use cases on an empty store.
     pub fn start() -> Self {
         Self::restored(|_, _| {})
     }
 
-    /// On what `restore` makes of an empty inventory.
+    /// Use cases on an inventory that `restore` fills.
     pub fn restored(restore: impl FnOnce(&mut Allocator, &Leases)) -> Self {
         let (mut fixture, writer) = Self::built(1024, Duration::from_secs(30), restore);
         fixture.writer = Writer::Running(thread::spawn(|| writer.run()));
         fixture
     }
 
-    /// With a writer that does nothing: calls for new keys wait until their deadline, and stay in the queue.
+    /// Use cases with a writer that does nothing: calls for new keys wait until their deadline, and stay in the queue.
     pub fn stalled(queue_capacity: usize) -> Self {
         let (mut fixture, writer) =
             Self::built(queue_capacity, Duration::from_millis(20), |_, _| {});
@@ -116,12 +116,12 @@ impl Fixture {
     }
 }
 
-/// The use cases on `storage`, with workers that a test runs itself.
+/// The use cases on `storage`, with workers that the test runs itself.
 pub fn parts(storage: impl Storage) -> (Services, Workers) {
     parts_with(storage, None)
 }
 
-/// The same, where an instance changes what is stored once in an interval.
+/// As [`parts`], with one stored change of an instance per `interval`.
 pub fn parts_paced(storage: impl Storage, interval: Duration) -> (Services, Workers) {
     let (_, members) = watch::channel(Arc::default());
     let mut config = config(QUEUE_CAPACITY, DEADLINE);
@@ -129,7 +129,7 @@ pub fn parts_paced(storage: impl Storage, interval: Duration) -> (Services, Work
     build(&config, foundation(storage, members, |_, _| {}))
 }
 
-/// The same, where others may commit.
+/// As [`parts`], with `owners` that may commit new registrations.
 pub fn parts_with(
     storage: impl Storage,
     owners: Option<Arc<dyn register::Owners>>,

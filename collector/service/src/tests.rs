@@ -43,7 +43,7 @@ use super::{
 #[derive(Debug)]
 struct Gated {
     inner: Memory,
-    /// Tells that a commit has begun.
+    /// Receives the number of rows when a commit begins.
     begun: Sender<usize>,
     pass: Receiver<()>,
 }
@@ -105,12 +105,12 @@ fn sign(raw: i32, signal: Signal) -> Sign {
     }
 }
 
-/// Lets a writer work on a thread of its own.
+/// Runs a writer on a separate thread.
 fn start(writer: Writer) -> JoinHandle<Result<(), Failure>> {
     thread::spawn(move || writer.run())
 }
 
-/// The next thing that happens to an instance.
+/// The next event of an instance.
 async fn happened(events: &mut broadcast::Receiver<Event>) -> InstanceEvent {
     match events.recv().await.unwrap() {
         Event::Instance(event) => event,
@@ -126,7 +126,7 @@ async fn is_pending<F: Future>(future: &mut Pin<&mut F>) -> bool {
 }
 
 #[tokio::test]
-async fn no_id_is_told_or_visible_before_its_batch_is_durable() {
+async fn no_id_is_returned_or_visible_before_its_batch_is_durable() {
     let (storage, gate) = gated();
     let (services, workers) = parts(storage);
     let writer = start(workers.writer);
@@ -135,7 +135,7 @@ async fn no_id_is_told_or_visible_before_its_batch_is_durable() {
     gate.begun.recv().unwrap();
     assert!(
         is_pending(&mut asked).await,
-        "told before the commit returned"
+        "returned before the commit was durable"
     );
     assert!(services.roster.applications(None, 10).items.is_empty());
     gate.pass.send(()).unwrap();
@@ -146,7 +146,7 @@ async fn no_id_is_told_or_visible_before_its_batch_is_durable() {
 }
 
 #[tokio::test]
-async fn what_arrives_during_a_commit_shares_the_next_one() {
+async fn calls_during_a_commit_share_the_next_one() {
     let (storage, gate) = gated();
     let (services, workers) = parts(storage);
     let writer = start(workers.writer);
@@ -173,7 +173,7 @@ async fn what_arrives_during_a_commit_shares_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_failed_commit_ends_the_writer_and_nobody_hears_an_id() {
+async fn a_failed_commit_ends_the_writer_and_no_caller_gets_an_id() {
     let (services, workers) = parts(Faulty::failing_at(2, Memory::default()));
     let writer = start(workers.writer);
     assert_eq!(
@@ -229,7 +229,7 @@ async fn a_full_queue_refuses_instead_of_growing() {
 }
 
 #[tokio::test]
-async fn bad_keys_are_refused_alone_and_passed_over_among_good_ones() {
+async fn bad_keys_are_refused_alone_and_skipped_among_good_ones() {
     let running = Fixture::start();
     let register = &running.services.register;
     let refused = register.application("").await;
@@ -276,7 +276,7 @@ async fn more_keys_than_one_job_takes_are_all_assigned() {
     assert_eq!(numbers, expected, "dense, zero-centred, without 0");
 }
 
-/// Makes an instance known by a heartbeat, and stops the clock: from here on time passes only where a test waits.
+/// Adopts an instance by a heartbeat, and pauses the clock: afterwards time advances only where a test waits.
 async fn adopt_and_pause(services: &Services, raw: i32) -> InstanceId {
     services
         .heartbeat
@@ -310,6 +310,6 @@ async fn a_list_ends_where_its_last_page_ends_and_leaves_the_reserved_one_out() 
     assert_eq!(second.next, None, "nothing follows");
     assert!(
         roster.application(Some(application(1))).is_none(),
-        "1 stands for nobody"
+        "1 is reserved and not listed"
     );
 }

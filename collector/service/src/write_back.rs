@@ -1,5 +1,5 @@
-//! Writes down, now and then, when instances were last seen, so that a restart does not forget who was down, and other
-//! collectors that share the store know.
+//! Writes the last-seen times of instances to the store at intervals, so that a restart keeps their states and the collectors
+//! that share the store learn them.
 
 use std::{collections::BTreeSet, future::pending, time::Duration};
 
@@ -20,18 +20,18 @@ use super::{
     register,
 };
 
-/// How often, and how much at once.
+/// Settings of the write-back.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Time between two rounds: what is stored is behind the truth by that much at the most.
+    /// Time between two rounds, and so the greatest lag of the stored times.
     pub interval: Duration,
-    /// Instances in one commit, so that registrations never wait long behind it.
+    /// Instances in one commit; the limit keeps registrations from waiting long for it.
     pub chunk: usize,
-    /// Whether other collectors read it, who are told of changes of state at once.
+    /// Whether other collectors read the store. Changes of state are then written at once.
     pub shared: bool,
 }
 
-/// Writes back what changed since the last round. Never on the way of a request.
+/// Writes the leases that changed since the last round. Never in the path of a request.
 #[derive(Debug)]
 pub struct WriteBack {
     config: Config,
@@ -39,7 +39,7 @@ pub struct WriteBack {
     register: register::Handle,
 }
 
-/// Changes of state are gathered for so long before the others are told: whoever is silent is seldom alone.
+/// Changes of state are gathered for this time and written together, because instances often fall silent in groups.
 const GATHER: Duration = Duration::from_millis(500);
 
 impl WriteBack {
@@ -51,7 +51,7 @@ impl WriteBack {
         }
     }
 
-    /// Writes back until cancelled, and once more then.
+    /// Writes back until cancelled, then once more.
     pub async fn run(self, cancel: CancellationToken) {
         let mut ticks = interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -64,7 +64,7 @@ impl WriteBack {
                 () = cancel.cancelled() => true,
                 _ = ticks.tick() => false,
                 changed = gather(&mut changes, self.config.shared) => {
-                    warn(self.note(self.leases(changed)).await);
+                    warn(self.record(self.leases(changed)).await);
                     continue;
                 }
             };
@@ -80,7 +80,7 @@ impl WriteBack {
         }
     }
 
-    /// What there is to report of these. An instance that is up on the evidence of another collector is that one's to report.
+    /// The records of these instances. An instance that is up on the evidence of another collector is reported by that one.
     fn leases(&self, instances: BTreeSet<InstanceId>) -> Vec<LeaseRecord<InstanceId>> {
         let records = instances
             .into_iter()
@@ -100,16 +100,16 @@ impl WriteBack {
             self.core
                 .lessor
                 .changed_since(since, instances, &mut leases);
-            // In the order of the store, in which neighbours share pages.
+            // Sorted in the order of the store, so that neighbours share pages.
             leases.sort_unstable_by_key(|lease| lease.key);
-            self.note(std::mem::take(&mut leases)).await?;
+            self.record(std::mem::take(&mut leases)).await?;
             if is_last {
                 return Ok(());
             }
         }
     }
 
-    async fn note(&self, leases: Vec<LeaseRecord<InstanceId>>) -> Result<(), register::Error> {
+    async fn record(&self, leases: Vec<LeaseRecord<InstanceId>>) -> Result<(), register::Error> {
         for leases in leases.chunks(self.config.chunk) {
             let seen = leases.iter().map(|lease| LastSeen {
                 instance: lease.key,
@@ -118,14 +118,14 @@ impl WriteBack {
                 state: lease.state,
                 usual: lease.usual,
             });
-            self.register.note(seen.collect()).await?;
+            self.register.record_seen(seen.collect()).await?;
         }
         Ok(())
     }
 }
 
-/// Those that changed their state within a moment of the first, or that left if no other collector reads it: a goodbye is said
-/// once. Those that are missed because there were too many are written in the next round.
+/// The instances that changed state within [`GATHER`] of the first change. If no other collector reads the store, only those
+/// that left: a goodbye is sent once. The next round writes changes that are missed because the feed overflowed.
 async fn gather(changes: &mut Receiver<Event>, shared: bool) -> BTreeSet<InstanceId> {
     let mut changed = BTreeSet::new();
     while changed.is_empty() {

@@ -18,7 +18,7 @@ pub struct Recorded {
 pub enum Next {
     /// The next event.
     Event(Recorded),
-    /// So many events that the history does not hold any more.
+    /// The number of events that the history no longer holds.
     Lost(u64),
 }
 
@@ -40,7 +40,7 @@ impl History {
         }
     }
 
-    /// Adds an event and gives its number.
+    /// Adds an event and returns its number.
     pub(super) fn add(&mut self, event: Event) -> u64 {
         if self.events.len() >= self.capacity {
             self.events.pop_front();
@@ -71,9 +71,9 @@ impl History {
         }))
     }
 
-    /// The number of the last event before this time; 0 if all that are left are later, although some are lost.
+    /// The number of the last event before this time; 0 if all kept events are later, even if earlier ones were dropped.
     pub(super) fn before(&self, time: Timestamp) -> u64 {
-        // The clock may have gone back: the first event at or after the time counts.
+        // The clock may have been set back, so the first event at or after the time decides.
         let later = self.events.iter().position(|event| event.at() >= time);
         match later {
             Some(0) => 0,
@@ -82,7 +82,7 @@ impl History {
         }
     }
 
-    /// How many events are lost: the number of the newest of them.
+    /// How many events were dropped, which is the number of the newest of them.
     fn forgotten(&self) -> u64 {
         self.newest - count(self.events.len())
     }
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// Four events at 10, 20, 30 and 40, of which the last three are left.
+    /// Four events at 10, 20, 30 and 40, of which the last three are kept.
     fn history() -> History {
         let mut history = History::new(3);
         for (at, number) in [(10, 1), (20, 2), (30, 3), (40, 4)] {

@@ -1,9 +1,9 @@
-//! The lines about instances for an operator: registrations and departures, each with the application, the instance, the host
-//! and the process by name.
+//! Log lines about instances for the operator: registrations and changes of state, each with the names of the application, the
+//! instance, the host and the process.
 //!
-//! A departure that the agent did not announce is a warning; everything else is information. Of each kind a second has a limited
-//! number of lines; more are logged at DEBUG, and their number once the second is over. The log drops lines that its reader
-//! does not keep up with, so a fleet that starts at once waits for no reader.
+//! A departure that the agent did not announce is a warning; every other line is at INFO. Each kind has a limit of lines per
+//! second; further lines are logged at DEBUG, and their number once the second is over. The log drops lines that its reader
+//! is too slow for, so a fleet that starts at once waits for no reader.
 
 mod limit;
 
@@ -18,7 +18,7 @@ use rollcall_domain::{
 use super::super::Core;
 use limit::Limit;
 
-/// An instance in names. A name that is not known is left out of the line.
+/// The names of an instance. The line omits unknown ones.
 struct Named {
     application: Option<Arc<str>>,
     instance: Option<Arc<str>>,
@@ -47,7 +47,7 @@ impl Named {
     }
 }
 
-/// What happens to an instance, as lines are limited by it.
+/// The kinds of lines, each with its own limit.
 #[derive(Clone, Copy)]
 enum Kind {
     Registered,
@@ -84,7 +84,7 @@ impl Limits {
         self.of(kind).admits(second(core))
     }
 
-    /// Logs how many lines of each kind were left out, once their second is over.
+    /// Logs how many lines of each kind were suppressed, once their second is over.
     pub(super) fn report(&self, core: &Core) {
         for kind in [
             Kind::Registered,
@@ -116,7 +116,7 @@ fn second(core: &Core) -> i64 {
     core.clock.now().millis() / 1000
 }
 
-/// Logs an instance that got an id, or brought one along.
+/// Logs an instance that got an id or was adopted.
 pub(super) fn granted(limits: &Limits, core: &Core, id: InstanceId, adopted: bool) {
     if !limits.admit(core, Kind::Registered) {
         return tracing::debug!(instance.id = id.get(), adopted, "instance registered");

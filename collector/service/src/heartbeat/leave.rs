@@ -1,11 +1,11 @@
-//! Goodbyes: agents that say that they stop on purpose.
+//! Goodbyes: an agent announces that its process stops on purpose.
 
 use rollcall_domain::{ApplicationId, InstanceId};
 
 use super::{Handle, InstanceName, register};
 
-/// What an agent says when its process stops on purpose. All three have to be its own: after a lost store an id may belong to
-/// another process.
+/// The announcement of an agent whose process stops on purpose. All three fields must match its record, because after a lost
+/// store the id may belong to another process.
 #[derive(Clone, Copy, Debug)]
 pub struct Goodbye<'a> {
     pub application: ApplicationId,
@@ -14,7 +14,8 @@ pub struct Goodbye<'a> {
 }
 
 impl Handle {
-    /// Notes that an instance has left, until its next sign of life; `false` if there is no such instance, and nothing is noted.
+    /// Records that an instance has left, until its next sign of life. Returns `false`, and records nothing, if there is no such
+    /// instance.
     ///
     /// # Errors
     /// The store could not be read, and another collector may have registered the instance.
@@ -27,7 +28,7 @@ impl Handle {
         Ok(is_known && self.register.core().leave(goodbye.instance))
     }
 
-    /// As [`Handle::leave`] for an instance that is known by its names. Nothing is noted of one that is not.
+    /// As [`Handle::leave`] for an instance that is known by its names. Records nothing of an unknown one.
     pub fn leave_named(&self, name: InstanceName<'_>) {
         let core = self.register.core();
         if let Some(instance) = core.instance_named(name) {
@@ -38,7 +39,7 @@ impl Handle {
     fn is_of(&self, goodbye: Goodbye<'_>) -> bool {
         let inventory = &self.register.core().inventory;
         let is_its_own = inventory.read_instance(goodbye.instance, |known| {
-            // An adopted id has no UUID: its holder brought it along.
+            // The record of an adopted id has no UUID.
             let uuid = known.uuid.as_deref().unwrap_or(goodbye.uuid);
             known.application == Some(goodbye.application) && uuid == goodbye.uuid
         });

@@ -1,4 +1,4 @@
-//! Keeps the lists at the latest view, and logs which members have come and gone.
+//! Updates the lists with each view, and logs the members that joined, drained and left.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,7 +25,7 @@ impl Follower {
         }
     }
 
-    /// Follows the view until it is stopped. The lists have the present view before this returns.
+    /// Publishes each view until stopped. The lists hold the current view before this returns.
     pub fn run(mut self, stop: CancellationToken) -> impl Future<Output = ()> + Send {
         self.publish();
         async move {
@@ -42,7 +42,7 @@ impl Follower {
     }
 }
 
-/// The members of the last view, to log what has changed since.
+/// The members of the last view, for logging the difference to the next.
 #[derive(Debug, Default)]
 struct Changes(BTreeMap<Arc<str>, State>);
 

@@ -1,12 +1,11 @@
-//! Ids that agents bring along: recorded as they are, so that no other agent is given them.
+//! Adopts ids that agents already hold: records them unchanged, so that they are never assigned to another agent.
 //!
 //! A sign of life adopts its sender: the instance, and the application that it names. A segment also uses ids that its
-//! sender was given when it registered names: the operations and the peers of its spans. These are [`ForeignId`], and have limits
-//! of their own (for each segment, for each peer, and half of what may be adopted), so that no number of them can keep a
-//! sender from being adopted.
+//! sender got by registering names: the operations and the peers of its spans. These are [`ForeignId`], with separate limits
+//! (per segment, per peer, and half of the adoptable ids), so that no number of them can prevent the adoption of a sender.
 //!
-//! What a segment says of other processes (its references: parent and entry instance, operation, address) is a mention and
-//! adopts nothing. The process that holds those ids reports them itself.
+//! The references of a segment to other processes (parent and entry instance, operation, address) are mentions and
+//! adopt nothing. The process that holds those ids reports them itself.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -20,7 +19,7 @@ use rollcall_storage::LastSeen;
 use super::{Error, Handle, batch::KEYS_PER_JOB, rates::Kind};
 use crate::heartbeat::Sign;
 
-/// An id that an agent was given by a registration, and uses in a segment of its own.
+/// An id that an agent got by a registration, and uses in its own segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ForeignId {
     /// A peer of 3.2.6.
@@ -30,21 +29,21 @@ pub enum ForeignId {
     Address(AddressId),
 }
 
-/// What became of the senders that were to be recorded.
+/// The outcome of recording the senders of signs of life.
 #[derive(Default)]
 struct Adopted {
     recorded: Vec<Sign>,
     refused: Vec<(Sign, Error)>,
-    /// Why the writer took no more of them.
+    /// Why the writer stopped before the last sender.
     failure: Option<Error>,
 }
 
 impl Handle {
-    /// Records ids that the sender of one message uses and this inventory has never given out. Those beyond a limit are
-    /// counted and left out: they come again with later segments.
+    /// Records ids that the sender of one message uses and this inventory has never assigned. Ids beyond a limit are counted and
+    /// dropped; later segments repeat them.
     ///
     /// # Errors
-    /// The writer cannot take them at present.
+    /// The writer cannot record them at present.
     pub async fn adopt(&self, held: impl Iterator<Item = ForeignId>) -> Result<(), Error> {
         let mut unknown = HashSet::new();
         for held in held {
@@ -76,18 +75,18 @@ impl Handle {
         match adopted {
             Err(error) if error.retryable() => Err(error),
             Err(error) => {
-                tracing::debug!(%error, "ids that a segment uses were not adopted");
+                tracing::debug!(%error, "ids used by a segment were not adopted");
                 Ok(())
             }
             Ok(()) => Ok(()),
         }
     }
 
-    /// Records the senders of signs of life that this inventory does not know, or not in full, and that they were seen: both
-    /// in one commit. Answers with those that are recorded, and why others are not.
+    /// Records the senders of signs of life that this inventory does not know, or not completely, with their last signs in the
+    /// same commit. Returns the recorded signs, and the reason of a refusal.
     ///
-    /// A sender gives its ids up when it is refused for what another collector may have written, so that is said only after a
-    /// fresh read of the store.
+    /// A refused sender gives its ids up. If a write of another collector may have changed the reason, the refusal is returned
+    /// only after a fresh read of the store.
     pub(crate) async fn adopt_instances(&self, mut signs: Vec<Sign>) -> (Vec<Sign>, Option<Error>) {
         let granted = self.allowance(Kind::Adoption, signs.len());
         let limited = (granted < signs.len()).then_some(Error::PeerLimit);
@@ -121,7 +120,7 @@ impl Handle {
         (recorded, failure.or(refusal))
     }
 
-    /// Has the writer record these senders, as far as it can.
+    /// Records as many of these senders as the writer accepts.
     async fn adopt_all(&self, signs: &[Sign]) -> Adopted {
         let due = self.due();
         let mut adopted = Adopted::default();
@@ -156,7 +155,7 @@ impl Handle {
         adopted
     }
 
-    /// What is recorded of an instance that was not seen before. Without it an adopted instance has no lease after a restart.
+    /// The last-seen record of an instance's first sign. Without it an adopted instance has no lease after a restart.
     pub(super) fn first_sign(&self, instance: InstanceId, signal: Signal) -> LastSeen {
         LastSeen {
             instance,

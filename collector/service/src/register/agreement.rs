@@ -1,41 +1,41 @@
-//! Whether this inventory agrees with those of the other members.
+//! Tracks whether this inventory agrees with those of the other members.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Whether this inventory is what others say that it should be.
+/// The result of comparing this inventory with the digests of the other members.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Agreement {
     pub(super) differs: bool,
-    /// When the store was last read anew because of that.
-    pub(super) read_anew: Option<Instant>,
-    /// Whether the others are still to be told what this inventory holds since then.
+    /// When the store was last reloaded because of a difference.
+    pub(super) reloaded_at: Option<Instant>,
+    /// Whether the digest after that reload is still to be published.
     pub(super) is_unpublished: bool,
 }
 
-/// Between two attempts to agree by reading the whole store.
+/// The time between two reloads of the store because of a difference.
 const REPAIRS: Duration = Duration::from_secs(600);
 
 impl Agreement {
-    /// Whether the others are told what this inventory holds: not while it may be the one that is wrong.
-    pub(super) fn tells(&self) -> bool {
+    /// Whether batches carry a digest of this inventory: not while this inventory may be the diverged one.
+    pub(super) fn publishes(&self) -> bool {
         !self.differs || self.is_fresh()
     }
 
-    /// Whether that is told even if there is nothing else to write.
-    pub(super) const fn insists(&self) -> bool {
+    /// Whether the digest is published even in an entry without rows.
+    pub(super) const fn must_publish(&self) -> bool {
         self.is_unpublished
     }
 
-    /// Notes that it was told.
+    /// Records that the digest was published.
     pub(super) const fn published(&mut self) {
         self.is_unpublished = false;
     }
 
-    /// Whether the store was read anew so lately that another difference is not this inventory's.
+    /// Whether the store was reloaded so recently that a further difference is another member's.
     pub(super) fn is_fresh(&self) -> bool {
-        self.read_anew
+        self.reloaded_at
             .is_some_and(|last| Instant::now() < last + REPAIRS)
     }
 }

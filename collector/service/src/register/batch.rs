@@ -1,28 +1,28 @@
-//! Many keys in one call.
+//! Assigns ids to the many keys of one call.
 
 use rollcall_domain::inventory::Proposal;
 use tokio::{task::yield_now, time::Instant};
 
 use super::{Error, Handle, Registration, rates::Kind};
 
-/// Keys in one job: few enough that the writer serves other callers in between.
+/// Keys in one job; the limit lets the writer serve other callers in between.
 pub(super) const KEYS_PER_JOB: usize = 1024;
-/// Keys that are looked up before other tasks have a turn.
+/// Keys that are looked up before other tasks get a turn.
 const KEYS_PER_TURN: usize = 1024;
 
 /// Keys with the ids found so far.
 struct Found<I, K> {
     /// In the order of the keys.
     ids: Vec<Option<I>>,
-    /// Keys without an id, with their place.
+    /// Keys without an id, with their position.
     missing: Vec<(usize, K)>,
-    /// Why a key has no id: of several reasons the last.
+    /// The last reason why a key has no id.
     refusal: Option<Error>,
 }
 
 impl Handle {
-    /// Looks each key up, and has the writer give ids to those that have none: [`KEYS_PER_JOB`] at a time until the
-    /// deadline. Those beyond what the peer may register now have to be asked for again.
+    /// Looks each key up, and requests ids from the writer for keys without one, [`KEYS_PER_JOB`] at a time until the deadline.
+    /// Keys beyond the peer's current allowance get no id; the caller requests them again.
     pub(super) async fn each<R: Copy, K: Clone + Send + 'static, I: Copy + Send + 'static>(
         &self,
         keys: impl Iterator<Item = R>,
@@ -34,7 +34,7 @@ impl Handle {
         let due = self.due();
         let mut found = Found::look_up(keys, lookup, own).await;
         if let Some((_, key)) = found.missing.first()
-            && registration(key.clone()).tells_id()
+            && registration(key.clone()).returns_id()
             && self.shared.core.listening.refuses(found.missing.len())
         {
             found.missing.clear();
@@ -123,7 +123,7 @@ impl<I, K> Found<I, K> {
         found
     }
 
-    /// Leaves out all but so many keys without an id.
+    /// Keeps only the first `granted` keys without an id.
     fn limit(&mut self, granted: usize) {
         if granted < self.missing.len() {
             self.missing.truncate(granted);

@@ -1,4 +1,4 @@
-//! Limits on what is kept of the properties of an instance.
+//! Limits on the stored properties of an instance.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use rollcall_domain::inventory::{NewInstance, Properties};
 use super::Handle;
 
 impl Handle {
-    /// Cuts and leaves out what exceeds the limits on properties, and counts that.
+    /// Truncates or drops properties that exceed the limits, and counts that.
     pub(super) fn fit(&self, properties: &mut Properties) {
         let caps = self.shared.caps;
         if !caps.admit(properties) {
@@ -16,7 +16,7 @@ impl Handle {
         }
     }
 
-    /// The same for many processes; copies them only if there is something to cut.
+    /// As [`Handle::fit`] for many processes; copies them only if a property exceeds a limit.
     pub(super) fn fit_all<'a>(&self, processes: &'a [NewInstance]) -> Cow<'a, [NewInstance]> {
         let caps = self.shared.caps;
         if processes

@@ -1,13 +1,13 @@
-//! What is wrong with a shared store, for the operator.
+//! Reports damage of a shared store to the operator.
 
 use rollcall_storage::Damage;
 
 use super::writer::Writer;
 
-/// The condition of the readiness that is about what the store holds.
+/// The readiness condition of the store's contents.
 const STORED: &str = "stored";
 
-/// Damage that is logged line by line at once; more is counted.
+/// Damaged keys that are logged one by one; further ones are only counted.
 const LINES: usize = 16;
 
 /// Damage that was reported while the store was read.
@@ -39,7 +39,7 @@ impl Writer {
                 }
                 Damage::Hard { key, what } => {
                     self.metrics.store_damaged(1);
-                    let advice = "this collector holds what it said, and one that starts cannot read the store: restore etcd \
+                    let advice = "this collector still has the row in memory, but a collector that starts cannot read the store: restore etcd \
                                   from a backup, or stop all collectors and delete everything below the store's prefix \
                                   (agents that run keep their ids)";
                     tracing::error!(key, what, "the store is damaged: {advice}");

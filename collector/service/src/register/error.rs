@@ -1,87 +1,87 @@
-//! Why there is no id.
+//! The reasons why a call gets no id.
 
 use rollcall_domain::{
     ApplicationId, InstanceId,
     inventory::{Dictionary, proposal},
 };
 
-/// Why a call got no id, named by what its caller can do.
+/// Why a call got no id, and what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The key cannot be anyone's: do not ask again.
+    /// The key is invalid: do not retry.
     #[error("{field} {reason}")]
     InvalidKey {
-        /// What was wrong, in the words of the protocols: `application code`, `agent UUID` ...
+        /// The invalid field, in the terms of the protocols: `application code`, `agent UUID` ...
         field: &'static str,
-        /// How, as the end of a sentence.
+        /// The fault, as the end of a sentence.
         reason: KeyFault,
     },
     /// The instance belongs to another application: the caller mixes up its ids.
-    #[error("instance {instance} belongs to application {known}, not to the one it was told with")]
+    #[error(
+        "instance {instance} belongs to application {known}, not to the application of this call"
+    )]
     OtherApplication {
         instance: InstanceId,
         known: ApplicationId,
     },
-    /// Nobody ever assigned such an instance id.
+    /// No collector ever assigns such an instance id.
     #[error("{0} is not an instance id: they count from 1")]
     NotAnInstance(InstanceId),
-    /// The id is one that no agent is told: the caller makes ids up.
-    #[error("{id} is an internal id of {dictionary}, which no agent is told")]
+    /// The id is internal and never returned to an agent: the caller invents ids.
+    #[error("{id} is an internal id of {dictionary}, which is never returned to an agent")]
     Internal { dictionary: Dictionary, id: i32 },
-    /// The instance has an agent of 8.0 or later, which knows no ids: the caller holds an id of an earlier store.
+    /// The instance has an agent of 8.0 or later, which uses no ids: the caller holds an id of an earlier store.
     #[error(
-        "the agent of instance {0} knows no ids: this one is held by another process since an earlier store, restart that"
+        "the agent of instance {0} knows no ids: another process holds this id from an earlier store, restart that process"
     )]
     NotAnnounced(InstanceId),
-    /// The id is unknown, and no more unknown ids are taken: register anew.
-    #[error("the id is unknown, and no more unknown {0} are taken in: register again")]
+    /// The id is unknown, and the limit of adopted ids is reached: register again.
+    #[error("the id is unknown, and no more unknown {0} are adopted: register again")]
     TooManyAdopted(Dictionary),
-    /// All ids of the dictionary are given out, or as many as the operator allows.
+    /// All ids of the dictionary are assigned, or as many as the configuration allows.
     #[error("no id is left for {0}")]
     Exhausted(Dictionary),
-    /// The peer asked for more new ids than one address may: ask again later.
+    /// The peer requested more new ids than one address may: retry later.
     #[error(
         "this address asked for too many new ids (register.default.max_new_per_peer): ask again later"
     )]
     PeerLimit,
-    /// The inventory takes as much memory as it may: ask another collector.
+    /// The inventory uses all the memory that it may: try another collector.
     #[error(
-        "the inventory is full, it may take {limit} bytes (register.default.inventory_memory): what is registered goes on, \
-         new names are refused"
+        "the inventory is full, its limit is {limit} bytes (register.default.inventory_memory): registered names keep working, \
+        new names are refused"
     )]
     NoRoom {
         /// In bytes.
         limit: usize,
     },
-    /// The store cannot hold this at all: do not ask again.
+    /// The store can never hold this value: do not retry.
     #[error("this cannot be stored: {reason}")]
     Refused {
-        /// Why, in the words of the store.
+        /// The reason from the store.
         reason: String,
     },
-    /// Too many calls wait: ask again, or ask another collector.
-    #[error("too many registrations wait: ask again later")]
+    /// Too many calls wait: retry here or at another collector.
+    #[error("too many registrations wait: retry later")]
     Overloaded,
-    /// Nothing was durable in time, but may be soon: ask again.
-    #[error("no id was durable within the deadline: ask again")]
+    /// No id was durable in time, but may be soon: retry.
+    #[error("no id was durable within the deadline: retry")]
     DeadlineExceeded,
-    /// After a start on an empty store no ids are drawn for a while, because agents may hold them: ask again.
+    /// After a start on an empty store no ids are assigned for a while, because agents may hold them: retry.
     #[error(
-        "the store is empty and agents hold ids of an earlier one: new ids are drawn when the listening period ends \
-         (register.default.listening_period), ask again later"
+        "the store is empty and agents hold ids of an earlier one: new ids are assigned when the listening period ends \
+        (register.default.listening_period), retry later"
     )]
     Listening,
-    /// The store cannot be asked at present: ask again, or ask another collector.
-    #[error(
-        "the store cannot be asked at present, and without it there are no new ids: ask again later"
-    )]
+    /// The store is unavailable: retry here or at another collector.
+    #[error("the store is unavailable, and without it there are no new ids: retry later")]
     StoreUnavailable,
-    /// The writer has ended, because the collector stops or its storage failed: ask another collector.
-    #[error("this collector no longer assigns ids: ask another")]
+    /// The writer has ended, because the collector stops or its storage failed: try another collector.
+    #[error("this collector no longer assigns ids: try another")]
     Stopped,
 }
 
-/// What is wrong with a key.
+/// Why a key is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
     #[error("is empty")]
@@ -91,14 +91,14 @@ pub enum KeyFault {
 }
 
 impl Error {
-    /// Whether there is no id yet, and asking again will give one: the answer "not yet" of the caller's generation.
+    /// Whether there is no id yet and a retry will return one: the answer "not yet" of the caller's generation.
     #[must_use]
     pub const fn is_unassigned(&self) -> bool {
         matches!(self, Self::DeadlineExceeded | Self::Listening)
     }
 
-    /// Whether this says that an id is unknown or not the caller's, which another collector may have changed since this one last
-    /// read the store. The caller gives its ids up on it, so it is said only after a fresh read.
+    /// Whether the error reports an id as unknown or as another caller's. Another collector may have changed that since this one
+    /// last read the store. The agent gives its ids up on this error, so it is returned only after a fresh read.
     #[must_use]
     pub(super) const fn is_doubtful(&self) -> bool {
         matches!(

@@ -1,13 +1,13 @@
-//! How the writer follows other collectors, and finds out whether it still agrees with them.
+//! Applies what other collectors wrote to the store, and detects divergence from them.
 //!
-//! Whoever writes to a shared store says with each batch what its inventory holds then, as a digest. Whoever takes the batch in
-//! compares. Two inventories can differ only by a mistake (of the code, of the memory), or because one release of Rollcall
-//! knows more of a row than the other; so a difference is told, the store is read anew, and nobody is stopped. Whoever has read
-//! it says what it holds then, in an entry of its own if need be: the one that is wrong may be the one that writes, and hears of
-//! it only so.
+//! A collector that writes to a shared store adds a digest of its inventory to each batch. A collector that applies the batch
+//! compares the digest with its own. Two inventories differ only through a fault (of the code, of the memory), or because two
+//! releases of Rollcall hash a row differently. So a difference is reported and the store is reloaded; no collector stops. After
+//! a reload the collector publishes its digest, if necessary in an entry without rows, because the diverged collector may be the
+//! writing one, which compares only the digests of other members.
 //!
-//! The roster is compared entry by entry: a chunk of last signs that changes is given whole, and whatever this collector should
-//! have known of before and does not is a difference. It is put right there and then.
+//! The roster is compared entry by entry. A changed chunk of last signs arrives whole, and an entry that was sent before but is
+//! missing here is a difference. It is repaired at once.
 
 use rollcall_domain::inventory::{self, Allocator, Row};
 use rollcall_storage::{self as storage, LastSeen, Record};
@@ -20,17 +20,18 @@ use super::{
 };
 use crate::{Core, events::Shared};
 
-/// What comes from others on its way into the inventory and the leases.
+/// Applies the records of other collectors to the inventory and the leases.
 struct Intake<'a> {
     allocator: &'a mut Allocator,
     pacer: &'a mut Pacer,
     core: &'a Core,
     contradiction: Option<inventory::restore::Error>,
-    /// What the inventory should be once all of it is taken in, if its last writer says that.
+    /// The digest that the inventory should have once all records are applied, if the last writer published one.
     digest: Option<u64>,
-    /// Instances without a lease, as they registered. Not before all is read, since what follows may be that they are down.
+    /// Registered instances without a lease. They get one after the last record, because a later record may say that they are
+    /// down.
     registered: Vec<LastSeen>,
-    /// Instances of which less was known than should have been.
+    /// Roster entries that were sent before but are missing here.
     differences: usize,
     damage: Reported,
 }
@@ -39,18 +40,18 @@ impl Intake<'_> {
     fn take(&mut self, record: Record) {
         match record {
             Record::Row(row) => {
-                // It says nothing of what comes after it.
+                // The last digest does not cover this row.
                 self.digest = None;
                 let registered = LastSeen::registered(&row);
                 if is_adoption(&row) {
-                    // Its agent is connected to another collector, which lost its store with this one.
+                    // The agent is connected to another collector, which lost the same store.
                     self.core.listening.observe_unknown_id();
                 }
                 let instance = instance_of(&row);
                 match self.allocator.apply(row) {
                     Ok(()) => {
-                        let unheard = |seen: &LastSeen| self.core.is_unheard(seen.instance);
-                        self.registered.extend(registered.filter(unheard));
+                        let unseen = |seen: &LastSeen| self.core.is_unseen(seen.instance);
+                        self.registered.extend(registered.filter(unseen));
                         if let Some(instance) = instance {
                             self.core.lessor.learn_group(instance);
                         }
@@ -67,7 +68,7 @@ impl Intake<'_> {
             }
             Record::Changed(instance) => {
                 let id = instance.id;
-                self.pacer.note(id);
+                self.pacer.record(id);
                 if let Err(error) = self.allocator.apply(Row::Instance(instance)) {
                     self.contradiction = self.contradiction.or(Some(error));
                 }
@@ -80,23 +81,23 @@ impl Intake<'_> {
 }
 
 impl Writer {
-    /// Takes in what other collectors have made durable.
+    /// Applies what other collectors have made durable, as far as the store has reported it.
     pub(super) fn catch_up(&mut self) -> Result<(), Failure> {
         self.take_in(|storage, sink| storage.catch_up(sink))
     }
 
-    /// Takes in what other collectors have made durable up to now, as the store itself tells it.
+    /// Applies everything that is durable now, after a read of the store itself.
     pub(super) fn read_latest(&mut self) -> Result<(), Failure> {
         self.take_in(|storage, sink| storage.read_latest(sink))
     }
 
-    /// Reads the store anew, if what was taken in is not what the others have, and it was not done just now.
+    /// Reloads the store if this inventory differs from those of the other members, unless it was reloaded recently.
     pub(super) fn repair(&mut self) -> Result<(), Failure> {
         if !self.agreement.differs || self.agreement.is_fresh() {
             return Ok(());
         }
         self.take_in(|storage, sink| storage.load(sink))?;
-        self.agreement.read_anew = Some(Instant::now());
+        self.agreement.reloaded_at = Some(Instant::now());
         self.agreement.is_unpublished = true;
         Ok(())
     }
@@ -129,7 +130,7 @@ impl Writer {
         } = intake;
         self.report(damage);
         for seen in registered {
-            if self.core.is_unheard(seen.instance) {
+            if self.core.is_unseen(seen.instance) {
                 self.core.relay(seen);
             }
         }
@@ -140,7 +141,7 @@ impl Writer {
         if differences > 0 {
             tracing::error!(
                 differences,
-                "the roster was not what other collectors say, and is now"
+                "roster repaired from the other members' reports"
             );
             self.metrics.roster_repaired(differences);
             for agrees in [false, true] {
@@ -155,18 +156,18 @@ impl Writer {
         Ok(())
     }
 
-    fn compare(&mut self, told: u64) {
-        let agrees = told == self.core.inventory.digest();
-        // An inventory that was just read is what the store holds: it is another one that has to be read anew, and is told.
+    fn compare(&mut self, digest: u64) {
+        let agrees = digest == self.core.inventory.digest();
+        // A recently reloaded inventory equals the store, so the other member is the one that diverged.
         let is_anothers = !agrees && self.agreement.is_fresh();
         if agrees != self.agreement.differs || is_anothers {
             return;
         }
         if agrees {
-            tracing::info!("the inventory is again what the other collectors say");
+            tracing::info!("inventory agrees with the other members again");
         } else {
             tracing::error!(
-                "the inventory is not what another collector says: the store is read anew"
+                "inventory differs from another member's digest, the store is reloaded"
             );
         }
         self.agreement.differs = !agrees;

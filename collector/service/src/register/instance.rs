@@ -1,4 +1,4 @@
-//! Instances that are known by a UUID, as all agents before 8.0 register them.
+//! Instances that are identified by a UUID, as all agents before 8.0 register them.
 
 use rollcall_domain::{
     InstanceId,
@@ -9,9 +9,9 @@ use rollcall_domain::{
 use super::{Error, Handle, Registration, rates::Kind};
 
 impl Handle {
-    /// The id of the instance that this process is; a new one if it has none yet. It is up from now on.
+    /// The id of this process's instance; a new one if it has none yet. The instance is then up.
     ///
-    /// An application id that the collector does not know is adopted.
+    /// Adopts an application id that the collector does not know.
     ///
     /// # Errors
     /// As [`Handle::application`].
@@ -21,7 +21,7 @@ impl Handle {
         let known = self.instance_id(&process);
         let id = match known {
             Some(id) if self.is_as_reported(id, process.generation, &process.properties) => id,
-            // It keeps the properties that are on record.
+            // The instance keeps its recorded properties.
             Some(id) if self.allow_one(Kind::Registration).is_err() => id,
             _ => {
                 if known.is_none() {
@@ -39,15 +39,15 @@ impl Handle {
                     .await?
             }
         };
-        self.shared.core.welcome(id, Signal::Register);
+        self.shared.core.renew_or_grant(id, Signal::Register);
         Ok(id)
     }
 
-    /// As [`Handle::instance`] for many processes: their ids in their order; `None` where a UUID is unusable or no id was
-    /// durable in time.
+    /// As [`Handle::instance`] for many processes: their ids in the order of the processes; `None` where a UUID is unusable or no
+    /// id was durable in time.
     ///
     /// # Errors
-    /// As [`Handle::application`], if not one id could be given.
+    /// As [`Handle::application`], if no id could be assigned.
     pub async fn instances(
         &self,
         processes: &[NewInstance],
@@ -71,7 +71,7 @@ impl Handle {
             Err(Error::PeerLimit) => vec![None; processes.len()],
             assigned => assigned?,
         };
-        // A known instance whose new properties are beyond the limit keeps those that are on record.
+        // A known instance whose new properties exceed the limit keeps the recorded ones.
         for (id, process) in ids.iter_mut().zip(processes.iter()) {
             *id = id.or_else(|| self.instance_id(process));
         }
@@ -79,7 +79,7 @@ impl Handle {
             return Err(Error::PeerLimit);
         }
         for id in ids.iter().flatten() {
-            self.shared.core.welcome(*id, Signal::Register);
+            self.shared.core.renew_or_grant(*id, Signal::Register);
         }
         Ok(ids)
     }
@@ -89,7 +89,7 @@ impl Handle {
         inventory.instance_id(process.application, &process.uuid)
     }
 
-    /// Whether the inventory holds just what the agent reports of its process, so that there is nothing to write.
+    /// Whether the inventory already holds what the agent reports about its process, so that no write is needed.
     pub(super) fn is_as_reported(
         &self,
         id: InstanceId,

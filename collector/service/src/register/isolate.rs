@@ -1,4 +1,4 @@
-//! A batch that the store refuses as invalid: the call that is to blame fails alone.
+//! Isolates the invalid call of a batch that the store refuses, so that only this call fails.
 
 use rollcall_storage as storage;
 
@@ -9,18 +9,18 @@ use super::{
 };
 
 impl Writer {
-    /// Commits what `waiting` asks for in parts, ever smaller, until a call that the store refuses is alone, and refuses that.
+    /// Commits the calls of `waiting` in ever smaller parts, until a call that the store refuses is alone, and refuses it.
     ///
     /// # Errors
-    /// Those of a batch that say nothing of one call.
+    /// A failure of a batch that is not due to one call.
     pub(super) fn isolate(
         &mut self,
         waiting: &mut Waiting,
         error: &storage::Error,
     ) -> Result<(), Failure> {
-        // A change that nobody waits for may be to blame. It comes with a later report.
+        // The invalid value may be a held change, for which no caller waits. A later report repeats it.
         self.pacer.drop_due();
-        tracing::warn!(%error, "the store refuses a batch, which is committed in parts");
+        tracing::warn!(%error, "the store refused a batch, committing it in parts");
         let mut parts = vec![std::mem::take(waiting)];
         while let Some(mut part) = parts.pop() {
             match self.batch(&mut part) {

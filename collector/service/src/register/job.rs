@@ -1,4 +1,4 @@
-//! The way from a call to the writer and back.
+//! The queue between the calls and the writer, and the replies.
 
 use std::sync::{
     Arc,
@@ -15,28 +15,27 @@ use tokio::{
 
 use super::{Error, reads};
 
-/// What the writer is asked to do.
+/// A request to the writer.
 pub(super) enum Message {
-    /// Put something into the next batch.
+    /// Add a job to the next batch.
     Propose(Box<dyn Job>),
-    /// Note when instances were last seen, and say when that is durable.
-    Note(Vec<LastSeen>, oneshot::Sender<Result<(), Error>>),
-    /// Look at what the inbox says besides its messages.
+    /// Record when instances were last seen, and reply when that is durable.
+    Record(Vec<LastSeen>, oneshot::Sender<Result<(), Error>>),
+    /// Check the flags and tickets of the inbox, which are outside its messages.
     Wake,
 }
 
-/// A proposal whose caller waits. Dropped unsettled, it tells the caller that the writer has ended.
+/// A proposal whose caller waits. A job that is dropped unsettled answers the caller that the writer has ended.
 pub(super) trait Job: Send {
-    /// Adds what the caller wants to a batch: rows to the proposal, and last signs to `seen`. Called again with the next batch
-    /// if this one conflicts.
+    /// Adds the caller's rows to the proposal, and last signs to `seen`. Called again with the next batch if this one conflicts.
     fn propose(&mut self, proposal: &mut Proposal<'_>, seen: &mut Vec<LastSeen>);
     /// Whether the caller still waits.
     fn is_awaited(&self) -> bool;
-    /// Whether the last proposal refused the job in a way that what another collector wrote may contradict.
+    /// Whether the last proposal refused the job for a reason that another collector's write may have changed.
     fn is_doubtful(&self) -> bool;
-    /// Tells the caller, now that the batch is durable.
+    /// Answers the caller after the batch is durable.
     fn settle(self: Box<Self>);
-    /// Tells the caller that there will be no batch.
+    /// Refuses the call; there will be no batch.
     fn refuse(self: Box<Self>, error: Error);
 }
 
@@ -45,10 +44,10 @@ pub(super) trait Job: Send {
 pub(super) struct Queue {
     sender: Sender<Message>,
     flags: Arc<Flags>,
-    asked: reads::Asked,
+    requests: reads::Requests,
 }
 
-/// The same from the writer's side.
+/// The writer's side of the queue.
 #[derive(Debug)]
 pub(super) struct Inbox {
     receiver: Receiver<Message>,
@@ -57,22 +56,22 @@ pub(super) struct Inbox {
     pub(super) pending: reads::Pending,
 }
 
-/// What takes no place in the queue, so that it can be said when there is none.
+/// Signals that occupy no place in the queue, so that they work while it is full.
 #[derive(Debug, Default)]
 struct Flags {
     news: AtomicBool,
     stop: AtomicBool,
 }
 
-/// A queue for so many messages.
+/// A queue for `capacity` messages.
 pub(super) fn queue(capacity: usize) -> (Queue, Inbox) {
     let (sender, receiver) = crossbeam_channel::bounded(capacity);
     let flags = Arc::<Flags>::default();
-    let (asked, pending) = reads::pair();
+    let (requests, pending) = reads::pair();
     let queue = Queue {
         sender,
         flags: Arc::clone(&flags),
-        asked,
+        requests,
     };
     let inbox = Inbox {
         receiver,
@@ -83,32 +82,32 @@ pub(super) fn queue(capacity: usize) -> (Queue, Inbox) {
 }
 
 impl Inbox {
-    /// Waits for the next message; fails once nobody can send any.
+    /// Waits for the next message; fails once all senders are dropped.
     pub(super) fn next(&self) -> Result<Message, RecvError> {
         self.receiver.recv()
     }
 
-    /// Waits for the next message until then.
+    /// Waits for the next message, at most until `until`.
     pub(super) fn next_until(&self, until: Instant) -> Result<Message, RecvTimeoutError> {
         self.receiver.recv_deadline(until.into_std())
     }
 
-    /// A message that waits.
+    /// A message that is already in the queue.
     pub(super) fn waiting(&self) -> Option<Message> {
         self.receiver.try_recv().ok()
     }
 
-    /// Whether others have made something durable since [`Inbox::take_news`].
+    /// Whether other collectors have made something durable since [`Inbox::take_news`].
     pub(super) fn has_news(&self) -> bool {
         self.flags.news.load(Ordering::Acquire)
     }
 
-    /// As [`Inbox::has_news`]; whoever asks is about to look.
+    /// As [`Inbox::has_news`], and resets it: the caller is about to read the store.
     pub(super) fn take_news(&self) -> bool {
         self.flags.news.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether the writer is to end, and has done all that it was asked to.
+    /// Whether the writer is to end and the queue is empty.
     pub(super) fn is_done(&self) -> bool {
         self.flags.stop.load(Ordering::Acquire) && self.receiver.is_empty()
     }
@@ -119,7 +118,7 @@ impl Queue {
         self.sender.len()
     }
 
-    /// Has `propose` run by the writer, and gives its result once the batch it went into is durable.
+    /// Runs `propose` on the writer, and returns its result once its batch is durable.
     pub(super) async fn propose<T: Send + 'static>(
         &self,
         due: Instant,
@@ -129,7 +128,7 @@ impl Queue {
             .await
     }
 
-    /// As [`Queue::propose`], where the same batch also records when instances were last seen.
+    /// As [`Queue::propose`]; the same batch also records when instances were last seen.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         due: Instant,
@@ -149,27 +148,27 @@ impl Queue {
         }
     }
 
-    /// Has the writer note when instances were last seen; returns once that is durable, or the writer has ended.
-    pub(super) async fn note(&self, seen: Vec<LastSeen>) -> Result<(), Error> {
+    /// Records when instances were last seen; returns once that is durable, or the writer has ended.
+    pub(super) async fn record_seen(&self, seen: Vec<LastSeen>) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Note(seen, reply))?;
+        self.send(Message::Record(seen, reply))?;
         answer.await.unwrap_or(Err(Error::Stopped))
     }
 
-    /// Has the writer see what other collectors have made durable.
+    /// Requests that the writer apply what other collectors have made durable.
     pub(super) fn catch_up(&self) {
-        // Whoever said so before has woken it.
+        // If the flag was set already, the earlier call has woken the writer.
         if !self.flags.news.swap(true, Ordering::AcqRel) {
             self.wake();
         }
     }
 
-    /// Has the writer read the store after this call; returns once it has.
+    /// Waits for a read of the store that begins after this call.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`], [`Error::DeadlineExceeded`] or [`Error::Stopped`]: the store was not read.
     pub(super) async fn read_latest(&self, due: Instant) -> Result<(), Error> {
-        let ticket = self.asked.ask();
+        let ticket = self.requests.take_ticket();
         if ticket.is_first() {
             self.wake();
         }
@@ -178,7 +177,7 @@ impl Queue {
             .unwrap_or(Err(Error::DeadlineExceeded))
     }
 
-    /// Lets the writer do what it was asked to, and end.
+    /// Ends the writer after it has processed the queue.
     pub(super) fn stop(&self) {
         self.flags.stop.store(true, Ordering::Release);
         self.wake();
@@ -186,7 +185,7 @@ impl Queue {
 
     fn wake(&self) {
         if let Err(error) = self.send(Message::Wake) {
-            tracing::trace!(%error, "the writer has ended, or does not sleep");
+            tracing::trace!(%error, "the writer has ended or is awake already");
         }
     }
 
@@ -225,17 +224,17 @@ where
 
     fn settle(self: Box<Self>) {
         if let Some(result) = self.result {
-            tell(self.reply, result);
+            answer(self.reply, result);
         }
     }
 
     fn refuse(self: Box<Self>, error: Error) {
-        tell(self.reply, Err(error));
+        answer(self.reply, Err(error));
     }
 }
 
 /// Answers a caller, which may have given up.
-pub(super) fn tell<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
+pub(super) fn answer<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
     if reply.send(result).is_err() {
         tracing::trace!("the caller gave up before it was answered");
     }

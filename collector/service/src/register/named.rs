@@ -1,4 +1,4 @@
-//! Instances that are known by names alone, as to agents of 8.x and later.
+//! Instances that are identified by names alone, as agents of 8.x and later do.
 
 use std::sync::Arc;
 
@@ -10,25 +10,25 @@ use rollcall_domain::{
 
 use super::{Error, Handle, Registration, rates::Kind};
 
-/// What an agent of 8.x calls its instance. Inside, the service is the application's code, and the instance's name its
-/// UUID.
+/// The names by which an agent of 8.x identifies its instance. The inventory stores the service as the application's code, and
+/// the instance's name as its UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceName<'a> {
     pub service: &'a str,
     pub instance: &'a str,
 }
 
-/// Who knows instances by names alone.
+/// The agent generation that identifies instances by names alone.
 const GENERATION: Option<Generation> = Some(Generation::V8);
 
-/// What the name of a service is called where it cannot be used.
+/// The term for a service's name in a refusal.
 pub const SERVICE: &str = "service";
-/// What the name of an instance is called where it cannot be used.
+/// The term for an instance's name in a refusal.
 const INSTANCE: &str = "service instance";
 
 impl Handle {
-    /// Registers an instance by its names, and its application if need be. It is up from now on. Empty properties leave
-    /// those that it told before.
+    /// Registers an instance by its names, and its application if necessary. The instance is then up. Empty properties keep the
+    /// recorded ones.
     ///
     /// # Errors
     /// As [`Handle::application`].
@@ -44,7 +44,7 @@ impl Handle {
         let known = self.shared.core.instance_named(name);
         let id = match known {
             Some(id) if self.is_as_reported(id, GENERATION, &properties) => id,
-            // What is on record is enough to renew its lease.
+            // The existing record is enough to renew the lease.
             Some(id) if self.allow_one(Kind::Registration).is_err() => id,
             _ => {
                 if known.is_none() {
@@ -66,16 +66,16 @@ impl Handle {
                     .await?
             }
         };
-        self.shared.core.welcome(id, Signal::Register);
+        self.shared.core.renew_or_grant(id, Signal::Register);
         Ok(())
     }
 }
 
 impl Handle {
-    /// Registers instances by their names, without properties. They are up from now on.
+    /// Registers instances by their names, without properties. They are then up.
     ///
     /// # Errors
-    /// As [`Handle::application`], if not one instance could be registered.
+    /// As [`Handle::application`], if no instance could be registered.
     pub(crate) async fn all_named(&self, names: &[InstanceName<'_>]) -> Result<(), Error> {
         let lookup = |name: InstanceName<'_>| {
             self.check(SERVICE, name.service)?;
@@ -107,13 +107,13 @@ impl Handle {
             )
             .await?;
         for id in ids.into_iter().flatten() {
-            self.shared.core.welcome(id, Signal::Register);
+            self.shared.core.renew_or_grant(id, Signal::Register);
         }
         Ok(())
     }
 }
 
-/// Puts an instance into a batch, and its application if need be.
+/// Adds an instance to a batch, and its application if necessary.
 pub(super) fn propose(
     proposal: &mut Proposal<'_>,
     service: &str,

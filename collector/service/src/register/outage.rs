@@ -1,23 +1,23 @@
-//! A store that fails for now: which of its operations do, and when the writer tries them again.
+//! A transient outage of the store: the operations that fail, and the time of the next retry.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The first pause between two attempts, and the longest one.
+/// The first and the longest pause between two attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// What the writer asks of the store.
+/// An operation of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    /// To read what other collectors wrote.
+    /// Reads what other collectors wrote.
     Read,
-    /// To commit a batch.
+    /// Commits a batch.
     Write,
 }
 
-/// The operations that failed and have not succeeded since. The success of one says nothing about the other: an etcd without
-/// space answers every read and refuses every write.
+/// The operations that failed and have not succeeded since. The success of one does not prove the other: an etcd without space
+/// answers every read and refuses every write.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outage {
     reads: bool,
@@ -27,7 +27,7 @@ pub(super) struct Outage {
 }
 
 impl Outage {
-    /// The outage after `operation` failed, given the one before.
+    /// The outage after `operation` failed during the outage `before`.
     pub(super) fn after(before: Option<Self>, operation: Operation) -> Self {
         let (first, longest) = PAUSES;
         let pause = before.map_or(first, |before| (before.pause * 2).min(longest));
@@ -40,7 +40,7 @@ impl Outage {
         }
     }
 
-    /// What is left of the outage after `operation` succeeded.
+    /// The rest of the outage after `operation` succeeded.
     pub(super) fn without(mut self, operation: Operation) -> Option<Self> {
         match operation {
             Operation::Read => self.reads = false,
@@ -54,12 +54,12 @@ impl Outage {
         self.writes
     }
 
-    /// When the store is tried next.
+    /// The time of the next attempt.
     pub(super) const fn retry_at(&self) -> Instant {
         self.retry_at
     }
 
-    /// Whether that is still to come.
+    /// Whether that time is in the future.
     pub(super) fn is_backing_off(&self) -> bool {
         Instant::now() < self.retry_at
     }

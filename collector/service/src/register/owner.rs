@@ -1,4 +1,4 @@
-//! Asking the collector that commits first.
+//! Forwards new registrations to the owner, the collector that commits first.
 
 use std::{fmt, sync::Arc};
 
@@ -7,23 +7,22 @@ use tokio::time::{Instant, error::Elapsed, timeout};
 
 use super::{Handle, Registration};
 
-/// Knows which collector commits new registrations: one for all, so that their batches are large and races between their
-/// commits few.
+/// Selects the collector that commits new registrations first. All members select the same one, so that batches are large and
+/// conflicts rare.
 pub trait Owners: fmt::Debug + Send + Sync {
-    /// The one to ask; `None` while that is this collector itself. Never blocks.
+    /// The owner; `None` while it is this collector itself. Never blocks.
     fn elsewhere(&self) -> Option<Arc<dyn Peer>>;
 }
 
 /// Another collector.
 pub trait Peer: fmt::Debug + Send + Sync {
-    /// Has it commit these, and returns once it has, or cannot be asked. Which of the two makes no difference here.
+    /// Requests a commit of these registrations. Returns once it is done or has failed; the caller treats both alike.
     fn commit(&self, registrations: Vec<Registration>) -> BoxFuture<'static, ()>;
 }
 
 impl Handle {
-    /// Has the owner commit these first, if it is another collector. It has half of the time until `due`; the other half is
-    /// for this collector, which then does as if nobody had been asked: it finds in the store what the owner committed, and
-    /// commits what it did not.
+    /// Requests a commit from the owner, if it is another collector. The owner has half of the time until `due`. In the other half
+    /// this collector registers the names itself: it finds in the store what the owner committed, and commits the rest.
     pub(super) async fn ask_owner(
         &self,
         due: Instant,
@@ -39,7 +38,7 @@ impl Handle {
         };
         let left = due.saturating_duration_since(Instant::now());
         if let Err(Elapsed { .. }) = timeout(left / 2, owner.commit(registrations())).await {
-            tracing::debug!("the owner took too long");
+            tracing::debug!("the owner did not answer in time");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! How often one instance may change what is stored of it.
+//! Limits how often the stored properties of one instance change.
 //!
-//! The first change is written at once. A change that follows within the interval is held, and replaced by the next one: when the
-//! interval has passed, the newest is written. So an instance that reports something else with every call, or two processes
-//! under one name, cost the store one write in each interval.
+//! The first change is written at once. A change within the interval after it is held, and a newer change replaces it. When the
+//! interval ends, the newest change is written. So an instance that reports different properties with every call, or two
+//! processes under one name, cost the store one write per interval.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 #[cfg(test)]
 mod tests;
 
-/// Bytes of held changes; one more is dropped, and comes with a later report.
+/// The limit of held changes in bytes; a change beyond it is dropped, and repeated by a later report.
 const HELD_BYTES: usize = 16 * 1024 * 1024;
 
 /// The changes of all instances.
@@ -30,7 +30,7 @@ pub(super) struct Pacer {
     interval: Duration,
     /// Instances that were changed within the interval.
     changed_at: HashMap<InstanceId, Instant>,
-    /// The same in the order of time.
+    /// The same instances in the order of time.
     order: VecDeque<(Instant, InstanceId)>,
     held: HashMap<InstanceId, Description>,
     held_bytes: usize,
@@ -59,7 +59,7 @@ impl Pacer {
         self.changed_at.contains_key(&instance)
     }
 
-    /// When there is something to write without a call.
+    /// When the next held change is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let (changed_at, _) = self.order.front().filter(|_| !self.held.is_empty())?;
         Some(*changed_at + self.interval)
@@ -88,24 +88,24 @@ impl Pacer {
         &self.due
     }
 
-    /// Drops the changes that are part of the next batch: the store refuses one of them.
+    /// Drops the changes that are part of the next batch, because the store may refuse one of them.
     pub(super) fn drop_due(&mut self) {
         self.dropped
             .inc_by(u64::try_from(self.due.len()).unwrap_or(u64::MAX));
         self.due.clear();
     }
 
-    /// Takes note of a batch that was committed.
+    /// Records the changes of a committed batch.
     pub(super) fn committed(&mut self, changes: Changes) {
         self.due.clear();
         for instance in changes.changed {
-            self.note(instance);
+            self.record(instance);
         }
         changes.held.into_iter().for_each(|held| self.hold(held));
     }
 
-    /// Takes note of an instance that changed, here or at another member.
-    pub(super) fn note(&mut self, instance: InstanceId) {
+    /// Records that an instance changed, here or at another member.
+    pub(super) fn record(&mut self, instance: InstanceId) {
         if self.interval.is_zero() {
             return;
         }
@@ -127,7 +127,7 @@ impl Pacer {
     }
 }
 
-/// The memory of a held change, roughly.
+/// The approximate memory of a held change.
 fn cost(change: &Description) -> usize {
     128 + change.properties.bytes()
 }

@@ -1,10 +1,10 @@
-//! What one peer may add to the inventory in a second.
+//! Limits the rate at which one peer adds to the inventory.
 //!
 //! Every new id costs a token of the peer that caused it; look-ups of known keys and heartbeats cost none. A peer has a
-//! bucket for each [`Kind`], so that ids which merely occur in segments never use up what lost-store recovery needs.
+//! bucket for each [`Kind`], so that ids that merely occur in segments never use up the tokens that lost-store recovery needs.
 //!
 //! A bucket is one number: the time at which it will be full again (the generic cell rate algorithm). Peers are hashed, with
-//! a random key, onto a fixed number of buckets. So the memory is bounded whatever addresses connect, nothing has to be
+//! a random key, onto a fixed number of buckets. So the memory is bounded for any number of addresses, no bucket is ever
 //! evicted, and taking a token is one atomic exchange. Two peers rarely share a bucket; they then share its allowance.
 
 use std::{
@@ -26,22 +26,22 @@ mod tests;
 /// The allowance of one peer, for each kind of new id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Tokens that come back in a second.
+    /// Tokens that are refilled per second.
     pub per_second: usize,
-    /// Tokens of a peer that has used none lately.
+    /// Tokens in a full bucket.
     pub burst: usize,
 }
 
-/// What a token is spent on.
+/// The purpose of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A key that has no id yet, or a known instance that reports other properties.
     Registration,
-    /// A sign of life of an instance that the inventory does not hold.
+    /// A sign of life of an instance that is not in the inventory.
     Adoption,
-    /// An unknown id that a segment uses beside those of its sender.
+    /// An unknown id that a segment uses besides those of its sender.
     ForeignId,
-    /// A registration that another collector passes on, for all of its agents.
+    /// A registration that another collector forwards, for all of its agents.
     Relayed,
 }
 
@@ -55,19 +55,20 @@ pub(super) struct Rates {
 
 #[derive(Debug)]
 struct Table {
-    /// Nanoseconds until one token comes back.
+    /// Nanoseconds until one token is refilled.
     interval: u64,
     /// Nanoseconds until an empty bucket is full.
     depth: u64,
-    /// For each bucket the time at which it is full, in nanoseconds since the start.
+    /// The time at which each bucket is full, in nanoseconds since the start.
     full_at: Box<[AtomicU64]>,
     refused: Refusals,
 }
 
-/// The buckets of a kind. A power of two, so that a hash is turned into a place by a mask.
+/// The number of buckets of a kind. A power of two, so that a mask turns a hash into an index.
 const BUCKETS: usize = 1 << 14;
 const KINDS: usize = 4;
-/// Another collector passes on what many agents register, and commits itself what is refused here.
+/// The allowance of another collector, as a multiple of an agent's: it forwards the registrations of many agents, and
+/// commits itself those that are refused here.
 const AGENTS_BEHIND_A_COLLECTOR: usize = 16;
 
 impl Kind {
@@ -115,7 +116,7 @@ impl Rates {
         }
     }
 
-    /// Takes up to `wanted` tokens of a peer, and says how many it got.
+    /// Takes up to `wanted` tokens of a peer, and returns how many it got.
     pub(super) fn take(&self, kind: Kind, peer: Peer, wanted: usize) -> usize {
         let table = &self.tables[kind.place()];
         let now = at_most_u64(self.start.elapsed().as_nanos());
@@ -164,7 +165,7 @@ impl Table {
 }
 
 impl Handle {
-    /// How many of `wanted` new ids the peer of this handle may cause now.
+    /// Takes the tokens for `wanted` new ids of this handle's peer, and returns how many it got.
     pub(super) fn allowance(&self, kind: Kind, wanted: usize) -> usize {
         match self.peer {
             Some(peer) => self.shared.rates.take(kind, peer, wanted),
@@ -172,7 +173,7 @@ impl Handle {
         }
     }
 
-    /// Lets the peer of this handle cause one new id.
+    /// Takes the token for one new id of this handle's peer.
     pub(super) fn allow_one(&self, kind: Kind) -> Result<(), Error> {
         match self.allowance(kind, 1) {
             0 => Err(Error::PeerLimit),

@@ -1,7 +1,7 @@
-//! Callers that need a read of the store that began after they asked: one read serves all that wait.
+//! Requests for a read of the store that begins after the request. One read serves all waiting callers.
 //!
-//! Each caller takes a ticket. Before a read the writer notes the last ticket that was taken; a read that succeeds serves every
-//! ticket up to that one. Tickets take no place in the writer's queue, so that they cannot fill it.
+//! Each caller takes a ticket. Before a read the writer records the last ticket; a successful read serves every ticket up to
+//! that one. Tickets occupy no place in the writer's queue, so they cannot fill it.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ use super::Error;
 
 /// The callers' side. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct Requests {
     last: Arc<AtomicU64>,
     done: watch::Receiver<Done>,
 }
@@ -26,33 +26,33 @@ pub(super) struct Pending {
     done: watch::Sender<Done>,
 }
 
-/// The last tickets that were served, and that were refused.
+/// The last ticket that was served, and the last that was refused.
 #[derive(Clone, Copy, Debug, Default)]
 struct Done {
     served: u64,
     refused: u64,
 }
 
-/// One caller's place.
+/// One caller's request.
 #[derive(Debug)]
 pub(super) struct Ticket {
     number: u64,
     done: watch::Receiver<Done>,
 }
 
-/// All tickets that were taken before a read.
+/// All tickets up to this number, which were taken before a read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UpTo(u64);
 
 /// Both sides.
-pub(super) fn pair() -> (Asked, Pending) {
+pub(super) fn pair() -> (Requests, Pending) {
     let last = Arc::<AtomicU64>::default();
     let (sender, receiver) = watch::channel(Done::default());
-    let asked = Asked {
+    let requests = Requests {
         last: Arc::clone(&last),
         done: receiver,
     };
-    (asked, Pending { last, done: sender })
+    (requests, Pending { last, done: sender })
 }
 
 impl Done {
@@ -61,9 +61,9 @@ impl Done {
     }
 }
 
-impl Asked {
+impl Requests {
     /// Takes a ticket.
-    pub(super) fn ask(&self) -> Ticket {
+    pub(super) fn take_ticket(&self) -> Ticket {
         Ticket {
             number: self.last.fetch_add(1, Ordering::AcqRel) + 1,
             done: self.done.clone(),
@@ -80,7 +80,7 @@ impl Ticket {
     /// Waits for a read that began after the ticket was taken.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`] or [`Error::Stopped`]: there was none.
+    /// [`Error::StoreUnavailable`] or [`Error::Stopped`]: there was no such read.
     pub(super) async fn served(mut self) -> Result<(), Error> {
         let number = self.number;
         let done = self.done.wait_for(|done| done.last() >= number).await;
@@ -93,7 +93,7 @@ impl Ticket {
 }
 
 impl Pending {
-    /// The tickets that wait, for the read that is about to begin; `None` if none waits.
+    /// The waiting tickets, for the read that is about to begin; `None` if no ticket waits.
     pub(super) fn up_to(&self) -> Option<UpTo> {
         let last = self.last.load(Ordering::Acquire);
         (last > self.done.borrow().last()).then_some(UpTo(last))
@@ -104,7 +104,7 @@ impl Pending {
         self.done.send_modify(|done| done.served = last);
     }
 
-    /// Refuses every ticket that waits.
+    /// Refuses every waiting ticket.
     pub(super) fn refuse(&self) {
         if let Some(UpTo(last)) = self.up_to() {
             self.done.send_modify(|done| done.refused = last);
@@ -117,20 +117,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_read_serves_all_that_asked_before_it_and_none_that_asked_later() {
-        let (asked, pending) = pair();
+    async fn one_read_serves_every_earlier_ticket_and_no_later_one() {
+        let (requests, pending) = pair();
         assert!(pending.up_to().is_none());
-        let (first, second) = (asked.ask(), asked.ask());
+        let (first, second) = (requests.take_ticket(), requests.take_ticket());
         assert!(first.is_first() && !second.is_first());
         let read = pending.up_to().unwrap();
-        let late = asked.ask();
+        let late = requests.take_ticket();
         pending.serve(read);
         first.served().await.unwrap();
         second.served().await.unwrap();
-        assert!(late.is_first(), "it has to wake the writer");
+        assert!(late.is_first(), "the late ticket has to wake the writer");
         pending.refuse();
         assert!(matches!(late.served().await, Err(Error::StoreUnavailable)));
-        let last = asked.ask();
+        let last = requests.take_ticket();
         drop(pending);
         assert!(matches!(last.served().await, Err(Error::Stopped)));
     }

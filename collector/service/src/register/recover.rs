@@ -1,4 +1,4 @@
-//! Recovery: what an agent reports, after a reconnect, of the ids it holds.
+//! Recovery: records the ids that an agent holds and reports after a reconnect.
 
 use rollcall_domain::{
     ApplicationId, InstanceId,
@@ -8,23 +8,23 @@ use rollcall_domain::{
 
 use super::{Error, Handle, rates::Kind};
 
-/// What an agent reports, after a reconnect, of the ids it holds.
+/// The report of an agent about the ids it holds, sent after a reconnect.
 #[derive(Clone, Debug)]
 pub struct Recovery {
     pub application: ApplicationId,
     pub instance: InstanceId,
-    /// `None` where the call does not tell.
+    /// `None` if the call carries none.
     pub generation: Option<Generation>,
     pub properties: Properties,
 }
 
 impl Handle {
-    /// Records what an instance reports after a reconnect. Its UUID and first registration time are kept; an instance or
-    /// application that the collector does not know is adopted. The instance is up from now on.
+    /// Records the report of an instance after a reconnect. Keeps its UUID and first registration time, and adopts an instance or
+    /// application that the collector does not know. The instance is then up.
     ///
     /// # Errors
     /// [`Error::OtherApplication`] if the instance is known under another application; [`Error::TooManyAdopted`] if no more
-    /// unknown ids are taken; otherwise as [`Handle::application`].
+    /// unknown ids are adopted; otherwise as [`Handle::application`].
     pub async fn recover(&self, recovery: Recovery) -> Result<(), Error> {
         let Recovery {
             application,
@@ -39,12 +39,12 @@ impl Handle {
             .inventory
             .read_instance(instance, |known| known.application);
         let is_its = known.flatten() == Some(core.inventory.canonical(application));
-        let is_recorded = is_its && !core.is_unheard(instance);
+        let is_recorded = is_its && !core.is_unseen(instance);
         if !is_recorded || !self.is_as_reported(instance, generation, &properties) {
             match self.allow_one(Kind::Adoption) {
                 Ok(()) => {
                     let first = core
-                        .is_unheard(instance)
+                        .is_unseen(instance)
                         .then(|| self.first_sign(instance, Signal::Recover));
                     self.shared
                         .queue
@@ -56,12 +56,12 @@ impl Handle {
                         })
                         .await?;
                 }
-                // What is on record is enough to renew its lease.
+                // The existing record is enough to renew the lease.
                 Err(limited) if !is_recorded => return Err(limited),
                 Err(_limited) => {}
             }
         }
-        core.welcome(instance, Signal::Recover);
+        core.renew_or_grant(instance, Signal::Recover);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Registrations that another collector passes on.
+//! Commits registrations that another collector forwards.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,12 +11,12 @@ use rollcall_storage::LastSeen;
 
 use super::{Error, Handle, SERVICE, named, rates::Kind};
 
-/// A key that wants an id, with all that its agent told. No id of it is known yet.
+/// A key without a known id, with everything that its agent reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registration {
     Application(Arc<str>),
     Instance(NewInstance),
-    /// An instance of 8.x and later, which brings its application along.
+    /// An instance of 8.x and later, which registers its application with it.
     Named {
         service: Arc<str>,
         instance: Arc<str>,
@@ -27,13 +27,13 @@ pub enum Registration {
 }
 
 impl Handle {
-    /// Gives ids to what another collector passes on, and says how many of them cannot have one, whoever is asked.
+    /// Assigns ids to registrations that another collector forwards. Returns how many of them no collector can assign.
     ///
-    /// It is done here and passed on no further. The agents are connected elsewhere: an instance is up as one that this
-    /// collector was told of, not as one that it heard itself.
+    /// This collector commits them itself and never forwards them. The agents are connected to other collectors, so an instance
+    /// is up with a relayed lease, not with this collector's own evidence.
     ///
     /// # Errors
-    /// As [`Handle::application`]; some of them may have been given an id all the same.
+    /// As [`Handle::application`]; some of the registrations may have got an id nevertheless.
     pub async fn commit(&self, registrations: Vec<Registration>) -> Result<usize, Error> {
         let asked = registrations.len();
         let mut usable = registrations;
@@ -47,7 +47,7 @@ impl Handle {
         }
         let new = usable.len();
         usable.retain(|registration| {
-            !registration.tells_id() || !self.shared.core.listening.refuses(1)
+            !registration.returns_id() || !self.shared.core.listening.refuses(1)
         });
         let is_listening = usable.len() < new;
         let granted = self.allowance(Kind::Relayed, usable.len());
@@ -97,12 +97,12 @@ impl Handle {
 }
 
 impl Registration {
-    /// Whether an agent is told the id.
-    pub(super) const fn tells_id(&self) -> bool {
+    /// Whether the agent receives the id.
+    pub(super) const fn returns_id(&self) -> bool {
         !matches!(self, Self::Named { .. })
     }
 
-    /// Puts it into a batch; the id, if it is one of an instance.
+    /// Adds the registration to a batch. Returns the id if it is an instance.
     fn propose(&self, proposal: &mut Proposal<'_>) -> Result<Option<InstanceId>, proposal::Error> {
         match self {
             Self::Application(code) => proposal.application(code).map(|_| None),

@@ -1,4 +1,4 @@
-//! The memory of the inventory: what it holds, and what operators are told when it runs low.
+//! The memory of the inventory: compares it with its limit and reports when it runs low.
 
 use rollcall_limits::Budget;
 
@@ -11,9 +11,9 @@ pub(super) struct Room {
     level: Level,
 }
 
-/// The name of the budget, and of the condition in the readiness.
+/// The name of the budget and of the readiness condition.
 const INVENTORY: &str = "inventory";
-/// The part of the limit, in percent, from which on room is low, and below which it is ample again.
+/// The percentage of the limit at which room becomes low, and the one below which it is ample again.
 const LOW: (usize, usize) = (80, 75);
 
 impl Room {
@@ -24,13 +24,13 @@ impl Room {
         }
     }
 
-    /// What the metrics show.
+    /// The budget, for the metrics.
     pub(super) fn budget(&self) -> Budget {
         self.budget.clone()
     }
 
-    /// Takes note of the size of the inventory, and of rows and properties that were refused. Logs, publishes and shows a
-    /// change of the level once.
+    /// Records the size of the inventory, and the number of refused rows and properties. Reports a change of the level once, in
+    /// the log, the event feed and the readiness.
     pub(super) fn observe(&mut self, core: &Core, readiness: &Readiness, refused: u64) {
         let (held, limit) = (core.inventory.bytes(), self.budget.limit());
         self.budget.record_held(held);
@@ -49,20 +49,20 @@ impl Room {
                 tracing::warn!(
                     held,
                     limit,
-                    "the inventory is nearly full, beyond the limit new names are refused: raise \
+                    "the inventory is nearly full, new names are refused beyond the limit: raise \
                      register.default.inventory_memory, or remove stale properties with `rollcall-collector store prune`"
                 );
-                let reason = "is nearly full: beyond register.default.inventory_memory new names are refused";
+                let reason = "is nearly full: new names are refused beyond register.default.inventory_memory";
                 readiness.degraded(INVENTORY, reason);
             }
             Level::Full => {
                 tracing::error!(
                     held,
                     limit,
-                    "the inventory is full, known agents go on and new names are refused: raise \
+                    "the inventory is full, known agents keep working and new names are refused: raise \
                      register.default.inventory_memory, or remove stale properties with `rollcall-collector store prune`"
                 );
-                let reason = "is full: known agents go on, new names are refused until register.default.inventory_memory is \
+                let reason = "is full: known agents keep working, new names are refused until register.default.inventory_memory is \
                               raised or `rollcall-collector store prune` has removed stale properties";
                 readiness.degraded(INVENTORY, reason);
             }

@@ -1,4 +1,4 @@
-//! What the writer makes one batch of.
+//! The calls that wait for one batch of the writer.
 
 use std::borrow::Cow;
 
@@ -11,18 +11,18 @@ use super::{
     job::{self, Job, Message},
 };
 
-/// What is asked for, and by whom.
+/// The requests of one batch, with their callers.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) jobs: Vec<Box<dyn Job>>,
-    /// How many of the jobs are in the proposal.
+    /// The number of jobs that are in the proposal.
     proposed: usize,
-    /// Last signs that these jobs record.
+    /// Last signs recorded by these jobs.
     pub(super) first_signs: Vec<LastSeen>,
-    /// Last signs that are to be recorded by themselves.
+    /// Last signs to record without a job.
     pub(super) seen: Vec<LastSeen>,
-    noters: Vec<oneshot::Sender<Result<(), Error>>>,
-    /// It is part of a batch that the store refused: nothing is added to it.
+    replies: Vec<oneshot::Sender<Result<(), Error>>>,
+    /// Whether this is a part of a batch that the store refused. Nothing is added to such a part.
     pub(super) is_part: bool,
 }
 
@@ -30,21 +30,21 @@ impl Waiting {
     pub(super) fn take(&mut self, message: Message) {
         match message {
             Message::Propose(job) => self.jobs.push(job),
-            Message::Note(seen, noter) => {
+            Message::Record(seen, reply) => {
                 self.seen.extend(seen);
-                self.noters.push(noter);
+                self.replies.push(reply);
             }
             Message::Wake => {}
         }
     }
 
-    /// Prepares for a new proposal, which none of the jobs is in.
+    /// Prepares for a new, empty proposal.
     pub(super) fn restart(&mut self) {
         self.proposed = 0;
         self.first_signs.clear();
     }
 
-    /// Adds the jobs that came since the last time to the proposal.
+    /// Adds the jobs that arrived since the last call to the proposal.
     pub(super) fn propose(&mut self, proposal: &mut Proposal<'_>) {
         for job in self.jobs.iter_mut().skip(self.proposed) {
             job.propose(proposal, &mut self.first_signs);
@@ -52,7 +52,7 @@ impl Waiting {
         self.proposed = self.jobs.len();
     }
 
-    /// Whether a job is refused in a way that what another collector wrote may contradict.
+    /// Whether a job is refused for a reason that another collector's write may have changed.
     pub(super) fn is_doubtful(&self) -> bool {
         self.jobs.iter().any(|job| job.is_doubtful())
     }
@@ -71,18 +71,18 @@ impl Waiting {
 
     pub(super) fn settle(&mut self) {
         self.jobs.drain(..).for_each(Job::settle);
-        self.answer_noters(|| Ok(()));
+        self.answer_replies(|| Ok(()));
     }
 
     pub(super) fn refuse(&mut self) {
         let refuse = |job: Box<dyn Job>| job.refuse(Error::StoreUnavailable);
         self.jobs.drain(..).for_each(refuse);
-        self.answer_noters(|| Err(Error::StoreUnavailable));
+        self.answer_replies(|| Err(Error::StoreUnavailable));
     }
 
-    /// Two halves of what is waited for; `None` of what cannot be split.
+    /// Splits the requests into two halves; `None` if they cannot be split.
     pub(super) fn split(&mut self) -> Option<[Self; 2]> {
-        let has_signs = !self.noters.is_empty();
+        let has_signs = !self.replies.is_empty();
         if self.jobs.len() + usize::from(has_signs) < 2 {
             return None;
         }
@@ -97,20 +97,20 @@ impl Waiting {
         Some([jobs, signs])
     }
 
-    /// Tells the callers that the store cannot hold what they ask for.
+    /// Answers the callers that the store cannot hold their values.
     pub(super) fn reject(&mut self, error: &storage::Error) {
         let refusal = || Error::Refused {
             reason: error.to_string(),
         };
         let reject = |job: Box<dyn Job>| job.refuse(refusal());
         self.jobs.drain(..).for_each(reject);
-        self.answer_noters(|| Err(refusal()));
+        self.answer_replies(|| Err(refusal()));
     }
 
-    fn answer_noters(&mut self, answer: impl Fn() -> Result<(), Error>) {
+    fn answer_replies(&mut self, answer: impl Fn() -> Result<(), Error>) {
         self.seen.clear();
-        for noter in self.noters.drain(..) {
-            job::tell(noter, answer());
+        for reply in self.replies.drain(..) {
+            job::answer(reply, answer());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The one thread that assigns ids.
+//! The writer: the only thread that assigns ids.
 
 use crossbeam_channel::RecvTimeoutError;
 use rollcall_domain::{
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::{Core, readiness::Readiness};
 
-/// Owns the allocator and the storage. Whatever arrives while one batch is being committed goes into the next one.
+/// Owns the allocator and the storage. Jobs that arrive during a commit go into the next batch.
 ///
-/// A store may be shared with other collectors. A batch that conflicts with what one of them wrote is dropped, and made again
-/// from the inventory as it is then; its callers only wait longer. While the store fails for a transient reason, every job is
+/// A store may be shared with other collectors. A batch that conflicts with a write of another collector is dropped and built
+/// again from the updated inventory; its callers only wait longer. During a transient failure of the store every job is
 /// refused at once.
 pub struct Writer {
     pub(super) allocator: Allocator,
@@ -43,38 +43,39 @@ pub enum Failure {
     /// The store could not be read.
     #[error(transparent)]
     Read(storage::Error),
-    /// A batch could not be committed. No waiting caller gets an id: memory holds what the store holds.
+    /// A batch could not be committed. No waiting caller gets an id, and memory stays equal to the store.
     #[error(transparent)]
     Write(storage::Error),
-    /// What another collector wrote cannot be true, given what this one knows.
+    /// A record of another collector contradicts the inventory of this one.
     #[error(
-        "the store contradicts what it gave before: {0}; start the collector again, so that it is read anew"
+        "the store contradicts its earlier records: {0}; restart the collector to reload the store"
     )]
     Contradiction(#[from] inventory::restore::Error),
 }
 
-/// What a batch needs to read of the store before it is made.
+/// What has to be read from the store before a batch is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Need {
-    /// What other collectors are known to have written.
+    /// Writes of other collectors that the store has reported.
     News,
-    /// What another collector wrote first.
+    /// The write of another collector that came first.
     Conflict,
-    /// Everything that is durable now: a job is about to be refused for what another collector may have written.
+    /// Everything that is durable now: a job is about to be refused for a reason that another collector's write may have
+    /// changed.
     Latest,
 }
 
-/// The condition of the readiness that is about the store.
+/// The readiness condition of the store.
 const STORAGE: &str = "storage";
 
 impl Writer {
-    /// Works until it is told to stop. Blocks: it belongs on a thread of its own.
+    /// Runs until [`Handle::stop`](super::Handle::stop). It blocks and belongs on a separate thread.
     ///
     /// # Errors
-    /// It cannot go on: see [`Failure`].
+    /// The writer cannot continue: see [`Failure`].
     pub fn run(mut self) -> Result<(), Failure> {
         let mut waiting = Waiting::default();
-        // A store may hold more than this collector may.
+        // A store may hold more than the memory limit of this collector.
         self.room.observe(&self.core, &self.readiness, 0);
         while !self.inbox.is_done() {
             match self.next() {
@@ -105,7 +106,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What is asked next. Times out when there is something to do that nobody asks for.
+    /// The next message. Times out when work without a message is due.
     fn next(&self) -> Result<Message, RecvTimeoutError> {
         match self.outage {
             Some(outage) => self.inbox.next_until(outage.retry_at()),
@@ -119,13 +120,14 @@ impl Writer {
         }
     }
 
-    /// Makes one batch of what waits, and of what still comes, and makes it again after each conflict with another collector.
+    /// Builds and commits one batch of the waiting jobs and of those that arrive meanwhile. Builds it again after each conflict
+    /// with another collector.
     pub(super) fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
         let mut need = Need::News;
         self.pacer.release();
         loop {
             self.read(need)?;
-            let tells = self.storage.is_shared() && self.agreement.tells();
+            let publishes = self.storage.is_shared() && self.agreement.publishes();
             let holds = |instance| self.pacer.holds(instance);
             let mut proposal = self.allocator.propose(self.core.clock.wall());
             proposal.hold(&holds);
@@ -133,7 +135,7 @@ impl Writer {
             due.for_each(|change| proposal.describe(change));
             waiting.restart();
             waiting.propose(&mut proposal);
-            // A job that comes after a fresh read was made for others may doubt what that read gave.
+            // A job that arrives after the fresh read may itself need a fresher one.
             let takes_more = !waiting.is_part && need != Need::Latest;
             while takes_more && proposal.rows().len() + waiting.seen_len() < self.batch_rows {
                 let Some(next) = self.inbox.waiting() else {
@@ -148,15 +150,16 @@ impl Writer {
             }
             let (rows, refused) = (proposal.rows().len(), proposal.refused());
             let changes = proposal.changes();
-            // Rows take a digest along if they are new, which those of a changed instance are not. After a failed write an entry
-            // without rows shows whether writes succeed again.
+            // New rows carry a digest; rows of a changed instance do not. After a failed write an entry without rows tests whether
+            // writes succeed again.
             let has_to_write = self.outage.is_some_and(|outage| outage.needs_write());
-            let insists = tells && rows == 0 && (self.agreement.insists() || has_to_write);
-            if rows + waiting.seen_len() > 0 || insists {
+            let must_publish =
+                publishes && rows == 0 && (self.agreement.must_publish() || has_to_write);
+            if rows + waiting.seen_len() > 0 || must_publish {
                 let batch = Batch {
                     rows: proposal.rows(),
                     seen: &waiting.all_seen(),
-                    digest: (tells && rows > 0 || insists).then(|| proposal.digest()),
+                    digest: (publishes && rows > 0 || must_publish).then(|| proposal.digest()),
                 };
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
                 if committed.map_err(Failure::Write)? == Commit::Conflict {
@@ -167,7 +170,7 @@ impl Writer {
                 }
                 self.metrics.committed(rows, took);
                 publish(&self.core, proposal);
-                if insists {
+                if must_publish {
                     self.agreement.published();
                 }
                 self.succeeded(Operation::Write);
@@ -180,18 +183,18 @@ impl Writer {
         }
     }
 
-    /// Grants the leases of instances whose first sign is durable. Their callers may have given up, and the leases are compared
-    /// with the store before a caller has had its turn.
+    /// Grants the leases of instances whose first sign is durable. The writer does so itself, because the callers may have given
+    /// up, and because the leases may be compared with the store before a caller runs.
     fn grant(&self, first_signs: &[LastSeen]) {
         for seen in first_signs {
-            if self.core.is_unheard(seen.instance) {
-                self.core.welcome(seen.instance, seen.signal);
+            if self.core.is_unseen(seen.instance) {
+                self.core.renew_or_grant(seen.instance, seen.signal);
             }
         }
     }
 
-    /// Reads what there may be to read: only what was written since if nothing was lost, and the store itself if a caller waits
-    /// for that.
+    /// Reads the writes of other collectors: the store itself if a caller waits for a fresh read or the batch needs one, else
+    /// what was written since the last read, if there may be any.
     fn read(&mut self, need: Need) -> Result<(), Failure> {
         let has_news = self.inbox.take_news();
         let tickets = self.inbox.pending.up_to();
@@ -210,7 +213,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Tells every caller that the store is unavailable.
+    /// Answers every waiting caller that the store is unavailable.
     pub(super) fn refuse(&self, waiting: &mut Waiting) {
         waiting.refuse();
         self.inbox.pending.refuse();
@@ -221,7 +224,7 @@ impl Writer {
             tracing::error!(%error, "store unavailable, new registrations are refused until the store is back");
         }
         self.readiness.degraded(STORAGE, error.to_string());
-        // Other collectors may hear what this one cannot read, or what they cannot write.
+        // Other collectors may see signs that this one cannot read, or that they cannot write.
         self.core.lessor.lose_contact();
         self.outage = Some(Outage::after(self.outage, operation));
     }
@@ -252,7 +255,7 @@ fn publish(core: &Core, proposal: Proposal<'_>) {
         core.lessor.learn_group(instance);
     }
     if adopts {
-        // The batch was made on top of all that is stored: the id was never assigned in this store.
+        // The batch was based on everything that is stored, so this store never assigned the id.
         core.listening.observe_unknown_id();
     }
 }
@@ -265,7 +268,7 @@ pub(super) fn instance_of(row: &Row) -> Option<InstanceId> {
     }
 }
 
-/// Whether the row is of an instance that came with its id.
+/// Whether the row is an adopted instance.
 pub(super) fn is_adoption(row: &Row) -> bool {
     matches!(row, Row::Instance(instance) if instance.adopted)
 }

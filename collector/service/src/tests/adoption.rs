@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_sign_of_an_unknown_instance_adopts_it_and_a_later_one_tells_its_application() {
+async fn a_sign_of_an_unknown_instance_adopts_it_and_a_later_one_reports_its_application() {
     let running = Fixture::start();
     let services = &running.services;
     let mut events = services.events.subscribe();

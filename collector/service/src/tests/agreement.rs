@@ -1,4 +1,4 @@
-//! Collectors that share one log, and one of which is wrong.
+//! Collectors that share one log, one of which has diverged.
 
 mod rosters;
 
@@ -22,29 +22,30 @@ use tokio::{sync::broadcast, time::timeout};
 use super::*;
 use crate::events::Shared;
 
-/// What collectors share: entries that follow each other, and the last that was said of each instance.
+/// The store that collectors share: a sequence of entries, and the last report about each instance.
 #[derive(Clone, Debug, Default)]
 struct Log {
     entries: Arc<Mutex<Vec<Vec<Record>>>>,
     seen: Arc<Mutex<HashMap<InstanceId, LastSeen>>>,
 }
 
-/// The log as one collector has it.
+/// The log in the state that one collector has read.
 #[derive(Debug)]
 struct Reader {
     log: Log,
     read: usize,
     given: HashMap<InstanceId, LastSeen>,
-    /// Added to every digest on its way out and taken off on its way in: another release, that hashes more of a row.
+    /// Added to every digest that is written and subtracted from every digest that is read. It simulates another release, which
+    /// hashes more of a row.
     release: u64,
     faults: Arc<Faults>,
 }
 
 #[derive(Debug, Default)]
 struct Faults {
-    /// What it catches up on next is lost.
+    /// The next catch-up loses its records.
     forgets: AtomicBool,
-    /// How often it has read the whole log.
+    /// The number of reads of the whole log.
     loads: AtomicUsize,
 }
 
@@ -89,7 +90,7 @@ impl Storage for Reader {
         if self.read < entries.len() {
             return Ok(Commit::Conflict);
         }
-        let digest = batch.digest.map(|told| told.wrapping_add(self.release));
+        let digest = batch.digest.map(|digest| digest.wrapping_add(self.release));
         let rows = batch.rows.iter().cloned().map(Record::Row);
         entries.push(rows.chain(digest.map(Record::Digest)).collect());
         self.read = entries.len();
@@ -133,25 +134,29 @@ impl Collector {
         }
     }
 
-    /// Has it read what is new, and returns once it has.
+    /// Waits until the collector has read the new entries.
     async fn catch_up(&self) {
         self.services.register.catch_up();
-        self.services.register.note(Vec::new()).await.unwrap();
+        self.services
+            .register
+            .record_seen(Vec::new())
+            .await
+            .unwrap();
     }
 
-    /// What it told since it was last asked: that its inventory differs (`false`), or agrees again.
-    fn told(&mut self) -> Vec<bool> {
-        let mut told = Vec::new();
+    /// The events since the last call: its inventory differs (`false`), or agrees again (`true`).
+    fn changes(&mut self) -> Vec<bool> {
+        let mut changes = Vec::new();
         while let Ok(event) = self.events.try_recv() {
             match event {
                 Event::Agreement { about, agrees, .. } => {
                     assert_eq!(about, Shared::Inventory);
-                    told.push(agrees);
+                    changes.push(agrees);
                 }
                 Event::Instance(_) | Event::Room { .. } | Event::Service { .. } => {}
             }
         }
-        told
+        changes
     }
 
     fn agrees(&self) -> bool {
@@ -159,7 +164,7 @@ impl Collector {
         metrics.contains("rollcall_inventory_diverged 0")
     }
 
-    /// The state of an instance, and when it was last heard of.
+    /// The state of an instance, and when it was last seen.
     fn known(&self, id: i32) -> (State, Timestamp) {
         let known = self.services.roster.instance(instance(id)).unwrap();
         (known.state, known.last_seen)
@@ -175,7 +180,7 @@ impl Collector {
     }
 }
 
-/// Rows as a collector commits them on an empty log, which is right about them.
+/// Rows in the form that a correct collector commits to an empty log.
 fn entry(rows: &[Row]) -> Vec<Record> {
     let mut model = Allocator::new(Limits {
         assigned: 10,
@@ -200,7 +205,7 @@ fn address(id: i32) -> Row {
 }
 
 #[tokio::test]
-async fn the_one_that_writes_is_repaired_when_it_is_the_one_that_is_wrong() {
+async fn a_diverged_collector_that_writes_is_repaired() {
     let log = Log::default();
     let mut collectors = [0, 0, 0].map(|release| Collector::on(&log, release));
     let [writer, others @ ..] = &mut collectors;
@@ -215,23 +220,27 @@ async fn the_one_that_writes_is_repaired_when_it_is_the_one_that_is_wrong() {
         .unwrap();
     let [other, third] = others;
     other.catch_up().await;
-    assert_eq!(other.told(), [false], "the last entry is wrong");
+    assert_eq!(other.changes(), [false], "the last entry is wrong");
     assert_eq!(other.loads(), 1);
     third.catch_up().await;
     assert!(
-        third.told().is_empty(),
-        "it hears what is wrong together with what is right"
+        third.changes().is_empty(),
+        "the third collector reads the wrong digest together with the right one"
     );
     writer.catch_up().await;
-    assert_eq!(writer.told(), [false, true]);
+    assert_eq!(writer.changes(), [false, true]);
     other.catch_up().await;
-    assert_eq!(other.told(), [true]);
+    assert_eq!(other.changes(), [true]);
     let entries = log.entries.lock().len();
     for collector in &mut collectors {
         collector.catch_up().await;
         assert!(collector.agrees());
     }
-    assert_eq!(log.entries.lock().len(), entries, "all is said");
+    assert_eq!(
+        log.entries.lock().len(),
+        entries,
+        "no further digest is published"
+    );
     collectors.into_iter().for_each(Collector::stop);
 }
 
@@ -252,11 +261,14 @@ async fn releases_that_hash_differently_read_the_store_once_and_work_on() {
     for collector in &mut collectors {
         assert_eq!(collector.loads(), 1);
         assert!(
-            collector.told().len() <= 2,
-            "told once, and no more than taken back"
+            collector.changes().len() <= 2,
+            "at most one divergence and its end"
         );
     }
-    assert!(!collectors[2].agrees(), "nobody says what it says");
+    assert!(
+        !collectors[2].agrees(),
+        "no other collector publishes its digest"
+    );
     assert!(log.entries.lock().len() <= 60 + collectors.len());
     collectors.into_iter().for_each(Collector::stop);
 }
@@ -265,11 +277,11 @@ async fn releases_that_hash_differently_read_the_store_once_and_work_on() {
 async fn a_digest_says_nothing_of_the_rows_after_it() {
     let log = Log::default();
     let mut reader = Collector::on(&log, 0);
-    // The first part of a large batch; the one that closes it has the digest.
+    // The first part of a large batch; only the last part has the digest.
     let part = vec![Record::Row(address(-2))];
     log.entries.lock().extend([entry(&[address(-1)]), part]);
     reader.catch_up().await;
-    assert!(reader.told().is_empty());
+    assert!(reader.changes().is_empty());
     assert_eq!(reader.loads(), 0);
     assert!(reader.agrees());
     reader.stop();

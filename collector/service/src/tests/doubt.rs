@@ -1,4 +1,4 @@
-//! An agent gives its ids up when a collector calls them unknown, so that is said only after a fresh read of the shared store.
+//! A collector reports an id as unknown only after a fresh read of the shared store, because the agent then gives its ids up.
 
 use std::sync::{
     Arc,
@@ -13,10 +13,10 @@ use rollcall_domain::{
 
 use super::*;
 
-/// How many ids the fixture adopts.
+/// The number of ids that the fixture adopts.
 const MAX_ADOPTED: i32 = 16;
 
-/// A store whose watch is slow: what another collector wrote is found only by a fresh read.
+/// A store whose watch is slow: only a fresh read finds the writes of another collector.
 #[derive(Clone, Debug, Default)]
 struct Slow {
     inner: Memory,
@@ -69,7 +69,7 @@ impl Storage for Slow {
     }
 }
 
-/// What an agent reports of the ids that it holds.
+/// The report of an agent about the ids that it holds.
 pub(super) fn recovery(id: i32) -> Recovery {
     Recovery {
         application: application(-1),
@@ -116,7 +116,7 @@ async fn an_id_that_another_collector_assigned_is_recovered_and_renewed() {
 }
 
 #[tokio::test]
-async fn an_id_that_no_collector_assigned_is_called_unknown() {
+async fn an_id_that_no_collector_assigned_is_reported_as_unknown() {
     let (_store, services, writer) = full().await;
     let refused = services.register.recover(recovery(201)).await;
     assert!(
@@ -133,7 +133,7 @@ async fn an_id_that_no_collector_assigned_is_called_unknown() {
 }
 
 #[tokio::test]
-async fn an_id_is_not_called_unknown_while_the_store_cannot_be_read() {
+async fn an_id_is_not_reported_as_unknown_while_the_store_cannot_be_read() {
     let (store, services, writer) = full().await;
     store.assigned_elsewhere(301);
     store.is_unavailable.store(true, SeqCst);

@@ -1,4 +1,4 @@
-//! What one message and one peer may add to the inventory, and what that costs the store.
+//! Limits on the additions of one message and one peer to the inventory, and the commits that they cost.
 
 use rollcall_domain::{AddressId, OperationId, inventory::Limits};
 use rollcall_limits::Peer;
@@ -21,7 +21,7 @@ fn held_application(raw: i32) -> ForeignId {
     ForeignId::Application(application(raw))
 }
 
-/// Runs `work`, which needs `commits` commits of the store, and says how many rows each had.
+/// Runs `work`, which needs `commits` commits of the store, and returns the number of rows of each.
 async fn commits<F: Future>(gate: Gate, work: F, commits: usize) -> Vec<usize> {
     let pass = thread::spawn(move || {
         let mut rows = Vec::new();
@@ -157,7 +157,7 @@ async fn a_peer_beyond_its_rate_gets_no_new_ids_and_all_known_ones() {
     assert_eq!(ids.iter().flatten().count(), RATES.burst);
     let refused = register.application("another").await.unwrap_err();
     assert!(matches!(refused, Error::PeerLimit), "{refused:?}");
-    // What is known is answered, whatever the rate.
+    // Known names are answered at any rate.
     assert_eq!(register.application("a-0").await.unwrap(), ids[0].unwrap());
     let again = register.applications(&names[..50]).await.unwrap();
     assert_eq!(again, ids[..50]);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn who_is_quiet_falls_silent_then_down_and_comes_back_with_a_sign() {
+async fn an_instance_without_signs_is_silent_then_down_and_up_again_with_a_sign() {
     let (services, workers) = parts(Memory::default());
     let writer = start(workers.writer);
     let id = adopt_and_pause(&services, 1).await;
@@ -45,7 +45,7 @@ async fn who_is_quiet_falls_silent_then_down_and_comes_back_with_a_sign() {
 }
 
 #[tokio::test]
-async fn a_collector_that_was_stalled_holds_nobody_to_the_time_it_missed() {
+async fn after_a_stall_every_lease_gets_a_full_term() {
     let (services, workers) = parts(Memory::default());
     let writer = start(workers.writer);
     let id = adopt_and_pause(&services, 1).await;

@@ -1,4 +1,4 @@
-//! Another collector that is asked to commit first.
+//! Forwarding to another collector, which commits first.
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use tokio::time::Instant;
 use super::*;
 use crate::register::{InstanceName, OperationRef, Owners, Peer, Registration};
 
-/// Notes what it is asked, and has nothing committed.
+/// Records the requests and commits nothing.
 #[derive(Debug, Default)]
 struct Other {
-    asked: Mutex<Vec<Registration>>,
+    requests: Mutex<Vec<Registration>>,
     hangs: bool,
 }
 
 impl Peer for Other {
     fn commit(&self, registrations: Vec<Registration>) -> BoxFuture<'static, ()> {
-        self.asked.lock().extend(registrations);
+        self.requests.lock().extend(registrations);
         if self.hangs {
             Box::pin(future::pending())
         } else {
@@ -37,7 +37,7 @@ impl Owners for Elsewhere {
     }
 }
 
-/// Use cases that have this collector asked first.
+/// Use cases that forward to `other` first.
 fn parts_beside(other: &Arc<Other>) -> (Services, JoinHandle<Result<(), Failure>>) {
     let owners = Arc::new(Elsewhere(Arc::clone(other)));
     let (services, workers) = testing::parts_with(Memory::default(), Some(owners));
@@ -53,7 +53,7 @@ fn operation(name: &str) -> OperationRef<'_> {
 }
 
 #[tokio::test]
-async fn new_names_are_passed_on_once_and_get_their_ids_here_if_the_owner_gave_none() {
+async fn new_names_are_forwarded_once_and_get_their_ids_here_if_the_owner_assigned_none() {
     let other = Arc::new(Other::default());
     let (services, writer) = parts_beside(&other);
     let register = &services.register;
@@ -75,7 +75,7 @@ async fn new_names_are_passed_on_once_and_get_their_ids_here_if_the_owner_gave_n
     }
     let key = |name| Registration::Operation(OperationKey::from(operation(name)));
     assert_eq!(
-        *other.asked.lock(),
+        *other.requests.lock(),
         [
             Registration::Application("orders".into()),
             Registration::Instance(process(-1, "one")),
@@ -100,23 +100,23 @@ async fn an_owner_that_hangs_leaves_half_of_the_deadline() {
         ..Other::default()
     });
     let (services, writer) = parts_beside(&other);
-    let asked_at = Instant::now();
+    let requested_at = Instant::now();
     services.register.application("orders").await.unwrap();
-    assert!(asked_at.elapsed() >= DEADLINE / 2);
+    assert!(requested_at.elapsed() >= DEADLINE / 2);
     services.register.stop();
     writer.join().unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn what_was_passed_on_to_this_collector_goes_no_further() {
+async fn forwarded_registrations_are_not_forwarded_again() {
     let other = Arc::new(Other::default());
     let (services, writer) = parts_beside(&other);
     let orders = Registration::Application("orders".into());
     assert_eq!(services.register.commit(vec![orders]).await.unwrap(), 0);
-    assert!(other.asked.lock().is_empty());
+    assert!(other.requests.lock().is_empty());
     let id = services.register.application("orders").await.unwrap();
     assert_eq!(id, application(-1));
-    assert!(other.asked.lock().is_empty());
+    assert!(other.requests.lock().is_empty());
     services.register.stop();
     writer.join().unwrap().unwrap();
 }

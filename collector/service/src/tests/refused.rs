@@ -1,4 +1,4 @@
-//! A store that refuses a value, and instances that change all the time.
+//! A store that refuses a value, and instances that change constantly.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::*;
 use crate::testing::parts_paced;
 
 #[tokio::test]
-async fn what_the_store_refuses_fails_alone() {
+async fn a_value_that_the_store_refuses_fails_alone() {
     const CALLERS: usize = QUEUE_CAPACITY;
     let (services, workers) = parts(Picky(Memory::default()));
-    // All wait for the writer, so that they are in one batch.
+    // All calls wait for the writer, so they are in one batch.
     let mut callers = JoinSet::new();
     for number in 0..CALLERS {
         let register = services.register.clone();
@@ -63,7 +63,7 @@ fn report(number: &str) -> NewInstance {
 }
 
 #[tokio::test]
-async fn an_instance_that_changes_all_the_time_is_stored_with_its_newest_state_after_a_while() {
+async fn an_instance_that_changes_constantly_is_stored_in_its_newest_state_once_per_interval() {
     const INTERVAL: Duration = Duration::from_millis(300);
     let (services, workers) = parts_paced(Memory::default(), INTERVAL);
     let writer = start(workers.writer);
@@ -79,7 +79,7 @@ async fn an_instance_that_changes_all_the_time_is_stored_with_its_newest_state_a
         let process = report(&report_number.to_string());
         assert_eq!(services.register.instance(process).await.unwrap(), id);
     }
-    // One in each interval; the calls take less than one, but not on every machine.
+    // One change per interval. The calls take less than one interval, but not on every machine.
     let since = commits(&services) - before;
     assert!(since < 100, "{since} commits");
     while number() != "499" {

@@ -15,24 +15,24 @@ use rollcall_storage::{Commit, LastSeen};
 use super::*;
 use crate::{events::Shared, readiness::Status};
 
-/// What another collector, or the network, does at each commit.
+/// The action of another collector, or of the network, at a commit.
 #[derive(Debug)]
 enum Turn {
-    /// Another one is first, and wrote this.
+    /// Another collector wrote these records first.
     Rival(Vec<Record>),
-    /// Nobody answers.
-    Away,
-    /// Nobody answers, and it was written.
+    /// The store does not answer.
+    Unavailable,
+    /// The store writes the batch but does not answer.
     Unanswered,
 }
 
-/// A store in which there is a turn for others at each of the first commits.
+/// A store in which a [`Turn`] happens at each of the first commits.
 #[derive(Clone, Debug, Default)]
 struct Contested {
     inner: Memory,
     turns: Arc<Mutex<VecDeque<Turn>>>,
     unread: Arc<Mutex<Vec<Record>>>,
-    /// Of all that is stored.
+    /// The digest of everything that is stored.
     digest: Arc<Mutex<Option<u64>>>,
 }
 
@@ -64,11 +64,11 @@ impl Storage for Contested {
                 self.unread.lock().extend(wrote);
                 Ok(Commit::Conflict)
             }
-            Some(Turn::Away) => Err(away()),
+            Some(Turn::Unavailable) => Err(unavailable()),
             Some(Turn::Unanswered) => {
                 let rows = batch.rows.iter().cloned();
                 self.unread.lock().extend(rows.map(Record::Row));
-                self.inner.commit(batch).and(Err(away()))
+                self.inner.commit(batch).and(Err(unavailable()))
             }
             None => self.inner.commit(batch),
         }
@@ -80,10 +80,10 @@ impl Storage for Contested {
     }
 }
 
-fn away() -> storage::Error {
+fn unavailable() -> storage::Error {
     storage::Error::Unavailable {
         store: "the test's store".to_owned(),
-        reason: "it is away".to_owned(),
+        reason: "it is unavailable".to_owned(),
     }
 }
 
@@ -108,14 +108,14 @@ fn running(id: i32, uuid: &str) -> Record {
     }))
 }
 
-/// The use cases on `store`, at work.
+/// The use cases on `store`, with a running writer.
 fn at_work(store: Contested) -> (Services, JoinHandle<Result<(), Failure>>) {
     let (services, workers) = parts(store);
     (services, start(workers.writer))
 }
 
 #[tokio::test]
-async fn a_lost_race_is_run_again_from_what_is_known_then() {
+async fn a_conflicting_batch_is_built_again_from_the_updated_inventory() {
     let rival = |id, code| Turn::Rival(vec![named(id, code)]);
     let store = Contested::with([rival(-1, "stock"), rival(2, "orders")]);
     let (services, writer) = at_work(store);
@@ -124,7 +124,7 @@ async fn a_lost_race_is_run_again_from_what_is_known_then() {
     assert_eq!(
         orders.unwrap(),
         application(2),
-        "what the other collector gave it"
+        "the id that the other collector assigned"
     );
     assert_eq!(pay.unwrap(), application(-2));
     services.register.stop();
@@ -132,7 +132,7 @@ async fn a_lost_race_is_run_again_from_what_is_known_then() {
 }
 
 #[tokio::test]
-async fn what_was_written_without_an_answer_is_found_and_its_id_given_to_nobody_else() {
+async fn a_write_without_an_answer_is_found_and_its_id_is_assigned_once() {
     let (services, writer) = at_work(Contested::with([Turn::Unanswered]));
     let unanswered = services.register.application("orders").await;
     assert!(
@@ -152,7 +152,7 @@ async fn what_was_written_without_an_answer_is_found_and_its_id_given_to_nobody_
 }
 
 #[tokio::test]
-async fn a_full_queue_keeps_nobody_from_telling_news_or_from_stopping() {
+async fn a_full_queue_blocks_neither_a_catch_up_nor_a_stop() {
     let store = Contested::default();
     store.unread.lock().push(named(-1, "orders"));
     let (services, workers) = parts(store);
@@ -173,7 +173,7 @@ async fn a_full_queue_keeps_nobody_from_telling_news_or_from_stopping() {
 }
 
 #[tokio::test]
-async fn what_others_registered_is_answered_and_listed_and_told() {
+async fn registrations_of_other_collectors_are_answered_listed_and_published() {
     let store = Contested::default();
     let unread = Arc::clone(&store.unread);
     let (services, writer) = at_work(store);
@@ -200,12 +200,12 @@ async fn what_others_registered_is_answered_and_listed_and_told() {
 }
 
 #[tokio::test]
-async fn what_others_say_of_an_instance_is_told_here_too() {
+async fn reports_of_other_collectors_about_an_instance_are_applied() {
     let store = Contested::default();
     let unread = Arc::clone(&store.unread);
     let (services, writer) = at_work(store);
     let mut events = services.events.subscribe();
-    // Not so long ago that it could not be.
+    // Recent enough to be a plausible last-seen time.
     let lately = Clock::start()
         .wall()
         .before(Duration::from_secs(30))
@@ -220,19 +220,19 @@ async fn what_others_say_of_an_instance_is_told_here_too() {
         })
     };
     unread.lock().extend([named(-1, "orders"), running(7, "u")]);
-    for (told, millis) in [
+    for (reported, millis) in [
         (State::Up, 1),
         (State::Silent, 1),
         (State::Down, 1),
         (State::Up, 2),
     ] {
-        unread.lock().push(seen(told, millis));
+        unread.lock().push(seen(reported, millis));
         services.register.catch_up();
         while services
             .roster
             .instance(instance(7))
             .map(|known| known.state)
-            != Some(told)
+            != Some(reported)
         {
             events.recv().await.unwrap();
         }
@@ -244,8 +244,8 @@ async fn what_others_say_of_an_instance_is_told_here_too() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_told_at_once_and_asked_again() {
-    let store = Contested::with([Turn::Away, Turn::Away]);
+async fn an_unavailable_store_is_reported_at_once_and_retried() {
+    let store = Contested::with([Turn::Unavailable, Turn::Unavailable]);
     let (services, writer) = at_work(store);
     let refused = services.register.application("orders").await;
     assert!(
@@ -255,7 +255,10 @@ async fn a_store_that_is_away_is_told_at_once_and_asked_again() {
     let Status::Degraded(reasons) = services.readiness.status() else {
         panic!("{:?}", services.readiness.status())
     };
-    assert!(reasons["storage"].contains("it is away"), "{reasons:?}");
+    assert!(
+        reasons["storage"].contains("it is unavailable"),
+        "{reasons:?}"
+    );
     let id = loop {
         match services.register.application("orders").await {
             Err(Error::StoreUnavailable) => tokio::task::yield_now().await,

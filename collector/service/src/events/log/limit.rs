@@ -1,8 +1,8 @@
-//! How many lines of one kind are logged in one second. The rest is counted, and the count is one line.
+//! Limits the log lines of one kind per second. Suppressed lines are counted, and the count is logged as one line.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 
-/// Lines of one kind in one second: a fleet that starts or falls silent at once leaves room in the log for everything else.
+/// Lines of one kind in one second, so that a fleet that starts or falls silent at once leaves room for other lines.
 const LINES_PER_SECOND: usize = 100;
 
 /// The lines of one kind in the current second. Approximate when a second begins.
@@ -19,7 +19,7 @@ impl Limit {
         self.lines.fetch_add(1, Relaxed) < LINES_PER_SECOND
     }
 
-    /// How many lines were left out, once their second is over; 0 after that, until more are.
+    /// How many lines were suppressed, once their second is over; resets the count.
     pub(super) fn left_out(&self, second: i64) -> usize {
         if self.second.swap(second, Relaxed) == second {
             return 0;

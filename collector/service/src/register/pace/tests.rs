@@ -27,10 +27,10 @@ fn numbers(pacer: &Pacer) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_newest_of_the_changes_that_had_to_wait_is_written_when_the_interval_has_passed() {
+async fn the_newest_held_change_is_written_when_the_interval_ends() {
     let mut pacer = Pacer::new(INTERVAL, &Metrics::new());
     assert!(!pacer.holds(id(1)));
-    pacer.note(id(1));
+    pacer.record(id(1));
     assert!(pacer.holds(id(1)) && !pacer.holds(id(2)));
     assert_eq!(pacer.next_due(), None, "nothing waits");
     for number in ["1", "2"] {
@@ -46,7 +46,7 @@ async fn the_newest_of_the_changes_that_had_to_wait_is_written_when_the_interval
     advance(Duration::from_millis(1)).await;
     pacer.release();
     assert_eq!(numbers(&pacer), ["2"]);
-    // The batch failed, and is made again.
+    // The batch failed and is built again.
     pacer.release();
     assert_eq!(numbers(&pacer), ["2"]);
     pacer.committed(Changes {
@@ -58,11 +58,11 @@ async fn the_newest_of_the_changes_that_had_to_wait_is_written_when_the_interval
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_is_bounded() {
+async fn held_changes_are_bounded() {
     let mut pacer = Pacer::new(INTERVAL, &Metrics::new());
     let long = "x".repeat(60_000);
     for instance in 1..=1_000 {
-        pacer.note(id(instance));
+        pacer.record(id(instance));
         pacer.hold(change(instance, &long));
         pacer.hold(change(instance, &long));
     }
@@ -76,6 +76,6 @@ async fn what_is_held_is_bounded() {
 #[tokio::test(start_paused = true)]
 async fn without_an_interval_nothing_has_to_wait() {
     let mut pacer = Pacer::new(Duration::ZERO, &Metrics::new());
-    pacer.note(id(1));
+    pacer.record(id(1));
     assert!(!pacer.holds(id(1)));
 }

@@ -25,7 +25,7 @@ fn last(id: i32, state: State, last_seen: Timestamp) -> LastSeen {
 }
 
 #[tokio::test]
-async fn a_repair_changes_nothing_that_is_known_of_instances() {
+async fn a_reload_keeps_the_recorded_states_of_instances() {
     let log = Log::default();
     let mut reader = Collector::on(&log, 0);
     let wall = reader.services.core.clock.wall();
@@ -43,7 +43,7 @@ async fn a_repair_changes_nothing_that_is_known_of_instances() {
     let seen = known.map(|seen| (seen.instance, seen));
     log.seen.lock().extend(seen);
     reader.catch_up().await;
-    // It gives one up and has not told so yet.
+    // Its lease of one instance expires, and it has not reported that yet.
     let later = reader
         .services
         .core
@@ -58,7 +58,7 @@ async fn a_repair_changes_nothing_that_is_known_of_instances() {
     assert_eq!(before[0], (State::Down, known[0].last_seen));
     assert_eq!(before[1].0, State::Silent);
     while reader.events.try_recv().is_ok() {}
-    // Something is wrong, and something was lost.
+    // A digest is wrong, and a record was lost.
     log.entries
         .lock()
         .push(vec![Record::Row(running(9)), Record::Digest(1)]);
@@ -78,7 +78,7 @@ async fn a_repair_changes_nothing_that_is_known_of_instances() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clocks_that_differ_and_clocks_that_are_set_are_no_difference_of_rosters() {
+async fn differing_and_adjusted_clocks_are_no_difference_of_rosters() {
     let (services, _workers) = parts(Memory::default());
     let core = &services.core;
     for (id, ahead) in (1..).zip([-7_200_000, -20_000, 0, 20_000, 7_200_000]) {
@@ -87,7 +87,7 @@ async fn clocks_that_differ_and_clocks_that_are_set_are_no_difference_of_rosters
             let seen = last(id, state, last_seen);
             core.relay(seen);
             assert!(!core.knows_less(seen), "{id} is {state:?}");
-            // The wall clock stays where it is, as one that is set back.
+            // The wall clock does not advance, like one that is set back.
             advance(Duration::from_secs(30)).await;
             assert!(!core.knows_less(seen), "{id} is {state:?} still");
             assert_eq!(core.lessor.view(instance(id)).unwrap().state, state);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn an_inventory_that_differs_is_told_and_the_store_is_read_anew() {
+async fn an_inventory_that_differs_is_reported_and_the_store_is_reloaded() {
     let mut store = Contested::default();
     let unread = Arc::clone(&store.unread);
     let (services, writer) = at_work(store.clone());
@@ -36,7 +36,7 @@ async fn an_inventory_that_differs_is_told_and_the_store_is_read_anew() {
     };
     assert_eq!(store.commit(batch).unwrap(), Commit::Durable);
     store.digest.lock().replace(digest);
-    // One row is lost on its way here.
+    // One row is lost in transit.
     unread
         .lock()
         .extend([named(-1, "orders"), Record::Digest(digest)]);
@@ -57,7 +57,7 @@ async fn an_inventory_that_differs_is_told_and_the_store_is_read_anew() {
 }
 
 #[tokio::test]
-async fn a_roster_that_knows_less_than_others_said_is_told_and_put_right() {
+async fn a_roster_that_lacks_reported_entries_is_reported_and_repaired() {
     let store = Contested::default();
     let unread = Arc::clone(&store.unread);
     let (services, writer) = at_work(store);
