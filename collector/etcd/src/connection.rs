@@ -1,4 +1,4 @@
-//! The one connection, and where it goes next.
+//! The connection to one endpoint, and the order in which endpoints are tried.
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
@@ -11,17 +11,17 @@ use tonic::{
 
 use super::{Config, ConfigError};
 
-/// What calls are made on.
+/// The channel of the calls.
 pub(super) type Link = Channel;
-/// What proves who this is.
+/// The authentication token.
 pub(super) type Token = MetadataValue<Ascii>;
 
-/// How long connecting to one endpoint may take.
+/// The timeout for connecting to one endpoint.
 const CONNECT: Duration = Duration::from_secs(1);
-/// A connection that is silent for this long is pinged, and closed if the answer takes as long again.
+/// A connection idle for this long is pinged, and closed if the answer takes as long again.
 const PING: Duration = Duration::from_secs(2);
 
-/// Where calls go.
+/// The connection to the current endpoint.
 #[derive(Debug)]
 pub(super) struct Connection {
     endpoints: Vec<(Arc<str>, Endpoint)>,
@@ -32,13 +32,13 @@ pub(super) struct Connection {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How often it has moved on to the next endpoint.
+    /// The number of moves to the next endpoint.
     moves: usize,
     link: Option<Link>,
     token: Option<Token>,
 }
 
-/// The endpoint that is asked at present.
+/// The current endpoint.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) endpoint: Arc<str>,
@@ -61,12 +61,12 @@ impl Connection {
         })
     }
 
-    /// How many endpoints there are.
+    /// The number of endpoints.
     pub(super) fn endpoints(&self) -> usize {
         self.endpoints.len()
     }
 
-    /// The endpoint to ask; `None` if there is none at all.
+    /// The current endpoint; `None` if none is configured.
     pub(super) fn current(&self) -> Option<Place> {
         let mut state = self.state.lock();
         let place = state.moves.checked_rem(self.endpoints.len())?;
@@ -80,7 +80,7 @@ impl Connection {
         })
     }
 
-    /// Goes on to the next endpoint, unless somebody else has left this place already.
+    /// Moves to the next endpoint, unless another call has already left this one.
     pub(super) fn leave(&self, place: &Place) {
         let mut state = self.state.lock();
         if state.moves == place.moves {
@@ -89,7 +89,7 @@ impl Connection {
         }
     }
 
-    /// Name and password, if there are.
+    /// Name and password, if configured.
     pub(super) fn credentials(&self) -> Option<(&str, &str)> {
         (!self.user.is_empty()).then_some((&self.user, self.password.expose()))
     }
@@ -140,17 +140,17 @@ fn tls(config: &Config) -> Result<Option<ClientTlsConfig>, ConfigError> {
     Ok(Some(tls.identity(identity)))
 }
 
-/// The files that cannot be read or hold something else, by key.
+/// The files that cannot be read or have other contents, by key.
 pub(super) fn unusable_files(config: &Config) -> Vec<(&'static str, String)> {
     let files = [
         ("ca_file", &config.ca_file, "CERTIFICATE-----"),
         ("cert_file", &config.cert_file, "CERTIFICATE-----"),
         ("key_file", &config.key_file, "PRIVATE KEY-----"),
     ];
-    let given = files
+    let configured = files
         .into_iter()
         .filter(|(_, path, _)| !path.as_os_str().is_empty());
-    let unusable = given.filter_map(|(key, path, mark)| {
+    let unusable = configured.filter_map(|(key, path, mark)| {
         let message = match read(path) {
             Err(error) => error.to_string(),
             Ok(bytes) if String::from_utf8_lossy(&bytes).contains(mark) => return None,

@@ -1,4 +1,4 @@
-//! Why a call failed, and what the answers of etcd mean.
+//! Errors of calls, and the classification of etcd's answers.
 
 use std::{error, io, iter, path::PathBuf, sync::Arc};
 
@@ -7,27 +7,27 @@ use tonic::{Code, Status};
 /// Why a call failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// No endpoint could be reached, or none answered in time. Whether the call was carried out is unknown.
-    #[error("etcd cannot be reached: {endpoint}: {reason}")]
+    /// No endpoint is reachable, or none answered in time. Whether the call was carried out is unknown.
+    #[error("etcd is unavailable: {endpoint}: {reason}")]
     Unavailable { endpoint: Arc<str>, reason: String },
-    /// Every endpoint answered with an error that may pass. Whether the call was carried out is unknown.
-    #[error("etcd at {endpoint} cannot do this at present: {reason}")]
+    /// Every endpoint returned a transient error. Whether the call was carried out is unknown.
+    #[error("etcd at {endpoint} failed the call: {reason}")]
     Failed { endpoint: Arc<str>, reason: String },
-    /// The space quota of etcd is used up. Reads go on, and every write is refused until the alarm is disarmed.
+    /// The space quota of etcd is used up. Reads continue, and every write is refused until the alarm is disarmed.
     #[error(
         "etcd at {endpoint} has no space left and takes no writes: {reason}; compact its history, defragment it and disarm \
          the alarm (etcdctl compact, etcdctl defrag, etcdctl alarm disarm), or give it a larger --quota-backend-bytes"
     )]
     NoSpace { endpoint: Arc<str>, reason: String },
-    /// An endpoint answered that the request itself is at fault: too large, for example. Nothing was carried out.
-    #[error("etcd at {endpoint} takes no such request: {reason}")]
+    /// An endpoint reported that the request itself is invalid, for example too large. Nothing was carried out.
+    #[error("etcd at {endpoint} does not accept the request: {reason}")]
     Invalid { endpoint: Arc<str>, reason: String },
-    /// An endpoint answered that it will not do this.
+    /// An endpoint denied the call.
     #[error("etcd at {endpoint} refuses: {reason}")]
     Refused { endpoint: Arc<str>, reason: String },
 }
 
-/// Why there is no client.
+/// Why a client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("the etcd endpoint {endpoint} is not usable: {reason}")]
@@ -36,20 +36,20 @@ pub enum ConfigError {
     File { path: PathBuf, error: io::Error },
 }
 
-/// What etcd says of a token that is older than the last change of users and roles (`ErrGRPCAuthOldRevision` in its rpctypes):
-/// of those that carry their revision, which are JSON web tokens.
+/// etcd's message for a token that is older than the last change of users and roles (`ErrGRPCAuthOldRevision` in its rpctypes).
+/// It concerns tokens that carry their revision: JSON web tokens.
 pub(super) const OUTDATED: &str = "etcdserver: revision of auth store is old";
-/// What etcd says of every write while its alarm for space is raised (`ErrGRPCNoSpace`).
+/// etcd's message for every write while its space alarm is raised (`ErrGRPCNoSpace`).
 pub(super) const NO_SPACE: &str = "database space exceeded";
-/// What etcd says of a wrong user or password (`ErrGRPCAuthFailed`).
+/// etcd's message for a wrong user or password (`ErrGRPCAuthFailed`).
 const AUTHENTICATION_FAILED: &str = "authentication failed";
-/// How the messages of etcd itself begin. All others are about the way to it.
-const OWN_WORDS: &str = "etcdserver: ";
+/// The prefix of etcd's own messages. All others are errors of the connection.
+const OWN_PREFIX: &str = "etcdserver: ";
 
 impl Error {
     pub(super) fn unavailable(endpoint: Arc<str>, status: &Status) -> Self {
         let reason = describe(status);
-        if reason.starts_with(OWN_WORDS) {
+        if reason.starts_with(OWN_PREFIX) {
             Self::Failed { endpoint, reason }
         } else {
             Self::Unavailable { endpoint, reason }
@@ -57,12 +57,12 @@ impl Error {
     }
 }
 
-/// Whether a new token may be answered otherwise: tokens expire, and some are void when users or roles change.
+/// Whether a new token may help: tokens expire, and some become invalid when users or roles change.
 pub(super) fn is_about_token(status: &Status) -> bool {
     status.code() == Code::Unauthenticated || status.message() == OUTDATED
 }
 
-/// Whether the request itself is at fault. One that is larger than the server reads at all is refused by its transport.
+/// Whether the request itself is invalid. The transport refuses one that is larger than the server reads at all.
 pub(super) fn is_invalid(status: &Status) -> bool {
     match status.code() {
         // A wrong password has this code too.
@@ -72,7 +72,7 @@ pub(super) fn is_invalid(status: &Status) -> bool {
     }
 }
 
-/// Whether another endpoint would answer the same.
+/// Whether another endpoint would return the same.
 pub(super) fn is_final(code: Code) -> bool {
     matches!(
         code,
@@ -86,7 +86,7 @@ pub(super) fn is_final(code: Code) -> bool {
     )
 }
 
-/// What went wrong at the bottom: a status of the transport says no more than that it did.
+/// The root cause: a status of the transport says only that it failed.
 pub(super) fn describe(status: &Status) -> String {
     let cause = iter::successors(error::Error::source(status), |cause| cause.source()).last();
     match (cause, status.message()) {

@@ -1,9 +1,9 @@
-//! A client of etcd, for the store and the cluster: each call has a deadline, is tried at every endpoint once, and either
-//! did what it says or tells why not.
+//! A client of etcd, for the store and the cluster. Each call has a deadline, is tried at every endpoint once, and either
+//! succeeds or returns why it failed.
 //!
-//! It speaks etcd's version 3 gRPC API (<https://etcd.io/docs/v3.5/learning/api/>) and keeps one connection, to the endpoint
-//! that answered last. A call whose answer is lost may have been carried out, and may be carried out once more by the next
-//! endpoint: callers put what must not happen twice into a transaction that compares first.
+//! It uses etcd's version 3 gRPC API (<https://etcd.io/docs/v3.5/learning/api/>) over one connection, to the endpoint that
+//! answered last. A call whose answer is lost may have been carried out, and the next endpoint may carry it out again: callers
+//! put an operation that must not happen twice into a transaction that compares first.
 
 mod connection;
 mod error;
@@ -35,37 +35,37 @@ pub use error::{ConfigError, Error};
 use error::{NO_SPACE, describe, is_about_token, is_final, is_invalid};
 pub use watch::Watch;
 
-/// How etcd is reached.
+/// The endpoints of etcd, and how to authenticate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// `host:port`, or with `http://` or `https://` in front. They have to be members of one etcd cluster.
+    /// `host:port`, optionally prefixed with `http://` or `https://`. All must be members of one etcd cluster.
     pub endpoints: Vec<String>,
-    /// Put in front of every key, so that several fleets can share an etcd. Empty for none.
+    /// The prefix of every key, so that several fleets can share an etcd. Empty for none.
     pub namespace: String,
-    /// Who to authenticate as; empty for no authentication.
+    /// The user name; empty for no authentication.
     pub user: String,
     /// The user's password.
     pub password: Secret,
     /// The authority (PEM) that signed the servers' certificates; empty for no TLS.
     pub ca_file: PathBuf,
-    /// This client's certificate (PEM), where servers ask for one; otherwise empty.
+    /// This client's certificate (PEM), if servers require one; otherwise empty.
     pub cert_file: PathBuf,
     /// The certificate's key (PEM).
     pub key_file: PathBuf,
 }
 
-/// The files of a configuration that cannot be used, by key, and why. Nothing is connected to.
+/// The unusable files of a configuration, by key, with the reason. Opens no connection.
 #[must_use]
 pub fn unusable_files(config: &Config) -> Vec<(&'static str, String)> {
     connection::unusable_files(config)
 }
 
-/// How long one endpoint may take to answer.
+/// The time within which an endpoint must answer.
 const ANSWER: Duration = Duration::from_secs(1);
-/// How long one endpoint may take to answer a call that reads much.
+/// The time within which an endpoint must answer a call that may read many keys.
 const LONG_ANSWER: Duration = Duration::from_secs(30);
 
-/// A client. Clones share the connection. Has to be made and used within a tokio runtime.
+/// A client. Clones share the connection. Must be created and used within a tokio runtime.
 #[derive(Clone, Debug)]
 pub struct Client {
     connection: Arc<Connection>,
@@ -73,10 +73,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that has not connected yet.
+    /// Creates a client. It connects with the first call.
     ///
     /// # Errors
-    /// An endpoint that is none, or a file that cannot be read.
+    /// An invalid endpoint, or a file that cannot be read.
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let prefix = match config.namespace.trim_matches('/') {
             "" => "/rollcall".into(),
@@ -88,13 +88,13 @@ impl Client {
         })
     }
 
-    /// What all keys of this fleet begin with; no slash at the end.
+    /// The prefix of all keys of this fleet, without a final slash.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Reads keys. Answers the latest state that any endpoint may have told anybody of.
+    /// Reads keys. The read is linearizable: it returns the latest committed state.
     ///
     /// # Errors
     /// As all calls, see [`Error`].
@@ -106,7 +106,7 @@ impl Client {
         .await
     }
 
-    /// Compares, and then does one of two lists of operations, at once.
+    /// Compares keys, then executes one of two lists of operations, atomically.
     ///
     /// # Errors
     /// As all calls, see [`Error`].
@@ -118,7 +118,7 @@ impl Client {
         .await
     }
 
-    /// Makes a lease that ends `term` (whole seconds, at least one) after it was last kept alive; its id.
+    /// Grants a lease that expires `term` (whole seconds, at least one) after its last renewal. Returns its id.
     ///
     /// # Errors
     /// As all calls, see [`Error`].
@@ -135,7 +135,7 @@ impl Client {
         Ok(granted.id)
     }
 
-    /// Puts the end of a lease off by its whole term; `false` if it has ended.
+    /// Renews a lease for its whole term. Returns `false` if it has expired.
     ///
     /// # Errors
     /// As all calls, see [`Error`].
@@ -153,7 +153,7 @@ impl Client {
         Ok(pong.ttl > 0)
     }
 
-    /// Ends a lease, and deletes its keys. Nothing happens if it has ended.
+    /// Revokes a lease and deletes its keys. Does nothing if it has ended.
     ///
     /// # Errors
     /// As all calls, see [`Error`].
@@ -168,8 +168,8 @@ impl Client {
         .await
     }
 
-    /// Follows changes: those that happen once this has returned, unless an earlier revision is asked for. The endpoint that
-    /// tells of them is given up as soon as it has no leader.
+    /// Watches changes: those after this call, unless the request names an earlier revision. The watch leaves an endpoint as
+    /// soon as that has no leader.
     ///
     /// # Errors
     /// As all calls, see [`Error`].
@@ -178,14 +178,14 @@ impl Client {
             request_union: Some(watch_request::RequestUnion::CreateRequest(watch)),
         };
         let watching = |place: Place, create: Request<WatchRequest>| async move {
-            // The stream of requests stays open: etcd ends the watch with it.
+            // The request stream stays open: etcd ends the watch when it closes.
             let create = create.map(|create| stream::iter([create]).chain(stream::pending()));
             let mut client =
                 WatchClient::new(place.link.clone()).max_decoding_message_size(usize::MAX);
             let mut responses = client.watch(create).await?;
             let created = responses.get_mut().message().await?.ok_or_else(ended)?;
             if created.canceled {
-                // Before 3.4.22 and 3.5.6 etcd says of a bad token, too, that the permission is denied.
+                // Before 3.4.22 and 3.5.6 etcd reports a bad token, too, as a denied permission.
                 return Err(Status::unauthenticated(created.cancel_reason));
             }
             Ok(responses.map(|responses| (responses, place)))
@@ -194,18 +194,18 @@ impl Client {
         Ok(Watch::new(responses, Arc::clone(&self.connection), place))
     }
 
-    /// Asks every endpoint once, beginning with the one that answered last, until one does what it is asked.
+    /// Calls every endpoint at most once, beginning with the one that answered last, until one succeeds.
     async fn call<Q, R, F>(
         &self,
         deadline: Duration,
-        question: &Q,
-        ask: impl Fn(Place, Request<Q>) -> F,
+        body: &Q,
+        send: impl Fn(Place, Request<Q>) -> F,
     ) -> Result<R, Error>
     where
         Q: Clone,
         F: Future<Output = Result<Response<R>, Status>>,
     {
-        let mut left = self.connection.endpoints();
+        let mut untried = self.connection.endpoints();
         let mut may_authenticate = true;
         loop {
             let Some(place) = self.connection.current() else {
@@ -214,11 +214,11 @@ impl Client {
                     &Status::unavailable("no endpoints"),
                 ));
             };
-            let asked = async {
-                let request = self.request(&place, question.clone()).await?;
-                ask(place.clone(), request).await
+            let attempt = async {
+                let request = self.request(&place, body.clone()).await?;
+                send(place.clone(), request).await
             };
-            let answer = timeout(deadline, asked)
+            let answer = timeout(deadline, attempt)
                 .await
                 .unwrap_or_else(|Elapsed { .. }| {
                     Err(Status::deadline_exceeded("no answer in time"))
@@ -241,20 +241,20 @@ impl Client {
                 return Err(Error::Refused { endpoint, reason });
             }
             if reason.contains(NO_SPACE) {
-                // The alarm is that of the whole cluster: another endpoint would answer the same.
+                // The alarm covers the whole cluster: another endpoint would return the same.
                 return Err(Error::NoSpace { endpoint, reason });
             }
             self.connection.leave(&place);
-            left = left.saturating_sub(1);
-            if left == 0 {
+            untried = untried.saturating_sub(1);
+            if untried == 0 {
                 return Err(Error::unavailable(endpoint, &status));
             }
         }
     }
 
-    /// A question with what every one carries: that only a server with a leader is to answer, and who asks.
-    async fn request<Q>(&self, place: &Place, question: Q) -> Result<Request<Q>, Status> {
-        let mut request = Request::new(question);
+    /// A request with the metadata of every call: it requires a server with a leader, and carries the token.
+    async fn request<Q>(&self, place: &Place, body: Q) -> Result<Request<Q>, Status> {
+        let mut request = Request::new(body);
         let metadata = request.metadata_mut();
         metadata.insert("hasleader", MetadataValue::from_static("true"));
         let Some((name, password)) = self.connection.credentials() else {
@@ -263,12 +263,12 @@ impl Client {
         let token = match &place.token {
             Some(token) => token.clone(),
             None => {
-                let who = AuthenticateRequest {
+                let login = AuthenticateRequest {
                     name: name.to_owned(),
                     password: password.to_owned(),
                 };
                 let answer = AuthClient::new(place.link.clone())
-                    .authenticate(who)
+                    .authenticate(login)
                     .await?;
                 let token: Token = answer.into_inner().token.parse().map_err(
                     |InvalidMetadataValue { .. }| Status::internal("the token is not ASCII"),

@@ -20,7 +20,7 @@ pub use wire::{
     mvccpb::{Event, KeyValue, event},
 };
 
-/// What the generator wrote.
+/// The generated code.
 #[allow(
     clippy::allow_attributes_without_reason,
     clippy::too_many_lines,

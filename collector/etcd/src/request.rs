@@ -1,4 +1,4 @@
-//! The parts that transactions and ranges are made of.
+//! Builders for the parts of transactions and ranges.
 
 use crate::proto::{
     Compare, KeyValue, PutRequest, RangeRequest, RequestOp, ResponseOp,
@@ -12,7 +12,7 @@ pub fn put(key: impl Into<Vec<u8>>, value: Vec<u8>) -> RequestOp {
     put_with(0, key, value)
 }
 
-/// Writes a key that ends with a lease.
+/// Writes a key that is deleted when its lease ends.
 pub fn put_with(lease: i64, key: impl Into<Vec<u8>>, value: Vec<u8>) -> RequestOp {
     let put = PutRequest {
         key: key.into(),
@@ -43,12 +43,12 @@ pub fn found(response: &ResponseOp) -> Option<&KeyValue> {
     }
 }
 
-/// That there is no such key.
+/// The condition that the key does not exist.
 pub fn is_absent(key: impl Into<Vec<u8>>) -> Compare {
     equal(key, CompareTarget::Version, TargetUnion::Version(0))
 }
 
-/// That something about a key is this.
+/// The condition that a property of the key equals `value`.
 pub fn equal(key: impl Into<Vec<u8>>, target: CompareTarget, value: TargetUnion) -> Compare {
     Compare {
         result: CompareResult::Equal.into(),
@@ -58,7 +58,7 @@ pub fn equal(key: impl Into<Vec<u8>>, target: CompareTarget, value: TargetUnion)
     }
 }
 
-/// The first key that does not begin with `prefix` any more, which ends in a slash.
+/// The first key after those with `prefix`, which ends in a slash.
 pub fn end_of(prefix: impl Into<Vec<u8>>) -> Vec<u8> {
     let mut end = prefix.into();
     if let Some(last) = end.last_mut() {

@@ -1,4 +1,4 @@
-//! An etcd that says what a test tells it to.
+//! A scripted etcd server for tests.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,10 +28,10 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Client, Config};
 
-/// Long enough for anything that does happen, on a machine that is busy with other tests.
+/// Long enough for any expected event on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Runs until it is dropped.
+/// A server that runs until it is dropped.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -39,7 +39,7 @@ pub struct Server {
     _served: JoinSet<()>,
 }
 
-/// What it is asked, with the token that it is asked with.
+/// A received call, with its token.
 #[derive(Debug)]
 enum Call {
     Authenticate(oneshot::Sender<String>),
@@ -47,10 +47,10 @@ enum Call {
     Watch(Watching),
 }
 
-/// A watch; it breaks off when this is dropped.
+/// A watch; dropping it breaks its stream.
 #[derive(Debug)]
 pub struct Watching {
-    /// The first revision that is asked for.
+    /// The first requested revision.
     pub from: i64,
     pub token: String,
     responses: mpsc::UnboundedSender<WatchResponse>,
@@ -79,7 +79,7 @@ impl Server {
         }
     }
 
-    /// A client that has a name to log in with.
+    /// A client with a user name to log in with.
     pub fn client(&self) -> Client {
         let config = Config {
             endpoints: vec![self.address.to_string()],
@@ -89,7 +89,7 @@ impl Server {
         Client::new(&config).unwrap()
     }
 
-    /// Expects that somebody logs in, and gives them this token.
+    /// Expects a login and returns this token to it.
     pub async fn admits(&mut self, token: &str) {
         match self.call().await {
             Call::Authenticate(answer) => answer.send(token.to_owned()).unwrap(),
@@ -97,7 +97,7 @@ impl Server {
         }
     }
 
-    /// Expects that keys are read, and answers; the token of whoever reads.
+    /// Expects a read of keys and returns `answer`. Returns the reader's token.
     pub async fn reads(&mut self, answer: Result<RangeResponse, Status>) -> String {
         match self.call().await {
             Call::Range(token, answered) => {
@@ -123,18 +123,18 @@ impl Server {
 }
 
 impl Watching {
-    /// Says that it is followed from here on, at this revision of the server.
+    /// Confirms the watch at this revision of the server.
     pub fn created(&self, revision: i64) {
-        self.say(WatchResponse {
+        self.send(WatchResponse {
             header: header(revision),
             created: true,
             ..WatchResponse::default()
         });
     }
 
-    /// Says that it is not followed.
+    /// Refuses the watch.
     pub fn refused(&self, reason: &str) {
-        self.say(WatchResponse {
+        self.send(WatchResponse {
             created: true,
             canceled: true,
             cancel_reason: reason.to_owned(),
@@ -142,21 +142,21 @@ impl Watching {
         });
     }
 
-    /// Tells changes, at this revision of the server.
+    /// Delivers changes, at this revision of the server.
     pub fn deliver(&self, revision: i64, events: Vec<Event>) {
-        self.say(WatchResponse {
+        self.send(WatchResponse {
             header: header(revision),
             events,
             ..WatchResponse::default()
         });
     }
 
-    fn say(&self, response: WatchResponse) {
-        self.responses.send(response).expect("a watch that goes on");
+    fn send(&self, response: WatchResponse) {
+        self.responses.send(response).expect("the watch is open");
     }
 }
 
-/// How far a server is.
+/// A header with the server's revision.
 pub fn header(revision: i64) -> Option<ResponseHeader> {
     Some(ResponseHeader {
         revision,
@@ -183,7 +183,7 @@ fn token<Q>(request: &Request<Q>) -> String {
 impl Auth for Service {
     async fn authenticate(
         &self,
-        _who: Request<AuthenticateRequest>,
+        _login: Request<AuthenticateRequest>,
     ) -> Result<Response<AuthenticateResponse>, Status> {
         let (answer, answered) = oneshot::channel();
         self.called(Call::Authenticate(answer))?;

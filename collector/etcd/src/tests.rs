@@ -1,8 +1,8 @@
-//! Whoever is told that a token is of no more use logs in again, once.
+//! A client whose token is rejected logs in again, once.
 
 use super::{error::OUTDATED, testing::Server, *};
 
-/// What etcd says of a token that is older than a change of users or roles.
+/// etcd's status for a token that is older than a change of users or roles.
 fn outdated() -> Status {
     Status::invalid_argument("etcdserver: revision of auth store is old")
 }

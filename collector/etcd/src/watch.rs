@@ -1,4 +1,4 @@
-//! A stream of changes.
+//! A watch: a stream of changes.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{
     proto::WatchResponse,
 };
 
-/// Changes, as they happen.
+/// A stream of changes as they happen.
 #[derive(Debug)]
 pub struct Watch {
     responses: Streaming<WatchResponse>,
@@ -32,10 +32,10 @@ impl Watch {
         }
     }
 
-    /// The next message: changes, how far there are none (a response without any), or that no more will come.
+    /// The next response: changes; a revision up to which there are none (an empty response); or the cancellation of the watch.
     ///
     /// # Errors
-    /// The watch has ended, and its endpoint is not asked again before the others: begin another one.
+    /// The watch has ended. Open another one; other endpoints are tried before this one.
     pub async fn next(&mut self) -> Result<WatchResponse, Error> {
         let status = match self.responses.message().await {
             Ok(Some(response)) => return Ok(response),
