@@ -1,13 +1,13 @@
-//! The one place that reads a clock.
+//! The only reader of a clock.
 
 use std::time::{Duration, SystemTime};
 
 use rollcall_domain::{Moment, Timestamp};
 use tokio::time::Instant;
 
-/// The collector's clock: monotonic for decisions, wall time for what people read.
+/// The collector's clock: monotonic time for decisions, wall time for display.
 ///
-/// The monotonic part is tokio's, so a test with paused time moves it.
+/// The monotonic part is tokio's, so a test with paused time controls it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -22,13 +22,13 @@ impl Clock {
         }
     }
 
-    /// How far the monotonic clock has come since the start.
+    /// The monotonic time since the start.
     #[must_use]
     pub fn now(&self) -> Moment {
         Moment::from_millis(0).after(self.start.elapsed())
     }
 
-    /// Does `work`, and says how long that took.
+    /// Runs `work`, and returns how long it took.
     pub fn time<T>(&self, work: impl FnOnce() -> T) -> (T, Duration) {
         let before = Instant::now();
         let result = work();
@@ -41,22 +41,22 @@ impl Clock {
         timestamp(since_epoch())
     }
 
-    /// What the wall clock showed, or would have shown as it is set now, at `moment`. The same for one moment as long as
-    /// nobody sets the clock.
+    /// The wall time at `moment`, by the wall clock's present setting. Stable for a moment as long as the wall clock is not
+    /// set.
     #[must_use]
     pub fn wall_at(&self, moment: Moment) -> Timestamp {
         let start = self.wall_at_start().millis();
         Timestamp::from_millis(start.saturating_add(moment.millis()))
     }
 
-    /// The moment at which the wall clock showed `wall`, or is going to, as [`Clock::wall_at`] tells it.
+    /// The moment at which the wall clock shows `wall`: the inverse of [`Clock::wall_at`].
     #[must_use]
     pub fn moment_of(&self, wall: Timestamp) -> Moment {
         let start = self.wall_at_start().millis();
         Moment::from_millis(wall.millis().saturating_sub(start))
     }
 
-    /// What both clocks show is taken off each other before it is rounded, so that it comes out the same every time.
+    /// The difference of both clocks is taken before rounding, so that it is the same every time.
     fn wall_at_start(&self) -> Timestamp {
         let start = since_epoch().saturating_sub(self.start.elapsed());
         timestamp(start + Duration::from_micros(500))
@@ -65,7 +65,7 @@ impl Clock {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the clock that everybody else is given"
+    reason = "all other code reads time through this clock"
 )]
 fn since_epoch() -> Duration {
     SystemTime::now()

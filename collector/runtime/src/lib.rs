@@ -1,7 +1,7 @@
-//! What runs in a collector, and what time it is.
+//! Tasks and time of a collector.
 //!
 //! * [`TaskSet`]: every task and thread has a name, a set that joins it, and a policy for its end. Nothing runs detached.
-//! * [`Clock`]: the one place that reads a clock. The domain takes `now` as an argument.
+//! * [`Clock`]: the only reader of a clock. The domain takes `now` as an argument.
 
 mod clock;
 mod tasks;

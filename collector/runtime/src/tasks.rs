@@ -1,11 +1,11 @@
-//! Named tasks that somebody is responsible for.
+//! Supervision of named tasks.
 //!
-//! Nothing in the collector runs detached: every loop and every thread belongs to a [`TaskSet`], which knows its name,
-//! acts on its end by the [`Policy`] it was spawned with, and at shutdown proves that it is gone or says which one is not.
-//! A panic is an error like any other.
+//! Nothing in the collector runs detached: every loop and every thread belongs to a [`TaskSet`], which knows its name and
+//! applies the [`Policy`] it was spawned with when it ends. A shutdown waits for all of them, or names those that are still
+//! running. A panic is an error like any other.
 //!
-//! Stages that stop one after the other (listeners first, then loops, then the store) are one set each, made with
-//! [`TaskSet::stage`]; they all report a failure to the same place.
+//! Stages that stop in order (listeners first, then loops, then the store) are one set each, created with [`TaskSet::stage`].
+//! All of them report a failure to the same place.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -27,28 +27,28 @@ use tracing::{debug, error};
 #[cfg(test)]
 mod tests;
 
-/// What a task's end means for everybody else.
+/// What a task's end means for the other tasks.
 ///
 /// The default is the strict one: an error stops the process, and shutdown waits for the task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// What an error (or a panic) of this task does.
+    /// The effect of an error or a panic of this task.
     pub on_error: OnError,
-    /// What shutdown does to this task.
+    /// The effect of shutdown on this task.
     pub on_cancel: OnCancel,
 }
 
-/// What an error or a panic of a task does.
+/// The effect of an error or a panic of a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// It is reported by [`TaskSet::failed`]: the process has to stop with it.
+    /// [`TaskSet::failed`] reports it, and the process must stop.
     #[default]
     Stop,
-    /// It is logged, and everybody else goes on.
+    /// It is logged, and the other tasks continue.
     Log,
 }
 
-/// What shutdown does to a task.
+/// The effect of shutdown on a task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnCancel {
     /// The task sees its token cancelled and ends by itself.
@@ -61,7 +61,7 @@ pub enum OnCancel {
 /// The name of a task, as logs and [`StillRunning`] show it.
 pub type Name = Cow<'static, str>;
 
-/// A set of named tasks and threads that stop together. A cheap clone is the same set.
+/// A set of named tasks and threads that stop together. Cheap to clone; clones are the same set.
 #[derive(Clone, Debug)]
 pub struct TaskSet {
     cancel: CancellationToken,
@@ -76,7 +76,7 @@ struct Alive {
     names: BTreeMap<u64, Name>,
 }
 
-/// The end of a task that nobody can go on without: which task, and why.
+/// The failure of a task that must stop the process: which task, and why.
 #[derive(Clone, Debug)]
 pub struct Failure {
     task: Name,
@@ -109,7 +109,7 @@ impl TaskSet {
         }
     }
 
-    /// Another set, stopped by its own `shutdown`, whose failures are reported here too. Cancelling this set cancels the stage.
+    /// A set with its own `shutdown`, whose failures are reported here too. Cancelling this set cancels the stage.
     #[must_use]
     pub fn stage(&self) -> Self {
         Self {
@@ -120,13 +120,13 @@ impl TaskSet {
         }
     }
 
-    /// Cancelled when this set is to stop. Hand it to every task that is spawned with [`OnCancel::Wait`].
+    /// The token that is cancelled when this set must stop. Pass it to every task spawned with [`OnCancel::Wait`].
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.cancel.clone()
     }
 
-    /// Runs `future` under `name` until it ends; what its end means is in `policy`.
+    /// Runs `future` under `name` until it ends; `policy` defines what its end means.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -147,8 +147,8 @@ impl TaskSet {
         });
     }
 
-    /// Runs `body` on a thread of its own called `name`. It has to end by itself: at the latest when [`TaskSet::token`]
-    /// is cancelled or, for a thread that serves a queue, when the queue is closed.
+    /// Runs `body` on its own thread, called `name`. It must end by itself: at the latest when [`TaskSet::token`] is cancelled
+    /// or, for a thread that serves a queue, when the queue is closed.
     ///
     /// # Errors
     /// The system refused to start a thread.
@@ -175,8 +175,8 @@ impl TaskSet {
         Ok(())
     }
 
-    /// Waits for the first failure of a [`OnError::Stop`] task, in this set or in one that shares its failures.
-    /// For ever, if there is none.
+    /// Waits for the first failure of a [`OnError::Stop`] task, in this set or in one that shares its failures. Never returns
+    /// without one.
     pub async fn failed(&self) -> Failure {
         let mut failures = self.failure.subscribe();
         let first = match failures.wait_for(Option::is_some).await {
@@ -195,10 +195,10 @@ impl TaskSet {
         self.failure.borrow().clone()
     }
 
-    /// Cancels the token and waits until every task and thread of this set has ended. A task spawned meanwhile is waited for too.
+    /// Cancels the token and waits until every task and thread of this set has ended, including tasks spawned meanwhile.
     ///
     /// # Errors
-    /// The names of those that are still alive when `deadline` has passed. They stay alive.
+    /// The names of the tasks that are still running at `deadline`. They keep running.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), StillRunning> {
         self.cancel.cancel();
         self.tracker.close();
@@ -262,7 +262,7 @@ impl Error for Failure {
 
 // === impl Member ===
 
-/// One task's place in the set, given back when the task ends, however it ends.
+/// The membership of a task in its set, which ends with the task.
 #[derive(Debug)]
 struct Member {
     key: u64,
@@ -280,7 +280,7 @@ impl Member {
         };
         match self.on_error {
             OnError::Log => {
-                error!(task = %self.name, error = &*cause, "task failed, the others go on")
+                error!(task = %self.name, error = &*cause, "task failed, other tasks continue")
             }
             OnError::Stop => {
                 let failure = Failure {
@@ -334,7 +334,7 @@ where
     }
 }
 
-/// What a panic said.
+/// The message of a panic.
 #[must_use]
 pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();

@@ -17,10 +17,10 @@ const ABORT: Policy = Policy {
 const GRACE: Duration = Duration::from_secs(10);
 
 fn broken() -> Result<(), io::Error> {
-    Err(io::Error::other("the disk is gone"))
+    Err(io::Error::other("disk removed"))
 }
 
-fn whole_story(failure: &super::Failure) -> String {
+fn full_message(failure: &super::Failure) -> String {
     format!("{failure}: {}", std::error::Error::source(failure).unwrap())
 }
 
@@ -29,8 +29,8 @@ async fn an_error_of_a_stop_task_is_reported_with_its_name() {
     let tasks = TaskSet::new();
     tasks.spawn("writer", Policy::default(), async { broken() });
     assert_eq!(
-        whole_story(&tasks.failed().await),
-        "task writer failed: the disk is gone"
+        full_message(&tasks.failed().await),
+        "task writer failed: disk removed"
     );
 }
 
@@ -47,14 +47,14 @@ async fn a_panic_is_an_error() {
         Ok::<(), io::Error>(())
     });
     assert_eq!(
-        whole_story(&tasks.failed().await),
+        full_message(&tasks.failed().await),
         "task sweeper failed: panicked: no wheel"
     );
     assert!(tasks.shutdown(GRACE).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_failure_is_the_one_that_counts() {
+async fn the_first_failure_is_reported() {
     let tasks = TaskSet::new();
     tasks.spawn("first", Policy::default(), async { broken() });
     tasks.failed().await;
@@ -64,14 +64,14 @@ async fn the_first_failure_is_the_one_that_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_a_log_task_stops_nobody() {
+async fn an_error_of_a_log_task_stops_no_other_task() {
     let tasks = TaskSet::new();
     tasks.spawn("notifier", LOG, async { broken() });
     assert!(tokio::time::timeout(GRACE, tasks.failed()).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_in_a_stage_is_heard_by_the_whole() {
+async fn a_failure_in_a_stage_is_reported_by_the_whole_set() {
     let tasks = TaskSet::new();
     tasks
         .stage()
@@ -99,15 +99,14 @@ async fn shutdown_waits_for_a_task_to_finish_its_work() {
     tasks.spawn("loop", Policy::default(), async move {
         cancel.cancelled().await;
         tokio::time::sleep(Duration::from_secs(5)).await;
-        done.send(())
-            .map_err(|()| io::Error::other("nobody listens"))
+        done.send(()).map_err(|()| io::Error::other("no receiver"))
     });
     assert!(tasks.shutdown(GRACE).await.is_ok());
     assert!(finished.await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_names_those_that_do_not_stop() {
+async fn shutdown_names_the_tasks_that_do_not_stop() {
     let tasks = TaskSet::new();
     tasks.spawn(
         "stubborn",
@@ -151,7 +150,7 @@ async fn a_thread_is_waited_for_and_its_panic_is_an_error() {
         .unwrap();
     queue.send(1).unwrap();
     assert_eq!(
-        whole_story(&tasks.failed().await),
+        full_message(&tasks.failed().await),
         "task writer failed: panicked: poisoned"
     );
     assert!(tasks.shutdown(GRACE).await.is_ok());
@@ -182,9 +181,9 @@ async fn a_task_spawned_during_shutdown_is_waited_for() {
     let (go, inner) = (Arc::new(Notify::new()), tasks.clone());
     tasks.spawn("outer", Policy::default(), async move {
         inner.token().cancelled().await;
-        let gone = Arc::clone(&go);
+        let released = Arc::clone(&go);
         inner.spawn("late", Policy::default(), async move {
-            gone.notified().await;
+            released.notified().await;
             Ok::<(), io::Error>(())
         });
         go.notify_one();
