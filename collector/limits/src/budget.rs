@@ -1,11 +1,11 @@
-//! Memory budgets: one model of cost for everything the collector holds on behalf of its peers.
+//! Memory budgets: the one model of cost for all memory that the collector holds on behalf of its peers.
 //!
-//! A [`Budget`] is a named limit in bytes. Code charges it *before* it takes memory and holds the [`Charge`] for exactly as
-//! long as it holds the memory; dropping the charge gives the bytes back. A request that its budget cannot carry is refused,
+//! A [`Budget`] is a named limit in bytes. Code charges it *before* it allocates memory and holds the [`Charge`] for exactly as
+//! long as it holds the memory; dropping the charge releases the bytes. A request for which its budget has no room is refused,
 //! so a busy or hostile peer costs itself an error and never costs the process its memory.
 //!
-//! A budget does not wait and does not queue. It counts what its callers declare, so an estimate that is too low is a fault
-//! of the caller. Every budget is a gauge, a limit and a counter of refusals in the metrics, labelled with its name.
+//! A budget does not wait and does not queue. It counts the bytes that its callers declare, so a low estimate is a bug of the
+//! caller. The metrics show every budget as a gauge, a limit and a counter of refusals, labelled with its name.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[cfg(test)]
 mod tests;
 
-/// A limit on the bytes held for one purpose, over the whole process. A cheap clone is the same budget.
+/// A process-wide limit on the bytes held for one purpose. Cheap to clone; clones are the same budget.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Ledger>);
 
@@ -25,15 +25,15 @@ struct Ledger {
     refused: AtomicU64,
 }
 
-/// Bytes charged to a [`Budget`]; dropping it gives them back.
+/// Bytes charged to a [`Budget`]; dropping it releases them.
 #[derive(Debug)]
-#[must_use = "dropping a charge gives its bytes back"]
+#[must_use = "dropping a charge releases its bytes"]
 pub struct Charge {
     budget: Budget,
     bytes: usize,
 }
 
-/// The budget cannot carry any more.
+/// The budget has no room for more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the memory budget `{budget}` is exhausted ({limit} bytes), try again later")]
 pub struct OverBudget {
@@ -65,7 +65,7 @@ impl Budget {
         Ok(charge)
     }
 
-    /// A charge of zero bytes, to be grown as memory is taken.
+    /// A charge of zero bytes, to be grown before memory is allocated.
     pub fn nothing(&self) -> Charge {
         Charge {
             budget: self.clone(),
@@ -73,7 +73,7 @@ impl Budget {
         }
     }
 
-    /// Sets what is held, for an owner that counts its memory itself and charges nothing.
+    /// Sets the bytes held, for an owner that counts its memory itself and charges nothing.
     pub fn record_held(&self, bytes: usize) {
         self.0.held.store(bytes, Ordering::Relaxed);
     }
@@ -83,7 +83,7 @@ impl Budget {
         self.0.refused.fetch_add(requests, Ordering::Relaxed);
     }
 
-    /// The name that labels it.
+    /// The name of the budget in metrics and errors.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.0.name
@@ -128,7 +128,7 @@ impl Budget {
         }
     }
 
-    fn give_back(&self, bytes: usize) {
+    fn release(&self, bytes: usize) {
         self.0.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
@@ -143,7 +143,7 @@ impl Charge {
     /// Charges `bytes` more.
     ///
     /// # Errors
-    /// The budget would exceed its limit. The charge stays as it is, and the refusal is counted.
+    /// The budget would exceed its limit. The charge is unchanged, and the refusal is counted.
     pub fn try_grow(&mut self, bytes: usize) -> Result<(), OverBudget> {
         if bytes > 0 {
             self.budget.take(bytes)?;
@@ -162,12 +162,12 @@ impl Charge {
         Ok(())
     }
 
-    /// Gives `bytes` back, or all of them if fewer are charged.
+    /// Releases `bytes`, or all of them if fewer are charged.
     pub fn shrink(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         if bytes > 0 {
             self.bytes -= bytes;
-            self.budget.give_back(bytes);
+            self.budget.release(bytes);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What a peer, a message and the process may take.
+//! Limits for a peer, a message and the process.
 //!
-//! * [`Budget`]: a limit in bytes for each purpose, charged before memory is taken and given back when it is freed.
-//! * [`Peer`]: the address that per-peer limits count by, and [`Refusals`]: what peers were refused, by reason.
+//! * [`Budget`]: a limit in bytes for one purpose, charged before memory is allocated and released when it is freed.
+//! * [`Peer`]: the address that per-peer limits count by, and [`Refusals`]: counters of refusals to peers, by reason.
 //! * [`Work`]: limits on the elements of a message, their budget, and the threads for large messages.
 //!
 //! The server charges what it reads and writes, the faces charge what they decode, and the use cases limit what a peer adds. So

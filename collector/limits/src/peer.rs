@@ -1,18 +1,18 @@
-//! The address that a request came from, as far as limits are concerned.
+//! The address of a request's sender, as limits count it.
 //!
-//! The server attaches a [`Peer`] to every request that may change something. Limits count by peer, so that one address can
-//! use up its own share only. Metrics show the [`Class`] of a peer and never its address.
+//! The server attaches a [`Peer`] to every request that may change anything. Limits count by peer, so that one address exhausts
+//! only its own share. Metrics show the [`Class`] of a peer and never its address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[cfg(test)]
 mod tests;
 
-/// Who sends a request: an IPv4 address, or the /64 network of an IPv6 address, since one host owns all addresses of it.
+/// The sender of a request: an IPv4 address, or the /64 network of an IPv6 address, since one host owns all addresses of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(IpAddr);
 
-/// From where a peer connects.
+/// The kind of network of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// This machine.
@@ -24,7 +24,7 @@ pub enum Class {
 }
 
 impl Peer {
-    /// The peer behind this address. An IPv4 address that is written as an IPv6 one is the same peer.
+    /// The peer with this address. An IPv4-mapped IPv6 address is the same peer as its IPv4 address.
     #[must_use]
     pub fn new(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
@@ -36,7 +36,7 @@ impl Peer {
         })
     }
 
-    /// From where it connects.
+    /// The class of its address.
     #[must_use]
     pub fn class(self) -> Class {
         match self.0 {

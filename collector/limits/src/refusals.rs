@@ -1,4 +1,4 @@
-//! What peers are refused, by reason and by the class of their address.
+//! Counters of refusals to peers, by reason and by the class of their address.
 
 use std::array;
 
@@ -10,7 +10,7 @@ use prometheus_client::{
 
 use crate::{Class, Peer};
 
-/// The counters of every reason. A cheap clone is the same family.
+/// The counters of every reason. Cheap to clone; clones are the same family.
 #[derive(Clone, Debug, Default)]
 pub struct RefusalsFamily(Family<Labels, Counter>);
 
@@ -34,7 +34,7 @@ impl RefusalsFamily {
         );
     }
 
-    /// The counters of one reason, a noun in the plural.
+    /// The counters of one reason, which is a plural noun.
     #[must_use]
     pub fn reason(&self, reason: &'static str) -> Refusals {
         Refusals(array::from_fn(|place| {
@@ -45,7 +45,7 @@ impl RefusalsFamily {
 }
 
 impl Refusals {
-    /// Counts what a peer was refused.
+    /// Counts refusals to a peer.
     pub fn count(&self, peer: Peer, refused: usize) {
         let [loopback, private, public] = &self.0;
         match peer.class() {

@@ -1,10 +1,11 @@
-//! Reading and writing messages: bounded in elements, charged to the budget `work`, and never long on the runtime's threads.
+//! Decoding and encoding of messages: limited in elements, charged to the budget `work`, and never long on the runtime's
+//! threads.
 //!
-//! A message has a bounded number of elements, whatever its size in bytes, since an element of two bytes may take a hundred
-//! in memory. What a message is going to take is charged before it is decoded and until its answer is encoded. A large
-//! message is decoded, and its answer encoded, on the runtime's blocking threads. Only so many of these work at a time
-//! ([`Work::run`]): others wait for their turn, and small requests are served meanwhile. What a handler does with many elements
-//! between its look-ups leaves the runtime's threads too ([`convert`]).
+//! A message has a limited number of elements, whatever its size in bytes, since an element of two bytes may take a hundred in
+//! memory. The memory of a message is charged before it is decoded and until its answer is encoded. Large messages are decoded,
+//! and their answers encoded, on the runtime's blocking threads, only a few at a time ([`Work::run`]): the others wait for a
+//! permit, and small requests are served meanwhile. The work of a handler on many elements between its look-ups leaves the
+//! runtime's threads too ([`convert`]).
 
 use std::{num::NonZero, sync::Arc, thread};
 
@@ -22,21 +23,21 @@ mod tests;
 /// The key of the limit on elements.
 pub const MAX_BATCH: &str = "register.default.max_batch";
 
-/// Bytes that are worked on by the runtime's threads; more goes to the blocking threads. Decoding as many takes less than a
+/// The most bytes handled on the runtime's threads; more go to the blocking threads. Decoding this many takes less than a
 /// millisecond.
 const INLINE: usize = 16 << 10;
-/// Elements that are converted by the runtime's threads. That takes less than a millisecond.
+/// The most elements converted on the runtime's threads. That takes less than a millisecond.
 const INLINE_ELEMENTS: usize = 1024;
-/// What a message may take without a charge, in bytes. It is bounded by the number of streams.
+/// The bytes that a message takes without a charge. The number of streams limits their sum.
 const FREE: usize = 8 << 10;
-/// What an element takes: decoded, on its way to the writer, and in the answer, in bytes.
+/// The bytes of an element: decoded, on its way to the writer, and in the answer.
 const ELEMENT: usize = 512;
-/// What a field takes, in bytes.
+/// The bytes of a field.
 const FIELD: usize = 32;
-/// Fields that a message may have for each element that it may have. No element of the protocols has as many.
+/// Fields allowed for each allowed element. No element of the protocols has as many.
 const FIELDS_PER_ELEMENT: usize = 16;
 
-/// Where messages are read and written. A cheap clone is the same.
+/// The limits and the permits for messages. Cheap to clone; clones share them.
 #[derive(Clone, Debug)]
 pub struct Work(Arc<Shared>);
 
@@ -44,12 +45,12 @@ pub struct Work(Arc<Shared>);
 struct Shared {
     max_batch: usize,
     budget: Budget,
-    /// For large messages.
+    /// Permits for large messages.
     turns: Arc<Semaphore>,
     refused: Refusals,
 }
 
-/// Counts what a message consists of, while it is read.
+/// Counts the elements and fields of a message while it is read.
 #[derive(Clone, Debug)]
 pub struct Count {
     limit: usize,
@@ -57,27 +58,27 @@ pub struct Count {
     fields: usize,
 }
 
-/// Why a message is not read.
+/// Why a message is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It has more elements than one message may.
+    /// The message has too many elements.
     #[error(
         "the message has more than {limit} elements ({MAX_BATCH}): send fewer names in each message"
     )]
     TooManyElements {
-        /// How many it may have.
+        /// The most elements of a message.
         limit: usize,
     },
-    /// The memory for messages is in use.
+    /// The memory budget for messages is exhausted.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
-    /// The runtime stops, or the code that read the message failed.
-    #[error("this collector can read no more messages")]
+    /// The runtime is stopping, or the code that handled the message panicked.
+    #[error("this collector cannot read the message")]
     Stopped,
 }
 
-/// Runs `work`, which converts or frees so many elements. If they are many, another thread first takes over the tasks of this
-/// one. A runtime with a single thread, which only tests have, runs it as it is.
+/// Runs `work`, which converts or frees this many elements. If they are many, another thread first takes over the other tasks
+/// of this one. A single-threaded runtime, which only tests have, runs it directly.
 pub fn convert<T>(elements: usize, work: impl FnOnce() -> T) -> T {
     let is_shared = |handle: Handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread;
     if elements > INLINE_ELEMENTS && Handle::try_current().is_ok_and(is_shared) {
@@ -88,11 +89,10 @@ pub fn convert<T>(elements: usize, work: impl FnOnce() -> T) -> T {
 }
 
 impl Work {
-    /// For messages of at most `max_batch` elements each, which together take no more than `budget`. `refused` counts the
-    /// messages with more elements.
+    /// Limits messages to `max_batch` elements each and to `budget` together. `refused` counts messages with more elements.
     #[must_use]
     pub fn new(max_batch: usize, budget: Budget, refused: Refusals) -> Self {
-        // Half of the processors at most, so that the runtime's threads go on.
+        // At most half of the processors, so that the runtime's threads continue.
         let turns = thread::available_parallelism().map_or(1, NonZero::get) / 2;
         Self(Arc::new(Shared {
             max_batch,
@@ -102,7 +102,7 @@ impl Work {
         }))
     }
 
-    /// Nothing counted yet.
+    /// A count that starts at zero.
     #[must_use]
     pub fn count(&self) -> Count {
         Count {
@@ -112,13 +112,13 @@ impl Work {
         }
     }
 
-    /// Whether a message of so many bytes is read by the caller itself.
+    /// Whether a message of this size is handled on the caller's thread.
     #[must_use]
     pub fn is_small(bytes: usize) -> bool {
         bytes <= INLINE
     }
 
-    /// Charges a message of so many bytes, and of what was counted in it.
+    /// Charges a message of this size with the elements and fields of `count`.
     ///
     /// # Errors
     /// [`Error::OverBudget`].
@@ -127,7 +127,7 @@ impl Work {
         self.charge_bytes(bytes + elements + count.fields.saturating_mul(FIELD))
     }
 
-    /// Charges so many bytes.
+    /// Charges `cost` bytes.
     ///
     /// # Errors
     /// [`Error::OverBudget`].
@@ -138,7 +138,8 @@ impl Work {
         Ok(self.0.budget.try_charge(cost)?)
     }
 
-    /// Runs `work`, which handles so many bytes: here if they are few, otherwise on a blocking thread when it is its turn.
+    /// Runs `work`, which handles this many bytes: directly if they are few, otherwise on a blocking thread once a permit is
+    /// free.
     ///
     /// # Errors
     /// [`Error::Stopped`].
@@ -161,12 +162,12 @@ impl Work {
             done
         });
         done.await.map_err(|error| {
-            tracing::error!(%error, "reading or writing a message failed");
+            tracing::error!(%error, "decoding or encoding a message failed");
             Error::Stopped
         })
     }
 
-    /// Counts a message that was refused.
+    /// Counts a refused message.
     pub fn refuse(&self, peer: Option<Peer>, error: Error) {
         if let (Error::TooManyElements { .. }, Some(peer)) = (error, peer) {
             self.0.refused.count(peer, 1);
@@ -178,7 +179,7 @@ impl Count {
     /// Counts a field of a message or a key of an object.
     ///
     /// # Errors
-    /// [`Error::TooManyElements`]: the message has more fields than so many elements have.
+    /// [`Error::TooManyElements`]: the message has more fields than the most elements may have.
     pub fn field(&mut self) -> Result<(), Error> {
         self.fields += 1;
         if self.fields / FIELDS_PER_ELEMENT > self.limit {
@@ -199,7 +200,7 @@ impl Count {
         Ok(())
     }
 
-    /// How many elements a message may have.
+    /// The most elements of a message.
     #[must_use]
     pub fn limit(&self) -> usize {
         self.limit

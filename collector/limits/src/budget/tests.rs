@@ -18,7 +18,7 @@ fn a_charge_is_held_until_it_is_dropped() {
 }
 
 #[test]
-fn a_refused_charge_takes_nothing_and_is_counted() {
+fn a_refused_charge_charges_nothing_and_is_counted() {
     let budget = Budget::new("test", 100);
     let mut charge = budget.try_charge(99).unwrap();
     let refused = OverBudget {

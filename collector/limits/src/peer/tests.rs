@@ -5,7 +5,7 @@ fn peer(address: &str) -> Peer {
 }
 
 #[test]
-fn one_host_is_one_peer_whichever_of_its_addresses_it_uses() {
+fn one_host_is_one_peer_with_any_of_its_addresses() {
     assert_eq!(peer("::ffff:10.0.0.1"), peer("10.0.0.1"));
     assert_eq!(peer("2001:db8:0:1::1"), peer("2001:db8:0:1:ffff::2"));
     assert_ne!(peer("2001:db8:0:1::1"), peer("2001:db8:0:2::1"));

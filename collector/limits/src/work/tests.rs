@@ -48,7 +48,7 @@ fn small_messages_are_free_and_large_ones_are_charged_until_the_charge_is_droppe
 }
 
 #[tokio::test]
-async fn small_work_is_done_here_and_large_work_elsewhere() {
+async fn small_work_runs_on_the_caller_and_large_work_on_a_blocking_thread() {
     let here = thread::current().id();
     let work = work(1, 0);
     let small = work.run(INLINE, || thread::current().id()).await.unwrap();
@@ -61,9 +61,9 @@ async fn small_work_is_done_here_and_large_work_elsewhere() {
 }
 
 #[tokio::test]
-async fn large_work_waits_for_its_turn_and_small_work_does_not() {
+async fn large_work_waits_for_a_permit_and_small_work_does_not() {
     let work = work(1, 0);
-    // More than there are turns: each holds a blocking thread until it is told to go on.
+    // More than there are permits: each holds a blocking thread until it is released.
     let turns = work.0.turns.available_permits();
     let (gates, mut holding): (Vec<_>, Vec<_>) = (0..turns)
         .map(|_| {
