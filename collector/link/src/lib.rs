@@ -1,8 +1,8 @@
-//! The connection that a call comes on, and the instances that were seen on it.
+//! Links calls to their connection, and records the instances seen on it.
 //!
-//! The server opens a [`Link`] for each connection, runs the calls of the connection within it, and closes it with the cause. A use
-//! case that notes a sign of life asks for the [`current`] link. So no face has to pass connections on, and no call pays more than
-//! a thread-local look-up.
+//! The server opens a [`Link`] for each connection, runs the connection's calls within it, and closes it with the cause. A use
+//! case that records a signal reads the [`current`] link. So no face passes connections along, and a call pays only for a
+//! thread-local look-up.
 
 use std::{
     error::Error,
@@ -29,26 +29,27 @@ tokio::task_local! {
     static CURRENT: Arc<Seen>;
 }
 
-/// Instances that are remembered of one connection. A proxy may carry more: of the rest the end of the connection is not noted.
-const REMEMBERED: usize = 256;
+/// The most instances recorded for one connection. A proxy may carry more; the end of the connection is then not recorded for
+/// the rest.
+const RECORDED: usize = 256;
 
-/// What a link remembers at the most, in bytes.
-pub const COST: usize = REMEMBERED * size_of::<InstanceId>();
+/// The most memory of a link, in bytes.
+pub const COST: usize = RECORDED * size_of::<InstanceId>();
 
-/// Hears of the ends of connections.
+/// Is notified of the ends of connections.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// A connection has ended on which these instances were seen.
+    /// Called when a connection has ended on which these instances were seen.
     fn closed(&self, connection: ConnectionId, seen: &[InstanceId], cause: Cause);
 }
 
-/// Opens links. Clones number theirs together. By default nothing observes their ends.
+/// Opens links. Clones share one numbering. By default their ends have no observer.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     last: Arc<AtomicU64>,
     observer: Option<Arc<dyn Observer>>,
 }
 
-/// One connection. Dropped unclosed, it was closed by this collector.
+/// A connection. Dropping it without [`Link::ended`] means that this collector closed it.
 #[derive(Debug)]
 pub struct Link {
     seen: Arc<Seen>,
@@ -61,7 +62,7 @@ pub struct Link {
 pub struct Seen {
     connection: ConnectionId,
     remote: SocketAddr,
-    /// When a call first came on it.
+    /// The time of the first call.
     since: OnceLock<Timestamp>,
     instances: Mutex<Vec<InstanceId>>,
 }
@@ -74,7 +75,7 @@ pub struct Linked<S> {
 }
 
 impl Links {
-    /// Links whose ends `observer` hears of.
+    /// Links whose ends are reported to `observer`.
     #[must_use]
     pub fn new(observer: Arc<dyn Observer>) -> Self {
         Self {
@@ -83,7 +84,7 @@ impl Links {
         }
     }
 
-    /// A link for a connection that a peer at this address has just opened.
+    /// Opens a link for a new connection of a peer at this address.
     #[must_use]
     pub fn open(&self, remote: SocketAddr) -> Link {
         let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
@@ -102,7 +103,7 @@ impl Links {
 }
 
 impl Link {
-    /// The same service, whose calls run within this link.
+    /// Wraps a service so that its calls run within this link.
     pub fn around<S>(&self, service: S) -> Linked<S> {
         Linked {
             service,
@@ -110,7 +111,7 @@ impl Link {
         }
     }
 
-    /// The connection has ended by itself, in order or with an error.
+    /// Closes the link of a connection that the peer or an error has ended.
     pub fn ended(mut self, error: Option<&(dyn Error + 'static)>) {
         self.cause = error.map_or(Cause::Peer, cause);
     }
@@ -138,22 +139,22 @@ impl Seen {
         self.remote
     }
 
-    /// When this was first asked, which `now` says: shortly after the connection was opened.
+    /// The time of the first call of this function, which `now` supplies: shortly after the connection was opened.
     pub fn since(&self, now: impl FnOnce() -> Timestamp) -> Timestamp {
         *self.since.get_or_init(now)
     }
 
-    /// Remembers an instance for the end of the connection. To be called when it was last seen on another one, and not for each
-    /// call.
+    /// Records an instance for the end of the connection. Call it when the instance was last seen on another connection, not
+    /// for every call.
     pub fn remember(&self, instance: InstanceId) {
         let mut instances = self.instances.lock();
-        if instances.len() < REMEMBERED && !instances.contains(&instance) {
+        if instances.len() < RECORDED && !instances.contains(&instance) {
             instances.push(instance);
         }
     }
 }
 
-/// What `read` makes of the link that the running call came by; `None` outside of any.
+/// Calls `read` with the link of the running call; returns `None` outside of a link.
 pub fn current<R>(read: impl FnOnce(&Seen) -> R) -> Option<R> {
     CURRENT.try_with(|seen| read(seen)).ok()
 }
@@ -171,7 +172,7 @@ where
     }
 }
 
-/// What an error of a connection says of its end.
+/// The cause of a connection's end that an error means.
 fn cause(error: &(dyn Error + 'static)) -> Cause {
     let mut at = Some(error);
     while let Some(error) = at {
@@ -191,9 +192,9 @@ fn cause(error: &(dyn Error + 'static)) -> Cause {
             };
         }
         if error.source().is_none() {
-            // HTTP/2's errors hide the system's below them, and say the same.
-            let words = error.to_string().to_ascii_lowercase();
-            if words.contains("reset by peer") || words.contains("broken pipe") {
+            // HTTP/2 errors hide the system's error in their text.
+            let text = error.to_string().to_ascii_lowercase();
+            if text.contains("reset by peer") || text.contains("broken pipe") {
                 return Cause::Reset;
             }
         }

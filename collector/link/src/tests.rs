@@ -16,7 +16,7 @@ impl Observer for Ends {
     }
 }
 
-/// A service whose calls see an instance, and nothing else.
+/// A service whose calls only record an instance.
 #[derive(Clone)]
 struct Sight;
 
@@ -42,7 +42,7 @@ fn remote() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn the_end_of_a_connection_is_told_with_those_that_were_seen_on_it() {
+async fn the_end_of_a_connection_is_reported_with_the_instances_seen_on_it() {
     let ends = Arc::<Ends>::default();
     let links = Links::new(Arc::clone(&ends) as Arc<dyn Observer>);
     let [first, second, unused] = [(); 3].map(|()| links.open(remote()));
@@ -55,9 +55,9 @@ async fn the_end_of_a_connection_is_told_with_those_that_were_seen_on_it() {
     let reset = io::Error::from(io::ErrorKind::ConnectionReset);
     first.ended(Some(&reset));
     drop(second);
-    let told = std::mem::take(&mut *ends.0.lock());
+    let reported = std::mem::take(&mut *ends.0.lock());
     assert_eq!(
-        told,
+        reported,
         [
             (
                 ConnectionId::new(1),
@@ -70,12 +70,12 @@ async fn the_end_of_a_connection_is_told_with_those_that_were_seen_on_it() {
 }
 
 #[test]
-fn what_is_remembered_of_one_connection_is_bounded() {
+fn the_instances_recorded_for_one_connection_are_limited() {
     let ends = Arc::<Ends>::default();
     let link = Links::new(Arc::clone(&ends) as Arc<dyn Observer>).open(remote());
     (1..=1_000).for_each(|number| link.seen.remember(instance(number)));
     link.ended(None);
-    assert_eq!(ends.0.lock()[0].1.len(), REMEMBERED);
+    assert_eq!(ends.0.lock()[0].1.len(), RECORDED);
     assert_eq!(ends.0.lock()[0].2, Cause::Peer);
 }
 
