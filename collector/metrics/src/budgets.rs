@@ -1,4 +1,4 @@
-//! What the memory budgets count themselves, read at each scrape.
+//! The memory budgets' own counters, read at each scrape.
 
 use std::{fmt, sync::Arc};
 
@@ -10,7 +10,7 @@ use prometheus_client::{
 };
 use rollcall_limits::Budget;
 
-/// Every budget of the process, in the order in which they were added. A cheap clone is the same list.
+/// Every budget of the process, in the order of their addition. Cheap to clone; clones are the same list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Budgets(Arc<Mutex<Vec<Budget>>>);
 

@@ -1,4 +1,4 @@
-//! What was asked, and what was refused before a use case saw it.
+//! Counters of calls, and of requests refused before a use case saw them.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -6,7 +6,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// The protocol a call came by.
+/// The protocol of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// gRPC.
@@ -15,20 +15,20 @@ pub enum Protocol {
     Http,
 }
 
-/// How a call ended.
+/// The result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Answered.
+    /// Answered successfully.
     Ok,
-    /// Not understood, or not allowed to be: the caller's mistake.
+    /// Malformed or not allowed: a client's error.
     Invalid,
     /// Answered without an id, because none was assigned by the deadline.
     Unassigned,
     /// Refused because a limit was reached.
     Overloaded,
-    /// The client went before it had sent its request whole.
+    /// The client closed the connection before its request was complete.
     BrokenOff,
-    /// Not answered, because this collector could not.
+    /// Failed because of this collector.
     Failed,
 }
 
@@ -141,7 +141,7 @@ impl Outcome {
 }
 
 impl Call {
-    /// Counts one call that ended so.
+    /// Counts one call with this outcome.
     pub fn count(&self, outcome: Outcome) {
         match outcome {
             Outcome::Ok => &self.ok,

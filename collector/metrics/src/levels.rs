@@ -11,7 +11,7 @@ use rollcall_domain::{
     membership::{self, View},
 };
 
-/// What a scrape measures.
+/// The values that a scrape measures.
 #[derive(Debug)]
 pub struct Levels<'a> {
     /// The inventory whose entries are counted.

@@ -1,8 +1,8 @@
-//! Every counter and gauge of a collector, handed to the parts that count.
+//! Every counter and gauge of a collector, and the handles that other crates count with.
 //!
-//! All names, labels and help texts are in this crate, because they are one outer contract: dashboards and alerts read them, and
-//! a test compares them with the README. What a part counts anyway ([`Budget`]s, the log, the listeners) is read at each
-//! scrape: see [`Metrics::watch`].
+//! All names, labels and help texts are in this crate, because they are one public contract: dashboards and alerts read them,
+//! and a test compares them with the README. Values that a part counts anyway ([`Budget`]s, the log, the listeners) are read at
+//! each scrape: see [`Metrics::watch`].
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -67,41 +67,41 @@ impl Metrics {
         }
     }
 
-    /// The counters of one call. To be resolved once, not for each request.
+    /// The counters of one call. Resolve them once, not for each request.
     #[must_use]
     pub fn call(&self, protocol: Protocol, call: &'static str) -> Call {
         self.inner.calls.call(protocol, call)
     }
 
-    /// Shows what `collector` counts itself from now on; it is read at each scrape.
+    /// Exposes the metrics of `collector`, which are read at each scrape.
     pub fn watch(&self, collector: impl Collector) {
         let mut registry = self.inner.registry.lock();
         registry.register_collector(Box::new(collector));
     }
 
-    /// Shows what a face counts itself from now on: `add` registers it.
+    /// Exposes the metrics of a face: `add` registers them.
     pub fn extend(&self, add: impl FnOnce(&mut Registry)) {
         add(&mut self.inner.registry.lock());
     }
 
-    /// Shows what `budget` holds, its limit and its refusals from now on, under its name.
+    /// Exposes the bytes held, the limit and the refusals of `budget` under its name.
     pub fn show_budget(&self, budget: Budget) {
         self.inner.budgets.add(budget);
     }
 
-    /// The counters of what peers are refused for one reason, a noun in the plural.
+    /// The counters of refusals to peers for one reason, which is a plural noun.
     #[must_use]
     pub fn refusals(&self, reason: &'static str) -> Refusals {
         self.inner.refusals.reason(reason)
     }
 
-    /// The counter of things that were taken and given up: one for each `what`, a noun in the plural.
+    /// The counter of items received and discarded: one for each `what`, a plural noun.
     #[must_use]
     pub fn dropped(&self, what: &'static str) -> Counter {
         self.inner.dropped.get_or_create_owned(&DropLabel { what })
     }
 
-    /// The counter of registrations that another collector was asked to commit: one for each `outcome`.
+    /// The counter of registrations forwarded to another collector: one for each `outcome`.
     #[must_use]
     pub fn passed_on(&self, outcome: &'static str) -> Counter {
         self.inner
@@ -109,7 +109,7 @@ impl Metrics {
             .get_or_create_owned(&OutcomeLabel { outcome })
     }
 
-    /// The counter of calls without the token that agents have to send.
+    /// The counter of calls without the required token.
     #[must_use]
     pub fn denied(&self, protocol: Protocol) -> Counter {
         self.inner.calls.denied(protocol)

@@ -1,4 +1,4 @@
-//! Lines of the log that were dropped.
+//! Counters of dropped log lines.
 
 use std::fmt;
 
@@ -11,13 +11,12 @@ use prometheus_client::{
     },
 };
 
-/// The counters of lines that were dropped, by reason. A clone is the same counters. They exist before the other metrics,
-/// because the log does.
+/// The counters of dropped log lines, by reason. Clones share them. They are created before the other metrics, with the log.
 #[derive(Clone, Debug, Default)]
 pub struct LostLines {
-    /// Lines that came faster than standard error accepted them.
+    /// Lines dropped because standard error was too slow.
     pub full: Counter,
-    /// Lines that standard error refused.
+    /// Lines that standard error failed to write.
     pub failed: Counter,
 }
 

@@ -1,4 +1,4 @@
-//! What the writer and the sweeper count.
+//! Metrics of the writer and the roster.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) struct Writer {
 impl Default for Writer {
     fn default() -> Self {
         Self {
-            // 50 us to 3.3 s: a fast drive's sync, a stalled one.
+            // 50 us to 3.3 s: from a fast drive's sync to a stalled one.
             commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 17)),
             commit_rows: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
             commits_behind: Counter::default(),
