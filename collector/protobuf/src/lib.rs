@@ -1,8 +1,8 @@
-//! Protobuf messages, written from and read into borrowed values: what the store holds, and what agents send that is only
-//! looked at for names.
+//! Writes protobuf messages from borrowed values and reads them into borrowed values: stored rows, and agents' messages of
+//! which only the names are read.
 //!
-//! A generated type would own every text once more, which was most of the time that a million instances took to load.
-//! As in any protobuf reader, fields may come in any order, absent ones have their default, and unknown ones are skipped.
+//! A generated type would copy every text, which was most of the time to load a million instances. As in any protobuf reader,
+//! fields may have any order, absent ones have their default, and unknown ones are skipped.
 
 use std::iter;
 
@@ -18,7 +18,7 @@ pub enum Value<'a> {
     Varint(u64),
     /// Wire type 2: `string`, `bytes`, messages.
     Bytes(&'a [u8]),
-    /// Wire types 1 and 5, which no field of this build has.
+    /// Wire types 1 and 5, which no field of this build uses.
     Fixed,
 }
 
@@ -46,12 +46,12 @@ pub fn put_sint32(out: &mut Vec<u8>, field: u32, value: i32) {
     put_varint(out, field, u64::from(zigzag.cast_unsigned()));
 }
 
-/// Appends a `string`, also an empty one.
+/// Appends a `string`, even an empty one.
 pub fn put_text(out: &mut Vec<u8>, field: u32, text: &str) {
     put_bytes(out, field, text.as_bytes());
 }
 
-/// Appends `bytes` or a message, also an empty one.
+/// Appends `bytes` or a message, even an empty one.
 pub fn put_bytes(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     put_raw(out, u64::from(field << 3 | BYTES));
     put_length(out, bytes.len());
@@ -68,7 +68,7 @@ pub fn put_pair(out: &mut Vec<u8>, field: u32, (first, second): (&str, &str)) {
 }
 
 fn put_length(out: &mut Vec<u8>, length: usize) {
-    // No platform has a usize beyond 64 bits.
+    // No platform has a usize of more than 64 bits.
     put_raw(out, u64::try_from(length).unwrap_or(u64::MAX));
 }
 
@@ -82,7 +82,7 @@ fn put_raw(out: &mut Vec<u8>, mut value: u64) {
     out.push(low);
 }
 
-/// How many bytes a length takes.
+/// The number of bytes that encode a length.
 fn length_len(length: usize) -> usize {
     iter::successors(Some(length), |rest| {
         Some(rest >> 7).filter(|rest| *rest > 0)
@@ -90,23 +90,23 @@ fn length_len(length: usize) -> usize {
     .count()
 }
 
-/// The number that a `sint32` stands for.
+/// Decodes a `sint32`.
 pub fn sint32(value: u64) -> Result<i32, Malformed> {
     let zigzag = u32::try_from(value).map_err(|_too_large| Malformed)?;
     Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
 }
 
-/// The number that an `int32` stands for; `None` if it is none.
+/// Decodes an `int32`; `None` if it is out of range.
 pub fn int32(value: u64) -> Option<i32> {
     i32::try_from(value.cast_signed()).ok()
 }
 
-/// The text of a `string`.
+/// Decodes a `string`.
 pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
     str::from_utf8(bytes).map_err(|_not_utf8| Malformed)
 }
 
-/// The fields of a message with their numbers, in the order they were written. Nothing follows the first error.
+/// The numbered fields of a message, in their written order. The iteration ends after the first error.
 #[derive(Clone, Debug)]
 pub struct Fields<'a>(&'a [u8]);
 
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_of_the_protobuf_specification() {
-        // The examples of its chapter "Encoding".
+        // The examples of the specification's chapter "Encoding".
         let mut out = Vec::new();
         put_varint(&mut out, 1, 150);
         put_text(&mut out, 2, "testing");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_told() {
+    fn malformed_messages_are_refused() {
         for garbage in [
             &b"\x08"[..],
             b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
