@@ -15,7 +15,7 @@
 //! While no majority is available, every call returns [`Error::Unavailable`]; while this collector lacks permission,
 //! [`Error::Refused`].
 //!
-//! # Why a log, and what is beside it
+//! # Why a log, and what is stored besides it
 //!
 //! The inventory lives in memory, so rows are never looked up here: a collector reads all of them in order, then applies new
 //! ones as they arrive. An etcd transaction has at most 128 operations and a request 1.5 MiB; an entry of a log is one

@@ -51,7 +51,7 @@ impl Log {
         if is_same_log {
             return corrupt(self.key(self.next()), "the entry is missing");
         }
-        let what = "entries that were read are gone: was etcd rolled back to an earlier state?";
+        let what = "entries that were read before are missing: was etcd rolled back?";
         corrupt(self.prefix.clone(), what)
     }
 
