@@ -46,7 +46,7 @@ struct Shared {
     max_batch: usize,
     budget: Budget,
     /// Permits for large messages.
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     refused: Refusals,
 }
 
@@ -93,11 +93,11 @@ impl Work {
     #[must_use]
     pub fn new(max_batch: usize, budget: Budget, refused: Refusals) -> Self {
         // At most half of the processors, so that the runtime's threads continue.
-        let turns = thread::available_parallelism().map_or(1, NonZero::get) / 2;
+        let permits = thread::available_parallelism().map_or(1, NonZero::get) / 2;
         Self(Arc::new(Shared {
             max_batch,
             budget,
-            turns: Arc::new(Semaphore::new(turns.max(1))),
+            permits: Arc::new(Semaphore::new(permits.max(1))),
             refused,
         }))
     }
@@ -151,14 +151,14 @@ impl Work {
         if Self::is_small(bytes) {
             return Ok(work());
         }
-        let turns = Arc::clone(&self.0.turns);
-        let turn = turns
+        let permits = Arc::clone(&self.0.permits);
+        let permit = permits
             .acquire_owned()
             .await
             .map_err(|_closed| Error::Stopped)?;
         let done = spawn_blocking(move || {
             let done = work();
-            drop(turn);
+            drop(permit);
             done
         });
         done.await.map_err(|error| {

@@ -64,8 +64,8 @@ async fn small_work_runs_on_the_caller_and_large_work_on_a_blocking_thread() {
 async fn large_work_waits_for_a_permit_and_small_work_does_not() {
     let work = work(1, 0);
     // More than there are permits: each holds a blocking thread until it is released.
-    let turns = work.0.turns.available_permits();
-    let (gates, mut holding): (Vec<_>, Vec<_>) = (0..turns)
+    let permits = work.0.permits.available_permits();
+    let (gates, mut holding): (Vec<_>, Vec<_>) = (0..permits)
         .map(|_| {
             let (gate, opened) = oneshot::channel::<()>();
             let held = work.run(INLINE + 1, move || opened.blocking_recv());
@@ -74,11 +74,11 @@ async fn large_work_waits_for_a_permit_and_small_work_does_not() {
         .unzip();
     for held in &mut holding {
         let waited = tokio::time::timeout(Duration::from_millis(1), held).await;
-        assert!(waited.is_err(), "it holds its turn");
+        assert!(waited.is_err(), "it holds its permit");
     }
     let mut next = Box::pin(work.run(INLINE + 1, || ()));
     let waited = tokio::time::timeout(Duration::from_millis(10), &mut next).await;
-    assert!(waited.is_err(), "no turn is free");
+    assert!(waited.is_err(), "no permit is free");
     work.run(1, || ()).await.unwrap();
     drop(gates);
     next.await.unwrap();
