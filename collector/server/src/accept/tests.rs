@@ -57,7 +57,7 @@ async fn silent_peers_do_not_prevent_an_answer() {
             server.assert_serves().await;
         }
         let refused: u64 = Full::ALL.map(|why| server.stats.refused(why)).iter().sum();
-        assert_eq!(refused, 0, "there is always a place for one question more");
+        assert_eq!(refused, 0, "one more request always finds a place");
     })
     .await;
 }

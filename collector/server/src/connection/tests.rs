@@ -88,7 +88,7 @@ async fn a_drain_waits_for_a_peer_that_makes_progress_but_not_for_a_trickle() {
         let (drained, took) = timed(async {
             tokio::select! {
                 drained = drained(&traffic, GRACE) => drained,
-                () = drip => unreachable!("drips without end"),
+                () = drip => unreachable!("the trickle never ends"),
             }
         })
         .await;
@@ -110,7 +110,7 @@ async fn a_peer_that_reads_nothing_of_an_answer_stalls() {
     let mut stall = Stall::new();
     assert!(
         !stalls(&mut stall, &traffic, 10 * timeout).await,
-        "nothing is to be taken"
+        "no bytes wait for the peer"
     );
     let answer = traffic.begin().unwrap().answer();
     assert!(
@@ -122,7 +122,7 @@ async fn a_peer_that_reads_nothing_of_an_answer_stalls() {
         piece.write(1);
         assert!(
             !stalls(&mut stall, &traffic, timeout / 2).await,
-            "the peer takes some"
+            "the peer reads some"
         );
     }
     assert!(stalls(&mut stall, &traffic, 2 * timeout).await);
