@@ -1,6 +1,6 @@
 //! A store on the local disk: one directory, one file, one synced commit per batch.
 //!
-//! # What it promises
+//! # Guarantees
 //!
 //! * [`Embedded::commit`] has synced the file when it returns. After a crash or a loss of power at any moment the store holds
 //!   the state after some commit: never a part of one, and never a state older than the last commit that returned.
@@ -34,7 +34,7 @@
 //!
 //! | Table | Key | Value |
 //! |---|---|---|
-//! | `meta` | `"format"` | `u32`: the version of this format; `storage/version.rs` says what both versions mean |
+//! | `meta` | `"format"` | `u32`: the version of this format; `storage/version.rs` explains both versions |
 //! | `meta` | `"reader"` | `u32`: the oldest version whose builds read the store; absent in version 1 |
 //! | `namespace` | `""` | text: the namespace of the collectors that use the store; absent in stores of 0.1.0 until their next start |
 //! | `application`, `instance`, `operation`, `address` | `i32`: the id | bytes: one row |

@@ -1,6 +1,6 @@
 //! A store that several collectors share: a log in etcd.
 //!
-//! # What it promises
+//! # Guarantees
 //!
 //! * [`Etcd::commit`] returns [`Commit::Durable`] when a majority of the etcd cluster has the batch on disk.
 //! * A collector writes entry n + 1 only if it has applied entries 1 to n. Each entry is a key of its own. The transaction that
@@ -39,7 +39,7 @@
 //!
 //! | Key, below `/rollcall` or `/<namespace>/rollcall` | Value |
 //! |---|---|
-//! | `/store/format` | the version of this format, as text; `storage/version.rs` says what both versions mean |
+//! | `/store/format` | the version of this format, as text; `storage/version.rs` explains both versions |
 //! | `/store/reader` | the oldest version whose builds read the store, as text; absent in version 1 |
 //! | `/store/namespace` | the namespace of the collectors that share the store, as text; it may differ from the one in the key |
 //! | `/store/log/<index>` | a batch: `index` counts from 1 and has 20 digits |
@@ -51,7 +51,7 @@
 //!
 //! | Message | Fields |
 //! |---|---|
-//! | batch | 1 to 4 `repeated` row of `application`, `instance`, `operation`, `address`; 5 to 8 `int64` how many rows of each kind the log has up to here; 10 `bytes` the digest of the inventory up to here, little-endian (9 in version 1: with properties) |
+//! | batch | 1 to 4 `repeated` row of `application`, `instance`, `operation`, `address`; 5 to 8 `int64` the number of rows of each kind in the log up to here; 10 `bytes` the digest of the inventory up to here, little-endian (9 in version 1: with properties) |
 //! | part | 1 `int64` the first entry; 2 `bytes` the checksums of the entries; 3 a batch |
 //! | row | 1 `sint32` id; 2 `bytes` as in [`embedded`](super::embedded) |
 //! | changed | 1 row, as in the table `instance` there, whole |

@@ -27,7 +27,7 @@ pub(super) fn etcd_v1() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     })
 }
 
-/// What the stores of version 1 hold.
+/// The contents of the stores of version 1.
 pub(super) fn v1() -> Contents {
     let mut contents = Contents::new();
     for rows in [first(), more(), changed()] {

@@ -1,4 +1,4 @@
-//! What the contract suite commits.
+//! Data for the contract tests.
 
 use std::{sync::Arc, time::Duration};
 

@@ -12,7 +12,7 @@ use rollcall_domain::{
 use super::{Config, Embedded, INSTANCES, SEEN, directory::STORE, failure, first, open};
 use crate::{Batch, Counts, Error, FirstIds, LastSeen, Storage};
 
-/// What a store holds.
+/// The contents of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Rows of each kind.

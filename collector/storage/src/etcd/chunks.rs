@@ -269,7 +269,7 @@ impl Chunks {
 }
 
 fn rolled_back(key: String) -> Error {
-    let what = "it was read in a later state before: was etcd rolled back?";
+    let what = "a later state of it was read before: was etcd rolled back to an earlier state?";
     corrupt(key, what)
 }
 

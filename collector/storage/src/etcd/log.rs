@@ -35,7 +35,7 @@ pub(super) struct Log {
     /// The last entry of each known part of the snapshot.
     parts: BTreeSet<u64>,
     /// The log may have entries that were not applied: of other collectors, or of a commit whose result is unknown.
-    is_behind: bool,
+    is_stale: bool,
     /// A missing or overwritten key has been reported.
     is_damaged: bool,
     /// An entry or part was written before the known position since then: the missing key may be back.
@@ -76,7 +76,7 @@ impl Log {
             extent,
             known: Known::default(),
             parts: BTreeSet::new(),
-            is_behind: false,
+            is_stale: false,
             is_damaged: false,
             may_be_whole: false,
             is_stalled: false,
@@ -91,7 +91,7 @@ impl Log {
     /// Forgets the entries after `known`, so that they are read again.
     pub(super) fn forget_after(&mut self, known: Known) {
         self.known = known;
-        self.is_behind = true;
+        self.is_stale = true;
     }
 
     /// Applies the entries of watch events and emits their rows. Returns `false` if the log must be read as well.
@@ -106,7 +106,7 @@ impl Log {
                 Some(index) if index == next => {
                     self.advance(next, entry, sink)?;
                     // The conflicting entry has been applied.
-                    self.is_behind = false;
+                    self.is_stale = false;
                 }
                 Some(index) if index > next => return Ok(false),
                 Some(_) if entry.version > 1 => {
@@ -117,7 +117,7 @@ impl Log {
                 None => sink(Record::Damage(foreign(entry))),
             }
         }
-        Ok(!self.is_behind)
+        Ok(!self.is_stale)
     }
 
     /// Whether to audit the keys again: damage was reported, and a key before the known position was written since then.
@@ -152,7 +152,7 @@ impl Log {
             mut totals,
         } = self.known;
         // Until every entry is known to be written.
-        self.is_behind = true;
+        self.is_stale = true;
         let mut rows = rows.iter().peekable();
         let mut is_whole = false;
         let mut row = Vec::new();
@@ -178,7 +178,7 @@ impl Log {
             last = Some(place);
         }
         self.known = Known { last, totals };
-        self.is_behind = false;
+        self.is_stale = false;
         Ok(Commit::Durable)
     }
 

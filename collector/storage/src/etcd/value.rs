@@ -1,4 +1,4 @@
-//! The values of keys: protobuf messages of rows, behind a checksum. The parent module describes them.
+//! The values of keys: a checksum and a protobuf message of rows. The parent module describes them.
 
 use rollcall_protobuf::{self as protobuf, Fields, Value};
 

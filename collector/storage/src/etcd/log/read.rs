@@ -43,7 +43,7 @@ impl Log {
                 return Err(self.missing(is_same_log));
             }
         }
-        self.is_behind = false;
+        self.is_stale = false;
         Ok(())
     }
 
@@ -51,7 +51,8 @@ impl Log {
         if is_same_log {
             return corrupt(self.key(self.next()), "the entry is missing");
         }
-        let what = "entries that were read before are missing: was etcd rolled back?";
+        let what =
+            "entries that were read before are missing: was etcd rolled back to an earlier state?";
         corrupt(self.prefix.clone(), what)
     }
 
