@@ -1,4 +1,4 @@
-//! What happens, as it happens: server-sent events.
+//! The event feed: server-sent events.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,13 +23,13 @@ use super::{Face, parameters::Parameters, view};
 mod service;
 mod since;
 
-/// A comment after this long without an event, so that proxies keep the connection and dead ones are noticed.
+/// The time without an event after which a comment is sent, to keep proxies from closing the connection and to detect dead ones.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Tells nginx, and proxies that took this over from it, to pass each event on at once.
+/// Has nginx, and proxies that copied this header, forward each event at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// What a browser sends when it connects again: the id of the last event that it saw.
+/// The header of a browser that reconnects: the id of the last event that it received.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The `data` of an event.
@@ -42,7 +42,7 @@ struct Data {
     changed: Option<Changed>,
 }
 
-/// What a `changed` event has in addition.
+/// The additional data of a `changed` event.
 #[derive(Debug, Serialize)]
 struct Changed {
     from: &'static str,
@@ -68,7 +68,7 @@ struct Inventory {
 /// The `data` of a `lagged` event.
 #[derive(Debug, Serialize)]
 struct Lagged {
-    /// `null` where it is not known: the collector was started again.
+    /// `null` if unknown, because the collector was restarted.
     missed: Option<u64>,
 }
 
@@ -79,14 +79,14 @@ struct Subscription {
     _permit: OwnedSemaphorePermit,
 }
 
-/// `GET /api/events`: `registered`, `adopted`, `changed` and `stray` (a sign of life was refused) as they happen,
-/// `diverged` and `agreed` when what this collector
-/// knows comes to differ from what others report, and to agree with it again, `inventory` when its memory runs low, is full, or
-/// has room again, `service_instance` for instances of Nacos services, and `lagged` with the count of those that the client missed.
+/// `GET /api/events`: `registered`, `adopted`, `changed` and `stray` (a refused sign of life) as they happen; `diverged` and
+/// `agreed` when this collector's data starts to differ from the other members' reports, and when it matches again; `inventory`
+/// when memory for it runs low, is full, or is available again; `service_instance` for instances of Nacos services; and `lagged`
+/// with the number of events that the client missed.
 ///
-/// `since` (or the header `Last-Event-ID`) is the id of an event, or a time: the feed begins after that event, or at that time,
-/// as far as the history of this run goes back. Without it the feed begins now. A comment comes at once, so that a client
-/// behind a proxy knows that it is connected.
+/// `since` (or the header `Last-Event-ID`) is the id of an event or a time: the feed begins after that event or at that time, as
+/// far as the history of this run reaches. Without it the feed begins now. A comment is sent at once, so that a client behind a
+/// proxy knows that it is connected.
 pub(super) async fn stream(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -98,7 +98,7 @@ pub(super) async fn stream(
     let feed = &face.services.events;
     let start = match (parameters.get("since"), header) {
         (Some(since), _) => since::parse(since, feed, face.run)?,
-        // A browser must not be refused for ever for an id of another release.
+        // An id of another release must not lock a browser out for good.
         (None, Some(id)) => since::parse(id, feed, face.run).unwrap_or_default(),
         (None, None) => since::Start::default(),
     };

@@ -1,4 +1,4 @@
-//! What is here instead of upstream's query protocol: an answer in its shape, so that its clients say what is wrong.
+//! Answers requests in upstream's query protocol with an error in its format, so that its clients show the reason.
 
 use axum::response::Response;
 use rollcall_server::face::reply;
@@ -17,7 +17,7 @@ struct Error {
 
 const MESSAGE: &str = "Rollcall does not speak SkyWalking's GraphQL: ask /api/applications, /api/instances or /readyz instead";
 
-/// `/graphql`, whatever is asked: an error, with 200, as GraphQL has it. `swctl` shows the message, also for `health`.
+/// `/graphql`: an error for every query, with status 200 as in GraphQL. `swctl` shows the message, also for `health`.
 pub(super) async fn refuse() -> Response {
     reply(&Answer {
         data: None,

@@ -1,9 +1,9 @@
-//! What people and their tools ask: probes, metrics, who is there, and what happens, all `GET`.
+//! The face for operators and their tools: probes, metrics, the query API and the event feed, all `GET`.
 //!
-//! The query API answers JSON in snake_case. Times are RFC 3339 in UTC with milliseconds; what is not known is `null`.
-//! Lists take `limit` (100 by default, 1000 at most) and `cursor`, and answer `{"items": [...], "next": ...}`, where `next` is
-//! the `cursor` of the rest, or `null` at the end. A page that reaches its size in bytes ends before `limit` ([`Pages`]). What
-//! agents sent is data: it is answered as JSON only.
+//! The query API returns JSON in snake_case. Times are RFC 3339 in UTC with milliseconds; unknown values are `null`. Lists take
+//! `limit` (100 by default, 1000 at most) and `cursor`, and return `{"items": [...], "next": ...}`, where `next` is the `cursor`
+//! of the next page, or `null` at the end. A page that reaches its size limit ends before `limit` ([`Pages`]). Data from agents
+//! is returned as JSON only.
 
 use std::{fmt::Display, sync::Arc};
 
@@ -40,12 +40,12 @@ use page::Page;
 pub use page::Pages;
 pub use starting::router as starting;
 
-/// What clients may ask of this face.
+/// The limits of this face.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Subscribers of `/api/events` at a time; one more is refused with 503.
+    /// The most subscribers of `/api/events`; one more is refused with 503.
     pub max_event_subscribers: usize,
-    /// Lists of the query API that are read at a time; one more request waits for its turn.
+    /// The most lists of the query API that are read at the same time; one more request waits.
     pub max_concurrent_lists: usize,
 }
 
@@ -59,32 +59,32 @@ impl Default for Limits {
     }
 }
 
-/// What the handlers share.
+/// The shared state of the handlers.
 #[derive(Debug)]
 struct Face {
     services: Services,
-    /// One permit for each list that may be read at a time.
+    /// One permit per list that is read at the same time.
     lists: Arc<Semaphore>,
     /// One permit for each subscriber of the event feed.
     subscribers: Arc<Semaphore>,
-    /// Tells the events of this run from those of others: when it began, in milliseconds.
+    /// The start of this run in milliseconds, which distinguishes its events from those of other runs.
     run: i64,
     closing: CancellationToken,
     places: Places,
     pages: Pages,
 }
 
-/// The room for connections, as the probes show it.
+/// The connection limits that the probes show.
 #[derive(Clone, Debug)]
 pub struct Places {
-    /// What all listeners share.
+    /// The limit that all listeners share.
     pub room: Room,
     /// The most standing connections of one listener.
     pub per_listener: usize,
 }
 
-/// The admin face, at the root. Event streams end when `closing` is cancelled, so that they do not hold up a drain.
-/// Except for the probes, requests for a host that is none of `names` are refused with 403.
+/// The admin face, at the root. Event streams end when `closing` is cancelled, so that they do not delay a drain. A request for
+/// a host that is not in `names` is refused with 403, except for the probes.
 pub fn router(
     services: &Services,
     limits: &Limits,
@@ -128,7 +128,7 @@ pub fn router(
         .route("/api/events", get(events::stream))
         .route("/graphql", get(graphql::refuse).post(graphql::refuse))
         .route_layer(from_fn(check_host))
-        // Load balancers call a probe what they like, and its answer has nothing of the agents.
+        // Load balancers use any host name, and the probes show no data of agents.
         .route("/livez", get(probes::live))
         .route("/readyz", get(probes::ready))
         .method_not_allowed_fallback(wrong_method)
@@ -136,8 +136,8 @@ pub fn router(
         .with_state(Arc::new(face))
 }
 
-/// Whether a browser may read the answer: the host of the request is this collector. Anything else that leaves the host out
-/// may, because browsers never do.
+/// Refuses a request whose host is not a name of this collector, so that a foreign page cannot read the answer in a browser. A
+/// request without a host is allowed, because browsers always send one.
 fn named(request: &Request, names: &Names) -> Result<(), Refusal> {
     let host = host(request).ok().flatten();
     match host {
@@ -157,7 +157,7 @@ async fn index() -> Html<&'static str> {
     Html(include_str!("index.html"))
 }
 
-/// Nothing is guessed, run or loaded from elsewhere, and nothing is kept: the next answer may be another one.
+/// Forbids browsers to guess types, run scripts, load other resources, and cache the answer.
 async fn secure(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
@@ -177,7 +177,7 @@ async fn secure(mut response: Response) -> Response {
 // === impl Face ===
 
 impl Face {
-    /// Answers a list: `write` adds its items to the page, and returns where the list goes on after them.
+    /// Returns a page of a list: `write` adds the items and returns the cursor after them.
     async fn read_page<C: Display>(
         &self,
         write: impl FnOnce(&Services, &mut Page) -> Result<Option<C>, Refusal> + Send + 'static,
@@ -190,8 +190,8 @@ impl Face {
         .await?
     }
 
-    /// Runs `read`, which may look at very many entries, away from the threads that serve everybody else; at most as many
-    /// at a time as there are permits, also when clients give up waiting.
+    /// Runs `read`, which may visit very many entries, off the runtime's threads. At most as many run at a time as there are
+    /// permits, even if clients disconnect.
     async fn read_list<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Services) -> T + Send + 'static,

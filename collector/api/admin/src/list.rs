@@ -1,4 +1,4 @@
-//! The one way lists are asked for.
+//! Parses the parameters of list requests.
 
 use rollcall_domain::liveness::State;
 use rollcall_server::face::Refusal;
@@ -6,25 +6,25 @@ use rollcall_service::roster::Filter;
 
 use super::{parameters::Parameters, view};
 
-/// Entries of a page unless told.
+/// The default number of entries of a page.
 const DEFAULT_LIMIT: usize = 100;
 
 /// The most entries of a page.
 const MAX_LIMIT: usize = 1000;
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asked<C> {
-    /// The `next` of the page before; `None` for the first.
+    /// The `next` of the previous page; `None` for the first page.
     pub(super) cursor: Option<C>,
     pub(super) limit: usize,
 }
 
 impl<C> Asked<C> {
-    /// Reads the parameters `limit` and `cursor`; `read_cursor` tells whether a cursor can be one.
+    /// Reads the parameters `limit` and `cursor`; `read_cursor` parses a cursor.
     ///
     /// # Errors
-    /// 400 that names the parameter.
+    /// 400, naming the parameter.
     pub(super) fn of(
         parameters: &Parameters,
         read_cursor: impl FnOnce(&str) -> Option<C>,
@@ -50,7 +50,7 @@ impl<C> Asked<C> {
 /// Reads the parameters `state`, `name` and `host`.
 ///
 /// # Errors
-/// 400 that names the parameter.
+/// 400, naming the parameter.
 pub(super) fn filter(parameters: &Parameters) -> Result<Filter, Refusal> {
     let state = |word: &str| {
         State::ALL
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_a_hundred_from_the_start_unless_told() {
+    fn a_list_has_a_hundred_entries_from_the_start_by_default() {
         let defaults = Asked {
             cursor: None,
             limit: 100,

@@ -1,8 +1,8 @@
-//! The one way lists are answered: item by item, bounded in bytes, and charged while the page grows.
+//! Writes the page of every list: item by item, bounded in bytes, and charged while it grows.
 //!
-//! A page has at most as many items as were asked for. It ends early, with `next`, before an item that would make it larger
-//! than [`Pages::max_bytes`]; only its first item may exceed that. Its memory is charged to the budget `answers` before it is
-//! taken, and the charge goes with the answer until the peer has read it.
+//! A page has at most as many items as requested. It ends early, with `next`, before an item that would make it larger than
+//! [`Pages::max_bytes`]; only its first item may exceed that. Its memory is charged to the budget `answers` before it is
+//! allocated, and the answer holds the charge until the peer has read it.
 
 use std::{fmt::Display, io, ops::ControlFlow};
 
@@ -23,7 +23,7 @@ mod tests;
 /// The first block of a page, in bytes; it doubles from there.
 const BLOCK: usize = 8 << 10;
 
-/// What pages are bounded by.
+/// The limits of pages.
 #[derive(Clone, Debug)]
 pub struct Pages {
     /// The budget `answers` of the listeners.
@@ -32,7 +32,7 @@ pub struct Pages {
     pub max_bytes: usize,
 }
 
-/// A page that is being written.
+/// A page under construction.
 #[derive(Debug)]
 pub(super) struct Page {
     bytes: Buffer,
@@ -43,7 +43,7 @@ pub(super) struct Page {
     is_full: bool,
 }
 
-/// Bytes that are charged before they are held.
+/// Bytes that are charged before they are allocated.
 #[derive(Debug)]
 struct Buffer {
     bytes: Vec<u8>,
@@ -68,10 +68,11 @@ impl Pages {
 }
 
 impl Page {
-    /// Adds an item, and breaks when the page has no room for it. `cursor` is where a list goes on after the item.
+    /// Adds an item, or breaks if the page has no room for it. `cursor` is the cursor after the item.
     ///
     /// # Errors
-    /// 503: the budget cannot carry the item.
+    ///
+    /// 503: the item exceeds the budget.
     pub(super) fn add(
         &mut self,
         cursor: impl Display,
@@ -89,10 +90,11 @@ impl Page {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The answer. `next` is where the list goes on after all items that were to be added.
+    /// The answer. `next` is the cursor after all items.
     ///
     /// # Errors
-    /// 503: the budget cannot carry the end of it.
+    ///
+    /// 503: the end of the page exceeds the budget.
     pub(super) fn end(mut self, next: Option<impl Display>) -> Result<Response, Refusal> {
         let next = if self.is_full {
             self.last.take()
@@ -117,7 +119,7 @@ impl Page {
 }
 
 impl Buffer {
-    /// Makes room for so many bytes more.
+    /// Reserves room for this many more bytes.
     fn reserve(&mut self, more: usize) -> Result<(), OverBudget> {
         let capacity = self.bytes.capacity();
         let needed = self.bytes.len().saturating_add(more);
@@ -125,7 +127,7 @@ impl Buffer {
             return Ok(());
         }
         let larger = needed.max(2 * capacity).max(BLOCK);
-        // Both are held while the bytes move.
+        // Both buffers exist while the bytes move.
         self.charge.try_grow(larger)?;
         self.bytes.reserve_exact(larger - self.bytes.len());
         self.charge.shrink(capacity);

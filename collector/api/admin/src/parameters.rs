@@ -3,16 +3,15 @@
 use axum::{extract::Query, http::Uri};
 use rollcall_server::face::Refusal;
 
-/// Parameters that the path has, each given once at most.
+/// The parameters of a request, each at most once.
 #[derive(Debug)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Reads a query of which these parameters are known.
+    /// Parses a query with these known parameters.
     ///
     /// # Errors
-    /// 400 that names a parameter that is unknown or given twice, and the known ones: a misspelt filter must not answer
-    /// everything.
+    /// 400, naming a parameter that is unknown or repeated, and the known ones: a misspelt filter must not return everything.
     pub(super) fn of(uri: &Uri, known: &[&str]) -> Result<Self, Refusal> {
         let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|rejection| Refusal::invalid("query", rejection.body_text()))?;
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_refused_with_the_known_ones() {
+    fn unknown_parameters_are_refused_with_the_known_ones() {
         let refusal = parameters("?stat=up", &["state", "limit"]).unwrap_err();
         let expected = Refusal::invalid("stat", "is unknown; this path has state, limit");
         assert_eq!(refusal, expected);

@@ -1,4 +1,4 @@
-//! What supervisors ask: is it alive, may it be sent traffic, what has it counted.
+//! Probes for supervisors: liveness, readiness and metrics.
 
 use std::sync::Arc;
 
@@ -25,15 +25,15 @@ struct Live {
 #[derive(Serialize)]
 struct Ready {
     ready: bool,
-    /// `ready`, `degraded` (ready, and something is wrong) or `unready`.
+    /// `ready`, `degraded` (ready, with a problem) or `unready`.
     status: &'static str,
-    /// What is wrong, by condition.
+    /// The problems, by condition.
     reasons: Reasons,
     #[serde(skip_serializing_if = "Option::is_none")]
     connections: Option<Connections>,
 }
 
-/// Standing connections, and how many there may be.
+/// Open connections, and their limit.
 #[derive(Serialize)]
 struct Connections {
     open: usize,
@@ -42,12 +42,12 @@ struct Connections {
     limit_per_peer: usize,
 }
 
-/// `GET /livez`: 200 as long as the process answers.
+/// `GET /livez`: 200 while the process answers.
 pub(super) async fn live() -> Response {
     reply(&Live { live: true })
 }
 
-/// `GET /readyz`: 200 or 503, with the reasons; 200 too when degraded.
+/// `GET /readyz`: 200 or 503, with the reasons; also 200 when degraded.
 pub(super) async fn ready(State(face): State<Arc<Face>>) -> Response {
     let connections = Connections::of(&face.places);
     let full = connections.full();
@@ -66,7 +66,7 @@ pub(super) async fn ready(State(face): State<Arc<Face>>) -> Response {
     })
 }
 
-/// What a collector that does not serve yet answers to `GET /readyz`.
+/// The answer to `GET /readyz` before the collector serves.
 pub(super) fn unready(reasons: Reasons) -> Response {
     answer(&Ready {
         ready: false,
@@ -94,7 +94,7 @@ impl Connections {
         }
     }
 
-    /// Why another connection could not stay, if none could on any listener.
+    /// The reason why no listener can keep another connection, if that is so.
     fn full(&self) -> Option<String> {
         (self.open >= self.limit).then(|| {
             format!(

@@ -1,4 +1,4 @@
-//! Who is there: applications, their instances, and the collectors.
+//! The query API: applications, their instances, and the collectors.
 
 use std::{fmt::Display, str::FromStr, sync::Arc};
 
@@ -19,10 +19,10 @@ use super::{
     view,
 };
 
-/// The id in a path, which need not be text.
+/// The id in a path, which may not be valid text.
 type IdText = Result<Path<String>, PathRejection>;
 
-/// Stands in a path for the application of instances whose application was never reported, as 0 does.
+/// Like 0, the path element for the instances whose application was never reported.
 const UNKNOWN: &str = "unknown";
 
 /// The parameters of a list of instances.
@@ -39,7 +39,7 @@ pub(super) async fn applications(
         return face
             .read_page(move |services, page| {
                 if let Some(status) = services.roster.application_named(&code) {
-                    // The first item always has room.
+                    // The first item always fits.
                     let _first = page.add(code, &view::Application::of(&status))?;
                 }
                 Ok(None::<ApplicationId>)
@@ -75,9 +75,9 @@ pub(super) async fn application(
     Ok(reply(&view::Application::of(&status)))
 }
 
-/// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`]. `state` names one or several states, separated by commas:
-/// with it the list has also those that have been down or left for so long that it leaves them out otherwise. `name` and `host`
-/// leave those that have this name or UUID, and those on this host.
+/// `GET /api/applications/{id}/instances`; the id may be [`UNKNOWN`]. `state` has one or several states, separated by commas;
+/// with it the list includes instances that are hidden otherwise because they have been down or left for long. `name` selects a
+/// name or UUID, and `host` a host.
 pub(super) async fn instances(
     State(face): State<Arc<Face>>,
     id: IdText,
@@ -102,7 +102,7 @@ pub(super) async fn instances(
     .await
 }
 
-/// `GET /api/instances`: those of all applications, with the filters of [`instances`].
+/// `GET /api/instances`: the instances of all applications, with the filters of [`instances`].
 pub(super) async fn all_instances(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -121,7 +121,7 @@ pub(super) async fn all_instances(
     .await
 }
 
-/// Adds these instances, as far as the page has room; `read` gives the id and the cursor of one.
+/// Adds these instances until the page is full; `read` returns the id and the cursor of one.
 fn add_instances<C>(
     page: &mut Page,
     roster: &Roster,
@@ -182,7 +182,7 @@ fn text(id: IdText) -> Result<String, Refusal> {
     Ok(id)
 }
 
-/// The application in a path; `Some(None)` for [`UNKNOWN`], and for 0, which is what the list calls it.
+/// The application in a path; `Some(None)` for [`UNKNOWN`] and for 0, its id in the list.
 fn application_id(text: &str) -> Option<Option<ApplicationId>> {
     if text == UNKNOWN {
         return Some(None);

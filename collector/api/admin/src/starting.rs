@@ -1,4 +1,4 @@
-//! The admin face of a collector that does not serve yet: it is alive, it is not ready, and it says how far it is.
+//! The admin face of a starting collector: alive, not ready, with its progress.
 
 use axum::{Router, extract::State, response::IntoResponse, response::Response, routing::get};
 use rollcall_server::face::Refusal;
@@ -6,7 +6,7 @@ use rollcall_service::{progress::Progress, readiness::Reasons};
 
 use super::probes;
 
-/// The probes, at the root and below `context_path`. Everything else is to be asked again.
+/// The probes, at the root and below `context_path`. Every other request is refused with a later retry.
 pub fn router(progress: &Progress, context_path: &str) -> Router {
     let face = Router::new()
         .route("/livez", get(probes::live))

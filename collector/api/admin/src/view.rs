@@ -1,4 +1,4 @@
-//! What the query API shows of the domain: the JSON, and the words for why.
+//! The JSON of the query API: domain values, and the explanation of a state.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ use why::Why;
 /// An application.
 #[derive(Debug, Serialize)]
 pub(super) struct Application<'a> {
-    /// 0 for the instances whose application was never reported, taken together.
+    /// 0 for all instances together whose application was never reported.
     id: i32,
-    /// `null` where the id was adopted and no agent has reported the code.
+    /// `null` if the id was adopted and no agent has reported the code.
     code: Option<&'a str>,
-    /// What to call it: its code, or `unknown (-3)`; `unknown` at 0.
+    /// The display name: its code, or `unknown (-3)`; `unknown` for id 0.
     label: String,
-    /// An agent brought the id along, or only that of its instance, and no agent has reported the code.
+    /// Whether the id came from an agent, directly or with its instance's id, and no agent has reported the code.
     adopted: bool,
     registered_at: String,
     instances: Counts,
@@ -43,46 +43,46 @@ struct Counts {
 #[derive(Debug, Serialize)]
 pub(super) struct Instance<'a> {
     id: i32,
-    /// `null` where it was never told.
+    /// `null` if no agent reported it.
     application_id: Option<i32>,
-    /// `null` where it was never told.
+    /// `null` if no agent reported it.
     uuid: Option<&'a str>,
-    /// What people call it: its UUID, without the `NAME:` that marks a name as such in 6.x and 7.0. `null` where there is none.
+    /// The display name: its UUID, without the prefix `NAME:` that marks a name in 6.x and 7.0. `null` without a UUID.
     name: Option<&'a str>,
     state: &'static str,
-    /// When it came into this state.
+    /// The time of the change to this state.
     since: String,
     why: Why,
-    /// It came with an id that this collector had not assigned, and keeps it.
+    /// Whether the instance keeps an id that it brought and that this collector had not assigned.
     adopted: bool,
     registered_at: String,
     last_seen_at: String,
-    /// `3.x`, `5.x`, `6.x` (to 7.0) or `8.x` (and later); `null` where its calls do not tell.
+    /// `3.x`, `5.x`, `6.x` (to 7.0) or `8.x` (and later); `null` if its calls do not show it.
     generation: Option<&'static str>,
-    /// As its agent spells it; `null` where it does not tell, as before 6.x.
+    /// In the agent's spelling; `null` if not reported, as before 6.x.
     language: Option<&'a str>,
-    /// `null` where it does not tell.
+    /// `null` if not reported.
     agent_version: Option<&'a str>,
     properties: PropertiesObject<'a>,
 }
 
-/// What an agent said of its process, as an object. A name that it told more than once has an array of the values.
+/// The properties that an agent reported, as an object. A name that it reported several times has an array of the values.
 #[derive(Debug)]
 struct PropertiesObject<'a>(&'a Properties);
 
 /// A collector.
 #[derive(Debug, Serialize)]
 pub(super) struct Member<'a> {
-    /// Where the other collectors reach it, and what it is called.
+    /// The address for other collectors, which also identifies the member.
     pub(super) address: &'a str,
     state: &'static str,
     since: String,
     /// `null` for a collector of upstream.
     version: Option<&'a str>,
-    /// Whether it is the collector that answers.
+    /// Whether it is the answering collector.
     #[serde(rename = "self")]
     is_self: bool,
-    /// Whether it owns the assignment of ids.
+    /// Whether it assigns the ids.
     owner: bool,
     agent_grpc: Option<&'a str>,
     agent_jetty: Option<&'a str>,
@@ -219,7 +219,7 @@ pub(super) fn signal(signal: Signal) -> &'static str {
     }
 }
 
-/// RFC 3339, UTC, with milliseconds; the first or last time that can be written so for one beyond.
+/// RFC 3339, UTC, with milliseconds; a time outside the format's range becomes its first or last time.
 pub(super) fn time(timestamp: Timestamp) -> String {
     let time = jiff::Timestamp::from_millisecond(timestamp.millis()).unwrap_or({
         if timestamp.millis() < 0 {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_property_told_twice_is_an_array_in_the_place_of_the_first() {
+    fn a_property_reported_twice_is_an_array_in_the_place_of_the_first() {
         let properties: Properties = [
             ("ipv4", "10.0.0.1"),
             ("os_name", "<script>\""),

@@ -1,16 +1,17 @@
-//! gRPC as agents from 3.2.6 on speak it (proto/docs/skywalking.md sections 1 and 6), and as collectors do ([`remote()`]).
+//! gRPC for agents from 3.2.6 on (proto/docs/skywalking.md sections 1 and 6), and for other collectors ([`remote()`]).
 //!
-//! Each handler converts, calls one use case, and converts back; there is a file for each service that registers names, and
-//! one (`quiet`) for all others. Every message is counted before it is decoded (`unary`, `quiet`). Every spelling of a method
-//! is answered. What agents may rely on:
+//! Each handler converts the request, calls one use case, and converts the result. Each service that registers names has a file
+//! of its own; `quiet` serves all others. Every message is counted before it is decoded (`unary`, `quiet`). Every spelling of a
+//! method is served. Agents may rely on the following:
 //!
-//! * A key is echoed as it came, byte for byte. One without an id at the deadline is left out of the answer; only
-//!   `applicationCodeRegister` is refused with `UNAVAILABLE` then, because its callers ask an empty answer again at once.
+//! * A key is echoed byte for byte. A key without an id at the deadline is left out of the answer. Only
+//!   `applicationCodeRegister` is then refused with `UNAVAILABLE`, because its callers repeat the request at once after an empty
+//!   answer.
 //! * Every call that names an instance renews its lease.
-//! * A field that cannot be used is `INVALID_ARGUMENT` and named, a message that cannot be decoded is `INTERNAL`, one
-//!   above the limit `OUT_OF_RANGE`: codes upon which no agent leaves for another collector. `UNKNOWN` is never sent.
-//! * A message with too many elements, and one for which there is no memory, are `RESOURCE_EXHAUSTED`.
-//! * A stream is answered as soon as the agent has closed its half.
+//! * An unusable field is refused with `INVALID_ARGUMENT`, which names the field; an undecodable message with `INTERNAL`; one
+//!   above the size limit with `OUT_OF_RANGE`. No agent changes its collector on these codes. `UNKNOWN` is never sent.
+//! * A message with too many elements, or without memory to decode it, is refused with `RESOURCE_EXHAUSTED`.
+//! * A stream is answered as soon as the agent closes its half.
 
 use axum::{Router, response::Response};
 use rollcall_metrics::Protocol;
@@ -45,14 +46,14 @@ mod tests;
 /// Limits of this face.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The largest message an agent may send, in bytes. Agents send whole dictionaries in one.
+    /// The largest message of an agent, in bytes. Agents send whole dictionaries in one message.
     pub max_message_size: usize,
-    /// What agents have to send with every call; `PERMISSION_DENIED` without it. Health may be asked by anybody.
+    /// The token that agents send with every call; `PERMISSION_DENIED` without it. Health checks need no token.
     pub token: Option<Token>,
 }
 
-/// Every service of this face. It has no fallback, so that it can be merged with other faces. Streams
-/// of telemetry, which agents may hold open for good, end with `stop`.
+/// Every service of this face. It has no fallback, so it can be merged with other faces. Telemetry streams, which agents may
+/// hold open indefinitely, end with `stop`.
 pub fn router(services: &Services, config: Config, stop: CancellationToken) -> Router {
     let health = HealthServer::new(health::Handler::new(services))
         .max_decoding_message_size(MAX_HEALTH_MESSAGE_SIZE);
@@ -63,25 +64,24 @@ pub fn router(services: &Services, config: Config, stop: CancellationToken) -> R
     guarded(agents, services, config.token).merge(health)
 }
 
-/// A request of the health service is the name of a service, in bytes.
+/// A health request only has the name of a service, in bytes.
 const MAX_HEALTH_MESSAGE_SIZE: usize = 4 << 10;
 
 /// The largest message of [`remote()`], in bytes.
 pub const MAX_REMOTE_MESSAGE_SIZE: usize = remote::MAX_MESSAGE_SIZE;
 
-/// What the other collectors call. They send the token of the agents where they share a listener with them; a listener of
-/// their own is to be reached by nobody else. It has no fallback, and no route in common with [`router()`]. Streams end with
-/// `stop`.
+/// The calls of other collectors. Members send the agents' token if they share a listener with the agents; only members may be
+/// able to reach a separate listener. The router has no fallback and shares no route with [`router()`]. Streams end with `stop`.
 pub fn remote(services: &Services, token: Option<Token>, stop: CancellationToken) -> Router {
     guarded(remote::router(services, stop), services, token)
 }
 
-/// The paths of the calls that are streams, without the slash in front: an agent may hold one open and send nothing.
+/// The paths of the streaming calls, without the leading slash: an agent may hold such a stream open and send nothing.
 pub fn streams() -> impl Iterator<Item = &'static str> {
     quiet::streams().chain([remote::CALL])
 }
 
-/// `router` for those who send the token, where there is one.
+/// `router` for callers that send the token, if one is configured.
 fn guarded(router: Router, services: &Services, token: Option<Token>) -> Router {
     match token {
         Some(token) => token.guard(router, services.metrics.denied(Protocol::Grpc), denied),
@@ -94,7 +94,7 @@ fn denied() -> Response {
         .into_http()
 }
 
-/// What agents call.
+/// The calls of agents.
 fn agents(services: &Services, max_message_size: usize, stop: &CancellationToken) -> Router {
     let calls = Calls::new(max_message_size, services.work.clone());
     let calls = application::add(calls, services);

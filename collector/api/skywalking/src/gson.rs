@@ -1,5 +1,5 @@
-//! Numbers and texts of JSON as upstream's servers read them, with Gson: a number may stand in quotes, a text may be a whole
-//! number or a boolean, and one value may stand in an array of its own. Anything else is refused.
+//! Reads JSON numbers and texts as leniently as upstream's servers, which use Gson: a number may be quoted, a text may be a
+//! whole number or a boolean, and one value may be wrapped in an array of its own. Everything else is refused.
 
 use std::{fmt, marker::PhantomData};
 
@@ -8,18 +8,18 @@ use serde::{
     de::{Error, SeqAccess, Unexpected, Visitor},
 };
 
-/// A whole number, `-6` or `"-6"`.
+/// A whole number: `-6` or `"-6"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Number<T>(pub(crate) T);
 
-/// A text, `"6"` or `6`.
+/// A text: `"6"` or `6`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Text(pub(crate) String);
 
 /// For `#[serde(deserialize_with)]`: a [`Number`] without its wrapper.
 ///
 /// # Errors
-/// The value is no whole number of the type.
+/// The value is not a whole number of the type.
 pub(crate) fn number<'de, T: Whole, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     Number::deserialize(deserializer).map(|Number(number)| number)
 }
@@ -27,14 +27,14 @@ pub(crate) fn number<'de, T: Whole, D: Deserializer<'de>>(deserializer: D) -> Re
 /// For `#[serde(deserialize_with)]`: a [`Text`] without its wrapper.
 ///
 /// # Errors
-/// The value is no text, whole number or boolean.
+/// The value is not a text, a whole number or a boolean.
 pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Text::deserialize(deserializer).map(|Text(text)| text)
 }
 
 /// A type of number.
 pub(crate) trait Whole: TryFrom<i64> {
-    /// What it holds, for messages.
+    /// The description of its values, for messages.
     const RANGE: &'static str;
 }
 
@@ -48,7 +48,7 @@ impl Whole for i64 {
 
 // === impl Number ===
 
-/// Reads a number; `NESTED` if it may stand in an array.
+/// Reads a number; with `NESTED` also one inside an array.
 struct Numbers<T, const NESTED: bool>(PhantomData<T>);
 
 impl<'de, T: Whole> Deserialize<'de> for Number<T> {
@@ -57,7 +57,7 @@ impl<'de, T: Whole> Deserialize<'de> for Number<T> {
     }
 }
 
-/// A [`Number`] that does not stand in an array.
+/// A [`Number`] that is not wrapped in an array.
 struct InnerNumber<T>(T);
 
 impl<'de, T: Whole> Deserialize<'de> for InnerNumber<T> {
@@ -103,7 +103,7 @@ impl<'de, T: Whole, const NESTED: bool> Visitor<'de> for Numbers<T, NESTED> {
 
 // === impl Text ===
 
-/// Reads a text; `NESTED` if it may stand in an array.
+/// Reads a text; with `NESTED` also one inside an array.
 struct TextVisitor<const NESTED: bool>;
 
 impl<'de> Deserialize<'de> for Text {
@@ -112,7 +112,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// A [`Text`] that does not stand in an array.
+/// A [`Text`] that is not wrapped in an array.
 struct InnerText(String);
 
 impl<'de> Deserialize<'de> for InnerText {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_may_stand_in_quotes_and_in_an_array_of_its_own() {
+    fn a_number_may_be_quoted_and_wrapped_in_an_array() {
         for json in ["-6", "\"-6\"", "[-6]", "[\"-6\"]"] {
             assert_eq!(number(json), Some(-6), "{json}");
         }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_no_number_is_refused() {
+    fn everything_but_a_number_is_refused() {
         for json in [
             "\"\"",
             "\" 6\"",
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_may_be_a_number_or_a_boolean_and_stand_in_an_array_of_its_own() {
+    fn a_text_may_be_a_number_or_a_boolean_and_wrapped_in_an_array() {
         for (json, expected) in [
             ("\"a\"", "a"),
             ("\"\\u0061\\n\"", "a\n"),
@@ -230,7 +230,7 @@ mod tests {
         ] {
             assert_eq!(text(json).as_deref(), Some(expected), "{json}");
         }
-        // How a fraction was written is not known any more.
+        // A parsed fraction no longer has its original spelling.
         for json in ["1.10", "null", "{}", "[]", "[\"a\",\"b\"]", "[[\"a\"]]"] {
             assert_eq!(text(json), None, "{json}");
         }

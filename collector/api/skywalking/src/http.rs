@@ -1,7 +1,7 @@
-//! HTTP/JSON: where collectors are ([`naming()`]), and registration for agents that do not speak gRPC ([`registration()`]).
+//! HTTP/JSON: the list of collectors ([`naming()`]), and registration for agents without gRPC ([`registration()`]).
 //!
-//! Paths, keys and answers are upstream's (proto/docs/skywalking.md section 2). Where upstream answers a mistake with 500, these
-//! answer 400 or 405.
+//! Paths, keys and answers are upstream's (proto/docs/skywalking.md section 2). Where upstream answers a client's mistake with
+//! 500, these faces answer 400 or 405.
 
 mod naming;
 mod refuse;

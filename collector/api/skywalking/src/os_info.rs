@@ -1,12 +1,11 @@
-//! What an agent reports about its process as JSON, over HTTP and in the columns of other collectors.
+//! Reads process properties that agents report as JSON, over HTTP and in the columns of other collectors.
 
 use rollcall_domain::{inventory::Properties, properties::OsInfo};
 use serde::Deserialize;
 
 use crate::gson::{Number, Text};
 
-/// [`OsInfo`] as JSON, in the spellings of its readers: 5.x has `hostname` and `processNo`, 3.2.6 and 6.x `hostName` and
-/// `processId`.
+/// [`OsInfo`] as JSON, in both spellings: 5.x writes `hostname` and `processNo`, 3.2.6 and 6.x write `hostName` and `processId`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OsInfoJson {

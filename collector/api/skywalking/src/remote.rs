@@ -1,14 +1,13 @@
-//! What collectors say to each other (proto/docs/skywalking.md section 5.4): the collector that is asked for an id has the
+//! The link between collectors (proto/docs/skywalking.md section 5.4): the collector that receives a request for an id has the
 //! owner commit it.
 //!
-//! A [`sender`] chooses who that is and keeps a [`client`] for every other member, which sends what waits for it as one
-//! stream of messages in upstream's [`columns`]. The other end is
-//! [`grpc::remote`](crate::grpc::remote()).
+//! A [`sender`] selects the owner and keeps a [`client`] for every other member. The client sends its queued registrations as
+//! one stream of messages in upstream's [`columns`]. The server side is [`grpc::remote`](crate::grpc::remote()).
 //!
-//! Nothing depends on a message to arrive: whoever passes a registration on does the same work itself afterwards, and has
-//! little to do if the owner has done it. So a registration is never lost here, and a new owner is asked with the next one.
+//! No registration depends on the arrival of a message: the sending collector proposes the same names itself afterwards, which
+//! is cheap if the owner has committed them. So the link loses no registration, and the next request goes to a new owner.
 
-/// The metadata by which a member says that it is one, with its version.
+/// The metadata key by which a member identifies itself; the value is its version.
 pub const MEMBER: &str = "rollcall-member";
 
 pub use error::Error;

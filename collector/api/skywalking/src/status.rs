@@ -1,8 +1,8 @@
-//! The one table of what a service error is on the wire, in every protocol.
+//! Maps each service error to its status on the wire, in every protocol.
 //!
-//! Java agents of 3.x and 5.x move to another collector on the gRPC codes UNAVAILABLE, PERMISSION_DENIED,
-//! UNAUTHENTICATED, RESOURCE_EXHAUSTED and UNKNOWN, and on no other (proto/docs/skywalking.md section 4.3). So a caller's
-//! mistake never gets one of these, what may work elsewhere or later always does, and UNKNOWN is never used.
+//! Java agents of 3.x and 5.x move to another collector on the gRPC codes UNAVAILABLE, PERMISSION_DENIED, UNAUTHENTICATED,
+//! RESOURCE_EXHAUSTED and UNKNOWN, and on no other (proto/docs/skywalking.md section 4.3). So a caller's mistake never gets one
+//! of these codes, an error that another collector or a retry may solve always does, and UNKNOWN is never used.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -11,23 +11,21 @@ use rollcall_metrics::Outcome;
 use rollcall_service::register;
 use tonic::Code;
 
-/// What a failed call answers, and how it is counted.
+/// The status of a failed call on the wire, and its outcome in the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
-    /// Over gRPC.
     pub(crate) grpc: Code,
-    /// Over HTTP.
     pub(crate) http: StatusCode,
-    /// Whether the same collector may well answer in a moment, so that HTTP clients are told to ask it again.
-    pub(crate) passing: bool,
-    /// How it is counted.
+    /// Whether the same collector may succeed in a moment, so that HTTP clients get a `Retry-After`.
+    pub(crate) transient: bool,
+    /// The label of the call in the metrics.
     pub(crate) outcome: Outcome,
 }
 
 impl From<&register::Error> for Status {
     fn from(error: &register::Error) -> Self {
         use register::Error;
-        let (grpc, http, passing, outcome) = match error {
+        let (grpc, http, transient, outcome) = match error {
             Error::InvalidKey { .. }
             | Error::NotAnInstance(_)
             | Error::Internal { .. }
@@ -83,7 +81,7 @@ impl From<&register::Error> for Status {
         Self {
             grpc,
             http,
-            passing,
+            transient,
             outcome,
         }
     }
@@ -96,7 +94,7 @@ mod tests {
 
     use super::*;
 
-    /// What makes a 3.x or 5.x Java agent leave its collector.
+    /// Whether a 3.x or 5.x Java agent leaves its collector on this code.
     fn moves_away(code: Code) -> bool {
         matches!(
             code,
@@ -180,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn agents_leave_when_asking_again_may_help_and_never_over_a_mistake_of_theirs() {
+    fn agents_leave_when_a_retry_may_help_and_never_after_their_own_mistake() {
         for (error, ..) in every_error() {
             let status = Status::from(&error);
             let may_help = error.retryable() || matches!(error, Error::Exhausted(_));
             assert_eq!(moves_away(status.grpc), may_help, "{error:?}");
             assert_eq!(status.http.is_server_error(), may_help, "{error:?}");
-            assert!(!status.passing || error.retryable(), "{error:?}");
+            assert!(!status.transient || error.retryable(), "{error:?}");
         }
     }
 }

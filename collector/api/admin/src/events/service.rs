@@ -1,4 +1,4 @@
-//! What happens to instances of Nacos services.
+//! Events of the instances of Nacos services.
 
 use axum::response::sse;
 use rollcall_domain::{
@@ -21,7 +21,7 @@ struct Data<'a> {
     port: u16,
     ephemeral: bool,
     what: &'static str,
-    /// The evidence: what answered for the instance.
+    /// The evidence: the source of the instance's registration.
     publisher: String,
 }
 

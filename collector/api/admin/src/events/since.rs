@@ -1,19 +1,19 @@
-//! Where a feed begins.
+//! Parses the start of a feed.
 
 use rollcall_domain::Timestamp;
 use rollcall_server::face::Refusal;
 use rollcall_service::events::Feed;
 
-/// Where a feed begins.
+/// The start of a feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Start {
     /// After the event with this number; now if `None`.
     pub(super) after: Option<u64>,
-    /// The client has seen events of an earlier run: it missed those between, however many they were.
+    /// Whether the client's last event is from an earlier run; the number of events that it missed is then unknown.
     pub(super) is_of_another_run: bool,
 }
 
-/// Reads the id of an event, which is the run and the number, or a time.
+/// Parses the id of an event, which is the run and the number, or a time.
 ///
 /// # Errors
 /// 400: the text is neither.
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_this_run_is_where_the_feed_goes_on() {
+    fn the_feed_resumes_after_an_id_of_this_run() {
         assert_eq!(start("1000-7"), Some((Some(7), false)));
         assert_eq!(start("999-7"), Some((Some(0), true)));
     }

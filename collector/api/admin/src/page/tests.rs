@@ -40,7 +40,7 @@ async fn a_page_ends_early_at_its_size_and_has_one_item_at_least() {
 }
 
 #[test]
-fn a_page_is_charged_while_it_grows_and_its_charge_goes_with_the_answer() {
+fn a_page_is_charged_while_it_grows_and_the_answer_holds_its_charge() {
     let pages = pages(64 << 10, 1 << 20);
     let mut page = pages.begin();
     let item = "x".repeat(1000);
@@ -52,7 +52,7 @@ fn a_page_is_charged_while_it_grows_and_its_charge_goes_with_the_answer() {
     assert!(pages.answers.held() >= 10_000);
     drop(response);
     assert_eq!(pages.answers.held(), 0);
-    // The first item that the budget cannot carry is refused, and nothing is held.
+    // The first item beyond the budget is refused, and nothing is held.
     let mut page = pages.begin();
     let refused = (0..100).find_map(|at| page.add(at, &item).err());
     let refused = refused.unwrap().into_response();

@@ -1,4 +1,4 @@
-//! Why an instance is in its state: the evidence, and the rule.
+//! Explains the state of an instance: the evidence and the rule.
 
 use std::fmt::Write as _;
 
@@ -11,18 +11,18 @@ use super::{millis, signal, time};
 /// Why an instance is in its state.
 #[derive(Debug, Serialize)]
 pub(super) struct Why {
-    /// In words.
+    /// The explanation as a sentence.
     sentence: String,
     /// The evidence: the last signal.
     last_signal: &'static str,
     last_seen_at: String,
-    /// Whether the signal came to this run of this collector, and not to another one or before a restart.
+    /// Whether this run of this collector received the signal itself, rather than another collector or an earlier run.
     observed_here: bool,
-    /// The end of the connection that it came on; `null` while that is open, or not known here.
+    /// The end of the connection that the signal came on; `null` while it is open, or if it is not known here.
     connection: Option<Connection>,
-    /// How often its agent usually sends a signal, in milliseconds; `null` where that was not observed.
+    /// The usual interval between signals of its agent, in milliseconds; `null` if not observed.
     usual_interval_ms: Option<u64>,
-    /// The rule: how long it may be quiet, in milliseconds, before it is silent, and before it is down.
+    /// The rule: the time without a signal before it is silent and before it is down, in milliseconds.
     silent_after_ms: u64,
     down_after_ms: u64,
 }
@@ -53,19 +53,19 @@ impl Why {
 }
 
 fn sentence(status: &InstanceStatus) -> String {
-    let heard = match status.signal {
+    let signal = match status.signal {
         Signal::Register => "its registration",
         Signal::Recover => "its return after a reconnect",
         Signal::Heartbeat => "a heartbeat",
         Signal::JvmMetrics => "JVM metrics",
         Signal::TraceSegment => "a trace segment",
         Signal::Telemetry => "telemetry",
-        Signal::Poll => "a request for orders",
+        Signal::Poll => "a poll for commands",
         Signal::Leave => "its goodbye",
         Signal::Other(_) => "of a kind that this release does not know",
     };
     let last = format!(
-        "the last sign of life was {heard} at {}",
+        "the last sign of life was {signal} at {}",
         time(status.last_seen)
     );
     let terms = status.terms;
@@ -80,7 +80,7 @@ fn sentence(status: &InstanceStatus) -> String {
             terms.down_after
         ),
         State::Left => format!(
-            "Left: its agent said at {} that it stops.",
+            "Left: its agent announced its stop at {}.",
             time(status.since)
         ),
     };
@@ -89,13 +89,13 @@ fn sentence(status: &InstanceStatus) -> String {
         let _written = write!(sentence, " {more}");
     };
     if status.relayed {
-        add("It came to another collector, or before this one started.".to_owned());
+        add("Another collector received it, or this one before it restarted.".to_owned());
     }
     if let Some((at, cause)) = &status.closed {
         let how = match cause {
             Cause::Peer => "was closed by the peer",
             Cause::Reset => "was reset",
-            Cause::Timeout => "was given up because the peer did not answer",
+            Cause::Timeout => "was closed because the peer did not answer",
             Cause::Collector => "was closed by this collector",
             Cause::Broken => "broke",
         };

@@ -62,7 +62,7 @@ impl Handler {
         Ok(work::convert(codes.len(), || convert::mappings(codes, ids)))
     }
 
-    /// A 5.x reader makes one mapping of several, the last, and sends one code: the last is what it means.
+    /// A 5.x server returns one mapping, that of the last code, and its agents send one code. So only the last one counts.
     async fn map_last(
         &self,
         mut codes: Vec<String>,

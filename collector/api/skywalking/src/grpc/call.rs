@@ -1,4 +1,4 @@
-//! How a call ends: counted, and in gRPC's words.
+//! Ends a call: counts its outcome and maps it to a gRPC status.
 
 use std::error::Error as _;
 
@@ -13,19 +13,19 @@ use crate::status;
 /// Why a call is refused.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// A field of the request cannot be used.
+    /// A field of the request is unusable.
     Field(Fault),
-    /// The use case gave no result.
+    /// The use case failed.
     Register(register::Error),
-    /// What came next on a stream was no message.
+    /// The stream failed, or its next bytes are no message.
     Stream(Status),
-    /// What came on a stream cannot be carried out.
+    /// A message of the stream cannot be executed.
     Unusable(Status),
-    /// A message is not read.
+    /// A message is refused before it is decoded.
     Message(Refused),
 }
 
-/// What is wrong with which field, as the protocol names it.
+/// The mistake in a field, with the protocol's name of the field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} {problem}")]
 pub(super) struct Fault {
@@ -90,7 +90,7 @@ pub(super) fn end<T>(call: &Call, result: Result<T, Refusal>) -> Result<Response
     }
 }
 
-/// A stream ended with an error: by the transport, which gives its cause, or by a message that is none.
+/// The outcome of a failed stream: broken off by the transport, whose error has a source, or ended by an invalid message.
 fn of_stream(status: &Status) -> Outcome {
     if status.source().is_some() {
         Outcome::BrokenOff
@@ -99,7 +99,7 @@ fn of_stream(status: &Status) -> Outcome {
     }
 }
 
-/// Ends a call for one key, whose answer can say "no id yet": `unassigned` does.
+/// Ends a call for one key, whose answer has a form for "no id yet": `unassigned`.
 pub(super) fn end_one<T>(
     call: &Call,
     result: Result<T, Refusal>,
@@ -114,7 +114,7 @@ pub(super) fn end_one<T>(
     }
 }
 
-/// Ends a call for so many keys, whose answer leaves out those without an id.
+/// Ends a call for `asked` keys, whose answer leaves out keys without an id.
 pub(super) fn end_some<M, T>(
     call: &Call,
     asked: usize,

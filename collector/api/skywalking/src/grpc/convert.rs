@@ -1,4 +1,4 @@
-//! Between the wire and the words inside. Only here an id may be 0, which means that there is none.
+//! Converts between the wire and the domain. Among the gRPC handlers only this module uses 0 for a missing id.
 
 use rollcall_domain::properties::{self, OsInfo};
 use rollcall_domain::{
@@ -16,7 +16,7 @@ use tonic::metadata::MetadataMap;
 
 use super::call::Fault;
 
-/// The id of what has none yet.
+/// The wire's value for a key without an id.
 pub(super) const NO_ID: i32 = 0;
 
 const NOT_AN_ID: &str = "is 0, which is no id";
@@ -53,13 +53,13 @@ pub(super) fn service_instance_id(raw: i32) -> Result<InstanceId, Fault> {
     })
 }
 
-/// The version of the agent that calls, which Java agents tell since 6.3.
+/// The version of the calling agent. Java agents send it since 6.3.
 pub(super) fn agent_version(metadata: &MetadataMap) -> Option<&str> {
     metadata.get(AGENT_VERSION)?.to_str().ok()
 }
 
-/// Whether an agent that holds ids gives them up when it is told `ServiceMetadataReset`: Java agents since 6.3 do, which is
-/// also when they began to tell their version.
+/// Whether the agent drops its ids on the command `ServiceMetadataReset`. Java agents do so since 6.3, the release that also
+/// began to send the version.
 pub(super) fn is_resettable(metadata: &MetadataMap) -> bool {
     metadata.contains_key(AGENT_VERSION)
 }
@@ -94,7 +94,7 @@ pub(super) fn process(
     })
 }
 
-/// The call does not tell the generation: 3.2.6 agents make it, and rollcall-agent, which otherwise speaks as 5.x.
+/// The call does not name the generation: 3.2.6 agents make it, and so does rollcall-agent, which otherwise speaks 5.x.
 pub(super) fn recovery(recover: ApplicationInstanceRecover) -> Result<Recovery, Fault> {
     Ok(Recovery {
         application: application_id(recover.application_id)?,
@@ -132,8 +132,8 @@ pub(super) fn operation(element: &ServiceNameElement) -> Result<OperationRef<'_>
     })
 }
 
-/// An endpoint names the side that was called, or the calling one. 6.x servers take only the former and leave the other out
-/// for ever; its agents ask again all the while.
+/// An endpoint is on the called side or on the calling side. 6.x servers register only the called side and always leave the
+/// other one out of the answer, so 6.x agents keep requesting it.
 pub(super) fn endpoint(endpoint: &Endpoint) -> Result<OperationRef<'_>, Fault> {
     let application = service_id(endpoint.service_id)?;
     let span_type = match DetectPoint::try_from(endpoint.from) {
@@ -153,7 +153,7 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> Result<OperationRef<'_>, Fault> {
     })
 }
 
-/// Leaves out the elements that have a fault. It is an error only if all have.
+/// Removes the elements that have a fault. It is an error only if all have one.
 pub(super) fn retain_usable<T>(
     elements: &mut Vec<T>,
     fault: impl Fn(&T) -> Option<Fault>,
@@ -172,7 +172,7 @@ pub(super) fn retain_usable<T>(
 
 // === to the wire ===
 
-/// The keys that have an id, as they came.
+/// The keys that have an id, as received.
 pub(super) fn mappings(
     keys: Vec<String>,
     ids: impl IntoIterator<Item = Option<i32>>,
@@ -183,7 +183,7 @@ pub(super) fn mappings(
         .collect()
 }
 
-/// The elements that have an id, as they came.
+/// The elements that have an id, as received.
 pub(super) fn operation_mappings(
     elements: Vec<ServiceNameElement>,
     ids: Vec<Option<OperationId>>,
@@ -199,7 +199,7 @@ pub(super) fn operation_mappings(
         .collect()
 }
 
-/// The endpoints that have an id, as they came.
+/// The endpoints that have an id, as received.
 pub(super) fn endpoint_mappings(
     endpoints: Vec<Endpoint>,
     ids: Vec<Option<OperationId>>,

@@ -1,4 +1,4 @@
-//! `rollcall.Agent`: what agents of Rollcall say beyond SkyWalking's protocol. `Leave` is a goodbye before a stop on purpose.
+//! `rollcall.Agent`: the calls of Rollcall's agents beyond SkyWalking's protocol. `Leave` announces a planned stop.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{
     unary::Calls,
 };
 
-/// Of the reason, so much is logged.
+/// The most characters of the reason in the log.
 const REASON_CHARS: usize = 200;
 
 /// Adds the call of this service.

@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health`: what `/readyz` says, for those who probe over gRPC.
+//! `grpc.health.v1.Health`: the result of `/readyz` for probes over gRPC.
 
 use std::pin::Pin;
 
@@ -27,7 +27,7 @@ impl Handler {
 impl Health for Handler {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
-    /// All services of a collector are ready together, so that any name may be asked for.
+    /// All services of a collector are ready together, so the requested name is ignored.
     async fn check(
         &self,
         _request: Request<HealthCheckRequest>,
@@ -42,11 +42,11 @@ impl Health for Handler {
         }))
     }
 
-    /// Not served; a client that is told so goes without, as the health checking protocol has it.
+    /// Not implemented; the health checking protocol allows clients to go on without it.
     async fn watch(
         &self,
         _request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("ask with Check"))
+        Err(Status::unimplemented("Watch is not supported; use Check"))
     }
 }

@@ -1,4 +1,4 @@
-//! `InstanceDiscoveryService`: ids for processes, and their signs of life.
+//! `InstanceDiscoveryService`: ids and heartbeats of processes.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! `ManagementService`: instances of 8.0 and later tell their properties and that they live, by names alone. Whoever is not
-//! known is registered, so that agents need nothing else after a store was lost.
+//! `ManagementService`: properties and keep-alives of instances of 8.0 and later, which are identified by names alone. Both
+//! calls register an unknown instance, so agents recover from a lost store without any other call.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::{
     unary::{self, Calls},
 };
 
-/// Adds the calls of this service under both of its spellings: that of agents of 8.0 to 8.3, and that of later ones.
+/// Adds the calls of this service under both spellings: that of 8.0 to 8.3, and the later one.
 pub(super) fn add(mut calls: Calls, services: &Services) -> Calls {
     for [report, keep_alive] in SPELLINGS {
         let handler = Arc::new(Handler::new(services, report, keep_alive));
@@ -72,15 +72,15 @@ impl Handler {
 
     async fn report(
         &self,
-        told: &InstanceProperties,
+        reported: &InstanceProperties,
         metadata: &MetadataMap,
         peer: Option<Peer>,
     ) -> Result<Commands, register::Error> {
         let name = InstanceName {
-            service: &told.service,
-            instance: &told.service_instance,
+            service: &reported.service,
+            instance: &reported.service_instance,
         };
-        let pairs = convert::pairs(&told.properties);
+        let pairs = convert::pairs(&reported.properties);
         let properties = properties::reported(pairs, convert::agent_version(metadata));
         self.register.for_peer(peer).named(name, properties).await?;
         Ok(Commands::default())
@@ -102,8 +102,8 @@ impl Handler {
         request: Request<InstanceProperties>,
     ) -> Result<Response<Commands>, Status> {
         let peer = unary::peer(&request);
-        let (metadata, _, told) = request.into_parts();
-        let commands = self.report(&told, &metadata, peer).await;
+        let (metadata, _, reported) = request.into_parts();
+        let commands = self.report(&reported, &metadata, peer).await;
         end(
             &self.report_instance_properties_calls,
             commands.map_err(Into::into),

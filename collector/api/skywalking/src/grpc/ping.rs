@@ -1,5 +1,5 @@
-//! `ServiceInstancePing`: 6.0.0-beta to 7.0.0 agents say every 3 s that they live. One whose id this collector does not know
-//! is told to register again, which Java agents do since 6.3.
+//! `ServiceInstancePing`: the heartbeat of 6.0.0-beta to 7.0.0 agents, every 3 s. An agent with an id that this collector does
+//! not know gets the command to register again, which Java agents execute since 6.3.
 
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ impl Handler {
     }
 }
 
-/// An agent obeys each serial number once: this one is new with every ping.
+/// An agent executes each serial number once, so each ping gets a new one.
 fn reset(ping: &ServiceInstancePingPkg) -> Command {
     Command {
         command: "ServiceMetadataReset".to_owned(),

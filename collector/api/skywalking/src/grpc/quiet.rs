@@ -1,10 +1,10 @@
-//! What agents call besides registration: telemetry, and requests for orders.
+//! Serves the agents' other calls: telemetry, and polls for commands.
 //!
-//! All of it is taken, counted and dropped, renews the lease of the instances it names, and is answered with one empty
-//! message, which says that there is nothing to do. An agent that is refused here would write to its log every few seconds.
-//! One handler serves every call of the [`table`]: unary or streamed, a request is messages and an end.
+//! Every message is accepted, counted and dropped. It renews the leases of the instances that it names. The answer is one empty
+//! message, which carries no command. An error answer would make the agent write to its log every few seconds. One handler
+//! serves every call of the [`table`]: unary or streamed, a request is messages and an end.
 //!
-//! Nothing is decoded. A message is read for its senders ([`evidence`]); a large one, off the runtime's threads.
+//! Nothing is decoded. A message is scanned for its senders ([`evidence`]); a large one, off the runtime's threads.
 
 use axum::Router;
 use bytes::Bytes;
@@ -33,7 +33,7 @@ mod evidence;
 mod sender;
 mod table;
 
-/// What is kept of an element that names a sender or an id, in bytes, and the fewest bytes that name one.
+/// The memory kept for an element that names a sender or an id, in bytes, and the fewest bytes of such an element on the wire.
 const KEPT: usize = 128;
 const SHORTEST: usize = 8;
 
@@ -55,13 +55,13 @@ pub(super) fn router(
     router
 }
 
-/// The paths of all those calls.
+/// The paths of all calls.
 #[cfg(test)]
 pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     CALLS.iter().flat_map(|call| call.paths).copied()
 }
 
-/// The paths of those calls that are streams.
+/// The paths of the streaming calls.
 pub(super) fn streams() -> impl Iterator<Item = &'static str> {
     let streamed = CALLS.iter().filter(|call| call.is_streamed);
     streamed.flat_map(|call| call.paths).copied()
@@ -111,7 +111,7 @@ impl Handler {
         end(&self.calls, taken).map(Response::into_inner)
     }
 
-    /// Takes messages until the agent has no more, or the collector stops: some agents hold one stream open for good.
+    /// Reads messages until the agent ends the stream or the collector stops: some agents hold one stream open indefinitely.
     async fn take_all(
         &self,
         metadata: &MetadataMap,
@@ -151,7 +151,7 @@ impl Handler {
         self.believe(evidence).await
     }
 
-    /// Renews the leases of the senders, and adopts what the inventory does not hold.
+    /// Renews the leases of the senders, and adopts ids that the inventory does not hold.
     async fn believe(&self, evidence: Evidence<'_>) -> Result<(), Refusal> {
         self.dropped.inc_by(evidence.messages);
         self.undecodable.inc_by(evidence.undecodable);
@@ -160,7 +160,7 @@ impl Handler {
             return fault.map_or(Ok(()), |fault| Err(fault.into()));
         }
         let signal = self.quiet.signal;
-        // An unknown id that its agent will give up, with its next ping, need not be kept from others.
+        // The agent drops an unknown id with its next ping, so the id needs no reservation.
         for instance in evidence.resettable {
             self.heartbeat.renew_known(instance, signal);
         }
@@ -176,7 +176,7 @@ impl Handler {
         }
         let signs = evidence.signs.into_values();
         let renewed = self.heartbeat.renew_all(signs).await;
-        // The ids of a segment are in use whether or not its sender could be adopted.
+        // The ids of a segment are in use even if its sender could not be adopted.
         let adopted = self.register.adopt(evidence.held.into_iter()).await;
         for taken in [named, renewed, adopted] {
             self.skip_failed(taken)?;
@@ -184,10 +184,10 @@ impl Handler {
         Ok(())
     }
 
-    /// Goes on, unless it helps the agent to know.
+    /// Ignores a failure, unless the agent can react to it.
     fn skip_failed(&self, taken: Result<(), register::Error>) -> Result<(), Refusal> {
         match taken {
-            // A segment that cannot be used does not spoil the others of its stream.
+            // An unusable segment does not affect the others of its stream.
             Err(error)
                 if self.quiet.is_of_5x
                     && (error.retryable() || self.quiet.payload == Payload::Other) =>

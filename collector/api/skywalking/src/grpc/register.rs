@@ -1,7 +1,7 @@
-//! `Register`: ids for the services, instances, endpoints and addresses of 6.0.0-beta to 7.0.0 agents. They are the
-//! inventory's applications, instances, operations and addresses.
+//! `Register`: ids for the services, instances, endpoints and addresses of 6.0.0-beta to 7.0.0 agents. In the inventory these
+//! are applications, instances, operations and addresses.
 //!
-//! Agents of this generation compare an id with 0 only, and so take negative ones (ARCHITECTURE.md).
+//! Agents of this generation only compare an id with 0, so they accept negative ids (ARCHITECTURE.md).
 
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ impl Handler {
         Ok(work::convert(names.len(), || convert::mappings(names, ids)))
     }
 
-    /// Answers those that can be; it is an error only if none can.
+    /// Registers the usable instances. It is an error only if none is usable.
     async fn map_instances(
         &self,
         mut instances: Vec<ServiceInstance>,
@@ -116,8 +116,8 @@ impl Handler {
         }))
     }
 
-    /// After a reset an agent still asks for names that it had met before, with the service's id of that time. If that is
-    /// nobody's now it is left out, so that it does not come into being.
+    /// After a reset an agent still requests names that it used before, with the old service id. If no service has that id now,
+    /// the endpoint is left out, so that the request does not create it.
     async fn map_endpoints(
         &self,
         mut endpoints: Vec<Endpoint>,
@@ -207,7 +207,8 @@ impl Register for Handler {
         end_some(&self.address_calls, asked, mappings, reply)
     }
 
-    /// Which address stands for which service concerns the topology, which nobody draws here. The instance lives.
+    /// The mapping of addresses to services is topology, which the collector does not build. It only renews the instance's
+    /// lease.
     async fn do_service_and_network_address_mapping_register(
         &self,
         request: Request<ServiceAndNetworkAddressMappings>,

@@ -1,9 +1,9 @@
-//! `RemoteCommonService`: registrations that other members pass on. A stream is answered once all of it is durable.
+//! `RemoteCommonService`: registrations forwarded by other members. A stream is answered once all its registrations are durable.
 //!
-//! Upstream's collectors have the same service, and send registrations and metrics of an inventory of their own. Such a stream
-//! is refused as a whole, and so is the rest of a member's stream after a message that cannot be carried out: answered as if
-//! it had been, its registrations would be lost. What a member is refused it commits itself. Each refusal is counted and
-//! degrades readiness for a while.
+//! Upstream's collectors use the same service to send registrations and metrics of their own inventory. Such a stream is refused
+//! as a whole. After a message that cannot be executed, the rest of a member's stream is refused too: a success answer would
+//! lose its registrations. The member then commits the refused registrations itself. Each refusal is counted and degrades
+//! readiness for a while.
 
 use std::time::Duration;
 
@@ -29,19 +29,19 @@ use super::{
 };
 use crate::remote::{MEMBER, columns};
 
-/// The largest message, in bytes. What an agent may tell of itself is a good deal smaller.
+/// The largest message, in bytes. The properties that an agent may report are much smaller.
 pub(super) const MAX_MESSAGE_SIZE: usize = 1 << 20;
-/// Registrations that are held until they are committed together.
+/// The most registrations that are collected before a commit.
 const BATCH: usize = 1024;
-/// Bytes of them, likewise.
+/// The most bytes of their messages.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// How long a refusal degrades readiness: a collector that goes on sending is refused again before that.
+/// How long a refusal degrades readiness: a collector that keeps sending is refused again before that.
 const REMEMBERED: Duration = Duration::from_secs(120);
-/// The most letters that are shown of what a sender says that it is.
+/// The most characters shown of a sender's `user-agent`.
 const MAX_SHOWN: usize = 100;
 
-/// The call, as metrics and paths have it.
+/// The path of the call, also its label in the metrics.
 pub(super) const CALL: &str = "RemoteCommonService/call";
 
 pub(super) fn router(services: &Services, stop: CancellationToken) -> Router {
@@ -86,12 +86,12 @@ impl Handler {
         end(&self.calls, taken).map(Response::into_inner)
     }
 
-    /// Commits everything on the stream, up to the first message that cannot be carried out.
+    /// Commits everything on the stream, up to the first message that cannot be executed.
     async fn take_all(&self, mut messages: Messages) -> Result<(), Refusal> {
         let (mut batch, mut charges, mut bytes) = (Vec::new(), Vec::new(), 0);
         loop {
             let next = self.stop.run_until_cancelled(messages.next()).await;
-            // There may be more to come, so that this was not all.
+            // The stream has not ended, so more registrations may follow.
             let Some(message) = next.ok_or(register::Error::Stopped)?? else {
                 self.commit(batch).await?;
                 return Ok(());
@@ -159,13 +159,13 @@ impl Handler {
     }
 }
 
-/// What the sender of a call says that it is, if it is no member.
+/// The `user-agent` of a call's sender, if the sender is no member.
 fn foreign_sender(metadata: &MetadataMap) -> Option<String> {
     let agent = metadata
         .get("user-agent")
         .and_then(|agent| agent.to_str().ok());
     let agent = agent.unwrap_or_default();
-    // Members of 0.1.0 do not say that they are; nothing but Rollcall speaks this service over this library.
+    // Members of 0.1.0 do not identify themselves, but only Rollcall uses this service through tonic.
     let is_member = metadata.contains_key(MEMBER) || agent.starts_with("tonic/");
     let shown = || agent.chars().take(MAX_SHOWN).collect();
     (!is_member).then(shown)

@@ -1,8 +1,8 @@
-//! What the messages of every call consist of, from the descriptors that the generated types were made of.
+//! The structure of every call's messages, from the descriptors of the generated types.
 //!
-//! A message is counted on the wire before it is decoded: elements of repeated fields at any depth, the numbers of packed
-//! ones, and fields. Fields that no generated type has are not decoded and count as fields. What is read here follows the
-//! wire format exactly as the decoder does, except that groups, which no agent sends, are refused.
+//! A message is counted on the wire before it is decoded: elements of repeated fields at any depth, numbers in packed fields,
+//! and fields. Fields that no generated type has are not decoded and count as fields. The reader follows the wire format exactly
+//! as the decoder does, except that it refuses groups, which no agent sends.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -18,11 +18,11 @@ mod tests;
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
     messages: HashMap<String, Shape>,
-    /// What each call takes, by its path without the slash in front.
+    /// The request message of each call, by the call's path without the leading slash.
     calls: HashMap<String, String>,
 }
 
-/// The fields of a message that count as more than a field, by their number.
+/// The fields of a message that count as more than one field, by their number.
 #[derive(Clone, Debug, Default)]
 struct Shape(Vec<(u32, Field)>);
 
@@ -34,11 +34,11 @@ struct Field {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    /// Text or bytes.
+    /// A text or bytes.
     Text,
-    /// A message of this name.
+    /// A message of this type.
     Message(String),
-    /// Numbers, which may be packed: varints, or so many bytes each.
+    /// Numbers, which may be packed: varints, or values of this many bytes.
     Varint,
     Fixed(usize),
 }
@@ -50,7 +50,7 @@ pub(super) enum Refused {
     Work(work::Error),
 }
 
-/// Messages of a schema are nested less deeply.
+/// The deepest nesting of messages; every schema has less.
 const MAX_DEPTH: usize = 16;
 
 // Numbers of descriptor.proto.
@@ -85,11 +85,11 @@ impl From<Refused> for Status {
 }
 
 impl Shapes {
-    /// Those of the generated types.
+    /// The structure of the generated types.
     pub(super) fn get() -> &'static Self {
         static SHAPES: LazyLock<Shapes> = LazyLock::new(|| {
             let mut shapes = Shapes::default();
-            // The descriptors are part of the binary, so whether they can be read is known from the tests.
+            // The descriptors are compiled in; the tests check that they can be read.
             match shapes.read(FILE_DESCRIPTOR_SET) {
                 Ok(()) => shapes,
                 Err(Malformed) => Shapes::default(),
@@ -112,7 +112,7 @@ impl Shapes {
     /// Counts the message of a call.
     ///
     /// # Errors
-    /// It has too many elements, or is no message.
+    /// The message has too many elements or is malformed.
     pub(super) fn count(
         &self,
         path: &str,

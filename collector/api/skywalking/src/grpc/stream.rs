@@ -1,7 +1,7 @@
-//! Calls that are streams of messages, read one message at a time, and answered with one empty message.
+//! Reads calls as streams of messages, one message at a time, and answers with one empty message.
 //!
-//! tonic keeps the memory of the largest message of a stream until the stream ends, and agents hold streams open for days.
-//! Here a message belongs to its handler alone and is gone when that drops it, as the budget of requests assumes.
+//! tonic keeps the memory of a stream's largest message until the stream ends, and agents hold streams open for days. Here the
+//! handler owns each message and frees it by dropping it, as the budget of requests assumes.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ mod tests;
 /// The flag and the length in front of a message.
 pub(super) const PREFIX: usize = 5;
 
-/// Bytes of a message that are put together before other tasks have a turn.
+/// Bytes of a message that are assembled before the task yields to others.
 const TURN: usize = 1 << 20;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -37,12 +37,12 @@ const EMPTY: Bytes = Bytes::from_static(&[0; PREFIX]);
 #[derive(Debug)]
 pub(super) struct Messages {
     body: Body,
-    /// What has arrived and was not taken.
+    /// Received bytes that are not yet read.
     rest: Bytes,
     max: usize,
 }
 
-/// A `POST` of a stream whose messages have at most `max` bytes. `take` takes them all.
+/// The route of a stream whose messages have at most `max` bytes. `take` consumes all messages.
 pub(super) fn route<T, F>(max: usize, take: T) -> MethodRouter
 where
     T: FnOnce(MetadataMap, Option<Peer>, Messages) -> F + Clone + Send + Sync + 'static,
@@ -74,13 +74,13 @@ pub(super) fn answer(message: Bytes) -> Response<Body> {
     (content_type, Body::new(body)).into_response()
 }
 
-/// What a message is answered with that is none.
+/// The status for a message that cannot be decoded.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn undecodable(error: DecodeError) -> Status {
     Status::internal(error.to_string())
 }
 
-/// Nothing is decompressed here.
+/// Refuses compressed messages: this face decompresses nothing.
 pub(super) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
     match headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(()),
@@ -90,7 +90,7 @@ pub(super) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
     }
 }
 
-/// The status of a stream that the transport ended. Its cause tells it from a message that is wrong.
+/// The status of a stream that the transport ended. Its source distinguishes it from an invalid message.
 fn broken_off(error: BoxError) -> Status {
     let cause = Status::from_error(error);
     if cause.code() == Code::Cancelled {
@@ -115,7 +115,8 @@ impl Messages {
     /// The next message; `None` when the stream has ended.
     ///
     /// # Errors
-    /// The transport's, with its cause, if the sender is gone; `OUT_OF_RANGE` for a message that is too long, `INTERNAL` for one that is compressed or breaks off.
+    /// The transport's error, with its source, if the connection is lost; `OUT_OF_RANGE` for a message that is too long;
+    /// `INTERNAL` for a compressed or truncated message.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         let mut pushed = 0;
         loop {
@@ -140,13 +141,13 @@ impl Messages {
         }
     }
 
-    /// The next message, and those that have arrived with it; none when there is none any more.
+    /// The next message and those that arrived with it; empty at the end of the stream.
     ///
     /// # Errors
     /// As [`Messages::next`].
     pub(super) async fn next_some(&mut self) -> Result<Vec<Bytes>, Status> {
         let mut some: Vec<_> = self.next().await?.into_iter().collect();
-        // A message that is wrong is told when it is its turn.
+        // An invalid message is reported when its turn comes.
         while !some.is_empty()
             && let Ok(Some(message)) = self.whole()
         {
@@ -155,7 +156,7 @@ impl Messages {
         Ok(some)
     }
 
-    /// A message that is here to its end.
+    /// The next message, if all of it has arrived.
     fn whole(&mut self) -> Result<Option<Bytes>, Status> {
         let Some([flag, length @ ..]) = self.rest.first_chunk::<PREFIX>() else {
             return Ok(None);
@@ -186,8 +187,8 @@ impl Messages {
         }
         let before = std::mem::take(&mut self.rest);
         let joined = before.len() + data.len();
-        // The server hands over a message when all of it has arrived, so its length is more than a promise of the peer. To
-        // reserve it at once takes its bytes once; to grow takes up to three times as many.
+        // The server hands over a message when all of it has arrived, so its length is more than a claim of the peer. Reserving
+        // that length at once takes the message's size once; growing takes up to three times as much.
         let whole = match length(&before) {
             Some(length) if length <= self.max => PREFIX + length,
             _ => joined,
@@ -202,13 +203,13 @@ impl Messages {
     }
 }
 
-/// The length of the message that begins with these bytes, if they are enough to tell.
+/// The length of the message that begins with these bytes, if there are enough of them.
 fn length(bytes: &[u8]) -> Option<usize> {
     let [_flag, length @ ..] = bytes.first_chunk::<PREFIX>()?;
     usize::try_from(u32::from_be_bytes(*length)).ok()
 }
 
-/// The same bytes where there is room for so many.
+/// A copy of the bytes with this capacity.
 fn grown(bytes: &[u8], capacity: usize) -> BytesMut {
     let mut grown = BytesMut::with_capacity(capacity);
     grown.extend_from_slice(bytes);

@@ -1,5 +1,5 @@
-//! What agents may rely on, asked with the generated clients of a router without a socket. What the other faces have to
-//! answer too is in the suite `compat` of `rollcall-tests`.
+//! The guarantees for agents, tested with the generated clients against a router without a socket. The suite `compat` of
+//! `rollcall-tests` has the answers that all faces share.
 
 mod elements;
 mod fixture;
@@ -57,7 +57,7 @@ async fn application_code_register_never_answers_an_empty_mapping() {
 }
 
 #[tokio::test]
-async fn a_field_that_cannot_be_used_is_named() {
+async fn an_unusable_field_is_named() {
     let collector = Collector::start();
     let mut client = InstanceDiscoveryServiceClient::new(collector.router());
     let refused = [
@@ -109,10 +109,10 @@ async fn discovery_echoes_the_side_of_the_call() {
 }
 
 #[tokio::test]
-async fn what_an_agent_tells_of_its_process_is_recorded() {
+async fn reported_process_properties_are_recorded() {
     let collector = Collector::start();
     let mut client = InstanceDiscoveryServiceClient::new(collector.router());
-    let told = |uuid: &str| ApplicationInstance {
+    let reported = |uuid: &str| ApplicationInstance {
         osinfo: Some(OsInfo {
             os_name: "Linux".into(),
             hostname: "node1".into(),
@@ -121,8 +121,8 @@ async fn what_an_agent_tells_of_its_process_is_recorded() {
         }),
         ..instance(2, uuid)
     };
-    client.register(told("u1")).await.unwrap();
-    client.register_instance(told("u2")).await.unwrap();
+    client.register(reported("u1")).await.unwrap();
+    client.register_instance(reported("u2")).await.unwrap();
     for (id, generation) in [(1, Generation::V3), (2, Generation::V5)] {
         let instance = collector.instance(id).instance;
         assert_eq!(instance.generation, Some(generation));
@@ -172,7 +172,7 @@ async fn an_instance_of_another_application_is_not_recovered() {
 }
 
 #[tokio::test]
-async fn health_says_what_readiness_says() {
+async fn health_follows_readiness() {
     let collector = Collector::start();
     let mut client = HealthClient::new(collector.router());
     collector.services.readiness.unmet("test", "not yet");

@@ -1,8 +1,8 @@
-//! Calls of one message and one answer, for every service that names something.
+//! Serves calls of one message and one answer, for every service that names something.
 //!
-//! There is one way from the wire to a handler: the message is counted, charged to the budget `work`, and decoded; what is
-//! large, off the runtime's threads. So no call can be added without a limit on its elements. A call whose elements the
-//! collector cannot count, because the descriptors do not have it, is not served.
+//! There is one path from the wire to a handler: the message is counted, charged to the budget `work`, and decoded; a large one,
+//! off the runtime's threads. So no call can be added without a limit on its elements. A call that the descriptors lack cannot
+//! be counted and is not served.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::{
     stream::{self, Messages, PREFIX},
 };
 
-/// The calls of the services, as they are added.
+/// The calls of the services, collected one by one.
 #[derive(Debug)]
 pub(super) struct Calls {
     pub(super) router: Router,
@@ -30,10 +30,10 @@ pub(super) struct Calls {
     work: Work,
 }
 
-/// A message, and what is charged for it until it is answered.
+/// A decoded message, and the charge for it, which is held until the answer is sent.
 struct Taken<T> {
     message: T,
-    /// What it takes, decoded, in bytes.
+    /// The size of the message on the wire, in bytes.
     size: usize,
     charge: Charge,
 }
@@ -47,7 +47,7 @@ impl Calls {
         }
     }
 
-    /// Serves a call at this path, without the slash in front.
+    /// Serves a call at this path, without the leading slash.
     pub(super) fn add<H, Q, A, F>(
         mut self,
         path: &'static str,
@@ -147,13 +147,13 @@ fn frame(reply: &impl Message) -> Bytes {
     let length = reply.encoded_len();
     let mut frame = BytesMut::with_capacity(PREFIX + length);
     frame.put_u8(0);
-    // A reply has little more than the message that it answers, which is far below the 4 GiB of the prefix.
+    // A reply is little larger than its request, which is far below the 4 GiB of the prefix.
     frame.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
     reply.encode_raw(&mut frame);
     frame.freeze()
 }
 
-/// The peer that sent a request, for the limits that count by peer.
+/// The peer that sent a request, for the limits per peer.
 pub(super) fn peer<T>(request: &Request<T>) -> Option<Peer> {
     request.extensions().get().copied()
 }

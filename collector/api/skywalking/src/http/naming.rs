@@ -1,7 +1,7 @@
-//! Where the collectors are: the one question of agents that costs them nothing to ask often.
+//! Serves the list of collectors, the one request of agents that is cheap enough to repeat often.
 //!
-//! A list is encoded when the view changes and never for a request. `GET` is answered by [`FastPath`] in front of the
-//! router; the router has the same routes for everything else that may be asked of them, and for listeners without one.
+//! A list is encoded when the view changes, never for a request. [`FastPath`] answers `GET` in front of the router. The router
+//! has the same routes for all other methods, and for listeners without a fast path.
 
 use std::{
     future::{Ready, ready},
@@ -29,7 +29,7 @@ use rollcall_service::{
     naming::{Handle, List},
 };
 
-/// Upstream's paths (proto/docs/skywalking.md section 2.2); agents up to 3.2.4 know the last one for the first.
+/// Upstream's paths (proto/docs/skywalking.md section 2.2); agents up to 3.2.4 use the last one instead of the first.
 const PATHS: [(&str, List); 4] = [
     ("/agent/gRPC", List::AgentGrpc),
     ("/agent/jetty", List::AgentJetty),
@@ -37,7 +37,7 @@ const PATHS: [(&str, List); 4] = [
     ("/agentstream/grpc", List::AgentGrpc),
 ];
 
-/// One path, with all that an answer needs.
+/// One path, with everything that an answer needs.
 #[derive(Debug)]
 struct Route {
     path: String,
@@ -61,7 +61,7 @@ async fn answer(State(route): State<Arc<Route>>) -> Response<Full<Bytes>> {
     route.answer()
 }
 
-/// What Jetty's servlets answer of themselves: the methods that the path has.
+/// Like Jetty's servlets, answers with the methods of the path.
 async fn options() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let methods = HeaderValue::from_static("GET,HEAD,OPTIONS");
@@ -69,8 +69,8 @@ async fn options() -> Response<Body> {
     response
 }
 
-/// Answers the `GET`s of the naming face itself and passes everything else on, so that they do not pay for the router
-/// that a listener shares among its faces: not even for a clone of it or a body in a box.
+/// Answers the `GET`s of the naming face itself and forwards all other requests. So a `GET` does not pay for the router that a
+/// listener shares among its faces: neither for its clone nor for a boxed body.
 #[derive(Clone, Debug)]
 pub struct FastPath<S> {
     inner: S,
@@ -78,7 +78,7 @@ pub struct FastPath<S> {
 }
 
 impl<S> FastPath<S> {
-    /// In front of `inner`, the naming face below `context_path`; nothing, if there is none on this listener.
+    /// Wraps `inner` with the naming face below `context_path`; without a path, this listener has no naming face.
     pub fn new(services: &Services, context_path: Option<&str>, inner: S) -> Self {
         Self {
             inner,

@@ -1,15 +1,15 @@
-//! What an error of a use case is over HTTP.
+//! Maps use-case errors to HTTP refusals.
 
 use rollcall_server::face::Refusal;
 use rollcall_service::register;
 
 use crate::status::Status;
 
-/// The refusal for an error of a use case, which blames `field` if a key was unusable.
+/// The refusal for a use-case error. It names `field` if a key was unusable.
 pub(super) fn refuse(field: &str, error: &register::Error) -> Refusal {
     let Status {
         http,
-        passing,
+        transient,
         outcome,
         ..
     } = Status::from(error);
@@ -18,7 +18,7 @@ pub(super) fn refuse(field: &str, error: &register::Error) -> Refusal {
         _ => "",
     };
     let refusal = Refusal::new(http, field, error).counted(outcome);
-    if passing {
+    if transient {
         refusal.retryable()
     } else {
         refusal
@@ -36,8 +36,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_passing_refusal_says_when_to_come_back() {
-        for (error, passing) in [
+    fn only_a_transient_refusal_has_a_retry_after() {
+        for (error, transient) in [
             (Error::Overloaded, true),
             (Error::DeadlineExceeded, true),
             (Error::Stopped, false),
@@ -46,7 +46,7 @@ mod tests {
             assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(
                 response.headers().contains_key(header::RETRY_AFTER),
-                passing,
+                transient,
                 "{error}"
             );
         }

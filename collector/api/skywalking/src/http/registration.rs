@@ -1,8 +1,8 @@
-//! Registration for agents that speak HTTP: proto/docs/skywalking.md section 2.3; what 6.x and 7.0 call is in [`v2`], and what
-//! 8.0 and later call in [`named`].
+//! Registration over HTTP (proto/docs/skywalking.md section 2.3). [`v2`] has the calls of 6.x and 7.0, [`named`] those of 8.0
+//! and later.
 //!
-//! A batch answers what it can: a key that is unusable, or has no id in time, does not spoil the others. Only where
-//! nothing at all could be answered is the call refused. The clocks of agents (`rt`, `ht`) decide nothing.
+//! A batch is answered in part: a key that is unusable, or has no id in time, does not affect the others. The call is refused
+//! only if no key can be answered. Timestamps of agents (`rt`, `ht`) decide nothing.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ mod segments;
 mod v2;
 mod wire;
 
-/// What the handlers share.
+/// The shared state of the handlers.
 struct Face {
     services: Services,
     limits: json::Limits,
@@ -49,11 +49,11 @@ struct Face {
 use asked::Asked;
 use routes::Routes;
 
-/// An answer, and how it is counted.
+/// An answer, and its outcome in the metrics.
 type Answer = Result<(Outcome, Response), Refusal>;
 
-/// The registration face below `context_path`.
-/// With a token, for those who send it as the header `authentication`; others are answered 403.
+/// The registration face below `context_path`. With a token, callers have to send it in the header `authentication`; others get
+/// 403.
 pub fn router(
     services: &Services,
     limits: &json::Limits,
@@ -88,7 +88,7 @@ fn routes<'a>(services: &Services, limits: &json::Limits, context_path: &'a str)
     named::add(v2::add(routes))
 }
 
-/// The paths of all calls, below no context path.
+/// The paths of all calls, without a context path.
 #[cfg(test)]
 pub(crate) fn calls(services: &Services, limits: &json::Limits) -> Vec<&'static str> {
     routes(services, limits, "").calls
@@ -183,26 +183,26 @@ impl Face {
         Ok((outcome, asked.reply(reply).await?))
     }
 
-    /// Segments prove their instances alive and are otherwise dropped. The ids in them were given out once: those this
-    /// collector does not know are adopted. One that makes no sense does not spoil the others.
+    /// Segments renew the leases of their instances and are otherwise dropped. The ids in them were assigned before, so unknown
+    /// ones are adopted. An invalid segment does not affect the others.
     async fn segments(self: Arc<Self>, asked: Asked) -> Answer {
-        let segments: segments::Segments = asked.parse().await?;
+        let evidence: segments::Evidence = asked.parse().await?;
         let sign = |(instance, application)| Sign {
             instance,
             application,
             signal: Signal::TraceSegment,
         };
-        let signs = segments.instances.into_iter().map(sign);
-        skip_unless_passing(asked.heartbeat.renew_all(signs).await)?;
-        let held = segments.held.into_iter();
-        skip_unless_passing(asked.register.adopt(held).await)?;
-        self.dropped_segments.inc_by(segments.count);
+        let signs = evidence.instances.into_iter().map(sign);
+        skip_unless_transient(asked.heartbeat.renew_all(signs).await)?;
+        let held = evidence.held.into_iter();
+        skip_unless_transient(asked.register.adopt(held).await)?;
+        self.dropped_segments.inc_by(evidence.count);
         let response = ([(CONTENT_TYPE, JSON)], Body::empty()).into_response();
         Ok((Outcome::Ok, response))
     }
 }
 
-/// The elements of a body of operation names, as they came and as they are understood.
+/// The elements of a body of operation names, raw and parsed.
 fn named_operations(body: &[u8]) -> Result<Vec<(Box<RawValue>, wire::ServiceName)>, Refusal> {
     let elements: Vec<Box<RawValue>> = json::parse(body)?;
     let element = |(at, element): (usize, Box<RawValue>)| {
@@ -212,7 +212,7 @@ fn named_operations(body: &[u8]) -> Result<Vec<(Box<RawValue>, wire::ServiceName
     elements.into_iter().enumerate().map(element).collect()
 }
 
-/// The operations that can be registered, and their places among the elements. It is an error only if none can.
+/// The operations that can be registered, and their positions among the elements. It is an error only if none can.
 fn usable(
     elements: &[(Box<RawValue>, wire::ServiceName)],
 ) -> Result<(Vec<usize>, Vec<OperationRef<'_>>), Refusal> {
@@ -232,7 +232,7 @@ fn usable(
     }
 }
 
-/// The ids of a batch: none at all where none was durable in time, as upstream answers then.
+/// The ids of a batch; empty if none was durable in time, like upstream's answer.
 fn in_time<I: Copy>(
     ids: Result<Vec<Option<I>>, Error>,
     count: usize,
@@ -244,8 +244,8 @@ fn in_time<I: Copy>(
     }
 }
 
-/// Goes on after what would be refused again.
-fn skip_unless_passing(taken: Result<(), Error>) -> Result<(), Refusal> {
+/// Ignores an error that a retry would repeat.
+fn skip_unless_transient(taken: Result<(), Error>) -> Result<(), Refusal> {
     match taken {
         Err(error) if error.retryable() => Err(refuse("", &error)),
         Err(error) => {

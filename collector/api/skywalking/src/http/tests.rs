@@ -1,4 +1,4 @@
-//! The faces as a client sees them, merged on one listener as they may be.
+//! The faces from a client's view, merged on one listener.
 
 use axum::{
     Router,
@@ -131,7 +131,7 @@ impl Collector {
         self.call(Method::POST, path, body).await
     }
 
-    /// How often `call` ended in `outcome`.
+    /// The number of times that `call` ended in `outcome`.
     async fn counted(&self, call: &str, outcome: &str) -> u64 {
         let metrics = self.get("/metrics").await;
         let labels = format!(r#"{{protocol="http",call="{call}",outcome="{outcome}"}}"#);
@@ -160,7 +160,7 @@ impl Reply {
         self.headers[name].to_str().unwrap()
     }
 
-    /// Holds the answer of a refused request against its form, and gives the field that it names.
+    /// Checks the form of a refusal and returns the field that it names.
     fn refused(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(
@@ -190,7 +190,7 @@ async fn unknown_paths_and_trailing_slashes_are_not_found() {
 }
 
 #[tokio::test]
-async fn a_naming_path_says_which_methods_it_has() {
+async fn a_naming_path_lists_its_methods() {
     let collector = Collector::start();
     for path in [
         "/agent/gRPC",
@@ -205,7 +205,7 @@ async fn a_naming_path_says_which_methods_it_has() {
 }
 
 #[tokio::test]
-async fn a_wrong_verb_is_told_which_is_right() {
+async fn the_refusal_of_a_wrong_method_names_the_right_one() {
     let collector = Collector::start();
     for (path, wrong, right) in [
         ("/agent/gRPC", Method::POST, "GET,HEAD,OPTIONS"),
@@ -222,7 +222,7 @@ async fn a_wrong_verb_is_told_which_is_right() {
 }
 
 #[tokio::test]
-async fn a_context_path_is_before_naming_and_registration_and_not_before_the_rest() {
+async fn a_context_path_prefixes_naming_and_registration_only() {
     let collector = Collector::below(Fixture::start(), "/sky");
     assert_eq!(collector.get("/sky/agent/gRPC").await.status, 200);
     assert_eq!(collector.get("/agent/gRPC").await.status, 404);

@@ -1,4 +1,4 @@
-//! One other collector, as it is asked.
+//! Sends registrations to one other collector.
 
 use std::{mem, sync::Arc, time::Duration};
 
@@ -23,21 +23,21 @@ use super::{MEMBER, columns, counters::Counters, error::Error, keep_alive::keep_
 #[cfg(test)]
 mod tests;
 
-/// How another collector is asked.
+/// Settings of the clients.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Registrations that may wait for one member or be under way to it; one more is told so at once.
+    /// The most registrations queued for one member or on the way to it. One more is refused at once.
     pub buffer_size: usize,
-    /// How long a member may take to let itself be connected to, and to answer one stream.
+    /// The timeout of a member for a connection and for the answer to one stream.
     pub patience: Duration,
-    /// What a member that shares a listener with its agents has to be sent with every call.
+    /// The token that a member requires with every call if it shares a listener with its agents.
     pub token: Option<AsciiMetadataValue>,
 }
 
-/// How long a member that failed is left alone, so that few have to wait for one that is lost.
+/// The backoff after a failure of a member, so that few callers wait for an unavailable one.
 const REST: Duration = Duration::from_secs(1);
 
-/// Passes registrations on to one member. Dropping it closes the connection, and tells everybody who waits.
+/// Forwards registrations to one member. Dropping it closes the connection and fails all waiting callers.
 #[derive(Debug)]
 pub struct Client {
     parcels: mpsc::Sender<Parcel>,
@@ -46,7 +46,7 @@ pub struct Client {
     _open: DropGuard,
 }
 
-/// Registrations of one caller, who waits.
+/// The registrations of one waiting caller.
 #[derive(Debug)]
 struct Parcel {
     registrations: Vec<Registration>,
@@ -54,7 +54,7 @@ struct Parcel {
     _room: OwnedSemaphorePermit,
 }
 
-/// What a client sends its parcels through. It has to run.
+/// The task that sends a client's parcels.
 #[derive(Debug)]
 pub(super) struct Link {
     member: Arc<str>,
@@ -68,10 +68,11 @@ pub(super) struct Link {
     closed: CancellationToken,
 }
 
-/// A client of the collector called `member`, which is its `host:port`, and what has to run for it.
+/// A client of the collector `member` (`host:port`), and the task to run for it.
 ///
 /// # Errors
-/// That is no address.
+///
+/// `member` is not an address.
 pub(super) fn open(
     member: &Arc<str>,
     config: &Config,
@@ -106,11 +107,12 @@ pub(super) fn open(
 // === impl Client ===
 
 impl Client {
-    /// Has the member commit these registrations, and returns once it says that it has. What is asked while it is at work
-    /// goes to it together, in one stream.
+    /// Has the member commit these registrations, and returns once the member confirms. Registrations that arrive while it works
+    /// go into the next stream together.
     ///
     /// # Errors
-    /// Why that is not known; see [`Error`].
+    ///
+    /// The commit is not confirmed; see [`Error`].
     pub fn commit(
         &self,
         registrations: Vec<Registration>,
@@ -166,7 +168,7 @@ impl Peer for Client {
 // === impl Link ===
 
 impl Link {
-    /// Sends what waits until the client is dropped.
+    /// Sends queued parcels until the client is dropped.
     pub(super) async fn run(mut self) {
         let closed = self.closed.clone();
         closed.run_until_cancelled(self.send_all()).await;
@@ -189,7 +191,7 @@ impl Link {
         }
     }
 
-    /// Sends what is under way as one stream, and waits until the member says that it is done with it.
+    /// Sends the current batch as one stream, and waits for the member's answer.
     async fn send(&mut self) -> Result<(), Error> {
         let messages = self.messages(self.clock.wall());
         let mut request = Request::new(stream::iter(messages));
@@ -237,12 +239,12 @@ impl Link {
         }
     }
 
-    /// Tells everybody whose registrations are under way.
+    /// Reports the outcome to the callers of the current batch.
     fn answer(&mut self, outcome: Result<(), Error>) {
         for parcel in mem::take(&mut self.underway) {
             self.counters.count(outcome, parcel.registrations.len());
             if parcel.reply.send(outcome).is_err() {
-                tracing::trace!("the caller gave up before it was told");
+                tracing::trace!("the caller gave up before the outcome");
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Registrations as messages between collectors, and back.
+//! Encodes and decodes registrations as messages between collectors.
 //!
-//! Numbers and columns are those of 3.2.6 (proto/docs/skywalking.md section 5.4), so that one set is consistent:
+//! Numbers and columns are those of 3.2.6 (proto/docs/skywalking.md section 5.4), which form one consistent set:
 //!
 //! | | graph | node | data | strings | longs | integers |
 //! |---|---|---|---|---|---|---|
@@ -9,20 +9,19 @@
 //! | operation | 202 | 10000 | 3 | id, service name | | application id, service id |
 //! | address | 203 | 206 | 9 | id, network address | | address id, span layer, server type |
 //!
-//! 3.2.6 has no addresses. Graph, node and columns are 5.x's, where 3.2.6 has nothing; the data type is the first one that
-//! 3.2.6 does not have, so that a receiver of 3.2.6 skips the message. 5.x's, which is 3, would make it a service name there.
+//! 3.2.6 has no addresses. Graph, node and columns are therefore those of 5.x. The data type is the first one that 3.2.6 lacks,
+//! so that a 3.2.6 receiver skips the message; with 5.x's type, 3, it would read a service name.
 //!
-//! What 3.2.6 has no column for is in fields 6 and 9, lists of strings and of integers, of which 3.2.6 knows nothing and which
-//! it skips. It cannot be behind its own columns: a receiver puts every column that it is sent into an array of as many as it
-//! knows, and the next one fails the stream. In a message of a 3.2.6 collector these fields are absent.
+//! Values without a column in 3.2.6 are in fields 6 and 9, lists of strings and of integers, which 3.2.6 skips as unknown. They
+//! cannot be additional columns: a receiver copies all columns into an array of the number that it knows, and one more fails the
+//! stream. Messages of a 3.2.6 collector lack these fields.
 //!
 //! | | lists of strings | lists of integers |
 //! |---|---|---|
 //! | instance | properties (name and value in turn); for 8.x, service | generation (3, 5, 6, 8), if it is known |
 //! | operation | | span type (0 entry, 1 exit, 2 local) |
 //!
-//! An id that there is not yet is 0 here as it is everywhere on the wire. Ids of the sender's own (the first string) decide
-//! nothing.
+//! A missing id is 0, as everywhere on the wire. Row ids of the sender (the first string) decide nothing.
 
 use rollcall_domain::properties;
 use rollcall_domain::{
@@ -46,23 +45,23 @@ const INSTANCE: Kind = (201, 10001, 2);
 const OPERATION: Kind = (202, 10000, 3);
 const ADDRESS: Kind = (203, 206, 9);
 
-/// The id of what has none yet.
+/// The wire's value for a missing id.
 const NO_ID: i32 = 0;
-/// The id of a row that there is not yet, where upstream does not put its key.
+/// The id of an unassigned row, for kinds where upstream does not use the key.
 const NO_ROW: &str = "0";
 
-/// Why a message is no registration.
+/// Why a message is not a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is about something that is not passed on between collectors of Rollcall.
+    /// The kind of message is not forwarded between collectors of Rollcall.
     #[error("graph {graph}, node {node} and data type {data} mean nothing")]
     Unknown { graph: i32, node: i32, data: i32 },
-    /// A column is missing, or holds what it cannot hold.
+    /// A column is missing or has an invalid value.
     #[error("the column {0} is missing or cannot be used")]
     Column(&'static str),
 }
 
-/// The message of a registration that an agent made at `at`.
+/// The message for a registration that an agent made at `at`.
 #[must_use]
 pub fn encode(registration: &Registration, at: Timestamp) -> RemoteMessage {
     let ((graph_id, node_id, remote_data_id), data) = match registration {
@@ -99,10 +98,11 @@ pub fn encode(registration: &Registration, at: Timestamp) -> RemoteMessage {
     }
 }
 
-/// The registration that a message is.
+/// The registration in a message.
 ///
 /// # Errors
-/// It is none, see [`Error`].
+///
+/// The message is not a registration, see [`Error`].
 pub fn decode(message: RemoteMessage) -> Result<Registration, Error> {
     let data = message.remote_data.unwrap_or_default();
     match (message.graph_id, message.node_id, message.remote_data_id) {
@@ -139,7 +139,7 @@ fn instance(uuid: &str, application: i32, properties: &Properties, at: Timestamp
     data
 }
 
-/// The digits `yyyyMMddHHmmss` as a number. In UTC: collectors of 3.2.6 write the time of their zone, and only show it.
+/// The digits `yyyyMMddHHmmss` as a number, in UTC. Collectors of 3.2.6 write local time and only display it.
 fn second_bucket(at: Timestamp) -> i64 {
     let time = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
     let digits = time.strftime("%Y%m%d%H%M%S").to_string();
@@ -158,13 +158,13 @@ fn one_integer(number: i32) -> IntegerList {
 
 // === from columns ===
 
-/// The second string, which is what every row is known by.
+/// The second string, which is the key of every row.
 fn key<'a>(data: &'a RemoteData, column: &'static str) -> Result<&'a str, Error> {
     let key = data.data_strings.get(1).ok_or(Error::Column(column))?;
     Ok(key)
 }
 
-/// The first integer, which is the application of what belongs to one.
+/// The first integer, which is the application of a row that belongs to one.
 fn application(data: &RemoteData) -> Result<ApplicationId, Error> {
     let id = data.data_integers.first().copied();
     id.and_then(ApplicationId::new)
@@ -174,7 +174,7 @@ fn application(data: &RemoteData) -> Result<ApplicationId, Error> {
 fn decode_instance(data: &RemoteData) -> Result<Registration, Error> {
     let uuid = key(data, "agent_uuid")?.into();
     let properties = match data.data_string_lists.first() {
-        Some(told) => reported_in(told),
+        Some(reported) => reported_in(reported),
         None => os_info(data),
     };
     let service = data.data_string_lists.get(1);
@@ -199,7 +199,7 @@ fn reported_in(list: &StringList) -> Properties {
     properties::reported(pairs, None)
 }
 
-/// What an agent told to a collector of 3.2.6.
+/// The properties that an agent reported to a collector of 3.2.6.
 fn os_info(data: &RemoteData) -> Properties {
     let text = data.data_strings.get(2).map_or("", String::as_str);
     match serde_json::from_str::<OsInfoJson>(text) {
@@ -212,7 +212,7 @@ fn first_integer(data: &RemoteData) -> Option<i32> {
     data.data_integer_lists.first()?.value.first().copied()
 }
 
-/// The generation of a member of a later release is kept as it is.
+/// The generation; the number of a later release is kept as it is.
 fn generation(number: i32) -> Option<Generation> {
     u8::try_from(number).ok().and_then(Generation::from_number)
 }

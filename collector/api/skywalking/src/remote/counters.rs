@@ -1,11 +1,11 @@
-//! What became of registrations that were passed on.
+//! Counts forwarded registrations by outcome.
 
 use prometheus_client::metrics::counter::Counter;
 use rollcall_metrics::Metrics;
 
 use super::error::Error;
 
-/// One counter for each outcome, resolved once.
+/// One counter per outcome, looked up once.
 #[derive(Clone, Debug)]
 pub(super) struct Counters {
     committed: Counter,
@@ -28,7 +28,7 @@ impl Counters {
         }
     }
 
-    /// Counts so many registrations.
+    /// Counts this many registrations.
     pub(super) fn count(&self, outcome: Result<(), Error>, registrations: usize) {
         let counter = match outcome {
             Ok(()) => &self.committed,

@@ -1,21 +1,21 @@
-//! Why registrations were not passed on.
+//! Why registrations were not forwarded.
 
-/// Why registrations were not passed on. Except for the first two they may have been committed all the same.
+/// Why registrations were not forwarded. Except after the first two errors, the member may have committed them nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
-    /// As many as may wait for this member do so.
+    /// The queue for this member is full.
     #[error("too many registrations wait for this member")]
     Full,
-    /// The member failed a moment ago, and is left alone for another one.
+    /// The member failed a moment ago, and the client is backing off.
     #[error("the member failed a moment ago")]
     Resting,
-    /// The member could not be reached, or answered that it could not.
+    /// The member could not be reached or returned an error.
     #[error("the member cannot be asked")]
     Failed,
     /// The member did not answer in time.
     #[error("the member did not answer in time")]
     Late,
-    /// The member is none any more.
+    /// The member has left the cluster.
     #[error("the member has left")]
     Gone,
 }

@@ -1,13 +1,13 @@
-//! How connections to other collectors are kept.
+//! Keeps connections to other collectors alive.
 
 use std::time::Duration;
 
 use tonic::transport::Endpoint;
 
-/// A connection that is silent for this long is pinged, and closed if the answer takes as long again.
+/// The idle time before a ping, and the timeout of its answer.
 const PING: Duration = Duration::from_secs(2);
 
-/// `endpoint`, connected within `patience`, and closed soon after its server is lost without notice.
+/// `endpoint` with the connect timeout `patience` and keep-alive pings, so that a silently lost server is soon detected.
 pub(super) fn keep_alive(endpoint: Endpoint, patience: Duration) -> Endpoint {
     endpoint
         .connect_timeout(patience)

@@ -1,4 +1,4 @@
-//! Which collector is asked, and a client for each that can be.
+//! Selects the collector that commits a registration, and keeps a client for each other member.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,31 +19,31 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// Chooses who does something: as upstream's `RemoteSenderService`, by a selector over the members in order, and it is done
-/// here if this collector is chosen. Cheap to clone.
+/// Selects the owner of a key as upstream's `RemoteSenderService` does: a selector picks from the ordered members. If it picks
+/// this collector, the work is local. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sender {
     own: Arc<str>,
     peers: Arc<ArcSwap<Peers>>,
 }
 
-/// Who does something.
+/// The collector that does the work.
 #[derive(Clone, Debug)]
 pub enum Target {
     /// This collector.
     Here,
-    /// Another one.
+    /// Another collector.
     There(Arc<Client>),
 }
 
-/// The members, and those that can be asked.
+/// The members, and the clients of those that can be reached.
 #[derive(Debug, Default)]
 struct Peers {
     view: Arc<View>,
     clients: HashMap<Arc<str>, Arc<Client>>,
 }
 
-/// Keeps a client for every other member for as long as it is one. It has to run.
+/// Keeps a client for every other member while it is in the view. It is a task to run.
 #[derive(Debug)]
 pub struct Clients {
     config: client::Config,
@@ -55,7 +55,8 @@ pub struct Clients {
     links: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
-/// The sender of the collector that the members know as `own`, and what has to run for it. Until then it does everything here.
+/// The sender of the collector that the members list as `own`, and the task to run for it. Until the task runs, all work is
+/// local.
 #[must_use]
 pub fn build(
     config: client::Config,
@@ -84,7 +85,7 @@ pub fn build(
 // === impl Sender ===
 
 impl Sender {
-    /// Who does what belongs to `key`. Where nobody can be chosen, or asked, it is this collector.
+    /// The owner of `key`. It is this collector if the selector picks no member, or one without a client.
     #[must_use]
     pub fn select(&self, selector: &dyn Selector, key: &str) -> Target {
         let peers = self.peers.load();
@@ -96,7 +97,7 @@ impl Sender {
 }
 
 impl Owners for Sender {
-    /// One for all registrations, so that they end up in few batches.
+    /// One target for all registrations, so that they form few batches.
     fn elsewhere(&self) -> Option<Arc<dyn Peer>> {
         match self.select(&ForeverFirst, "") {
             Target::Here => None,
@@ -108,10 +109,10 @@ impl Owners for Sender {
 // === impl Clients ===
 
 impl Clients {
-    /// Follows the members until `stop`.
+    /// Applies changes of the members until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
-            self.follow();
+            self.apply_members();
             loop {
                 tokio::select! {
                     biased;
@@ -126,13 +127,13 @@ impl Clients {
         }
     }
 
-    /// Opens a client for everybody who is new. Who has left is closed by being left out.
-    fn follow(&mut self) {
+    /// Opens a client for every new member. The client of a member that left is closed by dropping it.
+    fn apply_members(&mut self) {
         let view = Arc::clone(&self.members.borrow_and_update());
         let before = self.peers.load_full();
         let mut clients = HashMap::new();
         for member in view.members() {
-            // A collector of upstream has an inventory of its own.
+            // Upstream's collectors have an inventory of their own.
             if member.address == self.own || member.version.is_none() {
                 continue;
             }
@@ -152,7 +153,7 @@ impl Clients {
                 Some(Arc::new(client))
             }
             Err(error) => {
-                tracing::warn!(%member, %error, "it has no address at which it could be asked");
+                tracing::warn!(%member, %error, "member without a usable address, registrations are not forwarded to it");
                 None
             }
         }

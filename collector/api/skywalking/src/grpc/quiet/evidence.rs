@@ -1,7 +1,7 @@
-//! What messages of telemetry prove: which instances live, and which ids their senders hold.
+//! Extracts the evidence in telemetry messages: which instances live, and which ids their senders hold.
 //!
-//! Only the fields that say so are read; nothing is decoded. Each message is counted while it is read, so that one with too
-//! many elements is refused however small they are.
+//! It reads only the fields with that evidence and decodes nothing. Each message is counted while it is read, so a message with
+//! too many elements is refused even if they are tiny.
 
 use std::{
     borrow::Cow,
@@ -23,36 +23,36 @@ use super::{
 };
 use crate::grpc::shape::Refused;
 
-/// What some messages prove together.
+/// The evidence of several messages.
 #[derive(Debug, Default)]
 pub(super) struct Evidence<'a> {
-    /// The service and the instance of senders that are known by names.
+    /// The service and the instance of senders identified by names.
     pub(super) names: HashSet<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The same of senders that say that they stop.
+    /// The same of senders that announce their stop.
     pub(super) goodbyes: HashSet<(Cow<'a, str>, Cow<'a, str>)>,
-    /// Signs of senders that are known by ids.
+    /// Signs of life of senders identified by ids.
     pub(super) signs: HashMap<InstanceId, Sign>,
-    /// Senders that give up an id which is unknown here, so that it is not adopted.
+    /// Senders that will drop their unknown ids, so the ids are not adopted.
     pub(super) resettable: HashSet<InstanceId>,
     /// Other ids that the senders hold.
     pub(super) held: HashSet<ForeignId>,
     /// Messages that were read.
     pub(super) messages: u64,
-    /// Segments that could not be.
+    /// Segments that could not be read.
     pub(super) undecodable: u64,
 }
 
-/// How messages of one call are read.
+/// How to read the messages of one call.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
     pub(super) quiet: &'static Quiet,
-    /// Whether the caller gives up ids that are unknown here.
+    /// Whether the caller drops ids that are unknown here.
     pub(super) resettable: bool,
-    /// Nothing counted, with the limits of a message.
+    /// An empty count with the limits of a message.
     pub(super) count: Count,
 }
 
-/// Where a segment that carries ids has them, by the generation of its sender.
+/// The field numbers of the ids in a segment, by the generation of its sender.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     spans: u32,
@@ -63,7 +63,7 @@ struct Layout {
     held_peer: fn(i32) -> Option<ForeignId>,
 }
 
-/// 3.2.6. Its peers are applications.
+/// 3.2.6, where peers are applications.
 const V3: Layout = Layout {
     spans: 3,
     application: 4,
@@ -83,14 +83,14 @@ const V5: Layout = Layout {
     held_peer: |raw| AddressId::new(raw).map(ForeignId::Address),
 };
 
-/// The field that tells the layouts apart: 3.2.6 has the spans there, later ones the application.
+/// The field that distinguishes the layouts: 3.2.6 has the spans there, later generations the application.
 const TELLING: u32 = 3;
 
 impl Reader {
     /// Reads messages.
     ///
     /// # Errors
-    /// One has too many elements.
+    /// A message has too many elements.
     pub(super) fn read<'a>(&self, messages: &'a [Bytes]) -> Result<Evidence<'a>, Refused> {
         let mut evidence = Evidence::default();
         for message in messages {
@@ -158,7 +158,7 @@ impl Reader {
         evidence.signs.insert(instance, sign);
     }
 
-    /// Reads a segment that carries ids. One that cannot be read is counted: the others have nothing to do with it.
+    /// Reads a segment that carries ids. An unreadable segment is counted and does not affect the others.
     fn read_segment(
         &self,
         segment: &[u8],
@@ -184,7 +184,7 @@ impl Reader {
 }
 
 impl Evidence<'_> {
-    /// The same without the messages.
+    /// The same evidence, independent of the messages' memory.
     pub(super) fn into_owned(self) -> Evidence<'static> {
         let own = |(service, instance): (Cow<'_, str>, Cow<'_, str>)| {
             (
@@ -209,7 +209,7 @@ impl Evidence<'_> {
     }
 }
 
-/// What a segment says of its sender. References to other segments are not read: their ids are those of other processes.
+/// The ids in a segment. References to other segments are not read: their ids belong to other processes.
 #[derive(Debug)]
 struct Segment {
     application: ApplicationId,

@@ -1,4 +1,4 @@
-//! Who sent a message, read without decoding the rest of it.
+//! Reads the sender of a message without decoding the rest.
 
 use rollcall_domain::InstanceId;
 use rollcall_limits::Count;
@@ -7,18 +7,18 @@ use rollcall_service::register::InstanceName;
 
 use crate::grpc::shape::Refused;
 
-/// The numbers of the fields that name the sender.
+/// The field numbers of the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The field of the messages inside that have them; `None` for the message itself.
+    /// The field of the nested messages that name the sender; `None` if the message itself does.
     pub(super) within: Option<u32>,
     /// The names of the service and of the instance: 8.x and later.
     pub(super) names: Option<(u32, u32)>,
-    /// The id of the instance: 6.x and 7.0. It may have the number of one of the names, as an `int32` is no `string`.
+    /// The id of the instance: 6.x and 7.0. It may share a field number with a name, because an `int32` is no `string`.
     pub(super) id: Option<u32>,
 }
 
-/// Who sent a message.
+/// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender<'a> {
     Name(InstanceName<'a>),
@@ -26,7 +26,7 @@ pub(super) enum Sender<'a> {
 }
 
 impl Place {
-    /// Gives every sender that a message names to `add`. Bytes that are no message name none.
+    /// Passes every sender in a message to `add`. Bytes that are no message have no sender.
     ///
     /// # Errors
     /// The message has too many elements.
@@ -102,7 +102,7 @@ impl Place {
 /// The segment inside an `UpstreamSegment`; `None` if it has none.
 ///
 /// # Errors
-/// The message has too many elements, or is none.
+/// The message has too many elements or is malformed.
 pub(super) fn segment<'a>(
     message: &'a [u8],
     count: &mut Count,
@@ -117,8 +117,8 @@ pub(super) fn segment<'a>(
     Ok(segment)
 }
 
-/// The segment inside an `UpstreamSegment` of 6.x and 7.0; `None` for a `SegmentObject`, which 8.x sends by the same call and
-/// which names its service in field 4.
+/// The segment inside an `UpstreamSegment` of 6.x and 7.0; `None` for a `SegmentObject`, which 8.x sends in the same call and
+/// which has the service name in field 4.
 ///
 /// # Errors
 /// The message has too many elements.
@@ -138,7 +138,7 @@ pub(super) fn segment_of_6x<'a>(
     Ok(segment)
 }
 
-/// Whether an `Event` says that its source shuts down on purpose: Java agents since 8.5 send that as their last word.
+/// Whether an `Event` announces a planned shutdown. Java agents since 8.5 send it as their last message.
 pub(super) fn is_shutdown(message: &[u8]) -> bool {
     Fields::of(message).any(|field| matches!(field, Ok((3, Value::Bytes(b"Shutdown")))))
 }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_inside_name_each_their_own() {
+    fn each_nested_message_names_its_own_sender() {
         let place = Place {
             within: Some(1),
             ..PLACE
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nobody_or_is_no_message_has_no_sender() {
+    fn an_anonymous_or_malformed_message_has_no_sender() {
         for message in [
             &b""[..],
             b"\x12\x06orders",
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_with_too_many_elements_is_refused_and_not_taken_for_an_anonymous_one() {
+    fn a_message_with_too_many_elements_is_refused_and_not_treated_as_anonymous() {
         let place = Place {
             within: Some(1),
             ..PLACE
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_segments_of_two_generations_are_told_apart() {
+    fn segments_of_two_generations_are_distinguished() {
         let of_6x = b"\x0a\x03\x0a\x01\x01\x12\x02\x20\x07";
         assert_eq!(
             segment_of_6x(of_6x, &mut count()).unwrap(),

@@ -1,56 +1,56 @@
-//! The calls, after the protocol repository at `v6.6.0`, `v7.0.0`, `v8.3.0` and `v10.3.0` (proto/docs/skywalking.md
-//! section 6.3).
+//! The table of telemetry calls, from the protocol repository at `v6.6.0`, `v7.0.0`, `v8.3.0` and `v10.3.0`
+//! (proto/docs/skywalking.md section 6.3).
 
 use rollcall_domain::liveness::Signal::{self, JvmMetrics, Poll, Telemetry};
 
 use super::sender::Place;
 
-/// A call that is taken, counted and dropped.
+/// A call whose messages are accepted, counted and dropped.
 #[derive(Debug)]
 pub(super) struct Quiet {
-    /// Its paths, without the slash in front: one for each spelling of the service.
+    /// Its paths without the leading slash: one for each spelling of the service.
     pub(super) paths: &'static [&'static str],
-    /// Where its messages name who sent them.
+    /// The place of the sender in its messages.
     pub(super) sender: Place,
-    /// What it proves of the sender.
+    /// The signal that a message records for its sender.
     pub(super) signal: Signal,
-    /// What it carries, in the plural: how it is counted.
+    /// The plural noun of its messages: the label in the metrics.
     pub(super) dropped: &'static str,
     pub(super) payload: Payload,
-    /// Whether it is a stream of messages; otherwise it is one.
+    /// Whether the request is a stream; otherwise it is one message.
     pub(super) is_streamed: bool,
-    /// Whether its agents are of 3.x or 5.x. A failure that may pass is reported to them, so that they try another collector.
+    /// Whether its agents are 3.x or 5.x. They get retryable failures, so that they try another collector.
     pub(super) is_of_5x: bool,
 }
 
-/// What messages are.
+/// The type of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Payload {
     /// `UpstreamSegment`s of 3.x and 5.x.
     Upstream,
     /// `SegmentObject`s of 8.x and later, or `UpstreamSegment`s of 6.x and 7.0.
     Segments,
-    /// One of them is the goodbye of a Java agent.
+    /// Events, one of which is the goodbye of a Java agent.
     Events,
     Other,
 }
 
-/// Messages that name nobody whom an instance could be told by.
-const NOBODY: Place = Place {
+/// Messages without any name or id of an instance.
+const ANONYMOUS: Place = Place {
     within: None,
     names: None,
     id: None,
 };
 
-/// Messages of 8.x and later.
+/// Messages of 8.x and later that name the sender themselves.
 const fn at(service: u32, instance: u32) -> Place {
     Place {
         names: Some((service, instance)),
-        ..NOBODY
+        ..ANONYMOUS
     }
 }
 
-/// Messages that hold others, which name the sender.
+/// Messages with nested messages that name the sender.
 const fn within(field: u32, service: u32, instance: u32) -> Place {
     Place {
         within: Some(field),
@@ -58,7 +58,7 @@ const fn within(field: u32, service: u32, instance: u32) -> Place {
     }
 }
 
-/// Messages of 8.x and later, and those of the same call that have the instance's id in 6.x and 7.0.
+/// Messages of 8.x and later; in 6.x and 7.0 the same call has the instance's id.
 const fn at_or_id(service: u32, instance: u32, id: u32) -> Place {
     Place {
         id: Some(id),
@@ -66,11 +66,11 @@ const fn at_or_id(service: u32, instance: u32, id: u32) -> Place {
     }
 }
 
-/// Messages of 3.x and 5.x.
+/// Messages of 3.x and 5.x, with the instance's id.
 const fn id(instance: u32) -> Place {
     Place {
         id: Some(instance),
-        ..NOBODY
+        ..ANONYMOUS
     }
 }
 
@@ -135,9 +135,9 @@ const fn of_5x(mut call: Quiet) -> Quiet {
     call
 }
 
-/// Segments inside messages that are not looked at for a sender themselves.
+/// Messages with nested segments; the messages themselves are not read for a sender.
 const fn upstream(paths: &'static [&'static str]) -> Quiet {
-    let mut call = segments(paths, NOBODY);
+    let mut call = segments(paths, ANONYMOUS);
     call.payload = Payload::Upstream;
     call
 }
@@ -160,18 +160,18 @@ pub(super) const CALLS: &[Quiet] = &[
     streamed(quiet(v3!("LogReportService/collect"), at(2, 3), Telemetry, "logs")),
     streamed(events(v3!("EventService/collect"), within(2, 1, 2))),
     quiet(both!("ProfileTask/getProfileTaskCommands"), at_or_id(1, 2, 2), Poll, "polls"),
-    streamed(quiet(both!("ProfileTask/collectSnapshot"), NOBODY, Telemetry, "profiles")),
+    streamed(quiet(both!("ProfileTask/collectSnapshot"), ANONYMOUS, Telemetry, "profiles")),
     quiet(both!("ProfileTask/reportTaskFinish"), at_or_id(1, 2, 2), Telemetry, "profiles"),
-    streamed(quiet(v3!("ProfileTask/goProfileReport"), NOBODY, Telemetry, "profiles")),
+    streamed(quiet(v3!("ProfileTask/goProfileReport"), ANONYMOUS, Telemetry, "profiles")),
     quiet(v10!("AsyncProfilerTask/getAsyncProfilerTaskCommands"), at(1, 2), Poll, "polls"),
     streamed(quiet(v10!("AsyncProfilerTask/collect"), within(1, 1, 2), Telemetry, "profiles")),
     quiet(v10!("PprofTask/getPprofTaskCommands"), at(1, 2), Poll, "polls"),
     streamed(quiet(v10!("PprofTask/collect"), within(1, 1, 2), Telemetry, "profiles")),
-    quiet(v3!("ConfigurationDiscoveryService/fetchConfigurations"), NOBODY, Poll, "polls"),
-    quiet(both!("BrowserPerfService/collectPerfData"), NOBODY, Telemetry, "browser_reports"),
-    streamed(quiet(both!("BrowserPerfService/collectErrorLogs"), NOBODY, Telemetry, "browser_reports")),
-    quiet(v3!("BrowserPerfService/collectWebVitalsPerfData"), NOBODY, Telemetry, "browser_reports"),
-    streamed(quiet(v3!("BrowserPerfService/collectResourcePerfData"), NOBODY, Telemetry, "browser_reports")),
-    streamed(quiet(v3!("BrowserPerfService/collectWebInteractionsPerfData"), NOBODY, Telemetry, "browser_reports")),
-    streamed(quiet(both!("ServiceMeshMetricService/collect"), NOBODY, Telemetry, "mesh_metrics")),
+    quiet(v3!("ConfigurationDiscoveryService/fetchConfigurations"), ANONYMOUS, Poll, "polls"),
+    quiet(both!("BrowserPerfService/collectPerfData"), ANONYMOUS, Telemetry, "browser_reports"),
+    streamed(quiet(both!("BrowserPerfService/collectErrorLogs"), ANONYMOUS, Telemetry, "browser_reports")),
+    quiet(v3!("BrowserPerfService/collectWebVitalsPerfData"), ANONYMOUS, Telemetry, "browser_reports"),
+    streamed(quiet(v3!("BrowserPerfService/collectResourcePerfData"), ANONYMOUS, Telemetry, "browser_reports")),
+    streamed(quiet(v3!("BrowserPerfService/collectWebInteractionsPerfData"), ANONYMOUS, Telemetry, "browser_reports")),
+    streamed(quiet(both!("ServiceMeshMetricService/collect"), ANONYMOUS, Telemetry, "mesh_metrics")),
 ];

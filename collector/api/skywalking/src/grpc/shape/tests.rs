@@ -54,7 +54,7 @@ fn packed_numbers_are_elements_too() {
 }
 
 #[test]
-fn a_scalar_or_an_unknown_field_that_is_repeated_is_bounded_too() {
+fn repeated_scalars_and_unknown_fields_are_bounded_too() {
     for field in [&b"\x08\x01"[..], b"\x7a\x00", b"\x7d\x00\x00\x00\x00"] {
         let path = "InstanceDiscoveryService/heartbeat";
         assert_eq!(count(path, &field.repeat(16), 1), Ok(0));
@@ -67,9 +67,9 @@ fn a_scalar_or_an_unknown_field_that_is_repeated_is_bounded_too() {
 }
 
 #[test]
-fn what_hides_elements_from_the_count_is_refused() {
+fn bytes_that_hide_elements_from_the_count_are_refused() {
     let path = "Register/doServiceInstanceRegister";
-    // A group, which prost skips; a field that is cut short; a key that does not end.
+    // A group, which prost skips; a truncated field; a key that does not end.
     for message in [&b"\x0b\x0c\x0a\x00"[..], b"\x0a\x05\x0a", b"\xff"] {
         assert_eq!(count(path, message, 100), Err(Refused::Malformed));
     }

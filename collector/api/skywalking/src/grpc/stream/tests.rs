@@ -22,7 +22,7 @@ fn messages(bytes: &[u8], size: usize) -> Messages {
 }
 
 #[tokio::test]
-async fn messages_are_taken_one_by_one_whatever_parts_they_arrive_in() {
+async fn messages_are_read_one_by_one_from_parts_of_any_size() {
     let lengths = [0, 1, 4, 1000, 0, 251, 5];
     let bytes: Vec<u8> = lengths.into_iter().flat_map(message).collect();
     for size in [1, 2, 3, 5, 7, 100, 10_000] {
@@ -36,7 +36,7 @@ async fn messages_are_taken_one_by_one_whatever_parts_they_arrive_in() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_taken_ends_the_stream_with_its_code() {
+async fn an_invalid_message_ends_the_stream_with_its_code() {
     for (bytes, code) in [
         (message(1001), Code::OutOfRange),
         (vec![0, 0xff, 0xff, 0xff, 0xff], Code::OutOfRange),
@@ -50,9 +50,9 @@ async fn a_message_that_cannot_be_taken_ends_the_stream_with_its_code() {
     }
 }
 
-/// The memory of a stream follows the message that is being handled, not the largest one so far.
+/// The memory of a stream follows its current message, not the largest one so far.
 #[tokio::test]
-async fn nothing_of_a_message_is_kept_once_it_was_taken() {
+async fn no_memory_of_a_message_is_kept_after_it_is_read() {
     let mut messages = messages(&[message(900), message(1)].concat(), 100);
     let first = messages.next().await.unwrap().unwrap();
     messages.next().await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! How many elements one message may have: in every call, whichever generation makes it.
+//! The limit on the elements of one message, in every call of every generation.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,10 @@ use tonic::Code;
 use super::fixture::{Collector, call, codes, frame};
 use crate::grpc::{quiet, remote, shape::Shapes};
 
-/// Calls without anything repeated in them, which tonic itself serves with a limit of some KiB.
+/// The calls without a repeated field, which tonic itself serves with a limit of some KiB.
 const HEALTH: &str = "grpc.health.v1.Health/Check";
 
-/// Every call that this collector knows of: those in the descriptors, and those that it drops unread.
+/// Every call of this collector: those in the descriptors, and those that it drops unread.
 fn every_call() -> BTreeSet<&'static str> {
     let described = Shapes::get()
         .paths()
@@ -24,7 +24,7 @@ fn every_call() -> BTreeSet<&'static str> {
     described.chain(quiet::paths()).collect()
 }
 
-/// A message that no call takes, whatever its fields mean: elements of two bytes, in field 1.
+/// A message that every call refuses: elements of two bytes, in field 1.
 fn hostile() -> Vec<u8> {
     frame(&b"\x0a\x00".repeat(17 * MAX_BATCH))
 }
@@ -44,7 +44,7 @@ fn the_calls_are_those_of_every_generation() {
     }
 }
 
-/// A call that is added without a limit fails here.
+/// A call added without a limit fails here.
 #[tokio::test]
 async fn every_call_refuses_a_message_with_too_many_elements() {
     let collector = Collector::start();
@@ -52,7 +52,7 @@ async fn every_call_refuses_a_message_with_too_many_elements() {
         let path = format!("/{path}");
         let (status, _) = call(collector.open_router(), &path, &[], hostile()).await;
         if status == Code::Unimplemented {
-            continue; // It is described, for agents to call, and not served.
+            continue; // The agents' descriptors have it, but the collector does not serve it.
         }
         assert_eq!(status, Code::ResourceExhausted, "{path}");
     }
@@ -107,7 +107,7 @@ async fn a_message_takes_memory_only_while_it_is_handled() {
     assert!(exposition.contains(nothing), "{exposition}");
 }
 
-/// What is dropped is not decoded: an instance that measures a lot lives.
+/// Telemetry is not decoded: an instance with many metrics stays alive.
 #[tokio::test]
 async fn jvm_metrics_are_read_for_their_instance_alone() {
     let collector = Collector::start();

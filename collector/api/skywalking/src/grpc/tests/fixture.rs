@@ -1,4 +1,4 @@
-//! A collector without sockets, on a store in memory.
+//! A collector without sockets, with a store in memory.
 
 use axum::{
     Router,
@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 
 use crate::grpc::{Config, remote, router};
 
-/// The largest message that these tests send and have accepted.
+/// The largest message that these tests send successfully.
 pub(super) const MAX_MESSAGE_SIZE: usize = 64 << 10;
 
 pub(super) struct Collector {
@@ -29,17 +29,17 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// One that assigns ids.
+    /// A collector that assigns ids.
     pub(super) fn start() -> Self {
         Self::on(Fixture::start())
     }
 
-    /// One whose writer does not come to its work, so that nothing new is assigned.
+    /// A collector whose writer is blocked, so that it assigns no new id.
     pub(super) fn stalled() -> Self {
         Self::on(Fixture::stalled(16))
     }
 
-    /// One whose writer has ended.
+    /// A collector whose writer has ended.
     pub(super) fn stopped() -> Self {
         let mut fixture = Fixture::start();
         fixture.stop();
@@ -65,7 +65,7 @@ impl Collector {
         router(&self.services, config, stop)
     }
 
-    /// Everything that agents and other collectors call, for messages of any size; `UNIMPLEMENTED` for any other call.
+    /// All calls of agents and other collectors, for messages of any size; `UNIMPLEMENTED` for any other call.
     pub(super) fn open_router(&self) -> Router {
         let config = Config {
             max_message_size: 64 << 20,
@@ -100,14 +100,14 @@ pub(super) fn name(application: i32, side: SpanType, name: &str) -> ServiceNameE
     }
 }
 
-/// One message in a frame: not compressed, and so long.
+/// One uncompressed message with its prefix.
 pub(super) fn frame(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap();
     [&[0][..], &length.to_be_bytes(), message].concat()
 }
 
-/// A call with a body of any bytes: its status, from the trailers or from the headers where there are no trailers, and the
-/// bytes of the answer.
+/// Makes a call with arbitrary bytes as body. Returns its status, from the trailers or else from the headers, and the bytes of
+/// the answer.
 pub(super) async fn call(
     router: Router,
     path: &str,
@@ -123,8 +123,8 @@ pub(super) async fn call(
     assert_eq!(response.status(), StatusCode::OK, "{path}");
     let status =
         |headers: &HeaderMap| Some(Code::from_bytes(headers.get("grpc-status")?.as_bytes()));
-    let told = status(response.headers());
+    let reported = status(response.headers());
     let answer = response.into_body().collect().await.unwrap();
-    let told = told.or_else(|| status(answer.trailers()?));
-    (told.unwrap(), answer.to_bytes())
+    let reported = reported.or_else(|| status(answer.trailers()?));
+    (reported.unwrap(), answer.to_bytes())
 }

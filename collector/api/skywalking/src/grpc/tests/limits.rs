@@ -1,4 +1,4 @@
-//! Bytes that no agent sends.
+//! Malformed and oversized requests that no agent sends.
 
 use axum::Router;
 use rollcall_server::face::no_such_service;
@@ -18,7 +18,7 @@ async fn call(router: Router, path: &str, body: Vec<u8>) -> Code {
 #[tokio::test]
 async fn a_message_up_to_the_limit_is_accepted_and_one_above_is_out_of_range() {
     let collector = Collector::start();
-    // Codes of two bytes, four with their field's key and length.
+    // Codes of two bytes; four bytes with the field's key and length.
     let largest = b"\x0a\x02aa".repeat(MAX_MESSAGE_SIZE / 4);
     assert_eq!(largest.len(), MAX_MESSAGE_SIZE);
     let larger = b"\x0a\x02aa".repeat(MAX_MESSAGE_SIZE / 4 + 1);
@@ -33,7 +33,7 @@ async fn a_message_up_to_the_limit_is_accepted_and_one_above_is_out_of_range() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_announced_as_huge_is_refused_before_it_is_read() {
+async fn a_message_with_a_huge_length_is_refused_before_it_is_read() {
     let collector = Collector::start();
     let announced = b"\x00\xff\xff\xff\xff".to_vec();
     assert_eq!(
@@ -43,7 +43,7 @@ async fn a_message_that_is_announced_as_huge_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_is_internal() {
+async fn a_malformed_message_is_internal() {
     let collector = Collector::start();
     for message in [
         &b"garbage"[..],

@@ -1,4 +1,4 @@
-//! Everything else that agents of 6.x and later call.
+//! The other calls of agents of 6.x and later.
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use tonic::Code;
 
 use super::fixture::{self, Collector, MAX_MESSAGE_SIZE, frame};
 
-/// Sends messages as one request, and gives the status of the call and the bytes of the answer.
+/// Sends messages as one request. Returns the status of the call and the bytes of the answer.
 async fn call(
     collector: &Collector,
     path: &str,
@@ -27,8 +27,8 @@ async fn call(
     fixture::call(collector.router(), path, headers, body).await
 }
 
-/// OK, and one empty message.
-fn calm() -> (Code, Bytes) {
+/// OK with one empty message.
+fn ok_and_empty() -> (Code, Bytes) {
     (Code::Ok, frame(b"").into())
 }
 
@@ -36,7 +36,7 @@ fn id(raw: i32) -> InstanceId {
     InstanceId::new(raw).unwrap()
 }
 
-/// Registers `orders`/`one`, which becomes instance 1.
+/// Registers `orders`/`one` as instance 1.
 async fn register(collector: &Collector) {
     let ping = InstancePingPkg {
         service: "orders".to_owned(),
@@ -46,7 +46,7 @@ async fn register(collector: &Collector) {
     client.keep_alive(ping).await.unwrap();
 }
 
-/// The table of proto/docs/skywalking.md section 6.3, with the messages that an agent sends.
+/// The table of proto/docs/skywalking.md section 6.3, with messages that an agent sends.
 const OF_8X: &[(&str, &[u8], Option<Signal>)] = &[
     (
         "TraceSegmentReportService/collect",
@@ -156,11 +156,11 @@ const SINCE_8_4: &[(&str, &[u8], Option<Signal>)] = &[
     ),
 ];
 
-/// The first instance of agents that know no ids.
+/// The first instance of agents that use no ids.
 const FIRST: i32 = i32::MIN + 1;
 
 #[tokio::test]
-async fn every_call_is_answered_calmly_and_renews_whom_it_names() {
+async fn every_call_succeeds_and_renews_the_instance_that_it_names() {
     let both = OF_8X.iter().flat_map(|(call, message, signal)| {
         let paths = [format!("/{call}"), format!("/skywalking.v3.{call}")];
         paths.map(|path| (path, *message, *signal))
@@ -173,7 +173,7 @@ async fn every_call_is_answered_calmly_and_renews_whom_it_names() {
         register(&collector).await;
         assert_eq!(
             call(&collector, &path, &[message, b""], "9.4.0").await,
-            calm(),
+            ok_and_empty(),
             "{path}"
         );
         let renewed = collector
@@ -191,16 +191,16 @@ async fn every_call_is_answered_calmly_and_renews_whom_it_names() {
 }
 
 #[tokio::test]
-async fn a_request_without_messages_or_with_garbage_is_answered_calmly() {
+async fn a_request_without_messages_or_with_garbage_succeeds() {
     let collector = Collector::start();
     for path in [
         "/MeterReportService/collect",
         "/TraceSegmentReportService/collect",
     ] {
-        assert_eq!(call(&collector, path, &[], "").await, calm());
+        assert_eq!(call(&collector, path, &[], "").await, ok_and_empty());
         assert_eq!(
             call(&collector, path, &[b"\xff\xff", b"\x12\xff"], "").await,
-            calm()
+            ok_and_empty()
         );
     }
     assert!(
@@ -242,28 +242,34 @@ async fn a_segment_registers_its_sender_and_other_telemetry_does_not() {
     assert_eq!(registered.uuid.as_deref(), Some("one"));
 }
 
-/// From instance 7 of service 2, as 6.x has it: the segment is inside.
+/// From instance 7 of service 2, in the form of 6.x with the segment nested.
 const SEGMENT_OF_6X: &[u8] = b"\x0a\x03\x0a\x01\x01\x12\x06\x12\x00\x18\x02\x20\x07";
 const METRICS_OF_6X: &[u8] = b"\x0a\x00\x10\x07";
 const POLL_OF_7_0: &[u8] = b"\x08\x02\x10\x07";
 
 #[tokio::test]
-async fn an_unknown_id_is_adopted_unless_its_agent_will_give_it_up() {
+async fn an_unknown_id_is_adopted_unless_its_agent_will_drop_it() {
     for (path, message) in [
         ("/TraceSegmentReportService/collect", SEGMENT_OF_6X),
         ("/JVMMetricReportService/collect", METRICS_OF_6X),
         ("/ProfileTask/getProfileTaskCommands", POLL_OF_7_0),
     ] {
         let collector = Collector::start();
-        assert_eq!(call(&collector, path, &[message], "7.0.0").await, calm());
+        assert_eq!(
+            call(&collector, path, &[message], "7.0.0").await,
+            ok_and_empty()
+        );
         assert!(
             collector.services.roster.instance(id(7)).is_none(),
             "{path}"
         );
-        assert_eq!(call(&collector, path, &[message], "").await, calm());
+        assert_eq!(call(&collector, path, &[message], "").await, ok_and_empty());
         let adopted = collector.services.roster.instance(id(7));
         assert!(adopted.unwrap().instance.adopted, "{path}");
-        assert_eq!(call(&collector, path, &[message], "7.0.0").await, calm());
+        assert_eq!(
+            call(&collector, path, &[message], "7.0.0").await,
+            ok_and_empty()
+        );
     }
 }
 
@@ -289,5 +295,5 @@ async fn a_stream_that_is_held_open_is_answered_when_the_collector_stops() {
     let early = futures_util::poll!(answer.as_mut());
     assert!(early.is_pending(), "{early:?}");
     stop.cancel();
-    assert_eq!(answer.await, calm());
+    assert_eq!(answer.await, ok_and_empty());
 }

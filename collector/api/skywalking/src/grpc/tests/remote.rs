@@ -1,4 +1,4 @@
-//! Registrations that other collectors pass on.
+//! Registrations forwarded by other collectors.
 
 use axum::Router;
 use futures_util::{StreamExt as _, stream};
@@ -95,7 +95,7 @@ async fn a_stream_is_answered_once_all_of_it_has_ids() {
 }
 
 #[tokio::test]
-async fn more_than_is_held_at_a_time_is_committed_all_the_same() {
+async fn a_stream_longer_than_a_batch_is_committed_whole() {
     let collector = Collector::start();
     let codes = (0..3000).map(|number| message(&application(&number.to_string())));
     pass_on(router(&collector), codes.collect()).await.unwrap();
@@ -106,7 +106,7 @@ async fn more_than_is_held_at_a_time_is_committed_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_comes_before_a_message_that_cannot_be_used_is_committed_and_the_rest_refused() {
+async fn registrations_before_an_unusable_message_are_committed_and_the_rest_refused() {
     let collector = Collector::start();
     let unknown = RemoteMessage {
         graph_id: 302,
@@ -137,7 +137,7 @@ async fn what_comes_before_a_message_that_cannot_be_used_is_committed_and_the_re
     );
 }
 
-/// Why other collectors' streams degrade it.
+/// The reason with which other collectors' streams degrade the collector.
 fn reason(collector: &Collector) -> Option<String> {
     match collector.services.readiness.status() {
         readiness::Status::Ready => None,
@@ -169,7 +169,7 @@ async fn a_stream_of_a_collector_that_is_no_member_is_refused_and_shown_for_a_wh
 }
 
 #[tokio::test]
-async fn members_of_the_first_release_are_known_by_their_library() {
+async fn members_of_the_first_release_are_recognized_by_their_library() {
     let collector = Collector::start();
     let status = async |agent: &str| {
         let path = "/RemoteCommonService/call";
@@ -185,7 +185,7 @@ async fn members_of_the_first_release_are_known_by_their_library() {
 }
 
 #[tokio::test]
-async fn what_has_no_id_in_time_is_not_answered_as_if_it_had() {
+async fn a_stream_without_ids_in_time_fails() {
     for collector in [Collector::stalled(), Collector::stopped()] {
         let messages = vec![message(&application("orders"))];
         let refused = pass_on(router(&collector), messages).await.unwrap_err();
@@ -205,7 +205,7 @@ async fn a_stream_that_goes_on_ends_with_the_collector() {
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_where_there_is_one() {
+async fn a_configured_token_is_required() {
     let collector = Collector::start();
     let status = async |sent: &[(&str, &str)]| {
         let token = Token::new("s3cret");

@@ -32,7 +32,7 @@ fn reference() -> TraceSegmentReference {
     }
 }
 
-/// From instance 7 of application 2, which holds operation -1 and peer -1. It mentions instances 1 and 2, operations 2 and -2,
+/// A segment of instance 7 of application 2, with operation -1 and peer -1. It mentions instances 1 and 2, operations 2 and -2,
 /// and peer 1.
 fn segment_v3() -> v3::TraceSegmentObject {
     v3::TraceSegmentObject {
@@ -83,7 +83,7 @@ async fn segments_of_both_layouts_renew_the_lease_of_their_instance() {
 }
 
 #[tokio::test]
-async fn a_segment_that_makes_no_sense_does_not_stop_the_others() {
+async fn an_invalid_segment_does_not_stop_the_others() {
     let collector = Collector::start();
     let garbage = UpstreamSegment {
         segment: b"garbage"[..].into(),

@@ -7,7 +7,7 @@ use tonic::Code;
 
 use super::fixture::{self, Collector, frame};
 
-/// One call of each generation; the message is none that has a meaning.
+/// One call of each generation, with a message that means nothing.
 const CALLS: [&str; 6] = [
     "/ApplicationRegisterService/register",
     "/ApplicationRegisterService/applicationCodeRegister",
@@ -51,7 +51,7 @@ async fn every_call_is_denied_without_the_token() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_denied_call_is_taken() {
+async fn a_denied_call_changes_nothing() {
     let collector = Collector::start();
     let ping = InstancePingPkg {
         service: "orders".to_owned(),
@@ -77,7 +77,7 @@ async fn nothing_of_a_denied_call_is_taken() {
 }
 
 #[tokio::test]
-async fn health_may_be_asked_by_anybody() {
+async fn health_checks_need_no_token() {
     let collector = Collector::start();
     assert_eq!(
         status(&collector, "/grpc.health.v1.Health/Check", &[]).await,

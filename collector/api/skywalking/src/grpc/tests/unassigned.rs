@@ -1,4 +1,4 @@
-//! What is answered when there is no id: at the deadline, and from a collector that no longer assigns any.
+//! Answers without an id: at the deadline, and from a collector that has stopped assigning ids.
 
 use rollcall_proto::{
     application::ApplicationRegisterServiceClient,

@@ -61,7 +61,7 @@ fn ping(id: i32, uuid: &str) -> ServiceInstancePingPkg {
     }
 }
 
-/// As an agent that tells its version.
+/// The message of an agent that sends its version.
 fn of_6_3<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     let version = "6.3.0".parse().unwrap();
@@ -92,16 +92,16 @@ async fn services_and_instances_are_those_of_the_one_inventory() {
         reply.unwrap().into_inner().services,
         pairs([("orders", -1), ("pay", 2)])
     );
-    let told = of_6_3(instances([(-1, "u"), (2, "u")]));
-    let reply = client.do_service_instance_register(told).await.unwrap();
+    let reported = of_6_3(instances([(-1, "u"), (2, "u")]));
+    let reply = client.do_service_instance_register(reported).await.unwrap();
     let mappings = reply.into_inner().service_instances;
     assert_eq!(mappings, pairs([("u", 1), ("u", 2)]));
 
     let orders = collector.services.roster.instance(id(1)).unwrap().instance;
     assert_eq!(orders.generation, Some(Generation::V6));
-    let told: Vec<_> = orders.properties.iter().collect();
+    let reported: Vec<_> = orders.properties.iter().collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("language", "java"),
             ("ipv4", "10.0.0.1"),
@@ -111,7 +111,7 @@ async fn services_and_instances_are_those_of_the_one_inventory() {
 }
 
 #[tokio::test]
-async fn an_element_that_cannot_be_used_is_left_out_and_named_if_it_was_alone() {
+async fn an_unusable_element_is_left_out_and_named_if_it_is_alone() {
     let collector = Collector::start();
     let mut client = RegisterClient::new(collector.router());
     let reply = client.do_service_instance_register(instances([(0, "a"), (2, "b"), (2, "")]));
@@ -134,7 +134,7 @@ async fn an_element_that_cannot_be_used_is_left_out_and_named_if_it_was_alone() 
 }
 
 #[tokio::test]
-async fn endpoints_are_operations_on_the_side_they_were_seen_from() {
+async fn endpoints_are_operations_on_the_side_that_observed_them() {
     let collector = Collector::start();
     let mut client = RegisterClient::new(collector.router());
     let endpoints = [DetectPoint::Server, DetectPoint::Client]
@@ -169,7 +169,7 @@ async fn endpoints_are_operations_on_the_side_they_were_seen_from() {
 }
 
 #[tokio::test]
-async fn addresses_have_ids_and_their_mapping_is_taken() {
+async fn addresses_have_ids_and_their_mapping_is_accepted() {
     let collector = Collector::start();
     let mut client = RegisterClient::new(collector.router());
     client
@@ -198,7 +198,7 @@ async fn addresses_have_ids_and_their_mapping_is_taken() {
 }
 
 #[tokio::test]
-async fn a_ping_renews_and_is_told_nothing() {
+async fn a_ping_renews_and_gets_no_command() {
     let collector = Collector::start();
     let mut register = RegisterClient::new(collector.router());
     register
@@ -215,7 +215,7 @@ async fn a_ping_renews_and_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn an_agent_that_can_is_told_to_register_again_each_time_anew() {
+async fn a_resettable_agent_gets_a_new_reset_command_with_each_ping() {
     let collector = Collector::start();
     let mut register = RegisterClient::new(collector.router());
     register
@@ -243,7 +243,7 @@ async fn an_agent_that_can_is_told_to_register_again_each_time_anew() {
 }
 
 #[tokio::test]
-async fn an_agent_that_may_not_understand_is_told_and_its_id_is_kept_from_others() {
+async fn an_agent_that_may_ignore_the_reset_gets_it_and_its_id_is_reserved() {
     let collector = Collector::start();
     let mut client = ServiceInstancePingClient::new(collector.router());
     for _ping in 0..2 {
@@ -259,7 +259,7 @@ async fn an_agent_that_may_not_understand_is_told_and_its_id_is_kept_from_others
 }
 
 #[tokio::test]
-async fn names_of_a_service_that_was_lost_are_left_out_once_its_agent_was_reset() {
+async fn names_of_a_lost_service_are_left_out_after_its_agent_was_reset() {
     let collector = Collector::start();
     let mut client = RegisterClient::new(collector.router());
     client

@@ -75,14 +75,14 @@ async fn a_service_of_that_name_is_the_application_that_others_registered() {
 async fn properties_are_kept_until_others_are_told() {
     let collector = Collector::start();
     let mut client = management::v3::ManagementServiceClient::new(collector.router());
-    let mut told = Request::new(properties([
+    let mut reported = Request::new(properties([
         ("language", "java"),
         ("ipv4", "a"),
         ("ipv4", "b"),
     ]));
     let version = "9.4.0".parse().unwrap();
-    told.metadata_mut().insert("agent-version", version);
-    client.report_instance_properties(told).await.unwrap();
+    reported.metadata_mut().insert("agent-version", version);
+    client.report_instance_properties(reported).await.unwrap();
     assert_eq!(first_instance(&collector).signal, Signal::Register);
     client.keep_alive(ping("orders", "one")).await.unwrap();
     let kept = first_instance(&collector);
@@ -106,10 +106,10 @@ async fn properties_are_kept_until_others_are_told() {
 async fn a_version_that_the_agent_does_not_know_is_not_told() {
     let collector = Collector::start();
     let mut client = management::v3::ManagementServiceClient::new(collector.router());
-    let mut told = Request::new(properties([("language", "java")]));
+    let mut reported = Request::new(properties([("language", "java")]));
     let version = "UNKNOWN".parse().unwrap();
-    told.metadata_mut().insert("agent-version", version);
-    client.report_instance_properties(told).await.unwrap();
+    reported.metadata_mut().insert("agent-version", version);
+    client.report_instance_properties(reported).await.unwrap();
     let properties = first_instance(&collector).instance.properties;
     assert_eq!(
         properties.iter().collect::<Vec<_>>(),

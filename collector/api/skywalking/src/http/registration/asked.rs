@@ -9,9 +9,9 @@ use rollcall_server::face::{
 use rollcall_service::{Services, heartbeat, register};
 use serde::de::DeserializeOwned;
 
-/// A body whose elements are counted and charged, and the use cases on behalf of the peer that sent it.
+/// A body whose elements are counted and charged, and the use cases for the peer that sent it.
 ///
-/// What is large is decoded and encoded off the runtime's threads.
+/// Large bodies are decoded and encoded off the runtime's threads.
 pub(super) struct Asked {
     body: Bytes,
     pub(super) register: register::Handle,
@@ -31,7 +31,7 @@ impl Asked {
         let work = services.work.clone();
         let (meter, length) = (work.clone(), parts.len());
         let count = move || {
-            // For as long as the parts and their copy are both held.
+            // Charged while both the parts and their copy are held.
             let copy = meter.charge_bytes(parts.copied())?;
             let body = parts.join();
             drop(copy);
@@ -56,7 +56,7 @@ impl Asked {
         })
     }
 
-    /// What the body says.
+    /// The parsed body.
     ///
     /// # Errors
     /// As [`json::parse`].
@@ -64,7 +64,7 @@ impl Asked {
         self.parse_with(|body| json::parse(body)).await
     }
 
-    /// What `parse` makes of the body.
+    /// The result of `parse` on the body.
     ///
     /// # Errors
     /// As `parse`.
@@ -77,10 +77,10 @@ impl Asked {
         parsed.map_err(refusal)?
     }
 
-    /// An answer of about the size of the body.
+    /// An answer of about the body's size.
     ///
     /// # Errors
-    /// The runtime stops.
+    /// The runtime is stopping.
     pub(super) async fn reply(
         &self,
         reply: impl FnOnce() -> Response + Send + 'static,

@@ -1,5 +1,5 @@
-//! Agents of 8.0 and later, which know instances by names alone (proto/docs/skywalking.md sections 6.2 and 6.3). Bodies are
-//! the JSON form of the protobuf messages; keys that are not needed are skipped, and a property without a key too (early
+//! The calls of agents of 8.0 and later, which identify instances by names alone (proto/docs/skywalking.md sections 6.2 and
+//! 6.3). Bodies are the JSON form of the protobuf messages. Unneeded keys are skipped, and so is a property without a key (early
 //! Python agents write `{"language": "Python"}`).
 
 use std::{fmt, sync::Arc};
@@ -24,8 +24,8 @@ use serde::{
 use super::{Answer, Asked, Face, Routes};
 use crate::http::refuse::refuse;
 
-/// Adds the calls of this generation. Telemetry renews the lease of the instance that it names and is dropped. Reports of
-/// browsers name no instance and are dropped too.
+/// Adds the calls of this generation. Telemetry renews the lease of the instance that it names and is dropped. Browser reports
+/// name no instance and are dropped too.
 pub(super) fn add(routes: Routes<'_>) -> Routes<'_> {
     let metrics = routes.face.services.metrics.clone();
     let mut routes = routes
@@ -49,8 +49,8 @@ pub(super) fn add(routes: Routes<'_>) -> Routes<'_> {
     routes
 }
 
-/// Segments of a web page name its version as their instance, which is no process: they are dropped unread. Every browser says
-/// by which page it sends.
+/// Drops segments of web pages unread: their instance is the page's version, not a process. The path that a browser uses
+/// identifies them.
 async fn drop_of_browsers(
     State(reports): State<Counter>,
     request: Request,
@@ -76,7 +76,7 @@ const TELEMETRY: &[(&str, Payload)] = &[
     ("/browser/errorLogs", Payload::BrowserReports),
 ];
 
-/// What a call carries.
+/// The content of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Payload {
     Segments,
@@ -85,7 +85,7 @@ enum Payload {
     BrowserReports,
 }
 
-/// The body of `/v3/management/reportProperties`, and the part of it that the other one has too.
+/// The body of `/v3/management/reportProperties`; that of the keep-alive has a part of it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Instance {
@@ -105,7 +105,7 @@ struct Property {
     value: String,
 }
 
-/// Whom an element of telemetry names; an event does so one level down.
+/// The sender of a telemetry element; an event has it one level down.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Element {
@@ -125,11 +125,11 @@ struct Sender {
     service_instance: String,
 }
 
-/// The senders of one element, or of an array of them.
+/// The senders of one element or of an array of elements.
 #[derive(Debug)]
 struct Senders(Vec<Sender>);
 
-/// Nothing to do.
+/// An empty list of commands.
 #[derive(Debug, Serialize)]
 struct Commands {}
 
@@ -137,22 +137,22 @@ struct Commands {}
 
 impl Face {
     async fn report(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(told): Object<Instance> = asked.parse().await?;
-        let pairs = told.properties.iter();
+        let Object(reported): Object<Instance> = asked.parse().await?;
+        let pairs = reported.properties.iter();
         let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
         let properties = properties::reported(pairs, None);
-        let registered = asked.register.named(told.name(), properties);
+        let registered = asked.register.named(reported.name(), properties);
         answer(registered.await)
     }
 
     async fn keep_alive(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(told): Object<Instance> = asked.parse().await?;
+        let Object(reported): Object<Instance> = asked.parse().await?;
         let heartbeat = &asked.heartbeat;
-        let renewed = heartbeat.renew_named(told.name(), Signal::Heartbeat);
+        let renewed = heartbeat.renew_named(reported.name(), Signal::Heartbeat);
         answer(renewed.await)
     }
 
-    /// How many elements there were.
+    /// Processes a body and returns the number of its elements.
     async fn take(&self, payload: Payload, asked: &Asked) -> Result<u64, Refusal> {
         if payload == Payload::BrowserReports {
             return Ok(1);
@@ -160,8 +160,8 @@ impl Face {
         let Senders(senders) = asked.parse().await?;
         let names: Vec<_> = senders.iter().map(Sender::name).collect();
         let heartbeat = &asked.heartbeat;
-        let heard = heartbeat.renew_all_named(&names, payload.signal());
-        if let Err(error) = heard.await {
+        let renewed = heartbeat.renew_all_named(&names, payload.signal());
+        if let Err(error) = renewed.await {
             tracing::debug!(%error, "not taken as a sign of life");
         }
         Ok(u64::try_from(senders.len()).unwrap_or(u64::MAX))
@@ -212,7 +212,7 @@ fn answer(registered: Result<(), Error>) -> Answer {
     }
 }
 
-/// In the JSON form of protobuf, `null` is the default like a key that is left out.
+/// Reads `null` as the default, like an absent key: the JSON form of protobuf.
 fn null_or<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,

@@ -1,5 +1,5 @@
-//! The one way to add a call to this face, so that no call is without limits: its body is read whole, within the limits on
-//! bytes and time, and its elements are counted before a handler has it ([`Asked`]).
+//! The only way to add a call to this face, so every call has limits: its body is read within the limits on bytes and time, and
+//! its elements are counted before a handler gets it ([`Asked`]).
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use rollcall_server::face::{below, json, wrong_method};
 
 use super::{Answer, Asked, Face};
 
-/// The calls of the face, as they are added.
+/// The calls of the face, collected one by one.
 pub(super) struct Routes<'a> {
     pub(super) face: Arc<Face>,
     context_path: &'a str,
     router: Router,
-    /// Their paths, for tests of all of them.
+    /// The paths, for tests that make every call.
     pub(super) calls: Vec<&'static str>,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Routes<'a> {
         }
     }
 
-    /// Adds a `POST`. Its body is read whatever type it is said to be; `handle` answers, and the answer is counted.
+    /// Adds a `POST`. Its body is read whatever its content type; `handle` answers it, and the outcome is counted.
     pub(super) fn post<F, A>(self, call: &'static str, handle: F) -> Self
     where
         F: FnOnce(Arc<Face>, Asked) -> A + Clone + Send + Sync + 'static,
@@ -42,7 +42,7 @@ impl<'a> Routes<'a> {
         self.post_behind(call, handle, |method| method)
     }
 
-    /// The same, behind what `layer` puts in front.
+    /// The same, behind the layers that `layer` adds.
     pub(super) fn post_behind<F, A>(
         mut self,
         call: &'static str,
@@ -62,7 +62,7 @@ impl<'a> Routes<'a> {
         self
     }
 
-    /// What serves the calls.
+    /// The router with all calls.
     pub(super) fn finish(self) -> Router {
         self.router.method_not_allowed_fallback(wrong_method)
     }

@@ -1,4 +1,4 @@
-//! What trace segments tell of who lives and which ids are in use, read one segment at a time.
+//! Extracts the evidence in trace segments: which instances live and which ids are in use. Reads one segment at a time.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -15,15 +15,15 @@ use serde::{
 
 use crate::gson;
 
-/// What a body of `/segments` tells, of either generation.
+/// The evidence in a body of `/segments`, of either generation.
 #[derive(Debug, Default)]
-pub(super) struct Segments {
-    /// How many segments there were.
+pub(super) struct Evidence {
+    /// The number of segments.
     pub(super) count: u64,
-    /// Who sent them, and the application it says it belongs to. An id of 0 is nobody's.
+    /// The senders, each with the application that it names. An id of 0 is ignored.
     pub(super) instances: BTreeMap<InstanceId, Option<ApplicationId>>,
-    /// The other ids that their senders were given: operations and peers of spans. What a reference says of another segment
-    /// are ids of other processes.
+    /// The other ids that the senders hold: operations and peers of spans. The ids in a reference to another segment belong to
+    /// other processes.
     pub(super) held: HashSet<ForeignId>,
 }
 
@@ -39,7 +39,7 @@ struct Spans {
     #[serde(deserialize_with = "gson::number")]
     ii: i32,
     ss: Vec<Object<Span>>,
-    /// 3.2.6 has the references here, and 5.x in each span.
+    /// 3.2.6 has the references here, 5.x in each span.
     rs: Option<IgnoredAny>,
 }
 
@@ -53,16 +53,16 @@ struct Span {
     pi: i32,
 }
 
-// === impl Segments ===
+// === impl Evidence ===
 
-impl Segments {
+impl Evidence {
     fn add(&mut self, spans: &Spans) {
         self.count += 1;
         if let Some(instance) = InstanceId::new(spans.ii) {
             self.instances
                 .insert(instance, ApplicationId::new(spans.ai));
         }
-        // Peers of 3.2.6 are applications, those of 5.x addresses (section 1.3).
+        // Peers are applications in 3.2.6 and addresses in 5.x (section 1.3).
         let peer: fn(i32) -> Option<ForeignId> = match spans.rs {
             Some(_) => |raw| ApplicationId::new(raw).map(ForeignId::Application),
             None => |raw| AddressId::new(raw).map(ForeignId::Address),
@@ -76,23 +76,23 @@ impl Segments {
     }
 }
 
-impl<'de> Deserialize<'de> for Segments {
+impl<'de> Deserialize<'de> for Evidence {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct SegmentsVisitor;
 
         impl<'de> Visitor<'de> for SegmentsVisitor {
-            type Value = Segments;
+            type Value = Evidence;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an array of segments")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut segments: A) -> Result<Segments, A::Error> {
-                let mut found = Segments::default();
+            fn visit_seq<A: SeqAccess<'de>>(self, mut segments: A) -> Result<Evidence, A::Error> {
+                let mut evidence = Evidence::default();
                 while let Some(Object(segment)) = segments.next_element::<Object<Segment>>()? {
-                    found.add(&segment.sg.0);
+                    evidence.add(&segment.sg.0);
                 }
-                Ok(found)
+                Ok(evidence)
             }
         }
 
@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for Segments {
 mod tests {
     use super::*;
 
-    fn told(body: &str) -> Segments {
+    fn evidence(body: &str) -> Evidence {
         serde_json::from_str(body).unwrap()
     }
 
@@ -113,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn a_5x_segment_tells_its_instance_and_the_ids_in_its_spans_and_not_those_of_references() {
-        let told = told(
+    fn a_5x_segment_has_its_instance_and_the_ids_of_its_spans_without_references() {
+        let evidence = evidence(
             r#"[{"gt":[[1,2,3]],"sg":{"ts":[1,2,3],"ai":-1,"ii":2,"ss":[
                 {"si":0,"tv":0,"lv":1,"ps":-1,"st":1,"et":2,"ci":3,"cn":"","oi":5,"on":"","pi":-6,"pn":"",
                  "ie":false,"to":[{"k":"a","v":"b"}],"lo":[{"ti":1,"ld":[{"k":"a","v":"b"}]}],
@@ -122,30 +122,37 @@ mod tests {
                 {"si":1,"oi":0,"pi":0}]}},
                {"gt":[],"sg":{"ts":[],"ai":-1,"ii":2,"ss":[]}}]"#,
         );
-        assert_eq!(told.count, 2);
+        assert_eq!(evidence.count, 2);
         assert_eq!(
-            told.instances,
+            evidence.instances,
             BTreeMap::from([(InstanceId::new(2).unwrap(), ApplicationId::new(-1))]),
         );
         let address = |raw| ForeignId::Address(AddressId::new(raw).unwrap());
-        assert_eq!(told.held, HashSet::from([operation(5), address(-6)]),);
+        assert_eq!(evidence.held, HashSet::from([operation(5), address(-6)]),);
     }
 
     #[test]
     fn peers_in_a_326_segment_are_applications() {
-        let told = told(
+        let evidence = evidence(
             r#"[{"gt":[],"sg":{"ts":[],"ai":2,"ii":1,"rs":[{"ts":[],"ai":4,"si":0,"vi":3,"vn":"","ni":-4,"ea":1,"ei":6}],
                 "ss":[{"si":0,"oi":5,"pi":-3}]}}]"#,
         );
         let application = |raw| ForeignId::Application(ApplicationId::new(raw).unwrap());
-        assert_eq!(told.held, HashSet::from([operation(5), application(-3)]),);
+        assert_eq!(
+            evidence.held,
+            HashSet::from([operation(5), application(-3)]),
+        );
     }
 
     #[test]
-    fn ids_of_0_are_nobodys() {
-        let told = told(r#"[{"sg":{"ai":0,"ii":0,"ss":[{"oi":0}]}}]"#);
+    fn ids_of_0_are_ignored() {
+        let evidence = evidence(r#"[{"sg":{"ai":0,"ii":0,"ss":[{"oi":0}]}}]"#);
         assert_eq!(
-            (told.count, told.instances.len(), told.held.len()),
+            (
+                evidence.count,
+                evidence.instances.len(),
+                evidence.held.len()
+            ),
             (1, 0, 0)
         );
     }

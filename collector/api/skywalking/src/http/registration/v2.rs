@@ -1,8 +1,8 @@
-//! What 6.x and 7.0 agents call over HTTP, as nginx-lua 0.1.0 does: the JSON form of the messages of `Register` and
-//! `ServiceInstancePing`, with the meaning that they have over gRPC. (nginx-lua 0.2.0 calls `/v3`.)
+//! The HTTP calls of 6.x and 7.0 agents, such as nginx-lua 0.1.0: the JSON form of the messages of `Register` and
+//! `ServiceInstancePing`, with the same meaning as over gRPC. (nginx-lua 0.2.0 uses `/v3`.)
 //!
-//! Agents of this face do not register again when they are told to, so a ping with an id that this collector does not know
-//! keeps the id for its sender, as it does for the gRPC agents that tell no version.
+//! Agents of this face ignore the command to register again. So a ping with an unknown id reserves the id for its sender, as for
+//! gRPC agents that do not send their version.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use rollcall_server::face::{JSON, json::Object, reply};
 use rollcall_service::heartbeat::{Ping, Pong, Sign};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Asked, Face, Routes, in_time, outcome, skip_unless_passing};
+use super::{Answer, Asked, Face, Routes, in_time, outcome, skip_unless_transient};
 use crate::gson;
 use crate::http::refuse::refuse;
 
@@ -65,7 +65,7 @@ struct Instance {
     properties: Properties,
 }
 
-/// Lua writes a list without elements as an object.
+/// Lua encodes an empty list as an object.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Properties {
@@ -103,14 +103,14 @@ struct Segment {
     service_instance_id: i32,
 }
 
-/// An entry of an answer; `value` is 0 while there is no id.
+/// An entry of an answer; `value` is 0 until there is an id.
 #[derive(Debug, Serialize)]
 struct Mapping<'a> {
     key: &'a str,
     value: i32,
 }
 
-/// What a ping is answered.
+/// The answer to a ping.
 #[derive(Debug, Serialize)]
 struct Commands {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -182,7 +182,7 @@ impl Face {
         Ok((Outcome::Ok, reply(&Commands { commands })))
     }
 
-    /// A segment proves its instance alive and is otherwise dropped.
+    /// A segment renews the lease of its instance and is otherwise dropped.
     async fn v2_segment(self: Arc<Self>, asked: Asked) -> Answer {
         let Object(segment): Object<Segment> = asked.parse().await?;
         if let Some(instance) = InstanceId::new(segment.service_instance_id) {
@@ -191,7 +191,7 @@ impl Face {
                 application: ApplicationId::new(segment.service_id),
                 signal: Signal::TraceSegment,
             };
-            skip_unless_passing(asked.heartbeat.renew(sign).await)?;
+            skip_unless_transient(asked.heartbeat.renew(sign).await)?;
         }
         self.dropped_segments.inc();
         let response = ([(CONTENT_TYPE, JSON)], Body::empty()).into_response();
@@ -213,7 +213,7 @@ fn mappings<'a>(
 // === impl Instance ===
 
 impl Instance {
-    /// `None` without the id of a service.
+    /// `None` without a service id.
     fn process(&self) -> Option<NewInstance> {
         let properties: &[_] = match &self.properties {
             Properties::Pairs(pairs) => pairs,

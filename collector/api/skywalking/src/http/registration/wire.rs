@@ -1,5 +1,5 @@
-//! The JSON of registration, key by key as upstream's (proto/docs/skywalking.md section 2.3). Unknown keys are skipped, and
-//! numbers and texts are read as [`gson`] does.
+//! The JSON of registration with upstream's keys (proto/docs/skywalking.md section 2.3). Unknown keys are skipped; numbers and
+//! texts are read as [`gson`] does.
 
 use rollcall_domain::{ApplicationId, inventory::SpanType};
 use rollcall_server::face::json::Object;
@@ -27,7 +27,7 @@ impl<'de> Deserialize<'de> for Texts {
 #[derive(Debug, Serialize)]
 pub(super) struct Application<'a> {
     pub(super) c: &'a str,
-    /// 0 while there is no id.
+    /// 0 until there is an id.
     pub(super) i: i32,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct NewInstance {
 #[derive(Debug, Serialize)]
 pub(super) struct Instance {
     pub(super) ai: i32,
-    /// 0 while there is no id.
+    /// 0 until there is an id.
     pub(super) ii: i32,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct ServiceName {
     ai: i32,
     #[serde(deserialize_with = "gson::text")]
     sn: String,
-    /// 3.2.6 does not tell: entry.
+    /// Absent in 3.2.6: entry.
     #[serde(default, deserialize_with = "gson::number")]
     st: i32,
 }
@@ -80,19 +80,19 @@ pub(super) struct ServiceName {
 #[derive(Debug, Serialize)]
 pub(super) struct Operation<'a> {
     pub(super) si: i32,
-    /// The element as it was asked, byte for byte.
+    /// The requested element, byte for byte.
     pub(super) el: &'a RawValue,
 }
 
 /// An entry of the answer of `/networkAddress/register`.
 #[derive(Debug, Serialize)]
 pub(super) struct Address<'a> {
-    /// 0 while there is no id.
+    /// 0 until there is an id.
     pub(super) i: i32,
     pub(super) n: &'a str,
 }
 
-/// A value that is of the right type and means nothing.
+/// A value of the right type that is not valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unusable {
     pub(super) key: &'static str,

@@ -1,4 +1,4 @@
-//! How many elements one body may have: in every call of agents over HTTP, whichever generation makes it.
+//! The limit on the elements of one body, in every HTTP call of agents of every generation.
 
 use rollcall_limits::work::MAX_BATCH as KEY;
 use rollcall_service::testing::MAX_BATCH;
@@ -6,14 +6,14 @@ use rollcall_service::testing::MAX_BATCH;
 use super::*;
 use crate::http::registration::calls;
 
-/// A body that no call takes, whatever its elements mean.
+/// A body that every call refuses.
 fn hostile() -> String {
     let body = format!("[{}0]", "0,".repeat(MAX_BATCH));
     assert!(body.len() <= limits().max_body_size);
     body
 }
 
-/// A call that is added without a limit fails here.
+/// A call added without a limit fails here.
 #[tokio::test]
 async fn every_call_refuses_a_body_with_too_many_elements_or_bytes() {
     let collector = Collector::start();

@@ -1,4 +1,4 @@
-//! Bodies that upstream's servers read although they are not quite of the documented form.
+//! Bodies that deviate from the documented form and that upstream's servers accept.
 
 use super::*;
 
@@ -34,7 +34,7 @@ async fn an_instance_registers_with_numbers_in_quotes() {
 }
 
 #[tokio::test]
-async fn texts_may_be_numbers_and_stand_in_an_array_of_their_own() {
+async fn texts_may_be_numbers_and_wrapped_in_an_array() {
     for (path, body, answer) in [
         ("/application/register", "[1]", r#"[{"c":"1","i":-1}]"#),
         (
@@ -94,7 +94,7 @@ async fn signs_of_life_may_have_their_ids_in_quotes() {
 }
 
 #[tokio::test]
-async fn more_than_that_is_refused_as_before() {
+async fn all_other_forms_are_refused() {
     let collector = Collector::start();
     for (path, body, field) in [
         ("/application/register", r#"[[["a"]]]"#, "[0][0]"),

@@ -4,10 +4,10 @@ use super::*;
 
 const ONE: &str = r#"{"service":"orders","serviceInstance":"one","layer":"GENERAL"}"#;
 
-/// The first instance of agents that know no ids.
+/// The first instance of agents that use no ids.
 const FIRST: &str = "/api/instances/-2147483647";
 
-/// What the query API says of it.
+/// The instance in the query API.
 async fn first_instance(collector: &Collector) -> Value {
     collector.get(FIRST).await.json()
 }
@@ -24,22 +24,22 @@ async fn properties_are_shown_and_survive_a_sign_of_life() {
     assert_eq!((reply.status.as_u16(), reply.text()), (200, "{}"));
     let reply = collector.post("/v3/management/keepAlive", ONE).await;
     assert_eq!((reply.status.as_u16(), reply.text()), (200, "{}"));
-    let told = first_instance(&collector).await;
-    assert_eq!(told["uuid"], "one");
+    let reported = first_instance(&collector).await;
+    assert_eq!(reported["uuid"], "one");
     assert_eq!(
-        (&told["generation"], &told["language"]),
+        (&reported["generation"], &reported["language"]),
         (&"8.x".into(), &"python".into())
     );
-    assert_eq!(told["agent_version"], Value::Null);
-    assert_eq!(told["why"]["last_signal"], "heartbeat");
+    assert_eq!(reported["agent_version"], Value::Null);
+    assert_eq!(reported["why"]["last_signal"], "heartbeat");
     assert_eq!(
-        told["properties"].to_string(),
+        reported["properties"].to_string(),
         r#"{"OS Name":"Linux","language":"python"}"#
     );
 }
 
 #[tokio::test]
-async fn whoever_is_not_known_is_registered_by_a_sign_of_life_or_a_segment() {
+async fn a_sign_of_life_or_a_segment_registers_an_unknown_instance() {
     let segment =
         r#"{"traceId":"t","service":"orders","serviceInstance":"one","spans":[{"spanId":0}]}"#;
     for (path, body) in [
@@ -55,7 +55,7 @@ async fn whoever_is_not_known_is_registered_by_a_sign_of_life_or_a_segment() {
 }
 
 #[tokio::test]
-async fn telemetry_renews_whom_it_names_and_registers_nobody() {
+async fn telemetry_renews_its_instance_and_registers_none() {
     let event =
         r#"{"uuid":"u","source":{"service":"orders","serviceInstance":"one"},"name":"Start"}"#;
     for (path, body, signal) in [
@@ -123,7 +123,7 @@ async fn a_mistake_is_named() {
 }
 
 #[tokio::test]
-async fn segments_of_a_web_page_list_no_instance_and_browsers_get_no_leave_to_send_more() {
+async fn segments_of_a_web_page_register_no_instance_and_no_other_origin_is_allowed() {
     let collector = Collector::start();
     let segment =
         r#"[{"traceId":"t","service":"shop","serviceInstance":"v1.0.0","spans":[{"spanId":0}]}]"#;
@@ -140,7 +140,8 @@ async fn segments_of_a_web_page_list_no_instance_and_browsers_get_no_leave_to_se
             .text()
             .contains(r#"rollcall_dropped_total{what="browser_reports"} 2"#)
     );
-    // As upstream's collectors, this one allows no other origin: a page and it are behind one name, or the browser refuses.
+    // Like upstream's collectors, this one allows no other origin: the page and the collector share a name, or the browser
+    // refuses.
     for path in ["/browser/perfData", "/browser/errorLogs", "/v3/segments"] {
         let reply = collector.call(Method::OPTIONS, path, "").await;
         assert_eq!(reply.refused(405), "method", "{path}");

@@ -8,7 +8,7 @@ use rollcall_domain::{
 
 use super::*;
 
-/// Instances whose properties have the largest values that are stored; each control character is six bytes of JSON.
+/// Instances with the largest property values that are stored; each control character takes six bytes in JSON.
 const INSTANCES: i32 = 40;
 const VALUE: usize = 60 << 10;
 

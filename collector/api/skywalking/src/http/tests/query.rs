@@ -64,7 +64,7 @@ fn is_time(value: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn probes_tell_what_stands_in_the_way() {
+async fn probes_show_unmet_conditions() {
     let collector = Collector::start();
     assert_eq!(collector.get("/livez").await.json(), json!({"live": true}));
     let ready = collector.get("/readyz").await;
@@ -128,7 +128,7 @@ async fn metrics_are_open_metrics() {
 }
 
 #[tokio::test]
-async fn an_application_tells_how_its_instances_are() {
+async fn an_application_counts_its_instances_by_state() {
     let collector = fleet();
     let orders = json!({
         "id": -1,
@@ -155,7 +155,7 @@ async fn an_adopted_application_has_a_label_and_no_code() {
 }
 
 #[tokio::test]
-async fn an_instance_tells_its_state_and_why() {
+async fn an_instance_shows_its_state_and_why() {
     let collector = fleet();
     let down = collector.get("/api/instances/1").await.json();
     for (key, value) in [
@@ -188,7 +188,7 @@ async fn an_instance_tells_its_state_and_why() {
     );
     assert!(
         sentence.ends_with(
-            "and none followed within 300s. It came to another collector, or before this one started."
+            "and none followed within 300s. Another collector received it, or this one before it restarted."
         ),
         "{sentence}"
     );
@@ -199,7 +199,7 @@ async fn an_instance_tells_its_state_and_why() {
 }
 
 #[tokio::test]
-async fn lists_go_on_where_the_page_before_ended() {
+async fn lists_continue_where_the_previous_page_ended() {
     let collector = fleet();
     let path = "/api/applications/-1/instances";
     let first = collector.get(&format!("{path}?limit=1")).await.json();
@@ -328,7 +328,7 @@ async fn nothing_on_the_ui_face_can_be_sniffed_framed_or_scripted() {
 }
 
 #[tokio::test]
-async fn a_graphql_client_is_answered_in_its_own_shape() {
+async fn a_graphql_client_gets_a_graphql_error() {
     let collector = Collector::start();
     let query = r#"{"query":"query { checkHealth { score } }"}"#;
     for reply in [

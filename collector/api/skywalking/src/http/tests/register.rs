@@ -32,7 +32,7 @@ async fn codes_get_ids_in_their_order_and_keep_them() {
 }
 
 #[tokio::test]
-async fn a_bad_key_does_not_spoil_the_others_and_keeps_its_place() {
+async fn a_bad_key_does_not_affect_the_others_and_keeps_its_place() {
     let collector = Collector::start();
     let long = "x".repeat(256);
     let reply = collector
@@ -62,22 +62,22 @@ async fn a_process_gets_one_id_for_its_uuid() {
 }
 
 #[tokio::test]
-async fn both_spellings_of_the_os_info_say_the_same() {
+async fn both_spellings_of_the_os_info_are_equivalent() {
     let collector = Collector::start();
     let other = r#"{"osName":"Linux","hostName":"h","processId":42,"ipv4s":["10.0.0.1"],"x":1}"#;
     for (uuid, info) in [("a", OS_INFO), ("b", other)] {
         let body = format!(r#"{{"ai":3,"au":"{uuid}","rt":0,"oi":{info}}}"#);
         let id = collector.post("/instance/register", body).await.json()["ii"].clone();
-        let told = collector.get(&format!("/api/instances/{id}")).await.json();
+        let reported = collector.get(&format!("/api/instances/{id}")).await.json();
         assert_eq!(
-            told["properties"].to_string(),
+            reported["properties"].to_string(),
             r#"{"host_name":"h","ipv4":"10.0.0.1","os_name":"Linux","process_no":"42"}"#,
         );
     }
 }
 
 #[tokio::test]
-async fn a_heartbeat_is_answered_with_an_empty_object_and_adopts_whom_it_does_not_know() {
+async fn a_heartbeat_returns_an_empty_object_and_adopts_an_unknown_instance() {
     let collector = Collector::start();
     let beat = collector
         .post("/instance/heartbeat", r#"{"ii":7,"ht":1525132800000}"#)
@@ -124,7 +124,7 @@ async fn addresses_get_ids() {
 }
 
 #[tokio::test]
-async fn segments_renew_their_instance_and_their_ids_are_never_given_to_others() {
+async fn segments_renew_their_instance_and_their_ids_are_never_assigned_to_others() {
     let collector = Collector::start();
     let segments = r#"[{"gt":[[1,2,3]],"sg":{"ts":[1,2,3],"ai":-1,"ii":5,"ss":[
         {"si":0,"tv":0,"oi":-1,"pi":-1,"rs":[]}]}}]"#;
@@ -155,7 +155,7 @@ async fn segments_renew_their_instance_and_their_ids_are_never_given_to_others()
 }
 
 #[tokio::test]
-async fn the_body_is_read_whatever_type_it_is_said_to_be() {
+async fn the_body_is_read_whatever_its_content_type() {
     let collector = Collector::start();
     let request = Request::post("/application/register")
         .header("content-type", "text/plain")
@@ -165,7 +165,7 @@ async fn the_body_is_read_whatever_type_it_is_said_to_be() {
     assert_eq!(response.status(), 200);
 }
 
-/// A path, a body that is refused there with 400, and the field that the answer names.
+/// A path, a body that is refused there with 400, and the field named in the answer.
 const MISTAKES: &[(&str, &str, &str)] = &[
     ("/application/register", "", "body"),
     ("/application/register", "{}", "body"),
@@ -275,7 +275,7 @@ async fn a_body_beyond_the_limit_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_come_is_refused() {
+async fn a_body_that_does_not_arrive_is_refused() {
     let collector = Collector::start();
     let never = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
     let reply = collector.post("/application/register", never).await;
@@ -283,7 +283,7 @@ async fn a_body_that_does_not_come_is_refused() {
 }
 
 #[tokio::test]
-async fn without_an_id_in_time_the_id_is_0_and_beyond_that_callers_are_sent_away() {
+async fn without_an_id_in_time_the_id_is_0_and_an_overloaded_collector_refuses() {
     let collector = Collector::on(Fixture::stalled(1));
     let reply = collector
         .post("/application/register", r#"["orders"]"#)
@@ -316,7 +316,7 @@ async fn a_process_without_an_id_in_time_has_id_0() {
 }
 
 #[tokio::test]
-async fn a_collector_that_stops_answers_what_it_knows_and_refuses_the_rest() {
+async fn a_stopping_collector_returns_known_ids_and_refuses_the_rest() {
     let mut fixture = Fixture::start();
     fixture
         .services

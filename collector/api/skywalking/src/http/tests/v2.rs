@@ -70,7 +70,7 @@ async fn a_heartbeat_and_a_segment_are_signs_of_life() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_with_the_id_of_another_process_keeps_that_one_as_it_is_and_says_so() {
+async fn a_heartbeat_with_the_id_of_another_process_leaves_that_one_unchanged() {
     let collector = registered().await;
     let beat = r#"{"serviceInstanceId":1,"serviceInstanceUUID":"name:gateway-2"}"#;
     let reply = collector.post("/v2/instance/heartbeat", beat).await;
@@ -83,7 +83,7 @@ async fn a_heartbeat_with_the_id_of_another_process_keeps_that_one_as_it_is_and_
 }
 
 #[tokio::test]
-async fn a_heartbeat_with_an_unknown_id_keeps_the_id_for_its_sender() {
+async fn a_heartbeat_with_an_unknown_id_reserves_the_id_for_its_sender() {
     let collector = registered().await;
     let beat = r#"{"serviceInstanceId":7,"serviceInstanceUUID":"name:gateway-7"}"#;
     collector.post("/v2/instance/heartbeat", beat).await;

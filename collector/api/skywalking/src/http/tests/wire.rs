@@ -1,4 +1,4 @@
-//! What only shows on a connection: naming as agents read it, and the event feed.
+//! Behaviour that only a connection shows: naming as agents read it, and the event feed.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,10 +16,10 @@ use tokio::{
 use super::*;
 use crate::http::FastPath;
 
-/// How long an answer may take before a test fails.
+/// The timeout of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A collector on a socket, with the fast path in front. It ends with this value.
+/// A collector on a socket, with the fast path in front. It stops when this value is dropped.
 struct Listening {
     collector: Collector,
     address: SocketAddr,
@@ -68,7 +68,7 @@ impl Listening {
     }
 }
 
-/// Reads until `end` was read.
+/// Reads up to and including `end`.
 async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut read = Vec::new();
     while !String::from_utf8_lossy(&read).contains(end) {
@@ -151,7 +151,7 @@ async fn a_list_changes_with_the_view_and_query_strings_do_not_matter() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_get_of_a_list_passes_the_fast_path() {
+async fn all_requests_but_a_get_of_a_list_reach_the_router() {
     let listening = Collector::start().listen().await;
     let head = listening.answer("HEAD", "/agent/gRPC").await;
     assert!(
@@ -180,7 +180,7 @@ async fn what_is_not_a_get_of_a_list_passes_the_fast_path() {
 }
 
 #[tokio::test]
-async fn the_feed_tells_what_happens_until_the_collector_drains() {
+async fn the_feed_streams_events_until_the_collector_drains() {
     let listening = Collector::start().listen().await;
     let collector = &listening.collector;
     let mut feed = listening.send("GET", "/api/events").await;
@@ -216,7 +216,7 @@ async fn the_feed_tells_what_happens_until_the_collector_drains() {
 }
 
 #[tokio::test]
-async fn a_slow_reader_of_the_feed_is_told_how_much_it_missed() {
+async fn a_slow_reader_of_the_feed_gets_the_count_of_missed_events() {
     let collector = Collector::start();
     let request = Request::get("/api/events").body(Body::empty()).unwrap();
     let feed = collector.router.clone().oneshot(request).await.unwrap();
@@ -237,7 +237,7 @@ async fn a_slow_reader_of_the_feed_is_told_how_much_it_missed() {
     );
 }
 
-/// The events of a feed that starts at `since`, as far as they are there at once.
+/// The events of a feed from `since` on that are available at once.
 async fn events_since(collector: &Collector, since: &str, count: usize) -> Vec<String> {
     let request = Request::get(format!("/api/events{since}"));
     let request = request.body(Body::empty()).unwrap();
@@ -259,7 +259,7 @@ fn id_of(event: &str) -> &str {
 }
 
 #[tokio::test]
-async fn a_feed_goes_on_after_an_event_or_from_a_time_as_far_as_the_history_goes_back() {
+async fn a_feed_resumes_after_an_event_or_a_time_within_the_history() {
     let collector = Collector::start();
     let register = async |uuid: usize| {
         let process = format!(r#"{{"ai":-3,"au":"{uuid}","rt":0,"oi":{{}}}}"#);
@@ -281,7 +281,7 @@ async fn a_feed_goes_on_after_an_event_or_from_a_time_as_far_as_the_history_goes
     assert_eq!(second, all[1].as_bytes());
     drop(feed);
 
-    // Another run of the collector, and more events than the history holds.
+    // A different run of the collector, and more events than the history holds.
     let other = events_since(&collector, "?since=1-7", 4).await;
     assert_eq!(other[0], "event: lagged\ndata: {\"missed\":null}\n\n");
     assert_eq!(other[1..], all);
@@ -295,7 +295,7 @@ async fn a_feed_goes_on_after_an_event_or_from_a_time_as_far_as_the_history_goes
 }
 
 #[tokio::test]
-async fn a_start_that_is_none_and_unknown_parameters_are_refused() {
+async fn an_invalid_start_and_unknown_parameters_are_refused() {
     let collector = Collector::start();
     for (query, field) in [("?since=yesterday", "since"), ("?from=now", "from")] {
         let refused = collector
@@ -307,7 +307,7 @@ async fn a_start_that_is_none_and_unknown_parameters_are_refused() {
 }
 
 #[tokio::test]
-async fn a_request_whose_client_goes_is_broken_off_and_not_invalid() {
+async fn a_request_whose_client_disconnects_is_broken_off_and_not_invalid() {
     let listening = Collector::start().listen().await;
     let mut stream = TcpStream::connect(listening.address).await.unwrap();
     let request =

@@ -1,4 +1,4 @@
-//! A member that is slow, refuses, is lost, or is gone.
+//! Registrations sent to a member that is slow, refuses, dies, or is unreachable.
 
 use std::{net::SocketAddr, pin::pin};
 
@@ -13,9 +13,9 @@ use tonic::{Response, Streaming, async_trait, service::Routes};
 
 use super::*;
 
-/// Long enough for anything that does happen, on a machine that is busy with other tests.
+/// Longer than anything that does happen takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A time-out that a test waits out.
+/// A timeout that a test waits for.
 const SHORT: Duration = Duration::from_millis(100);
 
 fn config(buffer_size: usize, patience: Duration) -> Config {
@@ -30,7 +30,7 @@ fn application(code: &str) -> Vec<Registration> {
     vec![Registration::Application(code.into())]
 }
 
-/// A member, whose streams arrive here, each with whom to tell what to answer.
+/// A member whose streams arrive here, each with the channel for its answer.
 struct Member {
     address: SocketAddr,
     streams: mpsc::UnboundedReceiver<Stream>,
@@ -100,14 +100,14 @@ impl Member {
         }
     }
 
-    /// The codes on the next stream, which is then answered so.
+    /// The codes on the next stream, which then gets this answer.
     async fn answers(&mut self, answer: Result<(), Status>) -> Vec<String> {
         let stream = self.streams.recv().await.unwrap();
         stream.answer.send(answer).unwrap();
         stream.codes
     }
 
-    /// Takes the next stream, and is gone before it answers.
+    /// Takes the next stream and dies without an answer.
     async fn dies(mut self) {
         let _unanswered = self.streams.recv().await.unwrap();
         self.stop.cancel();
@@ -115,7 +115,7 @@ impl Member {
     }
 }
 
-/// A client that runs.
+/// A running client.
 struct Running {
     client: Client,
     metrics: Metrics,
@@ -143,7 +143,7 @@ impl Running {
 }
 
 #[tokio::test]
-async fn what_is_asked_while_the_member_is_at_work_goes_to_it_in_one_stream() {
+async fn registrations_that_arrive_while_the_member_works_go_into_one_stream() {
     let mut member = Member::start().await;
     let running = Running::start(member.address, &config(8, PATIENCE));
     let first = running.client.commit(application("a"));
@@ -163,7 +163,7 @@ async fn what_is_asked_while_the_member_is_at_work_goes_to_it_in_one_stream() {
 }
 
 #[tokio::test]
-async fn more_than_may_wait_is_told_so_at_once() {
+async fn registrations_beyond_the_queue_are_refused_at_once() {
     let mut member = Member::start().await;
     let running = Running::start(member.address, &config(2, PATIENCE));
     let mut first = pin!(running.client.commit(application("a")));
@@ -173,7 +173,7 @@ async fn more_than_may_wait_is_told_so_at_once() {
     assert_eq!(running.client.commit(pair.clone()).await, Err(Error::Full));
     at_work.answer.send(Ok(())).unwrap();
     assert_eq!(first.await, Ok(()));
-    // What was under way needs no room any more.
+    // The batch on its way occupies no place in the queue any more.
     let second = running.client.commit(pair);
     assert_eq!(member.answers(Ok(())).await, ["b", "c"]);
     assert_eq!(second.await, Ok(()));
@@ -181,7 +181,7 @@ async fn more_than_may_wait_is_told_so_at_once() {
 }
 
 #[tokio::test]
-async fn a_member_that_refuses_is_left_alone_for_a_moment() {
+async fn the_client_backs_off_after_a_refusal() {
     let mut member = Member::start().await;
     let running = Running::start(member.address, &config(8, PATIENCE));
     let asked = ["a", "b"].map(|code| running.client.commit(application(code)));
@@ -203,7 +203,7 @@ async fn a_member_that_refuses_is_left_alone_for_a_moment() {
 }
 
 #[tokio::test]
-async fn a_member_that_does_not_answer_in_time_is_told_to_everybody_on_the_stream() {
+async fn a_timeout_fails_every_caller_of_the_stream() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let running = Running::start(silent.local_addr().unwrap(), &config(8, SHORT));
     let asked = ["a", "b"].map(|code| running.client.commit(application(code)));
@@ -214,7 +214,7 @@ async fn a_member_that_does_not_answer_in_time_is_told_to_everybody_on_the_strea
 }
 
 #[tokio::test]
-async fn a_member_that_dies_with_a_stream_under_way_is_told_to_everybody_on_it() {
+async fn the_death_of_a_member_fails_every_caller_of_the_stream() {
     let member = Member::start().await;
     let running = Running::start(member.address, &config(8, PATIENCE));
     let asked = running.client.commit(application("a"));
@@ -223,7 +223,7 @@ async fn a_member_that_dies_with_a_stream_under_way_is_told_to_everybody_on_it()
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_is_found_out_at_once() {
+async fn an_unreachable_address_fails_at_once() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = nobody.local_addr().unwrap();
     drop(nobody);
@@ -233,7 +233,7 @@ async fn nobody_at_the_address_is_found_out_at_once() {
 }
 
 #[tokio::test]
-async fn everybody_who_waits_is_told_when_the_client_is_closed() {
+async fn closing_the_client_fails_every_waiting_caller() {
     let mut member = Member::start().await;
     let Running {
         client,

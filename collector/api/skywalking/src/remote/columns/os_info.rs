@@ -1,4 +1,4 @@
-//! The column `os_info`, which collectors of 3.2.6 keep and show as it is.
+//! The column `os_info`, which collectors of 3.2.6 store and display unchanged.
 
 use rollcall_domain::inventory::Properties;
 use serde::Serialize;
@@ -12,18 +12,18 @@ struct OsInfo<'a> {
     ipv4s: Vec<&'a str>,
 }
 
-/// Compact JSON with the keys of 3.2.6. What an agent did not tell is empty there, or 0. Agents of 8.0 and later have names
-/// of their own for the same.
+/// Compact JSON with the keys of 3.2.6. Unreported values are empty or 0. Agents of 8.0 and later use other names for the same
+/// properties.
 pub(super) fn encode(properties: &Properties) -> String {
-    let told = |names: [&str; 2]| {
+    let reported = |names: [&str; 2]| {
         let mut values = names.into_iter().filter_map(|name| properties.get(name));
         values.next().unwrap_or_default()
     };
     let addresses = properties.iter().filter(|(name, _)| *name == "ipv4");
     let info = OsInfo {
-        os_name: told(["os_name", "OS Name"]),
-        host_name: told(["host_name", "hostname"]),
-        process_id: told(["process_no", "Process No."])
+        os_name: reported(["os_name", "OS Name"]),
+        host_name: reported(["host_name", "hostname"]),
+        process_id: reported(["process_no", "Process No."])
             .parse()
             .unwrap_or_default(),
         ipv4s: addresses.map(|(_, address)| address).collect(),

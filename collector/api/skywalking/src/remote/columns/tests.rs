@@ -1,4 +1,4 @@
-//! Golden bytes, against the tables of proto/docs/skywalking.md section 5.4, and what others may send.
+//! Golden bytes, against the tables of proto/docs/skywalking.md section 5.4, and messages of other senders.
 
 use prost::Message as _;
 
@@ -32,7 +32,7 @@ fn operation(span_type: SpanType) -> Registration {
     })
 }
 
-/// That this registration is these bytes, and these bytes are this registration.
+/// Asserts that this registration encodes to these bytes and that they decode to it.
 fn golden(registration: &Registration, bytes: &[&[u8]]) {
     let bytes = bytes.concat();
     let sent = encode(registration, AT).encode_to_vec();
@@ -88,7 +88,7 @@ fn instance() {
 }
 
 #[test]
-fn instance_that_is_known_by_names_alone() {
+fn instance_identified_by_names_alone() {
     golden(
         &Registration::Named {
             service: "orders".into(),
@@ -165,7 +165,7 @@ fn address() {
 }
 
 #[test]
-fn every_generation_travels_and_an_unknown_one_too() {
+fn every_generation_is_transferred_and_an_unknown_one_too() {
     let generations = [
         Generation::V3,
         Generation::V5,
@@ -180,7 +180,7 @@ fn every_generation_travels_and_an_unknown_one_too() {
 }
 
 #[test]
-fn a_collector_of_3_2_6_tells_no_more_than_its_columns() {
+fn a_collector_of_3_2_6_sends_no_more_than_its_columns() {
     let of_3_2_6 = |registration: &Registration| {
         let mut message = encode(registration, AT);
         let data = message.remote_data.as_mut().unwrap();
@@ -188,10 +188,10 @@ fn a_collector_of_3_2_6_tells_no_more_than_its_columns() {
         data.data_integer_lists.clear();
         decode(message)
     };
-    let told = [("os_name", "Linux"), ("process_no", "42"), ("ipv4", "1")];
+    let reported = [("os_name", "Linux"), ("process_no", "42"), ("ipv4", "1")];
     assert_eq!(
-        of_3_2_6(&process(Some(Generation::V5), &told)),
-        Ok(process(None, &told))
+        of_3_2_6(&process(Some(Generation::V5), &reported)),
+        Ok(process(None, &reported))
     );
     assert_eq!(
         of_3_2_6(&operation(SpanType::Exit)),
@@ -200,7 +200,7 @@ fn a_collector_of_3_2_6_tells_no_more_than_its_columns() {
 }
 
 #[test]
-fn an_os_info_that_is_none_is_not_kept() {
+fn a_malformed_os_info_is_dropped() {
     let mut message = encode(&process(None, &[]), AT);
     let data = message.remote_data.as_mut().unwrap();
     data.data_string_lists.clear();
@@ -209,7 +209,7 @@ fn an_os_info_that_is_none_is_not_kept() {
 }
 
 #[test]
-fn what_is_no_registration_is_told_by_what_is_wrong() {
+fn the_error_of_an_invalid_registration_names_the_mistake() {
     let unknown = RemoteMessage {
         graph_id: 412,
         node_id: 4180,

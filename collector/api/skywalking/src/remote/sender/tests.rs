@@ -1,4 +1,4 @@
-//! Who is chosen, and what becomes of clients as members come and go.
+//! The selected member, and the clients as members join and leave.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ impl Running {
         }
     }
 
-    /// Returns once the clients have followed.
+    /// Returns once the clients match the view.
     async fn become_members(&self, view: Arc<View>) {
         self.members.send_replace(Arc::clone(&view));
         while !Arc::ptr_eq(&self.sender.peers.load().view, &view) {
@@ -65,7 +65,7 @@ impl Running {
         }
     }
 
-    /// Whether the one at this address is chosen.
+    /// Whether the selector picks the member at this address.
     fn chooses(&self, selector: &dyn Selector, key: &str, address: &str) -> bool {
         let peers = self.sender.peers.load();
         match self.sender.select(selector, key) {
@@ -99,10 +99,10 @@ async fn a_key_goes_to_the_member_that_its_hash_code_names_and_keyless_work_to_e
 }
 
 #[tokio::test]
-async fn all_is_done_here_where_nobody_can_be_chosen_or_asked() {
+async fn all_work_is_local_without_a_selected_and_reachable_member() {
     let running = Running::start();
     assert!(running.sender.elsewhere().is_none());
-    // Its address is none, so that there is no client for it.
+    // This is no address, so the member has no client.
     running.become_members(view(&["a b", OWN])).await;
     assert!(running.sender.elsewhere().is_none());
 }

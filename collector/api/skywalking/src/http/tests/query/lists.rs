@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The UUIDs of a list of instances, and the cursor of the rest.
+/// The UUIDs of a list of instances, and the cursor of the next page.
 async fn listed(collector: &Collector, path: &str) -> (Vec<String>, Value) {
     let reply = collector.get(path).await;
     assert_eq!(reply.status, 200, "{path}: {}", reply.text());
@@ -59,7 +59,7 @@ async fn all_instances_are_listed_page_by_page_and_by_application() {
         (paged.as_slice(), cursor.as_str()),
         (all.map(str::to_owned).as_slice(), "")
     );
-    // One whose application was never told is listed first.
+    // An instance whose application was never reported is listed first.
     collector
         .post("/instance/heartbeat", r#"{"ii":9,"ht":0}"#)
         .await;
