@@ -6,7 +6,7 @@ use prost::Message;
 
 const ROOT: &str = "proto";
 
-/// What agents say.
+/// The protocol of agents.
 const AGENTS: [&str; 13] = [
     "application.proto",
     "command.proto",
@@ -23,7 +23,7 @@ const AGENTS: [&str; 13] = [
     "v3/management.proto",
 ];
 
-/// What collectors say to each other: the feature `remote`.
+/// The protocol between collectors: the feature `remote`.
 const COLLECTORS: [&str; 1] = ["remote.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,11 +36,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is set by cargo")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
-        // Generated transports would pull tonic's own into every user of this crate.
+        // Generated transports would add tonic's transport to every user of this crate.
         .build_transport(false)
         .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
         .server_mod_attribute(".", "#[cfg(feature = \"server\")]")
-        // Segments are large and read in place: a slice of the frame instead of a copy.
+        // Segments are large and read in place: as a slice of the frame, without a copy.
         .bytes(".UpstreamSegment.segment")
         .include_file("wire.rs")
         .compile_fds(descriptors)?;

@@ -1,26 +1,26 @@
-//! The wire of SkyWalking agents and collectors, from 3.2.6 on, as Rust types: every call that registers an instance or shows
-//! that it lives, and Rollcall's own [`goodbye`].
+//! The protocol of SkyWalking agents and collectors, from 3.2.6 on, as Rust types: every call that registers an instance or
+//! proves it alive, and Rollcall's own [`goodbye`].
 //!
 //! The features `client` and `server` add the generated clients and servers, and `remote` the link between collectors. Without
-//! them there are the messages alone.
+//! features the crate has the messages only.
 //!
-//! Generated at build time from `proto/` in this crate. 3.2.6 and 5.x share one set of services, which has the method
-//! spellings of both; 6.x ([`register`]) and 8.x and later ([`management`]) have their own. Only [`management::v3`] has a
-//! proto package; else a call's `:path` is `/<Service>/<method>`. Where generations declare a message differently and
-//! encode it alike, one type serves them all (say, a repeated field for 5.x's singular one). Where the encodings differ,
-//! there is a type for each ([`segment`]). Of the later generations there is only what names somebody: what they measure
-//! and trace has no type here.
+//! The types are generated at build time from `proto/` in this crate. 3.2.6 and 5.x share one set of services with the method
+//! spellings of both; 6.x ([`register`]) and 8.x and later ([`management`]) have their own. Only [`management::v3`] has a proto
+//! package; elsewhere a call's `:path` is `/<Service>/<method>`. If generations declare a message differently but encode it
+//! alike, one type serves them all (say, a repeated field for 5.x's singular one). If the encodings differ, each has a type of
+//! its own ([`segment`]). Of the later generations the crate has only the messages that identify an instance, not those of
+//! metrics and traces.
 //!
-//! Messages and fields are upstream's, in Rust's spelling (`agentUUID` is `agent_uuid`); methods too. An id of 0 means
-//! "none"; to give it a better type is for those who use this crate. Clients and servers are generated without a
-//! transport: a client takes any [`tonic::client::GrpcService`], a server is a [`tower`](https://docs.rs/tower) service.
+//! Messages, fields and methods are upstream's in Rust's spelling (`agentUUID` is `agent_uuid`). An id of 0 means "none"; users
+//! of the crate may convert it to a better type. Clients and servers are generated without a transport: a client takes any
+//! [`tonic::client::GrpcService`], a server is a [`tower`](https://docs.rs/tower) service.
 //!
 //! Sources: the `.proto` files of SkyWalking at tag `v3.2.6` (`apm-network`, and `collector-remote-grpc-provider` for
 //! [`remote`]) and of its protocol repository at the tags `v1.1.1`, which 5.0.0-GA uses, `v7.0.0` and `v10.3.0`.
 
 pub mod segment;
 
-/// What the generator wrote. The modules below say which of it is for use, and when.
+/// The generated code. The modules below document and re-export the public part.
 #[allow(
     clippy::allow_attributes_without_reason,
     clippy::too_many_lines,
@@ -33,14 +33,14 @@ mod wire {
     include!(concat!(env!("OUT_DIR"), "/wire.rs"));
 }
 
-/// Messages that several services share. The same in all generations that have them; later ones say `KeyIntValuePair` and
-/// `KeyStringValuePair`.
+/// Messages shared by several services. All generations that have them encode them alike; later ones name them `KeyIntValuePair`
+/// and `KeyStringValuePair`.
 pub mod common {
     pub use crate::wire::{Downstream, KeyWithIntegerValue, KeyWithStringValue, SpanType};
 }
 
-/// Applications: a code gets an id. 3.2.6 calls `register` with any number of codes, 5.x `applicationCodeRegister` with
-/// one and wants exactly one back.
+/// Applications: assigns ids to codes. 3.2.6 calls `register` with any number of codes, 5.x calls `applicationCodeRegister` with
+/// one code and requires exactly one mapping in the answer.
 pub mod application {
     #[cfg(feature = "client")]
     pub use crate::wire::application_register_service_client::ApplicationRegisterServiceClient;
@@ -51,8 +51,8 @@ pub mod application {
     pub use crate::wire::{Application, ApplicationMapping};
 }
 
-/// Instances: a process gets an id, says that it lives, and after a reconnect which ids it holds. 3.2.6 calls `register`
-/// and `registerRecover`, 5.x `registerInstance`; both declare `heartbeat`.
+/// Instances: a process gets an id, sends heartbeats, and reports its ids after a reconnect. 3.2.6 calls `register` and
+/// `registerRecover`, 5.x `registerInstance`; both declare `heartbeat`.
 pub mod instance {
     #[cfg(feature = "client")]
     pub use crate::wire::instance_discovery_service_client::InstanceDiscoveryServiceClient;
@@ -66,7 +66,7 @@ pub mod instance {
     };
 }
 
-/// Operation names: a name within an application gets an id. 5.x tells the side of the call, 3.2.6 does not.
+/// Operation names: assigns ids to names within an application. 5.x sends the side of the call, 3.2.6 does not.
 pub mod service_name {
     #[cfg(feature = "client")]
     pub use crate::wire::service_name_discovery_service_client::ServiceNameDiscoveryServiceClient;
@@ -80,7 +80,7 @@ pub mod service_name {
     };
 }
 
-/// Remote peers: an address gets an id. 5.x only; 3.2.6 registers peers as application codes.
+/// Remote peers: assigns ids to addresses. 5.x only; 3.2.6 registers peers as application codes.
 pub mod network_address {
     #[cfg(feature = "client")]
     pub use crate::wire::network_address_register_service_client::NetworkAddressRegisterServiceClient;
@@ -91,7 +91,7 @@ pub mod network_address {
     pub use crate::wire::{NetworkAddressMappings, NetworkAddresses};
 }
 
-/// What a JVM measures of itself. The same in 3.2.6 and 5.x.
+/// The metrics of a JVM. The same in 3.2.6 and 5.x.
 pub mod jvm {
     #[cfg(feature = "client")]
     pub use crate::wire::jvm_metrics_service_client::JvmMetricsServiceClient;
@@ -100,8 +100,8 @@ pub mod jvm {
     pub use crate::wire::{Cpu, Gc, GcPhrase, JvmMetric, JvmMetrics, Memory, MemoryPool, PoolType};
 }
 
-/// The envelope of trace segments. The same in 3.2.6, 5.x and 6.x; what [`UpstreamSegment::segment`](trace::UpstreamSegment)
-/// holds is not, see [`segment`].
+/// The envelope of trace segments. The same in 3.2.6, 5.x and 6.x; the bytes in
+/// [`UpstreamSegment::segment`](trace::UpstreamSegment) differ, see [`segment`].
 pub mod trace {
     #[cfg(feature = "client")]
     pub use crate::wire::trace_segment_service_client::TraceSegmentServiceClient;
@@ -114,8 +114,8 @@ pub mod trace {
     };
 }
 
-/// 6.0.0-beta to 7.0.0: a service (application) gets an id, and so do its instances, endpoints (operations) and the
-/// addresses of its peers; every 3 s an instance says that it lives, and may be told to start anew.
+/// 6.0.0-beta to 7.0.0: assigns ids to services (applications), instances, endpoints (operations) and the addresses of peers. An
+/// instance pings every 3 s, and the answer may have the command to register again.
 pub mod register {
     pub use crate::wire::{
         Command, Commands, DetectPoint, Endpoint, EndpointMapping, EndpointMappingElement,
@@ -134,8 +134,8 @@ pub mod register {
     };
 }
 
-/// 8.0 and later: no ids. An instance is its service's name and its own; it tells its properties and that it lives. This
-/// is the service as 8.0 to 8.3 call it, [`v3`](management::v3) as later agents do.
+/// 8.0 and later, without ids. An instance is identified by the name of its service and its own. It reports its properties and
+/// keep-alives. This module has the service of 8.0 to 8.3, [`v3`](management::v3) that of later agents.
 pub mod management {
     #[cfg(feature = "client")]
     pub use crate::wire::management_service_client::ManagementServiceClient;
@@ -154,7 +154,7 @@ pub mod management {
     }
 }
 
-/// The link between collectors of one cluster. 5.x adds the columns of lists to 3.2.6's and never fills the booleans.
+/// The link between collectors of one cluster. 5.x adds the list columns to those of 3.2.6 and never fills the booleans.
 #[cfg(feature = "remote")]
 pub mod remote {
     #[cfg(feature = "client")]
@@ -168,7 +168,7 @@ pub mod remote {
     };
 }
 
-/// Rollcall's own call: an agent says that its instance stops on purpose. Other collectors answer UNIMPLEMENTED.
+/// Rollcall's own call, which announces the planned stop of an instance. Other collectors answer UNIMPLEMENTED.
 pub mod goodbye {
     #[cfg(feature = "client")]
     pub use crate::wire::rollcall::agent_client::AgentClient;

@@ -1,8 +1,8 @@
-//! What [`UpstreamSegment::segment`](crate::trace::UpstreamSegment) holds: a trace segment in one of two layouts.
+//! Decodes the segment in [`UpstreamSegment::segment`](crate::trace::UpstreamSegment), which has one of two layouts.
 //!
 //! The generations number the fields of `TraceSegmentObject` and `SpanObject` differently and send both to
-//! `/TraceSegmentService/collect`. Field 3 tells which it is: 3.2.6 has the spans there (length-delimited), 5.x the
-//! application id (a varint). A segment has at least one span and an application id other than 0, so the field is there.
+//! `/TraceSegmentService/collect`. Field 3 shows the layout: 3.2.6 has the spans there (length-delimited), 5.x the application
+//! id (a varint). The field is always present, because a segment has at least one span and an application id other than 0.
 
 use prost::{
     DecodeError, Message,
@@ -12,10 +12,10 @@ use prost::{
 
 pub use crate::wire::{v3, v5};
 
-/// The field by which the layouts can be told apart.
+/// The field that distinguishes the layouts.
 const TELLING_FIELD: u32 = 3;
 
-/// A segment in the layout it came in.
+/// A segment in its layout.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Segment {
     /// From a 3.2.6 agent.
@@ -24,25 +24,25 @@ pub enum Segment {
     V5(v5::TraceSegmentObject),
 }
 
-/// Which generation's field numbers a segment uses.
+/// The field numbers that a segment uses, by generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// That of 3.2.6 agents.
+    /// The layout of 3.2.6 agents.
     V3,
-    /// That of 5.x agents.
+    /// The layout of 5.x agents.
     V5,
 }
 
 /// Why bytes are not a segment.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
-    /// Field 3, which tells the layout, is missing.
+    /// Field 3, which shows the layout, is missing.
     #[error("a segment with neither spans (3.2.6) nor an application id (5.x) in field 3")]
     NoLayout,
-    /// Field 3 is of a type that neither layout has there.
+    /// Field 3 has a type that neither layout uses.
     #[error("field 3 of a segment is neither spans (3.2.6) nor an application id (5.x)")]
     UnknownLayout,
-    /// Not a message of that layout.
+    /// The bytes are no message of that layout.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
 }
@@ -52,7 +52,7 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// Those of [`Layout::of`], and [`Error::Malformed`] where the rest does not follow the layout. Never panics.
+    /// The errors of [`Layout::of`], and [`Error::Malformed`] if the rest does not match the layout. Never panics.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         Ok(match Layout::of(bytes)? {
             Layout::V3 => Self::V3(v3::TraceSegmentObject::decode(bytes)?),
@@ -62,12 +62,12 @@ impl Segment {
 }
 
 impl Layout {
-    /// Tells the layout of an encoded segment. Reads no further than the first field 3.
+    /// Detects the layout of an encoded segment. Reads up to the first field 3.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] where no field can be read, [`Error::NoLayout`] and [`Error::UnknownLayout`] where the field
-    /// does not tell. Never panics.
+    /// [`Error::Malformed`] if a field is unreadable, [`Error::NoLayout`] and [`Error::UnknownLayout`] if field 3 does not
+    /// identify the layout. Never panics.
     pub fn of(bytes: &[u8]) -> Result<Self, Error> {
         let mut rest = bytes;
         while rest.has_remaining() {

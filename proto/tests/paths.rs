@@ -1,5 +1,4 @@
-//! The `:path` of every call, as a client of this crate puts it on the wire. Up to 8.3 there is no proto package, and so
-//! no dot.
+//! The `:path` of every call of this crate's clients. Up to 8.3 there is no proto package, so the paths have no dot.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -25,7 +24,7 @@ use rollcall_proto::{
 };
 use tonic::{Response, Status, body::Body};
 
-/// A server that refuses every call and names its path.
+/// A server that refuses every call and returns its path.
 async fn refuse(request: http::Request<Body>) -> Result<http::Response<Body>, Infallible> {
     Ok(Status::unimplemented(request.uri().path()).into_http())
 }

@@ -23,7 +23,7 @@ const MINUS_1: [u8; 10] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
 const NEW_YEAR_2018: [u8; 6] = [0x80, 0xa0, 0x92, 0xf8, 0x8a, 0x2c];
 const NEW_YEAR_2018_MILLIS: i64 = 1_514_764_800_000;
 
-/// Holds that the fields are what `message` encodes to, and what decodes to it.
+/// Asserts that `message` encodes to these fields and that they decode to it.
 fn golden<M: Message + Default + PartialEq + Debug>(fields: &[&[u8]], message: &M) {
     let bytes = fields.concat();
     assert_eq!(&decoded::<M>(fields), message, "decoded");

@@ -39,7 +39,7 @@ fn instance_ping_pkg() {
         b"\x12\x05one@1",  // 2 serviceInstance
     ];
     golden(bytes, &ping);
-    // 9.0 and later tell the layer, which is skipped.
+    // 9.0 and later send the layer, which is skipped.
     let with_layer: InstancePingPkg = decoded(&[bytes[0], bytes[1], b"\x1a\x07GENERAL"]);
     assert_eq!(with_layer, ping);
 }

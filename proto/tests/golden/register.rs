@@ -39,7 +39,7 @@ fn services() {
 }
 
 #[test]
-fn what_is_not_read_of_a_service_is_skipped() {
+fn unused_fields_of_a_service_are_skipped() {
     let services: Services = decoded(&[
         b"\x0a\x12",       // 1 services, 18 bytes
         b"\x0a\x06orders", //   1 serviceName

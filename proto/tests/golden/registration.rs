@@ -16,14 +16,14 @@ use rollcall_proto::{
 
 use crate::{MINUS_1, NEW_YEAR_2018, NEW_YEAR_2018_MILLIS, decoded, golden};
 
-/// How 5.x agents declare `Application`.
+/// The declaration of `Application` in 5.x agents.
 #[derive(Clone, PartialEq, prost::Message)]
 struct SingularApplication {
     #[prost(string, tag = "1")]
     application_code: String,
 }
 
-/// How 5.x agents declare `ApplicationMapping`.
+/// The declaration of `ApplicationMapping` in 5.x agents.
 #[derive(Clone, PartialEq, prost::Message)]
 struct SingularApplicationMapping {
     #[prost(message, optional, tag = "1")]
@@ -385,7 +385,7 @@ fn unknown_fields_are_skipped() {
 }
 
 #[test]
-fn an_unknown_span_type_is_kept_as_it_came() {
+fn an_unknown_span_type_is_kept_unchanged() {
     golden(
         &[b"\x18\x09"], // 3 srcSpanType
         &ServiceNameElement {
