@@ -1,8 +1,8 @@
-//! The composition root: from a configuration to a collector that runs, and to one that has stopped.
+//! The composition root: builds, starts and stops a collector from a configuration.
 //!
-//! [`build`] takes every port, and opens and reads the store; meanwhile the admin listener answers the probes, and all other
+//! [`build`] binds every port, and opens and reads the store; meanwhile the admin listener answers the probes, and all other
 //! ports refuse connections. [`App::spawn`] starts everything and makes the collector a member once its listeners accept.
-//! [`Running::drain`] is the way back, in the reverse order. Only `providers` names concrete providers.
+//! [`Running::drain`] stops everything in reverse order. Only `providers` names concrete providers.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
@@ -44,11 +44,11 @@ pub use running::Running;
 use serve::Builder;
 use store::Store;
 
-/// Events kept for a subscriber that is slow to read them.
+/// Events kept for a slow subscriber.
 const EVENT_BACKLOG: usize = 1024;
-/// Instances whose last sign of life is written back in one commit: registrations never wait long behind it.
+/// Instances whose last sign of life is written back in one commit; the limit keeps registrations from waiting long for it.
 const WRITE_BACK_CHUNK: usize = 4096;
-/// A sweep this much too late means that the collector itself did not run.
+/// A sweep that is later than this means that the collector itself stalled.
 const STALL: Duration = Duration::from_secs(5);
 
 /// Why a collector could not be built or started.
@@ -63,27 +63,27 @@ pub enum Error {
          answers, or correct the endpoints (SW_STORAGE_ETCD_ENDPOINTS, SW_CLUSTER_ETCD_ENDPOINTS)"
     )]
     StoreUnavailable {
-        /// Where it is.
+        /// Its location.
         store: String,
         /// The last cause.
         reason: String,
     },
-    /// etcd cannot be asked the way it is configured.
+    /// The configuration of etcd is unusable.
     #[error(transparent)]
     Etcd(#[from] etcd::ConfigError),
-    /// What was stored could not be brought back.
+    /// The stored data could not be restored.
     #[error(transparent)]
     Restore(#[from] restore::Error),
     /// A listener could not be bound.
     #[error(transparent)]
     Bind(#[from] server::BindError),
-    /// A port of the Nacos faces could not be taken.
+    /// A port of the Nacos faces could not be bound.
     #[error(
         "a port of the Nacos faces cannot be taken; if another Nacos server has it, move this one ({key}), or turn the faces \
          off (SW_NACOS=none)"
     )]
     Nacos {
-        /// The variable that moves it.
+        /// The variable that sets the port.
         key: &'static str,
         /// Why.
         source: server::BindError,
@@ -113,10 +113,10 @@ pub struct App {
     edge: Edge,
 }
 
-/// Takes the ports, and opens and reads the store. The admin listener says meanwhile how far that is.
+/// Binds the ports, and opens and reads the store. Meanwhile the admin listener reports the progress.
 ///
 /// # Errors
-/// Whatever keeps the collector from starting; nothing was started.
+/// The reason why the collector cannot start; nothing was started.
 pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let listeners = Listeners::bind(&config).await?;
     let clock = Clock::start();
@@ -131,7 +131,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let metrics = Metrics::new();
     metrics.watch(process.lost_lines);
     let nacos = Nacos::open(&config, clock, listeners.addresses.nacos).await?;
-    // Whoever has a store of its own has nobody to ask.
+    // Only members of a shared store forward registrations.
     let (owners, clients) = watcher
         .is_some()
         .then(|| remote::owners(&config, &member, &*cluster, clock, &metrics))
@@ -219,16 +219,16 @@ fn use_cases(config: &Config) -> service::Config {
 // === impl App ===
 
 impl App {
-    /// Where the faces will be reached.
+    /// The addresses of the faces.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         self.listeners.addresses
     }
 
-    /// Starts everything, and makes the collector a member now that its listeners accept.
+    /// Starts everything, and makes the collector a member once its listeners accept.
     ///
     /// # Errors
-    /// The system refused the writer a thread, or another process took a port meanwhile.
+    /// The system refused the writer's thread, or another process bound a port meanwhile.
     pub fn spawn(self) -> Result<Running, Error> {
         let everything = TaskSet::new();
         let [watching, writing, loops, membership, serving] = [(); 5].map(|()| everything.stage());

@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
 }
 
-/// The subcommands; without one the program runs a collector.
+/// The subcommands. Without one the program runs a collector.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a collector and sample applications with terms of seconds; the store is temporary unless --data-dir is given
@@ -60,14 +60,14 @@ pub(crate) enum Command {
     },
 }
 
-/// What is done for the Nacos faces.
+/// The commands for the Nacos faces.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum NacosCommand {
     /// Read a password from standard input and print its hash, for the file of users (SW_NACOS_USERS_FILE)
     HashPassword,
 }
 
-/// What is done to the store.
+/// The commands on the store.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum StoreCommand {
     /// Print what the store holds
@@ -100,7 +100,7 @@ pub(crate) enum StoreCommand {
     },
 }
 
-/// A positive id, far from the end of the ids.
+/// Parses a positive id that leaves enough ids above it.
 fn first_id(text: &str) -> Result<i32, String> {
     text.parse()
         .ok()
@@ -108,10 +108,10 @@ fn first_id(text: &str) -> Result<i32, String> {
         .ok_or_else(|| format!("a whole number from 1 to {MOST}"))
 }
 
-/// Half of the ids that can be drawn are left.
+/// The largest first id; it leaves half of the assignable ids.
 const MOST: i32 = 1 << 29;
 
-/// A whole number with a unit: s, m, h or d.
+/// Parses a whole number with a unit: s, m, h or d.
 fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.chars().last().unwrap_or_default();
     let seconds = match unit {

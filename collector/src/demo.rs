@@ -1,8 +1,8 @@
-//! `demo`: a collector and sample applications on one machine, to look at and to play with.
+//! `demo`: a collector and sample applications on one machine, for a first try.
 //!
-//! Each application is a process of its own, so that a user can kill one and watch the collector report it silent and then
-//! down. It is this program started with a hidden argument; that is why the binary, and only this file of it, uses the agent
-//! library. The demo uses terms of seconds unless the operator chose others.
+//! Each application is a separate process, so that a user can kill one and watch the collector report it silent and then
+//! down. The process is this program with a hidden argument, so the binary, in this file only, uses the agent library. The
+//! demo uses terms of seconds unless the environment sets others.
 
 use std::{
     collections::BTreeMap,
@@ -33,12 +33,12 @@ const TERMS: [(&str, &str); 3] = [
 ];
 /// Interval of a sample's heartbeats.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
-/// Time limit for a sample to end after it was asked to.
+/// Time limit for a sample to end after the request.
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// Interval between two requests that a sample pretends to serve.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Adds the demo's terms to the environment, where the operator has set none.
+/// Adds the demo's terms to the environment if it has none.
 pub(crate) fn use_short_terms(env: &mut BTreeMap<String, String>) {
     for (variable, term) in TERMS {
         env.entry(variable.to_owned())
@@ -89,7 +89,7 @@ impl Samples {
         Ok(Self { children })
     }
 
-    /// Asks every sample to end and waits until it has.
+    /// Ends every sample and waits for it.
     pub(crate) async fn stop(self) {
         for (name, mut child) in self.children {
             drop(child.stdin.take());
@@ -102,7 +102,7 @@ impl Samples {
     }
 }
 
-/// The text that greets the user: where to look, what to try, and how long that takes.
+/// The welcome text: the addresses, what to try, and how long that takes.
 pub(crate) fn welcome(addresses: &Addresses, liveness: &Liveness) -> String {
     let Addresses {
         naming,

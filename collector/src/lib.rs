@@ -1,6 +1,6 @@
-//! Rollcall's collector: names agents, gives them stable ids, and knows who is alive.
+//! Rollcall's collector: names agents, assigns them stable ids, and tracks which are alive.
 //!
-//! Here is what puts the other crates together: the configuration ([`config`]), the checks before a start ([`preflight`]), and
+//! This crate combines the other crates: the configuration ([`config`]), the checks before a start ([`preflight`]), and
 //! the composition root ([`app`]). ARCHITECTURE.md has the map.
 
 pub mod app;

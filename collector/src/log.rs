@@ -1,10 +1,10 @@
-//! The log: to standard error, a line for each event.
+//! Writes the log to standard error, one line per event.
 //!
-//! An event is formatted where it happens and left in a bounded [`queue`], which one thread writes. So a reader of the log
+//! The logging thread formats an event and puts it into a bounded [`queue`], which one thread writes. So a reader of the log
 //! that is slow, stalled or gone costs lines, which are counted, and never stops the collector.
 //!
-//! Much of what is logged came from agents, and none of it may forge a line or reach the terminal: control characters are
-//! escaped. JSON does so by itself; the human format does it here, because the formatter's own escaping lets some through.
+//! Many logged values come from agents. They must not forge a line or control the terminal, so control characters are
+//! escaped. JSON escapes them by itself; the human format does so here, because the formatter's escaping misses some.
 
 use std::fmt;
 use std::fmt::Write;
@@ -27,13 +27,13 @@ mod queue;
 pub(crate) use queue::Flush;
 use queue::Queue;
 
-/// The filter without `--log-level` and `RUST_LOG`.
+/// The filter if neither `--log-level` nor `RUST_LOG` is set.
 const DEFAULT_FILTER: &str = "info";
 
-/// Why logging could not be started. Nothing is logged then.
+/// Why logging could not be started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The text is no filter.
+    /// The text is not a valid filter.
     #[error("the log filter: {0}")]
     Filter(#[from] ParseError),
     /// The system refused a thread.
@@ -41,11 +41,11 @@ pub(crate) enum Error {
     Thread(#[from] io::Error),
 }
 
-/// Starts logging; panics are logged too, as errors. `filter` is a level or directives as in `RUST_LOG`. Lines that could
-/// not be written are counted in `lost`. The log ends when the returned value is dropped, which writes what waits.
+/// Starts logging, including panics, which are logged as errors. `filter` is a level or directives as in `RUST_LOG`. Lines
+/// that could not be written are counted in `lost`. Dropping the returned value writes the waiting lines and ends the log.
 ///
 /// # Errors
-/// `filter` is no filter, or the system refused a thread.
+/// `filter` is invalid, or the system refused a thread.
 pub(crate) fn init(
     format: LogFormat,
     filter: Option<&str>,
@@ -77,7 +77,7 @@ pub(crate) fn init(
     Ok(flush)
 }
 
-/// Reads a filter. The frames of HTTP/2 are left out, unless the filter asks for traces or names the crate.
+/// Parses a filter. It excludes the frames of HTTP/2, unless the filter contains `trace` or names the crate.
 fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
     let filter = EnvFilter::try_new(text)?;
     if text.contains("h2") || text.to_ascii_lowercase().contains("trace") {
@@ -86,7 +86,7 @@ fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
     Ok(filter.add_directive("h2=off".parse()?))
 }
 
-/// Writes one field of an event, the message without its name.
+/// Writes one field of an event; the message is written without its name.
 fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     if field.name() != "message" {
         write!(writer, "{}=", field.name())?;
@@ -94,7 +94,7 @@ fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -
     write!(Escaped(writer), "{value:?}")
 }
 
-/// Passes text on with its control characters escaped.
+/// Writes text with its control characters escaped.
 struct Escaped<'a, 'w>(&'a mut Writer<'w>);
 
 impl Write for Escaped<'_, '_> {
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_agents_say_cannot_forge_a_line_or_reach_the_terminal() {
+    fn values_from_agents_cannot_forge_a_line_or_control_the_terminal() {
         let evil = "orders\n2026-01-01 ERROR forged\r\x1b[2J\u{9b}2J\x07\0";
         for colour in [false, true] {
             let line = logged(
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_harmless_line_is_left_as_it_is() {
+    fn a_harmless_line_is_unchanged() {
         assert!(
             logged(false, || info!("named \u{e9}\u{4e2d}")).ends_with("named \u{e9}\u{4e2d}\n")
         );

@@ -1,4 +1,4 @@
-//! The collector's binary. It only puts things in order: arguments, log, configuration, build, spawn, signals, drain.
+//! The collector's binary. It only sequences the steps: arguments, log, configuration, build, spawn, signals, drain.
 //!
 //! Exit codes: 0 after a clean stop, 64 for a bad configuration or command line, 1 for a failure; those of `store` are in
 //! [`store`].
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Warns about what the operator has written and Rollcall does not use, and about what is rarely meant.
+/// Warns about settings that Rollcall does not use, and about those that are rarely intended.
 fn warn_of(loaded: &Loaded) {
     if !loaded.ignored.is_empty() {
         warn!(
@@ -139,7 +139,7 @@ enum Show {
     Samples,
 }
 
-/// Runs the demo, on a temporary store unless the operator named one.
+/// Runs the demo, on a temporary store unless the command line names one.
 fn demonstrate(mut config: Config, has_store: bool, lost_lines: LostLines) -> anyhow::Result<()> {
     if has_store {
         return collect(config, Show::Samples, lost_lines);
@@ -183,7 +183,7 @@ async fn start(config: Config, show: Show, process: Process) -> anyhow::Result<(
     let token = config.agent_grpc.authentication.clone();
     let liveness = config.liveness.clone();
     let app = app::build(config, process).await?;
-    // From here on a signal means draining; before, there is nothing to drain, and it just ends the process.
+    // From here on a signal drains the collector. Before, it ends the process at once.
     let stop = match show {
         Show::Nothing => Stop::listen(),
         Show::Samples => Stop::listen_with_hangup(),
@@ -231,7 +231,7 @@ fn demonstration(
     Samples::start(addresses, token).context("start the sample applications")
 }
 
-/// Runs until a signal or a failure, and drains. The second signal ends it at once.
+/// Runs until a signal or a failure, then drains. A second signal ends the drain at once.
 async fn run(running: Running, samples: Option<Samples>, mut stop: Stop) -> anyhow::Result<()> {
     tokio::select! {
         name = stop.signal() => info!(signal = name, "stopping"),

@@ -7,11 +7,11 @@ use std::{
 
 use rustix::process::{Resource, getrlimit};
 
-/// Where control groups are mounted.
+/// The mount point of control groups.
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 
-/// The least of all limits that are known, in bytes: the resource limits of the process, the control groups that it is in
-/// (version 1 and 2), the physical memory. `None` where the system does not say.
+/// The smallest of the known limits, in bytes: the resource limits of the process, its control groups (version 1 and 2), the
+/// physical memory. `None` if the system reports no limit.
 #[must_use]
 pub fn available() -> Option<usize> {
     let limits = [Resource::As, Resource::Data].map(|resource| getrlimit(resource).current);
@@ -28,7 +28,7 @@ pub fn available() -> Option<usize> {
         .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
-/// The limits of the control groups that `groups` (`/proc/self/cgroup`) names, and of those above them.
+/// The limits of the control groups that `groups` (`/proc/self/cgroup`) names, and of their parents.
 fn control_groups(groups: &str, mounted: &Path) -> Vec<u64> {
     let mut limits = Vec::new();
     for line in groups.lines() {
@@ -44,7 +44,7 @@ fn control_groups(groups: &str, mounted: &Path) -> Vec<u64> {
             _ => continue,
         };
         let group = root.join(path.trim_start_matches('/'));
-        // In a container the path may be that of the host, so only the root of the mount is there.
+        // In a container the path may be that of the host, so only the root of the mount exists.
         let places = group
             .ancestors()
             .take_while(|place| place.starts_with(&root));
@@ -53,7 +53,7 @@ fn control_groups(groups: &str, mounted: &Path) -> Vec<u64> {
     limits
 }
 
-/// A limit, unless it is `max`.
+/// The limit in a file; `None` for `max`.
 fn limit(file: PathBuf) -> Option<u64> {
     read(&file)?.trim().parse().ok()
 }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_of_a_group_and_of_those_above_it_count() {
+    fn the_limits_of_a_group_and_of_its_parents_count() {
         let mounted = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {
             let file = mounted.path().join(path);

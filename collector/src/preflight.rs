@@ -1,7 +1,7 @@
-//! What `--check` finds out beyond the text of a configuration: names that do not resolve, addresses that the machine does not
-//! have, files that cannot be read, a data directory that cannot be written. Nothing is connected to and nothing is kept.
+//! The checks of `--check` beyond the text of a configuration: names that do not resolve, addresses that the machine does not
+//! have, unreadable files, a data directory that is not writable. The checks open no connection and leave no file.
 //!
-//! Advertised hosts are left out: they are names of the network that agents are in, which need not resolve here.
+//! Advertised hosts are not checked: they are names in the network of the agents and need not resolve here.
 
 use std::{
     io,
@@ -13,7 +13,8 @@ use rollcall_etcd as etcd;
 
 use crate::config::{ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider};
 
-/// Everything that keeps a collector with this configuration from starting on this machine. Blocks while names are resolved.
+/// Every problem that prevents a collector with this configuration from starting on this machine. Blocks while it resolves
+/// names.
 #[must_use]
 pub fn check(loaded: &Loaded) -> Vec<Problem> {
     let config = &loaded.config;
@@ -30,7 +31,7 @@ pub fn check(loaded: &Loaded) -> Vec<Problem> {
         .collect()
 }
 
-/// Something that is wrong, and the keys that may be the reason, the first one first.
+/// A problem, and the keys that may cause it, the most likely one first.
 struct Found {
     keys: Vec<String>,
     message: String,
@@ -55,7 +56,7 @@ fn listeners(config: &Config) -> Vec<Found> {
     let mut seen: Vec<&str> = Vec::new();
     let mut wrong = Vec::new();
     for (key, Endpoint { host, .. }) in faces {
-        // One mistake is reported once.
+        // Each host is checked, and so reported, once.
         if seen.contains(&host.as_str()) {
             continue;
         }
@@ -72,7 +73,7 @@ fn listeners(config: &Config) -> Vec<Found> {
     wrong
 }
 
-/// Whether this machine can listen there.
+/// Whether this machine can listen on the address.
 fn is_own(address: &SocketAddr) -> bool {
     TcpListener::bind(address).is_ok()
 }
@@ -85,7 +86,7 @@ fn servers(config: &Config) -> Vec<Found> {
             let bare = endpoint.split_once("://").map(|(_, server)| server);
             bare.unwrap_or(endpoint).to_owned()
         });
-        // What the storage's etcd leaves out is that of the cluster.
+        // A setting that `storage.etcd` omits is that of the cluster.
         let keys = vec![key, "cluster.etcd.endpoints".to_owned()];
         (keys, servers.collect::<Vec<_>>())
     };
@@ -186,7 +187,7 @@ fn data_directory(config: &Config) -> Vec<Found> {
     if !existing.is_dir() {
         return wrong(existing, &"it is no directory");
     }
-    // The file has no name, or loses it at once.
+    // The temporary file has no name, or is unlinked at once.
     match tempfile::tempfile_in(existing) {
         Ok(_) => Vec::new(),
         Err(error) => wrong(existing, &error),

@@ -7,7 +7,7 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
-/// The signals that ask the collector to stop.
+/// The signals that stop the collector.
 pub(crate) struct Stop {
     interrupt: Signal,
     terminate: Signal,
@@ -18,7 +18,7 @@ pub(crate) struct Stop {
 pub(crate) struct Hangup(Signal);
 
 impl Stop {
-    /// Handles SIGINT and SIGTERM from now on; until then either ends the process at once.
+    /// Starts to handle SIGINT and SIGTERM. Before this call either ends the process at once.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -35,7 +35,7 @@ impl Stop {
         })
     }
 
-    /// Waits for the next one, and returns its name.
+    /// Waits for the next signal, and returns its name.
     pub(crate) async fn signal(&mut self) -> &'static str {
         let hangup = async {
             match &mut self.hangup {
@@ -52,7 +52,7 @@ impl Stop {
 }
 
 impl Hangup {
-    /// Handles SIGHUP from now on; until then it ends the process at once.
+    /// Starts to handle SIGHUP. Before this call it ends the process at once.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self(signal(SignalKind::hangup())?))
     }

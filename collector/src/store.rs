@@ -1,6 +1,6 @@
-//! `rollcall-collector store`: what an operator does to the embedded store while no collector uses it.
+//! `rollcall-collector store`: maintenance of the embedded store while no collector uses it.
 //!
-//! Exit codes: 0 done, 1 a failure, 64 a bad command line or configuration, 75 a collector uses the store.
+//! Exit codes: 0 success, 1 a failure, 64 a bad command line or configuration, 75 a collector uses the store.
 
 use std::process::ExitCode;
 
@@ -20,10 +20,10 @@ use crate::cli::StoreCommand;
 
 /// `EX_USAGE` of sysexits.
 const BAD_USAGE: u8 = 64;
-/// `EX_TEMPFAIL` of sysexits: try again once the collector has stopped.
+/// `EX_TEMPFAIL` of sysexits: retry once the collector has stopped.
 const IN_USE: u8 = 75;
 
-/// Does what the command says, and prints the outcome on standard output.
+/// Executes the command, and prints the result on standard output.
 pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
     if config.storage.provider != StorageProvider::Embedded {
         error!(

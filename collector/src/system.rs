@@ -1,4 +1,4 @@
-//! What the process gets from the system it runs on: environment, files, limits.
+//! Access to the system: environment, files, limits, early messages.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,7 +11,7 @@ use tracing::{debug, info};
 
 use crate::cli::Arguments;
 
-/// The environment. A variable that is not UTF-8 is left out; one of the collector's own is a problem, see [`unreadable`].
+/// The environment, without variables that are not UTF-8. Such a variable of the collector is a problem; see [`unreadable`].
 pub(crate) fn environment() -> BTreeMap<String, String> {
     let pairs = std::env::vars_os();
     pairs
@@ -19,7 +19,7 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The variables of the collector's own kind whose values are not UTF-8.
+/// The variables of the collector whose values are not UTF-8.
 fn unreadable() -> Vec<Problem> {
     let pairs = std::env::vars_os();
     let names = pairs.filter(|(_, value)| value.to_str().is_none());
@@ -34,10 +34,10 @@ fn unreadable() -> Vec<Problem> {
         .collect()
 }
 
-/// Everything a configuration is made of.
+/// The sources of the configuration.
 ///
 /// # Errors
-/// The file that was named cannot be read, or a variable.
+/// The configuration file or a variable cannot be read.
 pub(crate) fn sources(
     arguments: &Arguments,
     env: BTreeMap<String, String>,
@@ -73,7 +73,7 @@ pub(crate) fn sources(
     })
 }
 
-/// The text of the configuration file, or why there is none.
+/// The text of the configuration file, or why it is unreadable.
 fn read(path: &Path) -> Result<String, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
     if matches!(bytes.get(..2), Some([0xfe, 0xff] | [0xff, 0xfe])) {
@@ -87,32 +87,32 @@ fn read(path: &Path) -> Result<String, String> {
     })
 }
 
-/// Says what clap has to say: help and version on standard output with success, a mistake on standard error with `code`.
+/// Prints clap's message: help and version on standard output with success, a mistake on standard error with `code`.
 pub(crate) fn explain(error: &clap::Error, code: u8) -> ExitCode {
-    let said = error.print();
-    if said.is_ok() && !error.use_stderr() {
+    let printed = error.print();
+    if printed.is_ok() && !error.use_stderr() {
         ExitCode::SUCCESS
     } else {
         code.into()
     }
 }
 
-/// Says why the process ends before there is a log.
+/// Prints why the process ends, before the log exists.
 pub(crate) fn complain(message: &str, code: u8) -> ExitCode {
     if writeln!(std::io::stderr(), "error: {message}").is_err() {
-        return ExitCode::FAILURE; // nobody to say it to
+        return ExitCode::FAILURE; // standard error is closed
     }
     code.into()
 }
 
-/// Raises the limit on open files to what the system allows, and returns it; `None` for no limit. Each agent is a
-/// connection, and each connection is a file. Java does the same when it starts, so operators of SkyWalking expect it.
+/// Raises the limit on open files to the system's maximum, and returns it; `None` for no limit. Each agent has a connection,
+/// and each connection is an open file. Java does the same when it starts, so operators of SkyWalking expect it.
 pub(crate) fn allow_open_files() -> Option<usize> {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         limit.current = limit.maximum;
         if let Err(error) = setrlimit(Resource::Nofile, limit) {
-            debug!(%error, "the limit on open files stays as it is");
+            debug!(%error, "the limit on open files could not be raised");
         }
     }
     let limit = getrlimit(Resource::Nofile).current;

@@ -1,4 +1,4 @@
-//! `rollcall-collector nacos hash-password`: a line for the file of users.
+//! `rollcall-collector nacos hash-password`: prints a password hash for the file of users.
 
 use std::io::{self, Read as _};
 use std::process::ExitCode;
@@ -9,11 +9,11 @@ use crate::{FAILURE, system};
 
 /// `EX_USAGE` of sysexits.
 const BAD_USAGE: u8 = 64;
-/// The longest password, in bytes: bcrypt reads no more.
+/// The longest password, in bytes; bcrypt ignores further bytes.
 const MOST: usize = 72;
 
-/// Reads a password up to the end of its line, and prints the hash. The password is no argument, because other users of the machine
-/// see those.
+/// Reads a password up to the end of its line, and prints the hash. The password is not an argument, because other users of
+/// the machine can read arguments.
 pub(crate) fn hash_password() -> ExitCode {
     let mut text = String::new();
     let input = io::stdin().lock().take(4 * 1024);

@@ -1,4 +1,4 @@
-//! What all listeners share, and how each is served.
+//! The limits and budgets that all listeners share, and the settings of each listener.
 
 use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use tracing::warn;
 use super::{Process, listeners::Faces};
 use crate::config::{self, ClusterProvider, Config};
 
-/// How long the connections of the start may take to end once the collector serves.
+/// The grace of the probe connections that were opened during the start.
 const START_GRACE: Duration = Duration::from_millis(100);
 
-/// The limits and the room that every listener has in common.
+/// The limits, the budgets and the room that all listeners share.
 #[derive(Debug)]
 pub(super) struct Edge {
     pub(super) room: Room,
@@ -24,13 +24,13 @@ pub(super) struct Edge {
     budgets: Budgets,
     streams: Arc<HashSet<&'static str>>,
     max_message_size: usize,
-    /// The same of the Nacos faces.
+    /// The largest message of the Nacos faces.
     max_nacos_message_size: usize,
     grace: Duration,
 }
 
 impl Edge {
-    /// As configured, for this many listeners. Says so if the process may open fewer files than the configuration needs.
+    /// The limits of the configuration, for this many listeners. Warns if the process may open fewer files than they need.
     pub(super) fn new(config: &Config, process: &Process, listeners: usize) -> Self {
         let config::Server {
             limits,
@@ -72,7 +72,7 @@ impl Edge {
         }
     }
 
-    /// How a listener with these faces is served.
+    /// The settings of a listener with these faces.
     pub(super) fn serving(&self, faces: Faces) -> Serving {
         let mut limits = self.limits.clone();
         let mut max_message_size = self.max_message_size;
@@ -80,7 +80,7 @@ impl Edge {
             max_message_size = self.max_nacos_message_size;
         }
         if faces.nacos_grpc {
-            // The instances of a client end with its connection.
+            // The instances of a Nacos client end with its connection.
             limits.max_connection_age = None;
         }
         Serving {
@@ -95,7 +95,7 @@ impl Edge {
         }
     }
 
-    /// Shows the counters of the listeners, and the budgets that they share.
+    /// Adds the counters of the listeners, and the budgets that they share, to the metrics.
     pub(super) fn expose(&self, listeners: Vec<(SocketAddr, Arc<Stats>)>, metrics: &Metrics) {
         metrics.watch(Exposition {
             listeners,
@@ -117,7 +117,7 @@ impl Edge {
         &self.budgets.answers
     }
 
-    /// How the admin listener is served until the store has been read.
+    /// The settings of the admin listener until the store has been read.
     pub(super) fn starting(&self, faces: Faces) -> Serving {
         Serving {
             grace: START_GRACE,
@@ -125,7 +125,7 @@ impl Edge {
         }
     }
 
-    /// The most standing connections of one listener.
+    /// The limit of standing connections of one listener.
     pub(super) fn max_connections(&self) -> usize {
         self.limits.max_connections
     }

@@ -1,4 +1,4 @@
-//! Which face is reached where.
+//! Binds the listeners, and assigns the faces to them.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -7,24 +7,24 @@ use rollcall_server::{self as server, BindError, Bound, Listening, Stats, face::
 use super::Error;
 use crate::config::{self, Config, Endpoint};
 
-/// Where each face is reached. Faces with the same endpoint in the configuration share a listener.
+/// The address of each face. Faces with the same endpoint in the configuration share a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// Where agents ask for the list of collectors.
+    /// Agents request the list of collectors here.
     pub naming: SocketAddr,
-    /// Where other collectors reach this one.
+    /// Other collectors connect here.
     pub remote: SocketAddr,
-    /// Where agents register over gRPC.
+    /// Agents register here over gRPC.
     pub agent_grpc: SocketAddr,
-    /// Where agents register over HTTP.
+    /// Agents register here over HTTP.
     pub agent_jetty: SocketAddr,
-    /// Where people and probes look.
+    /// The query API, the probes and the metrics.
     pub ui: SocketAddr,
-    /// Where Nacos clients call, unless that is turned off.
+    /// Nacos clients call here; `None` if the Nacos faces are off.
     pub nacos: Option<Nacos>,
 }
 
-/// Where the faces of Nacos are reached.
+/// The addresses of the Nacos faces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nacos {
     /// HTTP.
@@ -33,7 +33,7 @@ pub struct Nacos {
     pub grpc: SocketAddr,
 }
 
-/// Ports that are taken, each with the faces that it was taken for. Only the one with the admin face is listened on.
+/// Bound ports, each with its faces. Only the one with the admin face listens already.
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) admin: (Faces, Listening),
@@ -54,7 +54,7 @@ pub(super) struct Faces {
 }
 
 impl Listeners {
-    /// Takes the port of every endpoint once. An endpoint with port 0 is always one of its own.
+    /// Binds the port of every endpoint once. An endpoint with port 0 always gets a separate port.
     pub(super) async fn bind(config: &Config) -> Result<Self, Error> {
         let mut bound = Vec::new();
         let mut nacos = Vec::new();
@@ -93,12 +93,12 @@ impl Listeners {
         })
     }
 
-    /// How many there are.
+    /// The number of listeners.
     pub(super) fn count(&self) -> usize {
         self.others.len() + 1
     }
 
-    /// The counters of each, by its address.
+    /// The counters of each listener, by its address.
     pub(super) fn stats(&self) -> Vec<(SocketAddr, Arc<Stats>)> {
         let (_, admin) = &self.admin;
         let others = self.others.iter();
@@ -106,7 +106,7 @@ impl Listeners {
         others.chain([(admin.address(), admin.stats())]).collect()
     }
 
-    /// Listens on every port.
+    /// Starts to listen on every port.
     pub(super) fn listen(self) -> Result<Vec<(Faces, Listening)>, BindError> {
         let others = self.others.into_iter();
         let mut listening = others
@@ -117,7 +117,7 @@ impl Listeners {
     }
 }
 
-/// Takes the ports of the Nacos faces, which share none with other faces.
+/// Binds the ports of the Nacos faces, which share no port with other faces.
 async fn bind_nacos(
     bound: &mut Vec<(Faces, Bound)>,
     config: &config::Nacos,
@@ -143,7 +143,7 @@ async fn bind_nacos(
     })
 }
 
-/// Adds a face to the listener of `endpoint`, which is bound if this is the first one that asks for it.
+/// Adds a face to the listener of `endpoint`. The first face of an endpoint binds it.
 async fn claim<'a>(
     bound: &mut Vec<(&'a Endpoint, Faces, Bound)>,
     endpoint: &'a Endpoint,
@@ -163,7 +163,7 @@ async fn claim<'a>(
     Ok(address)
 }
 
-/// What this collector is called: as it is advertised, where it listens, and as the operator says.
+/// The host names of this collector: its listen addresses, its advertised hosts, and those that the configuration allows.
 pub(super) fn names(config: &Config) -> Names {
     let own = [
         &config.naming.listen.host,

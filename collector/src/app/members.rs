@@ -1,4 +1,4 @@
-//! This collector as a member, and the health of the cluster as a condition of its readiness.
+//! The membership of this collector, and the health of the cluster as a readiness condition.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Addresses, never_fails};
 use crate::config::Config;
 
-/// This collector as the other members see it once it serves. `since` is set when it does.
+/// The member entry of this collector in the state serving. The caller sets `since` when the collector starts to serve.
 pub(super) fn own(config: &Config, addresses: Addresses, since: Timestamp) -> Member {
     let remote = config.remote.advertised.authority(addresses.remote.port());
     let grpc = config
@@ -40,8 +40,8 @@ pub(super) fn own(config: &Config, addresses: Addresses, since: Timestamp) -> Me
     }
 }
 
-/// Keeps the naming lists at the latest view, and the readiness at the latest health of the cluster. Both are at the present one
-/// before this returns.
+/// Updates the naming lists with each view, and the readiness with the health of the cluster. Both are current before this
+/// returns.
 pub(super) fn follow(
     naming: Follower,
     health: watch::Receiver<Option<Arc<str>>>,

@@ -27,31 +27,31 @@ mod events;
 
 /// The name of the secret in the store.
 const SECRET: &str = "token_secret";
-/// How long a gRPC stream may stay without a set-up.
+/// The time limit for the set-up of a gRPC stream.
 const SETUP: Duration = Duration::from_secs(10);
 /// The pause before a push without an acknowledgement is repeated.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Bytes of a secret that is drawn.
+/// The length of a generated secret, in bytes.
 const SECRET_BYTES: usize = 64;
 
 /// Why the catalog could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Its store.
+    /// The store of the catalog failed.
     #[error("the catalog of Nacos services cannot be opened")]
     Store(#[from] store::Error),
-    /// The file of users.
+    /// The file of users is unusable.
     #[error("the users of the Nacos faces ({path}, SW_NACOS_USERS_FILE) cannot be read: {reason}", path = path.display())]
     Users {
-        /// Where it is.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why the file is unusable.
         reason: String,
     },
-    /// The secret that signs tokens.
+    /// The secret that signs tokens is unusable.
     #[error("the secret that signs tokens (SW_NACOS_TOKEN_SECRET) cannot be used: {0}")]
     Secret(String),
-    /// The port for datagrams.
+    /// The UDP port cannot be bound.
     #[error(
         "cannot send datagrams from UDP port {port}: move it (SW_NACOS_UDP_PORT), or turn the Nacos faces off (SW_NACOS=none)"
     )]
@@ -63,7 +63,7 @@ pub enum OpenError {
     },
 }
 
-/// A catalog that is read, and what its faces need.
+/// An opened catalog, and the dependencies of its faces.
 #[derive(Debug)]
 pub(super) struct Nacos {
     catalog: Catalog,
@@ -74,7 +74,7 @@ pub(super) struct Nacos {
     addresses: listeners::Nacos,
 }
 
-/// The faces, running.
+/// The running faces.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) catalog: Catalog,
@@ -97,7 +97,7 @@ impl catalog::Clock for CatalogClock {
 }
 
 impl Nacos {
-    /// Opens the catalog and takes the port for datagrams. `None` if the faces are turned off.
+    /// Opens the catalog and binds the UDP port. `None` if the faces are off.
     pub(super) async fn open(
         config: &Config,
         clock: Clock,
@@ -132,7 +132,8 @@ impl Nacos {
 }
 
 impl Nacos {
-    /// Starts what the faces need, and builds them. They stop with `serving`, pushes with `loops`, the catalog with `writing`.
+    /// Starts the workers of the faces, and builds the faces. The faces stop with `serving`, pushes with `loops`, the catalog
+    /// with `writing`.
     pub(super) fn spawn(
         self,
         config: &Config,
@@ -309,7 +310,8 @@ fn users(config: &config::Nacos) -> Result<Vec<auth::User>, OpenError> {
     Ok(users)
 }
 
-/// The store beside the one of the inventory. Without a local store the catalog is in memory: its clients bring it back.
+/// Opens the catalog's store, next to the one of the inventory. Without a local store the catalog is in memory, and clients
+/// register again after a restart.
 fn open_store(config: &Config) -> Result<Arc<dyn store::Store>, OpenError> {
     match config.storage.provider {
         StorageProvider::Embedded => {
@@ -325,7 +327,7 @@ fn open_store(config: &Config) -> Result<Arc<dyn store::Store>, OpenError> {
     }
 }
 
-/// How callers are known. Without users every caller is served.
+/// The authentication of callers. Without users every caller is served.
 fn authentication(config: &config::Nacos, store: &dyn store::Store) -> Result<Auth, OpenError> {
     let users = users(config)?;
     if users.is_empty() {
@@ -339,7 +341,7 @@ fn authentication(config: &config::Nacos, store: &dyn store::Store) -> Result<Au
     Auth::new(users, &secret, ttl).map_err(|error| OpenError::Secret(error.to_string()))
 }
 
-/// The secret in the store, drawn at the first start.
+/// The secret in the store, generated at the first start.
 fn kept_secret(store: &dyn store::Store) -> Result<Vec<u8>, OpenError> {
     let is_secret = |row: &store::Row| row.table == store::Table::Face && row.key == SECRET;
     if let Some(row) = store.load()?.into_iter().find(is_secret) {

@@ -1,8 +1,8 @@
-//! What the composition root takes from the process it runs in.
+//! The parts of the process environment that the composition root uses.
 
 use rollcall_metrics::LostLines;
 
-/// The surroundings of a collector that are not configuration.
+/// The properties of the process that are not configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Process {
     /// Log lines that were dropped, counted by the log.

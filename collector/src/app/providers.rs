@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::Error;
 use crate::config::{self, Config};
 
-/// Opens the store, which is not read yet. Blocks; `runtime` is what calls to others run on.
+/// Opens the store without reading it. Blocks; network calls run on `runtime`.
 pub(super) fn open(config: &Config, clock: Clock, runtime: &Handle) -> Result<Opened, Error> {
     let namespace = config.namespace();
     match config.storage.provider {
@@ -35,7 +35,7 @@ pub(super) fn open(config: &Config, clock: Clock, runtime: &Handle) -> Result<Op
     }
 }
 
-/// Where this collector joins the others, and the task that keeps it joined.
+/// The cluster that this collector joins, and the task that keeps it a member.
 pub(super) fn join_point(
     config: &config::Cluster,
 ) -> Result<(Box<dyn Cluster>, Option<Keeper>), etcd::ConfigError> {

@@ -1,4 +1,4 @@
-//! Who commits new registrations, and how it is asked.
+//! Builds the selection of the owner of new registrations, and the clients that forward to it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use tonic::metadata::AsciiMetadataValue;
 
 use crate::config::Config;
 
-/// The owners among the collectors that share a store, as `own` knows them, and what has to run to ask them.
+/// The owner selection among the collectors that share a store, from the view of `own`, and the clients that have to run.
 pub(super) fn owners(
     config: &Config,
     own: &Member,
@@ -25,7 +25,7 @@ pub(super) fn owners(
 ) -> (Arc<dyn Owners>, Clients) {
     let client = client::Config {
         buffer_size: config.remote.buffer_size,
-        // Nobody waits for another collector any longer.
+        // The owner gets half of a caller's deadline.
         patience: config.register.deadline / 2,
         token: token(config.agent_grpc.authentication.expose()),
     };
@@ -34,7 +34,7 @@ pub(super) fn owners(
     (Arc::new(sender), clients)
 }
 
-/// What is sent for a token; `None` for an empty one, which asks for none. It is not shown by `Debug`.
+/// The token as metadata, which `Debug` does not show; `None` for an empty token.
 fn token(text: &str) -> Option<AsciiMetadataValue> {
     let mut token: AsciiMetadataValue = text.parse().ok().filter(|_| !text.is_empty())?;
     token.set_sensitive(true);

@@ -1,4 +1,4 @@
-//! Brings back what was stored: the inventory, and a lease for everybody in it.
+//! Restores the stored data: the inventory, and a lease for each of its instances.
 
 use std::{io, mem, panic::resume_unwind, thread};
 
@@ -11,7 +11,7 @@ use rollcall_runtime::Clock;
 use rollcall_service::{Leases, progress::Progress};
 use rollcall_storage::{self as storage, LastSeen, Record, Storage};
 
-/// Why what was stored could not be brought back.
+/// Why the stored data could not be restored.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The store could not be read.
@@ -30,7 +30,7 @@ pub enum Error {
         /// In bytes.
         ceiling: usize,
     },
-    /// The store was read, but two of its rows cannot both be true.
+    /// The store was read, but two of its rows contradict each other.
     #[error(
         "the store contradicts itself: {0}; restore it from a copy, or start on an empty directory: agents keep their ids"
     )]
@@ -39,8 +39,8 @@ pub enum Error {
 
 /// Reads the whole store into an empty allocator and an empty lessor.
 ///
-/// An instance that was not down is up until a full term has been listened to, which begins when the sweeper does. Two threads
-/// share the work, since a collector is not ready before it is done.
+/// An instance that was not down is up for a full term, which begins when the sweeper starts. Two threads share the work,
+/// because the collector is not ready before it is done.
 pub(super) fn restore(
     storage: &mut dyn Storage,
     allocator: &mut Allocator,
@@ -88,30 +88,30 @@ pub(super) fn restore(
         ..
     } = lessor.counts();
     if up + silent + down + left < count {
-        // The rest was never written back; those that were registered are known to have been there.
+        // The leases of the other instances were never written back. The registration of an instance is its last known sign.
         registered.into_iter().for_each(lease);
     }
     Ok(())
 }
 
-/// Makes room for everything before it comes, so that no map grows, and is copied, again and again.
+/// Reserves capacity for all records in advance, so that no map is copied repeatedly while it grows.
 fn reserve(counts: storage::Counts, allocator: &mut Allocator, lessor: &Leases) {
     allocator.reserve(Dictionary::Applications, counts.applications);
     allocator.reserve(Dictionary::Instances, counts.instances);
     allocator.reserve(Dictionary::Operations, counts.operations);
     allocator.reserve(Dictionary::Addresses, counts.addresses);
-    // Every lease is that of an instance. A shared store counts its chunks of leases as if they were full.
+    // Each lease belongs to an instance. The lease count of a shared store is only an upper bound, of full chunks.
     lessor.reserve(counts.instances);
 }
 
-/// Records that are handed over at once, so that handing over costs little.
+/// Records in one message to the inventory thread; a large number keeps the cost of messages low.
 const CHUNK: usize = 1024;
-/// The most bytes of properties in a chunk, so that few large rows do not wait in memory for the inventory.
+/// The most bytes of properties in a chunk, which bounds the memory of large rows that wait for the inventory.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Chunks that may wait for the inventory.
 const CHUNKS_AHEAD: usize = 16;
 
-/// Reads and decodes, which is half of the work, and sends what it finds to who has the other half.
+/// Reads and decodes the records, which is half of the work, and sends them to the thread that does the other half.
 fn read(
     storage: &mut dyn Storage,
     chunks: &Sender<Vec<Record>>,
@@ -122,7 +122,7 @@ fn read(
     let send = |chunk: Vec<Record>| {
         progress.add(chunk.len());
         if chunks.send(chunk).is_err() {
-            tracing::debug!("a row was refused, and the rest is not wanted");
+            tracing::debug!("a row was refused, further rows are dropped");
         }
     };
     storage.load(&mut |record| {
@@ -143,11 +143,11 @@ fn read(
 #[derive(Default)]
 struct Instances {
     count: usize,
-    /// Those that registered, as last heard of then.
+    /// Last-seen records of the instances that registered, with the time of the registration.
     registered: Vec<LastSeen>,
 }
 
-/// Restores rows, and gives leases to those who were heard of, until no more come.
+/// Restores rows, and grants leases from last-seen records, until the channel ends.
 fn fill(
     allocator: &mut Allocator,
     lease: impl Fn(LastSeen),
@@ -183,7 +183,7 @@ fn fill(
             Row::Application(_) | Row::Operation(_) | Row::Address(_) => None,
         };
         allocator.restore(row)?;
-        // The record of its lease may have come before it.
+        // The record of its lease may have arrived first.
         if let Some(instance) = instance {
             lessor.learn_group(instance);
         }

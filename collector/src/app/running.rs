@@ -1,4 +1,4 @@
-//! A collector that runs, and how it stops.
+//! A running collector, and its stop.
 
 use std::time::Duration;
 
@@ -6,14 +6,15 @@ use rollcall_cluster as cluster;
 use rollcall_runtime::{Clock, Failure, StillRunning, TaskSet};
 use rollcall_service::Services;
 
-/// How long the loops and the writer may take to end once nobody asks them for anything.
+/// The time limit for the loops and the writer to end after the last request.
 const LAST_WRITES: Duration = Duration::from_secs(10);
-/// How long the listeners may take beyond the grace to cut off who is still there.
+/// The time that the listeners get after the grace to close the remaining connections.
 const CUT_OFF: Duration = Duration::from_secs(1);
-/// How long a stop waits, twice, for the other collectors to know of it: they lose it at the end of its lease anyway.
-const TOLD: Duration = Duration::from_secs(2);
+/// The time that a stop waits, once for each of its two announcements, for the coordinator to confirm. Without a confirmation
+/// the other collectors drop the member when its lease ends.
+const ANNOUNCED: Duration = Duration::from_secs(2);
 
-/// A collector that runs.
+/// A running collector.
 #[derive(Debug)]
 pub struct Running {
     pub(super) clock: Clock,
@@ -30,19 +31,22 @@ pub struct Running {
 }
 
 impl Running {
-    /// The first failure of something that the collector cannot go on without. For ever, if there is none.
+    /// Waits for the first failure of a task that the collector needs; pending without one.
     pub async fn failed(&self) -> Failure {
         self.everything.failed().await
     }
 
-    /// Stops in order: not ready and out of the naming lists, of the other collectors too; no new connections, and what is
-    /// under way gets the configured grace to finish; no member any more; the loops end and write down what they know; the
-    /// writer finishes its queue and the store is closed.
+    /// Stops in this order:
+    /// 1. The collector is not ready, and leaves the naming lists of all members.
+    /// 2. The listeners accept no new connections. Requests in progress get the configured grace to finish.
+    /// 3. The collector leaves the cluster.
+    /// 4. The loops end, with a last write-back.
+    /// 5. The writer finishes its queue, and the store is closed.
     ///
-    /// Returns the first failure, of before the drain or of a listener that had to cut off requests at the end of the grace.
+    /// Returns the first failure: one before the drain, or that of a listener that cut off requests at the end of the grace.
     ///
     /// # Errors
-    /// Names what was still running when its time was up. The rest has stopped.
+    /// The tasks that were still running at the end of their time limit. All others have stopped.
     pub async fn drain(self) -> Result<Option<Failure>, StillRunning> {
         let Self {
             services,
@@ -63,9 +67,9 @@ impl Running {
         services
             .readiness
             .unmet("draining", "the collector is stopping");
-        session.drain(clock.wall(), TOLD).await;
+        session.drain(clock.wall(), ANNOUNCED).await;
         let served = serving.shutdown(grace + CUT_OFF).await;
-        session.leave(TOLD).await;
+        session.leave(ANNOUNCED).await;
         let left = membership.shutdown(LAST_WRITES).await;
         let looped = loops.shutdown(LAST_WRITES).await;
         services.register.stop();

@@ -1,4 +1,4 @@
-//! What listeners serve: the faces of each, put together.
+//! Composes the service of each listener from its faces.
 
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::config::Config;
 
-/// Puts the faces of a listener together.
+/// Composes the services of the listeners.
 pub(super) struct Builder<'a> {
     pub(super) config: &'a Config,
     pub(super) services: &'a Services,
@@ -27,7 +27,7 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// What a listener with these faces answers, and what it refuses.
+    /// The service of a listener with these faces.
     pub(super) fn service(&self, faces: Faces) -> Gate<FastPath<TowerToHyperService<Dispatch>>> {
         let Self {
             config,
@@ -81,7 +81,7 @@ impl Builder<'_> {
         )
     }
 
-    /// The admin pages. Probes use the root, whatever the context path that users know.
+    /// The admin face. Probes use the root for any context path; users get the context path.
     fn admin(&self, names: Names) -> Router {
         let places = rollcall_admin::Places {
             room: self.edge.room.clone(),

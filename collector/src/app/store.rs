@@ -1,4 +1,4 @@
-//! The store that the configuration names, opened and read.
+//! Opens and reads the configured store.
 
 use std::{panic::resume_unwind, time::Duration};
 
@@ -24,19 +24,19 @@ use crate::{
     memory,
 };
 
-/// How long a start waits for a shared store that is unavailable.
+/// The time that a start waits for an unavailable shared store.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Between two attempts to reach it then.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Between two lines of the log about that.
+/// The pause between two log lines about the attempts.
 const REPORT: Duration = Duration::from_secs(5);
-/// What a note of a sign of life may take from one collector to another, beyond the interval at which notes are made.
-const NOTED: Duration = Duration::from_secs(5);
+/// The greatest delay of a last-seen record from one collector to another, in addition to the write-back interval.
+const RELAY_DELAY: Duration = Duration::from_secs(5);
 
-/// The memory for the inventory where the system does not say what the process may use.
+/// The memory of the inventory if the system reports no limit for the process.
 const UNKNOWN: usize = 1 << 30;
 
-/// What was restored, and the store that it came from.
+/// The opened store, and the data that was restored from it.
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) allocator: Allocator,
@@ -97,17 +97,17 @@ impl Store {
 /// The memory that the inventory may take, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Memory {
-    /// Beyond it new rows are refused.
+    /// New rows beyond it are refused.
     limit: usize,
-    /// A store that holds more is not read to its end, because the process would be killed.
+    /// The read of a store that holds more is aborted, because the system would kill the process.
     ceiling: usize,
     available: Option<usize>,
 }
 
 impl Memory {
-    /// The limit is what the operator gave, or half of what the process may use.
-    fn of(given: Option<usize>, available: Option<usize>) -> Self {
-        let limit = given.unwrap_or(available.map_or(UNKNOWN, |available| available / 2));
+    /// The limit is the configured value, or half of what the process may use.
+    fn of(configured: Option<usize>, available: Option<usize>) -> Self {
+        let limit = configured.unwrap_or(available.map_or(UNKNOWN, |available| available / 2));
         let most = available.map_or(usize::MAX, |available| available / 10 * 6);
         Self {
             limit,
@@ -132,8 +132,8 @@ impl Memory {
 }
 
 fn terms(config: &Liveness, shared: bool) -> Terms {
-    // A note may be missed once.
-    let relay = config.write_back_interval * 2 + NOTED;
+    // One write-back may be lost.
+    let relay = config.write_back_interval * 2 + RELAY_DELAY;
     Terms {
         silent_after: config.silent_after,
         down_after: config.down_after,
@@ -143,7 +143,7 @@ fn terms(config: &Liveness, shared: bool) -> Terms {
     }
 }
 
-/// Opens the store, and waits for one that is shared while it is unavailable.
+/// Opens the store. Retries while a shared store is unavailable.
 fn open_patiently(config: &Config, clock: Clock, runtime: &Handle) -> Result<Opened, Error> {
     let until = Instant::now() + PATIENCE;
     let mut report_at = Instant::now();
@@ -164,14 +164,14 @@ fn open_patiently(config: &Config, clock: Clock, runtime: &Handle) -> Result<Ope
                 store,
                 reason,
                 remaining_seconds = remaining,
-                "store unavailable at start, trying again"
+                "store unavailable at start, retrying"
             );
         }
         runtime.block_on(sleep(PAUSE));
     }
 }
 
-/// What an error of the store means for a collector that has not started: it does not try again.
+/// Translates an error of the store for a collector that has not started, which does not retry.
 fn ends_start(error: Error) -> Error {
     let storage = match error {
         Error::Storage(error) | Error::Restore(restore::Error::Storage(error)) => error,
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_of_what_the_process_may_use_is_for_the_inventory_unless_the_operator_gives_more() {
+    fn the_inventory_gets_half_of_the_available_memory_unless_configured() {
         let memory = |given, available| {
             let Memory { limit, ceiling, .. } = Memory::of(given, available);
             (limit, ceiling)

@@ -1,10 +1,11 @@
-//! The way of a log line to standard error: a bounded buffer, and one thread that empties it.
+//! The queue of log lines to standard error: a bounded buffer, and one thread that writes it.
 //!
 //! Logging never blocks and never fails. A line that does not fit into the buffer is dropped and counted, and so is a line
 //! that cannot be written (a closed pipe, a full disk). Lines are written whole and in order. While standard error accepts
 //! nothing, only the thread of this module waits.
 //!
-//! Nothing is retried: a line that could not be written is lost. The next line that can be written says how many were.
+//! There are no retries: a line that could not be written is lost. After the next successful write a warning reports the
+//! number of lost lines.
 
 use std::io;
 use std::sync::Arc;
@@ -22,29 +23,29 @@ use tracing_subscriber::fmt::MakeWriter;
 #[cfg(test)]
 mod tests;
 
-/// The most bytes of lines that wait to be written. As many again may be in the hands of the thread.
+/// The most bytes of lines that wait to be written. The thread may hold as many again.
 const CAPACITY: usize = 256 << 10;
 
-/// What is written at a time: whole lines up to what the system writes into a pipe in one piece (`PIPE_BUF`), so that lines
+/// The size of one write: whole lines up to the size that the system writes into a pipe atomically (`PIPE_BUF`), so that lines
 /// of several processes do not mix, or one longer line.
 const PIECE: usize = 4096;
 
-/// At exit, an output that has accepted nothing for this long counts as stalled, and the rest is lost. Long enough for the
-/// thread to get its turn on a busy machine: the last lines say why the process ends.
+/// At exit, an output that has accepted nothing for this long counts as stalled, and the remaining lines are lost. The time
+/// is long enough for the thread to run on a busy machine, because the last lines report why the process ends.
 const STALLED: Duration = Duration::from_secs(1);
-/// At exit, a slow output gets this long to accept what waits.
+/// At exit, the time limit for a slow output to accept the waiting lines.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// Where lines are left to be written. A cheap clone is the same queue.
+/// The queue of lines to be written. Clones are cheap and share one queue.
 #[derive(Clone, Debug)]
 pub(super) struct Queue(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// There is something for the thread to do.
+    /// Signals that lines wait or that the queue closes.
     filled: Condvar,
-    /// The thread has written a piece, or has ended.
+    /// Signals that the thread has written a piece or has ended.
     written: Condvar,
     lost: LostLines,
 }
@@ -52,26 +53,26 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Pieces written so far, or given up.
+    /// Pieces written or lost so far.
     pieces: u64,
     is_closing: bool,
     is_done: bool,
 }
 
-/// The running thread. Dropping it writes what waits, as long as standard error accepts it.
+/// The running thread. Dropping it writes the waiting lines, as long as standard error accepts them.
 #[derive(Debug)]
 pub(crate) struct Flush {
     queue: Queue,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where the thread writes.
+/// The output of the thread.
 trait Output {
-    /// Writes some of `bytes` and says how many. Waits until it can.
+    /// Writes some of `bytes` and returns how many. Waits until the output accepts them.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// Standard error, whatever other processes have made of it.
+/// Standard error, also if another process has made it non-blocking.
 struct StandardError;
 
 // === impl Queue ===
@@ -105,7 +106,7 @@ impl Queue {
         })
     }
 
-    /// Leaves a line to be written, or drops and counts it.
+    /// Queues a line, or drops and counts it.
     fn push(&self, line: &[u8]) {
         let mut state = self.0.state.lock();
         if state.waiting.len().saturating_add(line.len()) > CAPACITY {
@@ -118,7 +119,7 @@ impl Queue {
         self.0.filled.notify_one();
     }
 
-    /// The thread: writes what waits until the queue is closed and empty.
+    /// The thread: writes the waiting lines until the queue is closed and empty.
     fn write_all(&self, output: impl Output) {
         let mut writer = Writer {
             output,
@@ -177,7 +178,7 @@ impl<'a> MakeWriter<'a> for Queue {
     }
 }
 
-/// One write is one line: that is how events are formatted.
+/// One write is one line, because the formatter writes each event at once.
 impl io::Write for Queue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);
@@ -220,12 +221,12 @@ impl Drop for Flush {
 
 struct Writer<O> {
     output: O,
-    /// The last line that was written broke off.
+    /// Whether the last line was written only in part.
     is_torn: bool,
 }
 
 impl<O: Output> Writer<O> {
-    /// Writes whole lines. An error is the number of lines that were not written to their end.
+    /// Writes whole lines. The error is the number of lines that were not written completely.
     fn write(&mut self, lines: &[u8]) -> Result<(), u64> {
         if self.is_torn {
             self.write_bytes(b"\n")
@@ -239,7 +240,7 @@ impl<O: Output> Writer<O> {
         })
     }
 
-    /// An error is the number of bytes that were written before it.
+    /// Writes all bytes. The error is the number of bytes that were written before the failure.
     fn write_bytes(&mut self, bytes: &[u8]) -> Result<(), usize> {
         let mut written = 0;
         while written < bytes.len() {

@@ -1,19 +1,19 @@
-//! What happens to instances of services, in the collector's feed of events.
+//! Publishes the events of the catalog in the collector's event feed.
 
 use std::sync::{Arc, OnceLock};
 
 use rollcall_catalog::{Event, EventSink};
 use rollcall_service::events::Feed;
 
-/// Passes events on to the feed, once there is one: nothing changes before that.
+/// Forwards events to the feed, once it exists; the catalog changes nothing before.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Events(Arc<OnceLock<Feed>>);
 
 impl Events {
-    /// From now on to this feed.
+    /// Forwards all later events to `feed`.
     pub(super) fn pass_to(&self, feed: Feed) {
         if self.0.set(feed).is_err() {
-            tracing::debug!("the events of the catalog have a feed");
+            tracing::debug!("the events of the catalog already have a feed");
         }
     }
 }

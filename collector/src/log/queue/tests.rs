@@ -10,10 +10,10 @@ use super::{CAPACITY, LAST_WORDS, Output, PIECE, Queue};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An output that waits for a permit before each write, and fails when there will be none.
+/// An output that waits for a permit before each write, and fails when the permits' sender is dropped.
 struct Gated {
     permits: Receiver<io::Result<usize>>,
-    /// Tells that a write has begun.
+    /// Signals that a write has begun.
     begun: Sender<()>,
     written: Arc<Mutex<Vec<u8>>>,
 }
@@ -71,12 +71,12 @@ fn log(queue: &mut Queue, line: &str) {
 }
 
 #[test]
-fn lines_arrive_whole_and_in_order_and_all_of_them_before_the_end() {
+fn all_lines_are_written_whole_and_in_order_before_the_end() {
     let lost = LostLines::default();
     let mut queue = Queue::new(lost.clone());
     let (output, gate) = gated();
     let flush = queue.clone().start_with(output).unwrap();
-    // Fewer bytes than the capacity, so that it does not matter when the thread begins.
+    // Fewer bytes than the capacity, so that the start time of the thread does not matter.
     let lines: Vec<String> = (0..500).map(|n| format!("{n} {}", "x".repeat(n))).collect();
     for line in &lines {
         log(&mut queue, line);
@@ -88,20 +88,20 @@ fn lines_arrive_whole_and_in_order_and_all_of_them_before_the_end() {
 }
 
 #[test]
-fn a_stalled_output_costs_lines_and_nobody_waits_for_it() {
+fn a_stalled_output_costs_lines_and_blocks_no_caller() {
     let lost = LostLines::default();
     let mut queue = Queue::new(lost.clone());
     let (output, gate) = gated();
     let flush = queue.clone().start_with(output).unwrap();
     log(&mut queue, "first");
     gate.begun.recv_timeout(PATIENCE).unwrap();
-    // The thread holds the first line; everything else waits, up to the capacity.
+    // The thread holds the first line; the others wait, up to the capacity.
     let line = "x".repeat(1023);
     for _ in 0..CAPACITY / 1024 + 10 {
         log(&mut queue, &line);
     }
     assert_eq!((lost.full.get(), lost.failed.get()), (10, 0));
-    // An exit gives up on it soon.
+    // An exit soon stops waiting for it.
     let (ended, end) = bounded(1);
     std::thread::spawn(move || {
         drop(flush);
