@@ -1,14 +1,14 @@
-//! Who is alive, and why the collector thinks so.
+//! Which instances are alive, and on what evidence.
 //!
-//! Each instance has a lease. Whatever its agent sends renews it ([`Signal`]); without a signal it turns [`State::Silent`]
-//! and then [`State::Down`], after the [`Terms`]. An agent that says goodbye is [`State::Left`]. Every change of state is a
+//! Each instance has a lease. Every [`Signal`] of its agent renews it. Without a signal it becomes [`State::Silent`] and then
+//! [`State::Down`], after the [`Terms`]. An instance whose agent says goodbye is [`State::Left`]. Every change of state is a
 //! [`Transition`], which carries its evidence. [`Lessor`] holds the leases.
 //!
-//! What holds (ARCHITECTURE.md, invariant 6):
-//! * The collector's monotonic clock alone decides; an agent's clock has no say.
-//! * Evidence names its observer. A signal that was restored or replicated is none of this run, and counts as no new one.
-//! * Expiry marks. A lease is never removed, and a signal brings any of them back up.
-//! * No state changes without its transition, and none is reported that did not happen.
+//! Invariants (ARCHITECTURE.md, 6):
+//! * Only the collector's monotonic clock decides; an agent's clock never does.
+//! * Evidence names its observer. A restored or replicated signal was not observed in this run and never counts as new evidence.
+//! * Expiry only marks a lease and never removes it. A signal brings an instance back up from any state.
+//! * Every change of state has its transition, and every reported transition happened.
 
 mod group;
 mod lease;
@@ -27,34 +27,34 @@ pub use via::{Cause, Closed, ConnectionId};
 
 use crate::Moment;
 
-/// What an agent did that proved it alive.
+/// The action of an agent that proves it alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// It registered its instance.
     Register,
-    /// It said, after a reconnect, which ids it holds.
+    /// It reported its ids after a reconnect.
     Recover,
-    /// It said no more than that it lives: heartbeat (3.x, 5.x), ping (6.x), keepAlive (8.x).
+    /// It sent a call that only proves it alive: heartbeat (3.x, 5.x), ping (6.x), keepAlive (8.x).
     Heartbeat,
     /// It sent JVM metrics.
     JvmMetrics,
     /// It sent a trace segment.
     TraceSegment,
-    /// It sent something else that it measured or noticed: meters, logs, events, profiles.
+    /// It sent other telemetry: meters, logs, events, profiles.
     Telemetry,
-    /// It asked what it is to do: profiling tasks, configuration.
+    /// It polled for commands: profiling tasks, configuration.
     Poll,
-    /// It said that it stops on purpose: the one signal that is no sign of life.
+    /// It announced that it stops on purpose: the only signal that is no sign of life.
     Leave,
-    /// A signal that only a later release knows, by its code. Made by [`Signal::from_code`] alone.
+    /// A signal of a later release, by its code. Only [`Signal::from_code`] makes it.
     Other(u8),
 }
 
 impl Signal {
-    /// The largest code that a release may give to a signal: a lease has no room for a larger one.
+    /// The largest code of a signal in any release: a lease has no room for a larger one.
     pub const LARGEST_CODE: u8 = 0x3f;
 
-    /// The number that stores it; it is the same in every release.
+    /// The number for storage; it is the same in every release.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -89,7 +89,7 @@ impl Signal {
     }
 }
 
-/// The state of an instance, in the order in which the collector gives it up.
+/// The state of an instance, ordered from up to ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum State {
@@ -99,35 +99,35 @@ pub enum State {
     Silent = 1,
     /// No signal came for longer than `down_after`.
     Down = 2,
-    /// It said that it stops on purpose.
+    /// It announced that it stops on purpose.
     Left = 3,
 }
 
 impl State {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 4] = [Self::Up, Self::Silent, Self::Down, Self::Left];
 }
 
-/// A change of state, and what it was concluded from.
+/// A change of state with its evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition<K> {
-    /// Counts the transitions of all instances, from 1: they happened in this order. Two threads may come to report
-    /// theirs in another one.
+    /// The number of the transition among those of all instances, from 1, in the order in which they happened. Two threads may
+    /// report theirs in another order.
     pub number: u64,
-    /// What the lease belongs to.
+    /// The key of the lease.
     pub key: K,
     pub from: State,
-    /// When it had come into the state it left.
+    /// When it had entered the state `from`.
     pub since: Moment,
     pub to: State,
     pub at: Moment,
-    /// When the last signal came: the one that brought it back up, or the one that no other followed in time.
+    /// When the last signal arrived: the one that brought the instance back up, or the one after which no other arrived in time.
     pub last_seen: Moment,
-    /// What that signal was.
+    /// The last signal.
     pub signal: Signal,
 }
 
-/// What a signal did, or a report of one.
+/// The effect of a signal, or of a report of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a transition that is not reported is lost"]
 pub enum Renewal<K> {
@@ -135,26 +135,26 @@ pub enum Renewal<K> {
     Granted,
     /// The state stays.
     Kept,
-    /// It came back up, it left, or another collector gave it up.
+    /// It came back up, it left, or another collector marked it as ended.
     Changed(Transition<K>),
 }
 
-/// A lease as people see it.
+/// A lease as shown to operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseView {
     pub state: State,
-    /// When it came into this state; for one that was up when it was restored, the time of that.
+    /// When it entered this state; for an instance that was up when it was restored, the time of the restore.
     pub since: Moment,
-    /// When the last signal came, and what it was.
+    /// When the last signal arrived, and its kind.
     pub last_seen: Moment,
     pub signal: Signal,
-    /// Whether that signal came to another collector, or to an earlier run of this one, and was read from the store.
+    /// Whether another collector or an earlier run of this one observed that signal, and this run read it from the store.
     pub relayed: bool,
-    /// The usual interval between two signals, as far as it was observed.
+    /// The observed usual interval between two signals.
     pub usual: Duration,
-    /// Its terms, as they were set: those of the lessor or its own.
+    /// Its configured terms: those of the lessor or its own.
     pub terms: LeaseTerms,
-    /// How the connection ended on which the signal came; `None` while it is open, and where this run has not seen it.
+    /// How the connection of the last signal ended; `None` while it is open, or if this run has not seen the connection.
     pub closed: Option<Closed>,
     /// Whether it has been down or left for [`Terms::forget_after`].
     pub forgotten: bool,

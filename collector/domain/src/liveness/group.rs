@@ -1,4 +1,4 @@
-//! How many leases are in each state, by group.
+//! Counts of leases by state and group.
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
@@ -8,13 +8,13 @@ use std::{
 use super::{Key, State};
 use crate::id::IdHashing;
 
-/// What leases are counted by, besides all together: the application of an instance, or the unit type where nothing more is
-/// asked. The default stands for a group that is not known yet.
+/// The group in which a lease is counted besides the total: the application of an instance, or the unit type for no groups. The
+/// default value stands for an unknown group.
 pub trait Group: Copy + Default + Eq + Hash {}
 
 impl<G: Copy + Default + Eq + Hash> Group for G {}
 
-/// How many leases are in each state. Those that are forgotten are left out.
+/// The number of leases in each state. Forgotten leases are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub up: usize,
@@ -43,15 +43,15 @@ impl Tally {
     }
 }
 
-/// The tallies of all groups. Costs a lease no memory: its group is asked for when its state changes.
+/// The tallies of all groups. They take no memory in a lease: the group is looked up when the state changes.
 ///
-/// The group of a key never changes once it is known. So only the keys that were counted while it was not are remembered,
+/// The group of a key never changes once it is known. So only the keys that were counted while their group was unknown are kept,
 /// until [`Tallies::learn`].
 pub(super) struct Tallies<K, G> {
     group_of: Box<dyn Fn(K) -> G + Send + Sync>,
     unknown: HashSet<K, IdHashing>,
     total: Tally,
-    /// A group without any lease has no entry.
+    /// A group without leases has no entry.
     groups: HashMap<G, Tally, IdHashing>,
 }
 
@@ -73,19 +73,20 @@ impl<K: Key, G: Group> Tallies<K, G> {
         self.groups.get(&group).copied().unwrap_or_default()
     }
 
-    /// A key begins to be counted: its group is fixed from now on, if it is known.
+    /// Starts counting a key. Its group is fixed from now on, if it is known.
     pub(super) fn begin(&mut self, key: K) {
         if (self.group_of)(key) == G::default() {
             self.unknown.insert(key);
         }
     }
 
-    /// A key is not counted any more.
+    /// Stops counting a key.
     pub(super) fn end(&mut self, key: K) {
         self.unknown.remove(&key);
     }
 
-    /// Counts a key in the group that is known by now. `state` is the one that it is counted in; `None` if it is forgotten.
+    /// Moves a key to its group if that has become known. `state` is the state in which the key is counted; `None` if it is
+    /// forgotten.
     pub(super) fn learn(&mut self, key: K, state: Option<State>) {
         if !self.unknown.contains(&key) || (self.group_of)(key) == G::default() {
             return;

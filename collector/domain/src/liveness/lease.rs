@@ -1,4 +1,4 @@
-//! One lease in four machine words, because there is one for each of millions of instances.
+//! One lease in four machine words, since there are millions of leases.
 
 mod evidence;
 mod standing;
@@ -7,54 +7,56 @@ mod word;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
-pub(super) use evidence::Heard;
+pub(super) use evidence::Evidence;
 pub(super) use standing::{Flag, Standing};
 
 use super::{LeaseTerms, LeaseView, Signal, State, pace::Pace, terms::TermsIndex, via::Via};
 use crate::Moment;
 
-/// Two words decide, each a moment above a code: the last signal, and the state with its flags and terms. The other two are the
-/// usual interval and the connection; no conclusion that must not race is drawn from them.
+/// Two words decide about the lease, each a moment above a code: the last signal, and the state with its flags and terms. The other
+/// two hold the usual interval and the connection; no decision that must not race depends on them.
 ///
-/// Renewals write `heard` without a lock; `state` is written only under the lessor's lock. So there is one race: a signal comes
-/// just as the instance is found overdue. [`Lease::hear`] stores `heard`, then loads `state`; [`Lease::silence`] stores `state`,
-/// then loads `heard`. The four are sequentially consistent, so there is one order of them all, in which one of the two sees what
-/// the other stored: either the mark is taken back, or the renewal learns that the instance is not up and brings it back.
-/// [`Lease::relay`] is a [`Lease::hear`] that gives way to later signals, and [`Lease::leave`] a [`Lease::silence`] that brings
-/// its own evidence.
+/// Renewals write `last_signal` without a lock. `state` is written only under the lessor's lock. So there is one race: a signal
+/// arrives while the instance is found overdue. [`Lease::record`] stores `last_signal`, then loads `state`. [`Lease::silence`]
+/// stores `state`, then loads `last_signal`. The four operations are sequentially consistent, so in their total order at least one
+/// of the two sees the other's store: either the mark is undone, or the renewal sees that the instance is not up and brings it
+/// back. [`Lease::relay`] works as [`Lease::record`] but yields to later signals. [`Lease::leave`] works as [`Lease::silence`] with
+/// the goodbye as its own evidence.
 ///
-/// A removal marks the lease first. A renewal that found the lease before that either loads the state from before the mark, and
-/// then it precedes the removal; or it sees that the instance is not up, waits for the lock, and finds the mark.
+/// A removal first marks the lease. A renewal that found the lease before the mark has two cases. Either it loads the state from
+/// before the mark, and then it precedes the removal. Or it sees that the instance is not up, waits for the lock, and finds the
+/// mark.
 pub(super) struct Lease {
-    heard: AtomicI64,
+    last_signal: AtomicI64,
     state: AtomicI64,
     pub(super) pace: Pace,
     pub(super) via: Via,
 }
 
 impl Lease {
-    pub(super) fn new(heard: Heard, standing: Standing, pace: Pace) -> Self {
+    pub(super) fn new(last_signal: Evidence, standing: Standing, pace: Pace) -> Self {
         Self {
-            heard: AtomicI64::new(heard.pack()),
+            last_signal: AtomicI64::new(last_signal.pack()),
             state: AtomicI64::new(standing.pack()),
             pace,
             via: Via::default(),
         }
     }
 
-    /// Records a signal, and the gap before it if this collector has listened all the while, which it has since
-    /// `listening_since`; `term` gives the configured term. Returns whether the instance is up; if not, it has to be brought back
+    /// Records a signal, and the gap before it if this collector has listened since the previous signal; it has listened since
+    /// `listening_since`. `term` returns the configured term. Returns whether the instance is up; if not, the caller brings it back
     /// under the lock.
     #[inline]
-    pub(super) fn hear(
+    pub(super) fn record(
         &self,
         signal: Signal,
         now: Moment,
         listening_since: Moment,
         term: impl FnOnce(TermsIndex) -> Duration,
     ) -> bool {
-        let before = self.heard();
-        self.heard.store(Heard::here(signal, now).pack(), SeqCst);
+        let before = self.last_signal();
+        self.last_signal
+            .store(Evidence::observed(signal, now).pack(), SeqCst);
         let Standing { state, terms, .. } = self.standing();
         if !before.relayed && before.at >= listening_since && state != State::Left {
             let gap = now.since(before.at);
@@ -63,32 +65,32 @@ impl Lease {
         state == State::Up
     }
 
-    /// Notes a signal that came to another collector, unless a later one is known.
+    /// Records a signal that another collector observed, unless a later one is known. Returns whether it was recorded.
     pub(super) fn relay(&self, signal: Signal, at: Moment) -> bool {
-        let word = Heard::elsewhere(signal, at).pack();
-        let later = |known| (Heard::unpack(known).at < at).then_some(word);
-        self.heard.fetch_update(SeqCst, SeqCst, later).is_ok()
+        let word = Evidence::relayed(signal, at).pack();
+        let later = |known| (Evidence::unpack(known).at < at).then_some(word);
+        self.last_signal.fetch_update(SeqCst, SeqCst, later).is_ok()
     }
 
-    /// Marks an instance that is up silent, on the evidence that this was the last signal. Answers whether the mark
-    /// stands: it is taken back if another signal came meanwhile.
-    pub(super) fn silence(&self, evidence: Heard, now: Moment) -> bool {
+    /// Marks an instance that is up as silent, on the evidence that this was its last signal. Returns whether the mark stays: it is
+    /// undone if another signal arrived meanwhile.
+    pub(super) fn silence(&self, evidence: Evidence, now: Moment) -> bool {
         let standing = self.standing();
         self.enter(standing.into(State::Silent, now));
-        let stands = self.heard() == evidence;
+        let stands = self.last_signal() == evidence;
         if !stands {
             self.enter(standing);
         }
         stands
     }
 
-    /// Marks an instance as left, on the evidence of its goodbye. Answers whether the mark stands: it is taken back if another
-    /// signal came after the goodbye.
-    pub(super) fn leave(&self, goodbye: Heard, now: Moment) -> bool {
+    /// Marks an instance as left, on the evidence of its goodbye. Returns whether the mark stays: it is undone if another signal
+    /// arrived after the goodbye.
+    pub(super) fn leave(&self, goodbye: Evidence, now: Moment) -> bool {
         let standing = self.standing();
-        self.heard.store(goodbye.pack(), SeqCst);
+        self.last_signal.store(goodbye.pack(), SeqCst);
         self.enter(standing.into(State::Left, now));
-        let stands = self.heard() == goodbye;
+        let stands = self.last_signal() == goodbye;
         if !stands {
             self.enter(standing);
         }
@@ -96,8 +98,8 @@ impl Lease {
     }
 
     #[inline]
-    pub(super) fn heard(&self) -> Heard {
-        Heard::unpack(self.heard.load(SeqCst))
+    pub(super) fn last_signal(&self) -> Evidence {
+        Evidence::unpack(self.last_signal.load(SeqCst))
     }
 
     #[inline]
@@ -110,11 +112,12 @@ impl Lease {
         Standing::unpack(self.state.load(SeqCst))
     }
 
-    /// Makes a removed lease a new one. The entries in the wheels that name it stay, so their flags do.
+    /// Starts a removed lease anew. It keeps its flags for entries in the wheels, because those entries stay.
     pub(super) fn begin_again(&self, fresh: &Self) {
         self.pace.replace(&fresh.pace);
         self.via.clear();
-        self.heard.store(fresh.heard.load(SeqCst), SeqCst);
+        self.last_signal
+            .store(fresh.last_signal.load(SeqCst), SeqCst);
         let (before, now) = (self.standing(), fresh.standing());
         let now = now.with(Flag::Filed, before.has(Flag::Filed));
         self.enter(now.with(Flag::Buried, before.has(Flag::Buried)));
@@ -125,20 +128,20 @@ impl Lease {
         self.standing().has(Flag::Removed)
     }
 
-    /// What it shows, given its terms.
+    /// The lease as it is shown, with these terms.
     pub(super) fn view(&self, terms: LeaseTerms) -> LeaseView {
-        let (standing, heard) = (self.standing(), self.heard());
+        let (standing, last_signal) = (self.standing(), self.last_signal());
         let closed = self.via.closed();
         LeaseView {
             state: standing.state,
             since: standing.since,
-            last_seen: heard.at,
-            signal: heard.signal,
-            relayed: heard.relayed,
+            last_seen: last_signal.at,
+            signal: last_signal.signal,
+            relayed: last_signal.relayed,
             usual: self.pace.usual(),
             terms,
-            // A signal that came over no connection, or to another collector, is later evidence.
-            closed: closed.filter(|closed| !heard.relayed && closed.at >= heard.at),
+            // A later signal without a connection, or to another collector, is newer evidence than the end of the connection.
+            closed: closed.filter(|closed| !last_signal.relayed && closed.at >= last_signal.at),
             forgotten: standing.has(Flag::Forgotten),
         }
     }
@@ -156,12 +159,12 @@ mod tests {
         Moment::from_millis(i64::try_from(round).unwrap())
     }
 
-    fn registered() -> Heard {
-        Heard::here(Signal::Register, at(0))
+    fn registered() -> Evidence {
+        Evidence::observed(Signal::Register, at(0))
     }
 
-    /// The race of the type's documentation, as tight as can be, over and over: a heartbeat against `mark`. Gives whether the
-    /// renewal found the instance up, whether the mark stands, and the state at the end, of each round.
+    /// Runs the race of the type's documentation many times, as tightly as possible: a heartbeat against `mark`. Returns for each
+    /// round whether the renewal found the instance up, whether the mark stayed, and the final state.
     fn race(mark: impl Fn(&Lease, Moment) -> bool) -> Vec<(bool, bool, State)> {
         let lease = || {
             Lease::new(
@@ -171,7 +174,7 @@ mod tests {
             )
         };
         let leases: Vec<_> = (0..ROUNDS).map(|_| lease()).collect();
-        // Neither begins a round before the other one is there.
+        // Neither thread starts a round before the other one is ready.
         let places = [AtomicUsize::new(0), AtomicUsize::new(0)];
         let meet = |me: usize, round: usize| {
             places[me].store(round, SeqCst);
@@ -187,11 +190,11 @@ mod tests {
         };
         let (up, marked): (Vec<_>, Vec<_>) = thread::scope(|scope| {
             let renewer = scope.spawn(|| {
-                let hear = |(round, lease): (usize, &Lease)| {
+                let record = |(round, lease): (usize, &Lease)| {
                     meet(0, round);
-                    lease.hear(Signal::Heartbeat, at(round), at(0), |_| Duration::MAX)
+                    lease.record(Signal::Heartbeat, at(round), at(0), |_| Duration::MAX)
                 };
-                (1..).zip(&leases).map(hear).collect()
+                (1..).zip(&leases).map(record).collect()
             });
             let mark = |(round, lease): (usize, &Lease)| {
                 meet(1, round);
@@ -207,16 +210,19 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_that_meets_the_mark_is_noticed_by_one_of_the_two() {
+    fn a_signal_that_races_with_the_mark_is_noticed_by_one_side() {
         for (up, silent, state) in race(|lease, now| lease.silence(registered(), now)) {
-            assert!(!(up && silent), "told up, marked silent");
+            assert!(
+                !(up && silent),
+                "the renewal found it up and the mark stayed"
+            );
             assert_eq!(state == State::Silent, silent);
         }
     }
 
     #[test]
-    fn a_signal_that_meets_a_goodbye_comes_before_it_or_takes_it_back() {
-        let goodbye = |lease: &Lease, now| lease.leave(Heard::here(Signal::Leave, now), now);
+    fn a_signal_that_races_with_a_goodbye_precedes_it_or_undoes_it() {
+        let goodbye = |lease: &Lease, now| lease.leave(Evidence::observed(Signal::Leave, now), now);
         for (_, left, state) in race(goodbye) {
             assert_eq!(state == State::Left, left);
         }
@@ -226,7 +232,7 @@ mod tests {
     fn a_view_shows_both_words() {
         let standing = Standing::new(State::Left, at(5), TermsIndex::DEFAULT);
         let lease = Lease::new(
-            Heard::elsewhere(Signal::JvmMetrics, at(7)),
+            Evidence::relayed(Signal::JvmMetrics, at(7)),
             standing.with(Flag::Forgotten, true),
             Pace::default(),
         );

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use super::{
     Closed, ConnectionId, Group, LeaseRecord, LeaseTerms, LeaseView, Renewal, Signal, State, Tally,
     Terms,
-    lease::{Flag, Heard, Lease, Standing},
+    lease::{Evidence, Flag, Lease, Standing},
     pace::Pace,
     terms::{Table, TermsIndex},
 };
@@ -29,57 +29,57 @@ use crate::{
 use ledger::Ledger;
 pub use ledger::{Counts, Slow};
 
-/// What a lease belongs to: small, and copied into the map and the timing wheel.
+/// The key of a lease: small, because it is copied into the map and the timing wheel.
 pub trait Key: Copy + Eq + Hash {}
 
 impl<K: Copy + Eq + Hash> Key for K {}
 
-/// Grants, renews, expires and removes leases. Shared: every method takes `&self`, from any thread.
+/// Grants, renews, expires and removes leases. It is shared: every method takes `&self`, from any thread.
 ///
-/// # How renewing and expiring meet
+/// # Renewal and expiry
 ///
-/// Renewing an instance that is up takes no lock: it records the signal, reads that the instance is up, and is done. All
-/// else, expiring above all, happens under one lock, and only there is a state written. A renewal of an instance that is
-/// not up waits for the lock and then, if the instance is still not up, brings it back. `lease.rs` says how no renewal is
-/// lost on the way. So a renewed instance ends up, and the transitions that are reported are those that happened.
+/// To renew an instance that is up takes no lock: it records the signal and reads that the instance is up. Everything else, above
+/// all expiry, runs under one lock, and only there is a state written. A renewal of an instance that is not up waits for the lock;
+/// if the instance is still not up then, the renewal brings it back. `lease.rs` explains why no renewal is lost. So a renewed
+/// instance ends up, and every reported transition happened.
 ///
-/// Marking a silent instance down needs no care: a renewal sees that it is not up, whether it finds it silent or down.
+/// To mark a silent instance as down needs no such care: a renewal sees that the instance is not up in either state.
 ///
-/// # What a term is counted from
+/// # The start of a term
 ///
-/// Not from the last signal alone: silence is evidence only of the time in which this collector listened. A signal that came to
-/// this collector counts from when the collector began to listen ([`Lessor::resume`]), if that is later; one that came to another
-/// collector, from when this one began to read without a break what others report ([`Lessor::regain_contact`]). While it cannot
-/// read that, no such instance expires, and none at all is given up as down: its agent may beat elsewhere.
+/// A term does not start at the last signal alone, because silence is evidence only for the time in which this collector listened.
+/// For a signal that this collector observed, the term starts when the collector began to listen ([`Lessor::resume`]), if that is
+/// later. For a signal that another collector observed, it starts when this collector began to read the reports of others without a
+/// break ([`Lessor::regain_contact`]). While it cannot read them, no such instance expires, and no instance is marked as down,
+/// because its agent may send heartbeats to another collector.
 ///
 /// # Terms of one lease
 ///
-/// Terms of its own hold as they are, however its signals are paced: its agent asked for them.
-/// A lease may have terms of its own ([`Lessor::grant_on`]). They cost it no memory, since equal terms stand in a table once, and a
-/// lease on the terms of the lessor reads no table. Past 280 different pairs further ones are rounded up, by less than
-/// a factor of two, or to 4 s.
+/// A lease may have terms of its own ([`Lessor::grant_on`]). They apply as they are, at any observed interval, because the agent
+/// requested them. They take no memory in the lease: a table holds equal terms once, and a lease on the terms of the lessor reads
+/// no table. Beyond 280 different pairs, further ones are rounded up, by less than a factor of two, or to 4 s.
 ///
 /// # Counters
 ///
-/// Leases are counted by state, together and by group ([`Lessor::grouped`]), where their state changes: under the lock. So
-/// a tally reads a counter, however many leases there are.
+/// Leases are counted by state, in total and by group ([`Lessor::grouped`]), where their state changes: under the lock. So a tally
+/// reads one counter for any number of leases.
 ///
 /// # The wheel is lazy
 ///
-/// Renewing does not touch the timing wheel. Each lease that is up or silent has exactly one entry in it, filed at most one
-/// `silent_after` ahead, its own or the lessor's, whichever is shorter. When the entry comes due and the lease has been renewed
-/// since, it is filed again at the new deadline. So terms that are made shorter hold at the latest one `silent_after` of the lessor
-/// later. A second wheel has the leases that are down or left, until they are forgotten.
+/// A renewal does not touch the timing wheel. Each lease that is up or silent has exactly one entry in it, filed at most one
+/// `silent_after` ahead, its own or the lessor's, whichever is shorter. An entry that comes due is filed again at the new deadline
+/// if the lease was renewed meanwhile. So shorter terms take effect at most one `silent_after` of the lessor later. A second wheel
+/// holds the leases that are down or left, until they are forgotten.
 ///
 /// # Removal
 ///
-/// A removed lease is gone for every caller at once. Its memory follows when the entries that name it come due: at most one
-/// `silent_after` later, or [`Terms::forget_after`] after its end. Granted again before that, it keeps its entries, so that
-/// no sequence of grants and removals makes the wheels grow.
+/// A removed lease is gone for every caller at once. Its memory is freed when its entries in the wheels come due: at most one
+/// `silent_after` later, or [`Terms::forget_after`] after its end. A lease granted again before that keeps its entries, so no
+/// sequence of grants and removals makes the wheels grow.
 pub struct Lessor<K, G = ()> {
     terms: Terms,
     own_terms: Table,
-    /// Since when this collector has listened without a break, in milliseconds.
+    /// The time since which this collector has listened without a break, in milliseconds.
     listening_since: AtomicI64,
     leases: IdMap<K, Lease>,
     /// Spreads keys evenly.
@@ -88,7 +88,7 @@ pub struct Lessor<K, G = ()> {
 }
 
 impl<K: Key> Lessor<K> {
-    /// As [`Lessor::grouped`], of leases that are counted only together.
+    /// As [`Lessor::grouped`], with leases counted only in total.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
         Self::grouped(terms, |_key| ())
@@ -96,10 +96,11 @@ impl<K: Key> Lessor<K> {
 }
 
 impl<K: Key, G: Group> Lessor<K, G> {
-    /// Without any lease. It listens, and is in contact, from moment 0 on. `group_of` gives the group that a key is counted in.
+    /// A lessor without leases. It listens and is in contact from moment 0 on. `group_of` returns the group in which a key is
+    /// counted.
     ///
-    /// `group_of` runs under the lock. It may give the default for a group that is not known; once it gives another one
-    /// for a key it gives that for ever, and [`Lessor::learn_group`] is called.
+    /// `group_of` runs under the lock. It may return the default for an unknown group. Once it returns another group for a key it
+    /// always returns that one, and the caller calls [`Lessor::learn_group`].
     #[must_use]
     pub fn grouped(terms: Terms, group_of: impl Fn(K) -> G + Send + Sync + 'static) -> Self {
         Self {
@@ -112,27 +113,27 @@ impl<K: Key, G: Group> Lessor<K, G> {
         }
     }
 
-    /// The terms of leases that have none of their own.
+    /// The terms of leases without terms of their own.
     #[must_use]
     pub const fn terms(&self) -> Terms {
         self.terms
     }
 
-    /// Makes room for leases that are about to be restored; see
+    /// Reserves capacity for leases that are about to be restored; see
     /// [`Allocator::reserve`](crate::inventory::Allocator::reserve).
     pub fn reserve(&self, leases: usize) {
         self.leases.pin().reserve(leases);
     }
 
-    /// Records a signal of an instance. `None` if it has no lease. For an instance that is up this is one look-up, one store and
-    /// a few loads.
+    /// Records a signal of an instance. Returns `None` if it has no lease. For an instance that is up this is one look-up, one
+    /// store and a few loads.
     pub fn renew(&self, key: K, signal: Signal, now: Moment) -> Option<Renewal<K>> {
         let leases = self.leases.pin();
-        self.hear(key, leases.get(&key)?, signal, now)
+        self.record_signal(key, leases.get(&key)?, signal, now)
     }
 
-    /// As [`Lessor::renew`], for a signal that came over this connection. Returns also whether the instance was last seen on
-    /// another one, so that the end of this one has to be recorded in its lease ([`Lessor::close`]).
+    /// As [`Lessor::renew`], for a signal on this connection. Also returns whether the instance was last seen on another
+    /// connection, so that the caller must record the end of this one ([`Lessor::close`]).
     pub fn renew_on(
         &self,
         connection: ConnectionId,
@@ -143,7 +144,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         let leases = self.leases.pin();
         let lease = leases.get(&key)?;
         let is_new = lease.via.seen_on(connection);
-        Some((self.hear(key, lease, signal, now)?, is_new))
+        Some((self.record_signal(key, lease, signal, now)?, is_new))
     }
 
     /// Records the end of a connection in the lease of an instance that was seen on it, unless it was seen on another one since.
@@ -153,25 +154,25 @@ impl<K: Key, G: Group> Lessor<K, G> {
         }
     }
 
-    /// The collector listens again from now on, or for the first time: it read its store, or the process did not run. Signals that
-    /// are missing from the time before are no evidence.
+    /// Records that the collector listens from now on: after it read its store, or after the process was suspended. The absence of
+    /// signals before now is no evidence.
     pub fn resume(&self, now: Moment) {
         let mut ledger = self.ledger.lock();
         self.listening_since.fetch_max(now.millis(), Relaxed);
         ledger.contact = ledger.contact.map(|since| since.max(now));
     }
 
-    /// This collector cannot read what others report, or they cannot write it.
+    /// Records that this collector cannot read the reports of others, or that they cannot write them.
     pub fn lose_contact(&self) {
         self.ledger.lock().contact = None;
     }
 
-    /// From now on it can.
+    /// Records that the reports of others can be read again from now on.
     pub fn regain_contact(&self, now: Moment) {
         self.ledger.lock().contact.get_or_insert(now);
     }
 
-    /// Forgets every interval that was observed.
+    /// Forgets all observed intervals.
     #[cfg(test)]
     pub(super) fn forget_intervals(&self) {
         let leases = self.leases.pin();
@@ -180,7 +181,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
             .for_each(|lease| lease.pace.decay(Duration::MAX));
     }
 
-    /// Leases in the map, those that are removed and still named by an entry included.
+    /// The number of leases in the map, including removed ones that a wheel still has an entry for.
     #[cfg(test)]
     pub(super) fn leases(&self) -> usize {
         self.leases.pin().len()
@@ -190,7 +191,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         Moment::from_millis(self.listening_since.load(Relaxed))
     }
 
-    /// The terms of the lessor with those of a lease in their place.
+    /// The terms of the lessor, overridden by those of a lease.
     fn terms_at(&self, index: TermsIndex) -> Terms {
         let own = self.own_terms.get(index);
         own.map_or(self.terms, |own| self.terms.with(own))
@@ -201,13 +202,13 @@ impl<K: Key, G: Group> Lessor<K, G> {
         own.map_or(self.terms.silent_after, |own| own.silent_after)
     }
 
-    /// When a lease is looked at next, if nothing else is known: no later than one `silent_after` of the lessor from now, so that
-    /// terms that are made shorter hold by then.
+    /// The default time of the next check of a lease: at most one `silent_after` of the lessor from now, so that shorter terms take
+    /// effect by then.
     fn next_look(&self, index: TermsIndex, now: Moment) -> Moment {
         now.after(self.silent_after(index).min(self.terms.silent_after))
     }
 
-    /// A part of [`Terms::spread`] that is always the same for an instance, and evenly spread over instances.
+    /// A part of [`Terms::spread`], constant for an instance and evenly distributed over instances.
     fn jitter(&self, key: K) -> Duration {
         self.terms.jitter(self.hashing.hash_one(key))
     }

@@ -1,17 +1,17 @@
-//! The usual interval between two signals of an instance, observed while they come.
+//! The usual interval between two signals of an instance, learned from its signals.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
-/// The longest gap between two signals lately, and the last gap that was longer than the configured term, in one word.
+/// The longest recent gap between two signals, and the last gap if it was longer than the configured term, in one word.
 ///
-/// A longer gap replaces it at once, unless the instance was down by then: a process that was suspended, or a network that was
-/// cut, is not its usual pace. A gap that outlives the term for down counts once another one of about the same length follows.
-/// It shrinks again while signals come more often ([`Pace::decay`]).
+/// A longer gap replaces the usual interval at once, unless the instance was down by then: a suspended process or a network failure
+/// is not the usual pace. A gap longer than the term for down counts only once another one of about the same length follows. The
+/// interval shrinks while signals come more often ([`Pace::decay`]).
 ///
-/// Updates race without harm: one of two observations may be lost, and the next ones make up for it.
+/// Updates may race harmlessly: one of two observations may be lost, and the next ones correct that.
 #[derive(Debug, Default)]
 pub(super) struct Pace(AtomicU64);
 
@@ -21,7 +21,7 @@ struct Observed {
     usual: u32,
     /// The last gap, if it was longer than the term; else 0.
     long: u32,
-    /// Whether one such gap followed another one of about the same length.
+    /// Whether such a gap followed another one of about the same length.
     repeats: bool,
 }
 
@@ -40,13 +40,14 @@ impl Pace {
         Duration::from_millis(self.load().usual.into())
     }
 
-    /// Whether signals come less often than this term again and again.
+    /// Whether signals repeatedly come less often than this term.
     pub(super) fn is_slower_than(&self, term: Duration) -> bool {
         let Observed { usual, repeats, .. } = self.load();
         repeats && usual > millis(term)
     }
 
-    /// Notes a gap between two signals, given the configured term; `was_down` if the instance was down when the second one came.
+    /// Records a gap between two signals. `term` is the configured term; `was_down` is whether the instance was down when the
+    /// second signal arrived.
     #[inline]
     pub(super) fn observe(&self, gap: Duration, was_down: bool, term: Duration) {
         let before = self.load();
@@ -68,7 +69,7 @@ impl Pace {
         });
     }
 
-    /// Notes the interval that another collector observed, or an earlier run of this one.
+    /// Records the interval that another collector or an earlier run of this one observed.
     pub(super) fn learn(&self, usual: Duration) {
         let before = self.load();
         self.store(Observed {
@@ -77,12 +78,12 @@ impl Pace {
         });
     }
 
-    /// Takes over what `other` has observed.
+    /// Copies the observations of `other`.
     pub(super) fn replace(&self, other: &Self) {
         self.store(other.load());
     }
 
-    /// Takes this much off the usual interval.
+    /// Reduces the usual interval by this much.
     pub(super) fn decay(&self, by: Duration) {
         let before = self.load();
         self.store(Observed {
@@ -101,7 +102,7 @@ impl Pace {
     }
 }
 
-/// Set above the bits of a long gap if it repeats.
+/// The flag above the bits of a long gap: it repeats.
 const REPEATS: u32 = 1 << 31;
 
 impl Observed {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn one_long_absence_is_not_the_usual_pace_and_two_alike_are() {
+    fn one_long_absence_is_not_the_usual_pace_but_two_similar_ones_are() {
         let pace = Pace::new(seconds(60));
         for (gap, was_down) in [(7_200, true), (61, false), (7_200, true), (600, true)] {
             pace.observe(seconds(gap), was_down, TERM);
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_does_not_fit_is_the_largest_that_does() {
+    fn an_interval_beyond_the_range_is_clamped() {
         let pace = Pace::default();
         pace.observe(Duration::MAX, false, TERM);
         assert_eq!(pace.usual(), Duration::from_millis((REPEATS - 1).into()));

@@ -1,4 +1,4 @@
-//! How long an instance may go without a signal.
+//! The terms of leases: how long an instance may send no signal.
 
 use std::time::Duration;
 
@@ -6,37 +6,37 @@ mod table;
 
 pub(super) use table::{Table, TermsIndex, Users};
 
-/// The terms of a lessor: those of every lease that has none of its own, and what is common to all leases.
+/// The terms of a lessor: those of every lease without terms of its own, and the settings common to all leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// After this long without a signal an instance is silent. An agent that usually takes longer between two signals gets a
-    /// longer term ([`Terms::of`]).
+    /// An instance is silent after this long without a signal. An agent whose usual interval is longer gets a longer term
+    /// ([`Terms::of`]).
     pub silent_after: Duration,
-    /// After this long without a signal an instance is down; no shorter than `silent_after`.
+    /// An instance is down after this long without a signal; at least `silent_after`.
     pub down_after: Duration,
-    /// How late another collector may report a signal. An instance whose last signal reached another collector gets this much
-    /// time on top, and the clocks of two collectors are taken to differ by at most this much. Zero if no other collector
-    /// observes the same instances.
+    /// The longest delay of another collector's report of a signal. An instance whose last signal reached another collector gets
+    /// this much extra time, and the clocks of two collectors are assumed to differ by at most this much. Zero if no other
+    /// collector observes the same instances.
     pub relay: Duration,
-    /// After a restart, and whenever terms are counted anew, each instance gets a part of this on top, so that the instances
-    /// that do not come back do not all expire at once.
+    /// After a restart, and whenever all terms start anew, each instance gets a part of this as extra time, so that instances that
+    /// do not return do not all expire at once.
     pub spread: Duration,
-    /// After this long down or left an instance is forgotten: it is not counted any more. Its lease stays.
+    /// An instance is forgotten after this long down or left: it is no longer counted. Its lease stays.
     pub forget_after: Duration,
 }
 
-/// The terms of one lease, where they are not those of its lessor. An observed interval does not lengthen them.
+/// The terms of one lease that differ from those of its lessor. An observed interval does not lengthen them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseTerms {
-    /// After this long without a signal the instance is silent; at least 1 ms.
+    /// The instance is silent after this long without a signal; at least 1 ms.
     pub silent_after: Duration,
-    /// After this long without a signal the instance is down; no shorter than `silent_after`.
+    /// The instance is down after this long without a signal; at least `silent_after`.
     pub down_after: Duration,
 }
 
 impl Terms {
-    /// The terms of an instance that usually sends a signal this often: one signal may be missed, and half an interval more is for
-    /// delays. Never shorter than configured; the time for down grows in proportion.
+    /// The terms of an instance with this usual interval: one signal may be missed, and half an interval is added for delays. They
+    /// are never shorter than configured; `down_after` grows in proportion.
     #[must_use]
     pub fn of(&self, usual: Duration) -> Self {
         let silent_after = usual.saturating_add(usual / 2);
@@ -44,7 +44,7 @@ impl Terms {
             return *self;
         }
         let factor = silent_after.as_secs_f64() / self.silent_after.as_secs_f64().max(0.001);
-        // Both fit: an interval has 32 bits of milliseconds.
+        // Both values fit: an interval has 32 bits of milliseconds.
         let down_after = Duration::try_from_secs_f64(self.down_after.as_secs_f64() * factor);
         Self {
             silent_after,
@@ -53,7 +53,7 @@ impl Terms {
         }
     }
 
-    /// These terms with those of one lease in their place.
+    /// These terms, overridden by those of one lease.
     #[must_use]
     pub const fn with(&self, own: LeaseTerms) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Terms {
         }
     }
 
-    /// The usual interval as other collectors and later runs need it: zero where it changes no term.
+    /// The usual interval to report to other collectors and later runs: zero if it changes no term.
     pub(super) fn worth_reporting(&self, usual: Duration) -> Duration {
         if self.of(usual).silent_after > self.silent_after {
             usual

@@ -1,4 +1,4 @@
-//! What the lessor promises, seen from outside.
+//! The public behaviour of the lessor.
 
 mod evidence;
 mod goodbye;
@@ -19,7 +19,7 @@ const SILENT: i64 = 120_000;
 const DOWN: i64 = 300_000;
 const RELAY: i64 = 60_000;
 const FORGET: i64 = 100 * DOWN;
-/// How late a state may be noticed.
+/// The longest delay until a state is noticed.
 const LATE: i64 = 100;
 
 fn lessor() -> Lessor<InstanceId> {
@@ -32,7 +32,7 @@ fn lessor() -> Lessor<InstanceId> {
     })
 }
 
-/// A collector that shares its store with no other one, and spreads what expires after a restart over this time.
+/// The lessor of a collector that does not share its store. After a restart its expiries are spread over this time.
 fn alone(spread: i64) -> Lessor<InstanceId> {
     Lessor::new(Terms {
         relay: Duration::ZERO,
@@ -100,7 +100,7 @@ fn state(lessor: &Lessor<InstanceId>, number: i32) -> State {
 }
 
 #[test]
-fn a_quiet_instance_turns_silent_then_down_and_says_why() {
+fn an_instance_without_signals_becomes_silent_then_down_with_evidence() {
     let lessor = granted(1);
     assert_eq!(
         lessor.renew(id(1), Signal::JvmMetrics, at(1_000)),
@@ -163,29 +163,29 @@ fn a_renewed_instance_stays_up() {
 }
 
 #[test]
-fn a_signal_brings_back_whoever_was_silent_or_down() {
-    for (quiet, from) in [(SILENT + LATE, State::Silent), (DOWN + SILENT, State::Down)] {
+fn a_signal_brings_a_silent_or_down_instance_back() {
+    for (age, from) in [(SILENT + LATE, State::Silent), (DOWN + SILENT, State::Down)] {
         let lessor = granted(1);
         expire(&lessor, SILENT);
-        expire(&lessor, quiet);
+        expire(&lessor, age);
         assert_eq!(state(&lessor, 1), from);
-        let Some(Renewal::Changed(back)) = lessor.renew(id(1), Signal::Recover, at(quiet)) else {
+        let Some(Renewal::Changed(back)) = lessor.renew(id(1), Signal::Recover, at(age)) else {
             panic!("no transition from {from:?}")
         };
         assert_eq!((back.from, back.to), (from, State::Up));
-        assert_eq!((back.last_seen, back.signal), (at(quiet), Signal::Recover));
-        // The time that it was silent may be its usual pace, and the time that it was down is none yet.
+        assert_eq!((back.last_seen, back.signal), (at(age), Signal::Recover));
+        // The silent time may be the usual interval; the time down does not count as one yet.
         let usual = lessor.view(id(1)).unwrap().usual;
         assert_eq!(usual.is_zero(), from == State::Down);
         let term = millis(lessor.terms().of(usual).silent_after);
-        assert_eq!(expire(&lessor, quiet + SILENT - 1), []);
-        assert_eq!(expire(&lessor, quiet + term - 1), []);
-        assert_eq!(expire(&lessor, quiet + term + LATE).len(), 1);
+        assert_eq!(expire(&lessor, age + SILENT - 1), []);
+        assert_eq!(expire(&lessor, age + term - 1), []);
+        assert_eq!(expire(&lessor, age + term + LATE).len(), 1);
     }
 }
 
 #[test]
-fn who_has_no_lease_is_not_renewed() {
+fn an_instance_without_a_lease_is_not_renewed() {
     assert_eq!(lessor().renew(id(1), Signal::Heartbeat, at(0)), None);
     assert_eq!(lessor().view(id(1)), None);
 }
@@ -220,7 +220,7 @@ fn a_stall_gives_every_instance_a_full_term() {
     assert_eq!(
         expire(&lessor, 3 * DOWN + DOWN - 1),
         [],
-        "silent, and no longer"
+        "silent, and the time to down starts again"
     );
     assert_eq!(expire(&lessor, 3 * DOWN + DOWN + LATE).len(), 1);
 }
@@ -253,7 +253,7 @@ fn each_lease_that_changed_is_reported() {
     assert_eq!(walk(500), [2, 9]);
     assert_eq!(walk(0), (1..=10).collect::<Vec<_>>());
     expire(&lessor, SILENT);
-    assert_eq!(walk(501).len(), 8, "a change of state is one, too");
+    assert_eq!(walk(501).len(), 8, "a change of state is reported, too");
 }
 
 #[derive(Clone, Debug)]
@@ -263,7 +263,7 @@ enum Step {
 }
 
 proptest! {
-    /// The states follow from the moments of the last signals, and the transitions tell the whole story.
+    /// The states follow from the times of the last signals, and the transitions report every change of state.
     #[test]
     fn states_agree_with_the_terms(
         steps in prop::collection::vec(
@@ -275,14 +275,14 @@ proptest! {
         ),
     ) {
         let lessor = lessor();
-        let mut heard: HashMap<i32, i64> = HashMap::new();
+        let mut seen: HashMap<i32, i64> = HashMap::new();
         let mut longest: HashMap<i32, i64> = HashMap::new();
         let mut story: HashMap<i32, (State, i64)> = HashMap::new();
         let (mut now, mut count) = (0, 0);
         for step in steps {
             let changed = match step {
                 Step::Renew(number) => {
-                    let before = heard.insert(number, now).unwrap_or(now);
+                    let before = seen.insert(number, now).unwrap_or(now);
                     let gap = longest.entry(number).or_default();
                     *gap = (now - before).max(*gap);
                     story.entry(number).or_insert((State::Up, now));
@@ -291,7 +291,7 @@ proptest! {
                         Renewal::Changed(back) => vec![back],
                     }
                 }
-                // Looks often enough that the lateness of a look is small.
+                // Checks often enough that the delay of a check is small.
                 Step::Pass(gap) => (0..gap).step_by(50).flat_map(|_| { now += 50; expire(&lessor, now) }).collect(),
             };
             for transition in changed {
@@ -300,9 +300,9 @@ proptest! {
                 let number = transition.key.get();
                 let before = (transition.from, transition.since.millis());
                 prop_assert_eq!(story.insert(number, (transition.to, transition.at.millis())), Some(before));
-                prop_assert_eq!(transition.last_seen.millis(), heard[&number]);
+                prop_assert_eq!(transition.last_seen.millis(), seen[&number]);
             }
-            for (number, heard) in &heard {
+            for (number, seen) in &seen {
                 let view = lessor.view(id(*number)).unwrap();
                 prop_assert_eq!((view.state, view.since.millis()), story[number]);
                 let gap = Duration::from_millis(longest[number].unsigned_abs());
@@ -311,9 +311,9 @@ proptest! {
                     State::Up => (0, millis(most.silent_after) + 2 * LATE),
                     State::Silent => (SILENT, millis(most.down_after) + 4 * LATE),
                     State::Down => (DOWN, i64::MAX),
-                    State::Left => unreachable!("none says goodbye here"),
+                    State::Left => unreachable!("no instance leaves in this test"),
                 };
-                let age = now - heard;
+                let age = now - seen;
                 prop_assert!((earliest..latest).contains(&age), "{:?} at the age of {age}", view.state);
             }
             let counts = lessor.counts();

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use crate::Moment;
 
-/// A connection to this collector; no two connections of one run have the same.
+/// A connection to this collector. No two connections of one run have the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(u64);
 
-/// The end of the connection that an instance was last seen on. It is evidence, and no judgement: a connection may end while its
-/// process lives, and a process may end while its connection stays.
+/// The end of the connection that an instance was last seen on. It is evidence and decides nothing: a connection may end while its
+/// process lives, and a process may end while its connection stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
     pub at: Moment,
@@ -20,20 +20,20 @@ pub struct Closed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Cause {
-    /// The peer closed it in order, as the system does for a process that ends.
+    /// The peer closed it in order, as the operating system does for a process that ends.
     Peer = 1,
-    /// The peer, or something on the way, reset it.
+    /// The peer or an intermediary reset it.
     Reset = 2,
     /// The peer did not answer in time.
     Timeout = 3,
-    /// This collector closed it: it stops, or a limit was reached.
+    /// This collector closed it, because it stops or a limit was reached.
     Collector = 4,
-    /// It broke in another way: the peer did not keep to the protocol, for instance.
+    /// It failed in another way: the peer violated the protocol, for instance.
     Broken = 5,
 }
 
 impl ConnectionId {
-    /// The connection with this number, counted from 1. There is room for 2^60 of them.
+    /// The connection with this number, counted from 1. The range has 2^60 numbers.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
@@ -59,9 +59,9 @@ impl Cause {
     }
 }
 
-/// One word: 0; or the number of an open connection above three bits of 0; or the moment of its end above the code of its cause.
+/// One word: 0, or the number of an open connection above three zero bits, or the moment of its end above the code of the cause.
 ///
-/// An end is noted only on top of the connection that ended. So it is never noted of an instance that was seen on another one
+/// An end replaces only the connection that ended. So it is never recorded for an instance that was seen on another connection
 /// since.
 #[derive(Debug, Default)]
 pub(super) struct Via(AtomicU64);
@@ -69,7 +69,7 @@ pub(super) struct Via(AtomicU64);
 const CAUSE_BITS: u32 = 3;
 
 impl Via {
-    /// Notes that the instance was seen on `connection`; `true` if it was last seen on another one.
+    /// Records that the instance was seen on `connection`. Returns whether it was last seen on another one.
     #[inline]
     pub(super) fn seen_on(&self, connection: ConnectionId) -> bool {
         let word = open(connection);
@@ -80,22 +80,22 @@ impl Via {
         is_new
     }
 
-    /// The instance was seen on no connection.
+    /// Records that the instance was seen on no connection.
     pub(super) fn clear(&self) {
         self.0.store(0, SeqCst);
     }
 
-    /// Notes the end of `connection`, if the instance was last seen on it.
+    /// Records the end of `connection`, if the instance was last seen on it.
     pub(super) fn close(&self, connection: ConnectionId, closed: Closed) {
         let millis = closed.at.millis().max(0).unsigned_abs();
         let word = millis << CAUSE_BITS | closed.cause as u64;
-        // Another value means another connection, of which this says nothing.
+        // Another value belongs to another connection, which has not ended.
         let _other = self
             .0
             .compare_exchange(open(connection), word, SeqCst, SeqCst);
     }
 
-    /// How the connection ended on which the instance was last seen; `None` while it is open.
+    /// How the connection on which the instance was last seen ended; `None` while it is open.
     pub(super) fn closed(&self) -> Option<Closed> {
         let word = self.0.load(SeqCst);
         let cause = Cause::from_code(word & ((1 << CAUSE_BITS) - 1))?;
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_end_of_the_last_connection_is_noted() {
+    fn only_the_end_of_the_last_connection_is_recorded() {
         let via = Via::default();
         let [first, second] = [1, 2].map(ConnectionId::new);
         let end = |millis, cause| Closed {
@@ -126,7 +126,11 @@ mod tests {
         assert!(!via.seen_on(first));
         assert!(via.seen_on(second));
         via.close(first, end(5, Cause::Reset));
-        assert_eq!(via.closed(), None, "it was seen on another one since");
+        assert_eq!(
+            via.closed(),
+            None,
+            "it was seen on another connection since"
+        );
         for cause in [
             Cause::Peer,
             Cause::Reset,
@@ -139,7 +143,10 @@ mod tests {
             via.close(second, end(9, Cause::Peer));
             assert_eq!(via.closed(), Some(end(7, cause)));
         }
-        assert!(via.seen_on(second), "it was seen on it after all");
+        assert!(
+            via.seen_on(second),
+            "it was seen on the connection after its end"
+        );
         assert_eq!(via.closed(), None);
     }
 }

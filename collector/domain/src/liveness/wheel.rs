@@ -1,34 +1,34 @@
-//! A hashed timing wheel: what is due when, for very many entries.
+//! A hashed timing wheel for very many entries.
 
 use std::time::Duration;
 
 use crate::Moment;
 
-/// Entries with deadlines, filed in a ring of slots by the tick in which they fall due.
+/// Entries with deadlines, filed in a ring of slots by the tick in which they come due.
 ///
-/// Filing takes constant time. An entry comes due up to one tick late and never early. One whose deadline lies more
-/// than a turn of the ring ahead is passed over once per turn. However long nobody looked, a look costs at most one
-/// step per slot, plus what its budget allows.
+/// Filing takes constant time. An entry comes due up to one tick late and never early. An entry whose deadline is more than one
+/// turn of the ring ahead is skipped once per turn. After a pause of any length, a call costs at most one step per slot plus its
+/// budget.
 pub(super) struct Wheel<T> {
     /// Milliseconds.
     tick: i64,
     slots: Box<[Vec<Filed<T>>]>,
-    /// The tick that is being looked at; all before it are done with.
+    /// The tick that is being processed; all earlier ones are done.
     at: i64,
-    /// How many entries of its slot have been looked at and left.
+    /// The number of entries of its slot that were checked and left.
     passed: usize,
     len: usize,
 }
 
-/// 8 bytes for an instance: the tick is counted in 32 bits, enough for 13 years of 100 ms. What lies beyond that is
-/// filed at the end of it.
+/// 8 bytes for an instance: the tick has 32 bits, enough for 13 years of 100 ms. A later deadline is filed at the end of that
+/// range.
 struct Filed<T> {
     due: u32,
     item: T,
 }
 
 impl<T: Copy> Wheel<T> {
-    /// An empty wheel. Both are at least 1, the tick in milliseconds.
+    /// An empty wheel. The tick is at least 1 ms, and there is at least one slot.
     pub(super) fn new(tick: Duration, slots: usize) -> Self {
         Self {
             tick: i64::try_from(tick.as_millis()).unwrap_or(i64::MAX).max(1),
@@ -39,12 +39,12 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// How many entries are filed.
+    /// The number of filed entries.
     pub(super) const fn len(&self) -> usize {
         self.len
     }
 
-    /// Files an item. One whose deadline has passed falls due with the next tick.
+    /// Files an item. An item whose deadline has passed comes due with the next tick.
     pub(super) fn insert(&mut self, item: T, deadline: Moment) {
         let tick = deadline.millis().saturating_add(self.tick - 1) / self.tick;
         let due = u32::try_from(tick.max(self.at)).unwrap_or(u32::MAX);
@@ -53,8 +53,8 @@ impl<T: Copy> Wheel<T> {
         self.len += 1;
     }
 
-    /// Takes out one item that is due. `None` when there is none, or when the budget, one for every entry looked at,
-    /// is used up: [`Wheel::is_behind`] tells.
+    /// Removes and returns one item that is due. Returns `None` if no item is due, or if the budget, one for every checked entry,
+    /// is used up; [`Wheel::is_behind`] distinguishes the two.
     pub(super) fn pop_due(&mut self, now: Moment, budget: &mut usize) -> Option<T> {
         let now = self.tick_of(now);
         self.skip_full_turns(now);
@@ -76,12 +76,12 @@ impl<T: Copy> Wheel<T> {
         None
     }
 
-    /// Whether [`Wheel::pop_due`] has still to look at something that may be due.
+    /// Whether [`Wheel::pop_due`] has still to check entries that may be due.
     pub(super) fn is_behind(&self, now: Moment) -> bool {
         self.at <= self.tick_of(now)
     }
 
-    /// After a gap of more than a turn, one turn is enough: it passes every slot.
+    /// After a gap of more than one turn, one turn is enough: it visits every slot.
     fn skip_full_turns(&mut self, now: i64) {
         let turn = i64::try_from(self.slots.len()).unwrap_or(i64::MAX);
         if now - self.at >= turn {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_is_bounded_by_its_budget_and_says_that_it_is_behind() {
+    fn a_check_is_bounded_by_its_budget_and_reports_that_it_is_behind() {
         let mut wheel = Wheel::new(Duration::from_millis(100), 8);
         (0..10).for_each(|item| wheel.insert(item, at(500)));
         assert_eq!(due(&mut wheel, 600, 4).len(), 4);
@@ -142,7 +142,7 @@ mod tests {
         let before = wheel.at;
         assert_eq!(due(&mut wheel, 2_000_000_000, 9), [1]);
         assert_eq!((before, wheel.at), (0, 2_000_000_001));
-        // Beyond 32 bits of ticks an entry is due at their end.
+        // An entry beyond 32 bits of ticks comes due at the end of the range.
         assert_eq!(due(&mut wheel, i64::from(u32::MAX), 9), [2]);
     }
 
@@ -156,9 +156,9 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
-        /// File one, this long from now.
+        /// Files an entry, this long from now.
         Insert(i64),
-        /// Let this long pass, and look with this budget.
+        /// Advances the time by this much, and checks with this budget.
         Look(i64, usize),
     }
 
@@ -178,7 +178,7 @@ mod tests {
             slots in 1_usize..40,
         ) {
             let mut wheel = Wheel::new(Duration::from_millis(tick.unsigned_abs()), slots);
-            // Deadlines, and when it was filed.
+            // The deadline of each entry, and when it was filed.
             let mut model: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
             let (mut now, mut next) = (0, 0);
             for step in steps.into_iter().chain([Step::Look(5_000, usize::MAX)]) {

@@ -284,15 +284,15 @@ proptest! {
     ) {
         let mut world = World::default();
         let mut owners = [(); 3].map(|()| world.restart(0));
-        for (who, steps) in batches {
-            let mut proposal = owners[who].propose(AT);
+        for (writer, steps) in batches {
+            let mut proposal = owners[writer].propose(AT);
             let answers = steps.iter().filter_map(|step| apply(&mut proposal, step)).collect();
             let rows = proposal.rows().to_vec();
             let digest = proposal.digest();
             proposal.confirm();
-            prop_assert_eq!(owners[who].inventory().digest(), digest);
+            prop_assert_eq!(owners[writer].inventory().digest(), digest);
             for (other, owner) in owners.iter_mut().enumerate() {
-                if other != who {
+                if other != writer {
                     rows.iter().for_each(|row| owner.apply(row.clone()).unwrap());
                 }
             }

@@ -3,21 +3,21 @@
 use super::word::{pack, unpack};
 use crate::{Moment, liveness::Signal};
 
-/// The last signal, as evidence for the state of the lease.
+/// The last signal of an instance, as evidence for the state of its lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::liveness) struct Heard {
+pub(in crate::liveness) struct Evidence {
     pub(in crate::liveness) at: Moment,
     pub(in crate::liveness) signal: Signal,
-    /// Another collector observed it, or an earlier run of this one, and this run read it from the store.
+    /// Whether another collector or an earlier run of this one observed it, and this run read it from the store.
     pub(in crate::liveness) relayed: bool,
 }
 
 /// Set in the code of a signal that was relayed.
 const RELAYED: u8 = 0x80;
 
-impl Heard {
+impl Evidence {
     #[inline]
-    pub(in crate::liveness) const fn here(signal: Signal, at: Moment) -> Self {
+    pub(in crate::liveness) const fn observed(signal: Signal, at: Moment) -> Self {
         Self {
             at,
             signal,
@@ -25,7 +25,7 @@ impl Heard {
         }
     }
 
-    pub(in crate::liveness) const fn elsewhere(signal: Signal, at: Moment) -> Self {
+    pub(in crate::liveness) const fn relayed(signal: Signal, at: Moment) -> Self {
         Self {
             at,
             signal,
@@ -45,7 +45,7 @@ impl Heard {
         let [code, _] = code.to_le_bytes();
         Self {
             at,
-            // Only codes of signals are ever packed.
+            // Only valid codes of signals are packed.
             signal: Signal::from_code(code & !RELAYED).unwrap_or(Signal::Register),
             relayed: code & RELAYED != 0,
         }

@@ -1,4 +1,4 @@
-//! The state of a lease, since when, and what else the lessor records about it.
+//! The state of a lease, when it entered the state, and the lessor's flags.
 
 use super::word::{CODE_BITS, pack, unpack};
 use crate::{
@@ -15,19 +15,19 @@ pub(in crate::liveness) struct Standing {
     flags: u16,
 }
 
-/// A fact about a lease besides its state.
+/// A property of a lease besides its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(in crate::liveness) enum Flag {
     /// It has an entry in the wheel of terms.
     Filed = 1 << 2,
-    /// It has an entry in the wheel of leases that are to be forgotten.
+    /// It has an entry in the wheel of leases to forget.
     Buried = 1 << 3,
-    /// It has been down or left for so long that it is not counted any more.
+    /// It has been down or left for so long that it is no longer counted.
     Forgotten = 1 << 4,
     /// Its usual interval is longer than its own term.
     Slow = 1 << 5,
-    /// It was removed, and is still in the map only because an entry in a wheel names it.
+    /// It was removed, and stays in the map only because a wheel has an entry with its key.
     Removed = 1 << 6,
 }
 
@@ -54,7 +54,7 @@ impl Standing {
         self.flags & flag as u16 != 0
     }
 
-    /// Whether an entry in a wheel names it.
+    /// Whether a wheel has an entry for it.
     pub(in crate::liveness) const fn is_in_a_wheel(self) -> bool {
         self.has(Flag::Filed) || self.has(Flag::Buried)
     }
@@ -70,7 +70,7 @@ impl Standing {
         self
     }
 
-    /// Another state, with the same flags and terms.
+    /// The same flags and terms with another state.
     #[must_use]
     pub(in crate::liveness) const fn into(mut self, state: State, since: Moment) -> Self {
         self.state = state;
@@ -78,7 +78,7 @@ impl Standing {
         self
     }
 
-    /// The same with other terms.
+    /// The same state and flags with other terms.
     #[must_use]
     pub(in crate::liveness) const fn on(mut self, terms: TermsIndex) -> Self {
         self.terms = terms;
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_flag_and_index_comes_back() {
+    fn every_state_flag_and_index_survives_packing() {
         let flags = [
             Flag::Filed,
             Flag::Buried,

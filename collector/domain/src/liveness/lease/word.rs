@@ -2,12 +2,12 @@
 
 use crate::Moment;
 
-/// Bits of a code.
+/// The number of bits of a code.
 pub(super) const CODE_BITS: u32 = 16;
-/// The greatest number of milliseconds that fits above the code: 4,459 years to either side of the start.
+/// The largest number of milliseconds that fits above the code: 4,459 years to either side of the start.
 const LATEST: i64 = i64::MAX >> CODE_BITS;
 
-/// A moment beyond the range is stored as the end of the range.
+/// A moment beyond the range is stored as the limit of the range.
 #[inline]
 pub(super) fn pack(moment: Moment, code: u16) -> i64 {
     moment.millis().clamp(-LATEST, LATEST) << CODE_BITS | i64::from(code)
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_and_a_code_come_back_on_both_sides_of_the_start() {
+    fn a_moment_and_a_code_survive_packing_on_both_sides_of_the_start() {
         for millis in [-LATEST, -86_400_000, -1, 0, 1, 86_400_000, LATEST] {
             for code in [0, 1, u16::MAX] {
                 let moment = Moment::from_millis(millis);
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_beyond_the_range_is_its_end_and_leaves_the_code_alone() {
+    fn a_moment_beyond_the_range_is_clamped_and_keeps_its_code() {
         for (millis, end) in [(i64::MAX, LATEST), (i64::MIN, -LATEST)] {
             let word = pack(Moment::from_millis(millis), 7);
             assert_eq!(unpack(word), (Moment::from_millis(end), 7));

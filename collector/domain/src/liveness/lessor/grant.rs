@@ -1,20 +1,19 @@
-//! How a lease comes to be: granted, restored, or reported by another collector.
+//! Creation of leases: granted, restored, or reported by another collector.
 
 use super::{
-    Flag, Group, Heard, Key, Lease, LeaseRecord, LeaseTerms, Lessor, Moment, Pace, Renewal, Signal,
-    Standing, State, TermsIndex,
+    Evidence, Flag, Group, Key, Lease, LeaseRecord, LeaseTerms, Lessor, Moment, Pace, Renewal,
+    Signal, Standing, State, TermsIndex,
 };
 
 impl<K: Key, G: Group> Lessor<K, G> {
-    /// Gives an instance a lease on the terms of the lessor; renews the one that it has.
+    /// Grants an instance a lease on the terms of the lessor, or renews its lease.
     pub fn grant(&self, key: K, signal: Signal, now: Moment) -> Renewal<K> {
         self.grant_new(key, None, signal, now)
             .or_else(|| self.renew(key, signal, now))
             .unwrap_or(Renewal::Kept)
     }
 
-    /// Gives an instance a lease on these terms, on those of the lessor if `None`; renews the one that it has, and puts it on
-    /// these terms.
+    /// Grants an instance a lease on these terms (`None`: those of the lessor), or renews its lease and puts it on these terms.
     pub fn grant_on(
         &self,
         key: K,
@@ -37,13 +36,13 @@ impl<K: Key, G: Group> Lessor<K, G> {
         now: Moment,
     ) -> Option<Renewal<K>> {
         let standing = Standing::new(State::Up, now, TermsIndex::DEFAULT);
-        let lease = Lease::new(Heard::here(signal, now), standing, Pace::default());
+        let lease = Lease::new(Evidence::observed(signal, now), standing, Pace::default());
         let is_new = self.add(key, lease, terms, |index| self.next_look(index, now));
         is_new.then_some(Renewal::Granted)
     }
 
-    /// Puts a lease on these terms, on those of the lessor if `None`. `false` if there is no such lease. Terms that are shorter
-    /// than before hold at the latest one `silent_after` of the lessor from now; an instance that is down stays so.
+    /// Puts a lease on these terms (`None`: those of the lessor). Returns `false` if there is no such lease. Shorter terms take
+    /// effect at most one `silent_after` of the lessor from now. An instance that is down stays down.
     pub fn set_terms(&self, key: K, terms: Option<LeaseTerms>) -> bool {
         let leases = self.leases.pin();
         let mut ledger = self.ledger.lock();
@@ -60,7 +59,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         true
     }
 
-    /// Counts a lease in its group, which may have become known.
+    /// Counts a lease in its group, if that has become known.
     pub fn learn_group(&self, key: K) {
         let leases = self.leases.pin();
         let Some(lease) = leases.get(&key) else {
@@ -76,12 +75,12 @@ impl<K: Key, G: Group> Lessor<K, G> {
         }
     }
 
-    /// Brings a lease back as it was stored, with the moment of its last signal (before the start of the collector, so
-    /// negative; `now`, if a clock says that it is still to come). One that was not down or left is up until a full term has
-    /// been listened to. It is on the terms of the lessor.
+    /// Restores a stored lease with the moment of its last signal: before the start of the collector, so negative, or `now` if the
+    /// stored time is later. An instance that was not down or left is up until the collector has listened for a full term. The
+    /// lease is on the terms of the lessor.
     ///
-    /// Where the store is shared the signal is none that this run has observed, and it may have come to another collector: the
-    /// lease is one that was relayed. Nothing happens if the instance has a lease.
+    /// With a shared store the lease counts as relayed: this run has not observed the signal, and it may have reached another
+    /// collector. Does nothing if the instance has a lease.
     pub fn restore(&self, stored: LeaseRecord<K>, now: Moment) {
         let last_seen = stored.last_seen.min(now);
         let (state, since) = match stored.state {
@@ -92,24 +91,25 @@ impl<K: Key, G: Group> Lessor<K, G> {
             }
             State::Left => (State::Left, last_seen),
         };
-        let heard = Heard {
+        let last_signal = Evidence {
             at: last_seen,
             signal: stored.signal,
             relayed: self.terms.is_shared(),
         };
         let standing = Standing::new(state, since, TermsIndex::DEFAULT);
-        let lease = Lease::new(heard, standing, Pace::new(stored.usual));
-        // Spread, so that not all are looked at in one tick.
+        let lease = Lease::new(last_signal, standing, Pace::new(stored.usual));
+        // Spread, so that not all leases are checked in one tick.
         let jitter = self.jitter(stored.key);
         let first_look = |index| self.next_look(index, now).after(jitter);
         self.add(stored.key, lease, None, first_look);
     }
 
-    /// Applies what another collector reports of a lease. The later signal counts, whichever collector it came to. An instance
-    /// that was last seen elsewhere gets [`Terms::relay`](super::Terms::relay) more time. One that has no lease is given one.
+    /// Applies a report of another collector about a lease. The later signal counts, no matter which collector observed it. An
+    /// instance last seen by another collector gets [`Terms::relay`](super::Terms::relay) more time. An instance without a lease is
+    /// granted one.
     ///
-    /// Whatever the other collector's clock shows, an instance that it reports up counts as seen at most one relay term ago, and
-    /// none counts as seen later than one relay term from now.
+    /// The clock of the other collector has limited effect: an instance that it reports up counts as seen at most one relay term
+    /// ago, and no instance counts as seen later than one relay term from now.
     pub fn relay(&self, mut report: LeaseRecord<K>, now: Moment) -> Renewal<K> {
         report.last_seen = report.last_seen.min(now.after(self.terms.relay));
         if report.state == State::Up {
@@ -118,9 +118,9 @@ impl<K: Key, G: Group> Lessor<K, G> {
         let leases = self.leases.pin();
         let known = leases.get(&report.key).filter(|lease| !lease.is_removed());
         let Some(lease) = known else {
-            let heard = Heard::elsewhere(report.signal, report.last_seen);
+            let last_signal = Evidence::relayed(report.signal, report.last_seen);
             let standing = Standing::new(report.state, now, TermsIndex::DEFAULT);
-            let lease = Lease::new(heard, standing, Pace::new(report.usual));
+            let lease = Lease::new(last_signal, standing, Pace::new(report.usual));
             let is_new = self.add(report.key, lease, None, |index| self.next_look(index, now));
             return if is_new {
                 Renewal::Granted
@@ -141,7 +141,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         }
     }
 
-    /// Adds a lease, unless there is one.
+    /// Adds a lease, unless the key has one. Returns whether it was added.
     fn add(
         &self,
         key: K,

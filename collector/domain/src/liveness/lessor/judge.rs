@@ -1,22 +1,22 @@
-//! When an instance is silent, and when it is down.
+//! Decides when an instance is silent, and when it is down.
 
 use std::time::Duration;
 
 use super::{
-    Flag, Group, Heard, Key, Lease, LeaseRecord, Ledger, Lessor, Moment, Renewal, Signal, State,
+    Evidence, Flag, Group, Key, Lease, LeaseRecord, Ledger, Lessor, Moment, Renewal, Signal, State,
     Terms, TermsIndex,
 };
 use crate::liveness::Transition;
 
-/// At each look the usual interval shrinks by this part of the term: an interval that was observed once is gone after some
-/// looks, and one that is observed again and again stays far above the two thirds that its term needs.
+/// The part of the term by which the usual interval shrinks at each check. An interval that was observed once is gone after a few
+/// checks. One that is observed repeatedly stays far above the two thirds that its term needs.
 const DECAY: u32 = 16;
-/// What an agent had under way when it said goodbye may arrive after that for so long, and does not bring it back.
+/// The time after a goodbye in which calls that were already under way arrive. They do not bring the instance back.
 const FAREWELL: Duration = Duration::from_secs(10);
 
 impl<K: Key, G: Group> Lessor<K, G> {
-    /// Marks the instances that sent no signal for too long, and appends what changed. Looks at up to `limit` leases, during which
-    /// renewals that change a state have to wait; returns whether it has to be called again to get through.
+    /// Marks the instances whose signals are overdue, and appends the transitions. Checks up to `limit` leases; renewals that
+    /// change a state wait for that long. Returns whether the caller has to call again to check the rest.
     pub fn expire(&self, now: Moment, limit: usize, changed: &mut Vec<Transition<K>>) -> bool {
         let leases = self.leases.pin();
         let mut ledger = self.ledger.lock();
@@ -44,15 +44,15 @@ impl<K: Key, G: Group> Lessor<K, G> {
         ledger.is_behind(now)
     }
 
-    /// Takes a removed lease out of the map once no entry names it any more. Called under the lock.
+    /// Drops a removed lease from the map once no wheel has an entry for it. The caller holds the lock.
     fn drop_removed(&self, key: K, lease: &Lease) {
         if !lease.standing().is_in_a_wheel() {
             self.leases.pin().remove(&key);
         }
     }
 
-    /// Records a signal that came to this collector. `None` if the lease was removed.
-    pub(super) fn hear(
+    /// Records a signal that this collector observed. Returns `None` if the lease was removed.
+    pub(super) fn record_signal(
         &self,
         key: K,
         lease: &Lease,
@@ -60,30 +60,30 @@ impl<K: Key, G: Group> Lessor<K, G> {
         now: Moment,
     ) -> Option<Renewal<K>> {
         let term = |index| self.silent_after(index);
-        if lease.hear(signal, now, self.listening_since(), term) {
+        if lease.record(signal, now, self.listening_since(), term) {
             return Some(Renewal::Kept);
         }
         self.bring_back(key, lease, now)
     }
 
-    /// Makes an instance up of which a signal was just recorded. `None` if the lease was removed.
+    /// Brings back an instance of which a signal was just recorded. Returns `None` if the lease was removed.
     pub(super) fn bring_back(&self, key: K, lease: &Lease, now: Moment) -> Option<Renewal<K>> {
         let mut ledger = self.ledger.lock();
-        let (from, heard) = (lease.standing(), lease.heard());
+        let (from, last_signal) = (lease.standing(), lease.last_signal());
         if from.has(Flag::Removed) {
             return None;
         }
         let is_late = from.state == State::Left
             && !matches!(
-                heard.signal,
+                last_signal.signal,
                 Signal::Register | Signal::Recover | Signal::Heartbeat
             )
             && now < from.since.after(FAREWELL);
-        if from.state == State::Up || heard.signal == Signal::Leave || is_late {
-            // Another renewal was first, or a goodbye came after the signal, or the signal was under way before the goodbye.
+        if from.state == State::Up || last_signal.signal == Signal::Leave || is_late {
+            // Another renewal was faster, or a goodbye came after the signal, or the signal was sent before the goodbye.
             return Some(Renewal::Kept);
         }
-        let transition = ledger.enter(key, lease, from, (State::Up, now), heard);
+        let transition = ledger.enter(key, lease, from, (State::Up, now), last_signal);
         if !from.has(Flag::Filed) {
             ledger.file(key, lease, self.next_look(from.terms, now));
         }
@@ -91,21 +91,21 @@ impl<K: Key, G: Group> Lessor<K, G> {
         Some(Renewal::Changed(transition))
     }
 
-    /// Gives an instance up because another collector does, unless a later signal came to this one.
+    /// Marks an instance as another collector reports it, unless this collector observed a later signal.
     pub(super) fn give_up(&self, report: LeaseRecord<K>, lease: &Lease, now: Moment) -> Renewal<K> {
         let mut ledger = self.ledger.lock();
-        let (from, heard) = (lease.standing(), lease.heard());
-        let is_known_better = !heard.relayed && heard.at > report.last_seen;
-        // A removed lease is in the last state.
+        let (from, last_signal) = (lease.standing(), lease.last_signal());
+        let is_known_better = !last_signal.relayed && last_signal.at > report.last_seen;
+        // A removed lease is in the last state, so it is stale here.
         let is_stale = is_known_better || from.state >= report.state || from.has(Flag::Removed);
-        if is_stale || (from.state == State::Up && !lease.silence(heard, now)) {
+        if is_stale || (from.state == State::Up && !lease.silence(last_signal, now)) {
             return Renewal::Kept;
         }
-        let transition = ledger.enter(report.key, lease, from, (report.state, now), heard);
+        let transition = ledger.enter(report.key, lease, from, (report.state, now), last_signal);
         Renewal::Changed(transition)
     }
 
-    /// Decides over a lease whose entry came due, and files its next entry unless it is down.
+    /// Decides about a lease whose entry came due, and files its next entry unless it is down.
     fn judge(
         &self,
         ledger: &mut Ledger<K, G>,
@@ -119,7 +119,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         if from.state >= State::Down {
             return None;
         }
-        let evidence = lease.heard();
+        let evidence = lease.last_signal();
         let next_look = self.next_look(from.terms, now);
         let due = match from.state {
             State::Up => self.silent_at(ledger, key, lease, evidence),
@@ -127,7 +127,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         };
         let due = due.unwrap_or(next_look);
         if due > now {
-            // What another collector observed is for that one to take back.
+            // Only the collector that observed an interval lets it decay.
             if from.state == State::Up && !evidence.relayed {
                 lease.pace.decay(term / DECAY);
             }
@@ -150,13 +150,13 @@ impl<K: Key, G: Group> Lessor<K, G> {
         Some(transition)
     }
 
-    /// When an instance is silent, if nothing else comes; `None` while that cannot be known.
+    /// The time at which an instance becomes silent without another signal; `None` while that is unknown.
     fn silent_at(
         &self,
         ledger: &Ledger<K, G>,
         key: K,
         lease: &Lease,
-        evidence: Heard,
+        evidence: Evidence,
     ) -> Option<Moment> {
         let terms = self.terms_of(lease);
         let term = terms.silent_after;
@@ -174,15 +174,15 @@ impl<K: Key, G: Group> Lessor<K, G> {
         Some(counted_from.after(term))
     }
 
-    /// When an instance that is silent is down; `None` while that cannot be known.
+    /// The time at which a silent instance becomes down; `None` while that is unknown.
     fn down_at(
         &self,
         ledger: &Ledger<K, G>,
         key: K,
         lease: &Lease,
-        evidence: Heard,
+        evidence: Evidence,
     ) -> Option<Moment> {
-        // It is not silent any more where the count began anew, and a signal may wait for the lock to bring it back.
+        // If the term has started anew, the instance is no longer silent, and a signal may wait for the lock to bring it back.
         let silent_at = self.silent_at(ledger, key, lease, evidence)?;
         let silent_since = lease.standing().since.max(silent_at);
         let down_at = silent_since.after(self.silence(lease));
@@ -193,7 +193,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         Some(down_at.max(ledger.contact?.after(self.terms.relay)))
     }
 
-    /// The terms that a lease is judged by: its own as they are, those of the lessor as long as its usual interval needs them.
+    /// The terms that apply to a lease: its own as they are; those of the lessor lengthened for its usual interval.
     fn terms_of(&self, lease: &Lease) -> Terms {
         match lease.standing().terms {
             TermsIndex::DEFAULT => self.terms.of(lease.pace.usual()),
@@ -201,7 +201,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         }
     }
 
-    /// How long it stays silent before it is down.
+    /// The time from silent to down.
     fn silence(&self, lease: &Lease) -> Duration {
         let terms = self.terms_of(lease);
         terms.down_after.saturating_sub(terms.silent_after)

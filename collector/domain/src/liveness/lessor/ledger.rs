@@ -1,42 +1,42 @@
-//! What is changed under the lessor's lock.
+//! The state that changes under the lessor's lock.
 
 use std::time::Duration;
 
-use super::{Flag, Group, Heard, Key, Lease, Moment, Standing, State, Tally, Terms, TermsIndex};
+use super::{Evidence, Flag, Group, Key, Lease, Moment, Standing, State, Tally, Terms, TermsIndex};
 use crate::liveness::{Transition, group::Tallies, terms::Users, wheel::Wheel};
 
-/// How late a lease may be found expired.
+/// The longest delay until an expired lease is found.
 const TICK: Duration = Duration::from_millis(100);
-/// Nearly seven minutes of ticks: more than the usual terms, so that most entries are looked at once.
+/// Nearly seven minutes of ticks: longer than the usual terms, so that most entries are checked once.
 const SLOTS: usize = 4096;
 
 pub(super) struct Ledger<K, G> {
     pub(super) wheel: Wheel<K>,
-    /// Those that are down or left, and not forgotten yet.
+    /// Leases that are down or left and not forgotten yet.
     pub(super) graves: Wheel<K>,
-    /// How many leases use each pair of own terms.
+    /// The number of leases that use each pair of own terms.
     pub(super) users: Users,
-    /// Since when what others report has been read without a break; `None` while it is not.
+    /// The time since which the reports of others have been read without a break; `None` while they cannot be read.
     pub(super) contact: Option<Moment>,
     pub(super) tallies: Tallies<K, G>,
     forgotten: usize,
     slow: usize,
-    /// The last one that was found slow.
+    /// The instance most recently found slow.
     slow_example: Option<K>,
     forget_after: Duration,
     transitions: u64,
 }
 
-/// How many leases there are.
+/// The number of leases by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub up: usize,
     pub silent: usize,
     pub down: usize,
     pub left: usize,
-    /// Down or left for [`Terms::forget_after`]; in none of the other counts.
+    /// Down or left for [`Terms::forget_after`]; not in the other counts.
     pub forgotten: usize,
-    /// Entries in the timing wheel: those that are up or silent, and some that are not any more.
+    /// Entries in the timing wheel: those of leases that are up or silent, and some whose lease has ended since.
     pub filed: usize,
 }
 
@@ -44,7 +44,7 @@ pub struct Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slow<K> {
     pub count: usize,
-    /// One of them, or one that was lately.
+    /// One of them, or one that was slow until recently.
     pub example: K,
 }
 
@@ -94,14 +94,14 @@ impl<K: Key, G: Group> Ledger<K, G> {
         self.wheel.is_behind(now) || self.graves.is_behind(now)
     }
 
-    /// Counts a lease that is new.
+    /// Starts counting a new lease.
     pub(super) fn begin(&mut self, key: K, lease: &Lease) {
         self.tallies.begin(key);
         self.tallies.add(key, lease.standing().state);
         self.bury(key, lease);
     }
 
-    /// Marks a lease as removed, and counts it no longer. Entries in the wheels stay.
+    /// Marks a lease as removed and stops counting it. Its entries in the wheels stay.
     pub(super) fn end(&mut self, key: K, lease: &Lease) -> Standing {
         let before = lease.standing();
         self.discount(key, before);
@@ -120,7 +120,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
         removed
     }
 
-    /// Counts a lease no longer in the state that it leaves.
+    /// Removes a lease from the count of the state that it leaves.
     fn discount(&mut self, key: K, from: Standing) {
         if from.has(Flag::Forgotten) {
             self.forgotten -= 1;
@@ -135,14 +135,14 @@ impl<K: Key, G: Group> Ledger<K, G> {
         lease.enter(lease.standing().with(Flag::Filed, true));
     }
 
-    /// Makes a change of state, and counts it.
+    /// Changes the state of a lease and the counts.
     pub(super) fn enter(
         &mut self,
         key: K,
         lease: &Lease,
         from: Standing,
         (to, at): (State, Moment),
-        evidence: Heard,
+        evidence: Evidence,
     ) -> Transition<K> {
         let is_alive = to < State::Down;
         self.discount(key, from);
@@ -170,7 +170,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
         }
     }
 
-    /// Counts an instance that is up or silent if its signals come less often than the configured term.
+    /// Updates whether an instance that is up or silent counts as slow: its signals come less often than the configured term.
     pub(super) fn weigh(&mut self, key: K, lease: &Lease, term: Duration) {
         let standing = lease.standing();
         let is_slow = standing.state < State::Down && lease.pace.is_slower_than(term);
@@ -195,7 +195,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
         }
     }
 
-    /// Decides over a lease whose entry among the graves came due: whether it has been down or left for long enough.
+    /// Forgets a lease whose entry among the graves came due, if it has been down or left for long enough.
     pub(super) fn forget(&mut self, key: K, lease: &Lease, now: Moment) {
         let standing = lease.standing();
         if standing.state < State::Down {

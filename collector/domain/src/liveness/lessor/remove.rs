@@ -1,9 +1,9 @@
-//! How a lease ends: its agent says goodbye, or its owner removes it.
+//! The end of a lease: its agent says goodbye, or its owner removes it.
 
-use super::{Flag, Group, Heard, Key, Lessor, Moment, Renewal, Signal, State};
+use super::{Evidence, Flag, Group, Key, Lessor, Moment, Renewal, Signal, State};
 
 impl<K: Key, G: Group> Lessor<K, G> {
-    /// Records that an instance stops on purpose: it has left, until a later signal. `None` if it has no lease.
+    /// Records that an instance stops on purpose: it counts as left until a later signal. Returns `None` if it has no lease.
     pub fn leave(&self, key: K, now: Moment) -> Option<Renewal<K>> {
         let leases = self.leases.pin();
         let lease = leases.get(&key)?;
@@ -12,7 +12,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         if from.has(Flag::Removed) {
             return None;
         }
-        let goodbye = Heard::here(Signal::Leave, now);
+        let goodbye = Evidence::observed(Signal::Leave, now);
         if from.state == State::Left || !lease.leave(goodbye, now) {
             return Some(Renewal::Kept);
         }
@@ -20,15 +20,16 @@ impl<K: Key, G: Group> Lessor<K, G> {
         Some(Renewal::Changed(transition))
     }
 
-    /// Removes a lease, whatever its state. `false` if there is none. Reports no transition: the caller knows.
+    /// Removes a lease in any state. Returns `false` if there is none. It reports no transition, because the caller made the
+    /// change.
     pub fn remove(&self, key: K) -> bool {
         self.remove_if(key, |_| true)
     }
 
-    /// Removes a lease that is down or left; `false` if there is none, or if a signal has brought it back.
+    /// Removes a lease that is down or left. Returns `false` if there is none, or if a signal has brought it back.
     ///
     /// An owner that drops instances which are down calls it for each transition to down, and drops the instance if it returns
-    /// true. A signal that comes later finds no lease.
+    /// true. A later signal finds no lease.
     pub fn remove_expired(&self, key: K) -> bool {
         self.remove_if(key, |state| state >= State::Down)
     }

@@ -1,4 +1,4 @@
-//! What the lessor shows of its leases.
+//! Views, counts and reports of the leases.
 
 use super::{
     Counts, Group, Key, Lease, LeaseRecord, LeaseTerms, LeaseView, Lessor, Moment, Slow, State,
@@ -6,7 +6,7 @@ use super::{
 };
 
 impl<K: Key, G: Group> Lessor<K, G> {
-    /// The lease of an instance. State and last signal are read one after the other, so a renewal may fall between.
+    /// The lease of an instance. State and last signal are read one after the other, so a renewal may happen in between.
     #[must_use]
     pub fn view(&self, key: K) -> Option<LeaseView> {
         let leases = self.leases.pin();
@@ -18,26 +18,26 @@ impl<K: Key, G: Group> Lessor<K, G> {
         }))
     }
 
-    /// How many leases there are at present.
+    /// The present number of leases by state.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.ledger.lock().counts()
     }
 
-    /// How many leases of a group are in each state. Reads a counter, however many there are.
+    /// The number of leases of a group in each state. Reads one counter, for any number of leases.
     #[must_use]
     pub fn tally(&self, group: G) -> Tally {
         self.ledger.lock().tallies.of(group)
     }
 
-    /// Those that are up or silent and whose usual interval is longer than the configured term; `None` if there are none.
+    /// The instances that are up or silent and whose usual interval exceeds the configured term; `None` if there are none.
     #[must_use]
     pub fn slow(&self) -> Option<Slow<K>> {
         self.ledger.lock().slow()
     }
 
-    /// What this collector has to report of an instance; `None` if it has no lease, or is up on the evidence of another collector,
-    /// which is for that one to report.
+    /// The record of an instance that this collector has to report. `None` if the instance has no lease, or is up on the evidence
+    /// of another collector, which reports it itself.
     #[must_use]
     pub fn record(&self, key: K) -> Option<LeaseRecord<K>> {
         let leases = self.leases.pin();
@@ -45,8 +45,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         self.report(key, lease)
     }
 
-    /// Appends what there is to report ([`Lessor::record`]) of those of `keys` that were seen or changed their state at `since`
-    /// or later.
+    /// Appends the records ([`Lessor::record`]) of those of `keys` that were seen or changed their state at `since` or later.
     pub fn changed_since(
         &self,
         since: Moment,
@@ -56,19 +55,19 @@ impl<K: Key, G: Group> Lessor<K, G> {
         let leases = self.leases.pin();
         records.extend(keys.into_iter().filter_map(|key| {
             let lease = leases.get(&key).filter(|lease| !lease.is_removed())?;
-            let has_changed = lease.standing().since >= since || lease.heard().at >= since;
+            let has_changed = lease.standing().since >= since || lease.last_signal().at >= since;
             has_changed.then(|| self.report(key, lease)).flatten()
         }));
     }
 
     fn report(&self, key: K, lease: &Lease) -> Option<LeaseRecord<K>> {
-        let (standing, heard) = (lease.standing(), lease.heard());
-        let is_anothers = heard.relayed && standing.state == State::Up;
+        let (standing, last_signal) = (lease.standing(), lease.last_signal());
+        let is_anothers = last_signal.relayed && standing.state == State::Up;
         let terms = self.terms_at(standing.terms);
         (!is_anothers).then(|| LeaseRecord {
             key,
-            last_seen: heard.at,
-            signal: heard.signal,
+            last_seen: last_signal.at,
+            signal: last_signal.signal,
             state: standing.state,
             usual: terms.worth_reporting(lease.pace.usual()),
         })

@@ -1,7 +1,7 @@
-//! Terms that leases have of their own, each pair of them once.
+//! The own terms of leases; each pair is stored once.
 //!
 //! A lease has room for an index of nine bits, so up to [`EXACT`] different pairs are in use at a time. Further pairs are rounded
-//! up to powers of two, of which there are so few that a slot is always free. Rounding lengthens a term, and never shortens it.
+//! up to powers of two; there are so few of those that a slot is always free. Rounding only lengthens a term.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -10,25 +10,24 @@ use std::{
 
 use super::LeaseTerms;
 
-/// Which terms a lease has: those of its lessor, or a slot of the table.
+/// The terms of a lease: those of its lessor, or a slot of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::liveness) struct TermsIndex(u16);
 
-/// The terms by index. Read without a lock; written by [`Users`] alone.
+/// The terms by index. Readers take no lock; only [`Users`] writes.
 ///
-/// A slot is taken for other terms when no lease uses it any more. A reader that races with that reads one pair or the other,
-/// never a mixture.
+/// A slot is reused for other terms once no lease uses it. A racing reader sees one pair or the other, never a mixture.
 pub(in crate::liveness) struct Table(Box<[AtomicU64]>);
 
-/// How many leases use each slot.
+/// The number of leases that use each slot.
 pub(in crate::liveness) struct Users(Box<[u32]>);
 
 const SLOTS: usize = 1 << TermsIndex::BITS;
-/// Rounded terms are powers of two between these, in milliseconds, or the longest that there are.
+/// Rounded terms are powers of two in this range of exponents, in milliseconds, or the longest possible term.
 const ROUNDED: std::ops::Range<u32> = 12..32;
-/// Rounded pairs that there can be: each length with itself and every longer one.
+/// The number of possible rounded pairs: each length with itself and every longer one.
 const ROUNDED_PAIRS: usize = 21 * 22 / 2;
-/// Pairs that are kept as they are. Slot 0 stands for the terms of the lessor.
+/// The number of pairs stored exactly. Slot 0 stands for the terms of the lessor.
 const EXACT: usize = SLOTS - 1 - ROUNDED_PAIRS;
 
 impl TermsIndex {
@@ -40,7 +39,7 @@ impl TermsIndex {
         self.0
     }
 
-    /// Of a number with at most [`TermsIndex::BITS`] bits.
+    /// The index with this number, which has at most [`TermsIndex::BITS`] bits.
     #[inline]
     pub(in crate::liveness) const fn from_number(number: u16) -> Self {
         Self(number)
@@ -72,7 +71,7 @@ impl Users {
         Self(vec![0; SLOTS].into_boxed_slice())
     }
 
-    /// The index of these terms for one more lease. Rounds them up if too many others are in use.
+    /// Returns the index of these terms for one more lease. Rounds them up if too many other pairs are in use.
     pub(in crate::liveness) fn acquire(&mut self, table: &Table, terms: LeaseTerms) -> TermsIndex {
         let wanted = pack(terms);
         let rounded = pack_rounded(terms);
@@ -85,14 +84,14 @@ impl Users {
         TermsIndex(u16::try_from(slot).unwrap_or(0))
     }
 
-    /// One lease uses these terms no longer.
+    /// Records that one lease no longer uses these terms.
     pub(in crate::liveness) fn release(&mut self, index: TermsIndex) {
         if let Some(users) = self.0.get_mut(index.slot()) {
             *users = users.saturating_sub(1);
         }
     }
 
-    /// The slot among `slots` that has these terms, or one that is free and has them from now on.
+    /// The slot among `slots` with these terms, or a free one, which gets them.
     fn find(
         &self,
         table: &Table,
@@ -135,7 +134,7 @@ fn unpack(word: u64) -> LeaseTerms {
     }
 }
 
-/// At least one, and 49 days at most.
+/// At least 1 ms, and at most 49 days.
 fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis())
         .unwrap_or(u32::MAX)
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_that_make_no_sense_are_the_nearest_that_do() {
+    fn invalid_terms_become_the_nearest_valid_ones() {
         let (table, mut users) = (Table::new(), Users::new());
         let short = users.acquire(&table, terms(0, 0));
         assert_eq!(table.get(short), Some(terms(1, 1)));
@@ -196,7 +195,7 @@ mod tests {
             let index = users.acquire(&table, terms(1_000, 10_000 + number));
             assert_eq!(table.get(index), Some(terms(1_000, 10_000 + number)));
         }
-        // Every pair of lengths that rounding tells apart, and more.
+        // Every pair of lengths that rounding distinguishes, and more.
         for silent in 0..40 {
             for down in silent..40 {
                 let wanted = terms((1 << silent) - 1, (1 << down) - 1);

@@ -1,4 +1,4 @@
-//! What is concluded, and from whose evidence.
+//! Conclusions, and the collector that observed their evidence.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn beat(lessor: &Lessor<InstanceId>, now: i64) -> Renewal<InstanceId> {
 }
 
 #[test]
-fn a_lease_that_was_only_restored_has_the_relay_term_and_is_no_evidence() {
+fn a_restored_lease_gets_the_relay_term_and_is_not_reported() {
     let lessor = lessor();
     lessor.restore(stored(1, -1_000, false), at(0));
     assert!(lessor.view(id(1)).unwrap().relayed);
@@ -23,11 +23,15 @@ fn a_lease_that_was_only_restored_has_the_relay_term_and_is_no_evidence() {
     assert_eq!(expire_until(&lessor, 0, SILENT + RELAY - 1), []);
     let silent = expire_until(&lessor, SILENT + RELAY, SILENT + RELAY + LATE);
     assert_eq!(silent.len(), 1);
-    assert_eq!(walk(&lessor, 0), [1], "that it is silent is a conclusion");
+    assert_eq!(
+        walk(&lessor, 0),
+        [1],
+        "the silence is a conclusion of this collector"
+    );
 }
 
 #[test]
-fn no_instance_is_given_up_while_the_reports_of_others_cannot_be_read() {
+fn no_instance_is_down_while_the_reports_of_others_cannot_be_read() {
     let lessor = lessor();
     let _granted = lessor.relay(stored(1, 0, false), at(0));
     let _granted = lessor.grant(id(2), Signal::Register, at(0));
@@ -35,7 +39,11 @@ fn no_instance_is_given_up_while_the_reports_of_others_cannot_be_read() {
     let back = 10 * DOWN;
     let silent = expire_until(&lessor, 0, back);
     let silent: Vec<_> = silent.iter().map(|one| (one.key, one.to)).collect();
-    assert_eq!(silent, [(id(2), State::Silent)], "it was heard here");
+    assert_eq!(
+        silent,
+        [(id(2), State::Silent)],
+        "this collector observed its signal"
+    );
     lessor.regain_contact(at(back));
     lessor.regain_contact(at(back + DOWN));
     assert_eq!(expire_until(&lessor, back, back + RELAY - 1), []);
@@ -47,7 +55,7 @@ fn no_instance_is_given_up_while_the_reports_of_others_cannot_be_read() {
 }
 
 #[test]
-fn an_outage_that_begins_with_the_start_expires_none_that_others_hear() {
+fn an_outage_from_the_start_expires_no_instance_that_others_observe() {
     let lessor = lessor();
     lessor.restore(stored(1, -1_000, false), at(0));
     lessor.lose_contact();
@@ -58,7 +66,7 @@ fn an_outage_that_begins_with_the_start_expires_none_that_others_hear() {
 }
 
 #[test]
-fn an_agent_that_beats_less_often_than_the_term_is_silent_once_at_most() {
+fn an_agent_slower_than_the_term_is_silent_at_most_once() {
     let lessor = granted(1);
     let mut silent = 0;
     for now in (0..50 * INTERVAL).step_by(1_000) {
@@ -67,12 +75,15 @@ fn an_agent_that_beats_less_often_than_the_term_is_silent_once_at_most() {
             let _renewed = beat(&lessor, now);
         }
     }
-    assert_eq!(silent, 1, "before its second beat nothing was known");
+    assert_eq!(
+        silent, 1,
+        "its interval is unknown before its second heartbeat"
+    );
     let slow = lessor.slow().unwrap();
     assert_eq!((slow.count, slow.example), (1, id(1)));
     let usual = lessor.view(id(1)).unwrap().usual;
     assert!(usual > Duration::from_secs(150), "{usual:?}");
-    // It falls quiet, and is given up all the same.
+    // It stops sending, and becomes silent and down nevertheless.
     let gone = expire_until(&lessor, 50 * INTERVAL, 60 * INTERVAL);
     let states: Vec<_> = gone.iter().map(|one| one.to).collect();
     assert_eq!(states, [State::Silent, State::Down]);
@@ -80,7 +91,7 @@ fn an_agent_that_beats_less_often_than_the_term_is_silent_once_at_most() {
 }
 
 #[test]
-fn terms_shorter_than_the_interval_are_outgrown_also_from_down() {
+fn terms_shorter_than_the_interval_are_lengthened_also_from_down() {
     let lessor = Lessor::new(Terms {
         silent_after: Duration::from_secs(10),
         down_after: Duration::from_secs(20),
@@ -113,7 +124,7 @@ fn one_absence_does_not_change_the_term() {
 }
 
 #[test]
-fn an_interval_is_reported_with_the_lease_and_believed() {
+fn an_interval_is_reported_with_the_lease_and_applied() {
     let here = granted(1);
     for now in (0..10 * INTERVAL).step_by(60_000) {
         expire(&here, now);
@@ -125,24 +136,24 @@ fn an_interval_is_reported_with_the_lease_and_believed() {
     here.changed_since(at(0), all(10), &mut records);
     let record = records[0];
     assert!(record.usual > Duration::from_secs(150), "{record:?}");
-    let told = LeaseRecord {
+    let report = LeaseRecord {
         last_seen: at(0),
         state: State::Up,
         ..record
     };
     let term = millis(here.terms().of(record.usual).silent_after) + RELAY;
-    for elsewhere in [lessor(), lessor()] {
-        let _granted = elsewhere.relay(told, at(0));
-        assert_eq!(expire_until(&elsewhere, 0, term - 1), []);
-        assert_eq!(expire_until(&elsewhere, term, term + LATE).len(), 1);
+    for other in [lessor(), lessor()] {
+        let _granted = other.relay(report, at(0));
+        assert_eq!(expire_until(&other, 0, term - 1), []);
+        assert_eq!(expire_until(&other, term, term + LATE).len(), 1);
     }
     let restarted = lessor();
-    restarted.restore(told, at(0));
+    restarted.restore(report, at(0));
     assert_eq!(expire_until(&restarted, 0, term - 1), []);
 }
 
 #[test]
-fn the_usual_interval_of_most_agents_is_not_worth_a_byte() {
+fn a_usual_interval_that_changes_no_term_is_not_reported() {
     let lessor = granted(1);
     for now in (0..DOWN).step_by(60_000) {
         let _kept = beat(&lessor, now);
@@ -168,11 +179,19 @@ fn the_end_of_the_last_connection_is_shown_until_the_next_signal() {
     };
     lessor.close(id(1), first, end);
     assert_eq!(closed(&lessor), Some(end));
-    assert_eq!(state(&lessor, 1), State::Up, "that judges nothing");
+    assert_eq!(
+        state(&lessor, 1),
+        State::Up,
+        "the end of a connection decides nothing"
+    );
     assert!(renew(second, 4_000));
     assert_eq!(closed(&lessor), None);
     lessor.close(id(1), first, end);
-    assert_eq!(closed(&lessor), None, "it has another one by now");
+    assert_eq!(
+        closed(&lessor),
+        None,
+        "it was seen on another connection since"
+    );
     lessor.close(id(1), second, end);
-    assert_eq!(closed(&lessor), None, "a signal came after that");
+    assert_eq!(closed(&lessor), None, "a later signal arrived");
 }

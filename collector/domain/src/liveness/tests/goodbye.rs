@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn told(number: i32, last_seen: i64, state: State) -> LeaseRecord<InstanceId> {
+fn report(number: i32, last_seen: i64, state: State) -> LeaseRecord<InstanceId> {
     LeaseRecord {
         signal: Signal::Leave,
         state,
@@ -19,18 +19,22 @@ fn a_goodbye_is_a_state_of_its_own_until_the_next_signal() {
     assert_eq!((left.from, left.to), (State::Up, State::Left));
     assert_eq!((left.last_seen, left.signal), (at(5_000), Signal::Leave));
     assert_eq!(lessor.leave(id(1), at(6_000)), Some(Renewal::Kept));
-    assert_eq!(expire_until(&lessor, 0, 2 * DOWN), [], "it stays so");
+    assert_eq!(expire_until(&lessor, 0, 2 * DOWN), [], "it stays left");
     assert_eq!(lessor.counts().left, 1);
     let back = lessor.renew(id(1), Signal::Register, at(2 * DOWN));
     assert!(matches!(back, Some(Renewal::Changed(_))), "{back:?}");
     let usual = lessor.view(id(1)).unwrap().usual;
-    assert_eq!(usual, Duration::ZERO, "its absence was no interval");
+    assert_eq!(
+        usual,
+        Duration::ZERO,
+        "the time after a goodbye is no interval"
+    );
     assert_eq!(expire(&lessor, 2 * DOWN + SILENT + LATE).len(), 1);
     assert_eq!(lessor.leave(id(2), at(0)), None);
 }
 
 #[test]
-fn what_was_under_way_before_a_goodbye_does_not_bring_the_instance_back() {
+fn calls_under_way_at_a_goodbye_do_not_bring_the_instance_back() {
     let lessor = granted(1);
     let _left = lessor.leave(id(1), at(5_000));
     let renew = |signal, now| lessor.renew(id(1), signal, at(now)).unwrap();
@@ -48,16 +52,20 @@ fn what_was_under_way_before_a_goodbye_does_not_bring_the_instance_back() {
 }
 
 #[test]
-fn a_goodbye_is_believed_of_other_collectors_and_outlives_a_restart() {
+fn a_goodbye_is_applied_from_other_collectors_and_survives_a_restart() {
     let lessor = granted(2);
     let _renewed = lessor.renew(id(2), Signal::Heartbeat, at(9_000));
-    let left = lessor.relay(told(1, 8_000, State::Left), at(9_500));
+    let left = lessor.relay(report(1, 8_000, State::Left), at(9_500));
     assert!(matches!(left, Renewal::Changed(_)), "{left:?}");
-    let stale = lessor.relay(told(2, 8_000, State::Left), at(9_500));
-    assert_eq!(stale, Renewal::Kept, "it came here after that");
-    let late = lessor.relay(told(1, 8_000, State::Down), at(9_500));
-    assert_eq!(late, Renewal::Kept, "it is known better");
-    lessor.restore(told(3, -8_000, State::Left), at(0));
+    let stale = lessor.relay(report(2, 8_000, State::Left), at(9_500));
+    assert_eq!(
+        stale,
+        Renewal::Kept,
+        "this collector observed a later signal"
+    );
+    let late = lessor.relay(report(1, 8_000, State::Down), at(9_500));
+    assert_eq!(late, Renewal::Kept, "left is the later state");
+    lessor.restore(report(3, -8_000, State::Left), at(0));
     assert_eq!(lessor.view(id(3)).unwrap().since, at(-8_000));
     assert_eq!(
         [1, 2, 3].map(|number| state(&lessor, number)),
@@ -66,7 +74,7 @@ fn a_goodbye_is_believed_of_other_collectors_and_outlives_a_restart() {
 }
 
 #[test]
-fn those_that_are_down_or_left_for_long_are_forgotten_and_come_back_with_a_signal() {
+fn old_down_or_left_instances_are_forgotten_until_a_signal() {
     let lessor = granted(2);
     let _left = lessor.leave(id(2), at(0));
     for now in [SILENT, DOWN, FORGET - 1] {
@@ -74,7 +82,7 @@ fn those_that_are_down_or_left_for_long_are_forgotten_and_come_back_with_a_signa
     }
     let Counts { down, left, .. } = lessor.counts();
     assert_eq!((down, left), (1, 1));
-    // Found up to a 4096th of the time later.
+    // The delay is up to a 4096th of that time.
     let late = FORGET / 4096 + LATE;
     expire(&lessor, FORGET + DOWN + late);
     let forgotten = Counts {
@@ -93,7 +101,7 @@ fn those_that_are_down_or_left_for_long_are_forgotten_and_come_back_with_a_signa
 }
 
 #[test]
-fn one_that_comes_back_in_time_is_forgotten_a_full_time_after_its_next_end() {
+fn an_instance_that_returns_is_forgotten_a_full_time_after_its_next_end() {
     let lessor = granted(1);
     let _left = lessor.leave(id(1), at(0));
     let _back = lessor.renew(id(1), Signal::Recover, at(FORGET / 2));
@@ -106,7 +114,7 @@ fn one_that_comes_back_in_time_is_forgotten_a_full_time_after_its_next_end() {
 }
 
 #[test]
-fn one_that_was_down_before_a_restart_is_soon_forgotten_after_it() {
+fn an_instance_down_before_a_restart_is_forgotten_soon_after_it() {
     let lessor = lessor();
     lessor.restore(stored(1, -2 * FORGET, true), at(0));
     lessor.restore(stored(2, -2 * DOWN, true), at(0));

@@ -1,4 +1,4 @@
-//! Renewing beside expiring.
+//! Renewal concurrent with expiry and removal.
 
 use std::{
     hint,
@@ -14,14 +14,14 @@ const ROUNDS: i64 = 3_000;
 /// Milliseconds until silent, and again until down.
 const TERM: i64 = 1_000;
 
-/// The start of a round: a later time, at which every lease is overdue.
+/// A round, at a time at which every lease is overdue.
 #[derive(Default)]
 struct Round {
     now: AtomicI64,
     finished: AtomicUsize,
 }
 
-/// However renewals and expiry meet: who was renewed is up afterwards, and the transitions form one unbroken story.
+/// For every order of renewals and expiry: a renewed instance is up afterwards, and the transitions form one unbroken sequence.
 #[test]
 fn no_transition_is_lost_or_made_up() {
     let term = Duration::from_millis(TERM.unsigned_abs());
@@ -55,9 +55,9 @@ fn no_transition_is_lost_or_made_up() {
     check(story);
 }
 
-/// A renewal that meets a removal is either before it, or finds no lease; whichever it is, the next one finds none.
+/// A renewal that races with a removal precedes it or finds no lease. In both cases the next renewal finds none.
 #[test]
-fn a_renewal_that_meets_a_removal_leaves_no_trace() {
+fn a_renewal_that_races_with_a_removal_leaves_no_lease() {
     const TURNS: i64 = 2_000;
     let lessor = lessor();
     let (granted, removed) = (AtomicI64::new(0), AtomicI64::new(0));
@@ -97,7 +97,8 @@ fn a_renewal_that_meets_a_removal_leaves_no_trace() {
     assert_eq!(lessor.counts().up + lessor.counts().left, 0);
 }
 
-/// Everything that expired, and how each round ended. It must not panic: the renewers wait for its last word.
+/// Expires every round. Returns all transitions, and the counts at the end of each round. It must not panic, because the renewers
+/// wait for the end of the last round.
 fn expire_every_round(
     lessor: &Lessor<InstanceId>,
     round: &Round,
@@ -105,17 +106,17 @@ fn expire_every_round(
     let (mut story, mut ends) = (Vec::new(), Vec::new());
     for number in 1..=ROUNDS {
         let mut now = number * 3 * TERM;
-        // Renewals meet the mark silent in one round, and the mark down in the next.
+        // Renewals race with the change to silent in one round, and with the change to down in the next.
         if number % 2 == 0 {
             story.extend(expire(lessor, now - TERM));
         } else {
             now -= TERM;
         }
-        // Else the terms would soon be as long as the rounds.
+        // Otherwise the terms would soon grow as long as the rounds.
         lessor.forget_intervals();
         round.finished.store(0, SeqCst);
         round.now.store(now, SeqCst);
-        // Begins a little later each time, so that the two meet at every place.
+        // Starts a little later each round, so that the race covers every point.
         (0..number % 97 * 8).for_each(|_| hint::spin_loop());
         story.extend(expire(lessor, now));
         wait(|| round.finished.load(SeqCst) == RENEWERS);
@@ -125,7 +126,7 @@ fn expire_every_round(
     (story, ends)
 }
 
-/// Renews all instances once a round, against the order in which they are looked at, so that the two meet.
+/// Renews all instances once a round, in the reverse order of the checks, so that the two meet.
 fn renew_every_round(lessor: &Lessor<InstanceId>, round: &Round) -> Vec<Transition<InstanceId>> {
     let (mut story, mut before) = (Vec::new(), 0);
     loop {
@@ -144,7 +145,7 @@ fn renew_every_round(lessor: &Lessor<InstanceId>, round: &Round) -> Vec<Transiti
     }
 }
 
-/// Looks so often that nothing is missed, and lets others run now and then.
+/// Polls often enough to miss no change, and yields now and then.
 fn wait(until: impl Fn() -> bool) {
     while !until() {
         (0..100)
@@ -162,8 +163,8 @@ fn check(mut story: Vec<Transition<InstanceId>>) {
         let before = states.insert(transition.key, transition.to);
         assert_eq!(before.unwrap_or(State::Up), transition.from);
         assert_ne!(transition.from, transition.to);
-        let quiet = transition.at.since(transition.last_seen);
-        let overdue = quiet >= Duration::from_millis(TERM.unsigned_abs());
+        let age = transition.at.since(transition.last_seen);
+        let overdue = age >= Duration::from_millis(TERM.unsigned_abs());
         assert_eq!(overdue, transition.to != State::Up, "{transition:?}");
     }
     assert!(states.values().all(|state| *state == State::Up));

@@ -1,4 +1,4 @@
-//! Leases that are removed, and leases with terms of their own.
+//! Removed leases, and leases with terms of their own.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn grant_on(
     lessor.grant_on(id(number), terms, Signal::Register, at(now))
 }
 
-/// Keys and states of what expired, with the time.
+/// The keys, states and times of transitions.
 fn ends(changed: &[Transition<InstanceId>]) -> Vec<(i32, State, i64)> {
     let ends = changed.iter();
     ends.map(|one| (one.key.get(), one.to, one.at.millis()))
@@ -95,9 +95,13 @@ fn grants_and_removals_leave_nothing_behind() {
         assert!(lessor.remove(id(1)));
         assert_eq!(lessor.leases(), 1);
     }
-    assert_eq!(lessor.counts().filed, 1, "one entry however often");
+    assert_eq!(
+        lessor.counts().filed,
+        1,
+        "one entry for any number of grants"
+    );
     expire(&lessor, 5_000);
-    assert_eq!(lessor.leases(), 1, "until its grave comes due, too");
+    assert_eq!(lessor.leases(), 1, "until its second entry comes due, too");
     expire(&lessor, 2 * FORGET);
     assert_eq!((lessor.counts(), lessor.leases()), (Counts::default(), 0));
 }
@@ -115,7 +119,7 @@ fn a_lease_expires_on_its_own_terms() {
     for now in (0..=8_000_000).step_by(100) {
         changed.extend(expire(&lessor, now));
     }
-    // Down waits for the relay term: the agent may have moved to another collector.
+    // The change to down waits for the relay term, because the agent may have moved to another collector.
     let expected = [
         (1, State::Silent, 3_000),
         (1, State::Down, RELAY),
@@ -128,13 +132,13 @@ fn a_lease_expires_on_its_own_terms() {
 }
 
 #[test]
-fn other_terms_hold_from_the_next_look() {
+fn new_terms_take_effect_at_the_next_check() {
     let lessor = alone(0);
     let _granted = grant_on(&lessor, 1, Some(LONG), 0);
     expire_until(&lessor, 0, SILENT);
     assert!(lessor.set_terms(id(1), Some(SHORT)));
     let silent = expire_until(&lessor, SILENT + 50, 3 * SILENT);
-    assert_eq!(ends(&silent)[0].2, 2 * SILENT, "one look later");
+    assert_eq!(ends(&silent)[0].2, 2 * SILENT, "one check later");
     let _back = grant_on(&lessor, 1, None, 3 * SILENT);
     assert_eq!(expire_until(&lessor, 3 * SILENT, 4 * SILENT - 1), []);
     assert_eq!(expire_until(&lessor, 4 * SILENT, 4 * SILENT).len(), 1);
@@ -168,7 +172,7 @@ enum Step {
 #[derive(Clone, Copy)]
 struct Modelled {
     seen: i64,
-    /// Longest gap, by which its term may have grown.
+    /// The longest gap, by which its term may have grown.
     gap: i64,
     terms: Option<LeaseTerms>,
     state: State,
@@ -185,8 +189,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Against a map of when each was last seen: nothing expires before its term, all expires soon after it, and what
-    /// was removed is never reported.
+    /// Compared with a map of last-seen times: no lease expires before its term, every lease expires soon after it, and a removed
+    /// lease is never reported.
     #[test]
     fn removals_and_own_terms_agree_with_a_model(steps in prop::collection::vec(step(), 1..100)) {
         let lessor = alone(0);
@@ -224,16 +228,16 @@ proptest! {
                 prop_assert_eq!(transition.last_seen.millis(), known.seen);
                 known.state = transition.to;
                 let terms = known.terms.map_or(lessor.terms(), |own| lessor.terms().with(own));
-                let quiet = transition.at.millis() - known.seen;
+                let age = transition.at.millis() - known.seen;
                 let least = if transition.to == State::Down { terms.down_after } else { terms.silent_after };
-                prop_assert!(quiet >= millis(least).min(SILENT), "{:?} after {quiet}", transition);
+                prop_assert!(age >= millis(least).min(SILENT), "{:?} after {age}", transition);
             }
             for (number, known) in &model {
                 let view = lessor.view(id(*number)).unwrap();
                 prop_assert_eq!((view.state, view.last_seen.millis()), (known.state, known.seen));
                 let terms = known.terms.map_or(lessor.terms(), |own| lessor.terms().with(own));
                 let most = terms.of(Duration::from_millis(known.gap.unsigned_abs()));
-                // Terms that were made shorter hold one look later.
+                // Shorter terms take effect one check later.
                 let late = SILENT + 4 * LATE;
                 let latest = if view.state == State::Up { most.silent_after } else { most.down_after };
                 if view.state < State::Down {

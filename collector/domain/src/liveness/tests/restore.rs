@@ -1,9 +1,9 @@
-//! Leases that come from the store.
+//! Leases restored from the store.
 
 use super::*;
 
 #[test]
-fn a_restored_lease_has_a_full_term_and_shows_when_it_was_really_seen() {
+fn a_restored_lease_has_a_full_term_and_shows_its_stored_last_signal() {
     const SPREAD: i64 = 10_000;
     let lessor = alone(SPREAD);
     lessor.restore(stored(1, -9 * DOWN, false), at(50));
@@ -25,7 +25,7 @@ fn a_restored_lease_has_a_full_term_and_shows_when_it_was_really_seen() {
 }
 
 #[test]
-fn a_lease_restored_as_down_stays_so_until_it_is_renewed() {
+fn a_lease_restored_as_down_stays_down_until_it_is_renewed() {
     let lessor = alone(0);
     lessor.restore(stored(1, -2 * DOWN, true), at(0));
     assert_eq!(lessor.view(id(1)).unwrap().since, at(-DOWN));

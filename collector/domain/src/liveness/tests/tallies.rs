@@ -1,4 +1,4 @@
-//! Leases counted by application, against a scan of all of them.
+//! The tallies by application, compared with a scan of all leases.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What [`Lessor::tally`] counts, by looking at every lease.
+/// The tally that [`Lessor::tally`] must return, counted from every lease.
 fn scan(
     lessor: &Grouped,
     known: &HashMap<i32, ApplicationId>,
@@ -60,7 +60,7 @@ fn scan(
 
 proptest! {
     #[test]
-    fn every_tally_is_what_a_scan_counts(steps in prop::collection::vec(step(), 1..80)) {
+    fn every_tally_equals_a_scan(steps in prop::collection::vec(step(), 1..80)) {
         let known: Arc<Mutex<HashMap<i32, ApplicationId>>> = Arc::default();
         let terms = Terms {
             forget_after: Duration::from_millis(2 * DOWN.unsigned_abs()),
@@ -85,7 +85,7 @@ proptest! {
                     if let Some(group) = group {
                         known.lock().entry(number).or_insert(group);
                     }
-                    // Between the two it is counted as before, also while its state changes.
+                    // Between the two calls it is counted in the old group, also while its state changes.
                     let _renewal = lessor.renew(id(number), Signal::Heartbeat, at(now));
                     lessor.learn_group(id(number));
                 }
