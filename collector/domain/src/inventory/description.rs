@@ -13,7 +13,7 @@ pub struct Description {
     pub properties: Properties,
 }
 
-/// What a proposal does with descriptions that differ from the recorded ones.
+/// The effect of a proposal on descriptions that differ from the recorded ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Registered instances whose description this proposal changes.

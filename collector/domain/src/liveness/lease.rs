@@ -120,7 +120,7 @@ impl Lease {
             .store(fresh.last_signal.load(SeqCst), SeqCst);
         let (before, now) = (self.standing(), fresh.standing());
         let now = now.with(Flag::Filed, before.has(Flag::Filed));
-        self.enter(now.with(Flag::Buried, before.has(Flag::Buried)));
+        self.enter(now.with(Flag::FiledAsEnded, before.has(Flag::FiledAsEnded)));
     }
 
     #[inline]

@@ -38,20 +38,20 @@ impl<K: Copy + Eq + Hash> Key for K {}
 ///
 /// # Renewal and expiry
 ///
-/// To renew an instance that is up takes no lock: it records the signal and reads that the instance is up. Everything else, above
-/// all expiry, runs under one lock, and only there is a state written. A renewal of an instance that is not up waits for the lock;
-/// if the instance is still not up then, the renewal brings it back. `lease.rs` explains why no renewal is lost. So a renewed
+/// A renewal of an instance that is up takes no lock: it records the signal and reads that the instance is up. Everything else,
+/// above all expiry, runs under one lock, and only there is a state written. A renewal of an instance that is not up waits for the
+/// lock; if the instance is still not up then, the renewal brings it back. `lease.rs` explains why no renewal is lost. So a renewed
 /// instance ends up, and every reported transition happened.
 ///
-/// To mark a silent instance as down needs no such care: a renewal sees that the instance is not up in either state.
+/// The change from silent to down needs no such care: a renewal sees that the instance is not up in either state.
 ///
 /// # The start of a term
 ///
 /// A term does not start at the last signal alone, because silence is evidence only for the time in which this collector listened.
-/// For a signal that this collector observed, the term starts when the collector began to listen ([`Lessor::resume`]), if that is
-/// later. For a signal that another collector observed, it starts when this collector began to read the reports of others without a
-/// break ([`Lessor::regain_contact`]). While it cannot read them, no such instance expires, and no instance is marked as down,
-/// because its agent may send heartbeats to another collector.
+/// If this collector observed the signal, the term starts at the signal, or when the collector began to listen ([`Lessor::resume`])
+/// if that is later. If another collector observed it, the term starts at the signal, or when this collector began to read the
+/// reports of others without a break ([`Lessor::regain_contact`]) if that is later. While it cannot read them, no such instance
+/// expires, and no instance is marked as down, because its agent may send heartbeats to another collector.
 ///
 /// # Terms of one lease
 ///
@@ -204,7 +204,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
 
     /// The default time of the next check of a lease: at most one `silent_after` of the lessor from now, so that shorter terms take
     /// effect by then.
-    fn next_look(&self, index: TermsIndex, now: Moment) -> Moment {
+    fn next_check(&self, index: TermsIndex, now: Moment) -> Moment {
         now.after(self.silent_after(index).min(self.terms.silent_after))
     }
 

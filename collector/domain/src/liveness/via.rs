@@ -89,7 +89,7 @@ impl Via {
     pub(super) fn close(&self, connection: ConnectionId, closed: Closed) {
         let millis = closed.at.millis().max(0).unsigned_abs();
         let word = millis << CAUSE_BITS | closed.cause as u64;
-        // Another value belongs to another connection, which has not ended.
+        // Another value means that the instance was seen on another connection since, or that this end is recorded already.
         let _other = self
             .0
             .compare_exchange(open(connection), word, SeqCst, SeqCst);

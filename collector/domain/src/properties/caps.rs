@@ -1,10 +1,10 @@
-//! Limits on the properties of one instance. Excess is cut or left out; the agent gets no error.
+//! Limits on the stored properties of one instance.
 
 use crate::inventory::Properties;
 
 use super::AGENT_VERSION;
 
-/// Limits on the properties of one instance. What exceeds them is cut or left out; that is no error to its agent.
+/// Limits on the properties of one instance. Excess is cut or left out; the agent gets no error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caps {
     /// The largest number of properties.

@@ -21,8 +21,8 @@ pub(in crate::liveness) struct Standing {
 pub(in crate::liveness) enum Flag {
     /// It has an entry in the wheel of terms.
     Filed = 1 << 2,
-    /// It has an entry in the wheel of leases to forget.
-    Buried = 1 << 3,
+    /// It has an entry in the wheel of ended leases, which are to be forgotten.
+    FiledAsEnded = 1 << 3,
     /// It has been down or left for so long that it is no longer counted.
     Forgotten = 1 << 4,
     /// Its usual interval is longer than its own term.
@@ -54,9 +54,9 @@ impl Standing {
         self.flags & flag as u16 != 0
     }
 
-    /// Whether a wheel has an entry for it.
+    /// Whether a wheel has an entry for the lease.
     pub(in crate::liveness) const fn is_in_a_wheel(self) -> bool {
-        self.has(Flag::Filed) || self.has(Flag::Buried)
+        self.has(Flag::Filed) || self.has(Flag::FiledAsEnded)
     }
 
     #[must_use]
@@ -118,7 +118,7 @@ mod tests {
     fn every_state_flag_and_index_survives_packing() {
         let flags = [
             Flag::Filed,
-            Flag::Buried,
+            Flag::FiledAsEnded,
             Flag::Forgotten,
             Flag::Slow,
             Flag::Removed,

@@ -37,7 +37,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     ) -> Option<Renewal<K>> {
         let standing = Standing::new(State::Up, now, TermsIndex::DEFAULT);
         let lease = Lease::new(Evidence::observed(signal, now), standing, Pace::default());
-        let is_new = self.add(key, lease, terms, |index| self.next_look(index, now));
+        let is_new = self.add(key, lease, terms, |index| self.next_check(index, now));
         is_new.then_some(Renewal::Granted)
     }
 
@@ -55,7 +55,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         });
         ledger.users.release(before.terms);
         lease.enter(before.on(index));
-        ledger.weigh(key, lease, self.silent_after(index));
+        ledger.update_slow(key, lease, self.silent_after(index));
         true
     }
 
@@ -100,8 +100,8 @@ impl<K: Key, G: Group> Lessor<K, G> {
         let lease = Lease::new(last_signal, standing, Pace::new(stored.usual));
         // Spread, so that not all leases are checked in one tick.
         let jitter = self.jitter(stored.key);
-        let first_look = |index| self.next_look(index, now).after(jitter);
-        self.add(stored.key, lease, None, first_look);
+        let first_check = |index| self.next_check(index, now).after(jitter);
+        self.add(stored.key, lease, None, first_check);
     }
 
     /// Applies a report of another collector about a lease. The later signal counts, no matter which collector observed it. An
@@ -121,7 +121,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
             let last_signal = Evidence::relayed(report.signal, report.last_seen);
             let standing = Standing::new(report.state, now, TermsIndex::DEFAULT);
             let lease = Lease::new(last_signal, standing, Pace::new(report.usual));
-            let is_new = self.add(report.key, lease, None, |index| self.next_look(index, now));
+            let is_new = self.add(report.key, lease, None, |index| self.next_check(index, now));
             return if is_new {
                 Renewal::Granted
             } else {
@@ -137,7 +137,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
                 .bring_back(report.key, lease, now)
                 .unwrap_or(Renewal::Kept),
             State::Up => Renewal::Kept,
-            State::Silent | State::Down | State::Left => self.give_up(report, lease, now),
+            State::Silent | State::Down | State::Left => self.apply_end(report, lease, now),
         }
     }
 
@@ -147,7 +147,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         key: K,
         lease: Lease,
         terms: Option<LeaseTerms>,
-        first_look: impl FnOnce(TermsIndex) -> Moment,
+        first_check: impl FnOnce(TermsIndex) -> Moment,
     ) -> bool {
         let mut ledger = self.ledger.lock();
         let leases = self.leases.pin();
@@ -166,7 +166,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         ledger.begin(key, lease);
         let standing = lease.standing();
         if standing.state < State::Down && !standing.has(Flag::Filed) {
-            ledger.file(key, lease, first_look(standing.terms));
+            ledger.file(key, lease, first_check(standing.terms));
         }
         true
     }

@@ -12,7 +12,7 @@ use crate::liveness::Transition;
 /// checks. One that is observed repeatedly stays far above the two thirds that its term needs.
 const DECAY: u32 = 16;
 /// The time after a goodbye in which calls that were already under way arrive. They do not bring the instance back.
-const FAREWELL: Duration = Duration::from_secs(10);
+const GOODBYE_GRACE: Duration = Duration::from_secs(10);
 
 impl<K: Key, G: Group> Lessor<K, G> {
     /// Marks the instances whose signals are overdue, and appends the transitions. Checks up to `limit` leases; renewals that
@@ -31,9 +31,9 @@ impl<K: Key, G: Group> Lessor<K, G> {
                 }
             }
         }
-        while let Some(key) = ledger.graves.pop_due(now, &mut budget) {
+        while let Some(key) = ledger.ended.pop_due(now, &mut budget) {
             if let Some(lease) = leases.get(&key) {
-                lease.enter(lease.standing().with(Flag::Buried, false));
+                lease.enter(lease.standing().with(Flag::FiledAsEnded, false));
                 if lease.is_removed() {
                     self.drop_removed(key, lease);
                 } else {
@@ -78,26 +78,31 @@ impl<K: Key, G: Group> Lessor<K, G> {
                 last_signal.signal,
                 Signal::Register | Signal::Recover | Signal::Heartbeat
             )
-            && now < from.since.after(FAREWELL);
+            && now < from.since.after(GOODBYE_GRACE);
         if from.state == State::Up || last_signal.signal == Signal::Leave || is_late {
             // Another renewal was faster, or a goodbye came after the signal, or the signal was sent before the goodbye.
             return Some(Renewal::Kept);
         }
         let transition = ledger.enter(key, lease, from, (State::Up, now), last_signal);
         if !from.has(Flag::Filed) {
-            ledger.file(key, lease, self.next_look(from.terms, now));
+            ledger.file(key, lease, self.next_check(from.terms, now));
         }
-        ledger.weigh(key, lease, self.silent_after(from.terms));
+        ledger.update_slow(key, lease, self.silent_after(from.terms));
         Some(Renewal::Changed(transition))
     }
 
     /// Marks an instance as another collector reports it, unless this collector observed a later signal.
-    pub(super) fn give_up(&self, report: LeaseRecord<K>, lease: &Lease, now: Moment) -> Renewal<K> {
+    pub(super) fn apply_end(
+        &self,
+        report: LeaseRecord<K>,
+        lease: &Lease,
+        now: Moment,
+    ) -> Renewal<K> {
         let mut ledger = self.ledger.lock();
         let (from, last_signal) = (lease.standing(), lease.last_signal());
-        let is_known_better = !last_signal.relayed && last_signal.at > report.last_seen;
+        let has_later_signal = !last_signal.relayed && last_signal.at > report.last_seen;
         // A removed lease is in the last state, so it is stale here.
-        let is_stale = is_known_better || from.state >= report.state || from.has(Flag::Removed);
+        let is_stale = has_later_signal || from.state >= report.state || from.has(Flag::Removed);
         if is_stale || (from.state == State::Up && !lease.silence(last_signal, now)) {
             return Renewal::Kept;
         }
@@ -114,29 +119,29 @@ impl<K: Key, G: Group> Lessor<K, G> {
         now: Moment,
     ) -> Option<Transition<K>> {
         let term = self.silent_after(lease.standing().terms);
-        ledger.weigh(key, lease, term);
+        ledger.update_slow(key, lease, term);
         let from = lease.standing();
         if from.state >= State::Down {
             return None;
         }
         let evidence = lease.last_signal();
-        let next_look = self.next_look(from.terms, now);
+        let next_check = self.next_check(from.terms, now);
         let due = match from.state {
             State::Up => self.silent_at(ledger, key, lease, evidence),
             _ => self.down_at(ledger, key, lease, evidence),
         };
-        let due = due.unwrap_or(next_look);
+        let due = due.unwrap_or(next_check);
         if due > now {
             // Only the collector that observed an interval lets it decay.
             if from.state == State::Up && !evidence.relayed {
                 lease.pace.decay(term / DECAY);
             }
-            ledger.file(key, lease, due.min(next_look));
+            ledger.file(key, lease, due.min(next_check));
             return None;
         }
         let to = match from.state {
             State::Up if !lease.silence(evidence, now) => {
-                ledger.file(key, lease, next_look);
+                ledger.file(key, lease, next_check);
                 return None;
             }
             State::Up => State::Silent,
@@ -145,7 +150,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         let transition = ledger.enter(key, lease, from, (to, now), evidence);
         if to == State::Silent {
             let silence = self.silence(lease);
-            ledger.file(key, lease, next_look.min(now.after(silence)));
+            ledger.file(key, lease, next_check.min(now.after(silence)));
         }
         Some(transition)
     }

@@ -13,7 +13,7 @@ const SLOTS: usize = 4096;
 pub(super) struct Ledger<K, G> {
     pub(super) wheel: Wheel<K>,
     /// Leases that are down or left and not forgotten yet.
-    pub(super) graves: Wheel<K>,
+    pub(super) ended: Wheel<K>,
     /// The number of leases that use each pair of own terms.
     pub(super) users: Users,
     /// The time since which the reports of others have been read without a break; `None` while they cannot be read.
@@ -53,7 +53,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
         let slots = u32::try_from(SLOTS).unwrap_or(u32::MAX);
         Self {
             wheel: Wheel::new(TICK, SLOTS),
-            graves: Wheel::new(TICK.max(terms.forget_after / slots), SLOTS),
+            ended: Wheel::new(TICK.max(terms.forget_after / slots), SLOTS),
             contact: Some(Moment::from_millis(0)),
             users: Users::new(),
             tallies: Tallies::new(group_of),
@@ -91,14 +91,14 @@ impl<K: Key, G: Group> Ledger<K, G> {
     }
 
     pub(super) fn is_behind(&self, now: Moment) -> bool {
-        self.wheel.is_behind(now) || self.graves.is_behind(now)
+        self.wheel.is_behind(now) || self.ended.is_behind(now)
     }
 
     /// Starts counting a new lease.
     pub(super) fn begin(&mut self, key: K, lease: &Lease) {
         self.tallies.begin(key);
         self.tallies.add(key, lease.standing().state);
-        self.bury(key, lease);
+        self.file_as_ended(key, lease);
     }
 
     /// Marks a lease as removed and stops counting it. Its entries in the wheels stay.
@@ -156,7 +156,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
             .with(Flag::Forgotten, false)
             .with(Flag::Slow, is_slow && is_alive);
         lease.enter(entered);
-        self.bury(key, lease);
+        self.file_as_ended(key, lease);
         self.transitions += 1;
         Transition {
             number: self.transitions,
@@ -171,7 +171,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
     }
 
     /// Updates whether an instance that is up or silent counts as slow: its signals come less often than the configured term.
-    pub(super) fn weigh(&mut self, key: K, lease: &Lease, term: Duration) {
+    pub(super) fn update_slow(&mut self, key: K, lease: &Lease, term: Duration) {
         let standing = lease.standing();
         let is_slow = standing.state < State::Down && lease.pace.is_slower_than(term);
         match (standing.has(Flag::Slow), is_slow) {
@@ -186,23 +186,23 @@ impl<K: Key, G: Group> Ledger<K, G> {
     }
 
     /// Files the entry of a lease that is down or left and has none yet.
-    fn bury(&mut self, key: K, lease: &Lease) {
+    fn file_as_ended(&mut self, key: K, lease: &Lease) {
         let standing = lease.standing();
-        if standing.state >= State::Down && !standing.has(Flag::Buried) {
-            self.graves
+        if standing.state >= State::Down && !standing.has(Flag::FiledAsEnded) {
+            self.ended
                 .insert(key, standing.since.after(self.forget_after));
-            lease.enter(standing.with(Flag::Buried, true));
+            lease.enter(standing.with(Flag::FiledAsEnded, true));
         }
     }
 
-    /// Forgets a lease whose entry among the graves came due, if it has been down or left for long enough.
+    /// Forgets a lease whose entry in the second wheel came due, if it has been down or left for long enough.
     pub(super) fn forget(&mut self, key: K, lease: &Lease, now: Moment) {
         let standing = lease.standing();
         if standing.state < State::Down {
             return;
         }
         if standing.since.after(self.forget_after) > now {
-            return self.bury(key, lease);
+            return self.file_as_ended(key, lease);
         }
         self.discount(key, standing);
         self.forgotten += 1;
