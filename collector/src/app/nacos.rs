@@ -1,38 +1,28 @@
 //! The Nacos faces and the catalog behind them.
 
-use std::{
-    fs, io, io::Read as _, net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request};
 use rollcall_catalog::{self as catalog, Catalog, Exposition, Range, Workers, store};
 use rollcall_domain::{Moment, Timestamp, catalog::Limits};
-use rollcall_nacos::{
-    auth::{self, Auth},
-    grpc, http,
-    udp::Push,
-};
+use rollcall_nacos::{auth::Auth, grpc, http, udp::Push};
 use rollcall_runtime::{Clock, Policy, TaskSet};
 use rollcall_service::Services;
 use tokio::{net::UdpSocket, task};
 use tower::util::MapRequestLayer;
 use tracing::info;
 
-use self::events::Events;
+use self::{access::authentication, events::Events};
 use super::{listeners, never_fails};
 use crate::config::{self, Config, StorageProvider};
 
+mod access;
 mod events;
 
-/// The name of the secret in the store.
-const SECRET: &str = "token_secret";
 /// The time limit for the set-up of a gRPC stream.
 const SETUP: Duration = Duration::from_secs(10);
 /// The pause before a push without an acknowledgement is repeated.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The length of a generated secret, in bytes.
-const SECRET_BYTES: usize = 64;
 
 /// Why the catalog could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -290,26 +280,6 @@ async fn bind_udp(
     bound.map_err(|source| OpenError::Udp { port, source })
 }
 
-fn users(config: &config::Nacos) -> Result<Vec<auth::User>, OpenError> {
-    let path = &config.users_file;
-    if path.as_os_str().is_empty() {
-        return Ok(Vec::new());
-    }
-    let problem = |reason: String| OpenError::Users {
-        path: path.clone(),
-        reason,
-    };
-    let text = fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
-    let users = auth::parse_users(&text).map_err(|problems| {
-        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        problem(problems.join("; "))
-    })?;
-    if users.is_empty() {
-        return Err(problem("it names no user".to_owned()));
-    }
-    Ok(users)
-}
-
 /// Opens the catalog's store, next to the one of the inventory. Without a local store the catalog is in memory, and clients
 /// register again after a restart.
 fn open_store(config: &Config) -> Result<Arc<dyn store::Store>, OpenError> {
@@ -325,36 +295,4 @@ fn open_store(config: &Config) -> Result<Arc<dyn store::Store>, OpenError> {
             Ok(Arc::new(store::Memory::default()))
         }
     }
-}
-
-/// The authentication of callers. Without users every caller is served.
-fn authentication(config: &config::Nacos, store: &dyn store::Store) -> Result<Auth, OpenError> {
-    let users = users(config)?;
-    if users.is_empty() {
-        return Ok(Auth::off());
-    }
-    let secret = match config.token_secret.expose() {
-        "" => kept_secret(store)?,
-        secret => secret.as_bytes().to_vec(),
-    };
-    let ttl = config.token_ttl.as_secs();
-    Auth::new(users, &secret, ttl).map_err(|error| OpenError::Secret(error.to_string()))
-}
-
-/// The secret in the store, generated at the first start.
-fn kept_secret(store: &dyn store::Store) -> Result<Vec<u8>, OpenError> {
-    let is_secret = |row: &store::Row| row.table == store::Table::Face && row.key == SECRET;
-    if let Some(row) = store.load()?.into_iter().find(is_secret) {
-        return Ok(row.value);
-    }
-    let mut secret = vec![0; SECRET_BYTES];
-    let drawn =
-        fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut secret));
-    drawn.map_err(|error| OpenError::Secret(error.to_string()))?;
-    store.commit(&[store::Change::Put(store::Row {
-        table: store::Table::Face,
-        key: SECRET.to_owned(),
-        value: secret.clone(),
-    })])?;
-    Ok(secret)
 }

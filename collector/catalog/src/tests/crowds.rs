@@ -128,7 +128,10 @@ async fn every_limit_is_refused_by_its_key() {
     let catalog = &running.catalog;
     let id = catalog.connect(connection()).unwrap();
     let error = catalog.connect(connection()).unwrap_err().to_string();
-    assert!(error.ends_with("(nacos.max_connections = 1)"), "{error}");
+    assert!(
+        error.ends_with("(nacos.default.max_connections = 1)"),
+        "{error}"
+    );
     let outbox = Outbox::default();
     let subscribe = |name: &str| {
         let interest = Interest {
@@ -144,7 +147,9 @@ async fn every_limit_is_refused_by_its_key() {
     let error = subscribe("b").unwrap_err();
     assert!(matches!(&error, Error::Full(_)), "{error:?}");
     assert!(
-        error.to_string().ends_with("(nacos.max_subscriptions = 1)"),
+        error
+            .to_string()
+            .ends_with("(nacos.default.max_subscriptions = 1)"),
         "{error}"
     );
 }

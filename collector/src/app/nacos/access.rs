@@ -1,0 +1,69 @@
+//! Who may call the Nacos faces: the users of the configuration, and the secret that signs their tokens.
+
+use std::{fs, io::Read};
+
+use rollcall_catalog::store;
+use rollcall_nacos::auth::{self, Auth};
+
+use super::OpenError;
+use crate::config;
+
+/// The key of the generated secret in the store.
+const SECRET: &str = "token_secret";
+/// Bytes of a generated secret.
+const SECRET_BYTES: usize = 64;
+
+/// The check of callers. Without users the faces serve every caller.
+pub(super) fn authentication(
+    config: &config::Nacos,
+    store: &dyn store::Store,
+) -> Result<Auth, OpenError> {
+    let users = users(config)?;
+    if users.is_empty() {
+        return Ok(Auth::off());
+    }
+    let secret = match config.token_secret.expose() {
+        "" => kept_secret(store)?,
+        secret => secret.as_bytes().to_vec(),
+    };
+    let ttl = config.token_ttl.as_secs();
+    Auth::new(users, &secret, ttl).map_err(|error| OpenError::Secret(error.to_string()))
+}
+
+fn users(config: &config::Nacos) -> Result<Vec<auth::User>, OpenError> {
+    let path = &config.users_file;
+    if path.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
+    let problem = |reason: String| OpenError::Users {
+        path: path.clone(),
+        reason,
+    };
+    let text = fs::read_to_string(path).map_err(|error| problem(error.to_string()))?;
+    let users = auth::parse_users(&text).map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        problem(problems.join("; "))
+    })?;
+    if users.is_empty() {
+        return Err(problem("the file has no user".to_owned()));
+    }
+    Ok(users)
+}
+
+/// The secret in the store, generated at the first start.
+fn kept_secret(store: &dyn store::Store) -> Result<Vec<u8>, OpenError> {
+    let is_secret = |row: &store::Row| row.table == store::Table::Face && row.key == SECRET;
+    if let Some(row) = store.load()?.into_iter().find(is_secret) {
+        return Ok(row.value);
+    }
+    let mut secret = vec![0; SECRET_BYTES];
+    let generated =
+        fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut secret));
+    generated.map_err(|error| OpenError::Secret(error.to_string()))?;
+    store.commit(&[store::Change::Put(store::Row {
+        table: store::Table::Face,
+        key: SECRET.to_owned(),
+        value: secret.clone(),
+    })])?;
+    Ok(secret)
+}
