@@ -1,9 +1,9 @@
-//! What an operator can decide, as types: one struct per component, filled from `application.yml`, the environment and the
-//! command line.
+//! The configuration as types: one struct per component, filled from `application.yml`, the environment and the command line.
 //!
 //! The file has upstream's three levels `module: provider: keys` (proto/docs/skywalking.md section 5.1), so that a 3.2.6 or
-//! 5.x file works as it is. Layers, the later wins, key by key: the bundled file < the operator's file < `SW_*` variables <
-//! the command line. All mistakes are found in one go. Nothing here touches the process environment: it is an argument.
+//! 5.x file works unchanged. Key by key the later layer wins: the bundled file < the operator's file < `SW_*` variables <
+//! the command line. [`load`] reports all mistakes at once. This module never reads the process environment: it is an
+//! argument.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -47,53 +47,54 @@ pub use rollcall_secret::Secret;
 /// The bundled file: every key with its variable and default.
 pub const DEFAULTS: &str = include_str!("../config/application.yml");
 
-/// Everything an operator can decide. Made by [`load`]; a value that came from there has passed every check.
+/// The whole configuration. A value that [`load`] returns has passed every check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
-    /// `naming.jetty`: where agents ask for the list of collectors.
+    /// `naming.jetty`: the face on which agents request the list of collectors.
     pub naming: Naming,
-    /// `remote.gRPC`: where other collectors reach this one.
+    /// `remote.gRPC`: the face for other collectors.
     pub remote: Remote,
-    /// `agent_gRPC.gRPC`: where agents register over gRPC.
+    /// `agent_gRPC.gRPC`: the face on which agents register over gRPC.
     pub agent_grpc: AgentGrpc,
-    /// `agent_jetty.jetty`: where agents register over HTTP.
+    /// `agent_jetty.jetty`: the face on which agents register over HTTP.
     pub agent_jetty: AgentJetty,
     /// `ui.jetty`: console, query API, probes and metrics.
     pub ui: Ui,
-    /// `cluster`: who the other collectors are.
+    /// `cluster`: the coordinator of the collectors.
     pub cluster: Cluster,
-    /// `storage`: where ids are kept.
+    /// `storage`: the store of the ids.
     pub storage: Storage,
     /// `register.default`: the writer of ids.
     pub register: Register,
-    /// `liveness.default`: who counts as alive.
+    /// `liveness.default`: the terms of leases.
     pub liveness: Liveness,
     /// `nacos`: the faces of Nacos clients, and their catalog.
     pub nacos: Nacos,
-    /// `server.default`: what every listener refuses to exceed.
+    /// `server.default`: the limits of all listeners.
     pub server: Server,
 }
 
 /// A host and port to listen on. Faces with equal endpoints share one listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
-    /// A name or an address, as the operator wrote it; an IPv6 address without brackets.
+    /// A name or an address, as configured; an IPv6 address without brackets.
     pub host: String,
     /// The port; 0 lets the system choose.
     pub port: u16,
 }
 
-/// What others are told of an endpoint, who may reach it by another name or through a mapped port.
+/// The address of an endpoint that is published to agents and other collectors. It may differ from the bound address, by another
+/// name or a mapped port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advertised {
     /// A name or an address; never a wildcard.
     pub host: String,
-    /// The port; `None` for the one that is listened on.
+    /// The port; `None` for the bound one.
     pub port: Option<u16>,
 }
 
 impl Advertised {
-    /// `host:port`, where `bound` is the port that is listened on.
+    /// `host:port`, where `bound` is the bound port.
     #[must_use]
     pub fn authority(&self, bound: u16) -> String {
         let port = self.port.unwrap_or(bound);
@@ -118,9 +119,9 @@ pub struct Naming {
 pub struct Remote {
     /// Where to listen.
     pub listen: Endpoint,
-    /// Where other collectors are told to connect to.
+    /// The address published to other collectors.
     pub advertised: Advertised,
-    /// How many registrations may wait for one other collector.
+    /// The number of registrations that may wait for one other collector.
     pub buffer_size: usize,
 }
 
@@ -129,11 +130,11 @@ pub struct Remote {
 pub struct AgentGrpc {
     /// Where to listen.
     pub listen: Endpoint,
-    /// Where agents are told to connect to; never an IPv6 literal (they split at the first colon).
+    /// The address published to agents; never an IPv6 literal, because agents split the text at the first colon.
     pub advertised: Advertised,
     /// The largest message an agent may send, in bytes.
     pub max_message_size: usize,
-    /// What agents have to send with every call; empty for nothing.
+    /// The token that agents must send with every call; empty for none.
     pub authentication: Secret,
 }
 
@@ -144,11 +145,11 @@ pub struct AgentJetty {
     pub listen: Endpoint,
     /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
     pub context_path: String,
-    /// Where agents are told to connect to.
+    /// The address published to agents.
     pub advertised: Advertised,
     /// The largest request body, in bytes.
     pub max_body_size: usize,
-    /// What agents have to send with every request; empty for nothing, as their HTTP clients of 3.x and 5.x cannot.
+    /// The token that agents must send with every request; empty for none. The HTTP clients of 3.x and 5.x cannot send one.
     pub authentication: Secret,
 }
 
@@ -159,11 +160,11 @@ pub struct Ui {
     pub listen: Endpoint,
     /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
     pub context_path: String,
-    /// Where people are told to look.
+    /// The address published to users.
     pub advertised: Advertised,
-    /// Names by which browsers may address it beside those that it has anyway; `*` for any.
+    /// Further names by which browsers may address it, besides its own; `*` for any.
     pub allowed_hosts: Vec<String>,
-    /// The largest page of a list, in bytes; it ends early and says where it goes on.
+    /// The largest page of a list, in bytes; a page that reaches the limit ends early with the cursor of the next one.
     pub max_page_size: usize,
 }
 
@@ -172,9 +173,9 @@ pub struct Ui {
 pub struct Cluster {
     /// Which implementation.
     pub provider: ClusterProvider,
-    /// `cluster.etcd`: where it is. What the storage's leaves out is the same there.
+    /// `cluster.etcd`: the connection to etcd. It supplies the settings that `storage.etcd` omits.
     pub etcd: etcd::Config,
-    /// `cluster.etcd.lease_term`: how long a collector that is not heard of stays a member; whole seconds.
+    /// `cluster.etcd.lease_term`: the time without a renewal after which a collector is no member; whole seconds.
     pub lease_term: Duration,
     /// `cluster.zookeeper`.
     pub zookeeper: Zookeeper,
@@ -183,12 +184,12 @@ pub struct Cluster {
 /// The implementations of `cluster`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClusterProvider {
-    /// One collector, alone.
+    /// One collector without a cluster.
     #[default]
     Standalone,
     /// The collectors that are registered in etcd.
     Etcd,
-    /// The collectors that are registered in ZooKeeper, upstream's too.
+    /// The collectors that are registered in ZooKeeper, including upstream's.
     Zookeeper,
 }
 
@@ -197,22 +198,22 @@ pub enum ClusterProvider {
 pub struct Zookeeper {
     /// The servers of one ensemble.
     pub host_port: ConnectString,
-    /// How long a collector that is not heard of stays a member.
+    /// The time without a renewal after which a collector is no member.
     pub session_timeout: Duration,
-    /// Put in front of every path, below the chroot; empty for nothing.
+    /// The prefix of every path, below the chroot; empty for none.
     pub namespace: String,
-    /// Whether to authenticate, and to create nodes that this user alone may read and change.
+    /// Whether to authenticate, and to create nodes that only this user may read and change.
     pub enable_acl: bool,
     /// `user:password` of the scheme `digest`.
     pub expression: Secret,
 }
 
-/// What ZooKeeper calls a connect string.
+/// A connect string of ZooKeeper.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectString {
     /// Each `host:port`.
     pub servers: Vec<String>,
-    /// The path that all others are below, without a slash at the end; empty for none.
+    /// The root of all paths, without a slash at the end; empty for none.
     pub chroot: String,
 }
 
@@ -239,21 +240,21 @@ pub enum StorageProvider {
     /// Files in a directory of this machine.
     #[default]
     Embedded,
-    /// An etcd, which several collectors share.
+    /// An etcd that several collectors share.
     Etcd,
 }
 
 /// `storage.embedded`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Embedded {
-    /// The directory of the store; made if it is missing.
+    /// The directory of the store; created if it is missing.
     pub path: PathBuf,
 }
 
 /// `register.default`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Register {
-    /// How many registrations may wait for the writer; one more is answered as overloaded.
+    /// The number of registrations that may wait for the writer; one more is refused as overloaded.
     pub queue_capacity: usize,
     /// How long a caller waits for its id.
     pub deadline: Duration,
@@ -261,70 +262,70 @@ pub struct Register {
     pub batch_rows: usize,
     /// The longest key (application code, UUID, operation name, address), in bytes.
     pub max_name_bytes: usize,
-    /// How many ids each dictionary may assign.
+    /// The number of ids that each dictionary may assign.
     pub max_assigned_ids: usize,
-    /// How many ids may be adopted from agents that know ids this collector does not.
+    /// The number of ids that may be adopted from agents that hold ids unknown to this collector.
     pub max_adopted_ids: usize,
-    /// How many elements one message may have.
+    /// The number of elements that one message may have.
     pub max_batch: usize,
-    /// The time between two changes of what is stored of one instance.
+    /// The shortest interval between two stored changes of one instance.
     pub change_interval: Duration,
-    /// How many ids one segment, or one body of segments, may have adopted beside those of its senders.
+    /// The number of ids adopted from one segment, or one body of segments, besides those of its senders.
     pub max_held_per_message: usize,
-    /// How many new ids one peer may cause in a second, for each kind of call.
+    /// The number of new ids per second that one peer may cause, for each kind of call.
     pub max_new_per_peer: usize,
-    /// How many new ids a peer may cause at once.
+    /// The number of new ids that a peer may cause at once.
     pub max_new_burst_per_peer: usize,
-    /// Whether ids are adopted before new ones are drawn, after a start on an empty store.
+    /// Whether, after a start on an empty store, ids are adopted before new ones are assigned.
     pub listening: listening::Config,
     /// The memory for everything that is registered, in bytes; `None` for half of what the process may use.
     pub inventory_memory: Option<usize>,
-    /// What is kept of the properties of one instance.
+    /// Limits on the stored properties of one instance.
     pub properties: Caps,
 }
 
 /// `liveness.default`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Liveness {
-    /// An instance not heard of for this long is silent.
+    /// An instance without a signal for this long is silent.
     pub silent_after: Duration,
-    /// An instance not heard of for this long is down.
+    /// An instance without a signal for this long is down.
     pub down_after: Duration,
-    /// How often expired leases are looked for.
+    /// The interval between two sweeps for expired leases.
     pub tick: Duration,
     /// The most leases that expire in one tick; the rest waits for the next.
     pub max_expired_per_tick: usize,
-    /// After a start every lease has its full term plus a random part of this.
+    /// After a start every lease has a full term plus a random part of this.
     pub restart_spread: Duration,
-    /// After this long down or left an instance is in no count and no list any more.
+    /// An instance that has been down or left for this long is removed from counts and lists.
     pub forget_after: Duration,
-    /// How often the times of the last signs of life are stored.
+    /// The interval between two writes of the last-seen times to the store.
     pub write_back_interval: Duration,
 }
 
 /// `server.default`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Server {
-    /// What one listener allows its peers.
+    /// The limits of one listener.
     pub limits: server::Limits,
     /// Standing connections of one peer, over all listeners.
     pub max_connections_per_peer: usize,
-    /// The age at which a connection is asked to end.
+    /// The age at which the collector requests the end of a connection.
     pub max_connection_age: MaxAge,
     /// The most bytes of request bodies held at any time, over all listeners.
     pub inbound_memory: usize,
-    /// The most bytes that decoded messages and the work on them may take.
+    /// The most bytes that decoded messages and their processing may use.
     pub work_memory: usize,
     /// The most bytes of answers that wait for their peers, over all listeners.
     pub outbound_memory: usize,
-    /// The most bytes that connections and streams may cost beside bodies and answers, over all listeners.
+    /// The most bytes that connections and streams may use besides bodies and answers, over all listeners.
     pub connection_memory: usize,
-    /// How long requests under way may take to finish when the collector stops.
+    /// The time that requests in progress get to finish when the collector stops.
     pub shutdown_grace: Duration,
 }
 
 impl Config {
-    /// The namespace of this collector and of its store: that of the cluster in use; empty for none.
+    /// The namespace of this collector and its store, which is that of the cluster in use; empty for none.
     #[must_use]
     pub fn namespace(&self) -> &str {
         let namespace = match self.cluster.provider {
@@ -336,7 +337,7 @@ impl Config {
 }
 
 impl Endpoint {
-    /// Whether faces at these two endpoints are served by one listener. With port 0 each face gets a port of its own.
+    /// Whether one listener serves faces at these two endpoints. With port 0 each face gets a separate port.
     #[must_use]
     pub fn is_shared_with(&self, other: &Self) -> bool {
         self.port != 0 && self == other

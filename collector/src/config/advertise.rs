@@ -1,4 +1,4 @@
-//! Which host others are told: never a wildcard, which no peer can connect to.
+//! Determines the advertised hosts. They are never a wildcard, because no peer can connect to one.
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
@@ -6,24 +6,24 @@ use super::error::Problem;
 use super::keys::KEYS;
 use super::{Config, Origins};
 
-/// This machine's own address, as far as it can be told.
+/// The result of detecting this machine's own address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Detected {
-    /// The one that others reach it at.
+    /// The address at which other machines reach this one.
     Address(IpAddr),
-    /// It has several, and nothing says which one others use.
+    /// The machine has several addresses, and none is preferred.
     Several(Vec<IpAddr>),
-    /// It has none but loopback.
+    /// The machine has only loopback addresses.
     None,
 }
 
-/// Fills in every advertised host that the operator left empty: the host to listen on, or for a wildcard what `detect` says.
+/// Fills in every empty advertised host: with the host to listen on, or for a wildcard with the result of `detect`.
 pub(super) fn complete(
     config: &mut Config,
     detect: impl Fn() -> Detected,
     origins: &Origins,
 ) -> Vec<Problem> {
-    // A listener that is not given has the host of another one.
+    // A listener without a configured host has the host of another one.
     let faces = [
         (
             "remote.gRPC",
@@ -78,7 +78,7 @@ pub(super) fn complete(
     problems
 }
 
-/// What to say about a face whose address others cannot be given.
+/// The message about a face whose advertised host is unknown.
 fn unknown(path: &str, host: &str, detected: &Detected) -> String {
     let why = match detected {
         Detected::Several(addresses) => {
@@ -96,7 +96,7 @@ fn unknown(path: &str, host: &str, detected: &Detected) -> String {
     let variable = KEYS.iter().find(|it| it.path() == key);
     let variable = variable.map_or("", |it| it.env);
     format!(
-        "{host} is no address that others can connect to, and {why}: set {key} ({variable}) to the one that they use"
+        "{host} is no address that other machines can connect to, and {why}: set {key} ({variable}) to the one that they use"
     )
 }
 
@@ -106,7 +106,7 @@ pub(super) fn is_wildcard(host: &str) -> bool {
         .is_ok_and(|address| address.is_unspecified())
 }
 
-/// The address from which this machine reaches others; without a default route, the only one that its interfaces have.
+/// The address from which this machine reaches other machines; without a default route, the only address of its interfaces.
 #[must_use]
 pub fn detect() -> Detected {
     if let Some(address) = routed() {
@@ -116,8 +116,8 @@ pub fn detect() -> Detected {
     choose(interfaces.iter().map(if_addrs::Interface::ip))
 }
 
-/// Asks the routing table by connecting a UDP socket, which sends nothing; the peer is an address set aside for documentation
-/// (RFC 5737).
+/// Queries the routing table by connecting a UDP socket, which sends nothing. The peer is an address reserved for
+/// documentation (RFC 5737).
 fn routed() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
@@ -125,7 +125,8 @@ fn routed() -> Option<IpAddr> {
     (!address.is_unspecified() && !address.is_loopback()).then_some(address)
 }
 
-/// The address to advertise among those of the interfaces: an IPv4 one before IPv6, which agents of 3.x and 5.x cannot read.
+/// Selects the address to advertise among those of the interfaces. IPv4 has precedence, because agents of 3.x and 5.x cannot
+/// parse IPv6.
 pub(super) fn choose(addresses: impl Iterator<Item = IpAddr>) -> Detected {
     let is_usable = |address: &IpAddr| match address {
         IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local(),

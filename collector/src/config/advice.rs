@@ -1,14 +1,14 @@
-//! Settings that are allowed and rarely meant.
+//! Warnings about settings that are allowed but rarely intended.
 
 use super::Config;
 
-/// What the operator should know about `config`, a line for each point.
+/// The warnings about `config`, one line each.
 #[must_use]
 pub fn advice(config: &Config) -> Vec<String> {
     one_token(config).into_iter().collect()
 }
 
-/// A token on one of two ways to register does not keep anyone out who can reach the other.
+/// Warns about a token on only one of the two registration faces: a peer that reaches the other face needs none.
 fn one_token(config: &Config) -> Option<String> {
     let grpc = ("agent_gRPC.gRPC.authentication", "gRPC");
     let http = ("agent_jetty.jetty.authentication", "HTTP");
@@ -35,7 +35,7 @@ mod tests {
     use super::{super::Secret, *};
 
     #[test]
-    fn a_token_on_one_of_two_ways_in_is_pointed_out() {
+    fn a_token_on_one_of_two_faces_is_a_warning() {
         for (grpc, http, unset) in [
             ("", "", None),
             ("s3cret", "s3cret", None),

@@ -1,17 +1,17 @@
-//! How long a connection may live.
+//! The maximum age of a connection.
 
 use std::time::Duration;
 
 use super::value::{parse_duration, print_duration};
 
-/// How long a connection may live.
+/// The maximum age of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MaxAge {
-    /// In a cluster [`MaxAge::IN_A_CLUSTER`], so that agents spread over all members again after one was restarted; without
-    /// a limit where there is no other collector.
+    /// In a cluster [`MaxAge::IN_A_CLUSTER`], so that agents spread over all members again after a member restarted; no limit
+    /// for a single collector.
     #[default]
     Automatic,
-    /// Without a limit.
+    /// No limit.
     Off,
     /// This long.
     After(Duration),
@@ -21,7 +21,7 @@ impl MaxAge {
     /// The automatic age in a cluster.
     pub const IN_A_CLUSTER: Duration = Duration::from_secs(30 * 60);
 
-    /// The age, if there is one, for a collector that is a member of a cluster or not.
+    /// The age limit of a collector with or without a cluster; `None` for no limit.
     #[must_use]
     pub fn resolve(self, is_cluster: bool) -> Option<Duration> {
         match self {
@@ -31,7 +31,7 @@ impl MaxAge {
         }
     }
 
-    /// A duration, `off`, or nothing.
+    /// Parses a duration, `off`, or an empty text.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         match text {
             "" => Ok(Self::Automatic),
@@ -42,7 +42,7 @@ impl MaxAge {
         }
     }
 
-    /// Text that [`MaxAge::parse`] reads as this age.
+    /// The text that [`MaxAge::parse`] parses to this age.
     pub(super) fn print(self) -> String {
         match self {
             Self::Automatic => String::new(),

@@ -1,4 +1,4 @@
-//! What one key alone cannot tell: rules between keys.
+//! Checks the rules between keys.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::{ClusterProvider, Config, Endpoint, Origins, StorageProvider, ranges}
 
 mod sizes;
 
-/// Every rule that `config` breaks, each reported as a problem of a key that the operator has given.
+/// The problems of all rules that `config` violates, each reported for a key that the operator has set.
 pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
     let mut broken = ranges::broken(config);
     broken.extend(liveness(config));
@@ -80,7 +80,7 @@ fn liveness(config: &Config) -> Broken {
             ],
             format!(
                 "write_back_interval ({interval}) has to be at most down_after ({down_after}) where collectors share a store: \
-                 the others learn that late which instances live"
+                 other collectors learn last-seen times only that late"
             ),
         ));
     }
@@ -106,19 +106,18 @@ fn advertised(config: &Config) -> Broken {
     let mut broken = Broken::new();
     for (key, host) in hosts {
         if is_wildcard(host) {
-            let message = format!("{host} is no address that others can connect to");
+            let message = format!("{host} is no address that other machines can connect to");
             broken.push(rule(&[key], message));
         } else if key.starts_with("agent_gRPC") && host.parse::<Ipv6Addr>().is_ok() {
-            let message = format!(
-                "agents take {host} apart at its first colon: give a name or an IPv4 address"
-            );
+            let message =
+                format!("agents split {host} at its first colon: use a name or an IPv4 address");
             broken.push(rule(&[key, "agent_gRPC.gRPC.host"], message));
         }
     }
     broken
 }
 
-/// Equal endpoints share a listener; a wildcard and another host on one port would only fight for it.
+/// Equal endpoints share a listener. A wildcard and another host on one port conflict.
 fn listeners(config: &Config) -> Broken {
     let faces = [
         ("naming.jetty.host", &config.naming.listen),
@@ -150,7 +149,8 @@ fn listeners(config: &Config) -> Broken {
     broken
 }
 
-/// The Nacos faces have ports of their own, and callers sign in unless they are on this machine or the operator says otherwise.
+/// The Nacos faces have separate ports, and callers must sign in unless they are on this machine or the configuration allows
+/// anonymous ones.
 fn nacos(config: &Config) -> Broken {
     let nacos = &config.nacos;
     if !nacos.is_on() {
@@ -208,7 +208,7 @@ fn nacos(config: &Config) -> Broken {
     broken
 }
 
-/// Whether only this machine reaches a host.
+/// Whether only this machine can reach a host.
 fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host
@@ -216,7 +216,7 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// Several collectors with a store each would give one id to two names.
+/// Several collectors with separate stores would assign one id to two names.
 fn one_store(config: &Config) -> Broken {
     let is_cluster = config.cluster.provider != ClusterProvider::Standalone;
     if !is_cluster || config.storage.provider != StorageProvider::Embedded {
@@ -295,7 +295,7 @@ fn connection(path: &'static str, etcd: &etcd::Config) -> Broken {
     let broken = rules.into_iter().filter(|(is_broken, ..)| *is_broken);
     broken
         .map(|(_, keys, message)| {
-            // What the storage's etcd leaves out is that of the cluster.
+            // A setting that `storage.etcd` omits is that of the cluster.
             let own = keys.iter().map(|key| format!("{path}.{key}"));
             let keys = own.chain(keys.iter().map(|key| format!("cluster.etcd.{key}")));
             (keys.collect(), format!("{path} {message}"))

@@ -1,8 +1,8 @@
-//! A YAML document as plain nodes. A scalar is the text that the file holds, whatever YAML 1.1 or 1.2 would make of it: only the
-//! table of keys knows what a value means, and `0089123` is as good a token as any.
+//! A YAML document as plain nodes. A scalar is the text of the file, without the types of YAML 1.1 or 1.2: only the table of
+//! keys defines the meaning of a value, and `0089123` is a valid token.
 //!
-//! Quotes, escapes, block scalars, anchors, aliases, merge keys (`<<`) and the tags of YAML's own types are understood. What a
-//! name is given twice for is kept, so that the reader of the nodes can report both lines.
+//! Quotes, escapes, block scalars, anchors, aliases, merge keys (`<<`) and the tags of YAML's own types are supported.
+//! Duplicate names are kept, so that the reader of the nodes can report both lines.
 
 use std::collections::HashMap;
 
@@ -12,66 +12,66 @@ use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Struc
 /// One node of the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Node {
-    /// Nothing: no value, or `~`.
+    /// No value, or `~`.
     Empty,
     /// One value.
     Scalar(Scalar),
-    /// A list. No key of Rollcall takes one.
+    /// A list. No key of Rollcall accepts one.
     List(List),
-    /// Names and what is below them, in the order of the file.
+    /// Names with their nodes, in the order of the file.
     Map(Map),
 }
 
-/// A value as it stands in the file, without quotes and escapes.
+/// A value of the file, without quotes and escapes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scalar {
     pub(super) text: String,
-    /// Neither quotes, a block nor a tag say that it is text: `null` may mean nothing.
+    /// Whether no quotes, block or tag mark it as text, so that `null` may mean no value.
     pub(super) is_plain: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct List {
     items: Vec<Node>,
-    /// As it is written, if that is on one line.
+    /// The source text, if it is on one line.
     pub(super) source: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Map {
     pub(super) entries: Vec<Entry>,
-    /// As it is written, if that is on one line and in braces.
+    /// The source text, if it is on one line and in braces.
     pub(super) source: Option<String>,
 }
 
-/// A name and what is below it.
+/// A name and its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) name: String,
-    /// Where the name stands, from 1 on.
+    /// The line of the name, from 1.
     pub(super) line: usize,
     pub(super) node: Node,
 }
 
-/// Why a text is not one document.
+/// Why a text is not a single valid document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
-    /// Where, from 1 on.
+    /// The line, from 1.
     pub(super) line: usize,
     pub(super) message: String,
 }
 
-/// How deep nodes may nest; a configuration has three levels.
+/// The greatest depth of nodes; a configuration has three levels.
 const MAX_DEPTH: usize = 32;
-/// How many nodes a document may have once its aliases are replaced.
+/// The most nodes of a document after its aliases are expanded.
 const MAX_NODES: usize = 20_000;
 /// The longest source of a node that is shown in a message.
 const MAX_SHOWN: usize = 100;
 
-/// Reads one document; an empty text is one without anything.
+/// Parses one document; an empty text is [`Node::Empty`].
 ///
 /// # Errors
-/// The text is not YAML, has more than one document, or is far larger than any configuration.
+/// The text is not YAML, has more than one document, or exceeds [`MAX_DEPTH`] or [`MAX_NODES`].
 pub(super) fn parse(text: &str) -> Result<Node, Fault> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let options = granit_parser::options! { emit_comments: false };
@@ -89,7 +89,7 @@ struct Builder<'t> {
     events: Parser<'t, StrInput<'t>>,
     /// Finished nodes by the number of their anchor.
     anchors: HashMap<usize, Node>,
-    /// Nodes that may still be made.
+    /// Nodes that may still be created.
     room: usize,
 }
 
@@ -112,7 +112,7 @@ impl<'t> Builder<'t> {
                 Some((_, one)) => {
                     let message = format!(
                         "a second document begins here, and the first one at line {one}: remove the line `---` between \
-                         them and give each module once"
+                         them and write each module once"
                     );
                     return Err(fault(&span, message));
                 }
@@ -202,7 +202,7 @@ impl<'t> Builder<'t> {
         Ok(node)
     }
 
-    /// Makes room for all nodes below a copied one.
+    /// Counts all nodes below a copied one.
     fn take_all(&mut self, node: &Node, at: &Span, depth: usize) -> Result<(), Fault> {
         let below: Vec<&Node> = match node {
             Node::Empty | Node::Scalar(_) => return Ok(()),
@@ -229,7 +229,7 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    /// The source of a node from `begin` to `end`, if it is written in one line.
+    /// The source of a node from `begin` to `end`, if it is short and on one line.
     fn shown(&self, style: StructureStyle, begin: &Span, end: &Span) -> Option<String> {
         let source = begin.start.byte_offset()?..end.end.byte_offset()?;
         let source = self.source.get(source)?;
@@ -252,8 +252,8 @@ impl<'t> Builder<'t> {
     }
 }
 
-/// A line of the file for a message. Nothing of one that may hold a secret: only a line that begins with a name is shown, and
-/// none with the name of a secret key.
+/// A line of the file for a message; empty if the line may hold a secret. Only a line that begins with a name and does not
+/// contain the name of a secret key is shown.
 fn shown_line(line: &str) -> String {
     let line = line.trim();
     let name = line.split_once(':').map_or("", |(name, _)| name.trim());
@@ -278,7 +278,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: &Span) -> Resul
     if is_null || (is_plain && matches!(text, "" | "~")) {
         return Ok(Node::Empty);
     }
-    // The line break at the end of a block is the block's, not the value's.
+    // The line break at the end of a block is not part of the value.
     let text = match style {
         ScalarStyle::Literal | ScalarStyle::Folded => text.trim_end_matches('\n'),
         _ => text,
@@ -289,7 +289,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: &Span) -> Resul
     }))
 }
 
-/// A tag has to be one of YAML's own `types`, or `!`, which says no more than that a scalar is text.
+/// Checks that a tag is one of YAML's own `types`, or `!`, which only marks a scalar as text.
 fn check_tag(tag: Option<&Tag>, types: &[&str], at: &Span) -> Result<(), Fault> {
     let Some(tag) = tag else {
         return Ok(());
@@ -319,10 +319,10 @@ fn mergeable(node: Node, at: &Span) -> Result<Vec<Entry>, Fault> {
     }
 }
 
-/// Adds what is merged, as far as it is not given: of two merged entries the first one counts.
+/// Adds the merged entries whose names are not present. Of two merged entries with one name the first wins.
 fn merge(entries: &mut Vec<Entry>, merged: Vec<Entry>) {
     for entry in merged {
-        if !entries.iter().any(|given| given.name == entry.name) {
+        if !entries.iter().any(|present| present.name == entry.name) {
             entries.push(entry);
         }
     }

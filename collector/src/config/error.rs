@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::Origin;
 
-/// Everything that is wrong with a configuration, at once.
+/// Every problem of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(problems))]
 pub struct Error {
@@ -10,14 +10,14 @@ pub struct Error {
     pub problems: Vec<Problem>,
 }
 
-/// One mistake: where it was written, which key it is about, and what is allowed.
+/// One problem: its origin, its key, and what is allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, variable or argument; nothing if it is between several.
+    /// The file, variable or argument; `None` if the problem concerns several.
     pub origin: Option<Origin>,
-    /// `module.provider.key`, or less if that is all there is; empty for the file as a whole.
+    /// `module.provider.key`, or a prefix of it; empty for the whole file.
     pub key: String,
-    /// What is wrong and what is allowed.
+    /// The problem and what is allowed.
     pub message: String,
 }
 
@@ -38,5 +38,5 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Broken rules: the keys of each, the one to change first, and what the rule is.
+/// Violated rules: the keys of each, the one to change first, and the message.
 pub(super) type Broken = Vec<(Vec<String>, String)>;

@@ -1,5 +1,5 @@
-//! The one table of keys. Parsing, suggestions, `--print-config` and the README's table are all driven by it; the defaults
-//! are in the bundled `application.yml`, which a test holds against this table.
+//! The table of keys, the source of parsing, suggestions, `--print-config` and the README's table. The defaults are in the
+//! bundled `application.yml`, which a test compares with this table.
 
 mod field;
 
@@ -11,10 +11,10 @@ pub(super) struct Key {
     pub(super) module: &'static str,
     pub(super) provider: &'static str,
     pub(super) name: &'static str,
-    /// The variable that wins over the file.
+    /// The variable that overrides the file.
     pub(super) env: &'static str,
     pub(super) field: Field,
-    /// For the README's table.
+    /// The text in the README's table.
     pub(super) doc: &'static str,
 }
 

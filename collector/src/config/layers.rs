@@ -1,4 +1,4 @@
-//! From documents to one text per key: which modules, providers and keys a file has, and which layer wins.
+//! Reads a document into a layer: one text per key, with the modules, providers and keys of the file checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use super::modules::{MODULES, Module, OLD_NAMES, REFUSED, WITHOUT_PART};
 use super::suggest::{snake_case, unknown};
 use super::{Origin, placeholder};
 
-/// The values a file gives, and what is to be said about the rest of it.
+/// The values of a file, and the findings about the rest of it.
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     /// `module.provider.key` in the table's spelling -> value, placeholders resolved; `module` -> the provider chosen.
     pub(super) values: BTreeMap<String, String>,
-    /// Parts of the file that Rollcall has no use for.
+    /// Parts of the file that Rollcall does not use.
     pub(super) ignored: BTreeSet<String>,
-    /// The implementation that is chosen and that Rollcall does not have, by module.
+    /// The chosen implementations that Rollcall does not have, by module.
     pub(super) absent: Vec<Absent>,
     pub(super) problems: Vec<Problem>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Absent {
     pub(super) provider: String,
 }
 
-/// Reads one document into a layer. `env` serves the placeholders and the selectors.
+/// Reads one document into a layer. `env` supplies the placeholders and the selectors.
 pub(super) fn read(document: Node, origin: &Origin, env: &BTreeMap<String, String>) -> Layer {
     let mut reader = Reader {
         layer: Layer::default(),
@@ -52,9 +52,9 @@ impl Key {
 
 struct Reader<'a> {
     layer: Layer,
-    /// Where each value was given.
+    /// The line of each value.
     lines: BTreeMap<String, usize>,
-    /// Values that are placeholders of a template which was not filled in.
+    /// Values that are unfilled placeholders of a template.
     templates: Vec<String>,
     origin: &'a Origin,
     env: &'a BTreeMap<String, String>,
@@ -73,7 +73,7 @@ impl Reader<'_> {
         });
     }
 
-    /// What stands below `path`, each name once.
+    /// The entries below `path`, each name once.
     fn entries(&mut self, path: &str, node: Node, what: &str) -> Vec<Entry> {
         let entries = match node {
             Node::Empty => Vec::new(),
@@ -120,8 +120,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Upstream's thresholds, which have no part here, and since 5.x the namespace: of the cluster, whichever it is, and
-    /// thereby of the store.
+    /// Reads upstream's `configuration`: the thresholds, which Rollcall ignores, and since 5.x the namespace of the cluster in
+    /// use, which is also that of the store.
     fn configuration(&mut self, node: Node) {
         for Entry { name, node, .. } in self.entries("configuration", node, "providers") {
             let path = format!("configuration.{name}");
@@ -136,7 +136,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A module of 3.2.3 or 3.2.4 whose providers are modules of their own since 3.2.5.
+    /// Reads a module of 3.2.3 or 3.2.4 whose providers are separate modules since 3.2.5.
     fn old_module(&mut self, module: &str, node: Node) {
         for Entry { name, node, .. } in self.entries(module, node, "providers") {
             let mut old = OLD_NAMES.iter();
@@ -159,8 +159,8 @@ impl Reader<'_> {
             None => None,
         };
         if let Some((name, origin)) = selected {
-            // The file's other providers are left alone, as upstream's later generations do. Of the bundled file all are
-            // defaults: a later file may choose.
+            // The other providers of the file are ignored, as in upstream's later generations. Those of the bundled file all
+            // stay as defaults, because a later file may select one.
             if *self.origin != Origin::Default {
                 providers.retain(|provider| provider.name == name);
             }
@@ -184,7 +184,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The provider that the environment or, after it, the file's `selector` names, and where that was said.
+    /// The provider that the environment or else the file's `selector` names, and its origin.
     fn selected(
         &mut self,
         module: &Module,
@@ -211,7 +211,7 @@ impl Reader<'_> {
         let entries = self.entries(&path, node, "keys");
         let mut keys = KEYS.iter();
         if !keys.any(|key| key.module == module.name && key.provider == provider) {
-            // Upstream's own default file gives some to a provider that reads none.
+            // Upstream's default file has keys below a provider that reads none.
             if !entries.is_empty() {
                 self.layer.ignored.insert(path);
             }
@@ -222,7 +222,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A provider that Rollcall does not have: upstream's, or a mistake.
+    /// Records a provider that Rollcall does not have: one of upstream's, or a mistake.
     fn no_provider(&mut self, origin: Origin, module: &'static Module, provider: String) {
         if module.absent.contains(&provider.as_str()) {
             self.layer.absent.push(Absent {
@@ -261,7 +261,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The value of a scalar; nothing where the file has nothing.
+    /// The value of a scalar; `None` without a value.
     fn scalar(
         &mut self,
         path: &str,
@@ -312,12 +312,12 @@ impl Reader<'_> {
     }
 }
 
-/// Whether YAML means nothing by a plain text.
+/// Whether a plain text means no value in YAML.
 fn is_null(text: &str) -> bool {
     matches!(text, "null" | "Null" | "NULL")
 }
 
-/// `{NAME}`, which is a map to YAML and what a script was meant to replace.
+/// The source of `{NAME}`, which YAML reads as a map and a script should have replaced.
 fn template(map: &Map) -> Option<&str> {
     let is_bare = map.entries.iter().all(|entry| entry.node == Node::Empty);
     map.source

@@ -1,4 +1,4 @@
-//! The layers put together: bundled file < operator's file < variables < command line.
+//! Combines the layers: bundled file < operator's file < variables < command line.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,33 +11,33 @@ use super::{
     Config, DEFAULTS, Detected, Error, Problem, advertise, check, document, layers, variables,
 };
 
-/// Where a configuration comes from.
+/// The sources of a configuration.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// The operator's file, if there is one: its name, for messages, and its text.
+    /// The name, for messages, and the text of the operator's file, if there is one.
     pub file: Option<(String, String)>,
     /// The process environment.
     pub env: BTreeMap<String, String>,
     /// `--data-dir`.
     pub data_dir: Option<PathBuf>,
-    /// How to find this machine's own address, asked only for a wildcard host; see [`detect`](super::detect).
+    /// Detects this machine's own address; called only for a wildcard host. See [`detect`](super::detect).
     pub detect: fn() -> Detected,
 }
 
-/// A configuration, and what the operator should know about it.
+/// A configuration, with warnings for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The effective configuration.
     pub config: Config,
-    /// Parts of the operator's file that Rollcall has no use for and ignores, sorted.
+    /// Parts of the operator's file that Rollcall ignores, sorted.
     pub ignored: Vec<String>,
-    /// Variables named `SW_..` that mean nothing to Rollcall, each with the one that may have been meant.
+    /// Unknown variables named `SW_..`, each with the most similar known one.
     pub unknown_variables: Vec<String>,
-    /// Where each value comes from.
+    /// The origin of each value.
     pub origins: Origins,
 }
 
-/// Who said a value.
+/// The origin of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The bundled file.
@@ -50,12 +50,12 @@ pub enum Origin {
     Argument(&'static str),
 }
 
-/// Where the value of each key comes from, by `module.provider.key`.
+/// The origin of each value, by `module.provider.key`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins(BTreeMap<String, Origin>);
 
 impl Origins {
-    /// A problem between some keys: of the first one that the operator has given, and else of the first one.
+    /// A problem that concerns several keys. It is reported for the first one that the operator has set, else for the first one.
     #[must_use]
     pub fn problem(&self, keys: &[&str], message: String) -> Problem {
         let given = keys.iter().find_map(|key| {
@@ -77,10 +77,10 @@ impl Origins {
     }
 }
 
-/// Puts the layers together and checks the result.
+/// Combines the layers and checks the result.
 ///
 /// # Errors
-/// Every mistake that was found, not only the first.
+/// Every problem, not only the first.
 pub fn load(sources: Sources) -> Result<Loaded, Error> {
     let Sources {
         file,
@@ -115,7 +115,7 @@ pub fn load(sources: Sources) -> Result<Loaded, Error> {
         let origin = Origin::Argument("--data-dir");
         origins.0.insert("storage.embedded.path".to_owned(), origin);
     }
-    // Rules between keys mean something only when every key does.
+    // Rules between keys are checked only if every single key is valid.
     if problems.is_empty() {
         problems.extend(advertise::complete(&mut config, detect, &origins));
         complete_storage(&mut config);
@@ -133,7 +133,7 @@ pub fn load(sources: Sources) -> Result<Loaded, Error> {
     }
 }
 
-/// Where each choice of an implementation comes from, by module.
+/// The origin of each choice of an implementation, by module.
 fn origins_of_choices(
     texts: &BTreeMap<String, (String, Origin)>,
     env: &BTreeMap<String, String>,
@@ -151,7 +151,7 @@ fn origins_of_choices(
     choices.collect()
 }
 
-/// Puts the value of every key into `config`; where each comes from.
+/// Sets every key in `config`, and returns the origins.
 fn fill(
     config: &mut Config,
     texts: &BTreeMap<String, (String, Origin)>,
@@ -160,8 +160,8 @@ fn fill(
 ) -> Origins {
     let mut origins = Origins::default();
     for key in KEYS {
-        let given = variable(key, env).or_else(|| texts.get(&key.path()).cloned());
-        let Some((text, origin)) = given else {
+        let value = variable(key, env).or_else(|| texts.get(&key.path()).cloned());
+        let Some((text, origin)) = value else {
             continue;
         };
         if let Err(allowed) = key.field.set(config, &text) {
@@ -181,7 +181,7 @@ fn fill(
     origins
 }
 
-/// The problem of an implementation that Rollcall does not have.
+/// The problem for an implementation that Rollcall does not have.
 fn refuse(absent: Absent, config: &Config) -> Problem {
     let Absent {
         origin,
@@ -195,9 +195,9 @@ fn refuse(absent: Absent, config: &Config) -> Problem {
     }
 }
 
-/// Fills in what the storage's etcd leaves out: it is the cluster's.
+/// Copies the settings that `storage.etcd` omits from `cluster.etcd`.
 fn complete_storage(config: &mut Config) {
-    // The store belongs to the cluster in use, whose namespace need not be the one of the cluster's etcd.
+    // The store has the namespace of the cluster in use, which is not always that of `cluster.etcd`.
     if config.storage.etcd.namespace.is_empty() {
         config.storage.etcd.namespace = config.namespace().to_owned();
     }
@@ -227,7 +227,7 @@ fn variable(key: &Key, env: &BTreeMap<String, String>) -> Option<(String, Origin
     Some((value.clone(), Origin::Variable(key.env)))
 }
 
-/// What the files say, the later over the earlier.
+/// The values of the files; a later file overrides an earlier one.
 #[derive(Debug, Default)]
 struct Gathered {
     texts: BTreeMap<String, (String, Origin)>,
@@ -256,7 +256,7 @@ impl Gathered {
                 .map(|(path, value)| (path, (value, origin.clone()))),
         );
         self.ignored.extend(layer.ignored);
-        // A variable that selects what does not exist is met once per file.
+        // A variable that selects an unknown provider is found once per file.
         for problem in layer.problems {
             if !self.problems.contains(&problem) {
                 self.problems.push(problem);
@@ -271,7 +271,7 @@ impl Gathered {
 }
 
 impl Config {
-    /// The defaults with port 0 everywhere (so that each face has a listener of its own) and the store under `data`.
+    /// The defaults with port 0 everywhere, so that each face has a separate listener, and the store under `data`.
     #[cfg(test)]
     #[must_use]
     pub fn for_test(data: &std::path::Path) -> Self {
@@ -286,7 +286,7 @@ impl Config {
             detect: || Detected::None,
         };
         load(sources)
-            .expect("the bundled file is right, a test of its own says so")
+            .expect("the bundled file is valid, which a test checks")
             .config
     }
 }

@@ -1,4 +1,4 @@
-//! The modules of the file: Rollcall's own, and those of upstream that it has no part for.
+//! The modules of the file: Rollcall's own, and those of upstream that it does not use.
 
 use super::{ClusterProvider, Config, NacosProvider, StorageProvider};
 
@@ -8,7 +8,7 @@ pub(super) struct Module {
     pub(super) name: &'static str,
     /// The implementations to choose from.
     pub(super) providers: &'static [&'static str],
-    /// For a module where there is something to choose.
+    /// The choice, for a module with several implementations.
     pub(super) choice: Option<Choice>,
     /// Implementations that upstream has and Rollcall does not.
     pub(super) absent: &'static [&'static str],
@@ -17,11 +17,11 @@ pub(super) struct Module {
 /// How an implementation is chosen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
-    /// The variable that wins over the file.
+    /// The variable that overrides the file.
     pub(super) variable: &'static str,
-    /// Chooses the implementation of this name; one that is unknown is left as it is.
+    /// Chooses the implementation of this name; an unknown name changes nothing.
     pub(super) set: fn(&mut Config, &str),
-    /// The name of the one that is chosen.
+    /// The name of the chosen implementation.
     pub(super) get: fn(&Config) -> &'static str,
 }
 
@@ -101,7 +101,7 @@ pub(super) const MODULES: &[Module] = &[
     only("server", &["default"]),
 ];
 
-/// A provider of 3.2.3 and 3.2.4, and the module that it has become.
+/// A provider of 3.2.3 and 3.2.4, and the module that replaced it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OldName {
     pub(super) module: &'static str,
@@ -117,7 +117,7 @@ const fn old(module: &'static str, provider: &'static str, now: &'static str) ->
     }
 }
 
-/// Names of 3.2.3 and 3.2.4. What else is below these modules has no part here.
+/// Names of 3.2.3 and 3.2.4. Other providers of these modules are ignored.
 pub(super) const OLD_NAMES: &[OldName] = &[
     old("agent_server", "jetty", "naming"),
     old("agent_stream", "grpc", "agent_gRPC"),
@@ -125,8 +125,8 @@ pub(super) const OLD_NAMES: &[OldName] = &[
     old("collector_inside", "grpc", "remote"),
 ];
 
-/// What to use instead of an implementation that Rollcall does not have, where the cluster in use is `cluster`: everything
-/// there is to change, so that one start tells it all.
+/// The message about an implementation that Rollcall does not have, if the cluster in use is `cluster`. It names every change
+/// that is needed, so that one start suffices to see them.
 pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) -> String {
     const SHARED: &str = "set SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (the members stay in the cluster of the file), or \
          run one collector alone with SW_CLUSTER=standalone and SW_STORAGE=embedded; the file can stay as it is";
@@ -163,7 +163,7 @@ pub(super) const WITHOUT_PART: &[&str] = &[
     "receiver_zipkin",
 ];
 
-/// Keys of upstream that must not be ignored silently, and why there is nothing to set.
+/// Keys of upstream that must not be ignored silently, and why Rollcall does not support them.
 pub(super) const REFUSED: &[(&str, &str)] = &[
     (
         "remote.gRPC.channel_size",

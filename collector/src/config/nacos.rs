@@ -4,10 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{Endpoint, Secret};
 
-/// Stands for the private ranges of addresses, and loopback, in `probe_ranges`.
+/// The name of the private address ranges and loopback in `probe_ranges`.
 pub const PRIVATE: &str = "private";
 
-/// How far the gRPC port is above the HTTP port where clients derive it.
+/// The offset of the gRPC port from the HTTP port that clients assume.
 const GRPC_OFFSET: u16 = 1000;
 
 /// `nacos`.
@@ -15,37 +15,37 @@ const GRPC_OFFSET: u16 = 1000;
 pub struct Nacos {
     /// Whether there are Nacos faces.
     pub provider: NacosProvider,
-    /// Where 1.x, 2.x and 3.x clients call over HTTP.
+    /// The HTTP endpoint for 1.x, 2.x and 3.x clients.
     pub listen: Endpoint,
     /// The port of gRPC; `None`: the HTTP port + 1000, which clients assume.
     pub grpc_port: Option<u16>,
-    /// The port that datagrams are sent from; `None`: the number of the HTTP port.
+    /// The source port of datagrams; `None`: the number of the HTTP port.
     pub udp_port: Option<u16>,
     /// The prefix of every HTTP path, such as `/nacos`.
     pub context_path: String,
-    /// The host that clients are given in lists of servers; empty: the one that is listened on.
+    /// The host in the lists of servers that clients request; empty: the host to listen on.
     pub advertised_host: String,
     /// The largest HTTP body and the largest gRPC message, in bytes.
     pub max_message_size: usize,
-    /// The file of users; empty: callers need not say who they are.
+    /// The file of users; empty: callers need not sign in.
     pub users_file: PathBuf,
-    /// What signs tokens; empty: drawn at the first start, and kept in the store.
+    /// The secret that signs tokens; empty: generated at the first start, and kept in the store.
     pub token_secret: Secret,
-    /// How long a token is valid.
+    /// The validity of a token.
     pub token_ttl: Duration,
-    /// Whether callers need not say who they are on other addresses than loopback.
+    /// Whether callers need not sign in on addresses other than loopback.
     pub allow_anonymous: bool,
-    /// Between two pushes of one service.
+    /// The shortest interval between two pushes of one service.
     pub push_window: Duration,
-    /// How long a push waits for its acknowledgement.
+    /// The time limit for the acknowledgement of a push.
     pub push_timeout: Duration,
-    /// How often in a row a push without an acknowledgement is repeated.
+    /// The number of times that a push without an acknowledgement is repeated.
     pub push_retries: usize,
-    /// After this long without a message a gRPC client is asked whether it is there.
+    /// The time without a message after which a gRPC client is probed.
     pub idle_after: Duration,
-    /// How long it may take to answer.
+    /// The time limit for the answer to that probe.
     pub detection_timeout: Duration,
-    /// How long reads are refused after a start that found no recent roster.
+    /// The time after a start without a recent roster in which reads are refused.
     pub warm_up: Duration,
     /// The most services.
     pub max_services: usize,
@@ -71,13 +71,13 @@ pub struct Nacos {
     pub memory: usize,
     /// The most bytes of encoded lists that are kept.
     pub body_cache: usize,
-    /// How long an override survives its instance.
+    /// The time for which an override survives its instance.
     pub override_term: Duration,
-    /// How long a service stays without instances.
+    /// The time after which a service without instances is removed.
     pub empty_service_term: Duration,
     /// The addresses that may be probed, as ranges, or `private`.
     pub probe_ranges: Vec<String>,
-    /// The most probes under way.
+    /// The most concurrent probes.
     pub max_probes: usize,
     /// The most changes that wait for the store.
     pub write_queue: usize,
@@ -100,7 +100,7 @@ impl Nacos {
         self.provider == NacosProvider::Default
     }
 
-    /// Where gRPC is listened on.
+    /// The endpoint of gRPC.
     #[must_use]
     pub fn grpc(&self) -> Endpoint {
         let derived = match self.listen.port {

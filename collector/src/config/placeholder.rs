@@ -1,11 +1,11 @@
-//! `${NAME:default}` in a value, resolved after the file was parsed: what a variable holds is data and never becomes YAML.
+//! Resolves `${NAME:default}` in a value after the file is parsed, so that the value of a variable never becomes YAML.
 //!
 //! The name ends at the first colon. The default may hold placeholders itself, and may be empty. A variable that is set but
-//! empty counts as not set. What a variable holds is not looked at again. `$${` is a literal `${`.
+//! empty counts as not set. The value of a variable is not resolved again. `$${` is a literal `${`.
 
 use std::collections::BTreeMap;
 
-/// How deep defaults may nest.
+/// The greatest nesting depth of defaults.
 const MAX_DEPTH: u8 = 8;
 
 /// `text` with every placeholder replaced.
@@ -39,12 +39,12 @@ fn resolve_to(depth: u8, text: &str, env: &BTreeMap<String, String>) -> Result<S
     Ok(resolved)
 }
 
-/// `text` written so that `resolve` gives it back.
+/// `text` escaped, so that `resolve` returns it unchanged.
 pub(super) fn escape(text: &str) -> String {
     text.replace("${", "$${")
 }
 
-/// The variable and the default of a value that is one placeholder and nothing else.
+/// The variable and the default of a value that consists of one placeholder.
 pub(super) fn parts(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix("${")?.strip_suffix('}')?.split_once(':')
 }
@@ -63,7 +63,7 @@ fn value(depth: u8, inner: &str, env: &BTreeMap<String, String>) -> Result<Strin
     }
 }
 
-/// Where the brace that closes the placeholder at the start of `text` is.
+/// The position of the brace that closes the placeholder at the start of `text`.
 fn end(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, byte) in text.bytes().enumerate() {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_stand_inside_text_and_inside_defaults() {
+    fn placeholders_are_resolved_inside_text_and_inside_defaults() {
         assert_eq!(resolved("a${HOST}b${NONE:c}d").unwrap(), "a10.0.0.1bcd");
         assert_eq!(
             resolved("${NONE:${NEITHER:x${HOST}}y}").unwrap(),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_variable_holds_is_data() {
+    fn the_value_of_a_variable_is_not_resolved_again() {
         assert_eq!(resolved("${ODD:}").unwrap(), "${HOST}: {x}");
     }
 

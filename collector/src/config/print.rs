@@ -6,8 +6,7 @@ use super::modules::MODULES;
 use super::{ClusterProvider, Config, DEFAULTS, document, placeholder};
 
 impl Config {
-    /// The effective configuration as a file that loads to the same configuration, once the secrets, which are hidden, are
-    /// written in.
+    /// The effective configuration as a file. It loads to the same configuration once the hidden secrets are filled in.
     #[must_use]
     pub fn to_yaml(&self) -> String {
         let mut config = self.clone();
@@ -30,7 +29,7 @@ impl Config {
                 yaml.push_str(&format!("    {}: {value}\n", key.name));
             }
         }
-        // A collector alone has no cluster whose key could hold it.
+        // A standalone collector has no key of a cluster for its namespace.
         if self.cluster.provider == ClusterProvider::Standalone && !self.namespace().is_empty() {
             let namespace = quoted(self.namespace());
             yaml.push_str(&format!(
@@ -63,7 +62,7 @@ pub fn reference() -> String {
     table
 }
 
-/// Every scalar of the bundled file with its path, as it is written there.
+/// Every scalar of the bundled file with its path, unresolved.
 pub(super) fn defaults() -> Vec<(String, String)> {
     let mut found = Vec::new();
     collect(

@@ -1,4 +1,4 @@
-//! The least and the most that a key can be: beyond it the collector could not start, or not do what the key says.
+//! The ranges of keys. With a value outside its range the collector could not start, or not do what the key promises.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
-/// Ids are positive and negative 32-bit numbers; each dictionary uses one half of them at the least.
+/// The number of ids of one dictionary. Ids are positive and negative 32-bit numbers; each dictionary uses at least one half.
 const MAX_IDS: usize = 2_147_483_646;
 
 /// Sizes and counts.
@@ -23,7 +23,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("ui.jetty.max_page_size", KIB, GIB),
     ("register.default.queue_capacity", 1, 10_000_000),
     ("register.default.batch_rows", 1, 1_000_000),
-    // One row, with its name, has to fit into a request of etcd: 1.5 MiB.
+    // One row, with its name, has to fit into a request to etcd: 1.5 MiB.
     ("register.default.max_name_bytes", 1, 512 * KIB),
     ("register.default.max_assigned_ids", 1, MAX_IDS),
     ("register.default.max_adopted_ids", 1, MAX_IDS),
@@ -54,7 +54,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("server.default.inbound_memory", MIB, 1024 * GIB),
 ];
 
-/// Durations; all others are between 1 ms and a year.
+/// Durations; those not listed are between 1 ms and a year.
 const DURATIONS: &[(&str, Duration, Duration)] = &[
     ("cluster.etcd.lease_term", SHORTEST_LEASE, HOUR),
     ("cluster.zookeeper.session_timeout", SECOND, HOUR),
@@ -62,10 +62,10 @@ const DURATIONS: &[(&str, Duration, Duration)] = &[
     ("liveness.default.tick", Duration::from_millis(1), HOUR),
 ];
 
-/// What etcd grants at the least, as it is set by default.
+/// The shortest lease that etcd grants with its default settings.
 const SHORTEST_LEASE: Duration = Duration::from_secs(2);
 
-/// Every key that is out of its range.
+/// The problems of all keys that are out of range.
 pub(super) fn broken(config: &Config) -> Broken {
     let mut config = config.clone();
     let in_use = KEYS
@@ -92,7 +92,7 @@ pub(super) fn broken(config: &Config) -> Broken {
     broken
 }
 
-/// Whether the provider of a cluster's key is the one in use: what is not used is not checked.
+/// Whether the provider of a cluster's key is in use; other keys are not checked.
 fn is_in_use(key: &Key, cluster: ClusterProvider) -> bool {
     match (key.module, key.provider) {
         ("cluster", "etcd") => cluster == ClusterProvider::Etcd,

@@ -1,4 +1,4 @@
-//! Names as the table of keys spells them, and what to say about one that it does not have.
+//! The spelling of names in the table of keys, and messages about unknown names.
 
 /// `contextPath` -> `context_path`, `enableACL` -> `enable_acl`.
 pub(super) fn snake_case(name: &str) -> String {
@@ -14,7 +14,7 @@ pub(super) fn snake_case(name: &str) -> String {
     snake
 }
 
-/// What to say about a name that does not exist: the nearest one that does, or all of them.
+/// The message about an unknown name, with the most similar known name, or with all of them.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     let distance = |other: &&&str| {
         strsim::damerau_levenshtein(&name.to_ascii_lowercase(), &other.to_ascii_lowercase())

@@ -50,7 +50,7 @@ fn problems(file: &str, env: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn the_bundled_file_gives_every_key_of_the_table_its_variable_and_a_default() {
+fn the_bundled_file_has_every_key_of_the_table_with_its_variable_and_a_default() {
     let defaults: BTreeMap<String, String> = print::defaults().into_iter().collect();
     let choices = MODULES.iter();
     let choices = choices.filter_map(|module| Some((module.name, module.choice?.variable)));
@@ -65,7 +65,7 @@ fn the_bundled_file_gives_every_key_of_the_table_its_variable_and_a_default() {
 }
 
 #[test]
-fn the_reference_shows_what_the_bundled_file_means() {
+fn the_reference_shows_the_meaning_of_the_bundled_file() {
     let defaults = loaded("", &[]).config;
     let table = reference();
     assert_eq!(table.lines().count(), 2 + print::defaults().len());
@@ -81,10 +81,10 @@ fn the_reference_shows_what_the_bundled_file_means() {
             .trim()
             .trim_matches('`');
         let mut from_table = defaults.clone();
-        // The default of one key may be the variable of another.
+        // The default of a key may be the variable of another.
         let default = placeholder::resolve(default, &BTreeMap::new()).unwrap();
         key.field.set(&mut from_table, &default).unwrap();
-        // What is empty there is completed from other keys.
+        // An empty default is completed from other keys.
         if !matches!(
             key.field,
             Field::AdvertisedHost(_) | Field::OptionalEndpoints(_)
@@ -114,7 +114,7 @@ fn the_outer_contract_of_the_defaults_holds() {
 }
 
 #[test]
-fn a_token_is_never_shown_and_what_is_shown_is_no_token() {
+fn a_token_is_never_shown_and_its_placeholder_is_no_token() {
     let config = loaded("", &[("SW_AUTHENTICATION", "s3cret")]).config;
     assert_eq!(config.agent_grpc.authentication.expose(), "s3cret");
     let shown = format!("{config:?} {}", config.to_yaml());
@@ -141,7 +141,7 @@ fn a_cluster_needs_a_store_that_is_shared() {
 }
 
 #[test]
-fn what_the_etcd_of_the_store_leaves_out_is_that_of_the_cluster() {
+fn the_etcd_of_the_store_takes_omitted_settings_from_the_cluster() {
     let env = [
         ("SW_STORAGE", "etcd"),
         ("SW_NAMESPACE", "production"),
@@ -185,7 +185,7 @@ fn the_store_has_the_namespace_of_the_cluster_in_use() {
         namespace(&[store, ("SW_NAMESPACE", "/team/a/")]),
         both("team/a")
     );
-    // Set apart on purpose: the collector keeps its own.
+    // The store's namespace is separate: the collector keeps its own.
     let apart = namespace(&[store, ("SW_STORAGE_ETCD_NAMESPACE", "/")]);
     assert_eq!(apart, ("staging".to_owned(), "/".to_owned()));
     let embedded = [("SW_CLUSTER", "standalone"), ("SW_STORAGE", "embedded")];
@@ -193,7 +193,7 @@ fn the_store_has_the_namespace_of_the_cluster_in_use() {
 }
 
 #[test]
-fn a_selector_leaves_the_other_providers_alone() {
+fn a_selector_ignores_the_other_providers() {
     let file = "storage: {selector: '${CHOICE:embedded}', elasticsearch: {clusterName: x}, embedded: {path: /var/ids}}";
     assert_eq!(
         loaded(file, &[]).config.storage.embedded.path,
@@ -238,7 +238,7 @@ ui: 5
 }
 
 #[test]
-fn what_is_not_yaml_is_a_problem_of_the_file() {
+fn invalid_yaml_is_a_problem_of_the_file() {
     for file in [
         "naming: [",
         "a: 1\na: 2",
@@ -253,7 +253,7 @@ fn what_is_not_yaml_is_a_problem_of_the_file() {
 }
 
 #[test]
-fn variables_that_mean_nothing_are_named_with_the_one_that_may_be_meant() {
+fn unknown_variables_are_named_with_the_most_similar_known_one() {
     let env = [
         ("SW_AGENT_GRPC_PROT", "11800"),
         ("SW_STORAGE_PHAT", "/x"),
@@ -285,7 +285,7 @@ fn any_text() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn what_is_printed_loads_to_the_same(path in any_text(), port: u16, millis in 1_u64..1_000_000, bytes in 1_usize..65536) {
+    fn the_printed_configuration_loads_to_the_same(path in any_text(), port: u16, millis in 1_u64..1_000_000, bytes in 1_usize..65536) {
         let mut config = loaded("", &[]).config;
         config.storage.embedded.path = path.into();
         config.ui.listen.port = port;

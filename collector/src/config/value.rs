@@ -1,4 +1,5 @@
-//! Text to typed values and back. Each `parse_*` says in its error what is allowed; each `print_*` gives text that parses to the same value.
+//! Parses text to typed values, and prints them. The error of each `parse_*` is what is allowed; the text of each `print_*`
+//! parses to the same value.
 
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,7 @@ pub(super) fn parse_host(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A number in plain digits. What the generations of YAML read in two ways (`010`, `1_000`, `+5`) is none.
+/// Parses a number in plain digits. Forms that the versions of YAML read differently (`010`, `1_000`, `+5`) are refused.
 fn parse_number<N: FromStr>(text: &str) -> Option<N> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let has_leading_zero = text.len() > 1 && text.starts_with('0');
@@ -72,7 +73,7 @@ pub(super) fn parse_context_path(text: &str) -> Result<String, &'static str> {
     Ok(if path.is_empty() { "/" } else { path }.to_owned())
 }
 
-/// A whole number with a unit, more than nothing.
+/// A whole number with a unit, above zero.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const ALLOWED: &str = "a duration with a unit, above zero: 500ms, 120s, 5m, 1h";
     let (number, unit) = split(text);
@@ -84,7 +85,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     let millis = parse_number::<u64>(number)
         .and_then(|number| number.checked_mul(factor))
         .ok_or(ALLOWED)?;
-    // A year is already absurd; the bound keeps deadlines far from the end of every clock.
+    // The bound of about a year keeps deadlines far from the end of every clock.
     if millis == 0 || millis > 366 * 24 * 3_600_000 {
         Err(ALLOWED)
     } else {
@@ -92,7 +93,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
-/// A number of bytes, plain or in KiB, MiB, GiB (upstream's K, M, G mean the same), more than nothing.
+/// A number of bytes above zero, plain or in KiB, MiB, GiB (upstream's K, M, G mean the same).
 pub(super) fn parse_bytes(text: &str) -> Result<usize, &'static str> {
     const ALLOWED: &str =
         "a number of bytes above zero, plain or with a unit: 65536, 64KiB, 50MiB, 1GiB";
@@ -121,7 +122,7 @@ pub(super) fn parse_count(text: &str) -> Result<usize, &'static str> {
         .ok_or("a whole number above zero, in plain digits")
 }
 
-/// Any text in one line, or nothing.
+/// Any text on one line, or nothing.
 pub(super) fn parse_text(text: &str) -> Result<String, &'static str> {
     if text.contains(char::is_control) {
         return Err("text in one line");
@@ -129,7 +130,7 @@ pub(super) fn parse_text(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// A password as it is, or nothing.
+/// A password without interpretation, or nothing.
 pub(super) fn parse_password(text: &str) -> Result<String, &'static str> {
     if text == HIDDEN {
         return Err("the password itself, not what is shown in its place");
@@ -174,7 +175,7 @@ pub(super) const fn print_listening(mode: Mode) -> &'static str {
     }
 }
 
-/// Letters and digits that need no care in a key or a path, or nothing.
+/// Letters and digits that need no escaping in a key or a path, or nothing.
 fn parse_name(text: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if text.bytes().all(plain) {
@@ -184,7 +185,7 @@ fn parse_name(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// One or several names with slashes between them, or nothing; a slash alone is kept, which means no namespace.
+/// One or several names with slashes between them, or nothing. A single slash is kept and means no namespace.
 pub(super) fn parse_namespace(text: &str) -> Result<String, &'static str> {
     const ALLOWED: &str = "names of letters, digits and . - _, with slashes between them: production, team/production";
     let bare = text.strip_prefix('/').unwrap_or(text);
@@ -199,7 +200,7 @@ pub(super) fn parse_namespace(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Whether it is one name of a path.
+/// Whether `name` is a valid level of a namespace.
 fn is_namespace_level(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && parse_name(name).is_ok()
 }
@@ -215,8 +216,8 @@ pub(super) fn parse_endpoints(text: &str) -> Result<Vec<String>, &'static str> {
     .ok_or("host:port, or several separated by commas; http:// or https:// may stand in front")
 }
 
-/// Servers of a ZooKeeper ensemble as its own client reads them: separated by commas, of which empty ones do not count, each
-/// with port 2181 unless it has another one; then, from the first slash on, a chroot.
+/// Servers of a ZooKeeper ensemble in the syntax of its own client: separated by commas, empty ones ignored, each with port
+/// 2181 by default; from the first slash on, a chroot.
 pub(super) fn parse_connect_string(text: &str) -> Result<ConnectString, &'static str> {
     const ALLOWED: &str = "host:port, or several separated by commas, the port being 2181 if it is left out; a chroot, /path, may \
          follow the last one";
@@ -250,16 +251,16 @@ pub(super) fn parse_connect_string(text: &str) -> Result<ConnectString, &'static
     Ok(ConnectString { servers, chroot })
 }
 
-/// The port of ZooKeeper where none is given.
+/// The default port of ZooKeeper.
 const ZOOKEEPER: u16 = 2181;
 
-/// Host names separated by commas; `*` stands for any.
+/// Host names separated by commas; `*` means any.
 pub(super) fn parse_names(text: &str) -> Result<Vec<String>, &'static str> {
     parse_list(text, |name| name == "*" || parse_host(name).is_ok())
         .ok_or("host names without ports, separated by commas, or * for any")
 }
 
-/// Ranges of addresses separated by commas; `private` stands for the private ones and loopback.
+/// Ranges of addresses separated by commas; `private` means the private ones and loopback.
 pub(super) fn parse_ranges(text: &str) -> Result<Vec<String>, &'static str> {
     parse_list(text, |range| {
         range == PRIVATE || range.parse::<Range>().is_ok()
@@ -274,7 +275,7 @@ fn parse_list(text: &str, is_allowed: impl Fn(&str) -> bool) -> Option<Vec<Strin
         .collect()
 }
 
-/// Whether it is a host and a port that can be connected to; an IPv6 address has to be in brackets.
+/// Whether `text` is a host and a port to connect to; an IPv6 address has to be in brackets.
 fn is_server(text: &str) -> bool {
     let Some((host, port)) = text.rsplit_once(':') else {
         return false;
@@ -291,10 +292,10 @@ pub(super) fn parse_millis(text: &str) -> Result<Duration, &'static str> {
     parse_duration(text)
 }
 
-/// What is shown in the place of a secret.
+/// The text shown in place of a secret.
 pub(super) const HIDDEN: &str = "***";
 
-/// What an HTTP header can carry, or nothing.
+/// A value that an HTTP header can carry, or nothing.
 pub(super) fn parse_token(text: &str) -> Result<String, &'static str> {
     if text == HIDDEN {
         return Err("the token itself, not what is shown in its place");
@@ -302,7 +303,7 @@ pub(super) fn parse_token(text: &str) -> Result<String, &'static str> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())
     } else {
-        Err("letters, digits and signs of ASCII, without spaces")
+        Err("ASCII letters, digits and punctuation, without spaces")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Variables whose names begin as Rollcall's do and mean nothing to it: a typing mistake that would otherwise go unnoticed.
+//! Finds unknown variables with Rollcall's prefix, which are often typing mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,12 +6,12 @@ use super::keys::KEYS;
 use super::modules::MODULES;
 
 const PREFIX: &str = "SW_";
-/// What an agent has in the same environment is no mistake.
+/// Prefixes of an agent's variables, which may be in the same environment.
 const OF_AGENTS: [&str; 4] = ["SW_AGENT_", "SW_LOGGING_", "SW_JDBC_", "SW_PLUGIN_"];
-/// Of those, what is the collector's.
+/// Prefixes among those that belong to the collector.
 const OF_LISTENERS: [&str; 2] = ["SW_AGENT_GRPC_", "SW_AGENT_JETTY_"];
 
-/// The unknown variables of `env`, sorted, each with the one that may have been meant. A variable that a placeholder of the
+/// The unknown variables of `env`, sorted, each with the most similar known one. A variable that a placeholder of the
 /// operator's `file` names is known.
 pub(super) fn unknown(env: &BTreeMap<String, String>, file: Option<&str>) -> Vec<String> {
     let known = known();
@@ -40,7 +40,7 @@ fn known() -> BTreeSet<&'static str> {
     KEYS.iter().map(|key| key.env).chain(selectors).collect()
 }
 
-/// The known name that differs in few letters, if there is one.
+/// The known name that differs in at most two letters.
 fn nearest<'k>(name: &str, known: &BTreeSet<&'k str>) -> Option<&'k str> {
     let distance = |other: &&str| strsim::damerau_levenshtein(name, other);
     let nearest = known.iter().copied().min_by_key(distance)?;

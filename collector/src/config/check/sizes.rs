@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::config::error::Broken;
 use crate::config::value::print_bytes;
 
-/// No more is read of a message, whatever is configured.
+/// The limits on properties may not exceed what is read of a message.
 pub(super) fn properties(config: &Config) -> Broken {
     let caps = &config.register.properties;
     let most = |key, value: usize, most: usize| {
@@ -34,7 +34,7 @@ pub(super) fn properties(config: &Config) -> Broken {
     .collect()
 }
 
-/// What is held whole fits into its budget.
+/// The largest message that is held in memory has to fit into its budget.
 pub(super) fn memory(config: &Config) -> Broken {
     let server = &config.server;
     let requests = ("server.default.inbound_memory", server.inbound_memory);

@@ -1,4 +1,4 @@
-//! What the value of a key may be, and where it goes.
+//! The type of a key's value, and its place in the configuration.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use rollcall_service::listening;
 
 use crate::config::{Config, ConnectString, MaxAge, Secret, value};
 
-/// Where a key's value goes, and thereby what it may be.
+/// The place of a key's value in the configuration, which defines its type.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::config) enum Field {
     Host(fn(&mut Config) -> &mut String),
@@ -16,7 +16,7 @@ pub(in crate::config) enum Field {
     Port(fn(&mut Config) -> &mut u16),
     /// A port, or nothing.
     AdvertisedPort(fn(&mut Config) -> &mut Option<u16>),
-    /// A port to listen on, 0 too, or nothing.
+    /// A port to listen on, including 0, or nothing.
     OptionalPort(fn(&mut Config) -> &mut Option<u16>),
     ContextPath(fn(&mut Config) -> &mut String),
     Directory(fn(&mut Config) -> &mut PathBuf),
@@ -36,7 +36,7 @@ pub(in crate::config) enum Field {
     /// `user:password`, or nothing.
     Credentials(fn(&mut Config) -> &mut Secret),
     Flag(fn(&mut Config) -> &mut bool),
-    /// Any text in one line, or nothing.
+    /// Any text on one line, or nothing.
     Text(fn(&mut Config) -> &mut String),
     /// One or several names with slashes between them, or nothing.
     Namespace(fn(&mut Config) -> &mut String),
@@ -44,7 +44,7 @@ pub(in crate::config) enum Field {
     Endpoints(fn(&mut Config) -> &mut Vec<String>),
     /// As `Endpoints`, or none.
     OptionalEndpoints(fn(&mut Config) -> &mut Vec<String>),
-    /// Servers as ZooKeeper's own client reads them.
+    /// Servers in the syntax of ZooKeeper's own client.
     ConnectString(fn(&mut Config) -> &mut ConnectString),
     /// Host names separated by commas, `*`, or nothing.
     Names(fn(&mut Config) -> &mut Vec<String>),
@@ -52,15 +52,15 @@ pub(in crate::config) enum Field {
     Ranges(fn(&mut Config) -> &mut Vec<String>),
     /// A duration, `off`, or nothing.
     MaxAge(fn(&mut Config) -> &mut MaxAge),
-    /// A duration, where a plain number is milliseconds, as upstream writes it.
+    /// A duration; a plain number is milliseconds, as in upstream's files.
     Millis(fn(&mut Config) -> &mut Duration),
 }
 
 impl Field {
-    /// Puts the value that `text` says into `config`.
+    /// Parses `text` into `config`.
     ///
     /// # Errors
-    /// What is allowed instead.
+    /// The allowed values.
     pub(in crate::config) fn set(
         self,
         config: &mut Config,
@@ -104,7 +104,7 @@ impl Field {
         Ok(())
     }
 
-    /// Whether its value is text, which a file may write without quotes whatever it looks like: `null`, `0089123`.
+    /// Whether its value is text. A file may write text without quotes even if it looks like another type: `null`, `0089123`.
     pub(in crate::config) fn is_text(self) -> bool {
         match self {
             Self::Host(_)
@@ -144,7 +144,7 @@ impl Field {
         )
     }
 
-    /// The value in `config`, as text that `set` takes; a secret as [`value::HIDDEN`], which it refuses.
+    /// The value in `config`, as text that `set` accepts; a secret as [`value::HIDDEN`], which `set` refuses.
     pub(in crate::config) fn get(self, config: &mut Config) -> String {
         match self {
             Self::Host(at)

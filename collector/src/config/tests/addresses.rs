@@ -1,9 +1,9 @@
-//! Where faces listen, and what is advertised.
+//! Listen addresses and advertised addresses of the faces.
 
 use super::*;
 
 #[test]
-fn others_are_told_the_advertised_port_or_else_the_one_that_is_listened_on() {
+fn the_published_port_is_the_advertised_or_else_the_bound_one() {
     for (host, port, told) in [
         ("a.example", "", "a.example:11800"),
         ("a.example", "31800", "a.example:31800"),
@@ -65,7 +65,7 @@ fn a_wildcard_is_never_advertised() {
 }
 
 #[test]
-fn a_machine_without_a_default_route_advertises_the_only_address_that_it_has() {
+fn a_machine_without_a_default_route_advertises_its_only_address() {
     let chosen = |addresses: &[&str]| choose(addresses.iter().map(|it| it.parse().unwrap()));
     let only = Detected::Address(Ipv4Addr::new(10, 0, 0, 7).into());
     assert_eq!(chosen(&["127.0.0.1", "::1", "fe80::1", "10.0.0.7"]), only);

@@ -1,9 +1,9 @@
-//! What a file may hold: every way to write a value, and every way to get it wrong.
+//! The syntax of files: every form of a value, and every mistake.
 
 use super::super::keys::{Field, KEYS};
 use super::*;
 
-/// Texts that YAML 1.1, 1.2 or both take for something else than text.
+/// Texts that YAML 1.1, 1.2 or both do not read as text.
 const ODD: [&str; 34] = [
     "0089123",
     "007",
@@ -41,7 +41,7 @@ const ODD: [&str; 34] = [
     "0",
 ];
 
-/// The value of `agent_gRPC.gRPC.authentication` that a file gives.
+/// The value of `agent_gRPC.gRPC.authentication` in a file.
 fn token(written: &str) -> Result<String, Vec<String>> {
     let file = format!("agent_gRPC:\n  gRPC:\n    authentication: {written}\n");
     match load(sources(&file, &[])) {
@@ -51,7 +51,7 @@ fn token(written: &str) -> Result<String, Vec<String>> {
 }
 
 #[test]
-fn every_key_that_is_text_has_it_as_it_is_written() {
+fn every_text_key_keeps_the_text_of_the_file() {
     for key in KEYS.iter().filter(|key| key.field.is_text()) {
         for text in ODD {
             let mut config = Config::default();
@@ -102,7 +102,7 @@ fn every_key_that_is_text_has_it_as_it_is_written() {
 }
 
 #[test]
-fn tokens_are_taken_as_they_are_written() {
+fn tokens_keep_the_text_of_the_file() {
     for text in ODD {
         assert_eq!(token(text).as_deref(), Ok(text));
     }
@@ -131,7 +131,7 @@ fn tokens_are_taken_as_they_are_written() {
 }
 
 #[test]
-fn numbers_are_plain_digits_and_null_is_nothing_where_no_text_can_be() {
+fn numbers_are_plain_digits_and_null_is_no_value_for_them() {
     let port = |written: &str| {
         load(sources(
             &format!("naming: {{jetty: {{port: {written}}}}}"),
@@ -161,7 +161,7 @@ fn numbers_are_plain_digits_and_null_is_nothing_where_no_text_can_be() {
 }
 
 #[test]
-fn anchors_aliases_and_merge_keys_are_what_they_are_in_upstreams_reader() {
+fn anchors_aliases_and_merge_keys_work_as_in_upstreams_reader() {
     let file = "
 naming: {jetty: &listen {host: &host localhost, port: 1}}
 remote: {gRPC: {<<: *listen, port: 2}}
@@ -182,7 +182,7 @@ agent_gRPC: {gRPC: *listen}
 }
 
 #[test]
-fn a_name_that_is_given_twice_is_reported_with_both_lines() {
+fn a_duplicate_name_is_reported_with_both_lines() {
     for (file, expected) in [
         (
             "naming:\n  jetty:\n    port: 1\nnaming:\n  jetty:\n    port: 2\n",
@@ -203,7 +203,7 @@ fn a_name_that_is_given_twice_is_reported_with_both_lines() {
         (
             "naming:\n  jetty:\n---\nui:\n  jetty:\n",
             "my.yml: line 3: a second document begins here, and the first one at line 1: remove the line `---` between them and \
-             give each module once",
+             write each module once",
         ),
     ] {
         assert_eq!(problems(file, &[]), [expected]);
@@ -219,7 +219,7 @@ fn a_name_that_is_given_twice_is_reported_with_both_lines() {
 }
 
 #[test]
-fn a_template_that_was_not_filled_in_is_one_error_with_what_stands_there() {
+fn an_unfilled_template_is_one_error_with_its_text() {
     let file = "naming:\n  jetty:\n    host: {NAMING_BIND_HOST}\n    port: {{ .Values.port }}\n";
     let found = problems(file, &[]);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -301,7 +301,7 @@ fn a_document_cannot_grow_without_bound() {
 }
 
 #[test]
-fn how_an_editor_saves_a_file_makes_no_difference() {
+fn line_ends_and_byte_order_marks_make_no_difference() {
     let plain =
         "%YAML 1.1\n---\nagent_gRPC:\n  gRPC:\n    authentication: |\n      0089123\n    port: 7\n";
     for file in [

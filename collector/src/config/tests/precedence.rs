@@ -1,4 +1,4 @@
-//! Which layer decides a key.
+//! The precedence of the layers.
 
 use super::*;
 
@@ -42,6 +42,6 @@ fn placeholders_work_in_the_operators_file() {
         ),
         ("b.example", 7)
     );
-    // What a variable holds cannot become structure.
+    // The value of a variable cannot become structure.
     assert!(problems(file, &[("NODE", "x\nport: 1")])[0].contains("naming.jetty.host"));
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A variable, a value of it that breaks a rule or a range, and the key that is named.
+/// A variable, a value that violates a rule or a range, and the key in the message.
 const BROKEN: &[(&str, &str, &str)] = &[
     (
         "SW_LIVENESS_DOWN_AFTER",
@@ -73,7 +73,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
 #[test]
 fn rules_between_keys_are_checked() {
     for (variable, value, key) in BROKEN {
-        // An address of the machine is found, so that only the rule in question is broken.
+        // An address of the machine is found, so that only the tested rule is violated.
         let sources = Sources {
             detect: || Detected::Address(Ipv4Addr::new(10, 0, 0, 1).into()),
             ..sources(

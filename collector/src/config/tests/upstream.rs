@@ -58,7 +58,7 @@ fn a_file_of_5_0_0_works_with_the_store_chosen_by_variable() {
 }
 
 #[test]
-fn a_store_that_is_not_there_says_what_to_use_instead() {
+fn an_unsupported_store_is_refused_with_an_alternative() {
     let found = problems(OF_5_0_0, &[]);
     assert_eq!(found.len(), 1);
     assert!(
@@ -81,7 +81,7 @@ fn a_store_that_is_not_there_says_what_to_use_instead() {
 }
 
 #[test]
-fn the_cluster_of_an_old_file_works_as_it_is() {
+fn the_cluster_of_an_old_file_works_unchanged() {
     let of_3_2_6 = "cluster: {zookeeper: {hostPort: 'a:2181,b:2181', sessionTimeout: 100000}}";
     let of_5_0_0 = format!("{of_3_2_6}\nconfiguration: {{default: {{namespace: ns, x: 1}}}}");
     for (file, namespace) in [(of_3_2_6, ""), (&of_5_0_0, "ns")] {
@@ -94,7 +94,7 @@ fn the_cluster_of_an_old_file_works_as_it_is() {
 }
 
 #[test]
-fn a_variable_chooses_and_what_is_not_chosen_is_left_alone() {
+fn a_variable_chooses_and_the_other_providers_are_ignored() {
     let file = "cluster: {zookeeper: {hostPort: nonsense}}";
     let env = [("SW_CLUSTER", "etcd"), ("SW_STORAGE", "etcd")];
     let config = loaded(file, &env).config;

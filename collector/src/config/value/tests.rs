@@ -44,7 +44,7 @@ fn namespaces_are_names_on_one_or_several_levels() {
 }
 
 #[test]
-fn connect_strings_are_read_as_zookeepers_client_reads_them() {
+fn connect_strings_have_the_syntax_of_zookeepers_client() {
     for (text, servers, chroot) in [
         ("a:2181,b:2182", "a:2181,b:2182", ""),
         ("zk1,zk2:2181,", "zk1:2181,zk2:2181", ""),
@@ -85,7 +85,7 @@ fn connect_strings_are_read_as_zookeepers_client_reads_them() {
 }
 
 #[test]
-fn numbers_that_the_generations_of_yaml_read_in_two_ways_are_refused() {
+fn numbers_that_versions_of_yaml_read_differently_are_refused() {
     for text in [
         "010", "0x1F", "0o17", "1_000", "+5", "1e3", "12:30", "1.0", "00",
     ] {
@@ -100,7 +100,7 @@ fn numbers_that_the_generations_of_yaml_read_in_two_ways_are_refused() {
 }
 
 #[test]
-fn tokens_are_what_a_header_can_carry() {
+fn tokens_are_valid_header_values() {
     for token in ["", "s3cret-/+=", "$2y$10"] {
         assert_eq!(parse_token(token).unwrap(), token);
     }
@@ -130,7 +130,7 @@ fn endpoints_are_hosts_with_ports() {
 }
 
 #[test]
-fn upstreams_plain_milliseconds_are_a_duration_where_it_has_them() {
+fn upstreams_plain_milliseconds_are_a_duration_for_its_keys() {
     assert_eq!(parse_millis("100000").unwrap(), Duration::from_secs(100));
     assert_eq!(parse_millis("10s").unwrap(), Duration::from_secs(10));
     assert!(parse_millis("").is_err() && parse_millis("0").is_err());
@@ -166,7 +166,7 @@ fn durations_need_a_unit() {
 }
 
 #[test]
-fn sizes_take_upstreams_letters_too() {
+fn sizes_accept_upstreams_letters() {
     for (text, bytes) in [
         ("65536", 65536),
         ("64KiB", 65536),
@@ -182,7 +182,7 @@ fn sizes_take_upstreams_letters_too() {
 
 proptest! {
     #[test]
-    fn what_is_printed_parses_to_the_same(millis in 1_u64..366 * 24 * 3_600_000, bytes in 1_usize..) {
+    fn the_printed_value_parses_to_the_same(millis in 1_u64..366 * 24 * 3_600_000, bytes in 1_usize..) {
         let duration = Duration::from_millis(millis);
         prop_assert_eq!(parse_duration(&print_duration(duration)), Ok(duration));
         prop_assert_eq!(parse_bytes(&print_bytes(bytes)), Ok(bytes));
