@@ -61,10 +61,10 @@ impl Member {
     ) {
         let allocator = &mut self.allocator;
         let read = read(&mut *self.storage, &mut |record| match record {
-            Record::Row(row) => allocator.follow(row).expect("rows that agree"),
+            Record::Row(row) => allocator.apply(row).expect("rows that agree"),
             Record::Changed(instance) => {
-                let followed = allocator.follow(Row::Instance(instance));
-                followed.expect("rows that agree");
+                let applied = allocator.apply(Row::Instance(instance));
+                applied.expect("rows that agree");
             }
             Record::Damage(damage) => panic!("{damage:?}"),
             Record::LastSeen(_) | Record::Unchanged(_) | Record::Digest(_) => {}
