@@ -1,4 +1,4 @@
-//! The agents that the conformance tests run: one version each, of one language, over one protocol.
+//! The agents of the conformance tests: one version, language and protocol each.
 //!
 //! Each is the unmodified package of its ecosystem, pinned below `conformance/`, and observes a small application there.
 
@@ -17,29 +17,30 @@ use crate::{
     process::{Child, Listeners},
 };
 
-/// The name of every application: each has a collector of its own.
+/// The name of every application: each has its own collector.
 pub const CODE: &str = "orders";
 
-/// What their collectors ask of them, over gRPC.
+/// The token that their collectors require over gRPC.
 pub const TOKEN: &str = "s3cret/of-the+fleet=";
 
-/// How an agent is known, and what becomes of it when the collector has lost its store.
+/// The identification of an agent, and its recovery when the collector has lost its store.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Generation {
-    /// 3.x and 5.x: finds its collector through the naming endpoint, and holds the ids it was given for ever, so they are adopted.
+    /// 3.x and 5.x: finds its collector through the naming endpoint. It keeps its assigned ids for ever, so the collector adopts
+    /// them.
     V5,
-    /// 6.x and 7.x: told to by `ServiceMetadataReset`, it registers again.
+    /// 6.x and 7.x: registers again on the command `ServiceMetadataReset`.
     V6,
-    /// Since 8.0: it has no ids, and names itself with every call.
+    /// Since 8.0: it has no ids and names itself in every call.
     V8,
 }
 
-/// What an agent speaks.
+/// The protocol of an agent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Protocol {
     /// gRPC on the agent port.
     Grpc,
-    /// JSON over HTTP on the other one.
+    /// JSON over HTTP on the other port.
     Http,
 }
 
@@ -60,25 +61,26 @@ enum Program {
 /// One version of an agent.
 #[derive(Clone, Copy, Debug)]
 pub struct Agent {
-    /// What it is called where it is published.
+    /// Its name in the package registry.
     pub package: &'static str,
     /// Its exact version.
     pub version: &'static str,
-    /// What it is written for.
+    /// The language of the applications that it observes.
     pub language: &'static str,
-    /// What it speaks.
+    /// Its protocol.
     pub protocol: Protocol,
-    /// How it is known.
+    /// Its generation.
     pub generation: Generation,
-    /// The longest time between two signs of life, as short as its configuration allows: the fleet is to be watched for minutes only.
+    /// The longest time between two signs of life, as short as its configuration allows: a test observes the agents for minutes
+    /// only.
     pub period: Duration,
     program: Program,
 }
 
-/// All of them.
+/// All agents.
 ///
-/// `observed_application` is the program under `rollcall-agent`: `env!("CARGO_BIN_EXE_observed-application")`, which cargo
-/// tells integration tests alone.
+/// `observed_application` is the program with `rollcall-agent`: `env!("CARGO_BIN_EXE_observed-application")`, which cargo
+/// defines for integration tests only.
 pub fn all(observed_application: &'static str) -> Vec<Agent> {
     use Generation::{V5, V6, V8};
     let java = |version, generation, seconds, program| Agent {
@@ -142,7 +144,7 @@ pub fn all(observed_application: &'static str) -> Vec<Agent> {
 }
 
 impl Agent {
-    /// Downloads and builds what it needs and has not: below cargo's target directory, at the pinned versions.
+    /// Downloads and builds what is missing, below cargo's target directory, at the pinned versions.
     ///
     /// # Panics
     /// When that fails, with the output of the tool that failed.
@@ -156,7 +158,7 @@ impl Agent {
         }
     }
 
-    /// Starts an application called [`CODE`] under it, which reports to the collector that listens there.
+    /// Starts an application [`CODE`] with this agent, which reports to the collector at these listeners.
     ///
     /// # Panics
     /// When it cannot be installed or started.
@@ -164,14 +166,14 @@ impl Agent {
         self.start_as(CODE, collector)
     }
 
-    /// As [`Agent::start`], for an application called `code`.
+    /// Like [`Agent::start`], for an application called `code`.
     ///
     /// # Panics
     /// When it cannot be installed or started.
     pub fn start_as(&self, code: &str, collector: Listeners) -> Application {
         let home = TempDir::new().expect("a temporary directory");
         let mut command = self.command(home.path(), code, collector);
-        // What the machine is set up for is not what is tested.
+        // The environment of the machine must not affect the test.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SW_")) {
             command.env_remove(name);
         }
@@ -230,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_those_that_are_pinned() {
+    fn versions_match_the_pinned_ones() {
         for agent in all("") {
             let Agent {
                 package, version, ..

@@ -1,8 +1,8 @@
-//! Applications that are observed by an [`agent`](crate::agent): real processes.
+//! Applications observed by an [`agent`](crate::agent): real processes.
 //!
-//! Whatever its language, such a program says `started` on standard output once its agent runs, and takes `call OPERATION PEER` on
-//! standard input. One whose agent can be asked also says what that has learnt, one line per change: `report application ID`,
-//! `report instance ID`, `report entry NAME ID`, `report exit NAME ID`, `report address PEER ID`.
+//! In every language, such a program prints `started` on standard output once its agent runs, and accepts `call OPERATION PEER`
+//! on standard input. If its agent can be queried, the program also prints the agent's ids, one line per change: `report
+//! application ID`, `report instance ID`, `report entry NAME ID`, `report exit NAME ID`, `report address PEER ID`.
 
 use std::{fs, time::Duration};
 
@@ -10,10 +10,10 @@ use tempfile::TempDir;
 
 use crate::process::Child;
 
-/// A Java machine takes some seconds to start on a busy computer, and a dozen of them start together.
+/// A JVM takes some seconds to start on a busy machine, and a dozen of them start together.
 const START: Duration = Duration::from_secs(60);
 
-/// What marks a line of a log as an error, in the formats of all the agents; `rollcall-agent` has nothing louder than a warning.
+/// The marks of an error line in the logs of all agents; `rollcall-agent` logs at most warnings.
 const ERRORS: [&str; 8] = [
     "ERROR",
     "CRITICAL",
@@ -33,7 +33,7 @@ pub struct Application {
 }
 
 impl Application {
-    /// The process, and its current directory, which goes with it.
+    /// The process, and its current directory, which is deleted with this value.
     pub(crate) fn new(child: Child, home: TempDir) -> Self {
         Self { child, home }
     }
@@ -41,7 +41,7 @@ impl Application {
     /// Waits until it runs.
     ///
     /// # Errors
-    /// What it has written instead.
+    /// Its output, if it does not start.
     pub async fn started(&self) -> Result<(), String> {
         let line = |lines: &[String]| lines.iter().any(|line| line == "started").then_some(());
         let found = self.child.stdout.find(START, line).await;
@@ -61,22 +61,22 @@ impl Application {
         self.child.write_line(&format!("call {operation} {peer}"));
     }
 
-    /// Waits until the agent knows the id of `what`, and returns the newest.
+    /// Waits until the agent knows the id of `what`, and returns the latest.
     ///
     /// # Errors
-    /// When it does not `within` this time.
+    /// When it does not know it `within` this time.
     pub async fn id(&self, what: &str, within: Duration) -> Result<i32, String> {
         let newest = |lines: &[String]| ids(lines, what).pop();
         let found = self.child.stdout.find(within, newest).await;
         found.map_err(|_| format!("its agent has no id for {what}"))
     }
 
-    /// Every id that the agent has ever held for `what`, in order.
+    /// All ids that the agent has held for `what`, in order.
     pub fn ids(&self, what: &str) -> Vec<i32> {
         ids(&self.child.stdout.so_far(), what)
     }
 
-    /// What it and its agent have written: both streams and every log file.
+    /// The output of the application and its agent: both streams and every log file.
     pub fn log(&self) -> Vec<String> {
         let mut lines = self.child.stdout.so_far();
         lines.extend(self.child.stderr.so_far());
@@ -90,14 +90,14 @@ impl Application {
         lines
     }
 
-    /// The lines of its log that tell an error.
+    /// The error lines of its log.
     pub fn errors(&self) -> Vec<String> {
         let mut lines = self.log();
         lines.retain(|line| ERRORS.iter().any(|mark| line.contains(mark)));
         lines
     }
 
-    /// Ends it without a warning (SIGKILL).
+    /// Kills it (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill();
     }

@@ -15,19 +15,19 @@ use crate::{
 pub struct Member {
     /// The process.
     pub collector: Collector,
-    /// What lies between it and etcd.
+    /// The proxy between it and etcd.
     pub engine_link: Proxy,
-    /// What lies between it and the other collectors, where these connect to it.
+    /// The proxy through which the other collectors connect to it.
     pub peer_link: Proxy,
 }
 
 /// An etcd and its collectors.
 #[derive(Debug)]
 pub struct Cluster {
-    // Dropped first: without their engine they complain.
-    /// In the order in which they were started.
+    // Dropped before the engine, without which they would log warnings.
+    /// In start order.
     pub members: Vec<Member>,
-    /// What they share.
+    /// The shared engine.
     pub etcd: Server<Etcd>,
     options: fn() -> Options,
 }
@@ -57,7 +57,7 @@ impl Cluster {
         cluster
     }
 
-    /// Allows what members log when they cannot reach their engine.
+    /// Allows the log lines of members that cannot reach their engine.
     pub fn expect_trouble(&mut self) {
         for member in &mut self.members {
             for text in [
@@ -100,7 +100,7 @@ impl Cluster {
         });
     }
 
-    /// Waits until every member's inventory has as many entries as every other's.
+    /// Waits until the inventories of all members have equally many entries.
     ///
     /// # Panics
     /// When they still differ after [`PATIENCE`].
@@ -121,12 +121,12 @@ impl Cluster {
 }
 
 impl Member {
-    /// What the others know it by.
+    /// Its address for the other members.
     pub fn address(&self) -> String {
         self.peer_link.address().to_string()
     }
 
-    /// The lines of its metrics that tell how many entries each dictionary has.
+    /// The lines of its metrics with the number of entries of each dictionary.
     async fn entries(&self) -> Result<BTreeSet<String>, String> {
         let ui = self.collector.listeners().ui;
         let reply = self.collector.http(ui).get("/metrics").await?;

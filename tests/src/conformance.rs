@@ -1,5 +1,5 @@
-//! What the collector promises to every agent, whatever it is written in: one life of an agent, from its start to its death, with
-//! the collector restarted and its store lost on the way.
+//! Tests the collector's promises to every agent in any language: one life of an agent from start to death, during which the
+//! collector is restarted and its store is lost.
 
 mod life;
 mod results;
@@ -18,32 +18,32 @@ use crate::{
     process::collector_binary,
 };
 
-/// How many agents start at a time: their periods are to be measured, not how busy the machine is.
+/// The number of agents that start at the same time: a test measures their periods, not the load of the machine.
 const STARTING: usize = 1;
 
-/// A promise, in the order in which a life puts them to the test.
+/// A promise. The variants are in the order of a life.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Promise {
     /// The application and its instance are listed within the agent's own period.
     Registers,
-    /// The instance shows what the agent tells of its process.
+    /// The instance shows the properties that the agent reports.
     ShowsProperties,
-    /// Names and addresses that the application uses get ids, which the agent learns.
+    /// Names and addresses of the application get ids, and the agent receives them.
     AssignsNames,
-    /// An idle agent is up without a break, for a minute and for five of its periods.
+    /// An idle agent is up without interruption, for a minute and for five of its periods.
     StaysUp,
     /// Until then the agent has logged no error.
     IsQuiet,
-    /// A collector that is killed and comes back on its data knows the agent, and the agent finds it again.
+    /// After a kill and a restart on its data, the collector knows the agent, and the agent reconnects.
     SurvivesRestart,
-    /// A collector whose store is lost learns of the agent again, in the way of its generation.
+    /// A collector whose store is lost lists the agent again, by the means of the agent's generation.
     Heals,
-    /// The collector notices the death of the process: silent first, then down, and never gone.
+    /// The collector detects the death of the process: silent first, then down, and never removed.
     NoticesDeath,
 }
 
 impl Promise {
-    /// All of them, in their order.
+    /// All promises, in their order.
     pub const ALL: [Self; 8] = [
         Self::Registers,
         Self::ShowsProperties,
@@ -55,7 +55,7 @@ impl Promise {
         Self::NoticesDeath,
     ];
 
-    /// Whether it is made to this agent: since 8.0 there are no ids.
+    /// Whether it applies to this agent: since 8.0 there are no ids.
     pub fn is_made_to(self, agent: &Agent) -> bool {
         self != Self::AssignsNames || agent.generation != Generation::V8
     }
@@ -74,7 +74,7 @@ impl Promise {
         }
     }
 
-    /// What a kept promise looks like with this agent.
+    /// The entry of a kept promise for this agent.
     pub fn kept(self, agent: &Agent) -> &'static str {
         match (self, agent.generation) {
             (Self::Heals, Generation::V5) => "held: its ids are adopted",
@@ -86,12 +86,12 @@ impl Promise {
     }
 }
 
-/// Puts every promise to the test with every agent, all side by side, as most of their lives they are idle.
+/// Tests every promise with every agent. All run concurrently, because agents are idle for most of their lives.
 ///
 /// `observed_application` is as in [`agent::all`].
 ///
 /// # Panics
-/// When an agent cannot be installed, or a collector logs what no test expects.
+/// When an agent cannot be installed, or a collector logs an unexpected line.
 pub async fn every_agent(observed_application: &'static str) -> Results {
     let agents = agent::all(observed_application);
     collector_binary();
@@ -102,7 +102,7 @@ pub async fn every_agent(observed_application: &'static str) -> Results {
     });
 
     let mut agents = agents.into_iter().enumerate().collect::<Vec<_>>();
-    // The longest life first.
+    // The longest life starts first.
     agents.sort_by_key(|(_, agent)| Reverse(agent.period));
     let starting = Rc::new(Semaphore::new(STARTING));
     let mut lives = JoinSet::new();

@@ -1,4 +1,4 @@
-//! Clients of the registration services, with the calls of an agent as short as a test wants them.
+//! Clients of the registration services, with short forms of an agent's calls.
 
 mod ping;
 pub mod raw;
@@ -22,10 +22,10 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-/// How long one call may take: longer than any deadline of the collector's own.
+/// The timeout of one call: longer than any deadline of the collector.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// 2018-10-06, in the agent's milliseconds: the collector records an agent's clock and does not trust it.
+/// 2018-10-06 in an agent's milliseconds: the collector records an agent's clock and does not trust it.
 const AGENT_TIME: i64 = 1_538_800_000_000;
 
 /// One connection to a collector; clones share it.
@@ -39,7 +39,7 @@ impl Client {
     /// Connects.
     ///
     /// # Panics
-    /// When nobody listens there.
+    /// When the connection is refused.
     pub async fn connect(server: SocketAddr) -> Self {
         let channel = Self::endpoint(server).connect().await;
         Self {
@@ -47,7 +47,7 @@ impl Client {
         }
     }
 
-    /// Connects at the first call, and again whenever the connection is lost.
+    /// Connects with the first call, and again whenever the connection is lost.
     pub fn lazy(server: SocketAddr) -> Self {
         Self {
             channel: Self::endpoint(server).connect_lazy(),
@@ -60,13 +60,13 @@ impl Client {
         endpoint.timeout(TIMEOUT).connect_timeout(TIMEOUT)
     }
 
-    /// `applicationCodeRegister`, as a 5.x agent calls it: the id of a code.
+    /// `applicationCodeRegister` as 5.x agents call it: the id of a code.
     ///
     /// # Errors
     /// The collector's status.
     ///
     /// # Panics
-    /// When the answer is not exactly this code, or its id is 0: a 5.x agent would spin on that.
+    /// When the answer is not exactly this code, or its id is 0: a 5.x agent would retry without a pause.
     pub async fn application(&self, code: &str) -> Result<i32, Status> {
         let request = Application {
             application_code: vec![code.to_owned()],
@@ -85,13 +85,13 @@ impl Client {
         Ok(mapping.value)
     }
 
-    /// As [`Client::application`], with a token.
+    /// Like [`Client::application`], with a token.
     ///
     /// # Errors
     /// The collector's status.
     ///
     /// # Panics
-    /// When the token is no value of a header, or the answer has no mapping.
+    /// When the token is not a valid header value, or the answer has no mapping.
     pub async fn application_as(&self, token: &str, code: &str) -> Result<i32, Status> {
         let mut request = tonic::Request::new(Application {
             application_code: vec![code.to_owned()],
@@ -104,7 +104,7 @@ impl Client {
         Ok(mapping.expect("a mapping").value)
     }
 
-    /// `register`, as a 3.2.6 agent calls it: the ids of codes, in the order of the answer, with the echoed code.
+    /// `register` as 3.2.6 agents call it: the ids of codes, in the order of the answer, with the echoed code.
     ///
     /// # Errors
     /// The collector's status.
@@ -120,7 +120,7 @@ impl Client {
             .collect())
     }
 
-    /// `registerInstance`, as a 5.x agent calls it: the id of a process; 0 when none is assigned yet.
+    /// `registerInstance` as 5.x agents call it: the id of a process; 0 if none is assigned yet.
     ///
     /// # Errors
     /// The collector's status.
@@ -152,7 +152,7 @@ impl Client {
             .map(drop)
     }
 
-    /// `registerRecover`, as a 3.2.6 agent calls it after a reconnect.
+    /// `registerRecover` as 3.2.6 agents call it after a reconnect.
     ///
     /// # Errors
     /// The collector's status.

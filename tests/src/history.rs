@@ -1,13 +1,13 @@
-//! What was asked of the members of a cluster and what they answered, checked against one sequential collector.
+//! Records the requests to the members of a cluster and their answers, and checks them against one sequential collector.
 //!
-//! The model is a dictionary that does one thing at a time: a new key is given the next id of the sequence that is not adopted, a known
-//! key is answered what it was given, and an adopted id is given to no key. A [`History`] is correct if every operation can be given a
-//! moment between its question and its answer such that the model, asked in that order, answers the same; an operation that failed may
-//! have happened or not, at any time since its question. As every key is given an id once and for ever, that comes down to rules that
-//! are decided one after the other, in time that is linear but for the sorting: see [`Violation`].
+//! The model is a dictionary that does one operation at a time: a new key gets the next id of the sequence that is not adopted,
+//! a known key keeps its id, and an adopted id is assigned to no key. A [`History`] is correct if every operation can be placed
+//! at a moment between its request and its answer such that the model, in that order, gives the same answers. A failed operation
+//! may have taken effect or not, at any time after its request. Since a key keeps its id for ever, this reduces to rules that
+//! are checked one after the other, in linear time apart from sorting: see [`Violation`].
 //!
-//! Two more promises are about processes that send signals: a collector never calls an id unknown that was assigned before the
-//! signal was sent, and no member reports an instance down whose signals arrive at any member.
+//! Two more promises concern processes that send signals: a collector never reports an id as unknown that was assigned before
+//! the signal was sent, and no member reports an instance down whose signals arrive at any member.
 
 mod check;
 mod liveness;
@@ -27,7 +27,7 @@ use crate::{
 
 pub use check::Violation;
 
-/// Everything that was asked for, and what every member knows at the end.
+/// Every request, and the final state of every member.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// In any order.
@@ -40,27 +40,27 @@ pub struct History {
     pub down_after: Duration,
 }
 
-/// One question to one member.
+/// One request to one member.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Which member was asked: its place in [`History::dumps`].
+    /// The member: its index in [`History::dumps`].
     pub member: usize,
-    /// What it was asked.
+    /// The request.
     pub request: Request,
-    /// When, since any moment that is the same for the whole history.
+    /// The time of the request, on a clock shared by the whole history.
     pub sent: Duration,
-    /// When it had answered or failed.
+    /// The time of the answer or failure.
     pub ended: Duration,
-    /// What it answered; why it failed, otherwise.
+    /// The answer, or the reason of the failure.
     pub answer: Result<Answer, String>,
 }
 
-/// What a member is asked.
+/// A request to a member.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// The id of a key.
     Assign(Key),
-    /// To adopt an id if it is unknown, and its application's.
+    /// To adopt an id and that of its application, if unknown.
     Recover {
         /// The application's id.
         application: i32,
@@ -69,61 +69,61 @@ pub enum Request {
     },
     /// A signal of a process that holds an id: a ping of 6.3 to 7.0, or a heartbeat of 5.x.
     Signal {
-        /// What the id was assigned to.
+        /// The key that the id was assigned to.
         process: Key,
         /// The id.
         instance: i32,
-        /// How the signal is sent.
+        /// The call that carries the signal.
         by: Signal,
     },
 }
 
-/// How a process shows that it is alive.
+/// The call by which a process shows that it is alive.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Signal {
-    /// `doPing`, which names the process too.
+    /// `doPing`, which also names the process.
     Ping,
     /// `heartbeat`.
     Heartbeat,
 }
 
-/// What a member answers.
+/// The answer of a member.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Answer {
     /// To [`Request::Assign`].
     Id(i32),
-    /// To [`Request::Recover`]: both ids are on record now.
+    /// To [`Request::Recover`]: both ids are recorded.
     Recorded,
     /// To [`Request::Signal`]: the lease is renewed.
     Renewed,
-    /// To [`Request::Signal`]: nothing is known of the id, so that the process gives it up.
+    /// To [`Request::Signal`]: the id is unknown, so the process drops it.
     Unknown,
 }
 
 /// The states of some instances, as one member reports them.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Which member was asked.
+    /// The member.
     pub member: usize,
-    /// When, since the moment that all times of the history count from.
+    /// The time of the request, on the clock of the history.
     pub sent: Duration,
-    /// When it had answered.
+    /// The time of the answer.
     pub ended: Duration,
     /// The state of each instance by its id.
     pub states: BTreeMap<i32, State>,
 }
 
-/// What one member knows at the end.
+/// The final state of one member.
 #[derive(Clone, Debug, Default)]
 pub struct Dump {
-    /// What it answers to every key that was ever asked for.
+    /// Its answer to every requested key.
     pub ids: BTreeMap<Key, i32>,
-    /// Every application and instance id that it has on record.
+    /// Every application and instance id that it has.
     pub on_record: BTreeSet<(Dictionary, i32)>,
 }
 
 impl History {
-    /// Every key that was asked for.
+    /// Every requested key.
     pub fn keys(&self) -> BTreeSet<Key> {
         let key = |operation: &Operation| match &operation.request {
             Request::Assign(key) => Some(key.clone()),

@@ -1,4 +1,4 @@
-//! A small HTTP/1.1 client that reports whatever comes back, good or bad.
+//! A small HTTP/1.1 client that returns every reply, of any status.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -14,10 +14,10 @@ use hyper_util::{
 };
 use serde::de::DeserializeOwned;
 
-/// How long one request may take: longer than any deadline of the collector's own.
+/// The timeout of one request: longer than any deadline of the collector.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a server answered.
+/// The reply of a server.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// The status code.
@@ -29,7 +29,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The body as text, with what is not UTF-8 replaced.
+    /// The body as text; bytes that are not UTF-8 are replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -68,10 +68,10 @@ impl Client {
         }
     }
 
-    /// The same client, which says who it is with every request.
+    /// The same client, with this `Authorization` in every request.
     ///
     /// # Panics
-    /// When `authorization` cannot be in a header field.
+    /// When `authorization` is not a valid header value.
     pub fn authorized(mut self, authorization: &str) -> Self {
         let value = HeaderValue::from_str(authorization).expect("the value of a header field");
         self.authorization = Some(value);
@@ -81,7 +81,7 @@ impl Client {
     /// GET of `path`, which begins with a slash.
     ///
     /// # Errors
-    /// What went wrong, when there was no complete reply within ten seconds.
+    /// The failure, if there was no complete reply within ten seconds.
     pub async fn get(&self, path: &str) -> Result<Reply, String> {
         self.send(Method::GET, path, Bytes::new()).await
     }

@@ -1,4 +1,4 @@
-//! What ids are asked for with, and in which order they are to be given.
+//! The keys of ids, and the order in which ids have to be assigned.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use tonic::Status;
 
 use crate::grpc::Client;
 
-/// Within one, no id is given twice.
+/// A space of ids, in which no id is assigned twice.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Dictionary {
     /// Named programs.
@@ -20,7 +20,7 @@ pub enum Dictionary {
 }
 
 impl Dictionary {
-    /// All of them.
+    /// All dictionaries.
     pub const ALL: [Self; 4] = [
         Self::Applications,
         Self::Instances,
@@ -28,7 +28,7 @@ impl Dictionary {
         Self::Addresses,
     ];
 
-    /// The ids in the order in which they are to be given out, but for adopted ones (ARCHITECTURE.md, invariant 3).
+    /// The ids in the order of their assignment, apart from adopted ones (ARCHITECTURE.md, invariant 3).
     pub fn sequence(self) -> Box<dyn Iterator<Item = i32>> {
         // 0 means "none" on the wire.
         let zero_centred = (1..).flat_map(|magnitude| [magnitude, -magnitude]);
@@ -41,7 +41,7 @@ impl Dictionary {
     }
 }
 
-/// What an id is asked for with.
+/// A key that has an id.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Key {
     /// A code.
@@ -55,7 +55,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// Which ids must differ from this one's.
+    /// The dictionary of the key, in which its id is unique.
     pub fn dictionary(&self) -> Dictionary {
         match self {
             Self::Application(_) => Dictionary::Applications,
@@ -65,7 +65,7 @@ impl Key {
         }
     }
 
-    /// Asks a collector for its id, which a new key is given by that; `None` where the collector answers that there is none yet.
+    /// Requests its id from a collector, which assigns one to a new key; `None` if the collector answers that there is none yet.
     ///
     /// # Errors
     /// The collector's status.
@@ -82,7 +82,7 @@ impl Key {
         Ok(Some(id).filter(|id| *id != 0))
     }
 
-    /// As [`Key::ask`] for each of `keys`, in fewer calls; those that have no id yet are left out.
+    /// Like [`Key::ask`] for each of `keys`, in fewer calls; keys without an id are left out.
     ///
     /// # Errors
     /// The collector's status.
@@ -94,7 +94,7 @@ impl Key {
                 Self::Application(code) => codes.push(&**code),
                 Self::Operation(application, name) => operations.push((*application, &**name)),
                 Self::Address(address) => addresses.push(&**address),
-                // The protocol has no call for several of them.
+                // The protocol has no call for several instances.
                 Self::Instance(..) => {
                     ids.extend(key.ask(client).await?.map(|id| (key.clone(), id)))
                 }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_lie_around_zero_but_those_of_instances() {
+    fn ids_are_centred_on_zero_except_those_of_instances() {
         assert_eq!(first(Dictionary::Applications), [-1, 2, -2, 3, -3]);
         assert_eq!(first(Dictionary::Instances), [1, 2, 3, 4, 5]);
         assert_eq!(first(Dictionary::Operations), [-1, 2, -2, 3, -3]);

@@ -1,9 +1,9 @@
-//! The integration harness: real collectors, real engines and agents, and clients that speak to them as agents and operators do.
+//! The integration harness: real collectors, engines and agents, and clients that behave like agents and operators.
 //!
-//! Everything here is for tests, so it fails by panicking, with a message that says what was awaited and what was there
-//! instead. Nothing sleeps and hopes: what can be awaited (a log line, an exit, a reply) is awaited, what can only be
-//! asked for is polled with [`eventually`], and both have a deadline. Every process listens on 127.0.0.1 at a port that
-//! the system chose, has its own temporary directory, and is killed, by its own process id, when its value is dropped.
+//! Everything here is for tests, so it fails by panicking, with a message that says what was expected and what was found. No
+//! test relies on a sleep: a log line, an exit or a reply is awaited, other conditions are polled with [`eventually`], and both
+//! have a deadline. Every process listens on 127.0.0.1 at a port chosen by the system, has its own temporary directory, and is
+//! killed by its process id when its value is dropped.
 
 pub mod agent;
 pub mod application;
@@ -22,5 +22,5 @@ pub mod query;
 
 pub use poll::{eventually, until};
 
-/// How long a test waits for something that should happen at once: long enough for a machine that is busy with other tests.
+/// The time that a test waits for immediate effects: long enough for a busy machine.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,7 +1,7 @@
-//! The Nacos clients that the conformance tests run: the unmodified packages of their ecosystems, one small driver program each.
+//! The Nacos clients of the conformance tests: the unmodified packages of their ecosystems, one small driver program each.
 //!
-//! A driver takes the collector's HTTP address as its first argument, as the client's own configuration does; the gRPC port is 1000
-//! above. It prints `ready` and then answers each command of standard input with one line:
+//! A driver takes the collector's HTTP address as its first argument, like the client's configuration; the gRPC port is 1000
+//! above. It prints `ready` and then answers each command on standard input with one line:
 //!
 //! | Command | Answer |
 //! |---|---|
@@ -11,8 +11,8 @@
 //! | `list SERVICE` | `hosts SERVICE HOST...` |
 //! | `subscribe SERVICE` | `ok subscribe SERVICE`, and `changed SERVICE HOST...` whenever the client reports a change |
 //!
-//! KIND is `ephemeral` or `persistent`, METADATA is `key=value,...` or `-`, and a HOST is `IP:PORT/WEIGHT/HEALTH/METADATA`. A command
-//! that the client fails is answered with `error COMMAND TEXT`. A driver ends with its standard input.
+//! KIND is `ephemeral` or `persistent`, METADATA is `key=value,...` or `-`, and a HOST is `IP:PORT/WEIGHT/HEALTH/METADATA`. If
+//! the client fails a command, the answer is `error COMMAND TEXT`. A driver ends when its standard input does.
 
 mod call;
 mod client;
@@ -35,10 +35,10 @@ use std::net::SocketAddr;
 
 use crate::process::{Collector, Options, nacos_addresses};
 
-/// Where the faces for Nacos clients listen.
+/// The addresses of the faces for Nacos clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Faces {
-    /// What the configuration of a client names.
+    /// The address in a client's configuration.
     pub http: SocketAddr,
     /// 1000 ports above.
     pub grpc: SocketAddr,

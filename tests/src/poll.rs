@@ -3,15 +3,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Between two tries: short, as every test waits for at least one of these.
+/// The pause between two attempts: short, because every test waits for at least one.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Calls `attempt` until it answers `Ok`, and returns that.
+/// Calls `attempt` until it returns `Ok`, and returns the value.
 ///
-/// For what can only be asked for, never announced. `attempt` says in its error what it saw instead.
+/// For conditions that can only be polled. The error of `attempt` describes the state it found.
 ///
 /// # Panics
-/// When `within` has passed, with the last error.
+/// After `within`, with the last error.
 #[track_caller]
 pub fn eventually<T, E: Debug>(
     within: Duration,
@@ -25,10 +25,10 @@ pub fn eventually<T, E: Debug>(
     }
 }
 
-/// As [`eventually`], for a caller that goes on when it does not happen.
+/// Like [`eventually`], for a caller that handles the failure.
 ///
 /// # Errors
-/// The last error, when `within` has passed.
+/// The last error, after `within`.
 pub async fn until<T, E>(
     within: Duration,
     mut attempt: impl AsyncFnMut() -> Result<T, E>,

@@ -1,4 +1,4 @@
-//! Real processes: the collector's binary, and whatever else a scenario needs killed.
+//! Real processes: the collector's binary, and any other process that a scenario kills.
 
 mod addresses;
 mod build;

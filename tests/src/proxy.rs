@@ -1,4 +1,4 @@
-//! A network between two processes that a test can cut and heal.
+//! A network link between two processes that a test can cut and restore.
 
 use std::{fmt, io, net::SocketAddr};
 
@@ -9,15 +9,15 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-/// What a [`Proxy`] does with what is sent through it.
+/// The treatment of traffic through a [`Proxy`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Link {
-    /// It passes.
+    /// Traffic is forwarded.
     Whole,
-    /// Connections are reset, and new ones as soon as they are made.
+    /// Connections are reset; new ones as soon as they are accepted.
     Refusing,
-    /// Connections stay, and new ones are taken, but nothing passes: neither side is told. What was sent meanwhile arrives when the
-    /// link is [`Link::Whole`] again, as in a network that has healed.
+    /// Connections stay and new ones are accepted, but nothing is forwarded and neither side is notified. Data sent meanwhile
+    /// arrives when the link is [`Link::Whole`] again, as after a network outage.
     Stalled,
 }
 
@@ -30,7 +30,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Forwards every connection to `target`, each by one of its own.
+    /// Forwards every connection to `target` over its own connection.
     ///
     /// # Panics
     /// When no port is free.
@@ -40,7 +40,7 @@ impl Proxy {
         proxy
     }
 
-    /// Has its port, and keeps whoever connects waiting until there is a target.
+    /// Listens at once, and keeps clients waiting until there is a target.
     ///
     /// # Panics
     /// When no port is free.
@@ -58,17 +58,17 @@ impl Proxy {
         }
     }
 
-    /// Where to connect instead of to the target.
+    /// The address to use instead of the target's.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where new connections go.
+    /// Sets the target of new connections.
     pub fn set_target(&self, target: SocketAddr) {
         self.target.send_replace(Some(target));
     }
 
-    /// Cuts the link, in one way or the other, or heals it.
+    /// Cuts the link, in either way, or restores it.
     pub fn set(&self, link: Link) {
         self.link.send_replace(link);
     }
@@ -106,7 +106,7 @@ async fn accept(
     }
 }
 
-/// Forwards one connection until both sides are done with it or the link refuses.
+/// Forwards one connection until both sides have closed it or the link refuses.
 async fn serve(
     mut client: TcpStream,
     mut target: watch::Receiver<Option<SocketAddr>>,
@@ -132,14 +132,14 @@ async fn serve(
     tokio::select! {
         both = forward => both.map(drop),
         _ = cut.wait_for(|link| *link == Link::Refusing) => {
-            // A socket that is closed with this option sends a reset.
+            // Closing a socket with this option sends a reset.
             client.set_zero_linger()?;
             server.set_zero_linger()
         }
     }
 }
 
-/// Copies what arrives at `from` to `to` while the link is whole, until `from` ends.
+/// Copies data from `from` to `to` while the link is whole, until `from` ends.
 async fn copy(
     mut from: tcp::ReadHalf<'_>,
     mut to: tcp::WriteHalf<'_>,
@@ -156,10 +156,10 @@ async fn copy(
     }
 }
 
-/// Waits while the link is stalled, and tells what it is then.
+/// Waits while the link is stalled, and returns its next state.
 async fn passes(link: &mut watch::Receiver<Link>) -> Link {
     let link = link.wait_for(|link| *link != Link::Stalled).await;
-    // A proxy that is gone resets.
+    // A dropped proxy resets connections.
     link.map_or(Link::Refusing, |link| *link)
 }
 
@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// A proxy to a server that sends back whatever it gets.
+    /// A proxy to an echo server.
     async fn to_echo() -> Proxy {
         let proxy = Proxy::open().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_is_sent_passes_and_so_does_the_end() {
+    async fn data_and_the_end_of_a_stream_are_forwarded() {
         let proxy = to_echo().await;
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         let text = "a".repeat(100_000);

@@ -1,4 +1,4 @@
-//! The JSON query API, as an operator's script would use it.
+//! The JSON query API, in the form that an operator's script uses.
 
 use std::net::SocketAddr;
 
@@ -13,37 +13,37 @@ use crate::http;
 pub struct Application {
     /// Its id.
     pub id: i32,
-    /// Its code; `None` when it was adopted and nobody has told the code yet.
+    /// Its code; `None` if it was adopted and no agent has reported the code.
     pub code: Option<String>,
-    /// How many of its instances are in which state.
+    /// The number of its instances by state.
     pub instances: Counts,
 }
 
 /// Instances by state.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 pub struct Counts {
-    /// Heard of lately.
+    /// Seen recently.
     pub up: u64,
-    /// Not heard of for the first term.
+    /// Not seen for the first term.
     pub silent: u64,
-    /// Not heard of for the second term.
+    /// Not seen for the second term.
     pub down: u64,
-    /// Stopped on purpose; 0 from a collector that does not tell.
+    /// Stopped as planned; 0 from a collector without this count.
     #[serde(default)]
     pub left: u64,
 }
 
-/// Whether an instance is alive, as far as the collector knows.
+/// The state of an instance.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// Heard of lately.
+    /// Seen recently.
     Up,
-    /// Not heard of for the first term.
+    /// Not seen for the first term.
     Silent,
-    /// Not heard of for the second term.
+    /// Not seen for the second term.
     Down,
-    /// Stopped on purpose.
+    /// Stopped as planned.
     Left,
 }
 
@@ -52,25 +52,25 @@ pub enum State {
 pub struct Instance {
     /// Its id.
     pub id: i32,
-    /// The application it belongs to; `None` when it was adopted and nobody has told it yet.
+    /// Its application; `None` if it was adopted and no agent has reported the application.
     pub application_id: Option<i32>,
-    /// What its agent calls itself; `None` when it was adopted.
+    /// Its agent's identifier; `None` if it was adopted.
     pub uuid: Option<String>,
-    /// Whether it is alive.
+    /// Its state.
     pub state: State,
-    /// When it came into this state.
+    /// The time of the change to this state.
     pub since: Timestamp,
-    /// Whether its id came from the agent, not from this collector's sequence.
+    /// Whether its id came from the agent instead of this collector's sequence.
     pub adopted: bool,
     /// RFC 3339.
     pub registered_at: Option<String>,
-    /// When it was last heard of.
+    /// The time of its last signal.
     pub last_seen_at: Timestamp,
     /// The generation of its agent.
     pub generation: Option<String>,
-    /// What its agent is written for, as it spells it.
+    /// The language of its agent, in the agent's spelling.
     pub language: Option<String>,
-    /// What its agent says of its process.
+    /// The reported properties of its process.
     pub properties: Map<String, Value>,
     /// Why it is in its state.
     pub why: Why,
@@ -79,12 +79,12 @@ pub struct Instance {
 /// Why an instance is in its state.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Why {
-    /// In words.
+    /// The explanation as a sentence.
     pub sentence: String,
-    /// Whether its last signal came to this run of this collector.
+    /// Whether this run of this collector received its last signal.
     #[serde(default)]
     pub observed_here: bool,
-    /// The end of the connection that it came on.
+    /// The end of the connection of that signal.
     #[serde(default)]
     pub connection: Option<Connection>,
 }
@@ -94,7 +94,7 @@ pub struct Why {
 pub struct Connection {
     /// When it ended.
     pub closed_at: Timestamp,
-    /// How.
+    /// The cause.
     pub cause: String,
 }
 

@@ -13,9 +13,11 @@ pub(crate) fn sources(language: &str) -> PathBuf {
         .join(language)
 }
 
-/// Has `build` fill a directory below cargo's target directory, and returns it; again only when the sources have changed.
+/// Has `build` fill a directory below cargo's target directory, and returns it. It builds again only if the sources have
+/// changed.
 ///
-/// Test programs run side by side, and the tools that build do not expect a second one in their directory: one at a time.
+/// Test programs run concurrently, and the build tools do not support a second run in their directory. So a lock admits one at a
+/// time.
 pub(crate) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf {
     let directory = target_directory().join("conformance").join(language);
     fs::create_dir_all(&directory).expect("a directory for what is installed");
@@ -32,10 +34,10 @@ pub(crate) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf 
     directory
 }
 
-/// Runs a tool of an ecosystem to its end.
+/// Runs a tool of an ecosystem until it exits.
 ///
 /// # Panics
-/// When it is not there or fails, with its output.
+/// When it is missing or fails, with its output.
 pub(crate) fn run(tool: &mut Command) {
     let output = tool
         .output()
@@ -48,7 +50,7 @@ pub(crate) fn run(tool: &mut Command) {
     );
 }
 
-/// Every file below `path`, one after the other, in the order of their names.
+/// The contents of all files below `path`, in the order of their names.
 fn contents(path: &Path) -> Vec<u8> {
     if path.is_file() {
         return fs::read(path).expect("a readable source");

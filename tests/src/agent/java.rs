@@ -8,7 +8,7 @@ use std::{
 use super::{Agent, Generation, TOKEN, install};
 use crate::process::Listeners;
 
-/// The application under the whole agent.
+/// The application with the whole agent.
 pub(super) fn whole(agent: &Agent, home: &Path, code: &str, collector: Listeners) -> Command {
     let mut java = machine(agent, home, code, collector);
     let jar = installed().join(format!("agents/{}-{}.jar", agent.package, agent.version));
@@ -19,7 +19,7 @@ pub(super) fn whole(agent: &Agent, home: &Path, code: &str, collector: Listeners
     java
 }
 
-/// The application that starts the services of the agent's core, and of 5.0.0-GA reports the ids.
+/// The application that starts the services of the agent's core and, for 5.0.0-GA, reports the ids.
 pub(super) fn core(agent: &Agent, home: &Path, code: &str, collector: Listeners) -> Command {
     let mut java = machine(agent, home, code, collector);
     let version = agent.version;
@@ -41,7 +41,7 @@ pub(super) fn core(agent: &Agent, home: &Path, code: &str, collector: Listeners)
     java
 }
 
-/// A small Java machine, with the agent's configuration and log in `home`.
+/// A small JVM, with the agent's configuration and log in `home`.
 fn machine(agent: &Agent, home: &Path, code: &str, collector: Listeners) -> Command {
     let config = home.join("agent.config");
     let mut keys = vec![
@@ -78,7 +78,7 @@ fn machine(agent: &Agent, home: &Path, code: &str, collector: Listeners) -> Comm
     java
 }
 
-/// Where Maven has put the classes and the agents.
+/// The directory with the classes and agents from Maven.
 pub(super) fn installed() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {

@@ -9,7 +9,7 @@ use std::{
 use super::install;
 use crate::process::Listeners;
 
-/// Fixed in the agent, and the first comes after one period.
+/// Fixed in the agent; the first heartbeat is sent after one period.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(20);
 
 pub(super) fn command() -> Command {
@@ -30,7 +30,7 @@ pub(super) fn environment(code: &str, collector: Listeners) -> Vec<(&'static str
     ]
 }
 
-/// Where the program and its modules are.
+/// The directory of the program and its modules.
 pub(super) fn installed() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {

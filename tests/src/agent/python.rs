@@ -38,7 +38,7 @@ pub(super) fn environment(
     ]
 }
 
-/// Where the virtual environment is.
+/// The directory of the virtual environment.
 pub(super) fn installed() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {

@@ -1,7 +1,7 @@
-//! An application under `rollcall-agent`, for the conformance scenarios: `observed-application CODE NAMING[,NAMING]`.
+//! An application with `rollcall-agent`, for the conformance scenarios: `observed-application CODE NAMING[,NAMING]`.
 //!
-//! It speaks the line protocol of `rollcall_tests::application`, as its counterparts in other languages do, and ends when
-//! standard input does. It serves no traffic, so the agent's heartbeat alone keeps it up.
+//! It speaks the line protocol of `rollcall_tests::application`, like its counterparts in other languages, and ends when
+//! standard input does. It serves no traffic, so only the agent's heartbeat keeps it up.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +13,10 @@ use std::{
 
 use rollcall_agent::{Agent, SpanType};
 
-/// As short as the Java agent allows.
+/// The shortest interval that the Java agent allows.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often is looked for something to report.
+/// The interval of the checks for something to report.
 const PERIOD: Duration = Duration::from_millis(50);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(agent.shutdown(INTERVAL)?)
 }
 
-/// Says what has changed since the last time.
+/// Prints changes since the last report.
 #[derive(Default)]
 struct Reporter {
     operations: BTreeSet<String>,
@@ -66,7 +66,7 @@ struct Reporter {
 }
 
 impl Reporter {
-    /// Obeys `call OPERATION PEER`.
+    /// Executes `call OPERATION PEER`.
     fn watch(&mut self, command: &str) -> Result<(), String> {
         let words = command.split(' ').collect::<Vec<_>>();
         let ["call", operation, peer] = words[..] else {

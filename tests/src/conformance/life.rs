@@ -13,27 +13,27 @@ use crate::{
     until,
 };
 
-/// What a busy machine may add to any period.
+/// The delay that a busy machine may add to any period.
 const SLACK: Duration = Duration::from_secs(5);
 
-/// How long an agent is watched at least while nothing happens.
+/// The shortest observation of an idle agent.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How far one time may lie apart in two answers: each is told with two clocks, and a collector started again has another pair.
+/// The tolerance for one time in two answers: it is computed with two clocks, and a restarted collector has another pair.
 const WOBBLE: Duration = Duration::from_millis(10);
 
-/// Who alone is registered: the sequences of the design start with these.
+/// The ids of the only application and instance: the first ids of the sequences.
 const FIRST_APPLICATION: i32 = -1;
 const FIRST_INSTANCE: i32 = 1;
 
-/// An application under an agent, and a collector that has no other.
+/// An application with an agent, and a collector without any other agent.
 struct Life {
     agent: Agent,
     collector: Collector,
     application: Application,
 }
 
-/// What registering over HTTP answers: the id of an application, or of an instance.
+/// The answer to a registration over HTTP: the id of an application, or of an instance.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Registered {
@@ -41,17 +41,17 @@ struct Registered {
     ii: i32,
 }
 
-/// Leads a whole life. An agent that is never listed has no more of it.
+/// Runs a whole life. It ends early if the agent is never listed.
 pub(super) async fn of(agent: Agent, starting: &Semaphore) -> Row {
     let silent_after = agent.period + SLACK;
     let mut collector = Collector::options()
         .terms(silent_after, silent_after + SLACK)
         .env("SW_AUTHENTICATION", TOKEN)
-        // No other agent could be given the ids that this one holds.
+        // No other agent can get the ids of this one.
         .without_listening()
         .start()
         .await;
-    // Python sends no token over HTTP, so there is none, which is worth a warning.
+    // Python sends no token over HTTP, so the collector requires none and logs a warning.
     collector.expect_log("asks agents for a token");
     let permit = starting.acquire().await.expect("nobody closes it");
     let application = agent.start(collector.listeners());
@@ -171,7 +171,7 @@ impl Life {
         same("address", self.id("address payment:9090").await?, -1)
     }
 
-    /// An agent that cannot be asked what it has learnt asks itself, with every tick, until it has.
+    /// Checks that an agent that cannot be queried repeats its request with every tick until it has the ids.
     async fn asks_once(&self) -> Result<(), String> {
         const CALLS: [&str; 2] = [
             "Register/doEndpointRegister",
@@ -191,7 +191,7 @@ impl Life {
         Ok(())
     }
 
-    /// How often the collector has answered this call of gRPC as it should.
+    /// The number of successful answers to this gRPC call.
     async fn answered(&self, call: &str) -> Result<u64, String> {
         let metrics = self.collector.http(self.collector.listeners().ui);
         let text = metrics.get("/metrics").await?.text();
@@ -204,7 +204,7 @@ impl Life {
 
     async fn stays_up(&mut self) -> Result<(), String> {
         let before = self.instance().await?;
-        // What a request has the agent do is part of the minute whose log is looked at next.
+        // The effects of a request belong to the minute whose log is checked next.
         self.application.call("/orders", "payment:9090");
         let heard = self
             .is_heard_after(&before, self.agent.period + SLACK)
@@ -223,7 +223,7 @@ impl Life {
         let errors = self.application.errors();
         match errors.first() {
             None => Ok(()),
-            Some(first) => Err(format!("{} lines tell an error: {first}", errors.len())),
+            Some(first) => Err(format!("{} lines are errors: {first}", errors.len())),
         }
     }
 
@@ -269,10 +269,10 @@ impl Life {
         self.collector.restart().await;
     }
 
-    /// A collector whose store is lost takes the ids of an agent that is there as given, and gives them to nobody else.
+    /// A collector with a lost store adopts the ids of a running agent and assigns them to no other.
     async fn is_adopted(&mut self) -> Result<(), String> {
         let query = self.collector.query();
-        // JVM metrics tell the instance alone; which application it belongs to is in its trace segments.
+        // JVM metrics only have the instance; its application is in its trace segments.
         let up = until(self.returns_within(), async || {
             let instance = query.instance(FIRST_INSTANCE).await?;
             same("state", instance.state, State::Up)?;
@@ -310,7 +310,7 @@ impl Life {
         Ok(())
     }
 
-    /// Waits for a sign of life that is newer than all `before`.
+    /// Waits for a sign of life after `before`.
     async fn is_heard_after(
         &self,
         before: &Instance,
@@ -327,7 +327,7 @@ impl Life {
         3 * self.agent.period + 2 * SLACK
     }
 
-    /// Waits until the one instance is as wanted.
+    /// Waits until the only instance is as wanted.
     async fn becomes(
         &self,
         within: Duration,
@@ -345,7 +345,7 @@ impl Life {
         .map_err(|seen| format!("not within {within:?}: {seen}"))
     }
 
-    /// The one instance of the one application.
+    /// The only instance of the only application.
     async fn instance(&self) -> Result<Instance, String> {
         let query = self.collector.query();
         let applications = query.applications().await?;
@@ -360,7 +360,7 @@ impl Life {
         }
     }
 
-    /// What the agent, which can be asked, has as the id of `what`.
+    /// The id of `what` in an agent that can be queried.
     async fn id(&self, what: &str) -> Result<i32, String> {
         self.application
             .id(what, 5 * self.agent.period + SLACK)
@@ -381,7 +381,7 @@ impl Life {
         )
     }
 
-    /// Registers another application, and another instance of it: over HTTP, which needs no token here.
+    /// Registers another application and another instance over HTTP, which needs no token here.
     async fn registers_others(&self) -> Result<(i32, i32), String> {
         let http = self.collector.http(self.collector.listeners().jetty);
         let reply = http.post("/application/register", r#"["other"]"#).await?;

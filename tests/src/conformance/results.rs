@@ -3,23 +3,23 @@ use std::fmt::Write;
 use super::Promise;
 use crate::agent::Agent;
 
-/// How many of the last lines of its log a broken promise is shown with.
+/// The number of last log lines that are shown with a broken promise.
 const TAIL: usize = 40;
 
-/// What became of one promise.
+/// The outcome of one promise.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// It was kept.
     Held,
-    /// It is not made to this agent.
+    /// The promise does not apply to this agent.
     NotMade,
-    /// There was no way to test it, as the agent was never listed.
+    /// The agent was never listed, so it could not be tested.
     NotTested,
     /// It was not kept.
     Broken {
-        /// What happened instead.
+        /// The actual result.
         instead: String,
-        /// What the application and its agent had written until then.
+        /// The output of the application and its agent until then.
         log: Vec<String>,
     },
 }
@@ -38,7 +38,7 @@ impl Outcome {
     }
 }
 
-/// What became of every promise to one agent.
+/// The outcomes of all promises to one agent.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The agent.
@@ -47,7 +47,7 @@ pub struct Row {
     pub outcomes: Vec<Outcome>,
 }
 
-/// What became of every promise to every agent.
+/// The outcomes of all promises to all agents.
 #[derive(Clone, Debug)]
 pub struct Results(Vec<Row>);
 
@@ -56,7 +56,7 @@ impl Results {
         Self(rows)
     }
 
-    /// The table, as a document. The same results make the same text.
+    /// The table as a document. Equal results make equal text.
     pub fn document(&self) -> String {
         let headings = Promise::ALL.map(Promise::heading).join(" | ");
         let rules = "---|".repeat(4 + Promise::ALL.len());
@@ -90,7 +90,7 @@ impl Results {
         text
     }
 
-    /// Every promise that was not kept, with the end of the agent's log.
+    /// Every broken promise, with the end of the agent's log.
     pub fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
         for row in &self.0 {

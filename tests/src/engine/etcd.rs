@@ -11,7 +11,7 @@ use crate::{http::Client, process::free_addresses};
 pub use ensemble::Ensemble;
 pub use keys::Taken;
 
-/// One etcd server, a cluster of itself.
+/// One etcd server, a cluster by itself.
 #[derive(Debug)]
 pub enum Etcd {}
 
@@ -25,7 +25,7 @@ impl Engine for Etcd {
     }
 
     async fn serves(address: SocketAddr) -> Result<(), String> {
-        // One without space serves reads.
+        // A server without space still serves reads.
         let reply = Client::new(address).get("/health?exclude=NOSPACE").await?;
         let health = reply.text();
         if reply.status == 200 && health.contains("true") {
@@ -36,7 +36,7 @@ impl Engine for Etcd {
     }
 }
 
-/// The command of the server called `name`, which the others of its `cluster` (`name=peer,name=peer`) find at `peer`.
+/// The command of the server `name`, which the other servers of its `cluster` (`name=peer,name=peer`) reach at `peer`.
 fn command(
     name: &str,
     address: SocketAddr,
@@ -55,7 +55,7 @@ fn command(
         .args(["--listen-peer-urls", peer])
         .args(["--initial-advertise-peer-urls", peer])
         .args(["--initial-cluster", cluster])
-        // It elects itself, or another, after this time, and grants no lease shorter than one and a half of it.
+        // The election timeout; the shortest lease is one and a half of it.
         .args(["--heartbeat-interval", "50"])
         .args(["--election-timeout", "500"])
         .args(["--logger", "zap"]);
@@ -63,7 +63,7 @@ fn command(
 }
 
 impl Server<Etcd> {
-    /// Forgets all history: a question for what changed before now is refused.
+    /// Compacts all history: a request for older changes is then refused.
     ///
     /// # Panics
     /// When the server refuses.
@@ -77,7 +77,7 @@ impl Server<Etcd> {
         .await;
     }
 
-    /// Starts one without any data whose database may have so many bytes.
+    /// Starts a server without data whose database is limited to this many bytes.
     ///
     /// # Panics
     /// As [`Server::start`].
@@ -92,10 +92,10 @@ impl Server<Etcd> {
         server
     }
 
-    /// Writes to it until its quota is used up: every write is refused from then on.
+    /// Writes until the quota is used up: then every write is refused.
     ///
     /// # Panics
-    /// When it takes more than its quota, or fails for another reason.
+    /// When it accepts more than its quota, or fails for another reason.
     pub async fn use_up_quota(&self) {
         const VALUE: usize = 512 * 1024;
         let client = Client::new(self.address());
@@ -111,10 +111,10 @@ impl Server<Etcd> {
                 return;
             }
         }
-        panic!("etcd has taken 500 MiB");
+        panic!("etcd accepted 500 MiB");
     }
 
-    /// Raises its alarm for space, as when its quota is used up: every write is refused until [`Server::disarm`].
+    /// Raises its alarm for space, as with a used-up quota: every write is refused until [`Server::disarm`].
     ///
     /// # Panics
     /// When the server refuses.
@@ -122,7 +122,7 @@ impl Server<Etcd> {
         self.alarm("ACTIVATE").await;
     }
 
-    /// Takes the alarm back.
+    /// Clears the alarm.
     ///
     /// # Panics
     /// When the server refuses.
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// `key` and `value` in base64, as the gateway wants bytes.
+    /// `key` and `value` in base64, the gateway's encoding of bytes.
     async fn put(etcd: &Server<Etcd>) -> Value {
         etcd.call("/v3/kv/put", json!({"key": "a2V5", "value": "dmFsdWU="}))
             .await
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_is_there_after_a_kill_at_the_same_address() {
+    async fn data_survives_a_kill_at_the_same_address() {
         let mut etcd = Server::<Etcd>::start().await;
         let address = etcd.address();
         put(&etcd).await;

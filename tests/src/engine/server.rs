@@ -11,30 +11,30 @@ use crate::{
     process::{Child, free_addresses},
 };
 
-/// How long one try may take: a server that is just starting may take a connection and never answer on it.
+/// The timeout of one attempt: a server that is starting may accept a connection and never answer on it.
 const TRY: Duration = Duration::from_secs(1);
 
-/// What makes a server one of a kind.
+/// The properties of a kind of server.
 pub trait Engine: Debug {
-    /// What it is called.
+    /// Its name.
     const NAME: &'static str;
-    /// The files it is started from, each a path or the name of a command, and the Debian package that has it.
+    /// The files that it needs, each a path or the name of a command, and the Debian package of each.
     const NEEDS: &'static [(&'static str, &'static str)];
 
-    /// The command that runs it in the foreground for clients at `address`, with its files in `directory` and its data in
-    /// `data` there.
+    /// The command that runs it in the foreground for clients at `address`, with its files in `directory` and its data in `data`
+    /// below.
     fn command(address: SocketAddr, directory: &Path) -> Command;
 
     /// Whether the server at `address` serves.
     ///
     /// # Errors
-    /// What is there instead.
+    /// The state that was found instead.
     fn serves(address: SocketAddr) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// A real server in its own process; dropping it kills it.
 ///
-/// Its data and its address stay the same over all its restarts.
+/// All restarts keep its data and its address.
 #[derive(Debug)]
 pub struct Server<E> {
     address: SocketAddr,
@@ -45,7 +45,7 @@ pub struct Server<E> {
 }
 
 impl<E: Engine> Server<E> {
-    /// Starts one without any data and waits until it serves.
+    /// Starts a server without data and waits until it serves.
     ///
     /// # Panics
     /// When it is not installed, with the command that installs it, or does not serve within [`PATIENCE`], with its log.
@@ -56,7 +56,7 @@ impl<E: Engine> Server<E> {
         server
     }
 
-    /// One that is not started yet.
+    /// A server that is not started yet.
     ///
     /// # Panics
     /// When it is not installed, with the command that installs it.
@@ -89,12 +89,12 @@ impl<E: Engine> Server<E> {
         self.child.as_ref().expect("a running server").id()
     }
 
-    /// Where its clients find it.
+    /// Its client address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends it without a warning (SIGKILL), also when it is paused, and returns when it is gone.
+    /// Kills it (SIGKILL), even if it is paused, and returns when it has ended.
     ///
     /// # Panics
     /// When it is stopped.
@@ -102,7 +102,7 @@ impl<E: Engine> Server<E> {
         self.child.take().expect("a running server").kill();
     }
 
-    /// Ends it as [`Server::kill`] does, and deletes its data.
+    /// Like [`Server::kill`], and deletes its data.
     ///
     /// # Panics
     /// When it is stopped.
@@ -139,7 +139,7 @@ impl<E: Engine> Server<E> {
         .await;
     }
 
-    /// Halts it (SIGSTOP): its connections stay, and nothing is answered.
+    /// Pauses it (SIGSTOP): its connections stay, and it answers nothing.
     ///
     /// # Panics
     /// When it is stopped.
@@ -147,7 +147,7 @@ impl<E: Engine> Server<E> {
         self.signal(Signal::STOP);
     }
 
-    /// Lets it go on after [`Server::pause`].
+    /// Resumes it after [`Server::pause`].
     ///
     /// # Panics
     /// When it is stopped.

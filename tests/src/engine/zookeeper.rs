@@ -7,12 +7,12 @@ use tokio::{
 
 use super::Engine;
 
-/// The classes of the server; its manifest names the other archives that it needs, but for one that logs.
+/// The classes of the server. Its manifest names the other archives that it needs, except for one that logs.
 const CLASSES: &str = "/usr/share/java/zookeeper.jar";
-/// Logs to standard error without any configuration.
+/// Logs to standard error without configuration.
 const LOGGER: &str = "/usr/share/java/slf4j-simple.jar";
 
-/// One ZooKeeper server, standing alone.
+/// One standalone ZooKeeper server.
 #[derive(Debug)]
 pub enum ZooKeeper {}
 
@@ -32,7 +32,7 @@ impl Engine for ZooKeeper {
             format!("clientPort={}", address.port()),
             "maxClientCnxns=0".to_owned(),
             "admin.enableServer=false".to_owned(),
-            // In milliseconds. A session lasts between two ticks and twenty.
+            // In milliseconds. The timeout of a session is from two to twenty ticks.
             "tickTime=500".to_owned(),
         ];
         fs::write(&configuration, lines.join("\n")).expect("writing into a temporary directory");
@@ -45,7 +45,7 @@ impl Engine for ZooKeeper {
         command
     }
 
-    /// Asks with `srvr`, the one word of four letters that a server answers unless told otherwise.
+    /// Asks with `srvr`, the only four-letter command that a server answers by default.
     async fn serves(address: SocketAddr) -> Result<(), String> {
         let answer = async {
             let mut stream = TcpStream::connect(address).await?;
@@ -68,7 +68,7 @@ mod tests {
     use crate::engine::Server;
 
     #[tokio::test]
-    async fn it_comes_back_at_the_same_address() {
+    async fn it_restarts_at_the_same_address() {
         let mut zookeeper = Server::<ZooKeeper>::start().await;
         let address = zookeeper.address();
         zookeeper.kill();

@@ -4,7 +4,7 @@ use tonic::{Request, Status};
 use super::Client;
 
 impl Client {
-    /// `doPing`, as a Java agent of 6.3 to 7.0 calls it.
+    /// `doPing` as Java agents of 6.3 to 7.0 call it.
     ///
     /// # Errors
     /// The collector's status.
@@ -24,7 +24,7 @@ impl Client {
     }
 }
 
-/// Whether the agent is told to give up its ids, and to register again in ten minutes.
+/// Whether the commands reset the agent: it drops its ids and registers again in ten minutes.
 pub fn is_reset(commands: &Commands) -> bool {
     let mut commands = commands.commands.iter();
     commands.any(|command| command.command == "ServiceMetadataReset")

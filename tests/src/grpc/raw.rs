@@ -1,4 +1,4 @@
-//! Calls with bodies that no generated client would send.
+//! Calls with bodies that no generated client sends.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -8,13 +8,13 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy, rt::TokioExecutor};
 use tonic::Code;
 
-/// How long the server may take over bytes that no client would send.
+/// The timeout of a reply to such bytes.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends `body` as it is, frame header included, to a method such as `/Service/method`, on a connection of its own.
+/// Sends `body` unchanged, frame header included, to a method such as `/Service/method`, on its own connection.
 ///
 /// # Errors
-/// What happened to the connection, when there was no gRPC status.
+/// The failure of the connection, if there was no gRPC status.
 pub async fn call(server: SocketAddr, method: &str, body: Bytes) -> Result<Code, String> {
     let client = legacy::Client::builder(TokioExecutor::new())
         .http2_only(true)
@@ -49,7 +49,7 @@ pub async fn call(server: SocketAddr, method: &str, body: Bytes) -> Result<Code,
         .map_err(|_| format!("no reply within {TIMEOUT:?}"))?
 }
 
-/// A gRPC frame: not compressed, this long, and then these bytes, which may be fewer.
+/// A gRPC frame: uncompressed, with this length in its header and these bytes, which may be fewer.
 pub fn frame(length: u32, bytes: &[u8]) -> Bytes {
     [&[0], &length.to_be_bytes()[..], bytes].concat().into()
 }

@@ -7,26 +7,26 @@ use std::{
 use super::{Answer, Dump, History, Operation, Request, liveness};
 use crate::key::{Dictionary, Key};
 
-/// What no sequential collector could have done.
+/// A result that no sequential collector can have.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Violation {
-    /// A key was given one id and another.
+    /// Two requests for a key returned different ids.
     TwoIds(Key, [i32; 2]),
-    /// An id was given to one key and another.
+    /// An id was returned for two keys.
     TwoKeys(i32, [Key; 2]),
-    /// A member does not know, at the end, a key that was asked for.
+    /// At the end, a member does not know a key that was requested.
     ForgottenKey(usize, Key),
-    /// A member does not have on record, at the end, an id whose adoption was acknowledged.
+    /// At the end, a member does not have an id whose adoption was acknowledged.
     ForgottenAdoption(usize, Dictionary, i32),
-    /// An id was passed over that no agent holds.
+    /// An id was skipped although no agent holds it.
     Gap(Dictionary, i32),
-    /// A key was given an id that had been adopted before the key was asked for.
+    /// A key got an id that had been adopted before the request for the key.
     AdoptedGiven(i32, Key),
-    /// The first id comes before the second in the sequence, but the second was acknowledged before the first was asked for.
+    /// The first id comes before the second in the sequence, but the second was acknowledged before the request for the first.
     OutOfOrder(Dictionary, [i32; 2]),
-    /// A member calls an id unknown that was assigned before the process sent its signal.
+    /// A member reports an id as unknown that was assigned before the process sent its signal.
     Reset(usize, Key),
-    /// A member reports an instance down at this time, although its signals arrived at some member in the meantime.
+    /// A member reports an instance down at this time, although its signals were still arriving at some member.
     Down(usize, Key, Duration),
 }
 
@@ -43,20 +43,23 @@ impl fmt::Display for Violation {
                 "member {member} does not know the adopted {id} of the {dictionary:?} at the end"
             ),
             Self::Gap(dictionary, id) => {
-                write!(f, "{id} of the {dictionary:?} was passed over for no agent")
+                write!(
+                    f,
+                    "{id} of the {dictionary:?} was skipped without an adoption"
+                )
             }
-            Self::AdoptedGiven(id, key) => write!(f, "the adopted {id} was given to {key}"),
+            Self::AdoptedGiven(id, key) => write!(f, "the adopted {id} was assigned to {key}"),
             Self::OutOfOrder(dictionary, [first, second]) => write!(
                 f,
-                "{second} of the {dictionary:?} was known before what became {first} was asked for"
+                "{second} of the {dictionary:?} was assigned before the request for {first}"
             ),
             Self::Reset(member, process) => write!(
                 f,
-                "member {member} calls {process} unknown, whose id had been assigned"
+                "member {member} reports {process} as unknown although its id was assigned"
             ),
             Self::Down(member, process, at) => write!(
                 f,
-                "member {member} reports {process} down at {at:?}, and its signals kept arriving"
+                "member {member} reports {process} down at {at:?} although its signals kept arriving"
             ),
         }
     }
@@ -64,10 +67,10 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// When an id can have come to be.
+/// The period in which an id can have been assigned.
 #[derive(Clone, Copy, Debug)]
 struct Window {
-    /// The first question that can have led to it.
+    /// The first request that can have caused it.
     asked: Duration,
     /// The first answer that proves it.
     known: Duration,
@@ -87,7 +90,7 @@ impl Window {
     }
 }
 
-/// What the history says, sorted.
+/// The facts of the history, sorted.
 #[derive(Debug, Default)]
 struct Facts {
     ids: BTreeMap<Key, i32>,
@@ -97,12 +100,12 @@ struct Facts {
     resets: Vec<Reset>,
 }
 
-/// A member called the id of a process unknown.
+/// An answer that the id of a process is unknown.
 #[derive(Debug)]
 struct Reset {
     member: usize,
     process: Key,
-    /// When the process sent its signal.
+    /// The time at which the process sent its signal.
     sent: Duration,
 }
 
@@ -110,7 +113,7 @@ impl History {
     /// Checks the whole history.
     ///
     /// # Errors
-    /// The first thing found that no sequential collector could have done.
+    /// The first violation.
     pub fn check(&self) -> Result<(), Violation> {
         let mut facts = Facts::default();
         for operation in &self.operations {
@@ -164,7 +167,7 @@ impl Facts {
         Ok(())
     }
 
-    /// One id for each key, one key for each id.
+    /// Records one id per key and one key per id.
     fn learn(&mut self, key: &Key, id: i32) -> Result<(), Violation> {
         let known = *self.ids.entry(key.clone()).or_insert(id);
         if known != id {
@@ -180,7 +183,7 @@ impl Facts {
         Ok(())
     }
 
-    /// At the end every member answers every key, and has on record whatever was adopted.
+    /// Checks that every member answers every key at the end and has every adopted id.
     fn compare(&mut self, member: usize, dump: &Dump) -> Result<(), Violation> {
         for (key, id) in &dump.ids {
             self.learn(key, *id)?;
@@ -201,13 +204,13 @@ impl Facts {
         Ok(())
     }
 
-    /// Ids came to be in the order of the sequence, and none was passed over but adopted ones.
+    /// Checks that ids were assigned in the order of the sequence, and that only adopted ones were skipped.
     fn check_sequence(&self, dictionary: Dictionary) -> Result<(), Violation> {
         let mut missing = self
             .keys
             .range((dictionary, i32::MIN)..=(dictionary, i32::MAX))
             .count();
-        // Of the ids so far, the one that was asked for last, and when.
+        // Of the ids so far, the one with the latest request, and its time.
         let mut latest: Option<(i32, Duration)> = None;
         for id in dictionary.sequence() {
             if missing == 0 {
@@ -221,7 +224,7 @@ impl Facts {
                     self.check_assigned(dictionary, id, key, adopted, latest)?;
                     self.assigned[key].asked
                 }
-                // Whatever comes later in the sequence was given after the adoption, or would have been given this id.
+                // Later ids of the sequence were assigned after the adoption, or this id would have been assigned.
                 None => adopted.ok_or(Violation::Gap(dictionary, id))?.asked,
             };
             if latest.is_none_or(|(_, latest)| latest < asked) {
@@ -231,7 +234,7 @@ impl Facts {
         Ok(())
     }
 
-    /// No id is called unknown after the answer that assigned it.
+    /// Checks that no id is reported as unknown after the answer that assigned it.
     fn check_resets(&self) -> Result<(), Violation> {
         let was_assigned = |reset: &&Reset| {
             let window = self.assigned.get(&reset.process);
@@ -243,7 +246,7 @@ impl Facts {
         Err(Violation::Reset(reset.member, reset.process.clone()))
     }
 
-    /// The id of `key` came to be after all those before it in the sequence, and before it was adopted.
+    /// Checks that the id of `key` was assigned after all earlier ids of the sequence, and before its adoption.
     fn check_assigned(
         &self,
         dictionary: Dictionary,

@@ -1,9 +1,9 @@
-//! No member reports an instance down whose signals arrive at any member.
+//! Checks that no member reports an instance down whose signals arrive at any member.
 //!
-//! A member may report an instance down only after a time without a signal that is as long as the term. The checker sees a
-//! signal only as a question and its answer, so such a time is at most what lies between a question and the answer to the next
-//! one. It must not have been over already when the same member last reported the instance otherwise. What follows is certain:
-//! a report that no such time explains breaks the promise.
+//! A member may report an instance down only after a period without a signal that is as long as the term. The checker knows only
+//! the request and the answer of a signal, so the period is at most from the request of one signal to the answer of the next. It
+//! must not have ended before the same member last reported the instance in another state. A report that no such period explains
+//! violates the promise for certain.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::{key::Key, query::State};
 #[cfg(test)]
 mod tests;
 
-/// When a signal was sent, and when its answer came.
+/// The times of a signal's request and of its answer.
 type Sign = (Duration, Duration);
 
-/// What is known of one process.
+/// The recorded facts about one process.
 struct Process<'a> {
     key: &'a Key,
     signs: Vec<Sign>,
@@ -27,7 +27,7 @@ pub(super) fn check(history: &History) -> Result<(), Violation> {
     let processes = processes(history);
     let mut reports = history.reports.iter().collect::<Vec<_>>();
     reports.sort_by_key(|report| report.sent);
-    // When each member last reported each instance otherwise than down.
+    // The time of each member's last report of each instance as not down.
     let mut alive = BTreeMap::new();
     for report in reports {
         for (instance, state) in &report.states {
@@ -36,7 +36,7 @@ pub(super) fn check(history: &History) -> Result<(), Violation> {
                 alive.insert(place, report.sent);
             } else if let Some(process) = processes.get(instance) {
                 let since = alive.get(&place).copied().unwrap_or_default();
-                if !process.was_quiet(history.down_after, since, report) {
+                if !process.may_have_been_silent(history.down_after, since, report) {
                     let key = process.key.clone();
                     return Err(Violation::Down(report.member, key, report.sent));
                 }
@@ -46,7 +46,7 @@ pub(super) fn check(history: &History) -> Result<(), Violation> {
     Ok(())
 }
 
-/// The processes that were given an id, by it, with every signal that a member acknowledged.
+/// The processes with an assigned id, by that id, with every acknowledged signal.
 fn processes(history: &History) -> BTreeMap<i32, Process<'_>> {
     let mut processes = BTreeMap::new();
     for operation in &history.operations {
@@ -73,8 +73,8 @@ fn processes(history: &History) -> BTreeMap<i32, Process<'_>> {
 }
 
 impl Process<'_> {
-    /// Whether there may have been no signal for `term` before `report`, in a time that was not over at `since`.
-    fn was_quiet(&self, term: Duration, since: Duration, report: &Report) -> bool {
+    /// Whether a period of `term` without a signal is possible before `report`, and not over at `since`.
+    fn may_have_been_silent(&self, term: Duration, since: Duration, report: &Report) -> bool {
         let ends = self.signs.iter().skip(1).map(|(_, ended)| *ended);
         let ends = ends.chain([Duration::MAX]);
         self.signs.iter().zip(ends).any(|((sent, _), end)| {

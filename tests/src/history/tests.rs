@@ -1,4 +1,4 @@
-//! The checker itself: it accepts what a sequential collector can have done, and refuses a history for each way to break it.
+//! Tests of the checker: it accepts the histories of a sequential collector, and rejects one history per violation.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn operation(request: Request, sent: u64, ended: u64, answer: Result<Answer, Str
 }
 
 impl History {
-    /// `key` was asked for and was `id`.
+    /// A request for `key` that returned `id`.
     fn assigned(mut self, key: Key, sent: u64, ended: u64, id: i32) -> Self {
         let answer = Ok(Answer::Id(id));
         self.operations
@@ -33,7 +33,7 @@ impl History {
         self
     }
 
-    /// `key` was asked for, and whether it has an id is not known.
+    /// A request for `key` that failed, so that its id is unknown.
     fn failed(mut self, key: Key, sent: u64, ended: u64) -> Self {
         let answer = Err("unavailable".to_owned());
         self.operations
@@ -41,7 +41,7 @@ impl History {
         self
     }
 
-    /// An agent told the ids that it holds.
+    /// An agent's report of the ids that it holds.
     fn recovered(mut self, application: i32, instance: i32, sent: u64, ended: u64) -> Self {
         let request = Request::Recover {
             application,
@@ -52,7 +52,7 @@ impl History {
         self
     }
 
-    /// Every one of two members knows this at the end.
+    /// The final state of both members.
     fn ending(mut self, ids: &[(Key, i32)], on_record: &[(Dictionary, i32)]) -> Self {
         let dump = Dump {
             ids: ids.iter().cloned().collect(),
@@ -75,7 +75,7 @@ fn an_empty_history_is_correct() {
 }
 
 #[test]
-fn keys_that_are_given_the_sequence_in_the_order_of_their_questions_are_correct() {
+fn ids_in_the_order_of_the_requests_are_correct() {
     let history = History::default()
         .assigned(application("a"), 0, 1, -1)
         .assigned(application("b"), 2, 3, 2)
@@ -95,7 +95,7 @@ fn keys_that_are_given_the_sequence_in_the_order_of_their_questions_are_correct(
 }
 
 #[test]
-fn questions_that_overlap_may_be_given_ids_in_any_order() {
+fn overlapping_requests_may_get_ids_in_any_order() {
     let history = History::default()
         .assigned(application("a"), 0, 9, 2)
         .assigned(application("b"), 8, 10, -1)
@@ -104,7 +104,7 @@ fn questions_that_overlap_may_be_given_ids_in_any_order() {
 }
 
 #[test]
-fn what_failed_may_have_happened_at_any_time_since() {
+fn a_failed_request_may_take_effect_at_any_later_time() {
     for id_of_failed in [-1, 2] {
         let history = History::default()
             .failed(application("a"), 0, 1)
@@ -121,7 +121,7 @@ fn what_failed_may_have_happened_at_any_time_since() {
 }
 
 #[test]
-fn adopted_ids_are_passed_over() {
+fn adopted_ids_are_skipped() {
     let history = History::default()
         .recovered(-1, 1, 0, 1)
         .assigned(application("a"), 2, 3, 2)
@@ -134,7 +134,7 @@ fn adopted_ids_are_passed_over() {
 }
 
 #[test]
-fn an_id_that_was_given_before_it_was_brought_along_is_its_key_s() {
+fn an_id_assigned_before_its_adoption_stays_with_its_key() {
     let history = History::default()
         .assigned(application("a"), 0, 1, -1)
         .assigned(instance("a"), 2, 3, 1)
@@ -193,7 +193,7 @@ fn one_number_in_two_dictionaries_is_no_collision() {
 }
 
 #[test]
-fn a_key_that_a_member_has_forgotten_is_refused() {
+fn a_key_that_a_member_lost_is_refused() {
     let mut history = History::default()
         .assigned(application("a"), 0, 1, -1)
         .ending(&[(application("a"), -1)], &[]);
@@ -205,7 +205,7 @@ fn a_key_that_a_member_has_forgotten_is_refused() {
 }
 
 #[test]
-fn an_adoption_that_a_member_has_forgotten_is_refused() {
+fn an_adoption_that_a_member_lost_is_refused() {
     let mut history = History::default().recovered(7, 9, 0, 1).ending(
         &[],
         &[(Dictionary::Applications, 7), (Dictionary::Instances, 9)],
@@ -221,7 +221,7 @@ fn an_adoption_that_a_member_has_forgotten_is_refused() {
 }
 
 #[test]
-fn an_id_that_is_passed_over_for_no_agent_is_refused() {
+fn an_id_skipped_without_an_adoption_is_refused() {
     let history = History::default()
         .assigned(application("a"), 0, 1, -1)
         .assigned(application("b"), 2, 3, -2)
@@ -246,7 +246,7 @@ fn an_id_out_of_the_sequence_is_refused() {
 }
 
 #[test]
-fn an_adopted_id_that_is_given_to_a_key_is_refused() {
+fn an_adopted_id_assigned_to_a_key_is_refused() {
     let history = History::default()
         .recovered(-1, 9, 0, 1)
         .assigned(application("a"), 2, 3, -1)
@@ -261,7 +261,7 @@ fn an_adopted_id_that_is_given_to_a_key_is_refused() {
 }
 
 #[test]
-fn an_id_from_before_one_that_was_known_already_is_refused() {
+fn an_id_before_a_known_one_is_refused() {
     let history = History::default()
         .assigned(application("a"), 0, 1, 2)
         .assigned(application("b"), 2, 3, -1)
@@ -273,7 +273,7 @@ fn an_id_from_before_one_that_was_known_already_is_refused() {
 }
 
 #[test]
-fn an_id_that_is_passed_over_for_a_later_adoption_is_refused() {
+fn an_id_skipped_before_its_adoption_is_refused() {
     let history = History::default()
         .assigned(application("a"), 0, 1, 2)
         .recovered(-1, 9, 2, 3)

@@ -1,4 +1,4 @@
-//! HTTP calls as Nacos clients and operators make them: parameters in the query or in a form.
+//! HTTP calls in the form of Nacos clients and operators: parameters in the query or in a form.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -12,7 +12,7 @@ use hyper_util::{
 
 use crate::http::Reply;
 
-/// How long one answer may take.
+/// The timeout of one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client of one server, with pooled connections.
@@ -31,10 +31,10 @@ impl Http {
         }
     }
 
-    /// Sends a request with header fields, and with a form if there is one.
+    /// Sends a request with header fields, and a form if there is one.
     ///
     /// # Errors
-    /// What went wrong, when there was no complete reply in time.
+    /// The failure, if there was no complete reply in time.
     pub async fn call(
         &self,
         method: &str,
@@ -67,7 +67,7 @@ impl Http {
     }
 }
 
-/// Parameters as a query or a form writes them.
+/// Parameters in the encoding of a query or a form.
 pub fn encoded<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let pairs = parameters.into_iter();
     let pairs = pairs.map(|(name, value)| format!("{}={}", escaped(name), escaped(value)));

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::Driver;
 use crate::{agent::install, process::Child};
 
-/// What a client speaks.
+/// The protocol of a client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Face {
     /// HTTP with beats, and changes over UDP.
@@ -34,20 +34,20 @@ enum Program {
 /// One version of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    /// What it is called where it is published.
+    /// Its name in the package registry.
     pub package: &'static str,
     /// Its exact version.
     pub version: &'static str,
-    /// What it is written for.
+    /// The language of the applications that use it.
     pub language: &'static str,
-    /// What it speaks.
+    /// Its protocol.
     pub face: Face,
-    /// Whether it can register several instances of a service with one call.
+    /// Whether it can register several instances of a service in one call.
     pub batch: bool,
     program: Program,
 }
 
-/// All of them.
+/// All clients.
 pub fn all() -> Vec<Client> {
     use Face::{Grpc, Poll, Udp};
     let client = |package, version, language, face, batch, program| Client {
@@ -84,7 +84,7 @@ pub fn all() -> Vec<Client> {
 }
 
 impl Client {
-    /// Downloads and builds what it needs and has not: below cargo's target directory, at the pinned versions.
+    /// Downloads and builds what is missing, below cargo's target directory, at the pinned versions.
     ///
     /// # Panics
     /// When that fails, with the output of the tool that failed.
@@ -101,7 +101,7 @@ impl Client {
     /// Starts its driver and waits until it is ready.
     ///
     /// # Errors
-    /// What it wrote, when it did not become ready.
+    /// Its output, if it does not become ready.
     ///
     /// # Panics
     /// When it cannot be started.
@@ -170,7 +170,7 @@ impl fmt::Display for Client {
 }
 
 impl Program {
-    /// Where it is, installed now if it was not.
+    /// Its directory; installs it if needed.
     fn installed(self) -> &'static Path {
         static PLACES: [OnceLock<PathBuf>; 6] = [const { OnceLock::new() }; 6];
         let (place, build): (usize, fn() -> PathBuf) = match self {
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_those_that_are_pinned() {
+    fn versions_match_the_pinned_ones() {
         for client in all() {
             let Client {
                 package, version, ..

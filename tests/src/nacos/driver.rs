@@ -8,13 +8,13 @@ use tempfile::TempDir;
 
 use crate::process::Child;
 
-/// How long a client may take to start on a machine that is busy with other tests.
+/// The time for a client to start on a busy machine.
 const START: Duration = Duration::from_secs(90);
 
-/// How long a client may take over one call: longer than its own deadline for one, with its repetitions.
+/// The time for one call: longer than the client's own deadline, retries included.
 const CALL: Duration = Duration::from_secs(20);
 
-/// An instance as a client reports it.
+/// An instance in a client's report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
     /// `IP:PORT`.
@@ -53,7 +53,7 @@ impl Host {
 pub struct Driver {
     child: Child,
     home: TempDir,
-    /// How many lines of its output have been read as answers.
+    /// The number of its output lines that have been read as answers.
     answered: usize,
 }
 
@@ -68,10 +68,10 @@ impl Driver {
         Ok(driver)
     }
 
-    /// Gives it a command and waits for the answer.
+    /// Sends a command and waits for the answer.
     ///
     /// # Errors
-    /// The client's error, or what it wrote when it did not answer.
+    /// The client's error, or its output if it did not answer.
     pub async fn ask(&mut self, command: &str) -> Result<String, String> {
         self.child.write_line(command);
         let answer = self.answer(CALL).await;
@@ -91,17 +91,17 @@ impl Driver {
         Ok(line.split(' ').skip(2).map(Host::parse).collect())
     }
 
-    /// Everything that the client has reported of a service it subscribes to, in order.
+    /// All lists that the client has reported for a subscribed service, in order.
     pub fn changes(&self, service: &str) -> Vec<Vec<Host>> {
         let lines = self.child.stdout.so_far();
         let lines = lines.iter().filter_map(|line| changed(line, service));
         lines.collect()
     }
 
-    /// Waits until the client's last report of a service is as `wanted`, and returns how long that took.
+    /// Waits until the client's last report of a service is as `wanted`, and returns the elapsed time.
     ///
     /// # Errors
-    /// The last report, when `within` has passed.
+    /// The last report, after `within`.
     pub async fn reports(
         &self,
         service: &str,
@@ -130,7 +130,7 @@ impl Driver {
         lines
     }
 
-    /// Everything that it has written, for messages.
+    /// Its whole output, for messages.
     pub fn output(&self) -> Vec<String> {
         let mut lines = self.child.stdout.so_far();
         lines.extend(self.child.stderr.so_far());
@@ -138,7 +138,7 @@ impl Driver {
         lines
     }
 
-    /// Ends it the hard way (SIGKILL).
+    /// Kills it (SIGKILL).
     pub fn kill(&mut self) {
         self.child.kill();
     }
@@ -152,7 +152,7 @@ impl Driver {
             .collect()
     }
 
-    /// The next line that answers a command.
+    /// The next answer line.
     async fn answer(&mut self, within: Duration) -> Result<String, String> {
         let answered = self.answered;
         let found = self.child.stdout.find(within, |lines| {

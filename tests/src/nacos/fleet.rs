@@ -1,4 +1,4 @@
-//! Every client on one collector: each provides an instance of one service and consumes it.
+//! Tests all clients on one collector: each provides an instance of one service and consumes the service.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,10 +9,10 @@ use crate::{PATIENCE, process::Collector, until};
 
 const SERVICE: &str = "fleet";
 
-/// How long the collector may take to keep what was registered for its next run.
+/// The time for the collector to save registrations for its next run.
 const ROSTER: Duration = Duration::from_secs(3);
 
-/// What becomes of the last three of [`super::Promise::ALL`], for each client in the order given.
+/// The outcomes of the last three of [`super::Promise::ALL`], for each client in the passed order.
 ///
 /// # Panics
 /// When a client does not start.
@@ -38,20 +38,20 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
         .iter()
         .map(|driver| driver.changes(SERVICE).len())
         .collect::<Vec<_>>();
-    // An instance that was registered just before the collector dies is not in the roster of the next run.
+    // An instance registered just before the collector dies is not in the roster of the next run.
     tokio::time::sleep(ROSTER).await;
     collector.restart().await;
     let mut kept = Vec::new();
     for ((driver, client), before) in drivers.iter_mut().zip(clients).zip(before) {
         if client.face == Face::Poll {
-            // It ends its subscription at the first poll that fails: that is left to the application.
+            // It ends its subscription at the first failed poll and leaves the retry to the application.
             let subscribe = format!("subscribe {SERVICE}");
             drop(until(PATIENCE, async || driver.ask(&subscribe).await).await);
         }
         kept.push(back(driver, before, &everyone).await);
     }
 
-    // One of each protocol; Node.js ends no list empty, and the others remain.
+    // One of each protocol. Node.js ignores empty lists, so the others stay alive.
     let dead = [Face::Udp, Face::Grpc].map(|face| {
         clients
             .iter()
@@ -106,7 +106,7 @@ fn address(place: usize) -> String {
     format!("10.3.0.{}:80", 10 + place)
 }
 
-/// Whether the client's last report holds exactly these instances.
+/// Whether the client's last report has exactly these instances.
 async fn reported(driver: &Driver, wanted: &[String]) -> Outcome {
     let wanted = |hosts: &[Host]| addresses(hosts) == wanted;
     match driver.reports(SERVICE, PATIENCE, wanted).await {
@@ -115,7 +115,7 @@ async fn reported(driver: &Driver, wanted: &[String]) -> Outcome {
     }
 }
 
-/// Whether the client lists everyone after a restart, and has not been shown a list with fewer meanwhile.
+/// Whether the client lists all instances after a restart, and was not sent a shorter list meanwhile.
 async fn back(driver: &mut Driver, before: usize, everyone: &[String]) -> Outcome {
     let listed = until(PATIENCE, async || match driver.list(SERVICE).await {
         Ok(hosts) if addresses(&hosts) == everyone => Ok(()),

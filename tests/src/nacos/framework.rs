@@ -1,4 +1,4 @@
-//! Applications of frameworks that find their services through the Nacos client.
+//! Tests applications of frameworks that discover services through the Nacos client.
 
 use std::{net::SocketAddr, path::PathBuf, process::Command, sync::OnceLock, time::Duration};
 
@@ -12,10 +12,10 @@ use crate::{
     until,
 };
 
-/// How long idle applications are watched for errors.
+/// The time that idle applications are checked for errors.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// A framework; the versions are in `conformance/nacos/frameworks`.
+/// A framework; `conformance/nacos/frameworks` has the versions.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Framework {
     /// Spring Cloud Alibaba's discovery.
@@ -24,10 +24,10 @@ pub enum Framework {
     Dubbo,
 }
 
-/// Two applications of Spring Cloud find each other, also over a restart of the collector, and the death of one is noticed.
+/// Two Spring Cloud applications find each other, also after a restart of the collector, and the death of one is detected.
 ///
 /// # Errors
-/// What happened instead.
+/// The failure.
 pub async fn spring() -> Result<(), String> {
     let (mut collector, faces) = collector(Collector::options()).await;
     let start = |name| Framework::Spring.start(faces.http, name);
@@ -48,11 +48,11 @@ pub async fn spring() -> Result<(), String> {
     lists(&mut consumer, 0).await
 }
 
-/// A consumer of Dubbo calls its provider, also while the collector is down and after it is back, and finds the next provider when
-/// the first one dies.
+/// A Dubbo consumer calls its provider, also while the collector is stopped and after its restart, and finds the next provider
+/// when the first one dies.
 ///
 /// # Errors
-/// What happened instead.
+/// The failure.
 pub async fn dubbo() -> Result<(), String> {
     let (mut collector, faces) = collector(Collector::options()).await;
     let start = |role| Framework::Dubbo.start(faces.http, role);
@@ -70,7 +70,7 @@ pub async fn dubbo() -> Result<(), String> {
     calls(&mut consumer).await
 }
 
-/// While they are idle they log no error; at their start a busy machine may let a client's short deadline pass.
+/// Idle applications log no error. At the start, a client's short deadline may expire on a busy machine.
 async fn stay_quiet(drivers: &[&Driver]) -> Result<(), String> {
     let errors = || {
         drivers
@@ -84,7 +84,7 @@ async fn stay_quiet(drivers: &[&Driver]) -> Result<(), String> {
 }
 
 impl Framework {
-    /// Downloads and builds what the frameworks need and have not.
+    /// Downloads and builds what the frameworks lack.
     ///
     /// # Panics
     /// When that fails, with the output of the tool that failed.

@@ -1,4 +1,4 @@
-//! The life of one client with a collector of its own: one process provides, another one of the same client consumes.
+//! Tests one client with its own collector: one process provides, a second process of the same client consumes.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -8,10 +8,10 @@ use std::{
 use super::{Client, Driver, Face, Host, Outcome, Promise, collector};
 use crate::{PATIENCE, process::Collector, until};
 
-/// How long an idle client is watched for errors.
+/// The time that an idle client is checked for errors.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Within which a subscriber reports a change.
+/// The time limit for a subscriber to report a change.
 const CHANGE: Duration = Duration::from_secs(1);
 
 /// The service of the provider and the consumer, and the addresses that they register.
@@ -22,7 +22,7 @@ const CONSUMER: &str = "10.1.0.2:80";
 /// A service with a persistent instance.
 const PERSISTENT: &str = "ledger";
 
-/// What becomes of the promises that one collector makes to one client: the first nine of [`Promise::ALL`].
+/// The outcomes of the promises of one collector to one client: the first nine of [`Promise::ALL`].
 pub async fn on_its_own_collector(client: Client) -> Vec<Outcome> {
     let promises = &Promise::ALL[..9];
     let mut life = match Life::begin(client).await {
@@ -51,16 +51,17 @@ struct Life {
     server: SocketAddr,
     provider: Driver,
     consumer: Driver,
-    /// What the probes of one persistent instance connect to; those of the other one reach the collector itself.
+    /// The listener that the probes of one persistent instance connect to; the probes of the other one reach the collector
+    /// itself.
     backend: Option<TcpListener>,
 }
 
 impl Client {
-    /// Metadata that shortens the term of an instance, where the client's beats allow it, and how long the term is.
+    /// Metadata that shortens the term of an instance, if the client's beats allow it, and the term.
     pub(super) fn term(&self) -> (&'static str, Duration) {
         match (self.face, self.language) {
             (Face::Grpc, _) => ("zone=a", Duration::from_secs(2)),
-            // Its first beat comes up to ten seconds after the registration.
+            // Its first beat is sent up to ten seconds after the registration.
             (_, "Node.js") => (
                 "preserved.heart.beat.interval=1000,preserved.heart.beat.timeout=11000,preserved.ip.delete.timeout=12000",
                 Duration::from_secs(12),
@@ -106,7 +107,7 @@ impl Life {
         }
     }
 
-    /// Both have an instance of the service, so that no list is ever empty: some clients ignore empty ones.
+    /// Both processes have an instance of the service, so that no list is empty: some clients ignore empty lists.
     async fn registers(&mut self) -> Result<Outcome, String> {
         let (term, _) = self.client.term();
         let own = format!(
@@ -197,7 +198,7 @@ impl Life {
         }
     }
 
-    /// Two persistent instances: 1.x answers all as healthy when none is.
+    /// Two persistent instances: 1.x returns all as healthy if none is.
     async fn persists(&mut self) -> Result<Outcome, String> {
         let backend = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = backend.local_addr().expect("a bound address").port();
@@ -234,14 +235,14 @@ impl Life {
         let reported = self.consumer.changes(SERVICE).len();
         self.collector.restart().await;
         if self.client.face == Face::Poll {
-            // It ends its subscription at the first poll that fails: that is left to the application.
+            // It ends its subscription at the first failed poll and leaves the retry to the application.
             self.accepts_of_consumer(&format!("subscribe {SERVICE}"))
                 .await?;
         }
         self.lists(SERVICE, |hosts| addresses(hosts) == [PROVIDER, CONSUMER])
             .await?;
         self.lists(PERSISTENT, |hosts| hosts.len() == 2).await?;
-        // The list may come from the client's memory: a change that arrives after it shows that the subscription is back.
+        // The list may come from the client's cache. A change that arrives after it proves that the subscription works again.
         let update = format!(
             "update {SERVICE} {} 8.5 DEFAULT ephemeral {}",
             words(PROVIDER),
@@ -276,7 +277,7 @@ impl Life {
         Ok(Outcome::Held)
     }
 
-    /// Waits until the consumer lists what is wanted: some clients list from their memory, which a push updates.
+    /// Waits until the consumer lists the wanted instances: some clients list from their cache, which a push updates.
     async fn lists(
         &mut self,
         service: &str,

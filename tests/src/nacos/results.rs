@@ -2,10 +2,10 @@ use std::fmt::Write;
 
 use super::{Client, Face};
 
-/// How many of the last lines of a client's output a broken promise is shown with.
+/// The number of last output lines that are shown with a broken promise.
 const TAIL: usize = 40;
 
-/// What the collector promises to every client, in the order in which the tests try it.
+/// A promise of the collector to every client. The variants are in test order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Promise {
     /// An instance that one process registers is listed by another.
@@ -18,25 +18,25 @@ pub enum Promise {
     Batches,
     /// A persistent instance is listed, and probed.
     Persists,
-    /// An instance that is deregistered is gone at once.
+    /// A deregistered instance is removed at once.
     Deregisters,
-    /// After a collector that was killed is back, the client has its instances in the lists again, and no subscriber has been
-    /// shown a list without them.
+    /// After a kill and a restart of the collector, the client has its instances in the lists again, and no subscriber has
+    /// received a list without them.
     SurvivesRestart,
     /// The client logs no error while it is idle, and its instances stay healthy.
     StaysQuiet,
-    /// The instances of a client that was killed are gone within their term, and the persistent ones stay.
+    /// The instances of a killed client are removed within their term, and the persistent ones stay.
     Vanishes,
-    /// On a collector that serves every client, it reports the instances of all of them.
+    /// On a collector that serves all clients, it reports the instances of all of them.
     SeesOthers,
-    /// And after a restart of that collector.
+    /// The same after a restart of that collector.
     KeepsOthers,
-    /// And when two of them, one of each protocol, are killed.
+    /// The same when two clients, one of each protocol, are killed.
     SeesDeaths,
 }
 
 impl Promise {
-    /// All of them.
+    /// All promises.
     pub const ALL: [Self; 12] = [
         Self::Registers,
         Self::SeesChanges,
@@ -52,7 +52,7 @@ impl Promise {
         Self::SeesDeaths,
     ];
 
-    /// What it looks like when it was kept.
+    /// The entry of a kept promise.
     fn kept(self) -> &'static str {
         match self {
             Self::SeesChanges => "within 1 s",
@@ -79,20 +79,20 @@ impl Promise {
     }
 }
 
-/// What became of one promise.
+/// The outcome of one promise.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// It was kept.
     Held,
     /// The client has no such call.
     NotMade,
-    /// An earlier failure left nothing to try it with.
+    /// An earlier failure prevented the test.
     NotTested,
     /// It was not kept.
     Broken {
-        /// What happened instead.
+        /// The actual result.
         instead: String,
-        /// What the client had written until then.
+        /// The client's output until then.
         output: Vec<String>,
     },
 }
@@ -111,7 +111,7 @@ impl Outcome {
     }
 }
 
-/// What became of every promise to one client.
+/// The outcomes of all promises to one client.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The client.
@@ -120,17 +120,17 @@ pub struct Row {
     pub outcomes: Vec<Outcome>,
 }
 
-/// What became of every promise to every client.
+/// The outcomes of all promises to all clients.
 #[derive(Clone, Debug)]
 pub struct Results(Vec<Row>);
 
 impl Results {
-    /// One row a client.
+    /// One row per client.
     pub fn new(rows: Vec<Row>) -> Self {
         Self(rows)
     }
 
-    /// The table, as a document.
+    /// The table as a document.
     pub fn document(&self) -> String {
         let headings = Promise::ALL.map(Promise::heading).join(" | ");
         let rules = "---|".repeat(4 + Promise::ALL.len());
@@ -167,7 +167,7 @@ impl Results {
         text
     }
 
-    /// Every promise that was not kept, with the end of the client's output.
+    /// Every broken promise, with the end of the client's output.
     pub fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
         for row in &self.0 {

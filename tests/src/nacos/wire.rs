@@ -1,4 +1,4 @@
-//! The gRPC protocol of Nacos 2.x and 3.x, written by hand, so that a mistake in the collector's own definitions shows.
+//! The gRPC protocol of Nacos 2.x and 3.x, written by hand, so that it exposes mistakes in the collector's own definitions.
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
@@ -13,7 +13,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-/// How many messages may wait for a test to take them.
+/// The most messages that are queued for a test.
 const WAITING: usize = 1024;
 
 /// The envelope of every message.
@@ -59,19 +59,19 @@ impl Message {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// When it is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The type of the acknowledgement that the server waits for.
+    /// The type of the acknowledgement that the server expects.
     fn acknowledgement(&self) -> Option<String> {
         let name = self.r#type.strip_suffix("Request")?;
         (name != "SetupAck").then(|| format!("{name}Response"))
     }
 }
 
-/// One connection and the one stream on it.
+/// One connection and its stream.
 #[derive(Debug)]
 pub struct Connection {
     client: Grpc<Channel>,
@@ -85,7 +85,7 @@ impl Connection {
     /// Connects; the stream is not open yet.
     ///
     /// # Panics
-    /// When the server does not accept.
+    /// When the connection fails.
     pub async fn open(server: SocketAddr) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{server}")).expect("an address");
         let channel = endpoint.connect().await.expect("a gRPC face");
@@ -99,13 +99,13 @@ impl Connection {
         }
     }
 
-    /// The same connection, which acknowledges no push.
+    /// The same connection, without acknowledgements of pushes.
     pub fn silent(mut self) -> Self {
         self.acknowledges = false;
         self
     }
 
-    /// Opens the stream if it is not open, and introduces the client, with these abilities.
+    /// Opens the stream if needed, and introduces the client with these abilities.
     ///
     /// # Panics
     /// When the stream is closed.
@@ -124,7 +124,7 @@ impl Connection {
             .expect("an open stream");
     }
 
-    /// Opens the stream if it is not open, and sends a message on it.
+    /// Opens the stream if needed, and sends a message on it.
     ///
     /// # Errors
     /// When the stream is closed.
@@ -136,10 +136,10 @@ impl Connection {
         sent.map_err(|_| "the stream is closed".to_owned())
     }
 
-    /// Makes a call, with a body that may be no JSON.
+    /// Makes a call with a body that may be invalid JSON.
     ///
     /// # Errors
-    /// The status, where the call fails in gRPC itself.
+    /// The status, if the call fails in gRPC itself.
     pub async fn call(&self, r#type: &str, body: impl Into<Vec<u8>>) -> Result<Message, Status> {
         let mut client = self.client.clone();
         client
@@ -153,7 +153,7 @@ impl Connection {
         Ok(Message::from(reply.into_inner()))
     }
 
-    /// The next message on the stream; nothing, when none comes within that time.
+    /// The next message on the stream; `None` if none arrives in time.
     ///
     /// # Panics
     /// When the stream has ended.
@@ -169,7 +169,7 @@ impl Connection {
         let mut client = self.client.clone();
         let outgoing = self.outgoing.clone();
         let acknowledges = self.acknowledges;
-        // The head of the answer may come only with the first message.
+        // The head of the answer may arrive only with the first message.
         tokio::spawn(async move {
             client.ready().await.expect("a connection");
             let path = PathAndQuery::from_static("/BiRequestStream/requestBiStream");

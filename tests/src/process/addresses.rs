@@ -5,23 +5,23 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// Addresses that were free a moment ago, for a process that has to be told where to listen.
+/// Addresses that were free a moment ago, for a process that needs its listen addresses as settings.
 ///
 /// # Panics
-/// When the system has none.
+/// When the system has no free port.
 pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    // All are held until the last is known, so that no two are the same.
+    // All listeners stay open until the last address is known, so that no two addresses are equal.
     let listeners: [TcpListener; N] =
         array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("a bound address"))
 }
 
-/// Free addresses for the HTTP and gRPC faces of Nacos: clients take the second port to be 1000 above the first.
+/// Free addresses for the HTTP and gRPC faces of Nacos: clients expect the second port 1000 above the first.
 ///
-/// They lie below the range that the system draws ports from, so no connection takes them meanwhile.
+/// The ports are below the range of ephemeral ports, so no connection takes them meanwhile.
 ///
 /// # Panics
-/// When there are none.
+/// When no pair is free.
 pub fn nacos_addresses() -> (SocketAddr, SocketAddr) {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 10_000;

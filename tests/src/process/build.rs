@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// The collector's binary, built from this workspace in the profile of the running test, once per test process.
 ///
-/// Cargo itself reports the place, so whatever target directory and configuration the test runs under are respected.
+/// Cargo itself reports the path, so it respects the target directory and configuration of the test.
 ///
 /// # Panics
 /// When the build fails, with the compiler's messages.
@@ -17,7 +17,7 @@ pub fn collector_binary() -> &'static Path {
     BINARY.get_or_init(|| build_collector(!cfg!(debug_assertions)))
 }
 
-/// The collector's binary as operators run it: built in the release profile, once per test process.
+/// The collector's binary in the release profile, which operators run, built once per test process.
 ///
 /// # Panics
 /// When the build fails, with the compiler's messages.
@@ -26,7 +26,7 @@ pub fn release_binary() -> &'static Path {
     BINARY.get_or_init(|| build_collector(true))
 }
 
-/// The variable that names a binary to test instead, for instance that of an earlier release.
+/// The variable with the path of another binary to test, for instance that of an earlier release.
 const BINARY: &str = "ROLLCALL_TEST_BINARY";
 
 fn build_collector(release: bool) -> PathBuf {
@@ -50,7 +50,7 @@ fn build_collector(release: bool) -> PathBuf {
     if release {
         cargo.arg("--release");
     }
-    // What the outer cargo says of the crate under test. Build scripts depend on some of it and would run again, here and
+    // The outer cargo's variables about the crate under test. Build scripts depend on some of them and would run again, here and
     // in the next build from a shell.
     for (name, _) in std::env::vars_os() {
         let is_of_a_crate = name.to_str().is_some_and(|name| {
@@ -84,10 +84,10 @@ fn build_collector(release: bool) -> PathBuf {
         .unwrap_or_else(|| panic!("{cargo:?} built no executable"))
 }
 
-/// Cargo's target directory, for what else is built.
+/// Cargo's target directory, for other build results.
 ///
 /// # Panics
-/// When cargo does not say.
+/// When cargo does not report it.
 pub fn target_directory() -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps"])

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::eventually;
 
-/// What a process has written to one of its streams, line by line, complete as soon as the stream ends.
+/// The lines that a process has written to one stream; complete as soon as the stream ends.
 #[derive(Clone, Debug)]
 pub struct Lines(watch::Receiver<Vec<String>>);
 
@@ -38,10 +38,10 @@ impl Lines {
         self.0.borrow().clone()
     }
 
-    /// Waits until `pick` finds what it wants in the lines written so far.
+    /// Waits until `pick` finds a result in the lines written so far.
     ///
     /// # Errors
-    /// The lines, when `within` has passed or the stream has ended without it.
+    /// The lines, if `within` elapses or the stream ends first.
     pub async fn find<T>(
         &self,
         within: Duration,
@@ -57,7 +57,7 @@ impl Lines {
         found.ok_or_else(|| self.so_far())
     }
 
-    /// Waits until the process has closed the stream, which it does at its end, and returns everything.
+    /// Waits until the process closes the stream, at the latest at its end, and returns all lines.
     ///
     /// # Panics
     /// When `within` has passed.
@@ -71,14 +71,14 @@ impl Lines {
     }
 }
 
-/// A running process: its output is captured, and dropping it kills it.
+/// A running process. Its output is captured, and dropping it kills the process.
 pub struct Child {
     name: String,
     child: process::Child,
     readers: Vec<JoinHandle<()>>,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub stdout: Lines,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub stderr: Lines,
 }
 
@@ -114,23 +114,23 @@ impl Child {
     /// Writes a line to its standard input.
     ///
     /// # Panics
-    /// When it does not read any more.
+    /// When the process has closed its input.
     pub fn write_line(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("stdin is piped");
         writeln!(stdin, "{line}")
             .unwrap_or_else(|error| panic!("writing to {}: {error}", self.name));
     }
 
-    /// Sends it a signal.
+    /// Sends a signal.
     ///
     /// # Panics
-    /// When it has ended already.
+    /// When it has ended.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal)
             .unwrap_or_else(|error| panic!("signalling {}: {error}", self.name));
     }
 
-    /// `Some` when it has ended.
+    /// The exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("asking for a child's state")
     }
@@ -138,7 +138,7 @@ impl Child {
     /// Waits for its end.
     ///
     /// # Panics
-    /// When `within` has passed, with what it wrote last.
+    /// When `within` has elapsed, with its last output.
     pub async fn exit(&mut self, within: Duration) -> ExitStatus {
         eventually(within, async || {
             self.ended().ok_or_else(|| {
@@ -152,7 +152,7 @@ impl Child {
         .await
     }
 
-    /// Ends it the hard way (SIGKILL), and returns when it is gone and everything that it wrote has been read.
+    /// Kills it (SIGKILL), and returns when it has ended and all its output has been read.
     pub fn kill(&mut self) -> ExitStatus {
         self.child.kill().expect("killing a child of this process");
         let status = self
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_exit_code_is_told() {
+    async fn the_exit_code_is_returned() {
         assert_eq!(shell("exit 64").exit(PATIENCE).await.code(), Some(64));
     }
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::{Child, Level, Line, collector_binary, release_binary};
 use crate::{PATIENCE, eventually, grpc, http, query};
 
-/// How a collector is to be started.
+/// Settings for starting a collector.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     arguments: Vec<String>,
@@ -31,13 +31,13 @@ impl Options {
         self
     }
 
-    /// Sets a variable of its environment, of which it otherwise has none of the `SW_` names.
+    /// Sets an environment variable. The collector gets no other variable that begins with `SW_`.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
     }
 
-    /// Terms short enough to wait for in a test: silent and down this long after the last sign of life.
+    /// Terms short enough for a test: silent and down this long after the last sign of life.
     pub fn terms(self, silent_after: Duration, down_after: Duration) -> Self {
         let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
         self.env("SW_LIVENESS_SILENT_AFTER", milliseconds(silent_after))
@@ -46,12 +46,12 @@ impl Options {
             .env("SW_LIVENESS_RESTART_SPREAD", "100ms")
     }
 
-    /// Draws ids at once although agents hold unknown ones: for tests of what becomes of those.
+    /// Assigns ids at once although agents may hold unknown ones, for tests of such ids.
     pub fn without_listening(self) -> Self {
         self.env("SW_REGISTER_LISTEN_AFTER_LOSS", "never")
     }
 
-    /// Uses this data directory, which stays, instead of a temporary one.
+    /// Uses this data directory, which is kept, instead of a temporary one.
     pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.data = Some(path.into());
         self
@@ -63,14 +63,14 @@ impl Options {
         self
     }
 
-    /// Starts it under resource limits: the arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`. A file that
-    /// would grow too large is an error of the write then, and no signal.
+    /// Starts it with resource limits: arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`. A write beyond the limit
+    /// on file size then fails with an error instead of a signal.
     pub fn ulimit(self, limits: &str) -> Self {
         let script = format!("ulimit {limits} && trap '' XFSZ && exec \"$0\" \"$@\"");
         self.through(&["/bin/sh", "-c", &script])
     }
 
-    /// Starts the release build, whatever the profile of the test.
+    /// Starts the release build, whatever the test's profile.
     pub fn release(mut self) -> Self {
         self.release = true;
         self
@@ -146,7 +146,7 @@ impl Options {
         ] {
             command.env(variable, address.port().to_string());
         }
-        // What any machine has descriptors for: with the default a collector warns where their limit is low.
+        // The descriptors of any machine suffice for this; with the default, a collector warns if their limit is low.
         command.env("SW_SERVER_MAX_CONNECTIONS", "4096");
         command.env("SW_NACOS_PORT", "0");
         command.env("SW_STORAGE_PATH", data).envs(&self.environment);
@@ -155,23 +155,23 @@ impl Options {
     }
 }
 
-/// How a collector that ended by itself ended.
+/// The result of a collector that ended by itself.
 #[derive(Debug)]
 pub struct Run {
-    /// Its exit code; `None` when a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Its standard output.
     pub stdout: String,
-    /// Its standard error, where its log is.
+    /// Its standard error, which has its log.
     pub stderr: String,
 }
 
-/// Where a collector listens.
+/// The addresses of a collector's listeners.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Listeners {
-    /// The HTTP endpoints that list collectors: what an agent's `collector.servers` names.
+    /// The HTTP endpoints that list collectors: the addresses in an agent's `collector.servers`.
     pub naming: SocketAddr,
-    /// What other collectors call: the name of a member.
+    /// The listener for other collectors, whose address identifies the member.
     pub remote: SocketAddr,
     /// Registration over gRPC.
     pub grpc: SocketAddr,
@@ -196,8 +196,8 @@ impl Default for Listeners {
 
 /// A real collector in its own process.
 ///
-/// Its log may hold no line of level WARN or above, nor anything that is not a line of the log (a panic is one of those), and
-/// its standard output nothing at all, unless the test has called [`Collector::expect_log`]: checked whenever it stops.
+/// The log may have no line of level WARN or above and nothing that is not a line of the log (such as a panic), and standard
+/// output has to be empty, unless the test has called [`Collector::expect_log`]. Every stop of the collector checks this.
 pub struct Collector {
     options: Options,
     listeners: Listeners,
@@ -214,17 +214,17 @@ impl Collector {
         Options::default().start().await
     }
 
-    /// Options to start one with.
+    /// Options for starting a collector.
     pub fn options() -> Options {
         Options::default()
     }
 
-    /// Where it listens: the same over all its restarts.
+    /// The addresses of its listeners, which all restarts keep.
     pub fn listeners(&self) -> Listeners {
         self.listeners
     }
 
-    /// Where its store is.
+    /// The directory of its store.
     pub fn data_dir(&self) -> &Path {
         &self.data
     }
@@ -289,7 +289,7 @@ impl Collector {
         self.memory("VmRSS:")
     }
 
-    /// The most resident memory it has had since it started, in bytes.
+    /// Its largest resident memory since the start, in bytes.
     ///
     /// # Panics
     /// When it is stopped.
@@ -311,10 +311,10 @@ impl Collector {
         kilobytes.expect("a size in kB") * 1024
     }
 
-    /// Ends it without a warning (SIGKILL) and returns when it is gone.
+    /// Kills it (SIGKILL) and returns when it has ended.
     ///
     /// # Panics
-    /// When it is stopped, or its log holds what it should not.
+    /// When it is stopped, or its log has an unexpected line.
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("a running collector");
         child.kill();
@@ -325,13 +325,13 @@ impl Collector {
     /// Asks it to stop (SIGTERM) and waits for its end.
     ///
     /// # Panics
-    /// When it is stopped, does not end within [`PATIENCE`], or its log holds what it should not.
+    /// When it is stopped, does not end within [`PATIENCE`], or its log has an unexpected line.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.running().signal(Signal::TERM);
         self.exit().await
     }
 
-    /// Sends it a signal, without waiting for anything.
+    /// Sends a signal without waiting.
     ///
     /// # Panics
     /// When it is stopped.
@@ -342,7 +342,7 @@ impl Collector {
     /// Waits for its end.
     ///
     /// # Panics
-    /// When it is stopped, does not end within [`PATIENCE`], or its log holds what it should not.
+    /// When it is stopped, does not end within [`PATIENCE`], or its log has an unexpected line.
     pub async fn exit(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running collector");
         let status = child.exit(PATIENCE).await;
@@ -351,7 +351,7 @@ impl Collector {
         status
     }
 
-    /// Starts it again, killing it first if it runs, on the same data and the same ports, and waits until it is ready.
+    /// Starts it again on the same data and ports, after killing it if it runs, and waits until it is ready.
     ///
     /// # Panics
     /// When it is not ready within [`PATIENCE`], with its log.
@@ -413,7 +413,7 @@ impl Collector {
     }
 
     fn check_log(&self) {
-        // A departure is what many tests are about, and a warning for an operator.
+        // Many tests end instances, which is a warning for operators.
         let allowed = |line: &Line| {
             ["instance down", "more instances down"].contains(&&*line.message)
                 || self.expected.iter().any(|text| line.message.contains(text))
@@ -425,7 +425,7 @@ impl Collector {
             .collect::<Vec<_>>();
         assert!(
             bad.is_empty(),
-            "the collector's log holds what no test expects: {bad:#?}"
+            "the collector's log has unexpected lines: {bad:#?}"
         );
     }
 }

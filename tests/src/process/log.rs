@@ -1,17 +1,17 @@
 use serde_json::{Map, Value};
 
-/// How much a line of the collector's log matters.
+/// The severity of a line of the collector's log.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Level {
-    /// For somebody who follows one request.
+    /// Follows one request.
     Trace,
-    /// For somebody who looks for a fault.
+    /// Helps to find a fault.
     Debug,
-    /// What an operator wants to see afterwards.
+    /// Is of interest to an operator afterwards.
     Info,
-    /// Something is not as it should be; the collector copes.
+    /// A problem that the collector copes with.
     Warn,
-    /// A human must look.
+    /// Needs the attention of an operator.
     Error,
 }
 
@@ -22,7 +22,7 @@ pub struct Line {
     pub level: Level,
     /// The message, or the whole line when it is not JSON.
     pub message: String,
-    /// The fields beside the message.
+    /// The other fields.
     pub fields: Map<String, Value>,
 }
 
@@ -57,7 +57,7 @@ impl Line {
         })
     }
 
-    /// A field that holds text.
+    /// The value of a text field.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.fields.get(field)?.as_str()
     }

@@ -187,7 +187,7 @@ impl Fault {
             Self::Full => cluster.etcd.disarm().await,
             Self::Vanish => {
                 let taken = taken.expect("the entry that was deleted");
-                cluster.etcd.put_back(taken).await;
+                cluster.etcd.restore(taken).await;
             }
             Self::Garbage | Self::Long(_) => {}
         }

@@ -5,17 +5,17 @@ use serde_json::json;
 use super::{Etcd, command};
 use crate::{PATIENCE, engine::Server, eventually, process::free_addresses};
 
-/// How many servers there are: the fewest that go on without one of them.
+/// The number of servers: the fewest that survive the loss of one.
 const SERVERS: usize = 3;
 
-/// An etcd of three servers. It goes on as long as two of them run.
+/// An etcd of three servers. It serves as long as two of them run.
 #[derive(Debug)]
 pub struct Ensemble {
     servers: [Server<Etcd>; SERVERS],
 }
 
 impl Ensemble {
-    /// Starts one without any data and waits until it serves.
+    /// Starts an ensemble without data and waits until it serves.
     ///
     /// # Panics
     /// As [`Server::start`].
@@ -38,21 +38,21 @@ impl Ensemble {
                 command(&name, address, &peer, &cluster, directory)
             })
         });
-        // None serves before two do.
+        // No server serves before two run.
         let [first, second, third] = &mut servers;
         tokio::join!(first.restart(), second.restart(), third.restart());
         Self { servers }
     }
 
-    /// Where clients find its servers.
+    /// The client addresses of its servers.
     pub fn addresses(&self) -> [SocketAddr; SERVERS] {
         self.servers.each_ref().map(Server::address)
     }
 
-    /// The server that leads, of those that all run.
+    /// The leader; all servers have to run.
     ///
     /// # Panics
-    /// When there is none within [`PATIENCE`], or one does not answer.
+    /// When there is no leader within [`PATIENCE`], or a server does not answer.
     pub async fn leader(&mut self) -> &mut Server<Etcd> {
         let servers = &self.servers;
         let leader = eventually(PATIENCE, async || {
@@ -74,7 +74,7 @@ mod tests {
     use crate::engine::Engine as _;
 
     #[tokio::test]
-    async fn it_goes_on_without_its_leader() {
+    async fn it_serves_without_its_leader() {
         let mut etcd = Ensemble::start().await;
         let put = json!({"key": "a2V5", "value": "dmFsdWU="});
         let leader = etcd.leader().await;

@@ -1,11 +1,11 @@
-//! What an etcd holds, for tests that look at it or damage it.
+//! Reads and damages the contents of an etcd.
 
 use serde_json::{Value, json};
 
 use super::super::Server;
 use super::Etcd;
 
-/// A key that was taken out, with its value as the gateway writes it.
+/// A removed key, with its value in the gateway's encoding.
 #[derive(Debug)]
 pub struct Taken {
     key: String,
@@ -13,10 +13,10 @@ pub struct Taken {
 }
 
 impl Server<Etcd> {
-    /// Deletes a key, to be put back later.
+    /// Deletes a key, to be restored later.
     ///
     /// # Panics
-    /// When the server refuses, or there is no such key.
+    /// When the server refuses, or the key does not exist.
     pub async fn take(&self, key: &str) -> Taken {
         let key = base64(key.as_bytes());
         let read = self.call("/v3/kv/range", json!({"key": key})).await;
@@ -26,16 +26,16 @@ impl Server<Etcd> {
         Taken { key, value }
     }
 
-    /// Puts a key back, as an operator restores one.
+    /// Restores a key, as an operator would.
     ///
     /// # Panics
     /// When the server refuses.
-    pub async fn put_back(&self, taken: &Taken) {
+    pub async fn restore(&self, taken: &Taken) {
         let put = json!({"key": taken.key, "value": taken.value});
         self.call("/v3/kv/put", put).await;
     }
 
-    /// Writes a key, past everything that shares the server.
+    /// Writes a key, bypassing all clients that share the server.
     ///
     /// # Panics
     /// When the server refuses.
@@ -63,7 +63,7 @@ impl Server<Etcd> {
         self.call("/v3/kv/deleterange", delete).await;
     }
 
-    /// How many keys begin with this.
+    /// The number of keys with this prefix.
     ///
     /// # Panics
     /// When the server refuses.
@@ -81,7 +81,7 @@ impl Server<Etcd> {
         number(&answer["count"])
     }
 
-    /// The bytes of its database that are in use, history included.
+    /// The used bytes of its database, history included.
     ///
     /// # Panics
     /// When the server refuses.
@@ -91,7 +91,7 @@ impl Server<Etcd> {
     }
 }
 
-/// A number, which the gateway writes as text, and leaves out if it is 0.
+/// A number, which the gateway writes as text, and omits if it is 0.
 fn number(value: &Value) -> u64 {
     let text = value.as_str().unwrap_or("0");
     text.parse().expect("a number")

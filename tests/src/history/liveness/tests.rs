@@ -18,7 +18,7 @@ fn operation(request: Request, sent: Duration, answer: Answer) -> Operation {
     }
 }
 
-/// A process that registers at 0, and whose signals at these times, in seconds, member 0 answers so.
+/// A process that registers at 0 and sends signals at these seconds, each with this answer of member 0.
 fn answered(signals: &[u64], answer: Answer) -> History {
     let mut history = History {
         down_after: TERM,
@@ -47,7 +47,7 @@ fn beating(signals: &[u64]) -> History {
 }
 
 impl History {
-    /// A member reports the process so at this second.
+    /// A member's report of the process at this second.
     fn reported(mut self, member: usize, second: u64, state: State) -> Self {
         let sent = Duration::from_secs(second);
         self.reports.push(Report {
@@ -66,7 +66,7 @@ fn down(member: usize, second: u64) -> Result<(), Violation> {
 }
 
 #[test]
-fn a_process_that_beats_may_be_up_and_silent_and_not_down() {
+fn a_process_with_heartbeats_may_be_up_and_silent_and_not_down() {
     let history = beating(&[1, 2, 3, 4, 5, 6, 7, 8]);
     let seen = |state| history.clone().reported(1, 8, state);
     assert_eq!(check(&seen(State::Up)), Ok(()));
@@ -84,14 +84,14 @@ fn a_process_that_stopped_is_down_a_term_later_and_not_earlier() {
 }
 
 #[test]
-fn a_process_that_came_back_stays_down_until_the_member_knows_and_is_not_down_again() {
+fn a_process_that_returned_stays_down_until_the_member_sees_it_and_is_not_down_again() {
     let history = beating(&[1, 10, 11, 12, 13, 14]).reported(1, 13, State::Down);
     assert_eq!(check(&history), Ok(()));
     let history = history.reported(1, 14, State::Up);
     let once_more = history.clone().reported(1, 15, State::Down);
     assert_eq!(check(&once_more), down(1, 15));
     let elsewhere = history.reported(2, 15, State::Down);
-    assert_eq!(check(&elsewhere), Ok(()), "it never knew better");
+    assert_eq!(check(&elsewhere), Ok(()), "the member saw no signal since");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn without_a_term_every_report_is_allowed() {
 
 #[test]
 fn an_assigned_id_that_is_called_unknown_is_refused() {
-    // Ids count from 1, and the checker knows of no adoption of those before.
+    // Ids count from 1, and the history has no adoption of the ids before.
     let mut history = answered(&[1], Answer::Unknown);
     history.operations[0].answer = Ok(Answer::Id(1));
     assert_eq!(history.check(), Err(Violation::Reset(0, process())));
