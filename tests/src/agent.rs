@@ -47,7 +47,7 @@ pub enum Protocol {
 /// The program that an agent observes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Program {
-    /// Started under the whole Java agent.
+    /// Runs with the whole Java agent.
     Java,
     /// Starts the services of the Java agent's core.
     JavaCore,

@@ -1,4 +1,4 @@
-//! The agent library against the real collector, where the library's own tests have a scripted one.
+//! The agent library against the real collector; the library's own tests use a scripted one.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ async fn until(agent: &Agent, what: &str, wanted: impl Fn(&Status) -> bool) -> S
     status.unwrap_or_else(|_| panic!("waited in vain for {what}: {:#?}", agent.status()))
 }
 
-/// With the periods of production this takes 29 s: the library's unit tests measure that in simulated time.
+/// With production periods this takes 29 s; the library's unit tests measure that in simulated time.
 #[tokio::test]
 async fn a_network_that_drops_packets_silently_is_noticed_by_a_ping() {
     let mut collector = Collector::start().await;

@@ -1,4 +1,5 @@
-//! Collectors that share a store say the same of who is there, also once the one is gone that heard it.
+//! Tests that collectors with a shared store report the same states, also after the death of the member that received the
+//! signals.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,14 +14,14 @@ use rollcall_tests::{
 };
 use tokio::{task::JoinSet, time::interval};
 
-/// Terms that a pause of the whole machine of two seconds does not use up.
+/// Terms longer than a pause of the whole machine of two seconds.
 const SILENT_AFTER: Duration = Duration::from_secs(4);
 const DOWN_AFTER: Duration = Duration::from_secs(6);
-/// How often members tell each other of signs of life.
+/// The interval at which members exchange last-seen times.
 const WRITE_BACK: Duration = Duration::from_millis(500);
-/// Between two signs of life of an agent.
+/// The interval between two signs of life of an agent.
 const HEARTBEAT: Duration = Duration::from_millis(250);
-/// A second by which members may differ, and two in which one of them may be paused.
+/// One second of tolerated difference between members, and a pause of two seconds.
 const LATE: Duration = Duration::from_secs(3);
 
 async fn member(etcd: &Server<Etcd>) -> Collector {
@@ -38,7 +39,7 @@ async fn member(etcd: &Server<Etcd>) -> Collector {
         .await
 }
 
-/// Agents that say that they live for as long as this is kept. What they say to somebody who is gone is lost.
+/// Agents that send heartbeats until the value is dropped. Heartbeats to a dead member are lost.
 fn beat(collector: Client, instances: &[i32]) -> JoinSet<()> {
     let mut agents = JoinSet::new();
     for &instance in instances {
@@ -54,14 +55,14 @@ fn beat(collector: Client, instances: &[i32]) -> JoinSet<()> {
     agents
 }
 
-/// What a member says of the instances of an application.
+/// The instances of an application as reported by a member.
 async fn roster(member: &Collector, application: i32) -> Result<BTreeMap<i32, Instance>, String> {
     let instances = member.query().instances(application).await?;
     Ok(instances.into_iter().map(|one| (one.id, one)).collect())
 }
 
-/// What two members say of instances, once both say that these are in this state and were last heard of at the same time,
-/// give or take what has not been told yet.
+/// The instances as reported by two members, once both report this state and the same last-seen time, except for signals not
+/// exchanged yet.
 async fn both_say(
     members: [&Collector; 2],
     application: i32,
@@ -92,7 +93,7 @@ async fn both_say(
     .await
 }
 
-/// What a member counts of differences between it and others.
+/// The differences that a member counts between itself and other members.
 async fn differences(member: &Collector) -> Vec<String> {
     let metrics = member.http(member.listeners().ui).get("/metrics").await;
     let text = metrics.unwrap().text();
@@ -108,7 +109,7 @@ fn signed(duration: Duration) -> SignedDuration {
 }
 
 #[tokio::test]
-async fn the_roster_outlives_the_member_that_heard_it() {
+async fn the_roster_outlives_the_member_that_received_the_signals() {
     let etcd = Server::<Etcd>::start().await;
     let mut gone = member(&etcd).await;
     let (one, other) = (member(&etcd).await, member(&etcd).await);
@@ -138,7 +139,10 @@ async fn the_roster_outlives_the_member_that_heard_it() {
             assert!(term >= signed(DOWN_AFTER), "down after {term}: {said:?}");
             let quiet = said.since.duration_since(said.last_seen_at);
             let least = DOWN_AFTER + 2 * WRITE_BACK;
-            assert!(quiet >= signed(least), "no time to hear of it: {said:?}");
+            assert!(
+                quiet >= signed(least),
+                "no time to receive its signals: {said:?}"
+            );
             let heard = killed.duration_since(said.last_seen_at);
             assert!(heard <= signed(WRITE_BACK + LATE), "{heard}: {said:?}");
         }

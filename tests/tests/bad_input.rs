@@ -1,5 +1,5 @@
-//! Whatever comes in: a clear error in the protocol's terms or a closed connection, bounded memory, no panic, and the next
-//! client is served. (The harness fails every test whose collector has logged a panic or an error.)
+//! Tests invalid input: it gets a clear error in the protocol's terms or a closed connection, memory stays bounded, nothing
+//! panics, and the next client is served. (The harness fails every test whose collector has logged a panic or an error.)
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -22,7 +22,7 @@ use tonic::{Code, transport::Endpoint};
 
 const MIB: usize = 1024 * 1024;
 
-/// What the collector may take beyond what it has at rest, while it is being fed more than that.
+/// The most memory that the collector may use beyond its idle memory, while it receives more data than that.
 const GROWTH: u64 = 192 * MIB as u64;
 
 const REGISTRATIONS: [&str; 6] = [
@@ -34,7 +34,7 @@ const REGISTRATIONS: [&str; 6] = [
     "/segments",
 ];
 
-/// The next client of every listener is served, and what was sent before has cost no id.
+/// Checks that the next client of every listener is served, and that earlier input has cost no id.
 async fn assert_serves(collector: &Collector) {
     let Listeners {
         naming, jetty, ui, ..
@@ -79,7 +79,7 @@ async fn send_and_finish(server: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut connection = TcpStream::connect(server).await.unwrap();
     let mut answer = Vec::new();
     let exchange = async {
-        // The server may close before it has everything: that is an answer too.
+        // The server may close before it has received everything, which is a valid answer.
         if connection.write_all(bytes).await.is_ok() && connection.shutdown().await.is_ok() {
             drop(connection.read_to_end(&mut answer).await);
         }
@@ -90,7 +90,7 @@ async fn send_and_finish(server: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// The same bytes in every run; nothing that begins like a protocol.
+/// The same bytes in every run; no protocol begins like this.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let next = || {
@@ -157,7 +157,7 @@ async fn truncated_and_malformed_messages_are_refused_as_the_callers_fault() {
         ("an empty code", raw::frame(2, b"\x0a\x00")),
     ];
     for (what, body) in cases {
-        // UNKNOWN, UNAVAILABLE and RESOURCE_EXHAUSTED would make an agent leave for another collector.
+        // UNKNOWN, UNAVAILABLE and RESOURCE_EXHAUSTED would make an agent change its collector.
         let code = raw::call(collector.listeners().grpc, method, body).await;
         let fault = [Code::InvalidArgument, Code::Internal, Code::Unimplemented];
         assert!(
@@ -265,7 +265,7 @@ async fn the_wrong_verb_is_405() {
 }
 
 #[tokio::test]
-async fn ids_that_nobody_can_hold_are_refused_and_cost_nothing() {
+async fn ids_that_no_agent_can_hold_are_refused_and_cost_nothing() {
     let mut collector = Collector::start().await;
     // The lowest id is in the range of internal ids.
     collector.expect_log("sign of life refused");
@@ -337,7 +337,7 @@ async fn large_bodies_from_many_clients_do_not_take_more_memory_than_is_set() {
     for _ in 0..16 {
         let (server, body) = (collector.listeners().grpc, body.clone());
         clients.spawn(async move {
-            // Cut off by one byte: refused when it ends, or before, for want of memory.
+            // One byte short: refused at its end, or earlier for lack of memory.
             let method = "/ApplicationRegisterService/applicationCodeRegister";
             assert_ne!(raw::call(server, method, body).await, Ok(Code::Ok));
         });
@@ -381,7 +381,7 @@ async fn a_message_above_the_limit_is_refused_before_it_is_read() {
     assert_serves(&collector).await;
 }
 
-/// How many calls of this name ended so.
+/// The number of calls with this name and outcome.
 async fn counted(collector: &Collector, call: &str, outcome: &str) -> u64 {
     let metrics = collector
         .http(collector.listeners().ui)
@@ -408,7 +408,7 @@ async fn a_client_that_dies_within_a_stream_is_broken_off_and_not_invalid() {
         segment: Bytes::from_static(b"no segment"),
         ..UpstreamSegment::default()
     };
-    // One message, and then none for ever.
+    // One message, and then none.
     let stream = tokio_stream::iter([segment]).chain(tokio_stream::pending());
     let call = tokio::spawn(async move { client.collect(stream).await });
     let taken = async || {

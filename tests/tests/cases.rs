@@ -1,4 +1,4 @@
-//! Files that users have, in `tests/cases/` (its README says what each one is): the exact outcome of each on the real binary.
+//! Tests users' files in `tests/cases/` (its README describes each): the exact result of each with the real binary.
 
 use std::{
     net::TcpListener,
@@ -30,7 +30,7 @@ fn options(file: &str) -> Options {
         .argument(path.to_str().expect("a path in UTF-8"))
 }
 
-/// What a run logged: each line as its message, and a field behind it if it has one; the file by its name.
+/// The log of a run: each line as its message with one field, if it has one; the file by its name.
 fn logged(run: &Run) -> Vec<String> {
     let directory = format!("{}/", cases().display());
     let lines = run.stderr.lines().map(|line| {
@@ -54,7 +54,7 @@ async fn check(file: &str, env: &[(&str, &str)]) -> (Option<i32>, Vec<String>) {
     (run.code, logged(&run))
 }
 
-/// `--check` accepts it and says nothing else.
+/// Checks that `--check` accepts the file and prints only these warnings.
 async fn accepted(file: &str, env: &[(&str, &str)], warnings: &[&str]) {
     let mut expected: Vec<String> = warnings.iter().map(|it| (*it).to_owned()).collect();
     expected.push(GOOD.to_owned());
@@ -65,7 +65,7 @@ async fn accepted(file: &str, env: &[(&str, &str)], warnings: &[&str]) {
     );
 }
 
-/// `--check` refuses it with these errors and says nothing else.
+/// Checks that `--check` refuses the file with these errors only.
 async fn refused(file: &str, env: &[(&str, &str)], errors: &[&str]) {
     let expected = errors.iter().map(|it| (*it).to_owned()).collect();
     assert_eq!(
@@ -75,7 +75,7 @@ async fn refused(file: &str, env: &[(&str, &str)], errors: &[&str]) {
     );
 }
 
-/// The lines of the effective configuration that begin with `key`.
+/// The lines of the effective configuration with this prefix.
 async fn effective(file: &str, env: &[(&str, &str)], key: &str) -> Vec<String> {
     let options = env.iter().fold(options(file), |options, (name, value)| {
         options.env(*name, *value)
@@ -181,7 +181,7 @@ async fn keys_of_a_provider_that_reads_none_are_one_warning() {
 #[tokio::test]
 async fn a_token_is_what_the_file_says_letter_by_letter() {
     let options = options("05-token-with-leading-zero.yml");
-    // A token for one kind of agents alone is a warning.
+    // A token for only one kind of agents is a warning.
     let collector = options
         .env("SW_AGENT_JETTY_AUTHENTICATION", "007")
         .start()
@@ -198,7 +198,7 @@ async fn a_token_is_what_the_file_says_letter_by_letter() {
 }
 
 #[tokio::test]
-async fn a_port_of_localhost_that_is_in_use_is_not_had_at_another_address() {
+async fn a_port_of_localhost_in_use_is_not_taken_at_another_address() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port().to_string();
     let run = options("07-localhost.yml")
@@ -255,7 +255,7 @@ async fn wildcards_advertise_the_only_address_of_a_machine_without_a_default_rou
     );
 }
 
-/// What `--check` finds out on the machine: each mistake with the source and the key of its value.
+/// The mistakes that `--check` detects on the machine, each with the source and the key of its value.
 #[tokio::test]
 async fn a_check_resolves_hosts_reads_files_and_tries_the_data_directory() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -311,7 +311,7 @@ async fn a_check_resolves_hosts_reads_files_and_tries_the_data_directory() {
     }
 }
 
-/// The stock files of upstream that work as they are, with the parts that are ignored.
+/// Stock files of upstream that work unchanged, with warnings for the ignored parts.
 #[tokio::test]
 async fn stock_files_work_as_they_are_but_for_what_rollcall_does_not_store() {
     const OF_5: &str = "analysis_jvm, analysis_register, analysis_segment_parser, ";
@@ -353,7 +353,7 @@ async fn stock_files_work_as_they_are_but_for_what_rollcall_does_not_store() {
     }
 }
 
-/// What the images of 3.2 fill in before they start: everything that is missing is named at once.
+/// The placeholders that the images of 3.2 fill in before they start: one error names all of them.
 #[tokio::test]
 async fn the_templates_of_the_docker_images_name_all_that_is_to_be_changed_at_once() {
     for (file, values) in [

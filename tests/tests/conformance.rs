@@ -1,4 +1,4 @@
-//! Every promise to every agent: see [`rollcall_tests::conformance`]. Writes the table of the results, too.
+//! Tests every promise with every agent: see [`rollcall_tests::conformance`]. Also writes the table of the results.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! When a collector lets agents in, and how long they stay.
+//! Tests when a collector accepts agents' connections, and how long it keeps them.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -25,7 +25,7 @@ impl Drop for Killed {
 }
 
 #[tokio::test]
-async fn until_the_store_is_read_probes_say_so_and_agents_are_refused() {
+async fn until_the_store_is_read_probes_report_it_and_agents_are_refused() {
     let etcd = Server::<Etcd>::start().await;
     etcd.pause();
     let [naming, grpc, admin] = free_addresses();
@@ -53,7 +53,7 @@ async fn until_the_store_is_read_probes_say_so_and_agents_are_refused() {
         "{}",
         ready.text()
     );
-    // An agent that shares the port is to ask again; the others are refused, and try elsewhere.
+    // An agent that shares the port retries; other agents are refused and try another collector.
     let register = probe
         .post("/application/register", "[\"orders\"]")
         .await
@@ -78,8 +78,8 @@ async fn until_the_store_is_read_probes_say_so_and_agents_are_refused() {
     assert_eq!(list.text(), format!("[\"{grpc}\"]"));
 }
 
-/// One beat. A connection may end before a call is sent on it: tonic reports that as cancelled and leaves it to its caller to
-/// call again.
+/// One heartbeat. A connection may end before a call is sent on it; tonic reports that as cancelled and leaves the retry to its
+/// caller.
 async fn beat(client: &grpc::Client, instance: i32) {
     let Err(status) = client.heartbeat(instance).await else {
         return;
@@ -101,7 +101,7 @@ async fn an_old_connection_is_replaced_and_no_call_is_lost() {
         "rollcall_connections_closed_total{{listener=\"{}\",reason=\"age\"}} ",
         collector.listeners().grpc
     );
-    // Every beat is answered while connections end under it.
+    // Every heartbeat is answered while connections end below it.
     let aged = tokio::time::timeout(PATIENCE, async {
         loop {
             for _ in 0..20 {

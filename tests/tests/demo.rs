@@ -1,4 +1,4 @@
-//! `demo` as a newcomer runs it: what its text says is what then happens.
+//! Tests that `demo` does what its welcome text promises.
 
 use std::{process::Command, time::Duration};
 
@@ -9,7 +9,7 @@ use rollcall_tests::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// The samples, as their log lines and the query API name them.
+/// The samples, by their names in log lines and the query API.
 const SAMPLES: [&str; 4] = ["orders-1", "orders-2", "payments-1", "stock-1"];
 
 fn start() -> Child {
@@ -23,7 +23,7 @@ fn start() -> Child {
     Child::spawn("the demo", command.args(["--log-format", "json", "demo"]))
 }
 
-/// The address behind `http://` in the welcome text's line that begins with `label`.
+/// The address after `http://` in the line of the welcome text that begins with `label`.
 async fn address(demo: &Child, label: &str) -> std::net::SocketAddr {
     let found = demo.stdout.find(PATIENCE, |lines| {
         let line = lines.iter().find(|line| line.trim().starts_with(label))?;

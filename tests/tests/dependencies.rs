@@ -1,6 +1,6 @@
-//! The dependency policy of `deny.toml`, checked as `cargo deny check bans licenses sources` would.
+//! Tests the dependency policy of `deny.toml` like `cargo deny check bans licenses sources`.
 //!
-//! Every key of that file is read here, and an unknown one is an error: nothing can be written down and not enforced.
+//! The test reads every key of that file, and an unknown key is an error, so no rule can go unenforced.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,7 +36,7 @@ struct Bans {
     skip: Vec<Crate>,
 }
 
-/// The only level this project uses: cargo-deny's others let something pass.
+/// The only level that this project uses: cargo-deny's others are not strict.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Deny {
@@ -154,7 +154,7 @@ impl Crate {
 }
 
 #[test]
-fn no_crate_is_there_in_two_versions_without_a_reason() {
+fn no_crate_has_two_versions_without_a_reason() {
     let Deny::Deny = POLICY.bans.multiple_versions;
     let mut versions = BTreeMap::<&str, BTreeSet<&Version>>::new();
     for package in &METADATA.packages {
@@ -197,7 +197,7 @@ fn no_crate_is_there_in_two_versions_without_a_reason() {
 }
 
 #[test]
-fn no_banned_crate_is_there() {
+fn no_banned_crate_is_used() {
     for package in &METADATA.packages {
         let banned = POLICY
             .bans

@@ -1,4 +1,4 @@
-//! Collectors whose etcd loses its leader, again and again.
+//! Tests collectors whose etcd loses its leader again and again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,14 +19,14 @@ use tonic::Code;
 const MEMBERS: usize = 3;
 const WRITERS: usize = 12;
 const KILLS: usize = 3;
-/// Between two questions of a writer.
+/// The pause between two requests of a writer.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Keys that must have been given ids for the test to mean anything.
+/// The fewest keys with ids for a meaningful test.
 const ENOUGH: usize = 100;
-/// Keys that are asked for in one go at the end.
+/// Keys per request at the end.
 const AT_ONCE: usize = 200;
 
-/// A collector that may ask any server of `etcd`, and may say that it cannot.
+/// A collector that uses all servers of `etcd`, and may log that they are unavailable.
 async fn start(etcd: &Ensemble) -> Collector {
     let endpoints = etcd.addresses().map(|address| address.to_string());
     let options = Collector::options()
@@ -45,7 +45,7 @@ async fn start(etcd: &Ensemble) -> Collector {
     collector
 }
 
-/// Registers new names until `stop` is closed; the ids that it was given.
+/// Registers new names until `stop` is closed. Returns the assigned ids.
 async fn write(writer: usize, to: Client, mut stop: watch::Receiver<()>) -> BTreeMap<Key, i32> {
     let mut ids = BTreeMap::new();
     let mut number = 0;
@@ -61,7 +61,7 @@ async fn write(writer: usize, to: Client, mut stop: watch::Receiver<()>) -> BTre
                 ids.insert(key, id);
                 number += 1;
             }
-            // Nobody knows whether it has one: it is asked for again.
+            // The id is unknown, so the final check requests it again.
             Ok(None) => {}
             Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status}"),
         }
@@ -69,8 +69,8 @@ async fn write(writer: usize, to: Client, mut stop: watch::Receiver<()>) -> BTre
     ids
 }
 
-/// Waits until every collector has given an id to a new key.
-async fn everybody_assigns(clients: &[Client], when: &str) {
+/// Waits until every collector has assigned an id to a new key.
+async fn all_collectors_assign(clients: &[Client], when: &str) {
     for (number, client) in clients.iter().enumerate() {
         let key = Key::Application(format!("{number} {when}"));
         eventually(PATIENCE, async || match key.ask(client).await {
@@ -81,8 +81,8 @@ async fn everybody_assigns(clients: &[Client], when: &str) {
     }
 }
 
-/// Checks that everybody answers these ids, and that no two keys have the same.
-async fn everybody_answers(clients: &[Client], ids: BTreeMap<Key, i32>) {
+/// Checks that all collectors return these ids, and that no two keys have the same.
+async fn all_collectors_return(clients: &[Client], ids: BTreeMap<Key, i32>) {
     for dictionary in Dictionary::ALL {
         let given = ids.iter().filter(|(key, _)| key.dictionary() == dictionary);
         let given: Vec<_> = given.map(|(_, id)| *id).collect();
@@ -100,7 +100,7 @@ async fn everybody_answers(clients: &[Client], ids: BTreeMap<Key, i32>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_id_changes_and_nobody_restarts_when_the_leader_of_etcd_is_killed() {
+async fn no_id_changes_and_no_collector_restarts_when_the_leader_of_etcd_is_killed() {
     let mut etcd = Ensemble::start().await;
     let mut collectors = Vec::new();
     for _ in 0..MEMBERS {
@@ -112,7 +112,7 @@ async fn no_id_changes_and_nobody_restarts_when_the_leader_of_etcd_is_killed() {
         .iter()
         .map(|collector| collector.listeners().grpc);
     let clients: Vec<_> = servers.map(Client::lazy).collect();
-    everybody_assigns(&clients, "at the start").await;
+    all_collectors_assign(&clients, "at the start").await;
 
     let (stop, stopped) = watch::channel(());
     let mut writers = JoinSet::new();
@@ -123,7 +123,7 @@ async fn no_id_changes_and_nobody_restarts_when_the_leader_of_etcd_is_killed() {
         let leader = etcd.leader().await;
         leader.kill();
         let killed = Instant::now();
-        everybody_assigns(&clients, &format!("after kill {kill}")).await;
+        all_collectors_assign(&clients, &format!("after kill {kill}")).await;
         println!("kill {kill}: all assign after {:?}", killed.elapsed());
         leader.restart().await;
     }
@@ -131,6 +131,6 @@ async fn no_id_changes_and_nobody_restarts_when_the_leader_of_etcd_is_killed() {
     let ids: BTreeMap<_, _> = writers.join_all().await.into_iter().flatten().collect();
     println!("{} ids", ids.len());
     assert!(ids.len() >= ENOUGH, "too few to mean anything");
-    everybody_answers(&clients, ids).await;
+    all_collectors_return(&clients, ids).await;
     assert_eq!(processes(), before);
 }

@@ -1,4 +1,4 @@
-//! The store in etcd: it stays small, and what something else does to its keys ends no collector.
+//! Tests the store in etcd: it stays small, and foreign changes of its keys end no collector.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn options() -> Options {
     Collector::options().env("SW_LIVENESS_WRITE_BACK_INTERVAL", "200ms")
 }
 
-/// One process that reports something else each time, with 32 KiB of properties.
+/// One process that reports different properties each time, 32 KiB in total.
 fn report(number: usize) -> InstanceProperties {
     let pair = |place: usize| KeyWithStringValue {
         key: format!("{place}"),
@@ -68,7 +68,7 @@ async fn a_thousand_reports_of_one_instance_are_a_key_and_a_few_writes() {
     );
 }
 
-/// The reason that a member gives for being degraded by what the store holds.
+/// The member's reason for being degraded by the contents of the store.
 async fn stored(member: &Member) -> Result<Option<String>, String> {
     let client = member.collector.http(member.collector.listeners().ui);
     let body: Value = client.get("/readyz").await?.json();
@@ -126,7 +126,7 @@ async fn garbage_below_the_prefix_ends_no_collector_and_lets_others_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_entry_that_vanishes_is_noticed_and_named() {
+async fn a_missing_entry_is_detected_and_named() {
     let mut cluster = Cluster::start_with(1, options).await;
     cluster.members[0]
         .collector
@@ -142,7 +142,7 @@ async fn an_entry_that_vanishes_is_noticed_and_named() {
         other => Err(format!("{other:?}")),
     })
     .await;
-    // It goes on with what it holds, and one that starts says what it cannot do without.
+    // It continues with its own data, and a starting collector names the missing entry.
     works(member, "later").await;
     let refused = Collector::options()
         .env("SW_CLUSTER", "etcd")

@@ -1,4 +1,4 @@
-//! A real Java agent in front of three collectors: it is one process to all of them, whichever it talks to.
+//! Tests a real Java agent with three collectors: it is one process for all of them, whichever it is connected to.
 
 use jiff::Timestamp;
 use rollcall_tests::{
@@ -9,14 +9,14 @@ use rollcall_tests::{
     query::{Instance, State},
 };
 
-/// The version that finds its collector by the list that every member gives.
+/// The version that discovers its collector in the list of every member.
 fn java() -> Agent {
     let agents = agent::all(env!("CARGO_BIN_EXE_observed-application")).into_iter();
     let mut java = agents.filter(|agent| (agent.language, agent.version) == ("Java", "5.0.0-GA"));
     java.next().expect("an agent for Java that asks for a list")
 }
 
-/// The only instance of the application, as a member tells it.
+/// The only instance of the application, as reported by a member.
 async fn instance(member: &Member) -> Result<Instance, String> {
     let query = member.collector.query();
     let applications = query.applications().await?;
@@ -48,7 +48,7 @@ async fn a_java_agent_is_one_process_to_all_members_and_outlives_two_of_them() {
         .await;
     }
 
-    // Whichever it talks to, in the end it is the one that is left. Only an agent with something to send notices.
+    // In the end, the agent is connected to the remaining member. Only an agent with data to send detects the change.
     for member in &mut cluster.members[1..] {
         member.collector.kill();
     }

@@ -1,4 +1,4 @@
-//! A collector that is killed at any moment, again and again, under writers: what it has acknowledged stays.
+//! Tests a collector that is killed at random moments under writers: acknowledged ids survive.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -16,12 +16,12 @@ use tokio::task::JoinSet;
 const ROUNDS: u32 = 100;
 const WRITERS: u32 = 64;
 const CONNECTIONS: usize = 8;
-/// A kill comes at most this long after the writers have started: most rounds are killed in the middle of commits.
+/// The longest time from the writers' start to a kill: most kills fall into a commit.
 const LONGEST_ROUND: Duration = Duration::from_millis(150);
-/// Acknowledged keys that are asked for again after each kill.
+/// Acknowledged keys that are requested again after each kill.
 const SAMPLE: usize = 200;
 
-/// Everything that was ever acknowledged.
+/// All acknowledged ids.
 #[derive(Debug, Default)]
 struct Ledger {
     ids: BTreeMap<Key, i32>,
@@ -29,7 +29,7 @@ struct Ledger {
 }
 
 impl Ledger {
-    /// Notes an answer, and panics if it contradicts an earlier one.
+    /// Records an answer, and panics if it contradicts an earlier one.
     fn note(&mut self, key: Key, id: i32) {
         match self.keys.entry((key.dictionary(), id)) {
             Entry::Vacant(entry) => drop(entry.insert(key.clone())),
@@ -42,7 +42,7 @@ impl Ledger {
         );
     }
 
-    /// Asks for all of `keys` again.
+    /// Requests all of `keys` again.
     async fn check(&mut self, collector: &Collector, keys: Vec<Key>) {
         let mut askers = JoinSet::new();
         for keys in keys.chunks(keys.len().div_ceil(CONNECTIONS).max(1)) {
@@ -63,7 +63,7 @@ impl Ledger {
     }
 }
 
-/// Asks for new ids of every kind, some of which the other writers want at the same moment, until the collector is gone.
+/// Requests new ids of every kind, some of them in competition with other writers, until the collector is dead.
 async fn write(client: Client, round: u32, writer: u32) -> Vec<(Key, i32)> {
     let mut acknowledged = Vec::new();
     let mut application = 0;

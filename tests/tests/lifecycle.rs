@@ -1,4 +1,4 @@
-//! The binary as an operator meets it: its arguments, its exit codes, and how it starts and stops.
+//! Tests the binary from the operator's view: arguments, exit codes, start and stop.
 
 use std::{fs, net::SocketAddr, path::Path};
 
@@ -31,7 +31,7 @@ fn write(directory: &Path, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// A registration that the collector has begun to read and whose body is still to come.
+/// A registration that the collector has begun to read and whose body is still missing.
 struct Underway(TcpStream);
 
 const BODY: &[u8] = br#"["orders"]"#;
@@ -44,7 +44,7 @@ impl Underway {
             BODY.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();
-        // Only who wants to read the body says this.
+        // A server sends this only if it wants to read the body.
         let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
         tokio::time::timeout(PATIENCE, stream.read_exact(&mut go_on))
             .await
@@ -80,7 +80,7 @@ async fn a_good_configuration_is_confirmed_and_nothing_is_started() {
 }
 
 #[tokio::test]
-async fn every_mistake_in_the_configuration_is_told_at_once() {
+async fn every_mistake_in_the_configuration_is_reported_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let file = write(
         directory.path(),
@@ -218,7 +218,7 @@ async fn a_request_under_way_is_finished_before_the_end() {
     let request = Underway::begin(jetty).await;
     collector.signal(Signal::TERM);
     draining(&collector, jetty).await;
-    // The one who was there is served to the end, and nobody else is let in.
+    // The open request is completed, and no new connection is accepted.
     eventually(PATIENCE, async || match TcpStream::connect(jetty).await {
         Ok(_) => Err("still accepting"),
         Err(_) => Ok(()),
@@ -290,7 +290,7 @@ async fn a_request_that_never_ends_is_cut_off_and_does_not_spoil_a_clean_end() {
 }
 
 #[tokio::test]
-async fn running_out_of_files_passes() {
+async fn the_collector_recovers_from_running_out_of_files() {
     let mut collector = Collector::options().ulimit("-n 64").start().await;
     collector.expect_log("leaves room for fewer connections");
     collector.expect_log("no room for more connections");

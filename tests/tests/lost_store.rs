@@ -1,7 +1,7 @@
-//! A collector that has lost its store meets agents that hold ids from before: they keep them, and nobody else gets them.
+//! Tests a collector that has lost its store and meets agents with earlier ids: they keep the ids, and no other agent gets them.
 //!
-//! With real agents this is a scenario of the conformance tests; here, every call by which an agent makes itself heard, and a
-//! fleet of several generations on the wire.
+//! The conformance tests have this scenario with real agents. Here it is tested with every call by which an agent shows that it
+//! is alive, and with a fleet of several generations on the wire.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -16,11 +16,11 @@ use rollcall_tests::{
 };
 use tonic::{Code, transport::Channel};
 
-/// Ids that a collector hands out early, so that an adopted one would soon be in the way.
+/// Ids that a collector assigns early, so that the sequence soon reaches an adopted one.
 const APPLICATION: i32 = 2;
 const INSTANCE: i32 = 3;
 
-/// A collector that knows nothing of the ids above, though an agent holds them.
+/// A collector that does not know the ids above, though an agent holds them.
 async fn forgetful() -> Collector {
     lost(Collector::options().without_listening()).await
 }
@@ -54,7 +54,7 @@ async fn new_instances(client: &grpc::Client, application: i32, prefix: &str) ->
     ids
 }
 
-/// The instance is there, up, adopted, and its id is passed over from then on, over a restart too.
+/// Checks that the instance is listed, up and adopted, and that its id is skipped from then on, also after a restart.
 async fn assert_adopted(mut collector: Collector) {
     for round in ["before", "after"] {
         let instance = collector.query().instance(INSTANCE).await.unwrap();
@@ -134,7 +134,7 @@ async fn adopted_ids_do_not_move_the_sequence() {
     assert_eq!(client.instance(-1, "d").await.unwrap(), 1);
 }
 
-/// A process of 8.0 or later, which knows no ids.
+/// A process of 8.0 or later, which uses no ids.
 async fn named(client: &grpc::Client, service: &str, instance: &str) {
     let mut management = ManagementServiceClient::new(client.channel.clone());
     let properties = InstanceProperties {
@@ -184,7 +184,7 @@ async fn dropped(collector: &Collector, what: &str) -> u64 {
     value.parse().unwrap()
 }
 
-/// Processes of 8.x take no id that an idle agent of an earlier generation still holds, whoever comes first.
+/// Processes of 8.x take no id that an idle agent of an earlier generation still holds, whichever arrives first.
 #[tokio::test]
 async fn agents_without_ids_take_none_that_idle_agents_hold() {
     let collector = forgetful().await;
@@ -192,7 +192,7 @@ async fn agents_without_ids_take_none_that_idle_agents_hold() {
     for number in 0..20 {
         named(&client, &format!("service-{number}"), "rust").await;
     }
-    // The idle agent of before: its JVM metrics, then its recovery.
+    // The idle agent from before the loss: its JVM metrics, then its recovery.
     client.jvm_metrics(INSTANCE).await.unwrap();
     let adopted = collector.query().instance(INSTANCE).await.unwrap();
     assert_eq!((adopted.adopted, adopted.uuid), (true, None));
@@ -213,7 +213,7 @@ async fn agents_without_ids_take_none_that_idle_agents_hold() {
     );
 }
 
-/// An 8.x process that is gone stays gone, whatever an agent with an old id sends.
+/// An 8.x process that is down stays down, whatever an agent with an old id sends.
 #[tokio::test]
 async fn a_numeric_sign_of_life_never_renews_an_instance_without_ids() {
     let mut collector = Collector::options()
@@ -253,9 +253,9 @@ async fn a_numeric_sign_of_life_never_renews_an_instance_without_ids() {
     assert_eq!(found.state, State::Up, "its own sign brings it back");
 }
 
-/// One application of agents with ids and of agents without, whichever registers it first, over a restart too.
+/// Agents with and without ids share one application, whichever registers it first, also after a restart.
 #[tokio::test]
-async fn an_application_of_both_is_one_with_an_id_that_is_told() {
+async fn an_application_of_both_is_one_with_an_id_of_the_sequence() {
     let mut collector = Collector::start().await;
     for round in 0..2 {
         let client = collector.grpc().await;
@@ -285,16 +285,16 @@ async fn an_application_of_both_is_one_with_an_id_that_is_told() {
     }
 }
 
-/// While agents of before report the ids they hold, new ones are drawn for no agent that is told them.
+/// While agents from before the loss report their ids, no new id is assigned to an agent that uses ids.
 #[tokio::test]
-async fn held_ids_are_adopted_before_new_ones_are_drawn() {
+async fn held_ids_are_adopted_before_new_ones_are_assigned() {
     let period = "3s";
     let options = Collector::options().env("SW_REGISTER_LISTENING_PERIOD", period);
     let mut collector = lost(options).await;
     collector.expect_log("the store is empty and agents hold ids");
     let client = collector.grpc().await;
     client.heartbeat(INSTANCE).await.unwrap();
-    // New names wait in the words of each call; agents without ids do not.
+    // New names are answered as unassigned, in the form of each call; agents without ids do not wait.
     let refused = client.application("new").await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused}");
     assert!(refused.message().contains("listening"), "{refused}");
@@ -307,7 +307,7 @@ async fn held_ids_are_adopted_before_new_ones_are_drawn() {
         .await
         .unwrap();
     assert!(ready.text().contains("listening"), "{}", ready.text());
-    // Another agent of before comes later.
+    // Another agent from before the loss arrives later.
     client.recover(APPLICATION, 1).await.unwrap();
     assert!(dropped(&collector, "registrations_while_listening").await >= 3);
     eventually(PATIENCE, async || match client.application("new").await {
@@ -329,9 +329,9 @@ async fn held_ids_are_adopted_before_new_ones_are_drawn() {
     assert!(ready.text().contains("\"ready\""), "{}", ready.text());
 }
 
-/// A new installation waits for nothing.
+/// A new installation does not wait.
 #[tokio::test]
-async fn a_collector_that_no_agent_knows_draws_ids_at_once() {
+async fn a_collector_that_no_agent_knows_assigns_ids_at_once() {
     let collector = Collector::start().await;
     let client = collector.grpc().await;
     let id = client.application("orders").await.unwrap();
@@ -341,7 +341,7 @@ async fn a_collector_that_no_agent_knows_draws_ids_at_once() {
     assert_eq!(client.application("billing").await.unwrap(), 2);
 }
 
-/// Idle agents up to 6.2 tell nothing but their instance: they are listed all the same.
+/// Idle agents up to 6.2 only send their instance, which is listed nevertheless.
 #[tokio::test]
 async fn instances_without_an_application_are_listed_together() {
     let collector = forgetful().await;

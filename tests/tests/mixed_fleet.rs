@@ -1,7 +1,7 @@
-//! Every agent of the conformance suite on one collector that loses its store twice.
+//! Tests every agent of the conformance suite on one collector that loses its store twice.
 //!
-//! The agents up to 6.2 keep the ids they hold, those of 6.3 to 7.0 register again, those of 8.x and later name themselves. In
-//! the end no id belongs to two processes, every live process is up under its own application, and a dead one is not.
+//! Agents up to 6.2 keep their ids, those of 6.3 to 7.0 register again, those of 8.x and later identify themselves by name. In
+//! the end no id belongs to two processes, every live process is up with its own application, and a dead one is not.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,14 +13,14 @@ use rollcall_tests::{
     until,
 };
 
-/// The longest period of any agent, and what a busy machine may add to it.
+/// The longest period of any agent, plus the delay of a busy machine.
 const SILENT_AFTER: Duration = Duration::from_secs(30);
 const DOWN_AFTER: Duration = Duration::from_secs(40);
 
-/// Longer than any agent waits before it tries again: channel check, back-off, heartbeat.
+/// Longer than the retry interval of any agent: channel check, backoff, heartbeat.
 const RETURN: Duration = Duration::from_secs(120);
 
-/// The second time the collector stays away for this long.
+/// The duration of the second outage.
 const OUTAGE: Duration = Duration::from_secs(150);
 
 /// One process of the fleet.
@@ -36,7 +36,7 @@ struct Fleet {
 }
 
 impl Member {
-    /// The ids that it holds: of its application and of its instance. Only these agents hold any.
+    /// The ids of its application and of its instance, if the agent uses ids.
     fn held(&self) -> Option<(i32, i32)> {
         let last = |what| self.application.ids(what).last().copied();
         match self.agent.generation {
@@ -59,7 +59,7 @@ impl Fleet {
             .env("SW_AUTHENTICATION", TOKEN)
             .start()
             .await;
-        // The text of departures and of adopted ids, which this test is about.
+        // Allows all lines: departures and adopted ids are the subject of this test.
         collector.expect_log("");
         let mut fleet = Self {
             collector,
@@ -95,7 +95,7 @@ impl Fleet {
         Ok(instances)
     }
 
-    /// Whether this member is up under its own name, or, if it holds ids, under them.
+    /// Whether this member is up with its own name and, if it holds ids, with its ids.
     async fn is_there(&self, member: &Member) -> Result<i32, String> {
         if let Some((application, instance)) = member.held() {
             let known = self.collector.query().instance(instance).await?;
@@ -117,7 +117,7 @@ impl Fleet {
         }
     }
 
-    /// Waits until every member is up, and checks that no two of them share an id and nothing else is up.
+    /// Waits until every member is up, and checks that no two share an id and no other instance is up.
     async fn is_whole(&self, when: &str) {
         let whole = until(RETURN, async || {
             let mut ids = BTreeSet::new();
@@ -145,7 +145,7 @@ impl Fleet {
         }
     }
 
-    /// How many instances are up, over all applications.
+    /// The number of instances that are up, over all applications.
     async fn counts(&self) -> Result<u64, String> {
         let applications = self.collector.query().applications().await?;
         Ok(applications.iter().map(|it| it.instances.up).sum())
@@ -158,7 +158,7 @@ impl Fleet {
         }
     }
 
-    /// The agents that hold ids are listed under the application that they hold.
+    /// Agents with ids are listed with the application whose id they hold.
     async fn is_listed_under_its_application(&self) {
         let listed = until(RETURN, async || {
             for member in &self.members {
@@ -182,7 +182,7 @@ impl Fleet {
         self.collector.restart().await;
     }
 
-    /// The members that hold ids hold the same ones as at first.
+    /// Members with ids still hold their first ids.
     fn kept_their_ids(&self) {
         for member in &self.members {
             if member.agent.generation == Generation::V5 {
@@ -219,14 +219,14 @@ async fn a_mixed_fleet_survives_the_loss_of_its_store_twice() {
     let mut fleet = Fleet::start().await;
     fleet.is_whole("after the start").await;
 
-    // The collector is back at once, and the agents are called while it listens for held ids.
+    // The collector restarts at once, and the agents are called while it listens for held ids.
     fleet.loses_store(Duration::ZERO).await;
     fleet.call();
     fleet.is_whole("called, after the first loss").await;
     fleet.is_listed_under_its_application().await;
 
-    // A long outage, and the agents stay idle. An idle agent of 5.x reports its instance alone, so its application is
-    // known again with its next segment.
+    // A long outage, with idle agents. An idle agent of 5.x reports its instance only, so its application is known again with
+    // its next segment.
     fleet.loses_store(OUTAGE).await;
     fleet.is_whole("idle, after the second loss").await;
     fleet.kept_their_ids();

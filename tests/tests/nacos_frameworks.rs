@@ -1,4 +1,4 @@
-//! Applications of Spring Cloud Alibaba and of Dubbo: see [`rollcall_tests::nacos::framework`].
+//! Tests applications of Spring Cloud Alibaba and of Dubbo: see [`rollcall_tests::nacos::framework`].
 
 use rollcall_tests::{
     nacos::framework::{self, Framework},

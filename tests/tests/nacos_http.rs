@@ -1,4 +1,4 @@
-//! The HTTP face of Nacos clients, its pushes and its users, on the real binary.
+//! Tests the HTTP face of Nacos clients, its pushes and its users, with the real binary.
 
 use std::{
     io::Write as _,
@@ -19,7 +19,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Where the collector serves Nacos clients over HTTP.
+/// The address of the HTTP face for Nacos clients.
 async fn nacos(collector: &Collector) -> SocketAddr {
     let line = collector
         .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
@@ -37,7 +37,7 @@ async fn send(client: &http::Client, call: &str) -> http::Reply {
         .unwrap()
 }
 
-/// What Java's client of 1.x is answered.
+/// The answer to Java's client of 1.x.
 async fn java(server: SocketAddr, path: &str) -> Value {
     let mut stream = TcpStream::connect(server).await.unwrap();
     let request = format!(
@@ -50,7 +50,7 @@ async fn java(server: SocketAddr, path: &str) -> Value {
     serde_json::from_str(body).unwrap()
 }
 
-/// The bcrypt hash of a password, as the command prints it.
+/// The bcrypt hash of a password, as printed by the command.
 fn hash(password: &str) -> String {
     let mut child = Command::new(collector_binary())
         .args(["nacos", "hash-password"])
@@ -89,7 +89,7 @@ async fn a_change_reaches_a_subscriber_over_udp_and_is_counted() {
     let subscribe = format!(
         "GET /v1/ns/instance/list?serviceName=a&udpPort={port}&clientIP=127.0.0.1&clusters="
     );
-    // The client of the harness names no agent, so it is not pushed to.
+    // The client of the harness sends no agent name, so it gets no push.
     assert_eq!(
         send(&client, &subscribe).await.json::<Value>()["cacheMillis"],
         3_000
@@ -165,7 +165,7 @@ async fn users_sign_in_with_tokens_that_survive_a_restart() {
 }
 
 #[tokio::test]
-async fn a_file_of_users_that_is_wrong_is_named_with_its_line() {
+async fn a_wrong_file_of_users_is_named_with_its_line() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("users");
     std::fs::write(&path, "root s3cret admin\n").unwrap();

@@ -1,4 +1,4 @@
-//! Registrations that collectors pass on to the first of them: real ones, on one real etcd.
+//! Tests registrations that collectors forward to the first member: real collectors on a real etcd.
 
 use std::collections::HashSet;
 
@@ -13,14 +13,14 @@ use rollcall_tests::{
 use rustix::process::Signal;
 use tonic::{Code, transport::Endpoint};
 
-/// What the owner committed for a collector that asked it.
+/// The registrations that the owner committed for a forwarding collector.
 const PASSED_ON: &str = "rollcall_passed_on_total{outcome=\"committed\"}";
-/// How many rows a collector has committed.
+/// The number of rows that a collector has committed.
 const ROWS: &str = "rollcall_commit_rows_sum";
 
-/// Three collectors in the order of their names, of which the last passes on what it is asked.
+/// Three collectors in the order of their names, of which the last forwards its requests.
 async fn cluster() -> Cluster {
-    // The first one has half of it, and the last one commits what it has not by then.
+    // The first one has half of the deadline; the last one commits the rest afterwards.
     let patient = || Collector::options().env("SW_REGISTER_DEADLINE", "5s");
     let mut cluster = Cluster::start_with(3, patient).await;
     cluster.members.sort_by_key(Member::address);
@@ -50,7 +50,7 @@ async fn knows_serving(collector: &Collector, members: usize) {
     .await;
 }
 
-/// Registers new names until one has been passed on.
+/// Registers new names until one has been forwarded.
 async fn passes_on(collector: &Collector) {
     let client = collector.grpc().await;
     let before = metric(collector, PASSED_ON).await;
@@ -65,7 +65,7 @@ async fn passes_on(collector: &Collector) {
     .await;
 }
 
-/// Registers a hundred names, each of which gets an id of its own, while something happens.
+/// Registers a hundred names, each of which gets a unique id, while `happens` runs.
 async fn all_get_ids(collector: &Collector, prefix: &str, happens: impl FnOnce()) {
     let client = collector.grpc().await;
     let mut happens = Some(happens);
@@ -81,7 +81,7 @@ async fn all_get_ids(collector: &Collector, prefix: &str, happens: impl FnOnce()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_last_member_is_asked_the_first_one_commits() {
+async fn the_first_member_commits_requests_to_the_last_one() {
     let cluster = cluster().await;
     let [first, middle, last] = [0, 1, 2].map(|at| &cluster.members[at].collector);
     let mut before = Vec::new();
@@ -134,7 +134,7 @@ async fn an_owner_that_hangs_costs_no_registration() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_that_others_cannot_reach_costs_no_registration_and_is_asked_again() {
+async fn an_owner_that_others_cannot_reach_costs_no_registration_and_is_used_again() {
     let cluster = cluster().await;
     let [first, _, last] = &*cluster.members else {
         panic!("three of them")
@@ -148,7 +148,7 @@ async fn an_owner_that_others_cannot_reach_costs_no_registration_and_is_asked_ag
 }
 
 #[tokio::test]
-async fn what_a_java_collector_forwards_is_refused_counted_and_shown() {
+async fn registrations_of_a_java_collector_are_refused_counted_and_shown() {
     let mut collector = Collector::start().await;
     collector.expect_log("a stream of another collector is refused");
     let endpoint = format!("http://{}", collector.listeners().remote);
@@ -156,7 +156,7 @@ async fn what_a_java_collector_forwards_is_refused_counted_and_shown() {
         .and_then(|endpoint| endpoint.user_agent("grpc-java-netty/1.8.0"))
         .unwrap();
     let mut client = RemoteCommonServiceClient::new(java.connect().await.unwrap());
-    // An application as a collector of 3.2.6 sends it, whose columns are those of Rollcall's members.
+    // An application in the message of a 3.2.6 collector, whose columns are those of Rollcall's members.
     let application = RemoteMessage {
         graph_id: 200,
         node_id: 10006,

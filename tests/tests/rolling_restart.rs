@@ -1,4 +1,4 @@
-//! Members that are restarted one after the other under load: agents move on, and not one of their registrations fails.
+//! Tests members that are restarted one after the other under load: agents reconnect, and none of their registrations fails.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use rollcall_tests::{
 use tokio::sync::watch;
 
 const MEMBERS: usize = 3;
-/// Agents that are there from the beginning.
+/// Agents from the beginning.
 const FLEET: usize = 20;
-/// The period of everything that an agent does.
+/// The period of all of an agent's loops.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Agents of applications that see new names all the time.
+/// Agents of applications with a steady flow of new names.
 struct Fleet {
     naming: Vec<String>,
     agents: Vec<Agent>,
-    /// How many names they have seen.
+    /// The number of their names.
     names: usize,
 }
 
 impl Fleet {
-    /// Starts one more agent, of an application and a process that nobody knows.
+    /// Starts one more agent, with a new application and process.
     fn grow(&mut self) {
         let code = format!("application {}", self.agents.len());
         let agent = Agent::builder(code)
@@ -38,7 +38,7 @@ impl Fleet {
         self.agents.push(agent.expect("an agent"));
     }
 
-    /// Whether every agent has learnt the id of the newest name, which this asks for, too.
+    /// Whether every agent knows the id of the newest name, which this also requests.
     fn has_caught_up(&self) -> Result<(), String> {
         let name = format!("operation {}", self.names);
         let behind = self.agents.iter().find(|agent| {
@@ -48,7 +48,7 @@ impl Fleet {
         behind.map_or(Ok(()), |agent| Err(format!("{:#?}", agent.status())))
     }
 
-    /// Shows every agent new names, and starts new agents now and then, until `stop` is closed.
+    /// Gives every agent new names, and starts new agents from time to time, until `stop` is closed.
     async fn work(mut self, mut stop: watch::Receiver<()>) -> Self {
         while tokio::time::timeout(PERIOD / 4, stop.changed())
             .await
@@ -67,15 +67,15 @@ impl Fleet {
     }
 }
 
-/// How many collectors a member lists to agents.
+/// The number of collectors that a member lists for agents.
 async fn listed(member: &Member) -> Result<usize, String> {
     let naming = member.collector.http(member.collector.listeners().naming);
     let reply = naming.get("/agent/gRPC").await?;
     Ok(reply.json::<Vec<String>>().len())
 }
 
-/// Waits until every member lists all of them.
-async fn everybody_is_listed(cluster: &Cluster) {
+/// Waits until every member lists all members.
+async fn all_members_are_listed(cluster: &Cluster) {
     for member in &cluster.members {
         eventually(PATIENCE, async || match listed(member).await {
             Ok(MEMBERS) => Ok(()),
@@ -88,7 +88,7 @@ async fn everybody_is_listed(cluster: &Cluster) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_fails_no_registration() {
     let mut cluster = Cluster::start(MEMBERS).await;
-    everybody_is_listed(&cluster).await;
+    all_members_are_listed(&cluster).await;
     let naming = |member: &Member| member.collector.listeners().naming.to_string();
     let mut fleet = Fleet {
         naming: cluster.members.iter().map(naming).collect(),
@@ -106,14 +106,14 @@ async fn a_rolling_restart_fails_no_registration() {
         let collector = &mut cluster.members[number].collector;
         assert!(collector.terminate().await.success());
         collector.restart().await;
-        everybody_is_listed(&cluster).await;
+        all_members_are_listed(&cluster).await;
     }
     drop(stop);
     let fleet = work.await.expect("the fleet");
     eventually(PATIENCE, async || fleet.has_caught_up()).await;
     assert!(
         fleet.agents.len() > FLEET,
-        "nobody came during the restarts"
+        "no agent joined during the restarts"
     );
     let mut moved = 0;
     for agent in &fleet.agents {

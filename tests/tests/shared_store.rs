@@ -1,4 +1,5 @@
-//! Collectors that share one inventory: what one has given, all answer, whatever happens to the others and to what they share.
+//! Tests collectors that share one inventory: all return an id that one has assigned, whatever happens to the others and to the
+//! engine.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,12 +19,12 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
-/// An error about what is shared comes at the latest with the deadline of a registration, 1 s, on a busy machine.
+/// The latest error about the engine: the deadline of a registration, 1 s, on a busy machine.
 const PROMPT: Duration = Duration::from_secs(3);
 
-/// How long the engine is away: longer than any lease and any back-off ...
+/// The time that the engine is unavailable: longer than any lease and any backoff.
 const OUTAGE: Duration = Duration::from_secs(60);
-/// ... in which every member is asked so often.
+/// The interval of the requests to every member in that time.
 const ROUND: Duration = Duration::from_secs(2);
 
 /// The first application of all these tests.
@@ -62,7 +63,7 @@ fn assert_unavailable(answer: Result<i32, Status>) {
     assert!(!status.message().is_empty());
 }
 
-/// Waits until a member, which takes traffic all the time, says that it is as it should be or what is not.
+/// Waits until a member, which accepts traffic all the time, has this readiness status.
 async fn readiness(member: &Member, status: &str) {
     let client = member.collector.http(member.collector.listeners().ui);
     eventually(PATIENCE, async || {
@@ -87,7 +88,7 @@ fn process_ids(cluster: &Cluster) -> Vec<u32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_one_member_registered_every_member_answers_from_memory() {
+async fn every_member_returns_another_members_ids_from_memory() {
     let mut cluster = Cluster::start(3).await;
     let mut ids = BTreeMap::new();
     for (number, member) in cluster.members.iter().enumerate() {
@@ -104,7 +105,7 @@ async fn what_one_member_registered_every_member_answers_from_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_all_members_are_asked_for_at_once_gets_one_id() {
+async fn a_key_requested_from_all_members_at_once_gets_one_id() {
     const KEYS: usize = 40;
     const CALLERS: usize = 4;
     let cluster = Cluster::start(3).await;
@@ -153,8 +154,8 @@ async fn a_member_that_starts_later_has_everything() {
     }
 }
 
-/// Asks for what the member knows, which it answers, and for a new application, which it cannot give an id.
-async fn answers_what_it_knows_alone(member: &Member, known: &BTreeMap<Key, i32>, new: &str) {
+/// Requests the known keys, which the member returns, and a new application, which cannot get an id.
+async fn returns_known_ids_only(member: &Member, known: &BTreeMap<Key, i32>, new: &str) {
     for (key, id) in known {
         assert_eq!(ask(member, key).await.unwrap(), *id, "{key}");
     }
@@ -183,7 +184,7 @@ async fn members_outlive_their_engine() {
     while killed.elapsed() < OUTAGE {
         round.tick().await;
         for (number, member) in cluster.members.iter().enumerate() {
-            answers_what_it_knows_alone(member, &known, &format!("new-{number}")).await;
+            returns_known_ids_only(member, &known, &format!("new-{number}")).await;
         }
     }
 
@@ -215,7 +216,7 @@ async fn a_member_that_was_cut_off_while_history_was_compacted_catches_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_member_that_was_paused_gives_no_id_that_others_gave_meanwhile() {
+async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
     let mut cluster = Cluster::start(2).await;
     cluster.expect_trouble();
     let (active, paused) = (&cluster.members[0], &cluster.members[1]);
@@ -233,7 +234,7 @@ async fn a_member_that_was_paused_gives_no_id_that_others_gave_meanwhile() {
         ids.extend(register(active, &format!("meanwhile-{number}")).await);
     }
     paused.collector.signal(Signal::CONT);
-    // What waited is the first thing it does. It may find that it has lost its engine.
+    // The member handles the waiting requests first. It may find that it has lost its engine.
     let answers = waiting.join_all().await.into_iter();
     let early = answers.filter_map(|(answer, key)| Some((key, answer.ok()??)));
     let mut answers = early.collect::<Vec<_>>();
@@ -256,7 +257,7 @@ async fn a_member_that_was_paused_gives_no_id_that_others_gave_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_one_member_adopted_is_given_by_none() {
+async fn an_id_that_one_member_adopted_is_assigned_by_none() {
     const HELD: (i32, i32) = (2, 3);
     let cluster = Cluster::start_with(3, || Collector::options().without_listening()).await;
     let adopting = cluster.members[0].collector.grpc().await;
@@ -288,7 +289,7 @@ async fn an_id_that_one_member_adopted_is_given_by_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_agent_tells_one_member_of_its_process_every_member_shows() {
+async fn properties_reported_to_one_member_are_shown_by_all() {
     let cluster = Cluster::start(3).await;
     let ids = register(&cluster.members[0], "orders").await;
     let id = ids[&Key::Instance(APPLICATION, "orders".to_owned())];

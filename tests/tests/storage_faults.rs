@@ -1,4 +1,4 @@
-//! A store that cannot be used, or no longer: a clear error, a non-zero exit, and nothing acknowledged that is not on disk.
+//! Tests a store that cannot be used or fails later: a clear error, a non-zero exit, and no acknowledged id that is not on disk.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use rustix::process::geteuid;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-/// The exit code of a collector that could not start, or not go on.
+/// The exit code of a collector that cannot start or continue.
 const FAILURE: Option<i32> = Some(1);
 
 const STOPPING: &str = "stopping after a failure";
@@ -58,7 +58,7 @@ impl Store {
     }
 }
 
-/// It failed, and named `path` and `what` is wrong with it.
+/// Checks that it failed with an error that names `path` and `what`.
 #[track_caller]
 fn assert_failed(run: &Run, path: &Path, what: &str) {
     assert_eq!(run.code, FAILURE, "{run:#?}");
@@ -103,11 +103,11 @@ async fn a_file_of_something_else_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_directory_of_somebody_else_is_refused() {
+async fn a_directory_of_another_user_is_refused() {
     let store = Store::used().await;
     let mut options = store.options();
     if geteuid().is_root() {
-        // Nothing keeps root out, so the collector runs as a root without its privileges.
+        // Permissions do not apply to root, so the collector runs as a root without its privileges.
         chown(store.path(), Some(65534), Some(65534)).expect("giving the directory away");
         options = options.through(&["setpriv", "--bounding-set=-all", "--inh-caps=-all"]);
     } else {
@@ -144,7 +144,7 @@ async fn a_second_collector_on_the_same_directory_is_refused() {
         .expect("the first goes on");
 }
 
-/// Registers new applications until the collector refuses, and answers the ids of those it has acknowledged.
+/// Registers new applications until the collector refuses, and returns the acknowledged ids.
 async fn fill(client: Client, writer: u32) -> BTreeMap<String, i32> {
     let mut acknowledged = BTreeMap::new();
     for n in 0.. {
@@ -160,7 +160,7 @@ async fn fill(client: Client, writer: u32) -> BTreeMap<String, i32> {
 #[tokio::test]
 async fn a_full_disk_ends_the_collector_and_loses_nothing_acknowledged() {
     let store = Store::used().await;
-    // The shell counts in blocks of 512 bytes. What is free within the file is still used.
+    // The shell counts in blocks of 512 bytes. Free space within the file is still used.
     let blocks = fs::metadata(store.file()).expect("a store").len() / 512 + 1;
     let mut collector = store
         .options()
@@ -206,7 +206,7 @@ async fn a_full_disk_ends_the_collector_and_loses_nothing_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_data_directory_that_goes_away_ends_the_collector_before_the_next_id() {
+async fn a_removed_data_directory_ends_the_collector_before_the_next_id() {
     let changes: [fn(&Store); 3] = [
         |store| fs::remove_dir_all(store.path()).expect("the data directory"),
         |store| fs::rename(store.path(), store.0.path().join("away")).expect("renamed"),
@@ -236,7 +236,7 @@ async fn a_data_directory_that_goes_away_ends_the_collector_before_the_next_id()
 }
 
 #[tokio::test]
-async fn a_start_without_its_etcd_says_so_rarely_and_ends_with_what_is_true() {
+async fn a_start_without_its_etcd_logs_rarely_and_ends_with_the_cause() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = closed.local_addr().expect("an address").to_string();
     drop(closed);
@@ -251,7 +251,7 @@ async fn a_start_without_its_etcd_says_so_rarely_and_ends_with_what_is_true() {
         .iter()
         .filter(|line| line.contains("\"WARN\""))
         .count();
-    // It waits for ten seconds, and says so every five.
+    // It waits for ten seconds, and logs that every five.
     assert!((1..=3).contains(&waiting), "{run:#?}");
     let last = lines.last().copied().unwrap_or_default();
     assert!(

@@ -1,4 +1,4 @@
-//! `rollcall-collector store`: what an operator does to the embedded store while no collector uses it.
+//! Tests `rollcall-collector store`: an operator's maintenance of the embedded store while no collector uses it.
 
 use std::path::Path;
 
@@ -84,7 +84,7 @@ async fn a_store_is_counted_and_pruned_and_every_id_stays_taken() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_said_and_changes_nothing() {
+async fn an_impossible_command_is_refused_and_changes_nothing() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("data");
     let missing = store(&path, &["info"]).await;
@@ -109,7 +109,7 @@ async fn what_cannot_be_done_is_said_and_changes_nothing() {
     assert!(!path.exists(), "nothing is created");
 }
 
-/// A move from another collector: what this one draws is none of the ids that the other one has given or will give.
+/// A move from another collector: this one assigns no id that the other one has assigned or will assign.
 #[tokio::test]
 async fn a_store_leaves_the_ids_of_an_earlier_inventory_to_it() {
     let directory = TempDir::new().unwrap();
@@ -127,7 +127,7 @@ async fn a_store_leaves_the_ids_of_an_earlier_inventory_to_it() {
     ];
     let imported = store(&path, &import).await;
     assert_eq!(imported.code, Some(0), "{}", imported.stderr);
-    // A smaller one does not bring ids of the earlier inventory back.
+    // A lower number does not free ids of the earlier inventory.
     let lower = store(&path, &["import", "--first-instance-id", "5"]).await;
     assert!(lower.stdout.contains("20000"), "{}", lower.stdout);
     for refused in ["0", "-5", "1000000000", "x"] {
@@ -140,7 +140,7 @@ async fn a_store_leaves_the_ids_of_an_earlier_inventory_to_it() {
         (["c", "d"], [10_001, -10_001]),
     ] {
         let client = collector.grpc().await;
-        // An agent of before goes on with what the earlier collector gave it: nothing waits for others.
+        // An agent of the earlier collector keeps its ids; the collector does not wait for other agents.
         client.recover(2, 2).await.unwrap();
         for (code, id) in codes.into_iter().zip(expected) {
             assert_eq!(client.application(code).await.unwrap(), id);

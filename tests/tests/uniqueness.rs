@@ -1,4 +1,4 @@
-//! However many callers ask for whatever at the same moment: one key, one id, and the ids are those of the design's sequences.
+//! Tests concurrent requests: one key gets one id, and the ids are those of the specified sequences.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 const CALLERS: usize = 16;
-/// New applications. The other dictionaries go the same way through the one writer, so they are asked for less.
+/// New applications. The other dictionaries use the same writer, so they get fewer requests.
 const APPLICATIONS: usize = 2_000;
 const OTHERS: usize = 400;
 
-/// The application that instances and operations belong to here: the first one, so its id is known.
+/// The application of all instances and operations here: the first one, so its id is known.
 const APPLICATION: i32 = -1;
 
-/// Somebody who asks for ids; every second one speaks HTTP.
+/// A client that requests ids; every second one uses HTTP.
 enum Caller {
     Grpc(grpc::Client),
     Http(Box<http::Client>),
@@ -97,7 +97,7 @@ fn only(mappings: Vec<(String, i32)>, key: &str) -> i32 {
     *id
 }
 
-/// Asks for these keys, one after the other.
+/// Requests these keys, one after the other.
 async fn ask(
     caller: &Caller,
     dictionary: Dictionary,
@@ -111,7 +111,7 @@ async fn ask(
     answers
 }
 
-/// Has every caller ask for every key, all at once and each beginning elsewhere, and returns what they all agree on.
+/// Has every caller request every key, all at once from different starts, and returns their common answers.
 async fn ask_all_at_once(
     collector: &Collector,
     dictionary: Dictionary,
@@ -135,7 +135,7 @@ async fn ask_all_at_once(
         .expect("an answer of the first caller")
 }
 
-/// Asks as above, again after a restart, and compares the ids that were given with the sequence.
+/// Requests as above and again after a restart, and compares the assigned ids with the sequence.
 async fn ids_agree_and_are_in_sequence(dictionary: Dictionary) {
     let mut collector = Collector::start().await;
     if !matches!(dictionary, Dictionary::Applications) {

@@ -1,5 +1,5 @@
-//! A rolling upgrade: a member of a later release writes what this release does not know, while real collectors share the store,
-//! stop and start again. They keep it, show it as unknown, and go on serving.
+//! Tests a rolling upgrade: a member of a later release writes unknown values, while real collectors share the store, stop and
+//! start again. They keep the values, show them as unknown, and continue to serve.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,11 +27,11 @@ use rollcall_tests::{
 };
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-/// Values that this release has no name for.
+/// Values without a name in this release.
 const GENERATION: u8 = 9;
 const SPAN_TYPE: u8 = 200;
 const SIGNAL: u8 = 40;
-/// What the later release records of the store: a format of its own, which builds of version 2 read.
+/// The later release's record of the store's format, which builds of version 2 can read.
 const FORMAT: (&str, &[u8]) = ("/rollcall/store/format", b"3");
 /// A kind of key that this release does not have.
 const KEY: &str = "/rollcall/store/later/0000000001";
@@ -138,7 +138,7 @@ impl Later {
         }
     }
 
-    /// How many instances and operations have values of the later release, and the signal that is recorded of an instance.
+    /// The number of instances and operations with values of the later release, and the recorded signal of an instance.
     fn kept(&self, instance: InstanceId) -> (usize, usize, Option<u8>) {
         let (mut instances, mut operations) = (BTreeSet::new(), BTreeSet::new());
         for row in &self.rows {
@@ -165,7 +165,7 @@ fn options() -> Options {
     Collector::options().env("SW_LIVENESS_WRITE_BACK_INTERVAL", "200ms")
 }
 
-/// The member shows the process of the later release as what it is: up, and of no generation that it knows.
+/// Checks that the member shows the process of the later release as up and of an unknown generation.
 async fn shows(member: &Member, instance: InstanceId) {
     let query = member.collector.query();
     eventually(PATIENCE, async || {
@@ -180,7 +180,8 @@ async fn shows(member: &Member, instance: InstanceId) {
     .await;
 }
 
-/// The member assigns an id to a new name, and renews the lease of a process that shares a key with that of the later release.
+/// Checks that the member assigns an id to a new name, and renews the lease of a process that shares a key with that of the
+/// later release.
 async fn serves(member: &Member, name: &str, neighbour: i32) {
     let client = member.collector.grpc().await;
     eventually(PATIENCE, async || client.application(name).await).await;
@@ -188,7 +189,7 @@ async fn serves(member: &Member, name: &str, neighbour: i32) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_later_release_writes_survives_the_members_of_this_one() {
+async fn values_of_a_later_release_survive_the_members_of_this_one() {
     let mut cluster = Cluster::start_with(3, options).await;
     let client = cluster.members[0].collector.grpc().await;
     let orders = client.application("orders").await.unwrap();
@@ -212,7 +213,7 @@ async fn what_a_later_release_writes_survives_the_members_of_this_one() {
         serves(member, &format!("before {number}"), neighbour).await;
     }
 
-    // Each in turn leaves, while the others serve, and reads everything anew.
+    // Each member in turn leaves, while the others serve, and reads the whole store again.
     for number in 0..cluster.members.len() {
         cluster.members[number].collector.terminate().await;
         let written = spawn_blocking(move || {

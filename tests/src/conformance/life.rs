@@ -53,7 +53,7 @@ pub(super) async fn of(agent: Agent, starting: &Semaphore) -> Row {
         .await;
     // Python sends no token over HTTP, so the collector requires none and logs a warning.
     collector.expect_log("asks agents for a token");
-    let permit = starting.acquire().await.expect("nobody closes it");
+    let permit = starting.acquire().await.expect("the semaphore stays open");
     let application = agent.start(collector.listeners());
     let mut life = Life {
         agent,

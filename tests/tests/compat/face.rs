@@ -1,25 +1,25 @@
-//! One question and one answer for what each generation says in its own way.
+//! Requests and answers in a form common to all generations.
 
 use rollcall_tests::process::Collector;
 
 use crate::{grpc, http, v6, v8};
 
-/// A way to speak to a collector.
+/// A protocol of agents.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Face {
     /// gRPC, in the spelling of 3.2.6.
     V3,
     /// gRPC, in the spelling of 5.x.
     V5,
-    /// gRPC, by the calls of 6.x.
+    /// gRPC, with the calls of 6.x.
     V6,
-    /// gRPC, by the calls of 8.x: names alone.
+    /// gRPC, with the calls of 8.x: names alone.
     V8,
     /// HTTP with JSON.
     Http,
 }
 
-/// What an agent asks.
+/// The request of an agent.
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
     Applications(Vec<String>),
@@ -31,7 +31,7 @@ pub(crate) enum Ask {
     Named { service: String, instance: String },
 }
 
-/// What a collector answers. A key without an id is not in it.
+/// The answer of a collector. Keys without an id are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
     /// Keys as echoed, with their ids.
@@ -40,9 +40,9 @@ pub(crate) enum Answer {
     Instance(i32, i32),
     /// Names as echoed, with their ids.
     Names(Vec<(Name, i32)>),
-    /// Yes.
+    /// Success.
     Done,
-    /// That the agent is wrong (`INVALID_ARGUMENT`, 400).
+    /// The request is invalid (`INVALID_ARGUMENT`, 400).
     Refused,
 }
 
@@ -85,7 +85,7 @@ impl Face {
 }
 
 impl Client {
-    /// Asks; `None` where the face has no words for it.
+    /// Sends a request; `None` if the face lacks such a call.
     pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
         match self {
             Self::Grpc(client) => client.ask(ask).await,

@@ -1,4 +1,4 @@
-//! The questions over gRPC, in the spelling of 3.2.6 or of 5.x.
+//! The requests over gRPC, in the spelling of 3.2.6 or of 5.x.
 
 use prost::Message;
 use rollcall_proto::{
@@ -20,7 +20,7 @@ use tonic::{Code, Response, Status, transport::Channel};
 
 use crate::face::{Answer, Ask, Name, Sender};
 
-/// Whose method names and segment layout.
+/// The generation of the method names and of the segment layout.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Spelling {
     V3,
@@ -41,7 +41,7 @@ impl Client {
         }
     }
 
-    /// `None` where the generation has no such call: 3.2.6 has neither addresses nor sides of names.
+    /// `None` if the generation lacks the call: 3.2.6 has neither addresses nor sides of names.
     pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
         match (ask, self.spelling) {
             (Ask::Applications(codes), _) => Some(self.applications(codes).await),
@@ -155,7 +155,7 @@ impl Client {
     }
 }
 
-/// A segment in the layout of 5.x, which 6.x and 7.0 kept.
+/// A segment in the layout of 5.x, which 6.x and 7.0 share.
 pub(crate) fn segment_v5(sender: Sender) -> Vec<u8> {
     v5::TraceSegmentObject {
         spans: vec![v5::SpanObject {

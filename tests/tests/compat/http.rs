@@ -1,4 +1,4 @@
-//! The questions over HTTP.
+//! The requests over HTTP.
 
 use rollcall_tests::{http, process::Collector};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A request of one generation never disturbs the ids of another: whatever all of them ask in whatever order, a key has the
-//! id it was first told with, and no id that somebody brought along or was given is given to another key.
+//! Tests that a request of one generation never disturbs the ids of another. In any order of requests, a key keeps its first id,
+//! and no adopted or assigned id is assigned to another key.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use tonic::{metadata::MetadataValue, transport::Channel};
 
 use crate::face::{Answer, Ask, Client, Face, Name, Sender};
 
-/// A question whose ids are those of keys that are asked for first.
+/// A request that uses the ids of keys requested before.
 #[derive(Clone, Debug)]
 enum Step {
     Application(String),
@@ -18,15 +18,15 @@ enum Step {
     Operation(String, i32, String),
     Address(String),
     Named(String, String),
-    /// An id that may never have been given out.
+    /// With an id that may never have been assigned.
     Heartbeat(i32),
-    /// Likewise.
+    /// The same.
     Segment(Sender),
-    /// Likewise: a ping of 6.x with a UUID, of an agent that tells its version, or does not.
+    /// The same: a ping of 6.x with a UUID, with or without the agent's version.
     Ping(i32, String, bool),
 }
 
-/// What an id belongs to.
+/// The owner of an id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
     Application(String),
@@ -35,13 +35,13 @@ enum Key {
     Address(String),
 }
 
-/// What the answers have said so far.
+/// The facts from the answers so far.
 #[derive(Default)]
 struct Told {
     ids: HashMap<Key, i32>,
-    /// Those that were brought along, and are therefore nobody's: the kind of the key, and the id.
+    /// The adopted ids, which belong to no key: the kind of the key, and the id.
     held: HashSet<(u8, i32)>,
-    /// The applications of instances whose ids were brought along, where a segment told.
+    /// The applications of instances with adopted ids, if a segment named them.
     owners: HashMap<i32, i32>,
 }
 
@@ -90,7 +90,7 @@ impl Told {
         }
         assert!(
             !self.is_taken(key.kind(), id),
-            "{key:?} was given {id}, which is another's"
+            "{key:?} got {id}, which belongs to another key"
         );
         self.ids.insert(key, id);
     }
@@ -101,7 +101,7 @@ impl Told {
         }
     }
 
-    /// The application that an instance is known to belong to.
+    /// The known application of an instance.
     fn owner(&self, instance: i32) -> Option<i32> {
         let given = self.ids.iter().find_map(|(key, id)| match key {
             Key::Instance(application, _) if *id == instance => Some(*application),
@@ -110,7 +110,7 @@ impl Told {
         given.or_else(|| self.owners.get(&instance).copied())
     }
 
-    /// The UUID of the process that an id was given to.
+    /// The UUID of the process with this id.
     fn uuid(&self, instance: i32) -> Option<&str> {
         self.ids.iter().find_map(|(key, id)| match key {
             Key::Instance(_, uuid) if *id == instance => Some(uuid.as_str()),
@@ -134,7 +134,7 @@ struct Fleet {
 }
 
 impl Fleet {
-    /// Asks face number `by`, or one that has words for it.
+    /// Sends the request over face number `by`, or over a face that has the call.
     async fn ask(&mut self, by: usize, ask: Ask) -> Answer {
         let faces = self.clients.len();
         for face in (by..by + faces).map(|face| face % faces) {
@@ -166,7 +166,7 @@ impl Fleet {
         self.told.note(Key::Instance(application, uuid), id);
     }
 
-    /// Whether the agent is told to register again.
+    /// Whether the answer has the command to register again.
     async fn is_reset(&mut self, instance: i32, uuid: &str, tells_version: bool) -> bool {
         let mut ping = tonic::Request::new(ServiceInstancePingPkg {
             service_instance_id: instance,
@@ -246,7 +246,7 @@ impl Fleet {
         let owner = *self.told.owner(instance).get_or_insert(application);
         self.told.hold(1, instance);
         self.told.hold(2, operation);
-        // An instance that belongs to another application tells nothing of this one.
+        // An instance of another application is no evidence about this one.
         if owner == application {
             self.told.hold(0, application);
             self.told.owners.insert(instance, application);
@@ -268,7 +268,7 @@ fn check(steps: Vec<(usize, Step)>) {
             pings: ServiceInstancePingClient::new(connection.channel),
             told: Told::default(),
         };
-        // Twice, so that every key is asked for again, by another face.
+        // Twice, so that every key is requested again over another face.
         for (by, step) in &steps {
             fleet.take(*by, step.clone()).await;
         }

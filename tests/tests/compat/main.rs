@@ -1,5 +1,5 @@
-//! The faces agree: each case is asked as agents of every generation ask it, over gRPC and over HTTP, each time of a fresh
-//! collector, and has one right answer. And they do not get in each other's way.
+//! Tests that the faces agree. Each case is sent in the form of every generation, over gRPC and over HTTP, each time to a fresh
+//! collector, and has one correct answer. The faces also must not disturb each other.
 
 mod face;
 mod grpc;
@@ -48,7 +48,7 @@ fn instance(application: i32, uuid: &str) -> Ask {
     }
 }
 
-/// Asks a fresh collector over each face in turn.
+/// Sends the requests to a fresh collector over each face in turn.
 async fn agree(steps: &[(Ask, Answer)]) {
     for face in Face::ALL {
         let collector = Collector::options().without_listening().start().await;
@@ -115,7 +115,7 @@ async fn an_unknown_application_of_an_instance_is_adopted_and_never_assigned() {
 }
 
 #[tokio::test]
-async fn an_unknown_instance_that_lives_is_adopted_and_never_assigned() {
+async fn an_unknown_live_instance_is_adopted_and_never_assigned() {
     agree(&[
         (Ask::Heartbeat(1), Answer::Done),
         (instance(-1, "u1"), Answer::Instance(-1, 2)),
@@ -160,7 +160,7 @@ async fn addresses_are_numbered_around_zero_from_minus_one() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_used_is_refused() {
+async fn unusable_keys_are_refused() {
     let no_such_side = name(-1, 9, "/x");
     let no_application = name(0, ENTRY, "/x");
     agree(&[
@@ -178,7 +178,7 @@ async fn what_cannot_be_used_is_refused() {
 }
 
 #[tokio::test]
-async fn what_can_be_used_is_answered_beside_what_cannot() {
+async fn usable_keys_are_answered_beside_unusable_ones() {
     agree(&[
         (applications(["a"]), ids([("a", -1)])),
         (
@@ -195,7 +195,7 @@ async fn what_can_be_used_is_answered_beside_what_cannot() {
 }
 
 #[tokio::test]
-async fn nothing_is_answered_with_nothing() {
+async fn an_empty_request_has_an_empty_answer() {
     agree(&[
         (Ask::Names(Vec::new()), names([])),
         (addresses([]), ids([])),
@@ -223,7 +223,7 @@ async fn the_ids_of_a_segment_are_adopted_and_never_assigned() {
 }
 
 #[tokio::test]
-async fn an_instance_that_is_known_by_names_alone_takes_no_id_of_those_that_are_told_theirs() {
+async fn an_instance_identified_by_names_takes_no_id_of_the_sequence() {
     let named = Ask::Named {
         service: "a".to_owned(),
         instance: "i1".to_owned(),
@@ -253,9 +253,9 @@ async fn an_instance_that_is_known_by_names_alone_takes_no_id_of_those_that_are_
     }
 }
 
-/// An id is the same whichever face asks for it.
+/// An id is the same over every face.
 #[tokio::test]
-async fn what_one_face_assigned_every_face_answers() {
+async fn an_id_assigned_over_one_face_is_returned_over_all() {
     let collector = Collector::options().without_listening().start().await;
     let steps = [
         (applications(["a"]), ids([("a", -1)])),

@@ -1,4 +1,4 @@
-//! The questions over gRPC, as 6.x and 7.0 agents ask them that tell no version, and may not obey a reset.
+//! The requests over gRPC of 6.x and 7.0 agents that send no version, and may ignore a reset.
 
 use rollcall_proto::register::{
     Commands, DetectPoint, Endpoint, EndpointMappingElement, Endpoints, NetAddresses,
@@ -30,7 +30,7 @@ impl Client {
         }
     }
 
-    /// `None` where the generation has no such call: it has no local endpoints.
+    /// `None` if the generation lacks the call: it has no local endpoints.
     pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
         match ask {
             Ask::Applications(codes) => Some(self.services(codes).await),

@@ -1,4 +1,4 @@
-//! The one question that 8.x and later agents have.
+//! The only request of 8.x and later agents.
 
 use rollcall_proto::management::{Commands, InstancePingPkg, v3::ManagementServiceClient};
 use rollcall_tests::{grpc as harness, process::Collector};

@@ -13,14 +13,14 @@ use tokio::{
 
 use crate::{MEMBERS, recorder::Recorder};
 
-/// Between two signals of one agent: a fraction of the shortest term.
+/// The interval between two signals of one agent: a fraction of the shortest term.
 const BEAT: Duration = Duration::from_millis(250);
-/// An agent waits this long for an answer, and then tries another member.
+/// The timeout of an answer, after which an agent tries another member.
 const ANSWER: Duration = Duration::from_millis(500);
-/// One signal in this many goes to another member although the last one was answered, as after a connection's maximum age.
+/// One in this many signals goes to another member although the last one was answered, as after a connection's maximum age.
 const MOVE_ONE_IN: usize = 40;
 
-/// A process that holds an id and sends signals, now to this member and now to that, for as long as the run lasts.
+/// A process that holds an id and sends signals to changing members until the run ends.
 pub(crate) struct Agent {
     pub(crate) process: Key,
     pub(crate) instance: i32,

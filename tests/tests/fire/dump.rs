@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::{AT_ONCE, CONNECTIONS};
 
-/// What a member knows of everything that the history speaks of. A key that it has forgotten is given another id by this.
+/// The final state of a member for every key of the history. A key that the member has lost gets a different id here.
 pub(crate) async fn of(member: &Collector, history: &History) -> Dump {
     let keys = history.keys().into_iter().collect::<Vec<_>>();
     let mut askers = JoinSet::new();
@@ -30,7 +30,7 @@ pub(crate) async fn of(member: &Collector, history: &History) -> Dump {
     }
 }
 
-/// Which of the ids that were brought along are on record.
+/// The adopted ids that the member has.
 async fn on_record(member: &Collector, history: &History) -> BTreeSet<(Dictionary, i32)> {
     let query = member.query();
     let applications = query.applications().await.expect("the applications");

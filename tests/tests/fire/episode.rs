@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::{LONGEST, MEMBERS};
 
-/// Most faults last at most this long, so that they fall into the middle of something.
+/// The length of most faults: short, so that they end in the middle of other work.
 const SHORT: Duration = Duration::from_millis(400);
 /// One in this many episodes outlives every lease.
 const LONG_ONE_IN: usize = 6;
@@ -19,35 +19,35 @@ const LONG: Duration = Duration::from_millis(2_500);
 /// The key of the first entry of the log, which no snapshot replaces.
 const FIRST_ENTRY: &str = "/rollcall/store/log/00000000000000000001";
 
-/// What happens to one part of the cluster.
+/// A fault of one part of the cluster.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// The engine, or the member of this number, is killed, and started again at the end.
+    /// The engine, or the member with this number, is killed, and restarted at the end.
     Kill(Option<usize>),
-    /// It is asked to stop, and started again at the end.
+    /// It is stopped, and restarted at the end.
     Stop(Option<usize>),
-    /// It is halted, and goes on at the end.
+    /// It is paused, and resumed at the end.
     Pause(Option<usize>),
-    /// Keys of the store that hold soft state are overwritten, and keys are there that are none of its own.
+    /// Keys of the store with soft state are overwritten, and foreign keys are added.
     Garbage,
     /// The first entry of the log is deleted, and restored at the end.
     Vanish,
-    /// The engine has no space: it answers every read and refuses every write, until the end.
+    /// The engine has no space until the end: it answers every read and refuses every write.
     Full,
-    /// This member is asked for names that are longer than the store takes.
+    /// This member gets requests with names that are too long for the store.
     Long(usize),
-    /// This member and what is on the other side are cut off from each other, and reconnected at the end.
+    /// The link between this member and the other side is cut, and restored at the end.
     Cut(usize, Side, Link),
 }
 
-/// What a member is connected to.
+/// The other side of a member's link.
 #[derive(Clone, Copy, Debug)]
 enum Side {
     Engine,
     Peers,
 }
 
-/// Some faults at once, and how long they last.
+/// Concurrent faults and their duration.
 pub(crate) struct Episode {
     faults: Vec<Fault>,
     lasting: Duration,
@@ -95,7 +95,7 @@ impl Episode {
         faults.push(Fault::Long(random.usize(..MEMBERS)));
         random.shuffle(&mut faults);
         faults.truncate(random.usize(1..=3));
-        // An engine without space takes no garbage, one that does not run nothing at all, and a member that does not run no names.
+        // An engine without space accepts no garbage, a stopped engine accepts nothing, and a stopped member accepts no names.
         faults.sort_by_key(|fault| match fault {
             Fault::Garbage | Fault::Vanish | Fault::Long(_) => 0,
             Fault::Full => 1,
@@ -109,7 +109,7 @@ impl Episode {
         Self { faults, lasting }
     }
 
-    /// Has them happen, and everything repaired.
+    /// Injects the faults and repairs everything at the end.
     pub(crate) async fn run(&self, cluster: &mut Cluster) {
         let mut taken = None;
         for fault in &self.faults {
@@ -120,8 +120,8 @@ impl Episode {
         }
         tokio::time::sleep(self.lasting).await;
         let mut faults = self.faults.clone();
-        // A member is ready only once it reaches the engine and reads the whole store, and stops only once others have taken its
-        // answers.
+        // A member is ready only after it has reached the engine and read the whole store, and stops only after its peers have
+        // taken its answers.
         faults.sort_by_key(|fault| match fault {
             Fault::Kill(None) | Fault::Stop(None) | Fault::Pause(None) => 0,
             Fault::Full => 1,
@@ -165,7 +165,7 @@ impl Fault {
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
             Self::Cut(member, side, link) => side.of(&cluster.members[member]).set(link),
             Self::Garbage => garbage(cluster).await,
-            // It has to remember what it took.
+            // Needs the deleted entry for the repair.
             Self::Vanish => {}
             Self::Full => cluster.etcd.run_out_of_space().await,
             Self::Long(member) => long(&cluster.members[member]).await,
@@ -194,7 +194,7 @@ impl Fault {
     }
 }
 
-/// Something else writes to the keys of the store. What cannot be read is written anew.
+/// Overwrites keys of the store. The collectors rewrite unreadable ones.
 async fn garbage(cluster: &Cluster) {
     for key in [
         "seen/0000000000",
@@ -211,8 +211,8 @@ async fn garbage(cluster: &Cluster) {
     }
 }
 
-/// Names that no request of the engine has room for are refused, alone. Whether the member answers at all is up to the faults
-/// beside this one.
+/// Only names that exceed the engine's request size are refused. Whether the member answers at all depends on the concurrent
+/// faults.
 async fn long(member: &Member) {
     let client = Client::lazy(member.collector.listeners().grpc);
     for bytes in [LONGEST + 1, 1_600_000] {

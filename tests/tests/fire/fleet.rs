@@ -9,19 +9,19 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{CONNECTIONS, agent::Agent, observer::Observer, recorder::Recorder};
 
-/// Half of them ping, and half of them send heartbeats.
+/// Half of them send pings, and half of them heartbeats.
 const AGENTS: usize = 16;
-/// What each must have sent under fire, and each member reported, for the history to mean anything.
+/// The fewest signals per agent and reports per member for a meaningful history.
 const ENOUGH: usize = 100;
 
-/// The agents that hold ids, and what the members report of them.
+/// The agents, and the observers of the members' reports.
 pub(crate) struct Fleet {
     agents: JoinSet<Vec<Operation>>,
     observers: JoinSet<Vec<Report>>,
 }
 
 impl Fleet {
-    /// Registers the agents, and has them send signals and the members observed until `stop` is closed.
+    /// Registers the agents, and runs them and the observers until `stop` is closed.
     pub(crate) async fn start(
         cluster: &Cluster,
         connections: &[Vec<Client>],
@@ -58,7 +58,7 @@ impl Fleet {
         Self { agents, observers }
     }
 
-    /// All signals, and all reports. Its end has been asked for.
+    /// All signals and all reports, once the stop has been requested.
     pub(crate) async fn end(self) -> (Vec<Operation>, Vec<Report>) {
         let signals = self.agents.join_all().await;
         let reports = self.observers.join_all().await;
@@ -77,7 +77,7 @@ impl Fleet {
     }
 }
 
-/// The id of a key, before the fire begins.
+/// The id of a key, before the faults begin.
 async fn assign(recorder: &mut Recorder, members: &[Client], key: Key) -> i32 {
     let asked = recorder.ask(0, &members[0], Request::Assign(key));
     match asked.await {

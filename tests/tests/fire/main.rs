@@ -1,6 +1,6 @@
-//! A cluster under fire: its members and their engine are killed, paused, cut off, filled, damaged and restarted at random, under
-//! writers that register names and agents that hold ids. The whole history is one that a single collector could have had, no id
-//! that was assigned is called unknown, and no member reports an agent down that beats at any other.
+//! Tests a cluster under fire: members and engine are killed, paused, cut off, filled, damaged and restarted at random, while
+//! writers register names and agents send signals. The whole history has to be one of a single collector, no assigned id may be
+//! reported as unknown, and no member may report an agent down that sends signals to any member.
 
 mod agent;
 mod dump;
@@ -39,15 +39,16 @@ const WRITERS: usize = 64;
 /// Connections to each member, shared by the writers.
 const CONNECTIONS: usize = 8;
 const EPISODES: usize = 60;
-/// After this many episodes every member has to assign ids again; the others begin while the last one still has effects.
+/// After this many episodes every member has to assign ids again; the other episodes begin while the previous one still has
+/// effects.
 const RESPITE_EVERY: usize = 3;
-/// The longest name that a collector can be configured to take.
+/// The longest name that a collector can be configured to accept.
 const LONGEST: usize = 64 * 1024;
-/// Keys that are asked for in one go at the end.
+/// Keys per request at the end.
 const AT_ONCE: usize = 200;
-/// Keys that must have been given ids under fire, for the history to mean anything.
+/// The fewest keys with ids for a meaningful history.
 const ENOUGH: usize = 2_000;
-/// Terms of an instance that a member hears itself.
+/// Terms of an instance that a member receives signals from.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 const DOWN_AFTER: Duration = Duration::from_secs(6);
 
@@ -90,7 +91,7 @@ async fn no_sequence_of_faults_breaks_a_promise() {
     let history = History {
         operations,
         reports,
-        // Both ends of a time without a signal are rounded to milliseconds.
+        // Both ends of a period without a signal are rounded to milliseconds.
         down_after: DOWN_AFTER - Duration::from_millis(10),
         dumps: Vec::new(),
     };
@@ -98,7 +99,7 @@ async fn no_sequence_of_faults_breaks_a_promise() {
     is_whole(&cluster).await;
 }
 
-/// The members, and what they log in such a run.
+/// The members, and the log lines that such a run allows.
 async fn cluster() -> Cluster {
     let mut cluster = Cluster::start_with(MEMBERS, options).await;
     cluster.expect_trouble();
@@ -106,7 +107,7 @@ async fn cluster() -> Cluster {
         for text in [
             "a key of the store was skipped",
             "the store is damaged",
-            // Writers come back to an instance after any time.
+            // Writers send signals of an instance at any interval.
             "an agent sends signals less often",
         ] {
             member.collector.expect_log(text);
@@ -115,8 +116,8 @@ async fn cluster() -> Cluster {
     cluster
 }
 
-/// An instance without signals falls silent soon, so most batches report states. Members report signals less often than an
-/// instance falls silent, so that a member that restarts hears nothing of an instance for longer than its term.
+/// An instance without signals becomes silent soon, so most batches report states. Members exchange signals at a longer
+/// interval, so a restarted member gets no report of an instance for longer than its term.
 fn options() -> Options {
     Collector::options()
         .without_listening()
@@ -125,7 +126,7 @@ fn options() -> Options {
         .env("SW_REGISTER_MAX_NAME_BYTES", LONGEST.to_string())
 }
 
-/// Some clients of every member, each set for some of the writers.
+/// Some clients of every member, one set per group of writers.
 fn connections(cluster: &Cluster) -> Vec<Vec<Client>> {
     let servers = cluster
         .members
@@ -135,7 +136,7 @@ fn connections(cluster: &Cluster) -> Vec<Vec<Client>> {
     (0..CONNECTIONS).map(|_| clients()).collect()
 }
 
-/// Waits until every member gives an id to a new key.
+/// Waits until every member assigns an id to a new key.
 async fn every_member_assigns(cluster: &Cluster, recorder: &mut Recorder, when: &str) {
     for (number, member) in cluster.members.iter().enumerate() {
         let client = Client::lazy(member.collector.listeners().grpc);
@@ -147,7 +148,7 @@ async fn every_member_assigns(cluster: &Cluster, recorder: &mut Recorder, when: 
     }
 }
 
-/// Asks every member for everything, and checks the whole history.
+/// Dumps every member and checks the whole history.
 async fn check(cluster: &Cluster, mut history: History, seed: u64) {
     let operations = history.operations.iter();
     let failed = operations.filter(|operation| operation.answer.is_err());
@@ -171,7 +172,7 @@ async fn check(cluster: &Cluster, mut history: History, seed: u64) {
     }
 }
 
-/// Waits until no member has a complaint about the store or the cluster: each fault has an end for its members, too.
+/// Waits until no member is degraded by the store or the cluster: members recover from every fault.
 async fn is_whole(cluster: &Cluster) {
     for member in &cluster.members {
         let ui = member.collector.http(member.collector.listeners().ui);
@@ -189,7 +190,7 @@ async fn is_whole(cluster: &Cluster) {
     }
 }
 
-/// How many keys were given ids.
+/// The number of keys with an assigned id.
 fn given_ids(operations: &[Operation]) -> usize {
     let keys =
         operations
@@ -201,7 +202,7 @@ fn given_ids(operations: &[Operation]) -> usize {
     keys.collect::<BTreeSet<_>>().len()
 }
 
-/// Has every key given an id, also those whose questions failed, and waits until all members know.
+/// Has an id assigned to every key, also to those whose requests failed, and waits until all members know the ids.
 async fn assign(cluster: &Cluster, keys: Vec<Key>) {
     let client = cluster.members[0].collector.grpc().await;
     for keys in keys.chunks(AT_ONCE) {

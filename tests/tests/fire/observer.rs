@@ -6,9 +6,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Between two looks at one member.
+/// The interval between two queries of one member.
 const LOOK: Duration = Duration::from_millis(150);
-/// A member that does not answer within this time is asked again.
+/// The timeout of an answer, after which the query is repeated.
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// Records what one member reports of the agents.
@@ -17,12 +17,12 @@ pub(crate) struct Observer {
     pub(crate) query: query::Client,
     /// The application of the agents.
     pub(crate) application: i32,
-    /// What the times count from.
+    /// The start of the history's clock.
     pub(crate) start: Instant,
 }
 
 impl Observer {
-    /// Looks until `stop` is closed, and returns what was reported.
+    /// Queries until `stop` is closed, and returns the reports.
     pub(crate) async fn run(self, mut stop: watch::Receiver<()>) -> Vec<Report> {
         let mut reports = Vec::new();
         loop {

@@ -7,14 +7,14 @@ use rollcall_tests::{
 };
 use tonic::{Code, Status};
 
-/// Asks, and keeps what was asked and answered.
+/// Sends requests, and records them with their answers.
 pub(crate) struct Recorder {
     start: Instant,
     operations: Vec<Operation>,
 }
 
 impl Recorder {
-    /// One whose times count from `start`.
+    /// A recorder whose times count from `start`.
     pub(crate) fn new(start: Instant) -> Self {
         Self {
             start,
@@ -30,7 +30,7 @@ impl Recorder {
         self.operations
     }
 
-    /// Asks the member behind `client`.
+    /// Sends a request to the member behind `client`.
     pub(crate) async fn ask(
         &mut self,
         member: usize,
@@ -74,7 +74,7 @@ impl Recorder {
     }
 }
 
-/// Sends a signal of a process; whether the process keeps its id.
+/// Sends a signal of a process. Returns whether the process keeps its id.
 async fn signal(client: &Client, process: &Key, instance: i32, by: Signal) -> Result<bool, Status> {
     match (by, process) {
         (Signal::Ping, Key::Instance(_, uuid)) => {

@@ -14,30 +14,31 @@ use tokio::sync::watch;
 
 use crate::{MEMBERS, recorder::Recorder};
 
-/// Between two questions of one writer, in milliseconds: a dump asks for every key again, so there must not be too many.
+/// The pause between two requests of one writer, in milliseconds: a dump repeats the request for every key, so there must not be
+/// too many.
 const PAUSE: Range<u64> = 50..350;
-/// How often a writer asks for one key until it gives up, each time a member at random.
+/// The number of attempts of a writer for one key, each with a random member.
 const TRIES: usize = 3;
-/// How many writers ask for the same new key.
+/// The number of writers that request the same new key.
 const RIVALS: usize = 4;
-/// One question in this many brings ids along instead of asking for one.
+/// One in this many requests adopts ids instead of requesting one.
 const RECOVERY_ONE_IN: usize = 50;
-/// Ids that are brought along are at most this far ahead of those that were given last: soon they are in the way.
+/// The largest distance of adopted ids from the last assigned ones, so that the sequence soon reaches them.
 const AHEAD: i32 = 40;
 
-/// Numbers the questions for keys that several writers want.
+/// Counts the requests for keys that several writers share.
 static SHARED: AtomicUsize = AtomicUsize::new(0);
 
-/// Registers new names of every kind, each with a member at random.
+/// Registers new names of every kind, each with a random member.
 pub(crate) struct Writer {
     number: usize,
     members: Vec<Client>,
     recorder: Recorder,
     random: Rng,
-    /// The last ids that it was given.
+    /// The last assigned ids.
     application: i32,
     instance: i32,
-    /// A process that was just given an id, and has sent no signal yet.
+    /// A process with a new id that has sent no signal yet.
     fresh: Option<(Key, i32)>,
 }
 
@@ -59,7 +60,7 @@ impl Writer {
         }
     }
 
-    /// Writes until `stop` is closed, and returns what was asked and answered.
+    /// Runs until `stop` is closed, and returns the requests and their answers.
     pub(crate) async fn run(mut self, mut stop: watch::Receiver<()>) -> Vec<Operation> {
         for n in 0.. {
             let request = self.request(n);
@@ -82,9 +83,9 @@ impl Writer {
         unreachable!("it writes until it is stopped")
     }
 
-    /// The next thing to ask.
+    /// The next request.
     fn request(&mut self, n: usize) -> Request {
-        // The member that is asked may not have read of the id yet.
+        // The requested member may not have read the id yet.
         if let Some((process, instance)) = self.fresh.take() {
             let by = Signal::Ping;
             return Request::Signal {
@@ -100,7 +101,7 @@ impl Writer {
                 instance: self.instance + ahead,
             };
         }
-        // Rivals ask for the same kind of key and name the same application: the first that there was.
+        // Rivals request the same kind of key and name the same application: the first one.
         let (name, kind, application) = if self.random.bool() {
             let number = SHARED.fetch_add(1, Ordering::Relaxed) / RIVALS;
             (format!("shared {number}"), number % 4, -1)

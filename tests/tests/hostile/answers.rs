@@ -1,4 +1,4 @@
-//! Answers that are not read.
+//! Tests answers that the peer does not read.
 
 use rollcall_tests::{PATIENCE, eventually, process::Collector};
 use tokio::{
@@ -13,13 +13,13 @@ use crate::{
     victim::Victim,
 };
 
-/// The answer is some tens of KiB, the largest of a collector that knows few agents.
+/// An answer of some tens of KiB, the largest of a collector with few agents.
 const LARGE: &str = "/metrics";
 
 const UNREAD: &str = "rollcall_connections_closed_total";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_no_window_is_open_for_cost_no_more_than_their_budget() {
+async fn answers_without_an_open_window_cost_no_more_than_their_budget() {
     let options = Collector::options().env("SW_SERVER_WRITE_TIMEOUT", "2s");
     let victim = Victim::start(options).await;
     let ui = victim.collector.listeners().ui;
@@ -33,7 +33,7 @@ async fn answers_that_no_window_is_open_for_cost_no_more_than_their_budget() {
         });
     }
     let mut peers = attack.join_all().await;
-    // Each is closed, though it is read now: what it takes are no answers.
+    // Each connection is closed although it is read now: the answers are gone.
     for peer in &mut peers {
         peer.rest().await;
     }
@@ -53,7 +53,7 @@ async fn answers_that_fill_a_socket_are_given_up() {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4096).expect("a small buffer");
         let mut stream = socket.connect(ui).await.expect("a connection");
-        // More than the buffers of both sides take.
+        // More than the buffers of both sides hold.
         let requests = request.repeat(1000);
         let written = timeout(PATIENCE, stream.write_all(requests.as_bytes())).await;
         written.unwrap_or(Ok(())).unwrap_or_default();
@@ -78,7 +78,7 @@ async fn an_answer_that_is_read_slowly_is_not_given_up() {
     let collector = options.start().await;
     let mut peer = Peer::connect(collector.listeners().ui, 16).await;
     peer.send(&get(1, LARGE)).await;
-    // 16 bytes each 300 ms, for longer than the connection would have without progress.
+    // 16 bytes every 300 ms, for longer than the timeout of a connection without progress.
     let mut taken = 0;
     for _ in 0..12 {
         while taken % 16 == 0 || taken == 0 {

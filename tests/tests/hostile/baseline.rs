@@ -1,4 +1,4 @@
-//! The harness itself: without an attack every promise holds.
+//! Tests the harness itself: without an attack every promise holds.
 
 use rollcall_tests::process::Collector;
 

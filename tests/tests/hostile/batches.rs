@@ -1,4 +1,4 @@
-//! Messages that are small on the wire and large in memory, and batches of names and senders that are new.
+//! Tests messages that are small on the wire and large in memory, and batches of new names and senders.
 
 use std::{
     sync::{
@@ -28,28 +28,28 @@ use crate::victim::Victim;
 
 const MIB: usize = 1 << 20;
 
-/// The limit that the answers name.
+/// The limit named in the answers.
 const KEY: &str = "register.default.max_batch";
 
-/// What all but one in a hundred requests of `/agent/gRPC` take under attack at most.
+/// The longest 99th percentile of `/agent/gRPC` under attack.
 const NAMING: Duration = Duration::from_millis(100);
 
-/// How much longer than without the attack they may take on a machine that is too busy for [`NAMING`].
+/// The allowed slowdown on a machine that is too busy for [`NAMING`].
 const SLOWDOWN: u32 = 4;
 
-/// How long the requests are timed before the attack.
+/// The time of the measurement before the attack.
 const BEFORE: Duration = Duration::from_secs(1);
 
-/// Asks for collectors, again and again, on a thread of its own.
+/// Requests the list of collectors again and again, on a thread of its own.
 struct Prober {
     stop: Arc<AtomicBool>,
     thread: thread::JoinHandle<Vec<Duration>>,
-    /// 99 in a hundred requests before the attack.
+    /// The 99th percentile before the attack.
     before: Duration,
 }
 
 impl Prober {
-    /// Times requests before the attack, and starts to time those under attack.
+    /// Measures requests before the attack, and starts to measure those under attack.
     async fn start(victim: &Victim) -> Self {
         let quiet = Self::spawn(victim, Duration::ZERO);
         tokio::time::sleep(BEFORE).await;
@@ -84,7 +84,7 @@ impl Prober {
         }
     }
 
-    /// Checks the time of 99 in a hundred requests.
+    /// Checks the 99th percentile.
     fn stop(self) {
         let most = NAMING.max(SLOWDOWN * self.before);
         let p99 = self.measure("under attack");
@@ -110,7 +110,7 @@ fn hostile(bytes: usize) -> Bytes {
     raw::frame(length, &b"\x0a\x00".repeat(bytes / 2))
 }
 
-/// One call of each kind: decoded registrations, telemetry that is only looked at, segments, and the names of 8.x.
+/// One call of each kind: decoded registrations, telemetry that is only scanned, segments, and the names of 8.x.
 const CALLS: [&str; 9] = [
     "/Register/doServiceInstanceRegister",
     "/JVMMetricsService/collect",
@@ -149,7 +149,7 @@ async fn bodies_of_tiny_elements_cost_no_more_than_the_budgets() {
     let victim = Victim::start(Collector::options()).await;
     let client = http::Client::new(victim.collector.listeners().jetty);
     let prober = Prober::start(&victim).await;
-    // 50 MiB of `"a",`, as far as the limit on the body goes.
+    // 50 MiB of `"a",`, up to the limit of the body.
     let body = ["[", &r#""a","#.repeat(50 * MIB / 4 - 2), r#""a"]"#].concat();
     assert!(body.len() <= 50 * MIB);
     let body = Bytes::from(body);
@@ -171,7 +171,7 @@ async fn bodies_of_tiny_elements_cost_no_more_than_the_budgets() {
         attack.spawn(async move { client.post("/application/register", body).await });
     }
     for reply in attack.join_all().await {
-        // One for which there is no memory is answered before it is sent to its end, which may break it off.
+        // A request without memory is answered before its end is sent, which may break it off.
         let status = reply.map_or(503, |reply| reply.status.as_u16());
         assert!([413, 503].contains(&status), "{status}");
     }
@@ -179,7 +179,7 @@ async fn bodies_of_tiny_elements_cost_no_more_than_the_budgets() {
     victim.survives().await;
 }
 
-/// Batches that agents may send take the time that the writer needs for them, and not a commit for each element.
+/// Batches that agents may send take the time of the writer's work, not one commit per element.
 async fn with_patience() -> Victim {
     let options = Collector::options().env("SW_REGISTER_DEADLINE", "9s");
     Victim::start(options).await
@@ -197,7 +197,7 @@ async fn batches_of_the_largest_size_leave_naming_fast() {
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.text().matches("\"i\":0}").count()
     };
-    // Some are new, then all are known.
+    // The first rounds have new names, later ones only known names.
     while register("/networkAddress/register").await > 0 {}
     let instance = ServiceInstance {
         service_id: 1,
@@ -222,10 +222,10 @@ async fn batches_of_the_largest_size_leave_naming_fast() {
     victim.survives().await;
 }
 
-/// Elements that one message may have by default.
+/// The default limit on the elements of one message.
 const LARGEST: usize = 100_000;
 
-/// How many batches the writer has committed.
+/// The number of batches that the writer has committed.
 async fn commits(victim: &Victim) -> f64 {
     let ui = http::Client::new(victim.collector.listeners().ui);
     let text = ui.get("/metrics").await.expect("metrics").text();
@@ -255,7 +255,7 @@ async fn a_body_of_unknown_senders_is_adopted_in_few_commits() {
     let body = format!("[{}]", segments.join(","));
     let reply = client.post("/segments", body).await.expect("an answer");
     assert_eq!(reply.status, 200, "{}", reply.text());
-    // The honest agent registers a name every 20 ms meanwhile; senders come in jobs of 1024.
+    // The honest agent registers a name every 20 ms meanwhile; senders arrive in jobs of 1024.
     let took = commits(&victim).await - before;
     assert!(took < 1000.0, "{took} commits");
     assert!(instances_up(&victim).await >= f64::from(SENDERS));

@@ -1,4 +1,4 @@
-//! A web page in the browser of somebody who can reach the collector: it changes nothing and reads nothing.
+//! Tests a web page in the browser of a user who can reach the collector: it changes nothing and reads nothing.
 
 use std::net::SocketAddr;
 
@@ -37,7 +37,7 @@ async fn a_foreign_page_registers_nothing() {
             "http://localhost:3000".to_owned(),
         ),
         (format!("127.0.0.1:{port}"), "null".to_owned()),
-        // DNS rebinding: to the browser the page and the collector are one origin.
+        // DNS rebinding: for the browser, the page and the collector have the same origin.
         (
             format!("evil.example:{port}"),
             format!("http://evil.example:{port}"),
@@ -55,7 +55,7 @@ async fn a_foreign_page_registers_nothing() {
     let counted = "rollcall_requests_refused_total{reason=\"origin\"} 8";
     assert!(metrics.contains(counted), "{metrics}");
 
-    // A page of the collector itself, and an agent behind any name, go on.
+    // A page of the collector itself, and an agent behind any name, still work.
     for headers in [
         format!("host: 127.0.0.1:{port}\r\norigin: http://127.0.0.1:{port}\r\n"),
         "host: collector.internal\r\n".to_owned(),
@@ -106,7 +106,7 @@ async fn a_foreign_name_reads_nothing_of_the_agents() {
             assert_eq!(answered != 403, allowed, "{path} for {host}: {answered}");
         }
     }
-    // Load balancers may call a probe what they like.
+    // Load balancers may use any host name for a probe.
     for probe in ["/livez", "/readyz"] {
         assert_eq!(get(ui, probe, "balancer.example").await, 200);
     }

@@ -1,4 +1,4 @@
-//! Peers that take every descriptor: naming and the probes are answered all the same, and others keep a share.
+//! Tests peers that take every descriptor: naming and the probes are still answered, and other peers keep a share.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -17,10 +17,10 @@ use tokio::{
 
 use crate::wire::{exchange, status};
 
-/// The longest that one question may take on a machine that is busy with other tests.
+/// The longest answer time on a busy machine.
 const PROMPT: Duration = Duration::from_secs(5);
 
-/// A connection from this address of the machine, which is a peer of its own.
+/// A connection from this local address, which counts as a separate peer.
 async fn connect(from: [u8; 4], server: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     let from = SocketAddr::from((Ipv4Addr::from(from), 0));
@@ -28,7 +28,7 @@ async fn connect(from: [u8; 4], server: SocketAddr) -> TcpStream {
     socket.connect(server).await.unwrap()
 }
 
-/// Connections that are held open and say nothing, as those of agents between two calls.
+/// Idle connections that stay open, like those of agents between two calls.
 async fn hold(from: [u8; 4], server: SocketAddr, connections: usize) -> Vec<TcpStream> {
     let mut held = Vec::new();
     for _ in 0..connections {
@@ -68,7 +68,7 @@ async fn peers_that_take_every_descriptor_leave_naming_and_probes_alone() {
     assert!((100..256).contains(&limit), "{ready}");
     assert_eq!(ready["connections"]["limit_per_listener"], limit);
 
-    // One address may not take all: another one still registers, over gRPC and to stay.
+    // One address cannot take all connections: another one still registers over gRPC and keeps its connection.
     let mut held = Vec::new();
     for server in [listeners.grpc, listeners.naming, http] {
         held.extend(hold([127, 0, 0, 2], server, 300).await);
@@ -76,7 +76,7 @@ async fn peers_that_take_every_descriptor_leave_naming_and_probes_alone() {
     let agent = collector.grpc().await;
     assert_ne!(agent.application("orders").await.unwrap(), 0);
 
-    // Several may, and then a question is answered, over and over, on every port that has an answer.
+    // Several addresses can. Then every port with an answer still answers request after request.
     for server in [listeners.grpc, listeners.naming, http] {
         held.extend(hold([127, 0, 0, 3], server, 300).await);
     }
@@ -98,7 +98,7 @@ async fn peers_that_take_every_descriptor_leave_naming_and_probes_alone() {
     assert!(metrics.contains(&limits), "{metrics}");
     assert!(metrics.contains("reason=\"peer\""), "{metrics}");
 
-    // Who was there goes on, and so does everything once they have gone.
+    // Existing connections keep working, and everything works again once the others are closed.
     assert_ne!(agent.application("stock").await.unwrap(), 0);
     drop(held);
     eventually(PATIENCE, async || {

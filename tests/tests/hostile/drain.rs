@@ -1,4 +1,4 @@
-//! A stop while peers owe something.
+//! Tests a stop while peers have unfinished work.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::peer::{Call, Peer, get, message};
 
-/// Far below the ten seconds of grace, and enough for a busy machine.
+/// Far below the ten seconds of grace, and long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(8);
 
 async fn stops_soon(mut collector: Collector) {
@@ -32,7 +32,7 @@ async fn a_half_open_call_does_not_hold_up_a_stop() {
         .expect("a connection");
     let head = b"POST /application/register HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n[";
     post.write_all(head).await.expect("an open connection");
-    // All of it has arrived when a later call on the same listeners is answered.
+    // All of it has arrived once a later call on the same listeners is answered.
     collector
         .grpc()
         .await
@@ -49,7 +49,7 @@ async fn an_answer_that_is_not_read_does_not_hold_up_a_stop() {
     let ui = collector.listeners().ui;
     let mut peer = Peer::connect(ui, 0).await;
     peer.send(&get(1, "/livez")).await;
-    // Its head comes, and nothing else.
+    // The head of the answer arrives, and nothing else.
     while peer.next().await.expect("an open connection").stream != 1 {}
     stops_soon(collector).await;
 }

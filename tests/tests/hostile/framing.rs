@@ -1,10 +1,10 @@
-//! Requests whose beginning or end two readers could see in different places (RFC 9112): refused, and the connection closed.
+//! Tests requests whose boundaries two readers could see differently (RFC 9112): they are refused, and the connection is closed.
 
 use rollcall_tests::process::Collector;
 
 use crate::wire::{answers, exchange, status};
 
-/// What stands behind an ambiguous request. It is never answered as a request of its own.
+/// The bytes after an ambiguous request. They are never answered as a separate request.
 const SMUGGLED: &str = "GET /livez HTTP/1.1\r\nhost: localhost\r\nx-smuggled: 1\r\n\r\n";
 
 /// Head and body of a POST, and the status of its answer.
@@ -99,7 +99,7 @@ async fn an_ambiguous_request_is_refused_and_ends_its_connection() {
         assert_eq!(answers(&answer), 1, "{request:?}: {answer}");
     }
     assert_eq!(collector.query().applications().await.unwrap(), []);
-    // The naming face has a path of its own through the collector.
+    // The naming face has its own path through the collector.
     let naming = collector.listeners().naming;
     for headers in ["", "host: a\r\nhost: a\r\n"] {
         let request = format!("GET /agent/gRPC HTTP/1.1\r\n{headers}\r\n{SMUGGLED}");
@@ -112,7 +112,7 @@ async fn an_ambiguous_request_is_refused_and_ends_its_connection() {
     assert_eq!(collector.terminate().await.code(), Some(0));
 }
 
-/// A coding wins over a length, and nothing behind the request is read (RFC 9112 section 6.1).
+/// A transfer coding overrides a length, and nothing after the request is read (RFC 9112 section 6.1).
 #[tokio::test]
 async fn a_length_beside_a_coding_ends_the_connection() {
     let mut collector = Collector::options().release().start().await;

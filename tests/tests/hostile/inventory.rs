@@ -1,4 +1,4 @@
-//! What is registered is never given up, so the memory that it takes has to have a bound that holds over restarts.
+//! Tests the bound on the inventory's memory: registered names are never removed, so the bound has to hold over restarts.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::victim::Victim;
 
 const MIB: u64 = 1 << 20;
 
-/// Sent one after the other by each of so many callers.
+/// The number of concurrent callers, each of which sends its requests one after the other.
 const CALLERS: usize = 16;
 
-/// 256 KiB of properties: as many as were kept once, and as long.
+/// 256 KiB of properties: as many and as long as an early release kept.
 fn large(instance: usize) -> InstanceProperties {
     let property = |number: usize| KeyWithStringValue {
         key: format!("{number:0>1024}"),
@@ -35,7 +35,7 @@ fn large(instance: usize) -> InstanceProperties {
     }
 }
 
-/// Calls `call` for every number below `count`, by several callers at once.
+/// Calls `call` for every number below `count`, from several concurrent callers.
 async fn each<F: Future<Output = ()> + Send + 'static>(
     count: usize,
     call: impl Fn(usize) -> F + Clone + Send + 'static,
@@ -102,7 +102,7 @@ async fn large_properties_of_many_instances_kill_no_collector_and_no_restart() {
     assert_eq!(again.terminate().await.code(), Some(0));
 }
 
-/// A collector whose inventory may take 1 MiB.
+/// A collector whose inventory is limited to 1 MiB.
 fn small(store: &TempDir, bytes: &str) -> Options {
     Collector::options()
         .release()
@@ -110,7 +110,7 @@ fn small(store: &TempDir, bytes: &str) -> Options {
         .env("SW_REGISTER_INVENTORY_MEMORY", bytes)
 }
 
-/// Registers new applications with codes of this length until one is refused; the last one that was not.
+/// Registers new applications with codes of this length until one is refused. Returns the last successful one.
 async fn fill(client: &grpc::Client, length: usize) -> (String, i32) {
     let mut last = None;
     for number in 0..10_000 {
@@ -150,7 +150,7 @@ async fn a_full_inventory_refuses_new_names_and_goes_on_with_those_it_knows() {
     let application = client.application("known").await.unwrap();
     let instance = client.instance(application, "known").await.unwrap();
     let (code, id) = fill(&client, 1_000).await;
-    // What is left is not enough for any new row.
+    // The rest of the memory is too small for any new row.
     fill(&client, 8).await;
     assert!(held(&collector).await <= MIB);
     let answers_what_it_knows = async |client: &grpc::Client| {
@@ -174,7 +174,7 @@ async fn a_full_inventory_refuses_new_names_and_goes_on_with_those_it_knows() {
     );
     assert_eq!(collector.terminate().await.code(), Some(0));
 
-    // A limit below what is stored: the collector starts, says so, and goes on with what it knows.
+    // With a limit below the stored size, the collector starts, reports it, and continues with the known names.
     let mut lowered = small(&store, "512KiB").start().await;
     lowered.expect_log("the inventory is full");
     answers_what_it_knows(&lowered.grpc().await).await;
@@ -205,7 +205,7 @@ async fn a_store_beyond_the_memory_of_the_process_is_refused_and_can_be_pruned()
     assert!(held(&roomy).await > 154 * MIB);
     assert_eq!(roomy.terminate().await.code(), Some(0));
 
-    // 256 MiB, of which a store may take six tenths at a start.
+    // 256 MiB, of which a store may use six tenths at start.
     let cramped = || options().ulimit("-d 262144");
     let refused = cramped().run().await;
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
@@ -231,8 +231,8 @@ async fn a_store_beyond_the_memory_of_the_process_is_refused_and_can_be_pruned()
     assert_eq!(fits.terminate().await.code(), Some(0));
 }
 
-/// Instances of a shared store are kept in chunks of neighbours. Ids without neighbours cost what they are, not what their
-/// chunks could hold.
+/// Instances of a shared store are kept in chunks of neighbouring ids. Ids without neighbours cost their own memory, not that of
+/// a full chunk.
 #[tokio::test]
 async fn ids_far_apart_do_not_make_a_restart_expensive() {
     const INSTANCES: usize = 4_000;

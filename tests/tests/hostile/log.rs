@@ -1,4 +1,4 @@
-//! A reader of the log that stalls, closes, or has no room: it costs lines, and nothing else.
+//! Tests a reader of the log that stalls, closes, or has a full disk: the collector loses lines and nothing else.
 
 use std::{
     fs::OpenOptions,
@@ -18,11 +18,11 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A collector that logs much, to a standard error that the test chose. Nothing reads it.
+/// A collector that logs much, to a standard error chosen by the test. Nothing reads it.
 struct Logger {
     child: Child,
     naming: SocketAddr,
-    /// Agents over HTTP and the operator share it.
+    /// The listener shared by agents over HTTP and the operator.
     http: SocketAddr,
     _data: TempDir,
 }
@@ -58,14 +58,14 @@ impl Logger {
         logger
     }
 
-    /// Connects, which logs, until lines have been dropped for this reason. Every call meanwhile is answered.
+    /// Opens connections, which are logged, until lines are dropped for this reason. Meanwhile every call is answered.
     async fn logs_until_lines_are_dropped(&self, reason: &str) {
         let [naming, admin] = [self.naming, self.http].map(http::Client::new);
         let metric = format!("rollcall_log_lines_dropped_total{{reason=\"{reason}\"}} ");
         let started = Instant::now();
         loop {
             for _ in 0..500 {
-                // It ends before it has shown a protocol, which is a line.
+                // A connection that ends before its protocol is known is a log line.
                 drop(TcpStream::connect(self.naming).await.unwrap());
             }
             assert_eq!(naming.get("/agent/gRPC").await.unwrap().status, 200);
@@ -117,7 +117,7 @@ async fn the_second_signal_ends_it_at_once_also_when_the_log_is_stuck() {
     let mut logger = Logger::start(Stdio::piped()).await;
     let _unread: Option<ChildStderr> = logger.child.stderr.take();
     logger.logs_until_lines_are_dropped("full").await;
-    // A request whose body never comes holds up the drain for the whole grace of an hour.
+    // A request whose body never arrives holds up the drain for the whole grace of an hour.
     let mut request = TcpStream::connect(logger.http).await.unwrap();
     let head = "POST /application/register HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\nexpect: 100-continue\r\n\r\n";
     request.write_all(head.as_bytes()).await.unwrap();

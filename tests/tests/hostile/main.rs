@@ -1,8 +1,8 @@
-//! One hostile or unlucky peer against the release binary, under a memory limit of 512 MiB.
+//! Tests one hostile or defective peer against the release binary, with a memory limit of 512 MiB.
 //!
-//! Each test runs one attack beside an honest agent. The agent must keep registering and beating with a bounded delay, the
-//! collector must stay alive, its peak memory must stay within its configured budgets, and its resident memory must return
-//! to the neighbourhood of where it started. [`victim`] holds those promises; each other module is one kind of attack.
+//! Each test runs one attack beside an honest agent. The agent must keep registering and sending heartbeats with a bounded
+//! delay, the collector must stay alive, its peak memory must stay within its configured budgets, and its resident memory must
+//! return to about its start value. [`victim`] checks these promises; each other module has one kind of attack.
 
 mod answers;
 mod baseline;

@@ -1,4 +1,4 @@
-//! Segments that mention ids which this collector has never assigned.
+//! Tests segments that mention ids which this collector has never assigned.
 
 use prost::Message;
 use rollcall_proto::{
@@ -23,7 +23,7 @@ async fn send(client: &grpc::Client, segments: Vec<UpstreamSegment>) -> Result<(
         .map(drop)
 }
 
-/// How many ids of a dictionary were adopted.
+/// The number of adopted ids of a dictionary.
 async fn adopted(victim: &Victim, dictionary: &str) -> u64 {
     let ui = http::Client::new(victim.collector.listeners().ui);
     let text = ui.get("/metrics").await.expect("metrics").text();
@@ -32,7 +32,7 @@ async fn adopted(victim: &Victim, dictionary: &str) -> u64 {
     value.expect("the entries").parse().expect("a number")
 }
 
-/// A segment of instance 7 with as many references as a message of elements may have, each to ids of its own.
+/// A segment of instance 7 with the largest allowed number of references, each to different ids.
 fn references(count: i32) -> v5::TraceSegmentObject {
     let reference = |at: i32| TraceSegmentReference {
         parent_application_instance_id: 1000 + at,
@@ -89,7 +89,7 @@ async fn what_segments_hold_never_keeps_a_lost_store_from_recovering() {
     let options = Collector::options().env("SW_REGISTER_MAX_ADOPTED_IDS", "2000");
     let victim = Victim::start(options).await;
     let client = victim.collector.grpc().await;
-    // Peers of 3.2.6 are applications, like those of the agents that are going to recover.
+    // Peers of 3.2.6 are applications, as for the agents that recover later.
     let segment = |message: i32| v3::TraceSegmentObject {
         spans: (0..10_000)
             .map(|at| v3::SpanObject {

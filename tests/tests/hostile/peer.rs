@@ -1,4 +1,4 @@
-//! A peer that speaks HTTP/2 frame by frame, as no client library would.
+//! A peer that sends single HTTP/2 frames, unlike any client library.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -31,7 +31,7 @@ pub(crate) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// A frame that was received.
+/// A received frame.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
@@ -39,7 +39,7 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// The bytes of a frame to be sent.
+/// The bytes of a frame.
 pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short payload");
     let mut bytes = length.to_be_bytes()[1..].to_vec();
@@ -90,7 +90,7 @@ pub(crate) fn get(stream: u32, path: &str) -> Vec<u8> {
     head(stream, END_STREAM, 0x82, path, &[])
 }
 
-/// The head of a gRPC call, whose messages are to follow.
+/// The head of a gRPC call; its messages follow.
 pub(crate) fn call(stream: u32, path: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     let fields = [
         &[("content-type", "application/grpc"), ("te", "trailers")],
@@ -132,7 +132,7 @@ impl Peer {
             .expect("the collector reads")
     }
 
-    /// The next frame; `None` when the connection is closed. Acknowledges what has to be.
+    /// The next frame; `None` when the connection is closed. Acknowledges frames that require it.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         timeout(PATIENCE, self.read())
             .await
@@ -156,7 +156,7 @@ impl Peer {
         })
     }
 
-    /// Reads to the end of the connection; every frame.
+    /// Reads every frame up to the end of the connection.
     pub(crate) async fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         while let Some(frame) = self.next().await {
@@ -174,7 +174,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// A call on a connection of its own, with only its head sent.
+    /// A call on its own connection, with only its head sent.
     pub(crate) async fn begin(server: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Self {
         let io = TokioIo::new(TcpStream::connect(server).await.expect("a connection"));
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io)
@@ -243,7 +243,7 @@ pub(crate) fn message(bytes: &[u8]) -> Vec<u8> {
     [&[0][..], &length.to_be_bytes(), bytes].concat()
 }
 
-/// The value of a sample in the metrics: `name` with its labels, as it is written there.
+/// The value of a sample in the metrics: `name` with its labels, as in the exposition.
 pub(crate) async fn sample(ui: SocketAddr, name: &str) -> f64 {
     let reply = http::Client::new(ui)
         .get("/metrics")

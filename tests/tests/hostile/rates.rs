@@ -1,4 +1,4 @@
-//! One address that registers without end.
+//! Tests one address that registers names endlessly.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -10,10 +10,10 @@ use tokio::{
 
 use crate::victim::Victim;
 
-/// Another peer than the honest agent, on this machine.
+/// A different peer than the honest agent, on this machine.
 const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
-/// Posts a body from the attacker's address; the whole answer.
+/// Posts a body from the attacker's address. Returns the whole answer.
 async fn post(server: SocketAddr, path: &str, body: &str) -> String {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket
@@ -45,8 +45,8 @@ async fn metrics(victim: &Victim) -> String {
 }
 
 #[tokio::test]
-async fn a_peer_beyond_its_rate_gets_what_is_known_and_harms_no_other() {
-    // The honest agent registers at most fifty names a second, and takes some from its burst.
+async fn a_peer_beyond_its_rate_gets_known_ids_and_harms_no_other() {
+    // The honest agent registers at most fifty names a second, and uses some of its burst.
     let options = Collector::options()
         .env("SW_REGISTER_MAX_NEW_PER_PEER", "100")
         .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "1000")
@@ -57,7 +57,7 @@ async fn a_peer_beyond_its_rate_gets_what_is_known_and_harms_no_other() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:.200}");
     let assigned = answer.matches("\"i\":").count() - answer.matches("\"i\":0}").count();
     assert!((1000..5000).contains(&assigned), "{assigned} new ids");
-    // Until a token comes back there is none for it, and it is told why.
+    // Until the next token it is refused, with the reason.
     let mut refused = String::new();
     for round in 0..20 {
         refused = post(
@@ -73,7 +73,7 @@ async fn a_peer_beyond_its_rate_gets_what_is_known_and_harms_no_other() {
         let is_told = answer.starts_with("HTTP/1.1 503 ") && answer.contains("max_new_per_peer");
         assert!(is_partial || is_told, "{answer:.300}");
     }
-    // What is known is answered at once, as often as it asks.
+    // Known names are answered at once, at any rate.
     for _ in 0..50 {
         let known = post(jetty, "/application/register", &names("a", 1000)).await;
         assert!(!known.contains("\"i\":0}"), "{known:.200}");

@@ -1,4 +1,4 @@
-//! Requests that are begun and not finished.
+//! Tests unfinished requests.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -41,7 +41,7 @@ async fn a_stream_may_be_idle_between_whole_messages() {
     let begun = Call::begin(server, COLLECT, &[]).await;
     begun.send(&message(b""));
     let silent = Call::begin(server, COLLECT, &[]).await;
-    // Longer than the limit of any call that is no stream.
+    // Longer than the limit of any unary call.
     let unary = Call::begin(server, REGISTER, &[]).await.status().await;
     assert_eq!(unary.0, Code::DeadlineExceeded);
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -67,7 +67,7 @@ async fn a_call_is_given_up_when_its_callers_deadline_has_passed() {
 async fn long_streams_hold_nothing_of_the_messages_that_were_taken() {
     const STREAMS: usize = 600;
     const PER_CONNECTION: usize = 60;
-    /// So many messages that the budgets carry them while they arrive and are read.
+    /// The number of messages that the budgets can hold while they arrive and are read.
     const AT_A_TIME: usize = 2;
     let victim = Victim::start(Collector::options()).await;
     let listeners = victim.collector.listeners();
@@ -140,7 +140,7 @@ async fn half_open_streams_cost_no_more_than_their_budget() {
     victim.survives().await;
 }
 
-/// Waits until so many messages have been taken.
+/// Waits until this many messages have been taken.
 async fn wait_for_taken(ui: SocketAddr, sent: usize) {
     let taken = "rollcall_dropped_total{what=\"undecodable_segments\"}";
     let sent = f64::from(u32::try_from(sent).expect("some hundreds"));

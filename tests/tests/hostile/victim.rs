@@ -16,10 +16,10 @@ use rollcall_tests::{
 
 const MIB: u64 = 1 << 20;
 
-/// What the process may take, in KiB as `ulimit -d` counts: private writable memory.
+/// The memory limit of the process, in KiB of private writable memory for `ulimit -d`.
 const MEMORY_LIMIT: &str = "-d 524288";
 
-/// Each of the four memory budgets of requests, in bytes; every key is set to it.
+/// Each of the four memory budgets of requests, in bytes; every key has this value.
 const BUDGET: u64 = 64 * MIB;
 
 /// The budgets that an attack can fill, by their variables.
@@ -30,10 +30,10 @@ const BUDGETS: [&str; 4] = [
     "SW_SERVER_CONNECTION_MEMORY",
 ];
 
-/// What may remain resident after an attack beyond what was resident before: the allocator's caches.
+/// The growth of resident memory that an attack may leave behind: the allocator's caches.
 const RETAINED: u64 = 96 * MIB;
 
-/// The longest that one call of the honest agent may take, on a machine that runs other tests too.
+/// The longest call of the honest agent on a machine that runs other tests too.
 const WORST_DELAY: Duration = Duration::from_secs(5);
 
 /// A release collector in 512 MiB with an honest agent beside it.
@@ -49,7 +49,7 @@ impl Victim {
         let options = BUDGETS.iter().fold(options, |options, variable| {
             options.env(*variable, BUDGET.to_string())
         });
-        // An attacker could delay the honest agent once for each start on an empty store.
+        // On an empty store, an attacker could delay the honest agent once per start.
         let options = options.without_listening();
         let collector = options.release().ulimit(MEMORY_LIMIT).start().await;
         let agent = HonestAgent::start(collector.listeners());
@@ -74,10 +74,10 @@ impl Victim {
         .await;
     }
 
-    /// Checks every promise now that the attack is over, and stops the collector cleanly.
+    /// Checks every promise after the attack, and stops the collector cleanly.
     ///
     /// # Panics
-    /// When one does not hold.
+    /// When a promise is broken.
     pub(crate) async fn survives(mut self) {
         self.agent_makes_progress().await;
         let peak = self.collector.peak_resident_bytes();
@@ -114,7 +114,7 @@ impl Victim {
     }
 }
 
-/// An agent on a thread and a runtime of its own, so that an attack in the test's runtime does not slow it down.
+/// An agent on its own thread and runtime, so that an attack in the test's runtime does not slow it down.
 struct HonestAgent {
     stop: Arc<AtomicBool>,
     rounds: Arc<AtomicU64>,
@@ -159,7 +159,7 @@ impl Drop for HonestAgent {
     }
 }
 
-/// Looks for collectors, registers a new name and beats, again and again.
+/// Requests the list of collectors, registers a new name and sends a heartbeat, again and again.
 async fn live(
     listeners: Listeners,
     stop: &AtomicBool,

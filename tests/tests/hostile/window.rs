@@ -1,4 +1,4 @@
-//! Frames that are cheap to send and expensive to serve.
+//! Tests frames that are cheap to send and expensive to serve.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::{
     victim::Victim,
 };
 
-/// Sends `flood` again and again until the connection is closed; whether it said GOAWAY.
+/// Sends `flood` again and again until the connection is closed. Returns whether the peer sent GOAWAY.
 async fn flood(mut peer: Peer, flood: Vec<u8>) -> bool {
     let (mut read, mut write) = peer.stream.split();
     let sending = async {
@@ -23,7 +23,7 @@ async fn flood(mut peer: Peer, flood: Vec<u8>) -> bool {
         read.read_to_end(&mut seen).await.unwrap_or_default();
     };
     tokio::join!(sending, reading);
-    // Found by its head: a short frame on stream 0.
+    // Identified by its head: a short frame on stream 0.
     seen.windows(9)
         .any(|head| head[..2] == [0, 0] && head[3..] == [GOAWAY, 0, 0, 0, 0, 0])
 }
@@ -63,7 +63,7 @@ async fn peers_that_bounce_the_window_are_closed_and_naming_stays_fast() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn floods_of_frames_that_ask_for_nothing_are_closed() {
+async fn floods_of_frames_without_a_request_are_closed() {
     let victim = Victim::start(Collector::options()).await;
     let listeners = victim.collector.listeners();
     let ping = frame(PING, 0, 0, &[7; 8]);

@@ -1,4 +1,4 @@
-//! Requests as bytes, for what no client library would send.
+//! Requests as raw bytes, which no client library sends.
 
 use std::net::SocketAddr;
 
@@ -8,14 +8,14 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Sends `bytes` on a connection of their own, and returns everything that comes back until the server closes it.
+/// Sends `bytes` on their own connection, and returns all bytes until the server closes it.
 pub(crate) async fn exchange(server: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(server).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     read_to_end(&mut stream).await
 }
 
-/// Everything until the server closes; a reset is a close too.
+/// All bytes until the server closes the connection; a reset counts as a close.
 pub(crate) async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);
@@ -38,7 +38,7 @@ pub(crate) fn status(answers: &str) -> u16 {
         .unwrap_or(0)
 }
 
-/// How many answers there are.
+/// The number of answers.
 pub(crate) fn answers(answers: &str) -> usize {
     let lines = answers.split("\r\n");
     lines.filter(|line| line.starts_with("HTTP/1.")).count()

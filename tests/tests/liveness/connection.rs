@@ -1,4 +1,4 @@
-//! The end of the connection that an instance was last seen on is shown, and judges nothing.
+//! Tests that the end of the connection that an instance was last seen on is shown, and does not change its state.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -29,7 +29,7 @@ async fn is_open(collector: &Collector, instance: i32) {
     assert_eq!(known.why.connection, None, "{known:?}");
 }
 
-/// One HTTP/1.1 request over a connection of its own, which stays open.
+/// One HTTP/1.1 request on its own connection, which stays open.
 async fn post(server: SocketAddr, path: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server).await.unwrap();
     let length = body.len();
@@ -45,7 +45,7 @@ async fn post(server: SocketAddr, path: &str, body: &str) -> TcpStream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_end_of_a_connection_is_told_with_its_time_and_cause() {
+async fn every_end_of_a_connection_is_shown_with_its_time_and_cause() {
     let collector = Collector::start().await;
     let proxy = Proxy::to(collector.listeners().grpc).await;
     let client = Client::connect(proxy.address()).await;
@@ -97,7 +97,7 @@ async fn an_instance_that_moved_to_another_connection_has_an_open_one() {
     let instance = first.instance(application, "process").await.unwrap();
     second.heartbeat(instance).await.unwrap();
     drop(first);
-    // The end of another one shows that the first one's was noticed long ago.
+    // The recorded end of a later connection proves that the first one's end was processed.
     let other = collector.grpc().await;
     let witness = other.instance(application, "witness").await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;

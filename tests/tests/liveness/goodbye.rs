@@ -1,4 +1,4 @@
-//! Agents that say goodbye, and instances that are forgotten.
+//! Tests agents that announce their stop, and instances that are forgotten.
 
 use std::time::Duration;
 
@@ -44,12 +44,12 @@ async fn reports(collector: &Collector, instance: i32, state: State) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_goodbye_is_a_state_of_its_own_at_every_member_and_after_a_restart() {
     let mut cluster = Cluster::start_with(2, options).await;
-    // The entry of the killed member lives until the end of its lease.
+    // The entry of the killed member stays until the end of its lease.
     cluster.expect_trouble();
     let client = cluster.members[0].collector.grpc().await;
     let application = client.application("orders").await.unwrap();
     let instance = client.instance(application, "process").await.unwrap();
-    // An id after a lost store may be that of another process.
+    // After a lost store, an id may belong to another process.
     for (application, instance, uuid) in [
         (application, instance, "another process"),
         (application + 7, instance, "process"),
@@ -86,7 +86,7 @@ async fn a_goodbye_is_a_state_of_its_own_at_every_member_and_after_a_restart() {
     cluster.members[1].collector.kill();
     cluster.members[1].collector.restart().await;
     reports(&cluster.members[1].collector, instance, State::Left).await;
-    // A goodbye is none for ever.
+    // A goodbye is not final: the next signal ends it.
     let other = Client::lazy(cluster.members[1].collector.listeners().grpc);
     let again = other.instance(application, "process").await.unwrap();
     assert_eq!(again, instance);
@@ -118,7 +118,7 @@ async fn an_agent_that_shuts_down_leaves_and_one_that_is_killed_does_not() {
         .unwrap()
         .unwrap();
     reports(&collector, instance, State::Left).await;
-    // It is durable soon, also where nobody else has to know.
+    // It is durable soon, even if no other member needs it.
     tokio::time::sleep(Duration::from_secs(2)).await;
     collector.kill();
     collector.restart().await;

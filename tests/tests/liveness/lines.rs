@@ -1,11 +1,11 @@
-//! A fleet that falls silent at once leaves room in the log: some lines, and the number of the rest.
+//! Tests that a fleet that becomes silent at once does not fill the log: it is some lines and the number of the rest.
 
 use std::time::Duration;
 
 use rollcall_tests::{PATIENCE, eventually, process::Collector};
 use tokio::task::JoinSet;
 
-/// Several times as many as a second has lines for.
+/// Several times the lines that the log accepts per second.
 const FLEET: usize = 500;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! What collectors report of agents and of themselves is backed by evidence, also while the store fails, a member restarts, or an
-//! agent says goodbye.
+//! Tests that the reported states of agents and collectors are backed by evidence, also while the store fails, a member
+//! restarts, or an agent announces its stop.
 
 mod connection;
 mod goodbye;

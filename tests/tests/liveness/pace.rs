@@ -1,4 +1,4 @@
-//! Agents that send signs of life less often than the configured term.
+//! Tests agents that send signs of life less often than the configured term.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const SILENT_AFTER: Duration = Duration::from_secs(2);
 const DOWN_AFTER: Duration = Duration::from_secs(5);
-/// One and a half terms, as 180 s are of the default of 120 s.
+/// One and a half terms, like 180 s with the default of 120 s.
 const INTERVAL: Duration = Duration::from_secs(3);
 const BEATS: u32 = 6;
 
@@ -62,7 +62,7 @@ async fn the_observed_interval_decides_the_term_and_is_warned_about_once() {
         .filter(|line| line.message.contains("less often than"));
     assert_eq!(warnings.count(), 1);
 
-    // Once it is gone nothing is wrong with the terms.
+    // Without the instance, the terms are fine again.
     eventually(PATIENCE, async || {
         let reply = collector
             .http(collector.listeners().ui)

@@ -1,9 +1,9 @@
-//! A ping resets its agent for ten minutes if the id is called unknown. So that is said only after a read of the store.
+//! Tests that a member reports an id as unknown only after it has read the store: the answer resets the agent for ten minutes.
 
 use rollcall_tests::{PATIENCE, cluster::Cluster, eventually, grpc::is_reset, proxy::Link};
 use tonic::Code;
 
-/// Agents that register at one member and ping at the other.
+/// Agents that register at one member and ping the other.
 const AGENTS: usize = 50;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,7 +11,7 @@ async fn an_agent_is_not_reset_by_a_member_that_has_not_caught_up() {
     let mut cluster = Cluster::start(2).await;
     cluster.expect_trouble();
     for member in &mut cluster.members {
-        // The last ping below names an id of which this store, which began empty, knows nothing.
+        // The last ping below has an id that this store, which began empty, does not know.
         member.collector.expect_log("listening, new ids");
     }
     let one = cluster.members[0].collector.grpc().await;

@@ -1,4 +1,4 @@
-//! A member that starts again knows its instances from the store, and has seen none of them.
+//! Tests a restarted member: it knows its instances from the store and has received no signal of them.
 
 use std::time::{Duration, Instant};
 
@@ -13,15 +13,15 @@ use rollcall_tests::{
 };
 use tokio::{task::JoinSet, time::interval};
 
-/// Terms that a short pause of the machine does not use up.
+/// Terms longer than a short pause of the machine.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 const DOWN_AFTER: Duration = Duration::from_secs(6);
-/// How long after a restart nothing may be reported but up: longer than both terms.
+/// The time after a restart in which only up may be reported: longer than both terms.
 const WATCHED: Duration = Duration::from_secs(8);
-/// Between two signs of life.
+/// The interval between two signs of life.
 const HEARTBEAT: Duration = Duration::from_millis(250);
 
-/// Members that report signs of life less often than the first term.
+/// Members that exchange signs of life less often than the first term.
 fn seldom() -> Options {
     options("6s")
 }
@@ -36,7 +36,7 @@ fn options(write_back: &str) -> Options {
         .env("SW_LIVENESS_WRITE_BACK_INTERVAL", write_back)
 }
 
-/// An agent that beats at one collector for as long as this is kept.
+/// An agent that sends heartbeats to one collector until the value is dropped.
 fn beat(collector: Client, instance: i32) -> JoinSet<()> {
     let mut agent = JoinSet::new();
     agent.spawn(async move {
@@ -55,7 +55,7 @@ async fn state(member: &Member, instance: i32) -> Option<State> {
     instance.ok().map(|instance| instance.state)
 }
 
-/// No member reports anything but up of an instance while this lasts.
+/// Checks that members report only up for an instance during this time.
 async fn assert_up(cluster: &Cluster, instance: i32, during: Duration) {
     let since = Instant::now();
     while since.elapsed() < during {
@@ -71,7 +71,7 @@ async fn assert_up(cluster: &Cluster, instance: i32, during: Duration) {
     }
 }
 
-/// An instance that beats at the first member, and is known to all.
+/// An instance that sends heartbeats to the first member, and is known to all members.
 async fn instance(cluster: &Cluster) -> (i32, JoinSet<()>) {
     let client = cluster.members[0].collector.grpc().await;
     let application = client.application("orders").await.unwrap();
@@ -104,7 +104,7 @@ async fn an_instance_that_beats_elsewhere_stays_up_in_an_outage_right_after_a_re
     cluster.members[1].collector.terminate().await;
     cluster.members[1].collector.restart().await;
     cluster.members[1].engine_link.set(Link::Refusing);
-    // The term of an instance that was last seen elsewhere is 9 s here, and that for down 12 s.
+    // The term of an instance that was last seen by another member is 9 s here, and that for down 12 s.
     assert_up(&cluster, instance, Duration::from_secs(16)).await;
     cluster.members[1].engine_link.set(Link::Whole);
     assert_up(&cluster, instance, Duration::from_secs(2)).await;

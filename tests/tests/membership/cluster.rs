@@ -1,4 +1,4 @@
-//! Collectors with an engine that tells them of each other, and what can be asked of them.
+//! Collectors with an engine that coordinates their membership, and queries of their state.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,11 +10,11 @@ use rollcall_tests::{
 };
 use serde_json::Value;
 
-/// How long a collector that is not heard of stays a member.
+/// The time after which a collector without a renewed lease is no member.
 pub(crate) const TERM: Duration = Duration::from_secs(2);
-/// An engine that tells collectors of each other.
+/// An engine that coordinates the membership of collectors.
 pub(crate) trait Coordinator: Engine {
-    /// A collector that is told by the one at these addresses, which are separated by commas.
+    /// A collector that joins through the engine at these addresses, which are separated by commas.
     fn joined(options: Options, addresses: &str) -> Options;
 }
 
@@ -39,14 +39,14 @@ impl Coordinator for ZooKeeper {
     }
 }
 
-/// An engine, and a store of its own that the collectors share and that stays well.
+/// An engine, and a separate store that the collectors share and that stays available.
 pub(crate) struct Cluster<E> {
     pub(crate) engine: Server<E>,
     pub(crate) store: Server<Etcd>,
 }
 
 impl<E: Coordinator> Cluster<E> {
-    /// Both, started.
+    /// Starts both.
     pub(crate) async fn start() -> Self {
         let (engine, store) = tokio::join!(Server::start(), Server::start());
         Self { engine, store }
@@ -77,20 +77,20 @@ impl<E: Coordinator> Cluster<E> {
     }
 }
 
-/// The list of collectors for agents of one kind, as `observer` answers it.
+/// The list of collectors for agents of one kind, as returned by `observer`.
 pub(crate) async fn naming(observer: &Collector, path: &str) -> Result<Vec<String>, String> {
     let client = observer.http(observer.listeners().naming);
     Ok(client.get(path).await?.json())
 }
 
-/// Waits until `observer` lists these collectors and nobody else.
+/// Waits until `observer` lists exactly these collectors.
 pub(crate) async fn lists(observer: &Collector, collectors: &[&Collector]) {
     let mut expected: Vec<_> = collectors.iter().map(|of| agent_grpc(of)).collect();
     expected.sort();
     lists_addresses(observer, &expected).await;
 }
 
-/// Waits until `observer` lists these addresses and no others.
+/// Waits until `observer` lists exactly these addresses.
 pub(crate) async fn lists_addresses(observer: &Collector, expected: &[String]) {
     eventually(PATIENCE, async || {
         let listed = naming(observer, "/agent/gRPC").await?;
@@ -101,17 +101,17 @@ pub(crate) async fn lists_addresses(observer: &Collector, expected: &[String]) {
     .await;
 }
 
-/// What a collector is called among the members.
+/// The name of a collector as a member.
 pub(crate) fn name(collector: &Collector) -> String {
     collector.listeners().remote.to_string()
 }
 
-/// What it is called in the list for agents over gRPC.
+/// Its entry in the list for agents over gRPC.
 pub(crate) fn agent_grpc(collector: &Collector) -> String {
     collector.listeners().grpc.to_string()
 }
 
-/// What `observer` knows of the member called `name`, if it is one.
+/// The entry of the member `name` at `observer`, if it is a member.
 pub(crate) async fn member(observer: &Collector, name: &str) -> Result<Option<Value>, String> {
     let client = observer.http(observer.listeners().ui);
     let page: Value = client.get("/api/members").await?.json();
@@ -119,12 +119,12 @@ pub(crate) async fn member(observer: &Collector, name: &str) -> Result<Option<Va
     Ok(members.into_iter().find(|member| member["address"] == name))
 }
 
-/// Waits until a collector is ready, and nothing is wrong with it.
+/// Waits until a collector is ready and not degraded.
 pub(crate) async fn is_well(collector: &Collector) {
     has_status(collector, "ready", &[""]).await;
 }
 
-/// Waits until a collector is ready, and says of the cluster what is wrong in all of these words.
+/// Waits until a collector is ready and degraded by the cluster, with a reason that contains all of these words.
 pub(crate) async fn is_degraded(collector: &Collector, reason: &[&str]) {
     has_status(collector, "degraded", reason).await;
 }
@@ -150,7 +150,7 @@ pub(crate) async fn metric(collector: &Collector, name: &str) -> Option<String> 
     text.lines().find_map(value)
 }
 
-/// Lets the collector say that something is wrong with the cluster.
+/// Allows the collector to log that the cluster is degraded.
 pub(crate) fn may_complain(collector: &mut Collector) {
     collector.expect_log("cluster degraded");
 }

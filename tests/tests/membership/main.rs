@@ -1,4 +1,4 @@
-//! Who is a member, as everybody else sees it: real collectors, with real etcd and ZooKeeper servers to tell them.
+//! Tests the membership as other members see it: real collectors, with real etcd and ZooKeeper servers as coordinators.
 
 mod cluster;
 mod secured;
@@ -23,10 +23,10 @@ use tokio::{
     net::TcpStream,
 };
 
-/// How much later than a term an engine may notice it, on a busy machine: both look at their leases in steps of half a second.
+/// The delay after a term until an engine detects its end on a busy machine: both check their leases every half second.
 const NOTICED: Duration = Duration::from_secs(2);
 
-/// Asks `observer` for the list, and then everybody on it whether it is there; until `done`.
+/// Requests the list from `observer`, and then an answer from every listed collector, until `done`.
 async fn all_that_are_listed_answer(observer: &Collector, mut done: impl FnMut(&[String]) -> bool) {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -43,7 +43,7 @@ async fn all_that_are_listed_answer(observer: &Collector, mut done: impl FnMut(&
     }
 }
 
-async fn whoever_is_listed_serves<E: Coordinator>() {
+async fn a_listed_collector_serves<E: Coordinator>() {
     let cluster = Cluster::<E>::start().await;
     let a = cluster.options().start().await;
     lists(&a, &[&a]).await;
@@ -89,7 +89,7 @@ async fn a_dead_member_is_gone_within_its_term<E: Coordinator>() {
     }
 }
 
-async fn a_draining_member_finishes_where_nobody_sends_anything_new<E: Coordinator>() {
+async fn a_draining_member_finishes_without_new_requests<E: Coordinator>() {
     let cluster = Cluster::<E>::start().await;
     let (a, mut b) = cluster.pair().await;
     let mut underway = TcpStream::connect(b.listeners().jetty).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_member_that_lost_its_session_comes_back<E: Coordinator>() {
     is_well(&b).await;
 }
 
-async fn the_last_list_stays_while_the_engine_is_away<E: Coordinator>() {
+async fn the_last_list_stays_while_the_engine_is_unavailable<E: Coordinator>() {
     let mut cluster = Cluster::<E>::start().await;
     let (mut a, mut b) = cluster.pair().await;
     may_complain(&mut a);
@@ -159,7 +159,7 @@ async fn the_last_list_stays_while_the_engine_is_away<E: Coordinator>() {
             "1"
         );
     }
-    // What it knows is alive again, not only kept.
+    // Its list is updated again, not only kept.
     assert!(b.terminate().await.success());
     lists(&a, &[&a]).await;
 }
@@ -171,7 +171,7 @@ async fn members_join_an_engine_again_that_has_lost_its_data<E: Coordinator>() {
     may_complain(&mut b);
     cluster.engine.lose_data();
     cluster.engine.restart().await;
-    // It knows what the engine has now, and nothing of what it had.
+    // It knows the current entries of the engine, and none of the lost ones.
     let c = cluster.options().start().await;
     for collector in [&c, &a, &b] {
         lists(collector, &[&a, &b, &c]).await;
@@ -192,7 +192,7 @@ async fn another_server_of_the_engine_takes_over<E: Coordinator>() {
         whole.set(Link::Whole);
         cut.set(Link::Refusing);
         let cut_at = Instant::now();
-        // As long as it would take for it to be given up.
+        // As long as an eviction would take.
         while cut_at.elapsed() < TERM + NOTICED {
             let listed = naming(&a, "/agent/gRPC").await.unwrap();
             assert!(listed.contains(&agent_grpc(&b)), "only {listed:?} are left");
@@ -213,7 +213,7 @@ async fn a_collector_starts_without_its_engine_and_joins_later<E: Coordinator>()
     lists(&a, &[&a]).await;
 }
 
-async fn the_entry_of_somebody_else_is_an_error_and_no_eviction<E: Coordinator>() {
+async fn the_entry_of_another_collector_is_an_error_and_is_kept<E: Coordinator>() {
     let cluster = Cluster::<E>::start().await;
     let mut a = cluster.options().start().await;
     lists(&a, &[&a]).await;
@@ -253,19 +253,19 @@ macro_rules! with_both_engines {
 }
 
 with_both_engines! {
-    whoever_is_listed_serves
+    a_listed_collector_serves
     a_dead_member_is_gone_within_its_term
-    a_draining_member_finishes_where_nobody_sends_anything_new
+    a_draining_member_finishes_without_new_requests
     a_member_that_lost_its_session_comes_back
-    the_last_list_stays_while_the_engine_is_away
+    the_last_list_stays_while_the_engine_is_unavailable
     members_join_an_engine_again_that_has_lost_its_data
     another_server_of_the_engine_takes_over
     a_collector_starts_without_its_engine_and_joins_later
-    the_entry_of_somebody_else_is_an_error_and_no_eviction
+    the_entry_of_another_collector_is_an_error_and_is_kept
 }
 
 #[tokio::test]
-async fn history_that_is_gone_from_etcd_is_no_history_missed() {
+async fn history_compacted_in_etcd_is_not_missed() {
     let cluster = Cluster::<Etcd>::start().await;
     let link = Proxy::to(cluster.engine.address()).await;
     let mut a = cluster.options_through(&[link.address()]).start().await;

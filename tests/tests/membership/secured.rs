@@ -1,4 +1,4 @@
-//! An etcd that does not let everybody in.
+//! Tests an etcd with access control.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 
 use super::cluster::{lists, may_complain};
 
-/// Two collectors that are registered in the same etcd as they are.
+/// Two collectors that register in the same etcd.
 async fn find_each_other(options: impl Fn() -> Options) {
     let (a, b) = tokio::join!(options().start(), options().start());
     lists(&a, &[&a, &b]).await;
@@ -105,7 +105,7 @@ async fn collectors_prove_who_they_are_with_a_certificate() {
     .await;
 }
 
-/// An etcd whose tokens are JSON web tokens: each is void as soon as any user or role changes.
+/// An etcd whose tokens are JSON web tokens: each becomes invalid as soon as any user or role changes.
 #[derive(Debug)]
 enum WebTokens {}
 
@@ -133,9 +133,9 @@ impl Engine for WebTokens {
     }
 }
 
-/// Lets nobody in but `root`, and `rollcall` at its own keys.
+/// Grants access to `root`, and to `rollcall` for its own keys only.
 async fn secure(etcd: &http::Client) {
-    // Its gateway takes bytes in base64: from /rollcall/ on to before /rollcall0.
+    // The gateway uses base64 for bytes: from /rollcall/ up to before /rollcall0.
     let own = json!({"permType": "READWRITE", "key": "L3JvbGxjYWxsLw==", "range_end": "L3JvbGxjYWxsMA=="});
     for (path, change) in [
         ("user/add", json!({"name": "root", "password": "r00t"})),
@@ -164,7 +164,7 @@ async fn call(etcd: &http::Client, path: &str, change: &Value) -> Value {
     reply.json()
 }
 
-/// As somebody who is let in.
+/// With valid credentials.
 fn known(options: Options) -> Options {
     options
         .env("SW_CLUSTER_ETCD_USER", "rollcall")
@@ -179,7 +179,7 @@ async fn collectors_need_no_more_than_their_own_keys() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_ends_the_start_and_is_not_waited_for() {
+async fn a_wrong_password_ends_the_start_at_once() {
     let etcd = Server::<Etcd>::start().await;
     secure(&http::Client::new(etcd.address())).await;
     let run = options(&etcd.address().to_string())
@@ -217,7 +217,7 @@ async fn collectors_go_on_when_users_and_roles_change() {
     assert_eq!(to_a.application("after").await.unwrap(), 2);
     assert_eq!(to_b.application("later").await.unwrap(), -2);
 
-    // Who has to follow anew has asked for nothing since the change.
+    // The watch that has to be reopened has sent no request since the change.
     call(&root, "role/delete", &json!({"role": "other"})).await;
     may_complain(&mut b);
     b.expect_log("until the store is back");

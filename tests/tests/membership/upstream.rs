@@ -1,4 +1,4 @@
-//! Beside collectors of upstream, as ZooKeeper shows them.
+//! Tests Rollcall beside upstream's collectors in ZooKeeper.
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::cluster::{Cluster, agent_grpc, is_degraded, lists, lists_addresses, member, name};
 
-/// ZooKeeper's own command line, with a session that lasts as long as this: what upstream's collectors see and do.
+/// ZooKeeper's command line, with a session of the same duration: it acts as upstream's collectors do.
 struct Upstream(Child);
 
 impl Upstream {
@@ -51,7 +51,7 @@ async fn upstreams_collectors_and_ours_see_each_other_in_zookeeper() {
     for (parent, child) in [
         ("agent_gRPC/gRPC", grpc.clone()),
         ("agent_jetty/jetty", jetty.to_string()),
-        // What upstream's collectors and its web application send to whoever is there, Rollcall does not take.
+        // Rollcall does not accept the calls that upstream's collectors and web application send to these entries.
         ("ui/jetty", String::new()),
         ("remote/gRPC", String::new()),
     ] {

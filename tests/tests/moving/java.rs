@@ -1,7 +1,7 @@
-//! The registration over HTTP of a collector of upstream, with the answers that its servlets write.
+//! The HTTP registration of an upstream collector, with the answers of its servlets.
 //!
-//! No registry has upstream's collectors of 3.2.6 and 5.x, so the answers are those of `proto/docs/skywalking.md`, section 2.3: a new
-//! name is written behind the answer, a 5.x address is only looked up, and what a reader misses is an error of the server.
+//! No registry has upstream's collectors of 3.2.6 and 5.x, so the answers follow `proto/docs/skywalking.md`, section 2.3: a new
+//! name is written after the answer, a 5.x address is only looked up, and a missing field is a server error.
 
 use std::{collections::BTreeSet, convert::Infallible, net::SocketAddr, sync::Arc};
 
@@ -14,19 +14,19 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinSet};
 
-/// The ids that the next new name of each kind gets.
+/// The ids of the next new name of each kind.
 pub(crate) const APPLICATION: i32 = -412;
 pub(crate) const INSTANCE: i32 = 9021;
 pub(crate) const OPERATION: i32 = 77_120;
 
-/// Which collector.
+/// The release of the collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Release {
     V3,
     V5,
 }
 
-/// A running one.
+/// A running collector.
 pub(crate) struct Java {
     pub(crate) address: SocketAddr,
     _connections: JoinSet<()>,
@@ -66,7 +66,7 @@ async fn answer(
     let body = body
         .ok()
         .and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
-    // The writer behind the servlet has assigned it by the next call.
+    // The writer behind the servlet has assigned the id by the next call.
     let is_assigned = !registered.lock().insert(path.clone());
     let answer = body.and_then(|body: Value| match &*path {
         "/application/register" => applications(&body, is_assigned),
@@ -89,7 +89,7 @@ fn applications(codes: &Value, is_assigned: bool) -> Option<Value> {
     Some(codes.map(|code| json!({"c": code, "i": id})).collect())
 }
 
-/// 5.x fails for an application that it does not know.
+/// 5.x fails for an unknown application.
 fn instance(release: Release, process: &Value, is_assigned: bool) -> Option<Value> {
     let application = process["ai"].as_i64()?;
     process["au"].as_str()?;

@@ -1,4 +1,4 @@
-//! The move from a Java collector, by the commands of the README: the collector that follows assigns no id of the one before.
+//! Tests the move from a Java collector with the commands of the README: the new collector assigns no id of the old one.
 
 mod java;
 
@@ -12,10 +12,10 @@ use rollcall_tests::{PATIENCE, eventually, process::Collector, query::State};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The name that the README gives to the machine of the Java collector.
+/// The README's name of the Java collector's machine.
 const JAVA: &str = "java:12800";
 
-/// The blocks of the walk-through, without what indents them.
+/// The blocks of the walk-through, without indentation.
 fn walk_through() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let page = std::fs::read_to_string(path).expect("the README");
@@ -29,7 +29,7 @@ fn walk_through() -> Vec<String> {
         .collect()
 }
 
-/// What a command line of the README writes.
+/// The output of a command line of the README.
 async fn shell(line: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-c", line]).stderr(Stdio::inherit());
@@ -39,7 +39,7 @@ async fn shell(line: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// The id in an answer of a servlet, if it is one.
+/// The id in an answer of a servlet, if there is one.
 fn id(answer: &str) -> Option<i64> {
     let answer: Value = serde_json::from_str(answer).ok()?;
     let element = answer.get(0).unwrap_or(&answer);
@@ -49,7 +49,7 @@ fn id(answer: &str) -> Option<i64> {
     id.filter(|id| *id != 0)
 }
 
-/// Asks a Java collector as the README says, and returns the last ids of its inventory.
+/// Runs the README's requests against a Java collector, and returns the last ids of its inventory.
 async fn probes(java: &Java, commands: &str) -> [i64; 3] {
     let mut ids = Vec::new();
     for command in commands.lines().map(str::trim) {
@@ -104,13 +104,13 @@ async fn the_walk_through_assigns_no_id_of_the_java_collector() {
 
     let mut collector = Collector::options().data_dir(&store).start().await;
     moves(&collector, firsts).await;
-    // What was imported outlives the first collector.
+    // The import survives a restart.
     collector.restart().await;
     assigns_beyond(&collector, "after a restart", firsts).await;
 }
 
-/// Agents of before keep the ids of the Java collector, also those that the new one could have given by then, and new ones get
-/// others.
+/// Existing agents keep the ids of the Java collector, even those that the new one could have assigned by then, and new agents
+/// get other ids.
 async fn moves(collector: &Collector, firsts: [i64; 4]) {
     let client = collector.grpc().await;
     client
@@ -129,7 +129,7 @@ async fn moves(collector: &Collector, firsts: [i64; 4]) {
     }
 }
 
-/// Registers a name of each kind over the call that the walk-through asks the Java collector with.
+/// Registers a name of each kind with the call that the walk-through uses for the Java collector.
 async fn assigns_beyond(collector: &Collector, name: &str, firsts: [i64; 4]) {
     let http = collector.http(collector.listeners().jetty);
     let ask = async |path: &str, body: Value| {

@@ -1,10 +1,10 @@
-//! What differs between a recorded answer and the collector's.
+//! Compares a recorded answer with the collector's.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Keys whose values are times, counters, load figures, tokens, or facts of the machine that the recording was made on.
+/// Keys whose values are times, counters, load figures, tokens, or properties of the machine that made the recording.
 const VOLATILE: [&str; 29] = [
     "abilities",
     "accessToken",
@@ -69,8 +69,8 @@ pub(crate) fn normalise(value: Value) -> Value {
     }
 }
 
-/// Instances by their addresses, services by their keys and texts by themselves, as their order has no meaning; other lists stay
-/// as they are.
+/// Sorts instances by their addresses, services by their keys and texts by themselves, because their order has no meaning; other
+/// lists stay unchanged.
 fn by_name(items: Vec<Value>) -> Value {
     let names = items.iter().map(name).collect::<Option<Vec<_>>>();
     match names {
@@ -107,8 +107,8 @@ fn name(item: &Value) -> Option<String> {
     })
 }
 
-/// An answer's body: JSON where it is an object or a list of JSON, and text otherwise. In the recordings the servers have the port
-/// 8848, and so has this one.
+/// The body of an answer: JSON if it is an object or a list, and text otherwise. The recorded servers have the port 8848, which
+/// replaces the collector's port.
 pub(crate) fn body(text: &str, port: u16) -> Value {
     let text = text.replace(&port.to_string(), "8848");
     match serde_json::from_str(&text) {
@@ -117,7 +117,7 @@ pub(crate) fn body(text: &str, port: u16) -> Value {
     }
 }
 
-/// Every place below `path` where `ours` is not `theirs`; nothing, where one of them has no such place.
+/// Every place below `path` where `ours` differs from `theirs`, missing places included.
 pub(crate) fn differences(
     path: &str,
     theirs: Option<&Value>,

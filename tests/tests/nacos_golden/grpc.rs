@@ -1,4 +1,4 @@
-//! Holds a recorded gRPC conversation with a collector and compares its answers and pushes.
+//! Replays a recorded gRPC conversation with a collector and compares its answers and pushes.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -11,18 +11,18 @@ use crate::{
     table::Finding,
 };
 
-/// How long a push that is expected may take.
+/// The timeout of an expected push.
 const PUSH: Duration = Duration::from_secs(2);
 
-/// How long an unexpected push is waited for: several of the collector's push windows.
+/// The waiting time for unexpected pushes: several of the collector's push windows.
 const SILENCE: Duration = Duration::from_millis(250);
 
-/// A recorded step: a call, or the pushes that came in since the last one.
+/// A recorded step: a call, or the pushes that arrived since the last step.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Step {
     id: String,
-    /// Empty when the step is about pushes.
+    /// Empty if the step has pushes.
     r#type: String,
     body: Value,
     answers: BTreeMap<String, Answer>,
@@ -42,7 +42,7 @@ struct Message {
     body: String,
 }
 
-/// Goes through the conversation, and returns where the answers differ from the recorded ones.
+/// Replays the conversation, and returns the differences from the recorded answers.
 pub(crate) async fn replay(server: SocketAddr, steps: Vec<Step>) -> Vec<Finding> {
     let mut first = Connection::open(server).await;
     let mut second = None;
@@ -96,7 +96,7 @@ impl Step {
     }
 }
 
-/// What came in on the stream: waits for as many as were recorded, and for a short silence after them.
+/// The messages on the stream: waits for the recorded number, and for a short time without a message after them.
 async fn pushes(connection: &mut Connection, expected: usize) -> Value {
     let mut pushes = Vec::new();
     loop {

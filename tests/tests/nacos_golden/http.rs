@@ -12,7 +12,7 @@ use crate::{
     table::Finding,
 };
 
-/// A recorded call, and how each server answered it.
+/// A recorded call with the answer of each server.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Call {
@@ -31,12 +31,12 @@ pub(crate) struct Call {
 #[serde(deny_unknown_fields)]
 struct Answer {
     status: u16,
-    /// The media type, where the answer named one.
+    /// The media type, if the answer has one.
     r#type: Option<String>,
     body: String,
 }
 
-/// Sends every call, and returns where the answers differ from the recorded ones.
+/// Sends every call, and returns the differences from the recorded answers.
 pub(crate) async fn replay(server: SocketAddr, calls: Vec<Call>) -> Vec<Finding> {
     let http = Http::new(server);
     let mut findings = Vec::new();

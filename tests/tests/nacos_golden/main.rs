@@ -1,8 +1,8 @@
-//! The collector's answers beside those that real Nacos servers of three generations gave to the same calls.
+//! Compares the collector's answers with those of real Nacos servers of three generations to the same calls.
 //!
-//! `tests/golden/nacos` holds the recorded conversations. Each test sends one of them to a collector of its own and compares the
-//! answers key by key. Every difference must stand in `differences.toml` with its reason, and every row there must still differ.
-//! Where the recorded servers contradict each other, the rows say which of them the collector follows.
+//! `tests/golden/nacos` has the recorded conversations. Each test replays one of them with its own collector and compares the
+//! answers key by key. Every difference must be in `differences.toml` with its reason, and every row there must still differ. If
+//! the recorded servers contradict each other, the rows name the server that the collector follows.
 //!
 //! Times, counters, addresses of the recording machine and the order of hosts are not compared. The recordings waited for the
 //! delays of the real servers; the collector applies a change before it answers, so nothing waits here except for pushes.
@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::table::Table;
 
-/// Reads a recorded conversation: one JSON object a line.
+/// Reads a recorded conversation: one JSON object per line.
 fn recording<T: DeserializeOwned>(name: &str) -> Vec<T> {
     let path = golden(&format!("{name}.jsonl"));
     let text = fs::read_to_string(&path).expect("a recorded conversation");

@@ -1,4 +1,4 @@
-//! The one table of intended differences, and the check that it and the collector agree.
+//! The table of intended differences, and the check that it matches the collector.
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
@@ -13,23 +13,23 @@ pub(crate) struct Finding {
     pub(crate) call: String,
     /// The version of the server that was recorded.
     pub(crate) server: String,
-    /// Where the answers differ, and how.
+    /// The place and the values of the difference.
     pub(crate) difference: Difference,
 }
 
-/// Intended differences that have one reason.
+/// Intended differences with the same reason.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
     /// The recorded conversation: `v1`, `v2`, `v3` or `grpc`.
     scenario: String,
-    /// The servers whose recorded answers the collector does not give.
+    /// The servers whose recorded answers differ from the collector's.
     servers: Vec<String>,
     /// The calls; `*` stands for any characters but a slash.
     calls: Vec<String>,
     /// The places in their answers; `*` stands for any characters but a slash.
     fields: Vec<String>,
-    /// Why the collector answers otherwise.
+    /// The reason of the difference.
     why: String,
 }
 
@@ -47,10 +47,10 @@ impl Table {
         toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// Compares the rows of `scenario` with what was found.
+    /// Compares the rows of `scenario` with the found differences.
     ///
     /// # Panics
-    /// When a difference stands in no row, or a part of a row (a server, a call, a field) no longer differs.
+    /// When a difference is in no row, or a part of a row (a server, a call, a field) no longer differs.
     pub(crate) fn check(&self, scenario: &str, findings: Vec<Finding>) {
         let rows = self
             .difference
@@ -98,7 +98,7 @@ impl Row {
             && any(&self.fields, &finding.difference.field)
     }
 
-    /// The parts of this row that describe no finding.
+    /// The parts of this row that match no finding.
     fn stale(&self, findings: &[Finding]) -> Vec<String> {
         assert!(
             !self.why.trim().is_empty(),

@@ -1,4 +1,4 @@
-//! Has a collector push over UDP, as real servers were recorded doing it, and compares the datagrams.
+//! Has a collector push over UDP, as the recorded servers did, and compares the datagrams.
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +15,10 @@ use crate::{
     table::Finding,
 };
 
-/// How long the push may take.
+/// The timeout of the push.
 const PUSH: Duration = Duration::from_secs(5);
 
-/// The datagram that each server sent after the first instance of a service was registered.
+/// The datagram that each server sent after the first registration of an instance of a service.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Push {
@@ -26,7 +26,7 @@ pub(crate) struct Push {
     answers: BTreeMap<String, String>,
 }
 
-/// Subscribes, registers an instance, and returns where the datagram differs from the recorded ones.
+/// Subscribes, registers an instance, and returns the differences between the datagram and the recorded ones.
 pub(crate) async fn replay(server: SocketAddr, push: &Push) -> Vec<Finding> {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     socket.set_read_timeout(Some(PUSH)).expect("a read timeout");
@@ -80,7 +80,7 @@ pub(crate) async fn replay(server: SocketAddr, push: &Push) -> Vec<Finding> {
     findings
 }
 
-/// A push with the list that it holds as a text, and the number that its acknowledgement repeats.
+/// A push, whose list is a text, and the number that its acknowledgement repeats.
 fn content(text: &str) -> (Value, Value) {
     let parse = |text: &str| -> Value {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))

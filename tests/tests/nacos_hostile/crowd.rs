@@ -1,4 +1,4 @@
-//! Many subscribers that never answer, and many services of one client.
+//! Tests many subscribers that never answer, and many services of one client.
 
 use std::{
     collections::BTreeMap,
@@ -16,19 +16,19 @@ use serde_json::json;
 
 use crate::{MIB, Victim, request};
 
-/// Calls at a time.
+/// Concurrent calls.
 const CONCURRENCY: usize = 64;
 
 /// gRPC connections that acknowledge nothing, and their subscriptions.
 const SILENT: usize = 100;
 
-/// Subscriptions over UDP: each port of this machine that an attacker can name.
+/// Subscriptions over UDP, to as many ports of this machine as an attacker can name.
 const DEAF: u16 = 20_000;
 
-/// Services of the client that vanishes.
+/// Services of the client that disconnects.
 const SERVICES: usize = 10_000;
 
-/// How soon an honest subscriber has a change beside the others.
+/// The time limit of a change for an honest subscriber beside the others.
 const CHANGE: Duration = Duration::from_secs(1);
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Values that no client sends, in every parameter of every endpoint and in every gRPC message.
+//! Tests values that no client sends, in every parameter of every endpoint and in every gRPC message.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ const RECORDINGS: [&str; 3] = [
     include_str!("../../golden/nacos/v3.jsonl"),
 ];
 
-/// Every type of request that a client of any version sends, and some of the server's own.
+/// Every request type of clients of any version, and some types of the server.
 const TYPES: [&str; 16] = [
     "InstanceRequest",
     "PersistentInstanceRequest",
@@ -88,12 +88,12 @@ async fn garbage_in_every_parameter_is_answered() {
                 "GET" | "HEAD" | "DELETE" | "OPTIONS" => (format!("{path}?{text}"), None),
                 _ => (path.clone(), Some(text)),
             };
-            // A query of many long values is too long for a request line, and refused as that.
+            // A query of many long values exceeds a request line and is refused for that.
             let reply = http.call(&method, &target, form, &none).await;
             reply.unwrap_or_else(|error| panic!("{method} {path} {:.40}: {error}", value));
         }
     }
-    // What the switches were set to must not outlive the attack.
+    // The values set by the attack must not outlive it.
     for (entry, value) in [
         ("overriddenServerStatus", "null"),
         ("pushEnabled", "true"),
@@ -144,7 +144,7 @@ async fn garbage_in_every_message_is_answered() {
     let mut connection = victim.client().await;
     for r#type in TYPES {
         for body in bodies() {
-            // The call may fail in gRPC itself, for instance because the message is too large; the connection stays.
+            // The call may fail in gRPC itself, for instance because the message is too large; the connection stays open.
             drop(connection.call(r#type, body.clone()).await);
         }
     }
@@ -162,7 +162,7 @@ async fn garbage_in_every_message_is_answered() {
     victim.survives(64 * MIB).await;
 }
 
-/// Bodies that are no JSON, or JSON of another shape than any message has.
+/// Bodies that are not JSON, or have a shape that no message has.
 fn bodies() -> Vec<Vec<u8>> {
     let mut bodies = [
         "",
@@ -223,7 +223,7 @@ fn misshapen() -> Vec<Vec<u8>> {
     bodies
 }
 
-/// Requests whose instances no client could have built.
+/// Requests with instances that no client could have built.
 fn instances() -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
     for instance in [
@@ -248,7 +248,7 @@ fn instances() -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_message_are_refused() {
+async fn malformed_messages_are_refused() {
     let victim = Victim::start(Collector::options()).await;
     for method in [
         "/Request/request",
@@ -268,7 +268,7 @@ async fn bytes_that_are_no_message_are_refused() {
                 raw::frame(u32::MAX, bytes),
                 Bytes::copy_from_slice(bytes),
             ] {
-                // The stream may go on, and then there is no status: the deadline of the call ends it.
+                // The stream may stay open without a status; then the deadline of the call ends it.
                 if method == "/BiRequestStream/requestBiStream" && bytes.is_empty() {
                     continue;
                 }

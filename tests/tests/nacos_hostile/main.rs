@@ -1,8 +1,8 @@
-//! Hostile Nacos clients: garbage on every endpoint and message, oversized instances, subscribers that never answer, and a client
-//! that registers thousands of services and vanishes.
+//! Tests hostile Nacos clients: garbage on every endpoint and message, oversized instances, subscribers that never answer, and a
+//! client that registers thousands of services and disconnects.
 //!
-//! After each attack the collector serves an honest client of either protocol, has kept its memory, and stops cleanly. Its log holds
-//! no warning that the test does not expect.
+//! After each attack the collector serves an honest client of either protocol, has bounded memory, and stops cleanly. Its log
+//! has no unexpected warning.
 
 mod crowd;
 mod garbage;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 const MIB: u64 = 1 << 20;
 
-/// The longest that an honest call may take beside an attack, on a machine that runs other tests too.
+/// The longest honest call beside an attack, on a machine that runs other tests too.
 const WORST_DELAY: Duration = Duration::from_secs(5);
 
 /// A collector under attack.
@@ -41,7 +41,7 @@ impl Victim {
         victim
     }
 
-    /// A gRPC client that has introduced itself.
+    /// A gRPC client that has completed its set-up.
     async fn client(&self) -> Connection {
         let mut connection = Connection::open(self.faces.grpc).await;
         connection.set_up(None).await;
@@ -90,7 +90,7 @@ impl Victim {
         served.expect("an honest client is served in time");
     }
 
-    /// Checks that the attack is survived, with at most this much more memory, and stops the collector.
+    /// Checks the collector after the attack, with at most this much more memory, and stops it.
     async fn survives(mut self, most: u64) {
         self.serves("after").await;
         let limit = self.resident_at_start + most;

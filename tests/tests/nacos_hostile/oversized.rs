@@ -1,4 +1,4 @@
-//! Instances that are larger than any real one.
+//! Tests instances that are larger than any real one.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{MIB, Victim, request};
 
-/// The metadata of the attacker's instances: more than the configured most, and more than a message may hold.
+/// Sizes of the attacker's metadata: above the configured limit, and above the limit of a message.
 const SIZES: [usize; 4] = [9_000, 100_000, 3 << 20, 12 << 20];
 
 /// The endpoints that register an instance.
@@ -51,7 +51,7 @@ async fn over_http(http: &Http, metadata: &Value) {
         ("metadata", text.as_str()),
     ]);
     for path in PATHS {
-        // A body beyond the limit of a request is refused while it is sent, so there may be no reply.
+        // A body above the limit of a request is refused while it is sent, so there may be no reply.
         if let Ok(reply) = http
             .call("POST", path, Some(form.clone()), &BTreeMap::new())
             .await

@@ -5,9 +5,9 @@ use std::path::Path;
 /// One fenced block.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
-    /// The word behind the opening fence.
+    /// The word after the opening fence.
     pub(crate) language: String,
-    /// What stands between the fences.
+    /// The text between the fences.
     pub(crate) text: String,
 }
 
@@ -16,7 +16,7 @@ impl Block {
         self.text.lines().next().unwrap_or_default()
     }
 
-    /// The lines that are commands, without their comments.
+    /// The command lines, without their comments.
     pub(crate) fn commands(&self) -> Vec<&str> {
         self.text
             .lines()

@@ -1,6 +1,6 @@
-//! The README keeps its word: each command block runs as it stands.
+//! Tests the README: each command block runs unchanged.
 //!
-//! The Rust block is compiled as a doctest of `rollcall-agent`. Every other block stands in [`BLOCKS`]; a new one fails
+//! The Rust block is compiled as a doctest of `rollcall-agent`. [`BLOCKS`] lists every other block; a new one fails
 //! [`every_block_is_covered`] until it has a test.
 
 mod blocks;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use blocks::{Block, blocks};
 use shell::Shell;
 
-/// How each block is covered, by its language and first line.
+/// The test of each block, by the block's language and first line.
 const BLOCKS: &[(&str, &str, &str)] = &[
     ("sh", "cargo run --release -- demo", "the_demo_runs"),
     ("mermaid", "sequenceDiagram", "a picture"),

@@ -1,4 +1,4 @@
-//! The README lists every metric with its type and meaning.
+//! Tests that the README lists every metric with its type and meaning.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::blocks;
 const BEGIN: &str = "<!-- metrics: begin (a test compares this with a running collector) -->";
 const END: &str = "<!-- metrics: end -->";
 
-/// The table of the metrics that an exposition describes.
+/// The table of the metrics in an exposition.
 fn table(exposition: &str) -> String {
     let mut rows = Vec::new();
     let mut help = String::new();

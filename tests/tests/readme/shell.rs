@@ -1,6 +1,6 @@
-//! A shell at the top of the repository, in a network of its own where the system allows one.
+//! A shell in the root of the repository, in its own network namespace where the system allows one.
 //!
-//! The README uses the default ports. In a network namespace they are free, whatever else this machine runs.
+//! The README uses the default ports. In a network namespace they are free, whatever else runs on this machine.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,10 +11,10 @@ use std::{
     time::Duration,
 };
 
-/// Marks the end of what a command wrote.
+/// Marks the end of a command's output.
 const END: &str = "-- end of the command --";
 
-/// A running shell. It and everything that it started end when this is dropped.
+/// A running shell. Dropping it ends the shell and everything that it started.
 pub(crate) struct Shell {
     shell: Child,
     input: ChildStdin,
@@ -25,7 +25,7 @@ impl Shell {
     pub(crate) fn start() -> Self {
         let mut command = Command::new(if namespaces() { "unshare" } else { "setsid" });
         if namespaces() {
-            // The namespace of processes ends everything in it together with its first process.
+            // A process namespace ends all its processes together with its first one.
             command.args(["--net", "--pid", "--fork", "--mount-proc", "--kill-child"]);
         } else {
             command.arg("--wait");
@@ -54,7 +54,7 @@ impl Shell {
         shell
     }
 
-    /// Runs commands and returns what they and the jobs in the background wrote to standard output meanwhile.
+    /// Runs commands and returns the standard output of the commands and of background jobs meanwhile.
     ///
     /// # Panics
     /// When they take longer than `within`.
@@ -83,7 +83,7 @@ impl Drop for Shell {
     }
 }
 
-/// Whether this process may make namespaces.
+/// Whether this process may create namespaces.
 fn namespaces() -> bool {
     Command::new("unshare")
         .args(["--net", "--pid", "--fork", "--mount-proc", "true"])

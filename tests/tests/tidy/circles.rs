@@ -1,8 +1,8 @@
-//! Finds modules that need each other in a circle.
+//! Finds circular dependencies between modules.
 //!
-//! A module and its own children are one unit: a child may use what its parent has, and a parent what its children have. So an
-//! arrow between a module and one of those above or below it does not count, and what counts is whether the other arrows lead
-//! back to where they began.
+//! A module and its own children are one unit: a child may use items of its parent, and a parent those of its children. So a
+//! dependency between a module and an ancestor or descendant does not count. A circle is a path along the other dependencies
+//! back to its start.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::Source;
 
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// The first circle among the modules of one crate, in its order; `None` if there is none.
+/// The first circle among the modules of one crate; `None` if there is none.
 pub(crate) fn first(sources: &[Source]) -> Option<Vec<String>> {
     let arrows = arrows(sources);
     let mut done = BTreeSet::new();
@@ -20,7 +20,7 @@ pub(crate) fn first(sources: &[Source]) -> Option<Vec<String>> {
         .next()
 }
 
-/// Which module names which, apart from its own parents and children.
+/// The dependencies of each module, apart from its own ancestors and descendants.
 fn arrows(sources: &[Source]) -> Arrows {
     let modules: BTreeSet<&str> = sources.iter().map(|source| &*source.module).collect();
     let mut arrows = Arrows::new();
@@ -39,7 +39,7 @@ fn arrows(sources: &[Source]) -> Arrows {
     arrows
 }
 
-/// The module of this crate that a path leads into; the root, which is above all, if it is none.
+/// The module of this crate that a path leads into; the root if there is no such module.
 fn target<'a>(mut path: &'a str, modules: &BTreeSet<&str>) -> &'a str {
     while !modules.contains(path) {
         path = path.rsplit_once("::").map_or("", |(parent, _)| parent);
@@ -54,7 +54,7 @@ fn is_within(module: &str, parent: &str) -> bool {
     parent.is_empty() || super::is_within(module, parent)
 }
 
-/// The first circle that a walk along the arrows meets.
+/// The first circle on a walk along the dependencies.
 fn from(
     module: &str,
     arrows: &Arrows,
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_and_its_own_children_are_none() {
+    fn a_module_and_its_own_children_are_no_circle() {
         let sources = [
             source("", &["a::A"]),
             source("a", &["one::X", "crate::b::B"]),

@@ -1,5 +1,5 @@
-//! The rules that neither the compiler nor clippy keeps: which crate may need which, that modules need each other in one direction,
-//! and that what the text refers to is there.
+//! Tests rules that neither the compiler nor clippy checks: the allowed dependencies between crates, one direction between
+//! modules, and references in documents that exist.
 
 mod circles;
 mod paths;
@@ -15,7 +15,7 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// The most lines of a source file.
 const MAX_LINES: usize = 350;
 
-/// Files that are longer and wait to be split.
+/// Longer files that are to be split.
 const LONG: [&str; 1] = ["collector/api/nacos/src/http/tests/complaints.rs"];
 
 /// Crates whose circles of modules wait to be opened: jobs of the catalog's `durable` are closures over what its use cases share,
@@ -25,8 +25,8 @@ const CIRCLES: [&str; 2] = [
     "collector/api/nacos/Cargo.toml",
 ];
 
-/// Every crate of the collector, and the crates of the workspace that it may need: the compiler keeps an arrow, and this keeps
-/// another from being drawn without a look at the map of ARCHITECTURE.md. The binary may need every crate.
+/// Every crate of the collector, and the workspace crates that it may need. The compiler rejects a use without a dependency;
+/// this test rejects a new dependency without a change of ARCHITECTURE.md's map. The binary may need every crate.
 const NEEDS: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("limits", &[]),
@@ -68,7 +68,7 @@ const NEEDS: [(&str, &[&str]); 17] = [
     ),
 ];
 
-/// Crates and modules with concrete providers: of the collector's binary, only the composition root may name them.
+/// Crates and modules with concrete providers: in the collector's binary, only the composition root may name them.
 const PROVIDERS: [&str; 6] = [
     "rollcall_storage::embedded",
     "rollcall_storage::etcd",
@@ -82,11 +82,11 @@ const PROVIDERS: [&str; 6] = [
 struct Source {
     /// Its module, such as `api::http`; empty for the root of a crate.
     module: String,
-    /// Every path that it names outside its tests; those into its own crate begin with `crate`.
+    /// Every path that it names outside its tests; paths into its own crate begin with `crate`.
     paths: Vec<String>,
 }
 
-/// The source files below `root`, the directory `src` of a crate.
+/// The source files below `root`, the `src` directory of a crate.
 fn sources(root: &Path) -> Vec<Source> {
     let is_test = |file: &PathBuf| {
         let below = file.strip_prefix(root).expect("a file below the root");
@@ -121,7 +121,7 @@ fn is_within(path: &str, module: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// The names of the crates of this workspace that a crate needs, without `rollcall-`.
+/// The workspace crates that a crate needs, without the prefix `rollcall-`.
 fn needs(manifest: &Path) -> Vec<String> {
     let text = fs::read_to_string(manifest).expect("a manifest");
     let manifest: toml::Table = text.parse().expect("a manifest");
@@ -159,7 +159,7 @@ fn a_crate_of_the_collector_needs_those_that_the_map_says() {
 
 #[test]
 fn only_the_composition_root_names_a_concrete_provider() {
-    // The offline commands maintain the embedded store and no other: naming it is what they are for.
+    // The offline commands maintain the embedded store only, so they name it.
     let may_name = ["app::providers", "app", "store"];
     for source in sources(&Path::new(ROOT).join("collector/src")) {
         if may_name.contains(&&*source.module) {
@@ -242,7 +242,7 @@ fn modules_are_files_of_their_name() {
 }
 
 #[test]
-fn whatever_is_left_to_do_has_an_owner() {
+fn every_open_task_has_an_owner() {
     let marker = ["TO", "DO"].concat();
     for file in rust_files() {
         let text = fs::read_to_string(&file).expect("a readable source");
@@ -280,7 +280,7 @@ fn relative_links_in_documents_lead_somewhere() {
     }
 }
 
-/// The anchors of a document's headings, as GitHub makes them.
+/// The anchors of a document's headings, in GitHub's form.
 fn anchors(document: &Path) -> Vec<String> {
     let text = fs::read_to_string(document).expect("a readable document");
     let headings = text
@@ -301,7 +301,7 @@ fn rust_files() -> Vec<PathBuf> {
     files(Path::new(ROOT), "rs")
 }
 
-/// Every file with this extension below `directory`, except where nothing is written by hand.
+/// Every file with this extension below `directory`, except in directories of generated files.
 fn files(directory: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("a readable directory") {

@@ -1,7 +1,7 @@
-//! Which paths a piece of Rust names: enough of a parser to check arrows between modules, and no more.
+//! Extracts the paths in Rust source: enough of a parser to check dependencies between modules.
 
-/// Every path with at least two segments that `text` names before its tests, groups in braces taken apart. Those into the same
-/// crate begin with `crate`, apart from those that begin with a child of `module`.
+/// Every path with at least two segments that `text` names before its tests, with groups in braces expanded. Paths into the same
+/// crate begin with `crate`, except those that begin with a child of `module`.
 pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
     let code = text
         .lines()
@@ -21,7 +21,7 @@ pub(crate) fn named_by(text: &str, module: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Reads one path, or one token that is none, and says where it ends.
+/// Reads one path, or one other token, and returns its end.
 fn path<'a>(
     tokens: &[&'a str],
     mut at: usize,
@@ -53,7 +53,7 @@ fn path<'a>(
     at
 }
 
-/// Leaves out every item that is there for tests alone.
+/// Leaves out every item that only tests use.
 fn without_tests<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
@@ -70,7 +70,7 @@ fn without_tests<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
     kept
 }
 
-/// How many tokens an item has: up to its semicolon, or to the end of its braces.
+/// The number of tokens of an item: up to its semicolon, or to the end of its braces.
 fn item_length(tokens: &[&str]) -> usize {
     let mut depth = 0;
     for (at, &token) in tokens.iter().enumerate() {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_found_however_they_are_written() {
+    fn paths_are_found_in_every_spelling() {
         let text = "
         use crate::{api::{http, status::Table}, storage};
         use super::super::storage::Storage; // crate::ignored::comment
