@@ -33,6 +33,7 @@ async fn until_the_store_is_read_probes_report_it_and_agents_are_refused() {
         .env("SW_NAMING_JETTY_PORT", naming.port().to_string())
         .env("SW_AGENT_GRPC_PORT", grpc.port().to_string())
         .env("SW_AGENT_JETTY_PORT", admin.port().to_string())
+        .env("SW_NACOS_PORT", "0")
         .env("SW_STORAGE", "etcd")
         .env("SW_STORAGE_ETCD_ENDPOINTS", etcd.address().to_string())
         .stdin(Stdio::null())

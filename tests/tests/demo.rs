@@ -17,7 +17,7 @@ fn start() -> Child {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SW_")) {
         command.env_remove(name);
     }
-    for port in ["NAMING_JETTY", "AGENT_GRPC", "AGENT_JETTY"] {
+    for port in ["NAMING_JETTY", "AGENT_GRPC", "AGENT_JETTY", "NACOS"] {
         command.env(format!("SW_{port}_PORT"), "0");
     }
     Child::spawn("the demo", command.args(["--log-format", "json", "demo"]))

@@ -36,6 +36,7 @@ impl Logger {
             .env("SW_NAMING_JETTY_PORT", naming.port().to_string())
             .env("SW_AGENT_GRPC_PORT", grpc.port().to_string())
             .env("SW_AGENT_JETTY_PORT", http.port().to_string())
+            .env("SW_NACOS", "none")
             .env("SW_SERVER_SHUTDOWN_GRACE", "1h")
             .env("SW_STORAGE_PATH", data.path().join("data"))
             .stdin(Stdio::null())
