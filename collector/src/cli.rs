@@ -25,11 +25,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) print_config: bool,
 
-    /// How log lines look
+    /// Format of log lines
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "human")]
     pub(crate) log_format: LogFormat,
 
-    /// What is logged: a level, or directives as in RUST_LOG, over which this wins
+    /// Log filter: a level, or directives as in RUST_LOG, which this overrides
     #[arg(long, value_name = "FILTER")]
     pub(crate) log_level: Option<String>,
 
@@ -72,19 +72,19 @@ pub(crate) enum NacosCommand {
 pub(crate) enum StoreCommand {
     /// Print what the store holds
     Info,
-    /// Set the least ids that the store draws, so that it draws none of another collector's inventory; none is ever lowered.
+    /// Set the smallest ids that the store assigns, so that it assigns none of another collector's ids; none is ever lowered.
     /// Creates the store if there is none
     Import {
-        /// Draw no application (service) id below this, on either side of 0
+        /// Assign no application (service) id below this, on either side of 0
         #[arg(long, value_name = "ID", value_parser = first_id)]
         first_application_id: Option<i32>,
-        /// Draw no instance id below this
+        /// Assign no instance id below this
         #[arg(long, value_name = "ID", value_parser = first_id)]
         first_instance_id: Option<i32>,
-        /// Draw no operation (service name, endpoint) id below this, on either side of 0
+        /// Assign no operation (service name, endpoint) id below this, on either side of 0
         #[arg(long, value_name = "ID", value_parser = first_id)]
         first_operation_id: Option<i32>,
-        /// Draw no network address id below this, on either side of 0
+        /// Assign no network address id below this, on either side of 0
         #[arg(long, value_name = "ID", value_parser = first_id)]
         first_address_id: Option<i32>,
     },
@@ -132,7 +132,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a whole number with a unit: 90m, 12h, 30d".to_owned())
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people; in colour on a terminal

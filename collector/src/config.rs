@@ -256,7 +256,7 @@ pub struct Embedded {
 pub struct Register {
     /// The number of registrations that may wait for the writer; one more is refused as overloaded.
     pub queue_capacity: usize,
-    /// How long a caller waits for its id.
+    /// The time that a caller waits for its id.
     pub deadline: Duration,
     /// The most rows in one durable commit.
     pub batch_rows: usize,

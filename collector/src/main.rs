@@ -132,7 +132,7 @@ fn print(text: &str) -> anyhow::Result<()> {
         .context("write to standard output")
 }
 
-/// Whether sample applications run beside the collector.
+/// Whether sample applications run next to the collector.
 #[derive(Clone, Copy)]
 enum Show {
     Nothing,

@@ -31,7 +31,7 @@ pub enum Event {
     },
     /// An event of an instance of a Nacos service.
     Service {
-        /// When the collector saw or decided it.
+        /// When the collector observed or decided it.
         at: Timestamp,
         event: catalog::Event,
     },

@@ -62,7 +62,7 @@ use room::Room;
 pub struct Config {
     /// Jobs that may wait for the writer; one more is refused as [`Error::Overloaded`].
     pub queue_capacity: usize,
-    /// How long a call waits for its id.
+    /// The time that a call waits for its id.
     pub deadline: Duration,
     /// The longest code, UUID, operation name or address, in bytes.
     pub max_key_bytes: usize,
@@ -101,7 +101,7 @@ struct Shared {
     cut: Counter,
 }
 
-/// The handle for the faces, and the writer for a thread of its own.
+/// The handle for the faces, and the writer for a separate thread.
 pub(super) fn build(
     config: &Config,
     core: Core,

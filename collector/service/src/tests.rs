@@ -130,16 +130,16 @@ async fn no_id_is_returned_or_visible_before_its_batch_is_durable() {
     let (storage, gate) = gated();
     let (services, workers) = parts(storage);
     let writer = start(workers.writer);
-    let mut asked = pin!(services.register.application("orders"));
-    assert!(is_pending(&mut asked).await);
+    let mut call = pin!(services.register.application("orders"));
+    assert!(is_pending(&mut call).await);
     gate.begun.recv().unwrap();
     assert!(
-        is_pending(&mut asked).await,
+        is_pending(&mut call).await,
         "returned before the commit was durable"
     );
     assert!(services.roster.applications(None, 10).items.is_empty());
     gate.pass.send(()).unwrap();
-    assert_eq!(asked.await.unwrap(), application(-1));
+    assert_eq!(call.await.unwrap(), application(-1));
     assert_eq!(services.roster.applications(None, 10).items.len(), 1);
     services.register.stop();
     writer.join().unwrap().unwrap();

@@ -1,5 +1,5 @@
 //! Writes the last-seen times of instances to the store at intervals, so that a restart keeps their states and the collectors
-//! that share the store learn them.
+//! that share the store receive them.
 
 use std::{collections::BTreeSet, future::pending, time::Duration};
 

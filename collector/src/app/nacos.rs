@@ -232,8 +232,8 @@ fn limits(config: &config::Nacos) -> catalog::Config {
     }
 }
 
-fn probe_ranges(given: &[String]) -> Vec<Range> {
-    let ranges = given.iter().flat_map(|text| match &**text {
+fn probe_ranges(texts: &[String]) -> Vec<Range> {
+    let ranges = texts.iter().flat_map(|text| match &**text {
         config::PRIVATE => Range::private(),
         range => range.parse().into_iter().collect(),
     });

@@ -80,7 +80,7 @@ fn liveness(config: &Config) -> Broken {
             ],
             format!(
                 "write_back_interval ({interval}) has to be at most down_after ({down_after}) where collectors share a store: \
-                 other collectors learn last-seen times only that late"
+                 other collectors receive last-seen times only that late"
             ),
         ));
     }

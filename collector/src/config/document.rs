@@ -267,7 +267,7 @@ fn shown_line(line: &str) -> String {
         return String::new();
     }
     let short: String = line.chars().take(MAX_SHOWN).collect();
-    format!(", in `{short}`; put a text with signs of its own in quotes")
+    format!(", in `{short}`; put a text with special characters in quotes")
 }
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: &Span) -> Result<Node, Fault> {

@@ -201,24 +201,24 @@ fn complete_storage(config: &mut Config) {
     if config.storage.etcd.namespace.is_empty() {
         config.storage.etcd.namespace = config.namespace().to_owned();
     }
-    let (given, default) = (&mut config.storage.etcd, &config.cluster.etcd);
-    for (given, default) in [
-        (&mut given.ca_file, &default.ca_file),
-        (&mut given.cert_file, &default.cert_file),
-        (&mut given.key_file, &default.key_file),
+    let (own, default) = (&mut config.storage.etcd, &config.cluster.etcd);
+    for (own, default) in [
+        (&mut own.ca_file, &default.ca_file),
+        (&mut own.cert_file, &default.cert_file),
+        (&mut own.key_file, &default.key_file),
     ] {
-        if given.as_os_str().is_empty() {
-            given.clone_from(default);
+        if own.as_os_str().is_empty() {
+            own.clone_from(default);
         }
     }
-    if given.endpoints.is_empty() {
-        given.endpoints.clone_from(&default.endpoints);
+    if own.endpoints.is_empty() {
+        own.endpoints.clone_from(&default.endpoints);
     }
-    if given.user.is_empty() {
-        given.user.clone_from(&default.user);
+    if own.user.is_empty() {
+        own.user.clone_from(&default.user);
     }
-    if given.password.expose().is_empty() {
-        given.password.clone_from(&default.password);
+    if own.password.expose().is_empty() {
+        own.password.clone_from(&default.password);
     }
 }
 

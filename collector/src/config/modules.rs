@@ -14,7 +14,7 @@ pub(super) struct Module {
     pub(super) absent: &'static [&'static str],
 }
 
-/// How an implementation is chosen.
+/// The choice of an implementation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
     /// The variable that overrides the file.
@@ -130,17 +130,16 @@ pub(super) const OLD_NAMES: &[OldName] = &[
 pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) -> String {
     const SHARED: &str = "set SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (the members stay in the cluster of the file), or \
          run one collector alone with SW_CLUSTER=standalone and SW_STORAGE=embedded; the file can stay as it is";
-    const ALONE: &str = "set SW_STORAGE=embedded (files of its own, in SW_STORAGE_PATH), or SW_STORAGE=etcd; the file can stay as it is";
+    const ALONE: &str = "set SW_STORAGE=embedded (local files in SW_STORAGE_PATH), or SW_STORAGE=etcd; the file can stay as it is";
     let (why, instead) = match (module, provider) {
         ("cluster", _) => ("upstream's was never finished", "use etcd or zookeeper"),
         (_, "zookeeper") => (
             "ZooKeeper reads no ranges and reports changes in no order, so that every start would be a read for each id",
             "use etcd beside it",
         ),
-        (_, _) if cluster == ClusterProvider::Standalone => (
-            "Rollcall stores only ids, in files of its own or in etcd",
-            ALONE,
-        ),
+        (_, _) if cluster == ClusterProvider::Standalone => {
+            ("Rollcall stores only ids, in local files or in etcd", ALONE)
+        }
         (_, _) => ("collectors of one cluster share their ids in etcd", SHARED),
     };
     format!("Rollcall does not have it: {why}; {instead}")

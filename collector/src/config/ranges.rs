@@ -82,10 +82,10 @@ pub(super) fn broken(config: &Config) -> Broken {
             _ => None,
         };
         if let Some(allowed) = allowed {
-            let given = key.field.get(&mut config);
+            let value = key.field.get(&mut config);
             broken.push((
                 vec![path],
-                format!("{given} is out of range; allowed: {allowed}"),
+                format!("{value} is out of range; allowed: {allowed}"),
             ));
         }
     }

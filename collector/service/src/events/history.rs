@@ -13,7 +13,7 @@ pub struct Recorded {
     pub event: Event,
 }
 
-/// What comes after an event.
+/// The successor of an event.
 #[derive(Clone, Debug)]
 pub enum Next {
     /// The next event.
@@ -54,7 +54,7 @@ impl History {
         self.newest
     }
 
-    /// What comes after the event with this number; `None` if it is the newest.
+    /// The successor of the event with this number; `None` if it is the newest.
     pub(super) fn after(&self, number: u64) -> Option<Next> {
         if number >= self.newest {
             return None;

@@ -59,7 +59,7 @@ impl Pacer {
         self.changed_at.contains_key(&instance)
     }
 
-    /// When the next held change is due.
+    /// The time at which the next held change is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let (changed_at, _) = self.order.front().filter(|_| !self.held.is_empty())?;
         Some(*changed_at + self.interval)

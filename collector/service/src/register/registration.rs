@@ -35,7 +35,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::application`]; some of the registrations may have got an id nevertheless.
     pub async fn commit(&self, registrations: Vec<Registration>) -> Result<usize, Error> {
-        let asked = registrations.len();
+        let requested = registrations.len();
         let mut usable = registrations;
         usable.retain(|registration| self.check_keys(registration).is_ok());
         for registration in &mut usable {
@@ -67,7 +67,7 @@ impl Handle {
         if is_listening {
             return Err(Error::Listening);
         }
-        Ok(asked - assigned.len())
+        Ok(requested - assigned.len())
     }
 
     fn check_keys(&self, registration: &Registration) -> Result<(), Error> {

@@ -8,8 +8,8 @@ async fn an_instance_that_was_adopted_has_a_lease_although_its_caller_gave_up() 
     let (services, workers) = parts(storage);
     let writer = start(workers.writer);
     {
-        let mut asked = pin!(services.register.recover(recovery(7)));
-        assert!(is_pending(&mut asked).await);
+        let mut call = pin!(services.register.recover(recovery(7)));
+        assert!(is_pending(&mut call).await);
         gate.begun.recv().unwrap();
     }
     gate.pass.send(()).unwrap();

@@ -134,7 +134,7 @@ async fn one_message_has_a_bounded_number_of_ids_adopted() {
 async fn held_ids_never_keep_a_sender_from_being_adopted() {
     let running = Fixture::start();
     let services = &running.services;
-    // Each message brings as many as it may; together they are far more than the limit of 16 adopted ids.
+    // Each message uses as many ids as it may; together they are far more than the limit of 16 adopted ids.
     for message in 0..20 {
         let held = (0..8).map(|at| held_application(100 + 8 * message + at));
         services.register.adopt(held).await.unwrap();

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_published_port_is_the_advertised_or_else_the_bound_one() {
-    for (host, port, told) in [
+    for (host, port, published) in [
         ("a.example", "", "a.example:11800"),
         ("a.example", "31800", "a.example:31800"),
         ("fe80::1", "31800", "[fe80::1]:31800"),
@@ -14,7 +14,7 @@ fn the_published_port_is_the_advertised_or_else_the_bound_one() {
             ("SW_REMOTE_GRPC_ADVERTISED_PORT", port),
         ];
         let config = loaded("", &env).config;
-        assert_eq!(config.remote.advertised.authority(11800), told);
+        assert_eq!(config.remote.advertised.authority(11800), published);
         assert_eq!(loaded(&config.to_yaml(), &[]).config.remote, config.remote);
     }
     let found = problems("", &[("SW_UI_JETTY_ADVERTISED_PORT", "0")]);
