@@ -1,9 +1,11 @@
-//! A day of a cluster in simulated time: what etcd and the members hold at its end.
+//! A day of a cluster in simulated time: the size of etcd and of the members at its end.
 //!
-//! Two members, each a store, an inventory and nothing else, take turns on a real etcd, whose history is compacted after every
-//! round as `--auto-compaction-retention` does it. There are 144 rounds of ten minutes: the last signs of all instances are
-//! written back, some instances restart and report other properties, some report other properties all the time. Three times
-//! a day a deploy gives all instances other names. Run it with `cargo bench -p rollcall-tests --bench cluster_day`.
+//! Two members, each a store and an inventory only, work alternately on a real etcd, whose history is compacted after every
+//! round like with `--auto-compaction-retention`. There are 144 rounds of ten minutes. In each, the last-seen times of all
+//! instances are written back, some instances restart and report different properties, and some report different properties in
+//! every round. Three times a day a deploy renames all instances.
+//!
+//! Run it with `cargo bench -p rollcall-tests --bench cluster_day`.
 
 use std::{fs, time::Instant};
 
@@ -23,13 +25,13 @@ const APPLICATIONS: usize = 200;
 const ROUNDS: usize = 144;
 /// Rounds after which a deploy renames every instance.
 const DEPLOY_EVERY: usize = 48;
-/// Instances that restart in a round, and that report other properties in every round.
+/// Instances that restart in a round, and instances that report different properties in every round.
 const RESTARTS: usize = 700;
 const CHURNING: usize = 1_000;
-/// Rows of a commit.
+/// Rows per commit.
 const BATCH: usize = 1_000;
 
-/// A member: its inventory, and the store that it shares.
+/// A member: its inventory and the shared store.
 struct Member {
     allocator: Allocator,
     storage: Box<dyn Storage>,
@@ -72,7 +74,7 @@ impl Member {
         read.expect("a store that answers");
     }
 
-    /// Registers these processes; their ids.
+    /// Registers these processes and returns their ids.
     fn register(&mut self, at: Timestamp, processes: &[NewInstance]) -> Vec<InstanceId> {
         loop {
             let mut proposal = self.allocator.propose(at);
@@ -108,7 +110,7 @@ impl Member {
     }
 }
 
-/// A process of a generation of names, with properties as Java agents report them.
+/// A process with the names of a deploy, with properties as Java agents report them.
 fn process(number: usize, deploy: usize, report: usize) -> NewInstance {
     let application = i32::try_from(number % APPLICATIONS).expect("few") + 2;
     let properties = [
@@ -194,7 +196,7 @@ async fn main() {
     let begun = Instant::now();
     let late = tokio::task::block_in_place(|| Member::start(&etcd));
     println!(
-        "\nThe day took {took:.0?}; a member that starts at its end reads everything in {:.1?}.",
+        "\nThe day took {took:.0?}; a member that starts at its end reads the whole store in {:.1?}.",
         begun.elapsed()
     );
     tokio::task::block_in_place(|| {

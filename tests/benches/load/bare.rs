@@ -1,7 +1,7 @@
-//! Servers that do nothing: what the same request costs without a collector behind it.
+//! Bare servers: the cost of the same request without a collector.
 //!
-//! They run on the same runtime as the collector (multi-threaded, a worker per core), turn Nagle's algorithm off as it
-//! does, and answer as many bytes. Each says on standard output where it listens.
+//! They use the same runtime as the collector (multi-threaded, one worker per core), disable Nagle's algorithm as it does, and
+//! send replies of the same length. Each prints its address on standard output.
 
 use std::{convert::Infallible, io::Read};
 
@@ -71,7 +71,7 @@ async fn listen() -> TcpListener {
     listener
 }
 
-/// The benchmark holds the other end: also when it is killed, no server is left behind.
+/// The benchmark holds the other end, so a killed benchmark leaves no server behind.
 async fn end_of_input() {
     task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()))
         .await
@@ -79,7 +79,7 @@ async fn end_of_input() {
         .expect("standard input");
 }
 
-/// Decodes, answers the first ids that a collector gives, encodes.
+/// Decodes the request, returns the first ids that a collector assigns, and encodes the reply.
 #[derive(Clone, Copy, Debug)]
 struct Bare;
 

@@ -1,4 +1,4 @@
-//! One load on two servers, in turn.
+//! Loads two servers alternately.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -12,27 +12,27 @@ use crate::{
     usage,
 };
 
-/// How long a server is loaded before it is measured.
+/// The time under load before a measurement.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// One server in one round.
+/// The measurement of one server in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// CPU time of the server's process for each request, in microseconds.
+    /// CPU time of the server process per request, in microseconds.
     pub(crate) cpu: f64,
-    /// Requests answered in a second. The server shared its cores with the load.
+    /// Requests answered per second. The server shared its cores with the load.
     pub(crate) rate: f64,
 }
 
-/// What a scenario showed.
+/// The measurements of a scenario.
 #[derive(Clone, Debug)]
 pub(crate) struct Comparison {
     pub(crate) scenario: Scenario,
-    /// Of the collector and of the bare server, a pair for each round.
+    /// A pair per round: the collector and the bare server.
     pub(crate) rounds: Vec<(Sample, Sample)>,
 }
 
-/// Measures the collector and a bare server, one after the other, round by round.
+/// Measures the collector and a bare server one after the other, round by round.
 pub(crate) async fn run(scenario: &Scenario, options: &Options) -> Comparison {
     let call = scenario.call;
     let collector = if options.control {
@@ -74,7 +74,7 @@ impl Side {
         Self { server, callers }
     }
 
-    /// Lets all callers run for a while.
+    /// Runs all callers for a while.
     async fn measure(&mut self, period: Duration) -> Sample {
         let before = usage::cpu_time(self.server.id());
         let Load { calls, seconds } = load::put(&mut self.callers, period).await;

@@ -1,23 +1,23 @@
-//! Callers that all call at once.
+//! Concurrent callers.
 
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-/// Whoever calls a server again and again.
+/// A client that calls a server repeatedly.
 pub(crate) trait Caller: Send + 'static {
-    /// Calls as long as there is `more` to do; returns how often.
+    /// Calls while there is `more` to do, and returns the number of calls.
     fn run(&mut self, more: impl FnMut() -> bool + Send) -> impl Future<Output = u64> + Send;
 }
 
-/// What a load came to.
+/// The result of a load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) calls: f64,
     pub(crate) seconds: f64,
 }
 
-/// Lets all callers run for a while.
+/// Runs all callers for a while.
 pub(crate) async fn put<C: Caller>(callers: &mut Vec<C>, period: Duration) -> Load {
     let start = Instant::now();
     let mut running = JoinSet::new();

@@ -1,11 +1,11 @@
-//! The collector's release binary beside servers that do nothing, in turn, in one run: server CPU per request, and the
-//! ratio. And how soon it is ready, and how large it is, with a million instances in its store; and what it costs to be many.
+//! Compares the collector's release binary with bare servers, alternately in one run: server CPU per request, and the ratio.
+//! Also measures the start and the size with a million instances in the store, and the cost of several members.
 //!
 //! `cargo bench -p rollcall-tests --bench load -- [FILTER ...] [--rounds N] [--seconds S] [--control] [--save]`
 //!
-//! A figure of one machine says little about another, and throughput on a machine that runs the load as well says little
-//! at all. What a server's process spends on a request, divided by what bare hyper or tonic spends on the same request in
-//! the same minute, says what the collector adds. No test depends on any of it.
+//! Figures of one machine do not apply to another, and throughput means little on a machine that runs the load as well. The
+//! ratio of the server's CPU time per request to that of bare hyper or tonic in the same minute is the overhead of the
+//! collector. No test depends on it.
 
 mod bare;
 mod comparison;

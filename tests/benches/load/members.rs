@@ -1,4 +1,4 @@
-//! One, three and five collectors that share an etcd, in turn.
+//! One, three and five collectors that share an etcd, measured alternately.
 
 use rollcall_tests::{
     engine::{Etcd, Server},
@@ -13,43 +13,43 @@ use crate::{
     usage::cpu_time,
 };
 
-/// What the report calls it.
+/// The name in the report.
 pub(crate) const NAME: &str = "members";
 
-/// How many collectors are called. There is always one more, whom nobody calls.
+/// The numbers of loaded collectors. There is always one more, which gets no calls.
 const SIZES: [usize; 3] = [1, 3, 5];
 
-/// How many callers share the collectors, and how many connections they have.
+/// The number of callers that share the collectors, and of their connections.
 pub(crate) const CALLERS: usize = 240;
 const CONNECTIONS: usize = 30;
 
-/// What a size showed in one round.
+/// The measurements of one cluster in one round.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// Applications registered in a second. All servers shared the cores with the load.
+    /// Applications registered per second. All servers shared the cores with the load.
     pub(crate) rate: f64,
-    /// Rows in a commit.
+    /// Rows per commit.
     pub(crate) rows: f64,
-    /// Commits that were made anew because another collector was first, of all.
+    /// The share of commits that conflicted with another collector.
     pub(crate) behind: f64,
-    /// CPU time for a registration, in microseconds: of those that were called, of the one that was not, and of etcd.
+    /// CPU time per registration in microseconds: of the loaded collectors, of the follower, and of etcd.
     pub(crate) called: f64,
     pub(crate) follower: f64,
     pub(crate) etcd: f64,
-    /// CPU time to answer for a known application: of all members, the one that was not called included; and of as many
-    /// collectors that have nothing to do with each other.
+    /// CPU time per request for a known application: of all members, the follower included; and of as many collectors with
+    /// separate stores.
     pub(crate) read: f64,
     pub(crate) read_alone: f64,
 }
 
-/// What a size showed.
+/// The measurements of one cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Members {
     pub(crate) size: usize,
     pub(crate) rounds: Vec<Sample>,
 }
 
-/// Registers new applications at all members of each size, and asks for a known one, round by round.
+/// Registers new applications at the loaded members of each cluster, and requests a known one, round by round.
 pub(crate) async fn run(options: &Options) -> Vec<Members> {
     let etcd = Server::<Etcd>::start().await;
     let mut clusters = Vec::new();
@@ -59,7 +59,7 @@ pub(crate) async fn run(options: &Options) -> Vec<Members> {
     for round in 0..=options.rounds {
         for (cluster, rounds) in &mut clusters {
             let sample = cluster.measure(&etcd, options).await;
-            // The first one warms up.
+            // The first round warms up.
             if round > 0 {
                 rounds.push(sample);
             }
@@ -79,12 +79,12 @@ struct Cluster {
     follower: Collector,
     writers: Vec<Caller>,
     readers: Vec<Caller>,
-    /// As many as are called, each on its own, and their readers.
+    /// As many separate collectors as are loaded, and their readers.
     alone: Vec<Collector>,
     readers_alone: Vec<Caller>,
 }
 
-/// What is counted over a round.
+/// Counters of a round.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     called: f64,
@@ -95,7 +95,7 @@ struct Counts {
     behind: f64,
 }
 
-/// Spreads the callers and their connections over these collectors.
+/// Distributes the callers and their connections over these collectors.
 async fn connect(collectors: &[Collector], call: Call) -> Vec<Caller> {
     let [callers, connections] = [CALLERS, CONNECTIONS].map(|all| all / collectors.len());
     let mut connected = Vec::new();
@@ -107,7 +107,7 @@ async fn connect(collectors: &[Collector], call: Call) -> Vec<Caller> {
     connected
 }
 
-/// CPU time of these collectors for a call, in microseconds.
+/// CPU time of these collectors per call, in microseconds.
 async fn cost(
     collectors: impl Iterator<Item = &Collector> + Clone,
     callers: &mut Vec<Caller>,
@@ -130,7 +130,7 @@ impl Cluster {
                 .env("SW_STORAGE", "etcd")
                 .env("SW_CLUSTER_ETCD_ENDPOINTS", etcd.address().to_string())
                 .env("SW_NAMESPACE", format!("size-{size}"))
-                // A core has more to do here than to answer in a second.
+                // A registration may take longer than a second, because the cores are busy.
                 .env("SW_REGISTER_DEADLINE", "10s")
                 .start()
         };
@@ -138,7 +138,7 @@ impl Cluster {
         for _ in 0..=size {
             called.push(start().await);
         }
-        // The first one commits for all: it has to be among those that are called.
+        // The first one commits for all members, so it has to be a loaded one.
         called.sort_by_key(|collector| collector.listeners().remote.to_string());
         let follower = called.pop().expect("one more than are called");
         let mut alone = Vec::new();

@@ -1,7 +1,7 @@
-//! Agents that ask for the list of collectors, over HTTP/1.1 connections that stay open.
+//! Agents that request the list of collectors over keep-alive HTTP/1.1 connections.
 //!
-//! Written by hand, as the load shares its cores with what is measured: a request is one constant, and the end of a reply
-//! is where it was the first time.
+//! The client is written by hand, because the load shares its cores with the server: a request is one constant, and every reply
+//! has the length of the first one.
 
 use std::net::SocketAddr;
 
@@ -10,10 +10,10 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What agents of both generations ask for.
+/// The path that agents of both generations request.
 pub(crate) const PATH: &str = "/agent/gRPC";
 
-/// An agent with a connection of its own.
+/// An agent with its own connection.
 #[derive(Debug)]
 pub(crate) struct Caller {
     stream: TcpStream,
@@ -24,7 +24,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Connects, and asks once to learn the length of the reply.
+    /// Connects, and makes one request to measure the length of the reply.
     pub(crate) async fn connect(server: SocketAddr) -> Self {
         let stream = TcpStream::connect(server).await.expect("a connection");
         stream.set_nodelay(true).expect("a connected socket");
@@ -47,7 +47,7 @@ impl Caller {
         caller
     }
 
-    /// Asks as long as there is `more` to do; returns how often.
+    /// Makes requests while there is `more` to do, and returns their number.
     pub(crate) async fn run(&mut self, mut more: impl FnMut() -> bool) -> u64 {
         let mut calls = 0;
         while more() {
@@ -65,7 +65,7 @@ impl Caller {
             .expect("writing a request");
     }
 
-    /// Reads the rest of a reply of which `read` bytes are there.
+    /// Reads the rest of a reply of which `read` bytes have arrived.
     async fn receive(&mut self, mut read: usize) {
         while read < self.reply {
             read += self.read(read).await;
@@ -89,7 +89,7 @@ impl Caller {
     }
 }
 
-/// The length of a whole reply, as soon as its head is there.
+/// The length of a whole reply, once its head has arrived.
 fn length(reply: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(reply)
         .expect("a reply in ASCII")

@@ -4,39 +4,39 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Measures the collector beside servers that do nothing.
+/// Compares the collector with bare servers.
 #[derive(Clone, Debug, Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
-    /// Measures only what has one of these in its name.
+    /// Measures only scenarios whose name contains one of these.
     filters: Vec<String>,
 
-    /// How often each server is measured.
+    /// The number of measurements per server.
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
 
-    /// How long a server is measured in one round, in seconds.
+    /// The duration of one measurement, in seconds.
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
 
-    /// Puts a second bare server in the collector's place: how far its ratio is from 1 is how far any ratio can be trusted.
+    /// Replaces the collector by a second bare server: the distance of its ratio from 1 is the error of all ratios.
     #[arg(long)]
     pub(crate) control: bool,
 
-    /// Writes the report to `tests/benches/RESULTS.md` too.
+    /// Also writes the report to `tests/benches/RESULTS.md`.
     #[arg(long, conflicts_with_all = ["control", "filters"])]
     pub(crate) save: bool,
 
-    /// Cargo says this to every benchmark.
+    /// Cargo passes this to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 
-    /// What to be instead; the benchmark starts itself so, for servers in processes of their own.
+    /// Runs as a bare server instead; the benchmark starts itself with this for servers in separate processes.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// Servers to compare with. They end when their standard input does.
+/// The bare servers. They end when their standard input does.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     #[command(hide = true)]
@@ -45,14 +45,14 @@ pub(crate) enum Command {
     BareTonic,
 }
 
-/// What bare hyper answers to everything.
+/// The only reply of bare hyper.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) content_type: String,
     pub(crate) body: String,
 }
 
-/// What a collector on the default ports answers.
+/// The reply of a collector on the default ports.
 impl Default for Reply {
     fn default() -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Default for Reply {
 }
 
 impl Options {
-    /// Whether something of this name is to be measured.
+    /// Whether to measure the scenario with this name.
     pub(crate) fn wants(&self, name: &str) -> bool {
         self.filters.is_empty()
             || self
@@ -72,7 +72,7 @@ impl Options {
                 .any(|filter| name.contains(filter.as_str()))
     }
 
-    /// How long a server is measured in one round.
+    /// The duration of one measurement.
     pub(crate) fn round(&self) -> Duration {
         Duration::from_secs_f64(self.seconds)
     }

@@ -1,4 +1,4 @@
-//! Agents that register and stay alive, over gRPC.
+//! Agents that register and send heartbeats over gRPC.
 
 use std::{
     net::SocketAddr,
@@ -20,20 +20,20 @@ use tower::Service;
 
 use crate::{load, scenario::Call};
 
-/// The application that every scenario may rely on.
+/// The application that every scenario can use.
 const KNOWN_CODE: &str = "known-application";
 
-/// The number of the instance that every scenario may rely on.
+/// The number of the instance that every scenario can use.
 const KNOWN: u64 = 0;
 
-/// An agent; it may share its connection with others.
+/// An agent; several may share a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     call: Call,
     applications: ApplicationRegisterServiceClient<Connection>,
     instances: InstanceDiscoveryServiceClient<Connection>,
     known: Known,
-    /// What nobody has registered yet is made of this: no two callers have the same numbers.
+    /// The source of new names: no two callers have the same numbers.
     next: u64,
 }
 
@@ -44,8 +44,8 @@ struct Known {
     instance: i32,
 }
 
-/// Connects `callers` over `connections` to a server, and registers what they may rely on. Nobody else has the same numbers who
-/// is connected with another `first`, `callers` away.
+/// Connects `callers` over `connections` to a server, and registers the known application and instance. Callers with a `first`
+/// that is at least `callers` away have other numbers.
 pub(crate) async fn connect(
     server: SocketAddr,
     call: Call,
@@ -76,7 +76,7 @@ pub(crate) async fn connect(
 
 impl load::Caller for Caller {
     /// # Panics
-    /// When a call fails or gets no id: what answers errors is not measured.
+    /// When a call fails or gets no id: a server that answers errors is not measured.
     async fn run(&mut self, mut more: impl FnMut() -> bool + Send) -> u64 {
         let mut calls = 0;
         while more() {
@@ -166,12 +166,12 @@ impl Caller {
     }
 }
 
-/// What the agent of one process tells of it. Whatever its number is, its strings are as long.
+/// The registration of one process. The length of its strings does not depend on its number.
 fn process(application: i32, number: u64) -> ApplicationInstance {
     let octet = |at: u32| 100 + number / 100_u64.pow(at) % 100;
     ApplicationInstance {
         application_id: application,
-        // Agents of both generations make 32 hexadecimal digits.
+        // Agents of both generations generate 32 hexadecimal digits.
         agent_uuid: format!("{:032x}", u128::from(number + 1).wrapping_mul(SCATTER)),
         register_time: 1_527_811_200_000,
         osinfo: Some(OsInfo {
@@ -183,10 +183,10 @@ fn process(application: i32, number: u64) -> ApplicationInstance {
     }
 }
 
-/// Makes UUIDs of numbers: odd, so that no two of them are the same.
+/// Maps numbers to UUIDs. It is odd, so no two UUIDs are the same.
 const SCATTER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
-/// How many bytes of strings the agent of one process tells.
+/// The number of bytes of strings in the registration of one process.
 pub(crate) fn string_bytes() -> usize {
     let ApplicationInstance {
         agent_uuid, osinfo, ..
@@ -200,7 +200,7 @@ pub(crate) fn string_bytes() -> usize {
     agent_uuid.len() + os_name.len() + hostname.len() + ipv4s.iter().map(String::len).sum::<usize>()
 }
 
-/// An HTTP/2 connection as hyper has it: tonic's own channel has a queue and a task more, which the load can do without.
+/// An HTTP/2 connection of hyper: tonic's own channel adds a queue and a task, which the load does not need.
 #[derive(Clone, Debug)]
 struct Connection(http2::SendRequest<Body>);
 

@@ -1,4 +1,4 @@
-//! What was measured, as the text of `RESULTS.md`.
+//! Writes the measurements as the text of `RESULTS.md`.
 
 use std::{fmt, fs, path::Path, process::Command, thread, time::Duration};
 
@@ -11,40 +11,42 @@ use crate::{
 const MIB: f64 = 1024.0 * 1024.0;
 
 const COMPARISONS: &str = "\
-## CPU time of the server's process for a request
+## CPU time of the server process per request
 
-The collector's release binary with its defaults, and a server that does nothing but decode the request and encode the
-same reply: bare hyper for naming, bare tonic for the rest. Each in a process of its own, loaded in turn by the same
-callers, round by round; the middle of the rounds. Every caller waits for its reply before it calls again, over
-keep-alive HTTP/1.1 for naming and 8 HTTP/2 connections for the rest. The ratio is of CPU time. The rates are of a
-machine that ran the load as well, and say only that the server was busy.
+The collector's release binary with its defaults is compared with a server that only decodes the request and encodes the
+same reply: bare hyper for naming, bare tonic for the rest. Each runs in its own process. The same callers load them
+alternately in rounds; the table has the medians of the rounds. Every caller waits for its reply before the next call, over
+keep-alive HTTP/1.1 for naming and 8 HTTP/2 connections for the rest. The ratio compares CPU time. The machine ran the load
+as well, so the rates only show that the server was busy.
 
-| Scenario | Callers | Collector | Bare | Ratio (least – most) | At most | Collector | Bare |
+| Scenario | Callers | Collector | Bare | Ratio (min – max) | Limit | Collector | Bare |
 |---|--:|--:|--:|--:|--:|--:|--:|";
 
 const START_UP: &str = "\
 ## A million instances in the store
 
-Registered over gRPC, then the collector was stopped and started again on the same store, which the system still had in
-its cache of files. Ready is from the start of the process until `/readyz` answers 200; sizes are of that moment.
+The instances were registered over gRPC. Then the collector was stopped and restarted on the same store, which was still in
+the system's file cache. Ready is the time from the start of the process until `/readyz` answers 200, when the sizes were
+measured.
 
-| | Middle (least – most) | At most |
+| | Median (min – max) | Limit |
 |---|--:|--:|";
 
 const MEMBERS: &str = "\
 ## Collectors that share an etcd
 
-New applications, registered at one, three and five members of a cluster on one etcd server, in turn, with one more member
-whom nobody calls; then a known application, asked for at the same members; the middle of the rounds. All of them, etcd and the
-load shared the cores, so the rates say little of clusters that have machines of their own; CPU time for a registration says
-what it costs. What one more member costs, without being called, is the column of the follower. What it costs a read is the
-difference between the last two columns: of the members, the follower included, and of as many collectors that each have a
-store of their own. Down the lines both grow, because the same callers wake more processes on the same cores.
+Clusters with one, three and five loaded members on one etcd server were measured alternately. Each has one more member, the
+follower, which gets no calls. Callers registered new applications at the loaded members and then requested a known application
+there; the table has the medians of the rounds. All processes and the load shared the cores, so the rates do not apply to
+clusters with a machine per member. CPU time per registration is the cost. The column of the follower is the cost of an
+additional member without calls. The last two columns compare a read at all members, the follower included, with a read at
+as many collectors with separate stores. Both grow with the size, because the same callers wake more processes on the same
+cores.
 
-| Members called | Callers | Registrations | Rows in a commit | Made anew, of all commits | CPU, all called | CPU, the follower | CPU, etcd | CPU, a known application | The same, each alone |
+| Loaded members | Callers | Registrations | Rows per commit | Conflicting commits | CPU, loaded members | CPU, follower | CPU, etcd | CPU, known application | The same, separate stores |
 |--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
 
-/// Everything that one run has shown.
+/// The results of one run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     pub(crate) comparisons: Vec<Comparison>,
@@ -53,7 +55,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Writes it beside the benchmarks.
+    /// Writes the report to `benches/RESULTS.md`.
     pub(crate) fn save(&self) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
         fs::write(&path, self.to_string()).expect("writing the results");
@@ -145,23 +147,23 @@ fn table(f: &mut fmt::Formatter<'_>, start_up: &StartUp) -> fmt::Result {
         *empty as f64 / MIB
     )?;
     writeln!(f, "| Resident, full store | {:.1} MiB | |", full / MIB)?;
-    writeln!(f, "| Resident for an instance | {each:.0} B | |")?;
-    writeln!(f, "| Strings of an instance | {strings} B | |")?;
+    writeln!(f, "| Resident per instance | {each:.0} B | |")?;
+    writeln!(f, "| Strings per instance | {strings} B | |")?;
     writeln!(
         f,
-        "| Resident for an instance beyond its strings | **{:.0} B** | 400 B |",
+        "| Resident per instance without its strings | **{:.0} B** | 400 B |",
         each - *strings as f64
     )
 }
 
-/// The middle one; of an even number, the upper of the two in the middle.
+/// The median; of an even number of values, the upper one of the middle two.
 fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values = values.collect::<Vec<_>>();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-/// Where and of what the figures are.
+/// The commit and the machine of the measurement.
 fn machine() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus

@@ -1,17 +1,17 @@
-//! What is measured.
+//! The measured scenarios.
 
-/// A load that is put on the collector and on a bare server.
+/// A load for the collector and for a bare server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
-    /// What the report calls it.
+    /// The name in the report.
     pub(crate) name: &'static str,
-    /// What every caller does, again and again.
+    /// The call that every caller repeats.
     pub(crate) call: Call,
-    /// How many callers there are; each waits for its reply before it calls again.
+    /// The number of callers; each waits for its reply before the next call.
     pub(crate) callers: usize,
-    /// How many connections they share. An HTTP/2 connection is one mutex in `h2`, so one would measure that.
+    /// The number of their connections. An HTTP/2 connection is one mutex in `h2`, so a single one would be the bottleneck.
     pub(crate) connections: usize,
-    /// The ratio the issue asks for, at most.
+    /// The largest allowed ratio.
     pub(crate) target: f64,
 }
 
@@ -26,13 +26,13 @@ pub(crate) enum Call {
     KnownInstance,
     /// `heartbeat` of the same instance.
     Heartbeat,
-    /// `applicationCodeRegister` of a code that nobody has used before.
+    /// `applicationCodeRegister` of a new code.
     NewApplication,
-    /// `registerInstance` of a process that nobody has heard of before.
+    /// `registerInstance` of a new process.
     NewInstance,
 }
 
-/// All of them. The hundreds of callers of the last two are what fills a batch of the collector's writer.
+/// All scenarios. The last two need hundreds of callers to fill the batches of the collector's writer.
 pub(crate) const SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "naming GET",

@@ -1,4 +1,4 @@
-//! The processes that are measured.
+//! The measured processes.
 
 use std::{net::SocketAddr, process::Command};
 
@@ -15,12 +15,13 @@ use crate::{naming, options::Reply, scenario::Call};
 pub(crate) enum Server {
     /// The collector's release binary.
     Collector(Box<Collector>),
-    /// A server that does nothing, and its address.
+    /// A bare server and its address.
     Bare(Child, SocketAddr),
 }
 
 impl Server {
-    /// A collector with its defaults, on a new store. All of the load comes from one address, which may register without limit.
+    /// A collector with its defaults and a new store. All of the load comes from one address, so its registrations are not
+    /// limited.
     pub(crate) async fn collector() -> Self {
         let options = Collector::options()
             .env("SW_REGISTER_MAX_NEW_PER_PEER", "100000000")
@@ -28,7 +29,7 @@ impl Server {
         Self::Collector(Box::new(options.start().await))
     }
 
-    /// What has nothing to do but to answer `call` as `model` does.
+    /// A server that only answers `call`, with the same reply as `model`.
     pub(crate) async fn bare(call: Call, model: Option<&Self>) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("the path of this program"));
         if call == Call::Naming {
@@ -57,7 +58,7 @@ impl Server {
         }
     }
 
-    /// Where it answers `call`.
+    /// The address that serves `call`.
     pub(crate) fn address(&self, call: Call) -> SocketAddr {
         match self {
             Self::Collector(collector) if call == Call::Naming => collector.listeners().naming,

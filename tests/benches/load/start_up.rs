@@ -7,34 +7,34 @@ use tokio::task::JoinSet;
 
 use crate::{load::Caller as _, registration, scenario::Call};
 
-/// What the report calls it.
+/// The name in the report.
 pub(crate) const NAME: &str = "start-up";
 
-/// How many instances are in the store.
+/// The number of instances in the store.
 pub(crate) const INSTANCES: u64 = 1_000_000;
 
-/// How many agents register them, so that many at a time.
+/// The number of agents that register them concurrently.
 const CALLERS: u64 = 500;
 
-/// How often it is started.
+/// The number of starts.
 const STARTS: usize = 5;
 
-/// What the starts showed. Sizes are in bytes.
+/// The measurements of the starts. Sizes are in bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct StartUp {
-    /// From the start of the process until `/readyz` answered 200, of every start.
+    /// The time from the start of the process until `/readyz` answered 200, for each start.
     pub(crate) ready: Vec<Duration>,
-    /// Resident size with an empty store, when it was ready.
+    /// Resident size when ready, with an empty store.
     pub(crate) empty: u64,
-    /// Resident size with the full store, when it was ready, of every start.
+    /// Resident size when ready, with the full store, for each start.
     pub(crate) full: Vec<u64>,
-    /// What an instance told of itself.
+    /// The size of the strings that an instance reports.
     pub(crate) strings: u64,
 }
 
-/// Registers the instances at a collector, over gRPC as agents do, and starts it again and again.
+/// Registers the instances at a collector, over gRPC like agents, and restarts it several times.
 ///
-/// The store has just been written: the system has it in its cache of files.
+/// The store has just been written, so it is in the system's file cache.
 pub(crate) async fn run() -> StartUp {
     let mut collector = Collector::start().await;
     let empty = collector.resident_bytes();

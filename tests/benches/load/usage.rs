@@ -1,13 +1,13 @@
-//! What a process has used, as the kernel counts it.
+//! The resource usage of a process, as the kernel counts it.
 
 use std::{fs, time::Duration};
 
-/// CPU time of all threads of a process so far, those that have ended included, in user and kernel mode.
+/// The CPU time of all threads of a process so far, ended ones included, in user and kernel mode.
 ///
-/// The kernel rounds down to its ticks, mostly of 10 ms: measure for seconds.
+/// The kernel rounds down to its ticks, mostly of 10 ms, so a measurement has to take seconds.
 pub(crate) fn cpu_time(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a running process");
-    // The second field is the program's name in parentheses, and may hold anything.
+    // The second field is the program's name in parentheses, and may contain any character.
     let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
     // Fields 14 and 15 of proc_pid_stat(5); the first of these is field 3.
     let ticks: u64 = fields

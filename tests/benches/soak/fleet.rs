@@ -1,4 +1,4 @@
-//! The honest half: agents of three generations under names from a bounded pool.
+//! The honest half: agents of three generations with names from a bounded pool.
 
 use std::{
     sync::{
@@ -14,16 +14,16 @@ use rollcall_proto::management::{InstancePingPkg, v3::ManagementServiceClient};
 use rollcall_tests::{grpc, http, process::Listeners};
 use tokio::task::JoinSet;
 
-/// Agents that live at a time.
+/// Concurrent agents.
 const AGENTS: u64 = 64;
-/// Codes of applications.
+/// The number of application codes.
 const APPLICATIONS: u64 = 40;
 /// Instances of each application, over all generations.
 const INSTANCES: u64 = 50;
 /// Pause between two rounds of one agent.
 const ROUND: Duration = Duration::from_millis(500);
 
-/// What the agents have seen since the last sample.
+/// The agents' measurements since the last sample.
 pub(crate) struct Fleet {
     listeners: Listeners,
     rounds: AtomicU64,
@@ -41,14 +41,14 @@ impl Fleet {
         }
     }
 
-    /// The times of the naming requests since the last call, in ascending order.
+    /// The durations of the naming requests since the last call, in ascending order.
     pub(crate) fn take_naming_times(&self) -> Vec<Duration> {
         let mut times = std::mem::take(&mut *self.naming.lock());
         times.sort();
         times
     }
 
-    /// Rounds and failed rounds since the last call.
+    /// The numbers of rounds and of failed rounds since the last call.
     pub(crate) fn take_counts(&self) -> (u64, u64) {
         let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
         (take(&self.rounds), take(&self.failures))

@@ -1,11 +1,11 @@
-//! An hour of honest and hostile load on one release collector under 512 MiB: is its memory flat?
+//! An hour of honest and hostile load on one release collector under 512 MiB: does its memory grow?
 //!
 //! `cargo bench -p rollcall-tests --bench soak -- [--minutes N] [--seed N] [--save]`
 //!
-//! A fleet of agents registers, beats, leaves and returns under names from a bounded pool, so that the inventory reaches
-//! its size in the first minutes. Beside it one attack a second is drawn at random. Every minute one row is taken: resident
-//! memory, what the budgets hold, connections, and how long the naming list took. The summary says between which figures
-//! resident memory was after the first quarter of the run, and how fast it grew. No test depends on it.
+//! A fleet of agents registers, sends heartbeats, leaves and returns with names from a bounded pool, so the inventory reaches
+//! its size in the first minutes. Beside it, one attack per second is chosen at random. Every minute adds one row: resident
+//! memory, bytes held by the budgets, connections, and the duration of naming requests. The summary has the range of resident
+//! memory after the first quarter of the run, and its growth. No test depends on it.
 
 mod attack;
 mod fleet;
@@ -29,7 +29,7 @@ use sample::{Sample, Sampler};
 /// Runs honest and hostile load for a while and samples the collector's memory.
 #[derive(Debug, Parser)]
 struct Options {
-    /// How long, in minutes.
+    /// The duration in minutes.
     #[arg(long, default_value_t = 60)]
     minutes: u32,
 
@@ -37,7 +37,7 @@ struct Options {
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// Writes the summary to `tests/benches/SOAK.md` too.
+    /// Also writes the summary to `tests/benches/SOAK.md`.
     #[arg(long)]
     save: bool,
 
@@ -46,11 +46,11 @@ struct Options {
     bench: bool,
 }
 
-/// Attacks under way at a time; one more waits.
+/// The most concurrent attacks; one more waits.
 const ATTACKS_AT_A_TIME: usize = 4;
 /// Pause between the starts of two attacks.
 const ATTACK_INTERVAL: Duration = Duration::from_secs(1);
-/// No attack is waited for longer than this.
+/// The timeout of an attack.
 const ATTACK_TIMEOUT: Duration = Duration::from_secs(40);
 /// Interval of the samples.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
@@ -98,7 +98,7 @@ async fn main() {
 
 async fn start() -> Collector {
     let budgets = ["INBOUND", "WORK", "OUTBOUND", "CONNECTION"];
-    // Fleet and attackers share one address, so limits by address would limit the load instead of the attackers. On an empty
+    // Fleet and attackers share one address, so limits per address would limit the load instead of the attackers. On an empty
     // store the first unknown id would keep the fleet from registering for a while.
     let mut options = Collector::options()
         .terms(Duration::from_secs(10), Duration::from_secs(20))
@@ -111,7 +111,7 @@ async fn start() -> Collector {
         options = options.env(format!("SW_SERVER_{budget}_MEMORY"), "64MiB");
     }
     let mut collector = options.start().await;
-    // What an attacked collector warns about is not what is measured here.
+    // The warnings of an attacked collector are not measured here.
     collector.expect_log("");
     collector
 }
@@ -156,7 +156,7 @@ fn summary(options: &Options, samples: &[Sample]) -> String {
     text
 }
 
-/// How fast resident memory grows, in MiB an hour, by least squares.
+/// The growth of resident memory in MiB per hour, by least squares.
 fn slope(samples: &[Sample]) -> f64 {
     let count = samples.len() as f64;
     let points = samples.iter().map(|sample| {

@@ -1,4 +1,4 @@
-//! What is seen of the collector each minute.
+//! The samples of the collector, one per minute.
 
 use std::{fmt, time::Instant};
 
@@ -23,7 +23,7 @@ pub(crate) struct Sample {
     naming_p99_us: u128,
 }
 
-/// Takes samples; remembers when it began.
+/// Takes samples, with the time since its start.
 pub(crate) struct Sampler {
     start: Instant,
     admin: http::Client,
@@ -61,7 +61,7 @@ impl Sampler {
     }
 }
 
-/// The sum of the samples whose lines begin so.
+/// The sum of the samples whose lines begin with `start`.
 fn sum(metrics: &str, start: &str) -> u64 {
     let values = metrics.lines().filter(|line| line.starts_with(start));
     values

@@ -1,4 +1,4 @@
-//! redb as a log: one value for each commit, which would have to be compacted.
+//! redb as a log: one value per commit, which would have to be compacted.
 
 use std::path::Path;
 

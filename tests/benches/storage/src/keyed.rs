@@ -1,4 +1,4 @@
-//! redb with a value for each id.
+//! redb with one value per id.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(crate) fn open(directory: &Path) -> Result<Box<dyn Engine>> {
     Ok(Box::new(Keyed(database(directory)?)))
 }
 
-/// A database as the collector would open it: with a small cache, and verified.
+/// A database opened as the collector does: with a small cache, and verified.
 pub(crate) fn database(directory: &Path) -> Result<Database> {
     Ok(Builder::new()
         .set_cache_size(32 * 1024 * 1024)

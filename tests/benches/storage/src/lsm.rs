@@ -12,12 +12,12 @@ struct Lsm {
     seen: Keyspace,
 }
 
-/// As it comes.
+/// With its defaults.
 pub(crate) fn open(directory: &Path) -> Result<Box<dyn Engine>> {
     open_with(directory, KeyspaceCreateOptions::default)
 }
 
-/// With the smallest memtables that its documentation recommends, so that there is less of its journal to read when it is opened.
+/// With the smallest memtables that its documentation recommends, so that an open reads less of its journal.
 pub(crate) fn open_small(directory: &Path) -> Result<Box<dyn Engine>> {
     open_with(directory, || {
         KeyspaceCreateOptions::default().max_memtable_size(8 * 1024 * 1024)

@@ -1,17 +1,17 @@
-//! Which engine stores the inventory, decided by measuring:
+//! Compares storage engines for the inventory by measurement:
 //!
 //! ```text
 //! cargo run --release --manifest-path tests/benches/storage/Cargo.toml --target-dir target/storage-bench [-- ENGINE]
 //! ```
 //!
-//! Every write is synced. The store of the collector is measured beside the bare engines as the collector uses it: with
-//! its encoding, its checksums, and a commit in two phases, which syncs twice.
+//! Every write is synced. The collector's store is measured beside the bare engines in its real form: with its encoding, its
+//! checksums, and a commit in two phases, which syncs twice.
 //!
 //! # Figures
 //!
-//! Two cores of a Xeon at 2.5 GHz, ext4 on a virtual disk, Linux 6.18; commit 4f94edb; redb 4.5.0, fjall 3.1.13. The
-//! machine was busy with other work, so elapsed times meant little; what follows is the CPU time of all threads, which
-//! differed by about a third between runs. The store holds a million instances (about 180 bytes each) and a million `LastSeen`s.
+//! Two cores of a Xeon at 2.5 GHz, ext4 on a virtual disk, Linux 6.18; commit 4f94edb; redb 4.5.0, fjall 3.1.13. The machine was
+//! busy with other work, so elapsed times were not meaningful. The figures are the CPU time of all threads, which differed by
+//! about a third between runs. The store has a million instances (about 180 bytes each) and a million `LastSeen`s.
 //!
 //! | | the collector's store | redb, one row per key | redb, one batch per key | fjall | fjall, small memtables |
 //! |---|---|---|---|---|---|
@@ -26,8 +26,8 @@
 //! | load, s | 1.6 | 0.35 | 0.14 | 0.66 | 0.77 |
 //! | on disk after the fill, MB | 181 | 190 | 294 | 277 | 269 |
 //!
-//! The two redb columns verify every page when they open; fjall reads its journal. Only the first column decodes what it
-//! loads. One batch per key never forgets a row that was replaced: its last four figures are before any compaction.
+//! The two redb columns verify every page when they open; fjall reads its journal. Only the first column decodes the loaded
+//! rows. One batch per key keeps replaced rows for ever; its last four figures are before any compaction.
 
 mod batched;
 mod embedded;
@@ -48,20 +48,20 @@ use rollcall_domain::{
     liveness::{Signal, State},
 };
 
-/// Rows in the store before anything is measured.
+/// Rows in the store before the measurement.
 const INSTANCES: i32 = 1_000_000;
 
-/// An error of any engine; whatever it is, the run is over.
+/// An error of any engine; each of them ends the run.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// One row, as the collector has it and as an engine would be given it.
+/// One row, in the collector's form and in that of an engine.
 struct Sample {
     id: i32,
     row: Row,
     value: Vec<u8>,
 }
 
-/// One `LastSeen`, likewise.
+/// One `LastSeen` in both forms.
 struct SeenSample {
     seen: LastSeen,
     value: [u8; 16],
@@ -71,7 +71,7 @@ struct SeenSample {
 trait Engine {
     fn insert(&mut self, rows: &[Sample]) -> Result<()>;
     fn update(&mut self, seen: &[SeenSample]) -> Result<()>;
-    /// Reads everything, and answers how many rows and `LastSeen`s there were.
+    /// Reads everything, and returns the number of rows and `LastSeen`s.
     fn load(&mut self) -> Result<usize>;
 }
 
@@ -96,7 +96,7 @@ fn main() -> Result<()> {
 
 fn measure(name: &str, open: Open) -> Result<()> {
     println!("{name}");
-    // Beside the executable, since a temporary directory is often in memory.
+    // Next to the executable, because a temporary directory is often in memory.
     let executable = env::current_exe()?;
     let directory = tempfile::tempdir_in(executable.parent().unwrap_or(&executable))?;
     let mut engine = open(directory.path())?;
@@ -141,7 +141,7 @@ fn measure(name: &str, open: Open) -> Result<()> {
     Ok(())
 }
 
-/// Runs `work` on `count` items, and prints what it took.
+/// Runs `work` on `count` items, and prints its duration.
 fn timed<T>(what: &str, count: usize, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let (wall, cpu) = (Instant::now(), cpu_time());
     let result = work()?;
@@ -157,7 +157,7 @@ fn timed<T>(what: &str, count: usize, work: impl FnOnce() -> Result<T>) -> Resul
     Ok(result)
 }
 
-/// What all threads of this process have used.
+/// The CPU time of all threads of this process.
 fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::try_from(time).unwrap_or_default()
@@ -171,7 +171,7 @@ fn samples(next: &mut i32, count: usize) -> Vec<Sample> {
     (0..count).map(|_| sample()).collect()
 }
 
-/// An instance as a 5.x agent tells it. `value` has the size that the collector's encoding gives it.
+/// An instance as a 5.x agent reports it. `value` has the size of the collector's encoding.
 fn sample(id: i32) -> Sample {
     let noise = u64::from(id.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let uuid = format!("{noise:016x}{:016x}", noise.rotate_left(17));
