@@ -1,8 +1,8 @@
 //! Applications observed by an [`agent`](crate::agent): real processes.
 //!
 //! In every language, such a program prints `started` on standard output once its agent runs, and accepts `call OPERATION PEER`
-//! on standard input. If its agent can be queried, the program also prints the agent's ids, one line per change: `report
-//! application ID`, `report instance ID`, `report entry NAME ID`, `report exit NAME ID`, `report address PEER ID`.
+//! on standard input. If its agent can be queried, the program also prints the agent's ids, one line per change:
+//! `report application ID`, `report instance ID`, `report entry NAME ID`, `report exit NAME ID`, `report address PEER ID`.
 
 use std::{fs, time::Duration};
 
