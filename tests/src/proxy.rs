@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_sent_over_a_stalled_link_arrives_when_it_is_healed() {
+    async fn data_sent_over_a_stalled_link_arrives_after_its_repair() {
         let proxy = to_echo().await;
         let mut old = TcpStream::connect(proxy.address()).await.unwrap();
         send(&mut old, "one").await.unwrap();

@@ -143,8 +143,8 @@ async fn the_roster_outlives_the_member_that_received_the_signals() {
                 quiet >= signed(least),
                 "no time to receive its signals: {said:?}"
             );
-            let heard = killed.duration_since(said.last_seen_at);
-            assert!(heard <= signed(WRITE_BACK + LATE), "{heard}: {said:?}");
+            let unseen = killed.duration_since(said.last_seen_at);
+            assert!(unseen <= signed(WRITE_BACK + LATE), "{unseen}: {said:?}");
         }
     }
     let up = both_say(members, application, moving, State::Up).await;

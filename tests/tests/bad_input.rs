@@ -201,7 +201,7 @@ async fn a_name_of_ten_mebibytes_is_refused() {
 }
 
 #[tokio::test]
-async fn wrong_json_is_400_and_says_what_is_wrong() {
+async fn wrong_json_is_400_and_names_the_mistake() {
     let collector = Collector::start().await;
     let client = collector.http(collector.listeners().jetty);
     let deep = "[".repeat(100_000);

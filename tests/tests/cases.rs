@@ -88,7 +88,7 @@ async fn effective(file: &str, env: &[(&str, &str)], key: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn files_that_are_not_what_they_should_be_are_refused_in_the_operators_words() {
+async fn malformed_files_are_refused_in_the_operators_words() {
     let template = |keys: &str| {
         format!(
             "17-template-not-filled-in.yml: is a template whose placeholders were not filled in: {keys}; write the values, or \
@@ -179,7 +179,7 @@ async fn keys_of_a_provider_that_reads_none_are_one_warning() {
 }
 
 #[tokio::test]
-async fn a_token_is_what_the_file_says_letter_by_letter() {
+async fn a_token_is_read_literally_from_the_file() {
     let options = options("05-token-with-leading-zero.yml");
     // A token for only one kind of agents is a warning.
     let collector = options
@@ -313,7 +313,7 @@ async fn a_check_resolves_hosts_reads_files_and_tries_the_data_directory() {
 
 /// Stock files of upstream that work unchanged, with warnings for the ignored parts.
 #[tokio::test]
-async fn stock_files_work_as_they_are_but_for_what_rollcall_does_not_store() {
+async fn stock_files_work_unchanged_without_the_parts_that_rollcall_ignores() {
     const OF_5: &str = "analysis_jvm, analysis_register, analysis_segment_parser, ";
     for (file, ignored) in [
         ("3.2.3.yml", "agent_stream.config"),

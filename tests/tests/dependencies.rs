@@ -214,7 +214,7 @@ fn no_banned_crate_is_used() {
 }
 
 #[test]
-fn every_requirement_says_a_version() {
+fn every_requirement_has_a_version() {
     let Deny::Deny = POLICY.bans.wildcards;
     let members = METADATA
         .packages

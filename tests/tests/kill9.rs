@@ -33,7 +33,7 @@ impl Ledger {
     fn note(&mut self, key: Key, id: i32) {
         match self.keys.entry((key.dictionary(), id)) {
             Entry::Vacant(entry) => drop(entry.insert(key.clone())),
-            Entry::Occupied(entry) => assert_eq!(*entry.get(), key, "id {id} was given twice"),
+            Entry::Occupied(entry) => assert_eq!(*entry.get(), key, "id {id} was assigned twice"),
         }
         let earlier = self.ids.insert(key.clone(), id);
         assert!(
@@ -96,7 +96,7 @@ async fn write(client: Client, round: u32, writer: u32) -> Vec<(Key, i32)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_acknowledged_id_is_lost_changed_or_given_twice() {
+async fn no_acknowledged_id_is_lost_changed_or_assigned_twice() {
     let seed = std::env::var("KILL9_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());

@@ -293,19 +293,19 @@ async fn properties_reported_to_one_member_are_shown_by_all() {
     let cluster = Cluster::start(3).await;
     let ids = register(&cluster.members[0], "orders").await;
     let id = ids[&Key::Instance(APPLICATION, "orders".to_owned())];
-    let told = cluster.members[0]
+    let reported = cluster.members[0]
         .collector
         .query()
         .instance(id)
         .await
         .unwrap();
-    assert!(!told.properties.is_empty());
+    assert!(!reported.properties.is_empty());
     for member in &cluster.members {
         eventually(PATIENCE, async || {
             match member.collector.query().instance(id).await {
                 Ok(seen)
                     if (&seen.properties, &seen.registered_at)
-                        == (&told.properties, &told.registered_at) =>
+                        == (&reported.properties, &reported.registered_at) =>
                 {
                     Ok(())
                 }

@@ -200,7 +200,7 @@ async fn a_full_disk_ends_the_collector_and_loses_nothing_acknowledged() {
             id,
             "{code}"
         );
-        assert_eq!(owners.insert(id, code), None, "{id} was given twice");
+        assert_eq!(owners.insert(id, code), None, "{id} was assigned twice");
     }
     assert!(!owners.is_empty());
 }

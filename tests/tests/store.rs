@@ -79,7 +79,7 @@ async fn a_store_is_counted_and_pruned_and_every_id_stays_taken() {
     let described = again.query().instance(instance).await.unwrap();
     assert!(
         !described.properties.is_empty(),
-        "the agent tells them again"
+        "the agent reports them again"
     );
 }
 

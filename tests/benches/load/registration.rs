@@ -60,7 +60,7 @@ pub(crate) async fn connect(
     let known = connected[0]
         .register_known()
         .await
-        .expect("registering what is to be known");
+        .expect("registering the known keys");
     let numbers = (0..).step_by(1 << 32).skip(first);
     let shared = connected.iter().cycle().cloned();
     shared
@@ -196,7 +196,7 @@ pub(crate) fn string_bytes() -> usize {
         hostname,
         ipv4s,
         ..
-    } = osinfo.expect("told");
+    } = osinfo.expect("process properties");
     agent_uuid.len() + os_name.len() + hostname.len() + ipv4s.iter().map(String::len).sum::<usize>()
 }
 

@@ -148,12 +148,13 @@ impl Life {
             Generation::V8 => ("Process No.", "hostname", true),
         };
         let own = Value::from(self.application.process_id().to_string());
-        let told = |instance: &Instance| {
+        let reported = |instance: &Instance| {
             instance.properties.get(process) == Some(&own)
                 && instance.properties.contains_key(host)
                 && instance.language.is_some() == with_language
         };
-        self.becomes(2 * self.agent.period + SLACK, told).await?;
+        self.becomes(2 * self.agent.period + SLACK, reported)
+            .await?;
         Ok(())
     }
 
@@ -206,13 +207,13 @@ impl Life {
         let before = self.instance().await?;
         // The effects of a request belong to the minute whose log is checked next.
         self.application.call("/orders", "payment:9090");
-        let heard = self
+        let renewed = self
             .is_heard_after(&before, self.agent.period + SLACK)
             .await?;
         tokio::time::sleep(MINUTE.max(5 * self.agent.period)).await;
         let after = self.instance().await?;
         same("state", after.state, State::Up)?;
-        if after.since < heard.last_seen_at {
+        if after.since < renewed.last_seen_at {
             Ok(())
         } else {
             Err(format!("a break until {}", after.since))

@@ -37,7 +37,7 @@ enum Key {
 
 /// The facts from the answers so far.
 #[derive(Default)]
-struct Told {
+struct Facts {
     ids: HashMap<Key, i32>,
     /// The adopted ids, which belong to no key: the kind of the key, and the id.
     held: HashSet<(u8, i32)>,
@@ -66,7 +66,8 @@ fn steps() -> impl Strategy<Value = Vec<(usize, Step)>> {
         (code(), uuid()).prop_map(|(code, uuid)| Step::Named(code, uuid)),
         (1..9).prop_map(Step::Heartbeat),
         sender.prop_map(Step::Segment),
-        (1..9, uuid(), any::<bool>()).prop_map(|(id, uuid, told)| Step::Ping(id, uuid, told)),
+        (1..9, uuid(), any::<bool>())
+            .prop_map(|(id, uuid, versioned)| Step::Ping(id, uuid, versioned)),
     ];
     vec((0..Face::ALL.len(), step), 1..40)
 }
@@ -82,7 +83,7 @@ impl Key {
     }
 }
 
-impl Told {
+impl Facts {
     fn note(&mut self, key: Key, id: i32) {
         if let Some(before) = self.ids.get(&key) {
             assert_eq!(id, *before, "{key:?} has another id than before");
@@ -130,7 +131,7 @@ impl Told {
 struct Fleet {
     clients: Vec<Client>,
     pings: ServiceInstancePingClient<Channel>,
-    told: Told,
+    facts: Facts,
 }
 
 impl Fleet {
@@ -150,7 +151,7 @@ impl Fleet {
         let Answer::Ids(ids) = answer else {
             panic!("{answer:?}")
         };
-        self.told.note(Key::Application(code), ids[0].1);
+        self.facts.note(Key::Application(code), ids[0].1);
         ids[0].1
     }
 
@@ -163,17 +164,17 @@ impl Fleet {
         let Answer::Instance(_, id) = answer else {
             panic!("{answer:?}")
         };
-        self.told.note(Key::Instance(application, uuid), id);
+        self.facts.note(Key::Instance(application, uuid), id);
     }
 
     /// Whether the answer has the command to register again.
-    async fn is_reset(&mut self, instance: i32, uuid: &str, tells_version: bool) -> bool {
+    async fn is_reset(&mut self, instance: i32, uuid: &str, sends_version: bool) -> bool {
         let mut ping = tonic::Request::new(ServiceInstancePingPkg {
             service_instance_id: instance,
             time: 1_514_764_800_000,
             service_instance_uuid: uuid.to_owned(),
         });
-        if tells_version {
+        if sends_version {
             let version = MetadataValue::from_static("7.0.0");
             ping.metadata_mut().insert("agent-version", version);
         }
@@ -201,7 +202,7 @@ impl Fleet {
                 let Answer::Names(ids) = answer else {
                     panic!("{answer:?}")
                 };
-                self.told
+                self.facts
                     .note(Key::Operation(application, span_type, name), ids[0].1);
             }
             Step::Address(address) => {
@@ -209,7 +210,7 @@ impl Fleet {
                 let Answer::Ids(ids) = answer else {
                     panic!("{answer:?}")
                 };
-                self.told.note(Key::Address(address), ids[0].1);
+                self.facts.note(Key::Address(address), ids[0].1);
             }
             Step::Named(service, instance) => {
                 let ask = Ask::Named {
@@ -222,14 +223,14 @@ impl Fleet {
             }
             Step::Heartbeat(instance) => {
                 assert_eq!(self.ask(by, Ask::Heartbeat(instance)).await, Answer::Done);
-                self.told.hold(1, instance);
+                self.facts.hold(1, instance);
             }
-            Step::Ping(instance, uuid, tells_version) => {
-                let is_reset = self.is_reset(instance, &uuid, tells_version).await;
-                let is_its_own = self.told.uuid(instance) == Some(uuid.as_str());
+            Step::Ping(instance, uuid, sends_version) => {
+                let is_reset = self.is_reset(instance, &uuid, sends_version).await;
+                let is_its_own = self.facts.uuid(instance) == Some(uuid.as_str());
                 assert_eq!(is_reset, !is_its_own, "{instance} {uuid}");
-                if !tells_version {
-                    self.told.hold(1, instance);
+                if !sends_version {
+                    self.facts.hold(1, instance);
                 }
             }
             Step::Segment(sender) => self.segment(by, sender).await,
@@ -243,13 +244,13 @@ impl Fleet {
             instance,
             operation,
         } = sender;
-        let owner = *self.told.owner(instance).get_or_insert(application);
-        self.told.hold(1, instance);
-        self.told.hold(2, operation);
+        let owner = *self.facts.owner(instance).get_or_insert(application);
+        self.facts.hold(1, instance);
+        self.facts.hold(2, operation);
         // An instance of another application is no evidence about this one.
         if owner == application {
-            self.told.hold(0, application);
-            self.told.owners.insert(instance, application);
+            self.facts.hold(0, application);
+            self.facts.owners.insert(instance, application);
         }
     }
 }
@@ -266,7 +267,7 @@ fn check(steps: Vec<(usize, Step)>) {
         let mut fleet = Fleet {
             clients,
             pings: ServiceInstancePingClient::new(connection.channel),
-            told: Told::default(),
+            facts: Facts::default(),
         };
         // Twice, so that every key is requested again over another face.
         for (by, step) in &steps {

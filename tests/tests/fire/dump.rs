@@ -38,12 +38,12 @@ async fn on_record(member: &Collector, history: &History) -> BTreeSet<(Dictionar
         .iter()
         .map(|application| (Dictionary::Applications, application.id));
     let mut on_record = applications.collect::<BTreeSet<_>>();
-    let told = history.operations.iter();
-    let told = told.filter_map(|operation| match operation.request {
+    let adopted = history.operations.iter();
+    let adopted = adopted.filter_map(|operation| match operation.request {
         Request::Recover { instance, .. } => Some(instance),
         Request::Assign(_) | Request::Signal { .. } => None,
     });
-    for instance in told.collect::<BTreeSet<_>>() {
+    for instance in adopted.collect::<BTreeSet<_>>() {
         if query.instance(instance).await.is_ok() {
             on_record.insert((Dictionary::Instances, instance));
         }

@@ -43,7 +43,7 @@ async fn answers_without_an_open_window_cost_no_more_than_their_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_fill_a_socket_are_given_up() {
+async fn answers_that_fill_a_socket_are_abandoned() {
     let options = Collector::options().env("SW_SERVER_WRITE_TIMEOUT", "1s");
     let victim = Victim::start(options).await;
     let ui = victim.collector.listeners().ui;
@@ -73,7 +73,7 @@ async fn answers_that_fill_a_socket_are_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_read_slowly_is_not_given_up() {
+async fn an_answer_that_is_read_slowly_is_completed() {
     let options = Collector::options().env("SW_SERVER_WRITE_TIMEOUT", "1s");
     let collector = options.start().await;
     let mut peer = Peer::connect(collector.listeners().ui, 16).await;

@@ -114,7 +114,7 @@ async fn a_foreign_name_reads_nothing_of_the_agents() {
 }
 
 #[tokio::test]
-async fn a_grpc_method_is_reached_with_its_content_type_alone() {
+async fn a_grpc_method_requires_its_content_type() {
     let mut collector = Collector::options().release().start().await;
     let grpc = collector.listeners().grpc;
     // ApplicationRegisterService of 5.x: one code, in gRPC's framing.

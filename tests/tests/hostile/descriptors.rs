@@ -53,7 +53,7 @@ fn body(answer: &str) -> Value {
 }
 
 #[tokio::test]
-async fn peers_that_take_every_descriptor_leave_naming_and_probes_alone() {
+async fn peers_that_take_every_descriptor_do_not_affect_naming_and_probes() {
     // Agents over HTTP share the port of the probes, as by default.
     let [http] = free_addresses();
     let port = http.port().to_string();

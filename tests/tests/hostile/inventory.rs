@@ -142,7 +142,7 @@ async fn readiness(collector: &Collector) -> String {
 }
 
 #[tokio::test]
-async fn a_full_inventory_refuses_new_names_and_goes_on_with_those_it_knows() {
+async fn a_full_inventory_refuses_new_names_and_serves_known_ones() {
     let store = TempDir::new().unwrap();
     let mut collector = small(&store, "1MiB").start().await;
     collector.expect_log("the inventory is");

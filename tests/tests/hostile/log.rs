@@ -114,7 +114,7 @@ async fn a_reader_that_stalls_costs_lines_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn the_second_signal_ends_it_at_once_also_when_the_log_is_stuck() {
+async fn the_second_signal_ends_it_at_once_even_with_a_stalled_log() {
     let mut logger = Logger::start(Stdio::piped()).await;
     let _unread: Option<ChildStderr> = logger.child.stderr.take();
     logger.logs_until_lines_are_dropped("full").await;

@@ -85,7 +85,7 @@ async fn references_adopt_nothing_over_either_protocol() {
 }
 
 #[tokio::test]
-async fn what_segments_hold_never_keeps_a_lost_store_from_recovering() {
+async fn ids_in_segments_never_prevent_the_recovery_of_a_lost_store() {
     let options = Collector::options().env("SW_REGISTER_MAX_ADOPTED_IDS", "2000");
     let victim = Victim::start(options).await;
     let client = victim.collector.grpc().await;

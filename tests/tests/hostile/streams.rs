@@ -53,7 +53,7 @@ async fn a_stream_may_be_idle_between_whole_messages() {
 }
 
 #[tokio::test]
-async fn a_call_is_given_up_when_its_callers_deadline_has_passed() {
+async fn a_call_is_abandoned_after_its_callers_deadline() {
     let collector = Collector::start().await;
     let server = collector.listeners().grpc;
     for path in [REGISTER, COLLECT] {
@@ -64,7 +64,7 @@ async fn a_call_is_given_up_when_its_callers_deadline_has_passed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn long_streams_hold_nothing_of_the_messages_that_were_taken() {
+async fn long_streams_keep_no_memory_of_processed_messages() {
     const STREAMS: usize = 600;
     const PER_CONNECTION: usize = 60;
     /// The number of messages that the budgets can hold while they arrive and are read.

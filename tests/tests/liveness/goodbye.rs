@@ -42,7 +42,7 @@ async fn reports(collector: &Collector, instance: i32, state: State) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_goodbye_is_a_state_of_its_own_at_every_member_and_after_a_restart() {
+async fn a_goodbye_is_a_separate_state_at_every_member_and_after_a_restart() {
     let mut cluster = Cluster::start_with(2, options).await;
     // The entry of the killed member stays until the end of its lease.
     cluster.expect_trouble();
@@ -71,7 +71,7 @@ async fn a_goodbye_is_a_state_of_its_own_at_every_member_and_after_a_restart() {
         reports(&member.collector, instance, State::Left).await;
         let known = member.collector.query().instance(instance).await.unwrap();
         assert!(
-            known.why.sentence.starts_with("Left: its agent said"),
+            known.why.sentence.starts_with("Left: its agent announced"),
             "{known:?}"
         );
         let applications = member.collector.query().applications().await.unwrap();

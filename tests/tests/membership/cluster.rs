@@ -135,8 +135,8 @@ async fn has_status(collector: &Collector, status: &str, reason: &[&str]) {
         let reply = client.get("/readyz").await?;
         let body: Value = reply.json();
         assert_eq!(reply.status, 200, "{body}");
-        let told = body["reasons"]["cluster"].as_str().unwrap_or_default();
-        let is_so = body["status"] == status && reason.iter().all(|part| told.contains(part));
+        let shown = body["reasons"]["cluster"].as_str().unwrap_or_default();
+        let is_so = body["status"] == status && reason.iter().all(|part| shown.contains(part));
         is_so.then_some(()).ok_or_else(|| body.to_string())
     })
     .await;

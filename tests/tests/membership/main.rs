@@ -112,7 +112,7 @@ async fn a_draining_member_finishes_without_new_requests<E: Coordinator>() {
     assert_eq!(member(&a, &name(&b)).await.unwrap(), None);
 }
 
-async fn a_member_that_lost_its_session_comes_back<E: Coordinator>() {
+async fn a_member_that_lost_its_session_rejoins<E: Coordinator>() {
     let cluster = Cluster::<E>::start().await;
     let (a, mut b) = cluster.pair().await;
     may_complain(&mut b);
@@ -256,7 +256,7 @@ with_both_engines! {
     a_listed_collector_serves
     a_dead_member_is_gone_within_its_term
     a_draining_member_finishes_without_new_requests
-    a_member_that_lost_its_session_comes_back
+    a_member_that_lost_its_session_rejoins
     the_last_list_stays_while_the_engine_is_unavailable
     members_join_an_engine_again_that_has_lost_its_data
     another_server_of_the_engine_takes_over

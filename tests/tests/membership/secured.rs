@@ -57,7 +57,7 @@ fn openssl(directory: &Path, arguments: &[&str]) {
 }
 
 #[tokio::test]
-async fn collectors_prove_who_they_are_with_a_certificate() {
+async fn collectors_authenticate_with_a_certificate() {
     let directory = TempDir::new().unwrap();
     let file = |name: &str| directory.path().join(name).display().to_string();
     let signed = ["-CA", "ca.pem", "-CAkey", "ca.key"];
@@ -225,9 +225,13 @@ async fn collectors_go_on_when_users_and_roles_change() {
     link.set(Link::Whole);
     assert_eq!(to_a.application("last").await.unwrap(), 3);
     eventually(PATIENCE, async || {
-        let heard = b.query().applications().await?;
-        let is_there = heard.iter().any(|of| of.code.as_deref() == Some("last"));
-        is_there.then_some(()).ok_or_else(|| format!("{heard:?}"))
+        let applications = b.query().applications().await?;
+        let is_there = applications
+            .iter()
+            .any(|of| of.code.as_deref() == Some("last"));
+        is_there
+            .then_some(())
+            .ok_or_else(|| format!("{applications:?}"))
     })
     .await;
     let c = joined(etcd.address()).await;

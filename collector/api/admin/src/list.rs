@@ -95,11 +95,11 @@ mod tests {
             limit: 100,
         };
         assert_eq!(asked("").unwrap(), defaults);
-        let told = Asked {
+        let expected = Asked {
             cursor: Some(-3),
             limit: 1000,
         };
-        assert_eq!(asked("?limit=1000&cursor=-3").unwrap(), told);
+        assert_eq!(asked("?limit=1000&cursor=-3").unwrap(), expected);
     }
 
     #[test]

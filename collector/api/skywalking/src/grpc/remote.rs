@@ -131,19 +131,19 @@ impl Handler {
     }
 
     fn unusable(&self, messages: u64, why: &str) -> Refusal {
-        let reason = format!("registrations of another member cannot be carried out here: {why}");
+        let reason = format!("registrations of another member cannot be executed here: {why}");
         self.refuse(messages, &reason);
         Refusal::Unusable(Status::invalid_argument(reason))
     }
 
     fn foreign(&self, sender: &str) -> Refusal {
         let reason = format!(
-            "a collector that is no member of Rollcall ({sender}) sends what only collectors of its own kind can carry out, \
-             and is refused: it finds this one in a ZooKeeper or a list of collectors that it should not be in"
+            "a collector that is no member of Rollcall ({sender}) sends registrations in its own format \
+             and is refused: remove this collector from the ZooKeeper or the list of collectors in which it finds it"
         );
         self.refuse(1, &reason);
         Refusal::Unusable(Status::unimplemented(
-            "this collector commits registrations of Rollcall's members, and takes nothing of other collectors",
+            "this collector commits registrations of Rollcall's members only",
         ))
     }
 

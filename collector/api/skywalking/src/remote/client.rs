@@ -224,7 +224,7 @@ impl Link {
 
     fn is_well(&mut self) {
         if self.rests_until.take().is_some() {
-            tracing::info!(member = %self.member, "registrations are passed on to it again");
+            tracing::info!(member = %self.member, "member available again, registrations are forwarded to it");
         }
     }
 
@@ -234,7 +234,7 @@ impl Link {
             tracing::info!(
                 member = %self.member,
                 %status,
-                "it could not be asked: registrations are committed here"
+                "member unavailable, registrations are committed here"
             );
         }
     }

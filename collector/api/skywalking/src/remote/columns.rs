@@ -54,7 +54,7 @@ const NO_ROW: &str = "0";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The kind of message is not forwarded between collectors of Rollcall.
-    #[error("graph {graph}, node {node} and data type {data} mean nothing")]
+    #[error("graph {graph}, node {node} and data type {data} are no registration")]
     Unknown { graph: i32, node: i32, data: i32 },
     /// A column is missing or has an invalid value.
     #[error("the column {0} is missing or cannot be used")]

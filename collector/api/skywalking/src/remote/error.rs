@@ -4,13 +4,13 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Error {
     /// The queue for this member is full.
-    #[error("too many registrations wait for this member")]
+    #[error("the queue of registrations for this member is full")]
     Full,
     /// The member failed a moment ago, and the client is backing off.
     #[error("the member failed a moment ago")]
     Resting,
     /// The member could not be reached or returned an error.
-    #[error("the member cannot be asked")]
+    #[error("the member is unavailable")]
     Failed,
     /// The member did not answer in time.
     #[error("the member did not answer in time")]

@@ -133,7 +133,7 @@ async fn registrations_before_an_unusable_message_are_committed_and_the_rest_ref
     assert!(
         reason(&collector)
             .unwrap()
-            .contains("cannot be carried out here")
+            .contains("cannot be executed here")
     );
 }
 

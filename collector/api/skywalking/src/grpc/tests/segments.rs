@@ -125,7 +125,7 @@ async fn an_empty_stream_is_answered() {
 }
 
 #[tokio::test]
-async fn ids_that_a_5_x_segment_holds_are_not_assigned_and_those_it_mentions_are() {
+async fn ids_in_a_5_x_segment_are_reserved_and_mentioned_ones_are_not() {
     let collector = Collector::start();
     collect(&collector, [upstream(&segment_v5())]).await;
     assert_eq!(first_application(&collector).await, -1);
@@ -136,7 +136,7 @@ async fn ids_that_a_5_x_segment_holds_are_not_assigned_and_those_it_mentions_are
 
 /// Peers of a 3.2.6 segment are applications.
 #[tokio::test]
-async fn ids_that_a_3_2_6_segment_holds_are_not_assigned_and_those_it_mentions_are() {
+async fn ids_in_a_3_2_6_segment_are_reserved_and_mentioned_ones_are_not() {
     let collector = Collector::start();
     collect(&collector, [upstream(&segment_v3())]).await;
     assert_eq!(first_application(&collector).await, -2);

@@ -224,9 +224,9 @@ async fn the_death_of_a_member_fails_every_caller_of_the_stream() {
 
 #[tokio::test]
 async fn an_unreachable_address_fails_at_once() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
+    let unused = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = unused.local_addr().unwrap();
+    drop(unused);
     let running = Running::start(address, &config(8, PATIENCE));
     let asked = running.client.commit(application("a")).await;
     assert_eq!(asked, Err(Error::Failed));
