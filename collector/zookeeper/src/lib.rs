@@ -25,7 +25,7 @@ pub use wire::{Stat, Step};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The connection is lost.
-    #[error("ZooKeeper cannot be reached: {server}: {error}")]
+    #[error("ZooKeeper is unavailable: {server}: {error}")]
     Lost { server: String, error: io::Error },
     /// The servers have ended the session and deleted its nodes.
     #[error("ZooKeeper has ended the session")]

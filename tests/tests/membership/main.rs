@@ -131,7 +131,7 @@ async fn the_last_list_stays_while_the_engine_is_unavailable<E: Coordinator>() {
     let listed = [agent_grpc(&a), agent_grpc(&b)];
     let stays = async |away: &str| {
         for collector in [&a, &b] {
-            is_degraded(collector, &["cannot be reached"]).await;
+            is_degraded(collector, &["is unavailable"]).await;
             let mut still = naming(collector, "/agent/gRPC").await.unwrap();
             still.sort_by_key(|address| listed.iter().position(|known| known == address));
             assert_eq!(still, listed, "{away}");
@@ -206,7 +206,7 @@ async fn a_collector_starts_without_its_engine_and_joins_later<E: Coordinator>()
     cluster.engine.kill();
     let mut a = cluster.options().start().await;
     may_complain(&mut a);
-    is_degraded(&a, &["cannot be reached"]).await;
+    is_degraded(&a, &["is unavailable"]).await;
     assert_eq!(naming(&a, "/agent/gRPC").await.unwrap(), [""; 0]);
     cluster.engine.restart().await;
     is_well(&a).await;
