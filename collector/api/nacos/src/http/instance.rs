@@ -81,7 +81,7 @@ async fn deregister(face: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 /// Sets an operator's override on an instance: what the call names, and no more. 1.x registers an instance that is not there,
-/// unless the caller is Java's client.
+/// unless the caller is Java's client; an override that an earlier instance left there yields to the call.
 async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
     let key = asked.service()?;
     let described = registration::read(face, asked, &key)?;
@@ -89,7 +89,13 @@ async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
     let is_upsert = asked.generation == Generation::V1 && !asked.agent().wants_grouped_names();
     let found = match face.catalog.instance(&key, &endpoint, None) {
         Ok(found) => found,
-        Err(_missing) if is_upsert => return put(face, asked, &key, described).await,
+        Err(_missing) if is_upsert => {
+            let done = put(face, asked, &key, described.clone()).await;
+            match face.catalog.instance(&key, &endpoint, Some(described.kind)) {
+                Ok(found) if done.is_ok() && found.overridden.is_some() => found,
+                _ => return done,
+            }
+        }
         Err(missing) => {
             return Err(match Fault::of(missing, At::UpdateInstance, &key) {
                 Fault::NoInstance if asked.generation == Generation::V1 => {

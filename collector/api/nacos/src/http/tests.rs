@@ -13,6 +13,7 @@ use super::*;
 mod access;
 mod complaints;
 mod hostile;
+mod overrides;
 mod v1;
 
 /// A face over an empty catalog.
