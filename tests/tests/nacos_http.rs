@@ -165,6 +165,32 @@ async fn users_sign_in_with_tokens_that_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn what_was_acknowledged_right_before_a_crash_is_there_after_it() {
+    let mut collector = Collector::options().start().await;
+    let list = "GET /v1/ns/instance/list?serviceName=a";
+    for number in 1..=3 {
+        let client = collector.http(nacos(&collector).await);
+        for call in [
+            format!("POST /v1/ns/instance?serviceName=a&ip=10.0.0.{number}&port=80"),
+            "POST /v1/ns/instance?serviceName=gone&ip=10.0.0.1&port=80".to_owned(),
+            "DELETE /v1/ns/instance?serviceName=gone&ip=10.0.0.1&port=80".to_owned(),
+        ] {
+            assert_eq!(send(&client, &call).await.text(), "ok");
+        }
+        // SIGKILL, at once.
+        collector.restart().await;
+        let client = collector.http(nacos(&collector).await);
+        let hosts = |reply: http::Reply| {
+            let list = reply.json::<Value>();
+            list["hosts"].as_array().unwrap().len()
+        };
+        assert_eq!(hosts(send(&client, list).await), number);
+        let gone = send(&client, "GET /v1/ns/instance/list?serviceName=gone").await;
+        assert_eq!(hosts(gone), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_file_of_users_is_named_with_its_line() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("users");

@@ -21,9 +21,10 @@
 //! * A no-op pushes nothing. A slow subscriber holds one entry for each of its subscriptions and gets the latest state.
 //! * The end of a connection removes what it still owns, and nothing that another publisher has taken over.
 //!
-//! * A restart shows no consumer an empty list: the instances of the last run are known from the roster, soft state that is
-//!   written as they change, and each of them goes only if no client registers it again within its term. Call [`Catalog::drain`]
-//!   before the listeners stop, so that connections that end with the collector take nothing along.
+//! * A restart shows no consumer an empty list: the instances of the last run are known from the roster and its journal, soft
+//!   state that is written before a change is acknowledged. It survives a crash of the process; one of the machine may lose the
+//!   last half second. An instance of the last run goes only if no client registers it again within its term. Call
+//!   [`Catalog::drain`] before the listeners stop, so that connections that end with the collector take nothing along.
 //!
 //! Left out: wire formats, authentication, listeners; and other members of a cluster.
 

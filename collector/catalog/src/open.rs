@@ -33,20 +33,30 @@ pub fn open(
     events: Arc<dyn EventSink>,
 ) -> Result<(Catalog, Workers), Error> {
     let (writes, jobs) = mpsc::channel(config.write_queue.max(1));
-    let shared = Arc::new(Shared::new(config, clock, events, writes));
+    let shared = Arc::new(Shared::new(
+        config,
+        clock,
+        events,
+        writes,
+        Arc::clone(&store),
+    ));
     let rows = sorted(store.load()?);
-    let knows_rosters = rows
-        .iter()
-        .any(|row| row.table == Table::Roster && row.key.is_empty());
+    let knows_rosters = rows.iter().find(|row| is_known_row(row));
     // What the faces keep says nothing of services: it is there before the first start.
-    let mut is_known = knows_rosters || rows.iter().all(|row| row.table == Table::Face);
-    for row in &rows {
+    let mut is_known = knows_rosters.is_some() || rows.iter().all(|row| row.table == Table::Face);
+    for row in rows.iter().filter(|row| !is_known_row(row)) {
         if row.table != Table::Roster {
             restore(&shared, row)?;
         } else if let Err(error) = roster::restore(&shared, row) {
             tracing::warn!(%error, "catalog: a roster row is dropped, reads are refused for a while");
             is_known = false;
         }
+    }
+    if !roster::replay(&shared, knows_rosters)? {
+        tracing::warn!(
+            "catalog: the journal of the roster is incomplete, reads are refused for a while"
+        );
+        is_known = false;
     }
     if !is_known {
         let complete_at = shared.clock.now().after(shared.config.warm_up);
@@ -72,10 +82,15 @@ impl Workers {
             probe::run(Arc::clone(&shared), cancel.clone()),
             push::run(Arc::clone(&shared), cancel.clone()),
             sweep::run(Arc::clone(&shared), cancel.clone()),
-            roster::run(Arc::clone(&shared), Arc::clone(&store), cancel.clone()),
+            roster::run(Arc::clone(&shared), cancel.clone()),
             durable::run(shared, store, jobs, cancel),
         );
     }
+}
+
+/// Whether it is the row that says that rosters are written.
+fn is_known_row(row: &Row) -> bool {
+    row.table == Table::Roster && row.key.is_empty()
 }
 
 /// Services before their instances, and those before what operators set on them.

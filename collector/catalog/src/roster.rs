@@ -1,24 +1,31 @@
 //! The ephemeral instances as they were last known, for the next run: soft state in the store.
 //!
-//! A service's row is written within [`TICK`] after it changed. A restart shows these instances as they were; their clients
-//! register and beat again, and those that do not return within their term go. An instance of the last half second before a crash
-//! may be missing until its client returns. The row with the empty key says that rosters are written: without it, a store that
+//! A service's row is written within [`TICK`] after it changed. What changed since is in the [`journal`], which is written before
+//! a change is acknowledged: the next run knows every instance that was acknowledged, also after a crash of the process. A crash
+//! of the machine may lose the last half second. A restart shows these instances as they were; their clients register and beat
+//! again, and those that do not return within their term go.
+//!
+//! The row with the empty key says that rosters are written, and how much of the journal they contain: without it, a store that
 //! holds anything is of a run that did not know them, and reads are refused for [`crate::Config::warm_up`].
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+mod journal;
 
-use parking_lot::Mutex;
+use std::{sync::Arc, time::Duration};
+
 use rollcall_domain::catalog::{
-    Beats, Effects, Endpoint, InstanceRef, Kind, Publisher, Registration, ServiceKey,
+    Beats, Effects, Endpoint, InstanceRef, Kind, Publisher, Registration, ServiceKey, What,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use journal::Roster;
+use journal::{Line, Mark};
+
 use crate::{
     rows::{self, InstanceRow},
     shared::Shared,
-    store::{Change, Error, Row, Store, Table},
+    store::{Change, Error, Row, Table},
 };
 
 /// How often changed services are written.
@@ -27,10 +34,6 @@ const TICK: Duration = Duration::from_millis(500);
 const BATCH: usize = 4096;
 /// Ticks without an attempt after a failed commit.
 const PAUSE: u32 = 20;
-
-/// Services whose row is to be written.
-#[derive(Debug, Default)]
-pub(crate) struct Roster(Mutex<BTreeSet<ServiceKey>>);
 
 #[derive(Debug, Deserialize, Serialize)]
 struct Entry {
@@ -41,24 +44,12 @@ struct Entry {
     said: InstanceRow,
 }
 
-impl Roster {
-    pub(crate) fn changed(&self, service: &ServiceKey) {
-        let mut changed = self.0.lock();
-        if !changed.contains(service) {
-            changed.insert(service.clone());
-        }
-    }
-}
-
 /// Writes until it is cancelled, and then what is left.
-pub(crate) async fn run(shared: Arc<Shared>, store: Arc<dyn Store>, cancel: CancellationToken) {
+pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut rows = vec![Change::Put(Row {
-        table: Table::Roster,
-        key: String::new(),
-        value: Vec::new(),
-    })];
+    // The first commit says that rosters are written, also where there is none to write.
+    let mut is_due = true;
     let mut pause = 0;
     loop {
         let is_last = tokio::select! {
@@ -70,22 +61,13 @@ pub(crate) async fn run(shared: Arc<Shared>, store: Arc<dyn Store>, cancel: Canc
             pause -= 1;
             continue;
         }
-        loop {
-            let (keys, more) = collect(&shared, &mut rows);
-            if rows.is_empty() {
-                break;
-            }
-            let (store, batch) = (Arc::clone(&store), std::mem::take(&mut rows));
-            let commit = tokio::task::spawn_blocking(move || store.commit(&batch)).await;
-            let commit = commit.unwrap_or_else(|error| Err(Error::Io(error.to_string())));
-            if let Err(error) = commit {
-                tracing::warn!(%error, "catalog: the roster could not be written, a restart may refuse reads for a while");
-                shared.roster.0.lock().extend(keys);
-                pause = PAUSE;
-                break;
-            }
-            if !more {
-                break;
+        if is_due || !shared.roster.is_empty() {
+            match write(&shared).await {
+                Ok(()) => is_due = false,
+                Err(error) => {
+                    tracing::warn!(%error, "catalog: the roster could not be written, a restart may refuse reads for a while");
+                    pause = PAUSE;
+                }
             }
         }
         if is_last {
@@ -94,12 +76,44 @@ pub(crate) async fn run(shared: Arc<Shared>, store: Arc<dyn Store>, cancel: Canc
     }
 }
 
+/// Commits the rows of the services that changed, and removes from the journal what they contain.
+async fn write(shared: &Arc<Shared>) -> Result<(), Error> {
+    let mark = shared.roster.mark();
+    loop {
+        let mut rows = Vec::new();
+        let (services, more) = collect(shared, &mut rows);
+        if !more {
+            rows.push(known(mark));
+        }
+        let store = Arc::clone(&shared.roster.store);
+        let commit = tokio::task::spawn_blocking(move || store.commit(&rows)).await;
+        let commit = commit.unwrap_or_else(|error| Err(Error::Io(error.to_string())));
+        if let Err(error) = commit {
+            shared.roster.retry(services);
+            return Err(error);
+        }
+        if !more {
+            shared.roster.trim(mark);
+            return Ok(());
+        }
+    }
+}
+
+/// The row that says up to where the rosters contain the journal.
+fn known(mark: Mark) -> Change {
+    Change::Put(Row {
+        table: Table::Roster,
+        key: String::new(),
+        value: mark.number.to_string().into_bytes(),
+    })
+}
+
 /// Takes changed services, about [`BATCH`] instances of them, and appends their rows. Gives also whether there are more.
 fn collect(shared: &Shared, rows: &mut Vec<Change>) -> (Vec<ServiceKey>, bool) {
     let mut keys = Vec::new();
     let mut written = 0;
     while written < BATCH {
-        let Some(key) = shared.roster.0.lock().pop_first() else {
+        let Some(key) = shared.roster.take() else {
             return (keys, false);
         };
         let instances = shared.registry.read().instances(&key).unwrap_or_default();
@@ -134,9 +148,6 @@ fn collect(shared: &Shared, rows: &mut Vec<Change>) -> (Vec<ServiceKey>, bool) {
 /// Brings back the instances of a row. A row that is not readable, and instances for which there is no room, are left out: their
 /// clients register again.
 pub(crate) fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
-    if row.key.is_empty() {
-        return Ok(());
-    }
     let entries: Vec<Entry> = rows::read(row)?;
     let Some(service) = rows::service_of(&row.key) else {
         return Err(Error::Unreadable(format!("roster key {:?}", row.key)));
@@ -151,6 +162,60 @@ pub(crate) fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Applies what the journal holds beyond the rows: `known` is the row with the empty key. Gives whether all of it was readable.
+pub(crate) fn replay(shared: &Shared, known: Option<&Row>) -> Result<bool, Error> {
+    let bytes = shared.roster.store.journal()?;
+    let number = |row: &Row| str::from_utf8(&row.value).ok()?.parse::<u64>().ok();
+    let mut last = match known.map(number) {
+        Some(Some(number)) => number,
+        // The last run was of an earlier release, which writes no journal: what is there is older than the rows.
+        Some(None) => {
+            shared.roster.store.trim(bytes.len())?;
+            return Ok(true);
+        }
+        None => 0,
+    };
+    let mut is_whole = true;
+    let mut changed = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let Ok(line) = serde_json::from_slice::<Line>(line) else {
+            is_whole = false;
+            continue;
+        };
+        if line.number <= last {
+            continue;
+        }
+        last = line.number;
+        match apply(shared, line) {
+            Some(service) => changed.push(service),
+            None => is_whole = false,
+        }
+    }
+    shared.roster.resume(last, bytes.len());
+    shared.roster.retry(changed);
+    Ok(is_whole)
+}
+
+/// Applies a line; `None` if what it names is not valid.
+fn apply(shared: &Shared, line: Line) -> Option<ServiceKey> {
+    let service = rows::service_of(&line.service)?;
+    let endpoint = Endpoint::new(&line.ip, line.port, &line.cluster).ok()?;
+    if let Some(said) = line.said {
+        let registration = said.registration(endpoint, Kind::Ephemeral);
+        if let Err(error) = bring_back(shared, &service, registration) {
+            tracing::warn!(%error, %service, "catalog: an instance of the last run is left out");
+        }
+        return Some(service);
+    }
+    let mut registry = shared.registry.write();
+    if let Ok(found) = registry.lookup(&service, &endpoint, Some(Kind::Ephemeral)) {
+        let (now, mut effects) = (shared.clock.now(), Effects::default());
+        registry.remove(found.reference, What::Deregistered, now, &mut effects);
+        shared.leases.end(found.reference);
+    }
+    Some(service)
 }
 
 fn bring_back(

@@ -18,7 +18,7 @@ use tokio::sync::broadcast;
 use crate::{
     Change, Clock, Config, Event, EventSink, bodies::Bodies, connections::Connections, durable,
     leases::Leases, namespaces::Namespaces, outbox::Subscription, probe::Probes, push::Schedule,
-    readiness::Readiness, roster::Roster, switches::Switches,
+    readiness::Readiness, roster::Roster, store::Store, switches::Switches,
 };
 
 /// Service changes kept for a listener that is slow; one that is slower learns that it missed some.
@@ -53,6 +53,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
         writes: durable::Sender,
+        store: Arc<dyn Store>,
     ) -> Self {
         Self {
             registry: RwLock::new(Registry::new(config.limits, config.override_term)),
@@ -61,7 +62,7 @@ impl Shared {
             bodies: Bodies::new(config.body_cache),
             schedule: Schedule::new(config.push_window),
             probes: Probes::default(),
-            roster: Roster::default(),
+            roster: Roster::new(store),
             leases: Leases::default(),
             namespaces: RwLock::default(),
             switches: RwLock::default(),
@@ -108,13 +109,15 @@ impl Shared {
     }
 
     fn publish(&self, effects: Effects, now: Moment) {
-        for instance in effects.persistent {
-            self.probes.add(instance, now);
+        for instance in &effects.persistent {
+            self.probes.add(*instance, now);
         }
         let is_draining = self.readiness.is_draining();
         for service in effects.changed.iter().filter(|_| !is_draining) {
             self.schedule.changed(service, now);
-            self.roster.changed(service);
+        }
+        if !is_draining {
+            self.roster.changed(&effects, &self.registry);
         }
         for service in effects.appeared {
             self.tell(Change::Appeared(service));

@@ -4,6 +4,7 @@
 //! at all. The catalog commits before it acknowledges, so a store that fails loses nothing that was acknowledged.
 
 mod embedded;
+mod journal;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -70,6 +71,31 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// The store cannot be written; nothing was changed.
     fn commit(&self, changes: &[Change]) -> Result<(), Error>;
+
+    /// Appends whole lines to the journal, all or none. They survive the end of the process when this returns, and that of the
+    /// machine only if it lets them: nothing is synced.
+    ///
+    /// # Errors
+    /// The journal cannot be written; nothing was appended.
+    fn append(&self, lines: &[u8]) -> Result<(), Error>;
+
+    /// The lines of the journal. A last one that is not whole is removed: its call did not return.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    fn journal(&self) -> Result<Vec<u8>, Error>;
+
+    /// Removes the first bytes of the journal.
+    ///
+    /// # Errors
+    /// The journal cannot be written; it is as it was.
+    fn trim(&self, bytes: usize) -> Result<(), Error>;
+}
+
+/// How many bytes the whole lines of a journal have.
+fn whole_lines(journal: &[u8]) -> usize {
+    let end = journal.iter().rposition(|byte| *byte == b'\n');
+    end.map_or(0, |end| end + 1)
 }
 
 impl Table {

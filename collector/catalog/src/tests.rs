@@ -10,6 +10,7 @@ use rollcall_domain::catalog::{
 
 use crate::{Beat, Catalog, Connection, Encoded, Form, Interest, Outbox, testing::Running};
 
+mod crashes;
 mod crowds;
 mod durable;
 mod restart;

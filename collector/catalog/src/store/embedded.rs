@@ -4,6 +4,8 @@
 //! writer for each file, and no registration of an agent waits for the catalog or fails because it is full. Whether the
 //! two agree does not matter: they share nothing.
 //!
+//! What changed since the last commit of the roster is in the file `catalog.journal` beside it.
+//!
 //! | Table | Key | Value |
 //! |---|---|---|
 //! | `meta` | `"format"` | `u32`: the version of this format |
@@ -16,12 +18,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use parking_lot::Mutex;
 use redb::{
     Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError,
     backends::FileBackend,
 };
 
-use super::{Change, Error, Row, Store, Table};
+use super::{Change, Error, Row, Store, Table, journal::Journal};
 
 const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
 /// The version that this build writes, and the oldest that reads it.
@@ -36,6 +39,7 @@ const CACHE_BYTES: usize = 4 * 1024 * 1024;
 pub struct Embedded {
     path: PathBuf,
     database: Database,
+    journal: Mutex<Journal>,
 }
 
 impl Embedded {
@@ -56,9 +60,23 @@ impl Embedded {
                 redb::DatabaseError::Storage(redb::StorageError::Io(error)) => io(&path, &error),
                 error => unreadable(&path, &error),
             })?;
-        let store = Self { path, database };
+        let journal = Journal::open(directory)
+            .map_err(|error| io(&directory.join("catalog.journal"), &error))?;
+        let store = Self {
+            path,
+            database,
+            journal: Mutex::new(journal),
+        };
         store.check_version()?;
         Ok(store)
+    }
+
+    fn with_journal<T>(
+        &self,
+        act: impl FnOnce(&mut Journal) -> std::io::Result<T>,
+    ) -> Result<T, Error> {
+        let mut journal = self.journal.lock();
+        act(&mut journal).map_err(|error| io(journal.path(), &error))
     }
 
     fn check_version(&self) -> Result<(), Error> {
@@ -131,6 +149,18 @@ impl Store for Embedded {
 
     fn commit(&self, changes: &[Change]) -> Result<(), Error> {
         self.write(changes).map_err(|error| io(&self.path, &error))
+    }
+
+    fn append(&self, lines: &[u8]) -> Result<(), Error> {
+        self.with_journal(|journal| journal.append(lines))
+    }
+
+    fn journal(&self) -> Result<Vec<u8>, Error> {
+        self.with_journal(Journal::read)
+    }
+
+    fn trim(&self, bytes: usize) -> Result<(), Error> {
+        self.with_journal(|journal| journal.trim(bytes as u64))
     }
 }
 

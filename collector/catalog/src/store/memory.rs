@@ -12,6 +12,7 @@ type Rows = BTreeMap<(Table, String), Vec<u8>>;
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     rows: Arc<Mutex<Rows>>,
+    journal: Arc<Mutex<Vec<u8>>>,
     fails: Arc<Mutex<Option<String>>>,
 }
 
@@ -48,6 +49,25 @@ impl Store for Memory {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn append(&self, lines: &[u8]) -> Result<(), Error> {
+        self.journal.lock().extend_from_slice(lines);
+        Ok(())
+    }
+
+    fn journal(&self) -> Result<Vec<u8>, Error> {
+        let mut journal = self.journal.lock();
+        let whole = super::whole_lines(&journal);
+        journal.truncate(whole);
+        Ok(journal.clone())
+    }
+
+    fn trim(&self, bytes: usize) -> Result<(), Error> {
+        let mut journal = self.journal.lock();
+        let bytes = bytes.min(journal.len());
+        journal.drain(..bytes);
         Ok(())
     }
 }

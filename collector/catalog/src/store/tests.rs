@@ -68,16 +68,39 @@ fn contract(open: &dyn Fn() -> Box<dyn Store>) {
     assert_eq!(expected.len(), 8);
 }
 
+/// The same for the journal.
+fn keeps_a_journal(open: &dyn Fn() -> Box<dyn Store>) {
+    let store = open();
+    assert!(store.journal().unwrap().is_empty());
+    store.append(b"1\n22\n").unwrap();
+    store.append(b"333\n").unwrap();
+    store.trim(2).unwrap();
+    store.append(b"4\nhalf of a l").unwrap();
+    drop(store);
+    let store = open();
+    assert_eq!(store.journal().unwrap(), b"22\n333\n4\n");
+    store.append(b"5\n").unwrap();
+    assert_eq!(store.journal().unwrap(), b"22\n333\n4\n5\n");
+    store.trim(11).unwrap();
+    drop(store);
+    let store = open();
+    assert!(store.journal().unwrap().is_empty());
+    store.append(b"6\n").unwrap();
+    assert_eq!(store.journal().unwrap(), b"6\n");
+}
+
 #[test]
 fn memory_keeps_the_contract() {
     let store = Memory::default();
     contract(&|| Box::new(store.clone()));
+    keeps_a_journal(&|| Box::new(store.clone()));
 }
 
 #[test]
 fn embedded_keeps_the_contract() {
     let directory = tempfile::tempdir().unwrap();
     contract(&|| Box::new(Embedded::open(directory.path()).unwrap()));
+    keeps_a_journal(&|| Box::new(Embedded::open(directory.path()).unwrap()));
 }
 
 #[test]

@@ -1,0 +1,189 @@
+//! The journal: every change of an ephemeral instance since the last commit of the roster, one line of JSON each.
+//!
+//! A line is written before the change is acknowledged, without a sync: it survives the end of the process, not that of the
+//! machine. Lines are numbered; a commit of the roster stores the number of the last line that it contains, so a line that an
+//! earlier commit contains is never applied again. A line says what the instance is after the change, so lines may be applied to
+//! a row that already contains them.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use parking_lot::{Mutex, RwLock};
+use rollcall_domain::catalog::{Effects, Endpoint, Event, Kind, Registry, ServiceKey};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    rows::{self, InstanceRow},
+    store::Store,
+};
+
+/// Bytes of lines at most. A commit every half second shortens the journal: it reaches this only while commits fail.
+const MOST: usize = 64 * 1024 * 1024;
+/// The line that says that changes are missing: it is not readable, so the next run refuses reads for a while.
+const LOSSY: &[u8] = b"?\n";
+
+/// The services whose row is to be written, and the journal.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    pub(super) store: Arc<dyn Store>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    changed: BTreeSet<ServiceKey>,
+    /// The number of the last line.
+    number: u64,
+    bytes: usize,
+    /// Whether a line is missing since the last [`Roster::mark`].
+    is_lossy: bool,
+}
+
+/// A place in the journal: all lines up to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub(super) number: u64,
+    bytes: usize,
+}
+
+/// What an instance is after a change; `said` is absent once it is removed.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Line {
+    pub(super) number: u64,
+    pub(super) service: String,
+    pub(super) ip: Arc<str>,
+    pub(super) port: u16,
+    pub(super) cluster: Arc<str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) said: Option<InstanceRow>,
+}
+
+impl Roster {
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Marks the services that changed, and writes a line for each of their instances that did. The caller does not hold the
+    /// lock of the registry: the state of an instance is read under the lock of the journal, so a later line is a later state.
+    pub(crate) fn changed(&self, effects: &Effects, registry: &RwLock<Registry>) {
+        if effects.changed.is_empty() {
+            return;
+        }
+        let mut state = self.state.lock();
+        // First the marks: a commit that takes a service from here contains the lines that follow.
+        for service in &effects.changed {
+            if !state.changed.contains(service) {
+                state.changed.insert(service.clone());
+            }
+        }
+        let mut lines = Vec::new();
+        let mut before: Option<&Event> = None;
+        for event in effects.events.iter().filter(|e| e.kind.is_ephemeral()) {
+            let is_same = |before: &Event| {
+                before.endpoint == event.endpoint && before.service == event.service
+            };
+            if before.is_some_and(is_same) {
+                continue;
+            }
+            before = Some(event);
+            let line = state.line(event, &registry.read());
+            if let Err(error) = serde_json::to_writer(&mut lines, &line) {
+                tracing::warn!(%error, service = %event.service, "catalog: a line of the journal is not written");
+            }
+            lines.push(b'\n');
+        }
+        self.append(&mut state, &lines);
+    }
+
+    fn append(&self, state: &mut State, lines: &[u8]) {
+        if lines.is_empty() || state.is_lossy {
+            return;
+        }
+        let result = if state.bytes + lines.len() > MOST {
+            Err(format!(
+                "it holds {} bytes, the most is {MOST}",
+                state.bytes
+            ))
+        } else {
+            self.store.append(lines).map_err(|error| error.to_string())
+        };
+        let Err(error) = result else {
+            state.bytes += lines.len();
+            return;
+        };
+        state.is_lossy = true;
+        let noted = self.store.append(LOSSY);
+        if noted.is_ok() {
+            state.bytes += LOSSY.len();
+        }
+        tracing::warn!(
+            %error,
+            is_noted = noted.is_ok(),
+            "catalog: the journal of the roster could not be written: until the next commit of the roster a crash loses changes, \
+             and the next run refuses reads for a while"
+        );
+    }
+
+    /// The end of the journal. A commit of all services that are marked by now contains what is before it.
+    pub(super) fn mark(&self) -> Mark {
+        let mut state = self.state.lock();
+        state.is_lossy = false;
+        Mark {
+            number: state.number,
+            bytes: state.bytes,
+        }
+    }
+
+    pub(super) fn take(&self) -> Option<ServiceKey> {
+        self.state.lock().changed.pop_first()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.lock().changed.is_empty()
+    }
+
+    pub(super) fn retry(&self, services: Vec<ServiceKey>) {
+        self.state.lock().changed.extend(services);
+    }
+
+    /// Removes the lines up to a mark: a commit contains them.
+    pub(super) fn trim(&self, mark: Mark) {
+        let mut state = self.state.lock();
+        if mark.bytes == 0 {
+            return;
+        }
+        match self.store.trim(mark.bytes) {
+            Ok(()) => state.bytes = state.bytes.saturating_sub(mark.bytes),
+            Err(error) => {
+                tracing::warn!(%error, "catalog: the journal of the roster could not be shortened");
+            }
+        }
+    }
+
+    /// Continues a journal after its last line.
+    pub(super) fn resume(&self, number: u64, bytes: usize) {
+        let mut state = self.state.lock();
+        state.number = state.number.max(number);
+        state.bytes = bytes;
+    }
+}
+
+impl State {
+    fn line(&mut self, event: &Event, registry: &Registry) -> Line {
+        self.number += 1;
+        let found = registry.lookup(&event.service, &event.endpoint, Some(Kind::Ephemeral));
+        let Endpoint { ip, port, cluster } = event.endpoint.clone();
+        Line {
+            number: self.number,
+            service: rows::service_text(&event.service),
+            ip,
+            port,
+            cluster,
+            said: found
+                .ok()
+                .map(|instance| InstanceRow::of(&instance.registered)),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A crash of the process: what was acknowledged is there in the next run.
+
+use std::sync::Arc;
+
+use rollcall_domain::catalog::Patch;
+
+use super::*;
+use crate::{
+    Config, NoEvents,
+    store::{Change, Memory, Row, Store as _, Table},
+};
+
+fn on(store: Memory) -> Running {
+    Running::with(Config::default(), store, Arc::new(NoEvents))
+}
+
+/// Ends a run at once: nothing is written any more. Then the next one.
+fn crash(running: Running) -> Running {
+    let store = running.store.clone();
+    drop(running);
+    on(store)
+}
+
+async fn millis(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+fn register(catalog: &Catalog, ip: &str) {
+    let said = registration(ip);
+    catalog
+        .register_ephemeral(&said.endpoint.publisher(), &key("a"), said)
+        .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_instance_of_a_service_survives_a_crash_right_after_it() {
+    for running_for in [0, 1, 1200] {
+        let running = Running::start();
+        millis(running_for).await;
+        register(&running.catalog, "10.0.0.1");
+        let running = crash(running);
+        assert!(running.catalog.is_complete());
+        assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
+        // And the next one: this time from the row.
+        millis(600).await;
+        assert!(running.store.journal().unwrap().is_empty());
+        let running = crash(running);
+        assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_change_right_before_a_crash_survives_it() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let id = catalog.connect(connection()).unwrap();
+    for ip in ["10.0.0.1", "10.0.0.2", "10.0.0.3"] {
+        register(catalog, ip);
+    }
+    let of_connection = vec![registration("10.0.0.4"), registration("10.0.0.5")];
+    catalog
+        .batch_register(id, &key("a"), of_connection)
+        .unwrap();
+    millis(600).await;
+    let endpoint = |ip: &str| registration(ip).endpoint;
+    let patch = Patch {
+        weight: Some(7.0),
+        ..Patch::default()
+    };
+    let (first, second) = (endpoint("10.0.0.1"), endpoint("10.0.0.2"));
+    catalog.patch(&key("a"), &first, None, patch).await.unwrap();
+    catalog
+        .deregister(&key("a"), &second, Kind::Ephemeral)
+        .await
+        .unwrap();
+    catalog.connection_closed(id);
+    register(catalog, "10.0.0.5");
+    let running = crash(running);
+    let catalog = &running.catalog;
+    assert_eq!(ips(catalog, "a"), ["10.0.0.1", "10.0.0.3", "10.0.0.5"]);
+    let found = catalog.instance(&key("a"), &first, None).unwrap();
+    assert!((found.weight() - 7.0).abs() < f64::EPSILON);
+    // Those that do not return go, like those of a row.
+    millis(31_000).await;
+    assert!(catalog.instances(&key("a")).unwrap().is_empty());
+}
+
+/// Runs that end at any moment, against a list of what was acknowledged.
+#[tokio::test(start_paused = true)]
+async fn no_moment_of_a_crash_loses_what_was_acknowledged() {
+    let mut running = Running::start();
+    let mut expected = std::collections::BTreeSet::new();
+    let mut seed: u64 = 7;
+    let mut next = |below: u64| {
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    for step in 0..2000 {
+        let ip = format!("10.0.0.{}", next(9) + 1);
+        if next(3) > 0 {
+            register(&running.catalog, &ip);
+            expected.insert(ip);
+        } else {
+            let endpoint = registration(&ip).endpoint;
+            let (catalog, service) = (&running.catalog, key("a"));
+            let removed = catalog.deregister(&service, &endpoint, Kind::Ephemeral);
+            assert_eq!(removed.await.unwrap(), expected.remove(&ip));
+        }
+        let fails = (next(4) == 0).then_some("no room");
+        running.store.fail(fails);
+        millis(next(300)).await;
+        running.store.fail(None);
+        if next(5) == 0 {
+            running = crash(running);
+            let found = ips(&running.catalog, "a");
+            assert_eq!(found, Vec::from_iter(expected.clone()), "step {step}");
+        }
+        for ip in &expected {
+            let endpoint = registration(ip).endpoint;
+            running.catalog.beat(&key("a"), &endpoint, None).unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_roster_is_not_written_the_journal_has_the_changes() {
+    let running = Running::start();
+    register(&running.catalog, "10.0.0.1");
+    millis(600).await;
+    running.store.fail(Some("no room"));
+    register(&running.catalog, "10.0.0.2");
+    millis(1200).await;
+    register(&running.catalog, "10.0.0.3");
+    running.store.fail(None);
+    let running = crash(running);
+    assert!(running.catalog.is_complete());
+    assert_eq!(
+        ips(&running.catalog, "a"),
+        ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_misses_a_change_makes_the_next_run_wait() {
+    let running = Running::start();
+    register(&running.catalog, "10.0.0.1");
+    millis(600).await;
+    running.store.append(b"?\n").unwrap();
+    let running = crash(running);
+    assert!(!running.catalog.is_complete());
+    millis(15_000).await;
+    assert_eq!(ips(&running.catalog, "a").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_was_cut_off_and_lines_that_a_row_contains_change_nothing() {
+    let running = Running::start();
+    register(&running.catalog, "10.0.0.1");
+    let lines = running.store.journal().unwrap();
+    register(&running.catalog, "10.0.0.1");
+    let endpoint = registration("10.0.0.1").endpoint;
+    running
+        .catalog
+        .deregister(&key("a"), &endpoint, Kind::Ephemeral)
+        .await
+        .unwrap();
+    register(&running.catalog, "10.0.0.2");
+    millis(600).await;
+    // A machine that went down may bring back an old journal.
+    running.store.append(&lines).unwrap();
+    running.store.append(br#"{"number":99,"ser"#).unwrap();
+    let running = crash(running);
+    assert!(running.catalog.is_complete());
+    assert_eq!(ips(&running.catalog, "a"), ["10.0.0.2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_older_than_a_run_of_an_earlier_release_is_dropped() {
+    let running = Running::start();
+    millis(600).await;
+    register(&running.catalog, "10.0.0.1");
+    // An earlier release stores no number, and adds nothing to the journal.
+    let known = Change::Put(Row {
+        table: Table::Roster,
+        key: String::new(),
+        value: Vec::new(),
+    });
+    running.store.commit(&[known]).unwrap();
+    let running = crash(running);
+    assert!(running.catalog.is_complete());
+    assert!(ips(&running.catalog, "a").is_empty());
+    register(&running.catalog, "10.0.0.2");
+    millis(600).await;
+    assert_eq!(ips(&crash(running).catalog, "a"), ["10.0.0.2"]);
+}
