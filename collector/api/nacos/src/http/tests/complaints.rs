@@ -1,4 +1,4 @@
-//! What users of the reference complain about (proto/docs of the Nacos HTTP API, section 14), each as a promise.
+//! What users of the reference complain about (proto/docs/nacos-http.md, section 14), each as a promise.
 
 use std::time::Duration;
 
