@@ -217,7 +217,7 @@ async fn values_of_a_later_release_survive_the_members_of_this_one() {
     for number in 0..cluster.members.len() {
         cluster.members[number].collector.terminate().await;
         let written = spawn_blocking(move || {
-            let instance = later.register(application, &format!("while {number} is away"));
+            let instance = later.register(application, &format!("while {number} is stopped"));
             (later, instance)
         });
         let instance;

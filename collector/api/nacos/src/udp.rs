@@ -40,7 +40,7 @@ use crate::{agent::Agent, render::v1};
 /// Lists whose services are named without, and with, their group.
 const BARE: Form = Form(64);
 const GROUPED: Form = Form(65);
-/// The largest acknowledgement that is read; a client's cache, which nobody asks for here, may be longer.
+/// The largest acknowledgement that is read. A client's dump of its cache may be longer; this server never requests it.
 const MAX_ACK: usize = 2048;
 /// After an error of the socket.
 const PAUSE: Duration = Duration::from_millis(100);

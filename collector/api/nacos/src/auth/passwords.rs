@@ -31,7 +31,7 @@ const AT_A_TIME: usize = 2;
 const WAITING: usize = 64;
 /// How many of them may come from one address.
 const WAITING_PER_PEER: usize = 8;
-/// bcrypt looks at 72 bytes; a longer password than this is nobody's.
+/// The longest password. bcrypt reads 72 bytes, so a longer password matches no hash.
 const MAX_PASSWORD: usize = 1024;
 /// The cost of new hashes, and of the hash that stands for an unknown user: the reference's.
 const COST: u32 = 10;

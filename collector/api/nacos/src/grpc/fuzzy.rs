@@ -1,7 +1,7 @@
 //! Watching all services whose names match a pattern, as 3.x clients do.
 //!
-//! A watch has two sets of services: those that match now, and those that the client has acknowledged. The difference is what the
-//! client is told next, computed when it can be sent: a service that came and went meanwhile is never mentioned. A pattern is
+//! A watch has two sets of services: those that match now, and those that the client has acknowledged. The difference is the
+//! next notification, computed when it can be sent: a service that came and went meanwhile is never mentioned. A pattern is
 //! `namespace>>group>>service`; a service in a message is `namespace@@group@@service`.
 //!
 //! Pure: the caller looks the services up, reports changes, and passes the time.
@@ -74,7 +74,7 @@ pub(super) struct Watch {
     /// What the client has, as far as it acknowledged that.
     told: BTreeSet<Name>,
     phase: Phase,
-    /// What is being told and was not acknowledged.
+    /// The notification that is sent and not acknowledged yet.
     pending: Vec<Change>,
 }
 
@@ -234,7 +234,7 @@ impl Watch {
         Some(Message::Change(change))
     }
 
-    /// The client took the last message, or did not: then it is told again.
+    /// Records whether the client acknowledged the last message; without it the message is sent again.
     pub(super) fn acknowledge(&mut self, is_taken: bool) {
         for Change { service, is_added } in self.pending.drain(..) {
             if !is_taken {

@@ -276,7 +276,7 @@ impl Face {
             call.connection.postpone(Arc::clone(&subscription));
             refusals::of(&error, &key)
         })?;
-        // Java's client subscribes again after it has reconnected, and throws the answer to that away: a push has to bring the state.
+        // After a reconnect Java's client subscribes again and ignores the answer, so a push must carry the state.
         subscription.mark();
         Ok(answer::service(Naming::Subscribe, stamp, body.tail))
     }

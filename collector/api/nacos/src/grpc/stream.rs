@@ -54,7 +54,7 @@ pub(super) struct Stream {
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Runs when this server stops.
     farewell: Option<Pin<Box<Sleep>>>,
-    /// What the client is told in the end.
+    /// The last message to the client.
     refusal: Option<String>,
     is_over: bool,
 }

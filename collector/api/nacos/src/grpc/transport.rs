@@ -14,7 +14,7 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// The id that clients see, in the reference's form. `again` tells a later stream of the same transport from the first one.
+    /// The id that clients see, in the reference's form. `again` distinguishes a later stream of the same transport from the first one.
     pub(super) fn text(&self, again: Option<u64>) -> String {
         let (accepted, ip, port) = (
             self.accepted,

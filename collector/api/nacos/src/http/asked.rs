@@ -27,7 +27,7 @@ pub(super) struct Asked<'a> {
     pub(super) rest: &'a str,
     pub(super) params: Params<'a>,
     pub(super) headers: &'a HeaderMap,
-    /// The address that the call came from, if the listener told it.
+    /// The address that the call came from, if the listener reported it.
     pub(super) peer: Option<IpAddr>,
     pub(super) now_millis: i64,
 }

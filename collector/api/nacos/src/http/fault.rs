@@ -176,7 +176,7 @@ impl Fault {
 const LOADING: &str = "server is STARTINGnow, detailed error message: Optional[the instances of the last run have not all come \
                        back yet]";
 
-/// What a configuration client is told: it logs this, and goes on with its naming part.
+/// The answer to a configuration client, which logs it and continues with its naming part.
 const CONFIGURATION: &str = "this server has no configuration centre: use a server that has one for configuration (spring.cloud.nacos.config.server-addr)";
 
 /// 501 below `/v1/ns`, 404 elsewhere, as the reference.

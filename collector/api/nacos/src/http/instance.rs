@@ -144,7 +144,7 @@ async fn patch(face: &Face, asked: &Asked<'_>) -> Reply {
     set(face, asked, (&key, &endpoint), &found, change).await
 }
 
-/// Sets weight, `enabled` and metadata as an override. A call that says what the instance registered takes the override away.
+/// Sets weight, `enabled` and metadata as an override. A call with the registered values removes the override.
 async fn set(
     face: &Face,
     asked: &Asked<'_>,

@@ -144,7 +144,7 @@ async fn log(_: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 impl Face {
-    /// The status that clients are told: the one that an operator set, or the true one.
+    /// The status that clients see: the one that an operator set, or the actual one.
     pub(super) fn status(&self) -> String {
         let set = self.catalog.switches().overridden_server_status.clone();
         set.unwrap_or_else(|| {

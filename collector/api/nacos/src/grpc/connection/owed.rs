@@ -53,7 +53,7 @@ impl Connection {
         read(&mut self.state.lock().watches)
     }
 
-    /// Changes what the client watches, or what it is to be told of that.
+    /// Changes what the client watches, or the notifications that it is due.
     pub(in crate::grpc) fn change_watches<R>(&self, change: impl FnOnce(&mut Watches) -> R) -> R {
         let (result, is_due) = {
             let watches = &mut self.state.lock().watches;
