@@ -138,14 +138,14 @@ keys! {
         advertised_host SW_NACOS_ADVERTISED_HOST AdvertisedHost "Host in the lists of servers that clients ask for; empty: the host, or this machine's address" => nacos.advertised_host;
         max_message_size SW_NACOS_MAX_MESSAGE_SIZE Bytes "Largest HTTP body and largest gRPC message" => nacos.max_message_size;
         users_file SW_NACOS_USERS_FILE File "File of users: name, bcrypt hash and rights on each line; empty: callers need not sign in" => nacos.users_file;
-        token_secret SW_NACOS_TOKEN_SECRET Password "Secret that signs tokens, 32 bytes at the least; empty: drawn at the first start and kept in the store" => nacos.token_secret;
+        token_secret SW_NACOS_TOKEN_SECRET Password "Secret that signs tokens, at least 32 bytes; empty: generated at the first start and kept in the store" => nacos.token_secret;
         token_ttl SW_NACOS_TOKEN_TTL Duration "Time for which a token is valid" => nacos.token_ttl;
         allow_anonymous SW_NACOS_ALLOW_ANONYMOUS Flag "Serve callers without users on addresses other than loopback" => nacos.allow_anonymous;
         push_window SW_NACOS_PUSH_WINDOW Duration "Shortest interval between two pushes of one service; a change after a longer one is pushed at once" => nacos.push_window;
         push_timeout SW_NACOS_PUSH_TIMEOUT Duration "Time for a gRPC client to acknowledge a push" => nacos.push_timeout;
         push_retries SW_NACOS_PUSH_RETRIES Count "Repetitions of a push without an acknowledgement; the next change is pushed again" => nacos.push_retries;
-        idle_after SW_NACOS_IDLE_AFTER Duration "A gRPC client without a message for this long is asked whether it is there" => nacos.idle_after;
-        detection_timeout SW_NACOS_DETECTION_TIMEOUT Duration "Time for it to answer; then its connection is closed and its instances are removed" => nacos.detection_timeout;
+        idle_after SW_NACOS_IDLE_AFTER Duration "Time without a message after which the collector probes a gRPC client" => nacos.idle_after;
+        detection_timeout SW_NACOS_DETECTION_TIMEOUT Duration "Time for the client to answer the probe; then its connection is closed and its instances are removed" => nacos.detection_timeout;
         warm_up SW_NACOS_WARM_UP Duration "Time after a start without a recent roster in which lists are refused, so that no client sees an incomplete one" => nacos.warm_up;
         max_services SW_NACOS_MAX_SERVICES Count "Most services" => nacos.max_services;
         max_instances_per_service SW_NACOS_MAX_INSTANCES_PER_SERVICE Count "Most instances of one service" => nacos.max_instances_per_service;

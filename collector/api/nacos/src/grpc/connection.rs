@@ -2,7 +2,7 @@
 //!
 //! A connection is opened by its stream, set up by the first message on it, and ends with the stream: by the client, by the
 //! transport, or by this server ([`Reason`]). Between two messages the server owes it what its outbox holds. A client that is
-//! silent for too long is asked whether it is there ([`Connection::pass`]), and closed if it does not answer.
+//! silent for too long is probed ([`Connection::pass`]), and closed if it does not answer.
 //!
 //! Times are milliseconds on the face's monotonic clock, which the caller passes.
 
@@ -44,7 +44,7 @@ const MAX_CONTROL: usize = 16;
 pub struct Patience {
     /// How long a stream may stay without a set-up.
     pub setup: Duration,
-    /// After this long without a message a client is asked whether it is there.
+    /// The time without a message after which a client is probed.
     pub idle: Duration,
     /// How long it may take to answer.
     pub probe: Duration,
@@ -95,7 +95,7 @@ struct State {
     subscribed: HashSet<ServiceKey>,
     /// Subscriptions whose push could not be made, to be tried again.
     postponed: Vec<Arc<Subscription>>,
-    /// When the client was asked whether it is there.
+    /// When the client was probed.
     probed: Option<u64>,
     ended: Option<Reason>,
 }

@@ -25,6 +25,8 @@ use super::{
 const MAX_NAMED: usize = 256 << 10;
 /// Instances that one call changes; the rest of a longer list is left out.
 const MAX_INSTANCES: usize = 1_000;
+/// Changes of one call that wait for the store at the same time: few beside the default of `nacos.default.write_queue`.
+const CHANGES_AT_ONCE: usize = 256;
 
 pub(super) fn routes() -> Vec<Route> {
     routes! {
@@ -85,15 +87,17 @@ async fn change(
     let entries = metadata::parse(asked.params.required("metadata")?)?;
     let mut updated = Vec::new();
     let chosen = chosen(face, asked, &key)?;
-    // All at once, so that they share commits.
-    let all = chosen.iter().map(|found| {
-        let set = Override {
-            metadata: Some(change(found, &entries)),
-            ..Override::none(Timestamp::from_millis(asked.now_millis))
-        };
-        instance::overlay(face, &key, &found.registered.endpoint, found, set)
-    });
-    try_join_all(all).await?;
+    // The changes of a part share commits. One call never fills the write queue.
+    for part in chosen.chunks(CHANGES_AT_ONCE) {
+        let changes = part.iter().map(|found| {
+            let set = Override {
+                metadata: Some(change(found, &entries)),
+                ..Override::none(Timestamp::from_millis(asked.now_millis))
+            };
+            instance::overlay(face, &key, &found.registered.endpoint, found, set)
+        });
+        try_join_all(changes).await?;
+    }
     for found in &chosen {
         let endpoint = &found.registered.endpoint;
         let kind = if found.registered.kind.is_ephemeral() {

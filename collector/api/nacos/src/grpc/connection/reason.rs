@@ -9,7 +9,7 @@ pub(in crate::grpc) enum Reason {
     Client,
     /// The connection ended without a goodbye: its process ended, or the network failed.
     Broken,
-    /// The client did not answer when it was asked whether it is there.
+    /// The client did not answer the probe.
     Silent,
     /// The client sent no set-up in time.
     NoSetup,
