@@ -77,10 +77,10 @@ pub enum Error {
     /// A listener could not be bound.
     #[error(transparent)]
     Bind(#[from] server::BindError),
-    /// A port of the Nacos faces could not be bound.
+    /// A port for Nacos clients could not be bound.
     #[error(
-        "a port of the Nacos faces cannot be taken; if another Nacos server has it, move this one ({key}), or turn the faces \
-         off (SW_NACOS=none)"
+        "a port for Nacos clients cannot be bound; if another Nacos server uses it, set another one ({key}), or serve no Nacos \
+         clients (SW_NACOS=none)"
     )]
     Nacos {
         /// The variable that sets the port.

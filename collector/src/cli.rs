@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// Look at the embedded store, or remove what no id depends on, while no collector uses it
     #[command(subcommand)]
     Store(StoreCommand),
-    /// For the users of the Nacos faces
+    /// Prepare the file of Nacos users
     #[command(subcommand)]
     Nacos(NacosCommand),
     /// Run a sample application; `demo` starts these

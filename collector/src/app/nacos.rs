@@ -31,7 +31,7 @@ pub enum OpenError {
     #[error("the catalog of Nacos services cannot be opened")]
     Store(#[from] store::Error),
     /// The file of users is unusable.
-    #[error("the users of the Nacos faces ({path}, SW_NACOS_USERS_FILE) cannot be read: {reason}", path = path.display())]
+    #[error("the file of Nacos users ({path}, SW_NACOS_USERS_FILE) cannot be read: {reason}", path = path.display())]
     Users {
         /// The path of the file.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum OpenError {
     Secret(String),
     /// The UDP port cannot be bound.
     #[error(
-        "cannot send datagrams from UDP port {port}: move it (SW_NACOS_UDP_PORT), or turn the Nacos faces off (SW_NACOS=none)"
+        "cannot send datagrams from UDP port {port}: set another one (SW_NACOS_UDP_PORT), or serve no Nacos clients (SW_NACOS=none)"
     )]
     Udp {
         /// The port.

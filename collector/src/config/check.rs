@@ -175,7 +175,7 @@ fn nacos(config: &Config) -> Broken {
             .find(|(other, at)| *other != key && *at == port && port != 0);
         if let Some((other, _)) = same {
             let message = format!(
-                "{port} is the port of {other} too: the Nacos faces have ports of their own"
+                "{port} is the port of {other} too: the ports for Nacos clients cannot be shared"
             );
             broken.push(rule(&[key, other], message));
         }

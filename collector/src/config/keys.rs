@@ -43,7 +43,7 @@ keys! {
         port SW_REMOTE_GRPC_PORT Port "Its port" => remote.listen.port;
         advertised_host SW_REMOTE_GRPC_ADVERTISED_HOST AdvertisedHost "Host published to other collectors; empty: the host, or this machine's address" => remote.advertised.host;
         advertised_port SW_REMOTE_GRPC_ADVERTISED_PORT AdvertisedPort "Port published to other collectors; empty: the port" => remote.advertised.port;
-        buffer_size SW_REMOTE_GRPC_BUFFER_SIZE Count "Registrations that may wait for the collector that commits them; one beyond is committed here" => remote.buffer_size;
+        buffer_size SW_REMOTE_GRPC_BUFFER_SIZE Count "Registrations that may wait to be forwarded to the collector that commits them; further ones are committed by this collector" => remote.buffer_size;
     }
     agent_gRPC.gRPC {
         host SW_AGENT_GRPC_HOST Host "Address where agents register over gRPC" => agent_grpc.listen.host;
@@ -65,15 +65,15 @@ keys! {
     ui.jetty {
         host SW_UI_JETTY_HOST Host "Query API, probes, metrics" => ui.listen.host;
         port SW_UI_JETTY_PORT Port "Its port" => ui.listen.port;
-        context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths, besides the root" => ui.context_path;
+        context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths; they are also served at the root" => ui.context_path;
         advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "Host published to users; empty: the host, or this machine's address" => ui.advertised.host;
         advertised_port SW_UI_JETTY_ADVERTISED_PORT AdvertisedPort "Port published to users; empty: the port" => ui.advertised.port;
         allowed_hosts SW_UI_JETTY_ALLOWED_HOSTS Names "Host names, separated by commas, by which browsers and scrapers may address the query API and the metrics, beside loopback names, IP addresses and the advertised hosts; `*`: any" => ui.allowed_hosts;
-        max_page_size SW_UI_JETTY_MAX_PAGE_SIZE Bytes "Largest page of a list; it ends early, with `next`, before an item that exceeds it" => ui.max_page_size;
+        max_page_size SW_UI_JETTY_MAX_PAGE_SIZE Bytes "Largest page of a list; a page ends early, with `next`, before an item that would exceed it" => ui.max_page_size;
     }
     cluster.etcd {
         endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;
-        namespace SW_NAMESPACE Namespace "Prefix of every key, as `/namespace` or `/team/namespace`, so that several fleets can share an etcd; the store has the same one" => cluster.etcd.namespace;
+        namespace SW_NAMESPACE Namespace "Prefix of every key, as `/namespace` or `/team/namespace`, so that several fleets can share an etcd; also for the store" => cluster.etcd.namespace;
         lease_term SW_CLUSTER_ETCD_LEASE_TERM Duration "A collector that has not renewed for this long is no member; whole seconds" => cluster.lease_term;
         user SW_CLUSTER_ETCD_USER Text "User to authenticate as; empty: no authentication" => cluster.etcd.user;
         password SW_CLUSTER_ETCD_PASSWORD Password "Password of the user" => cluster.etcd.password;
@@ -84,7 +84,7 @@ keys! {
     cluster.zookeeper {
         host_port SW_CLUSTER_ZK_HOST_PORT ConnectString "The servers of a ZooKeeper ensemble, separated by commas, as ZooKeeper reads them: port 2181 unless given, and a chroot (`/path`) after the last one" => cluster.zookeeper.host_port;
         session_timeout SW_CLUSTER_ZK_SESSION_TIMEOUT Millis "A collector that has not renewed for this long is no member; a plain number is milliseconds" => cluster.zookeeper.session_timeout;
-        namespace SW_NAMESPACE Namespace "Prefix of every path, as `/namespace` or `/team/namespace`, so that several fleets can share an ensemble; the store has the same one" => cluster.zookeeper.namespace;
+        namespace SW_NAMESPACE Namespace "Prefix of every path, as `/namespace` or `/team/namespace`, so that several fleets can share an ensemble; also for the store" => cluster.zookeeper.namespace;
         enable_acl SW_ZK_ENABLE_ACL Flag "Authenticate with `expression`, and create nodes that only this user may read and change" => cluster.zookeeper.enable_acl;
         expression SW_ZK_EXPRESSION Credentials "`user:password`, of ZooKeeper's scheme `digest`" => cluster.zookeeper.expression;
     }
@@ -92,8 +92,8 @@ keys! {
         path SW_STORAGE_PATH Directory "Directory of the store; `--data-dir` wins" => storage.embedded.path;
     }
     storage.etcd {
-        endpoints SW_STORAGE_ETCD_ENDPOINTS OptionalEndpoints "As in `cluster.etcd`; empty, here and below: the value of `cluster.etcd`" => storage.etcd.endpoints;
-        namespace SW_STORAGE_ETCD_NAMESPACE Namespace "Namespace of the store; empty: that of the cluster; another one separates the store from it; `/`: no prefix" => storage.etcd.namespace;
+        endpoints SW_STORAGE_ETCD_ENDPOINTS OptionalEndpoints "As in `cluster.etcd`; this key and those below, if empty, have the value of `cluster.etcd`" => storage.etcd.endpoints;
+        namespace SW_STORAGE_ETCD_NAMESPACE Namespace "Namespace of the store; empty: the namespace of the cluster; `/`: no prefix" => storage.etcd.namespace;
         user SW_STORAGE_ETCD_USER Text "As in `cluster.etcd`" => storage.etcd.user;
         password SW_STORAGE_ETCD_PASSWORD Password "As in `cluster.etcd`" => storage.etcd.password;
         ca_file SW_STORAGE_ETCD_CA_FILE File "As in `cluster.etcd`" => storage.etcd.ca_file;
@@ -101,21 +101,21 @@ keys! {
         key_file SW_STORAGE_ETCD_KEY_FILE File "As in `cluster.etcd`" => storage.etcd.key_file;
     }
     register.default {
-        queue_capacity SW_REGISTER_QUEUE_CAPACITY Count "Registrations that may wait for the writer; one beyond is refused as overloaded" => register.queue_capacity;
+        queue_capacity SW_REGISTER_QUEUE_CAPACITY Count "Registrations that may wait for the writer; further ones are refused as overloaded" => register.queue_capacity;
         deadline SW_REGISTER_DEADLINE Duration "Time that a caller waits for its id" => register.deadline;
         batch_rows SW_REGISTER_BATCH_ROWS Count "Most rows in one durable commit" => register.batch_rows;
         max_name_bytes SW_REGISTER_MAX_NAME_BYTES Bytes "Longest code, UUID, operation name or address" => register.max_name_bytes;
         max_assigned_ids SW_REGISTER_MAX_ASSIGNED_IDS Count "Most ids that each dictionary assigns; an assigned id is never freed" => register.max_assigned_ids;
         max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Most ids that the collector adopts from agents that hold ids unknown to the store" => register.max_adopted_ids;
         max_batch SW_REGISTER_MAX_BATCH Count "Most elements of one message or body, nested elements included" => register.max_batch;
-        change_interval SW_REGISTER_CHANGE_INTERVAL Duration "Shortest interval between two stored changes of the properties of one instance; the newest change is stored at its end" => register.change_interval;
+        change_interval SW_REGISTER_CHANGE_INTERVAL Duration "Shortest interval between two writes of the changed properties of one instance; the newest properties are written at its end" => register.change_interval;
         max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Most unknown operation and peer ids that one segment, or one body of segments, may cause the collector to adopt" => register.max_held_per_message;
         max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instances and adopted other ids count separately" => register.max_new_per_peer;
         max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;
-        listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a collector with an empty store first listens: it adopts the ids that agents up to 7.0 hold, and assigns them no new ones meanwhile; `auto` (once an agent names an unknown id), `always`, `never`" => register.listening.mode;
-        listening_period SW_REGISTER_LISTENING_PERIOD Duration "Length of that period" => register.listening.period;
-        inventory_memory SW_REGISTER_INVENTORY_MEMORY OptionalBytes "Memory for everything that is registered; beyond it known agents continue and new names are refused; empty: half of what the process may use" => register.inventory_memory;
-        max_properties SW_REGISTER_MAX_PROPERTIES Count "Most properties kept of one instance" => register.properties.count;
+        listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a collector with an empty store begins with a listening period, in which it adopts the ids that agents up to 7.0 hold and assigns these agents no ids: `auto` (from the first unknown id that an agent sends), `always`, `never`" => register.listening.mode;
+        listening_period SW_REGISTER_LISTENING_PERIOD Duration "Length of the listening period" => register.listening.period;
+        inventory_memory SW_REGISTER_INVENTORY_MEMORY OptionalBytes "Most memory for everything that is registered; at the limit known agents continue and new names are refused; empty: half of what the process may use" => register.inventory_memory;
+        max_properties SW_REGISTER_MAX_PROPERTIES Count "Most properties of one instance" => register.properties.count;
         max_property_name_bytes SW_REGISTER_MAX_PROPERTY_NAME_BYTES Bytes "Longest name of a property; a longer one is cut" => register.properties.name_bytes;
         max_property_value_bytes SW_REGISTER_MAX_PROPERTY_VALUE_BYTES Bytes "Longest value of a property; a longer one is cut" => register.properties.value_bytes;
         max_properties_bytes SW_REGISTER_MAX_PROPERTIES_BYTES Bytes "Most bytes of names and values of all properties of one instance; properties that do not fit are left out" => register.properties.total_bytes;
@@ -125,7 +125,7 @@ keys! {
         down_after SW_LIVENESS_DOWN_AFTER Duration "An instance without a signal for this long is down" => liveness.down_after;
         tick SW_LIVENESS_TICK Duration "Interval between two sweeps for expired leases" => liveness.tick;
         max_expired_per_tick SW_LIVENESS_MAX_EXPIRED_PER_TICK Count "Most leases that expire in one tick; the others expire in the next" => liveness.max_expired_per_tick;
-        restart_spread SW_LIVENESS_RESTART_SPREAD Duration "After a start each lease has a full term plus a random part of this" => liveness.restart_spread;
+        restart_spread SW_LIVENESS_RESTART_SPREAD Duration "Longest random addition to the full term that each lease gets after a start" => liveness.restart_spread;
         forget_after SW_LIVENESS_FORGET_AFTER Duration "An instance that has been down or left for this long leaves the counts and lists; its id stays assigned" => liveness.forget_after;
         write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "Interval between two writes of the last-seen times to the store" => liveness.write_back_interval;
     }
@@ -133,7 +133,7 @@ keys! {
         host SW_NACOS_HOST Host "Address where Nacos clients call over HTTP and gRPC" => nacos.listen.host;
         port SW_NACOS_PORT Port "Port of HTTP" => nacos.listen.port;
         grpc_port SW_NACOS_GRPC_PORT OptionalPort "Port of gRPC; empty: the HTTP port + 1000, which clients assume" => nacos.grpc_port;
-        udp_port SW_NACOS_UDP_PORT OptionalPort "Port from which 1.x clients are pushed changes (UDP); empty: the number of the HTTP port" => nacos.udp_port;
+        udp_port SW_NACOS_UDP_PORT OptionalPort "UDP port from which changes are pushed to 1.x clients; empty: the number of the HTTP port" => nacos.udp_port;
         context_path SW_NACOS_CONTEXT_PATH ContextPath "Prefix of the HTTP paths" => nacos.context_path;
         advertised_host SW_NACOS_ADVERTISED_HOST AdvertisedHost "Host in the lists of servers that clients ask for; empty: the host, or this machine's address" => nacos.advertised_host;
         max_message_size SW_NACOS_MAX_MESSAGE_SIZE Bytes "Largest HTTP body and largest gRPC message" => nacos.max_message_size;
@@ -141,12 +141,12 @@ keys! {
         token_secret SW_NACOS_TOKEN_SECRET Password "Secret that signs tokens, at least 32 bytes; empty: generated at the first start and kept in the store" => nacos.token_secret;
         token_ttl SW_NACOS_TOKEN_TTL Duration "Time for which a token is valid" => nacos.token_ttl;
         allow_anonymous SW_NACOS_ALLOW_ANONYMOUS Flag "Serve callers without users on addresses other than loopback" => nacos.allow_anonymous;
-        push_window SW_NACOS_PUSH_WINDOW Duration "Shortest interval between two pushes of one service; a change after a longer one is pushed at once" => nacos.push_window;
+        push_window SW_NACOS_PUSH_WINDOW Duration "Shortest interval between two pushes of one service; a change after a longer pause is pushed at once" => nacos.push_window;
         push_timeout SW_NACOS_PUSH_TIMEOUT Duration "Time for a gRPC client to acknowledge a push" => nacos.push_timeout;
-        push_retries SW_NACOS_PUSH_RETRIES Count "Repetitions of a push without an acknowledgement; the next change is pushed again" => nacos.push_retries;
+        push_retries SW_NACOS_PUSH_RETRIES Count "Repetitions of a push that is not acknowledged; after them the client gets the next change" => nacos.push_retries;
         idle_after SW_NACOS_IDLE_AFTER Duration "Time without a message after which the collector probes a gRPC client" => nacos.idle_after;
         detection_timeout SW_NACOS_DETECTION_TIMEOUT Duration "Time for the client to answer the probe; then its connection is closed and its instances are removed" => nacos.detection_timeout;
-        warm_up SW_NACOS_WARM_UP Duration "Time after a start without a recent roster in which lists are refused, so that no client sees an incomplete one" => nacos.warm_up;
+        warm_up SW_NACOS_WARM_UP Duration "Time after a start for which lists are refused if the store has no recent list of instances, so that no client sees an incomplete list" => nacos.warm_up;
         max_services SW_NACOS_MAX_SERVICES Count "Most services" => nacos.max_services;
         max_instances_per_service SW_NACOS_MAX_INSTANCES_PER_SERVICE Count "Most instances of one service" => nacos.max_instances_per_service;
         max_instances_per_connection SW_NACOS_MAX_INSTANCES_PER_CONNECTION Count "Most instances of one gRPC connection" => nacos.max_instances_per_connection;
@@ -158,27 +158,27 @@ keys! {
         max_namespaces SW_NACOS_MAX_NAMESPACES Count "Most namespaces" => nacos.max_namespaces;
         max_metadata SW_NACOS_MAX_METADATA Bytes "Most bytes of the metadata of one instance or service" => nacos.max_metadata;
         memory SW_NACOS_MEMORY Bytes "Most bytes that all services and instances take" => nacos.memory;
-        body_cache SW_NACOS_BODY_CACHE Bytes "Most bytes of encoded lists that are kept for callers that ask for the same" => nacos.body_cache;
-        override_term SW_NACOS_OVERRIDE_TERM Duration "Time for which the weight, state or metadata that an operator set on an instance survives the instance" => nacos.override_term;
-        empty_service_term SW_NACOS_EMPTY_SERVICE_TERM Duration "Time after which a service without instances is removed, unless it was created as such" => nacos.empty_service_term;
+        body_cache SW_NACOS_BODY_CACHE Bytes "Most bytes of the cache of encoded lists" => nacos.body_cache;
+        override_term SW_NACOS_OVERRIDE_TERM Duration "Time for which the weight, state or metadata that an operator set is kept after its instance was removed" => nacos.override_term;
+        empty_service_term SW_NACOS_EMPTY_SERVICE_TERM Duration "Time after which a service without instances is removed, unless it was created explicitly" => nacos.empty_service_term;
         probe_ranges SW_NACOS_PROBE_RANGES Ranges "Addresses at which persistent instances may be probed: ranges such as `10.0.0.0/8`, separated by commas; `private`: the private ranges and loopback; empty: none" => nacos.probe_ranges;
-        max_probes SW_NACOS_MAX_PROBES Count "Most probes under way" => nacos.max_probes;
-        write_queue SW_NACOS_WRITE_QUEUE Count "Changes that may wait for the store; one beyond is refused" => nacos.write_queue;
+        max_probes SW_NACOS_MAX_PROBES Count "Most concurrent probes" => nacos.max_probes;
+        write_queue SW_NACOS_WRITE_QUEUE Count "Changes that may wait for the store; further ones are refused" => nacos.write_queue;
     }
     server.default {
-        max_connections SW_SERVER_MAX_CONNECTIONS Count "Most connections of one listener; one beyond is served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;
+        max_connections SW_SERVER_MAX_CONNECTIONS Count "Most connections of one listener; further ones are served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;
         max_connections_per_peer SW_SERVER_MAX_CONNECTIONS_PER_PEER Count "Most connections of one address (IPv6: a /64 network) over all listeners; at most three quarters of what the limit on open files allows" => server.max_connections_per_peer;
-        max_connection_age SW_SERVER_MAX_CONNECTION_AGE MaxAge "After this long, or up to a fifth less, a connection is asked to end (GOAWAY, `Connection: close`), so that agents spread again; `off`: no limit; empty: 30m in a cluster, no limit without" => server.max_connection_age;
+        max_connection_age SW_SERVER_MAX_CONNECTION_AGE MaxAge "Age, less up to a fifth at random, at which the collector asks a peer to end its connection (GOAWAY, `Connection: close`), so that agents spread over the members again; `off`: no limit; empty: 30m in a cluster, otherwise no limit" => server.max_connection_age;
         handshake_timeout SW_SERVER_HANDSHAKE_TIMEOUT Duration "Time for a new connection to show its protocol" => server.limits.handshake_timeout;
         header_timeout SW_SERVER_HEADER_TIMEOUT Duration "Time for one HTTP/1 request header, and between two requests" => server.limits.header_timeout;
         max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "Largest header section" => server.limits.max_header_size;
         max_streams_per_connection SW_SERVER_MAX_STREAMS_PER_CONNECTION Count "Most concurrent requests on one HTTP/2 connection" => server.limits.max_streams_per_connection;
-        read_timeout SW_SERVER_READ_TIMEOUT Duration "Time for a peer to send more of a request that it began; a unary call has twice as long in total" => server.limits.read_timeout;
-        write_timeout SW_SERVER_WRITE_TIMEOUT Duration "Time for a peer to read more of an answer; then its connection is closed" => server.limits.write_timeout;
-        inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Most bytes of request bodies held at any time; a request beyond is refused" => server.inbound_memory;
-        work_memory SW_SERVER_WORK_MEMORY Bytes "Most bytes of decoded messages and the work on them; a message beyond is refused" => server.work_memory;
-        outbound_memory SW_SERVER_OUTBOUND_MEMORY Bytes "Most bytes of answers that wait for their peers; a request whose answer goes beyond is refused" => server.outbound_memory;
-        connection_memory SW_SERVER_CONNECTION_MEMORY Bytes "Most bytes that connections, their streams, and bodies that no handler has read take; a connection or stream beyond is closed or refused" => server.connection_memory;
+        read_timeout SW_SERVER_READ_TIMEOUT Duration "Longest pause of a peer within a request; a unary call has twice as long in total" => server.limits.read_timeout;
+        write_timeout SW_SERVER_WRITE_TIMEOUT Duration "Longest pause of a peer while it reads an answer; then its connection is closed" => server.limits.write_timeout;
+        inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Most bytes of request bodies in memory; further requests are refused" => server.inbound_memory;
+        work_memory SW_SERVER_WORK_MEMORY Bytes "Most bytes of decoded messages and of the work on them; further messages are refused" => server.work_memory;
+        outbound_memory SW_SERVER_OUTBOUND_MEMORY Bytes "Most bytes of answers that wait for their peers; a request whose answer exceeds it is refused" => server.outbound_memory;
+        connection_memory SW_SERVER_CONNECTION_MEMORY Bytes "Most bytes for connections, their streams, and bodies that no handler has read; further connections are closed, further streams refused" => server.connection_memory;
         shutdown_grace SW_SERVER_SHUTDOWN_GRACE Duration "Time for requests in progress to finish when the collector stops" => server.shutdown_grace;
     }
 }

@@ -56,7 +56,7 @@ pub fn reference() -> String {
         let doc = KEYS
             .iter()
             .find(|key| key.path() == path)
-            .map_or("Which implementation", |key| key.doc);
+            .map_or("Implementation", |key| key.doc);
         table.push_str(&format!("| `{path}` | `{env}` | {default} | {doc} |\n"));
     }
     table
