@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::BoxError;
@@ -21,7 +21,7 @@ use rollcall_limits::Peer;
 use rollcall_link::{Link, Linked};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -36,8 +36,14 @@ use super::traffic::{CONNECTION_COST, Traffic};
 use super::wire::Wire;
 use super::{Closed, Open, Serving};
 
+mod stall;
 #[cfg(test)]
 mod tests;
+
+use stall::Stall;
+
+/// The time that a peer has to receive GOAWAY before its connection is closed.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// The longest time for a brief connection.
 const BRIEF: Duration = Duration::from_secs(5);
@@ -176,10 +182,9 @@ impl Connection {
         let Some(why) = end.reason() else {
             return self.report_end(&end, is_asked_to_end);
         };
-        // Sends GOAWAY, if the peer reads it.
-        served.connection.as_mut().graceful_shutdown();
-        poll_fn(|context| Poll::Ready(served.poll_end(context).is_ready())).await;
         self.open.close(why);
+        served.connection.as_mut().graceful_shutdown();
+        served.linger(why).await;
     }
 
     /// The service of one connection: its requests are counted, carry the peer, and run within the link.
@@ -248,6 +253,22 @@ struct Served<'a, C> {
 }
 
 impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
+    /// Sends what the connection still has to send, GOAWAY above all, and discards what the peer sends. Ends when both
+    /// directions have ended, and after [`LINGER`] at the latest; at once for a peer that does not read.
+    async fn linger(&mut self, why: Closed) {
+        self.traffic.close();
+        let time = match why {
+            Closed::Unread => Duration::ZERO,
+            _ => LINGER,
+        };
+        // The timeout polls the connection before it looks at the time.
+        match timeout(time, self.connection.as_mut()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(error = &*error, "connection failed while it was closed"),
+            Err(_elapsed) => debug!("closing a connection that its peer has not closed"),
+        }
+    }
+
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<End> {
         self.traffic.begin_turn();
         if let Poll::Ready(result) = self.connection.as_mut().poll(context) {
@@ -263,76 +284,5 @@ impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
         self.stall
             .poll(&self.traffic, context)
             .map(|()| End::Stalled)
-    }
-}
-
-/// Detects a peer that does not read its answers.
-///
-/// The timer starts when there may be bytes to read, and is not reset before it fires: a busy connection pays for it once per
-/// timeout.
-#[derive(Debug)]
-struct Stall {
-    timer: Option<Pin<Box<Sleep>>>,
-    /// The progress of the peer when the timer was started; `None` while it does not run.
-    start: Option<Progress>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Progress {
-    is_blocked: bool,
-    written: usize,
-    is_unread: bool,
-    taken: usize,
-}
-
-impl Progress {
-    fn of(traffic: &Traffic) -> Self {
-        Self {
-            is_blocked: traffic.is_blocked(),
-            written: traffic.written(),
-            is_unread: traffic.is_unread(),
-            taken: traffic.taken(),
-        }
-    }
-
-    /// Whether bytes have waited since `start` and the peer has read none of them.
-    fn is_stalled_since(&self, start: &Self) -> bool {
-        let is_blocked = self.is_blocked && start.is_blocked && self.written == start.written;
-        let is_unread = self.is_unread && start.is_unread && self.taken == start.taken;
-        is_blocked || is_unread
-    }
-}
-
-impl Stall {
-    const fn new() -> Self {
-        Self {
-            timer: None,
-            start: None,
-        }
-    }
-
-    /// Ready when the peer has read nothing for a whole timeout, or up to two.
-    fn poll(&mut self, traffic: &Traffic, context: &mut Context<'_>) -> Poll<()> {
-        let timeout = traffic.serving.limits.write_timeout;
-        loop {
-            let start = match self.start {
-                Some(start) => start,
-                None if !traffic.is_answering() => return Poll::Pending,
-                None => {
-                    match &mut self.timer {
-                        Some(timer) => timer.as_mut().reset(Instant::now() + timeout),
-                        None => self.timer = Some(Box::pin(sleep(timeout))),
-                    }
-                    *self.start.insert(Progress::of(traffic))
-                }
-            };
-            if let Some(timer) = &mut self.timer {
-                ready!(timer.as_mut().poll(context));
-            }
-            if Progress::of(traffic).is_stalled_since(&start) {
-                return Poll::Ready(());
-            }
-            self.start = None;
-        }
     }
 }

@@ -1,5 +1,6 @@
 mod crowds;
 mod drain;
+mod floods;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

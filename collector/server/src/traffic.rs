@@ -73,6 +73,8 @@ pub(super) struct Traffic {
     is_blocked: AtomicBool,
     /// The peer has exceeded its allowance of control frames.
     is_flooded: AtomicBool,
+    /// The collector closes the connection, and discards what its peer sends.
+    is_closing: AtomicBool,
     /// The number of times the connection was polled; wraps around.
     turn: AtomicUsize,
     /// Heads that arrived in this turn and have not become requests yet.
@@ -117,6 +119,7 @@ impl Traffic {
             written: AtomicUsize::new(0),
             is_blocked: AtomicBool::new(false),
             is_flooded: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
             announced: AtomicUsize::new(0),
             paid: AtomicUsize::new(BLOCK),
@@ -220,5 +223,13 @@ impl Traffic {
 
     pub(super) fn is_flooded(&self) -> bool {
         self.is_flooded.load(Relaxed)
+    }
+
+    pub(super) fn close(&self) {
+        self.is_closing.store(true, Relaxed);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Relaxed)
     }
 }

@@ -1,6 +1,10 @@
 //! The socket of a connection: records what is written, and limits the bytes that one turn reads.
+//!
+//! While a connection is being closed, it discards what the peer still sends: the system resets a connection that is closed with
+//! unread input, and drops the output that the peer has not received.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,6 +17,9 @@ use super::traffic::Traffic;
 /// The bytes that one turn of a connection may read before other connections have theirs.
 const TURN: usize = 64 << 10;
 
+/// The most bytes that are discarded on a connection.
+const MAX_DISCARDED: usize = 1 << 20;
+
 /// A socket that reports to the [`Traffic`] of its connection.
 #[derive(Debug)]
 pub(super) struct Wire<S> {
@@ -22,6 +29,7 @@ pub(super) struct Wire<S> {
     frames: Option<Frames>,
     turn: usize,
     left: usize,
+    discarded: usize,
 }
 
 impl<S> Wire<S> {
@@ -32,6 +40,7 @@ impl<S> Wire<S> {
             frames,
             turn: 0,
             left: TURN,
+            discarded: 0,
         }
     }
 
@@ -44,6 +53,22 @@ impl<S> Wire<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Wire<S> {
+    /// Discards input. Ready when the peer has ended its direction, and never after [`MAX_DISCARDED`] bytes.
+    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut block = [MaybeUninit::uninit(); 4 << 10];
+        while self.discarded < MAX_DISCARDED {
+            let mut buffer = ReadBuf::uninit(&mut block);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.discarded += buffer.filled().len();
+        }
+        Poll::Pending
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -51,6 +76,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.traffic.is_closing() {
+            return this.poll_discard(context);
+        }
         if this.traffic.is_flooded() || this.traffic.is_over_budget() {
             return Poll::Pending; // the connection is about to be closed
         }
@@ -80,7 +108,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -110,6 +138,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        if self.traffic.is_closing() {
+            return self.poll_discard(context);
+        }
+        Poll::Ready(Ok(()))
     }
 }

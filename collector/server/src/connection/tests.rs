@@ -1,3 +1,5 @@
+use tokio::time::Instant;
+
 use super::*;
 use crate::drain::{CHECK_INTERVAL, CLOSE_TIME, PROGRESS, STALL_TIME};
 use crate::traffic::Working;

@@ -1,0 +1,79 @@
+//! Peers that are closed for what they send.
+
+use tokio::net::TcpSocket;
+
+use super::*;
+use crate::Closed;
+
+const PREFACE_AND_SETTINGS: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingping";
+const GOAWAY: u8 = 7;
+
+impl Running {
+    /// A peer that sends `count` pings and reads nothing. Its system takes few bytes of the acknowledgements.
+    async fn flood(&self, count: usize) -> TcpStream {
+        let before = self.stats.closed_for(Closed::Flood);
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(self.address).await.unwrap();
+        stream.write_all(PREFACE_AND_SETTINGS).await.unwrap();
+        // The collector may close the connection before it has read them all.
+        let pings = PING.repeat(count);
+        let sent = tokio::time::timeout(PATIENCE, stream.write_all(&pings));
+        let (Ok(()) | Err(_)) = sent.await.expect("the collector reads");
+        let counted = async {
+            while self.stats.closed_for(Closed::Flood) == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, counted).await.unwrap();
+        stream
+    }
+}
+
+/// The kinds of the frames that are received until the connection ends, which must not be a reset.
+async fn kinds(stream: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
+        .await
+        .expect("the collector closes")
+        .expect("no reset");
+    let (mut kinds, mut rest) = (Vec::new(), &bytes[..]);
+    while let [a, b, c, kind, _flags, _, _, _, _, payload @ ..] = rest {
+        let length = u32::from_be_bytes([0, *a, *b, *c]);
+        kinds.push(*kind);
+        rest = &payload[usize::try_from(length).unwrap()..];
+    }
+    kinds
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_late_receives_goaway_and_no_reset() {
+    local(async {
+        let server = start(Limits::generous(), PATIENCE).await;
+        let mut stream = server.flood(10_000).await;
+        let kinds = kinds(&mut stream).await;
+        // With a graceful GOAWAY, h2 pings the peer.
+        assert!(kinds.ends_with(&[GOAWAY, PING[3]]), "{kinds:?}");
+        drop(stream);
+        server.wait_for_open(0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_keeps_its_connection_is_closed_all_the_same() {
+    local(async {
+        let server = start(Limits::generous(), PATIENCE).await;
+        let stream = server.flood(2_000).await;
+        server.wait_for_open(0).await;
+        drop(stream);
+        // A peer that never stops is read for a limited number of bytes.
+        let (mut stream, pings) = (server.flood(2_000).await, PING.repeat(4096));
+        let endless = async { while stream.write_all(&pings).await.is_ok() {} };
+        tokio::time::timeout(PATIENCE, endless).await.unwrap();
+        server.wait_for_open(0).await;
+        assert_eq!(server.stats.closed_for(Closed::Flood), 2);
+    })
+    .await;
+}
