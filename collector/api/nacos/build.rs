@@ -6,7 +6,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");
     let descriptors = protox::compile(["nacos_grpc_service.proto"], ["proto"])?;
     tonic_prost_build::configure()
-        // The face reads and writes the envelope itself; the client is for tests and the demo.
+        // The face reads and writes the envelope itself; only tests and the demo use this client.
         .build_server(false)
         .build_transport(false)
         .bytes(".Body.value")

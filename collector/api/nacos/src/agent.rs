@@ -1,6 +1,6 @@
-//! What a client says it is, in `User-Agent`.
+//! The program and version of a client, from `User-Agent`.
 
-/// The program of a client, as far as the face answers differently.
+/// The program of a client, as far as answers depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Agent {
     kind: Kind,
@@ -27,7 +27,7 @@ const PREFIXES: [(&str, Kind); 6] = [
 ];
 
 impl Agent {
-    /// Reads `Nacos-Java-Client:v1.4.2` and its likes.
+    /// Reads a text such as `Nacos-Java-Client:v1.4.2`.
     pub(crate) fn parse(text: &str) -> Self {
         let known = PREFIXES.iter().find(|(prefix, _)| text.starts_with(prefix));
         let kind = known.map_or(Kind::Other, |(_, kind)| *kind);
@@ -38,12 +38,12 @@ impl Agent {
         }
     }
 
-    /// Whether lists name services with their group for this client: Java from 1.0.0, and Node, which calls itself Java.
+    /// Whether lists name services with their group for this client: Java from 1.0.0, and Node, which announces itself as Java.
     pub(crate) fn wants_grouped_names(self) -> bool {
         self.kind == Kind::Java && self.version >= (1, 0, 0)
     }
 
-    /// Whether this client understands datagrams.
+    /// Whether this client understands pushes over UDP.
     pub(crate) fn takes_datagrams(self) -> bool {
         let from = match self.kind {
             Kind::Java | Kind::Go => (0, 1, 0),
@@ -56,7 +56,7 @@ impl Agent {
     }
 }
 
-/// `major.minor.patch`; what is no number counts as 0.
+/// `major.minor.patch`; a part that is no number counts as 0.
 fn parse_version(text: &str) -> (u32, u32, u32) {
     let mut parts = text.split('.').map(|part| {
         let end = part

@@ -4,8 +4,8 @@
 //! stored as bcrypt hashes, so rows of a real server's `users` table work unchanged. Tokens are JWTs signed with HMAC-SHA256;
 //! any collector with the same secret accepts them, and none is stored.
 //!
-//! Without authentication every caller may do everything. There is no default user, no default password and no default
-//! secret, and no header or agent name makes an exception.
+//! Without configured users every caller may do everything. There is no default user, no default password and no default
+//! secret, and no header or user agent makes an exception.
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -22,7 +22,7 @@ pub use rights::{Action, Rights};
 pub use tokens::{MIN_SECRET, SecretTooShort};
 pub use users::{Problem, User, parse as parse_users};
 
-/// Decides who a caller is. A cheap clone.
+/// Identifies callers. A cheap clone.
 #[derive(Clone, Debug, Default)]
 pub struct Auth(Option<Arc<Inner>>);
 
@@ -33,7 +33,7 @@ struct Inner {
     tokens: Tokens,
 }
 
-/// What a call carries to say who sends it. An empty text counts as absent.
+/// The credentials of a call. An empty text counts as absent.
 #[derive(Clone, Copy, Default)]
 pub struct Credentials<'a> {
     /// The value of `Authorization`.
@@ -46,16 +46,16 @@ pub struct Credentials<'a> {
     pub password: Option<&'a str>,
 }
 
-/// Who sends a call, as far as it matters: what that user may do.
+/// The rights of an identified caller.
 #[derive(Clone, Debug)]
 pub struct Caller(Option<Rights>);
 
-/// What a successful sign-in answers.
+/// The result of a successful sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// The token for later calls; empty where no authentication is configured.
     pub access_token: String,
-    /// Its life in seconds.
+    /// Its validity in seconds.
     pub token_ttl: u64,
     /// Whether the user may do everything.
     pub global_admin: bool,
@@ -69,10 +69,10 @@ pub enum Denied {
     /// No credentials, or a name and password that do not match.
     #[error("unknown user!")]
     UnknownUser,
-    /// The token is not one of ours.
+    /// The token was not signed with this server's secret.
     #[error("token invalid!")]
     TokenInvalid,
-    /// The token's life is over.
+    /// The token has expired.
     #[error("token expired!")]
     TokenExpired,
     /// The user has no right to this.
@@ -107,13 +107,13 @@ impl Auth {
         }))))
     }
 
-    /// Whether callers have to say who they are.
+    /// Whether callers have to sign in.
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// How many passwords are being checked, which takes a thread each.
+    /// The number of passwords that are being checked; each takes a thread.
     #[must_use]
     pub fn under_way(&self) -> usize {
         self.0
@@ -121,7 +121,7 @@ impl Auth {
             .map_or(0, |inner| inner.passwords.under_way())
     }
 
-    /// Who sends a call with these credentials; `now` is in seconds since 1970.
+    /// The caller with these credentials; `now` is in seconds since 1970.
     ///
     /// # Errors
     /// The credentials are missing, wrong or expired, or too many passwords are being checked.
@@ -129,7 +129,8 @@ impl Auth {
         self.identify_from(None, sent, now).await
     }
 
-    /// As [`Auth::identify`], for a call from this address, which has a share of the passwords that are checked at a time.
+    /// As [`Auth::identify`], for a call from this address. The number of passwords checked at a time is limited for each
+    /// address.
     ///
     /// # Errors
     /// As [`Auth::identify`].
@@ -153,8 +154,8 @@ impl Auth {
         Ok(Caller(Some(user.rights.clone())))
     }
 
-    /// Signs a user in. Where no authentication is configured every name is welcome, as clients sign in whenever they were
-    /// given a password.
+    /// Signs a user in. Where no authentication is configured every name succeeds, because clients with a configured password
+    /// always sign in.
     ///
     /// # Errors
     /// The password is wrong, the user is unknown, or too many passwords are being checked.
@@ -222,7 +223,7 @@ impl Caller {
         }
     }
 
-    /// Whether this caller may do what concerns the whole server.
+    /// Whether this caller may make calls that concern the whole server.
     ///
     /// # Errors
     /// [`Denied::Forbidden`] if not.

@@ -1,21 +1,22 @@
 //! The gRPC face of 2.x and 3.x clients.
 //!
-//! A client opens one HTTP/2 connection. On it, one stream carries the set-up, everything that the server pushes, and the
-//! acknowledgements (`stream`); unary calls carry every request (`unary`). Both belong together because they come on the same
-//! [`Transport`]. The instances and subscriptions of a client end with its stream.
+//! A client opens one HTTP/2 connection. One stream on it carries the set-up, all pushes of the server, and the
+//! acknowledgements (`stream`); unary calls carry the requests (`unary`). Stream and calls belong together because they come on
+//! the same [`Transport`]. The instances and subscriptions of a client end with its stream.
 //!
 //! What clients may rely on:
 //!
 //! * A call that comes before the set-up of its connection waits for it, and is not refused.
-//! * The caller's mistakes are answered with the type of the answer; `ErrorResponse` is for what another try can mend. No answer
-//!   holds a null, and every answer has the fields that some client cannot do without.
-//! * A push carries the whole state of one service. A client that reads slowly gets the latest one; a push without an
-//!   acknowledgement is repeated a limited number of times. A registration that changes nothing is not pushed.
-//! * While the catalog does not know all instances yet, queries and subscriptions are refused with code 300 and nothing is pushed,
-//!   so that no client takes an incomplete list for the truth. Registrations are accepted.
-//! * When this server stops, clients are asked to reconnect, and nothing that ends with their connections is pushed.
+//! * A mistake of the caller is answered with the answer's own type; `ErrorResponse` is only for errors that a retry can solve.
+//!   No answer contains a null, and every answer has all fields that some client requires.
+//! * A push carries the whole state of one service. A client that reads slowly gets the latest state; a push that is not
+//!   acknowledged is repeated a limited number of times. A registration that changes nothing is not pushed.
+//! * While the catalog does not know all instances yet, queries and subscriptions are refused with code 300 and nothing is
+//!   pushed, so that no client takes an incomplete list for a complete one. Registrations are accepted.
+//! * When this server stops, it asks its clients to reconnect, and does not push the removals that the closing connections
+//!   cause.
 //!
-//! Left out: configuration, locks and the calls of clusters. Configuration is refused with code 501 and a text.
+//! Left out: configuration, locks and the calls between servers. Configuration is refused with code 501 and a text.
 
 mod acks;
 mod answer;

@@ -1,9 +1,9 @@
 //! The HTTP face: the calls of v1, v2 and v3 under one context path.
 //!
-//! A call is looked up in a table, its parameters are read, its sender is checked, and a handler calls the catalog and answers in
-//! the words of the call's generation. What a generation answers to a refusal is in `fault`.
+//! A call is looked up in a table, its parameters are read and its caller is checked. Then a handler calls the catalog and
+//! answers with the texts of the call's generation. `fault` has the answers of each generation to refused calls.
 //!
-//! The face holds no state. Bodies are bounded; how long a peer may take is up to the server stack.
+//! The face holds no state. Bodies are bounded; the server stack limits the time of a request.
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -57,26 +57,26 @@ use routes::{Access, Routes, While};
 
 pub use metrics::Metrics;
 
-/// What an operator decides about this face.
+/// The configuration of this face.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// In front of every path; begins with a slash and does not end with one. Empty: none.
+    /// The prefix of every path; begins with a slash and does not end with one. Empty: none.
     pub context_path: String,
     /// The largest body of a call, in bytes.
     pub max_body_size: usize,
     /// The most bytes of the metadata of one instance.
     pub max_metadata: usize,
-    /// How clients reach this collector, for the lists of servers: a host or an address.
+    /// The host of this collector in the lists of servers: a name or an address.
     pub host: String,
     /// The port of this face.
     pub port: u16,
 }
 
-/// Where a call came from, if the server stack attached it to the request.
+/// The address of a caller, if the server stack attached it to the request.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddress(pub IpAddr);
 
-/// The calls and what they need.
+/// The calls and their dependencies.
 #[derive(Clone)]
 pub(crate) struct Face {
     catalog: Catalog,
@@ -87,7 +87,7 @@ pub(crate) struct Face {
     machine: Arc<machine::Machine>,
 }
 
-/// Answers every call.
+/// The router of all calls.
 pub fn router(
     catalog: Catalog,
     auth: Auth,
@@ -166,7 +166,7 @@ impl Face {
         response
     }
 
-    /// The form in a body; empty where there is none.
+    /// The form in a body; empty if there is none.
     async fn form(&self, method: &Method, headers: &HeaderMap, body: Body) -> Result<Bytes, Fault> {
         if method == Method::GET || method == Method::HEAD {
             return Ok(Bytes::new());
@@ -186,7 +186,7 @@ impl Face {
         }
     }
 
-    /// Whether the sender may make this call, and whether it can be answered now.
+    /// Checks whether the caller may make this call, and whether it can be answered now.
     async fn admit(&self, route: &routes::Route, asked: &Asked<'_>) -> Result<(), Fault> {
         if route.access != Access::Open {
             let caller = self
@@ -205,7 +205,7 @@ impl Face {
         }
         match route.access {
             Access::Group(_) => self.check_status(asked),
-            // An operator has to be able to change the status again.
+            // An operator must be able to change the status again.
             Access::Admin | Access::Open => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! The Nacos faces of the catalog: the HTTP calls of versions 1, 2 and 3, the gRPC calls of 2.x and 3.x, and the UDP push of 1.x.
 //!
-//! A face reads what a client sent, calls the catalog, and answers in the client's own words. It keeps no instance and no
-//! service itself. The faces do not name each other: what they share is the catalog and [`auth`].
+//! A face reads a request, calls the catalog, and answers in the format of the client's generation. It keeps no instance and no
+//! service itself. The faces do not depend on each other: they share the catalog and [`auth`].
 //!
 //! This crate opens no TCP listener. The composition root serves its routers through the collector's server stack, which has
 //! the limits and the budgets.

@@ -1,4 +1,4 @@
-//! Instances and services as JSON, in the words of each generation.
+//! Instances and services as JSON, in the format of each generation.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// The terms that the metadata sets, or the reference's.
+    /// The terms from the metadata, or the reference's defaults.
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let beats = metadata.beats();
         let millis = |term: Duration| u64::try_from(term.as_millis()).unwrap_or(u64::MAX);
@@ -39,7 +39,7 @@ pub(crate) fn grouped(key: &ServiceKey) -> String {
     text
 }
 
-/// The id of an instance: the one its client chose, or one built from its place.
+/// The id of an instance: the one that its client chose, or one built from its endpoint.
 pub(crate) fn instance_id(host: &Host, grouped: &str) -> String {
     match &host.instance_id {
         Some(id) => id.to_string(),

@@ -1,10 +1,10 @@
 //! Push to 1.x subscribers over UDP.
 //!
-//! A client that polls with a port is sent the list whenever it changes, from one socket with a port of its own, which firewalls
-//! can admit. A push that is not acknowledged is sent once more; what becomes of it then is in `ledger`. Polling stays the
-//! mechanism that every client can rely on: a push only makes a change known sooner.
+//! A client that polls with a port gets the list by push whenever it changes. All pushes come from one socket with a fixed
+//! port, which firewalls can admit. `ledger` repeats pushes that are not acknowledged. Every client still polls: a push only
+//! makes a change known earlier.
 //!
-//! Subscriptions, their limit and their term are the catalog's.
+//! Subscriptions, their limit and their term belong to the catalog.
 
 use std::{
     fmt,
@@ -37,14 +37,14 @@ pub use ledger::Counts;
 
 use crate::{agent::Agent, render::v1};
 
-/// Lists whose services are named without, and with, their group.
+/// Lists with services named without their group, and with it: keys of the catalog's cache.
 const BARE: Form = Form(64);
 const GROUPED: Form = Form(65);
-/// The largest acknowledgement that is read. A client's dump of its cache may be longer; this server never requests it.
+/// The largest acknowledgement that is read. A client's dump of its cache may be longer, but this server never requests it.
 const MAX_ACK: usize = 2048;
-/// After an error of the socket.
+/// The pause after an error of the socket.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How often addresses that stopped answering long ago are forgotten.
+/// Interval of the removal of addresses that stopped answering long ago.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// Pushes to subscribers with a port. A cheap clone.
@@ -59,14 +59,14 @@ struct Inner {
     metrics: Metrics,
 }
 
-/// A subscription, by identity: one that took the place of another is another.
+/// A subscription by identity: a replacement is a different one.
 #[derive(Clone)]
 struct Key(Arc<Subscription>);
 
 // === impl Push ===
 
 impl Push {
-    /// Pushes from this socket; without one nothing is pushed, and all clients poll.
+    /// Pushes from this socket; without a socket nothing is pushed, and all clients poll.
     #[must_use]
     pub fn new(catalog: Catalog, socket: Option<UdpSocket>) -> Self {
         let seed = u64::try_from(catalog.wall().millis()).unwrap_or_default();
@@ -84,7 +84,7 @@ impl Push {
         self.0.metrics.register(registry);
     }
 
-    /// Where pushes come from.
+    /// The address that sends the pushes.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
         self.0.socket.as_ref()?.local_addr().ok()
@@ -138,7 +138,7 @@ impl Push {
             };
             self.0.metrics.show(shown, counts, failing);
             shown = counts;
-            // Not biased: a flood of datagrams starves no push, and many pushes no acknowledgement.
+            // Not biased: a flood of datagrams must not starve pushes, nor many pushes the acknowledgements.
             tokio::select! {
                 () = cancel.cancelled() => return,
                 due = self.0.outbox.next() => self.push(socket, due).await,
@@ -172,7 +172,7 @@ impl Push {
         }
     }
 
-    /// Sends overdue pushes once more, with the lists as they are now, or gives up on them.
+    /// Repeats overdue pushes with the current lists, or records them as failed.
     async fn overdue(&self, socket: &UdpSocket) {
         loop {
             let due = self.0.ledger.lock().due(Instant::now());
@@ -206,7 +206,8 @@ impl Push {
         }
     }
 
-    /// Whether the list was sent. One that is too large, or that the system does not send, is left to the next poll.
+    /// Sends the list; returns whether it was sent. If it is too large or the system refuses it, the client gets it with its
+    /// next poll.
     async fn send(
         &self,
         socket: &UdpSocket,

@@ -1,7 +1,7 @@
-//! Checks passwords, which is slow on purpose: few at a time, and only once for a password that is right.
+//! Checks passwords. A check is slow on purpose, so few run at a time.
 //!
-//! A client that sends its name and password with every call is not hashed for every call: the last right password of each
-//! user is kept as a keyed digest. The key is drawn when the process starts and never leaves it.
+//! A client may send its name and password with every call, so the last correct password of each user is kept as a keyed digest.
+//! The key is drawn when the process starts and never leaves it.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ use super::{Denied, User};
 
 /// Passwords that are hashed at a time.
 const AT_A_TIME: usize = 2;
-/// Calls that wait for their turn or are hashed; one more is refused.
+/// Calls that wait for a hash or are hashed; further ones are refused.
 const WAITING: usize = 64;
 /// How many of them may come from one address.
 const WAITING_PER_PEER: usize = 8;
@@ -45,9 +45,9 @@ pub(super) struct Passwords {
     /// Calls that wait or are hashed, by their address. It has no more entries than there are permits.
     waiting: Arc<Mutex<HashMap<IpAddr, usize>>>,
     key: Option<hmac::Key>,
-    /// The digest of the last right password by user. Its size is bounded by the configured users.
+    /// The digest of the last correct password by user. Its size is bounded by the configured users.
     right: Mutex<HashMap<String, hmac::Tag>>,
-    /// What the password of an unknown user is checked against, so that its answer takes as long.
+    /// The hash that the password of an unknown user is checked against, so that the answer takes as long as for a known user.
     decoy: String,
 }
 
@@ -79,7 +79,7 @@ impl Passwords {
         }
     }
 
-    /// Whether `password` is what `hash` was made from. `None` stands for a user who does not exist.
+    /// Whether `hash` is the hash of `password`. `None` stands for a user who does not exist.
     pub(super) async fn check(
         &self,
         peer: Option<IpAddr>,
@@ -98,7 +98,7 @@ impl Passwords {
         let turn = Arc::clone(&self.hashing).acquire_owned().await;
         let hash = hash.unwrap_or(&self.decoy).to_owned();
         let sent = password.to_owned();
-        // The place is held until the hash is done, even if the caller does not wait for it.
+        // The place is held until the hash is done, even if the caller no longer waits for it.
         let running = Arc::clone(&self.running);
         let check = move || {
             let _held = (place, turn);

@@ -1,13 +1,13 @@
-//! What a user may do: read or write, in which namespaces and groups.
+//! The rights of a user: to read or write, in which namespaces and groups.
 
 use std::sync::Arc;
 
-/// What a call does.
+/// The effect of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// It changes nothing.
     Read,
-    /// It changes something; a heartbeat does.
+    /// It changes something; a heartbeat does too.
     Write,
 }
 

@@ -10,11 +10,11 @@ use super::Denied;
 
 /// The shortest secret, in bytes.
 pub const MIN_SECRET: usize = 32;
-/// The life of a token where no other is configured, in seconds: the reference's.
+/// The validity of a token if none is configured, in seconds: the reference's.
 pub(super) const DEFAULT_TTL: u64 = 18_000;
 /// `{"alg":"HS256"}`. No other header is accepted, so no token chooses its own algorithm.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiJ9";
-/// The longest token that is looked at.
+/// The longest token that is verified; a longer one is invalid.
 const MAX_TOKEN: usize = 4096;
 
 /// The secret for tokens is too short.

@@ -1,7 +1,7 @@
-//! Which pushes of one connection wait for the client's acknowledgement, and which are to be repeated.
+//! The pushes of one connection that the client has not acknowledged, and their repetitions.
 //!
-//! Of each subscription at most one push is waited for: the latest. One that is not acknowledged in time is repeated with the
-//! state of then, a limited number of times; a change of the service begins anew. Nothing here grows with the number of changes.
+//! Only the latest push of each subscription is tracked. One that is not acknowledged in time is repeated with the current
+//! state, a limited number of times; a change of the service resets the count. Memory does not grow with the number of changes.
 //!
 //! Pure: the caller passes the time in milliseconds.
 
@@ -21,7 +21,7 @@ pub struct Retries {
     pub after: Duration,
     /// The pause before a push is repeated.
     pub pause: Duration,
-    /// How often in a row.
+    /// The most repetitions in a row.
     pub most: u32,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Acks<K, T> {
     /// The latest push of each service that waits for an acknowledgement or for its repetition.
     latest: HashMap<K, Latest<T>>,
     by_number: HashMap<u64, K>,
-    /// When each push is late, in that order. What was acknowledged or overtaken is dropped when it is first.
+    /// The deadline of each push, in order. Entries of acknowledged or replaced pushes are dropped when they come first.
     deadlines: VecDeque<(u64, u64)>,
     /// When each failed push is repeated, in that order.
     repeats: VecDeque<(u64, u64, K)>,
@@ -47,7 +47,7 @@ struct Latest<T> {
     failures: u32,
 }
 
-/// What became of pushes.
+/// Results of pushes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lapsed {
     /// Pushes that were not acknowledged in time, or refused.
@@ -67,7 +67,7 @@ impl<K: Clone + Eq + Hash, T> Acks<K, T> {
         }
     }
 
-    /// A push is sent. An earlier one of the same service is not waited for any more.
+    /// Records a push. It replaces an earlier one of the same service.
     pub(super) fn sent(&mut self, service: &K, handle: T, number: u64, revision: u64, now: u64) {
         let earlier = self.latest.remove(service);
         let failures = earlier.map_or(0, |earlier| {
@@ -93,11 +93,16 @@ impl<K: Clone + Eq + Hash, T> Acks<K, T> {
         self.deadlines.push_back((deadline, number));
     }
 
-    /// The client answered a push; a refusal counts like silence. `None` if the push was not waited for.
-    pub(super) fn acknowledge(&mut self, number: u64, is_taken: bool, now: u64) -> Option<Lapsed> {
+    /// Records the client's answer to a push; a refusal counts as a missing acknowledgement. `None` if the push is not tracked.
+    pub(super) fn acknowledge(
+        &mut self,
+        number: u64,
+        is_accepted: bool,
+        now: u64,
+    ) -> Option<Lapsed> {
         let service = self.by_number.get(&number)?.clone();
         let mut lapsed = Lapsed::default();
-        if is_taken {
+        if is_accepted {
             self.forget(&service);
         } else {
             self.fail(&service, now, &mut lapsed);
@@ -106,20 +111,20 @@ impl<K: Clone + Eq + Hash, T> Acks<K, T> {
         Some(lapsed)
     }
 
-    /// Waits for nothing of a service any more.
+    /// Stops tracking the push of a service.
     pub(super) fn forget(&mut self, service: &K) {
         if let Some(latest) = self.latest.remove(service) {
             self.by_number.remove(&latest.number);
         }
     }
 
-    /// Whether time has anything to do here.
+    /// Whether nothing has a deadline.
     #[cfg(test)]
     pub(super) fn is_waiting(&self) -> bool {
         !self.latest.is_empty()
     }
 
-    /// Time has come this far: `repeat` is called with every push that is to be repeated now.
+    /// Handles all deadlines up to `now`: calls `repeat` with every push that is to be repeated.
     pub(super) fn pass(&mut self, now: u64, mut repeat: impl FnMut(&T)) -> Lapsed {
         let mut lapsed = Lapsed::default();
         while let Some((_, number)) = pop_if(&mut self.deadlines, |(at, _)| *at <= now) {
@@ -128,7 +133,7 @@ impl<K: Clone + Eq + Hash, T> Acks<K, T> {
             }
         }
         while let Some((_, number, service)) = pop_if(&mut self.repeats, |(at, ..)| *at <= now) {
-            // What was sent since waits for an acknowledgement of its own.
+            // A later push has its own deadline.
             let latest = self.latest.get(&service);
             if let Some(latest) = latest.filter(|latest| latest.number == number) {
                 repeat(&latest.handle);
@@ -137,7 +142,7 @@ impl<K: Clone + Eq + Hash, T> Acks<K, T> {
         lapsed
     }
 
-    /// The push of a service has failed.
+    /// Records that the push of a service failed.
     fn fail(&mut self, service: &K, now: u64, lapsed: &mut Lapsed) {
         lapsed.failed += 1;
         let Some(latest) = self.latest.get_mut(service) else {
@@ -161,11 +166,11 @@ impl<K: Clone + Eq + Hash, T> Acks<K, T> {
     }
 }
 
-/// Takes the first item if it is to be taken.
-fn pop_if<T>(queue: &mut VecDeque<T>, is_taken: impl Fn(&T) -> bool) -> Option<T> {
+/// Removes the first item if `is_accepted` accepts it.
+fn pop_if<T>(queue: &mut VecDeque<T>, is_accepted: impl Fn(&T) -> bool) -> Option<T> {
     queue
         .front()
-        .is_some_and(is_taken)
+        .is_some_and(is_accepted)
         .then(|| queue.pop_front())?
 }
 

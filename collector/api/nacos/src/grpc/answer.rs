@@ -1,6 +1,6 @@
 //! The JSON of answers and pushes, with the reference's keys, codes and texts. Nothing is ever null.
 //!
-//! What is shared by many messages (a service with its hosts) stands last, so that it can be appended without being copied.
+//! Parts that many messages share (a service with its hosts) come last, so that they can be appended without a copy.
 
 use bytes::Bytes;
 
@@ -15,15 +15,15 @@ pub(super) mod code {
     pub(crate) const INVALID: i32 = 400;
     /// No right to this.
     pub(crate) const DENIED: i32 = 403;
-    /// This server does not know yet.
+    /// This server does not know all instances yet.
     pub(crate) const STARTING: i32 = 300;
     /// The connection is not set up.
     pub(crate) const UNREGISTERED: i32 = 301;
-    /// No server has such a handler.
+    /// There is no handler for this type.
     pub(crate) const NO_HANDLER: i32 = 302;
     /// The server failed.
     pub(crate) const FAILED: i32 = 500;
-    /// This server does not do that.
+    /// This server does not implement this.
     pub(crate) const NOT_SERVED: i32 = 501;
     /// The message cannot be read, or is for members of a cluster only.
     pub(crate) const UNREADABLE: i32 = 502;
@@ -31,7 +31,7 @@ pub(super) mod code {
     pub(crate) const OVER_LIMIT: i32 = 503;
     /// A pattern matches more services than it may.
     pub(crate) const TOO_MANY_MATCHES: i32 = 50_311;
-    /// More patterns than there may be.
+    /// The connection watches too many patterns.
     pub(crate) const TOO_MANY_PATTERNS: i32 = 50_310;
 }
 
@@ -40,7 +40,7 @@ pub(super) mod code {
 pub(super) struct Refusal {
     pub(super) code: i32,
     pub(super) message: String,
-    /// Whether every client has to repeat it later, and must take nothing from the answer.
+    /// Whether the answer is an `ErrorResponse`, which makes the client retry.
     is_general: bool,
 }
 
@@ -54,8 +54,8 @@ impl Refusal {
         }
     }
 
-    /// The answer: an `ErrorResponse` makes every client try again, elsewhere too, and is for what another try can mend. All
-    /// other refusals have the type of the answer, so that the caller learns of its mistake at once.
+    /// A refusal as an `ErrorResponse`. It makes every client retry, possibly at another server, so it is only for errors that
+    /// a retry can solve. All other refusals have the type of the answer, so that the caller reports its mistake at once.
     pub(super) fn general(code: i32, message: impl Into<String>) -> Self {
         Self {
             is_general: true,
@@ -68,7 +68,7 @@ impl Refusal {
         if self.is_general {
             return error(self.code, &self.message);
         }
-        // Fields that some clients cannot do without, in a refusal either.
+        // Some clients require these fields even in a refusal.
         let payload = match naming {
             Naming::ServiceQuery | Naming::Subscribe => {
                 r#","serviceInfo":{"name":"","groupName":"","clusters":"","cacheMillis":10000,"hosts":[],"lastRefTime":0,"checksum":"","allIPs":false,"allIps":false,"reachProtectionThreshold":false,"valid":true}"#
@@ -138,7 +138,7 @@ pub(super) fn list<'a>(count: usize, names: impl Iterator<Item = &'a str>) -> Fr
     whole(Naming::ServiceList.response(), &json)
 }
 
-/// A query's or a subscription's answer. `service` is what [`super::service_info`] encodes.
+/// The answer to a query or a subscription. `service` is encoded by [`super::service_info`].
 pub(super) fn service(naming: Naming, refreshed: u64, service: Bytes) -> Frame {
     let message = match naming {
         Naming::Subscribe => r#""message":"success","#,
@@ -158,13 +158,13 @@ pub(super) fn notify(own_ip: &str, request: u64, refreshed: u64, service: Bytes)
     Frame::new("NotifySubscriberRequest", own_ip, &json, service)
 }
 
-/// `SetupAckRequest`, with what this server can do.
+/// `SetupAckRequest`, with the abilities of this server.
 pub(super) fn setup_ack(own_ip: &str) -> Frame {
     let json = r#"{"headers":{},"abilityTable":{"supportPersistentInstanceByGrpc":true,"fuzzyWatch":true},"module":"internal"}"#;
     Frame::new("SetupAckRequest", own_ip, json, Bytes::new())
 }
 
-/// `ClientDetectionRequest`: is the client there?
+/// `ClientDetectionRequest`, which a client that is alive answers.
 pub(super) fn detection(own_ip: &str, request: u64) -> Frame {
     let json = format!(r#"{{"headers":{{}},"requestId":"{request}","module":"internal"}}"#);
     Frame::new("ClientDetectionRequest", own_ip, &json, Bytes::new())
@@ -239,9 +239,9 @@ pub(super) fn watch(
     Frame::new(name, own_ip, &json, Bytes::new())
 }
 
-/// A text of JSON, with its quotes.
+/// A JSON string with its quotes.
 pub(super) fn quoted(text: &str) -> String {
-    // A text always has a form in JSON.
+    // Every text can be encoded as JSON.
     serde_json::to_string(text).unwrap_or_else(|_error| "\"\"".to_owned())
 }
 

@@ -1,6 +1,6 @@
-//! Checks of a request before the catalog sees it, with the texts that clients and their tests know.
+//! Checks of a request before it reaches the catalog, with the reference's texts, which clients and their tests know.
 //!
-//! The rules are the reference's with one widening: a name may have any letters.
+//! The rules are the reference's, except that a name may have any letters.
 
 use rollcall_domain::catalog::{Endpoint, Kind, Metadata, Registration};
 
@@ -21,7 +21,7 @@ const MAX_IP: usize = 128;
 /// The keys and values of an instance's metadata together.
 const MAX_METADATA: usize = 1024;
 
-/// Checks the names that every naming request has. A list of services names none.
+/// Checks the names that every naming request has. A list of services has no service name.
 pub(super) fn names(asked: &Asked<'_>, has_service: bool) -> Result<(), Refusal> {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
     length("namespaceId/tenant", &asked.namespace, MAX_NAMESPACE)?;
@@ -45,7 +45,7 @@ pub(super) fn names(asked: &Asked<'_>, has_service: bool) -> Result<(), Refusal>
     Ok(())
 }
 
-/// Refuses a request without a group or a service. SDKs fill the group in.
+/// Refuses a request without a group or a service. SDKs fill in the group.
 pub(super) fn present(asked: &Asked<'_>) -> Result<(), Refusal> {
     for (name, value) in [
         ("groupName", &asked.group_name),
@@ -98,7 +98,7 @@ pub(super) fn instance(
     Ok(registration)
 }
 
-/// The checks that come before all others; returns the port.
+/// The checks that come first; returns the port.
 fn parameters(instance: &Instance<'_>) -> Result<u16, Refusal> {
     length("cluster", &instance.cluster_name, MAX_CLUSTER)?;
     characters("cluster", &instance.cluster_name, is_printed)?;
@@ -124,7 +124,7 @@ fn is_printed(c: char) -> bool {
 }
 
 fn length(name: &str, value: &str, max: usize) -> Result<(), Refusal> {
-    // The count of bytes bounds that of characters, and is known.
+    // The length in bytes is known and bounds the number of characters.
     if value.len() > max && chars(value) > max {
         return Err(too_long(name, max));
     }

@@ -1,8 +1,8 @@
-//! One client's connection: from the opening of its stream over the set-up to its end.
+//! The connection of one client: from the opening of its stream to its end.
 //!
 //! A connection is opened by its stream, set up by the first message on it, and ends with the stream: by the client, by the
-//! transport, or by this server ([`Reason`]). Between two messages the server owes it what its outbox holds. A client that is
-//! silent for too long is probed ([`Connection::pass`]), and closed if it does not answer.
+//! transport, or by this server ([`Reason`]). The server pushes the subscriptions that are due in its outbox. A client that is
+//! silent for too long is probed ([`Connection::pass`]), and its connection is closed if it does not answer.
 //!
 //! Times are milliseconds on the face's monotonic clock, which the caller passes.
 
@@ -36,28 +36,28 @@ mod tests;
 
 pub(super) use reason::Reason;
 
-/// Messages of the server that wait for a client that does not read.
+/// Messages that wait for a client that does not read.
 const MAX_CONTROL: usize = 16;
 
-/// When the server loses patience.
+/// The time limits of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// How long a stream may stay without a set-up.
     pub setup: Duration,
     /// The time without a message after which a client is probed.
     pub idle: Duration,
-    /// How long it may take to answer.
+    /// How long the answer to a probe may take.
     pub probe: Duration,
-    /// How often pushes are repeated.
+    /// The limits of repeated pushes.
     pub pushes: Retries,
 }
 
-/// What a client says of itself.
+/// What a client reports about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Client {
     /// Such as `Nacos-Java-Client:v2.5.1`.
     pub(super) version: String,
-    /// Its application.
+    /// The name of its application.
     pub(super) app: String,
     /// `naming`, `config`, ...
     pub(super) module: String,
@@ -93,14 +93,14 @@ struct State {
     watches: Watches,
     /// Services that the client subscribes to.
     subscribed: HashSet<ServiceKey>,
-    /// Subscriptions whose push could not be made, to be tried again.
+    /// Subscriptions whose push failed, to be retried.
     postponed: Vec<Arc<Subscription>>,
     /// When the client was probed.
     probed: Option<u64>,
     ended: Option<Reason>,
 }
 
-/// A message that is complete but for what every connection fills in itself.
+/// A message without the fields that differ by connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Message {
     SetupAck,
@@ -108,17 +108,17 @@ pub(super) enum Message {
     Reset,
 }
 
-/// What a stream is to do next.
+/// The next action of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Message(Message),
-    /// Ask the watch of this pattern for its next message.
+    /// Send the next message of the watch of this pattern.
     Watch(Pattern),
     /// End the stream.
     End(Reason),
 }
 
-/// What time has done to a connection.
+/// What [`Connection::pass`] has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Passed {
     pub(super) pushes: Lapsed,
@@ -135,7 +135,7 @@ impl fmt::Debug for State {
 }
 
 impl Connection {
-    /// A connection whose stream has just been opened.
+    /// A connection whose stream was just opened.
     pub(super) fn new(transport: Transport, text: String, retries: Retries, now: u64) -> Self {
         Self {
             transport,
@@ -157,7 +157,7 @@ impl Connection {
         }
     }
 
-    /// The transport that carries it.
+    /// The transport of this connection.
     pub(super) const fn transport(&self) -> &Transport {
         &self.transport
     }
@@ -167,12 +167,12 @@ impl Connection {
         &self.text
     }
 
-    /// What the catalog knows of it; `None` before the set-up.
+    /// Its part in the catalog; `None` before the set-up.
     pub(super) fn session(&self) -> Option<&Session> {
         self.session.get()
     }
 
-    /// Notes a sign of life.
+    /// Records a message of the client.
     pub(super) fn touch(&self, now: u64) {
         self.last_active.store(now, Relaxed);
     }
@@ -205,12 +205,12 @@ impl Connection {
         }
     }
 
-    /// Why it has ended, if it has.
+    /// The reason of its end, if it has ended.
     pub(super) fn ended(&self) -> Option<Reason> {
         self.state.lock().ended
     }
 
-    /// Ends it; returns whether it had not ended. The first reason stays.
+    /// Ends it; returns `false` if it had ended before. The first reason stays.
     pub(super) fn end(&self, reason: Reason) -> bool {
         let is_first = {
             let mut state = self.state.lock();
@@ -223,7 +223,7 @@ impl Connection {
         is_first
     }
 
-    /// Adds a message of the server. A client that reads nothing loses the oldest one, and is closed for its silence.
+    /// Queues a message. If the client does not read, the oldest message is dropped, and the client is closed as silent.
     pub(super) fn send(&self, message: Message) {
         {
             let mut state = self.state.lock();
@@ -235,7 +235,7 @@ impl Connection {
         self.waker.wake();
     }
 
-    /// What the stream is to do next. Wakes it when there is something.
+    /// The next action of the stream. Wakes the stream when there is one.
     pub(super) fn poll_due(&self, context: &mut Context<'_>) -> Poll<Due> {
         if let Some(due) = self.due() {
             return Poll::Ready(due);
@@ -255,7 +255,7 @@ impl Connection {
         state.watches.next().map(Due::Watch)
     }
 
-    /// Time has come this far. To be called about once a second.
+    /// Handles all deadlines up to `now`. To be called about once a second.
     pub(super) fn pass(&self, patience: &Patience, now: u64) -> Passed {
         let mut passed = Passed::default();
         let mut state = self.state.lock();

@@ -23,9 +23,10 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// How long a call waits for the set-up of its connection, whose stream is open.
+/// How long a call waits for the set-up of a connection whose stream is open.
 const PARKED: Duration = Duration::from_secs(1);
-/// How long it waits for the stream to be opened: the stream comes first, and may be a moment later to be served.
+/// How long a call waits for the stream to be opened: the client opens the stream first, but the server may handle the call
+/// first.
 const OVERTAKEN: Duration = Duration::from_millis(100);
 
 /// Every connection with an open stream.
@@ -40,14 +41,14 @@ pub(super) struct Connections {
     opened: Notify,
 }
 
-/// There are as many connections as there may be.
+/// The limit of connections is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full {
     pub(super) most: usize,
 }
 
 impl Connections {
-    /// At most so many.
+    /// With a limit of `most` connections.
     pub(super) fn new(most: usize) -> Self {
         Self {
             by_transport: HashMap::new(),
@@ -58,7 +59,7 @@ impl Connections {
         }
     }
 
-    /// How many there are.
+    /// The number of connections.
     #[cfg(test)]
     pub(super) fn open(&self) -> usize {
         self.open.load(Relaxed)
@@ -107,8 +108,8 @@ impl Connections {
         self.by_transport.pin().get(&transport).map(Arc::clone)
     }
 
-    /// The connection of a transport, set up. A call that came before the set-up waits for it; one without a stream is not
-    /// waited for.
+    /// The connection of a transport, set up. A call that came before the set-up waits for it, or shorter if there is no stream
+    /// yet.
     pub(super) async fn set_up(&self, transport: u64) -> Option<Arc<Connection>> {
         if let Some(connection) = self.of(transport)
             && connection.session().is_some()
@@ -134,7 +135,7 @@ impl Connections {
         }
     }
 
-    /// Calls `visit` with every connection of now.
+    /// Calls `visit` with every current connection.
     pub(super) fn for_each(&self, mut visit: impl FnMut(&Connection)) {
         for (_, connection) in &self.by_transport.pin() {
             visit(connection);

@@ -39,7 +39,7 @@ const KEY: u64 = 1;
 const CLIENT_IP: u64 = 8;
 
 impl Envelope {
-    /// Reads a `Payload`. A field that occurs more than once counts as it came last.
+    /// Reads a `Payload`. Of a repeated field the last one counts.
     pub(super) fn read(message: &Bytes) -> Result<Self, Malformed> {
         let mut envelope = Self::default();
         let mut fields = Fields(message);
@@ -74,7 +74,7 @@ impl Envelope {
         str::from_utf8(&self.kind).unwrap_or_default()
     }
 
-    /// What the client says of its own address.
+    /// The address that the client reports as its own.
     pub(super) fn client_ip(&self) -> &str {
         let mut found = "";
         let mut fields = Fields(&self.metadata);
@@ -86,7 +86,7 @@ impl Envelope {
         found
     }
 
-    /// The header with this name, in any case; the last one if there are several. What is no header is skipped.
+    /// The header with this name, in any case; the last one if there are several. Malformed headers are skipped.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         let mut found = None;
         let mut fields = Fields(&self.metadata);
@@ -116,7 +116,7 @@ fn pair(entry: &[u8]) -> Option<(&str, &str)> {
     Some((key, text))
 }
 
-/// The fields of a message that have a length; others are skipped.
+/// The length-delimited fields of a message; others are skipped.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {

@@ -1,4 +1,4 @@
-//! What all connections of the face share.
+//! The state that all connections of the face share.
 
 use std::{
     sync::{
@@ -32,11 +32,11 @@ use crate::auth::Auth;
 
 mod patterns;
 
-/// How often is looked at silent clients and unanswered pushes.
+/// Interval of the checks for silent clients and unacknowledged pushes.
 const TICK: Duration = Duration::from_millis(500);
-/// The form of a service in this face.
+/// The encoding of a service in this face, a key of the catalog's cache.
 const FORM: Form = Form(128);
-/// Characters of what a client says of itself.
+/// The longest text kept of what a client reports about itself, in characters.
 const MAX_LABEL: usize = 128;
 
 /// Limits of the face.
@@ -46,7 +46,7 @@ pub struct Config {
     pub own_ip: String,
     /// The largest message, in bytes.
     pub max_message_size: usize,
-    /// Streams at a time.
+    /// The most concurrent streams.
     pub max_connections: usize,
     /// Services that one connection may subscribe to.
     pub max_subscriptions: usize,
@@ -54,7 +54,7 @@ pub struct Config {
     pub max_patterns: usize,
     /// Services that may match a pattern when a client begins to watch it.
     pub max_matches: usize,
-    /// When a client is given up.
+    /// The time limits of a connection.
     pub patience: Patience,
 }
 
@@ -64,13 +64,13 @@ pub struct Face {
     pub(super) config: Config,
     pub(super) catalog: Catalog,
     pub(super) auth: Auth,
-    /// Where requests are read, and what that may take.
+    /// Runs the reading of large requests, and limits its memory.
     pub(super) work: Work,
     pub(super) metrics: Metrics,
     pub(super) connections: Connections,
     /// Connections that watch patterns.
     watchers: Mutex<Vec<Arc<Connection>>>,
-    /// Numbers messages that are acknowledged.
+    /// The number of the next message that is acknowledged.
     numbers: AtomicU64,
     start: Instant,
     /// Cancelled when this server stops.
@@ -102,7 +102,7 @@ impl Face {
         })
     }
 
-    /// Looks after silent clients, unanswered pushes and patterns, until this server stops.
+    /// Handles silent clients, unacknowledged pushes and patterns, until this server stops.
     pub async fn run(self: Arc<Self>) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -138,19 +138,17 @@ impl Face {
     /// Opens a connection for a stream.
     ///
     /// # Errors
-    /// There are as many as there may be, and the text says so.
+    /// The limit is reached; the text says so.
     pub(super) fn open(&self, transport: Transport) -> Result<Arc<Connection>, String> {
         let retries = self.config.patience.pushes;
         let opened = self.connections.add(transport, retries, self.now());
         opened.map_err(|full| {
             let most = full.most;
-            format!(
-                "there are as many connections as there may be (nacos.default.max_connections = {most})"
-            )
+            format!("the limit of connections is reached (nacos.default.max_connections = {most})")
         })
     }
 
-    /// Announces a connection to the catalog.
+    /// Registers a connection in the catalog.
     ///
     /// # Errors
     /// The catalog refuses it, and the text says why.
@@ -193,7 +191,7 @@ impl Face {
         })
     }
 
-    /// A connection has ended: what it holds ends with it, unless this server stops.
+    /// Handles the end of a connection: its instances end with it, unless this server stops.
     pub(super) fn close(&self, connection: &Arc<Connection>) {
         self.connections.remove(connection);
         self.watchers
@@ -207,13 +205,14 @@ impl Face {
             return;
         };
         tracing::debug!(connection = connection.text(), %reason, "connection ended");
-        // A server that stops must not take the instances of clients that go on from those that are still connected to it.
+        // When this server stops, its clients continue at another one: their instances must not disappear for clients still
+        // connected here.
         if !self.stop.is_cancelled() {
             self.catalog.connection_closed(session.id);
         }
     }
 
-    /// The push of a subscription; `None` if its subscriber has the present state.
+    /// The push of a subscription; `None` if its subscriber has the current state.
     pub(super) fn push(
         &self,
         connection: &Connection,
@@ -251,7 +250,7 @@ impl Face {
         Some(answer::notify(self.own_ip(), number, stamp, body.tail))
     }
 
-    /// A service as `selection` shows it, encoded, and the time that the answer carries.
+    /// A service as `selection` shows it, encoded, and the time for the answer.
     pub(super) fn body(
         &self,
         service: &ServiceKey,
@@ -284,7 +283,7 @@ fn encode(view: &ServiceView) -> Encoded {
     }
 }
 
-/// The first characters of what a client says of itself.
+/// The first characters of a text that a client reports.
 fn cut(text: &str) -> String {
     text.chars().take(MAX_LABEL).collect()
 }

@@ -1,7 +1,7 @@
 //! Writes messages as gRPC frames.
 //!
-//! A message has a head of its own (its type, and what differs between two receivers) and a tail that many messages share: the
-//! body of a service is encoded once, and each push of it costs its head only.
+//! A message has its own head (its type, and the fields that differ by receiver) and a tail that many messages share. The body
+//! of a service is encoded once, and each push of it adds only a head.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -39,7 +39,7 @@ impl Frame {
         let message = field_len(metadata) + field_len(body);
         let mut head = BytesMut::with_capacity(PREFIX + message - tail.len());
         head.put_u8(0);
-        // Bodies are bounded far below the 4 GiB of the prefix.
+        // Bodies are bounded far below the 4 GiB that the prefix allows.
         head.put_u32(u32::try_from(message).unwrap_or(u32::MAX));
         put_key(&mut head, METADATA, metadata);
         put_text(&mut head, TYPE, kind);
@@ -79,7 +79,7 @@ fn put_key(out: &mut BytesMut, key: u8, length: usize) {
     out.put_u8(low);
 }
 
-/// What a field of so many bytes takes with its key and its length.
+/// The size of a field with `length` bytes, including its key and its length.
 fn field_len(length: usize) -> usize {
     let mut taken = 2 + length;
     let mut rest = length >> 7;

@@ -1,10 +1,10 @@
 //! Watching all services whose names match a pattern, as 3.x clients do.
 //!
-//! A watch has two sets of services: those that match now, and those that the client has acknowledged. The difference is the
-//! next notification, computed when it can be sent: a service that came and went meanwhile is never mentioned. A pattern is
-//! `namespace>>group>>service`; a service in a message is `namespace@@group@@service`.
+//! A watch has two sets of services: those that match now, and those that the client has acknowledged. The next notification is
+//! their difference, computed when it can be sent: a service that appeared and disappeared in between is never mentioned. A
+//! pattern is `namespace>>group>>service`; a service in a message is `namespace@@group@@service`.
 //!
-//! Pure: the caller looks the services up, reports changes, and passes the time.
+//! Pure: the caller searches the catalog, reports changes, and passes the time.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ struct Glob {
     is_open_after: bool,
 }
 
-/// A service by the names in messages.
+/// A service by its names in messages.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Name {
     pub(super) group: String,
@@ -52,16 +52,16 @@ pub(super) struct Change {
 /// A message to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Message {
-    /// Some of the services, at the beginning or after the client has asked again.
+    /// Some of the services, at the start or after a repeated request of the client.
     Sync {
         is_first: bool,
         changes: Vec<Change>,
         total: usize,
         current: usize,
     },
-    /// All of the beginning has been acknowledged.
+    /// The client has acknowledged all services of the start.
     Finish,
-    /// One service came or went.
+    /// One service appeared or disappeared.
     Change(Change),
 }
 
@@ -71,16 +71,16 @@ pub(super) struct Watch {
     pattern: Pattern,
     /// What matches now.
     present: BTreeSet<Name>,
-    /// What the client has, as far as it acknowledged that.
-    told: BTreeSet<Name>,
+    /// The services that the client has acknowledged.
+    acknowledged: BTreeSet<Name>,
     phase: Phase,
-    /// The notification that is sent and not acknowledged yet.
+    /// The changes of the notification that is not acknowledged yet.
     pending: Vec<Change>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Sends what there is, in batches, of which so many were sent.
+    /// Sends the difference in batches; this many were sent.
     Syncing {
         is_first: bool,
         sent: usize,
@@ -150,7 +150,7 @@ impl Glob {
 }
 
 impl Watch {
-    /// A watch of a client that says it has these services.
+    /// A watch of a client that reports to have these services.
     pub(super) fn new(
         pattern: Pattern,
         is_initializing: bool,
@@ -160,7 +160,7 @@ impl Watch {
         Self {
             pattern,
             present,
-            told: received.into_iter().collect(),
+            acknowledged: received.into_iter().collect(),
             phase: Phase::Syncing {
                 is_first: is_initializing,
                 sent: 0,
@@ -179,7 +179,7 @@ impl Watch {
         !self.pending.is_empty()
     }
 
-    /// A service of the namespace appeared or vanished; returns whether it matches.
+    /// Records that a service of the namespace appeared or disappeared; returns whether it matches.
     pub(super) fn change(&mut self, name: &Name, is_there: bool) -> bool {
         if !self.pattern.matches(&name.group, &name.service) {
             return false;
@@ -192,12 +192,12 @@ impl Watch {
         true
     }
 
-    /// These services match now.
+    /// Sets the services that match now.
     pub(super) fn set(&mut self, present: BTreeSet<Name>) {
         self.present = present;
     }
 
-    /// The next message; `None` while one waits for its acknowledgement, or if there is nothing new.
+    /// The next message; `None` while one is not acknowledged, or if nothing has changed.
     pub(super) fn next(&mut self) -> Option<Message> {
         if self.is_pending() {
             return None;
@@ -214,7 +214,7 @@ impl Watch {
                 return is_first.then_some(Message::Finish);
             }
             let count = || self.difference().count().div_ceil(BATCH);
-            // Services that came meanwhile may need another batch than was announced.
+            // Services that appeared in between may need more batches than were announced.
             let total = total.unwrap_or_else(count).max(sent + 1);
             self.phase = Phase::Syncing {
                 is_first,
@@ -235,20 +235,20 @@ impl Watch {
     }
 
     /// Records whether the client acknowledged the last message; without it the message is sent again.
-    pub(super) fn acknowledge(&mut self, is_taken: bool) {
+    pub(super) fn acknowledge(&mut self, is_accepted: bool) {
         for Change { service, is_added } in self.pending.drain(..) {
-            if !is_taken {
+            if !is_accepted {
                 continue;
             }
             if is_added {
-                self.told.insert(service);
+                self.acknowledged.insert(service);
             } else {
-                self.told.remove(&service);
+                self.acknowledged.remove(&service);
             }
         }
     }
 
-    /// What the client does not have, and what it has too much of.
+    /// The services that the client lacks, and those that no longer exist.
     fn difference(&self) -> impl Iterator<Item = Change> {
         let change = |is_added| {
             move |service: &Name| Change {
@@ -256,7 +256,14 @@ impl Watch {
                 is_added,
             }
         };
-        let missing = self.present.difference(&self.told).map(change(true));
-        missing.chain(self.told.difference(&self.present).map(change(false)))
+        let missing = self
+            .present
+            .difference(&self.acknowledged)
+            .map(change(true));
+        missing.chain(
+            self.acknowledged
+                .difference(&self.present)
+                .map(change(false)),
+        )
     }
 }

@@ -1,5 +1,5 @@
-//! Fields of JSON as lenient as the reference reads them: null and absent are the default, scalars are converted, and what a
-//! list or a map has beyond its limit is read over, so that no message takes more memory than its limit.
+//! JSON fields, read as leniently as the reference does: null and absent are the default, and scalars are converted. Items of a
+//! list or a map beyond its limit are skipped, so that no message takes more memory than its limit.
 
 use std::{borrow::Cow, fmt, marker::PhantomData, ops::Deref};
 
@@ -33,7 +33,7 @@ pub(super) struct Present(pub(super) bool);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct List<T, const MAX: usize> {
     pub(super) items: Vec<T>,
-    /// There are more.
+    /// Whether items were skipped.
     pub(super) is_cut: bool,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct List<T, const MAX: usize> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pairs<'a, const MAX: usize> {
     pub(super) entries: Vec<(Text<'a>, Text<'a>)>,
-    /// There are more.
+    /// Whether entries were skipped.
     pub(super) is_cut: bool,
 }
 
@@ -52,14 +52,14 @@ impl<'a> From<&'a str> for Text<'a> {
 }
 
 impl Text<'_> {
-    /// The same text, kept apart from the message.
+    /// The same text, owned.
     pub(super) fn into_owned(self) -> Text<'static> {
         Text(Cow::Owned(self.0.into_owned()))
     }
 }
 
 impl<const MAX: usize> Pairs<'_, MAX> {
-    /// The same entries, kept apart from the message.
+    /// The same entries, owned.
     pub(super) fn into_owned(self) -> Pairs<'static, MAX> {
         let own = |(key, value): (Text<'_>, Text<'_>)| (key.into_owned(), value.into_owned());
         Pairs {
@@ -70,7 +70,7 @@ impl<const MAX: usize> Pairs<'_, MAX> {
 }
 
 impl<T, const MAX: usize> List<T, MAX> {
-    /// The same list of other items.
+    /// The list with each item converted.
     pub(super) fn map<U>(self, item: impl Fn(T) -> U) -> List<U, MAX> {
         List {
             items: self.items.into_iter().map(item).collect(),
@@ -153,7 +153,7 @@ impl<'de, const MAX: usize> Visitor<'de> for PairsVisitor<MAX> {
             let Some(value) = map.next_value::<Option<Text<'de>>>()? else {
                 continue;
             };
-            // An entry has a byte of its own, so that empty ones are counted.
+            // Each entry counts one byte more, so that empty entries count too.
             size += 1 + key.len() + value.len();
             if size > MAX {
                 read.is_cut = true;

@@ -1,20 +1,20 @@
-//! The types of messages, by their names. The name alone decides how a message is read and who answers it.
+//! The types of messages, by name. Only the name decides how a message is read and which handler answers it.
 
 #[cfg(test)]
 mod tests;
 
-/// What a unary call asks for.
+/// The type of a unary call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
-    /// Is this a server? Answered before the connection is set up.
+    /// Whether this is a server. Answered before the connection is set up.
     ServerCheck,
-    /// Is the connection still set up?
+    /// Whether the connection is still set up.
     HealthCheck,
     /// Naming.
     Naming(Naming),
-    /// Configuration, which this server does not have. With the type of the refusal.
+    /// Configuration, which this server does not have. The type of the answer.
     Config(&'static str),
-    /// What members of a cluster of the reference ask each other.
+    /// A call between servers of the reference.
     Cluster,
 }
 
@@ -30,21 +30,21 @@ pub(super) enum Naming {
     FuzzyWatch,
 }
 
-/// What a client sends on its stream.
+/// A message of a client on its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Sent {
     /// Sets the connection up.
     Setup,
     /// Acknowledges what the server pushed.
     Ack,
-    /// Answers a detection, a set-up acknowledgement, or anything else: the client lives.
+    /// Answers a detection, a set-up acknowledgement, or anything else: it shows that the client is alive.
     Other,
     /// Acknowledges the request to reconnect.
     Reset,
 }
 
 impl Kind {
-    /// The type with this name; `None` if no server knows it.
+    /// The type with this name; `None` for an unknown one.
     pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
             "ServerCheckRequest" => Self::ServerCheck,
@@ -106,7 +106,7 @@ impl Naming {
         }
     }
 
-    /// Whether it changes the catalog, for rights: to subscribe is to read.
+    /// Whether it needs the right to write: a subscription reads.
     pub(super) const fn is_write(self) -> bool {
         matches!(
             self,
@@ -114,7 +114,7 @@ impl Naming {
         )
     }
 
-    /// Whether lists of its body are looked at.
+    /// Whether its body has lists.
     pub(super) const fn has_lists(self) -> bool {
         matches!(self, Self::BatchInstance | Self::FuzzyWatch)
     }
@@ -133,7 +133,7 @@ impl Naming {
 }
 
 impl Sent {
-    /// What a message of this name is. Every message shows that the client lives.
+    /// The message with this name. Every message shows that the client is alive.
     pub(super) fn of(name: &str) -> Self {
         match name {
             "ConnectionSetupRequest" => Self::Setup,

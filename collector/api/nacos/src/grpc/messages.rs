@@ -1,7 +1,7 @@
-//! The messages of a call, one at a time, as they are polled for.
+//! The messages of a call, polled one at a time.
 //!
-//! The server stack hands over a message when its last byte has arrived, and charges it until the next poll. A message belongs to
-//! its handler alone and is gone when that drops it.
+//! The server stack passes on a message when its last byte has arrived, and charges it until the next poll. Only the handler
+//! holds the message, so it is freed when the handler drops it.
 
 use std::{
     pin::Pin,
@@ -22,7 +22,7 @@ mod tests;
 #[derive(Debug)]
 pub(super) struct Messages {
     body: Body,
-    /// What has arrived and was not taken.
+    /// Bytes that have arrived and were not read.
     rest: Bytes,
     max: usize,
 }
@@ -32,7 +32,7 @@ pub(super) struct Messages {
 pub(super) enum Broken {
     /// The transport failed, or the client reset the stream.
     Transport(axum::Error),
-    /// What came is no gRPC message of an allowed length.
+    /// The bytes are no gRPC message of an allowed length.
     Message(Status),
 }
 
@@ -74,7 +74,7 @@ impl Messages {
     /// The one message of a unary call.
     ///
     /// # Errors
-    /// What the call is answered with.
+    /// The status that the call is answered with.
     pub(super) async fn only(mut self) -> Result<Bytes, Status> {
         let mut next = async || {
             std::future::poll_fn(|context| self.poll_next(context))
@@ -89,7 +89,7 @@ impl Messages {
         }
     }
 
-    /// The next message if all of it is here.
+    /// The next message if it has arrived completely.
     fn whole(&mut self) -> Result<Option<Bytes>, Status> {
         let Some([flag, length @ ..]) = self.rest.first_chunk::<PREFIX>() else {
             return Ok(None);
@@ -142,7 +142,7 @@ impl Broken {
     }
 }
 
-/// No message is decompressed.
+/// Refuses a compressed request.
 pub(super) fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
     match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
         None | Some(b"identity") => Ok(()),

@@ -1,4 +1,4 @@
-//! What the face counts.
+//! The metrics of the face.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct Metrics {
     connections: Gauge,
     closed: Family<ReasonLabel, Counter>,
     pushes: Family<OutcomeLabel, Counter>,
-    /// The answered calls of each kind, so that counting one is an addition.
+    /// The counter of each kind, resolved, so that counting a call is one addition.
     answered: Arc<[(Kind, Counter)]>,
     sent: Counter,
 }
@@ -55,7 +55,7 @@ impl Default for Metrics {
         let answered = answered.collect();
         let closed = Family::<ReasonLabel, Counter>::default();
         for reason in Reason::ALL {
-            // Shown from the start, so that the first one is an increase.
+            // Every label exists from the start, so that the first event is an increase.
             let reason = reason.label();
             drop(closed.get_or_create(&ReasonLabel { reason }));
         }

@@ -1,4 +1,4 @@
-//! The naming requests: each reads, checks, calls one use case of the catalog, and answers.
+//! The naming requests. Each handler reads and checks a request, calls one use case of the catalog, and answers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ mod watch;
 
 /// How long a read waits for the catalog to know all instances. Clients wait for 3 s.
 const LOADING: Duration = Duration::from_secs(2);
-/// How often is looked whether it does.
+/// Interval of the checks whether it does.
 const LOOK: Duration = Duration::from_millis(100);
 
 const REGISTER: &str = "registerInstance";
@@ -35,7 +35,7 @@ const BATCH: &str = "batchRegisterInstance";
 /// Services of one page of a list.
 const MAX_PAGE: usize = 10_000;
 
-/// A request that was read and is allowed.
+/// A request that was read and authorized.
 struct Call<'a> {
     connection: &'a Arc<Connection>,
     session: &'a Session,
@@ -88,7 +88,7 @@ impl Face {
         }
     }
 
-    /// Reads a body: a large one where large messages are read.
+    /// Reads a body; a large one on the threads for large messages.
     async fn read<'a>(&self, body: &'a Bytes) -> Result<Asked<'a>, Refusal> {
         let unreadable = || {
             Refusal::general(
@@ -133,7 +133,7 @@ impl Face {
         caller.check(action, namespace, group).map_err(denied)
     }
 
-    /// Waits for a catalog that is about to know all instances.
+    /// Waits until the catalog knows all instances, for a limited time.
     async fn loaded(&self) {
         let deadline = Instant::now() + LOADING;
         while !self.catalog.is_complete() && Instant::now() < deadline {
@@ -254,7 +254,7 @@ impl Face {
         let most = self.config.max_subscriptions;
         if !call.connection.subscribed(&key, most) {
             let text = format!(
-                "the connection has as many subscriptions as it may (nacos.default.max_subscriptions_per_connection = {most})"
+                "the connection has the most subscriptions that it may have (nacos.default.max_subscriptions_per_connection = {most})"
             );
             return Err(Refusal::new(code::OVER_LIMIT, text));
         }
@@ -270,13 +270,13 @@ impl Face {
             call.connection.unsubscribed(&key);
             refused(error)
         })?;
-        // Asked for after the subscription, so that no change falls between. While the catalog is loading the client is refused,
-        // and is pushed the state afterwards.
+        // The state is read after the subscription, so that no change is missed. While the catalog is loading, the client is
+        // refused and gets the state later by a push.
         let (body, stamp) = self.body(&key, &selection).map_err(|error| {
             call.connection.postpone(Arc::clone(&subscription));
             refusals::of(&error, &key)
         })?;
-        // After a reconnect Java's client subscribes again and ignores the answer, so a push must carry the state.
+        // After a reconnect Java's client subscribes again and ignores the answer, so the state must also be pushed.
         subscription.mark();
         Ok(answer::service(Naming::Subscribe, stamp, body.tail))
     }

@@ -9,9 +9,9 @@ mod tests;
 
 /// The most instances of one message.
 pub(super) const MAX_INSTANCES: usize = 10_000;
-/// The most service keys that a fuzzy watcher says it has.
+/// The most service keys that a fuzzy watcher may report to have.
 pub(super) const MAX_RECEIVED: usize = 10_000;
-/// What the metadata of an instance may have before it is not even read, in bytes.
+/// The most metadata of an instance that is read, in bytes.
 pub(super) const MAX_METADATA: usize = 64 << 10;
 
 /// The fields of all naming requests; each uses some of them.
@@ -35,7 +35,7 @@ pub(super) struct Asked<'a> {
     #[serde(borrow)]
     pub(super) cluster: Text<'a>,
     healthy_only: Flag,
-    /// As the Python client spells it.
+    /// The spelling of the Python client.
     health_only: Flag,
     pub(super) page_no: Whole,
     pub(super) page_size: Whole,
@@ -70,7 +70,7 @@ pub(super) struct Instance<'a> {
     pub(super) metadata: Pairs<'a, MAX_METADATA>,
 }
 
-/// What sets a connection up.
+/// The message that sets a connection up.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Setup<'a> {
@@ -84,7 +84,7 @@ pub(super) struct Setup<'a> {
     pub(super) ability_table: Present,
 }
 
-/// Labels of a connection that are looked at.
+/// The labels of a connection that are used.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Labels<'a> {
@@ -94,7 +94,7 @@ pub(super) struct Labels<'a> {
     pub(super) app: Text<'a>,
 }
 
-/// What a client acknowledges.
+/// An acknowledgement.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Ack<'a> {
@@ -109,16 +109,16 @@ impl<'a> Asked<'a> {
         read(body)
     }
 
-    /// Only healthy instances, in either spelling.
+    /// Whether only healthy instances are requested, in either spelling.
     pub(super) fn is_healthy_only(&self) -> bool {
         self.healthy_only.0.or(self.health_only.0).unwrap_or(false)
     }
 }
 
 impl Asked<'_> {
-    /// The most memory that a body of so many bytes takes when it is read. `has_lists`: lists of it are looked at.
+    /// The most memory that a body of `body` bytes needs when it is read. `has_lists`: its lists are read.
     pub(super) fn cost(body: usize, has_lists: bool) -> usize {
-        // Of metadata each entry of five bytes takes two texts.
+        // Each metadata entry of at least five bytes becomes two texts.
         let texts = body.saturating_mul(12);
         if !has_lists {
             return texts;
@@ -128,7 +128,7 @@ impl Asked<'_> {
         texts.saturating_add(items.saturating_mul(size_of::<Instance<'_>>()))
     }
 
-    /// The same request, kept apart from the message.
+    /// The same request, owned.
     pub(super) fn into_owned(self) -> Asked<'static> {
         Asked {
             namespace: self.namespace.into_owned(),
@@ -184,7 +184,7 @@ impl<'a> Ack<'a> {
     }
 
     /// The result code alone decides: some clients send `success: false` with an acknowledgement.
-    pub(super) fn is_taken(&self) -> bool {
+    pub(super) fn is_accepted(&self) -> bool {
         matches!(self.result_code.0, Some(200) | None)
     }
 }

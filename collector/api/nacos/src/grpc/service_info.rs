@@ -1,6 +1,6 @@
-//! A service with its hosts as JSON, the part of it that all its consumers share.
+//! A service with its hosts as JSON: the part that all its consumers share.
 //!
-//! It begins within the object, behind `lastRefTime`, which every message has of its own, and ends the message.
+//! It begins within the object, after `lastRefTime`, which each message has of its own, and ends the message.
 
 use std::io::Write as _;
 
@@ -9,10 +9,10 @@ use rollcall_domain::catalog::{Host, ServiceView};
 #[cfg(test)]
 mod tests;
 
-/// How long a client may take a list for fresh, in milliseconds.
+/// How long a client may use a list without a refresh, in milliseconds.
 const CACHE: u32 = 10_000;
 
-/// What a host takes beside its metadata, roughly, in bytes.
+/// The approximate size of a host without its metadata, in bytes.
 const HOST: usize = 400;
 
 /// Encodes a service.
@@ -90,7 +90,7 @@ fn put_host(out: &mut Vec<u8>, host: &Host, service: &Escaped) {
     );
 }
 
-/// A text as it stands between the quotes of JSON.
+/// A text escaped for JSON, without quotes.
 struct Escaped(String);
 
 impl Escaped {

@@ -1,10 +1,10 @@
-//! The stream of a connection: what the client sends on it, and what the server pushes.
+//! The stream of a connection: the client's messages, and the pushes of the server.
 //!
-//! The answer to the call is a body that is polled while the client takes what it gives. The same polls read what the client
-//! sends, so a connection has no task of its own, and a client that reads nothing is read from no further. Pushes are made when
-//! they can be sent, so a slow client gets the latest state and holds nothing of the earlier ones.
+//! The answer to the call is a body, which is polled while the client reads it. The same polls read the client's messages, so a
+//! connection needs no task, and no more is read from a client that does not read. Pushes are created when they can be sent, so
+//! a slow client gets the latest state and earlier states take no memory.
 //!
-//! The connection ends with this body: it is dropped when the client, the transport or the server ends it.
+//! The connection ends with this body, which is dropped when the client, the transport or the server ends it.
 
 use std::{
     convert::Infallible,
@@ -36,7 +36,7 @@ use super::{
 
 /// Messages of the client that one poll reads before it sends.
 const MOST_AT_ONCE: usize = 32;
-/// How long a client may take to leave after it was asked to.
+/// How long a client may stay connected after it was asked to leave.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -47,12 +47,12 @@ pub(super) struct Stream {
     face: Arc<Face>,
     connection: Arc<Connection>,
     inbound: Messages,
-    /// What is left of a message.
+    /// The unsent rest of a message.
     tail: Bytes,
     /// Waits for the next subscription that is due; absent before the set-up.
     next: Option<BoxFuture<'static, Arc<Subscription>>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Runs when this server stops.
+    /// Runs from the moment when this server stops.
     farewell: Option<Pin<Box<Sleep>>>,
     /// The last message to the client.
     refusal: Option<String>,
@@ -106,7 +106,7 @@ impl Stream {
         context.waker().wake_by_ref();
     }
 
-    /// Takes a message of the client. One that cannot be read is passed over, as the reference does.
+    /// Handles a message of the client. One that cannot be read is skipped, as in the reference.
     fn take(&mut self, message: &Bytes) {
         let Ok(envelope) = Envelope::read(message) else {
             tracing::debug!(
@@ -126,7 +126,8 @@ impl Stream {
             Sent::Ack => {
                 if let Some(ack) = Ack::read(&envelope.body)
                     && let Some(number) = ack.number()
-                    && let Some(lapsed) = self.connection.acknowledge(number, ack.is_taken(), now)
+                    && let Some(lapsed) =
+                        self.connection.acknowledge(number, ack.is_accepted(), now)
                 {
                     self.face.metrics.lapsed(lapsed);
                 }
@@ -237,10 +238,10 @@ fn next_due(outbox: &rollcall_catalog::Outbox) -> BoxFuture<'static, Arc<Subscri
     Box::pin(async move { outbox.next().await })
 }
 
-/// What an error of the transport says of the client.
+/// What an error of the transport means for the connection.
 fn reason_of(error: &axum::Error) -> Reason {
     let text = format!("{error:?}");
-    // A stream that the client cancels is how most clients leave.
+    // Most clients leave by cancelling their stream.
     if text.contains("CANCEL") || text.contains("NO_ERROR") {
         Reason::Client
     } else {
@@ -281,7 +282,7 @@ impl http_body::Body for Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // The transport's error is the reason, if it was not read yet.
+        // The transport's error is the reason, unless one is recorded.
         if self.connection.ended().is_none() {
             self.poll_inbound(&mut Context::from_waker(Waker::noop()));
         }

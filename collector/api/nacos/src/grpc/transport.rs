@@ -1,13 +1,13 @@
-//! The transport connection that a call came on.
+//! The transport connection of a call.
 
 use std::net::SocketAddr;
 
 /// A transport connection. The stream and the unary calls of a client belong together because they come on the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transport {
-    /// Numbers the connections of a process; never used twice.
+    /// The number of the connection in this process; never reused.
     pub number: u64,
-    /// Where the client is.
+    /// The client's address.
     pub remote: SocketAddr,
     /// When it was accepted, in milliseconds since 1970.
     pub accepted: i64,

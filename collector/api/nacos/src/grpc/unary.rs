@@ -34,15 +34,15 @@ use super::{
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// The path of the stream, without the slash in front: the server stack lets it last.
+/// The path of the stream, without the leading slash: the server stack sets no time limit on it.
 pub const STREAM: &str = "BiRequestStream/requestBiStream";
 
-/// What configuration is answered with.
+/// The answer to a configuration request.
 const NO_CONFIGURATION: &str = "this server serves naming and no configuration: point the configuration client at a \
                                 server that does, or turn it off (spring.cloud.nacos.config.enabled=false)";
 
 impl Face {
-    /// The calls of this face, without a fallback. `transport` says which transport a request came on; it is asked while the
+    /// The calls of this face, without a fallback. `transport` returns the transport of a request; it is called while the
     /// request is handled.
     pub fn router<T>(self: &Arc<Self>, transport: T) -> Router
     where
@@ -74,7 +74,7 @@ impl Face {
         answer.unwrap_or_else(|refused| refused)
     }
 
-    /// Answers, or refuses, a message of a known type.
+    /// Answers or refuses a message of a known type.
     async fn answer_kind(
         &self,
         transport: &Transport,

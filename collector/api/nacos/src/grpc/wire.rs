@@ -1,7 +1,7 @@
-//! The messages of the wire and their client, generated from `proto/`.
+//! The messages of the wire and a client, generated from `proto/`.
 //!
-//! The face itself reads and writes the envelope without these types (`envelope`, `frame`): what it reads is
-//! borrowed, and the body of a push is shared by all its subscribers. Clients in tests use them.
+//! The face reads and writes the envelope without these types (`envelope`, `frame`): it borrows what it reads, and all
+//! subscribers share the body of a push. Only clients in tests use these types.
 
 #![allow(
     clippy::allow_attributes_without_reason,

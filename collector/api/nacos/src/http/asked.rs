@@ -1,4 +1,4 @@
-//! A call as the handlers see it: its parameters, its sender, and the names that it means.
+//! A call as the handlers see it: its parameters, its caller, and the names in it.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{agent::Agent, auth::Credentials};
 
-/// The longest agent that is kept. Header texts are ASCII.
+/// The longest `User-Agent` that is kept. Header texts are ASCII.
 const MAX_AGENT: usize = 128;
 /// The longest list of clusters.
 const MAX_CLUSTERS: usize = 1024;
@@ -23,7 +23,7 @@ const MAX_APP: usize = 128;
 pub(super) struct Asked<'a> {
     pub(super) generation: Generation,
     pub(super) method: &'a Method,
-    /// What stands behind the path of the route, for routes that end with a parameter.
+    /// The rest of the path, for routes that end with a parameter.
     pub(super) rest: &'a str,
     pub(super) params: Params<'a>,
     pub(super) headers: &'a HeaderMap,
@@ -33,12 +33,12 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// When the call came, in seconds since 1970.
+    /// The time of the call, in seconds since 1970.
     pub(super) fn now_seconds(&self) -> u64 {
         u64::try_from(self.now_millis / 1000).unwrap_or_default()
     }
 
-    /// What the client says it is; of a long text the beginning.
+    /// The user agent of the client; of a long text the beginning.
     pub(super) fn agent_text(&self) -> &'a str {
         let header = |name: &str| self.headers.get(name)?.to_str().ok();
         header(USER_AGENT.as_str())
@@ -51,7 +51,7 @@ impl<'a> Asked<'a> {
         Agent::parse(self.agent_text())
     }
 
-    /// What the call carries to say who sends it.
+    /// The credentials of the call.
     pub(super) fn credentials(&self) -> Credentials<'_> {
         Credentials {
             authorization: self
@@ -75,7 +75,7 @@ impl<'a> Asked<'a> {
         self.key_of(name)
     }
 
-    /// As [`Asked::service`], for a group and a name that are read already.
+    /// As [`Asked::service`], for a group and a name that are already separate.
     pub(super) fn key_of(&self, name: &str) -> Result<ServiceKey, Fault> {
         let (group, name) = self.fold(name)?;
         Ok(ServiceKey::new(self.namespace(), group, name)?)
@@ -97,7 +97,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The group that rights are checked for; `*` where the call concerns all of them.
+    /// The group that rights are checked for; `*` if the call concerns all groups.
     pub(super) fn group(&self) -> &str {
         let name = self.service_name().ok();
         let folded = name.and_then(|name| self.fold(name).ok());
@@ -116,7 +116,7 @@ impl<'a> Asked<'a> {
             .unwrap_or(DEFAULT_CLUSTER)
     }
 
-    /// The clusters that a consumer asks for, as it wrote them.
+    /// The clusters that a consumer requests, as it wrote them.
     pub(super) fn clusters(&self) -> Result<Clusters, Fault> {
         Ok(Clusters::new(self.params.short("clusters", MAX_CLUSTERS)?))
     }
@@ -127,7 +127,7 @@ impl<'a> Asked<'a> {
         Ok((!app.is_empty()).then_some(app))
     }
 
-    /// The place of an instance.
+    /// The endpoint of an instance.
     pub(super) fn endpoint(&self) -> Result<Endpoint, Fault> {
         let ip = self.params.required("ip")?;
         let port = self.params.required_port()?;

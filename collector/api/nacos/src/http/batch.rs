@@ -25,7 +25,7 @@ use super::{
 const MAX_NAMED: usize = 256 << 10;
 /// Instances that one call changes; the rest of a longer list is left out.
 const MAX_INSTANCES: usize = 1_000;
-/// Changes of one call that wait for the store at the same time: few beside the default of `nacos.default.write_queue`.
+/// Concurrent changes of one call: small compared with the default of `nacos.default.write_queue`.
 const CHANGES_AT_ONCE: usize = 256;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -60,7 +60,7 @@ fn default_cluster() -> String {
     DEFAULT_CLUSTER.to_owned()
 }
 
-/// Adds entries, and replaces those with the same key.
+/// Adds metadata entries, and replaces those with the same key.
 async fn merge(face: &Face, asked: &Asked<'_>) -> Reply {
     change(face, asked, |_, entries| {
         MetadataChange::Merge(entries.clone().into())
@@ -87,7 +87,7 @@ async fn change(
     let entries = metadata::parse(asked.params.required("metadata")?)?;
     let mut updated = Vec::new();
     let chosen = chosen(face, asked, &key)?;
-    // The changes of a part share commits. One call never fills the write queue.
+    // The changes of a part share commits, and one call never fills the write queue.
     for part in chosen.chunks(CHANGES_AT_ONCE) {
         let changes = part.iter().map(|found| {
             let set = Override {
@@ -116,7 +116,7 @@ async fn change(
     ))
 }
 
-/// The instances that a call means: all of a kind, or those it names. 1.4 leaves the names out where there is a kind.
+/// The instances that a call selects: all of a kind, or a list. In v1, as in 1.4, a kind takes precedence over a list.
 fn chosen(face: &Face, asked: &Asked<'_>, key: &ServiceKey) -> Result<Vec<Instance>, Fault> {
     let Ok(mut instances) = face.catalog.instances(key) else {
         return Ok(Vec::new());
@@ -132,7 +132,7 @@ fn chosen(face: &Face, asked: &Asked<'_>, key: &ServiceKey) -> Result<Vec<Instan
     } else {
         match serde_json::from_str(named) {
             Ok(named) => named,
-            // As the reference: nothing was updated.
+            // As in the reference, nothing is updated.
             Err(_garbage) => return Ok(Vec::new()),
         }
     };
@@ -146,7 +146,7 @@ fn chosen(face: &Face, asked: &Asked<'_>, key: &ServiceKey) -> Result<Vec<Instan
 }
 
 impl Named {
-    /// How a call names this instance.
+    /// The form in which a call names this instance.
     fn of(instance: &Instance) -> Self {
         let Endpoint { ip, port, cluster } = &instance.registered.endpoint;
         Self {

@@ -1,7 +1,7 @@
 //! Heartbeats of clients without a connection.
 //!
-//! The service is the one of the parameters, never the one within the beat. A beat that describes an instance that is not known
-//! registers it: this is how Node, Python and old Java recover, which do not read the code of the answer.
+//! The parameters identify the service, never the beat. A beat that describes an unknown instance registers it: Node, Python
+//! and old Java recover in this way, because they ignore the code of the answer.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -33,7 +33,7 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-/// The instance as a beat describes it. Other keys are left out.
+/// The instance that a beat describes. Other keys are ignored.
 #[derive(Debug, Deserialize)]
 struct Described<'a> {
     #[serde(default, borrow)]
@@ -113,7 +113,8 @@ fn known(asked: &Asked<'_>, interval: Duration, is_light: bool) -> Response<Body
     }))
 }
 
-/// The client is to register. 1.4 leaves `lightBeatEnabled` out, so that Java's next beat describes the instance.
+/// Requests a registration from the client. As in 1.4, `lightBeatEnabled` is missing, so that Java's next beat describes the
+/// instance.
 fn unknown(face: &Face, asked: &Asked<'_>) -> Response<Body> {
     let switches = face.catalog.switches();
     let interval = switches.client_beat_interval;
@@ -127,7 +128,7 @@ fn unknown(face: &Face, asked: &Asked<'_>) -> Response<Body> {
     }))
 }
 
-/// v3 registers and beats with one call.
+/// Registers or renews: v3 uses one call for both.
 pub(super) async fn register_or_beat(face: &Face, asked: &Asked<'_>) -> Reply {
     if !asked.params.strict_flag("heartBeat") {
         return instance::register(face, asked).await;

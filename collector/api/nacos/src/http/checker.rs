@@ -29,7 +29,7 @@ const fn two_hundred() -> u16 {
     200
 }
 
-/// Reads a checker. One of an unknown type does not check, as the reference has it.
+/// Reads a checker. As in the reference, one of an unknown type checks nothing.
 pub(super) fn parse(text: &str) -> Result<Checker, Fault> {
     let given: Given =
         serde_json::from_str(text).map_err(|error| Fault::Checker(error.to_string()))?;
@@ -50,8 +50,8 @@ pub(super) fn parse(text: &str) -> Result<Checker, Fault> {
     })
 }
 
-/// A checker without a password keeps the one that the cluster has for this user: consoles are not shown it, and send back what they
-/// were shown.
+/// A checker without a password keeps the password that the cluster has for this user: consoles do not get the password, and
+/// send back what they got.
 pub(super) fn keep_password(checker: Checker, before: Option<&Cluster>) -> Checker {
     match (checker, before.map(|cluster| &cluster.checker)) {
         (
@@ -92,7 +92,7 @@ pub(super) fn shown(checker: &Checker) -> Value {
     }
 }
 
-/// The checkers that there are, with their defaults.
+/// All checkers with their defaults.
 pub(super) fn all() -> Value {
     json!({
         "TCP": {},

@@ -1,4 +1,4 @@
-//! Clients as 2.x and 3.x list them: a connection, or an address that an instance was registered at.
+//! Clients as 2.x and 3.x list them: a connection, or the address of a registered instance.
 
 use rollcall_domain::catalog::{Instance, Kind, Publisher, ServiceKey, Subscriber};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::render::grouped;
 
-/// Clients that a list has at most.
+/// The most clients in a list.
 const MAX_CLIENTS: usize = 10_000;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -33,7 +33,7 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-/// A client that a call names: a connection by the id that its face chose, an address as `ip:port#ephemeral`.
+/// A client that a call names: a connection by its id, an address as `ip:port#ephemeral`.
 enum Client {
     Connection(rollcall_domain::catalog::ConnectionId),
     Address { ip: String, port: u16, kind: Kind },
@@ -223,7 +223,7 @@ async fn subscribed(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::success(&shown.collect::<Vec<_>>()))
 }
 
-/// The clients that hold instances of a service, at an address if one is named.
+/// The clients that hold instances of a service, at one address if the call names one.
 async fn publishers(face: &Face, asked: &Asked<'_>) -> Reply {
     let key = asked.service()?;
     let (ip, port) = (asked.params.get("ip"), asked.params.port("port")?);

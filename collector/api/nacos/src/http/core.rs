@@ -1,4 +1,4 @@
-//! This server as its clients and consoles see it: its state, its members, the probes.
+//! This server for clients and consoles: its state, its members, the probes.
 
 use axum::{
     body::Body,
@@ -48,7 +48,7 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-/// The reference's version whose calls a generation is answered like.
+/// The version of the reference that this server reports to a generation.
 const fn version(generation: Generation) -> &'static str {
     match generation {
         Generation::V1 => "1.4.8",
@@ -81,7 +81,7 @@ async fn liveness(_: &Face, asked: &Asked<'_>) -> Reply {
     Ok(well(asked.generation))
 }
 
-/// Not ready while reads are refused.
+/// Reports that the server is not ready while reads are refused.
 async fn readiness(face: &Face, asked: &Asked<'_>) -> Reply {
     if face.catalog.is_complete() {
         Ok(well(asked.generation))

@@ -1,8 +1,8 @@
-//! Why a call is refused, and what each generation answers then: one table per generation.
+//! The reasons for a refusal, and one table of answers for each generation.
 //!
 //! v1 answers with the status that the reference's exception carries and with the text of 1.4, `caused: <text>;`. The packaged
-//! 1.4.8 answers 500 to all of them by mistake, and 2.5 the status without `caused:`; clients in use look for 404, for words
-//! within the text, or for any failure. v2 and v3 answer with a code and two texts in JSON.
+//! 1.4.8 answers 500 to all of them by mistake, and 2.5 the status without `caused:`. Clients check for 404, for words within
+//! the text, or for any failure. v2 and v3 answer with a code and two texts in JSON.
 
 use axum::{
     body::Body,
@@ -18,7 +18,7 @@ mod text;
 mod v1;
 mod v2;
 
-/// Which generation of clients a call belongs to.
+/// The generation of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Generation {
     V1,
@@ -26,7 +26,7 @@ pub(super) enum Generation {
     V3,
 }
 
-/// Why a call is refused. Nothing was changed.
+/// The reason for a refusal. Nothing was changed.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fault {
     /// A parameter is missing; `kind` is the Java type that v2 and v3 name.
@@ -34,13 +34,13 @@ pub(super) enum Fault {
         name: &'static str,
         kind: &'static str,
     },
-    /// A text that is no number.
+    /// A text that is not a number.
     Number(String),
-    /// A text that is no port.
+    /// A text that is not a port.
     Port { name: &'static str, given: String },
-    /// A text that is longer than what is kept of it.
+    /// A text that is longer than its limit.
     TooLong { name: &'static str, most: usize },
-    /// A name that no part of a service may have.
+    /// A name that is not valid.
     Name(InvalidName),
     /// A service that is not written as `group@@name`.
     ServiceFormat,
@@ -50,21 +50,21 @@ pub(super) enum Fault {
     Weight,
     /// Metadata that is neither JSON nor pairs.
     Metadata(String),
-    /// A `beat` that is no JSON of an instance.
+    /// A `beat` that is not the JSON of an instance.
     Beat(String),
-    /// Terms in the metadata that contradict each other.
+    /// Contradictory terms in the metadata.
     BeatInterval,
     /// There is no such service.
     NoService { at: At, key: ServiceKey },
     /// The service has no instance in the cluster.
     NoInstances { cluster: String, key: ServiceKey },
-    /// The service has instances, and not this one.
+    /// The service has instances, but not this one.
     NoMatch,
     /// There is no instance to change.
     NoInstance,
-    /// As [`Fault::NoInstance`], where 1.4 names the place.
+    /// As [`Fault::NoInstance`], with the endpoint in the text, as in 1.4.
     NotExist(String),
-    /// A health checker that is no JSON.
+    /// A health checker that is not JSON.
     Checker(String),
     /// The service has no such cluster.
     NoCluster(String),
@@ -74,11 +74,11 @@ pub(super) enum Fault {
     NotEmpty(ServiceKey),
     /// A selector of an unknown type.
     SelectorType,
-    /// A selector with an expression that is not understood.
+    /// A selector with an invalid expression.
     Selector,
-    /// Probes judge this cluster, so no client sets its health.
+    /// The cluster is probed, so no client may set the health of its instances.
     CheckWorking { key: ServiceKey, cluster: String },
-    /// A value that a switch does not take.
+    /// A value that is not valid for a switch.
     Switch(String),
     /// There is no client with this id.
     NoClient(String),
@@ -86,7 +86,7 @@ pub(super) enum Fault {
     NoNamespace(String),
     /// The namespace exists already.
     NamespaceExists(String),
-    /// No namespace may be called this.
+    /// A namespace id that is not valid.
     Namespace(String),
     /// The caller may not do this.
     Denied(Denied),
@@ -94,13 +94,13 @@ pub(super) enum Fault {
     Loading,
     /// An operator has set a status that does not admit the call.
     Status(String),
-    /// The reference's old cluster protocol.
+    /// A call of the reference's old cluster protocol.
     Raft,
     /// A limit is reached.
     Full(Full),
     /// The body is larger than the limit.
     TooLarge { limit: usize },
-    /// The call does not fit what exists.
+    /// The call contradicts existing data.
     Conflict(String),
     /// The collector cannot answer now.
     Unavailable(String),
@@ -114,7 +114,7 @@ pub(super) enum Fault {
     Configuration,
 }
 
-/// The call that did not find its service: each has its own words.
+/// The call that did not find its service. Each call has its own text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum At {
     Get,
@@ -172,7 +172,7 @@ impl Fault {
     }
 }
 
-/// The missing space is the reference's, which tools look for.
+/// The missing space is the reference's; tools search for this text.
 const LOADING: &str = "server is STARTINGnow, detailed error message: Optional[the instances of the last run have not all come \
                        back yet]";
 

@@ -1,4 +1,4 @@
-//! The health of persistent instances without a probe, and the checkers that there are.
+//! The health of persistent instances that are not probed, and the list of health checkers.
 
 use rollcall_catalog::{Conflict, Error};
 use serde_json::json;
@@ -26,8 +26,8 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-/// Sets the health of an instance whose cluster has the checker `NONE`. An instance that is not there is no error, as in the
-/// reference.
+/// Sets the health of an instance whose cluster has the checker `NONE`. As in the reference, an unknown instance is not an
+/// error.
 async fn set(face: &Face, asked: &Asked<'_>) -> Reply {
     let (key, endpoint) = (asked.service()?, asked.endpoint()?);
     let healthy = asked.params.loose_flag("healthy");

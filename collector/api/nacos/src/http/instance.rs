@@ -63,7 +63,7 @@ async fn put(
     Ok(reply::done(asked.generation))
 }
 
-/// Removes an instance of either kind: a client that names the wrong one, or none, means the instance that is there.
+/// Removes an instance of either kind, because clients often send the wrong kind or none.
 async fn deregister(face: &Face, asked: &Asked<'_>) -> Reply {
     let (key, endpoint) = (asked.service()?, asked.endpoint()?);
     let kind = registration::kind(face, asked);
@@ -80,8 +80,8 @@ async fn deregister(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::done(asked.generation))
 }
 
-/// Sets an operator's override on an instance: what the call names, and no more. 1.x registers an instance that is not there,
-/// unless the caller is Java's client; an override that an earlier instance left there yields to the call.
+/// Sets an operator's override on an instance, with only the values that the call names. As in 1.x, it registers an unknown
+/// instance unless the caller is Java's client, and then replaces the override of an earlier instance.
 async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
     let key = asked.service()?;
     let described = registration::read(face, asked, &key)?;
@@ -113,14 +113,14 @@ async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
     set(face, asked, (&key, &endpoint), &found, change).await
 }
 
-/// An instance as 1.4 writes it in a refusal.
+/// An instance in the format of 1.4's refusals.
 fn datum(described: &Registration) -> String {
     let Endpoint { ip, port, cluster } = &described.endpoint;
     let (weight, healthy) = (described.weight, described.healthy);
     format!("{ip}:{port}:unknown:{cluster}_{weight:?}_{healthy}_false_{cluster}")
 }
 
-/// Changes what the call names of an instance that is there.
+/// Changes the values that the call names on an existing instance.
 async fn patch(face: &Face, asked: &Asked<'_>) -> Reply {
     let (key, endpoint) = (asked.service()?, asked.endpoint()?);
     let found = face.catalog.instance(&key, &endpoint, None);
@@ -162,7 +162,7 @@ async fn set(
     Ok(reply::done(asked.generation))
 }
 
-/// Puts an override on an instance, or removes it where the result is what was registered.
+/// Sets an override on an instance, or removes it if it equals the registered values.
 pub(super) async fn overlay(
     face: &Face,
     key: &ServiceKey,

@@ -1,4 +1,4 @@
-//! Calls between the reference's own servers, and calls of its configuration centre: refused in its words.
+//! Calls between the reference's own servers, and calls of its configuration centre: refused with the reference's texts.
 
 use super::{
     Face,
@@ -19,7 +19,7 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-/// 1.4 has stopped its old protocol, and this server never spoke it.
+/// Refuses calls of the old cluster protocol, as 1.4 does.
 async fn raft(_: &Face, _: &Asked<'_>) -> Reply {
     Err(Fault::Raft)
 }

@@ -1,4 +1,4 @@
-//! The instances of a service, as consumers ask for them.
+//! The instances of a service, for consumers.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::render::{self, grouped, v1::Rest, v2};
 
-/// Lists whose services are named without, and with, their group.
+/// Lists with services named without their group, and with it: keys of the catalog's cache.
 const BARE: Form = Form(0);
 const GROUPED: Form = Form(1);
 /// Lists of 2.x, and of 3.x.
@@ -81,7 +81,8 @@ async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::encoded(render::v1::list(&body.head, rest)))
 }
 
-/// Notes who asks. The subscription of a client that gets pushes: it has a port for them, speaks the protocol, and answers.
+/// Records the consumer. Returns its subscription if pushes reach it: it has a port for them, understands them, and
+/// acknowledges.
 fn subscribe(
     face: &Face,
     asked: &Asked<'_>,
@@ -109,7 +110,7 @@ fn subscribe(
         Some(peer) => peer.to_string().into(),
         None => return Ok(None),
     };
-    // Polls are recorded for operators only; where there is no room for more, they are answered all the same.
+    // Polls are recorded for operators only; a poller that cannot be recorded is answered too.
     let poller = interest(Subscriber::Poller { ip });
     if let Err(error) = face.catalog.subscribe(poller, &Outbox::default()) {
         tracing::debug!(%error, "poller not recorded");
@@ -117,10 +118,10 @@ fn subscribe(
     Ok(None)
 }
 
-/// Where datagrams are sent: to the address that the client says it has, or to the one that its call came from.
+/// The address to which datagrams are sent: the one that the client reports, or the source address of its call.
 ///
-/// The latter counts where the former is no address, leads nowhere from here, or is a public one that the call did not come from:
-/// otherwise this server could be made to send datagrams to any host on the internet.
+/// The source address is used if the reported one is missing or unroutable, or if it is public and not the source of the call.
+/// Otherwise a client could make this server send datagrams to any host on the internet.
 fn target(client: &str, peer: Option<IpAddr>) -> Option<IpAddr> {
     let peer = peer.map(|peer| peer.to_canonical());
     let Some(client) = client.parse::<IpAddr>().ok().map(|ip| ip.to_canonical()) else {
@@ -163,12 +164,12 @@ async fn list_v2(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::encoded(json))
 }
 
-/// The list of 3.x: an array of the instances that take traffic. A blank cluster means the default one.
+/// The list of 3.x: an array of the enabled instances. A blank cluster means the default one.
 async fn list_v3(face: &Face, asked: &Asked<'_>) -> Reply {
     array(face, &asked.service()?, asked, false)
 }
 
-/// As [`list_v3`], for operators: a service that is not there is an error.
+/// As [`list_v3`], for operators: an unknown service is an error.
 async fn list_admin(face: &Face, asked: &Asked<'_>) -> Reply {
     let key = asked.service()?;
     if face.catalog.service(&key).is_none() {

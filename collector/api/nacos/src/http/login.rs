@@ -27,7 +27,7 @@ async fn login(face: &Face, asked: &Asked<'_>) -> Reply {
     let now = asked.now_seconds();
     let session = match face.auth.login_from(asked.peer, name, password, now).await {
         Ok(session) => session,
-        // A text, not JSON: clients show it.
+        // Plain text, because clients show it.
         Err(denied @ Denied::UnknownUser) => {
             return Ok(reply::text(StatusCode::FORBIDDEN, denied.to_string()));
         }

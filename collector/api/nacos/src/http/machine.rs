@@ -1,16 +1,16 @@
-//! How busy the machine and the process are, for `operator/metrics`. Read from `/proc`; 0 where there is none.
+//! The load of the machine and the process, for `operator/metrics`. Read from `/proc`; 0 if it does not exist.
 
 use std::fs;
 
 use parking_lot::Mutex;
 
-/// Remembers the processor time of the process between two readings.
+/// The processor time of the process at the last reading.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
     last: Mutex<Option<Ticks>>,
 }
 
-/// Figures of one moment, each from 0 to 1 except the load.
+/// The load at one moment; each figure is from 0 to 1 except the load average.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Figures {
     /// The share of the machine's processor time since the last reading that this process took.

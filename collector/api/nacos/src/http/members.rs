@@ -17,9 +17,9 @@ use super::{
 };
 use crate::render::{AsMap, Terms, grouped, place_id, v2::InstanceJson};
 
-/// Subscriptions that one call looks at.
+/// The most subscriptions that one call reads.
 const MAX_SUBSCRIPTIONS: usize = 10_000;
-/// Services that one call looks at.
+/// The most services that one call reads.
 const MAX_SERVICES: usize = 1_000;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -121,7 +121,7 @@ fn shown(face: &Face, instance: &Instance, service: &str) -> Value {
     shown
 }
 
-/// What an operator set on an instance, and when: a key of our own, which consoles leave out.
+/// The values that an operator set on an instance, and when. The key is our own; consoles ignore it.
 fn overridden(set: &Override) -> Value {
     let metadata = set.metadata.as_ref().map(|change| match change {
         MetadataChange::Replace(all) => json!({ "replace": AsMap(all) }),
@@ -136,7 +136,7 @@ fn overridden(set: &Override) -> Value {
     })
 }
 
-/// Who subscribes to a service: by push, by connection, and by polling. The names match loosely, as in the reference.
+/// The subscribers of a service: by push, by connection, and by polling. Names are matched by substring, as in the reference.
 async fn subscribers(face: &Face, asked: &Asked<'_>) -> Reply {
     let page = Page::of(asked, 1_000);
     let wanted = asked.service()?;

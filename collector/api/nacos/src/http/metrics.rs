@@ -1,4 +1,4 @@
-//! What the face counts.
+//! The metrics of the face.
 
 use axum::http::StatusCode;
 use prometheus_client::{
@@ -13,7 +13,7 @@ use super::fault::Generation;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     calls: Family<Labels, Counter>,
-    /// The counters of the family, so that no call looks one up: by generation, and by outcome.
+    /// All counters, resolved: by generation, and by outcome.
     counters: [[Counter; OUTCOMES.len()]; GENERATIONS.len()],
 }
 

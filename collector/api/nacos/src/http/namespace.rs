@@ -104,7 +104,7 @@ async fn check(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::success(&count))
 }
 
-/// v1 answers `false` to what the later generations refuse with a code.
+/// Creates a namespace. v1 answers `false` where the later generations answer with an error code.
 async fn create(face: &Face, asked: &Asked<'_>) -> Reply {
     let id = match asked.generation {
         Generation::V3 => asked
@@ -155,7 +155,7 @@ async fn delete(face: &Face, asked: &Asked<'_>) -> Reply {
     outcome(asked.generation, deleted.map(|_was_there| true), id)
 }
 
-/// The name that people call a namespace by.
+/// The display name of a namespace.
 fn named(asked: &Asked<'_>, parameter: &'static str) -> Result<String, Fault> {
     asked.params.required(parameter)?;
     Ok(asked.params.short(parameter, MAX_NAME)?.to_owned())

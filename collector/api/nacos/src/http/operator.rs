@@ -53,7 +53,7 @@ async fn show(face: &Face, asked: &Asked<'_>) -> Reply {
 async fn set(face: &Face, asked: &Asked<'_>) -> Reply {
     let entry = asked.params.required("entry")?.to_owned();
     let value = asked.params.required("value")?.to_owned();
-    // Checked first, so that a wrong value is an answer; and again in its turn, on what the switches are by then.
+    // Checked first, so that a wrong value is answered; the catalog checks it again on the switches at that time.
     if switches::changed(&face.catalog.switches(), &entry, &value)?.is_some() {
         let update = move |present: &mut rollcall_catalog::Switches| {
             if let Ok(Some(changed)) = switches::changed(present, &entry, &value) {
@@ -65,7 +65,7 @@ async fn set(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::done(asked.generation))
 }
 
-/// What 1.x clients read as the server's status, with counts. 2.x and later ask for the counts with `onlyStatus=false`.
+/// The status that 1.x clients read, with counts. 2.x and later request the counts with `onlyStatus=false`.
 async fn metrics(face: &Face, asked: &Asked<'_>) -> Reply {
     let status = face.status();
     let asks = asked.params.get("onlyStatus");
@@ -136,7 +136,7 @@ async fn push_state(face: &Face, _: &Asked<'_>) -> Reply {
     })))
 }
 
-/// Accepted and ignored: the log of this server has one level, which its operator sets at its start.
+/// Accepted and ignored: the log level of this server is fixed at its start.
 async fn log(_: &Face, asked: &Asked<'_>) -> Reply {
     asked.params.required("logName")?;
     asked.params.required("logLevel")?;
@@ -157,7 +157,7 @@ impl Face {
         })
     }
 
-    /// Refuses what the status that an operator set does not admit: READ_ONLY admits reads, WRITE_ONLY changes.
+    /// Refuses a call that the status set by an operator does not admit: READ_ONLY admits reads, WRITE_ONLY changes.
     pub(super) fn check_status(&self, asked: &Asked<'_>) -> Result<(), Fault> {
         let switches = self.catalog.switches();
         let Some(status) = &switches.overridden_server_status else {

@@ -7,7 +7,7 @@ use super::asked::Asked;
 /// The largest page.
 const MAX_SIZE: usize = 10_000;
 
-/// Which part of a list a call asks for.
+/// The part of a list that a call requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     pub(super) number: usize,

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use super::fault::Fault;
 
-/// Parameters that one call may have; the rest is left out.
+/// The most parameters of one call; further ones are ignored.
 const MAX_PARAMS: usize = 128;
 
-/// The parameters of a call. Of several values of one name the first counts, and the query comes before the form.
+/// The parameters of a call. If a name occurs more than once, the first value counts, and the query comes before the form.
 #[derive(Debug, Default)]
 pub(super) struct Params<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -26,7 +26,7 @@ impl<'a> Params<'a> {
         (!value.is_empty()).then_some(value)
     }
 
-    /// The value of a parameter as it is, white space and all.
+    /// The value of a parameter, with its white space.
     pub(super) fn raw(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(key, _)| key == name);
         found.map_or("", |(_, value)| value)
@@ -37,7 +37,7 @@ impl<'a> Params<'a> {
         self.get(name).unwrap_or_default()
     }
 
-    /// As [`Params::text`], for a value that is kept and may have `most` bytes.
+    /// As [`Params::text`], for a value that is stored and may have at most `most` bytes.
     pub(super) fn short(&self, name: &'static str, most: usize) -> Result<&str, Fault> {
         let text = self.text(name);
         if text.len() > most {
@@ -106,14 +106,14 @@ impl<'a> Params<'a> {
         }
     }
 
-    /// A position or size of a page: `default` if absent, 0 for what is no number, as the reference reads it.
+    /// A page number or page size: `default` if absent, 0 if it is not a number, as in the reference.
     pub(super) fn page(&self, name: &str, default: usize) -> usize {
         self.get(name)
             .map_or(default, |text| text.parse().unwrap_or(0))
     }
 }
 
-/// A text that is encoded as in a URL, decoded.
+/// A percent-encoded text, decoded.
 pub(super) fn decoded(text: &str) -> String {
     if !text.contains('%') {
         return text.to_owned();
@@ -129,7 +129,7 @@ pub(super) fn decoded(text: &str) -> String {
     })
 }
 
-/// What the reference's loose booleans take for true.
+/// Whether the reference's loose booleans read this text as true.
 pub(super) fn is_loosely_true(text: &str) -> bool {
     ["true", "t", "yes", "y", "on"]
         .iter()

@@ -63,8 +63,8 @@ pub(super) fn enabled(asked: &Asked<'_>) -> Option<bool> {
     enabled.or_else(|| asked.params.loose_flag("enable"))
 }
 
-/// The id of an instance whose client wants a number instead of the place. It is computed from the place, so that it is the same
-/// after each registration.
+/// The id of an instance whose client requests a number as the id. It is computed from the endpoint, so that each registration
+/// returns the same id.
 fn chosen_id(key: &ServiceKey, endpoint: &Endpoint, metadata: &Metadata) -> Option<Arc<str>> {
     let generator = metadata.get(ID_GENERATOR)?;
     generator.eq_ignore_ascii_case("snowflake").then(|| {

@@ -10,13 +10,13 @@ use serde_json::json;
 
 use super::fault::{Fault, Generation};
 
-/// An answer, or why there is none.
+/// An answer, or the reason for a refusal.
 pub(super) type Reply = Result<Response<Body>, Fault>;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain;charset=UTF-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// A text; never empty where the status is an error, because Java's client fails on an empty one.
+/// A text; never empty if the status is an error, because Java's client fails on an empty one.
 pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     respond(status, TEXT, text.into())
 }
@@ -31,9 +31,9 @@ pub(super) fn json(value: &impl Serialize) -> Response<Body> {
     json_with(StatusCode::OK, value)
 }
 
-/// JSON with another status than 200.
+/// JSON with a status other than 200.
 pub(super) fn json_with(status: StatusCode, value: &impl Serialize) -> Response<Body> {
-    // A value of this crate has text keys only, so its encoding cannot fail; if it does, the answer says so.
+    // A value of this crate has text keys only, so its encoding cannot fail.
     match serde_json::to_vec(value) {
         Ok(body) => respond(status, JSON, body.into()),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
@@ -64,7 +64,7 @@ pub(super) fn success_bytes(data: &impl Serialize) -> Vec<u8> {
     json
 }
 
-/// `ok` of the generation.
+/// The success answer `ok` of the generation.
 pub(super) fn done(generation: Generation) -> Response<Body> {
     match generation {
         Generation::V1 => text(StatusCode::OK, "ok"),
@@ -98,12 +98,12 @@ pub(super) fn result(generation: Generation, data: &impl Serialize) -> Response<
     }
 }
 
-/// What v3 answers to a beat of an instance that is not known: an error within a success.
+/// The answer of v3 to a beat of an unknown instance: an error code with status 200.
 pub(super) fn not_found_v3() -> Response<Body> {
     encoded(r#"{"code":21003,"message":"instance not found","data":null}"#)
 }
 
-/// What the reference's framework answers where no controller does.
+/// The error that the reference's framework sends for an unknown path.
 pub(super) fn framework(
     status: StatusCode,
     message: &str,

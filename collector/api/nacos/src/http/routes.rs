@@ -1,4 +1,4 @@
-//! Which call is reached where, and who may make it.
+//! The table of calls: path, handler, and the right that each needs.
 
 use std::{collections::HashMap, fmt, future::Future, pin::Pin};
 
@@ -16,13 +16,13 @@ use crate::auth::Action;
 /// What a handler returns.
 pub(super) type Answering<'a> = Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
 
-/// One call: a function of the face and of what was asked.
+/// One call: a function of the face and the request.
 pub(super) type Handler = for<'a> fn(&'a Face, &'a Asked<'a>) -> Answering<'a>;
 
 /// Who may make a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Every caller: signing in, and what probes ask.
+    /// Every caller: signing in, and probes.
     Open,
     /// Callers with this right in the namespace and the group of the call.
     Group(Action),
@@ -35,7 +35,7 @@ pub(super) enum Access {
 pub(super) enum While {
     /// It reads instances, so an early answer could be a false empty list.
     Complete,
-    /// It changes something, or reads none of that.
+    /// It changes something, or reads no instances.
     Always,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Route {
     pub(super) handler: Handler,
 }
 
-/// A table of calls by path. A trailing slash does not count.
+/// A table of calls by path. A trailing slash is ignored.
 #[derive(Debug)]
 pub(super) struct Routes(HashMap<&'static str, Vec<Route>>);
 
@@ -61,7 +61,7 @@ impl Routes {
         Self(table)
     }
 
-    /// The call with this method and path, and what stands behind its path.
+    /// The call with this method and path, and the rest of its path.
     pub(super) fn find<'a>(
         &self,
         method: &Method,
@@ -78,7 +78,7 @@ impl Routes {
         Ok((route, rest))
     }
 
-    /// A route that ends with a parameter is in the table with `/*` in its place.
+    /// A route that ends with a parameter is in the table as `/*`.
     fn find_parent<'a>(&self, path: &'a str) -> Option<(&Vec<Route>, &'a str)> {
         let (parent, rest) = path.rsplit_once('/')?;
         let parent = PARENTS
@@ -90,7 +90,7 @@ impl Routes {
 
 /// Routes that end with a parameter.
 const PARENTS: [&str; 1] = ["/v2/ns/instance/statuses/*"];
-/// Stands for every method that has no route of its own on the path.
+/// Every method without a route of its own on the path.
 const ANY: &str = "*";
 
 /// The generation of a path.

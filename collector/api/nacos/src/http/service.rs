@@ -50,7 +50,7 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-/// A service as a call describes it. It fixes no kind: the instances that come do not have to be of one.
+/// A service that a call creates. It may have instances of both kinds.
 async fn create(face: &Face, asked: &Asked<'_>) -> Reply {
     let key = asked.service()?;
     let settings = Settings {
@@ -71,7 +71,7 @@ async fn delete(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::done(asked.generation))
 }
 
-/// Replaces the settings; what a call leaves out becomes the default. v3 does not require the threshold.
+/// Replaces the settings; a setting that the call omits gets its default. v3 does not require the threshold.
 async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
     let key = asked.service()?;
     if asked.generation != Generation::V3 {
@@ -170,7 +170,7 @@ async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::success(&shown))
 }
 
-/// As the console of 1.x shows it.
+/// A service for the console of 1.x.
 async fn catalog(face: &Face, asked: &Asked<'_>) -> Reply {
     let detail = found(face, At::Catalog, asked.service()?)?;
     let (key, settings) = (&detail.key, &detail.settings);

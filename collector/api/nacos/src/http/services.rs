@@ -19,7 +19,7 @@ mod filter;
 
 use filter::Filter;
 
-/// Services that a list of names has at most; the count is that of all.
+/// The most services in a list of names; the count includes all.
 const MAX_NAMES: usize = 10_000;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -35,7 +35,7 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-/// The names of a group's services; with the group `*` those of all groups, each with its group.
+/// The names of a group's services; with the group `*` the services of all groups, with their group.
 async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
     let is_v1 = asked.generation == Generation::V1;
     if is_v1 {
@@ -73,7 +73,7 @@ async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::data(asked.generation, &answer))
 }
 
-/// Names of services by namespace. The count is that of the namespaces, as in 1.4.
+/// Names of services by namespace. As in 1.4, the count is the number of namespaces.
 async fn names(face: &Face, asked: &Asked<'_>) -> Reply {
     let wanted = asked.params.text("expr");
     let mut services = BTreeMap::<&str, Vec<String>>::new();
@@ -175,7 +175,7 @@ async fn summaries_v3(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::success(&page::v3(page, found.total, items)))
 }
 
-/// The services of a namespace whose names contain the texts that are asked for.
+/// The services of a namespace whose names contain the requested texts.
 fn search(
     face: &Face,
     asked: &Asked<'_>,
@@ -267,7 +267,7 @@ fn by_cluster(
     clusters
 }
 
-/// The service that a call asks about, which has to exist.
+/// The service that a call names; an error if it does not exist.
 pub(super) fn existing(face: &Face, asked: &Asked<'_>) -> Result<ServiceKey, Fault> {
     let key = asked.service()?;
     match face.catalog.summary(&key) {

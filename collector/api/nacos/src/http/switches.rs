@@ -1,14 +1,14 @@
 //! The switches of the reference: settings that an operator changes while the server runs.
 //!
-//! All of them are kept, shown and stored, so consoles and scripts work. Those that are fields of the catalog's [`Switches`] decide
-//! something here; the others belong to the reference's own cluster protocol.
+//! All of them are kept, shown and stored, so consoles and scripts work. Those that are fields of the catalog's [`Switches`]
+//! have an effect; the others belong to the reference's own cluster protocol.
 
 use rollcall_catalog::Switches;
 use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
 
-/// Bytes of one switch's value.
+/// The longest value of one switch, in bytes.
 const MAX_VALUE: usize = 4096;
 
 /// The names of the fields of [`Switches`] in the reference's JSON.
@@ -61,7 +61,7 @@ pub(super) fn shown(switches: &Switches) -> Map<String, Value> {
     values
 }
 
-/// All switches, in the words of v3.
+/// All switches, with the names of v3.
 pub(super) fn shown_v3(switches: &Switches) -> Map<String, Value> {
     let renamed = shown(switches).into_iter().map(|(name, value)| {
         let language = name
@@ -79,7 +79,7 @@ pub(super) fn shown_v3(switches: &Switches) -> Map<String, Value> {
 /// The switches with one changed; `None` if `entry` names no switch, which the reference ignores.
 ///
 /// # Errors
-/// The switch does not take this value.
+/// The value is not valid for the switch.
 pub(super) fn changed(
     switches: &Switches,
     entry: &str,
@@ -114,7 +114,7 @@ fn read(values: Map<String, Value>) -> Switches {
     }
 }
 
-/// The switches that are no fields and differ from their defaults.
+/// The switches that are not fields and differ from their defaults.
 fn others(values: Map<String, Value>) -> std::collections::BTreeMap<String, String> {
     let defaults = defaults();
     let values = values.into_iter();
@@ -126,7 +126,7 @@ fn others(values: Map<String, Value>) -> std::collections::BTreeMap<String, Stri
         .collect()
 }
 
-/// Changes one switch; whether there is one of this name.
+/// Changes one switch. Returns `false` if no switch has this name.
 fn set(values: &mut Map<String, Value>, entry: &str, value: &str) -> Result<bool, Fault> {
     let (name, value) = match entry {
         "distro" => ("distroEnabled", flag(value)),
@@ -206,7 +206,7 @@ fn limited_urls(text: &str) -> Result<Value, Fault> {
         .ok_or_else(|| Fault::Switch("illegal format, must be: url:code,url:code".to_owned()))
 }
 
-/// `java:1.0.0` and its likes.
+/// A value such as `java:1.0.0`.
 fn push_version(values: &mut Map<String, Value>, text: &str) -> Result<bool, Fault> {
     let (language, version) = text.split_once(':').unwrap_or((text, ""));
     let name = match language {

@@ -1,4 +1,4 @@
-//! Lists as 1.4 answers and pushes them.
+//! Lists in the format of 1.4, for answers and pushes.
 
 use std::{
     hash::{DefaultHasher, Hasher as _},
@@ -49,14 +49,14 @@ struct Head<'a> {
     #[serde(rename = "useSpecifiedURL")]
     use_specified_url: bool,
     clusters: &'a str,
-    /// Left out where it is false: 1.4 does not know it.
+    /// Omitted if false: 1.4 does not have this key.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     reach_protection_threshold: bool,
     metadata: AsMap<'a>,
 }
 
-/// The part of a list of a service that exists which is the same for all calls until the service changes: without the last keys,
-/// which are in [`Rest`], and without the closing brace. With `is_grouped`, services are named with their group.
+/// The part of an existing service's list that is the same for all calls until the service changes. It lacks the last keys,
+/// which are in [`Rest`], and the closing brace. With `is_grouped`, services are named with their group.
 pub(crate) fn head(view: &ServiceView, is_grouped: bool) -> Vec<u8> {
     let name = grouped(&view.key);
     let service = if is_grouped { &*name } else { view.key.name() };
@@ -118,7 +118,7 @@ impl<'a> HostJson<'a> {
     }
 }
 
-/// The answer for a service that is not known: fewer keys, as 1.4 has it.
+/// The answer for an unknown service: fewer keys, as in 1.4.
 pub(crate) fn empty(name: &str, clusters: &str, cache_millis: u64) -> Vec<u8> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -137,7 +137,7 @@ pub(crate) fn empty(name: &str, clusters: &str, cache_millis: u64) -> Vec<u8> {
     .unwrap_or_default()
 }
 
-/// A digest of a list that is the same on every collector. Clients show it and check nothing by it.
+/// A digest of a list that is the same on every collector. Clients display it and do not verify it.
 fn checksum(json: &[u8]) -> u128 {
     let mut hasher = DefaultHasher::new();
     hasher.write(json);

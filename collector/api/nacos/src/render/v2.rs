@@ -1,4 +1,4 @@
-//! Instances and lists as 2.x and 3.x answer them.
+//! Instances and lists in the format of 2.x and 3.x.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{AsMap, Terms, grouped, instance_id, place_id};
 
 /// The metadata key that chooses how the id of an instance is built.
 const ID_GENERATOR: &str = "preserved.instance.id.generator";
-/// When a client polls next, in milliseconds.
+/// The interval of a client's polls, in milliseconds.
 const CACHE_MILLIS: u32 = 10_000;
 
 /// An instance.
@@ -59,7 +59,7 @@ struct Info<'a> {
 }
 
 impl<'a> InstanceJson<'a> {
-    /// An instance of the service `grouped`, as a consumer is shown it.
+    /// An instance of the service `grouped`, with the health that consumers see.
     pub(crate) fn of(host: &'a Host, grouped: &'a str) -> Self {
         let metadata = Arc::clone(&host.metadata);
         Self {
@@ -105,7 +105,7 @@ impl<'a> InstanceJson<'a> {
             instance_heart_beat_interval: terms.interval,
             instance_heart_beat_time_out: terms.unhealthy_after,
             ip_delete_timeout: terms.removed_after,
-            // The reference leaves the key out where there is other metadata.
+            // The reference omits the key if there is other metadata.
             instance_id_generator: generator
                 .or_else(|| metadata.is_empty().then_some("simple"))
                 .map(str::to_owned),
@@ -120,7 +120,7 @@ pub(crate) fn hosts<'a>(view: &'a ServiceView, grouped: &'a str) -> Vec<Instance
     hosts.map(|host| InstanceJson::of(host, grouped)).collect()
 }
 
-/// A view in two parts, between which the time goes, in milliseconds since 1970.
+/// A view in two parts; the time, in milliseconds since 1970, comes between them.
 pub(crate) fn info(view: &ServiceView) -> (Vec<u8>, &'static [u8]) {
     let name = grouped(&view.key);
     let info = Info {

@@ -1,10 +1,10 @@
-//! Which pushes are not acknowledged, and which subscribers do not answer.
+//! The pushes that are not acknowledged yet, and the addresses that do not acknowledge.
 //!
-//! A push that is not acknowledged within [`RESEND_AFTER`] is sent once more, with the list as it is then; after as long again
-//! it has failed. A newer push of the same subscription takes its place, so no older list arrives after a newer one. An
-//! address whose pushes fail is left out for a while that doubles with each failure, and the first acknowledgement ends that.
+//! A push that is not acknowledged within [`RESEND_AFTER`] is repeated with the current list; after the same time again it has
+//! failed. A newer push of the same subscription replaces it, so no older list arrives after a newer one. An address whose push
+//! failed gets no pushes for a while. The time doubles with each failure, and the first acknowledgement resets it.
 //!
-//! Everything here is bounded by the subscriptions: one push each, and one record for each address that fails.
+//! Memory is bounded by the subscriptions: one push each, and one record for each failing address.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,20 +15,20 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How long an acknowledgement may take.
+/// The longest time until an acknowledgement.
 pub(super) const RESEND_AFTER: Duration = Duration::from_secs(10);
-/// How long an address is left out after its first failure.
+/// The time without pushes after the first failure of an address.
 const FIRST_SILENCE: Duration = Duration::from_secs(20);
-/// The longest time that an address is left out.
+/// The longest time without pushes.
 const LONGEST_SILENCE: Duration = Duration::from_secs(600);
-/// Addresses that fail, of which a record is kept.
+/// The most failing addresses that are recorded.
 const MAX_FAILING: usize = 100_000;
 
-/// Pushes under way. `K` names a subscription.
+/// Pushes that are not acknowledged. `K` names a subscription.
 #[derive(Debug)]
 pub(super) struct Ledger<K> {
     pushes: HashMap<K, Push>,
-    /// Subscriptions by the id and the deadline of their push. Ids grow, and so do deadlines.
+    /// Subscriptions by the id of their push. Deadlines grow with ids.
     open: BTreeMap<u64, K>,
     failing: HashMap<SocketAddr, Failing>,
     last_id: u64,
@@ -38,7 +38,7 @@ pub(super) struct Ledger<K> {
 /// Totals since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Pushes that were sent, a resend not counted.
+    /// Pushes that were sent, without repetitions.
     pub sent: u64,
     /// Those that were acknowledged.
     pub acknowledged: u64,
@@ -60,18 +60,18 @@ struct Failing {
     until: Instant,
 }
 
-/// What is to be done about a push that was not acknowledged in time.
+/// The next action for a push that was not acknowledged in time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due<K> {
-    /// It is to be sent once more.
+    /// Send it once more.
     Resend(K),
     /// It has failed.
     Failed(K),
 }
 
 impl<K: Clone + Eq + Hash> Ledger<K> {
-    /// A ledger whose ids begin after `seed`, for which milliseconds since 1970 serve: ids stay below 2^53, which is as far as
-    /// Node counts, and a restarted collector does not use those of its predecessor.
+    /// A ledger whose ids begin after `seed_millis`, the time since 1970. Ids stay below 2^53, the largest integer that Node
+    /// can represent, and a restarted collector does not reuse those of its predecessor.
     pub(super) fn new(seed_millis: u64) -> Self {
         Self {
             pushes: HashMap::new(),
@@ -82,8 +82,8 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         }
     }
 
-    /// The id of a new push to `address`, which takes the place of an earlier one of the subscription. `None` while the address
-    /// is left out.
+    /// The id of a new push to `address`, which replaces an earlier one of the subscription. `None` while the address gets no
+    /// pushes.
     pub(super) fn push(&mut self, key: &K, address: SocketAddr, now: Instant) -> Option<u64> {
         if self.is_silenced(address, now) {
             self.cancel(key);
@@ -93,12 +93,12 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         Some(self.open(key, address, false, now))
     }
 
-    /// The id of the second sending of a push.
+    /// The id of the repetition of a push.
     pub(super) fn resend(&mut self, key: &K, address: SocketAddr, now: Instant) -> u64 {
         self.open(key, address, true, now)
     }
 
-    /// Ends the push that has this id. Whether there was one.
+    /// Ends the push with this id. Returns `false` if there is none.
     pub(super) fn acknowledge(&mut self, id: u64) -> bool {
         let Some(push) = self
             .open
@@ -112,7 +112,7 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         true
     }
 
-    /// Forgets the push of a subscription that has ended.
+    /// Removes the push of a subscription that has ended.
     pub(super) fn cancel(&mut self, key: &K) {
         if let Some(push) = self.pushes.remove(key) {
             self.open.remove(&push.id);
@@ -136,24 +136,24 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         Some(Due::Failed(key))
     }
 
-    /// When [`Ledger::due`] has something to give next.
+    /// The time of the next item of [`Ledger::due`].
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let (_, key) = self.open.first_key_value()?;
         Some(self.pushes.get(key)?.deadline)
     }
 
-    /// Whether an address is left out, because its pushes fail.
+    /// Whether an address gets no pushes because earlier ones failed.
     pub(super) fn is_silenced(&self, address: SocketAddr, now: Instant) -> bool {
         let failing = self.failing.get(&address);
         failing.is_some_and(|failing| now < failing.until)
     }
 
-    /// How many addresses have failures that no acknowledgement has ended.
+    /// The number of addresses with failures.
     pub(super) fn failing(&self) -> usize {
         self.failing.len()
     }
 
-    /// Forgets addresses whose silence ended long ago: they do not subscribe any more, or their next push decides anew.
+    /// Removes addresses whose pause ended long ago: they no longer subscribe, or their next push shows their state again.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.failing
             .retain(|_, failing| now < failing.until + LONGEST_SILENCE);

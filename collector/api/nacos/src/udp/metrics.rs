@@ -1,4 +1,4 @@
-//! What the push counts.
+//! The metrics of the push.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -34,7 +34,7 @@ impl Metrics {
         );
     }
 
-    /// Shows what has changed since the totals were `before`.
+    /// Counts the changes since the totals were `before`.
     pub(super) fn show(&self, before: Counts, now: Counts, failing: usize) {
         for (outcome, count) in [
             ("sent", now.sent - before.sent),

@@ -1,21 +1,21 @@
-//! Datagrams: what is pushed, and how it is acknowledged.
+//! Datagrams: pushes, and their acknowledgements.
 //!
-//! A datagram is a shared part, built and compressed once for each revision of a service, and a short rest of its own: the time
-//! and the id. In a compressed datagram the rest is a stored block, so it costs no compression, and the checksum of the whole is
-//! computed from that of the shared part.
+//! A datagram is a shared part, built and compressed once for each revision of a service, and a short rest of its own with the
+//! time and the id. In a compressed datagram the rest is a stored block, which needs no compression. The checksum of the whole
+//! is computed from that of the shared part.
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 use rollcall_catalog::{Body, Encoded};
 use serde_json::Value;
 
-/// A text of this many bytes is compressed; clients tell by the first two bytes.
+/// Texts from this size on are compressed, in bytes; clients detect it by the first two bytes.
 const GZIP_FROM: usize = 1024;
 /// The largest payload of a datagram. Java's client reads 64 KiB.
 const MAX_DATAGRAM: usize = 65_507;
-/// A list with more bytes than this is not compressed at all: it would not fit.
+/// A list with more bytes is not compressed: it would not fit into a datagram.
 const MAX_TEXT: usize = 8 << 20;
-/// No name, no time, made anywhere.
+/// A gzip header without a name and a time.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// The shared part of the pushes of a list: `head` is the text, `tail` is the same compressed, or empty if that failed.
@@ -38,8 +38,8 @@ pub(super) fn prepare(list: &[u8]) -> Encoded {
     }
 }
 
-/// The push of a prepared list, which a client acknowledges with `id`. `None` if it fits no datagram: the subscriber gets it with
-/// its next poll.
+/// The push of a prepared list, which a client acknowledges with `id`. `None` if it is too large for a datagram: the subscriber
+/// gets it with its next poll.
 pub(super) fn push(prepared: &Body, cache_millis: u64, id: u64) -> Option<Bytes> {
     let now_millis = prepared.stamp.millis();
     let rest = format!(
@@ -54,7 +54,7 @@ pub(super) fn push(prepared: &Body, cache_millis: u64, id: u64) -> Option<Bytes>
     (datagram.len() <= MAX_DATAGRAM).then(|| datagram.into())
 }
 
-/// `head` as deflate blocks that end on a byte, none of which is the last.
+/// `head` as deflate blocks that end on a byte boundary, none of them final.
 fn deflate(head: &[u8]) -> Option<Vec<u8>> {
     if head.len() > MAX_TEXT {
         return None;
@@ -67,7 +67,7 @@ fn deflate(head: &[u8]) -> Option<Vec<u8>> {
             .compress_vec(head.get(consumed..)?, &mut out, FlushCompress::Sync)
             .ok()?;
         let is_done = compress.total_in() == u64::try_from(head.len()).ok()?;
-        // Room that is left means that the flush is complete.
+        // Unused space means that the flush is complete.
         if is_done && out.len() < out.capacity() {
             return Some(out);
         }
@@ -78,7 +78,7 @@ fn deflate(head: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A whole gzip file of the compressed `head` and of `rest`, stored.
+/// A complete gzip file: the compressed `head`, then `rest` as a stored block.
 fn gzip(head: &[u8], compressed: &[u8], rest: &[u8]) -> Option<Vec<u8>> {
     if compressed.is_empty() {
         return None;
@@ -100,7 +100,7 @@ fn gzip(head: &[u8], compressed: &[u8], rest: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The id that an acknowledgement names: a text from Java, a number from Node. `None` for any other datagram.
+/// The id in an acknowledgement: a text from Java, a number from Node. `None` for any other datagram.
 pub(super) fn acknowledged(datagram: &[u8]) -> Option<u64> {
     let ack: Value = serde_json::from_slice(datagram).ok()?;
     if ack.get("type")?.as_str()? != "push-ack" {

@@ -1,4 +1,4 @@
-//! What a connection is owed: pushes of its subscriptions, and messages of its watches.
+//! The messages that a connection has to send: pushes of its subscriptions, and messages of its watches.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::grpc::{
 };
 
 impl Connection {
-    /// Pushes that wait for the client.
+    /// Calls `read` with the pushes that are not acknowledged.
     pub(in crate::grpc) fn with_acks<R>(
         &self,
         change: impl FnOnce(&mut Acks<ServiceKey, Arc<Subscription>>) -> R,
@@ -20,7 +20,7 @@ impl Connection {
         change(&mut self.state.lock().acks)
     }
 
-    /// Notes that the client subscribes to a service; returns whether it may, as one of `most`.
+    /// Records a subscription of the client; returns `false` if it already has `most`.
     pub(in crate::grpc) fn subscribed(&self, service: &ServiceKey, most: usize) -> bool {
         let subscribed = &mut self.state.lock().subscribed;
         if subscribed.contains(service) {
@@ -33,14 +33,14 @@ impl Connection {
         has_room
     }
 
-    /// Notes that the client does not subscribe to a service any more. Pushes of it are not waited for.
+    /// Removes a subscription of the client, and stops tracking its push.
     pub(in crate::grpc) fn unsubscribed(&self, service: &ServiceKey) {
         let mut state = self.state.lock();
         state.subscribed.remove(service);
         state.acks.forget(service);
     }
 
-    /// A push could not be made; it is tried again when time has passed.
+    /// Keeps a subscription whose push failed, to be retried by [`Connection::pass`](super::Connection::pass).
     pub(in crate::grpc) fn postpone(&self, subscription: Arc<Subscription>) {
         let mut state = self.state.lock();
         if state.postponed.len() < state.subscribed.len() {
@@ -48,12 +48,12 @@ impl Connection {
         }
     }
 
-    /// What the client watches.
+    /// Calls `read` with the client's watches.
     pub(in crate::grpc) fn with_watches<R>(&self, read: impl FnOnce(&mut Watches) -> R) -> R {
         read(&mut self.state.lock().watches)
     }
 
-    /// Changes what the client watches, or the notifications that it is due.
+    /// Calls `change` with the client's watches, and wakes the stream if one is due.
     pub(in crate::grpc) fn change_watches<R>(&self, change: impl FnOnce(&mut Watches) -> R) -> R {
         let (result, is_due) = {
             let watches = &mut self.state.lock().watches;
@@ -65,18 +65,18 @@ impl Connection {
         result
     }
 
-    /// The client acknowledged a push or a message of a watch; `None` if that was not waited for.
+    /// Records the client's answer to a push or a message of a watch; `None` if it belongs to neither.
     pub(in crate::grpc) fn acknowledge(
         &self,
         push: u64,
-        is_taken: bool,
+        is_accepted: bool,
         now: u64,
     ) -> Option<Lapsed> {
         let mut state = self.state.lock();
-        if let Some(lapsed) = state.acks.acknowledge(push, is_taken, now) {
+        if let Some(lapsed) = state.acks.acknowledge(push, is_accepted, now) {
             return Some(lapsed);
         }
-        let is_awaited = state.watches.acknowledge(push, is_taken);
+        let is_awaited = state.watches.acknowledge(push, is_accepted);
         drop(state);
         if is_awaited {
             self.waker.wake();

@@ -5,15 +5,15 @@ use std::fmt;
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::grpc) enum Reason {
-    /// The client closed its stream or its connection in order.
+    /// The client closed its stream or its connection in an orderly way.
     Client,
-    /// The connection ended without a goodbye: its process ended, or the network failed.
+    /// The connection was not closed in an orderly way: the process ended, or the network failed.
     Broken,
     /// The client did not answer the probe.
     Silent,
     /// The client sent no set-up in time.
     NoSetup,
-    /// The client sent what is no message.
+    /// The client sent bytes that are no message.
     Garbage,
     /// A limit kept the connection from being set up.
     Refused,
@@ -56,10 +56,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Client => "the client closed its connection",
-            Self::Broken => "the connection ended without a goodbye",
+            Self::Broken => "the connection broke off",
             Self::Silent => "the client did not answer a detection request",
             Self::NoSetup => "the client sent no set-up in time",
-            Self::Garbage => "the client sent what is no message",
+            Self::Garbage => "the client sent bytes that are no message",
             Self::Refused => "a limit kept the connection from being set up",
             Self::Replaced => "the client opened another stream on the same connection",
             Self::Stop => "this server stops",

@@ -14,7 +14,7 @@ use crate::grpc::{
 };
 
 impl Face {
-    /// The services that match a pattern: `max_matches` of them at the most, and one more if there are more.
+    /// The services that match a pattern: `max_matches`, and one more if there are more.
     pub(in crate::grpc) fn matching(
         &self,
         pattern: &Pattern,
@@ -28,7 +28,7 @@ impl Face {
         Ok(matching.items.into_iter().map(|key| name_of(&key)))
     }
 
-    /// From now on a connection learns of services that appear and vanish.
+    /// Adds a connection to those that are notified of new and removed services.
     pub(in crate::grpc) fn watch(&self, connection: &Arc<Connection>) {
         let mut watchers = self.watchers.lock();
         if !watchers
@@ -65,7 +65,7 @@ impl Face {
         }
     }
 
-    /// Looks all patterns up again, as changes were missed.
+    /// Compares all patterns with the catalog, because changes were missed.
     pub(super) fn compare(&self) {
         let watchers = self.watchers.lock().clone();
         for connection in watchers {

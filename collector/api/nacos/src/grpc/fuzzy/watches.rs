@@ -6,29 +6,29 @@ use rollcall_domain::catalog::PUBLIC;
 
 use super::{Message, Name, Pattern, Watch};
 
-/// How often in a row a message is repeated that is not acknowledged.
+/// The most repetitions in a row of a message that is not acknowledged.
 const MOST_FAILURES: u32 = 3;
 
-/// Watches, each with at most one message that waits for an acknowledgement.
+/// Watches, each with at most one unacknowledged message.
 #[derive(Debug, Default)]
 pub(in crate::grpc) struct Watches(Vec<Watching>);
 
 #[derive(Debug)]
 struct Watching {
     watch: Watch,
-    /// The number of the message that waits for an acknowledgement, and when it was sent.
+    /// The number of the unacknowledged message, and when it was sent.
     awaited: Option<(u64, u64)>,
     is_due: bool,
     failures: u32,
 }
 
-/// Whether two names are of the same namespace: the empty one is `public`.
+/// Whether two names mean the same namespace: the empty one is `public`.
 fn is_same(one: &str, other: &str) -> bool {
     one == other || matches!((one, other), ("", PUBLIC) | (PUBLIC, ""))
 }
 
 impl Watches {
-    /// How many there are.
+    /// The number of watches.
     pub(in crate::grpc) fn len(&self) -> usize {
         self.0.len()
     }
@@ -38,7 +38,7 @@ impl Watches {
         self.0.iter().any(|w| w.watch.pattern() == pattern)
     }
 
-    /// Begins a watch, in place of an earlier one of the same pattern.
+    /// Begins a watch. It replaces an earlier one of the same pattern.
     pub(in crate::grpc) fn begin(&mut self, watch: Watch) {
         self.end(watch.pattern());
         self.0.push(Watching {
@@ -54,7 +54,7 @@ impl Watches {
         self.0.retain(|w| w.watch.pattern() != pattern);
     }
 
-    /// A service appeared or vanished.
+    /// Records that a service appeared or disappeared.
     pub(in crate::grpc) fn change(&mut self, namespace: &str, name: &Name, is_there: bool) {
         for watching in &mut self.0 {
             if is_same(watching.watch.pattern().namespace(), namespace)
@@ -65,7 +65,7 @@ impl Watches {
         }
     }
 
-    /// Looks every pattern up again.
+    /// Searches every pattern again.
     pub(in crate::grpc) fn compare(
         &mut self,
         look_up: impl Fn(&Pattern) -> Option<BTreeSet<Name>>,
@@ -107,17 +107,17 @@ impl Watches {
         Some(message)
     }
 
-    /// The client acknowledged a message, or refused it. Returns whether it was waited for.
-    pub(in crate::grpc) fn acknowledge(&mut self, number: u64, is_taken: bool) -> bool {
+    /// Records the client's answer to a message. Returns `false` if the message is not tracked.
+    pub(in crate::grpc) fn acknowledge(&mut self, number: u64, is_accepted: bool) -> bool {
         let is_this = |w: &&mut Watching| w.awaited.is_some_and(|(awaited, _)| awaited == number);
         let Some(watching) = self.0.iter_mut().find(is_this) else {
             return false;
         };
-        watching.settle(is_taken);
+        watching.settle(is_accepted);
         true
     }
 
-    /// Repeats what has waited for `patience` milliseconds. Returns whether a watch is due.
+    /// Repeats messages that were not acknowledged for `patience` milliseconds. Returns whether a watch is due.
     pub(in crate::grpc) fn pass(&mut self, patience: u64, now: u64) -> bool {
         for watching in &mut self.0 {
             let is_late = |(_, sent): (u64, u64)| now.saturating_sub(sent) >= patience;
@@ -135,10 +135,10 @@ impl Watching {
         self.is_due |= self.awaited.is_none();
     }
 
-    fn settle(&mut self, is_taken: bool) {
+    fn settle(&mut self, is_accepted: bool) {
         self.awaited = None;
-        self.watch.acknowledge(is_taken);
-        self.failures = if is_taken { 0 } else { self.failures + 1 };
+        self.watch.acknowledge(is_accepted);
+        self.failures = if is_accepted { 0 } else { self.failures + 1 };
         self.is_due = self.failures <= MOST_FAILURES;
     }
 }

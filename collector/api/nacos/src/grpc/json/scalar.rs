@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use super::{Flag, Number, Text, Whole};
 
-/// A visitor of one scalar: what a type makes of text, numbers, and flags.
+/// A visitor of one scalar: converts text, numbers and flags to a type.
 trait Scalar<'de>: Default {
     const EXPECTED: &'static str;
 

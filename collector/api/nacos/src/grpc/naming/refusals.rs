@@ -1,4 +1,4 @@
-//! The catalog's errors in the words of the reference.
+//! The catalog's errors with the texts of the reference.
 
 use rollcall_catalog::{Error, Invalid};
 use rollcall_domain::catalog::{InvalidName, Part, Problem, Refused, ServiceKey};

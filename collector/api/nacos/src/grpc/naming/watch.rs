@@ -42,10 +42,10 @@ impl Face {
         let is_initializing = call.asked.initializing.0.unwrap_or(false);
         let most = self.config.max_patterns;
         self.watch(call.connection);
-        // A service that appears while this is decided is noted afterwards.
+        // A service that appears during this decision is added afterwards.
         call.connection.change_watches(|watches| {
             if !watches.contains(&pattern) && watches.len() >= most {
-                let text = format!("the connection watches as many patterns as it may ({most})");
+                let text = format!("the connection watches the most patterns that it may ({most})");
                 return Err(Refusal::new(code::TOO_MANY_PATTERNS, text));
             }
             let present = self
@@ -53,7 +53,10 @@ impl Face {
                 .map_err(|error| refusals::general(&error))?;
             let present: BTreeSet<_> = present.collect();
             if present.len() > self.config.max_matches {
-                let text = format!("more services match than may ({})", self.config.max_matches);
+                let text = format!(
+                    "more services match than allowed ({})",
+                    self.config.max_matches
+                );
                 return Err(Refusal::new(code::TOO_MANY_MATCHES, text));
             }
             watches.begin(Watch::new(pattern, is_initializing, received, present));

@@ -29,7 +29,7 @@ fn both_spellings_of_healthy_only_count() {
 
 #[test]
 fn an_acknowledgement_is_judged_by_its_result_code() {
-    for (json, number, is_taken) in [
+    for (json, number, is_accepted) in [
         (
             r#"{"resultCode":200,"success":false,"requestId":"17"}"#,
             Some(17),
@@ -41,7 +41,11 @@ fn an_acknowledgement_is_judged_by_its_result_code() {
         (r#"{"resultCode":200,"requestId":null}"#, None, true),
     ] {
         let ack = Ack::read(json.as_bytes()).unwrap();
-        assert_eq!((ack.number(), ack.is_taken()), (number, is_taken), "{json}");
+        assert_eq!(
+            (ack.number(), ack.is_accepted()),
+            (number, is_accepted),
+            "{json}"
+        );
     }
 }
 

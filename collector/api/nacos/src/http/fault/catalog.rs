@@ -1,4 +1,4 @@
-//! What an error of the catalog is in the words of this face.
+//! Converts errors of the catalog to the faults of this face.
 
 use rollcall_catalog::{Conflict, Error, Invalid, NotFound};
 use rollcall_domain::catalog::{Refused, ServiceKey};
@@ -26,7 +26,7 @@ impl Fault {
     }
 }
 
-/// The refusal of a call that is about no single service.
+/// The refusal of a call that concerns more than one service.
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         match error {

@@ -3,7 +3,7 @@
 use super::Fault;
 use crate::render::grouped;
 
-/// What a refusal says where the generation has no words of its own.
+/// The text of a refusal for which the generation has no text of its own.
 pub(super) fn text(fault: &Fault) -> String {
     match fault {
         Fault::Missing { name, .. } => format!("Param '{name}' is required."),
@@ -57,7 +57,7 @@ pub(super) fn text(fault: &Fault) -> String {
         | Fault::Unavailable(why)
         | Fault::Store(why)
         | Fault::Status(why) => why.clone(),
-        // Answered before any text is asked for.
+        // Answered elsewhere, without this text.
         Fault::Denied(_) | Fault::Loading | Fault::Raft => format!("{fault:?}"),
         Fault::Unknown | Fault::Method | Fault::Configuration => format!("{fault:?}"),
     }

@@ -60,7 +60,7 @@ fn status(fault: &Fault) -> StatusCode {
     }
 }
 
-/// The words of 1.4 where they differ from those of the later generations.
+/// The texts of 1.4 that differ from those of the later generations.
 fn words(fault: &Fault) -> String {
     match fault {
         Fault::Exists(key) => format!(

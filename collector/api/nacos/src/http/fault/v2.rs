@@ -1,4 +1,4 @@
-//! The table of v2 and v3: a status, a code with its general text, and a text of the case.
+//! The table of v2 and v3: a status, a code with its general text, and a specific text.
 
 use axum::{
     body::Body,
@@ -98,7 +98,7 @@ fn row(fault: &Fault) -> (StatusCode, Code, String) {
     (status, code, words(fault))
 }
 
-/// The words of 2.x where they differ from those that all generations share.
+/// The texts of 2.x that differ from those that all generations share.
 fn words(fault: &Fault) -> String {
     match fault {
         Fault::Missing { name, kind } => {

@@ -1,9 +1,9 @@
-//! Lists of services with a label.
+//! Filters a list of services by metadata.
 
 use rollcall_domain::catalog::{Instance, Summary};
 use serde::Deserialize;
 
-/// Services with an entry in the metadata of theirs, or of an instance of theirs.
+/// Services that have a metadata entry, or that have an instance with it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Filter {
     of_instance: bool,
@@ -12,7 +12,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Reads `{"type":"label","expression":"INSTANCE.metadata.k='v'"}`. Any other text filters nothing.
+    /// Reads `{"type":"label","expression":"INSTANCE.metadata.k='v'"}`. Any other text is no filter.
     pub(super) fn parse(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Given {
