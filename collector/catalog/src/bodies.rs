@@ -1,4 +1,4 @@
-//! Encoded lists, built once for each revision and shared by all consumers that ask for the same.
+//! Encoded lists, built once for each revision and shared by all consumers with the same request.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,28 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rollcall_domain::catalog::Selection;
 
-/// Which face encoded a list, and in which of its forms: the same view may look different to different clients. A face chooses
-/// its numbers: HTTP from 0, UDP from 64, gRPC from 128.
+/// The face that encoded a list, and the variant: clients of different generations get different encodings of a view. A face
+/// chooses its numbers: HTTP from 0, UDP from 64, gRPC from 128.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Form(pub u8);
 
-/// An encoded list in two parts. What differs with every answer (the time, an id) goes before, between or after them, so that the
-/// parts can be shared.
+/// An encoded list in two parts, which many answers share. The fields that differ in every answer (the time, an id) go before,
+/// between or after them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
     pub head: Bytes,
     pub tail: Bytes,
 }
 
-/// Encoded lists of the latest revisions, in two generations: when the younger one has taken half of the room, the older one is
-/// dropped. What is asked for stays.
+/// Encoded lists of the latest revisions, in two generations: when the younger one has taken half of the memory, the older one
+/// is dropped. A list that is requested moves to the younger one.
 #[derive(Debug)]
 pub(crate) struct Bodies {
     half: usize,
     generations: Mutex<Generations>,
 }
 
-/// Revisions are unique across services, so a key needs no service, and an old revision is never asked for again.
+/// Revisions are unique across services, so a key needs no service, and an old revision is never requested again.
 type Key = (u64, Form, Selection);
 
 #[derive(Debug, Default)]

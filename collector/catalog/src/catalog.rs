@@ -1,4 +1,4 @@
-//! The handle that faces hold.
+//! The handle of the catalog, for faces.
 
 mod admin;
 mod connection;
@@ -27,34 +27,34 @@ use crate::{Error, ProbeCounts, shared::Shared};
 #[derive(Clone)]
 pub struct Catalog(pub(crate) Arc<Shared>);
 
-/// What became of a beat.
+/// The result of a beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beat {
-    /// The instance is known; it is healthy now if beats decide that. The client is to beat again after this long.
+    /// The instance exists; the beat has renewed it. The interval of the next beat.
     Renewed(Duration),
     /// The instance was registered from the beat.
     Registered(Duration),
-    /// The instance is not known, and the beat does not describe it: the client is to register.
+    /// The instance is unknown, and the beat does not describe it: the client must register.
     Unknown(Duration),
-    /// The instance was deregistered less than a beat term ago: nothing was changed, and the client is not to register.
+    /// The instance was deregistered less than a beat term ago: nothing was changed, and the client must not register.
     Deregistered(Duration),
 }
 
-/// A service that became known, or is not known any more.
+/// A new or removed service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     Appeared(ServiceKey),
     Vanished(ServiceKey),
 }
 
-/// Part of a list, and how long the whole is.
+/// A part of a list, and the length of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
     pub items: Vec<T>,
     pub total: usize,
 }
 
-/// How much the catalog holds, for metrics.
+/// The contents of the catalog in numbers, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub registry: catalog::Counts,
@@ -67,18 +67,18 @@ pub struct Counts {
     pub failed_commits: u64,
     /// Changes that wait for the store.
     pub waiting_changes: usize,
-    /// Services that changed and are to be pushed at the end of their window.
+    /// Services that changed and are pushed at the end of their window.
     pub due_pushes: usize,
 }
 
 impl Catalog {
-    /// Whether reads are answered. For a while after a start they are not: the instances of the last run are coming back.
+    /// Whether reads are answered. They are refused for a while after a start without a recent roster.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.0.readiness.is_complete(self.now())
     }
 
-    /// How much the catalog holds.
+    /// The current numbers.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let subscriptions = self.0.subscriptions.read();
@@ -99,29 +99,29 @@ impl Catalog {
         }
     }
 
-    /// The most that the catalog holds.
+    /// The limits of the catalog.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.0.config.limits
     }
 
-    /// Changes that may wait for the store.
+    /// The most changes that may wait for the store.
     #[must_use]
     pub fn write_queue(&self) -> usize {
         self.0.config.write_queue
     }
 
-    /// Services that appear and vanish from now on. A listener that is slow misses some, learns that
-    /// ([`tokio::sync::broadcast::error::RecvError::Lagged`]), and compares with [`Catalog::services`] then.
+    /// Notifications of new and removed services. A slow listener misses some, gets
+    /// [`tokio::sync::broadcast::error::RecvError::Lagged`], and then compares with [`Catalog::services`].
     #[must_use]
     pub fn service_changes(&self) -> tokio::sync::broadcast::Receiver<Change> {
         self.0.services.subscribe()
     }
 
-    /// When the last beat of an instance came; `None` for instances that beats do not keep alive.
+    /// When the last beat of an instance came; `None` for instances without beats.
     #[must_use]
     pub fn last_beat(&self, instance: InstanceRef) -> Option<Timestamp> {
-        // One that an earlier run left has not beaten to this one.
+        // An instance of an earlier run has sent no beat to this one.
         if self.0.registry.read().is_restored(instance) {
             return None;
         }

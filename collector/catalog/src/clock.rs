@@ -4,9 +4,9 @@ use std::fmt;
 
 use rollcall_domain::{Moment, Timestamp};
 
-/// What time it is: a monotonic clock that decides, and a wall clock that people and clients read.
+/// A monotonic clock, which decides, and a wall clock for operators and clients.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// How far the monotonic clock has come.
+    /// The time on the monotonic clock.
     fn now(&self) -> Moment;
 
     /// The wall time.

@@ -10,23 +10,23 @@ use crate::Range;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub limits: Limits,
-    /// After a push of a service, the next one comes no sooner. A change while none is due is pushed at once.
+    /// The shortest interval between two pushes of a service. A change after a longer pause is pushed at once.
     pub push_window: Duration,
-    /// Bytes of encoded lists that are kept for consumers that ask for the same.
+    /// The size of the cache of encoded lists, in bytes.
     pub body_cache: usize,
-    /// How long an operator's override survives its instance.
+    /// How long an operator's override outlives its instance.
     pub override_term: Duration,
-    /// How long a service that was not created as such stays without instances.
+    /// How long a service that was not created explicitly stays without instances.
     pub empty_service_after: Duration,
-    /// After a start that found no recent roster, how long reads are refused: one beat term.
+    /// How long reads are refused after a start without a recent roster: one beat term.
     pub warm_up: Duration,
-    /// How long a subscriber by datagram or poll stays without asking again.
+    /// How long a subscriber without a connection stays without a renewal.
     pub subscriber_term: Duration,
-    /// Probes that are under way at most.
+    /// The most concurrent probes.
     pub max_probes: usize,
     /// The addresses that may be probed: by default the private ranges and loopback.
     pub probe_ranges: Vec<Range>,
-    /// Changes that wait for the store at most; more are refused.
+    /// The most changes that may wait for the store.
     pub write_queue: usize,
 }
 

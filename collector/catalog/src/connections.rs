@@ -12,21 +12,21 @@ use rollcall_domain::{
     catalog::{ConnectionId, Full, Resource},
 };
 
-/// A client's connection, as operators see it.
+/// A client's connection, for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// The text that clients and operators know the connection by.
+    /// The id of the connection for clients and operators.
     pub client_id: Arc<str>,
     /// The address of the socket's other end.
     pub ip: Arc<str>,
     pub port: u16,
-    /// The address that the client says it has.
+    /// The address that the client reports.
     pub client_ip: Arc<str>,
-    /// `Nacos-Java-Client:v2.5.1` and the like.
+    /// A text such as `Nacos-Java-Client:v2.5.1`.
     pub version: Arc<str>,
     pub app: Arc<str>,
     pub namespace: Arc<str>,
-    /// What the client says of itself, sorted.
+    /// The labels that the client reports, sorted.
     pub labels: Arc<[(Arc<str>, Arc<str>)]>,
     pub opened_at: Timestamp,
 }
@@ -63,7 +63,7 @@ impl Connections {
         let Some(closed) = open.by_id.remove(&id) else {
             return false;
         };
-        // Another connection may have taken the name since.
+        // Another connection may have the name by now.
         if open.by_name.get(&closed.client_id) == Some(&id) {
             open.by_name.remove(&closed.client_id);
         }

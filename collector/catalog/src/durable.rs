@@ -1,6 +1,6 @@
 //! Changes that are durable before they are acknowledged: planned, committed together, applied, answered.
 //!
-//! One task plans and applies, so what it planned on cannot change below it: instances that the store keeps change here only.
+//! One task plans and applies all of them, so the data of a plan cannot change before it is applied.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -19,15 +19,15 @@ use crate::{
 pub(crate) type Sender = mpsc::Sender<Job>;
 pub(crate) type Receiver = mpsc::Receiver<Job>;
 
-/// Jobs that share a commit at most.
+/// The most jobs in one commit.
 const BATCH: usize = 256;
 
 type Apply<T> = Box<dyn FnOnce(&Shared) -> Result<T, Error> + Send>;
-/// Gives what has to be taken back: what was durable could not be applied.
+/// Returns the rows to be undone if a durable change could not be applied.
 type Finish = Box<dyn FnOnce(&Shared, Result<(), store::Error>) -> Vec<store::Change> + Send>;
 type MakePlan = Box<dyn FnOnce(&Shared) -> Option<Planned> + Send>;
 
-/// A change, and what it changes: two of the same do not share a commit.
+/// A change, and the items that it changes: two changes of the same item do not share a commit.
 pub(crate) struct Job {
     touches: String,
     plan: MakePlan,
@@ -41,7 +41,7 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// The rows that a change writes, and what it does once they are durable.
+/// The rows that a change writes, and the action once they are durable.
 pub(crate) struct Plan<T> {
     pub(crate) rows: Vec<store::Change>,
     pub(crate) apply: Apply<T>,
@@ -65,7 +65,8 @@ impl<T> Plan<T> {
         }
     }
 
-    /// What takes the rows back if the change cannot be applied: room that there was may be gone by then.
+    /// Adds the row change that undoes the rows if the change cannot be applied, because the room that there was may be taken
+    /// by then.
     pub(crate) fn undo(mut self, undo: store::Change) -> Self {
         self.undo.push(undo);
         self
@@ -73,7 +74,7 @@ impl<T> Plan<T> {
 }
 
 impl Shared {
-    /// Makes a change durable, then applies it. `plan` says what is to be written, on what is known then.
+    /// Makes a change durable, then applies it. `plan` returns the rows to write, based on the state at that time.
     pub(crate) async fn durably<T: Send + 'static>(
         &self,
         touches: String,
@@ -112,11 +113,11 @@ impl Shared {
 
 fn send<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
     if reply.send(result).is_err() {
-        tracing::debug!("the caller of a durable change is gone");
+        tracing::debug!("the caller of a durable change no longer waits");
     }
 }
 
-/// Does the jobs until it is cancelled, and then those that wait.
+/// Runs jobs until it is cancelled, and then the waiting ones.
 pub(crate) async fn run(
     shared: Arc<Shared>,
     store: Arc<dyn Store>,
@@ -146,7 +147,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Commits the jobs at the front that touch different things.
+/// Commits the first jobs that change different items.
 async fn commit(shared: &Arc<Shared>, store: &Arc<dyn Store>, waiting: &mut VecDeque<Job>) {
     let mut touched = HashSet::new();
     let mut planned = Vec::new();

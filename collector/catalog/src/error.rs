@@ -1,30 +1,30 @@
-//! Why a call of the catalog fails, by what the caller can do about it.
+//! Errors of the catalog's calls, by what the caller can do about them.
 
 use rollcall_domain::catalog::{BadSelector, Full, InvalidName, NotRemoved, Refused};
 
 use crate::store;
 
-/// Why a call fails. Nothing was changed.
+/// The reason why a call fails. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The call has to be corrected.
+    /// The call is not valid.
     #[error(transparent)]
     Invalid(#[from] Invalid),
-    /// What it names does not exist.
+    /// An item that the call names does not exist.
     #[error("{0}")]
     NotFound(NotFound),
-    /// It does not fit what exists.
+    /// The call contradicts existing data.
     #[error("{0}")]
     Conflict(Conflict),
     /// A limit would be exceeded: remove something, or raise the limit, whose key the text names.
     #[error(transparent)]
     Full(#[from] Full),
-    /// The catalog does not know all instances yet, so soon after its start: try again, or ask another server.
+    /// The catalog does not know all instances yet after its start: retry, or call another server.
     #[error(
         "the catalog is loading: the instances of the last run have not all come back yet, try again later"
     )]
     Loading,
-    /// More changes wait for the store than may: try again later.
+    /// The limit of changes that wait for the store is reached: retry later.
     #[error(
         "too many changes wait for the store (nacos.default.write_queue = {limit}), try again later"
     )]
@@ -37,12 +37,12 @@ pub enum Error {
     Stopped,
 }
 
-/// What is wrong with a call.
+/// The mistake in a call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Invalid {
     #[error(transparent)]
     Name(#[from] InvalidName),
-    /// The registration as such.
+    /// The registration is not valid.
     #[error(transparent)]
     Registration(#[from] Refused),
     #[error(transparent)]
@@ -52,7 +52,7 @@ pub enum Invalid {
     Connection,
 }
 
-/// What does not exist.
+/// The missing item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotFound {
     Service,
@@ -60,7 +60,7 @@ pub enum NotFound {
     Namespace,
 }
 
-/// What does not fit.
+/// The contradiction to existing data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflict {
     /// The service exists.

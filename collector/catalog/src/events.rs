@@ -1,10 +1,10 @@
-//! What happened, with its evidence, for the composition root to record.
+//! Events with their evidence, for the composition root to record.
 
 use std::fmt;
 
 use rollcall_domain::{Timestamp, catalog};
 
-/// Something that happened to an instance, and when.
+/// An event of an instance, and its time.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub at: Timestamp,

@@ -1,4 +1,4 @@
-//! The leases of instances that beats keep alive: the collector's lessor, with the terms that each instance asks for.
+//! The leases of instances that need beats: the collector's lessor, with the terms of each instance.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use rollcall_domain::{
 
 /// How long the lessor keeps the lease of an instance that is down and was not removed.
 const FORGET: Duration = Duration::from_secs(60);
-/// After a stall, leases that were not renewed since get a part of this on top, so that they do not all expire at once.
+/// After a stall, leases that were not renewed since get a part of this in addition, so that they do not all expire at once.
 const SPREAD: Duration = Duration::from_secs(5);
-/// A look this much too late means that the collector itself did not run: beats may have been missed.
+/// A tick this late means that the collector itself was stopped: beats may have been missed.
 const STALL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Leases {
     looked_at: Mutex<Option<Moment>>,
 }
 
-/// What became of a lease.
+/// The verdict on a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Unhealthy,
@@ -46,11 +46,11 @@ impl Default for Leases {
 }
 
 impl Leases {
-    /// Gives an instance a lease on these terms, or puts its lease on them and renews it.
+    /// Grants an instance a lease on these terms, or changes the terms of its lease and renews it.
     pub(crate) fn grant(&self, instance: InstanceRef, beats: Beats, now: Moment) {
-        // Also where they are the usual ones: terms of the lessor would grow with the pace of the beats.
+        // Own terms even if they equal the lessor's, which would grow with the interval of the beats.
         let terms = LeaseTerms {
-            // An instance that is removed before it turns unhealthy is never shown as such.
+            // An instance that is removed before it becomes unhealthy is never shown as unhealthy.
             silent_after: beats.unhealthy_after.min(beats.removed_after),
             down_after: beats.removed_after,
         };
@@ -62,7 +62,7 @@ impl Leases {
         }
     }
 
-    /// Notes a beat; whether the instance has a lease.
+    /// Records a beat. Returns whether the instance has a lease.
     pub(crate) fn renew(&self, instance: InstanceRef, now: Moment) -> bool {
         let renewed = self.lessor.renew(instance, Signal::Heartbeat, now);
         renewed.is_some()
@@ -72,7 +72,7 @@ impl Leases {
         self.lessor.remove(instance);
     }
 
-    /// Judges up to `limit` leases. Gives also whether there are more to be judged.
+    /// Judges up to `limit` leases. Also returns whether there are more.
     pub(crate) fn judge(&self, now: Moment, limit: usize) -> (Vec<(InstanceRef, Verdict)>, bool) {
         let before = self.looked_at.lock().replace(now);
         if before.is_some_and(|before| now.since(before) > STALL) {
@@ -88,19 +88,19 @@ impl Leases {
         (changed.into_iter().filter_map(verdict).collect(), more)
     }
 
-    /// Leases are judged from now on again: beats that were missed before are no evidence.
+    /// Restarts the judging of leases: beats that were missed before are no evidence.
     pub(crate) fn resume(&self, now: Moment) {
         self.lessor.resume(now);
     }
 
-    /// Whether beats stopped so long ago that the instance is unhealthy. To be asked under the lock of the registry: a beat
-    /// that has come since the verdict wins.
+    /// Whether beats stopped so long ago that the instance is unhealthy. To be called under the lock of the registry: a beat
+    /// after the verdict has precedence.
     pub(crate) fn is_silent(&self, instance: InstanceRef) -> bool {
         let view = self.lessor.view(instance);
         view.is_some_and(|view| view.state != State::Up)
     }
 
-    /// Removes a lease that has expired, unless a beat has brought it back.
+    /// Removes a lease that has expired, unless a beat has renewed it.
     pub(crate) fn remove_expired(&self, instance: InstanceRef) -> bool {
         self.lessor.remove_expired(instance)
     }

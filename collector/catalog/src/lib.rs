@@ -1,32 +1,32 @@
-//! The use cases of the catalog: every protocol face of Nacos naming calls the same ones.
+//! The use cases of the catalog, which every protocol face of Nacos naming calls.
 //!
-//! [`Catalog`] is the handle: cheap to clone, shared between threads. [`open`] reads the store and gives the handle and the
+//! [`Catalog`] is the handle: cheap to clone, shared between threads. [`open`] reads the store and returns the handle and the
 //! [`Workers`], which the composition root runs.
 //!
 //! # For a face
 //!
 //! * Keys and endpoints are typed and checked once, by [`ServiceKey::new`] and [`Endpoint::new`].
-//! * A gRPC connection is announced ([`Catalog::connect`]) and ended ([`Catalog::connection_closed`]); its id is the publisher and
+//! * A gRPC connection is added ([`Catalog::connect`]) and ended ([`Catalog::connection_closed`]); its id is the publisher and
 //!   the subscriber. HTTP clients are the publisher of their endpoint ([`Endpoint::publisher`]).
-//! * Lists are encoded once for each revision: [`Catalog::body`] calls the face's encoder only if no consumer has asked for the
-//!   same yet.
-//! * Pushes: one [`Outbox`] for each sender. Subscribe first and ask for the body afterwards, so that no change falls between;
-//!   report the revision that was sent with [`Subscription::sent`]. Then loop: [`Outbox::next`], [`Catalog::push`], send; on a
+//! * Lists are encoded once for each revision: [`Catalog::body`] calls the face's encoder only for the first consumer with a
+//!   given request.
+//! * Pushes: one [`Outbox`] for each sender. Subscribe first and read the body afterwards, so that no change is missed; report
+//!   the revision that was sent with [`Subscription::sent`]. Then loop: [`Outbox::next`], [`Catalog::push`], send; after a
 //!   failure [`Subscription::lost`], after a pause of the face's choice.
 //! * While [`Catalog::is_complete`] is false, reads fail with [`Error::Loading`] and nothing is pushed.
 //!
-//! # What holds
+//! # Invariants
 //!
-//! * What the store keeps (persistent instances, settings, namespaces, switches, overrides) is durable before it is acknowledged.
-//! * A no-op pushes nothing. A slow subscriber holds one entry for each of its subscriptions and gets the latest state.
-//! * The end of a connection removes what it still owns, and nothing that another publisher has taken over.
+//! * Stored data (persistent instances, settings, namespaces, switches, overrides) is durable before it is acknowledged.
+//! * A change without an effect pushes nothing. A slow subscriber holds one entry for each of its subscriptions and gets the
+//!   latest state.
+//! * The end of a connection removes the instances that it still owns, and none that another publisher has taken over.
+//! * After a restart no consumer sees an empty list: the instances of the last run are known from the roster and its journal,
+//!   soft state that is written before a change is acknowledged. It survives a crash of the process; a crash of the machine may
+//!   lose the last half second. An instance of the last run is removed only if no client registers it again within its term.
+//!   Call [`Catalog::drain`] before the listeners stop, so that the connections that the collector closes remove no instances.
 //!
-//! * A restart shows no consumer an empty list: the instances of the last run are known from the roster and its journal, soft
-//!   state that is written before a change is acknowledged. It survives a crash of the process; one of the machine may lose the
-//!   last half second. An instance of the last run goes only if no client registers it again within its term. Call
-//!   [`Catalog::drain`] before the listeners stop, so that connections that end with the collector take nothing along.
-//!
-//! Left out: wire formats, authentication, listeners; and other members of a cluster.
+//! Left out: wire formats, authentication, listeners, and other members of a cluster.
 
 mod bodies;
 mod catalog;

@@ -1,4 +1,4 @@
-//! How much the catalog holds, read at each scrape.
+//! The contents of the catalog in numbers, read at each scrape.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use prometheus_client::{
 
 use crate::{Catalog, Counts};
 
-/// Shows what a catalog holds, beside its limits.
+/// Shows the numbers of a catalog and its limits.
 #[derive(Debug)]
 pub struct Exposition(pub Catalog);
 

@@ -1,4 +1,4 @@
-//! Namespaces that operators created. Services may be in others, too: clients name what they like.
+//! Namespaces that operators created. Services may be in others too, because clients may use any name.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Namespace {
-    /// What clients name it by; `public` for the one that is always there.
+    /// Its id; `public` for the one that always exists.
     pub id: String,
-    /// What people call it.
+    /// Its display name.
     pub name: String,
     pub description: String,
 }

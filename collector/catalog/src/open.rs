@@ -1,4 +1,4 @@
-//! From a store to a catalog.
+//! Opens a catalog on a store.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     sweep,
 };
 
-/// What has to run for the catalog to work.
+/// The tasks of the catalog.
 #[derive(Debug)]
 pub struct Workers {
     shared: Arc<Shared>,
@@ -22,10 +22,10 @@ pub struct Workers {
     jobs: durable::Receiver,
 }
 
-/// Reads a store. Blocks while it is read.
+/// Reads a store. Blocks meanwhile.
 ///
 /// # Errors
-/// The store cannot be read, or holds a row that is not readable.
+/// The store cannot be read, or has an unreadable row.
 pub fn open(
     config: Config,
     clock: Arc<dyn Clock>,
@@ -42,7 +42,7 @@ pub fn open(
     ));
     let rows = sorted(store.load()?);
     let knows_rosters = rows.iter().find(|row| is_known_row(row));
-    // What the faces keep says nothing of services: it is there before the first start.
+    // Rows of the faces do not count: they exist before the first start.
     let mut is_known = knows_rosters.is_some() || rows.iter().all(|row| row.table == Table::Face);
     for row in rows.iter().filter(|row| !is_known_row(row)) {
         if row.table != Table::Roster {
@@ -71,7 +71,7 @@ pub fn open(
 }
 
 impl Workers {
-    /// Pushes, sweeps and writes until it is cancelled. The changes that wait for the store by then are still made.
+    /// Pushes, sweeps and writes until it is cancelled. Changes that wait for the store by then are still written.
     pub async fn run(self, cancel: CancellationToken) {
         let Self {
             shared,
@@ -88,12 +88,12 @@ impl Workers {
     }
 }
 
-/// Whether it is the row that says that rosters are written.
+/// Whether it is the row that records that rosters are written.
 fn is_known_row(row: &Row) -> bool {
     row.table == Table::Roster && row.key.is_empty()
 }
 
-/// Services before their instances, and those before what operators set on them.
+/// Sorts services before their instances, and instances before their overrides.
 fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
     rows.sort_by(|one, other| (one.table, &one.key).cmp(&(other.table, &other.key)));
     rows
@@ -102,13 +102,13 @@ fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
 fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
     let bad = || {
         Error::Unreadable(format!(
-            "key {:?} of table {} is not readable",
+            "key {:?} of table {} is unreadable",
             row.key,
             row.table.name()
         ))
     };
     let full = |error: &dyn std::fmt::Display| {
-        Error::Unreadable(format!("the stored catalog does not fit: {error}"))
+        Error::Unreadable(format!("the stored catalog is inconsistent: {error}"))
     };
     let mut registry = shared.registry.write();
     let mut effects = Effects::default();

@@ -1,4 +1,4 @@
-//! What is to be pushed to subscribers: at most one entry for each subscription, whatever happens to its service.
+//! Subscriptions that are due for a push: at most one entry for each, however often its service changes.
 
 use std::{
     collections::VecDeque,
@@ -18,10 +18,9 @@ use rollcall_domain::{
 };
 use tokio::sync::Notify;
 
-/// Subscriptions that have something to be pushed, for one sender: that of a connection, or that of all datagrams.
+/// The due subscriptions of one sender: a connection, or the sender of all datagrams.
 ///
-/// It holds which subscriptions are due, not what is to be sent: the sender asks for that when it sends, so a slow one sends the
-/// latest state and holds no more than one entry for each subscription.
+/// It holds the subscriptions and no contents: the sender reads the state when it sends, so a slow one sends the latest state.
 #[derive(Clone, Debug, Default)]
 pub struct Outbox(Arc<Inner>);
 
@@ -36,11 +35,11 @@ struct Inner {
 pub struct Subscription {
     pub service: ServiceKey,
     pub subscriber: Subscriber,
-    /// As the subscriber wrote them, to be echoed in every push.
+    /// The clusters as the subscriber wrote them, to be echoed in every push.
     pub clusters: Clusters,
-    /// The client, as it calls itself.
+    /// The user agent of the client.
     pub agent: Arc<str>,
-    /// The application that the client belongs to, if it says so.
+    /// The application that the client names, if any.
     pub app: Arc<str>,
     outbox: Weak<Inner>,
     due: AtomicBool,
@@ -49,7 +48,7 @@ pub struct Subscription {
     asked_at: AtomicI64,
 }
 
-/// What a subscription is made of.
+/// The parts of a subscription.
 #[derive(Clone, Debug)]
 pub struct Interest<'a> {
     pub service: &'a ServiceKey,
@@ -59,11 +58,11 @@ pub struct Interest<'a> {
     pub app: &'a str,
 }
 
-/// No revision: nothing was sent.
+/// No revision was sent.
 const NOTHING: u64 = u64::MAX;
 
 impl Outbox {
-    /// Waits for a subscription that has something to be sent. Of several waiting senders one gets it.
+    /// Waits for a due subscription. If several senders wait, one gets it.
     pub async fn next(&self) -> Arc<Subscription> {
         loop {
             let added = self.0.added.notified();
@@ -74,7 +73,7 @@ impl Outbox {
         }
     }
 
-    /// A subscription that has something to be sent, if there is one now.
+    /// A due subscription, if there is one now.
     #[must_use]
     pub fn try_next(&self) -> Option<Arc<Subscription>> {
         loop {
@@ -85,7 +84,7 @@ impl Outbox {
             if more {
                 self.0.added.notify_one();
             }
-            // Before the state is read: a change from now on is due again.
+            // Before the state is read: a later change makes it due again.
             due.due.store(false, Release);
             if !due.is_ended() {
                 return Some(due);
@@ -93,7 +92,7 @@ impl Outbox {
         }
     }
 
-    /// How many subscriptions are due.
+    /// The number of due subscriptions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.due.lock().len()
@@ -122,7 +121,7 @@ impl Subscription {
         })
     }
 
-    /// Puts the subscription into its outbox, unless it is there. A sender calls this when a push failed.
+    /// Makes the subscription due, unless it is. A sender calls this when a push failed.
     pub fn mark(self: &Arc<Self>) {
         if self.is_ended() || self.due.swap(true, AcqRel) {
             return;
@@ -133,12 +132,12 @@ impl Subscription {
         }
     }
 
-    /// Records that the subscriber has this revision. [`crate::Catalog::push`] gives nothing until there is another.
+    /// Records that the subscriber has this revision. [`crate::Catalog::push`] returns `None` until there is another.
     pub fn sent(&self, revision: u64) {
         self.sent.store(revision, Release);
     }
 
-    /// Records that a push was lost: the next one is sent even if nothing has changed.
+    /// Records that a push was lost: the next one is sent even without a change.
     pub fn lost(self: &Arc<Self>) {
         self.sent.store(NOTHING, Release);
         self.mark();
@@ -150,13 +149,13 @@ impl Subscription {
         self.sent.load(Acquire) == revision
     }
 
-    /// Whether it was ended or replaced: nothing more is to be sent.
+    /// Whether it was ended or replaced: nothing more is sent.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         self.ended.load(Acquire)
     }
 
-    /// When the subscriber last asked for the service.
+    /// When the subscriber last renewed it.
     #[must_use]
     pub fn asked_at(&self) -> Moment {
         Moment::from_millis(self.asked_at.load(Relaxed))

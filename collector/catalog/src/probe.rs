@@ -1,11 +1,12 @@
-//! Probes of persistent instances: nothing else would notice that one has gone.
+//! Probes of persistent instances, the only way to detect that one is down.
 //!
-//! An instance turns healthy after [`crate::Switches::check_times`] successes in a row, and unhealthy after as many failures, or
-//! after one that leaves no doubt: the address refuses connections, or something else answers there. The interval between two
-//! probes follows how long they take.
+//! An instance becomes healthy after [`crate::Switches::check_times`] successes in a row, and unhealthy after as many failures,
+//! or after one clear failure: the address refuses connections, or another program answers there. The interval between two
+//! probes follows the duration of a probe.
 //!
-//! A client that registers an instance chooses where the collector connects to. The collector therefore probes only the address ranges that the
-//! operator allows ([`crate::Config::probe_ranges`]), a bounded number at a time, and shows nothing of what was answered.
+//! A client that registers an instance chooses the address that the collector connects to. The collector therefore probes only
+//! the ranges that the operator allows ([`crate::Config::probe_ranges`]), a bounded number at a time, and never shows the
+//! answers.
 
 mod attempt;
 mod pace;
@@ -38,15 +39,15 @@ use attempt::{Outcome, attempt};
 use pace::Pace;
 pub use ranges::{BadRange, Range};
 
-/// How often is looked at what is due.
+/// Interval of the checks for due probes.
 const TICK: Duration = Duration::from_millis(250);
-/// Until the first probe of an instance: it is starting. A part of [`SPREAD`] comes on top.
+/// The delay of the first probe of an instance, which may still start. A part of [`SPREAD`] is added.
 const FIRST: u64 = 2_000;
 const SPREAD: u32 = 3_000;
-/// When an instance that is not probed is looked at again: its cluster may have a probe by then.
+/// When an instance without a probe is checked again: its cluster may have a checker by then.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// When which instance is probed, and what came of it so far.
+/// The schedule of the probes, and their results so far.
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
     state: Mutex<State>,
@@ -64,7 +65,7 @@ struct State {
 /// Totals of the probes since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProbeCounts {
-    /// Instances that are, or wait to be, probed.
+    /// Instances that are probed or wait for it.
     pub instances: usize,
     pub succeeded: u64,
     pub failed: u64,
@@ -72,7 +73,7 @@ pub struct ProbeCounts {
     pub refused: u64,
 }
 
-/// What is probed.
+/// The target of a probe.
 #[derive(Clone, Debug)]
 struct Target {
     ip: Arc<str>,
@@ -81,7 +82,7 @@ struct Target {
 }
 
 impl Probes {
-    /// An instance that may have to be probed.
+    /// Adds an instance that may have to be probed.
     pub(crate) fn add(&self, instance: InstanceRef, now: Moment) {
         let mut state = self.state.lock();
         if state.paces.insert(instance, Pace::default()).is_none() {
@@ -100,7 +101,7 @@ impl Probes {
         }
     }
 
-    /// Takes an instance that is due. It is due no more until [`Probes::again`].
+    /// Takes a due instance. It is due again only after [`Probes::again`].
     fn take(&self, now: Moment) -> Option<InstanceRef> {
         let mut state = self.state.lock();
         let (at, _) = *state.due.first()?;
@@ -118,7 +119,7 @@ impl Probes {
         self.state.lock().paces.remove(&instance);
     }
 
-    /// Records an outcome. Gives the health that the instance has now, if that is decided, and when it is to be probed again.
+    /// Records an outcome. Returns the health of the instance, if it is decided, and the time of the next probe.
     fn record(
         &self,
         instance: InstanceRef,
@@ -198,7 +199,7 @@ async fn probe(shared: &Shared, instance: InstanceRef) {
         .again(instance, shared.clock.now().after(wait));
 }
 
-/// What an instance is probed for; `None` if it is gone.
+/// The target for an instance; `None` if it was removed.
 fn target(shared: &Shared, instance: InstanceRef) -> Option<Target> {
     let registry = shared.registry.read();
     let found = registry.instance(instance)?;
@@ -221,7 +222,8 @@ fn target(shared: &Shared, instance: InstanceRef) -> Option<Target> {
     })
 }
 
-/// The address to probe, if the operator allows it. Every address of a name has to be allowed: it may answer another one next time.
+/// The address to probe, if the operator allows it. All addresses of a name must be allowed: the next lookup may return another
+/// one.
 async fn allowed(shared: &Shared, target: &Target) -> Option<IpAddr> {
     let addresses: Vec<IpAddr> = match target.ip.parse::<IpAddr>() {
         Ok(address) => vec![address],

@@ -1,4 +1,4 @@
-//! When which service is pushed: the first change at once, later ones at most once in a window.
+//! Schedules pushes: the first change of a service at once, later ones at most once in a window.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::shared::Shared;
 
-/// Subscriptions that are marked while the lock of all is held.
+/// Subscriptions that are marked under one lock.
 const CHUNK: usize = 512;
 
-/// Services whose change is to be pushed. Holds one entry for each service that changed within the last window.
+/// Services with a change to push. Holds one entry for each service that changed within the last window.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     window: Duration,
@@ -26,11 +26,11 @@ pub(crate) struct Schedule {
 
 #[derive(Debug, Default)]
 struct State {
-    /// To be pushed now.
+    /// Services to be pushed now.
     due: VecDeque<ServiceKey>,
-    /// The windows that are open: whether the service changed since it was pushed.
+    /// The open windows: whether the service changed since it was pushed.
     open: HashMap<ServiceKey, bool>,
-    /// When each open window closes. One length, so in the order of their start.
+    /// The end of each open window. All windows have one length, so this is the order of their start.
     closing: VecDeque<(Moment, ServiceKey)>,
 }
 
@@ -43,7 +43,7 @@ impl Schedule {
         }
     }
 
-    /// Notes a change of a service.
+    /// Records a change of a service.
     pub(crate) fn changed(&self, service: &ServiceKey, now: Moment) {
         let mut state = self.state.lock();
         if let Some(changed) = state.open.get_mut(service) {
@@ -55,13 +55,13 @@ impl Schedule {
         self.added.notify_one();
     }
 
-    /// How many services wait to be pushed.
+    /// The number of services that wait for a push.
     pub(crate) fn due(&self) -> usize {
         let state = self.state.lock();
         state.due.len() + state.open.values().filter(|changed| **changed).count()
     }
 
-    /// Takes a service to be pushed now; otherwise how long to wait, if there is something to wait for.
+    /// Takes a service to be pushed now; otherwise returns the time to wait, if a window is open.
     fn take(&self, now: Moment) -> Result<ServiceKey, Option<Duration>> {
         let mut state = self.state.lock();
         loop {

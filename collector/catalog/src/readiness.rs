@@ -7,7 +7,7 @@ use std::sync::atomic::{
 
 use rollcall_domain::Moment;
 
-/// Reads are refused for a while after a start that did not find the instances of the last run.
+/// Reads are refused for a while after a start without a recent roster.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     complete_at: AtomicI64,
@@ -25,7 +25,7 @@ impl Readiness {
         now.millis() >= self.complete_at.load(Relaxed)
     }
 
-    /// Whether reads are answered since the last time that this was asked: what subscribers missed is to be pushed.
+    /// Whether reads became possible since the last call. Then missed changes must be pushed.
     pub(crate) fn turns_complete(&self, now: Moment) -> bool {
         self.is_complete(now) && self.was_incomplete.swap(false, AcqRel)
     }

@@ -1,12 +1,12 @@
-//! The ephemeral instances as they were last known, for the next run: soft state in the store.
+//! The stored list of ephemeral instances, for the next run: soft state.
 //!
-//! A service's row is written within [`TICK`] after it changed. What changed since is in the [`journal`], which is written before
-//! a change is acknowledged: the next run knows every instance that was acknowledged, also after a crash of the process. A crash
-//! of the machine may lose the last half second. A restart shows these instances as they were; their clients register and beat
-//! again, and those that do not return within their term go.
+//! A service's row is written within [`TICK`] after a change. Later changes are in the [`journal`], which is written before a
+//! change is acknowledged, so the next run knows every acknowledged instance, even after a crash of the process. A crash of the
+//! machine may lose the last half second. A restart restores these instances unchanged. Their clients register and beat again,
+//! and instances without a client are removed after their term.
 //!
-//! The row with the empty key says that rosters are written, and how much of the journal they contain: without it, a store that
-//! holds anything is of a run that did not know them, and reads are refused for [`crate::Config::warm_up`].
+//! The row with the empty key records that rosters are written, and which part of the journal they contain. A store with data
+//! but without this row was written by an earlier release, and reads are refused for [`crate::Config::warm_up`].
 
 mod journal;
 
@@ -28,9 +28,9 @@ use crate::{
     store::{Change, Error, Row, Table},
 };
 
-/// How often changed services are written.
+/// The interval of the writes.
 const TICK: Duration = Duration::from_millis(500);
-/// Instances that one commit writes, about.
+/// The approximate number of instances in one commit.
 const BATCH: usize = 4096;
 /// Ticks without an attempt after a failed commit.
 const PAUSE: u32 = 20;
@@ -44,11 +44,11 @@ struct Entry {
     said: InstanceRow,
 }
 
-/// Writes until it is cancelled, and then what is left.
+/// Writes until it is cancelled, and then the rest.
 pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first commit says that rosters are written, also where there is none to write.
+    // The first commit records that rosters are written, even if there is none to write.
     let mut is_due = true;
     let mut pause = 0;
     loop {
@@ -76,7 +76,7 @@ pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     }
 }
 
-/// Commits the rows of the services that changed, and removes from the journal what they contain.
+/// Commits the rows of changed services, and removes the part of the journal that they contain.
 async fn write(shared: &Arc<Shared>) -> Result<(), Error> {
     let mark = shared.roster.mark();
     loop {
@@ -99,7 +99,7 @@ async fn write(shared: &Arc<Shared>) -> Result<(), Error> {
     }
 }
 
-/// The row that says up to where the rosters contain the journal.
+/// The row that records which part of the journal the rosters contain.
 fn known(mark: Mark) -> Change {
     Change::Put(Row {
         table: Table::Roster,
@@ -108,7 +108,7 @@ fn known(mark: Mark) -> Change {
     })
 }
 
-/// Takes changed services, about [`BATCH`] instances of them, and appends their rows. Gives also whether there are more.
+/// Takes changed services, with about [`BATCH`] instances, and appends their rows. Also returns whether there are more.
 fn collect(shared: &Shared, rows: &mut Vec<Change>) -> (Vec<ServiceKey>, bool) {
     let mut keys = Vec::new();
     let mut written = 0;
@@ -145,8 +145,7 @@ fn collect(shared: &Shared, rows: &mut Vec<Change>) -> (Vec<ServiceKey>, bool) {
     (keys, true)
 }
 
-/// Brings back the instances of a row. A row that is not readable, and instances for which there is no room, are left out: their
-/// clients register again.
+/// Restores the instances of a row. An unreadable row, and instances without room, are skipped: their clients register again.
 pub(crate) fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
     let entries: Vec<Entry> = rows::read(row)?;
     let Some(service) = rows::service_of(&row.key) else {
@@ -158,19 +157,20 @@ pub(crate) fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
         };
         let registration = entry.said.registration(endpoint, Kind::Ephemeral);
         if let Err(error) = bring_back(shared, &service, registration) {
-            tracing::warn!(%error, %service, "catalog: an instance of the last run is left out");
+            tracing::warn!(%error, %service, "catalog: an instance of the last run is skipped");
         }
     }
     Ok(())
 }
 
-/// Applies what the journal holds beyond the rows: `known` is the row with the empty key. Gives whether all of it was readable.
+/// Applies the lines of the journal after the rows: `known` is the row with the empty key. Returns whether all lines were
+/// readable.
 pub(crate) fn replay(shared: &Shared, known: Option<&Row>) -> Result<bool, Error> {
     let bytes = shared.roster.store.journal()?;
     let number = |row: &Row| str::from_utf8(&row.value).ok()?.parse::<u64>().ok();
     let mut last = match known.map(number) {
         Some(Some(number)) => number,
-        // The last run was of an earlier release, which writes no journal: what is there is older than the rows.
+        // The last run was of an earlier release, which writes no journal: the existing one is older than the rows.
         Some(None) => {
             shared.roster.store.trim(bytes.len())?;
             return Ok(true);
@@ -198,14 +198,14 @@ pub(crate) fn replay(shared: &Shared, known: Option<&Row>) -> Result<bool, Error
     Ok(is_whole)
 }
 
-/// Applies a line; `None` if what it names is not valid.
+/// Applies a line; `None` if an item in it is not valid.
 fn apply(shared: &Shared, line: Line) -> Option<ServiceKey> {
     let service = rows::service_of(&line.service)?;
     let endpoint = Endpoint::new(&line.ip, line.port, &line.cluster).ok()?;
     if let Some(said) = line.said {
         let registration = said.registration(endpoint, Kind::Ephemeral);
         if let Err(error) = bring_back(shared, &service, registration) {
-            tracing::warn!(%error, %service, "catalog: an instance of the last run is left out");
+            tracing::warn!(%error, %service, "catalog: an instance of the last run is skipped");
         }
         return Some(service);
     }
@@ -237,7 +237,7 @@ fn bring_back(
     Ok(())
 }
 
-/// A full term, and never less than clients need to notice that the collector is back.
+/// A full term, but long enough for clients to notice that the collector is back.
 fn lease(shared: &Shared, instance: InstanceRef, beats: Beats) {
     let usual = Beats::default();
     let beats = Beats {

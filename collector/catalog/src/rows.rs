@@ -1,4 +1,4 @@
-//! The stored form of what is durable. Fields are added, never renamed; readers ignore what they do not know.
+//! The stored format of durable data. Fields are added, never renamed; readers ignore unknown fields.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,7 +25,7 @@ pub(crate) fn service_text(key: &ServiceKey) -> String {
     )
 }
 
-/// The text of an instance's place in a store.
+/// The text of an instance's key in a store.
 pub(crate) fn instance_text(key: &ServiceKey, endpoint: &Endpoint) -> String {
     format!(
         "{}{SEPARATOR}{}{SEPARATOR}{}{SEPARATOR}{}",
@@ -60,7 +60,7 @@ pub(crate) fn remove(table: Table, key: String) -> Change {
 pub(crate) fn read<T: DeserializeOwned>(row: &Row) -> Result<T, Error> {
     serde_json::from_slice(&row.value).map_err(|error| {
         Error::Unreadable(format!(
-            "row {:?} of table {} is not readable: {error}",
+            "row {:?} of table {} is unreadable: {error}",
             row.key,
             row.table.name()
         ))
@@ -187,7 +187,7 @@ impl ServiceRow {
         Settings {
             protect_threshold: self.protect_threshold,
             metadata: metadata(self.metadata),
-            // One that a later release accepted and this one does not decides nothing.
+            // A selector that only a later release understands is ignored.
             selector: self.selector.and_then(|text| Selector::parse(&text).ok()),
             clusters: clusters.map(|c| (Arc::clone(&c.name), c)).collect(),
         }

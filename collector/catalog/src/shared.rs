@@ -1,4 +1,4 @@
-//! What all use cases stand on.
+//! The state that all use cases share.
 
 use std::{
     collections::BTreeMap,
@@ -21,7 +21,7 @@ use crate::{
     readiness::Readiness, roster::Roster, store::Store, switches::Switches,
 };
 
-/// Service changes kept for a listener that is slow; one that is slower learns that it missed some.
+/// Service changes kept for a slow listener; a slower one gets `Lagged`.
 const SERVICE_CHANGES: usize = 1024;
 
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Shared {
         }
     }
 
-    /// Changes the registry, and publishes what that did. Leases change under the same lock: no change sees another one's half.
+    /// Changes the registry, and publishes the effects. Leases change under the same lock, so no change sees half of another.
     pub(crate) fn change<R>(
         &self,
         change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
@@ -133,7 +133,7 @@ impl Shared {
 
     fn tell(&self, change: Change) {
         if self.services.send(change).is_err() {
-            tracing::trace!("no listener for services that appear and vanish");
+            tracing::trace!("no listener for new and removed services");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Where the catalog keeps what must survive a restart.
+//! The catalog's durable storage.
 //!
-//! A store holds rows: a table, a key, a value. [`Store::commit`] is durable when it returns; a batch is applied as a whole or not
-//! at all. The catalog commits before it acknowledges, so a store that fails loses nothing that was acknowledged.
+//! A store has rows: a table, a key, a value. [`Store::commit`] is durable when it returns; a batch is applied completely or
+//! not at all. The catalog commits before it acknowledges, so a failing store loses no acknowledged change.
 
 mod embedded;
 mod journal;
@@ -14,21 +14,21 @@ use std::fmt;
 pub use embedded::Embedded;
 pub use memory::Memory;
 
-/// What a row is about. The name is part of the stored format.
+/// The table of a row. The name is part of the stored format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     Namespace,
-    /// A service that was created as such, and its settings.
+    /// A service that was created explicitly, and its settings.
     Service,
     /// A persistent instance.
     Instance,
-    /// What an operator set on an instance.
+    /// The override of an operator on an instance.
     Override,
     /// The switches, in one row.
     Switch,
     /// Secrets and other values of the faces, by a name that the face chooses.
     Face,
-    /// Soft state: the ephemeral instances of a service as they were last seen. Unreadable rows are dropped.
+    /// Soft state: the last known ephemeral instances of a service. Unreadable rows are dropped.
     Roster,
 }
 
@@ -47,18 +47,18 @@ pub enum Change {
     Remove { table: Table, key: String },
 }
 
-/// Why a store fails.
+/// The reason why a store fails.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be opened, read or written.
     #[error("{0}")]
     Io(String),
-    /// What it holds is damaged, or was written by a later release.
+    /// Its contents are damaged, or were written by a later release.
     #[error("{0}")]
     Unreadable(String),
 }
 
-/// Rows that survive. Calls may block.
+/// Durable rows. Calls may block.
 pub trait Store: fmt::Debug + Send + Sync {
     /// All rows, in no order.
     ///
@@ -72,14 +72,14 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The store cannot be written; nothing was changed.
     fn commit(&self, changes: &[Change]) -> Result<(), Error>;
 
-    /// Appends whole lines to the journal, all or none. They survive the end of the process when this returns, and that of the
-    /// machine only if it lets them: nothing is synced.
+    /// Appends whole lines to the journal, all or none. When this returns they survive the end of the process, but not of the
+    /// machine: nothing is synced.
     ///
     /// # Errors
     /// The journal cannot be written; nothing was appended.
     fn append(&self, lines: &[u8]) -> Result<(), Error>;
 
-    /// The lines of the journal. A last one that is not whole is removed: its call did not return.
+    /// The lines of the journal. An incomplete last line is removed: its call did not return.
     ///
     /// # Errors
     /// The journal cannot be read.
@@ -88,18 +88,18 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Removes the first bytes of the journal.
     ///
     /// # Errors
-    /// The journal cannot be written; it is as it was.
+    /// The journal cannot be written; it is unchanged.
     fn trim(&self, bytes: usize) -> Result<(), Error>;
 }
 
-/// How many bytes the whole lines of a journal have.
+/// The length of the whole lines of a journal, in bytes.
 fn whole_lines(journal: &[u8]) -> usize {
     let end = journal.iter().rposition(|byte| *byte == b'\n');
     end.map_or(0, |end| end + 1)
 }
 
 impl Table {
-    /// All of them.
+    /// All tables.
     pub const ALL: [Self; 7] = [
         Self::Namespace,
         Self::Service,

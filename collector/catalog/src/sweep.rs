@@ -1,4 +1,4 @@
-//! What ends by itself: leases, empty services, overrides, subscribers that ask no more.
+//! Ends what has expired: leases, empty services, overrides, subscribers that no longer renew.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{durable::Plan, leases::Verdict, rows, shared::Shared, store::Table};
 
-/// How often is looked at what is due.
+/// Interval of the sweeps.
 const TICK: Duration = Duration::from_millis(500);
-/// How often subscribers are looked at.
+/// Interval of the sweeps of subscribers.
 const SUBSCRIBERS: Duration = Duration::from_secs(10);
-/// Leases that are judged while the lock of all is held.
+/// Leases that are judged under one lock.
 const CHUNK: usize = 256;
 
 /// Sweeps until it is cancelled.
@@ -106,7 +106,7 @@ async fn end(shared: &Shared) {
     }
 }
 
-/// Ends the subscriptions of subscribers without a connection that have not asked for a term.
+/// Ends the subscriptions of subscribers without a connection that have not renewed them for a term.
 fn end_subscribers(shared: &Shared) {
     let since = shared.clock.now().before(shared.config.subscriber_term);
     let mut subscriptions = shared.subscriptions.write();

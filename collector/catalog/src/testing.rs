@@ -74,7 +74,7 @@ impl Running {
         }
     }
 
-    /// Stops the workers after what waits is written.
+    /// Stops the workers after waiting changes are written.
     ///
     /// # Errors
     /// A worker panicked.

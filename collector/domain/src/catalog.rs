@@ -1,16 +1,16 @@
 //! Services and their instances, as Nacos clients register and find them.
 //!
-//! A [`ServiceKey`] is (namespace, group, name); a service has clusters, and a cluster has instances at an [`Endpoint`].
-//! [`Publisher`]s answer for instances, [`Subscriber`]s want to learn of changes. [`Registry`] holds the instances,
-//! [`Subscriptions`] the interest in them; both are indexed both ways. [`select`] computes what a consumer is shown.
+//! A [`ServiceKey`] is (namespace, group, name); a service has clusters, and a cluster has instances at an [`Endpoint`]. A
+//! [`Publisher`] owns instances, a [`Subscriber`] is notified of changes. [`Registry`] holds the instances, [`Subscriptions`]
+//! the subscriptions; both are indexed both ways. [`select`] computes the list that a consumer gets.
 //!
-//! What holds:
-//! * The latest registration of (service, ip, port, cluster, kind) owns the instance. A publisher that ends removes only what
-//!   it still owns.
-//! * A service's revision changes if and only if something that a consumer can see has changed. Revisions are unique across
-//!   all services and never repeat, so a service that was removed and created again has a revision of its own.
-//! * What an operator set ([`Override`]) is kept apart from what a publisher registered, and wins over it.
-//! * An explicit deregistration leaves a tombstone: a late beat does not bring the instance back within its term.
+//! Invariants:
+//! * The latest registration of (service, ip, port, cluster, kind) owns the instance. The end of a publisher removes only the
+//!   instances that it still owns.
+//! * A service's revision changes if and only if something that a consumer can see has changed. Revisions are unique across all
+//!   services and never repeat, so a service that was removed and created again has another revision.
+//! * The settings of an operator ([`Override`]) are separate from the registered values, and take precedence over them.
+//! * An explicit deregistration leaves a tombstone: a late beat does not restore the instance within its term.
 //!
 //! Left out: time (the caller passes `now`), liveness terms (see [`crate::liveness`]), storage, and every wire format. The text
 //! `group@@name` exists in protocol faces only.

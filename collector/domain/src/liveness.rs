@@ -1,8 +1,8 @@
 //! Which instances are alive, and on what evidence.
 //!
 //! Each instance has a lease. Every [`Signal`] of its agent renews it. Without a signal it becomes [`State::Silent`] and then
-//! [`State::Down`], after the [`Terms`]. An instance whose agent says goodbye is [`State::Left`]. Every change of state is a
-//! [`Transition`], which carries its evidence. [`Lessor`] holds the leases.
+//! [`State::Down`], after the [`Terms`]. An instance whose agent reports its own end is [`State::Left`]. Every change of state
+//! is a [`Transition`], which carries its evidence. [`Lessor`] holds the leases.
 //!
 //! Invariants (ARCHITECTURE.md, 6):
 //! * Only the collector's monotonic clock decides; an agent's clock never does.

@@ -1,4 +1,4 @@
-//! The properties that agents report of their process, bounded, for all protocols.
+//! The properties that agents report about their process, bounded, for all protocols.
 
 mod caps;
 

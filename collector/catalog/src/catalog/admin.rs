@@ -1,4 +1,4 @@
-//! Namespaces, switches, and what faces keep in the store.
+//! Namespaces, switches, and values that faces keep in the store.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ impl Catalog {
         self.0.namespaces.read().get(id).cloned()
     }
 
-    /// How many services a namespace has.
+    /// The number of services of a namespace.
     #[must_use]
     pub fn services_in(&self, namespace: &str) -> usize {
         self.0.registry.read().keys(namespace, None, None).count()
@@ -41,7 +41,7 @@ impl Catalog {
     /// Creates a namespace.
     ///
     /// # Errors
-    /// It exists, its id is not valid, there are as many as there may be, or the store failed.
+    /// It exists, its id is not valid, the limit of namespaces is reached, or the store failed.
     pub async fn create_namespace(&self, namespace: Namespace) -> Result<(), Error> {
         namespace_name(&namespace.id)?;
         if self.namespace(&namespace.id).is_some() {
@@ -65,7 +65,7 @@ impl Catalog {
         self.put_namespace(namespace, true).await
     }
 
-    /// Deletes a namespace that has no services; whether there was one.
+    /// Deletes a namespace that has no services. Returns `false` if there is none with this id.
     ///
     /// # Errors
     /// It has services, or the store failed.
@@ -83,7 +83,7 @@ impl Catalog {
         self.0.durably("namespaces".to_owned(), plan).await
     }
 
-    /// The switches as they are now.
+    /// The current switches.
     #[must_use]
     pub fn switches(&self) -> Arc<Switches> {
         self.0.switches()
@@ -109,7 +109,7 @@ impl Catalog {
         self.0.durably("switches".to_owned(), plan).await
     }
 
-    /// Keeps a value for a face, such as a secret. `None` removes it.
+    /// Stores a value for a face, such as a secret. `None` removes it.
     ///
     /// # Errors
     /// The store failed.
@@ -137,7 +137,7 @@ impl Catalog {
         self.0.durably(touches, plan).await
     }
 
-    /// What a face keeps under a name.
+    /// The value that a face stored under a name.
     #[must_use]
     pub fn kept(&self, name: &str) -> Option<Vec<u8>> {
         self.0.kept.read().get(name).cloned()

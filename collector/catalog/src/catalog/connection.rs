@@ -1,4 +1,4 @@
-//! Connections of clients, and what they hold.
+//! Connections of clients, and their instances.
 
 use std::sync::Arc;
 
@@ -7,21 +7,20 @@ use rollcall_domain::catalog::{ConnectionId, Instance, Publisher, ServiceKey, Su
 use super::Catalog;
 use crate::{Connection, Error};
 
-/// Instances that are removed while the lock of all is held.
+/// Instances that are removed under one lock.
 const CHUNK: usize = 256;
 
 impl Catalog {
-    /// Announces a connection. Its id is its publisher and its subscriber.
+    /// Adds a connection. Its id is its publisher and its subscriber.
     ///
     /// # Errors
-    /// There are as many connections as there may be.
+    /// The limit of connections is reached.
     pub fn connect(&self, connection: Connection) -> Result<ConnectionId, Error> {
         let limit = self.0.config.limits.connections;
         Ok(self.0.connections.open(connection, limit)?)
     }
 
-    /// Ends a connection: its subscriptions and the instances that it still owns end with it. Calls on it that are under way
-    /// find it ended.
+    /// Ends a connection: its subscriptions and the instances that it still owns end with it. Running calls on it fail.
     pub fn connection_closed(&self, id: ConnectionId) {
         if !self.0.connections.close(id) {
             return;
@@ -42,8 +41,8 @@ impl Catalog {
         while !part() {}
     }
 
-    /// Announces that this collector is about to stop. What ends from now on ends because of that: it is neither pushed nor
-    /// forgotten, so the next run finds the instances as they were, and no consumer sees them go.
+    /// Announces that this collector is about to stop. Later ends of connections are neither pushed nor stored, so the next run
+    /// finds their instances, and no consumer sees them removed.
     pub fn drain(&self) {
         self.0.readiness.drain();
     }
@@ -60,7 +59,7 @@ impl Catalog {
         self.0.connections.named(client_id)
     }
 
-    /// Up to `limit` connections, in the order in which they were opened, after one if one is given.
+    /// Up to `limit` connections, in the order in which they were opened, optionally after one.
     #[must_use]
     pub fn connections(
         &self,

@@ -1,4 +1,4 @@
-//! Registering, deregistering and beats.
+//! Registrations, deregistrations and beats.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
 const PERSISTENT: Option<Kind> = Some(Kind::Persistent);
 
 impl Catalog {
-    /// Registers an instance, or changes it and takes it over.
+    /// Registers an instance, or changes it and makes `publisher` its owner.
     ///
     /// A connection's earlier instance of the service is removed if it is at another endpoint. A persistent instance is durable
     /// when this returns.
@@ -71,7 +71,7 @@ impl Catalog {
         self.0.change(|registry, now, effects| {
             self.0.is_open(publisher)?;
             let registered = registry.register(publisher, service, registration, now, effects)?;
-            // A registration is a sign of life, and may ask for other terms.
+            // A registration renews the lease, and may request other terms.
             if let Some(beats) = registry.leased(registered.instance) {
                 self.0.leases.grant(registered.instance, beats, now);
             }
@@ -80,7 +80,7 @@ impl Catalog {
     }
 
     /// Makes these ephemeral instances the only ones of the service that the connection holds. An empty batch removes them all.
-    /// Gives the revision of the service.
+    /// Returns the revision of the service.
     ///
     /// # Errors
     /// One of them is not valid, the connection has ended, or there is no room for all. Nothing was changed then.
@@ -99,8 +99,8 @@ impl Catalog {
         })
     }
 
-    /// Removes the instance at an endpoint, whatever its publisher: of this kind, or if there is none, of the other one. Whether
-    /// there was one. An ephemeral instance is not brought back by a beat within one beat term.
+    /// Removes the instance at an endpoint, whatever its publisher: of this kind, or else of the other kind. Returns whether
+    /// there was one. Within one beat term no beat restores an ephemeral instance.
     ///
     /// # Errors
     /// The store failed.
@@ -132,14 +132,14 @@ impl Catalog {
         self.0.durably(touches, plan).await
     }
 
-    /// Removes the instances of a service that a connection holds, wherever they are. Gives how many there were.
+    /// Removes the instances of a service that a connection holds, at any endpoint. Returns their number.
     pub fn withdraw(&self, connection: ConnectionId, service: &ServiceKey) -> usize {
         self.0
             .change(|registry, now, effects| registry.withdraw(connection, service, now, effects))
     }
 
-    /// Changes what the publisher of an instance said of it. With no kind the ephemeral instance comes first. An operator's
-    /// override still wins: see [`Catalog::set_override`].
+    /// Changes the registered values of an instance. Without a kind, the ephemeral one has precedence. An operator's override
+    /// still takes precedence: see [`Catalog::set_override`].
     ///
     /// # Errors
     /// There is no such instance, the changed one is not valid, or the store failed.
@@ -176,8 +176,8 @@ impl Catalog {
         self.0.durably(touches, plan).await
     }
 
-    /// Notes a beat. `described` is the instance as the beat describes it, if it does: one that is not known is registered from
-    /// it, unless it was deregistered less than a beat term ago.
+    /// Records a beat. `described` is the instance that the beat describes, if any: an unknown one is registered from it,
+    /// unless it was deregistered less than a beat term ago.
     ///
     /// # Errors
     /// The instance that the beat describes is not valid, or there is no room.
@@ -198,7 +198,7 @@ impl Catalog {
         if let Some(beaten) = beaten {
             if beaten.is_leased {
                 if beaten.is_restored {
-                    // From now on its own terms hold, instead of those after a start.
+                    // From now on its own terms apply, instead of those after a start.
                     self.0.leases.grant(beaten.instance, beaten.beats, now);
                 } else {
                     self.0.leases.renew(beaten.instance, now);
@@ -240,7 +240,7 @@ impl Shared {
         })
     }
 
-    /// To be asked under the lock that the end of a connection takes, too.
+    /// To be called under the lock that the end of a connection takes too.
     pub(crate) fn is_open(&self, publisher: &Publisher) -> Result<(), Error> {
         match publisher {
             Publisher::Connection(id) if self.connections.get(*id).is_none() => {

@@ -1,4 +1,4 @@
-//! What operators set on instances.
+//! Overrides: the settings of operators on instances.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::{
 };
 
 impl Catalog {
-    /// Sets an override on the instances at an endpoint: on top of what an operator has set before. It wins over registrations,
-    /// and ends with [`Catalog::clear_override`] or a term after the last instance at the endpoint.
+    /// Adds an override to the instances at an endpoint, over earlier ones. It takes precedence over registrations, and ends
+    /// with [`Catalog::clear_override`] or a term after the last instance at the endpoint.
     ///
     /// # Errors
     /// There is no instance at the endpoint, or the store failed.
@@ -50,7 +50,7 @@ impl Catalog {
         self.change_override(service, endpoint, |_| none).await
     }
 
-    /// The overrides of a service, those whose instance is gone too.
+    /// The overrides of a service, including those without an instance.
     #[must_use]
     pub fn overrides(&self, service: &ServiceKey) -> Vec<(Endpoint, Arc<Override>)> {
         let registry = self.0.registry.read();
@@ -59,7 +59,7 @@ impl Catalog {
             .collect()
     }
 
-    /// Sets the health of a persistent instance whose cluster has no probe. Whether it changed.
+    /// Sets the health of a persistent instance whose cluster has no probe. Returns whether it changed.
     ///
     /// # Errors
     /// There is no such instance, it is ephemeral or its cluster has a probe ([`Conflict::HealthIsProbed`]), or the store failed.

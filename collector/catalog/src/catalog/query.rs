@@ -1,4 +1,4 @@
-//! What consumers and consoles read.
+//! Reads of consumers and consoles.
 
 use bytes::Bytes;
 use rollcall_domain::{
@@ -11,25 +11,25 @@ use rollcall_domain::{
 use super::{Catalog, Page};
 use crate::{Encoded, Error, Form};
 
-/// Services that a listing looks at while the catalog is locked.
+/// Services that a listing reads under one lock.
 const CHUNK: usize = 256;
 
-/// An encoded list, and what it is a list of.
+/// An encoded list and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     pub head: Bytes,
     pub tail: Bytes,
-    /// Whether the service is known. The list of one that is not is empty.
+    /// Whether the service exists. The list of an unknown one is empty.
     pub exists: bool,
-    /// The revision that was encoded; 0 for a service that is not known.
+    /// The encoded revision; 0 for an unknown service.
     pub revision: u64,
-    /// The time that the answer is to carry. Never earlier than that of an earlier answer about the service, and later if the
-    /// service has changed since: clients drop what is not newer than what they have.
+    /// The time for the answer. It never decreases from one answer about the service to the next, and increases if the service
+    /// has changed: clients drop a list that is not newer than theirs.
     pub stamp: Timestamp,
 }
 
 impl Catalog {
-    /// What a consumer is shown of a service. Not cached: [`Catalog::body`] is.
+    /// A service as a consumer sees it. Not cached; [`Catalog::body`] is.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -38,8 +38,8 @@ impl Catalog {
         Ok(self.0.registry.read().view(service, selection))
     }
 
-    /// A list as `encode` writes it. It is called at most once for each revision of a service, selection and form, as long as
-    /// the result fits the cache; its result is shared.
+    /// A list as `encode` writes it. It is called at most once for each revision of a service, selection and form, if the
+    /// result fits the cache, and all callers share the result.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -89,10 +89,10 @@ impl Catalog {
         })
     }
 
-    /// The instance at an endpoint with its true state; of both kinds the ephemeral one first, unless one is named.
+    /// The instance at an endpoint with its true state. Without a kind, the ephemeral one has precedence.
     ///
     /// # Errors
-    /// There is no such service or no such instance, or the catalog is loading and knows none yet.
+    /// The service or the instance does not exist, or the catalog is loading and does not know it yet.
     pub fn instance(
         &self,
         service: &ServiceKey,
@@ -116,20 +116,20 @@ impl Catalog {
         instances.ok_or(Error::NotFound(crate::NotFound::Service))
     }
 
-    /// A service with everything that is set on it.
+    /// A service with all its settings.
     #[must_use]
     pub fn service(&self, service: &ServiceKey) -> Option<ServiceDetail> {
         self.0.registry.read().detail(service)
     }
 
-    /// A service as a listing shows it.
+    /// A service for a listing.
     #[must_use]
     pub fn summary(&self, service: &ServiceKey) -> Option<Summary> {
         self.0.registry.read().summary(service)
     }
 
-    /// The services of a namespace, of one of its groups if one is given, in order: `limit` of them from place `offset` on. Services
-    /// that appear and vanish meanwhile may or may not be counted.
+    /// The services of a namespace, optionally of one group, in order: `limit` of them from position `offset` on. Services that
+    /// are added or removed meanwhile may or may not be included.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -143,7 +143,7 @@ impl Catalog {
         self.services_where(namespace, group, (offset, limit), |_| true)
     }
 
-    /// As [`Catalog::services`], of those that a listing's filter keeps.
+    /// As [`Catalog::services`], with a filter.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -182,7 +182,7 @@ impl Catalog {
         }
     }
 
-    /// Up to `limit` services of all namespaces, in order, after one if one is given.
+    /// Up to `limit` services of all namespaces, in order, optionally after one.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -197,7 +197,7 @@ impl Catalog {
     }
 }
 
-/// A service that a listing's filter looks at. The catalog is locked meanwhile, so the filter calls nothing else of it.
+/// A service for the filter of a listing. The catalog is locked, so the filter must call nothing else of it.
 #[derive(Debug)]
 pub struct Listed<'a> {
     pub key: &'a ServiceKey,
@@ -205,7 +205,7 @@ pub struct Listed<'a> {
 }
 
 impl Listed<'_> {
-    /// What a listing shows of it.
+    /// Its entry in the listing.
     #[must_use]
     pub fn summary(&self) -> Option<Summary> {
         self.registry.summary(self.key)

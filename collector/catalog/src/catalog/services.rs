@@ -1,4 +1,4 @@
-//! Services and their clusters, as operators and maintenance clients set them.
+//! Services and their clusters, for operators and maintenance clients.
 
 use rollcall_domain::catalog::{Cluster, ServiceKey, Settings};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Catalog {
-    /// Creates a service. It stays, without instances too, until it is deleted. A service that only has instances exists.
+    /// Creates a service. It stays until it is deleted, even without instances. A service that has instances exists already.
     ///
     /// # Errors
     /// It exists, there is no room, or the store failed.
@@ -24,7 +24,7 @@ impl Catalog {
         .await
     }
 
-    /// Changes what is set on a service that exists; its clusters stay unless `update` changes them.
+    /// Changes the settings of an existing service; its clusters stay unless `update` changes them.
     ///
     /// # Errors
     /// It does not exist, its metadata is too large, or the store failed.
@@ -41,7 +41,7 @@ impl Catalog {
         .await
     }
 
-    /// Sets what is set on a cluster of a service that exists. The cluster is created if it is new.
+    /// Sets the settings of a cluster of an existing service. A new cluster is created.
     ///
     /// # Errors
     /// As [`Catalog::update_service`].

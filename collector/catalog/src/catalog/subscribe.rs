@@ -1,4 +1,4 @@
-//! Who wants to learn of changes, and what is pushed to them.
+//! Subscriptions, and the pushes to their subscribers.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::{Body, Catalog};
 use crate::{Encoded, Error, Form, Interest, Invalid, Outbox, Subscription};
 
 impl Catalog {
-    /// Subscribes to a service, whether it exists or not. A connection has one subscription of a service: a later one with other
-    /// clusters replaces it. The same one again only notes that the subscriber still asks.
+    /// Subscribes to a service, whether it exists or not. A connection has one subscription of a service: a later one with
+    /// other clusters replaces it. An equal one only renews it.
     ///
     /// # Errors
-    /// The connection has ended, or there are as many subscriptions as there may be.
+    /// The connection has ended, or the limit of subscriptions is reached.
     pub fn subscribe(
         &self,
         interest: Interest<'_>,
@@ -47,7 +47,7 @@ impl Catalog {
         Ok(subscription)
     }
 
-    /// Ends a subscription; whether there was one. The clusters do not matter for a connection.
+    /// Ends a subscription. Returns `false` if there is none. The clusters are ignored for a connection.
     pub fn unsubscribe(
         &self,
         service: &ServiceKey,
@@ -62,8 +62,8 @@ impl Catalog {
         ended.is_some()
     }
 
-    /// What is to be pushed to a subscriber now, as [`Catalog::body`] for all instances of its clusters. `None` if it has the
-    /// present revision, if pushes are switched off, or if the subscription has ended.
+    /// The list to push to a subscriber now, as [`Catalog::body`] for all instances of its clusters. `None` if it has the
+    /// current revision, if pushes are switched off, or if the subscription has ended.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -105,7 +105,7 @@ impl Catalog {
             .collect()
     }
 
-    /// The services that have subscriptions and that `is_wanted` keeps, up to `limit` of them, in order.
+    /// The services that have subscriptions and that `is_wanted` accepts, up to `limit` of them, in order.
     #[must_use]
     pub fn subscribed_services(
         &self,

@@ -13,19 +13,19 @@ use tokio::{
     time::timeout,
 };
 
-/// What a probe may take.
+/// The time limit of a probe.
 pub(super) const TIMEOUT: Duration = Duration::from_millis(500);
-/// Bytes of an answer that are read: a status line, a handshake.
+/// The bytes of an answer that are read: a status line, a handshake.
 const ANSWER: usize = 512;
 
-/// What a probe showed.
+/// The outcome of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The instance answers as it should, after this long.
+    /// The instance answered correctly, after this long.
     Success(Duration),
     /// It may be busy.
     Soft,
-    /// It is not there, or not what it should be.
+    /// It does not exist, or another program answers.
     Hard,
 }
 
@@ -40,7 +40,7 @@ impl Outcome {
 
 const SUCCESS: Outcome = Outcome::Success(Duration::ZERO);
 
-/// Probes an address, for no longer than [`TIMEOUT`].
+/// Probes an address, for at most [`TIMEOUT`].
 pub(super) async fn attempt(checker: &Checker, ip: IpAddr, port: u16) -> Outcome {
     let address = SocketAddr::new(ip, port);
     match timeout(TIMEOUT, connected(checker, address)).await {
@@ -66,7 +66,7 @@ async fn connected(checker: &Checker, address: SocketAddr) -> io::Result<Outcome
     }
 }
 
-/// A request. Of a path or a header with control characters nothing is sent: it would be another request.
+/// A request. A path or a header with control characters is not sent: it would be another request.
 fn request(address: SocketAddr, path: &str, headers: &str) -> String {
     let is_clean = |text: &str| !text.chars().any(|c| c.is_control());
     let path = if is_clean(path) && !path.contains(' ') {
@@ -101,18 +101,19 @@ async fn http(mut stream: TcpStream, request: &str, expected: u16) -> io::Result
     })
 }
 
-/// A MySQL server greets with a packet that holds its protocol version, 10 since 1998, or an error. It is not signed in to.
+/// Reads the greeting of a MySQL server: a packet with its protocol version, 10 since 1998, or an error. The probe does not
+/// sign in.
 async fn mysql(mut stream: TcpStream) -> io::Result<Outcome> {
     let greeting = read(&mut stream, |answer| answer.len() > 4).await?;
     Ok(match greeting.get(3..5) {
         Some([0, 10]) => SUCCESS,
-        // Too many connections: it is there, and busy.
+        // Too many connections: it is up, but busy.
         Some([0, 255]) => Outcome::Soft,
         _ => Outcome::Hard,
     })
 }
 
-/// Reads until there is enough, the other end closes, or the buffer is full.
+/// Reads until `is_enough`, the other end closes, or the buffer is full.
 async fn read(stream: &mut TcpStream, is_enough: impl Fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
     let mut answer = [0; ANSWER];
     let mut length = 0;

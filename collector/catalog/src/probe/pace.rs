@@ -1,4 +1,4 @@
-//! What the probes of an instance have shown, and when the next one is due.
+//! The results of an instance's probes, and the time of the next one.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use rollcall_domain::catalog::Checker;
 
 use super::attempt::Outcome;
 
-/// Results in a row, and the usual time between two probes.
+/// Results in a row, and the usual interval between two probes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
     successes: u32,
@@ -14,7 +14,7 @@ pub(super) struct Pace {
     millis: u64,
 }
 
-/// How the interval follows what a probe takes: this share of the old one stays, within bounds in milliseconds.
+/// How the interval follows the duration of a probe: this share of the old one stays, within bounds in milliseconds.
 struct Terms {
     percent: u64,
     min: u64,
@@ -34,7 +34,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Records an outcome. Gives the health that it decides, if it does, and the time until the next probe.
+    /// Records an outcome. Returns the health that it decides, if any, and the time until the next probe.
     pub(super) fn record(
         &mut self,
         checker: &Checker,

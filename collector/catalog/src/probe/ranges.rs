@@ -16,8 +16,8 @@ pub struct BadRange {
 }
 
 impl Range {
-    /// The private ranges of IPv4 and IPv6, and loopback. Link-local addresses are not among them: instance metadata services of
-    /// clouds answer there.
+    /// The private ranges of IPv4 and IPv6, and loopback. Link-local addresses are excluded, because the instance metadata
+    /// services of clouds use them.
     #[must_use]
     pub fn private() -> Vec<Self> {
         [

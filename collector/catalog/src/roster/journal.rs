@@ -1,9 +1,9 @@
 //! The journal: every change of an ephemeral instance since the last commit of the roster, one line of JSON each.
 //!
-//! A line is written before the change is acknowledged, without a sync: it survives the end of the process, not that of the
-//! machine. Lines are numbered; a commit of the roster stores the number of the last line that it contains, so a line that an
-//! earlier commit contains is never applied again. A line says what the instance is after the change, so lines may be applied to
-//! a row that already contains them.
+//! A line is written before the change is acknowledged, without a sync: it survives the end of the process, but not of the
+//! machine. Lines are numbered; a commit of the roster stores the number of the last line that it contains, so no line is
+//! applied twice. A line has the state of the instance after the change, so it may be applied to a row that already contains
+//! it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,9 +16,9 @@ use crate::{
     store::Store,
 };
 
-/// Bytes of lines at most. A commit every half second shortens the journal: it reaches this only while commits fail.
+/// The most bytes of lines. A commit every half second shortens the journal, so it gets this long only while commits fail.
 const MOST: usize = 64 * 1024 * 1024;
-/// The line that says that changes are missing: it is not readable, so the next run refuses reads for a while.
+/// The line that marks missing changes: it is unreadable, so the next run refuses reads for a while.
 const LOSSY: &[u8] = b"?\n";
 
 /// The services whose row is to be written, and the journal.
@@ -38,14 +38,14 @@ struct State {
     is_lossy: bool,
 }
 
-/// A place in the journal: all lines up to it.
+/// A position in the journal: all lines up to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     pub(super) number: u64,
     bytes: usize,
 }
 
-/// What an instance is after a change; `said` is absent once it is removed.
+/// The state of an instance after a change; `said` is absent once it is removed.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Line {
     pub(super) number: u64,
@@ -65,14 +65,14 @@ impl Roster {
         }
     }
 
-    /// Marks the services that changed, and writes a line for each of their instances that did. The caller does not hold the
-    /// lock of the registry: the state of an instance is read under the lock of the journal, so a later line is a later state.
+    /// Marks the changed services, and writes a line for each changed instance. The caller must not hold the lock of the
+    /// registry: the state of an instance is read under the lock of the journal, so that a later line has a later state.
     pub(crate) fn changed(&self, effects: &Effects, registry: &RwLock<Registry>) {
         if effects.changed.is_empty() {
             return;
         }
         let mut state = self.state.lock();
-        // First the marks: a commit that takes a service from here contains the lines that follow.
+        // The marks come first: a commit that takes a service from here contains the lines that follow.
         for service in &effects.changed {
             if !state.changed.contains(service) {
                 state.changed.insert(service.clone());
@@ -126,7 +126,7 @@ impl Roster {
         );
     }
 
-    /// The end of the journal. A commit of all services that are marked by now contains what is before it.
+    /// The end of the journal. A commit of all services that are marked by now contains the lines before it.
     pub(super) fn mark(&self) -> Mark {
         let mut state = self.state.lock();
         state.is_lossy = false;
@@ -148,7 +148,7 @@ impl Roster {
         self.state.lock().changed.extend(services);
     }
 
-    /// Removes the lines up to a mark: a commit contains them.
+    /// Removes the lines up to a mark, because a commit contains them.
     pub(super) fn trim(&self, mark: Mark) {
         let mut state = self.state.lock();
         if mark.bytes == 0 {

@@ -1,10 +1,10 @@
 //! A store on the local disk: the file `catalog.redb` in the collector's data directory.
 //!
-//! A file of its own beside the inventory's: the catalog commits on its own schedule (the roster every half second), redb has one
-//! writer for each file, and no registration of an agent waits for the catalog or fails because it is full. Whether the
-//! two agree does not matter: they share nothing.
+//! The file is separate from the inventory's: the catalog commits at its own pace (the roster every half second), redb has one
+//! writer for each file, and no registration of an agent waits for the catalog or fails because it is full. The two files share
+//! nothing, so they need not agree.
 //!
-//! What changed since the last commit of the roster is in the file `catalog.journal` beside it.
+//! Changes since the last commit of the roster are in the file `catalog.journal` beside it.
 //!
 //! | Table | Key | Value |
 //! |---|---|---|
@@ -43,7 +43,7 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens the store in a data directory that exists, or creates it there.
+    /// Opens the store in an existing data directory, or creates it there.
     ///
     /// # Errors
     /// The file cannot be read and written, another process has it open, it is damaged, or it was written by a later release.
@@ -164,7 +164,7 @@ impl Store for Embedded {
     }
 }
 
-/// Writes an empty store and renames it once it is complete, so that an interrupted start leaves no half of one.
+/// Writes an empty store and renames it once it is complete, so that an interrupted start leaves no partial file.
 fn create(directory: &Path) -> Result<(), redb::Error> {
     let unfinished = directory.join(UNFINISHED);
     let file = OpenOptions::new()

@@ -30,7 +30,7 @@ impl Journal {
         })
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -39,7 +39,7 @@ impl Journal {
         let written = self.file.write_all(lines);
         match written {
             Ok(()) => self.bytes += lines.len() as u64,
-            // Part of it may be there.
+            // A part of it may have been written.
             Err(_) => self.file.set_len(self.bytes)?,
         }
         written
@@ -53,7 +53,7 @@ impl Journal {
         Ok(lines)
     }
 
-    /// Removes the first bytes. What remains is renamed into place, so that a crash leaves the one or the other.
+    /// Removes the first bytes. The rest is renamed into place, so that a crash leaves either the old or the new file.
     pub(super) fn trim(&mut self, bytes: u64) -> io::Result<()> {
         if bytes >= self.bytes {
             self.file.set_len(0)?;

@@ -8,7 +8,7 @@ use super::{Change, Error, Row, Store, Table};
 
 type Rows = BTreeMap<(Table, String), Vec<u8>>;
 
-/// Rows in memory. A clone is the same store, so that a test can start a catalog again on what an earlier one has stored.
+/// Rows in memory. A clone is the same store, so that a test can start a second catalog on the data of the first.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     rows: Arc<Mutex<Rows>>,
@@ -17,7 +17,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// From now on every commit fails with this text; with `None` they succeed again.
+    /// Makes every later commit fail with this text; with `None` they succeed again.
     pub fn fail(&self, text: Option<&str>) {
         *self.fails.lock() = text.map(str::to_owned);
     }

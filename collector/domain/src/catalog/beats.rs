@@ -1,13 +1,13 @@
-//! The terms that an instance's metadata asks for.
+//! The beat terms that an instance's metadata requests.
 
 use std::time::Duration;
 
 use super::Metadata;
 
-/// How often an instance beats, and what missing beats mean.
+/// The beat interval of an instance, and the consequences of missing beats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beats {
-    /// How often the client is to send a beat; `None` where the metadata does not say.
+    /// The interval that the metadata requests; `None` if it requests none.
     pub interval: Option<Duration>,
     /// After this long without a beat the instance is unhealthy.
     pub unhealthy_after: Duration,
@@ -15,11 +15,11 @@ pub struct Beats {
     pub removed_after: Duration,
 }
 
-/// The interval where neither metadata nor switches say otherwise.
+/// The interval if neither metadata nor switches set one.
 pub const DEFAULT_BEAT_INTERVAL: Duration = Duration::from_secs(5);
 const UNHEALTHY_AFTER: Duration = Duration::from_secs(15);
 const REMOVED_AFTER: Duration = Duration::from_secs(30);
-/// Longer terms are cut: a week without a beat is no life.
+/// The longest term; longer ones are cut.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 impl Default for Beats {
@@ -40,8 +40,8 @@ impl Beats {
 }
 
 impl Metadata {
-    /// The beat terms: the reserved keys `preserved.heart.beat.interval`, `preserved.heart.beat.timeout` and
-    /// `preserved.ip.delete.timeout`, in milliseconds. A value that has other characters than digits counts as absent.
+    /// The beat terms from the reserved keys `preserved.heart.beat.interval`, `preserved.heart.beat.timeout` and
+    /// `preserved.ip.delete.timeout`, in milliseconds. A value with other characters than digits counts as absent.
     #[must_use]
     pub fn beats(&self) -> Beats {
         let millis = |key| {

@@ -1,4 +1,4 @@
-//! How the health of persistent instances is found out.
+//! The health checks of persistent instances.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub enum Checker {
         path: Arc<str>,
         /// `name:value` pairs separated by `|`.
         headers: Arc<str>,
-        /// 200 unless an operator says otherwise.
+        /// The expected status; 200 by default.
         expected: u16,
     },
     /// The handshake of a MySQL server.
@@ -33,7 +33,7 @@ pub enum Checker {
 pub struct Cluster {
     pub name: Arc<str>,
     pub checker: Checker,
-    /// The port to probe where the instance's own is not used.
+    /// The port to probe if the instance's own port is not used.
     pub check_port: u16,
     /// Whether the instance's own port is probed.
     pub use_instance_port: bool,

@@ -1,49 +1,49 @@
-//! What a change of the catalog did, for the use cases to publish.
+//! The effects of a change of the catalog, for the use cases to publish.
 
 use super::{Endpoint, InstanceRef, Kind, Publisher, ServiceKey};
 
-/// What a change did. Empty if it changed nothing that a consumer can see and no lease.
+/// The effects of a change. Empty if it changed no lease and nothing that a consumer can see.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// What happened to instances and services, in order.
+    /// The events of instances and services, in order.
     pub events: Vec<Event>,
     /// Services whose revision changed. One may be listed more than once.
     pub changed: Vec<ServiceKey>,
-    /// Services that are known from now on.
+    /// New services.
     pub appeared: Vec<ServiceKey>,
-    /// Services that are not known any more. They had no instances.
+    /// Removed services. They had no instances.
     pub vanished: Vec<ServiceKey>,
-    /// Instances that beats keep alive from now on.
+    /// Instances that need beats from now on.
     pub granted: Vec<InstanceRef>,
     /// Persistent instances that are new.
     pub persistent: Vec<InstanceRef>,
-    /// Instances that beats kept alive and that need none any more.
+    /// Instances that no longer need beats.
     pub ended: Vec<InstanceRef>,
 }
 
-/// Something that happened to an instance.
+/// An event of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     pub service: ServiceKey,
     pub endpoint: Endpoint,
     pub kind: Kind,
-    /// What answers for the instance; for one that was taken over, its earlier publisher.
+    /// The publisher of the instance; for one that was taken over, its earlier publisher.
     pub publisher: Publisher,
     pub what: What,
 }
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum What {
     /// The instance is new.
     Registered,
-    /// Its publisher changed what consumers see.
+    /// Its publisher changed something that consumers see.
     Updated,
-    /// Another publisher registered it, and answers for it from now on.
+    /// Another publisher registered it and owns it now.
     TakenOver,
     /// Its publisher, or an operator, removed it.
     Deregistered,
-    /// Its connection's later registration of the same service took its place.
+    /// A later registration of the same service on its connection replaced it.
     Replaced,
     /// Its connection ended.
     ConnectionEnded,
@@ -51,14 +51,14 @@ pub enum What {
     Expired,
     /// A beat, a registration, a probe or an operator made it healthy.
     Healthy,
-    /// Its beats stopped, a probe failed, or an operator said so.
+    /// Its beats stopped, a probe failed, or an operator set it.
     Unhealthy,
     /// An operator set or removed an override.
     Overridden,
 }
 
 impl Effects {
-    /// Whether nothing is to be published.
+    /// Whether there is nothing to publish.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()

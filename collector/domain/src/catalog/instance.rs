@@ -1,4 +1,4 @@
-//! An instance of a service: its place, and what its publisher says of it.
+//! An instance of a service: its endpoint, and its registered values.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,7 @@ use super::{
 
 static DEFAULT: LazyLock<Arc<str>> = LazyLock::new(|| DEFAULT_CLUSTER.into());
 
-/// Where an instance is within its service. Ordered by ip (as text), port, cluster, which is the order of every list.
+/// The endpoint of an instance within its service. Ordered by ip (as text), port, cluster, which is the order of every list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     /// As the publisher wrote it: an address or a host name.
@@ -18,7 +18,7 @@ pub struct Endpoint {
     pub cluster: Arc<str>,
 }
 
-/// What ends an instance. Instances of both kinds live side by side in a service, even at the same endpoint.
+/// The kind of an instance. A service may have instances of both kinds, even at the same endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Ends with its publisher.
@@ -27,7 +27,7 @@ pub enum Kind {
     Persistent,
 }
 
-/// What a publisher says of an instance.
+/// The registered values of an instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Registration {
     pub endpoint: Endpoint,
@@ -36,16 +36,16 @@ pub struct Registration {
     pub weight: f64,
     /// Whether it takes traffic.
     pub enabled: bool,
-    /// The health that it starts with. A persistent instance that exists keeps the health that its probe found.
+    /// The initial health. An existing persistent instance keeps the health that its probe found.
     pub healthy: bool,
     pub metadata: Arc<Metadata>,
-    /// An id that the client chose; without one the faces build theirs from the endpoint.
+    /// An id that the client chose; without one the faces build it from the endpoint.
     pub instance_id: Option<Arc<str>>,
-    /// The application that the client names, if it does.
+    /// The application that the client names, if any.
     pub app: Option<Arc<str>>,
 }
 
-/// A change of what a publisher says of an instance; `None` leaves a value as it is.
+/// A change of the registered values; `None` leaves a value unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Patch {
     pub weight: Option<f64>,
@@ -55,8 +55,8 @@ pub struct Patch {
     pub app: Option<Arc<str>>,
 }
 
-/// An instance in the catalog's memory. A later instance in the same place has another generation, so a reference to a removed
-/// instance finds nothing.
+/// A reference to an instance in the catalog's memory. A later instance in the same slot has another generation, so a reference
+/// to a removed instance resolves to none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceRef {
     pub(super) index: u32,
@@ -64,21 +64,21 @@ pub struct InstanceRef {
 }
 
 impl InstanceRef {
-    /// Its place, which instances that follow each other share.
+    /// Its slot, which later instances reuse.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.index
     }
 }
 
-/// An instance with its true state: what it registered, and what an operator set on it.
+/// An instance with its true state: the registered values, and the override of an operator.
 #[derive(Clone, Debug)]
 pub struct Instance {
     pub reference: InstanceRef,
-    /// What was registered; `healthy` is the present, true health.
+    /// The registered values; `healthy` is the current, true health.
     pub registered: Registration,
     pub publisher: Publisher,
-    /// What an operator set, which wins.
+    /// The override of an operator, which takes precedence.
     pub overridden: Option<Arc<Override>>,
 }
 
@@ -101,7 +101,7 @@ impl Endpoint {
         })
     }
 
-    /// The publisher that HTTP clients at this endpoint are.
+    /// The publisher that represents HTTP clients at this endpoint.
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         Publisher::Address {
@@ -112,7 +112,7 @@ impl Endpoint {
 }
 
 impl Kind {
-    /// Both.
+    /// Both kinds.
     pub const ALL: [Self; 2] = [Self::Ephemeral, Self::Persistent];
 
     /// The kind of an instance with this `ephemeral` flag.
@@ -148,7 +148,7 @@ impl Registration {
         }
     }
 
-    /// What it says after a change.
+    /// The registered values after a change.
     #[must_use]
     pub fn patched(mut self, patch: &Patch) -> Self {
         self.weight = patch.weight.unwrap_or(self.weight);

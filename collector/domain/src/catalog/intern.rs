@@ -1,8 +1,8 @@
-//! One copy of what repeats: clusters, addresses, metadata.
+//! Shares equal values: clusters, addresses, metadata.
 
 use std::{collections::HashSet, hash::Hash, sync::Arc};
 
-/// Shared values. A value that only the interner holds is dropped when the set has doubled since the last look.
+/// Shared values. A value that only the interner holds is dropped when the set has doubled since the last sweep.
 #[derive(Debug)]
 pub(super) struct Interner<T: ?Sized> {
     values: HashSet<Arc<T>>,

@@ -1,4 +1,4 @@
-//! How much the catalog holds.
+//! The limits of the catalog.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub struct Limits {
     pub connections: usize,
 }
 
-/// What a limit is about.
+/// The resource of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resource {
     Services,
@@ -87,14 +87,16 @@ impl Full {
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.resource {
-            Resource::Services => "the catalog holds as many services as it may",
-            Resource::InstancesPerService => "the service has as many instances as it may",
-            Resource::InstancesPerConnection => "the connection holds as many instances as it may",
-            Resource::Bytes => "the catalog takes as many bytes as it may",
-            Resource::MetadataBytes => "the metadata is larger than it may be",
-            Resource::Subscriptions => "there are as many subscriptions as there may be",
-            Resource::Namespaces => "there are as many namespaces as there may be",
-            Resource::Connections => "there are as many connections as there may be",
+            Resource::Services => "the catalog has its maximum number of services",
+            Resource::InstancesPerService => "the service has its maximum number of instances",
+            Resource::InstancesPerConnection => {
+                "the connection has its maximum number of instances"
+            }
+            Resource::Bytes => "the catalog has its maximum size in bytes",
+            Resource::MetadataBytes => "the metadata is too large",
+            Resource::Subscriptions => "the catalog has its maximum number of subscriptions",
+            Resource::Namespaces => "the catalog has its maximum number of namespaces",
+            Resource::Connections => "the catalog has its maximum number of connections",
         };
         write!(
             f,

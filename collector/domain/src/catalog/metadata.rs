@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Metadata(Box<[(Box<str>, Box<str>)]>);
 
-/// What to do to metadata.
+/// A change of metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The new entries replace all others.

@@ -1,10 +1,10 @@
-//! What an operator set on an instance.
+//! The settings of an operator on an instance.
 
 use super::{Metadata, MetadataChange};
 use crate::{Moment, Timestamp};
 
-/// What an operator set on an instance at an endpoint. It wins over registrations of either kind, survives the instance for a
-/// term, and is removed by the operator or after that term.
+/// The settings of an operator on an instance at an endpoint. They take precedence over registrations of either kind, outlive
+/// the instance for a term, and are removed by the operator or after that term.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Override {
     pub enabled: Option<bool>,
@@ -18,7 +18,7 @@ pub struct Override {
 }
 
 impl Override {
-    /// Nothing set.
+    /// An empty override.
     #[must_use]
     pub const fn none(set_at: Timestamp) -> Self {
         Self {
@@ -30,13 +30,13 @@ impl Override {
         }
     }
 
-    /// Whether it sets nothing.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.enabled.is_none() && self.weight.is_none() && self.metadata.is_none()
     }
 
-    /// This override with what a later one sets on top.
+    /// This override with a later one applied.
     #[must_use]
     pub fn with(&self, later: &Self) -> Self {
         Self {

@@ -1,12 +1,12 @@
-//! What answers for instances, and what wants to learn of them.
+//! The owners of instances, and the subscribers of changes.
 
 use std::{fmt, num::NonZeroU64, sync::Arc};
 
-/// A connection of a client, numbered in the order in which connections were opened; never used twice in one run.
+/// A connection of a client, numbered in the order of opening; never reused in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(NonZeroU64);
 
-/// What answers for an instance: it may change and remove the instance, and its end is the instance's end.
+/// The owner of an instance: it may change and remove the instance, and the instance ends with it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Publisher {
     /// A client's connection: its ephemeral instances end with it.
@@ -19,7 +19,7 @@ pub enum Publisher {
     Restored,
 }
 
-/// What wants to learn of the changes of a service.
+/// A subscriber to the changes of a service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subscriber {
     /// A client's connection. It has one subscription of a service: a later one replaces it.
@@ -53,7 +53,7 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// For people and evidence.
+/// For operators and evidence.
 impl fmt::Display for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -28,9 +28,10 @@ use record::{Owner, Record, Service};
 pub use services::NotRemoved;
 pub use sweep::Swept;
 
-/// Services and their instances. Every change takes the [`Effects`] that it adds to, for the caller to publish.
+/// Services and their instances. Every change adds to the [`Effects`] argument, which the caller publishes.
 ///
-/// Not shared: the use cases put it behind a lock. No operation takes longer than a service or a publisher has instances.
+/// Not shared: the use cases put it behind a lock. The time of each operation is bounded by the instances of one service or of
+/// one publisher.
 #[derive(Debug)]
 pub struct Registry {
     limits: Limits,
@@ -52,7 +53,7 @@ pub struct Registry {
     counts: Counts,
 }
 
-/// How much the registry holds.
+/// The contents of the registry, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub services: usize,
@@ -64,11 +65,11 @@ pub struct Counts {
     pub publishers: usize,
     pub overrides: usize,
     pub tombstones: usize,
-    /// Bytes charged for services and instances, as if they shared nothing.
+    /// Bytes charged for services and instances, as if they shared no values.
     pub bytes: usize,
 }
 
-/// What a registration did.
+/// The result of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registered {
     pub instance: InstanceRef,
@@ -78,20 +79,20 @@ pub struct Registered {
     pub is_new: bool,
 }
 
-/// Why a change is refused. Nothing was changed.
+/// The reason for a refused change. Nothing was changed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refused {
     /// A limit would be exceeded.
     Full(Full),
     /// The weight is negative or not a number.
     Weight(f64),
-    /// The beat interval in the metadata is longer than one of the two terms after which missing beats count.
+    /// The beat interval in the metadata is longer than one of the two terms.
     BeatInterval,
     /// Persistent instances are not bound to a connection.
     PersistentOnConnection,
 }
 
-/// What was not found.
+/// The item that was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
     Service,
@@ -121,13 +122,13 @@ impl Registry {
         }
     }
 
-    /// The limits it was made with.
+    /// The limits of this registry.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// How much it holds.
+    /// The current numbers.
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts {
@@ -143,7 +144,7 @@ impl Registry {
         Some((id, self.services.at(id)?))
     }
 
-    /// Where an instance is, or would be, in the list of its service.
+    /// The position of an instance in the list of its service, or the position to insert it.
     fn place(&self, service: &Service, endpoint: &Endpoint, kind: Kind) -> Result<usize, usize> {
         service.members.binary_search_by(|index| {
             self.records

@@ -1,65 +1,65 @@
-//! What a consumer is shown of a service.
+//! The hosts of a service that a consumer gets.
 
 use std::sync::Arc;
 
 use super::{Endpoint, Instance, Kind, Metadata, Selector, ServiceKey};
 
-/// The clusters that a consumer asks for, as it wrote them.
+/// The clusters that a consumer requests, as it wrote them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Clusters(Arc<str>);
 
-/// Which generation of clients the list is for: they expect different things of unhealthy instances.
+/// The rules of a generation of clients for unhealthy instances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Rules {
-    /// As 1.x: disabled instances count towards the protect threshold, and with a threshold of 0 a service without any healthy
-    /// instance shows all of them as healthy. A negative threshold turns this off.
+    /// As in 1.x: disabled instances count for the protect threshold, and with a threshold of 0 all instances are shown as
+    /// healthy if none is. A negative threshold turns this off.
     V1,
-    /// As 2.x and 3.x, with a threshold of 0 (or less) that means no protection.
+    /// As in 2.x and 3.x: a threshold of 0 or less means no protection.
     #[default]
     V2,
 }
 
-/// What a consumer asks for.
+/// The request of a consumer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
     pub clusters: Clusters,
     pub healthy_only: bool,
-    /// Whether disabled instances are shown too. No client asks for this; consoles do.
+    /// Whether disabled instances are included, as for consoles.
     pub with_disabled: bool,
     pub rules: Rules,
     /// The labels of the consumer, for services with a [`Selector`].
     pub labels: Option<Arc<Metadata>>,
 }
 
-/// An instance as a consumer is shown it.
+/// An instance as a consumer sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
     pub endpoint: Endpoint,
     pub kind: Kind,
     pub weight: f64,
     pub enabled: bool,
-    /// What the consumer is to believe: true for an unhealthy instance too if the service is protected.
+    /// The health that the consumer sees: true for an unhealthy instance too if the service is protected.
     pub healthy: bool,
     /// The true health.
     pub is_healthy: bool,
     pub metadata: Arc<Metadata>,
-    /// The id that the client chose, if it did.
+    /// The id that the client chose, if any.
     pub instance_id: Option<Arc<str>>,
 }
 
-/// A service as a consumer is shown it.
+/// A service as a consumer sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceView {
     pub key: ServiceKey,
-    /// Whether the service is known. One that is not has no hosts.
+    /// Whether the service exists. An unknown one has no hosts.
     pub exists: bool,
-    /// Changes when something changed that a consumer can see; 0 for a service that is not known.
+    /// Changes with everything that a consumer can see; 0 for an unknown service.
     pub revision: u64,
-    /// The clusters that were asked for, to be echoed.
+    /// The requested clusters, to be echoed.
     pub clusters: Clusters,
     /// Ordered by endpoint.
     pub hosts: Vec<Host>,
-    /// Whether so few instances are healthy that all are shown as healthy.
+    /// Whether the service is protected: so few instances are healthy that all are shown as healthy.
     pub reach_protection_threshold: bool,
     pub protect_threshold: f64,
     /// The metadata of the service.
@@ -111,8 +111,8 @@ impl Host {
     }
 }
 
-/// Chooses the hosts of a service, in their order. Gives also whether the service is protected: whether so few of the instances
-/// are healthy (no more than `threshold`, as a share) that all are shown as healthy.
+/// Selects the hosts of a service, in their order. Also returns whether the service is protected: whether the share of healthy
+/// instances is at most `threshold`, so that all are shown as healthy.
 #[must_use]
 pub fn select(
     instances: impl Iterator<Item = Instance>,

@@ -1,14 +1,14 @@
-//! Label selectors: which providers a consumer is shown.
+//! Label selectors: limit the providers that a consumer sees.
 
 use std::{fmt, sync::Arc};
 
 use super::Metadata;
 
-/// Shows a consumer the providers with the same labels as its own. A label that the consumer does not have decides nothing, and
-/// if no provider matches, all are shown.
+/// Selects the providers with the same labels as the consumer. A label that the consumer lacks is ignored, and if no provider
+/// matches, all are shown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Selector {
-    /// As it was given.
+    /// The expression as written.
     expression: Arc<str>,
     labels: Box<[Box<str>]>,
 }
@@ -48,13 +48,13 @@ impl Selector {
         }
     }
 
-    /// The expression as it was given.
+    /// The expression as written.
     #[must_use]
     pub fn expression(&self) -> &str {
         &self.expression
     }
 
-    /// Whether a provider with this metadata has the labels that the consumer has, of those that the expression names.
+    /// Whether a provider with this metadata matches the consumer's labels, of those that the expression names.
     pub(super) fn matches(&self, consumer: &Metadata, provider: &Metadata) -> bool {
         self.labels.iter().all(|label| {
             consumer
@@ -68,7 +68,7 @@ impl fmt::Display for BadSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "selector \"{}\" is not understood: use CONSUMER.label.A = PROVIDER.label.A, joined by &",
+            "selector \"{}\" is not valid: use CONSUMER.label.A = PROVIDER.label.A, joined by &",
             self.given
         )
     }

@@ -1,10 +1,10 @@
-//! A service: its settings, and what listings show of it.
+//! A service: its settings, and its entry in listings.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Cluster, Kind, Metadata, Selector, ServiceKey};
 
-/// What an operator or a client set on a service. A service that was only ever registered to has the default settings.
+/// The settings of a service, from an operator or a client. A service without any has the defaults.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// The share of healthy instances at which, or below which, all are shown as healthy. 0 is off for 2.x clients, a negative
@@ -16,13 +16,13 @@ pub struct Settings {
     pub clusters: BTreeMap<Arc<str>, Cluster>,
 }
 
-/// A service with everything that is set on it.
+/// A service with all its settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceDetail {
     pub key: ServiceKey,
     pub revision: u64,
     pub settings: Settings,
-    /// Whether it was created as such. It then stays without instances until it is deleted.
+    /// Whether it was created explicitly. Then it stays without instances until it is deleted.
     pub is_explicit: bool,
     /// The clusters that are configured or have instances, by name.
     pub clusters: Vec<Cluster>,

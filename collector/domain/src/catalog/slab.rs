@@ -1,4 +1,4 @@
-//! Records at places that are used again, in pieces so that growing copies nothing.
+//! Records in reusable slots, in chunks, so that growing copies nothing.
 
 use super::InstanceRef;
 
@@ -43,7 +43,7 @@ impl<T> Slab<T> {
         (slot.generation == at.generation).then_some(slot.value.as_ref())?
     }
 
-    /// The value at a place that is known to be in use.
+    /// The value in a slot that is in use.
     pub(super) fn at(&self, index: u32) -> Option<&T> {
         self.slot(index)?.value.as_ref()
     }

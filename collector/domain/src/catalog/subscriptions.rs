@@ -1,4 +1,4 @@
-//! Who wants to learn of the changes of which service, indexed both ways.
+//! Subscriptions to the changes of services, indexed both ways.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,11 +12,11 @@ use super::{Clusters, Full, Resource, ServiceKey, Subscriber};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionKey {
     pub subscriber: Subscriber,
-    /// Empty for a connection, which has one subscription of a service whatever its clusters are.
+    /// Empty for a connection, which has one subscription of a service for any clusters.
     clusters: Arc<str>,
 }
 
-/// Subscriptions, each with what the caller keeps for it. They do not depend on whether the service exists.
+/// Subscriptions, each with a value of the caller. They do not depend on whether the service exists.
 #[derive(Debug)]
 pub struct Subscriptions<T> {
     by_service: HashMap<ServiceKey, BTreeMap<SubscriptionKey, T>>,
@@ -50,7 +50,7 @@ impl<T> Default for Subscriptions<T> {
 }
 
 impl<T> Subscriptions<T> {
-    /// Adds a subscription, or replaces the one with the same key, which is given back.
+    /// Adds a subscription, or replaces and returns the one with the same key.
     ///
     /// # Errors
     /// There are `limit` subscriptions.
@@ -151,7 +151,7 @@ impl<T> Subscriptions<T> {
         self.by_service.keys()
     }
 
-    /// How many subscriptions there are.
+    /// The number of subscriptions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
@@ -163,7 +163,7 @@ impl<T> Subscriptions<T> {
         self.len == 0
     }
 
-    /// How many subscribers there are.
+    /// The number of subscribers.
     #[must_use]
     pub fn subscribers(&self) -> usize {
         self.by_subscriber.len()

@@ -1,11 +1,11 @@
-//! Instances that were deregistered: a late beat does not bring them back.
+//! Tombstones of deregistered instances: a late beat does not restore such an instance.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::{Endpoint, ServiceKey};
 use crate::Moment;
 
-/// Tombstones that are kept at most; the oldest goes first.
+/// The most tombstones; the oldest is removed first.
 const CAPACITY: usize = 65_536;
 
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Tombstones {
                 .is_some_and(|until| *until > now)
     }
 
-    /// Drops what has ended. Terms differ, so a longer one may keep shorter ones behind it for a while.
+    /// Removes expired tombstones. Terms differ, so one with a longer term may delay those behind it.
     pub(super) fn expire(&mut self, now: Moment) {
         while self.order.front().is_some_and(|(until, _)| *until <= now) {
             self.drop_oldest();

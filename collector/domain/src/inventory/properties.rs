@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The properties that an agent reported of its process, in the reported order. Names may repeat (one `ipv4` for each address).
+/// The properties that an agent reported about its process, in the reported order. Names may repeat (one `ipv4` for each
+/// address).
 ///
 /// Stored as one block of bytes, because a collector holds a million of them and seldom reads one.
 #[derive(Clone, Default, PartialEq, Eq)]

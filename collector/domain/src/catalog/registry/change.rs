@@ -12,8 +12,8 @@ use super::{
 use crate::Moment;
 
 impl Registry {
-    /// Registers an instance, or changes it and takes it over. A connection's other instances of the service are removed: it has
-    /// one, unless it registers a batch ([`Registry::batch`]). The tombstone of the instance is removed.
+    /// Registers an instance, or changes it and makes `publisher` its owner. A connection has one instance of a service, so its
+    /// others are removed, except after [`Registry::batch`]. The tombstone of the instance is removed.
     ///
     /// # Errors
     /// The registration is not valid, or there is no room.
@@ -40,7 +40,7 @@ impl Registry {
     }
 
     /// Makes these instances the only ones of a service that the connection holds. Of two at the same endpoint the later one
-    /// counts. Gives the revision of the service.
+    /// counts. Returns the revision of the service.
     ///
     /// # Errors
     /// A registration is not valid, or there is no room for all.
@@ -74,7 +74,7 @@ impl Registry {
         Ok(self.revision_of(key))
     }
 
-    /// Changes what the publisher of an instance said of it; the publisher stays.
+    /// Changes the registered values of an instance; the publisher stays.
     ///
     /// # Errors
     /// The service has no such instance, or the changed instance is not valid.
@@ -96,7 +96,7 @@ impl Registry {
     /// Removes the instance at an endpoint, whatever its publisher, and leaves a tombstone until `buried_until`.
     ///
     /// # Errors
-    /// The service has no such instance; the tombstone is left all the same.
+    /// The service has no such instance; the tombstone is left nevertheless.
     pub fn deregister(
         &mut self,
         key: &ServiceKey,
@@ -119,7 +119,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Removes the instances of a service that a connection holds. Gives how many there were.
+    /// Removes the instances of a service that a connection holds. Returns their number.
     pub fn withdraw(
         &mut self,
         connection: ConnectionId,
@@ -134,7 +134,8 @@ impl Registry {
         held.len()
     }
 
-    /// Removes up to `limit` of the instances that a connection still holds; whether that was all. To be called until it was.
+    /// Removes up to `limit` of the instances that a connection still holds. Returns whether it removed all; if not, call it
+    /// again.
     pub fn end(
         &mut self,
         connection: ConnectionId,
@@ -150,7 +151,7 @@ impl Registry {
         !self.held.contains_key(&publisher)
     }
 
-    /// Removes an instance, unless it is gone.
+    /// Removes an instance, if it still exists.
     pub fn remove(
         &mut self,
         instance: InstanceRef,
@@ -161,7 +162,7 @@ impl Registry {
         self.records.get(instance).is_some() && self.remove_at(instance.index, what, now, effects)
     }
 
-    /// Records the health of an instance; whether it changed.
+    /// Records the health of an instance. Returns whether it changed.
     pub fn set_health(
         &mut self,
         instance: InstanceRef,
@@ -192,7 +193,7 @@ impl Registry {
         true
     }
 
-    /// A client without a connection answers for an instance that an earlier run left: its beat came.
+    /// Makes a client without a connection the owner of an instance that an earlier run left, because the client sent a beat.
     pub fn adopt(&mut self, instance: InstanceRef, effects: &mut Effects) {
         let record = self.records.get(instance);
         if let Some(record) = record.filter(|record| record.owner == Owner::Restored) {

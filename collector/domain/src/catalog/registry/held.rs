@@ -1,8 +1,8 @@
-//! The instances of one publisher. Most have one, so one takes no allocation.
+//! The instances of one publisher. Most have one, which needs no allocation.
 
 use std::collections::BTreeSet;
 
-/// Of a service (its place), an instance (its place).
+/// The slots of a service and of its instance.
 pub(super) type Item = (u32, u32);
 
 #[derive(Debug)]

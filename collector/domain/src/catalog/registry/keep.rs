@@ -1,4 +1,4 @@
-//! Adding and removing records, and what counts and indexes them.
+//! Adds and removes records, and updates counters and indexes.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::Moment;
 
 impl Registry {
-    /// The instances of a service that a connection holds. Other publishers may hold many independent ones: none of theirs.
+    /// The instances of a service that a connection holds; empty for other publishers, whose instances are independent.
     pub(super) fn held_of(&self, publisher: &Publisher, key: &ServiceKey) -> Vec<u32> {
         let Publisher::Connection(_) = publisher else {
             return Vec::new();
@@ -26,7 +26,7 @@ impl Registry {
         self.service(key).map_or(0, |(_, service)| service.revision)
     }
 
-    /// Whether there is room for one more instance, when `replaced` others of the publisher go.
+    /// Whether there is room for one more instance if `replaced` others of the publisher are removed.
     pub(super) fn room_for(
         &self,
         publisher: &Publisher,
@@ -48,7 +48,7 @@ impl Registry {
         let cost = wanted
             .values()
             .map(|registration| Record::new(0, Owner::of(publisher), registration.clone()).cost());
-        // What is held and stays is counted twice for its bytes: the room is given back as it is replaced.
+        // The bytes of instances that are kept are counted twice until they are replaced.
         self.room(publisher, key, (wanted.len(), held), cost.sum())
     }
 
@@ -81,7 +81,7 @@ impl Registry {
         Full::check(Resource::Bytes, self.counts.bytes + bytes, limits.bytes)
     }
 
-    /// Adds an instance that is not there.
+    /// Adds a new instance.
     pub(super) fn add(
         &mut self,
         publisher: &Publisher,
@@ -232,7 +232,7 @@ impl Registry {
     }
 }
 
-/// Returns memory once a list has shrunk to a quarter.
+/// Releases memory once a list has shrunk to a quarter.
 fn give_back(members: &mut Vec<u32>) {
     if members.capacity() > 16 && members.len() * 4 < members.capacity() {
         members.shrink_to(members.len() * 2);

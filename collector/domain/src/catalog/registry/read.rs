@@ -15,28 +15,28 @@ use super::{
 };
 use crate::{Moment, Timestamp};
 
-/// An instance that a beat is for.
+/// The instance that a beat belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beaten {
     pub instance: InstanceRef,
     pub kind: Kind,
     pub healthy: bool,
-    /// Whether beats keep it alive; a connection's instance lives as long as its connection.
+    /// Whether it needs beats; a connection's instance lives as long as its connection.
     pub is_leased: bool,
-    /// Whether it came from an earlier run, and no client has answered for it since.
+    /// Whether it was restored from an earlier run, and no client has registered it since.
     pub is_restored: bool,
     pub beats: Beats,
 }
 
 impl Registry {
-    /// The revision of a service; 0 if it is not known.
+    /// The revision of a service; 0 if it is unknown.
     #[must_use]
     pub fn revision(&self, key: &ServiceKey) -> u64 {
         self.revision_of(key)
     }
 
-    /// The time that an answer about a service is to carry: `wall`, or later so that no earlier answer carries a later one, and
-    /// none that shows another revision the same.
+    /// The time for an answer about a service: `wall`, or a later time, so that times never decrease and two revisions never
+    /// have the same time.
     #[must_use]
     pub fn stamp(&self, key: &ServiceKey, wall: Timestamp) -> Timestamp {
         let Some((_, service)) = self.service(key) else {
@@ -60,7 +60,7 @@ impl Registry {
         self.ids.contains_key(key)
     }
 
-    /// The instance that a beat at an endpoint is for: the ephemeral one, if there are two.
+    /// The instance that a beat at an endpoint belongs to; the ephemeral one if there are two.
     #[must_use]
     pub fn beaten(&self, key: &ServiceKey, endpoint: &Endpoint) -> Option<Beaten> {
         let (_, service) = self.service(key)?;
@@ -84,7 +84,7 @@ impl Registry {
         self.tombstones.is_buried(key, endpoint, now)
     }
 
-    /// The instance at an endpoint; of both kinds the ephemeral one first, unless one is named.
+    /// The instance at an endpoint. Without a kind, the ephemeral one has precedence.
     ///
     /// # Errors
     /// There is no such service, or no such instance in it.
@@ -103,14 +103,14 @@ impl Registry {
             .ok_or(Missing::Instance)
     }
 
-    /// The instance that a reference names, unless it was removed.
+    /// The instance of a reference, unless it was removed.
     #[must_use]
     pub fn instance(&self, instance: InstanceRef) -> Option<Instance> {
         self.records.get(instance)?;
         self.instance_at(instance.index)
     }
 
-    /// The beat terms of an instance that beats keep alive; `None` for others.
+    /// The beat terms of an instance that needs beats; `None` for others.
     #[must_use]
     pub fn leased(&self, instance: InstanceRef) -> Option<Beats> {
         let record = self.records.get(instance)?;
@@ -124,14 +124,14 @@ impl Registry {
         Some(&self.services.at(record.service)?.key)
     }
 
-    /// All instances of a service with their true state, ordered by endpoint; `None` if it is not known.
+    /// All instances of a service with their true state, ordered by endpoint; `None` for an unknown service.
     #[must_use]
     pub fn instances(&self, key: &ServiceKey) -> Option<Vec<Instance>> {
         let (_, service) = self.service(key)?;
         Some(self.members(service).collect())
     }
 
-    /// What a consumer is shown.
+    /// The service as a consumer sees it.
     #[must_use]
     pub fn view(&self, key: &ServiceKey, selection: &Selection) -> ServiceView {
         let mut view = ServiceView {
@@ -161,7 +161,7 @@ impl Registry {
         view
     }
 
-    /// A service with everything that is set on it.
+    /// A service with all its settings.
     #[must_use]
     pub fn detail(&self, key: &ServiceKey) -> Option<ServiceDetail> {
         let (_, service) = self.service(key)?;
@@ -186,21 +186,21 @@ impl Registry {
         })
     }
 
-    /// What is set on a service.
+    /// The settings of a service.
     #[must_use]
     pub fn settings(&self, key: &ServiceKey) -> Option<Settings> {
         let (_, service) = self.service(key)?;
         Some(service.settings.as_deref().cloned().unwrap_or_default())
     }
 
-    /// What is set on a cluster of a service, if an operator has set anything.
+    /// The settings of a cluster of a service, if an operator has set any.
     #[must_use]
     pub fn cluster(&self, key: &ServiceKey, name: &str) -> Option<Cluster> {
         let (_, service) = self.service(key)?;
         service.settings.as_ref()?.clusters.get(name).cloned()
     }
 
-    /// A service as a listing shows it.
+    /// A service for a listing.
     #[must_use]
     pub fn summary(&self, key: &ServiceKey) -> Option<Summary> {
         let (_, service) = self.service(key)?;
@@ -225,7 +225,7 @@ impl Registry {
         })
     }
 
-    /// Keys of the services of a namespace, of one of its groups if one is given, in order, after a key if one is given.
+    /// Keys of the services of a namespace, optionally of one group, in order, optionally after a key.
     pub fn keys<'a>(
         &'a self,
         namespace: &str,
@@ -243,7 +243,7 @@ impl Registry {
             .take_while(move |key| key.text().starts_with(&prefix))
     }
 
-    /// Keys of all services in order, after a key if one is given.
+    /// Keys of all services in order, optionally after a key.
     pub fn all_keys<'a>(
         &'a self,
         after: Option<&ServiceKey>,
@@ -283,7 +283,7 @@ impl Registry {
         })
     }
 
-    /// Whether an instance came from the roster of an earlier run and no client has registered it since.
+    /// Whether an instance was restored from an earlier run and no client has registered it since.
     #[must_use]
     pub fn is_restored(&self, instance: InstanceRef) -> bool {
         let record = self.records.get(instance);

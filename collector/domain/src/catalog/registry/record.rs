@@ -1,4 +1,4 @@
-//! How instances and services are held: small, with shared parts.
+//! The compact records of instances and services.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::Moment;
 
-/// Bytes charged for an instance beyond its texts: its record, its places in the indexes, and its lease.
+/// Bytes charged for an instance beyond its texts: its record, its entries in the indexes, and its lease.
 const INSTANCE_BYTES: usize = 256;
 /// Bytes charged for a service beyond its texts.
 const SERVICE_BYTES: usize = 384;
@@ -19,17 +19,17 @@ const SERVICE_BYTES: usize = 384;
 pub(super) struct Service {
     pub(super) key: ServiceKey,
     pub(super) revision: u64,
-    /// Places of its instances, ordered by endpoint and kind.
+    /// Slots of its instances, ordered by endpoint and kind.
     pub(super) members: Vec<u32>,
-    /// Of its instances, how many are healthy.
+    /// The number of its healthy instances.
     pub(super) healthy: usize,
-    /// `None` while nothing is set.
+    /// `None` without settings.
     pub(super) settings: Option<Box<Settings>>,
     pub(super) is_explicit: bool,
     pub(super) overrides: BTreeMap<Endpoint, Arc<Override>>,
-    /// The revision that the last answer showed, and the time that it carried.
+    /// The revision and the time of the last answer.
     pub(super) stamp: Mutex<(u64, i64)>,
-    /// Since when it has no instance.
+    /// When it lost its last instance.
     pub(super) empty_since: Moment,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Record {
     pub(super) endpoint: Endpoint,
     pub(super) metadata: Arc<Metadata>,
     pub(super) owner: Owner,
-    /// What few instances have.
+    /// Fields that few instances have.
     pub(super) extra: Option<Box<Extra>>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Extra {
     pub(super) app: Option<Arc<str>>,
 }
 
-/// A publisher without the address, which is the instance's own.
+/// A publisher without its address, which is the instance's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     Connection(ConnectionId),
@@ -125,7 +125,7 @@ impl Record {
         }
     }
 
-    /// Whether a lease keeps it alive.
+    /// Whether it has a lease.
     pub(super) fn is_leased(&self) -> bool {
         let by_lease = matches!(
             self.owner,

@@ -1,4 +1,4 @@
-//! What publishers say of instances: how one more registration changes the record.
+//! Applies one registration to the records.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::Moment;
 
 impl Registry {
-    /// Registers without regard to what else the publisher holds. `replaced` instances of the service will be removed.
+    /// Registers without a check of the publisher's other instances. `replaced` instances of the service will be removed.
     pub(super) fn put(
         &mut self,
         publisher: &Publisher,
@@ -80,7 +80,7 @@ impl Registry {
         }
     }
 
-    /// Records what is said of an instance.
+    /// Records the registered values of an instance.
     pub(super) fn say(&mut self, index: u32, said: Registration, effects: &mut Effects) {
         let Some(before) = self.instance_at(index) else {
             return;
@@ -152,8 +152,8 @@ impl Registry {
     }
 }
 
-/// What a registration does not change: a persistent instance keeps the health that its probe found, and an instance keeps its id
-/// where the client names none.
+/// Keeps what a registration does not change: the health that a probe of a persistent instance found, and the id if the client
+/// names none.
 fn keep(kind: Kind, healthy: bool, extra: Option<&Extra>, registration: &mut Registration) {
     if !kind.is_ephemeral() {
         registration.healthy = healthy;

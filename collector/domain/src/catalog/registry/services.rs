@@ -1,4 +1,4 @@
-//! Services, their settings, and what operators set on their instances.
+//! Services, their settings, and the overrides on their instances.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::Moment;
 
-/// Why a service is not removed.
+/// The reason why a service is not removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotRemoved {
     Missing,
@@ -18,7 +18,7 @@ pub enum NotRemoved {
 }
 
 impl Registry {
-    /// Sets what is set on a service, and creates it if it is not known. It then stays without instances.
+    /// Sets the settings of a service, and creates it if it is unknown. It then stays even without instances.
     ///
     /// # Errors
     /// There is no room for another service, or its metadata is too large.
@@ -50,7 +50,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether there is room for what is to be set on a service.
+    /// Checks whether there is room for these settings of a service.
     ///
     /// # Errors
     /// As [`Registry::set_service`].
@@ -63,7 +63,7 @@ impl Registry {
         Full::check(Resource::Services, self.ids.len() + 1, self.limits.services)
     }
 
-    /// Removes a service without instances, with everything that is set on it.
+    /// Removes a service without instances, with all its settings.
     ///
     /// # Errors
     /// It is not known, or it has instances.
@@ -87,7 +87,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Sets what an operator set at an endpoint; an empty override is removed.
+    /// Sets the override at an endpoint; an empty override is removed.
     ///
     /// # Errors
     /// The service has no instance at the endpoint.
@@ -131,7 +131,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Brings back an override that was stored, whether or not there is an instance at its endpoint.
+    /// Restores a stored override, whether or not there is an instance at its endpoint.
     ///
     /// # Errors
     /// There is no room for its service.
@@ -148,13 +148,13 @@ impl Registry {
         Ok(())
     }
 
-    /// What an operator set at an endpoint.
+    /// The override at an endpoint.
     #[must_use]
     pub fn overridden(&self, key: &ServiceKey, endpoint: &Endpoint) -> Option<&Arc<Override>> {
         self.service(key)?.1.overridden(endpoint)
     }
 
-    /// All overrides of a service, those without an instance too, in the order of their endpoints.
+    /// All overrides of a service, including those without an instance, in the order of their endpoints.
     pub fn overrides(&self, key: &ServiceKey) -> impl Iterator<Item = (&Endpoint, &Arc<Override>)> {
         let service = self.service(key).map(|(_, service)| service);
         service.into_iter().flat_map(|service| &service.overrides)
@@ -175,12 +175,12 @@ impl Registry {
         self.counts.overrides -= before;
     }
 
-    /// The endpoint has an instance: the override stays as long as it does.
+    /// Keeps the override of an endpoint that has an instance again.
     pub(super) fn adopt_override(&mut self, service: u32, endpoint: &Endpoint) {
         self.end_override_at(service, endpoint, None);
     }
 
-    /// The override ends after its term, if the endpoint has no instance.
+    /// Starts the term of an override whose endpoint has no instance.
     pub(super) fn orphan_override(&mut self, service: u32, endpoint: &Endpoint, now: Moment) {
         let Some(found) = self.services.at(service) else {
             return;
@@ -205,7 +205,7 @@ impl Registry {
         }
     }
 
-    /// Removes an override whose term has ended, unless it was adopted or removed since.
+    /// Removes an override whose term has ended, unless it was kept or removed since.
     pub(super) fn end_override(
         &mut self,
         key: &ServiceKey,

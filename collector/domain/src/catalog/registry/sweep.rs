@@ -1,4 +1,4 @@
-//! What ends by itself: empty services, overrides without an instance, tombstones.
+//! Removes what has expired: empty services, overrides without an instance, tombstones.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -8,10 +8,10 @@ use super::{
 };
 use crate::Moment;
 
-/// What one sweep removes at most of each.
+/// The most items of each kind that one sweep removes.
 const BATCH: usize = 1024;
 
-/// What a sweep removed.
+/// The items that a sweep removed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     pub services: Vec<ServiceKey>,
@@ -19,8 +19,8 @@ pub struct Swept {
 }
 
 impl Registry {
-    /// Removes what has ended: services that were not created as such and have been empty for `empty_after`, overrides whose
-    /// term is over, and tombstones. A bounded number each time.
+    /// Removes what has expired: services that were not created explicitly and have been empty for `empty_after`, overrides
+    /// whose term has ended, and tombstones. Each call removes a bounded number.
     pub fn sweep(&mut self, now: Moment, empty_after: Duration, effects: &mut Effects) -> Swept {
         self.tombstones.expire(now);
         let mut swept = Swept::default();
@@ -51,7 +51,7 @@ impl Registry {
         };
         let is_empty = service.members.is_empty() && !service.is_explicit;
         if is_empty && !service.overrides.is_empty() {
-            // An override is still to end.
+            // An override of the service has not ended yet.
             self.empty.push_back((now, key.clone()));
             return false;
         }

@@ -207,7 +207,7 @@ fn every_limit_is_refused_by_name_and_changes_nothing() {
     let refused = refused.unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "the metadata is larger than it may be (nacos.default.max_metadata = 8)"
+        "the metadata is too large (nacos.default.max_metadata = 8)"
     );
 }
 

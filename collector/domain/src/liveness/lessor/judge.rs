@@ -11,7 +11,8 @@ use crate::liveness::Transition;
 /// The part of the term by which the usual interval shrinks at each check. An interval that was observed once is gone after a few
 /// checks. One that is observed repeatedly stays far above the two thirds that its term needs.
 const DECAY: u32 = 16;
-/// The time after a goodbye in which calls that were already under way arrive. They do not bring the instance back.
+/// The time after a goodbye ([`Signal::Leave`](super::super::Signal::Leave)) in which late calls of the instance do not bring
+/// it back.
 const GOODBYE_GRACE: Duration = Duration::from_secs(10);
 
 impl<K: Key, G: Group> Lessor<K, G> {

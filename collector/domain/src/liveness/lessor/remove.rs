@@ -1,4 +1,4 @@
-//! The end of a lease: its agent says goodbye, or its owner removes it.
+//! The end of a lease: its agent reports its own end, or the owner of the lessor removes the lease.
 
 use super::{Evidence, Flag, Group, Key, Lessor, Moment, Renewal, Signal, State};
 
