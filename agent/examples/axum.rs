@@ -1,7 +1,7 @@
 //! A web application: `cargo run -p rollcall-agent --example axum [naming server]`, then
 //! `curl http://127.0.0.1:8080/orders`, twice: the second answer shows the id of the operation.
 //!
-//! The agent lives on its own thread. The handlers call it like any other value, and await nothing of it.
+//! The agent runs on its own thread. The handlers call it like any other value, and never await it.
 
 use std::{env, error::Error, io, time::Duration};
 
@@ -42,7 +42,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_graceful_shutdown(interrupted)
         .await?;
 
-    // Tells the collector that this process ends on purpose.
+    // Reports to the collector that this process ends on purpose.
     agent.shutdown(Duration::from_secs(1))?;
     Ok(())
 }
@@ -61,7 +61,7 @@ async fn segment(State(agent): State<Agent>, request: Request, next: Next) -> Re
     response
 }
 
-/// What a span carries: the id of its operation, which is shorter, or the name as long as there is no id.
+/// The id of an operation, which is shorter, or its name as long as there is no id.
 fn span_name(name: &str, id: Option<OperationId>) -> String {
     id.map_or_else(|| name.to_owned(), |id| format!("#{id}"))
 }

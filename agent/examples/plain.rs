@@ -1,6 +1,6 @@
 //! An application without any runtime: `cargo run -p rollcall-agent --example plain [naming server]`.
 //!
-//! Registers, waits for the id of an operation, shows both, and ends. Without a collector it says what is wrong.
+//! Registers, waits for the id of an operation, shows both, and ends. Without a collector it logs the reason.
 
 use std::{env, error::Error, io, time::Duration};
 
@@ -33,8 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(status) => tracing::warn!(error = ?status.last_error, "not registered"),
     }
 
-    // The work of an application: serve a request, and write its span with the id of the operation, or with its name as
-    // long as there is no id. Then say that the segment is finished.
+    // The work of an application: serve a request, and write its span with the id of the operation, or with its name as long as
+    // there is no id. Then report that the segment is finished.
     let operation = "GET /orders";
     match wait_for_id(&agent, operation) {
         Some(id) => tracing::info!(operation, %id, "the span carries the id"),
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     agent.segment_finished();
 
-    // Tells the collector that this process ends on purpose.
+    // Reports to the collector that this process ends on purpose.
     agent.shutdown(Duration::from_secs(1))?;
     Ok(())
 }
@@ -54,7 +54,7 @@ fn wait_for_id(agent: &Agent, operation: &str) -> Option<OperationId> {
         if let Some(id) = agent.operation(operation, SpanType::Entry) {
             return Some(id);
         }
-        // A pause of a second; shorter if the agent has news.
+        // A pause of a second; shorter if the agent's status changes.
         drop(changes.wait(Duration::from_secs(1)));
     }
     None

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A running agent. Clones are the same agent; when the last one is dropped the agent is asked to stop.
-///
+/// A running agent. Clones are the same agent; when the last one is dropped the agent stops.
 /// No method does I/O or waits for the collector, except [`shutdown`](Self::shutdown), which waits for the time it is
 /// given. All may be called from any thread, within any runtime or none, and in a [forked child](crate#forks).
 #[derive(Clone, Debug)]
@@ -85,11 +85,11 @@ impl Agent {
     /// The code that sends trace segments writes the id into a span in place of the name. Segments are then smaller, and the
     /// collector finds the operation without comparing texts. An application that sends no segments needs no ids.
     ///
-    /// `None` if the id is not known yet; the span then carries the name itself. The first such call queues the name, and
-    /// the id is available some register intervals later. A dictionary that is [full](Builder::operation_limit) queues nothing
-    /// more, and names that are empty or longer than 1,024 bytes are never queued; both are
-    /// [counted](crate::Counts::dictionary_dropped). An id may change when a collector loses its store: ask each time
-    /// instead of keeping it.
+    /// `None` if the id is not known yet; the span then carries the name itself. The first such call queues the name, and the
+    /// id is available some register intervals later. A dictionary that is [full](Builder::operation_limit) queues no further
+    /// names, and names that are empty or longer than 1,024 bytes are never queued; both are
+    /// [counted](crate::Counts::dictionary_dropped). An id may change when a collector loses its store: call this each time
+    /// instead of keeping the id.
     pub fn operation(&self, name: &str, span: SpanType) -> Option<OperationId> {
         let query = OperationRef { span, name };
         let dictionary = &self.shared().operations;
@@ -145,11 +145,11 @@ impl Agent {
 
     /// [Stops](Self::stop) the agent, and blocks this thread until the agent's thread has ended, at most for `timeout`.
     ///
-    /// An agent that is connected says goodbye: a Rollcall collector then lists the instance as `left` at once. The agent
-    /// waits for the answer for half of `timeout`, and 500 ms at most. Other collectors have no such call: they answer so,
-    /// and the instance's lease runs out. Everything else takes milliseconds, in whatever state the agent is. May be called
-    /// any number of times, and from within a runtime; on the agent's own thread (from a `tracing` subscriber, say) it only
-    /// asks.
+    /// A connected agent reports the end of its process: a Rollcall collector then lists the instance as `left` at once. The
+    /// agent waits for the answer for half of `timeout`, and 500 ms at most. Other collectors do not have this call: they
+    /// refuse it, and the instance's lease expires. Everything else takes milliseconds, in any state of the agent. May be
+    /// called any number of times, and from within a runtime; on the agent's own thread (from a `tracing` subscriber, say) it
+    /// only requests the stop.
     ///
     /// # Errors
     ///

@@ -18,8 +18,8 @@ use crate::{
 
 /// Collects the settings of an agent, and starts it.
 ///
-/// A setting comes from the builder; if it was not given there, from the environment; else from the
-/// [file](Self::config_file), if one was named; else it has its default:
+/// A setting comes from the builder; if it is not set there, from the environment; else from the [file](Self::config_file), if
+/// one is named; else it has its default:
 ///
 /// | Builder | Environment | File | Default |
 /// |---|---|---|---|
@@ -86,8 +86,8 @@ impl Builder {
     }
 
     /// The part of the network that the application runs in, such as a Kubernetes namespace. With it, or a
-    /// [cluster](Self::cluster), the application is known as `name|namespace|cluster`, as Java agents since 8.10 are; a part
-    /// that is not given is empty: `orders|shop|`. At most 255 bytes in all.
+    /// [cluster](Self::cluster), the application is registered as `name|namespace|cluster`, as Java agents since 8.10 do; a
+    /// part that is not set is empty: `orders|shop|`. At most 255 bytes in all.
     pub fn namespace(self, namespace: impl Into<String>) -> Self {
         self.text(Key::Namespace, namespace)
     }

@@ -1,7 +1,7 @@
 //! Merges the builder, the environment and a file into one checked [`Config`].
 //!
-//! Precedence, key by key: builder, environment, file, default. A blank value in the environment or the file counts as
-//! not given. All mistakes are reported together.
+//! Precedence, key by key: builder, environment, file, default. A blank value in the environment or the file counts as not set.
+//! All mistakes are reported together.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 

@@ -30,7 +30,7 @@ macro_rules! counters {
             $(pub(crate) $name: Counter,)*
         }
 
-        /// What the agent counted since it started.
+        /// The counts of the agent since it started.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Counts {
@@ -72,7 +72,7 @@ counters! {
     recoveries = "rollcall_agent_recoveries_total",
     /// Heartbeats that a collector acknowledged.
     heartbeats = "rollcall_agent_heartbeats_total",
-    /// Goodbyes that a collector acknowledged: one at most.
+    /// Planned stops that a collector acknowledged: one at most.
     goodbyes = "rollcall_agent_goodbyes_total",
     /// Names and addresses not queued, because the dictionary was full or the text too long.
     dictionary_dropped = "rollcall_agent_dictionary_dropped_total",

@@ -1,7 +1,8 @@
 //! The process that an agent was started in.
 //!
 //! A forked child has a copy of the agent's memory, but not its thread, and a lock that another thread held during the fork
-//! stays locked in the child for ever. So every call of the host checks here before it takes a lock, and takes none in a child.
+//! stays locked in the child forever. So every call of the application checks here before it takes a lock, and takes none in a
+//! child.
 
 use std::{
     cell::Cell,
@@ -9,7 +10,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Tells the process that started the agent from its forked children.
+/// Distinguishes the process that started the agent from its forked children.
 #[derive(Debug)]
 pub(crate) struct Home {
     process: u32,

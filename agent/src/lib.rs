@@ -19,7 +19,7 @@
 //! # }
 //! ```
 //!
-//! # What it promises its host
+//! # What it guarantees
 //!
 //! * [`start`](Builder::start) returns at once, sends nothing, and fails only on bad configuration. A collector that is
 //!   unavailable, or sends invalid answers, only affects the [status](Agent::status).
@@ -38,15 +38,16 @@
 //!
 //! Three loops on the one thread:
 //!
-//! * **Discovery**, every 60 s: asks the naming servers, each once, from a random one on, until one has a list of
-//!   collectors. If none has, the last good list stays. Of a longer list the agent keeps 256 entries: a random choice, which
-//!   stays the same while the list does.
-//! * **Channel**: connects to a random collector of the list, and when that fails or is lost, to another one first, after
-//!   a random pause whose bound doubles up to 30 s. A connection is lost when it closes, when a ping has no answer within
-//!   5 s (one is sent after 24 s without traffic), when a call ends in UNAVAILABLE, PERMISSION_DENIED, UNAUTHENTICATED,
+//! * **Discovery**, every 60 s: asks the naming servers, each once and from a random one on, until one returns a list of
+//!   collectors. If none does, the last good list stays. Of a list with more than 256 entries the agent keeps a random choice,
+//!   which stays the same while the list does.
+//! * **Channel**: connects to a random collector of the list. When the connection fails or is lost, it tries another collector
+//!   first, after a random pause whose bound doubles up to 30 s. A connection is lost when it closes, when a ping has no answer
+//!   within 5 s (one is sent after 24 s without traffic), when a call ends in UNAVAILABLE, PERMISSION_DENIED, UNAUTHENTICATED,
 //!   RESOURCE_EXHAUSTED or UNKNOWN (upstream's classes), or when three calls in a row have no answer before their deadline.
-//! * **Register**, every 3 s, one call at a time: registers what has no id yet; on a new connection reports which ids this
-//!   process holds, and asks for all names again; sends a heartbeat when one is due; asks for the ids of queued names.
+//! * **Register**, every 3 s, one call at a time: registers what has no id yet. On a new connection it reports the ids that
+//!   this process holds, and requests the ids of all names again. It sends a heartbeat when one is due, and requests the ids of
+//!   queued names.
 //!
 //! # What operation ids are for
 //!
@@ -59,10 +60,10 @@
 //!
 //! Threads do not survive a `fork`, so the agent stays with the process that started it. In a forked child
 //! the agent is stopped: [`status`](Agent::status) shows [`Phase::Stopped`] and why, ids are `None` (an id that was known at
-//! the fork may still be returned, and is correct), the other calls do nothing, and no call blocks. A child that is to be
-//! an instance of its own starts an agent of its own: servers that fork workers start one in each worker after the
-//! fork. Give the workers different [instance names](Builder::instance_name), or none. A child that does not call
-//! `exec` inherits the connection to the collector, too: after the parent dies it stays open until the child ends.
+//! the fork may still be returned, and is correct), the other calls do nothing, and no call blocks. A child that should be
+//! listed as an instance starts its own agent: servers that fork workers start one in each worker after the fork. Give the
+//! workers different [instance names](Builder::instance_name), or none. A child that does not call `exec` inherits the
+//! connection to the collector, too: after the parent dies it stays open until the child ends.
 //!
 //! # How it is observed
 //!

@@ -23,7 +23,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The `User-Agent` of this client.
 pub(crate) const AGENT_NAME: &str = concat!("rollcall-agent/", env!("CARGO_PKG_VERSION"));
 
-/// Why a naming server returned no usable list. After each of them the agent asks the next server.
+/// Why a naming server returned no usable list. In each case the agent asks the next server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("no connection: {0}")]
@@ -105,7 +105,7 @@ fn body_error(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
     }
 }
 
-/// Entries that are not `host:port` are left out: the rest of the list is still good.
+/// Entries that are not `host:port` are ignored, and the rest of the list is used.
 fn parse(body: &[u8]) -> Result<Vec<Peer>, Error> {
     let texts: Option<Vec<String>> = serde_json::from_slice(body)?;
     let mut members = Vec::new();

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::{ApplicationId, InstanceId};
 
-/// How far the registration at a collector has come.
+/// The progress of the registration at a collector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
@@ -91,7 +91,7 @@ pub(crate) enum Command {
     },
 }
 
-/// What happens to names and addresses that already have ids.
+/// The treatment of names and addresses that already have ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Known {
     /// The ids are valid.
@@ -109,7 +109,7 @@ enum Line {
     /// Connected; the ids are not announced yet.
     Fresh,
     /// Connected; the ids are announced.
-    Told,
+    Announced,
 }
 
 /// The machine; see the [module](self).
@@ -160,7 +160,7 @@ impl Machine {
         match (self.application, self.instance, self.line) {
             (None, _, _) => Phase::Unregistered,
             (Some(_), None, _) => Phase::ApplicationKnown,
-            (Some(_), Some(_), Line::Told) => Phase::Running,
+            (Some(_), Some(_), Line::Announced) => Phase::Running,
             (Some(_), Some(_), Line::Down | Line::Fresh) => Phase::InstanceKnown,
         }
     }
@@ -217,8 +217,8 @@ impl Machine {
                 application,
                 instance,
             },
-            Line::Told if self.heartbeat_due(now) => Command::Heartbeat { instance },
-            Line::Told => self.synchronise(application),
+            Line::Announced if self.heartbeat_due(now) => Command::Heartbeat { instance },
+            Line::Announced => self.synchronise(application),
         })
     }
 
@@ -259,10 +259,10 @@ impl Machine {
             }
             (Command::RegisterInstance { .. }, Answer::Instance(Some(instance))) => {
                 self.instance = Some(instance);
-                self.told(Some(now), now)
+                self.confirmed(Some(now), now)
             }
-            (Command::Recover { .. }, Answer::Recovered) => self.told(Some(now), now),
-            (Command::Heartbeat { .. }, Answer::Heartbeat) => self.told(Some(now), now),
+            (Command::Recover { .. }, Answer::Recovered) => self.confirmed(Some(now), now),
+            (Command::Heartbeat { .. }, Answer::Heartbeat) => self.confirmed(Some(now), now),
             (Command::Synchronise { .. }, Answer::Synchronised) => {
                 self.known = Known::Keep;
                 None
@@ -286,9 +286,9 @@ impl Machine {
                 None
             }
             // 5.x has no recover call: a heartbeat announces the instance instead.
-            (Command::Recover { .. }, Failure::Unsupported) => self.told(None, now),
+            (Command::Recover { .. }, Failure::Unsupported) => self.confirmed(None, now),
             // 3.2.6 has no heartbeat, and no substitute for it.
-            (Command::Heartbeat { .. }, Failure::Unsupported) => self.told(Some(now), now),
+            (Command::Heartbeat { .. }, Failure::Unsupported) => self.confirmed(Some(now), now),
             // Names are requested even though the heartbeat is due again at the next tick.
             (Command::Heartbeat { .. }, Failure::Other) => self
                 .application
@@ -304,8 +304,8 @@ impl Machine {
     }
 
     /// The connected collector has confirmed the ids.
-    fn told(&mut self, renewed_at: Option<Duration>, now: Duration) -> Option<Command> {
-        self.line = Line::Told;
+    fn confirmed(&mut self, renewed_at: Option<Duration>, now: Duration) -> Option<Command> {
+        self.line = Line::Announced;
         self.renewed_at = renewed_at;
         self.next(now)
     }

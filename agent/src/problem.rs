@@ -1,11 +1,11 @@
-//! What is wrong with a setting, and where the setting came from.
+//! An invalid setting, and its origin.
 
 use std::{fmt, path::PathBuf};
 
 /// An invalid setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where the value came from.
+    /// The origin of the value.
     pub origin: Origin,
     /// The key: in a file, as it is spelled there; else its first spelling in a file.
     pub key: String,
@@ -19,7 +19,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Where a setting came from.
+/// The origin of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
@@ -29,7 +29,7 @@ pub enum Origin {
     Environment(&'static str),
     /// This line of this file; lines count from 1.
     File {
-        /// As given to [`Builder::config_file`](crate::Builder::config_file).
+        /// The path that was passed to [`Builder::config_file`](crate::Builder::config_file).
         path: PathBuf,
         /// The line the setting begins in.
         line: usize,

@@ -13,7 +13,7 @@ use std::{
 pub(crate) struct Pulse {
     period: Duration,
     last_millis: AtomicU64,
-    told: AtomicBool,
+    is_reported: AtomicBool,
 }
 
 impl Pulse {
@@ -21,7 +21,7 @@ impl Pulse {
         Self {
             period,
             last_millis: AtomicU64::new(0),
-            told: AtomicBool::new(false),
+            is_reported: AtomicBool::new(false),
         }
     }
 
@@ -33,8 +33,8 @@ impl Pulse {
     pub(crate) fn beat(&self, now: Duration) -> Option<Duration> {
         let late = self.late(now);
         self.last_millis.store(millis(now), Ordering::Relaxed);
-        let told = self.told.swap(false, Ordering::Relaxed);
-        late.filter(|_| !told)
+        let was_reported = self.is_reported.swap(false, Ordering::Relaxed);
+        late.filter(|_| !was_reported)
     }
 
     /// How long the loop has been stalled, if that is at least two periods.
@@ -48,7 +48,7 @@ impl Pulse {
     /// The same, but only one caller per stall gets an answer: the one that reports it.
     pub(crate) fn first_to_notice(&self, now: Duration) -> Option<Duration> {
         let late = self.late(now)?;
-        (!self.told.swap(true, Ordering::Relaxed)).then_some(late)
+        (!self.is_reported.swap(true, Ordering::Relaxed)).then_some(late)
     }
 }
 
@@ -77,11 +77,11 @@ mod tests {
         assert_eq!(pulse.first_to_notice(s(7)), Some(s(7)));
         assert_eq!(pulse.first_to_notice(s(8)), None);
         assert_eq!(pulse.late(s(8)), Some(s(8)));
-        assert_eq!(pulse.beat(s(9)), None, "told already");
+        assert_eq!(pulse.beat(s(9)), None, "reported already");
         assert_eq!(
             pulse.beat(s(20)),
             Some(s(11)),
-            "nobody looked, so the loop tells it"
+            "no caller asked, so the loop reports it"
         );
         assert_eq!(
             pulse.first_to_notice(s(27)),

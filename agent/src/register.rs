@@ -78,7 +78,7 @@ impl Register {
         }
     }
 
-    /// Announces the planned stop of this process, if it has its ids. Gives up when the time for the goodbye is over.
+    /// Announces the planned stop of this process, if it has its ids. Gives up when the time for that is over.
     pub(crate) async fn goodbye(&self, collector: &Collector) {
         let (Some(application), Some(instance)) =
             (self.machine.application(), self.machine.instance())

@@ -139,7 +139,7 @@ impl Shared {
         self.counters.stalls.increment();
         tracing::warn!(
             ?late,
-            "the agent's loop does not turn: it is stuck, or the process does not get to run"
+            "the agent's loop does not run: it is stuck, or the process is not scheduled"
         );
     }
 
@@ -149,7 +149,7 @@ impl Shared {
         self.thread.get_or_init(|| thread);
     }
 
-    /// Is the caller this agent's own thread?
+    /// Whether the caller is this agent's own thread.
     pub(crate) fn is_own_thread(&self) -> bool {
         self.thread.get() == Some(&thread::current().id())
     }

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// How far the registration of this process has come.
+    /// The progress of the registration of this process.
     pub phase: Phase,
     /// The connected collector, as `host:port`; `None` without a connection.
     pub collector: Option<String>,
@@ -25,8 +25,8 @@ pub struct Status {
     pub application_id: Option<ApplicationId>,
     /// This process's id. It stays while the connection is lost.
     pub instance_id: Option<InstanceId>,
-    /// The name that the application is registered under: its [code](crate::Agent::builder), with
-    /// [namespace and cluster](crate::Builder::namespace) if they were given.
+    /// The name that the application is registered under: its [code](crate::Agent::builder), with [namespace and
+    /// cluster](crate::Builder::namespace) if they are set.
     pub application_code: String,
     /// The UUID or name that this process is registered under. It never changes while the agent runs.
     pub instance_uuid: String,

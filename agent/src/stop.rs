@@ -9,7 +9,7 @@ use std::{
 
 use atomic_waker::AtomicWaker;
 
-/// A request to stop, which is final, and the time that the thread has for its goodbye.
+/// A request to stop, which is final, and the time for the announcement of the stop (the goodbye).
 ///
 /// Requesting takes no lock and allocates nothing: a store, and a wake that ends in one `write` to the runtime's event
 /// descriptor. It may be done from a signal handler or a panic hook.

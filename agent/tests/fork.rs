@@ -159,8 +159,8 @@ fn is_stopped(agent: &Agent, mut changes: Changes) {
     assert!(error.message.contains("forked"), "{}", error.message);
     let wanted = |status: &rollcall_agent::Status| status.phase == Phase::Running;
     assert!(changes.wait_for(PATIENCE, wanted).is_err());
-    let told = changes.wait(PATIENCE).map(|status| status.phase);
-    assert_eq!(told, Some(Phase::Stopped));
+    let last = changes.wait(PATIENCE).map(|status| status.phase);
+    assert_eq!(last, Some(Phase::Stopped));
     assert_eq!(changes.wait(PATIENCE), None);
     drop((changes, agent.subscribe(), format!("{agent:?}")));
     agent.stop();

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-/// Names SkyWalking agents, gives them stable ids, and knows who is alive.
+/// Assigns stable ids to SkyWalking agents, serves Nacos clients, and reports which instances are alive.
 #[derive(Debug, Parser)]
 #[command(name = "rollcall-collector", version, about)]
 pub(crate) struct Arguments {
-    /// Configuration file; what it leaves out has its default
+    /// Configuration file; a key that it omits has its default
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
 
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) data_dir: Option<PathBuf>,
 
-    /// Check the configuration and exit: 0 if it is good, 64 if it is not
+    /// Check the configuration and exit: 0 if it is valid, 64 if it is not
     #[arg(long)]
     pub(crate) check: bool,
 
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a collector and sample applications with terms of seconds; the store is temporary unless --data-dir is given
     Demo,
-    /// Look at the embedded store, or remove what no id depends on, while no collector uses it
+    /// Show the embedded store, or remove properties from it, while no collector uses it
     #[command(subcommand)]
     Store(StoreCommand),
     /// Prepare the file of Nacos users
@@ -51,11 +51,11 @@ pub(crate) enum Command {
     /// Run a sample application; `demo` starts these
     #[command(hide = true)]
     Sample {
-        /// Its application code
+        /// The code of the application
         code: String,
-        /// The name of its instance
+        /// The name of the instance
         name: String,
-        /// Where it finds collectors, `host:port`
+        /// The naming server, `host:port`
         naming: String,
     },
 }
@@ -70,10 +70,10 @@ pub(crate) enum NacosCommand {
 /// The commands on the store.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Print what the store holds
+    /// Print the contents of the store in numbers
     Info,
-    /// Set the smallest ids that the store assigns, so that it assigns none of another collector's ids; none is ever lowered.
-    /// Creates the store if there is none
+    /// Set the lowest ids that the store assigns, above those of another collector; no value is ever lowered. Creates the store
+    /// if there is none
     Import {
         /// Assign no application (service) id below this, on either side of 0
         #[arg(long, value_name = "ID", value_parser = first_id)]
@@ -88,10 +88,10 @@ pub(crate) enum StoreCommand {
         #[arg(long, value_name = "ID", value_parser = first_id)]
         first_address_id: Option<i32>,
     },
-    /// Remove properties of instances that were not seen for long, and what exceeds the limits on properties; every id stays
-    /// taken and keeps its name
+    /// Remove properties of instances that were not seen for long, and properties that exceed the limits; every id stays
+    /// assigned and keeps its name
     Prune {
-        /// Not seen for this long: 12h, 30d
+        /// The time since an instance was last seen: 12h, 30d
         #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = duration)]
         down_for: Duration,
         /// Print what would be removed, and change nothing
@@ -135,7 +135,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people; in colour on a terminal
+    /// For operators; in colour on a terminal
     Human,
     /// One JSON object in each line
     Json,

@@ -171,7 +171,7 @@ pub struct Ui {
 /// `cluster`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cluster {
-    /// Which implementation.
+    /// The implementation.
     pub provider: ClusterProvider,
     /// `cluster.etcd`: the connection to etcd. It supplies the settings that `storage.etcd` omits.
     pub etcd: etcd::Config,
@@ -226,7 +226,7 @@ impl fmt::Display for ConnectString {
 /// `storage`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Storage {
-    /// Which implementation.
+    /// The implementation.
     pub provider: StorageProvider,
     /// `storage.embedded`.
     pub embedded: Embedded,
@@ -254,7 +254,7 @@ pub struct Embedded {
 /// `register.default`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Register {
-    /// The number of registrations that may wait for the writer; one more is refused as overloaded.
+    /// The number of registrations that may wait for the writer; further ones are refused as overloaded.
     pub queue_capacity: usize,
     /// The time that a caller waits for its id.
     pub deadline: Duration,

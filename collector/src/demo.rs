@@ -162,7 +162,7 @@ pub(crate) fn sample(code: &str, name: &str, naming: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Handles one pretended request. An application asks its agent for ids and never waits for them.
+/// Handles one pretended request. An application requests ids from its agent and never waits for them.
 fn serve(agent: &Agent) {
     let operation = agent.operation("GET /", SpanType::Entry);
     let database = agent.address("db.example:3306");

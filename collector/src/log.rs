@@ -1,7 +1,7 @@
 //! Writes the log to standard error, one line per event.
 //!
-//! The logging thread formats an event and puts it into a bounded [`queue`], which one thread writes. So a reader of the log
-//! that is slow, stalled or gone costs lines, which are counted, and never stops the collector.
+//! The logging thread formats an event and puts it into a bounded [`queue`], which one thread writes. So a slow, stalled or
+//! closed reader of the log costs lines, which are counted, and never stops the collector.
 //!
 //! Many logged values come from agents. They must not forge a line or control the terminal, so control characters are
 //! escaped. JSON escapes them by itself; the human format does so here, because the formatter's escaping misses some.

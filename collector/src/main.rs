@@ -79,7 +79,7 @@ fn main() -> ExitCode {
             problems.iter().for_each(|problem| error!("{problem}"));
             return BAD_CONFIGURATION.into();
         }
-        info!("the configuration is good");
+        info!("the configuration is valid");
         Ok(())
     } else if matches!(arguments.command, Some(Command::Demo)) {
         demonstrate(loaded.config, arguments.data_dir.is_some(), lost_lines)
@@ -100,13 +100,13 @@ fn warn_of(loaded: &Loaded) {
     if !loaded.ignored.is_empty() {
         warn!(
             parts = loaded.ignored.join(", "),
-            "parts of the configuration file that Rollcall has no use for are ignored"
+            "parts of the configuration file that Rollcall does not use are ignored"
         );
     }
     if !loaded.unknown_variables.is_empty() {
         warn!(
             variables = loaded.unknown_variables.join(", "),
-            "variables that begin with SW_ and that Rollcall does not know are ignored"
+            "unknown variables that begin with SW_ are ignored"
         );
     }
     for advice in config::advice(&loaded.config) {

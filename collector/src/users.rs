@@ -23,9 +23,8 @@ pub(crate) fn hash_password() -> ExitCode {
     let password = text.lines().next().unwrap_or_default();
     if password.is_empty() || password.len() > MOST {
         let length = password.len();
-        let problem = format!(
-            "the password on standard input has {length} bytes; a password has 1 to {MOST}"
-        );
+        let problem =
+            format!("the password on standard input has {length} bytes; 1 to {MOST} are allowed");
         return system::complain(&problem, BAD_USAGE);
     }
     let hash = auth::hash(password).map_err(|error| error.to_string());

@@ -11,8 +11,8 @@ use serde_json::Value;
 use tonic::Code;
 
 const BAD_CONFIGURATION: Option<i32> = Some(64);
-const GOOD: &str = "the configuration is good";
-const IGNORED: &str = "parts of the configuration file that Rollcall has no use for are ignored";
+const GOOD: &str = "the configuration is valid";
+const IGNORED: &str = "parts of the configuration file that Rollcall does not use are ignored";
 const ALONE: &str = "Rollcall does not have it: Rollcall stores only ids, in local files or in etcd; set SW_STORAGE=embedded (local files \
                      in SW_STORAGE_PATH), or SW_STORAGE=etcd; the file can stay as it is";
 const SHARED: &str = "Rollcall does not have it: collectors of one cluster share their ids in etcd; set SW_STORAGE=etcd and \
@@ -276,7 +276,7 @@ async fn a_check_resolves_hosts_reads_files_and_tries_the_data_directory() {
     ];
     let (code, lines) = check("13-standalone-with-keys.yml", &env).await;
     let begins = [
-        "variables that begin with SW_ and that Rollcall does not know are ignored variables=SW_AGENT_GRPC_PROT (did you mean \
+        "unknown variables that begin with SW_ are ignored variables=SW_AGENT_GRPC_PROT (did you mean \
          SW_AGENT_GRPC_PORT?)",
         "SW_NAMING_JETTY_HOST: naming.jetty.host: no-such-host.invalid cannot be resolved on this machine: ",
         "SW_AGENT_GRPC_HOST: agent_gRPC.gRPC.host: 203.0.113.7 is no address of this machine",

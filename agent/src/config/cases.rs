@@ -1,4 +1,4 @@
-//! The `agent.config` files in `tests/cases`, and what each comes to.
+//! The `agent.config` files in `tests/cases`, and the outcome of each.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::Builder;
 
 use super::Collectors;
 
-/// What an agent would run with, or what it complains of.
+/// The settings of an agent, or the mistakes that it reports.
 fn outcome(file: &str, environment: &[(&str, &str)]) -> String {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/cases")).join(file);
     let builder = Builder::default().config_file(&path);

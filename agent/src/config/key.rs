@@ -32,7 +32,7 @@ pub(crate) struct Spelling {
 /// environment: upstream's where its `agent.config` has one, else made by its rule (`collector.x` is
 /// `SW_AGENT_COLLECTOR_X`).
 ///
-/// An instance name (8.0 and later) and an instance UUID (up to 7.0) are one setting: either is what the instance is known by.
+/// An instance name (8.0 and later) and an instance UUID (up to 7.0) are one setting: either identifies the instance.
 pub(crate) const SPELLINGS: [Spelling; 15] = [
     Spelling {
         key: Key::ApplicationCode,
@@ -122,11 +122,11 @@ pub(crate) const SPELLINGS: [Spelling; 15] = [
 
 impl Key {
     pub(crate) fn spelling(self) -> &'static Spelling {
-        // The rows are in the order of the declaration; the test below sees to it.
+        // The rows are in the order of the declaration; a test below checks that.
         &SPELLINGS[self as usize]
     }
 
-    /// The name that a mistake is reported under if it is not in a file.
+    /// The name under which a mistake is reported if it is not in a file.
     pub(crate) fn name(self) -> &'static str {
         self.spelling().file[0]
     }

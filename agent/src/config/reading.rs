@@ -113,11 +113,11 @@ impl<'a> Reading<'a> {
 
     /// Records that one of these keys is required and none is set. They may be in a file that could not be read.
     pub(super) fn missing(&mut self, keys: &[Key]) {
-        let told = |problem: &Problem| {
+        let explains = |problem: &Problem| {
             let spelled = |key: &Key| key.spelling().file.contains(&&*problem.key);
             problem.key == "config_file" || keys.iter().any(spelled)
         };
-        if self.problems.iter().any(told) {
+        if self.problems.iter().any(explains) {
             return;
         }
         let names: Vec<_> = keys.iter().map(|key| key.name()).collect();
@@ -149,8 +149,8 @@ impl<'a> Reading<'a> {
         None
     }
 
-    /// The application's name, with namespace and cluster as the Java agent joins them since 8.10: a part that is not given
-    /// is left empty, and if neither is given the name stands alone.
+    /// The application's name, with namespace and cluster as the Java agent joins them since 8.10: a part that is not set is
+    /// empty, and if neither is set the name stands alone.
     pub(super) fn application_code(&mut self) -> Option<String> {
         let name = self.name(Key::ApplicationCode);
         let namespace = self.name(Key::Namespace);
@@ -172,7 +172,7 @@ impl<'a> Reading<'a> {
         Some(joined)
     }
 
-    /// Naming servers if there are any, else direct ones (upstream's order); one of them has to be there.
+    /// Naming servers if there are any, else direct ones (upstream's order); at least one is required.
     pub(super) fn collectors(&mut self) -> Collectors {
         let servers = self.peers(Key::Servers);
         let direct = self.peers(Key::DirectServers);

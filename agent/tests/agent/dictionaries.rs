@@ -8,7 +8,7 @@ use crate::{
     harness::{builder, running_on, until, until_running},
 };
 
-/// Asks until there is an id. An id comes with the next register interval, and nothing tells that it did.
+/// Asks until there is an id. An id arrives with the next register interval, without a notification.
 fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     let mut polls = 0;
     loop {

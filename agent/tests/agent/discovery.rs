@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     fake::{Answer, Collector, Naming},
-    harness::{builder, naming_for, nobody, until, until_running},
+    harness::{builder, naming_for, until, until_running, unused},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -15,7 +15,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 #[test]
 fn without_a_collector_the_agent_waits_and_says_why() {
     let agent = builder()
-        .collectors([nobody().to_string()])
+        .collectors([unused().to_string()])
         .start()
         .unwrap();
     let status = until(&agent, "an error", |status| status.last_error.is_some());
@@ -28,7 +28,7 @@ fn without_a_collector_the_agent_waits_and_says_why() {
 
 #[test]
 fn a_collector_that_appears_later_is_found() {
-    let (naming_at, collector_at) = (nobody(), nobody());
+    let (naming_at, collector_at) = (unused(), unused());
     let agent = builder()
         .collectors([naming_at.to_string()])
         .start()

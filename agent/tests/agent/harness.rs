@@ -51,8 +51,8 @@ pub(crate) fn naming_for(collectors: &[&Collector]) -> Naming {
     ))
 }
 
-/// An address where nobody listens.
-pub(crate) fn nobody() -> SocketAddr {
+/// An address without a listener.
+pub(crate) fn unused() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -1,4 +1,4 @@
-//! The agent against naming servers and collectors that misbehave as told, over real sockets.
+//! The agent against naming servers and collectors that fail as each test requires, over real sockets.
 
 #![allow(
     clippy::unwrap_used,

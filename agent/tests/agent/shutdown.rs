@@ -8,7 +8,7 @@ use tonic::Code;
 
 use crate::{
     fake::{Answer, Behaviour, Call, Collector, Naming, PATIENCE, Seen},
-    harness::{builder, ms, naming_for, nobody, running_on, until},
+    harness::{builder, ms, naming_for, running_on, until, unused},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ fn ends(agent: &Agent, state: &str) {
 fn at_once() {
     ends(
         &builder()
-            .collectors([nobody().to_string()])
+            .collectors([unused().to_string()])
             .start()
             .unwrap(),
         "just started",
@@ -44,7 +44,7 @@ fn at_once() {
 #[test]
 fn while_nobody_is_there() {
     let agent = builder()
-        .collectors([nobody().to_string()])
+        .collectors([unused().to_string()])
         .start()
         .unwrap();
     until(&agent, "failures", |status| {
@@ -52,7 +52,7 @@ fn while_nobody_is_there() {
     });
     ends(&agent, "no naming server");
     let agent = builder()
-        .direct_collectors([nobody().to_string()])
+        .direct_collectors([unused().to_string()])
         .start()
         .unwrap();
     until(&agent, "failures", |status| {

@@ -4,7 +4,7 @@ use rollcall_agent::{Agent, Error, Origin, Phase};
 
 use crate::{
     fake::{Collector, PATIENCE},
-    harness::{builder, nobody, running_on, until_running},
+    harness::{builder, running_on, until_running, unused},
 };
 
 #[test]
@@ -39,7 +39,7 @@ fn bad_configuration_is_all_that_start_refuses() {
     );
     assert!(
         builder()
-            .direct_collectors([nobody().to_string()])
+            .direct_collectors([unused().to_string()])
             .start()
             .is_ok()
     );
@@ -68,7 +68,7 @@ fn it_lives_in_no_runtime_at_all() {
     assert_eq!(status.stalled_for, None);
 }
 
-/// Registers, tells its changes to async code, and shuts down, all on a runtime's thread.
+/// Registers, reports its changes to async code, and shuts down, all on a runtime's thread.
 async fn lives(collector: &Collector) {
     let agent = builder()
         .direct_collectors([collector.address()])

@@ -25,7 +25,7 @@ struct Entry<'a> {
 enum Word {
     Serving,
     Draining,
-    /// Also any state that a later version adds: this version sends nothing to such a member.
+    /// Also any state that a later version adds: this version forwards nothing to such a member.
     #[serde(other)]
     Starting,
 }

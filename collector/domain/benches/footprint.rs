@@ -85,7 +85,7 @@ fn main() {
         }
         while lessor.expire(now, 4_096, &mut changed) {}
     }
-    assert!(changed.is_empty(), "everybody was renewed in time");
+    assert!(changed.is_empty(), "every lease was renewed in time");
     report(
         "five minutes of life, per renewal",
         on_cpu() - start,

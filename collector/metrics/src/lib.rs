@@ -1,8 +1,8 @@
 //! Every counter and gauge of a collector, and the handles that other crates count with.
 //!
 //! All names, labels and help texts are in this crate, because they are one public contract: dashboards and alerts read them,
-//! and a test compares them with the README. Values that a part counts anyway ([`Budget`]s, the log, the listeners) are read at
-//! each scrape: see [`Metrics::watch`].
+//! and a test compares them with the README. Counters that a component keeps for its own work ([`Budget`]s, the log, the
+//! listeners) are read at each scrape: see [`Metrics::watch`].
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -196,7 +196,7 @@ impl Inner {
         );
         registry.register(
             "passed_on",
-            "Registrations passed on to another collector, by outcome",
+            "Registrations forwarded to another collector, by outcome",
             self.passed_on.clone(),
         );
         self.gauges.register(&mut registry);

@@ -1,7 +1,7 @@
 //! The maximum age of connections.
 //!
 //! Agents connect once and keep their connection. After a collector restarts, all of them are connected to the other members; a
-//! maximum age moves them back gradually. Ages are spread, so that connections opened together do not end together.
+//! maximum age moves them back gradually. Ages differ, so that connections opened together do not end together.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;

@@ -240,7 +240,7 @@ impl Connection {
     fn drained(&self, cause: Cause, drained: &Drained) {
         match drained {
             Drained::CutOff(requests) if cause == Cause::Stop => self.open.cut_off(*requests),
-            _ => debug!("closing a peer that has its answers or makes no progress"),
+            _ => debug!("closing a peer that has all its answers or makes no progress"),
         }
     }
 }

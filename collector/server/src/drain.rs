@@ -19,7 +19,7 @@ pub(super) const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// Why a drain stopped waiting.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Drained {
-    /// The peer has its answers, or makes no progress.
+    /// The peer has all its answers, or makes no progress.
     Idle,
     /// The grace has passed with this many requests in progress.
     CutOff(usize),

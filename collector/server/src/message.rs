@@ -90,7 +90,7 @@ impl Messages {
         }
     }
 
-    /// Whether some blocks of a message were returned and more are to follow.
+    /// Whether some blocks of a message were returned and others are still to be returned.
     pub(super) fn is_handing_over(&self) -> bool {
         !self.whole.is_empty()
     }

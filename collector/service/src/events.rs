@@ -81,7 +81,7 @@ pub enum Kind {
     Registered,
     /// The instance holds an id that this collector had not assigned, and keeps it.
     Adopted,
-    /// Another process sent a sign of life with the id of this instance, whose own agent uses no ids. The sign was refused.
+    /// Another process sent a signal with the id of this instance, whose own agent uses no ids. The signal was refused.
     Stray,
     /// The state of the instance changed.
     Changed {
@@ -241,8 +241,8 @@ impl Feed {
         self.publish(Event::Room { at, room });
     }
 
-    /// Records what happened to an instance of a Nacos service, for readers. [`Feed::subscribe`] does not give it: many such events
-    /// at once would cost the use cases that listen there the events of agents.
+    /// Records an event of an instance of a Nacos service, for readers. [`Feed::subscribe`] omits it, because many such events
+    /// at once would displace the events of agents there.
     pub fn service(&self, at: Timestamp, event: catalog::Event) {
         let number = self.history.lock().add(Event::Service { at, event });
         self.last.send_replace(number);

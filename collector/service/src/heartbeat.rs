@@ -32,12 +32,12 @@ pub struct Ping<'a> {
     pub resettable: bool,
 }
 
-/// The holder of the id that a 6.x agent pinged with. If it is not the agent itself, the agent must register again.
+/// The holder of the id in a 6.x agent's ping. If it is not the agent itself, the agent must register again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pong {
     /// The agent itself. Its instance is up.
-    Heard,
-    /// No process: this collector finds no assignment of the id.
+    Same,
+    /// No process: the id is not assigned in this inventory.
     Unknown,
     /// Another process.
     Another,
@@ -68,8 +68,8 @@ impl Handle {
     /// Costs one look-up and one atomic store for a known instance.
     ///
     /// # Errors
-    /// [`register::Error::NotAnnounced`] and [`register::Error::NotAnInstance`] for an id that its agent does not know; for an
-    /// unknown instance as [`register::Handle::recover`].
+    /// [`register::Error::NotAnnounced`] and [`register::Error::NotAnInstance`] for an id that the sender cannot have received;
+    /// for an unknown instance as [`register::Handle::recover`].
     pub async fn renew(&self, sign: Sign) -> Result<(), register::Error> {
         self.register.core().admit(sign.instance)?;
         if self.renew_recorded(sign) {
@@ -203,7 +203,7 @@ impl Handle {
     }
 
     /// Processes a ping. An id that was not assigned to this process indicates a lost store, and the agent must register again.
-    /// An agent that may not understand that answer keeps the id: the id is reserved for it, and its instance is up.
+    /// An agent that may not understand that answer keeps the id: the id is adopted, and its instance is up.
     ///
     /// Another collector may have assigned the id since this one last read the store. So an id is reported as unknown only
     /// after a read that began after the ping arrived.
@@ -216,7 +216,7 @@ impl Handle {
             return Ok(Pong::Another);
         }
         let mut pong = self.holder(ping);
-        if pong != Pong::Heard {
+        if pong != Pong::Same {
             self.register.read_latest().await?;
             pong = self.holder(ping);
         }
@@ -228,7 +228,7 @@ impl Handle {
         {
             core.listening.observe_unknown_id();
         }
-        if pong == Pong::Heard || (pong == Pong::Unknown && !ping.resettable) {
+        if pong == Pong::Same || (pong == Pong::Unknown && !ping.resettable) {
             let sign = Sign {
                 instance: ping.instance,
                 application: None,
@@ -243,8 +243,8 @@ impl Handle {
     fn holder(&self, ping: Ping<'_>) -> Pong {
         let inventory = &self.register.core().inventory;
         let pong = inventory.read_instance(ping.instance, |known| match known.uuid.as_deref() {
-            _ if ping.uuid.is_empty() => Pong::Heard,
-            Some(known) if known == ping.uuid => Pong::Heard,
+            _ if ping.uuid.is_empty() => Pong::Same,
+            Some(known) if known == ping.uuid => Pong::Same,
             Some(_) => Pong::Another,
             None => Pong::Unknown,
         });

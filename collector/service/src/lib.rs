@@ -151,7 +151,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     } = foundation;
     let readiness = readiness::Readiness::default();
     let inventory = allocator.inventory();
-    // An allocator that leaves ids to an earlier inventory assigns none that agents hold.
+    // An allocator whose ids begin above those of an earlier inventory assigns none that agents hold.
     let is_empty = !allocator.draws_later()
         && Dictionary::ALL
             .iter()

@@ -125,7 +125,8 @@ impl WriteBack {
 }
 
 /// The instances that changed state within [`GATHER`] of the first change. If no other collector reads the store, only those
-/// that left: a goodbye is sent once. The next round writes changes that are missed because the feed overflowed.
+/// that left, because an agent announces its stop only once. The next round writes changes that are missed because the feed
+/// overflowed.
 async fn gather(changes: &mut Receiver<Event>, shared: bool) -> BTreeSet<InstanceId> {
     let mut changed = BTreeSet::new();
     while changed.is_empty() {

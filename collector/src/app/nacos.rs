@@ -290,7 +290,7 @@ fn open_store(config: &Config) -> Result<Arc<dyn store::Store>, OpenError> {
         }
         StorageProvider::Etcd => {
             info!(
-                "Nacos services are kept in memory where the store is shared: persistent instances do not survive a restart"
+                "Nacos services are kept in memory because the store is shared: persistent instances do not survive a restart"
             );
             Ok(Arc::new(store::Memory::default()))
         }

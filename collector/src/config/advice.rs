@@ -23,7 +23,7 @@ fn one_token(config: &Config) -> Option<String> {
         [true, true] | [false, false] => return None,
     };
     Some(format!(
-        "{set} asks agents for a token and {unset} does not: every peer that reaches the {open} listener can register \
+        "{set} requires a token of agents and {unset} does not: every peer that reaches the {open} listener can register \
          without one; set both, or keep that port closed"
     ))
 }

@@ -145,7 +145,7 @@ pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) ->
     format!("Rollcall does not have it: {why}; {instead}")
 }
 
-/// Modules of 3.2.6 and 5.x that do what Rollcall does not: analysis, alarms, caches, queues.
+/// Modules of 3.2.6 and 5.x that Rollcall does not have: analysis, alarms, caches, queues.
 pub(super) const WITHOUT_PART: &[&str] = &[
     "alarm",
     "analysis_alarm",

@@ -86,10 +86,10 @@ pub struct Nacos {
 /// The implementations of `nacos`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NacosProvider {
-    /// The faces.
+    /// Serve Nacos clients.
     #[default]
     Default,
-    /// No faces.
+    /// Serve no Nacos clients.
     None,
 }
 

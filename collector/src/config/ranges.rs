@@ -1,4 +1,4 @@
-//! The ranges of keys. With a value outside its range the collector could not start, or not do what the key promises.
+//! The ranges of keys. With a value outside its range the collector could not start, or could not do what the key means.
 
 use std::time::Duration;
 

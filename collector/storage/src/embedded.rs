@@ -253,8 +253,8 @@ impl Embedded {
 
     fn write(&self, batch: Batch<'_>) -> Result<(), redb::Error> {
         let mut transaction = self.database.begin_write()?;
-        // A one-phase commit saves a sync. But after a crash it cannot tell an unfinished last commit from a damaged one and
-        // drops either. With two phases, damage to acknowledged data is always reported.
+        // A one-phase commit saves a sync. But after a crash it cannot distinguish an unfinished last commit from a damaged one
+        // and drops either. With two phases, damage to acknowledged data is always reported.
         transaction.set_two_phase_commit(true);
         let rows = || batch.rows.iter();
         write_table(&transaction, APPLICATIONS, rows().filter_map(application))?;

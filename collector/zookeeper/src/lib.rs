@@ -93,8 +93,8 @@ pub struct Client<'s> {
     /// How long the servers keep the session without a request.
     term: Duration,
     /// When the client last received from the server, and last sent to it.
-    heard: Instant,
-    told: Instant,
+    last_received: Instant,
+    last_sent: Instant,
     number: i32,
     has_changed: bool,
     /// The access control list of the nodes that this client creates.
@@ -127,8 +127,8 @@ impl<'s> Client<'s> {
             inbox: BytesMut::new(),
             outbox: BytesMut::new(),
             term,
-            heard: now,
-            told: now,
+            last_received: now,
+            last_sent: now,
             number: 0,
             has_changed: false,
             acl: Acl::Open,
@@ -147,7 +147,7 @@ impl<'s> Client<'s> {
         }
         client.session.id = opened.session;
         client.session.password = opened.password;
-        client.session.kept = Some(client.heard + client.term);
+        client.session.kept = Some(client.last_received + client.term);
         Ok(client)
     }
 
@@ -213,7 +213,7 @@ impl<'s> Client<'s> {
     /// at any time.
     pub async fn changed(&mut self) -> Result<(), Error> {
         while !self.has_changed {
-            let next_ping = self.told + self.term / 3;
+            let next_ping = self.last_sent + self.term / 3;
             tokio::select! {
                 frame = self.frame() => drop(self.sort(frame?)?),
                 () = sleep_until(next_ping) => {
@@ -257,21 +257,21 @@ impl<'s> Client<'s> {
     fn sort(&mut self, mut frame: Bytes) -> Result<Option<(Head, Bytes)>, Error> {
         let head = wire::head(&mut frame).map_err(|error| self.malformed(error))?;
         self.session.seen = self.session.seen.max(head.transaction);
-        self.session.kept = Some(self.heard + self.term);
+        self.session.kept = Some(self.last_received + self.term);
         self.has_changed |= head.number == wire::EVENT;
         let is_answer = head.number > 0 || head.number == wire::AUTH;
         Ok(is_answer.then_some((head, frame)))
     }
 
     fn put(&mut self, request: &[u8]) {
-        self.told = Instant::now();
+        self.last_sent = Instant::now();
         self.outbox.extend_from_slice(request);
     }
 
     /// Sends the outbox. Safe to drop at any time: unsent bytes stay in the outbox.
     async fn flush(&mut self) -> Result<(), Error> {
         while !self.outbox.is_empty() {
-            let due = self.heard + self.term * 2 / 3;
+            let due = self.last_received + self.term * 2 / 3;
             match timeout_at(due, self.stream.write_buf(&mut self.outbox)).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return Err(self.lost(error)),
@@ -288,11 +288,11 @@ impl<'s> Client<'s> {
                 return Ok(frame);
             }
             // The server answers pings, so a silent server is lost; the rest of the term is for finding another.
-            let due = self.heard + self.term * 2 / 3;
+            let due = self.last_received + self.term * 2 / 3;
             let read = timeout_at(due, self.stream.read_buf(&mut self.inbox)).await;
             match read {
                 Ok(Ok(0)) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
-                Ok(Ok(_)) => self.heard = Instant::now(),
+                Ok(Ok(_)) => self.last_received = Instant::now(),
                 Ok(Err(error)) => return Err(self.lost(error)),
                 Err(Elapsed { .. }) => return Err(self.lost(io::ErrorKind::TimedOut.into())),
             }

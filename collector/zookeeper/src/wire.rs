@@ -7,7 +7,7 @@ mod answer;
 
 pub(crate) use answer::{failed_step, head, names, node, opened};
 
-/// What is asked: the numbers of `ZooDefs.OpCode`.
+/// The kinds of requests: the numbers of `ZooDefs.OpCode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Op {
@@ -22,19 +22,19 @@ pub(crate) enum Op {
     Auth = 100,
 }
 
-/// Who may do what with a node that is created.
+/// The access control list of a created node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acl {
     /// Anyone may do anything, as with upstream's nodes.
     Open,
-    /// The user that the connection has authenticated as may do anything, and nobody else reads or changes the node.
+    /// Only the user that the connection has authenticated as may do anything.
     Creator,
 }
 
 /// One step of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Makes a node that ends with the session.
+    /// Creates a node that ends with the session.
     Create { path: String, data: Bytes },
     /// Deletes a node.
     Delete { path: String },
@@ -43,7 +43,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The node that it is about.
+    /// The path of the node.
     pub fn path(&self) -> &str {
         match self {
             Self::Create { path, .. } | Self::Delete { path } | Self::Set { path, .. } => path,
@@ -51,29 +51,29 @@ impl Step {
     }
 }
 
-/// How long a node lives.
+/// The lifetime of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Mode {
     /// Until it is deleted.
     Persistent = 0,
-    /// As long as the session that made it.
+    /// As long as the session that created it.
     Ephemeral = 1,
 }
 
-/// What the server says of a node beside its data.
+/// The metadata of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// When it was made, in milliseconds since the epoch, by the server's clock.
+    /// When it was created, in milliseconds since the epoch, by the server's clock.
     pub created: i64,
-    /// The session it ends with; 0 for a node that stays.
+    /// The session it ends with; 0 for a persistent node.
     pub owner: i64,
 }
 
-/// How a session was opened.
+/// The answer to the opening of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Opened {
-    /// In milliseconds; nothing or less when the session that was to be resumed has expired.
+    /// In milliseconds; 0 or negative when the session to be resumed has expired.
     pub(crate) timeout: i32,
     pub(crate) session: i64,
     pub(crate) password: Bytes,
@@ -82,22 +82,22 @@ pub(crate) struct Opened {
 /// The beginning of every frame from the server, once the session is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// The number of the request; less than nothing for a ping's answer and for an event.
+    /// The number of the request; negative for the answer to a ping and for an event.
     pub(crate) number: i32,
-    /// The latest transaction that the server knows; nothing or less if it does not tell.
+    /// The latest transaction that the server knows; 0 or negative if it does not report it.
     pub(crate) transaction: i64,
     /// 0, or the code of an error.
     pub(crate) error: i32,
 }
 
-/// The number under which events come.
+/// The number of events.
 pub(crate) const EVENT: i32 = -1;
-/// The number under which credentials are sent and answered.
+/// The number of a request with credentials and of its answer.
 pub(crate) const AUTH: i32 = -4;
-/// The number under which a ping is asked and answered.
+/// The number of a ping and of its answer.
 pub(crate) const PING: i32 = -2;
 
-/// A frame is shorter than it says, or says what it cannot.
+/// A frame is too short, or contains an invalid value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -118,7 +118,7 @@ pub(crate) fn bare(number: i32, op: Op) -> BytesMut {
     request(number, op, |_| {})
 }
 
-/// Reads the data or the names of the children of a node, and asks for an event at their next change.
+/// Reads the data of a node or the names of its children, and requests an event at their next change.
 pub(crate) fn read_and_watch(number: i32, op: Op, path: &str) -> BytesMut {
     request(number, op, |frame| {
         put_bytes(frame, path.as_bytes());
@@ -126,16 +126,16 @@ pub(crate) fn read_and_watch(number: i32, op: Op, path: &str) -> BytesMut {
     })
 }
 
-/// Proves who the client is: `user:password`, of the scheme `digest`.
+/// Authenticates with `user:password`, of the scheme `digest`.
 pub(crate) fn authenticate(credentials: &str) -> BytesMut {
     request(AUTH, Op::Auth, |frame| {
-        frame.put_i32(0); // the kind of authentication: there is one
+        frame.put_i32(0); // the only kind of authentication
         put_bytes(frame, b"digest");
         put_bytes(frame, credentials.as_bytes());
     })
 }
 
-/// Asks whether there is a node, which needs no permission.
+/// Requests whether a node exists, which needs no permission.
 pub(crate) fn exists(number: i32, path: &str) -> BytesMut {
     request(number, Op::Exists, |frame| {
         put_bytes(frame, path.as_bytes());
@@ -143,14 +143,14 @@ pub(crate) fn exists(number: i32, path: &str) -> BytesMut {
     })
 }
 
-/// Creates a node that stays, without data.
+/// Creates a persistent node without data.
 pub(crate) fn create(number: i32, path: &str, acl: Acl) -> BytesMut {
     request(number, Op::Create, |frame| {
         put_node(frame, path, &[], acl, Mode::Persistent);
     })
 }
 
-/// Does all of the steps, or none.
+/// Executes all of the steps, or none.
 pub(crate) fn transact(number: i32, steps: &[Step], acl: Acl) -> BytesMut {
     request(number, Op::Multi, |frame| {
         for step in steps {
@@ -178,7 +178,7 @@ pub(crate) fn transact(number: i32, steps: &[Step], acl: Acl) -> BytesMut {
 }
 
 const ANY_VERSION: i32 = -1;
-/// The kind of a step that is none: the end of a transaction, and in an answer also a step that was not done.
+/// The kind of a step that is none: the end of a transaction, and in an answer also a step that was not executed.
 const NO_STEP: i32 = -1;
 /// `ZooDefs.Perms.ALL`
 const ALL_PERMISSIONS: i32 = 31;
@@ -203,17 +203,17 @@ fn request(number: i32, op: Op, write: impl FnOnce(&mut BytesMut)) -> BytesMut {
 fn put_step(frame: &mut BytesMut, op: i32, done: bool) {
     frame.put_i32(op);
     frame.put_u8(done.into());
-    frame.put_i32(-1); // where an answer has an error
+    frame.put_i32(-1); // the error field of an answer
 }
 
 fn put_node(frame: &mut BytesMut, path: &str, data: &[u8], acl: Acl, mode: Mode) {
     put_bytes(frame, path.as_bytes());
     put_bytes(frame, data);
-    frame.put_i32(1); // one entry in the list of who may do what
+    frame.put_i32(1); // one entry in the access control list
     frame.put_i32(ALL_PERMISSIONS);
     let (scheme, id): (&[u8], &[u8]) = match acl {
         Acl::Open => (b"world", b"anyone"),
-        // The server puts the user in that the connection has authenticated as.
+        // The server replaces this by the user that the connection has authenticated as.
         Acl::Creator => (b"auth", b""),
     };
     put_bytes(frame, scheme);

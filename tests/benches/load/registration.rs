@@ -45,7 +45,7 @@ struct Known {
 }
 
 /// Connects `callers` over `connections` to a server, and registers the known application and instance. Callers with a `first`
-/// that is at least `callers` away have other numbers.
+/// that differs by at least `callers` have other numbers.
 pub(crate) async fn connect(
     server: SocketAddr,
     call: Call,

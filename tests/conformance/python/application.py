@@ -29,5 +29,5 @@ for line in sys.stdin:
         case _:
             sys.exit(f"unknown command: {line}")
 
-# Without the agent's own goodbye, which waits for queues that nobody empties any more.
+# Without the agent's own goodbye, which waits for queues that are no longer emptied.
 os._exit(0)

@@ -52,7 +52,7 @@ pub(super) async fn of(agent: Agent, starting: &Semaphore) -> Row {
         .start()
         .await;
     // Python sends no token over HTTP, so the collector requires none and logs a warning.
-    collector.expect_log("asks agents for a token");
+    collector.expect_log("requires a token of agents");
     let permit = starting.acquire().await.expect("the semaphore stays open");
     let application = agent.start(collector.listeners());
     let mut life = Life {

@@ -46,7 +46,7 @@ async fn an_agent_is_not_reset_by_a_member_that_has_not_caught_up() {
         })
         .await;
     }
-    let never_given = 4_711;
-    let answer = other.ping(never_given, "nobody").await.unwrap();
+    let never_assigned = 4_711;
+    let answer = other.ping(never_assigned, "another").await.unwrap();
     assert!(is_reset(&answer), "the store has no such id");
 }

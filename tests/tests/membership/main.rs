@@ -129,12 +129,12 @@ async fn the_last_list_stays_while_the_engine_is_unavailable<E: Coordinator>() {
     may_complain(&mut a);
     may_complain(&mut b);
     let listed = [agent_grpc(&a), agent_grpc(&b)];
-    let stays = async |away: &str| {
+    let stays = async |missing: &str| {
         for collector in [&a, &b] {
             is_degraded(collector, &["is unavailable"]).await;
             let mut still = naming(collector, "/agent/gRPC").await.unwrap();
             still.sort_by_key(|address| listed.iter().position(|known| known == address));
-            assert_eq!(still, listed, "{away}");
+            assert_eq!(still, listed, "{missing}");
             assert_eq!(
                 metric(collector, "rollcall_coordinated").await.unwrap(),
                 "0"

@@ -6,7 +6,7 @@ use tower_service::Service;
 use super::*;
 use crate::Agent;
 
-/// What an agent has that was told nothing.
+/// The default of an agent without settings.
 fn by_default() -> Keepalive {
     let builder = Agent::builder("a").direct_collectors(["c:1"]);
     builder.environment([("", "")]).resolve().unwrap().keepalive

@@ -1,4 +1,4 @@
-//! A collector on its own thread that notes every call and answers as told.
+//! A collector on its own thread that records every call and answers as the test requires.
 
 use std::{
     collections::HashMap,

@@ -1,8 +1,8 @@
 //! gRPC for agents from 3.2.6 on (proto/docs/skywalking.md sections 1 and 6), and for other collectors ([`remote()`]).
 //!
 //! Each handler converts the request, calls one use case, and converts the result. Each service that registers names has a file
-//! of its own; `quiet` serves all others. Every message is counted before it is decoded (`unary`, `quiet`). Every spelling of a
-//! method is served. Agents may rely on the following:
+//! of its own; `telemetry` serves all others. Every message is counted before it is decoded (`unary`, `telemetry`). Every
+//! spelling of a method is served. Agents may rely on the following:
 //!
 //! * A key is echoed byte for byte. A key without an id at the deadline is left out of the answer. Only
 //!   `applicationCodeRegister` is then refused with `UNAVAILABLE`, because its callers repeat the request at once after an empty
@@ -32,12 +32,12 @@ mod instance;
 mod management;
 mod network_address;
 mod ping;
-mod quiet;
 mod register;
 mod remote;
 mod service_name;
 mod shape;
 mod stream;
+mod telemetry;
 mod unary;
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ pub fn remote(services: &Services, token: Option<Token>, stop: CancellationToken
 
 /// The paths of the streaming calls, without the leading slash: an agent may hold such a stream open and send nothing.
 pub fn streams() -> impl Iterator<Item = &'static str> {
-    quiet::streams().chain([remote::CALL])
+    telemetry::streams().chain([remote::CALL])
 }
 
 /// `router` for callers that send the token, if one is configured.
@@ -107,5 +107,5 @@ fn agents(services: &Services, max_message_size: usize, stop: &CancellationToken
     let calls = management::add(calls, services);
     calls
         .router
-        .merge(quiet::router(services, max_message_size, stop))
+        .merge(telemetry::router(services, max_message_size, stop))
 }

@@ -1,5 +1,5 @@
-//! The link between collectors (proto/docs/skywalking.md section 5.4): the collector that receives a request for an id has the
-//! owner commit it.
+//! The link between collectors (proto/docs/skywalking.md section 5.4): the collector that receives a registration forwards it
+//! to the owner, which commits it.
 //!
 //! A [`sender`] selects the owner and keeps a [`client`] for every other member. The client sends its queued registrations as
 //! one stream of messages in upstream's [`columns`]. The server side is [`grpc::remote`](crate::grpc::remote()).

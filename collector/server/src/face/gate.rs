@@ -111,7 +111,7 @@ fn coding<B>(request: &Request<B>) -> Result<(), Refusal> {
         Some(_) => Err(Refusal::new(
             StatusCode::NOT_IMPLEMENTED,
             "transfer-encoding",
-            "only chunked is understood",
+            "only chunked is supported",
         )),
     }
 }

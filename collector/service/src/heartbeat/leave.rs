@@ -1,4 +1,4 @@
-//! Goodbyes: an agent announces that its process stops on purpose.
+//! Planned stops: an agent announces that its process stops on purpose.
 
 use rollcall_domain::{ApplicationId, InstanceId};
 

@@ -85,7 +85,7 @@ impl Handle {
     /// Records the senders of signs of life that this inventory does not know, or not completely, with their last signs in the
     /// same commit. Returns the recorded signs, and the reason of a refusal.
     ///
-    /// A refused sender gives its ids up. If a write of another collector may have changed the reason, the refusal is returned
+    /// A refused sender drops its ids. If a write of another collector may have changed the reason, the refusal is returned
     /// only after a fresh read of the store.
     pub(crate) async fn adopt_instances(&self, mut signs: Vec<Sign>) -> (Vec<Sign>, Option<Error>) {
         let granted = self.allowance(Kind::Adoption, signs.len());

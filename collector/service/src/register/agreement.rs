@@ -14,7 +14,7 @@ pub(super) struct Agreement {
     pub(super) is_unpublished: bool,
 }
 
-/// The time between two reloads of the store because of a difference.
+/// The shortest interval between two reloads of the store because of a difference.
 const REPAIRS: Duration = Duration::from_secs(600);
 
 impl Agreement {

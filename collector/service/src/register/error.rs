@@ -43,7 +43,7 @@ pub enum Error {
     Exhausted(Dictionary),
     /// The peer requested more new ids than one address may: retry later.
     #[error(
-        "this address asked for too many new ids (register.default.max_new_per_peer): ask again later"
+        "this address requested too many new ids (register.default.max_new_per_peer): retry later"
     )]
     PeerLimit,
     /// The inventory uses all the memory that it may: try another collector.
@@ -97,8 +97,8 @@ impl Error {
         matches!(self, Self::DeadlineExceeded | Self::Listening)
     }
 
-    /// Whether the error reports an id as unknown or as another caller's. Another collector may have changed that since this one
-    /// last read the store. The agent gives its ids up on this error, so it is returned only after a fresh read.
+    /// Whether the error reports an id as unknown or as another caller's. Another collector may have changed that since this
+    /// one last read the store. The agent drops its ids on this error, so it is returned only after a fresh read.
     #[must_use]
     pub(super) const fn is_doubtful(&self) -> bool {
         matches!(

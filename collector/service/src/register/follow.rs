@@ -28,7 +28,7 @@ struct Intake<'a> {
     contradiction: Option<inventory::restore::Error>,
     /// The digest that the inventory should have once all records are applied, if the last writer published one.
     digest: Option<u64>,
-    /// Registered instances without a lease. They get one after the last record, because a later record may say that they are
+    /// Registered instances without a lease. They get one after the last record, because a later record may report them as
     /// down.
     registered: Vec<LastSeen>,
     /// Roster entries that were sent before but are missing here.

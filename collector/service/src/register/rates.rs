@@ -1,7 +1,8 @@
 //! Limits the rate at which one peer adds to the inventory.
 //!
-//! Every new id costs a token of the peer that caused it; look-ups of known keys and heartbeats cost none. A peer has a
-//! bucket for each [`Kind`], so that ids that merely occur in segments never use up the tokens that lost-store recovery needs.
+//! Every new id takes a token from the bucket of the peer that caused it; look-ups of known keys and heartbeats take none. A
+//! peer has a bucket for each [`Kind`], so that ids that merely occur in segments never use up the tokens that lost-store
+//! recovery needs.
 //!
 //! A bucket is one number: the time at which it will be full again (the generic cell rate algorithm). Peers are hashed, with
 //! a random key, onto a fixed number of buckets. So the memory is bounded for any number of addresses, no bucket is ever

@@ -1,4 +1,4 @@
-//! Who may call the Nacos faces: the users of the configuration, and the secret that signs their tokens.
+//! The authentication of Nacos callers: the configured users, and the secret that signs their tokens.
 
 use std::{fs, io::Read};
 
@@ -13,7 +13,7 @@ const SECRET: &str = "token_secret";
 /// Bytes of a generated secret.
 const SECRET_BYTES: usize = 64;
 
-/// The check of callers. Without users the faces serve every caller.
+/// The authentication of callers. Without users every caller is served.
 pub(super) fn authentication(
     config: &config::Nacos,
     store: &dyn store::Store,

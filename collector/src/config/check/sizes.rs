@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::config::error::Broken;
 use crate::config::value::print_bytes;
 
-/// The limits on properties may not exceed what is read of a message.
+/// The limits on properties may not exceed what a message may contain.
 pub(super) fn properties(config: &Config) -> Broken {
     let caps = &config.register.properties;
     let most = |key, value: usize, most: usize| {

@@ -51,7 +51,7 @@ pub(super) struct Known {
     totals: Counts,
 }
 
-/// An applied entry. It is never written twice, so it tells one history from another.
+/// An applied entry. It is never written twice, so it distinguishes one history from another.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     index: u64,

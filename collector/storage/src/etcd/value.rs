@@ -21,7 +21,7 @@ pub(super) fn unseal<'a>(key: &str, value: &'a [u8]) -> Result<&'a [u8], Invalid
     }
 }
 
-/// The checksum stored in a value, which tells two values of one key apart.
+/// The checksum stored in a value, which distinguishes two values of one key.
 pub(super) fn stored_checksum(value: &[u8]) -> Option<[u8; 4]> {
     value.first_chunk().copied()
 }

@@ -1,4 +1,4 @@
-//! What servers answer. Nothing is trusted: a frame may end anywhere.
+//! Parses the answers of servers. No input is trusted: a frame may end anywhere.
 
 use bytes::{Buf, Bytes};
 
@@ -29,7 +29,7 @@ pub(crate) fn names(frame: &mut Bytes) -> Result<Vec<String>, Malformed> {
     (0..count).map(|_| text(frame)).collect()
 }
 
-/// Takes a node's data and what is said beside it from `frame`.
+/// Takes a node's data and its metadata from `frame`.
 pub(crate) fn node(frame: &mut Bytes) -> Result<(Bytes, Stat), Malformed> {
     let data = bytes(frame)?;
     let _made_by = long(frame)?;
@@ -41,9 +41,9 @@ pub(crate) fn node(frame: &mut Bytes) -> Result<(Bytes, Stat), Malformed> {
     Ok((data, Stat { created, owner }))
 }
 
-/// The error of the step that kept a transaction from being done, taken from its answer; `None` if it was done.
+/// The error of the step that prevented a transaction, taken from its answer; `None` if it was executed.
 pub(crate) fn failed_step(frame: &mut Bytes) -> Result<Option<i32>, Malformed> {
-    // A transaction is answered with an error for each step or for none: 0 for those before the one that failed.
+    // The answer has an error for each step: 0 for those before the one that failed.
     loop {
         let kind = int(frame)?;
         let is_end = boolean(frame)?;
@@ -70,7 +70,7 @@ fn boolean(frame: &mut Bytes) -> Result<bool, Malformed> {
     Ok(frame.try_get_u8().or(Err(Malformed))? != 0)
 }
 
-/// Bytes with their length before them; a length of -1 is what Java writes for `null`.
+/// Length-prefixed bytes; Java writes `null` as the length -1.
 fn bytes(frame: &mut Bytes) -> Result<Bytes, Malformed> {
     let length = usize::try_from(int(frame)?).unwrap_or(0);
     if frame.len() < length {

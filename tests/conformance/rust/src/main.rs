@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 /// The period that the application chooses: the library has no default.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
-/// Every second heartbeat tells the properties.
+/// Every second heartbeat reports the properties.
 const PROPERTIES_FACTOR: usize = 2;
 
 #[tokio::main(flavor = "current_thread")]

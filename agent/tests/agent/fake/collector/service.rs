@@ -47,7 +47,7 @@ impl Service {
         match behaviour {
             Behaviour::Answer => Ok(true),
             Behaviour::NoId => Ok(false),
-            Behaviour::Fail(code) => Err(Status::new(code, "as told")),
+            Behaviour::Fail(code) => Err(Status::new(code, "as the test requires")),
             Behaviour::Hang => pending().await,
         }
     }

@@ -61,7 +61,7 @@ fn sentence(status: &InstanceStatus) -> String {
         Signal::TraceSegment => "a trace segment",
         Signal::Telemetry => "telemetry",
         Signal::Poll => "a poll for commands",
-        Signal::Leave => "its goodbye",
+        Signal::Leave => "the announcement of its stop",
         Signal::Other(_) => "of a kind that this release does not know",
     };
     let last = format!(

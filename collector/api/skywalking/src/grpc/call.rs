@@ -19,7 +19,7 @@ pub(super) enum Refusal {
     Register(register::Error),
     /// The stream failed, or its next bytes are no message.
     Stream(Status),
-    /// A message of the stream cannot be executed.
+    /// A message of the stream cannot be processed.
     Unusable(Status),
     /// A message is refused before it is decoded.
     Message(Refused),

@@ -57,7 +57,7 @@ impl Handler {
             resettable,
         };
         let commands = match heartbeat.ping(ping).await? {
-            Pong::Heard => Vec::new(),
+            Pong::Same => Vec::new(),
             Pong::Unknown => vec![reset(package)],
             Pong::Another => {
                 self.of_another.inc();

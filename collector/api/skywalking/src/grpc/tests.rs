@@ -4,9 +4,9 @@
 mod elements;
 mod fixture;
 mod limits;
-mod quiet;
 mod remote;
 mod segments;
+mod telemetry;
 mod token;
 mod unassigned;
 mod v6;

@@ -95,7 +95,7 @@ fn later_changes_come_one_by_one() {
 }
 
 #[test]
-fn what_was_not_acknowledged_is_told_again() {
+fn unacknowledged_changes_are_sent_again() {
     let mut watch = watch([], 0..1);
     let first = watch.next();
     watch.acknowledge(false);
@@ -115,17 +115,17 @@ fn a_service_that_came_and_went_is_not_mentioned() {
 }
 
 #[test]
-fn a_client_that_has_services_is_told_the_difference() {
+fn a_client_that_has_services_is_sent_the_difference() {
     let mut watch = watch(0..5, 3..6);
     let Some(Message::Sync { changes, .. }) = watch.next() else {
         panic!();
     };
-    let told: Vec<_> = changes
+    let sent: Vec<_> = changes
         .iter()
         .map(|c| (&*c.service.service, c.is_added))
         .collect();
     assert_eq!(
-        told,
+        sent,
         [
             ("s005", true),
             ("s000", false),

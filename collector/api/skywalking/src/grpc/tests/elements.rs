@@ -11,7 +11,7 @@ use rollcall_service::testing::MAX_BATCH;
 use tonic::Code;
 
 use super::fixture::{Collector, call, codes, frame};
-use crate::grpc::{quiet, remote, shape::Shapes};
+use crate::grpc::{remote, shape::Shapes, telemetry};
 
 /// The calls without a repeated field, which tonic itself serves with a limit of some KiB.
 const HEALTH: &str = "grpc.health.v1.Health/Check";
@@ -21,7 +21,7 @@ fn every_call() -> BTreeSet<&'static str> {
     let described = Shapes::get()
         .paths()
         .filter(|path| !path.starts_with("etcdserverpb."));
-    described.chain(quiet::paths()).collect()
+    described.chain(telemetry::paths()).collect()
 }
 
 /// A message that every call refuses: elements of two bytes, in field 1.

@@ -25,7 +25,7 @@ use super::{Answer, Asked, Face, Routes};
 use crate::http::refuse::refuse;
 
 /// Adds the calls of this generation. Telemetry renews the lease of the instance that it names and is dropped. Browser reports
-/// name no instance and are dropped too.
+/// name no instance and are only dropped.
 pub(super) fn add(routes: Routes<'_>) -> Routes<'_> {
     let metrics = routes.face.services.metrics.clone();
     let mut routes = routes
@@ -49,8 +49,8 @@ pub(super) fn add(routes: Routes<'_>) -> Routes<'_> {
     routes
 }
 
-/// Drops segments of web pages unread: their instance is the page's version, not a process. The path that a browser uses
-/// identifies them.
+/// Drops segments of web pages without reading them: their instance is the page's version, not a process. The path that a
+/// browser uses identifies them.
 async fn drop_of_browsers(
     State(reports): State<Counter>,
     request: Request,

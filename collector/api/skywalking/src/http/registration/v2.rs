@@ -174,7 +174,7 @@ impl Face {
         };
         let pong = asked.heartbeat.ping(ping).await;
         let commands = match pong.map_err(|error| refuse(field, &error))? {
-            Pong::Heard => Vec::new(),
+            Pong::Same => Vec::new(),
             Pong::Unknown | Pong::Another => vec![Command {
                 command: "ServiceMetadataReset",
             }],

@@ -16,10 +16,10 @@ import org.apache.skywalking.apm.agent.core.remote.GRPCChannelManager;
 import org.apache.skywalking.apm.agent.core.remote.GRPCChannelStatus;
 
 /**
- * Says on standard output what an agent 5.0.0-GA has learnt, one line per change, loaded by the agent like any of its own services.
+ * Prints what an agent 5.0.0-GA has learnt, one line per change; the agent loads it like any of its own services.
  *
  * <p>The lines, each starting with {@code report}: {@code application ID}, {@code instance ID}, {@code channel connected|disconnect},
- * and for what {@link Application} was told to call {@code entry NAME ID}, {@code exit NAME ID}, {@code address PEER ID}. An id is reported again when it changes.
+ * and for the calls of {@link Application} {@code entry NAME ID}, {@code exit NAME ID}, {@code address PEER ID}. An id is reported again when it changes.
  */
 public final class Reporter implements BootService, GRPCChannelListener {
     private final Map<String, Integer> reported = new ConcurrentHashMap<>();

@@ -7,7 +7,7 @@ use super::sender::Place;
 
 /// A call whose messages are accepted, counted and dropped.
 #[derive(Debug)]
-pub(super) struct Quiet {
+pub(super) struct TelemetryCall {
     /// Its paths without the leading slash: one for each spelling of the service.
     pub(super) paths: &'static [&'static str],
     /// The place of the sender in its messages.
@@ -30,7 +30,7 @@ pub(super) enum Payload {
     Upstream,
     /// `SegmentObject`s of 8.x and later, or `UpstreamSegment`s of 6.x and 7.0.
     Segments,
-    /// Events, one of which is the goodbye of a Java agent.
+    /// Events, one of which announces the stop of a Java agent.
     Events,
     Other,
 }
@@ -94,13 +94,13 @@ macro_rules! v10 {
     };
 }
 
-const fn quiet(
+const fn row(
     paths: &'static [&'static str],
     sender: Place,
     signal: Signal,
     dropped: &'static str,
-) -> Quiet {
-    Quiet {
+) -> TelemetryCall {
+    TelemetryCall {
         paths,
         sender,
         signal,
@@ -111,15 +111,15 @@ const fn quiet(
     }
 }
 
-const fn events(paths: &'static [&'static str], sender: Place) -> Quiet {
-    Quiet {
+const fn events(paths: &'static [&'static str], sender: Place) -> TelemetryCall {
+    TelemetryCall {
         payload: Payload::Events,
-        ..quiet(paths, sender, Telemetry, "events")
+        ..row(paths, sender, Telemetry, "events")
     }
 }
 
-const fn segments(paths: &'static [&'static str], sender: Place) -> Quiet {
-    Quiet {
+const fn segments(paths: &'static [&'static str], sender: Place) -> TelemetryCall {
+    TelemetryCall {
         paths,
         sender,
         signal: Signal::TraceSegment,
@@ -130,48 +130,48 @@ const fn segments(paths: &'static [&'static str], sender: Place) -> Quiet {
     }
 }
 
-const fn of_5x(mut call: Quiet) -> Quiet {
+const fn of_5x(mut call: TelemetryCall) -> TelemetryCall {
     call.is_of_5x = true;
     call
 }
 
 /// Messages with nested segments; the messages themselves are not read for a sender.
-const fn upstream(paths: &'static [&'static str]) -> Quiet {
+const fn upstream(paths: &'static [&'static str]) -> TelemetryCall {
     let mut call = segments(paths, ANONYMOUS);
     call.payload = Payload::Upstream;
     call
 }
 
-const fn streamed(mut call: Quiet) -> Quiet {
+const fn streamed(mut call: TelemetryCall) -> TelemetryCall {
     call.is_streamed = true;
     call
 }
 
 #[rustfmt::skip]
-pub(super) const CALLS: &[Quiet] = &[
+pub(super) const CALLS: &[TelemetryCall] = &[
     of_5x(streamed(upstream(&["TraceSegmentService/collect"]))),
-    of_5x(quiet(&["JVMMetricsService/collect"], id(2), JvmMetrics, "jvm_metrics")),
+    of_5x(row(&["JVMMetricsService/collect"], id(2), JvmMetrics, "jvm_metrics")),
     streamed(segments(both!("TraceSegmentReportService/collect"), at(4, 5))),
     segments(both!("TraceSegmentReportService/collectInSync"), within(1, 4, 5)),
-    quiet(both!("JVMMetricReportService/collect"), at_or_id(2, 3, 2), JvmMetrics, "jvm_metrics"),
-    quiet(both!("CLRMetricReportService/collect"), at_or_id(2, 3, 2), Telemetry, "clr_metrics"),
-    streamed(quiet(both!("MeterReportService/collect"), at(3, 4), Telemetry, "meters")),
-    streamed(quiet(v3!("MeterReportService/collectBatch"), within(1, 3, 4), Telemetry, "meters")),
-    streamed(quiet(v3!("LogReportService/collect"), at(2, 3), Telemetry, "logs")),
+    row(both!("JVMMetricReportService/collect"), at_or_id(2, 3, 2), JvmMetrics, "jvm_metrics"),
+    row(both!("CLRMetricReportService/collect"), at_or_id(2, 3, 2), Telemetry, "clr_metrics"),
+    streamed(row(both!("MeterReportService/collect"), at(3, 4), Telemetry, "meters")),
+    streamed(row(v3!("MeterReportService/collectBatch"), within(1, 3, 4), Telemetry, "meters")),
+    streamed(row(v3!("LogReportService/collect"), at(2, 3), Telemetry, "logs")),
     streamed(events(v3!("EventService/collect"), within(2, 1, 2))),
-    quiet(both!("ProfileTask/getProfileTaskCommands"), at_or_id(1, 2, 2), Poll, "polls"),
-    streamed(quiet(both!("ProfileTask/collectSnapshot"), ANONYMOUS, Telemetry, "profiles")),
-    quiet(both!("ProfileTask/reportTaskFinish"), at_or_id(1, 2, 2), Telemetry, "profiles"),
-    streamed(quiet(v3!("ProfileTask/goProfileReport"), ANONYMOUS, Telemetry, "profiles")),
-    quiet(v10!("AsyncProfilerTask/getAsyncProfilerTaskCommands"), at(1, 2), Poll, "polls"),
-    streamed(quiet(v10!("AsyncProfilerTask/collect"), within(1, 1, 2), Telemetry, "profiles")),
-    quiet(v10!("PprofTask/getPprofTaskCommands"), at(1, 2), Poll, "polls"),
-    streamed(quiet(v10!("PprofTask/collect"), within(1, 1, 2), Telemetry, "profiles")),
-    quiet(v3!("ConfigurationDiscoveryService/fetchConfigurations"), ANONYMOUS, Poll, "polls"),
-    quiet(both!("BrowserPerfService/collectPerfData"), ANONYMOUS, Telemetry, "browser_reports"),
-    streamed(quiet(both!("BrowserPerfService/collectErrorLogs"), ANONYMOUS, Telemetry, "browser_reports")),
-    quiet(v3!("BrowserPerfService/collectWebVitalsPerfData"), ANONYMOUS, Telemetry, "browser_reports"),
-    streamed(quiet(v3!("BrowserPerfService/collectResourcePerfData"), ANONYMOUS, Telemetry, "browser_reports")),
-    streamed(quiet(v3!("BrowserPerfService/collectWebInteractionsPerfData"), ANONYMOUS, Telemetry, "browser_reports")),
-    streamed(quiet(both!("ServiceMeshMetricService/collect"), ANONYMOUS, Telemetry, "mesh_metrics")),
+    row(both!("ProfileTask/getProfileTaskCommands"), at_or_id(1, 2, 2), Poll, "polls"),
+    streamed(row(both!("ProfileTask/collectSnapshot"), ANONYMOUS, Telemetry, "profiles")),
+    row(both!("ProfileTask/reportTaskFinish"), at_or_id(1, 2, 2), Telemetry, "profiles"),
+    streamed(row(v3!("ProfileTask/goProfileReport"), ANONYMOUS, Telemetry, "profiles")),
+    row(v10!("AsyncProfilerTask/getAsyncProfilerTaskCommands"), at(1, 2), Poll, "polls"),
+    streamed(row(v10!("AsyncProfilerTask/collect"), within(1, 1, 2), Telemetry, "profiles")),
+    row(v10!("PprofTask/getPprofTaskCommands"), at(1, 2), Poll, "polls"),
+    streamed(row(v10!("PprofTask/collect"), within(1, 1, 2), Telemetry, "profiles")),
+    row(v3!("ConfigurationDiscoveryService/fetchConfigurations"), ANONYMOUS, Poll, "polls"),
+    row(both!("BrowserPerfService/collectPerfData"), ANONYMOUS, Telemetry, "browser_reports"),
+    streamed(row(both!("BrowserPerfService/collectErrorLogs"), ANONYMOUS, Telemetry, "browser_reports")),
+    row(v3!("BrowserPerfService/collectWebVitalsPerfData"), ANONYMOUS, Telemetry, "browser_reports"),
+    streamed(row(v3!("BrowserPerfService/collectResourcePerfData"), ANONYMOUS, Telemetry, "browser_reports")),
+    streamed(row(v3!("BrowserPerfService/collectWebInteractionsPerfData"), ANONYMOUS, Telemetry, "browser_reports")),
+    streamed(row(both!("ServiceMeshMetricService/collect"), ANONYMOUS, Telemetry, "mesh_metrics")),
 ];

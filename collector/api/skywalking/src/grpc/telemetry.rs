@@ -2,7 +2,7 @@
 //!
 //! Every message is accepted, counted and dropped. It renews the leases of the instances that it names. The answer is one empty
 //! message, which carries no command. An error answer would make the agent write to its log every few seconds. One handler
-//! serves every call of the [`table`]: unary or streamed, a request is messages and an end.
+//! serves every call of the [`table`]; a unary call is a stream of one message.
 //!
 //! Nothing is decoded. A message is scanned for its senders ([`evidence`]); a large one, off the runtime's threads.
 
@@ -20,7 +20,7 @@ use tonic::{Response, Status, metadata::MetadataMap};
 
 use self::{
     evidence::{Evidence, Reader},
-    table::{CALLS, Payload, Quiet},
+    table::{CALLS, Payload, TelemetryCall},
 };
 use super::{
     call::{Refusal, end},
@@ -44,9 +44,9 @@ pub(super) fn router(
     stop: &CancellationToken,
 ) -> Router {
     let mut router = Router::new();
-    for quiet in CALLS {
-        for path in quiet.paths {
-            let handler = Handler::new(services, quiet, path, stop.clone());
+    for row in CALLS {
+        for path in row.paths {
+            let handler = Handler::new(services, row, path, stop.clone());
             let take = move |metadata, peer, messages| handler.answer(metadata, peer, messages);
             let route = stream::route(max_message_size, take);
             router = router.route(&format!("/{path}"), route);
@@ -70,7 +70,7 @@ pub(super) fn streams() -> impl Iterator<Item = &'static str> {
 /// One call under one path.
 #[derive(Clone, Debug)]
 struct Handler {
-    quiet: &'static Quiet,
+    row: &'static TelemetryCall,
     register: register::Handle,
     heartbeat: heartbeat::Handle,
     work: Work,
@@ -83,17 +83,17 @@ struct Handler {
 impl Handler {
     fn new(
         services: &Services,
-        quiet: &'static Quiet,
+        row: &'static TelemetryCall,
         path: &'static str,
         stop: CancellationToken,
     ) -> Self {
         Self {
-            quiet,
+            row,
             register: services.register.clone(),
             heartbeat: services.heartbeat.clone(),
             work: services.work.clone(),
             calls: services.metrics.call(Protocol::Grpc, path),
-            dropped: services.metrics.dropped(quiet.dropped),
+            dropped: services.metrics.dropped(row.dropped),
             undecodable: services.metrics.dropped("undecodable_segments"),
             stop,
         }
@@ -119,8 +119,8 @@ impl Handler {
         mut messages: Messages,
     ) -> Result<(), Refusal> {
         let reader = Reader {
-            quiet: self.quiet,
-            resettable: !self.quiet.is_of_5x && convert::is_resettable(metadata),
+            row: self.row,
+            resettable: !self.row.is_of_5x && convert::is_resettable(metadata),
             count: self.work.count(),
         };
         while let Some(next) = self.stop.run_until_cancelled(messages.next_some()).await {
@@ -140,7 +140,7 @@ impl Handler {
     async fn take(&self, reader: &Reader, messages: Vec<Bytes>) -> Result<(), Refusal> {
         let bytes = messages.iter().map(Bytes::len).sum();
         if Work::is_small(bytes) {
-            return self.believe(reader.read(&messages)?).await;
+            return self.record(reader.read(&messages)?).await;
         }
         let kept = KEPT * reader.count.limit().min(bytes / SHORTEST);
         let charge = self.work.charge_bytes(bytes + kept);
@@ -148,18 +148,18 @@ impl Handler {
         let reader = reader.clone();
         let read = move || reader.read(&messages).map(Evidence::into_owned);
         let evidence = self.work.run(bytes, read).await.map_err(Refused::from)??;
-        self.believe(evidence).await
+        self.record(evidence).await
     }
 
     /// Renews the leases of the senders, and adopts ids that the inventory does not hold.
-    async fn believe(&self, evidence: Evidence<'_>) -> Result<(), Refusal> {
+    async fn record(&self, evidence: Evidence<'_>) -> Result<(), Refusal> {
         self.dropped.inc_by(evidence.messages);
         self.undecodable.inc_by(evidence.undecodable);
-        if self.quiet.is_of_5x && self.quiet.payload == Payload::Other && evidence.is_anonymous() {
+        if self.row.is_of_5x && self.row.payload == Payload::Other && evidence.is_anonymous() {
             let fault = convert::instance_id(convert::NO_ID).err();
             return fault.map_or(Ok(()), |fault| Err(fault.into()));
         }
-        let signal = self.quiet.signal;
+        let signal = self.row.signal;
         // The agent drops an unknown id with its next ping, so the id needs no reservation.
         for instance in evidence.resettable {
             self.heartbeat.renew_known(instance, signal);
@@ -189,13 +189,13 @@ impl Handler {
         match taken {
             // An unusable segment does not affect the others of its stream.
             Err(error)
-                if self.quiet.is_of_5x
-                    && (error.retryable() || self.quiet.payload == Payload::Other) =>
+                if self.row.is_of_5x
+                    && (error.retryable() || self.row.payload == Payload::Other) =>
             {
                 Err(error.into())
             }
             Err(error) => {
-                tracing::debug!(%error, call = self.quiet.paths[0], "not taken as a sign of life");
+                tracing::debug!(%error, call = self.row.paths[0], "not taken as a sign of life");
                 Ok(())
             }
             Ok(()) => Ok(()),

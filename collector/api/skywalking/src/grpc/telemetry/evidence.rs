@@ -19,16 +19,16 @@ use rollcall_service::{
 
 use super::{
     sender::{self, Sender},
-    table::{Payload, Quiet},
+    table::{Payload, TelemetryCall},
 };
 use crate::grpc::shape::Refused;
 
 /// The evidence of several messages.
 #[derive(Debug, Default)]
 pub(super) struct Evidence<'a> {
-    /// The service and the instance of senders identified by names.
+    /// The service and the instance of senders that are identified by names.
     pub(super) names: HashSet<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The same of senders that announce their stop.
+    /// The same for senders that announce their stop.
     pub(super) goodbyes: HashSet<(Cow<'a, str>, Cow<'a, str>)>,
     /// Signs of life of senders identified by ids.
     pub(super) signs: HashMap<InstanceId, Sign>,
@@ -45,8 +45,8 @@ pub(super) struct Evidence<'a> {
 /// How to read the messages of one call.
 #[derive(Clone, Debug)]
 pub(super) struct Reader {
-    pub(super) quiet: &'static Quiet,
-    /// Whether the caller drops ids that are unknown here.
+    pub(super) row: &'static TelemetryCall,
+    /// Whether the caller drops ids that this collector does not know.
     pub(super) resettable: bool,
     /// An empty count with the limits of a message.
     pub(super) count: Count,
@@ -84,7 +84,7 @@ const V5: Layout = Layout {
 };
 
 /// The field that distinguishes the layouts: 3.2.6 has the spans there, later generations the application.
-const TELLING: u32 = 3;
+const DISTINGUISHING: u32 = 3;
 
 impl Reader {
     /// Reads messages.
@@ -95,7 +95,7 @@ impl Reader {
         let mut evidence = Evidence::default();
         for message in messages {
             let mut count = self.count.clone();
-            match self.quiet.payload {
+            match self.row.payload {
                 Payload::Upstream => {
                     let segment = sender::segment(message, &mut count)?.unwrap_or_default();
                     self.read_segment(segment, &mut count, &mut evidence)?;
@@ -111,7 +111,7 @@ impl Reader {
                             evidence.goodbyes.insert((service.into(), instance.into()));
                         }
                     };
-                    self.quiet.sender.senders(message, &mut count, add)?;
+                    self.row.sender.senders(message, &mut count, add)?;
                 }
                 Payload::Events | Payload::Other => {
                     self.read_senders(message, &mut count, &mut evidence)?;
@@ -136,7 +136,7 @@ impl Reader {
             }
             Sender::Id(instance) => self.add(evidence, instance, None),
         };
-        self.quiet.sender.senders(message, count, add)
+        self.row.sender.senders(message, count, add)
     }
 
     fn add(
@@ -149,7 +149,7 @@ impl Reader {
             evidence.resettable.insert(instance);
             return;
         }
-        let signal = self.quiet.signal;
+        let signal = self.row.signal;
         let sign = Sign {
             instance,
             application,
@@ -277,9 +277,9 @@ fn layout(segment: &[u8], count: &mut Count) -> Result<Layout, Refused> {
     for field in Fields::of(segment) {
         count.field()?;
         match field? {
-            (TELLING, Value::Bytes(_)) => return Ok(V3),
-            (TELLING, Value::Varint(_)) => return Ok(V5),
-            (TELLING, Value::Fixed) => break,
+            (DISTINGUISHING, Value::Bytes(_)) => return Ok(V3),
+            (DISTINGUISHING, Value::Varint(_)) => return Ok(V5),
+            (DISTINGUISHING, Value::Fixed) => break,
             _ => {}
         }
     }
