@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_to_try_is_none() {
+    fn without_members_there_is_none_to_try() {
         assert_eq!(Rotation::default().next(&[]), None);
     }
 
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_tries_everyone_and_never_one_twice_in_a_row() {
+    fn a_round_tries_every_member_and_never_one_twice_in_a_row() {
         let (mut rotation, members) = (Rotation::default(), members(5));
         let mut last = None;
         for _ in 0..50 {

@@ -131,11 +131,11 @@ impl Shared {
     /// The watchdog's check in a caller.
     pub(crate) fn notice_stall(&self) {
         if let Some(late) = self.pulse.first_to_notice(self.clock.now()) {
-            self.tell_stall(late);
+            self.report_stall(late);
         }
     }
 
-    pub(crate) fn tell_stall(&self, late: Duration) {
+    pub(crate) fn report_stall(&self, late: Duration) {
         self.counters.stalls.increment();
         tracing::warn!(
             ?late,

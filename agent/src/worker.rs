@@ -117,7 +117,7 @@ async fn pulse(shared: &Shared) -> Infallible {
     loop {
         turns.tick().await;
         if let Some(late) = shared.pulse.beat(shared.clock.now()) {
-            shared.tell_stall(late);
+            shared.report_stall(late);
         }
         shared.publish_metrics();
     }

@@ -58,7 +58,7 @@ pub struct Config {
     pub agent_grpc: AgentGrpc,
     /// `agent_jetty.jetty`: the face on which agents register over HTTP.
     pub agent_jetty: AgentJetty,
-    /// `ui.jetty`: console, query API, probes and metrics.
+    /// `ui.jetty`: the query API, probes and metrics.
     pub ui: Ui,
     /// `cluster`: the coordinator of the collectors.
     pub cluster: Cluster,

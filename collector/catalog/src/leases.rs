@@ -48,7 +48,7 @@ impl Default for Leases {
 impl Leases {
     /// Grants an instance a lease on these terms, or changes the terms of its lease and renews it.
     pub(crate) fn grant(&self, instance: InstanceRef, beats: Beats, now: Moment) {
-        // Own terms even if they equal the lessor's, which would grow with the interval of the beats.
+        // Own terms even if they equal the lessor's, because the lessor's would be lengthened for slow beats.
         let terms = LeaseTerms {
             // An instance that is removed before it becomes unhealthy is never shown as unhealthy.
             silent_after: beats.unhealthy_after.min(beats.removed_after),

@@ -121,7 +121,7 @@ impl Subscription {
         })
     }
 
-    /// Makes the subscription due, unless it is. A sender calls this when a push failed.
+    /// Makes the subscription due, if it is not. A sender calls this when a push failed.
     pub fn mark(self: &Arc<Self>) {
         if self.is_ended() || self.due.swap(true, AcqRel) {
             return;

@@ -13,7 +13,7 @@ mod journal;
 use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::catalog::{
-    Beats, Effects, Endpoint, InstanceRef, Kind, Publisher, Registration, ServiceKey, What,
+    Beats, Effects, Endpoint, EventKind, InstanceRef, Kind, Publisher, Registration, ServiceKey,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::MissedTickBehavior;
@@ -212,7 +212,7 @@ fn apply(shared: &Shared, line: Line) -> Option<ServiceKey> {
     let mut registry = shared.registry.write();
     if let Ok(found) = registry.lookup(&service, &endpoint, Some(Kind::Ephemeral)) {
         let (now, mut effects) = (shared.clock.now(), Effects::default());
-        registry.remove(found.reference, What::Deregistered, now, &mut effects);
+        registry.remove(found.reference, EventKind::Deregistered, now, &mut effects);
         shared.leases.end(found.reference);
     }
     Some(service)

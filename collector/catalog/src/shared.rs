@@ -120,10 +120,10 @@ impl Shared {
             self.roster.changed(&effects, &self.registry);
         }
         for service in effects.appeared {
-            self.tell(Change::Appeared(service));
+            self.report(Change::Appeared(service));
         }
         for service in effects.vanished {
-            self.tell(Change::Vanished(service));
+            self.report(Change::Vanished(service));
         }
         let at = self.clock.wall();
         for event in effects.events {
@@ -131,7 +131,7 @@ impl Shared {
         }
     }
 
-    fn tell(&self, change: Change) {
+    fn report(&self, change: Change) {
         if self.services.send(change).is_err() {
             tracing::trace!("no listener for new and removed services");
         }

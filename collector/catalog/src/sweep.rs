@@ -7,7 +7,7 @@ use std::{
 
 use rollcall_domain::{
     Moment,
-    catalog::{Effects, InstanceRef, Registry, Subscriber, SubscriptionKey, What},
+    catalog::{Effects, EventKind, InstanceRef, Registry, Subscriber, SubscriptionKey},
 };
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -77,7 +77,7 @@ fn apply(
             registry.set_health(instance, false, effects);
         }
         Verdict::Expired if shared.leases.remove_expired(instance) => {
-            registry.remove(instance, What::Expired, now, effects);
+            registry.remove(instance, EventKind::Expired, now, effects);
         }
         Verdict::Unhealthy | Verdict::Expired => {}
     }

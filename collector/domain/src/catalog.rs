@@ -35,7 +35,7 @@ mod tombstones;
 
 pub use beats::{Beats, DEFAULT_BEAT_INTERVAL};
 pub use checker::{Checker, Cluster};
-pub use effects::{Effects, Event, What};
+pub use effects::{Effects, Event, EventKind};
 pub use instance::{Endpoint, Instance, InstanceRef, Kind, Patch, Registration};
 pub use limits::{Full, Limits, Resource};
 pub use metadata::{Change as MetadataChange, Metadata};

@@ -74,7 +74,7 @@ impl Gauges {
         );
         registry.register(
             "wheel_entries",
-            "Entries of the expiry wheel",
+            "Entries of the timing wheel of the leases",
             self.wheel_entries.clone(),
         );
         registry.register(

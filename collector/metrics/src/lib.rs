@@ -36,7 +36,7 @@ struct Inner {
     registry: Mutex<Registry>,
     calls: calls::Calls,
     dropped: Family<DropLabel, Counter>,
-    passed_on: Family<OutcomeLabel, Counter>,
+    forwarded: Family<OutcomeLabel, Counter>,
     gauges: levels::Gauges,
     writer: writer::Writer,
     budgets: budgets::Budgets,
@@ -103,9 +103,9 @@ impl Metrics {
 
     /// The counter of registrations forwarded to another collector: one for each `outcome`.
     #[must_use]
-    pub fn passed_on(&self, outcome: &'static str) -> Counter {
+    pub fn forwarded(&self, outcome: &'static str) -> Counter {
         self.inner
-            .passed_on
+            .forwarded
             .get_or_create_owned(&OutcomeLabel { outcome })
     }
 
@@ -145,7 +145,7 @@ impl Metrics {
     }
 
     /// Counts a batch that conflicted with another collector's commit.
-    pub fn was_behind(&self) {
+    pub fn conflicted(&self) {
         self.inner.writer.commits_behind.inc();
     }
 
@@ -197,7 +197,7 @@ impl Inner {
         registry.register(
             "passed_on",
             "Registrations forwarded to another collector, by outcome",
-            self.passed_on.clone(),
+            self.forwarded.clone(),
         );
         self.gauges.register(&mut registry);
         registry.register_collector(Box::new(self.budgets.clone()));

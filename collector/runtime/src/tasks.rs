@@ -181,7 +181,7 @@ impl TaskSet {
         let mut failures = self.failure.subscribe();
         let first = match failures.wait_for(Option::is_some).await {
             Ok(first) => first.clone(),
-            Err(_closed) => None, // cannot be: `self` holds the sender
+            Err(_closed) => None, // unreachable: `self` holds the sender
         };
         match first {
             Some(failure) => failure,

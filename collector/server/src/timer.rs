@@ -11,9 +11,10 @@ use tokio::time;
 
 /// Times consecutive waits, and reuses tokio's timer from one to the next.
 ///
-/// hyper starts a wait for every header and drops it when the header has arrived. For tokio each would be an entry added to a
-/// wheel that all connections share, and removed again. The reused timer stays in the wheel; only if it fires before its wait
-/// is over, it is registered again. So a busy connection touches the wheel once per timeout and not twice per request.
+/// hyper starts a wait for every header and drops it when the header has arrived. With a new timer for each wait, tokio would
+/// add an entry to a wheel that all connections share, and remove it again. The reused timer stays in the wheel, and is
+/// registered again only if it fires before its wait is over. So a busy connection touches the wheel once per timeout and not
+/// twice per request.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeaderTimer {
     idle: Arc<Mutex<Option<Pin<Box<time::Sleep>>>>>,

@@ -34,7 +34,7 @@ const PIECE: usize = 4096;
 /// is long enough for the thread to run on a busy machine, because the last lines report why the process ends.
 const STALLED: Duration = Duration::from_secs(1);
 /// At exit, the time limit for a slow output to accept the waiting lines.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The queue of lines to be written. Clones are cheap and share one queue.
 #[derive(Clone, Debug)]
@@ -195,7 +195,7 @@ impl io::Write for Queue {
 impl Drop for Flush {
     fn drop(&mut self) {
         let shared = &self.queue.0;
-        let until = Instant::now() + LAST_WORDS;
+        let until = Instant::now() + EXIT_TIMEOUT;
         let mut state = shared.state.lock();
         state.is_closing = true;
         shared.filled.notify_one();

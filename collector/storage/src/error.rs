@@ -21,7 +21,7 @@ pub enum Error {
 
     /// The contents differ from what was written. Nothing was repaired or deleted.
     #[error(
-        "{} is damaged ({what}): restore it from a backup, or move it elsewhere to start empty (agents that run keep their ids)",
+        "{} is damaged ({what}): restore it from a backup, or move it elsewhere to start empty (running agents keep their ids)",
         path.display()
     )]
     Corrupt { path: PathBuf, what: String },
@@ -29,7 +29,7 @@ pub enum Error {
     /// Hard state of a shared store differs from what was written. Nothing was repaired or deleted.
     #[error(
         "{key} cannot be used ({what}): delete the key if another program wrote it; otherwise restore etcd from a \
-         backup, or delete everything below the store's prefix to start empty (agents that run keep their ids)"
+         backup, or delete everything below the store's prefix to start empty (running agents keep their ids)"
     )]
     Unreadable { key: String, what: String },
 
@@ -78,7 +78,7 @@ pub enum Error {
     /// The open file is no longer the store: the next start would not find what is written to it.
     #[error(
         "{} was removed, renamed or replaced while the collector used it: no more writes are acknowledged; restore it and start \
-         again, or start with the present contents (agents that run keep their ids)",
+         again, or start with the present contents (running agents keep their ids)",
         path.display()
     )]
     Moved { path: PathBuf },

@@ -81,7 +81,7 @@ fn changed() -> Vec<Row> {
 /// An instance that reported only its process number.
 pub(super) fn process(id: i32, uuid: &str, generation: Generation, number: &str) -> Row {
     let Row::Instance(row) = instance(id, uuid) else {
-        unreachable!("it is an instance")
+        unreachable!("the row is an instance")
     };
     Row::Instance(Instance {
         generation: Some(generation),

@@ -29,12 +29,12 @@ pub struct Event {
     pub kind: Kind,
     /// The publisher of the instance; for one that was taken over, its earlier publisher.
     pub publisher: Publisher,
-    pub what: What,
+    pub what: EventKind,
 }
 
 /// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum What {
+pub enum EventKind {
     /// The instance is new.
     Registered,
     /// Its publisher changed something that consumers see.

@@ -1,11 +1,11 @@
 //! The instances of all services.
 
+mod apply;
 mod change;
 mod held;
 mod keep;
 mod read;
 mod record;
-mod say;
 mod services;
 mod sweep;
 
@@ -17,8 +17,8 @@ use std::{
 };
 
 use super::{
-    Effects, Endpoint, Event, Full, InstanceRef, Kind, Limits, Metadata, Publisher, ServiceKey,
-    What, intern::Interner, slab::Slab, tombstones::Tombstones,
+    Effects, Endpoint, Event, EventKind, Full, InstanceRef, Kind, Limits, Metadata, Publisher,
+    ServiceKey, intern::Interner, slab::Slab, tombstones::Tombstones,
 };
 use crate::Moment;
 
@@ -170,7 +170,7 @@ impl Registry {
         }
     }
 
-    fn tell(&self, service: u32, record: &Record, what: What, effects: &mut Effects) {
+    fn report(&self, service: u32, record: &Record, what: EventKind, effects: &mut Effects) {
         if let Some(service) = self.services.at(service) {
             effects.events.push(Event {
                 service: service.key.clone(),

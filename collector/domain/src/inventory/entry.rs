@@ -46,7 +46,7 @@ pub(super) trait Entry: Clone + Into<Row> {
     const DICTIONARY: Dictionary;
     /// The order in which ids are assigned.
     const SEQUENCE: Sequence;
-    /// The id that stands for no entry of an agent. Its row is written together with the first entry.
+    /// The reserved id, which no agent receives. Its row is written together with the first entry.
     const RESERVED: Option<i32>;
 
     fn id(&self) -> Self::Id;
@@ -65,7 +65,7 @@ pub(super) trait Entry: Clone + Into<Row> {
         self.key() == later.key()
     }
 
-    /// Whether the agent of this entry does not know its id, although the id is of the kind that agents up to 7.0 know.
+    /// Whether the agent of this entry receives no ids although the id is not internal.
     fn is_unannounced(&self) -> bool {
         false
     }

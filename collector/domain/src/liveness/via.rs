@@ -59,7 +59,8 @@ impl Cause {
     }
 }
 
-/// One word: 0, or the number of an open connection above three zero bits, or the moment of its end above the code of the cause.
+/// One word: 0 for no connection; for an open one its number, shifted by three bits; for an ended one the moment of the end,
+/// shifted by three bits, and the code of the cause.
 ///
 /// An end replaces only the connection that ended. So it is never recorded for an instance that was seen on another connection
 /// since.

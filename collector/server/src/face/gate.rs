@@ -58,8 +58,8 @@ impl<S> Gate<S> {
             return Err(Refusal::new(
                 StatusCode::FORBIDDEN,
                 "origin",
-                "a web page of another origin may not change anything here; a name of this collector belongs into \
-                 ui.jetty.allowed_hosts",
+                "a web page of another origin may not change anything here; if its origin is a name of this collector, add the \
+                 name to ui.jetty.allowed_hosts",
             ));
         }
         Ok(())

@@ -41,7 +41,7 @@ impl Writer {
                     self.metrics.store_damaged(1);
                     let advice = "this collector still has the row in memory, but a collector that starts cannot read the store: restore etcd \
                                   from a backup, or stop all collectors and delete everything below the store's prefix \
-                                  (agents that run keep their ids)";
+                                  (running agents keep their ids)";
                     tracing::error!(key, what, "the store is damaged: {advice}");
                     let reason = format!("{key}: {what}: {advice}");
                     self.readiness.degraded(STORED, reason);

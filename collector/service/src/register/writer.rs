@@ -163,7 +163,7 @@ impl Writer {
                 };
                 let (committed, took) = self.core.clock.time(|| self.storage.commit(batch));
                 if committed.map_err(Failure::Write)? == Commit::Conflict {
-                    self.metrics.was_behind();
+                    self.metrics.conflicted();
                     need = Need::Conflict;
                     waiting.jobs.retain(|job| job.is_awaited());
                     continue;

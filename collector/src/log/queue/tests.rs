@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::Mutex;
 use rollcall_metrics::LostLines;
 
-use super::{CAPACITY, LAST_WORDS, Output, PIECE, Queue};
+use super::{CAPACITY, EXIT_TIMEOUT, Output, PIECE, Queue};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -107,7 +107,7 @@ fn a_stalled_output_costs_lines_and_blocks_no_caller() {
         drop(flush);
         ended.send(()).unwrap();
     });
-    end.recv_timeout(LAST_WORDS + PATIENCE).unwrap();
+    end.recv_timeout(EXIT_TIMEOUT + PATIENCE).unwrap();
     assert_eq!(gate.text(), "");
 }
 

@@ -3,7 +3,7 @@
 use axum::response::sse;
 use rollcall_domain::{
     Timestamp,
-    catalog::{Event, What},
+    catalog::{Event, EventKind},
 };
 use serde::Serialize;
 
@@ -43,17 +43,17 @@ pub(super) fn encode(at: Timestamp, event: &Event) -> Result<sse::Event, axum::E
         .json_data(data)
 }
 
-const fn name(what: What) -> &'static str {
+const fn name(what: EventKind) -> &'static str {
     match what {
-        What::Registered => "registered",
-        What::Updated => "updated",
-        What::TakenOver => "taken_over",
-        What::Deregistered => "deregistered",
-        What::Replaced => "replaced",
-        What::ConnectionEnded => "connection_ended",
-        What::Expired => "expired",
-        What::Healthy => "healthy",
-        What::Unhealthy => "unhealthy",
-        What::Overridden => "overridden",
+        EventKind::Registered => "registered",
+        EventKind::Updated => "updated",
+        EventKind::TakenOver => "taken_over",
+        EventKind::Deregistered => "deregistered",
+        EventKind::Replaced => "replaced",
+        EventKind::ConnectionEnded => "connection_ended",
+        EventKind::Expired => "expired",
+        EventKind::Healthy => "healthy",
+        EventKind::Unhealthy => "unhealthy",
+        EventKind::Overridden => "overridden",
     }
 }

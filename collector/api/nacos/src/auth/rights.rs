@@ -39,7 +39,7 @@ impl Rights {
     /// Reads `admin`, or words such as `public=rw`, `dev/ORDERS=r` and `*=r`.
     ///
     /// # Errors
-    /// The word that is none of these.
+    /// A word is none of these; the error is the word.
     pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut rights = Vec::new();
         for word in words {

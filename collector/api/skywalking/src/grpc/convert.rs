@@ -94,7 +94,7 @@ pub(super) fn process(
     })
 }
 
-/// The call does not name the generation: 3.2.6 agents make it, and so does rollcall-agent, which otherwise speaks 5.x.
+/// The generation stays unknown: 3.2.6 agents make this call, and so does rollcall-agent, which otherwise uses the calls of 5.x.
 pub(super) fn recovery(recover: ApplicationInstanceRecover) -> Result<Recovery, Fault> {
     Ok(Recovery {
         application: application_id(recover.application_id)?,

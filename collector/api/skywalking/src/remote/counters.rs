@@ -19,12 +19,12 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) fn new(metrics: &Metrics) -> Self {
         Self {
-            committed: metrics.passed_on("committed"),
-            full: metrics.passed_on("full"),
-            resting: metrics.passed_on("resting"),
-            failed: metrics.passed_on("failed"),
-            late: metrics.passed_on("late"),
-            gone: metrics.passed_on("gone"),
+            committed: metrics.forwarded("committed"),
+            full: metrics.forwarded("full"),
+            resting: metrics.forwarded("resting"),
+            failed: metrics.forwarded("failed"),
+            late: metrics.forwarded("late"),
+            gone: metrics.forwarded("gone"),
         }
     }
 

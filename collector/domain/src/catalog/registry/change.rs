@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{
-        ConnectionId, Effects, Endpoint, InstanceRef, Kind, Patch, Publisher, Registration,
-        ServiceKey, What,
+        ConnectionId, Effects, Endpoint, EventKind, InstanceRef, Kind, Patch, Publisher,
+        Registration, ServiceKey,
     },
     Missing, Owner, Refused, Registered, Registry,
 };
@@ -30,7 +30,7 @@ impl Registry {
         let registered = self.put(publisher, key, registration, others.len(), now, effects)?;
         for other in others {
             if other != registered.instance.index {
-                self.remove_at(other, What::Replaced, now, effects);
+                self.remove_at(other, EventKind::Replaced, now, effects);
             }
         }
         Ok(Registered {
@@ -65,7 +65,7 @@ impl Registry {
         for index in held {
             let record = self.records.at(index);
             if record.is_some_and(|record| !wanted.contains_key(&record.endpoint)) {
-                self.remove_at(index, What::Replaced, now, effects);
+                self.remove_at(index, EventKind::Replaced, now, effects);
             }
         }
         for registration in wanted.into_values() {
@@ -89,7 +89,7 @@ impl Registry {
         };
         let patched = before.registered.patched(patch);
         self.check(&before.publisher, &patched)?;
-        self.say(instance.index, patched, effects);
+        self.set_registered(instance.index, patched, effects);
         Ok(())
     }
 
@@ -112,7 +112,7 @@ impl Registry {
         }
         self.remove_at(
             found.ok_or(Missing::Instance)?,
-            What::Deregistered,
+            EventKind::Deregistered,
             now,
             effects,
         );
@@ -129,7 +129,7 @@ impl Registry {
     ) -> usize {
         let held = self.held_of(&Publisher::Connection(connection), key);
         for index in &held {
-            self.remove_at(*index, What::Deregistered, now, effects);
+            self.remove_at(*index, EventKind::Deregistered, now, effects);
         }
         held.len()
     }
@@ -146,7 +146,7 @@ impl Registry {
         let publisher = Publisher::Connection(connection);
         let held = self.held.get(&publisher).map(|held| held.first(limit));
         for (_, index) in held.into_iter().flatten() {
-            self.remove_at(index, What::ConnectionEnded, now, effects);
+            self.remove_at(index, EventKind::ConnectionEnded, now, effects);
         }
         !self.held.contains_key(&publisher)
     }
@@ -155,7 +155,7 @@ impl Registry {
     pub fn remove(
         &mut self,
         instance: InstanceRef,
-        what: What,
+        what: EventKind,
         now: Moment,
         effects: &mut Effects,
     ) -> bool {
@@ -182,12 +182,12 @@ impl Registry {
         let service = record.service;
         self.count_health(service, healthy);
         let what = if healthy {
-            What::Healthy
+            EventKind::Healthy
         } else {
-            What::Unhealthy
+            EventKind::Unhealthy
         };
         if let Some(record) = self.records.at(instance.index) {
-            self.tell(service, record, what, effects);
+            self.report(service, record, what, effects);
         }
         self.touch(service, effects);
         true

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    super::{Effects, Endpoint, Full, Publisher, Registration, Resource, ServiceKey, What},
+    super::{Effects, Endpoint, EventKind, Full, Publisher, Registration, Resource, ServiceKey},
     Owner, Refused, Registry,
     held::{Held, Item},
     record::{Record, Service},
@@ -125,7 +125,7 @@ impl Registry {
         }
         self.adopt_override(service, &endpoint);
         if let Some(record) = self.records.at(index) {
-            self.tell(service, record, What::Registered, effects);
+            self.report(service, record, EventKind::Registered, effects);
         }
         self.touch(service, effects);
         Ok(index)
@@ -134,7 +134,7 @@ impl Registry {
     pub(super) fn remove_at(
         &mut self,
         index: u32,
-        what: What,
+        what: EventKind,
         now: Moment,
         effects: &mut Effects,
     ) -> bool {
@@ -144,7 +144,7 @@ impl Registry {
             return false;
         };
         let service = record.service;
-        self.tell(service, record, what, effects);
+        self.report(service, record, what, effects);
         let place = self
             .services
             .at(service)

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    super::{Effects, Endpoint, Full, Kind, Override, Resource, ServiceKey, Settings, What},
+    super::{Effects, Endpoint, EventKind, Full, Kind, Override, Resource, ServiceKey, Settings},
     Missing, Registry,
-    say::differs,
+    apply::differs,
 };
 use crate::Moment;
 
@@ -118,7 +118,7 @@ impl Registry {
         let after: Vec<_> = at.iter().filter_map(|at| self.instance_at(*at)).collect();
         for index in at {
             if let Some(record) = self.records.at(index) {
-                self.tell(id, record, What::Overridden, effects);
+                self.report(id, record, EventKind::Overridden, effects);
             }
         }
         if before

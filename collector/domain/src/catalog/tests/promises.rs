@@ -1,6 +1,6 @@
 //! Promises of the registry, one by one.
 
-use super::super::{Full, Override, Refused, Resource, Selection, Settings, What};
+use super::super::{EventKind, Full, Override, Refused, Resource, Selection, Settings};
 use super::*;
 use crate::Timestamp;
 
@@ -256,7 +256,7 @@ fn the_evidence_names_the_publisher_that_lost_an_instance() {
     let event = fixture.effects.events.first().unwrap();
     assert_eq!(
         (event.what, &event.publisher),
-        (What::TakenOver, &connection_publisher(1))
+        (EventKind::TakenOver, &connection_publisher(1))
     );
     assert!(
         fixture.effects.changed.is_empty(),

@@ -9,7 +9,7 @@ use crate::{ApplicationId, InstanceId, inventory::Dictionary};
 /// Why an id could not be assigned or adopted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Every id of the dictionary's sequence is taken, or as many as [`Limits::assigned`] allows.
+    /// Every id of the dictionary's sequence is assigned, or [`Limits::assigned`] is reached.
     Exhausted(Dictionary),
     /// The dictionary holds as many adopted ids as [`Limits::adopted`] allows.
     TooManyAdopted(Dictionary),

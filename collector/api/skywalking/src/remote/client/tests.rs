@@ -138,7 +138,7 @@ impl Running {
     }
 
     fn counted(&self, outcome: &'static str) -> u64 {
-        self.metrics.passed_on(outcome).get()
+        self.metrics.forwarded(outcome).get()
     }
 }
 
@@ -249,5 +249,5 @@ async fn closing_the_client_fails_every_waiting_caller() {
         (first.await, second.await),
         (Err(Error::Gone), Err(Error::Gone))
     );
-    assert_eq!(metrics.passed_on("gone").get(), 2);
+    assert_eq!(metrics.forwarded("gone").get(), 2);
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        Effects, Full, Instance, InstanceRef, Kind, Metadata, Publisher, Registration, Resource,
-        ServiceKey, What,
+        Effects, EventKind, Full, Instance, InstanceRef, Kind, Metadata, Publisher, Registration,
+        Resource, ServiceKey,
     },
     Owner, Refused, Registered, Registry,
     record::Extra,
@@ -38,7 +38,7 @@ impl Registry {
                         &mut registration,
                     );
                 }
-                self.say(index, registration, effects);
+                self.set_registered(index, registration, effects);
                 (index, false)
             }
             None => {
@@ -69,7 +69,7 @@ impl Registry {
         let (service, before, was_leased) =
             (record.service, record.publisher(), record.is_leased());
         if record.owner != Owner::Restored {
-            self.tell(service, record, What::TakenOver, effects);
+            self.report(service, record, EventKind::TakenOver, effects);
         }
         self.release(&before, (service, index));
         if let Some(record) = self.records.at_mut(index) {
@@ -81,36 +81,41 @@ impl Registry {
     }
 
     /// Records the registered values of an instance.
-    pub(super) fn say(&mut self, index: u32, said: Registration, effects: &mut Effects) {
+    pub(super) fn set_registered(
+        &mut self,
+        index: u32,
+        registration: Registration,
+        effects: &mut Effects,
+    ) {
         let Some(before) = self.instance_at(index) else {
             return;
         };
-        if before.registered == said {
+        if before.registered == registration {
             return;
         }
-        let metadata = self.metadata.intern(said.metadata);
+        let metadata = self.metadata.intern(registration.metadata);
         let Some(record) = self.records.at_mut(index) else {
             return;
         };
         let cost = record.cost();
         let (service, was_healthy) = (record.service, record.healthy);
-        record.weight = said.weight;
-        record.enabled = said.enabled;
-        record.healthy = said.healthy;
+        record.weight = registration.weight;
+        record.enabled = registration.enabled;
+        record.healthy = registration.healthy;
         record.metadata = metadata;
         record.extra = Extra {
-            instance_id: said.instance_id,
-            app: said.app,
+            instance_id: registration.instance_id,
+            app: registration.app,
         }
         .boxed();
         self.counts.bytes = (self.counts.bytes + record.cost()).saturating_sub(cost);
-        if was_healthy != said.healthy {
-            self.count_health(service, said.healthy);
+        if was_healthy != registration.healthy {
+            self.count_health(service, registration.healthy);
         }
         let after = self.instance_at(index);
         if after.is_some_and(|after| differs(&before, &after)) {
             if let Some(record) = self.records.at(index) {
-                self.tell(service, record, What::Updated, effects);
+                self.report(service, record, EventKind::Updated, effects);
             }
             self.touch(service, effects);
         }
