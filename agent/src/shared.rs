@@ -107,7 +107,7 @@ impl Shared {
             at: clock::wall(),
             activity: Activity::Loop,
             message: format!(
-                "this process was forked from process {}, where the agent runs; start an agent of its own in this one",
+                "this process was forked from process {}, where the agent runs; start another agent in this process",
                 self.home.process()
             ),
         });

@@ -65,8 +65,7 @@ impl<T> Plan<T> {
         }
     }
 
-    /// Adds the row change that undoes the rows if the change cannot be applied, because the room that there was may be taken
-    /// by then.
+    /// Adds the row change that undoes the rows if the change cannot be applied, for instance because a limit is reached by then.
     pub(crate) fn undo(mut self, undo: store::Change) -> Self {
         self.undo.push(undo);
         self

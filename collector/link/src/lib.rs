@@ -172,7 +172,7 @@ where
     }
 }
 
-/// The cause of a connection's end that an error means.
+/// The cause of a connection's end, from its error.
 fn cause(error: &(dyn Error + 'static)) -> Cause {
     let mut at = Some(error);
     while let Some(error) = at {

@@ -1,4 +1,4 @@
-//! `${NAME}` and `${NAME:default}` in a value. A name is looked for in the environment, then among the keys of the file.
+//! `${NAME}` and `${NAME:default}` in a value. A name is looked up in the environment, then among the keys of the file.
 
 use std::{cell::Cell, collections::BTreeMap};
 

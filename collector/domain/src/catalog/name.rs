@@ -107,7 +107,7 @@ impl ServiceKey {
         self.text.len()
     }
 
-    /// Never: a key has parts.
+    /// Always `false`: a key has parts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         false
@@ -144,7 +144,7 @@ impl fmt::Debug for ServiceKey {
     }
 }
 
-/// For people: `namespace/group/name`.
+/// For operators: `namespace/group/name`.
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.namespace(), self.group(), self.name())

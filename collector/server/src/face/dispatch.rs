@@ -74,7 +74,7 @@ where
     type Future = RouteFuture<Infallible>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(())) // as each router is
+        Poll::Ready(Ok(())) // both routers are always ready
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {

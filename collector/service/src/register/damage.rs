@@ -47,7 +47,7 @@ impl Writer {
                     self.readiness.degraded(STORED, reason);
                 }
                 Damage::Repaired => {
-                    tracing::info!("the store is whole again");
+                    tracing::info!("no key of the store is damaged any more");
                     self.readiness.met(STORED);
                 }
             }

@@ -299,7 +299,7 @@ fn merged(
         });
         // A fast clock reported a time in the future. It must not win until then.
         let is_early = known.last_seen > now;
-        // A silent or down state is derived from the last signal, so of two reports with the same signal it is the later.
+        // Two reports may have the same signal. A silent or down state is derived from it, so such a report is the later one.
         if is_early || (known.last_seen, known.state) < (seen.last_seen, seen.state) {
             is_changed |= known != seen;
             *known = *seen;
