@@ -175,7 +175,7 @@ impl Inventory {
         if instance.is_internal() {
             return false;
         }
-        // Such instances exist only in stores of an earlier release, and where a later agent has replaced an agent.
+        // Such instances exist only in stores of an earlier release, and for processes whose agent was upgraded to 8.0 or later.
         self.instances.unannounced() == 0
             || self
                 .instances

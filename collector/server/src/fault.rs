@@ -38,7 +38,7 @@ impl Exchange {
         })
     }
 
-    /// Records why the body failed, whatever its handler makes of it. Returns the first fault.
+    /// Records why the body failed, for the answer. Returns the first fault.
     pub(super) fn fail(&self, fault: Fault) -> Fault {
         *self.fault.get_or_init(|| fault)
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{Entry, List, Map, Node, Scalar};
 use super::error::Problem;
 use super::keys::{Field, KEYS, Key};
-use super::modules::{MODULES, Module, OLD_NAMES, REFUSED, WITHOUT_PART};
+use super::modules::{MODULES, Module, OLD_NAMES, REFUSED, UNSUPPORTED};
 use super::suggest::{snake_case, unknown};
 use super::{Origin, placeholder};
 
@@ -108,7 +108,7 @@ impl Reader<'_> {
                 None if OLD_NAMES.iter().any(|old| old.module == name) => {
                     self.old_module(&name, node);
                 }
-                None if WITHOUT_PART.contains(&name.as_str()) => {
+                None if UNSUPPORTED.contains(&name.as_str()) => {
                     self.layer.ignored.insert(name);
                 }
                 None => {

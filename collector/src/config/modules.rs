@@ -132,7 +132,7 @@ pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) ->
          run one collector alone with SW_CLUSTER=standalone and SW_STORAGE=embedded; the file can stay as it is";
     const ALONE: &str = "set SW_STORAGE=embedded (local files in SW_STORAGE_PATH), or SW_STORAGE=etcd; the file can stay as it is";
     let (why, instead) = match (module, provider) {
-        ("cluster", _) => ("upstream's was never finished", "use etcd or zookeeper"),
+        ("cluster", _) => ("upstream never finished its own", "use etcd or zookeeper"),
         (_, "zookeeper") => (
             "ZooKeeper reads no ranges and reports changes in no order, so that every start would be a read for each id",
             "use etcd beside it",
@@ -146,7 +146,7 @@ pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) ->
 }
 
 /// Modules of 3.2.6 and 5.x that Rollcall does not have: analysis, alarms, caches, queues.
-pub(super) const WITHOUT_PART: &[&str] = &[
+pub(super) const UNSUPPORTED: &[&str] = &[
     "alarm",
     "analysis_alarm",
     "analysis_baseline-computing",
@@ -170,10 +170,10 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "agent_gRPC.gRPC.ssl_cert_chain_file",
-        "TLS is not built yet; put a TLS proxy in front of the port",
+        "TLS is not supported yet; put a TLS proxy in front of the port",
     ),
     (
         "agent_gRPC.gRPC.ssl_private_key_file",
-        "TLS is not built yet; put a TLS proxy in front of the port",
+        "TLS is not supported yet; put a TLS proxy in front of the port",
     ),
 ];

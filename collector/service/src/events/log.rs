@@ -2,8 +2,8 @@
 //! instance, the host and the process.
 //!
 //! A departure that the agent did not announce is a warning; every other line is at INFO. Each kind has a limit of lines per
-//! second; further lines are logged at DEBUG, and their number once the second is over. The log drops lines that its reader
-//! is too slow for, so a fleet that starts at once waits for no reader.
+//! second; further lines are logged at DEBUG, and their number once the second is over. If the log's reader is too slow, lines are
+//! dropped, so a fleet that starts at once never waits for it.
 
 mod limit;
 
