@@ -8,7 +8,7 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     Activity,
     backoff::Backoff,
-    collector::{Collector, ConnectError, Connection, Keepalive, connect, is_complaint_of_pings},
+    collector::{Collector, ConnectError, Connection, Keepalive, connect, refuses_pings},
     peer::Peer,
     random,
     register::{Lost, Register},
@@ -88,7 +88,7 @@ impl Channel {
 
     fn report(&mut self, member: &Peer, end: &End) {
         if let End::Broke(error) = end
-            && is_complaint_of_pings(error)
+            && refuses_pings(error)
         {
             self.keepalive = self.keepalive.slower();
         }

@@ -7,4 +7,4 @@ mod call;
 mod transport;
 
 pub(crate) use call::{CallError, Collector};
-pub(crate) use transport::{ConnectError, Connection, Keepalive, connect, is_complaint_of_pings};
+pub(crate) use transport::{ConnectError, Connection, Keepalive, connect, refuses_pings};

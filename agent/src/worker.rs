@@ -81,7 +81,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
 fn run(shared: &Arc<Shared>) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        // One blocking thread, for the operating system's resolver.
+        // Only the operating system's resolver uses blocking threads.
         .max_blocking_threads(2)
         .thread_name("rollcall-resolve")
         .thread_keep_alive(Duration::from_secs(1))

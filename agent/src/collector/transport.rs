@@ -64,7 +64,7 @@ impl Keepalive {
 }
 
 /// Whether the collector closed the connection because of too many pings.
-pub(crate) fn is_complaint_of_pings(error: &hyper::Error) -> bool {
+pub(crate) fn refuses_pings(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
     cause.is_some_and(|error: &h2::Error| error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM))
 }

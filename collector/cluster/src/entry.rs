@@ -46,7 +46,7 @@ pub(super) fn encode(member: &Member) -> Vec<u8> {
         },
         since_ms: member.since.millis(),
     };
-    serde_json::to_vec(&entry).unwrap_or_default() // texts and a number: nothing that JSON cannot hold
+    serde_json::to_vec(&entry).unwrap_or_default() // texts and a number, which JSON always holds
 }
 
 /// The member that an entry describes.

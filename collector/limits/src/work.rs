@@ -4,8 +4,8 @@
 //! A message has a limited number of elements, whatever its size in bytes, since an element of two bytes may take a hundred in
 //! memory. The memory of a message is charged before it is decoded and until its answer is encoded. Large messages are decoded,
 //! and their answers encoded, on the runtime's blocking threads, only a few at a time ([`Work::run`]): the others wait for a
-//! permit, and small requests are served meanwhile. The work of a handler on many elements between its look-ups leaves the
-//! runtime's threads too ([`convert`]).
+//! permit, and small requests are served meanwhile. A handler that converts many elements leaves the runtime's threads too
+//! ([`convert`]).
 
 use std::{num::NonZero, sync::Arc, thread};
 
@@ -179,7 +179,7 @@ impl Count {
     /// Counts a field of a message or a key of an object.
     ///
     /// # Errors
-    /// [`Error::TooManyElements`]: the message has more fields than the most elements may have.
+    /// [`Error::TooManyElements`]: the message has more fields than are allowed for the maximum number of elements.
     pub fn field(&mut self) -> Result<(), Error> {
         self.fields += 1;
         if self.fields / FIELDS_PER_ELEMENT > self.limit {

@@ -1,9 +1,9 @@
 //! Limits the control frames of an HTTP/2 peer.
 //!
 //! A control frame (PING, SETTINGS, WINDOW_UPDATE, RST_STREAM, an empty DATA ...) is cheap to send and costs the collector
-//! work: a SETTINGS frame that changes the window visits every stream. The control frames of a well-behaved peer follow from
-//! its requests, from the answers that it reads and from time. So these earn an allowance, every control frame uses up one, and
-//! a peer that has none left is closed. SETTINGS depend only on time and have an allowance of their own.
+//! work: a SETTINGS frame that changes the window visits every stream. A well-behaved peer sends control frames in proportion to
+//! its requests, to the answers that it reads and to time. So each of these adds to an allowance, every control frame takes one
+//! from it, and a peer that has none left is closed. SETTINGS depend only on time and have an allowance of their own.
 //!
 //! The same pass charges the memory about to be held: a stream for each head of a request, and the bytes of each body
 //! ([`Traffic`]).

@@ -25,7 +25,7 @@ async fn a_silent_drop_is_noticed_within_thirty_seconds() {
         "{:?}",
         from.elapsed()
     );
-    assert!(!is_complaint_of_pings(&error));
+    assert!(!refuses_pings(&error));
     let cause = error.source().unwrap().to_string();
     assert!(cause.contains("keep-alive timed out"), "{cause}");
 }
@@ -82,7 +82,7 @@ async fn a_complaint_of_too_many_pings_is_recognised() {
             connection.await.unwrap_err()
         };
         let ((), error) = tokio::join!(peer, ours);
-        assert_eq!(is_complaint_of_pings(&error), complains, "{error:?}");
+        assert_eq!(refuses_pings(&error), complains, "{error:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The snapshot: the rows of the oldest entries of the log, in parts.
 //!
 //! A part replaces consecutive entries: one transaction creates the part and deletes them, only if the first and the last of
-//! them are unchanged since they were read. So a part never exists by half, only one of two collectors that shorten the log at
+//! them are unchanged since they were read. So a part is never incomplete, only one of two collectors that shorten the log at
 //! once succeeds, and the rows after any entry that a collector knows are always in entries or in parts.
 //!
 //! The first entry is never replaced, and neither are the last [`Extent::kept`] entries. A collector that was paused appends
