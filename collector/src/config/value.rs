@@ -133,7 +133,7 @@ pub(super) fn parse_text(text: &str) -> Result<String, &'static str> {
 /// A password without interpretation, or nothing.
 pub(super) fn parse_password(text: &str) -> Result<String, &'static str> {
     if text == HIDDEN {
-        return Err("the password itself, not what is shown in its place");
+        return Err("the password itself, not the *** that is shown instead");
     }
     parse_text(text)
 }
@@ -144,7 +144,7 @@ pub(super) fn parse_credentials(text: &str) -> Result<String, &'static str> {
         .split_once(':')
         .is_some_and(|(user, _)| !user.is_empty());
     if !text.is_empty() && !is_pair {
-        return Err("user:password, and not what is shown in its place");
+        return Err("user:password, not the *** that is shown instead");
     }
     parse_password(text)
 }
@@ -298,7 +298,7 @@ pub(super) const HIDDEN: &str = "***";
 /// A value that an HTTP header can carry, or nothing.
 pub(super) fn parse_token(text: &str) -> Result<String, &'static str> {
     if text == HIDDEN {
-        return Err("the token itself, not what is shown in its place");
+        return Err("the token itself, not the *** that is shown instead");
     }
     if text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(text.to_owned())

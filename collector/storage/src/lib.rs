@@ -234,7 +234,7 @@ pub trait Storage: std::fmt::Debug + Send + 'static {
     ///
     /// # Errors
     /// The state of the batch on disk is unknown, and the writer must not acknowledge it. After [`Error::Unavailable`] the next
-    /// `catch_up` finds out. After any other error every further call returns [`Error::Poisoned`] until the store is opened
+    /// `catch_up` reads it. After any other error every further call returns [`Error::Poisoned`] until the store is opened
     /// again.
     fn commit(&mut self, batch: Batch<'_>) -> Result<Commit, Error>;
 

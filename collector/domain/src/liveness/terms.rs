@@ -35,8 +35,8 @@ pub struct LeaseTerms {
 }
 
 impl Terms {
-    /// The terms of an instance with this usual interval: one signal may be missed, and half an interval is added for delays. They
-    /// are never shorter than configured; `down_after` grows in proportion.
+    /// The terms of an instance with this usual interval: one and a half intervals until it is silent, so that a signal may be
+    /// late. They are never shorter than configured; `down_after` grows in proportion.
     #[must_use]
     pub fn of(&self, usual: Duration) -> Self {
         let silent_after = usual.saturating_add(usual / 2);

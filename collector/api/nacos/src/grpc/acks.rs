@@ -25,7 +25,7 @@ pub struct Retries {
     pub most: u32,
 }
 
-/// Pushes by the services that they are of. `T` is what the caller needs to repeat one.
+/// Pushes by service. `T` is what the caller needs to repeat one.
 #[derive(Debug)]
 pub(super) struct Acks<K, T> {
     retries: Retries,

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::liveness::Transition;
 
-/// The part of the term by which the usual interval shrinks at each check. An interval that was observed once is gone after a few
-/// checks. One that is observed repeatedly stays far above the two thirds that its term needs.
+/// The part of the term by which the usual interval shrinks at each check. The usual interval lengthens the term while it is above
+/// two thirds of it ([`Terms::of`]). One that was observed once shrinks below that within a few checks; each repetition restores it.
 const DECAY: u32 = 16;
 /// The time after a goodbye ([`Signal::Leave`](super::super::Signal::Leave)) in which late calls of the instance do not bring
 /// it back.
