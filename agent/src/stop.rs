@@ -33,7 +33,7 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// The shortest time for the goodbye of several requests counts.
+    /// If stops are requested several times, the shortest time for the goodbye applies.
     pub(crate) fn request(&self, goodbye: Duration) {
         let millis = u64::try_from(goodbye.as_millis()).unwrap_or(u64::MAX);
         self.goodbye

@@ -1,4 +1,4 @@
-//! Rollcall's collector: names agents, assigns them stable ids, and tracks which are alive.
+//! Rollcall's collector: assigns SkyWalking agents stable ids, serves Nacos clients, and tracks which instances are alive.
 //!
 //! This crate combines the other crates: the configuration ([`config`]), the checks before a start ([`preflight`]), and
 //! the composition root ([`app`]). ARCHITECTURE.md has the map.

@@ -77,7 +77,7 @@ pub(crate) fn init(
     Ok(flush)
 }
 
-/// Parses a filter. It excludes the frames of HTTP/2, unless the filter contains `trace` or names the crate.
+/// Parses a filter. Events of the crate `h2`, one per HTTP/2 frame, are excluded, unless the filter contains `h2` or `trace`.
 fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
     let filter = EnvFilter::try_new(text)?;
     if text.contains("h2") || text.to_ascii_lowercase().contains("trace") {

@@ -16,7 +16,7 @@ const IGNORED: &str = "parts of the configuration file that Rollcall does not us
 const ALONE: &str = "Rollcall does not have it: Rollcall stores only ids, in local files or in etcd; set SW_STORAGE=embedded (local files \
                      in SW_STORAGE_PATH), or SW_STORAGE=etcd; the file can stay as it is";
 const SHARED: &str = "Rollcall does not have it: collectors of one cluster share their ids in etcd; set SW_STORAGE=etcd and \
-                      SW_STORAGE_ETCD_ENDPOINTS=host:2379 (the members stay in the cluster of the file), or run one collector \
+                      SW_STORAGE_ETCD_ENDPOINTS=host:2379 (the `cluster` module of the file can stay), or run one collector \
                       alone with SW_CLUSTER=standalone and SW_STORAGE=embedded; the file can stay as it is";
 
 fn cases() -> PathBuf {

@@ -1,6 +1,6 @@
 //! The core of Rollcall: which applications and instances exist, and which of them are alive.
 //!
-//! * [`inventory`] gives names stable numeric ids and never takes one back.
+//! * [`inventory`] assigns stable numeric ids to names; an id is never assigned to a second name.
 //! * [`catalog`] holds services and their instances, as Nacos clients register and find them.
 //! * [`liveness`] decides from signals and time which instances are up, silent or down.
 //! * [`properties`] bounds what an agent reports about its process.

@@ -62,7 +62,7 @@ pub(super) fn is_about_token(status: &Status) -> bool {
     status.code() == Code::Unauthenticated || status.message() == OUTDATED
 }
 
-/// Whether the request itself is invalid. The transport refuses one that is larger than the server reads at all.
+/// Whether the request itself is invalid; also one that the transport refuses because of its size.
 pub(super) fn is_invalid(status: &Status) -> bool {
     match status.code() {
         // A wrong password has this code too.

@@ -33,7 +33,7 @@ pub struct Nacos {
     pub grpc: SocketAddr,
 }
 
-/// Bound ports, each with its faces. Only the one with the admin face listens already.
+/// Bound ports, each with its faces. Only the port with the admin face listens already.
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) admin: (Faces, Listening),

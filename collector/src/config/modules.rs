@@ -128,13 +128,13 @@ pub(super) const OLD_NAMES: &[OldName] = &[
 /// The message about an implementation that Rollcall does not have, if the cluster in use is `cluster`. It names every change
 /// that is needed, so that one start suffices to see them.
 pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) -> String {
-    const SHARED: &str = "set SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (the members stay in the cluster of the file), or \
+    const SHARED: &str = "set SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (the `cluster` module of the file can stay), or \
          run one collector alone with SW_CLUSTER=standalone and SW_STORAGE=embedded; the file can stay as it is";
     const ALONE: &str = "set SW_STORAGE=embedded (local files in SW_STORAGE_PATH), or SW_STORAGE=etcd; the file can stay as it is";
     let (why, instead) = match (module, provider) {
         ("cluster", _) => ("upstream never finished its own", "use etcd or zookeeper"),
         (_, "zookeeper") => (
-            "ZooKeeper reads no ranges and reports changes in no order, so that every start would be a read for each id",
+            "ZooKeeper cannot read a range of keys and reports changes in no order, so each start would read every id singly",
             "use etcd beside it",
         ),
         (_, _) if cluster == ClusterProvider::Standalone => {

@@ -8,8 +8,8 @@ use crate::Moment;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(u64);
 
-/// The end of the connection that an instance was last seen on. It is evidence and decides nothing: a connection may end while its
-/// process lives, and a process may end while its connection stays open.
+/// The end of the connection that an instance was last seen on. It is evidence and does not change the state: a connection may end
+/// while its process lives, and a process may end while its connection stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
     pub at: Moment,
@@ -20,7 +20,7 @@ pub struct Closed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Cause {
-    /// The peer closed it in order, as the operating system does for a process that ends.
+    /// The peer closed it in an orderly way, as the operating system does for a process that ends.
     Peer = 1,
     /// The peer or an intermediary reset it.
     Reset = 2,

@@ -103,7 +103,7 @@ fn sentence(status: &InstanceStatus) -> String {
     }
     if status.is_slow {
         add(format!(
-            "Its agent sends one about every {:?}, less often than liveness.default.silent_after, so its terms follow that.",
+            "Its agent sends one about every {:?}, less often than liveness.default.silent_after, so its terms follow this interval.",
             status.usual
         ));
     }

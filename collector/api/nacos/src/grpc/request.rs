@@ -104,7 +104,7 @@ pub(super) struct Ack<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// Reads a body. An empty one has no field.
+    /// Reads a body. An empty body is a request without fields.
     pub(super) fn read(body: &'a [u8]) -> Option<Self> {
         read(body)
     }
@@ -178,7 +178,7 @@ impl<'a> Ack<'a> {
         read(body)
     }
 
-    /// The number of the push, if it is one of this server's.
+    /// The number of the acknowledged push; `None` for an id that this server does not issue.
     pub(super) fn number(&self) -> Option<u64> {
         self.request_id.parse().ok()
     }

@@ -1,6 +1,6 @@
 //! A service with its hosts as JSON: the part that all its consumers share.
 //!
-//! It begins within the object, after `lastRefTime`, which each message has of its own, and ends the message.
+//! The text starts inside the object, after `lastRefTime`, which differs between messages, and runs to the end of the message.
 
 use std::io::Write as _;
 

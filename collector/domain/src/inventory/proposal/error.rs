@@ -24,7 +24,7 @@ pub enum Error {
     NotAnInstance(InstanceId),
     /// The id is internal ([`ApplicationId::is_internal`]), so no agent has received it.
     Internal(Dictionary, i32),
-    /// The instance has an agent of 8.0 or later, which knows no ids. Another process uses the id.
+    /// The agent of this instance is of 8.0 or later and knows no ids, so another process uses the id.
     NotAnnounced(InstanceId),
 }
 
