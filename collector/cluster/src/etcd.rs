@@ -31,7 +31,7 @@ struct Etcd {
     lease: Option<i64>,
 }
 
-/// The cluster, and the task that serves it. A collector that does not renew its lease for `term` is no member.
+/// The cluster, and the task that serves it. A collector that does not renew its lease for `term` is not a member.
 #[must_use]
 pub fn cluster(client: Client, term: Duration) -> (Coordinated, Keeper) {
     coordinated::pair(Etcd {

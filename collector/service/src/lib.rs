@@ -76,7 +76,7 @@ pub struct Foundation {
     pub members: watch::Receiver<Arc<View>>,
 }
 
-/// The apparent difference that an adjustment of the wall clock may add to the time of one signal.
+/// Two recorded times of one signal may differ by this much, because the wall clock is adjusted.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// All use cases, for the faces. Cheap to clone.
@@ -151,7 +151,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
     } = foundation;
     let readiness = readiness::Readiness::default();
     let inventory = allocator.inventory();
-    // An allocator whose ids begin above those of an earlier inventory assigns none that agents hold.
+    // If the allocator starts above the ids of an earlier inventory, it assigns no id that agents still hold.
     let is_empty = !allocator.draws_later()
         && Dictionary::ALL
             .iter()

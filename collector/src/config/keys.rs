@@ -74,7 +74,7 @@ keys! {
     cluster.etcd {
         endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;
         namespace SW_NAMESPACE Namespace "Prefix of every key, as `/namespace` or `/team/namespace`, so that several fleets can share an etcd; also for the store" => cluster.etcd.namespace;
-        lease_term SW_CLUSTER_ETCD_LEASE_TERM Duration "A collector that has not renewed for this long is no member; whole seconds" => cluster.lease_term;
+        lease_term SW_CLUSTER_ETCD_LEASE_TERM Duration "A collector that has not renewed its lease for this long is not a member; whole seconds" => cluster.lease_term;
         user SW_CLUSTER_ETCD_USER Text "User to authenticate as; empty: no authentication" => cluster.etcd.user;
         password SW_CLUSTER_ETCD_PASSWORD Password "Password of the user" => cluster.etcd.password;
         ca_file SW_CLUSTER_ETCD_CA_FILE File "Certificate authority (PEM) of the servers' certificates; empty: no TLS" => cluster.etcd.ca_file;
@@ -83,7 +83,7 @@ keys! {
     }
     cluster.zookeeper {
         host_port SW_CLUSTER_ZK_HOST_PORT ConnectString "The servers of a ZooKeeper ensemble, separated by commas, as ZooKeeper reads them: port 2181 unless given, and a chroot (`/path`) after the last one" => cluster.zookeeper.host_port;
-        session_timeout SW_CLUSTER_ZK_SESSION_TIMEOUT Millis "A collector that has not renewed for this long is no member; a plain number is milliseconds" => cluster.zookeeper.session_timeout;
+        session_timeout SW_CLUSTER_ZK_SESSION_TIMEOUT Millis "A collector that has not renewed its session for this long is not a member; a plain number is milliseconds" => cluster.zookeeper.session_timeout;
         namespace SW_NAMESPACE Namespace "Prefix of every path, as `/namespace` or `/team/namespace`, so that several fleets can share an ensemble; also for the store" => cluster.zookeeper.namespace;
         enable_acl SW_ZK_ENABLE_ACL Flag "Authenticate with `expression`, and create nodes that only this user may read and change" => cluster.zookeeper.enable_acl;
         expression SW_ZK_EXPRESSION Credentials "`user:password`, of ZooKeeper's scheme `digest`" => cluster.zookeeper.expression;

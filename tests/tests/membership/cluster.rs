@@ -10,7 +10,7 @@ use rollcall_tests::{
 };
 use serde_json::Value;
 
-/// The time after which a collector without a renewed lease is no member.
+/// The time after which a collector without a renewed lease is not a member.
 pub(crate) const TERM: Duration = Duration::from_secs(2);
 /// An engine that coordinates the membership of collectors.
 pub(crate) trait Coordinator: Engine {

@@ -18,7 +18,7 @@ pub(super) struct Agreement {
 const REPAIRS: Duration = Duration::from_secs(600);
 
 impl Agreement {
-    /// Whether batches carry a digest of this inventory: not while this inventory may be the diverged one.
+    /// Whether batches carry a digest of this inventory: not while this inventory may be the one that diverged.
     pub(super) fn publishes(&self) -> bool {
         !self.differs || self.is_fresh()
     }
@@ -33,7 +33,7 @@ impl Agreement {
         self.is_unpublished = false;
     }
 
-    /// Whether the store was reloaded so recently that a further difference is another member's.
+    /// Whether the store was reloaded so recently that, if the digests differ again, another member has diverged.
     pub(super) fn is_fresh(&self) -> bool {
         self.reloaded_at
             .is_some_and(|last| Instant::now() < last + REPAIRS)

@@ -138,7 +138,7 @@ impl Handler {
 
     fn foreign(&self, sender: &str) -> Refusal {
         let reason = format!(
-            "a collector that is no member of Rollcall ({sender}) sends registrations in its own format \
+            "a collector that is not a member of Rollcall ({sender}) sends registrations in its own format \
              and is refused: remove this collector from the ZooKeeper or the list of collectors in which it finds it"
         );
         self.refuse(1, &reason);
@@ -159,7 +159,7 @@ impl Handler {
     }
 }
 
-/// The `user-agent` of a call's sender, if the sender is no member.
+/// The `user-agent` of a call's sender, if the sender is not a member.
 fn foreign_sender(metadata: &MetadataMap) -> Option<String> {
     let agent = metadata
         .get("user-agent")

@@ -13,15 +13,15 @@
 //! so that a 3.2.6 receiver skips the message; with 5.x's type, 3, it would read a service name.
 //!
 //! Values without a column in 3.2.6 are in fields 6 and 9, lists of strings and of integers, which 3.2.6 skips as unknown. They
-//! cannot be additional columns: a receiver copies all columns into an array of the number that it knows, and one more fails the
-//! stream. Messages of a 3.2.6 collector lack these fields.
+//! cannot be additional columns: a receiver copies all columns into an array with room for those that it knows, and one more
+//! fails the stream. Messages of a 3.2.6 collector lack these fields.
 //!
 //! | | lists of strings | lists of integers |
 //! |---|---|---|
 //! | instance | properties (name and value in turn); for 8.x, service | generation (3, 5, 6, 8), if it is known |
 //! | operation | | span type (0 entry, 1 exit, 2 local) |
 //!
-//! A missing id is 0, as everywhere on the wire. Row ids of the sender (the first string) decide nothing.
+//! A missing id is 0, as everywhere on the wire. The receiver ignores the sender's row id (the first string).
 
 use rollcall_domain::properties;
 use rollcall_domain::{
