@@ -165,7 +165,7 @@ impl Channel {
     }
 }
 
-/// Discovery publishes for as long as the loops run.
+/// Waits for a change of the list of collectors; for ever if no more changes can come.
 async fn changed(members: &mut watch::Receiver<Vec<Peer>>) {
     if members.changed().await.is_err() {
         std::future::pending().await

@@ -14,7 +14,8 @@ pub(super) struct Pace {
     millis: u64,
 }
 
-/// How the interval follows the duration of a probe: this share of the old one stays, within bounds in milliseconds.
+/// How the next interval is computed: `percent` of the last interval plus the rest of the last probe's duration, from `min` to
+/// `max` milliseconds.
 struct Terms {
     percent: u64,
     min: u64,

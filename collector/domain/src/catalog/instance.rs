@@ -32,7 +32,7 @@ pub enum Kind {
 pub struct Registration {
     pub endpoint: Endpoint,
     pub kind: Kind,
-    /// Its share of the load, 0 to 10,000. Smaller than 0.01 but not 0 is not rounded.
+    /// Its share of the load, 0 to 10,000, not rounded.
     pub weight: f64,
     /// Whether it takes traffic.
     pub enabled: bool,
