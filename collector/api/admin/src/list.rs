@@ -32,7 +32,7 @@ impl<C> Asked<C> {
         let cursor = match parameters.get("cursor") {
             None => None,
             Some(text) => Some(read_cursor(text).ok_or_else(|| {
-                Refusal::invalid("cursor", "is not one that a list has answered as `next`")
+                Refusal::invalid("cursor", "must be the `next` of an earlier page")
             })?),
         };
         let limit = match parameters.get("limit").map(str::parse) {

@@ -189,7 +189,7 @@ impl Follower {
         } else if pair.key.starts_with(self.chunks.as_bytes()) {
             pending.chunks.insert(pair.key.clone(), pair);
         } else {
-            // A version, or a key of a later release.
+            // The version of the format or of its readers, or a key that a later release writes.
             pending.incomplete = true;
         }
     }
