@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
+use rollcall_collector::config::LogFormat;
+
+pub(crate) mod inspect;
 
 /// Assigns stable ids to SkyWalking agents, serves Nacos clients, and reports which instances are alive.
 #[derive(Debug, Parser)]
@@ -25,11 +28,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) print_config: bool,
 
-    /// Format of log lines
-    #[arg(long, value_name = "FORMAT", value_enum, default_value = "human")]
-    pub(crate) log_format: LogFormat,
+    /// Format of log lines; otherwise log.default.format of the configuration (SW_LOG_FORMAT)
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
 
-    /// Log filter: a level, or directives as in RUST_LOG, which this overrides
+    /// Log filter: a level, or directives; otherwise RUST_LOG, or log.default.level of the configuration (SW_LOG_LEVEL)
     #[arg(long, value_name = "FILTER")]
     pub(crate) log_level: Option<String>,
 
@@ -42,6 +45,16 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a collector and sample applications with terms of seconds; the store is temporary unless --data-dir is given
     Demo,
+    /// List instances, and whether they are alive
+    ///
+    /// Exit codes: 0 all listed instances are up, 1 some are not, 3 none matches, 4 the collector could not be asked.
+    Roster(inspect::Roster),
+    /// List the collectors of the cluster
+    ///
+    /// Exit codes: 0 all serve, 1 some do not, 4 the collector could not be asked.
+    Members(inspect::Target),
+    /// Print events as they happen, until interrupted
+    Watch(inspect::Watch),
     /// Show the embedded store, or remove properties from it, while no collector uses it
     #[command(subcommand)]
     Store(StoreCommand),
@@ -130,13 +143,4 @@ fn duration(text: &str) -> Result<Duration, String> {
         .filter(|seconds| *seconds <= 100 * 366 * 24 * 60 * 60)
         .map(Duration::from_secs)
         .ok_or_else(|| "a whole number with a unit: 90m, 12h, 30d".to_owned())
-}
-
-/// The format of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For operators; in colour on a terminal
-    Human,
-    /// One JSON object in each line
-    Json,
 }

@@ -24,6 +24,7 @@ mod error;
 mod keys;
 mod layers;
 mod load;
+mod log;
 mod modules;
 mod nacos;
 mod placeholder;
@@ -40,6 +41,7 @@ pub use self::advice::advice;
 pub use self::age::MaxAge;
 pub use self::error::{Error, Problem};
 pub use self::load::{Loaded, Origin, Origins, Sources, load};
+pub use self::log::{Log, LogFormat};
 pub use self::nacos::{Nacos, NacosProvider, PRIVATE};
 pub use self::print::reference;
 pub use rollcall_secret::Secret;
@@ -72,6 +74,8 @@ pub struct Config {
     pub nacos: Nacos,
     /// `server.default`: the limits of all listeners.
     pub server: Server,
+    /// `log.default`: the form and the detail of the log.
+    pub log: Log,
 }
 
 /// A host and port to listen on. Faces with equal endpoints share one listener.

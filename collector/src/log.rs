@@ -4,30 +4,40 @@
 //! closed reader of the log costs lines, which are counted, and never stops the collector.
 //!
 //! Many logged values come from agents. They must not forge a line or control the terminal, so control characters are
-//! escaped. JSON escapes them by itself; the human format does so here, because the formatter's escaping misses some.
+//! escaped here: the formatters' own escaping misses some.
+//!
+//! The [`Level`] changes while the collector runs; the format does not.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::panic;
 
+use rollcall_collector::config::{self, LogFormat};
 use rollcall_metrics::LostLines;
 use rollcall_runtime::panic_message;
 use tracing::error;
 use tracing::field::Field;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt as lines, registry, reload};
 
-use crate::cli::LogFormat;
+use crate::cli::Arguments;
 
+mod json;
+mod level;
 mod queue;
 
+use json::Json;
+pub(crate) use level::Level;
 pub(crate) use queue::Flush;
 use queue::Queue;
 
-/// The filter if neither `--log-level` nor `RUST_LOG` is set.
+/// The filter if there is neither an argument, nor `RUST_LOG`, nor a configuration.
 const DEFAULT_FILTER: &str = "info";
 
 /// Why logging could not be started.
@@ -41,29 +51,44 @@ pub(crate) enum Error {
     Thread(#[from] io::Error),
 }
 
-/// Starts logging, including panics, which are logged as errors. `filter` is a level or directives as in `RUST_LOG`. Lines
-/// that could not be written are counted in `lost`. Dropping the returned value writes the waiting lines and ends the log.
+/// Starts logging, including panics, which are logged as errors. The arguments win over the environment, and that over the
+/// configuration, if there is one. Lines that could not be written are counted in `lost`. Dropping the first value writes the
+/// waiting lines and ends the log; the second one changes its level.
 ///
 /// # Errors
-/// `filter` is invalid, or the system refused a thread.
+/// The filter is invalid, or the system refused a thread.
 pub(crate) fn init(
-    format: LogFormat,
-    filter: Option<&str>,
-    plain: bool,
+    arguments: &Arguments,
+    env: &BTreeMap<String, String>,
+    configured: Option<&config::Log>,
     lost: LostLines,
-) -> Result<Flush, Error> {
-    let filter = parse_filter(filter.unwrap_or(DEFAULT_FILTER))?;
+) -> Result<(Flush, Level), Error> {
+    let variable = |name: &str| env.get(name).filter(|value| !value.is_empty());
+    let filter = arguments.log_level.as_ref().or(variable("RUST_LOG"));
+    let filter = filter.or(configured.map(|log| &log.level));
+    let filter = filter.map_or(DEFAULT_FILTER, String::as_str);
+    // A configuration with mistakes is not loaded, and the variable decides how they are logged.
+    let is_json = variable("SW_LOG_FORMAT").is_some_and(|format| format == "json");
+    let format = configured.map(|log| log.format);
+    let format = arguments.log_format.or(format);
+    let format = format.or(is_json.then_some(LogFormat::Json));
+
+    let (layer, handle) = reload::Layer::new(parse_filter(filter)?);
+    let log = registry().with(layer);
     let queue = Queue::new(lost);
     let flush = queue.clone().start()?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
-    match format {
-        LogFormat::Json => log.json().with_writer(queue).init(),
+    match format.unwrap_or_default() {
+        LogFormat::Json => {
+            let lines = lines::layer().json().with_writer(Json(queue));
+            log.with(lines).init();
+        }
         LogFormat::Human => {
-            let colour = io::stderr().is_terminal() && !plain;
-            log.with_ansi(colour)
+            let is_plain = env.contains_key("NO_COLOR");
+            let lines = lines::layer()
+                .with_ansi(io::stderr().is_terminal() && !is_plain)
                 .fmt_fields(debug_fn(write_field).delimited(" "))
-                .with_writer(queue)
-                .init();
+                .with_writer(queue);
+            log.with(lines).init();
         }
     }
     panic::set_hook(Box::new(|panic| {
@@ -74,7 +99,7 @@ pub(crate) fn init(
             .unwrap_or_default();
         error!(place, "panicked: {message}");
     }));
-    Ok(flush)
+    Ok((flush, Level::new(handle, filter)))
 }
 
 /// Parses a filter. Events of the crate `h2`, one per HTTP/2 frame, are excluded, unless the filter contains `h2` or `trace`.

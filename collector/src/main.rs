@@ -1,10 +1,11 @@
 //! The collector's binary. It only sequences the steps: arguments, log, configuration, build, spawn, signals, drain.
 //!
 //! Exit codes: 0 after a clean stop, 64 for a bad configuration or command line, 1 for a failure; those of `store` are in
-//! [`store`].
+//! [`store`], those of the commands that ask a running collector in [`inspect`].
 
 mod cli;
 mod demo;
+mod inspect;
 mod log;
 mod signals;
 mod store;
@@ -12,6 +13,7 @@ mod system;
 mod users;
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -26,7 +28,8 @@ use tracing::{error, info, warn};
 
 use crate::cli::{Arguments, Command, NacosCommand};
 use crate::demo::Samples;
-use crate::signals::{Hangup, Stop};
+use crate::inspect::Question;
+use crate::signals::{Detail, Hangup, Stop};
 use crate::system::environment;
 
 /// `EX_USAGE` of sysexits.
@@ -42,9 +45,14 @@ fn main() -> ExitCode {
     if matches!(arguments.command, Some(Command::Demo)) && arguments.config.is_none() {
         demo::use_short_terms(&mut env);
     }
+    // The configuration also has the form of the log, so it is read first; its mistakes are logged.
+    let loaded = needs_configuration(&arguments)
+        .then(|| system::sources(&arguments, env.clone()).and_then(config::load));
+    let configured = loaded.as_ref().and_then(|loaded| loaded.as_ref().ok());
+    let configured = configured.map(|loaded| &loaded.config.log);
     let lost_lines = LostLines::default();
     // Dropped last, so that every line has been written when the process ends.
-    let _log = match start_log(&arguments, &env, &lost_lines) {
+    let (_log, level) = match log::init(&arguments, &env, configured, lost_lines.clone()) {
         Ok(log) => log,
         Err(error) => {
             let code = match error {
@@ -54,19 +62,37 @@ fn main() -> ExitCode {
             return system::complain(&error.to_string(), code);
         }
     };
-    if let Some(Command::Sample { code, name, naming }) = &arguments.command {
-        return demo::sample(code, name, naming);
-    }
-    if let Some(Command::Nacos(NacosCommand::HashPassword)) = arguments.command {
-        return users::hash_password();
-    }
-    let loaded = match system::sources(&arguments, env).and_then(config::load) {
-        Ok(loaded) => loaded,
-        Err(config::Error { problems }) => {
+    match loaded {
+        None => run_without_configuration(&arguments, env),
+        Some(Ok(loaded)) => run_configured(&arguments, loaded, Log { lost_lines, level }),
+        Some(Err(config::Error { problems })) => {
             problems.iter().for_each(|problem| error!("{problem}"));
-            return BAD_CONFIGURATION.into();
+            BAD_CONFIGURATION.into()
         }
-    };
+    }
+}
+
+/// Whether the command runs a collector, checks one, or works on its store.
+fn needs_configuration(arguments: &Arguments) -> bool {
+    matches!(
+        arguments.command,
+        None | Some(Command::Demo | Command::Store(_))
+    )
+}
+
+/// Runs a command that needs no configuration, or that can do without.
+fn run_without_configuration(arguments: &Arguments, env: BTreeMap<String, String>) -> ExitCode {
+    match &arguments.command {
+        Some(Command::Sample { code, name, naming }) => demo::sample(code, name, naming),
+        Some(Command::Nacos(NacosCommand::HashPassword)) => users::hash_password(),
+        Some(Command::Roster(roster)) => inspect::run(Question::Roster(roster), arguments, env),
+        Some(Command::Members(target)) => inspect::run(Question::Members(target), arguments, env),
+        Some(Command::Watch(watch)) => inspect::run(Question::Watch(watch), arguments, env),
+        None | Some(Command::Demo | Command::Store(_)) => BAD_CONFIGURATION.into(),
+    }
+}
+
+fn run_configured(arguments: &Arguments, loaded: Loaded, log: Log) -> ExitCode {
     if let Some(Command::Store(command)) = &arguments.command {
         return store::run(command, &loaded.config);
     }
@@ -82,9 +108,9 @@ fn main() -> ExitCode {
         info!("the configuration is valid");
         Ok(())
     } else if matches!(arguments.command, Some(Command::Demo)) {
-        demonstrate(loaded.config, arguments.data_dir.is_some(), lost_lines)
+        demonstrate(loaded.config, arguments.data_dir.is_some(), log)
     } else {
-        collect(loaded.config, Show::Nothing, lost_lines)
+        collect(loaded.config, Show::Nothing, log)
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -114,22 +140,16 @@ fn warn_of(loaded: &Loaded) {
     }
 }
 
-fn start_log(
-    arguments: &Arguments,
-    env: &BTreeMap<String, String>,
-    lost: &LostLines,
-) -> Result<log::Flush, log::Error> {
-    let variable = || env.get("RUST_LOG").filter(|filter| !filter.is_empty());
-    let filter = arguments.log_level.as_ref().or_else(variable);
-    let is_plain = env.contains_key("NO_COLOR");
-    let filter = filter.map(String::as_str);
-    log::init(arguments.log_format, filter, is_plain, lost.clone())
-}
-
 fn print(text: &str) -> anyhow::Result<()> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .context("write to standard output")
+}
+
+/// The running log.
+struct Log {
+    lost_lines: LostLines,
+    level: log::Level,
 }
 
 /// Whether sample applications run next to the collector.
@@ -140,21 +160,21 @@ enum Show {
 }
 
 /// Runs the demo, on a temporary store unless the command line names one.
-fn demonstrate(mut config: Config, has_store: bool, lost_lines: LostLines) -> anyhow::Result<()> {
+fn demonstrate(mut config: Config, has_store: bool, log: Log) -> anyhow::Result<()> {
     if has_store {
-        return collect(config, Show::Samples, lost_lines);
+        return collect(config, Show::Samples, log);
     }
     let temporary = tempfile::tempdir().context("make a temporary directory for the store")?;
     temporary
         .path()
         .clone_into(&mut config.storage.embedded.path);
-    collect(config, Show::Samples, lost_lines)?;
+    collect(config, Show::Samples, log)?;
     temporary.close().context("remove the temporary store")
 }
 
-fn collect(config: Config, show: Show, lost_lines: LostLines) -> anyhow::Result<()> {
+fn collect(config: Config, show: Show, log: Log) -> anyhow::Result<()> {
     let process = Process {
-        lost_lines,
+        lost_lines: log.lost_lines,
         open_files: system::allow_open_files(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -162,15 +182,20 @@ fn collect(config: Config, show: Show, lost_lines: LostLines) -> anyhow::Result<
         .build()
         .context("start the runtime")?;
     let done = runtime.block_on(async {
-        match show {
-            Show::Samples => start(config, show, process).await,
-            Show::Nothing => {
-                let hangup = Hangup::listen().context("listen for signals")?;
-                tokio::select! {
-                    done = start(config, show, process) => done,
-                    never = hangup.ignore() => match never {},
+        let detail = Detail::listen().context("listen for signals")?;
+        let hangup = async {
+            match show {
+                Show::Samples => pending().await, // it stops the demo
+                Show::Nothing => {
+                    let hangup = Hangup::listen().context("listen for signals")?;
+                    match hangup.ignore().await {}
                 }
             }
+        };
+        tokio::select! {
+            done = start(config, show, process) => done,
+            never = detail.apply(log.level) => match never {},
+            failed = hangup => failed,
         }
     });
     // A task that has not ended by now does not delay the exit.

@@ -1,4 +1,5 @@
-//! The signals that the process handles: SIGINT and SIGTERM stop it, SIGHUP does not.
+//! The signals that the process handles: SIGINT and SIGTERM stop it, SIGHUP does not, SIGUSR1 and SIGUSR2 change the detail
+//! of the log.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -6,6 +7,8 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
+
+use crate::log::Level;
 
 /// The signals that stop the collector.
 pub(crate) struct Stop {
@@ -16,6 +19,12 @@ pub(crate) struct Stop {
 
 /// SIGHUP, which many supervisors send for "read the configuration again".
 pub(crate) struct Hangup(Signal);
+
+/// SIGUSR1 for more detail in the log, SIGUSR2 for the configured level.
+pub(crate) struct Detail {
+    more: Signal,
+    configured: Signal,
+}
 
 impl Stop {
     /// Starts to handle SIGINT and SIGTERM. Before this call either ends the process at once.
@@ -65,5 +74,26 @@ impl Hangup {
             );
         }
         pending().await
+    }
+}
+
+impl Detail {
+    /// Starts to handle SIGUSR1 and SIGUSR2. Before this call either ends the process at once.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            more: signal(SignalKind::user_defined1())?,
+            configured: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    /// Changes the level of the log at every such signal.
+    pub(crate) async fn apply(mut self, mut level: Level) -> Infallible {
+        loop {
+            tokio::select! {
+                Some(()) = self.more.recv() => level.raise(),
+                Some(()) = self.configured.recv() => level.reset(),
+                else => pending().await,
+            }
+        }
     }
 }

@@ -181,4 +181,8 @@ keys! {
         connection_memory SW_SERVER_CONNECTION_MEMORY Bytes "Most bytes for connections, their streams, and bodies that no handler has read; further connections are closed, further streams refused" => server.connection_memory;
         shutdown_grace SW_SERVER_SHUTDOWN_GRACE Duration "Time for requests in progress to finish when the collector stops" => server.shutdown_grace;
     }
+    log.default {
+        format SW_LOG_FORMAT LogFormat "Form of log lines: `human`, or `json` (one object in each line); `--log-format` wins" => log.format;
+        level SW_LOG_LEVEL LogLevel "A level (`error`, `warn`, `info`, `debug`, `trace`), or directives as in `RUST_LOG`, which wins, as does `--log-level`" => log.level;
+    }
 }

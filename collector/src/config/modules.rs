@@ -99,6 +99,7 @@ pub(super) const MODULES: &[Module] = &[
         absent: &[],
     },
     only("server", &["default"]),
+    only("log", &["default"]),
 ];
 
 /// A provider of 3.2.3 and 3.2.4, and the module that replaced it.

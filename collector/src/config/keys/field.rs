@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rollcall_service::listening;
 
-use crate::config::{Config, ConnectString, MaxAge, Secret, value};
+use crate::config::{Config, ConnectString, LogFormat, MaxAge, Secret, log, value};
 
 /// The place of a key's value in the configuration, which defines its type.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,10 @@ pub(in crate::config) enum Field {
     Bytes(fn(&mut Config) -> &mut usize),
     /// When a collector listens after a lost store: `auto`, `always` or `never`.
     Listening(fn(&mut Config) -> &mut listening::Mode),
+    /// The format of log lines: `human` or `json`.
+    LogFormat(fn(&mut Config) -> &mut LogFormat),
+    /// A log level, or directives.
+    LogLevel(fn(&mut Config) -> &mut String),
     /// A number of bytes, or nothing.
     OptionalBytes(fn(&mut Config) -> &mut Option<usize>),
     Count(fn(&mut Config) -> &mut usize),
@@ -80,6 +84,8 @@ impl Field {
             Self::Duration(at) => *at(config) = value::parse_duration(text)?,
             Self::Bytes(at) => *at(config) = value::parse_bytes(text)?,
             Self::Listening(at) => *at(config) = value::parse_listening(text)?,
+            Self::LogFormat(at) => *at(config) = LogFormat::parse(text)?,
+            Self::LogLevel(at) => *at(config) = log::parse_level(text)?,
             Self::OptionalBytes(at) if text.is_empty() => *at(config) = None,
             Self::OptionalBytes(at) => *at(config) = Some(value::parse_bytes(text)?),
             Self::Count(at) => *at(config) = value::parse_count(text)?,
@@ -116,6 +122,7 @@ impl Field {
             | Self::Credentials(_)
             | Self::File(_)
             | Self::Text(_)
+            | Self::LogLevel(_)
             | Self::Namespace(_)
             | Self::Endpoints(_)
             | Self::OptionalEndpoints(_)
@@ -131,6 +138,7 @@ impl Field {
             | Self::Bytes(_)
             | Self::OptionalBytes(_)
             | Self::Listening(_)
+            | Self::LogFormat(_)
             | Self::Count(_)
             | Self::Flag(_) => false,
         }
@@ -151,6 +159,7 @@ impl Field {
             | Self::AdvertisedHost(at)
             | Self::ContextPath(at)
             | Self::Text(at)
+            | Self::LogLevel(at)
             | Self::Namespace(at) => at(config).clone(),
             Self::Port(at) => at(config).to_string(),
             Self::AdvertisedPort(at) | Self::OptionalPort(at) => {
@@ -167,6 +176,7 @@ impl Field {
             Self::MaxAge(at) => at(config).print(),
             Self::Bytes(at) => value::print_bytes(*at(config)),
             Self::Listening(at) => value::print_listening(*at(config)).to_owned(),
+            Self::LogFormat(at) => at(config).name().to_owned(),
             Self::OptionalBytes(at) => at(config).map_or_else(String::new, value::print_bytes),
             Self::Count(at) => at(config).to_string(),
             Self::Secret(at) | Self::Password(at) | Self::Credentials(at) => {

@@ -1,0 +1,112 @@
+//! The arguments of the commands that ask a running collector.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+/// The collector to ask, and the form of the answer.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Target {
+    /// Address of the admin listener: http://HOST:PORT; also ROLLCALL_URL, otherwise the `ui` module of the configuration
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+
+    /// Token of the admin listener; better in ROLLCALL_TOKEN, because other users of this machine see arguments
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+
+    /// Certificate authority (PEM) of an https address; also ROLLCALL_CA_FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+
+    /// One JSON object in each line, for scripts
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The arguments of `roster`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Roster {
+    /// Only instances of this application: its code, or its id; `unknown` for those that reported none
+    #[arg(long, value_name = "APPLICATION", allow_negative_numbers = true)]
+    pub(crate) application: Option<String>,
+
+    /// Only instances in these states; with it also those that have been down or left for long
+    #[arg(long, value_name = "STATES", value_delimiter = ',', value_enum)]
+    pub(crate) state: Vec<State>,
+
+    /// Only instances whose state changed since then: 30m, 12h, or a time such as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "SINCE", value_parser = since)]
+    pub(crate) since: Option<Since>,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// The arguments of `watch`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Watch {
+    /// Begin with the events since then: 30m, 12h, or a time; the collector keeps the last events of its run only
+    #[arg(long, value_name = "SINCE", value_parser = since)]
+    pub(crate) since: Option<Since>,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// A state of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum State {
+    Up,
+    Silent,
+    Down,
+    Left,
+}
+
+/// The start of a period that lasts until now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// This long before now.
+    Ago(Duration),
+    At(Timestamp),
+}
+
+impl State {
+    /// Its word in the query API.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Silent => "silent",
+            Self::Down => "down",
+            Self::Left => "left",
+        }
+    }
+}
+
+/// Parses an age with a unit, or a time.
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(age) = super::duration(text) {
+        return Ok(Since::Ago(age));
+    }
+    let time = text.parse().map(Since::At);
+    time.map_err(|_no_time| {
+        "an age with a unit (90m, 12h, 30d), or a time such as 2026-01-31T12:00:00Z".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_begins_at_an_age_or_a_time() {
+        assert_eq!(since("90m"), Ok(Since::Ago(Duration::from_secs(5400))));
+        let noon: Timestamp = "2026-01-31T12:00:00Z".parse().unwrap();
+        assert_eq!(since("2026-01-31T13:00:00+01:00"), Ok(Since::At(noon)));
+        for text in ["", "90", "m", "-5m", "yesterday", "2026-01-31"] {
+            assert!(since(text).unwrap_err().contains("90m"), "{text}");
+        }
+    }
+}

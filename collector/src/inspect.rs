@@ -1,0 +1,144 @@
+//! The commands that ask a running collector over its admin listener: `roster`, `members`, `watch`.
+//!
+//! They read the query API and the event feed, and change nothing. For people they print aligned columns, ages, and colours on a
+//! terminal; with `--json`, one object in each line. Text from agents is printed with its control characters escaped.
+//!
+//! Exit codes: 0 everything that was found is up; 1 something that was found is not up; 3 nothing was found; 4 the collector
+//! could not be asked; 64 a bad command line or configuration.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::process::ExitCode;
+
+use rollcall_collector::config;
+use tracing::error;
+
+use crate::cli::Arguments;
+use crate::cli::inspect::{Roster, Target, Watch};
+use crate::system;
+
+mod answer;
+mod client;
+mod feed;
+mod members;
+mod output;
+mod roster;
+mod server;
+mod table;
+mod text;
+mod watch;
+
+use client::Client;
+use output::Output;
+use server::Server;
+
+/// `EX_USAGE` of sysexits.
+const BAD_USAGE: u8 = 64;
+
+/// A command that asks a running collector.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Question<'a> {
+    Roster(&'a Roster),
+    Members(&'a Target),
+    Watch(&'a Watch),
+}
+
+/// What the collector answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// Everything that was found is up.
+    Up,
+    /// Something that was found is not up.
+    NotUp,
+    Nothing,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    /// The address or the token cannot be used, or the configuration is invalid.
+    #[error("{0}")]
+    Usage(String),
+    /// The configuration file cannot be used.
+    #[error("the configuration cannot be read; to ask without it, give --url")]
+    Configuration(config::Error),
+    /// The collector did not answer, or refused the question.
+    #[error("{0}")]
+    Unanswered(String),
+    /// Standard output failed.
+    #[error("standard output: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Asks the question and prints the answer on standard output.
+pub(crate) fn run(
+    question: Question<'_>,
+    arguments: &Arguments,
+    env: BTreeMap<String, String>,
+) -> ExitCode {
+    let is_plain = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match ask(question, arguments, env, is_plain) {
+        Ok(found) => found.into(),
+        // The reader of a pipe has read enough.
+        Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(problem) => {
+            if let Error::Configuration(config::Error { problems }) = &problem {
+                problems.iter().for_each(|problem| error!("{problem}"));
+            }
+            system::complain(&problem.to_string(), problem.code())
+        }
+    }
+}
+
+fn ask(
+    question: Question<'_>,
+    arguments: &Arguments,
+    env: BTreeMap<String, String>,
+    is_plain: bool,
+) -> Result<Found, Error> {
+    let target = question.target();
+    let server = Server::of(target, arguments, env)?;
+    let mut output = Output::new(target.json, is_plain);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let found = runtime.block_on(async {
+        let client = Client::new(server);
+        match question {
+            Question::Roster(roster) => roster::print(roster, &client, &mut output).await,
+            Question::Members(_) => members::print(&client, &mut output).await,
+            Question::Watch(watch) => watch::print(watch, &client, &mut output).await,
+        }
+    });
+    output.flush()?;
+    found
+}
+
+impl Question<'_> {
+    fn target(&self) -> &Target {
+        match self {
+            Self::Roster(roster) => &roster.target,
+            Self::Members(target) => target,
+            Self::Watch(watch) => &watch.target,
+        }
+    }
+}
+
+impl From<Found> for ExitCode {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::Up => Self::SUCCESS,
+            Found::NotUp => Self::from(1),
+            Found::Nothing => Self::from(3),
+        }
+    }
+}
+
+impl Error {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Configuration(_) => BAD_USAGE,
+            Self::Unanswered(_) | Self::Output(_) => 4,
+        }
+    }
+}

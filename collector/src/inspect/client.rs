@@ -1,0 +1,196 @@
+//! A client of the query API.
+//!
+//! An answer is bounded in size and time. A list is read page by page, so no more than one page is held.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use axum::body::{self, Body};
+use axum::http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, DATE},
+};
+use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use jiff::Timestamp;
+use rollcall_runtime::Clock;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{Error, server::Server};
+
+/// The largest answer, in bytes; a page of a list is far smaller.
+const MAX_ANSWER: usize = 64 << 20;
+/// The time to connect.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The time for a whole answer, and for the head of a feed.
+const ANSWER: Duration = Duration::from_secs(30);
+/// The most entries that a page may have.
+const PAGE: &str = "1000";
+
+/// A client of one collector.
+#[derive(Debug)]
+pub(super) struct Client {
+    server: Server,
+    http: legacy::Client<HttpConnector, Body>,
+    /// The time of the last answer, by the collector's clock.
+    answered: Cell<Option<Timestamp>>,
+}
+
+impl Client {
+    pub(super) fn new(server: Server) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT));
+        Self {
+            server,
+            http: legacy::Client::builder(TokioExecutor::new()).build(connector),
+            answered: Cell::new(None),
+        }
+    }
+
+    /// The time by the collector's clock, so that ages are right on a machine with another one.
+    pub(super) fn now(&self) -> Timestamp {
+        self.answered.get().unwrap_or_else(|| {
+            let wall = Clock::start().wall().millis();
+            Timestamp::from_millisecond(wall).unwrap_or_default()
+        })
+    }
+
+    /// GET of one object; `None` if the collector does not have it (404).
+    pub(super) async fn get(&self, path: &str) -> Result<Option<Value>, Error> {
+        let exchange = async {
+            let response = self.send(path, &[]).await?;
+            let status = response.status();
+            let bytes = body::to_bytes(response.into_body(), MAX_ANSWER).await;
+            let bytes = bytes.map_err(|error| self.failed(&error))?;
+            Ok::<_, Error>((status, bytes))
+        };
+        let (status, bytes) = timeout(ANSWER, exchange)
+            .await
+            .map_err(|_elapsed| self.failed(&format_args!("no answer within {ANSWER:?}")))??;
+        let value = serde_json::from_slice(&bytes);
+        match (status, value) {
+            (StatusCode::OK, Ok(value)) => Ok(Some(value)),
+            (StatusCode::NOT_FOUND, Ok(Value::Object(answer)))
+                if answer
+                    .get("error")
+                    .is_some_and(|error| error["field"] == "id") =>
+            {
+                Ok(None)
+            }
+            (StatusCode::OK, Err(error)) => Err(self.failed(&error)),
+            (_, value) => Err(self.refused(status, &value.unwrap_or_default())),
+        }
+    }
+
+    /// Reads a list page by page and hands each item to `take`. `query` has further parameters, each with `&` in front. Returns
+    /// whether the list exists.
+    pub(super) async fn list(
+        &self,
+        path: &str,
+        query: &str,
+        mut take: impl FnMut(Value) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let mut cursor = String::new();
+        loop {
+            let page = self
+                .get(&format!("{path}?limit={PAGE}{query}{cursor}"))
+                .await?;
+            let Some(mut page) = page else {
+                return Ok(false);
+            };
+            let Value::Array(items) = page["items"].take() else {
+                return Err(self.failed(&"the list has no items"));
+            };
+            items.into_iter().try_for_each(&mut take)?;
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={}", encoded(next)),
+                None if page["next"].is_null() => return Ok(true),
+                None => cursor = format!("&cursor={}", page["next"]),
+            }
+        }
+    }
+
+    /// Opens a feed of events; the body is not read yet.
+    pub(super) async fn open(
+        &self,
+        path: &str,
+        last_event_id: Option<&str>,
+    ) -> Result<Body, Error> {
+        let mut headers = vec![(ACCEPT.as_str(), "text/event-stream")];
+        headers.extend(last_event_id.map(|id| ("last-event-id", id)));
+        let response = timeout(ANSWER, self.send(path, &headers))
+            .await
+            .map_err(|_elapsed| self.failed(&format_args!("no answer within {ANSWER:?}")))??;
+        let status = response.status();
+        if status == StatusCode::OK {
+            return Ok(response.into_body());
+        }
+        let bytes = body::to_bytes(response.into_body(), MAX_ANSWER);
+        let bytes = timeout(ANSWER, bytes).await.ok().and_then(Result::ok);
+        let value = serde_json::from_slice(&bytes.unwrap_or_default());
+        Err(self.refused(status, &value.unwrap_or_default()))
+    }
+
+    async fn send(&self, path: &str, headers: &[(&str, &str)]) -> Result<Response<Body>, Error> {
+        let mut request = Request::get(format!("{}{path}", self.server.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let token = self.server.token.expose();
+        if !token.is_empty() {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            let mut value = value.map_err(|error| Error::Usage(error.to_string()))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let request = request.body(Body::empty());
+        let request = request.map_err(|error| Error::Usage(error.to_string()))?;
+        let response = self.http.request(request).await;
+        let response = response.map_err(|error| self.failed(&cause(&error)))?;
+        self.answered.set(date(response.headers()));
+        Ok(response.map(Body::new))
+    }
+
+    fn failed(&self, why: &dyn std::fmt::Display) -> Error {
+        let url = &self.server.url;
+        Error::Unanswered(format!(
+            "no answer from {url}: {why}; a collector has to run, and this has to be the address of its admin listener (--url, \
+             ROLLCALL_URL, or the `ui` module of its configuration)"
+        ))
+    }
+
+    fn refused(&self, status: StatusCode, answer: &Value) -> Error {
+        let url = &self.server.url;
+        let message = answer["error"]["message"].as_str().unwrap_or("no reason");
+        let message = super::text::escaped(message);
+        let advice = match status {
+            StatusCode::UNAUTHORIZED if self.server.token.expose().is_empty() => {
+                "; give its token in ROLLCALL_TOKEN or with --token"
+            }
+            StatusCode::NOT_FOUND => "; this has to be the address of a collector's admin listener",
+            _ => "",
+        };
+        Error::Unanswered(format!("{url} answers {status}: {message}{advice}"))
+    }
+}
+
+/// The value of a parameter, percent-encoded.
+pub(super) fn encoded(value: &str) -> String {
+    form_urlencoded::byte_serialize(value.as_bytes()).collect()
+}
+
+/// The innermost cause of a failed request: hyper's own text only says that it failed.
+fn cause(error: &legacy::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
+    time.ok()
+}

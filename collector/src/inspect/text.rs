@@ -1,0 +1,135 @@
+//! Text for a terminal: escaped, cut, and ages instead of times.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+/// The text without anything that could control a terminal or show text in another order than it has: such a character is
+/// written as an escape.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_harmful(letter) {
+            escaped.extend(letter.escape_default());
+        } else {
+            escaped.push(letter);
+        }
+    }
+    escaped
+}
+
+/// A JSON text with escapes for the characters of strings that JSON leaves as they are and terminals obey.
+pub(super) fn escaped_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_harmful(letter) {
+            let mut units = [0; 2];
+            for unit in letter.encode_utf16(&mut units) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(letter);
+        }
+    }
+    escaped
+}
+
+/// Control characters, line and paragraph separators, and marks that change the direction of text.
+fn is_harmful(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The columns that a text takes on a terminal.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text in at most `columns`, with an ellipsis if something is missing.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut taken = 0;
+    let fits = |letter: &char| {
+        taken += letter.width().unwrap_or(0);
+        taken < columns
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    kept + "…"
+}
+
+/// How long ago a time was: `3 m ago`.
+pub(super) fn age(time: Option<Timestamp>, now: Timestamp) -> String {
+    let Some(time) = time else {
+        return "?".to_owned();
+    };
+    let passed = now.duration_since(time);
+    match Duration::try_from(passed) {
+        Ok(passed) if passed >= Duration::from_secs(1) => format!("{} ago", rough(passed)),
+        // The times have milliseconds and the collector's clock is read to the second.
+        _ => "now".to_owned(),
+    }
+}
+
+/// The largest unit of a duration, in whole numbers.
+fn rough(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} m", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_an_agent_reports_controls_the_terminal() {
+        let evil = "orders\n\x1b[2J\u{9b}2J\u{7f}\u{202e}sredro\u{2028}";
+        let shown = escaped(evil);
+        assert_eq!(
+            shown,
+            r"orders\n\u{1b}[2J\u{9b}2J\u{7f}\u{202e}sredro\u{2028}"
+        );
+        assert_eq!(escaped("é中\u{1f600}"), "é中\u{1f600}");
+        let json = escaped_json(&serde_json::to_string(evil).unwrap());
+        assert!(
+            !json.contains(|c: char| c.is_control() || c == '\u{202e}'),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), evil);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_the_columns_that_it_takes() {
+        assert_eq!(cut("orders", 6), "orders");
+        assert_eq!(cut("orders-1", 6), "order…");
+        assert_eq!(cut("订单服务", 6), "订单…");
+        assert_eq!(width(&cut("订单服务", 6)), 5);
+    }
+
+    #[test]
+    fn an_age_is_in_its_largest_unit() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        for (seconds, text) in [
+            (-5, "now"),
+            (0, "now"),
+            (1, "1 s ago"),
+            (59, "59 s ago"),
+            (60, "1 m ago"),
+            (3599, "59 m ago"),
+            (3600, "1 h ago"),
+            (47 * 3600, "47 h ago"),
+            (48 * 3600, "2 d ago"),
+        ] {
+            let time = Timestamp::from_second(1_000_000 - seconds).unwrap();
+            assert_eq!(age(Some(time), now), text, "{seconds}");
+        }
+        assert_eq!(age(None, now), "?");
+    }
+}

@@ -1,0 +1,217 @@
+//! Tests the commands that ask a running collector: `roster`, `members`, `watch`.
+
+use std::{process::Command, time::Duration};
+
+use rollcall_tests::{
+    PATIENCE, eventually,
+    process::{Child, Collector, Run, collector_binary},
+};
+use serde_json::Value;
+
+const UP: i32 = 0;
+const NOT_UP: i32 = 1;
+const NOTHING: i32 = 3;
+const NOT_ASKED: i32 = 4;
+const BAD_USAGE: i32 = 64;
+
+/// An application code that tries to clear the terminal and to write a second line.
+const EVIL: &str = "ord\u{9b}2Jers\n\x1b[2J";
+
+async fn ask(collector: &Collector, arguments: &[&str]) -> Run {
+    let url = format!("http://{}", collector.listeners().ui);
+    ask_at(&url, arguments).await
+}
+
+async fn ask_at(url: &str, arguments: &[&str]) -> Run {
+    let options = Collector::options().env("ROLLCALL_URL", url);
+    let arguments = arguments.iter();
+    let options = arguments.fold(options, |options, argument| options.argument(*argument));
+    options.run().await
+}
+
+fn objects(run: &Run) -> Vec<Value> {
+    let lines = run.stdout.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// A collector with an instance of `orders`, and one of an application with a hostile name.
+async fn two_applications() -> Collector {
+    let collector = Collector::start().await;
+    let agent = collector.grpc().await;
+    for (code, uuid) in [("orders", "NAME:orders-1"), (EVIL, "b")] {
+        let application = agent.application(code).await.unwrap();
+        agent.instance(application, uuid).await.unwrap();
+    }
+    collector
+}
+
+#[tokio::test]
+async fn a_roster_has_a_line_for_each_instance_and_nothing_controls_the_terminal() {
+    let collector = two_applications().await;
+    let run = ask(&collector, &["roster"]).await;
+    assert_eq!(run.code, Some(UP), "{run:?}");
+    let [title, first, second] = &run.stdout.lines().collect::<Vec<_>>()[..] else {
+        panic!("a title and two instances: {run:?}")
+    };
+    assert!(
+        title.starts_with("APPLICATION") && title.ends_with("ID"),
+        "{title}"
+    );
+    let column = |name| title.find(name).unwrap();
+    assert_eq!(first.find("orders-1"), Some(column("INSTANCE")), "{first}");
+    assert_eq!(first.find(" up "), Some(column("STATE") - 1), "{first}");
+    assert!(second.starts_with(r"ord\u{9b}2Jers\n\u{1b}[2J"), "{second}");
+    assert!(!run.stdout.contains(['\x1b', '\u{9b}']), "{run:?}");
+
+    let run = ask(&collector, &["roster", "--json"]).await;
+    assert!(!run.stdout.contains(['\x1b', '\u{9b}']), "{run:?}");
+    let [first, second] = &objects(&run)[..] else {
+        panic!("two instances: {run:?}")
+    };
+    assert_eq!(first["application"], "orders");
+    assert_eq!(
+        (&second["application"], &second["uuid"]),
+        (&EVIL.into(), &"b".into())
+    );
+}
+
+#[tokio::test]
+async fn a_roster_is_of_one_application_or_state_or_period() {
+    let collector = two_applications().await;
+    let names = async |arguments: &[&str]| {
+        let run = ask(&collector, &[&["roster", "--json"], arguments].concat()).await;
+        let names = objects(&run).into_iter().map(|it| it["uuid"].to_string());
+        (run.code, names.collect::<Vec<_>>().join(" "))
+    };
+    let orders = "\"NAME:orders-1\"".to_owned();
+    let both = format!("{orders} \"b\"");
+    for (arguments, code, expected) in [
+        (&["--application", "orders"][..], UP, orders.clone()),
+        (&["--application", "-1"], UP, orders),
+        (&["--application", EVIL], UP, "\"b\"".to_owned()),
+        (&["--application", "stock"], NOTHING, String::new()),
+        (&["--application", "unknown"], NOTHING, String::new()),
+        (&["--state", "down,left"], NOTHING, String::new()),
+        (&["--state", "up,silent"], UP, both.clone()),
+        (&["--since", "1h"], UP, both),
+        (&["--since", "2100-01-01T00:00:00Z"], NOTHING, String::new()),
+    ] {
+        assert_eq!(
+            names(arguments).await,
+            (Some(code), expected),
+            "{arguments:?}"
+        );
+    }
+    let run = ask(&collector, &["roster", "--state", "dead"]).await;
+    assert_eq!(run.code, Some(BAD_USAGE), "{run:?}");
+    assert!(run.stderr.contains("up, silent, down, left"), "{run:?}");
+}
+
+#[tokio::test]
+async fn the_exit_code_tells_that_an_instance_is_not_up() {
+    let options = Collector::options().terms(Duration::from_secs(1), Duration::from_secs(2));
+    let collector = options.start().await;
+    let agent = collector.grpc().await;
+    let application = agent.application("orders").await.unwrap();
+    agent.instance(application, "a").await.unwrap();
+    eventually(PATIENCE, async || {
+        let run = ask(&collector, &["roster"]).await;
+        let is_down = run.code == Some(NOT_UP) && run.stdout.contains(" down ");
+        is_down.then_some(()).ok_or(run)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_collector_is_found_by_argument_environment_and_configuration() {
+    let collector = Collector::start().await;
+    let ui = collector.listeners().ui;
+    let options = Collector::options().argument("members").argument("--url");
+    let run = options.argument(ui.to_string()).run().await;
+    assert_eq!(run.code, Some(UP), "{run:?}");
+    let options = Collector::options().argument("members");
+    let options = options.env("SW_UI_JETTY_PORT", ui.port().to_string());
+    let run = options.env("SW_UI_JETTY_HOST", "0.0.0.0").run().await;
+    assert_eq!(run.code, Some(UP), "{run:?}");
+
+    let run = ask(&collector, &["members", "--json"]).await;
+    let [member] = &objects(&run)[..] else {
+        panic!("one collector: {run:?}")
+    };
+    assert_eq!(
+        (&member["state"], &member["self"]),
+        (&"serving".into(), &true.into())
+    );
+}
+
+#[tokio::test]
+async fn a_question_without_an_answer_says_why() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let run = ask_at(&closed, &["roster"]).await;
+    assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+    assert!(
+        run.stderr.contains(&closed) && run.stderr.contains("refused"),
+        "{run:?}"
+    );
+
+    let collector = Collector::start().await;
+    let naming = format!("http://{}", collector.listeners().naming);
+    let run = ask_at(&naming, &["roster"]).await;
+    assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+    assert!(run.stderr.contains("admin listener"), "{run:?}");
+
+    for (url, why) in [
+        ("ftp://a", "scheme"),
+        ("http://", "HOST"),
+        ("http://t@a", "ROLLCALL_TOKEN"),
+    ] {
+        let run = ask_at(url, &["roster"]).await;
+        assert_eq!(run.code, Some(BAD_USAGE), "{run:?}");
+        assert!(run.stderr.contains(why), "{run:?}");
+    }
+    let run = Collector::options().argument("members").run().await;
+    assert_eq!(run.code, Some(BAD_USAGE), "port 0 is no address: {run:?}");
+    assert!(run.stderr.contains("--url"), "{run:?}");
+}
+
+#[tokio::test]
+async fn watch_prints_events_as_they_happen_and_survives_a_restart() {
+    let mut collector = Collector::start().await;
+    let mut command = Command::new(collector_binary());
+    let url = format!("http://{}", collector.listeners().ui);
+    command.args(["watch", "--json", "--url", &url]);
+    let watch = Child::spawn("watch", command.env_remove("RUST_LOG"));
+    let registered = async |code: &str, uuid: &str| {
+        let agent = collector.grpc().await;
+        let application = agent.application(code).await.unwrap();
+        agent.instance(application, uuid).await.unwrap()
+    };
+    // The feed begins when the command has connected, so an instance is registered until one is printed.
+    let mut count = 0;
+    eventually(PATIENCE, async || {
+        count += 1;
+        registered("orders", &format!("a{count}")).await;
+        let lines = watch.stdout.so_far();
+        let is_printed = lines.iter().any(|line| line.contains("registered"));
+        is_printed.then_some(()).ok_or(lines)
+    })
+    .await;
+
+    collector.restart().await;
+    let agent = collector.grpc().await;
+    let application = agent.application("orders").await.unwrap();
+    let last = agent.instance(application, "after").await.unwrap();
+    let printed = watch.stdout.find(PATIENCE, |lines| {
+        let events = lines
+            .iter()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events
+            .into_iter()
+            .find(|event| event["instance_id"] == last || event["subject"]["id"] == last)
+    });
+    printed.await.expect("the event after the restart");
+}

@@ -1,0 +1,106 @@
+//! Tests the form of the log and its level.
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use rollcall_tests::process::{Collector, Level, Line, collector_binary};
+use rustix::process::Signal;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+
+/// A check of the configuration, with these arguments and variables.
+fn check(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = Command::new(collector_binary());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SW_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("RUST_LOG").arg("--check");
+    command.env("SW_STORAGE_PATH", data.path().join("data"));
+    for port in ["NAMING_JETTY", "AGENT_GRPC", "AGENT_JETTY", "NACOS"] {
+        command.env(format!("SW_{port}_PORT"), "0");
+    }
+    command.envs(variables.iter().copied());
+    command.args(arguments).output().unwrap()
+}
+
+/// The log, if all of it is JSON.
+fn json(output: &Output) -> Option<Vec<Line>> {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    let lines = text.lines();
+    lines
+        .map(|line| line.starts_with('{').then(|| Line::parse(line)))
+        .collect()
+}
+
+#[test]
+fn the_form_of_the_log_is_configured_and_an_argument_wins() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("application.yml");
+    fs::write(&file, "log:\n  default:\n    format: json\n").unwrap();
+    let file = file.to_str().unwrap();
+
+    let good = "the configuration is good";
+    let message = |output: &Output| Some(json(output)?.last()?.message.clone());
+    for arguments in [&["--config", file][..], &["--log-format", "json"]] {
+        let output = check(arguments, &[]);
+        assert_eq!(message(&output).as_deref(), Some(good), "{output:?}");
+    }
+    let output = check(&[], &[("SW_LOG_FORMAT", "json")]);
+    assert_eq!(message(&output).as_deref(), Some(good), "{output:?}");
+    let output = check(&["--config", file, "--log-format", "human"], &[]);
+    assert!(json(&output).is_none(), "{output:?}");
+    let quiet = [("SW_LOG_FORMAT", "json"), ("SW_LOG_LEVEL", "warn")];
+    assert!(check(&[], &quiet).stderr.is_empty());
+    let loud = [quiet[0], quiet[1], ("RUST_LOG", "info")];
+    assert_eq!(message(&check(&[], &loud)).as_deref(), Some(good));
+}
+
+#[test]
+fn mistakes_of_the_configuration_are_logged_in_the_form_that_was_asked_for() {
+    let wrong = [("SW_LOG_FORMAT", "json"), ("SW_LOG_LEVEL", "a=b=c")];
+    let output = check(&[], &wrong);
+    assert_eq!(output.status.code(), Some(64));
+    let [line] = &json(&output).expect("JSON")[..] else {
+        panic!("one mistake: {output:?}")
+    };
+    assert!(line.message.contains("SW_LOG_LEVEL"), "{line:?}");
+}
+
+#[tokio::test]
+async fn a_signal_changes_the_level_of_a_running_collector() {
+    let mut collector = Collector::start().await;
+    // The end of a connection that showed no protocol is a detail.
+    let connect = async |collector: &Collector| {
+        let connected = TcpStream::connect(collector.listeners().grpc).await;
+        connected.unwrap().write_all(b"GE").await.unwrap();
+    };
+    let details = |collector: &Collector| {
+        let log = collector.log();
+        let details = log.iter().filter(|line| line.level <= Level::Debug);
+        details.count()
+    };
+    let changed = async |collector: &Collector, signal, filter: &str| {
+        collector.signal(signal);
+        let is_changed = |line: &Line| line.message == "log level changed";
+        collector
+            .wait_for_log(|line| is_changed(line) && line.text("filter") == Some(filter))
+            .await;
+    };
+    connect(&collector).await;
+    assert_eq!(details(&collector), 0);
+
+    changed(&collector, Signal::USR1, "debug").await;
+    connect(&collector).await;
+    collector
+        .wait_for_log(|line| line.level == Level::Debug)
+        .await;
+    changed(&collector, Signal::USR1, "debug,rollcall=trace,h2=off").await;
+
+    changed(&collector, Signal::USR2, "info").await;
+    let before = details(&collector);
+    connect(&collector).await;
+    assert!(collector.terminate().await.success());
+    assert_eq!(details(&collector), before);
+}
