@@ -58,16 +58,15 @@ impl Connections {
         Ok(id)
     }
 
-    pub(crate) fn close(&self, id: ConnectionId) -> bool {
+    /// Removes a connection and returns it, unless it was removed before.
+    pub(crate) fn close(&self, id: ConnectionId) -> Option<Arc<Connection>> {
         let mut open = self.0.write();
-        let Some(closed) = open.by_id.remove(&id) else {
-            return false;
-        };
+        let closed = open.by_id.remove(&id)?;
         // Another connection may have the name by now.
         if open.by_name.get(&closed.client_id) == Some(&id) {
             open.by_name.remove(&closed.client_id);
         }
-        true
+        Some(closed)
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<Arc<Connection>> {

@@ -1,14 +1,19 @@
 //! Events with their evidence, for the composition root to record.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use rollcall_domain::{Timestamp, catalog};
+
+use crate::Connection;
 
 /// An event of an instance, and its time.
 #[derive(Clone, Debug)]
 pub struct Event {
     pub at: Timestamp,
     pub event: catalog::Event,
+    /// The connection that the event's publisher is, also when it has ended. `None` for other publishers, and for a connection
+    /// that lost the instance after its end.
+    pub client: Option<Arc<Connection>>,
 }
 
 /// Records events. Called while no lock of the catalog is held; must not block.

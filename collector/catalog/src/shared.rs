@@ -11,14 +11,14 @@ use std::{
 use parking_lot::RwLock;
 use rollcall_domain::{
     Moment,
-    catalog::{Effects, Registry, Subscriptions},
+    catalog::{Effects, Publisher, Registry, Subscriptions},
 };
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
-    Change, Clock, Config, Event, EventSink, bodies::Bodies, connections::Connections, durable,
-    leases::Leases, namespaces::Namespaces, outbox::Subscription, probe::Probes, push::Schedule,
-    readiness::Readiness, roster::Roster, store::Store, switches::Switches,
+    Change, Clock, Config, Connection, Event, EventSink, bodies::Bodies, connections::Connections,
+    durable, leases::Leases, namespaces::Namespaces, outbox::Subscription, probe::Probes,
+    push::Schedule, readiness::Readiness, roster::Roster, store::Store, switches::Switches,
 };
 
 /// Service changes kept for a slow listener; a slower one gets `Lagged`.
@@ -83,6 +83,15 @@ impl Shared {
         &self,
         change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
     ) -> R {
+        self.change_for(None, change)
+    }
+
+    /// Like [`Shared::change`], for a connection that was closed before: the events name it as their client.
+    pub(crate) fn change_for<R>(
+        &self,
+        closed: Option<&Arc<Connection>>,
+        change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,
+    ) -> R {
         let mut effects = Effects::default();
         let now = self.clock.now();
         let result = {
@@ -99,7 +108,7 @@ impl Shared {
             result
         };
         if !effects.is_empty() {
-            self.publish(effects, now);
+            self.publish(effects, closed, now);
         }
         result
     }
@@ -108,7 +117,7 @@ impl Shared {
         Arc::clone(&self.switches.read())
     }
 
-    fn publish(&self, effects: Effects, now: Moment) {
+    fn publish(&self, effects: Effects, closed: Option<&Arc<Connection>>, now: Moment) {
         for instance in &effects.persistent {
             self.probes.add(*instance, now);
         }
@@ -127,7 +136,15 @@ impl Shared {
         }
         let at = self.clock.wall();
         for event in effects.events {
-            self.events.record(Event { at, event });
+            let client = closed.cloned().or_else(|| self.client(&event.publisher));
+            self.events.record(Event { at, event, client });
+        }
+    }
+
+    fn client(&self, publisher: &Publisher) -> Option<Arc<Connection>> {
+        match publisher {
+            Publisher::Connection(id) => self.connections.get(*id),
+            Publisher::Address { .. } | Publisher::Operator | Publisher::Restored => None,
         }
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rollcall_domain::catalog::{
-    Clusters, Endpoint, Kind, Publisher, Registration, Selection, ServiceKey, ServiceView,
-    Settings, Subscriber,
+    Clusters, ConnectionEnd, Endpoint, Kind, Publisher, Registration, Selection, ServiceKey,
+    ServiceView, Settings, Subscriber,
 };
 
 use crate::{Beat, Catalog, Connection, Encoded, Form, Interest, Outbox, testing::Running};
@@ -135,7 +135,7 @@ async fn the_end_of_a_connection_removes_what_it_still_owns() {
     catalog
         .register_ephemeral(&Publisher::Connection(other), &key("a"), taken)
         .unwrap();
-    catalog.connection_closed(one);
+    catalog.connection_closed(one, ConnectionEnd::Closed);
     assert_eq!(ips(catalog, "a"), ["10.0.0.2"]);
     let late = catalog.register_ephemeral(
         &Publisher::Connection(one),

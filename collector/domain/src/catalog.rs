@@ -17,6 +17,7 @@
 
 mod beats;
 mod checker;
+mod connection_end;
 mod effects;
 mod instance;
 mod intern;
@@ -35,6 +36,7 @@ mod tombstones;
 
 pub use beats::{Beats, DEFAULT_BEAT_INTERVAL};
 pub use checker::{Checker, Cluster};
+pub use connection_end::ConnectionEnd;
 pub use effects::{Effects, Event, EventKind};
 pub use instance::{Endpoint, Instance, InstanceRef, Kind, Patch, Registration};
 pub use limits::{Full, Limits, Resource};

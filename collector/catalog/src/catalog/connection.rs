@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rollcall_domain::catalog::{ConnectionId, Instance, Publisher, ServiceKey, Subscriber};
+use rollcall_domain::catalog::{
+    ConnectionEnd, ConnectionId, Instance, Publisher, ServiceKey, Subscriber,
+};
 
 use super::Catalog;
 use crate::{Connection, Error};
@@ -20,23 +22,27 @@ impl Catalog {
         Ok(self.0.connections.open(connection, limit)?)
     }
 
-    /// Ends a connection: its subscriptions and the instances that it still owns end with it. Running calls on it fail.
-    pub fn connection_closed(&self, id: ConnectionId) {
-        if !self.0.connections.close(id) {
+    /// Ends a connection: its subscriptions and the instances that it still owns end with it, and the events of the instances
+    /// carry `end`. Calls on the connection that are in progress find it ended.
+    ///
+    /// The instances stay when the collector stops: the next run finds them as they were.
+    pub fn connection_closed(&self, id: ConnectionId, end: ConnectionEnd) {
+        let Some(closed) = self.0.connections.close(id) else {
             return;
-        }
+        };
         let ended = self
             .0
             .subscriptions
             .write()
             .end(&Subscriber::Connection(id));
         ended.iter().for_each(|subscription| subscription.end());
-        if self.0.readiness.is_draining() {
+        if end == ConnectionEnd::CollectorStops || self.0.readiness.is_draining() {
             return;
         }
         let part = || {
-            self.0
-                .change(|registry, now, effects| registry.end(id, CHUNK, now, effects))
+            self.0.change_for(Some(&closed), |registry, now, effects| {
+                registry.end(id, end, CHUNK, now, effects)
+            })
         };
         while !part() {}
     }

@@ -73,7 +73,7 @@ async fn every_change_right_before_a_crash_survives_it() {
         .deregister(&key("a"), &second, Kind::Ephemeral)
         .await
         .unwrap();
-    catalog.connection_closed(id);
+    catalog.connection_closed(id, ConnectionEnd::Closed);
     register(catalog, "10.0.0.5");
     let running = crash(running);
     let catalog = &running.catalog;

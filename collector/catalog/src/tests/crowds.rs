@@ -17,9 +17,9 @@ async fn a_client_with_ten_thousand_services_vanishes_whole() {
             .register_ephemeral(&publisher, &key, registration("10.0.0.1"))
             .unwrap();
     }
-    let page = catalog.services("", None, 9_990, 100).unwrap();
+    let page = catalog.services("", None, 9_990, 100).await.unwrap();
     assert_eq!((page.items.len(), page.total), (10, 10_000));
-    catalog.connection_closed(id);
+    catalog.connection_closed(id, ConnectionEnd::Closed);
     let counts = catalog.counts();
     assert_eq!(
         (
@@ -168,7 +168,7 @@ async fn services_that_appear_and_vanish_are_told() {
         )
         .unwrap();
     assert_eq!(changes.recv().await.unwrap(), Change::Appeared(key("a")));
-    catalog.connection_closed(id);
+    catalog.connection_closed(id, ConnectionEnd::Closed);
     assert_eq!(changes.recv().await.unwrap(), Change::Vanished(key("a")));
 }
 
@@ -178,12 +178,12 @@ async fn a_name_that_a_later_connection_has_taken_stays_with_it() {
     let catalog = &running.catalog;
     let first = catalog.connect(connection()).unwrap();
     let second = catalog.connect(connection()).unwrap();
-    catalog.connection_closed(first);
+    catalog.connection_closed(first, ConnectionEnd::Closed);
     let name = &connection().client_id;
     assert_eq!(
         catalog.connection_named(name).map(|(id, _)| id),
         Some(second)
     );
-    catalog.connection_closed(second);
+    catalog.connection_closed(second, ConnectionEnd::Closed);
     assert!(catalog.connection_named(name).is_none());
 }

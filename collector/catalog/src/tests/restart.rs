@@ -97,7 +97,7 @@ async fn a_collector_that_stops_takes_the_instances_of_its_connections_along_int
         .unwrap();
     seconds(1).await;
     catalog.drain();
-    catalog.connection_closed(id);
+    catalog.connection_closed(id, ConnectionEnd::Closed);
     let running = again(running.stop().await.unwrap());
     let catalog = &running.catalog;
     assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
@@ -112,7 +112,7 @@ async fn a_collector_that_stops_takes_the_instances_of_its_connections_along_int
         ["10.0.0.1"],
         "its connection keeps it now"
     );
-    catalog.connection_closed(id);
+    catalog.connection_closed(id, ConnectionEnd::Closed);
     assert!(ips(catalog, "a").is_empty());
 }
 
@@ -126,7 +126,7 @@ async fn a_connection_that_ends_is_not_in_the_next_run() {
         .register_ephemeral(&publisher, &key("a"), registration("10.0.0.1"))
         .unwrap();
     seconds(1).await;
-    catalog.connection_closed(id);
+    catalog.connection_closed(id, ConnectionEnd::Closed);
     let running = again(running.stop().await.unwrap());
     assert!(ips(&running.catalog, "a").is_empty());
 }

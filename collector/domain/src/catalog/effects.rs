@@ -1,6 +1,6 @@
 //! The effects of a change of the catalog, for the use cases to publish.
 
-use super::{Endpoint, InstanceRef, Kind, Publisher, ServiceKey};
+use super::{ConnectionEnd, Endpoint, InstanceRef, Kind, Publisher, ServiceKey};
 
 /// The effects of a change. Empty if it changed no lease and nothing that a consumer can see.
 #[derive(Debug, Default)]
@@ -45,8 +45,8 @@ pub enum EventKind {
     Deregistered,
     /// A later registration of the same service on its connection replaced it.
     Replaced,
-    /// Its connection ended.
-    ConnectionEnded,
+    /// Its connection ended, in this way.
+    ConnectionEnded(ConnectionEnd),
     /// Its beats stopped, and it was removed.
     Expired,
     /// A beat, a registration, a probe or an operator made it healthy.

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    ConnectionId, Effects, Endpoint, Kind, Limits, Metadata, Publisher, Registration, Registry,
-    ServiceKey,
+    ConnectionEnd, ConnectionId, Effects, Endpoint, Kind, Limits, Metadata, Publisher,
+    Registration, Registry, ServiceKey,
 };
 use crate::Moment;
 

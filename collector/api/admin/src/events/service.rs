@@ -3,7 +3,7 @@
 use axum::response::sse;
 use rollcall_domain::{
     Timestamp,
-    catalog::{Event, EventKind},
+    catalog::{ConnectionEnd, Event, EventKind},
 };
 use serde::Serialize;
 
@@ -23,6 +23,9 @@ struct Data<'a> {
     what: &'static str,
     /// The evidence: the source of the instance's registration.
     publisher: String,
+    /// The evidence of an instance that ended with its connection: how the connection ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_end: Option<&'static str>,
 }
 
 pub(super) fn encode(at: Timestamp, event: &Event) -> Result<sse::Event, axum::Error> {
@@ -37,6 +40,10 @@ pub(super) fn encode(at: Timestamp, event: &Event) -> Result<sse::Event, axum::E
         ephemeral: event.kind.is_ephemeral(),
         what: name(event.what),
         publisher: event.publisher.to_string(),
+        connection_end: match event.what {
+            EventKind::ConnectionEnded(end) => Some(end_name(end)),
+            _ => None,
+        },
     };
     sse::Event::default()
         .event("service_instance")
@@ -50,10 +57,22 @@ const fn name(what: EventKind) -> &'static str {
         EventKind::TakenOver => "taken_over",
         EventKind::Deregistered => "deregistered",
         EventKind::Replaced => "replaced",
-        EventKind::ConnectionEnded => "connection_ended",
+        EventKind::ConnectionEnded(_) => "connection_ended",
         EventKind::Expired => "expired",
         EventKind::Healthy => "healthy",
         EventKind::Unhealthy => "unhealthy",
         EventKind::Overridden => "overridden",
+    }
+}
+
+const fn end_name(end: ConnectionEnd) -> &'static str {
+    match end {
+        ConnectionEnd::Closed => "closed",
+        ConnectionEnd::Dropped => "dropped",
+        ConnectionEnd::Reset => "reset",
+        ConnectionEnd::TimedOut => "timed_out",
+        ConnectionEnd::Superseded => "superseded",
+        ConnectionEnd::Violation => "violation",
+        ConnectionEnd::CollectorStops => "collector_stops",
     }
 }

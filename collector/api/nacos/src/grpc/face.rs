@@ -10,10 +10,10 @@ use std::{
 
 use parking_lot::Mutex;
 use rollcall_catalog::{Body, Catalog, Encoded, Error, Form, Outbox, Subscription};
-use rollcall_domain::catalog::{Selection, ServiceKey, ServiceView};
+use rollcall_domain::catalog::{ConnectionEnd, Selection, ServiceKey, ServiceView};
 use rollcall_limits::Work;
 use tokio::{
-    sync::broadcast::error::RecvError,
+    sync::Notify,
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
@@ -205,11 +205,13 @@ impl Face {
             return;
         };
         tracing::debug!(connection = connection.text(), %reason, "connection ended");
-        // When this server stops, its clients continue at another one: their instances must not disappear for clients still
-        // connected here.
-        if !self.stop.is_cancelled() {
-            self.catalog.connection_closed(session.id);
-        }
+        // A client that leaves because the server stops keeps its instances, however its connection ends.
+        let end = if self.stop.is_cancelled() {
+            ConnectionEnd::CollectorStops
+        } else {
+            reason.evidence()
+        };
+        self.catalog.connection_closed(session.id, end);
     }
 
     /// The push of a subscription; `None` if its subscriber has the current state.

@@ -238,12 +238,14 @@ fn next_due(outbox: &rollcall_catalog::Outbox) -> BoxFuture<'static, Arc<Subscri
     Box::pin(async move { outbox.next().await })
 }
 
-/// What an error of the transport means for the connection.
+/// Why the connection ended, from the error of its transport. hyper exports no type of HTTP/2 errors, so the text decides.
 fn reason_of(error: &axum::Error) -> Reason {
     let text = format!("{error:?}");
-    // Most clients leave by cancelling their stream.
+    // Most clients cancel their stream when they leave.
     if text.contains("CANCEL") || text.contains("NO_ERROR") {
         Reason::Client
+    } else if text.contains("ConnectionReset") {
+        Reason::Reset
     } else {
         Reason::Broken
     }

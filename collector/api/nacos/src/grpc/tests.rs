@@ -1,6 +1,7 @@
 //! The face on real sockets, called by generated clients.
 
 mod complaints;
+mod ends;
 mod kit;
 mod lifecycle;
 mod limits;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{
-        ConnectionId, Effects, Endpoint, EventKind, InstanceRef, Kind, Patch, Publisher,
-        Registration, ServiceKey,
+        ConnectionEnd, ConnectionId, Effects, Endpoint, EventKind, InstanceRef, Kind, Patch,
+        Publisher, Registration, ServiceKey,
     },
     Missing, Owner, Refused, Registered, Registry,
 };
@@ -134,11 +134,12 @@ impl Registry {
         held.len()
     }
 
-    /// Removes up to `limit` of the instances that a connection still holds. Returns whether it removed all; if not, call it
-    /// again.
+    /// Removes up to `limit` of the instances that a connection still holds, and returns whether none is left. The caller repeats
+    /// this until it is true.
     pub fn end(
         &mut self,
         connection: ConnectionId,
+        end: ConnectionEnd,
         limit: usize,
         now: Moment,
         effects: &mut Effects,
@@ -146,7 +147,7 @@ impl Registry {
         let publisher = Publisher::Connection(connection);
         let held = self.held.get(&publisher).map(|held| held.first(limit));
         for (_, index) in held.into_iter().flatten() {
-            self.remove_at(index, EventKind::ConnectionEnded, now, effects);
+            self.remove_at(index, EventKind::ConnectionEnded(end), now, effects);
         }
         !self.held.contains_key(&publisher)
     }

@@ -118,7 +118,7 @@ fn apply(model: &mut Model, fixture: &mut Fixture, step: Step) {
             let who = connection(u64::from(who) + 1);
             let owner = Publisher::Connection(who);
             model.known.retain(|_, known| known.owner != owner);
-            while !registry.end(who, 1, now, effects) {}
+            while !registry.end(who, ConnectionEnd::Closed, 1, now, effects) {}
         }
         Step::Deregister(service, place, ephemeral) => {
             let (endpoint, kind) = (at(place), Kind::of(ephemeral));

@@ -25,7 +25,11 @@ fn the_end_of_an_earlier_connection_removes_nothing_that_was_taken_over() {
     fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
     fixture.register(&connection_publisher(2), "a", said("10.0.0.1"));
     let (now, effects) = (fixture.now, &mut fixture.effects);
-    assert!(fixture.registry.end(connection(1), 100, now, effects));
+    assert!(
+        fixture
+            .registry
+            .end(connection(1), ConnectionEnd::Dropped, 100, now, effects)
+    );
     assert_eq!(fixture.ips("a"), ["10.0.0.1"]);
 }
 
@@ -50,9 +54,13 @@ fn an_override_wins_over_registrations_and_outlives_its_instance_for_a_term() {
     };
     fixture.register(&publisher, "a", said("10.0.0.1"));
     assert!(!is_enabled(&fixture), "a re-registration does not undo it");
-    fixture
-        .registry
-        .end(connection(1), 9, fixture.now, &mut fixture.effects);
+    fixture.registry.end(
+        connection(1),
+        ConnectionEnd::Dropped,
+        9,
+        fixture.now,
+        &mut fixture.effects,
+    );
     fixture.pass(59);
     fixture
         .registry
@@ -62,9 +70,13 @@ fn an_override_wins_over_registrations_and_outlives_its_instance_for_a_term() {
         !is_enabled(&fixture),
         "a reconnect within the term does not undo it"
     );
-    fixture
-        .registry
-        .end(connection(2), 9, fixture.now, &mut fixture.effects);
+    fixture.registry.end(
+        connection(2),
+        ConnectionEnd::Dropped,
+        9,
+        fixture.now,
+        &mut fixture.effects,
+    );
     fixture.pass(61);
     let swept = fixture
         .registry
@@ -122,9 +134,13 @@ fn an_empty_service_ends_after_its_term_unless_it_was_created() {
         .registry
         .sweep(fixture.now, term, &mut fixture.effects);
     assert!(swept.services.is_empty(), "neither is empty");
-    fixture
-        .registry
-        .end(connection(1), 9, fixture.now, &mut fixture.effects);
+    fixture.registry.end(
+        connection(1),
+        ConnectionEnd::Dropped,
+        9,
+        fixture.now,
+        &mut fixture.effects,
+    );
     fixture.pass(30);
     let (now, effects) = (fixture.now, &mut fixture.effects);
     assert!(
@@ -153,9 +169,13 @@ fn a_service_that_is_created_again_has_a_revision_of_its_own() {
     let mut fixture = Fixture::new();
     fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
     let first = fixture.registry.revision(&key("a"));
-    fixture
-        .registry
-        .end(connection(1), 9, fixture.now, &mut fixture.effects);
+    fixture.registry.end(
+        connection(1),
+        ConnectionEnd::Dropped,
+        9,
+        fixture.now,
+        &mut fixture.effects,
+    );
     fixture
         .registry
         .remove_service(&key("a"), &mut fixture.effects)
@@ -265,6 +285,22 @@ fn the_evidence_names_the_publisher_that_lost_an_instance() {
 }
 
 #[test]
+fn the_evidence_of_an_instance_that_ended_with_its_connection_is_how_that_ended() {
+    let mut fixture = Fixture::new();
+    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "b", said("10.0.0.1"));
+    fixture.effects = Effects::default();
+    let (now, effects) = (fixture.now, &mut fixture.effects);
+    let end = ConnectionEnd::TimedOut;
+    while !fixture.registry.end(connection(1), end, 1, now, effects) {}
+    let ended = fixture.effects.events.iter().map(|event| event.what);
+    assert_eq!(
+        ended.collect::<Vec<_>>(),
+        [EventKind::ConnectionEnded(ConnectionEnd::TimedOut); 2]
+    );
+}
+
+#[test]
 fn an_answer_is_never_stamped_earlier_than_one_before_and_later_after_a_change() {
     let mut fixture = Fixture::new();
     let wall = Timestamp::from_millis(1_000);
@@ -303,9 +339,13 @@ fn both_kinds_live_side_by_side() {
     persistent.kind = Kind::Persistent;
     fixture.register(&endpoint("10.0.0.1").publisher(), "a", persistent);
     assert_eq!(fixture.ips("a"), ["10.0.0.1", "10.0.0.1"]);
-    fixture
-        .registry
-        .end(connection(1), 9, fixture.now, &mut fixture.effects);
+    fixture.registry.end(
+        connection(1),
+        ConnectionEnd::Dropped,
+        9,
+        fixture.now,
+        &mut fixture.effects,
+    );
     let left = fixture
         .registry
         .view(&key("a"), &Selection::default())

@@ -2,13 +2,17 @@
 
 use std::fmt;
 
+use rollcall_domain::catalog::ConnectionEnd;
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::grpc) enum Reason {
     /// The client closed its stream or its connection in an orderly way.
     Client,
-    /// The connection was not closed in an orderly way: the process ended, or the network failed.
+    /// The transport ended while the stream was open, as when the operating system closes the connections of a killed process.
     Broken,
+    /// The client's system or an intermediary reset the transport.
+    Reset,
     /// The client did not answer the probe.
     Silent,
     /// The client sent no set-up in time.
@@ -25,9 +29,10 @@ pub(in crate::grpc) enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub(in crate::grpc) const ALL: [Self; 8] = [
+    pub(in crate::grpc) const ALL: [Self; 9] = [
         Self::Client,
         Self::Broken,
+        Self::Reset,
         Self::Silent,
         Self::NoSetup,
         Self::Garbage,
@@ -41,12 +46,27 @@ impl Reason {
         match self {
             Self::Client => "client",
             Self::Broken => "broken",
+            Self::Reset => "reset",
             Self::Silent => "silent",
             Self::NoSetup => "no_setup",
             Self::Garbage => "garbage",
             Self::Refused => "refused",
             Self::Replaced => "replaced",
             Self::Stop => "stop",
+        }
+    }
+
+    /// What the events of the connection's instances carry.
+    pub(in crate::grpc) const fn evidence(self) -> ConnectionEnd {
+        match self {
+            Self::Client => ConnectionEnd::Closed,
+            Self::Broken => ConnectionEnd::Dropped,
+            Self::Reset => ConnectionEnd::Reset,
+            Self::Silent => ConnectionEnd::TimedOut,
+            Self::Replaced => ConnectionEnd::Superseded,
+            // The latter two end connections that were not set up, so they have no instances.
+            Self::Garbage | Self::NoSetup | Self::Refused => ConnectionEnd::Violation,
+            Self::Stop => ConnectionEnd::CollectorStops,
         }
     }
 }
@@ -57,6 +77,7 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::Client => "the client closed its connection",
             Self::Broken => "the connection broke off",
+            Self::Reset => "the connection was reset",
             Self::Silent => "the client did not answer a detection request",
             Self::NoSetup => "the client sent no set-up in time",
             Self::Garbage => "the client sent bytes that are no message",

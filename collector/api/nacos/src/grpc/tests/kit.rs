@@ -22,7 +22,7 @@ pub(super) use bodies::*;
 pub(super) use server::*;
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a test waits to see that nothing comes.
 pub(super) const QUIET: Duration = Duration::from_millis(300);
 
