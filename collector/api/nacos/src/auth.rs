@@ -121,20 +121,12 @@ impl Auth {
             .map_or(0, |inner| inner.passwords.under_way())
     }
 
-    /// The caller with these credentials; `now` is in seconds since 1970.
+    /// The caller with these credentials; `now` is in seconds since 1970. The number of passwords checked at a time is limited for
+    /// each peer; a call without an address has no such limit.
     ///
     /// # Errors
     /// The credentials are missing, wrong or expired, or too many passwords are being checked.
-    pub async fn identify(&self, sent: Credentials<'_>, now: u64) -> Result<Caller, Denied> {
-        self.identify_from(None, sent, now).await
-    }
-
-    /// As [`Auth::identify`], for a call from this address. The number of passwords checked at a time is limited for each
-    /// address.
-    ///
-    /// # Errors
-    /// As [`Auth::identify`].
-    pub async fn identify_from(
+    pub async fn identify(
         &self,
         peer: Option<IpAddr>,
         sent: Credentials<'_>,
@@ -155,19 +147,11 @@ impl Auth {
     }
 
     /// Signs a user in. Where no authentication is configured every name succeeds, because clients with a configured password
-    /// always sign in.
+    /// always sign in. The peer has the same limit as in [`Auth::identify`].
     ///
     /// # Errors
     /// The password is wrong, the user is unknown, or too many passwords are being checked.
-    pub async fn login(&self, name: &str, password: &str, now: u64) -> Result<Session, Denied> {
-        self.login_from(None, name, password, now).await
-    }
-
-    /// As [`Auth::login`], for a call from this address.
-    ///
-    /// # Errors
-    /// As [`Auth::login`].
-    pub async fn login_from(
+    pub async fn login(
         &self,
         peer: Option<IpAddr>,
         name: &str,

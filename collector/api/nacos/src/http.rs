@@ -191,7 +191,7 @@ impl Face {
         if route.access != Access::Open {
             let caller = self
                 .auth
-                .identify_from(asked.peer, asked.credentials(), asked.now_seconds())
+                .identify(asked.peer, asked.credentials(), asked.now_seconds())
                 .await?;
             match route.access {
                 Access::Group(action) => {

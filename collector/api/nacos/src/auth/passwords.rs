@@ -18,6 +18,7 @@ use ring::{
     hmac,
     rand::{SecureRandom as _, SystemRandom},
 };
+use rollcall_limits::Peer;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task,
@@ -42,8 +43,8 @@ pub(super) struct Passwords {
     admitted: Arc<Semaphore>,
     hashing: Arc<Semaphore>,
     running: Arc<AtomicUsize>,
-    /// Calls that wait or are hashed, by their address. It has no more entries than there are permits.
-    waiting: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    /// Calls that wait or are hashed, by their peer. It has no more entries than there are permits.
+    waiting: Arc<Mutex<HashMap<Peer, usize>>>,
     key: Option<hmac::Key>,
     /// The digest of the last correct password by user. Its size is bounded by the configured users.
     right: Mutex<HashMap<String, hmac::Tag>>,
@@ -116,8 +117,9 @@ impl Passwords {
         Ok(is_right)
     }
 
-    /// A place for one more call from this address; `None` if there is none.
+    /// A place for one more call from this address or its /64 network; `None` if there is none.
     fn place(&self, peer: Option<IpAddr>) -> Option<Place> {
+        let peer = peer.map(Peer::new);
         let permit = Arc::clone(&self.admitted).try_acquire_owned().ok()?;
         if let Some(peer) = peer {
             let mut waiting = self.waiting.lock();
@@ -151,8 +153,8 @@ impl Passwords {
 /// The place of a call that waits or is hashed.
 struct Place {
     _permit: OwnedSemaphorePermit,
-    peer: Option<IpAddr>,
-    waiting: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    peer: Option<Peer>,
+    waiting: Arc<Mutex<HashMap<Peer, usize>>>,
 }
 
 impl Drop for Place {

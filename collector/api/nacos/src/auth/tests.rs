@@ -28,7 +28,7 @@ fn inline<'a>(username: &'a str, password: &'a str) -> Credentials<'a> {
 #[tokio::test]
 async fn a_token_stands_for_its_user_in_both_places_it_may_be_sent() {
     let auth = auth();
-    let session = auth.login("orders", "s3cret", 1_000).await.unwrap();
+    let session = auth.login(None, "orders", "s3cret", 1_000).await.unwrap();
     assert_eq!(
         (
             session.token_ttl,
@@ -49,7 +49,7 @@ async fn a_token_stands_for_its_user_in_both_places_it_may_be_sent() {
         },
         inline("orders", "s3cret"),
     ] {
-        let caller = auth.identify(sent, 1_001).await.unwrap();
+        let caller = auth.identify(None, sent, 1_001).await.unwrap();
         assert_eq!(caller.check(Action::Write, "", "DEFAULT_GROUP"), Ok(()));
         assert_eq!(caller.check(Action::Read, "dev", "g"), Ok(()));
         assert_eq!(
@@ -63,7 +63,7 @@ async fn a_token_stands_for_its_user_in_both_places_it_may_be_sent() {
         ..Credentials::default()
     };
     assert_eq!(
-        auth.identify(expired, 20_000).await.unwrap_err(),
+        auth.identify(None, expired, 20_000).await.unwrap_err(),
         Denied::TokenExpired
     );
 }
@@ -79,18 +79,20 @@ async fn nothing_but_the_right_password_signs_in() {
         ("orders", &*"x".repeat(5_000)),
     ] {
         assert_eq!(
-            auth.identify(inline(name, password), 0).await.unwrap_err(),
+            auth.identify(None, inline(name, password), 0)
+                .await
+                .unwrap_err(),
             Denied::UnknownUser,
             "{name}"
         );
         assert_eq!(
-            auth.login(name, password, 0).await.unwrap_err(),
+            auth.login(None, name, password, 0).await.unwrap_err(),
             Denied::UnknownUser
         );
     }
     let nothing = Credentials::default();
     assert_eq!(
-        auth.identify(nothing, 0).await.unwrap_err(),
+        auth.identify(None, nothing, 0).await.unwrap_err(),
         Denied::UnknownUser
     );
 }
@@ -100,15 +102,23 @@ async fn a_password_that_was_right_once_is_not_hashed_again_and_a_wrong_one_is_s
     let hash = bcrypt::hash("s3cret", 9).unwrap();
     let users = parse_users(&format!("orders {hash} admin")).unwrap();
     let auth = Auth::new(users, &[7; 32], 1).unwrap();
-    auth.identify(inline("orders", "s3cret"), 0).await.unwrap();
+    auth.identify(None, inline("orders", "s3cret"), 0)
+        .await
+        .unwrap();
     let thousand = async {
         for _ in 0..1_000 {
-            auth.identify(inline("orders", "s3cret"), 0).await.unwrap();
+            auth.identify(None, inline("orders", "s3cret"), 0)
+                .await
+                .unwrap();
         }
     };
     // A thousand hashes take half a minute.
     timeout(Duration::from_secs(10), thousand).await.unwrap();
-    assert!(auth.identify(inline("orders", "other"), 0).await.is_err());
+    assert!(
+        auth.identify(None, inline("orders", "other"), 0)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -138,7 +148,7 @@ async fn one_address_has_a_share_of_the_queue() {
         async move {
             let peer = Some([10, 0, 0, peer].into());
             let sent = inline("orders", "wrong");
-            auth.identify_from(peer, sent, 0).await.unwrap_err()
+            auth.identify(peer, sent, 0).await.unwrap_err()
         }
     };
     let mut calls = tokio::task::JoinSet::new();
@@ -152,8 +162,24 @@ async fn one_address_has_a_share_of_the_queue() {
         .filter(|denied| **denied == Denied::Busy)
         .count();
     assert!((1..=12).contains(&busy), "{busy}");
-    let right = auth.identify_from(Some([10, 0, 0, 1].into()), inline("orders", "s3cret"), 0);
+    let right = auth.identify(Some([10, 0, 0, 1].into()), inline("orders", "s3cret"), 0);
     right.await.unwrap();
+}
+
+/// A host has as many IPv6 addresses as it likes in its network.
+#[tokio::test]
+async fn a_network_of_ipv6_addresses_has_one_share() {
+    let auth = auth();
+    let wrong = |host: u16| {
+        let auth = auth.clone();
+        async move {
+            let peer = Some([0x2001, 0xdb8, 0, 1, 0, 0, 0, host].into());
+            let sent = inline("orders", "wrong");
+            auth.identify(peer, sent, 0).await.unwrap_err()
+        }
+    };
+    let denied = futures_util::future::join_all((0..20).map(wrong)).await;
+    assert!(denied.contains(&Denied::Busy), "{denied:?}");
 }
 
 /// A caller that gives up frees its place only when the work is done.
@@ -163,7 +189,7 @@ async fn callers_that_hang_up_do_not_multiply_the_work() {
     let users = parse_users(&format!("orders {hash} admin")).unwrap();
     let auth = Auth::new(users, &[7; 32], 1).unwrap();
     for _ in 0..100 {
-        let call = auth.identify(inline("orders", "wrong"), 0);
+        let call = auth.identify(None, inline("orders", "wrong"), 0);
         // Polled once, so that the hash begins, and dropped.
         assert!(timeout(Duration::ZERO, call).await.is_err());
     }
@@ -181,7 +207,7 @@ fn task_set(auth: &Auth, calls: usize) -> tokio::task::JoinSet<Denied> {
         let auth = auth.clone();
         let call = async move {
             let password = format!("guess {at}");
-            auth.identify(inline("orders", &password), 0)
+            auth.identify(None, inline("orders", &password), 0)
                 .await
                 .unwrap_err()
         };
@@ -193,9 +219,12 @@ fn task_set(auth: &Auth, calls: usize) -> tokio::task::JoinSet<Denied> {
 #[tokio::test]
 async fn without_authentication_every_caller_may_do_everything_and_may_sign_in() {
     let auth = Auth::off();
-    let caller = auth.identify(Credentials::default(), 0).await.unwrap();
+    let caller = auth
+        .identify(None, Credentials::default(), 0)
+        .await
+        .unwrap();
     assert_eq!(caller.check(Action::Write, "any", "any"), Ok(()));
     assert_eq!(caller.check_admin(), Ok(()));
-    let session = auth.login("nacos", "nacos", 0).await.unwrap();
+    let session = auth.login(None, "nacos", "nacos", 0).await.unwrap();
     assert!(!session.access_token.is_empty() && session.token_ttl > 0);
 }

@@ -59,7 +59,7 @@ impl Face {
         let asked = self.read(&envelope.body).await?;
         let has_service = !matches!(naming, Naming::ServiceList | Naming::FuzzyWatch);
         check::names(&asked, has_service)?;
-        self.allow(naming, &asked, envelope).await?;
+        self.allow(connection, naming, &asked, envelope).await?;
         let call = Call {
             connection,
             session,
@@ -108,6 +108,7 @@ impl Face {
     /// Refuses a caller without the right.
     async fn allow(
         &self,
+        connection: &Connection,
         naming: Naming,
         asked: &Asked<'_>,
         envelope: &Envelope,
@@ -123,7 +124,9 @@ impl Face {
         };
         let denied = |denied: Denied| Refusal::new(code::DENIED, denied.to_string());
         let now = u64::try_from(self.catalog.wall().millis() / 1000).unwrap_or(0);
-        let caller = self.auth.identify(credentials, now).await.map_err(denied)?;
+        let peer = connection.transport().remote.ip().to_canonical();
+        let caller = self.auth.identify(Some(peer), credentials, now);
+        let caller = caller.await.map_err(denied)?;
         let action = if naming.is_write() {
             Action::Write
         } else {

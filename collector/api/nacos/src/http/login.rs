@@ -25,7 +25,7 @@ pub(super) fn routes() -> Vec<Route> {
 async fn login(face: &Face, asked: &Asked<'_>) -> Reply {
     let (name, password) = (asked.params.text("username"), asked.params.raw("password"));
     let now = asked.now_seconds();
-    let session = match face.auth.login_from(asked.peer, name, password, now).await {
+    let session = match face.auth.login(asked.peer, name, password, now).await {
         Ok(session) => session,
         // Plain text, because clients show it.
         Err(denied @ Denied::UnknownUser) => {

@@ -248,7 +248,7 @@ async fn a_refused_caller_learns_it_in_the_type_of_the_answer() {
     );
     let now = u64::try_from(server.catalog().wall().millis() / 1000).unwrap();
     let token = auth
-        .login("reader", "secret", now)
+        .login(None, "reader", "secret", now)
         .await
         .unwrap()
         .access_token;

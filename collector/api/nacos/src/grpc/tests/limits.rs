@@ -257,3 +257,31 @@ async fn a_large_batch_is_read_where_large_messages_are() {
         .await;
     assert_eq!(client.query("s").await.len(), 2_000);
 }
+
+/// One address cannot keep the users of others from signing in, over either protocol.
+#[tokio::test]
+async fn one_address_has_a_share_of_the_passwords_that_are_checked() {
+    let hash = crate::auth::hash("secret").unwrap();
+    let users = crate::auth::parse_users(&format!("reader {hash} public=r")).unwrap();
+    let auth = Auth::new(users, &[7; 64], 60).unwrap();
+    let server = Server::with(config(), auth, Running::start()).await;
+    let client = server.client().await;
+    let calls = (0..20).map(|guess| {
+        let mut caller = client.clone_unary();
+        let guess = format!("guess {guess}");
+        caller.headers = vec![
+            ("username".into(), "reader".into()),
+            ("password".into(), guess),
+        ];
+        async move { caller.call("ServiceQueryRequest", of("s")).await.1 }
+    });
+    let answers = futures_util::future::join_all(calls).await;
+    let busy = |answer: &&Value| {
+        answer["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("too many sign-ins")
+    };
+    let busy = answers.iter().filter(busy).count();
+    assert!((1..=12).contains(&busy), "{busy} of 20");
+}
