@@ -3,6 +3,7 @@
 mod admin;
 mod connection;
 mod instances;
+mod listing;
 mod operator;
 mod query;
 mod services;
@@ -19,6 +20,7 @@ use rollcall_domain::{
     catalog::{self, InstanceRef, Limits, ServiceKey},
 };
 
+pub use listing::Listed;
 pub use query::Body;
 
 use crate::{Error, ProbeCounts, shared::Shared};

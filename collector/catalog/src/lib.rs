@@ -57,7 +57,7 @@ pub mod testing;
 mod tests;
 
 pub use bodies::{Encoded, Form};
-pub use catalog::{Beat, Body, Catalog, Change, Counts, Page};
+pub use catalog::{Beat, Body, Catalog, Change, Counts, Listed, Page};
 pub use clock::Clock;
 pub use config::Config;
 pub use connections::Connection;

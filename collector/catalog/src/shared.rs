@@ -23,6 +23,8 @@ use crate::{
 
 /// Service changes kept for a slow listener; a slower one gets `Lagged`.
 const SERVICE_CHANGES: usize = 1024;
+/// Listings of services that run at the same time; the others wait for their turn.
+const LISTINGS: usize = 2;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -33,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) subscriptions: RwLock<Subscriptions<Arc<Subscription>>>,
     pub(crate) connections: Connections,
     pub(crate) bodies: Bodies,
+    /// A turn for each listing of services that may run.
+    pub(crate) listings: Semaphore,
     pub(crate) schedule: Schedule,
     pub(crate) probes: Probes,
     pub(crate) roster: Roster,
@@ -60,6 +64,7 @@ impl Shared {
             subscriptions: RwLock::default(),
             connections: Connections::default(),
             bodies: Bodies::new(config.body_cache),
+            listings: Semaphore::new(LISTINGS),
             schedule: Schedule::new(config.push_window),
             probes: Probes::default(),
             roster: Roster::new(store),
@@ -78,7 +83,7 @@ impl Shared {
         }
     }
 
-    /// Changes the registry, and publishes the effects. Leases change under the same lock, so no change sees half of another.
+    /// Changes the registry and publishes the effects. Leases change under the same lock, so that no other change sees one half.
     pub(crate) fn change<R>(
         &self,
         change: impl FnOnce(&mut Registry, Moment, &mut Effects) -> R,

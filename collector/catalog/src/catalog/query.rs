@@ -8,13 +8,10 @@ use rollcall_domain::{
     },
 };
 
-use super::{Catalog, Page};
+use super::Catalog;
 use crate::{Encoded, Error, Form};
 
-/// Services that a listing reads under one lock.
-const CHUNK: usize = 256;
-
-/// An encoded list and its origin.
+/// An encoded list, and what it is a list of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     pub head: Bytes,
@@ -116,7 +113,13 @@ impl Catalog {
         instances.ok_or(Error::NotFound(crate::NotFound::Service))
     }
 
-    /// A service with all its settings.
+    /// Whether a service is known.
+    #[must_use]
+    pub fn contains(&self, service: &ServiceKey) -> bool {
+        self.0.registry.read().contains(service)
+    }
+
+    /// A service with everything that is set on it.
     #[must_use]
     pub fn service(&self, service: &ServiceKey) -> Option<ServiceDetail> {
         self.0.registry.read().detail(service)
@@ -126,94 +129,5 @@ impl Catalog {
     #[must_use]
     pub fn summary(&self, service: &ServiceKey) -> Option<Summary> {
         self.0.registry.read().summary(service)
-    }
-
-    /// The services of a namespace, optionally of one group, in order: `limit` of them from position `offset` on. Services that
-    /// are added or removed meanwhile may or may not be included.
-    ///
-    /// # Errors
-    /// The catalog is loading.
-    pub fn services(
-        &self,
-        namespace: &str,
-        group: Option<&str>,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Page<ServiceKey>, Error> {
-        self.services_where(namespace, group, (offset, limit), |_| true)
-    }
-
-    /// As [`Catalog::services`], with a filter.
-    ///
-    /// # Errors
-    /// The catalog is loading.
-    pub fn services_where(
-        &self,
-        namespace: &str,
-        group: Option<&str>,
-        (offset, limit): (usize, usize),
-        mut is_listed: impl FnMut(&Listed<'_>) -> bool,
-    ) -> Result<Page<ServiceKey>, Error> {
-        self.complete()?;
-        let mut page = Page {
-            items: Vec::new(),
-            total: 0,
-        };
-        let mut after: Option<ServiceKey> = None;
-        loop {
-            let registry = self.0.registry.read();
-            let mut seen = 0;
-            let mut last = None;
-            for key in registry.keys(namespace, group, after.as_ref()).take(CHUNK) {
-                let registry = &registry;
-                if is_listed(&Listed { key, registry }) {
-                    if page.total >= offset && page.items.len() < limit {
-                        page.items.push(key.clone());
-                    }
-                    page.total += 1;
-                }
-                seen += 1;
-                last = Some(key);
-            }
-            after = last.cloned();
-            if seen < CHUNK {
-                return Ok(page);
-            }
-        }
-    }
-
-    /// Up to `limit` services of all namespaces, in order, optionally after one.
-    ///
-    /// # Errors
-    /// The catalog is loading.
-    pub fn all_services(
-        &self,
-        after: Option<&ServiceKey>,
-        limit: usize,
-    ) -> Result<Vec<ServiceKey>, Error> {
-        self.complete()?;
-        let registry = self.0.registry.read();
-        Ok(registry.all_keys(after).take(limit).cloned().collect())
-    }
-}
-
-/// A service for the filter of a listing. The catalog is locked, so the filter must call nothing else of it.
-#[derive(Debug)]
-pub struct Listed<'a> {
-    pub key: &'a ServiceKey,
-    registry: &'a rollcall_domain::catalog::Registry,
-}
-
-impl Listed<'_> {
-    /// Its entry in the listing.
-    #[must_use]
-    pub fn summary(&self) -> Option<Summary> {
-        self.registry.summary(self.key)
-    }
-
-    /// Its instances.
-    #[must_use]
-    pub fn instances(&self) -> Vec<Instance> {
-        self.registry.instances(self.key).unwrap_or_default()
     }
 }

@@ -1,6 +1,12 @@
 //! Many of something.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Waker},
+};
 
 use super::*;
 use crate::{Change, Config, Error, NoEvents, store::Memory};
@@ -36,6 +42,71 @@ async fn a_client_with_ten_thousand_services_vanishes_whole() {
         "empty services end too"
     );
     assert_eq!(catalog.counts().registry.bytes, 0);
+}
+
+/// A listing of many services lets registrations through after every part of it.
+#[tokio::test(start_paused = true)]
+async fn a_listing_of_many_services_delays_a_registration_by_one_part() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let register = |name: String, ip: u8| {
+        let said = registration(&format!("10.0.0.{ip}"));
+        let publisher = said.endpoint.publisher();
+        let registered = catalog.register_ephemeral(&publisher, &key(&name), said);
+        registered.unwrap();
+    };
+    (0..10_000).for_each(|number| register(format!("s{number}"), 1));
+    let mut listing = Box::pin(catalog.services("", None, 0, 1));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut between = 0;
+    let page = loop {
+        // Each poll looks at one part.
+        match listing.as_mut().poll(&mut context) {
+            Poll::Ready(page) => break page.unwrap(),
+            Poll::Pending => {
+                register("beside".to_owned(), between);
+                between += 1;
+            }
+        }
+    };
+    assert!((10_000..=10_001).contains(&page.total), "{}", page.total);
+    assert!(
+        between >= 19,
+        "{between} registrations during a listing of 20 parts"
+    );
+}
+
+/// However many clients list, few listings run at the same time.
+#[tokio::test(start_paused = true)]
+async fn listings_take_turns() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let said = registration("10.0.0.1");
+    for number in 0..1_000 {
+        let publisher = said.endpoint.publisher();
+        let key = key(&format!("s{number}"));
+        catalog
+            .register_ephemeral(&publisher, &key, said.clone())
+            .unwrap();
+    }
+    let begun = AtomicUsize::new(0);
+    let listings = (0..50).map(|_| {
+        let mut is_first = true;
+        let begun = &begun;
+        Box::pin(catalog.services_where("", None, (0, 1), move |_| {
+            begun.fetch_add(std::mem::take(&mut is_first).into(), Relaxed);
+            true
+        }))
+    });
+    let mut listings: Vec<_> = listings.collect();
+    let mut context = Context::from_waker(Waker::noop());
+    for listing in &mut listings {
+        assert!(listing.as_mut().poll(&mut context).is_pending());
+    }
+    assert_eq!(begun.load(Relaxed), 2);
+    for listing in listings {
+        assert_eq!(listing.await.unwrap().total, 1_000);
+    }
 }
 
 #[tokio::test(start_paused = true)]

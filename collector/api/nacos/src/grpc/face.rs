@@ -32,7 +32,9 @@ use crate::auth::Auth;
 
 mod patterns;
 
-/// Interval of the checks for silent clients and unacknowledged pushes.
+pub(super) use patterns::Outrun;
+
+/// The interval of the checks of silent clients and unanswered pushes, and the pause between two listings for stale watches.
 const TICK: Duration = Duration::from_millis(500);
 /// The encoding of a service in this face, a key of the catalog's cache.
 const FORM: Form = Form(128);
@@ -70,6 +72,8 @@ pub struct Face {
     pub(super) connections: Connections,
     /// Connections that watch patterns.
     watchers: Mutex<Vec<Arc<Connection>>>,
+    /// Wakes the task that refreshes stale watches.
+    stale: Notify,
     /// The number of the next message that is acknowledged.
     numbers: AtomicU64,
     start: Instant,
@@ -96,28 +100,30 @@ impl Face {
             work,
             metrics,
             watchers: Mutex::default(),
+            stale: Notify::new(),
             numbers: AtomicU64::new(0),
             start: Instant::now(),
             stop,
         })
     }
 
-    /// Handles silent clients, unacknowledged pushes and patterns, until this server stops.
+    /// Detects silent clients, repeats unanswered pushes and reports changes to watches, until this server stops.
     pub async fn run(self: Arc<Self>) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = self.tick() => {}
+            () = self.report_changes() => {}
+            () = self.refresh_watches() => {}
+        }
+    }
+
+    async fn tick(&self) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut changes = self.catalog.service_changes();
         loop {
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return,
-                _ = ticks.tick() => self.pass(),
-                change = changes.recv() => match change {
-                    Ok(change) => self.apply(&change),
-                    Err(RecvError::Lagged(_)) => self.compare(),
-                    Err(RecvError::Closed) => return,
-                },
-            }
+            ticks.tick().await;
+            self.pass();
         }
     }
 

@@ -1,12 +1,17 @@
 //! Watching all services whose names match a pattern, as 3.x clients do.
 //!
-//! A watch has two sets of services: those that match now, and those that the client has acknowledged. The next notification is
-//! their difference, computed when it can be sent: a service that appeared and disappeared in between is never mentioned. A
-//! pattern is `namespace>>group>>service`; a service in a message is `namespace@@group@@service`.
+//! A watch has two sets of services: those that match now, and those that the client has acknowledged. The difference is the
+//! next notification, computed when it can be sent: a service that appeared and vanished in between is never mentioned. A pattern
+//! is `namespace>>group>>service`; a service in a message is `namespace@@group@@service`.
 //!
-//! Pure: the caller searches the catalog, reports changes, and passes the time.
+//! A watch holds a bounded number of services. It leaves out services that appear at the bound, and becomes stale when it has room
+//! again: the caller lists the services then.
+//!
+//! Left out: I/O and time. The caller lists the services, reports changes, and supplies the time.
 
 use std::collections::BTreeSet;
+
+use rollcall_domain::catalog::namespace_name;
 
 #[cfg(test)]
 mod tests;
@@ -69,8 +74,13 @@ pub(super) enum Message {
 #[derive(Debug)]
 pub(super) struct Watch {
     pattern: Pattern,
-    /// What matches now.
+    /// The services that match now, `most` of them at the most.
     present: BTreeSet<Name>,
+    most: usize,
+    /// Whether more services match than `present` has.
+    is_cut: bool,
+    /// Whether `present` may differ from a listing.
+    is_stale: bool,
     /// The services that the client has acknowledged.
     acknowledged: BTreeSet<Name>,
     phase: Phase,
@@ -116,6 +126,11 @@ impl Pattern {
         &self.namespace
     }
 
+    /// Whether it is for this namespace. The empty one is `public`.
+    pub(super) fn is_of(&self, namespace: &str) -> bool {
+        namespace_name(&self.namespace) == namespace_name(namespace)
+    }
+
     /// Whether a service of the namespace matches.
     pub(super) fn matches(&self, group: &str, service: &str) -> bool {
         self.group.matches(group) && self.service.matches(service)
@@ -150,16 +165,20 @@ impl Glob {
 }
 
 impl Watch {
-    /// A watch of a client that reports to have these services.
+    /// A watch of at most `most` services for a client that has received these.
     pub(super) fn new(
         pattern: Pattern,
         is_initializing: bool,
         received: impl IntoIterator<Item = Name>,
         present: BTreeSet<Name>,
+        most: usize,
     ) -> Self {
         Self {
             pattern,
             present,
+            most,
+            is_cut: false,
+            is_stale: false,
             acknowledged: received.into_iter().collect(),
             phase: Phase::Syncing {
                 is_first: is_initializing,
@@ -179,22 +198,38 @@ impl Watch {
         !self.pending.is_empty()
     }
 
-    /// Records that a service of the namespace appeared or disappeared; returns whether it matches.
+    /// A service of the namespace appeared or vanished; returns whether the watch has changed.
     pub(super) fn change(&mut self, name: &Name, is_there: bool) -> bool {
         if !self.pattern.matches(&name.group, &name.service) {
             return false;
         }
-        if is_there {
-            self.present.insert(name.clone());
-        } else {
-            self.present.remove(name);
+        if !is_there {
+            let was_present = self.present.remove(name);
+            self.is_stale |= was_present && self.is_cut;
+            return was_present;
         }
-        true
+        let has_room = self.present.len() < self.most || self.present.contains(name);
+        if has_room {
+            self.present.insert(name.clone());
+        }
+        self.is_cut |= !has_room;
+        has_room
     }
 
-    /// Sets the services that match now.
-    pub(super) fn set(&mut self, present: BTreeSet<Name>) {
-        self.present = present;
+    /// Refreshes a stale watch from a listing, which need not be complete beyond the bound. Services that it has stay as long as
+    /// they exist, so that the client is not notified of an end that did not happen.
+    pub(super) fn refresh(&mut self, listed: &BTreeSet<Name>, exists: impl Fn(&Name) -> bool) {
+        self.is_stale = false;
+        self.present
+            .retain(|name| listed.contains(name) || exists(name));
+        let mut missing = listed
+            .difference(&self.present)
+            .cloned()
+            .collect::<Vec<_>>();
+        let room = self.most.saturating_sub(self.present.len());
+        self.is_cut = missing.len() > room;
+        missing.truncate(room);
+        self.present.extend(missing);
     }
 
     /// The next message; `None` while one is not acknowledged, or if nothing has changed.
@@ -248,7 +283,7 @@ impl Watch {
         }
     }
 
-    /// The services that the client lacks, and those that no longer exist.
+    /// The services that the client lacks, and those that it has and that do not match now.
     fn difference(&self) -> impl Iterator<Item = Change> {
         let change = |is_added| {
             move |service: &Name| Change {
@@ -256,14 +291,8 @@ impl Watch {
                 is_added,
             }
         };
-        let missing = self
-            .present
-            .difference(&self.acknowledged)
-            .map(change(true));
-        missing.chain(
-            self.acknowledged
-                .difference(&self.present)
-                .map(change(false)),
-        )
+        let missing = self.present.difference(&self.acknowledged);
+        let surplus = self.acknowledged.difference(&self.present);
+        missing.map(change(true)).chain(surplus.map(change(false)))
     }
 }

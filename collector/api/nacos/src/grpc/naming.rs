@@ -75,7 +75,7 @@ impl Face {
             }
             Naming::ServiceList => {
                 self.loaded().await;
-                self.list(&call)
+                self.list(&call).await
             }
             Naming::Subscribe => {
                 self.loaded().await;
@@ -83,7 +83,7 @@ impl Face {
             }
             Naming::FuzzyWatch => {
                 self.loaded().await;
-                self.fuzzy_watch(&call)
+                self.fuzzy_watch(&call).await
             }
         }
     }
@@ -219,7 +219,7 @@ impl Face {
     }
 
     /// `ServiceListRequest`: the names of the services of a group.
-    fn list(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
+    async fn list(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let asked = &call.asked;
         let number = |value: Option<i64>, default| {
             let value = value.and_then(|value| usize::try_from(value).ok());
@@ -231,6 +231,7 @@ impl Face {
         let page = self
             .catalog
             .services(&asked.namespace, group, offset, size)
+            .await
             .map_err(|error| refusals::general(&error))?;
         Ok(answer::list(
             page.total,

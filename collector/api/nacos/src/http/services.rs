@@ -56,7 +56,8 @@ async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
                 filter.keeps(&listed.instances(), summary)
             })
         },
-    )?;
+    );
+    let found = found.await?;
     let name = |key: &ServiceKey| {
         if is_all {
             grouped(key)
@@ -77,7 +78,7 @@ async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
 async fn names(face: &Face, asked: &Asked<'_>) -> Reply {
     let wanted = asked.params.text("expr");
     let mut services = BTreeMap::<&str, Vec<String>>::new();
-    let keys = all_keys(face, asked.params.get("namespaceId"), wanted)?;
+    let keys = all_keys(face, asked.params.get("namespaceId"), wanted).await?;
     for key in &keys {
         let names = services.entry(key.namespace()).or_default();
         names.push(key.name().to_owned());
@@ -91,7 +92,7 @@ async fn names(face: &Face, asked: &Asked<'_>) -> Reply {
 /// As [`names`], for clients before 0.8.
 async fn all_names(face: &Face, asked: &Asked<'_>) -> Reply {
     let mut services = BTreeMap::<String, Vec<String>>::new();
-    for key in all_keys(face, asked.params.get("namespaceId"), "")? {
+    for key in all_keys(face, asked.params.get("namespaceId"), "").await? {
         let names = services.entry(key.namespace().to_owned()).or_default();
         names.push(grouped(&key));
     }
@@ -100,14 +101,17 @@ async fn all_names(face: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 /// Services of one namespace, or of all, whose name with its group contains a text.
-fn all_keys(
+async fn all_keys(
     face: &Face,
     namespace: Option<&str>,
     contains: &str,
 ) -> Result<Vec<ServiceKey>, Fault> {
     let keys = match namespace {
-        Some(namespace) => face.catalog.services(namespace, None, 0, MAX_NAMES)?.items,
-        None => face.catalog.all_services(None, MAX_NAMES)?,
+        Some(namespace) => {
+            let services = face.catalog.services(namespace, None, 0, MAX_NAMES);
+            services.await?.items
+        }
+        None => face.catalog.all_services(MAX_NAMES).await?,
     };
     let keys = keys.into_iter();
     Ok(keys.filter(|key| grouped(key).contains(contains)).collect())
@@ -119,7 +123,7 @@ async fn summaries(face: &Face, asked: &Asked<'_>) -> Reply {
     asked.params.required("pageSize")?;
     let with_instances = asked.params.strict_flag("withInstances");
     let page = Page::of(asked, 0);
-    let found = search(face, asked, page, asked.params.strict_flag("hasIpCount"))?;
+    let found = search(face, asked, page, asked.params.strict_flag("hasIpCount")).await?;
     if !with_instances {
         let list: Vec<_> = found
             .items
@@ -162,7 +166,8 @@ async fn summaries_v3(face: &Face, asked: &Asked<'_>) -> Reply {
         asked,
         page,
         asked.params.strict_flag("ignoreEmptyService"),
-    )?;
+    )
+    .await?;
     let with_instances = asked.params.strict_flag("withInstances");
     let items = found.items.iter().filter_map(|key| {
         if with_instances {
@@ -175,8 +180,8 @@ async fn summaries_v3(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::success(&page::v3(page, found.total, items)))
 }
 
-/// The services of a namespace whose names contain the requested texts.
-fn search(
+/// The services of a namespace whose names contain the texts that are asked for.
+async fn search(
     face: &Face,
     asked: &Asked<'_>,
     page: Page,
@@ -195,8 +200,8 @@ fn search(
                 && (instance.is_empty() || listed.instances().iter().any(|i| is_at(i, instance)))
                 && (!without_empty || listed.summary().is_some_and(|one| one.instances > 0))
         },
-    )?;
-    Ok(found)
+    );
+    Ok(found.await?)
 }
 
 /// Whether an instance is at `ip` or `ip:port`.

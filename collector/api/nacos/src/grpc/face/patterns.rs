@@ -1,34 +1,83 @@
 //! Patterns that connections watch.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, future::pending, sync::Arc};
 
 use rollcall_catalog::{Change, Error};
 use rollcall_domain::catalog::ServiceKey;
+use tokio::{
+    sync::broadcast::{
+        Receiver,
+        error::{RecvError, TryRecvError},
+    },
+    time::sleep,
+};
 
-use super::Face;
+use super::{Face, TICK};
 use crate::grpc::{
     answer,
     connection::Connection,
     frame::Frame,
-    fuzzy::{self, Pattern},
+    fuzzy::{self, Name, Pattern},
 };
 
-impl Face {
-    /// The services that match a pattern: `max_matches`, and one more if there are more.
-    pub(in crate::grpc) fn matching(
-        &self,
-        pattern: &Pattern,
-    ) -> Result<impl Iterator<Item = fuzzy::Name> + use<>, Error> {
-        let most = self.config.max_matches.saturating_add(1);
-        let matching =
-            self.catalog
-                .services_where(pattern.namespace(), None, (0, most), |listed| {
-                    pattern.matches(listed.key.group(), listed.key.name())
-                })?;
-        Ok(matching.items.into_iter().map(|key| name_of(&key)))
+/// The services that match a pattern: a listing, and the changes since it began.
+#[derive(Debug)]
+pub(in crate::grpc) struct Matching {
+    pattern: Pattern,
+    found: BTreeSet<Name>,
+    changes: Receiver<Change>,
+}
+
+/// More services appeared and vanished during a listing than are kept for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::grpc) struct Outrun;
+
+impl Matching {
+    /// The services that match now.
+    ///
+    /// # Errors
+    /// The listing is out of date, and has to be repeated.
+    pub(in crate::grpc) fn now(&mut self) -> Result<&BTreeSet<Name>, Outrun> {
+        loop {
+            match self.changes.try_recv() {
+                Ok(Change::Appeared(key)) if self.is_match(&key) => {
+                    self.found.insert(name_of(&key));
+                }
+                Ok(Change::Vanished(key)) => {
+                    self.found.remove(&name_of(&key));
+                }
+                Ok(Change::Appeared(_)) => {}
+                Err(TryRecvError::Lagged(_)) => return Err(Outrun),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(&self.found),
+            }
+        }
     }
 
-    /// Adds a connection to those that are notified of new and removed services.
+    fn is_match(&self, key: &ServiceKey) -> bool {
+        self.pattern.is_of(key.namespace()) && self.pattern.matches(key.group(), key.name())
+    }
+}
+
+impl Face {
+    /// The services that match a pattern: `max_matches` of them at the most, and one more if there are more.
+    pub(in crate::grpc) async fn matching(&self, pattern: &Pattern) -> Result<Matching, Error> {
+        // Subscribed before the listing begins, so that no change falls between.
+        let changes = self.catalog.service_changes();
+        let most = self.config.max_matches.saturating_add(1);
+        let found = self
+            .catalog
+            .first_services_where(pattern.namespace(), most, |listed| {
+                pattern.matches(listed.key.group(), listed.key.name())
+            });
+        let found = found.await?.iter().map(name_of).collect();
+        Ok(Matching {
+            pattern: pattern.clone(),
+            found,
+            changes,
+        })
+    }
+
+    /// Reports services that appear and vanish to a connection from now on.
     pub(in crate::grpc) fn watch(&self, connection: &Arc<Connection>) {
         let mut watchers = self.watchers.lock();
         if !watchers
@@ -53,31 +102,82 @@ impl Face {
         Some(answer::watch(self.own_ip(), number, pattern, &message))
     }
 
-    pub(super) fn apply(&self, change: &Change) {
+    /// Reports services that appear and vanish to all watches, until the catalog ends.
+    pub(super) async fn report_changes(&self) {
+        let mut changes = self.catalog.service_changes();
+        loop {
+            match changes.recv().await {
+                Ok(change) => self.apply(&change),
+                Err(RecvError::Lagged(_)) => {
+                    self.for_each_watcher(fuzzy::Watches::expire);
+                    self.stale.notify_one();
+                }
+                Err(RecvError::Closed) => return pending().await,
+            }
+        }
+    }
+
+    fn apply(&self, change: &Change) {
         let (key, is_there) = match change {
             Change::Appeared(key) => (key, true),
             Change::Vanished(key) => (key, false),
         };
-        let watchers = self.watchers.lock().clone();
-        for connection in watchers {
-            let name = name_of(key);
-            connection.change_watches(|watches| watches.change(key.namespace(), &name, is_there));
+        let name = name_of(key);
+        let mut is_stale = false;
+        self.for_each_watcher(|watches| {
+            watches.change(key.namespace(), &name, is_there);
+            is_stale |= watches.is_stale();
+        });
+        if is_stale {
+            self.stale.notify_one();
         }
     }
 
-    /// Compares all patterns with the catalog, because changes were missed.
-    pub(super) fn compare(&self) {
+    /// Lists the services of stale watches again: those that missed changes, and those whose limit left services out.
+    pub(super) async fn refresh_watches(&self) {
+        loop {
+            self.stale.notified().await;
+            let watchers = self.watchers.lock().clone();
+            for connection in watchers {
+                self.refresh(&connection).await;
+            }
+            // Changes of this time share the next listings.
+            sleep(TICK).await;
+        }
+    }
+
+    async fn refresh(&self, connection: &Connection) {
+        for pattern in connection.with_watches(|watches| watches.stale()) {
+            match self.matching(&pattern).await {
+                Ok(mut matching) => connection.change_watches(|watches| match matching.now() {
+                    Ok(found) => {
+                        watches.refresh(&pattern, found, |name| self.exists(&pattern, name))
+                    }
+                    Err(Outrun) => self.stale.notify_one(),
+                }),
+                Err(error) => {
+                    tracing::debug!(connection = connection.text(), %error, "watch not refreshed");
+                    self.stale.notify_one();
+                }
+            }
+        }
+    }
+
+    fn exists(&self, pattern: &Pattern, name: &Name) -> bool {
+        let key = ServiceKey::new(pattern.namespace(), &name.group, &name.service);
+        key.is_ok_and(|key| self.catalog.contains(&key))
+    }
+
+    fn for_each_watcher(&self, mut change: impl FnMut(&mut fuzzy::Watches)) {
         let watchers = self.watchers.lock().clone();
         for connection in watchers {
-            connection.change_watches(|watches| {
-                watches.compare(|pattern| Some(self.matching(pattern).ok()?.collect()));
-            });
+            connection.change_watches(&mut change);
         }
     }
 }
 
-fn name_of(key: &ServiceKey) -> fuzzy::Name {
-    fuzzy::Name {
+fn name_of(key: &ServiceKey) -> Name {
+    Name {
         group: key.group().to_owned(),
         service: key.name().to_owned(),
     }

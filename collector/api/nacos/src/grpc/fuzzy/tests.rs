@@ -13,7 +13,7 @@ fn watch(
     present: impl IntoIterator<Item = usize>,
 ) -> Watch {
     let pattern = Pattern::parse("public>>G>>s*").unwrap();
-    Watch::new(pattern, true, names(received), names(present))
+    Watch::new(pattern, true, names(received), names(present), 500)
 }
 
 fn name(n: usize) -> Name {
@@ -136,13 +136,16 @@ fn a_client_that_has_services_is_sent_the_difference() {
 }
 
 #[test]
-fn missed_changes_are_found_by_comparing() {
+fn missed_changes_are_found_in_the_next_listing() {
     let mut watches = Watches::default();
     watches.begin(watch(0..1, 0..1));
     let pattern = watches.next().unwrap();
     assert_eq!(watches.advance(&pattern, 1, 0), Some(Message::Finish));
     watches.change("", &name(9), true);
-    watches.compare(|_| Some(names([0, 5])));
+    watches.expire();
+    assert_eq!(watches.stale(), std::slice::from_ref(&pattern));
+    watches.refresh(&pattern, &names([0, 5]), |_| false);
+    assert!(!watches.is_stale());
     assert_eq!(watches.next().as_ref(), Some(&pattern));
     let change = Change {
         service: name(5),
@@ -155,4 +158,21 @@ fn missed_changes_are_found_by_comparing() {
     assert!(watches.next().is_none(), "waits for the acknowledgement");
     assert!(watches.pass(5_000, 5_000), "is repeated");
     assert!(!watches.acknowledge(2, true), "is not waited for any more");
+}
+
+#[test]
+fn a_watch_is_bounded_and_has_all_again_when_there_is_room() {
+    let pattern = Pattern::parse("public>>G>>s*").unwrap();
+    let mut watch = Watch::new(pattern, true, [], names(0..2), 3);
+    assert!(watch.change(&name(7), true));
+    assert!(!watch.change(&name(8), true), "left out");
+    assert!(!watch.change(&name(8), false), "was never there");
+    assert!(!watch.is_stale);
+    assert!(!watch.change(&name(5), true), "left out");
+    assert!(watch.change(&name(0), false));
+    assert!(watch.is_stale, "there is room again");
+    // The listing ends at the bound; what the watch has is not in it and exists.
+    watch.refresh(&names([1, 5, 6]), |found| *found == name(7));
+    assert_eq!(watch.present, names([1, 5, 7]));
+    assert!(watch.is_cut && !watch.is_stale);
 }

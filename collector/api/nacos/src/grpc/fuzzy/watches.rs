@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use rollcall_domain::catalog::PUBLIC;
-
 use super::{Message, Name, Pattern, Watch};
 
 /// The most repetitions in a row of a message that is not acknowledged.
@@ -20,11 +18,6 @@ struct Watching {
     awaited: Option<(u64, u64)>,
     is_due: bool,
     failures: u32,
-}
-
-/// Whether two names mean the same namespace: the empty one is `public`.
-fn is_same(one: &str, other: &str) -> bool {
-    one == other || matches!((one, other), ("", PUBLIC) | (PUBLIC, ""))
 }
 
 impl Watches {
@@ -57,24 +50,40 @@ impl Watches {
     /// Records that a service appeared or disappeared.
     pub(in crate::grpc) fn change(&mut self, namespace: &str, name: &Name, is_there: bool) {
         for watching in &mut self.0 {
-            if is_same(watching.watch.pattern().namespace(), namespace)
-                && watching.watch.change(name, is_there)
-            {
+            if watching.watch.pattern().is_of(namespace) && watching.watch.change(name, is_there) {
                 watching.changed();
             }
         }
     }
 
-    /// Searches every pattern again.
-    pub(in crate::grpc) fn compare(
-        &mut self,
-        look_up: impl Fn(&Pattern) -> Option<BTreeSet<Name>>,
-    ) {
+    /// Makes every watch stale: changes were missed.
+    pub(in crate::grpc) fn expire(&mut self) {
         for watching in &mut self.0 {
-            if let Some(present) = look_up(watching.watch.pattern()) {
-                watching.watch.set(present);
-                watching.changed();
-            }
+            watching.watch.is_stale = true;
+        }
+    }
+
+    /// Whether a watch is stale.
+    pub(in crate::grpc) fn is_stale(&self) -> bool {
+        self.0.iter().any(|w| w.watch.is_stale)
+    }
+
+    /// The patterns of the stale watches.
+    pub(in crate::grpc) fn stale(&self) -> Vec<Pattern> {
+        let stale = self.0.iter().filter(|w| w.watch.is_stale);
+        stale.map(|w| w.watch.pattern().clone()).collect()
+    }
+
+    /// Refreshes the watch of a pattern from a listing.
+    pub(in crate::grpc) fn refresh(
+        &mut self,
+        pattern: &Pattern,
+        listed: &BTreeSet<Name>,
+        exists: impl Fn(&Name) -> bool,
+    ) {
+        if let Some(watching) = self.0.iter_mut().find(|w| w.watch.pattern() == pattern) {
+            watching.watch.refresh(listed, exists);
+            watching.changed();
         }
     }
 

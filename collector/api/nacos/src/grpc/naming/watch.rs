@@ -1,25 +1,23 @@
 //! `NamingFuzzyWatchRequest`.
 
-use std::collections::BTreeSet;
-
 use super::{Call, cut, refusals, unsupported};
 use crate::grpc::{
     answer::{self, Refusal, code},
-    face::Face,
+    face::{Face, Outrun},
     frame::Frame,
-    fuzzy::{Name, Pattern, Watch},
+    fuzzy::{Name, Pattern, Watch, Watches},
 };
 
 impl Face {
     /// The names of all services that match a pattern, now and after each change.
-    pub(super) fn fuzzy_watch(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
+    pub(super) async fn fuzzy_watch(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let asked = &call.asked;
         let pattern = Pattern::parse(&asked.group_key_pattern).ok_or_else(|| {
             let text = format!("Illegal pattern {}", cut(&asked.group_key_pattern));
             Refusal::new(code::INVALID, text)
         })?;
         match &*asked.watch_type {
-            "WATCH" => self.begin_watch(call, pattern)?,
+            "WATCH" => self.begin_watch(call, pattern).await?,
             "CANCEL_WATCH" => call
                 .connection
                 .with_watches(|watches| watches.end(&pattern)),
@@ -28,7 +26,7 @@ impl Face {
         Ok(answer::watching())
     }
 
-    fn begin_watch(&self, call: &Call<'_>, pattern: Pattern) -> Result<(), Refusal> {
+    async fn begin_watch(&self, call: &Call<'_>, pattern: Pattern) -> Result<(), Refusal> {
         let received = &call.asked.received_group_keys;
         let received = received.items.iter().filter_map(|key| {
             let mut parts = key.split("@@");
@@ -40,27 +38,45 @@ impl Face {
         });
         let received: Vec<_> = received.take(self.config.max_matches).collect();
         let is_initializing = call.asked.initializing.0.unwrap_or(false);
-        let most = self.config.max_patterns;
+        let most = self.config.max_matches;
+        call.connection
+            .with_watches(|watches| self.room(watches, &pattern))?;
+        // The connection is reported later changes from here on; those during the listing are in its result.
         self.watch(call.connection);
-        // A service that appears during this decision is added afterwards.
+        let mut matching = self
+            .matching(&pattern)
+            .await
+            .map_err(|error| refusals::general(&error))?;
         call.connection.change_watches(|watches| {
-            if !watches.contains(&pattern) && watches.len() >= most {
-                let text = format!("the connection watches the most patterns that it may ({most})");
-                return Err(Refusal::new(code::TOO_MANY_PATTERNS, text));
-            }
-            let present = self
-                .matching(&pattern)
-                .map_err(|error| refusals::general(&error))?;
-            let present: BTreeSet<_> = present.collect();
-            if present.len() > self.config.max_matches {
-                let text = format!(
-                    "more services match than allowed ({})",
-                    self.config.max_matches
-                );
+            self.room(watches, &pattern)?;
+            let present = matching.now().map_err(|Outrun| {
+                let text =
+                    "too many services appeared and vanished during the listing, try again later";
+                Refusal::general(code::OVER_LIMIT, text)
+            })?;
+            if present.len() > most {
+                let text = format!("more services match than allowed ({most})");
                 return Err(Refusal::new(code::TOO_MANY_MATCHES, text));
             }
-            watches.begin(Watch::new(pattern, is_initializing, received, present));
+            let present = present.clone();
+            watches.begin(Watch::new(
+                pattern,
+                is_initializing,
+                received,
+                present,
+                most,
+            ));
             Ok(())
         })
+    }
+
+    /// Whether the connection may watch this pattern.
+    fn room(&self, watches: &Watches, pattern: &Pattern) -> Result<(), Refusal> {
+        let most = self.config.max_patterns;
+        if watches.contains(pattern) || watches.len() < most {
+            return Ok(());
+        }
+        let text = format!("the connection watches the most patterns that it may ({most})");
+        Err(Refusal::new(code::TOO_MANY_PATTERNS, text))
     }
 }

@@ -1,5 +1,6 @@
 //! Fuzzy watches of 3.x clients.
 
+use rollcall_domain::catalog::{Endpoint, Kind, Publisher, Registration, ServiceKey};
 use serde_json::{Value, json};
 
 use super::kit::{Client, Server, instance, with};
@@ -67,7 +68,7 @@ async fn a_watch_learns_of_what_there_is_and_of_what_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn limits_of_watches_are_told_with_their_codes() {
+async fn limits_of_watches_are_refused_with_their_codes() {
     let server = Server::start().await;
     let mut client = server.client().await;
     for n in 0..51 {
@@ -97,4 +98,44 @@ async fn limits_of_watches_are_told_with_their_codes() {
         .call("NamingFuzzyWatchRequest", watch("nonsense"))
         .await;
     assert_eq!(answer["errorCode"], 400);
+}
+
+#[tokio::test]
+async fn a_watch_finds_services_whose_appearance_it_missed() {
+    let server = Server::start().await;
+    let mut watcher = server.client().await;
+    watcher
+        .ok("NamingFuzzyWatchRequest", watch("public>>*>>order-*"))
+        .await;
+    assert_eq!(
+        synced(&mut watcher).await.0,
+        "FINISH_FUZZY_WATCH_INIT_NOTIFY"
+    );
+    let publisher = Publisher::Operator;
+    // More changes than are kept, before the face reads the first.
+    for number in 0..3_000 {
+        let name = if number % 1_000 == 0 {
+            "order"
+        } else {
+            "other"
+        };
+        let key = ServiceKey::new("", "", &format!("{name}-{number}")).unwrap();
+        let endpoint = Endpoint::new("10.0.0.1", 80, "").unwrap();
+        let registration = Registration::new(endpoint, Kind::Ephemeral);
+        server
+            .catalog()
+            .register_ephemeral(&publisher, &key, registration)
+            .unwrap();
+    }
+    let mut appeared = Vec::new();
+    for _ in 0..3 {
+        let (kind, body) = watcher.next().await;
+        assert_eq!(kind, "NamingFuzzyWatchChangeNotifyRequest");
+        appeared.push(body["serviceKey"].as_str().unwrap().to_owned());
+    }
+    appeared.sort();
+    assert_eq!(
+        appeared,
+        [0, 1_000, 2_000].map(|number| format!("public@@DEFAULT_GROUP@@order-{number}"))
+    );
 }
