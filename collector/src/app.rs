@@ -130,6 +130,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let member = members::own(&config, listeners.addresses, clock.wall());
     let metrics = Metrics::new();
     metrics.watch(process.lost_lines);
+    metrics.watch_process(process::Usage::new());
     let nacos = Nacos::open(&config, clock, listeners.addresses.nacos).await?;
     // Only members of a shared store forward registrations.
     let (owners, clients) = watcher
@@ -147,6 +148,10 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
         members: cluster.view(),
     };
     let (services, workers) = service::build(&use_cases(&config), foundation);
+    let by_application = services
+        .roster
+        .by_application(config.ui.max_application_metrics);
+    services.metrics.watch(by_application);
     services
         .readiness
         .unmet("starting", "the listeners do not accept yet");

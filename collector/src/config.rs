@@ -170,6 +170,8 @@ pub struct Ui {
     pub allowed_hosts: Vec<String>,
     /// The largest page of a list, in bytes; a page that reaches the limit ends early with the cursor of the next one.
     pub max_page_size: usize,
+    /// The most applications with their own series in `rollcall_instances`.
+    pub max_application_metrics: usize,
 }
 
 /// `cluster`.

@@ -128,7 +128,29 @@ impl Protocol {
 }
 
 impl Outcome {
-    const fn label(self) -> &'static str {
+    /// All outcomes, in the order of [`Outcome::index`].
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Ok,
+        Self::Invalid,
+        Self::Unassigned,
+        Self::Overloaded,
+        Self::BrokenOff,
+        Self::Failed,
+    ];
+
+    /// The place of this outcome in [`Outcome::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Ok => 0,
+            Self::Invalid => 1,
+            Self::Unassigned => 2,
+            Self::Overloaded => 3,
+            Self::BrokenOff => 4,
+            Self::Failed => 5,
+        }
+    }
+
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Invalid => "invalid",

@@ -26,6 +26,8 @@ pub struct Levels<'a> {
     pub is_coordinated: bool,
     /// Jobs that wait for the writer.
     pub queue_depth: usize,
+    /// The most jobs that may wait for the writer.
+    pub queue_capacity: usize,
     /// Subscribers of the event feed.
     pub event_subscribers: usize,
 }
@@ -51,6 +53,7 @@ pub(crate) struct Gauges {
     wheel_entries: Gauge,
     slow_instances: Gauge,
     queue_depth: Gauge,
+    queue_limit: Gauge,
     event_subscribers: Gauge,
 }
 
@@ -86,6 +89,11 @@ impl Gauges {
             "register_queue_depth",
             "Registrations waiting for the writer",
             self.queue_depth.clone(),
+        );
+        registry.register(
+            "register_queue_limit",
+            "Most registrations that may wait for the writer (register.default.queue_capacity)",
+            self.queue_limit.clone(),
         );
         registry.register(
             "event_subscribers",
@@ -132,6 +140,7 @@ impl Gauges {
         self.wheel_entries.set(gauge(leases.filed));
         self.slow_instances.set(gauge(levels.slow));
         self.queue_depth.set(gauge(levels.queue_depth));
+        self.queue_limit.set(gauge(levels.queue_capacity));
         self.event_subscribers.set(gauge(levels.event_subscribers));
     }
 }

@@ -9,7 +9,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use prometheus_client::{
     collector::Collector,
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode, encode_registry},
+    },
     metrics::{counter::Counter, family::Family, info::Info},
     registry::Registry,
 };
@@ -17,11 +20,13 @@ use rollcall_limits::{Budget, Refusals, RefusalsFamily};
 
 mod budgets;
 mod calls;
+mod durations;
 mod levels;
 mod log;
 mod writer;
 
 pub use calls::{Call, Outcome, Protocol};
+pub use durations::Durations;
 pub use levels::Levels;
 pub use log::LostLines;
 
@@ -34,6 +39,8 @@ pub struct Metrics {
 #[derive(Default)]
 struct Inner {
     registry: Mutex<Registry>,
+    /// The metrics of the process, whose names have no prefix.
+    process: Mutex<Registry>,
     calls: calls::Calls,
     dropped: Family<DropLabel, Counter>,
     forwarded: Family<OutcomeLabel, Counter>,
@@ -41,6 +48,7 @@ struct Inner {
     writer: writer::Writer,
     budgets: budgets::Budgets,
     refusals: RefusalsFamily,
+    durations: durations::Generations,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,6 +85,19 @@ impl Metrics {
     pub fn watch(&self, collector: impl Collector) {
         let mut registry = self.inner.registry.lock();
         registry.register_collector(Box::new(collector));
+    }
+
+    /// Exposes the metrics of the process, which are read at each scrape. Their names are those that every Prometheus client
+    /// library uses (`process_...`), without the collector's prefix.
+    pub fn watch_process(&self, collector: impl Collector) {
+        let mut registry = self.inner.process.lock();
+        registry.register_collector(Box::new(collector));
+    }
+
+    /// The histograms of the time that calls of this generation of clients take. Resolve them once, not for each request.
+    #[must_use]
+    pub fn durations(&self, generation: &'static str) -> Durations {
+        self.inner.durations.of(generation)
     }
 
     /// Exposes the metrics of a face: `add` registers them.
@@ -159,7 +180,9 @@ impl Metrics {
     pub fn encode(&self, levels: &Levels<'_>) -> String {
         self.inner.gauges.set(levels);
         let mut text = String::new();
-        match encode(&mut text, &self.inner.registry.lock()) {
+        let encoded = encode_registry(&mut text, &self.inner.process.lock())
+            .and_then(|()| encode(&mut text, &self.inner.registry.lock()));
+        match encoded {
             Ok(()) => text,
             Err(fmt::Error) => String::new(),
         }
@@ -201,6 +224,7 @@ impl Inner {
         );
         self.gauges.register(&mut registry);
         registry.register_collector(Box::new(self.budgets.clone()));
+        registry.register_collector(Box::new(self.durations.clone()));
         self.refusals.register(&mut registry);
         self.writer.register(&mut registry);
     }

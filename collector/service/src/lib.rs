@@ -120,6 +120,7 @@ impl Services {
             members: &self.roster.members().view,
             is_coordinated: !self.readiness.is_degraded(readiness::CLUSTER),
             queue_depth: self.register.queue_depth(),
+            queue_capacity: self.register.queue_capacity(),
             event_subscribers: self.events.readers(),
         })
     }

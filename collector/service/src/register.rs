@@ -300,6 +300,12 @@ impl Handle {
         self.shared.queue.len()
     }
 
+    /// The most jobs that may wait for the writer.
+    #[must_use]
+    pub fn queue_capacity(&self) -> usize {
+        self.shared.queue.capacity()
+    }
+
     /// Requests that the writer apply what other collectors have made durable in the shared store.
     pub fn catch_up(&self) {
         self.shared.queue.catch_up();

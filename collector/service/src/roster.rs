@@ -13,6 +13,10 @@ use tokio::sync::watch;
 
 use super::Core;
 
+mod exposition;
+
+pub use exposition::ByApplication;
+
 /// Answers queries about applications, instances and collectors. Cheap to clone. It reads lists in bounded steps and never
 /// delays a registration.
 #[derive(Clone, Debug)]

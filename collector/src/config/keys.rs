@@ -70,6 +70,7 @@ keys! {
         advertised_port SW_UI_JETTY_ADVERTISED_PORT AdvertisedPort "Port published to users; empty: the port" => ui.advertised.port;
         allowed_hosts SW_UI_JETTY_ALLOWED_HOSTS Names "Host names, separated by commas, by which browsers and scrapers may address the query API and the metrics, beside loopback names, IP addresses and the advertised hosts; `*`: any" => ui.allowed_hosts;
         max_page_size SW_UI_JETTY_MAX_PAGE_SIZE Bytes "Largest page of a list; a page ends early, with `next`, before an item that would exceed it" => ui.max_page_size;
+        max_application_metrics SW_UI_JETTY_MAX_APPLICATION_METRICS Count "Applications with their own series in `rollcall_instances`; all others share the series with the label `overflow`" => ui.max_application_metrics;
     }
     cluster.etcd {
         endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;

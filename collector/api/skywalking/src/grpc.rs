@@ -96,7 +96,11 @@ fn denied() -> Response {
 
 /// The calls of agents.
 fn agents(services: &Services, max_message_size: usize, stop: &CancellationToken) -> Router {
-    let calls = Calls::new(max_message_size, services.work.clone());
+    let calls = Calls::new(
+        max_message_size,
+        services.work.clone(),
+        services.metrics.clone(),
+    );
     let calls = application::add(calls, services);
     let calls = instance::add(calls, services);
     let calls = service_name::add(calls, services);

@@ -118,6 +118,11 @@ impl Queue {
         self.sender.len()
     }
 
+    /// The most messages that the queue holds. The queue is always bounded.
+    pub(super) fn capacity(&self) -> usize {
+        self.sender.capacity().unwrap_or(usize::MAX)
+    }
+
     /// Runs `propose` on the writer, and returns its result once its batch is durable.
     pub(super) async fn propose<T: Send + 'static>(
         &self,

@@ -15,7 +15,11 @@ use axum::{
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message;
 use rollcall_limits::{Charge, Peer, Work};
+use rollcall_metrics::{Metrics, Outcome};
+use tokio::time::Instant;
 use tonic::{Extensions, Request, Response, Status, metadata::MetadataMap};
+
+use crate::status;
 
 use super::{
     shape::{Refused, Shapes},
@@ -28,6 +32,7 @@ pub(super) struct Calls {
     pub(super) router: Router,
     max_message_size: usize,
     work: Work,
+    metrics: Metrics,
 }
 
 /// A decoded message, and the charge for it, which is held until the answer is sent.
@@ -39,11 +44,12 @@ struct Taken<T> {
 }
 
 impl Calls {
-    pub(super) fn new(max_message_size: usize, work: Work) -> Self {
+    pub(super) fn new(max_message_size: usize, work: Work, metrics: Metrics) -> Self {
         Self {
             router: Router::new(),
             max_message_size,
             work,
+            metrics,
         }
     }
 
@@ -66,12 +72,31 @@ impl Calls {
         }
         let (handler, work) = (Arc::clone(handler), self.work.clone());
         let max = self.max_message_size;
+        let durations = self.metrics.durations(generation(path));
         let serve = move |request: HttpRequest<Body>| async move {
+            let start = Instant::now();
             let answered = answer(path, request, max, &work, |request| call(handler, request));
-            answered.await.unwrap_or_else(|refused| refused.into_http())
+            let answered = answered.await;
+            let outcome = answered
+                .as_ref()
+                .map_or_else(status::outcome, |_answer| Outcome::Ok);
+            durations.count(outcome, start.elapsed());
+            answered.unwrap_or_else(|refused| refused.into_http())
         };
         self.router = self.router.route(&format!("/{path}"), post(serve));
         self
+    }
+}
+
+/// The releases of agents that use the call at this path, for the metrics.
+fn generation(path: &str) -> &'static str {
+    let service = path.split('/').next().unwrap_or_default();
+    match service {
+        "Register" | "ServiceInstancePing" => "6-7",
+        "ManagementService" => "8-10",
+        "rollcall.Agent" => "rollcall",
+        _ if service.starts_with("skywalking.v3.") => "8-10",
+        _ => "3-5",
     }
 }
 

@@ -9,10 +9,21 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, post},
 };
-use rollcall_metrics::{Call, Protocol};
+use rollcall_metrics::{Call, Durations, Protocol};
 use rollcall_server::face::{below, json, wrong_method};
+use tokio::time::Instant;
 
 use super::{Answer, Asked, Face};
+
+/// The releases of agents that register over HTTP, for the metrics.
+const GENERATION: &str = "3-5";
+
+/// What is counted of one call.
+#[derive(Clone)]
+struct Counts {
+    call: Call,
+    durations: Durations,
+}
 
 /// The calls of the face, collected one by one.
 pub(super) struct Routes<'a> {
@@ -54,7 +65,10 @@ impl<'a> Routes<'a> {
         A: Future<Output = Answer> + Send + 'static,
     {
         let face = Arc::clone(&self.face);
-        let counts = face.services.metrics.call(Protocol::Http, call);
+        let counts = Counts {
+            call: face.services.metrics.call(Protocol::Http, call),
+            durations: face.services.metrics.durations(GENERATION),
+        };
         let method = post(move |request| answer(face, request, handle, counts));
         let path = below(self.context_path, call);
         self.router = self.router.route(&path, layer(method));
@@ -68,11 +82,12 @@ impl<'a> Routes<'a> {
     }
 }
 
-async fn answer<F, A>(face: Arc<Face>, request: Request, handle: F, counts: Call) -> Response
+async fn answer<F, A>(face: Arc<Face>, request: Request, handle: F, counts: Counts) -> Response
 where
     F: FnOnce(Arc<Face>, Asked) -> A,
     A: Future<Output = Answer>,
 {
+    let start = Instant::now();
     let peer = request.extensions().get().copied();
     let answer = match json::read(request.into_body(), &face.limits).await {
         Ok(parts) => match Asked::new(&face.services, peer, parts).await {
@@ -85,6 +100,7 @@ where
         Ok(answered) => answered,
         Err(refusal) => (refusal.outcome(), refusal.into_response()),
     };
-    counts.count(outcome);
+    counts.call.count(outcome);
+    counts.durations.count(outcome, start.elapsed());
     response
 }

@@ -1,0 +1,138 @@
+//! Histograms of the time that calls took, by generation of the client and outcome.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, NoLabelSet},
+    metrics::MetricType,
+};
+
+use crate::Outcome;
+
+/// The upper bounds of the buckets, in microseconds.
+const BOUNDS: [u32; 11] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000,
+];
+
+/// The histograms of one generation of clients, one for each outcome. Counting is three atomic additions without a lock, because
+/// heartbeats are counted. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Durations(Arc<[Histogram; Outcome::ALL.len()]>);
+
+#[derive(Debug, Default)]
+struct Histogram {
+    /// The calls in each bucket; the last one is for calls above every bound.
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    micros: AtomicU64,
+}
+
+/// The histograms of every generation. Clones are the same list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Generations(Arc<Mutex<Vec<(&'static str, Durations)>>>);
+
+impl Durations {
+    /// Counts a call that took this long.
+    pub fn count(&self, outcome: Outcome, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let histogram = &self.0[outcome.index()];
+        let bucket = BOUNDS.partition_point(|bound| u64::from(*bound) < micros);
+        histogram.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        histogram.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+}
+
+impl Generations {
+    /// The histograms of this generation.
+    pub(crate) fn of(&self, generation: &'static str) -> Durations {
+        let mut all = self.0.lock();
+        if let Some((_, durations)) = all.iter().find(|(known, _)| *known == generation) {
+            return durations.clone();
+        }
+        let durations = Durations(Arc::default());
+        all.push((generation, durations.clone()));
+        durations
+    }
+}
+
+impl Collector for Generations {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Time from a complete request to its answer, by generation of the client and outcome, in seconds; \
+                    without streams and the lists of collectors";
+        let mut family =
+            encoder.encode_descriptor("call_seconds", help, None, MetricType::Histogram)?;
+        for (generation, durations) in self.0.lock().iter() {
+            for outcome in Outcome::ALL {
+                let histogram = &durations.0[outcome.index()];
+                let (buckets, count) = histogram.buckets();
+                if count == 0 {
+                    continue;
+                }
+                let labels = [("generation", *generation), ("outcome", outcome.label())];
+                let mut metric = family.encode_family(&labels)?;
+                let sum = Duration::from_micros(histogram.micros.load(Ordering::Relaxed));
+                metric.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), count, &buckets, None)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Histogram {
+    /// The upper bound of each bucket in seconds with the calls in it, and the calls in all.
+    fn buckets(&self) -> (Vec<(f64, u64)>, u64) {
+        let bounds = BOUNDS
+            .iter()
+            .map(|bound| f64::from(*bound) / 1e6)
+            .chain([f64::MAX]);
+        let counts = self
+            .buckets
+            .iter()
+            .map(|count| count.load(Ordering::Relaxed));
+        let buckets: Vec<_> = bounds.zip(counts).collect();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        (buckets, count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::{encoding::text::encode, registry::Registry};
+
+    #[test]
+    fn a_call_is_in_the_first_bucket_that_is_not_below_it() {
+        let generations = Generations::default();
+        let durations = generations.of("5");
+        for micros in [0, 100, 101, 6_000_000] {
+            durations.count(Outcome::Ok, Duration::from_micros(micros));
+        }
+        generations
+            .of("5")
+            .count(Outcome::Failed, Duration::from_millis(2));
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(generations));
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for line in [
+            r#"call_seconds_bucket{le="0.0001",generation="5",outcome="ok"} 2"#,
+            r#"call_seconds_bucket{le="0.00025",generation="5",outcome="ok"} 3"#,
+            r#"call_seconds_bucket{le="5.0",generation="5",outcome="ok"} 3"#,
+            r#"call_seconds_bucket{le="+Inf",generation="5",outcome="ok"} 4"#,
+            r#"call_seconds_count{generation="5",outcome="ok"} 4"#,
+            r#"call_seconds_sum{generation="5",outcome="ok"} 6.000201"#,
+            r#"call_seconds_count{generation="5",outcome="failed"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("overloaded"), "{text}");
+    }
+}
