@@ -1,8 +1,8 @@
 //! The memory that an entry takes, in bytes: its own strings and its share of every structure that holds it.
 //!
 //! The figures follow the data structures (a node and a slot of each map, the listing, the lease) and an allocator that rounds to
-//! 16 bytes with a header of 8. For the instance of `benches/footprint` the model gives 318 bytes beyond its strings. The bench
-//! measures 356 right after a restore and 361 after five minutes of renewals, so the model is 12 % low.
+//! 16 bytes with a header of 8. For the instance of `benches/footprint` the model gives 330 bytes beyond its strings. The bench
+//! measures 336 right after a restore and 344 after five minutes of renewals, so the model is 2 to 4 % low.
 
 use super::{Address, Application, Instance, InstanceKey, Operation, OperationKey, Properties};
 use crate::{AddressId, ApplicationId, InstanceId, OperationId};
@@ -10,11 +10,13 @@ use crate::{AddressId, ApplicationId, InstanceId, OperationId};
 /// A slot of a map: a pointer and a byte of its hash, at the usual load of one half.
 const SLOT: usize = 2 * (size_of::<usize>() + 1);
 
-/// An entry of the listing: an ordered set of ids is about two thirds full.
-const LISTED: usize = 8;
+/// An entry of the listing: an ordered set of ids that were added in order has seven ids for each node of 64 bytes, and an inner
+/// node of 160 bytes for each seven of those.
+const LISTED: usize = 12;
 
-/// A lease: its node, its slot, and its entry in the timing wheel.
-const LEASE: usize = allocation(40) + SLOT + 16;
+/// A lease: its node, its slot, and its entry in the timing wheel. The entry has 8 bytes in a list, which holds up to twice as much
+/// as it needs and left a smaller block behind when it grew.
+const LEASE: usize = allocation(40) + SLOT + 24;
 
 /// The counters in front of a shared string.
 const COUNTERS: usize = 2 * size_of::<usize>();
@@ -90,6 +92,8 @@ mod tests {
             .sum::<usize>()
             + uuid.len();
         let beyond = instance(true, Some(&uuid), &properties) - strings;
-        assert!((300..350).contains(&beyond), "{beyond} bytes");
+        let measured = 336..=344;
+        let (least, most) = (measured.start() * 95 / 100, measured.end() * 105 / 100);
+        assert!((least..=most).contains(&beyond), "{beyond} bytes");
     }
 }

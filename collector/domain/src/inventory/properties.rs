@@ -66,7 +66,9 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
             put(&mut bytes, name.as_ref());
             put(&mut bytes, value.as_ref());
         }
-        Self(bytes.into_boxed_slice())
+        // A copy of the right size: an allocator that shrinks the buffer in place keeps a rest that fits nothing, 32 bytes for
+        // each instance.
+        Self(bytes.as_slice().into())
     }
 }
 
