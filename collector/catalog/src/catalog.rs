@@ -69,6 +69,8 @@ pub struct Counts {
     pub failed_commits: u64,
     /// Changes that wait for the store.
     pub waiting_changes: usize,
+    /// Bytes of the roster's journal.
+    pub journal_bytes: usize,
     /// Services that changed and are pushed at the end of their window.
     pub due_pushes: usize,
 }
@@ -92,6 +94,7 @@ impl Catalog {
             namespaces: self.0.namespaces.read().len(),
             probes: self.0.probes.counts(),
             due_pushes: self.0.schedule.due(),
+            journal_bytes: self.0.roster.journal_bytes(),
             failed_commits: self.0.failed_commits.load(Relaxed),
             waiting_changes: self
                 .0
@@ -111,6 +114,12 @@ impl Catalog {
     #[must_use]
     pub fn write_queue(&self) -> usize {
         self.0.config.write_queue
+    }
+
+    /// The most bytes of the roster's journal.
+    #[must_use]
+    pub fn max_journal(&self) -> usize {
+        self.0.config.journal
     }
 
     /// Notifications of new and removed services. A slow listener misses some, gets

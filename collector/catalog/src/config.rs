@@ -28,6 +28,8 @@ pub struct Config {
     pub probe_ranges: Vec<Range>,
     /// The most changes that may wait for the store.
     pub write_queue: usize,
+    /// The most bytes of the roster's journal.
+    pub journal: usize,
 }
 
 impl Default for Config {
@@ -43,6 +45,7 @@ impl Default for Config {
             max_probes: 64,
             probe_ranges: Range::private(),
             write_queue: 4096,
+            journal: 64 * 1024 * 1024,
         }
     }
 }

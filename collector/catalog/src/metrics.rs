@@ -17,7 +17,7 @@ pub struct Exposition(pub Catalog);
 type Read = fn(&Counts) -> usize;
 
 /// Gauges without labels.
-const GAUGES: [(&str, &str, Read); 9] = [
+const GAUGES: [(&str, &str, Read); 10] = [
     ("nacos_services", "Services of the catalog", |c| {
         c.registry.services
     }),
@@ -50,6 +50,11 @@ const GAUGES: [(&str, &str, Read); 9] = [
         "nacos_waiting_changes",
         "Changes of the catalog that wait for the store",
         |c| c.waiting_changes,
+    ),
+    (
+        "nacos_journal_bytes",
+        "Size of the journal of ephemeral instances, catalog.journal, in bytes",
+        |c| c.journal_bytes,
     ),
     (
         "nacos_probed_instances",
@@ -97,6 +102,7 @@ impl Exposition {
             ("max_connections", limits.connections),
             ("memory", limits.bytes),
             ("write_queue", self.0.write_queue()),
+            ("journal", self.0.max_journal()),
         ] {
             let labels = [("key", key)];
             gauge(limit).encode(family.encode_family(&labels)?)?;

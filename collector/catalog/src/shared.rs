@@ -67,7 +67,7 @@ impl Shared {
             listings: Semaphore::new(LISTINGS),
             schedule: Schedule::new(config.push_window),
             probes: Probes::default(),
-            roster: Roster::new(store),
+            roster: Roster::new(store, config.journal),
             leases: Leases::default(),
             namespaces: RwLock::default(),
             switches: RwLock::default(),

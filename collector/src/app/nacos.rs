@@ -224,6 +224,7 @@ fn limits(config: &config::Nacos) -> catalog::Config {
         body_cache: config.body_cache,
         warm_up: config.warm_up,
         write_queue: config.write_queue,
+        journal: config.journal,
         override_term: config.override_term,
         empty_service_after: config.empty_service_term,
         probe_ranges: probe_ranges(&config.probe_ranges),

@@ -165,6 +165,7 @@ keys! {
         probe_ranges SW_NACOS_PROBE_RANGES Ranges "Addresses at which persistent instances may be probed: ranges such as `10.0.0.0/8`, separated by commas; `private`: the private ranges and loopback; empty: none" => nacos.probe_ranges;
         max_probes SW_NACOS_MAX_PROBES Count "Most concurrent probes" => nacos.max_probes;
         write_queue SW_NACOS_WRITE_QUEUE Count "Changes that may wait for the store; further ones are refused" => nacos.write_queue;
+        journal SW_NACOS_JOURNAL Bytes "Most bytes of `catalog.journal`, the changes of ephemeral instances since the last commit of the roster" => nacos.journal;
     }
     server.default {
         max_connections SW_SERVER_MAX_CONNECTIONS Count "Most connections of one listener; further ones are served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;

@@ -81,6 +81,8 @@ pub struct Nacos {
     pub max_probes: usize,
     /// The most changes that wait for the store.
     pub write_queue: usize,
+    /// The most bytes of the journal of ephemeral instances.
+    pub journal: usize,
 }
 
 /// The implementations of `nacos`.

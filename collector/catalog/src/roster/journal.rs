@@ -16,8 +16,6 @@ use crate::{
     store::Store,
 };
 
-/// The most bytes of lines. A commit every half second shortens the journal, so it gets this long only while commits fail.
-const MOST: usize = 64 * 1024 * 1024;
 /// The line that marks missing changes: it is unreadable, so the next run refuses reads for a while.
 const LOSSY: &[u8] = b"?\n";
 
@@ -25,6 +23,8 @@ const LOSSY: &[u8] = b"?\n";
 #[derive(Debug)]
 pub(crate) struct Roster {
     pub(super) store: Arc<dyn Store>,
+    /// The most bytes of the journal. A commit every half second shortens it, so it reaches this only while commits fail.
+    max: usize,
     state: Mutex<State>,
 }
 
@@ -58,9 +58,11 @@ pub(super) struct Line {
 }
 
 impl Roster {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    /// A roster whose journal has at most `max` bytes.
+    pub(crate) fn new(store: Arc<dyn Store>, max: usize) -> Self {
         Self {
             store,
+            max,
             state: Mutex::default(),
         }
     }
@@ -101,10 +103,10 @@ impl Roster {
         if lines.is_empty() || state.is_lossy {
             return;
         }
-        let result = if state.bytes + lines.len() > MOST {
+        let result = if state.bytes + lines.len() > self.max {
             Err(format!(
-                "it holds {} bytes, the most is {MOST}",
-                state.bytes
+                "the journal is full: it holds {} bytes (nacos.default.journal = {})",
+                state.bytes, self.max
             ))
         } else {
             self.store.append(lines).map_err(|error| error.to_string())
@@ -124,6 +126,11 @@ impl Roster {
             "catalog: the journal of the roster could not be written: until the next commit of the roster a crash loses changes, \
              and the next run refuses reads for a while"
         );
+    }
+
+    /// The bytes of the journal.
+    pub(crate) fn journal_bytes(&self) -> usize {
+        self.state.lock().bytes
     }
 
     /// The end of the journal. A commit of all services that are marked by now contains the lines before it.

@@ -155,6 +155,35 @@ async fn a_journal_that_misses_a_change_makes_the_next_run_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_journal_is_shortened_by_the_next_commit_or_makes_the_next_run_wait() {
+    for crashes_early in [true, false] {
+        let config = Config {
+            journal: 1000,
+            ..Config::default()
+        };
+        let running = Running::with(config, Memory::default(), Arc::new(NoEvents));
+        millis(600).await;
+        running.store.fail(Some("no room"));
+        for last in 1..=20 {
+            register(&running.catalog, &format!("10.0.0.{last}"));
+        }
+        let held = running.catalog.counts().journal_bytes;
+        assert_eq!(held, running.store.journal().unwrap().len());
+        assert!((500..=1002).contains(&held), "{held} bytes");
+        running.store.fail(None);
+        if crashes_early {
+            assert!(!crash(running).catalog.is_complete());
+            continue;
+        }
+        millis(1200).await;
+        assert_eq!(running.catalog.counts().journal_bytes, 0);
+        let running = crash(running);
+        assert!(running.catalog.is_complete());
+        assert_eq!(ips(&running.catalog, "a").len(), 20);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_line_that_was_cut_off_and_lines_that_a_row_contains_change_nothing() {
     let running = Running::start();
     register(&running.catalog, "10.0.0.1");
