@@ -11,11 +11,10 @@ use rollcall_cluster::{Cluster, Keeper};
 use rollcall_domain::membership::Member;
 use rollcall_etcd as etcd;
 use rollcall_metrics::Metrics;
-use rollcall_runtime::{Clock, OnError, Policy, TaskSet};
+use rollcall_runtime::{Clock, Policy, TaskSet};
 use rollcall_server::{self as server, face::Dispatch};
 use rollcall_service::{
-    self as service, Foundation, Services, Workers, naming, progress::Progress, register, sweep,
-    write_back,
+    self as service, Foundation, Services, Workers, progress::Progress, register, sweep, write_back,
 };
 use rollcall_skywalking::remote::sender::Clients;
 use rollcall_storage::{self as storage, Opened};
@@ -23,6 +22,7 @@ use tracing::info;
 
 use crate::config::{self, Config};
 
+mod console;
 mod edge;
 mod listeners;
 mod members;
@@ -34,6 +34,7 @@ mod restore;
 mod running;
 mod serve;
 mod store;
+mod workers;
 
 use edge::Edge;
 pub use listeners::Addresses;
@@ -252,14 +253,14 @@ impl App {
             edge,
         } = self;
         let (stats, listeners) = (listeners.stats(), listeners.listen()?);
-        let naming = spawn_workers(workers, clients, &services, &writing, &loops)?;
-        if let Some(watcher) = watcher {
-            spawn_watcher(watcher, &services, &watching);
-        }
+        let naming = workers::spawn(workers, clients, &services, &writing, &loops)?;
+        workers::watch(watcher, &services, &watching);
         edge.expose(stats, &services.metrics);
         let stages = [&serving, &loops, &writing];
         let nacos = nacos.map(|it| it.spawn(&config, clock, &services, stages));
+        let console = console::spawn(&config, &services, nacos.as_ref(), &loops);
         let builder = Builder {
+            console: &console,
             nacos: nacos.as_ref(),
             config: &config,
             services: &services,
@@ -296,49 +297,6 @@ impl App {
             grace,
         })
     }
-}
-
-fn spawn_watcher(watcher: Box<dyn storage::Watcher>, services: &Services, watching: &TaskSet) {
-    let register = services.register.clone();
-    let watch = watcher.run(Box::new(move || register.catch_up()), watching.token());
-    watching.spawn("store watcher", Policy::default(), never_fails(watch));
-}
-
-fn spawn_workers(
-    workers: Workers,
-    clients: Option<Clients>,
-    services: &Services,
-    writing: &TaskSet,
-    loops: &TaskSet,
-) -> io::Result<naming::Follower> {
-    let Workers {
-        writer,
-        sweeper,
-        write_back,
-        naming,
-    } = workers;
-    let readiness = services.readiness.clone();
-    writing.spawn_thread("writer", OnError::Stop, move || {
-        writer
-            .run()
-            .inspect_err(|error| readiness.unmet("storage", error.to_string()))
-    })?;
-    let stop = loops.token();
-    if let Some(clients) = clients {
-        let asking = never_fails(clients.run(stop.clone()));
-        loops.spawn("remote clients", Policy::default(), asking);
-    }
-    loops.spawn(
-        "sweeper",
-        Policy::default(),
-        never_fails(sweeper.run(stop.clone())),
-    );
-    loops.spawn(
-        "write-back",
-        Policy::default(),
-        never_fails(write_back.run(stop)),
-    );
-    Ok(naming)
 }
 
 async fn never_fails(task: impl Future<Output = ()>) -> Result<(), Infallible> {

@@ -7,8 +7,10 @@
 
 pub mod agent;
 pub mod application;
+pub mod browser;
 pub mod cluster;
 pub mod conformance;
+pub mod console;
 pub mod engine;
 pub mod grpc;
 pub mod history;

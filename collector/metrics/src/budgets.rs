@@ -18,6 +18,10 @@ impl Budgets {
     pub(super) fn add(&self, budget: Budget) {
         self.0.lock().push(budget);
     }
+
+    pub(super) fn all(&self) -> Vec<Budget> {
+        self.0.lock().clone()
+    }
 }
 
 impl Collector for Budgets {

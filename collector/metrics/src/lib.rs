@@ -4,7 +4,11 @@
 //! and a test compares them with the README. Counters that a component keeps for its own work ([`Budget`]s, the log, the
 //! listeners) are read at each scrape: see [`Metrics::watch`].
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use prometheus_client::{
@@ -110,6 +114,12 @@ impl Metrics {
         self.inner.budgets.add(budget);
     }
 
+    /// Every budget that is exposed.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<Budget> {
+        self.inner.budgets.all()
+    }
+
     /// The counters of refusals to peers for one reason, which is a plural noun.
     #[must_use]
     pub fn refusals(&self, reason: &'static str) -> Refusals {
@@ -173,6 +183,18 @@ impl Metrics {
     /// Records a batch that became durable.
     pub fn committed(&self, rows: usize, took: Duration) {
         self.inner.writer.committed(rows, took);
+    }
+
+    /// The longest time until a batch was durable since [`Metrics::take_slowest_commit`] was called last.
+    #[must_use]
+    pub fn slowest_commit(&self) -> Duration {
+        Duration::from_nanos(self.inner.writer.slowest.load(Relaxed))
+    }
+
+    /// As [`Metrics::slowest_commit`], and begins again at zero. Only one caller may use this.
+    #[must_use]
+    pub fn take_slowest_commit(&self) -> Duration {
+        Duration::from_nanos(self.inner.writer.slowest.swap(0, Relaxed))
     }
 
     /// The exposition text (OpenMetrics) of everything, with the gauges at `levels`.

@@ -1,6 +1,9 @@
 //! Metrics of the writer and the roster.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
 use prometheus_client::{
     metrics::{
@@ -21,6 +24,8 @@ pub(crate) struct Writer {
     pub(crate) roster_repaired: Counter,
     pub(crate) store_damaged: Counter,
     pub(crate) changes_delayed: Counter,
+    /// The longest commit of the present period, in nanoseconds.
+    pub(crate) slowest: AtomicU64,
 }
 
 impl Default for Writer {
@@ -34,6 +39,7 @@ impl Default for Writer {
             roster_repaired: Counter::default(),
             store_damaged: Counter::default(),
             changes_delayed: Counter::default(),
+            slowest: AtomicU64::default(),
         }
     }
 }
@@ -76,6 +82,8 @@ impl Writer {
 
     pub(crate) fn committed(&self, rows: usize, took: Duration) {
         self.commit_seconds.observe(took.as_secs_f64());
+        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.slowest.fetch_max(nanos, Relaxed);
         self.commit_rows
             .observe(u32::try_from(rows).unwrap_or(u32::MAX).into());
     }

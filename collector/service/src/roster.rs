@@ -2,11 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rollcall_domain::properties;
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
-    inventory::{Application, Instance, Place},
-    liveness::{Cause, Signal, State, Tally, Terms},
+    inventory::{Application, Count, Dictionary, Instance, Place},
+    liveness::{Cause, Counts, Signal, State, Tally, Terms},
     membership::View,
 };
 use tokio::sync::watch;
@@ -14,8 +13,10 @@ use tokio::sync::watch;
 use super::Core;
 
 mod exposition;
+mod filter;
 
 pub use exposition::ByApplication;
+pub use filter::{ApplicationFilter, Filter};
 
 /// Answers queries about applications, instances and collectors. Cheap to clone. It reads lists in bounded steps and never
 /// delays a registration.
@@ -76,17 +77,6 @@ pub struct InstanceStatus {
     pub forgotten: bool,
 }
 
-/// Selects the instances of a list.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Instances in one of these states, forgotten ones included; `None` selects all that are not forgotten.
-    pub states: Option<Vec<State>>,
-    /// Instances with this name or UUID.
-    pub name: Option<String>,
-    /// Instances on a host of this name.
-    pub host: Option<String>,
-}
-
 /// Instances examined in one step of a search.
 const STEP: usize = 1024;
 
@@ -99,6 +89,41 @@ impl Roster {
     /// application was never reported form one entry at 0, between negative and positive ids.
     #[must_use]
     pub fn applications(&self, cursor: Option<i32>, limit: usize) -> Page<ApplicationStatus, i32> {
+        let Page { items, next } = self.rows(cursor, limit);
+        let items = items.into_iter().map(|(_, row)| self.status(row)).collect();
+        Page { items, next }
+    }
+
+    /// As [`Roster::applications`], of those that a filter keeps.
+    #[must_use]
+    pub fn applications_where(
+        &self,
+        filter: &ApplicationFilter,
+        mut cursor: Option<i32>,
+        limit: usize,
+    ) -> Page<ApplicationStatus, i32> {
+        let mut kept = Vec::new();
+        loop {
+            let page = self.rows(cursor, STEP);
+            cursor = page.next;
+            let rows = page.items.into_iter();
+            let statuses = rows.map(|(id, row)| (id, self.status(row)));
+            // One more than `limit` shows whether there is a next page.
+            let room = limit.saturating_add(1) - kept.len();
+            kept.extend(statuses.filter(|(_, it)| filter.keeps(it)).take(room));
+            if cursor.is_none() || kept.len() > limit {
+                break;
+            }
+        }
+        let is_last = kept.len() <= limit;
+        kept.truncate(limit);
+        let next = kept.last().map(|(id, _)| *id).filter(|_| !is_last);
+        let items = kept.into_iter().map(|(_, status)| status).collect();
+        Page { items, next }
+    }
+
+    /// The rows of [`Roster::applications`], each with its place in the list.
+    fn rows(&self, cursor: Option<i32>, limit: usize) -> Page<(i32, Option<Application>), i32> {
         // One more than `limit` shows whether there is a next page.
         let more = limit.saturating_add(1);
         let after = cursor.and_then(|cursor| ApplicationId::new(cursor).or(ApplicationId::new(-1)));
@@ -114,11 +139,7 @@ impl Roster {
         let is_last = rows.len() <= limit;
         rows.truncate(limit);
         let next = rows.last().map(|(id, _)| *id).filter(|_| !is_last);
-        let status = |(_, row): (i32, Option<Application>)| self.status(row);
-        Page {
-            items: rows.into_iter().map(status).collect(),
-            next,
-        }
+        Page { items: rows, next }
     }
 
     /// The status of an application, by its row's id or the id that agents receive; `None` selects the instances whose application
@@ -208,23 +229,18 @@ impl Roster {
         }
     }
 
+    /// Whether a list with this filter has the instance.
     fn matches(&self, filter: &Filter, id: InstanceId) -> bool {
         let lease = self.core.lessor.view(id);
         let in_state = lease.is_some_and(|lease| match &filter.states {
             None => !lease.forgotten,
             Some(states) => states.contains(&lease.state),
         });
-        if !in_state || (filter.name.is_none() && filter.host.is_none()) {
+        if !in_state || !filter.reads_instances() {
             return in_state;
         }
-        let inventory = &self.core.inventory;
-        let matches = inventory.read_instance(id, |known| {
-            let uuid = known.uuid.as_deref().unwrap_or_default();
-            let named = |name: &String| uuid == name || properties::instance_name(uuid) == name;
-            let on = |host: &String| properties::is_on(&known.properties, host);
-            filter.name.as_ref().is_none_or(named) && filter.host.as_ref().is_none_or(on)
-        });
-        matches.unwrap_or(false)
+        let known = self.core.inventory.read_instance(id, |it| filter.keeps(it));
+        known.unwrap_or(false)
     }
 
     /// The status of an instance.
@@ -250,6 +266,35 @@ impl Roster {
                 .map(|closed| (clock.wall_at(closed.at), closed.cause)),
             forgotten: lease.forgotten,
         })
+    }
+
+    /// Leaves an instance that is down or left out of counts and lists, until its next signal. Returns whether it is down or left.
+    ///
+    /// This is not stored: after a restart the instance is listed again.
+    #[must_use]
+    pub fn forget(&self, id: InstanceId) -> bool {
+        self.core.lessor.forget(id)
+    }
+
+    /// The number of instances in each state.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.core.lessor.counts()
+    }
+
+    /// The number of entries of a dictionary.
+    #[must_use]
+    pub fn entries(&self, dictionary: Dictionary) -> Count {
+        self.core.inventory.count(dictionary)
+    }
+
+    /// The code of an application; `None` if no agent has reported it.
+    #[must_use]
+    pub fn code(&self, application: ApplicationId) -> Option<Arc<str>> {
+        let inventory = &self.core.inventory;
+        inventory
+            .application(inventory.canonical(application))?
+            .code
     }
 
     /// The collectors.

@@ -23,6 +23,7 @@ pub(super) struct Builder<'a> {
     pub(super) services: &'a Services,
     pub(super) edge: &'a Edge,
     pub(super) nacos: Option<&'a Running>,
+    pub(super) console: &'a rollcall_admin::Sources,
     pub(super) stop: CancellationToken,
 }
 
@@ -92,8 +93,9 @@ impl Builder<'_> {
             max_bytes: self.config.ui.max_page_size,
         };
         let limits = rollcall_admin::Limits::default();
-        let stop = self.stop.clone();
-        let admin = rollcall_admin::router(self.services, &limits, names, places, pages, stop);
+        let (sources, stop) = (self.console.clone(), self.stop.clone());
+        let admin =
+            rollcall_admin::router(self.services, &limits, names, places, pages, sources, stop);
         match &*self.config.ui.context_path {
             "/" => admin,
             path => Router::new().nest(path, admin.clone()).merge(admin),

@@ -19,19 +19,25 @@ pub(crate) fn sources(language: &str) -> PathBuf {
 /// Test programs run concurrently, and the build tools do not support a second run in their directory. So a lock admits one at a
 /// time.
 pub(crate) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf {
+    let sources = sources(language);
     let directory = target_directory().join("conformance").join(language);
-    fs::create_dir_all(&directory).expect("a directory for what is installed");
+    once_into(&directory, &contents(&sources), |directory| {
+        build(&sources, directory)
+    });
+    directory
+}
+
+/// As [`once`], into a directory, and again only if `text`, which stands for all sources, has changed.
+pub(crate) fn once_into(directory: &Path, text: &[u8], build: impl FnOnce(&Path)) {
+    fs::create_dir_all(directory).expect("a directory for what is installed");
     let lock = File::create(directory.join("lock")).expect("a lock file");
     lock.lock().expect("waiting for another test's build");
     let stamp = directory.join("built-from");
-    let sources = sources(language);
-    let text = contents(&sources);
     if fs::read(&stamp).is_ok_and(|built_from| built_from == text) {
-        return directory;
+        return;
     }
-    build(&sources, &directory);
+    build(directory);
     fs::write(stamp, text).expect("noting what was built");
-    directory
 }
 
 /// Runs a tool of an ecosystem until it exits.
@@ -51,7 +57,7 @@ pub(crate) fn run(tool: &mut Command) {
 }
 
 /// The contents of all files below `path`, in the order of their names.
-fn contents(path: &Path) -> Vec<u8> {
+pub(crate) fn contents(path: &Path) -> Vec<u8> {
     if path.is_file() {
         return fs::read(path).expect("a readable source");
     }

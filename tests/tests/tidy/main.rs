@@ -51,7 +51,7 @@ const NEEDS: [(&str, &[&str]); 17] = [
     (
         "api/admin",
         &[
-            "catalog", "domain", "limits", "metrics", "server", "service",
+            "catalog", "domain", "limits", "link", "metrics", "server", "service",
         ],
     ),
     (

@@ -1,11 +1,11 @@
-//! The face for operators and their tools: probes, metrics, the query API and the event feed, all `GET`.
+//! The face for operators and their tools: probes, metrics, the query API, the event feed, the console, and what operators change.
 //!
 //! The query API returns JSON in snake_case. Times are RFC 3339 in UTC with milliseconds; unknown values are `null`. Lists take
 //! `limit` (100 by default, 1000 at most) and `cursor`, and return `{"items": [...], "next": ...}`, where `next` is the `cursor`
 //! of the next page, or `null` at the end. A page that reaches its size limit ends before `limit` ([`Pages`]). Data from agents
 //! is returned as JSON only.
 
-use std::{fmt::Display, sync::Arc};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -15,27 +15,36 @@ use axum::{
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
     middleware::{Next, from_fn, map_response},
-    response::{Html, IntoResponse, Response},
-    routing::get,
+    response::{IntoResponse, Response},
+    routing::{get, post},
 };
+use rollcall_catalog::Catalog;
 use rollcall_server::{
     Room,
     face::{Names, Refusal, host, wrong_method},
 };
 use rollcall_service::Services;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+mod console;
 mod events;
 mod graphql;
+mod headroom;
+mod history;
 mod list;
+mod operator;
+mod overview;
 mod page;
 mod parameters;
 mod probes;
 mod query;
+mod services;
 mod starting;
 mod view;
 
+pub use headroom::{Figure, Gauge, Gauges};
+pub use history::{History, Sampler};
 use page::Page;
 pub use page::Pages;
 pub use starting::router as starting;
@@ -72,6 +81,28 @@ struct Face {
     closing: CancellationToken,
     places: Places,
     pages: Pages,
+    sources: Sources,
+    max_event_subscribers: usize,
+}
+
+/// What the console shows beside the use cases of agents.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// `None` if the Nacos faces are off.
+    pub catalog: Option<Catalog>,
+    pub history: History,
+    /// The figures of the process and the machine.
+    pub gauges: Gauges,
+    pub limits: Headroom,
+}
+
+/// Limits of the configuration that only the console shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Headroom {
+    pub assigned_ids: usize,
+    pub adopted_ids: usize,
+    pub register_queue: usize,
+    pub register_deadline: Duration,
 }
 
 /// The connection limits that the probes show.
@@ -91,11 +122,14 @@ pub fn router(
     names: Names,
     places: Places,
     pages: Pages,
+    sources: Sources,
     closing: CancellationToken,
 ) -> Router {
     let face = Face {
         places,
         pages,
+        sources,
+        max_event_subscribers: limits.max_event_subscribers,
         services: services.clone(),
         lists: Arc::new(Semaphore::new(limits.max_concurrent_lists)),
         subscribers: Arc::new(Semaphore::new(limits.max_event_subscribers)),
@@ -115,15 +149,14 @@ pub fn router(
             }
         }
     };
-    Router::new()
-        .route("/", get(index))
-        .route("/favicon.ico", get(StatusCode::NO_CONTENT))
+    pages_of_console()
+        .merge(routes_of_agents())
+        .merge(routes_of_services())
         .route("/metrics", get(probes::metrics))
-        .route("/api/applications", get(query::applications))
-        .route("/api/applications/{id}", get(query::application))
-        .route("/api/applications/{id}/instances", get(query::instances))
-        .route("/api/instances", get(query::all_instances))
-        .route("/api/instances/{id}", get(query::instance))
+        .route("/api/overview", get(overview::overview))
+        .route("/api/history", get(history::history))
+        .route("/api/naming", get(overview::naming))
+        .route("/api/headroom", get(headroom::headroom))
         .route("/api/members", get(query::members))
         .route("/api/events", get(events::stream))
         .route("/graphql", get(graphql::refuse).post(graphql::refuse))
@@ -153,25 +186,63 @@ fn named(request: &Request, names: &Names) -> Result<(), Refusal> {
     }
 }
 
-async fn index() -> Html<&'static str> {
-    Html(include_str!("index.html"))
+/// The files of the console, which hold no data.
+fn pages_of_console() -> Router<Arc<Face>> {
+    Router::new()
+        .route("/", get(console::page))
+        .route("/console/console.js", get(console::script))
+        .route("/console/console.css", get(console::style))
+        .route("/console/icon.svg", get(console::icon))
+        .route("/favicon.ico", get(StatusCode::NO_CONTENT))
 }
 
-/// Forbids browsers to guess types, run scripts, load other resources, and cache the answer.
+fn routes_of_agents() -> Router<Arc<Face>> {
+    Router::new()
+        .route("/api/applications", get(query::applications))
+        .route("/api/applications/{id}", get(query::application))
+        .route("/api/applications/{id}/instances", get(query::instances))
+        .route(
+            "/api/instances",
+            get(query::all_instances).delete(operator::forget_all),
+        )
+        .route(
+            "/api/instances/{id}",
+            get(query::instance).delete(operator::forget),
+        )
+}
+
+fn routes_of_services() -> Router<Arc<Face>> {
+    let overrides = post(services::set_override).delete(services::clear_override);
+    let instances = get(services::instances).delete(services::deregister);
+    Router::new()
+        .route("/api/namespaces", get(services::namespaces))
+        .route(
+            "/api/services",
+            get(services::services).delete(services::delete_service),
+        )
+        .route("/api/services/detail", get(services::detail))
+        .route("/api/services/threshold", post(services::set_threshold))
+        .route("/api/services/instances", instances)
+        .route("/api/services/instances/override", overrides)
+        .route("/api/services/subscribers", get(services::subscribers))
+}
+
+/// Forbids browsers to guess types, run scripts of others, load other resources, and cache the answer.
 async fn secure(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'self'; frame-ancestors 'none'",
-        ),
+        (CONTENT_SECURITY_POLICY, console::POLICY),
         (REFERRER_POLICY, "no-referrer"),
         (CACHE_CONTROL, "no-store"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+fn stopping() -> Refusal {
+    Refusal::overloaded("this collector is stopping")
 }
 
 // === impl Face ===
@@ -196,11 +267,7 @@ impl Face {
         &self,
         read: impl FnOnce(&Services) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let stopping = || Refusal::overloaded("this collector is stopping");
-        let permit = Arc::clone(&self.lists)
-            .acquire_owned()
-            .await
-            .map_err(|tokio::sync::AcquireError { .. }| stopping())?;
+        let permit = self.list_permit().await?;
         let services = self.services.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -210,5 +277,11 @@ impl Face {
             tracing::error!(%error, "a list could not be read");
             stopping()
         })
+    }
+
+    /// Waits for the right to read a list.
+    async fn list_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let permit = Arc::clone(&self.lists).acquire_owned().await;
+        permit.map_err(|tokio::sync::AcquireError { .. }| stopping())
     }
 }

@@ -2,7 +2,7 @@
 
 use rollcall_domain::liveness::State;
 use rollcall_server::face::Refusal;
-use rollcall_service::roster::Filter;
+use rollcall_service::roster::{ApplicationFilter, Filter};
 
 use super::{parameters::Parameters, view};
 
@@ -47,32 +47,54 @@ impl<C> Asked<C> {
     }
 }
 
-/// Reads the parameters `state`, `name` and `host`.
+/// Reads the parameters `state`, `name`, `host` and `text`.
 ///
 /// # Errors
 /// 400, naming the parameter.
 pub(super) fn filter(parameters: &Parameters) -> Result<Filter, Refusal> {
+    Ok(Filter {
+        states: states(parameters)?,
+        name: text(parameters, "name")?,
+        host: text(parameters, "host")?,
+        text: text(parameters, "text")?,
+    })
+}
+
+/// Reads the parameters `state` and `text` of a list of applications.
+///
+/// # Errors
+/// 400, naming the parameter.
+pub(super) fn application_filter(parameters: &Parameters) -> Result<ApplicationFilter, Refusal> {
+    Ok(ApplicationFilter {
+        states: states(parameters)?,
+        text: text(parameters, "text")?,
+    })
+}
+
+/// The states in the parameter `state`; `None` without it.
+pub(super) fn states(parameters: &Parameters) -> Result<Option<Vec<State>>, Refusal> {
     let state = |word: &str| {
         State::ALL
             .into_iter()
             .find(|known| view::state(*known) == word)
     };
-    let states = parameters.get("state");
-    let states = states.map(|words| words.split(',').map(state).collect());
-    if states == Some(None) {
-        let known = State::ALL.map(view::state).join(", ");
-        let allowed = format_args!("must be one or several of {known}, separated by commas");
-        return Err(Refusal::invalid("state", allowed));
-    }
-    let text = |name: &'static str| match parameters.get(name) {
+    let Some(words) = parameters.get("state") else {
+        return Ok(None);
+    };
+    let states: Option<Vec<State>> = words.split(',').map(state).collect();
+    let known = || State::ALL.map(view::state).join(", ");
+    let allowed = || format!("must be one or several of {}, separated by commas", known());
+    states
+        .map(Some)
+        .ok_or_else(|| Refusal::invalid("state", allowed()))
+}
+
+/// A parameter that is not empty; `None` without it.
+pub(super) fn text(parameters: &Parameters, name: &'static str) -> Result<Option<String>, Refusal> {
+    match parameters.get(name) {
         Some("") => Err(Refusal::invalid(name, "must not be empty")),
         text => Ok(text.map(str::to_owned)),
-    };
-    Ok(Filter {
-        states: states.flatten(),
-        name: text("name")?,
-        host: text("host")?,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -20,20 +20,21 @@ use super::{
 };
 
 /// The id in a path, which may not be valid text.
-type IdText = Result<Path<String>, PathRejection>;
+pub(super) type IdText = Result<Path<String>, PathRejection>;
 
 /// Like 0, the path element for the instances whose application was never reported.
 const UNKNOWN: &str = "unknown";
 
 /// The parameters of a list of instances.
-const OF_INSTANCES: [&str; 5] = ["state", "name", "host", "limit", "cursor"];
+const OF_INSTANCES: [&str; 6] = ["state", "name", "host", "text", "limit", "cursor"];
 
-/// `GET /api/applications`: all, or the one with this `code`.
+/// `GET /api/applications`: all, those whose code contains `text`, those with an instance in one of the states of `state`, or the
+/// one with this `code`.
 pub(super) async fn applications(
     State(face): State<Arc<Face>>,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    let parameters = Parameters::of(&uri, &["code", "limit", "cursor"])?;
+    let parameters = Parameters::of(&uri, &["code", "state", "text", "limit", "cursor"])?;
     let Asked { cursor, limit } = Asked::of(&parameters, number)?;
     if let Some(code) = parameters.get("code").map(str::to_owned) {
         return face
@@ -46,8 +47,10 @@ pub(super) async fn applications(
             })
             .await;
     }
+    let filter = list::application_filter(&parameters)?;
     face.read_page(move |services, page| {
-        let listed = services.roster.applications(cursor, limit);
+        let roster = &services.roster;
+        let listed = roster.applications_where(&filter, cursor, limit);
         for status in &listed.items {
             let id = status.application.as_ref().map_or(0, |row| row.id.get());
             if page.add(id, &view::Application::of(status))?.is_break() {
@@ -133,7 +136,10 @@ fn add_instances<C>(
         let Some(status) = roster.instance(id) else {
             continue;
         };
-        if page.add(cursor, &view::Instance::of(&status))?.is_break() {
+        if page
+            .add(cursor, &view::Instance::of(roster, &status))?
+            .is_break()
+        {
             break;
         }
     }
@@ -150,7 +156,22 @@ pub(super) async fn instance(
     let id = instance_id(&text(id)?).ok_or_else(bad_id)?;
     let roster = &face.services.roster;
     let status = roster.instance(id).ok_or_else(|| unknown("instance", id))?;
-    Ok(reply(&view::Instance::of(&status)))
+    Ok(reply(&view::Instance::of(roster, &status)))
+}
+
+/// The id in a path, of an instance that exists.
+pub(super) fn known_instance(face: &Face, id: IdText) -> Result<InstanceId, Refusal> {
+    let id = instance_id(&text(id)?).ok_or_else(bad_id)?;
+    match face.services.roster.instance(id) {
+        Some(_) => Ok(id),
+        None => Err(unknown("instance", id)),
+    }
+}
+
+/// The application that a parameter names; `None` is for instances whose application is unknown.
+pub(super) fn listed_application(text: &str) -> Result<Option<ApplicationId>, Refusal> {
+    let message = "must be the id of an application, or unknown";
+    application_id(text).ok_or_else(|| Refusal::invalid("application", message))
 }
 
 /// `GET /api/members`, in the order of their addresses.

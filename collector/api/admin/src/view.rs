@@ -1,6 +1,6 @@
 //! The JSON of the query API: domain values, and the explanation of a state.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::properties;
 use rollcall_domain::{
@@ -9,7 +9,7 @@ use rollcall_domain::{
     liveness::{Signal, State, Tally},
     membership::{self, ForeverFirst, Selector as _},
 };
-use rollcall_service::roster::{ApplicationStatus, InstanceStatus, Members};
+use rollcall_service::roster::{ApplicationStatus, InstanceStatus, Members, Roster};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
 mod why;
@@ -45,6 +45,8 @@ pub(super) struct Instance<'a> {
     id: i32,
     /// `null` if no agent reported it.
     application_id: Option<i32>,
+    /// The code of the application; `null` if no agent reported it.
+    application: Option<Arc<str>>,
     /// `null` if no agent reported it.
     uuid: Option<&'a str>,
     /// The display name: its UUID, without the prefix `NAME:` that marks a name in 6.x and 7.0. `null` without a UUID.
@@ -126,10 +128,11 @@ impl<'a> Application<'a> {
 // === impl Instance ===
 
 impl<'a> Instance<'a> {
-    pub(super) fn of(status: &'a InstanceStatus) -> Self {
+    pub(super) fn of(roster: &Roster, status: &'a InstanceStatus) -> Self {
         let instance = &status.instance;
         Self {
             id: instance.id.get(),
+            application: instance.application.and_then(|id| roster.code(id)),
             application_id: instance.application.map(ApplicationId::get),
             uuid: instance.uuid.as_deref(),
             name: instance.uuid.as_deref().map(properties::instance_name),
@@ -231,7 +234,7 @@ pub(super) fn time(timestamp: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

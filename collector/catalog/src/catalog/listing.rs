@@ -101,16 +101,51 @@ impl Catalog {
         Ok(found)
     }
 
+    /// The services after one if one is given, in order, of a namespace or of all, that a filter keeps: `limit` at the most.
+    ///
+    /// # Errors
+    /// The catalog is loading.
+    pub async fn services_after(
+        &self,
+        namespace: Option<&str>,
+        after: Option<ServiceKey>,
+        limit: usize,
+        mut keeps: impl FnMut(&Listed<'_>) -> bool + Send,
+    ) -> Result<Vec<ServiceKey>, Error> {
+        let mut found = Vec::new();
+        let place = namespace.map(|namespace| (namespace, None));
+        self.list_after(place, after, |listed| {
+            if found.len() == limit {
+                return ControlFlow::Break(());
+            }
+            if keeps(listed) {
+                found.push(listed.key.clone());
+            }
+            ControlFlow::Continue(())
+        })
+        .await?;
+        Ok(found)
+    }
+
     /// Visits the services of a namespace and group, or all, in order, part by part.
     async fn list(
         &self,
         place: Option<(&str, Option<&str>)>,
+        visit: impl FnMut(&Listed<'_>) -> ControlFlow<()> + Send,
+    ) -> Result<(), Error> {
+        self.list_after(place, None, visit).await
+    }
+
+    /// As [`Catalog::list`], after one of the services.
+    async fn list_after(
+        &self,
+        place: Option<(&str, Option<&str>)>,
+        mut after: Option<ServiceKey>,
         mut visit: impl FnMut(&Listed<'_>) -> ControlFlow<()> + Send,
     ) -> Result<(), Error> {
         self.complete()?;
         let turn = self.0.listings.acquire().await;
         let _turn = turn.map_err(|_closed| Error::Stopped)?;
-        let mut after: Option<ServiceKey> = None;
         loop {
             after = match self.list_part(place, after.as_ref(), &mut visit) {
                 ControlFlow::Continue(last) => Some(last),

@@ -45,6 +45,14 @@ impl<K: Key, G: Group> Lessor<K, G> {
         ledger.is_behind(now)
     }
 
+    /// Forgets an instance before it has been down or left for [`Terms::forget_after`]. Returns whether it is down or left. Its next
+    /// signal brings it back, as any other.
+    pub fn forget(&self, key: K) -> bool {
+        let leases = self.leases.pin();
+        let lease = leases.get(&key);
+        lease.is_some_and(|lease| self.ledger.lock().forget_early(key, lease))
+    }
+
     /// Drops a removed lease from the map once no wheel has an entry for it. The caller holds the lock.
     fn drop_removed(&self, key: K, lease: &Lease) {
         if !lease.standing().is_in_a_wheel() {

@@ -204,6 +204,21 @@ impl<K: Key, G: Group> Ledger<K, G> {
         if standing.since.after(self.forget_after) > now {
             return self.file_as_ended(key, lease);
         }
+        self.leave_out(key, lease, standing);
+    }
+
+    /// Forgets a lease at once; `false` unless it is down or left.
+    pub(super) fn forget_early(&mut self, key: K, lease: &Lease) -> bool {
+        let standing = lease.standing();
+        let is_over = standing.state >= State::Down && !standing.has(Flag::Removed);
+        if is_over {
+            self.leave_out(key, lease, standing);
+        }
+        is_over
+    }
+
+    /// Leaves a lease out of the counts of its state.
+    fn leave_out(&mut self, key: K, lease: &Lease, standing: Standing) {
         self.discount(key, standing);
         self.forgotten += 1;
         lease.enter(standing.with(Flag::Forgotten, true));

@@ -121,3 +121,26 @@ fn an_instance_down_before_a_restart_is_forgotten_soon_after_it() {
     expire(&lessor, 1_000);
     assert_eq!((lessor.counts().down, lessor.counts().forgotten), (1, 1));
 }
+
+#[test]
+fn only_an_instance_that_is_down_or_left_is_forgotten_early() {
+    let lessor = granted(3);
+    let _left = lessor.leave(id(2), at(0));
+    let forgotten = [1, 2, 4].map(|number| lessor.forget(id(number)));
+    assert_eq!(forgotten, [false, true, false]);
+    expire(&lessor, DOWN);
+    let forgotten = [1, 2, 3].map(|number| lessor.forget(id(number)));
+    assert_eq!(forgotten, [true; 3], "again is no mistake");
+    let all = Counts {
+        forgotten: 3,
+        ..Counts::default()
+    };
+    assert_eq!(lessor.counts(), all);
+    // Neither its regular time nor a removal counts an instance twice.
+    expire(&lessor, 2 * FORGET);
+    assert_eq!(lessor.counts(), all);
+    let back = lessor.renew(id(1), Signal::Heartbeat, at(2 * FORGET));
+    assert!(matches!(back, Some(Renewal::Changed(_))));
+    let Counts { up, forgotten, .. } = lessor.counts();
+    assert_eq!((up, forgotten), (1, 2));
+}

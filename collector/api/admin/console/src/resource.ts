@@ -1,0 +1,105 @@
+// A page's data: read once, and again after events that may concern it.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { get, onCredential, type Parameters, Problem, url } from "./api";
+import { listen, type LiveEvent } from "./live";
+
+export interface Resource<T> {
+  data: T | undefined;
+  problem: Problem | undefined;
+  /** Whether the data is of another address than the one that is asked for now. */
+  isStale: boolean;
+  reload: () => void;
+}
+
+/** The shortest time between two reads, and the longest time without one, in milliseconds. */
+const SPACING = 1000;
+const REFRESH = 15_000;
+
+/**
+ * Reads `path` with `parameters`. An event for which `concerns` holds causes another read, at most one a second and none while one
+ * is under way. A hidden page reads nothing.
+ */
+export function useResource<T>(
+  path: string | null,
+  parameters: Parameters = {},
+  concerns: (event: LiveEvent) => boolean = () => true,
+): Resource<T> {
+  const address = path === null ? null : url(path, parameters);
+  const [state, setState] = useState<{ address: string | null; data?: T; problem?: Problem }>({ address: null });
+  const wanted = useRef(concerns);
+  wanted.current = concerns;
+  const again = useRef<() => void>(() => {});
+  useEffect(() => {
+    if (address === null) {
+      return;
+    }
+    const stop = new AbortController();
+    let reading = false;
+    let due = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const later = (milliseconds: number) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => void read(), milliseconds);
+    };
+    const read = async () => {
+      if (document.hidden) {
+        due = true;
+        later(REFRESH);
+        return;
+      }
+      reading = true;
+      due = false;
+      const began = performance.now();
+      try {
+        const data = await get<T>(address, {}, stop.signal);
+        setState({ address, data });
+      } catch (error) {
+        if (stop.signal.aborted) {
+          return;
+        }
+        const problem = error instanceof Problem ? error : new Problem(0, "The answer of the collector cannot be read.");
+        setState((before) => (before.address === address ? { ...before, problem } : { address, problem }));
+      }
+      reading = false;
+      // A read that takes long is repeated less often.
+      const spacing = Math.max(SPACING, 3 * (performance.now() - began));
+      later(due ? spacing : REFRESH);
+    };
+    const ask = () => {
+      if (reading) {
+        due = true;
+      } else if (!due) {
+        due = true;
+        later(150);
+      }
+    };
+    again.current = ask;
+    const shown = () => {
+      if (!document.hidden && due && !reading) {
+        later(0);
+      }
+    };
+    document.addEventListener("visibilitychange", shown);
+    const deaf = listen((event) => {
+      if (wanted.current(event)) {
+        ask();
+      }
+    });
+    const changed = onCredential(() => later(0));
+    void read();
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", shown);
+      deaf();
+      changed();
+    };
+  }, [address]);
+  const isStale = state.address !== address;
+  return {
+    data: state.data,
+    problem: isStale ? undefined : state.problem,
+    isStale,
+    reload: () => again.current(),
+  };
+}

@@ -1,0 +1,66 @@
+//! The names of services and instances in requests.
+
+use rollcall_catalog::{Endpoint, ServiceKey};
+use rollcall_server::face::Refusal;
+
+use super::refusal;
+use crate::parameters::Parameters;
+
+/// The parameters that name a service.
+pub(super) const PARAMETERS: [&str; 3] = ["namespace", "group", "service"];
+/// Those that name an instance.
+pub(super) const OF_INSTANCE: [&str; 6] =
+    ["namespace", "group", "service", "ip", "port", "cluster"];
+
+/// The service that the parameters name. Without a namespace or a group it is in the default one.
+pub(super) fn key(parameters: &Parameters) -> Result<ServiceKey, Refusal> {
+    let get = |name| parameters.get(name).unwrap_or_default();
+    let key = ServiceKey::new(get("namespace"), get("group"), get("service"));
+    key.map_err(|invalid| refusal::of(invalid.into()))
+}
+
+/// The endpoint that the parameters name. Without a cluster it is in the default one.
+pub(super) fn endpoint(parameters: &Parameters) -> Result<Endpoint, Refusal> {
+    let get = |name| parameters.get(name).unwrap_or_default();
+    let port = get("port").parse();
+    let port =
+        port.map_err(|_no_port| Refusal::invalid("port", "must be a number from 0 to 65535"))?;
+    let endpoint = Endpoint::new(get("ip"), port, get("cluster"));
+    endpoint.map_err(|invalid| refusal::of(invalid.into()))
+}
+
+/// The parameter `ephemeral`.
+pub(super) fn ephemeral(parameters: &Parameters) -> Result<Option<bool>, Refusal> {
+    match parameters.get("ephemeral") {
+        None => Ok(None),
+        Some("true") => Ok(Some(true)),
+        Some("false") => Ok(Some(false)),
+        Some(_) => Err(Refusal::invalid("ephemeral", "must be true or false")),
+    }
+}
+
+/// A cursor of the list of services. No part of a name contains a space.
+pub(super) fn text(key: &ServiceKey) -> String {
+    format!("{} {} {}", key.namespace(), key.group(), key.name())
+}
+
+/// The service of a cursor.
+pub(super) fn cursor(text: &str) -> Option<ServiceKey> {
+    let mut parts = text.splitn(3, ' ');
+    let (namespace, group, name) = (parts.next()?, parts.next()?, parts.next()?);
+    ServiceKey::new(namespace, group, name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_a_service() {
+        let key = ServiceKey::new("team", "G@1", "orders@@v2").unwrap();
+        assert_eq!(cursor(&text(&key)), Some(key));
+        for text in ["", "a", "a b", "a b ", "a b c d"] {
+            assert_eq!(cursor(text), None, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Starts the workers of the use cases.
+
+use std::io;
+
+use rollcall_runtime::{OnError, Policy, TaskSet};
+use rollcall_service::{Services, Workers, naming};
+use rollcall_skywalking::remote::sender::Clients;
+use rollcall_storage as storage;
+
+use super::never_fails;
+
+/// Starts the watcher of a store that other collectors write, too.
+pub(super) fn watch(
+    watcher: Option<Box<dyn storage::Watcher>>,
+    services: &Services,
+    watching: &TaskSet,
+) {
+    let Some(watcher) = watcher else { return };
+    let register = services.register.clone();
+    let watching_store = watcher.run(Box::new(move || register.catch_up()), watching.token());
+    watching.spawn(
+        "store watcher",
+        Policy::default(),
+        never_fails(watching_store),
+    );
+}
+
+/// Starts the writer and the loops of the use cases. Returns the worker that starts once this collector is a member.
+///
+/// # Errors
+/// The system refused the writer's thread.
+pub(super) fn spawn(
+    workers: Workers,
+    clients: Option<Clients>,
+    services: &Services,
+    writing: &TaskSet,
+    loops: &TaskSet,
+) -> io::Result<naming::Follower> {
+    let Workers {
+        writer,
+        sweeper,
+        write_back,
+        naming,
+    } = workers;
+    let readiness = services.readiness.clone();
+    writing.spawn_thread("writer", OnError::Stop, move || {
+        writer
+            .run()
+            .inspect_err(|error| readiness.unmet("storage", error.to_string()))
+    })?;
+    let stop = loops.token();
+    if let Some(clients) = clients {
+        let asking = never_fails(clients.run(stop.clone()));
+        loops.spawn("remote clients", Policy::default(), asking);
+    }
+    loops.spawn(
+        "sweeper",
+        Policy::default(),
+        never_fails(sweeper.run(stop.clone())),
+    );
+    loops.spawn(
+        "write-back",
+        Policy::default(),
+        never_fails(write_back.run(stop)),
+    );
+    Ok(naming)
+}

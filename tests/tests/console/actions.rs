@@ -1,0 +1,192 @@
+//! What an operator changes through the console.
+
+use rollcall_tests::browser::Browser;
+use serde_json::{Value, json};
+
+use crate::kit::{assert_quiet, listed, options, page, register, sample};
+
+const INSTANCE: &str = "#/services/public/DEFAULT_GROUP/checkout/DEFAULT/10.0.0.1/80/persistent";
+
+#[tokio::test]
+async fn an_instance_is_taken_offline_and_back_after_a_question() {
+    let collector = options().start().await;
+    register(&collector, "checkout", "10.0.0.1", "").await;
+    register(&collector, "checkout", "10.0.0.2", "").await;
+    let mut browser = Browser::start().await;
+    browser.open(&page(&collector, INSTANCE)).await;
+    browser.click("button", "Take offline").await;
+    browser.shows("Take 10.0.0.1:80 offline?").await;
+    // Escape changes nothing.
+    browser.press("Escape").await;
+    browser
+        .until("document.querySelector('dialog') === null")
+        .await;
+    assert_eq!(listed(&collector, "checkout").await.len(), 2);
+
+    browser.click("button", "Take offline").await;
+    browser.click("dialog button", "Take it offline").await;
+    browser
+        .until("document.querySelector('h1').innerText.includes('offline')")
+        .await;
+    assert_eq!(listed(&collector, "checkout").await, ["10.0.0.2"]);
+    browser.click("button", "Take back online").await;
+    browser.click("dialog button", "Take it back online").await;
+    browser
+        .until("document.querySelector('h1').innerText.includes('healthy')")
+        .await;
+    assert_eq!(listed(&collector, "checkout").await.len(), 2);
+
+    browser.click("button", "Set weight").await;
+    browser
+        .evaluate("document.querySelector('[name=weight]').value = 'many'")
+        .await;
+    browser.click("dialog button", "Set the weight").await;
+    browser.shows("Enter a number from 0 to 10000.").await;
+    browser
+        .evaluate("document.querySelector('[name=weight]').value = '2.5'")
+        .await;
+    browser.click("dialog button", "Set the weight").await;
+    browser.shows("2.5 (registered: 1)").await;
+
+    browser.click("button", "Set metadata").await;
+    browser
+        .evaluate("document.querySelector('[name=metadata]').value = 'zone=<b>a</b>'")
+        .await;
+    browser.click("dialog button", "Set the metadata").await;
+    browser.shows("<b>a</b>").await;
+
+    browser.click("button", "Remove the override").await;
+    browser.click("dialog button", "Remove the override").await;
+    browser.shows("nothing set").await;
+    browser.click("button", "Deregister").await;
+    browser.click("dialog button", "Deregister it").await;
+    browser
+        .until("location.hash === '#/services/public/DEFAULT_GROUP/checkout'")
+        .await;
+    assert_eq!(listed(&collector, "checkout").await, ["10.0.0.2"]);
+    assert_quiet(&mut browser, &collector).await;
+}
+
+#[tokio::test]
+async fn a_service_has_a_threshold_and_is_deleted_only_without_instances() {
+    let collector = options().start().await;
+    register(&collector, "checkout", "10.0.0.1", "").await;
+    let mut browser = Browser::start().await;
+    browser
+        .open(&page(
+            &collector,
+            "#/services/public/DEFAULT_GROUP/checkout",
+        ))
+        .await;
+    browser.click("button", "Set the protect threshold").await;
+    browser
+        .evaluate("document.querySelector('[name=threshold]').value = '0.75'")
+        .await;
+    browser.click("dialog button", "Set the threshold").await;
+    browser.shows("0.75").await;
+    browser.click("button", "Delete the service").await;
+    browser.click("dialog button", "Delete it").await;
+    browser
+        .shows("the service has instances: deregister them first")
+        .await;
+    browser.click("dialog button", "Cancel").await;
+
+    let admin = collector.http(collector.listeners().ui);
+    let instance =
+        "namespace=public&group=DEFAULT_GROUP&service=checkout&ip=10.0.0.1&port=80&ephemeral=false";
+    let path = format!("/api/services/instances?{instance}");
+    let gone = admin
+        .send(http::Method::DELETE, &path, bytes::Bytes::new())
+        .await
+        .unwrap();
+    assert_eq!(gone.status, 204, "{}", gone.text());
+    let again = admin
+        .send(http::Method::DELETE, &path, bytes::Bytes::new())
+        .await
+        .unwrap();
+    assert_eq!(again.status, 404, "{}", again.text());
+    browser.click("button", "Delete the service").await;
+    browser.click("dialog button", "Delete it").await;
+    browser
+        .shows("No Nacos client has registered a service yet.")
+        .await;
+    assert_quiet(&mut browser, &collector).await;
+}
+
+#[tokio::test]
+async fn an_instance_that_is_down_is_forgotten_and_one_that_is_up_is_not() {
+    let collector = options().start().await;
+    let mut samples = ["orders-1", "orders-2"].map(|name| sample(&collector, "orders", name));
+    let admin = collector.http(collector.listeners().ui);
+    let mut browser = Browser::start().await;
+    browser.open(&page(&collector, "#/instances")).await;
+    browser
+        .until("document.querySelectorAll('tbody tr').length === 2")
+        .await;
+    for id in [1, 2] {
+        let path = format!("/api/instances/{id}");
+        let refused = admin
+            .send(http::Method::DELETE, &path, bytes::Bytes::new())
+            .await
+            .unwrap();
+        assert_eq!(refused.status, 409, "{}", refused.text());
+    }
+    samples[0].kill();
+    browser.shows("down").await;
+    browser.open(&page(&collector, "#/applications/2")).await;
+    browser.click("button", "Forget instances").await;
+    browser.shows("Forget 1 instances of orders?").await;
+    browser.click("dialog button", "Forget them").await;
+    browser
+        .until("document.querySelectorAll('tbody tr').length === 1")
+        .await;
+    let left: Value = admin.get("/api/overview").await.unwrap().json();
+    assert_eq!(
+        left["agents"],
+        json!({"up": 1, "silent": 0, "down": 0, "left": 0})
+    );
+    assert_quiet(&mut browser, &collector).await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_changes_nothing_and_wrong_input_is_refused() {
+    let collector = options().start().await;
+    register(&collector, "checkout", "10.0.0.1", "").await;
+    let instance = "service=checkout&ip=10.0.0.1&port=80";
+    let ui = collector.listeners().ui;
+    let foreign = rollcall_tests::nacos::Http::new(ui);
+    let headers = [("origin".to_owned(), "http://evil.example".to_owned())].into();
+    for (method, path) in [
+        (
+            "DELETE",
+            format!("/api/services/instances?{instance}&ephemeral=false"),
+        ),
+        (
+            "POST",
+            format!("/api/services/instances/override?{instance}"),
+        ),
+        ("DELETE", "/api/services?service=checkout".to_owned()),
+        ("DELETE", "/api/instances?state=down".to_owned()),
+    ] {
+        let refused = foreign.call(method, &path, None, &headers).await.unwrap();
+        assert_eq!(refused.status, 403, "{method} {path}: {}", refused.text());
+    }
+    let admin = collector.http(ui);
+    let path = format!("/api/services/instances/override?{instance}");
+    for (body, status) in [
+        ("", 400),
+        ("{}", 400),
+        ("[true, null, null]", 400),
+        (r#"{"weight": -1}"#, 400),
+        (r#"{"weight": 1e9}"#, 400),
+        (r#"{"enabled": "no"}"#, 400),
+        (r#"{"enable": false}"#, 400),
+        (r#"{"enabled": false}"#, 204),
+    ] {
+        let answer = admin.post(&path, body).await.unwrap();
+        assert_eq!(answer.status, status, "{body}: {}", answer.text());
+    }
+    let missing = "/api/services/instances/override?service=checkout&ip=10.0.0.9&port=80";
+    let answer = admin.post(missing, r#"{"enabled": false}"#).await.unwrap();
+    assert_eq!(answer.status, 404, "{}", answer.text());
+}
