@@ -132,10 +132,12 @@ async fn an_instance_that_is_down_is_forgotten_and_one_that_is_up_is_not() {
         assert_eq!(refused.status, 409, "{}", refused.text());
     }
     samples[0].kill();
-    browser.shows("down").await;
+    browser
+        .until("[...document.querySelectorAll('tbody tr')].some((row) => row.innerText.includes('down'))")
+        .await;
     browser.open(&page(&collector, "#/applications/2")).await;
     browser.click("button", "Forget instances").await;
-    browser.shows("Forget 1 instances of orders?").await;
+    browser.shows("Forget 1 instance of orders?").await;
     browser.click("dialog button", "Forget them").await;
     browser
         .until("document.querySelectorAll('tbody tr').length === 1")

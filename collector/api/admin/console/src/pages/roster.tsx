@@ -1,5 +1,5 @@
 import { change } from "../api";
-import { count } from "../format";
+import { count, plural } from "../format";
 import type { LiveEvent } from "../live";
 import { Ago, Badge, Empty, Facts, Loaded, Section, At } from "../parts/basic";
 import { Actions } from "../parts/dialog";
@@ -145,8 +145,8 @@ export function ApplicationPage({ route }: { route: Route }) {
 function forgetAll(application: Application) {
   const { down, left } = application.instances;
   return {
-    title: `Forget ${count(down + left)} instances of ${application.label}?`,
-    explanation: `${count(down)} are down and ${count(left)} left. They leave the counts and lists. Their ids stay assigned, and an instance that reports again is back at once.`,
+    title: `Forget ${plural(down + left, "instance")} of ${application.label}?`,
+    explanation: `${count(down)} down and ${count(left)} left. They leave the counts and lists until this collector restarts. Their ids stay assigned, and an instance that reports again is back at once.`,
     verb: "Forget them",
     isDangerous: true,
     run: () => change("DELETE", "api/instances", { application: application.id, state: "down,left" }),
