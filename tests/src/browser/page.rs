@@ -99,13 +99,14 @@ impl Browser {
         }
     }
 
-    /// Presses Tab until the focused element's text or label contains `text`.
+    /// Presses Tab until the text or label of a focused link or control contains `text`.
     ///
     /// # Panics
     /// When the whole page was walked without it.
     pub async fn tab_to(&mut self, text: &str) {
         let focused = "(() => { const e = document.activeElement; \
-                       return `${e.getAttribute('aria-label') ?? ''} ${e.labels?.[0]?.innerText ?? ''} ${e.innerText}`; })()";
+                       return e.matches('a, button, input, select, textarea, summary') \
+                           ? `${e.getAttribute('aria-label') ?? ''} ${e.labels?.[0]?.innerText ?? ''} ${e.innerText}` : ''; })()";
         for _ in 0..200 {
             self.press("Tab").await;
             let found = self.evaluate(focused).await;

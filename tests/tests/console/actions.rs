@@ -135,7 +135,7 @@ async fn an_instance_that_is_down_is_forgotten_and_one_that_is_up_is_not() {
     browser
         .until("[...document.querySelectorAll('tbody tr')].some((row) => row.innerText.includes('down'))")
         .await;
-    browser.open(&page(&collector, "#/applications/2")).await;
+    browser.open(&page(&collector, "#/applications/-1")).await;
     browser.click("button", "Forget instances").await;
     browser.shows("Forget 1 instance of orders?").await;
     browser.click("dialog button", "Forget them").await;

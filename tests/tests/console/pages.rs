@@ -180,7 +180,7 @@ async fn every_page(collector: &Collector) -> Vec<(&'static str, &'static str)> 
     vec![
         ("overview", ""),
         ("instances", "#/instances"),
-        ("application", "#/applications/2"),
+        ("application", "#/applications/-1"),
         ("instance", "#/instances/1"),
         ("search", "#/search?text=orders"),
         ("services", "#/services"),

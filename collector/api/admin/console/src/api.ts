@@ -84,9 +84,11 @@ export async function call(
 async function explanation(answer: Response): Promise<string> {
   const text = await answer.text().catch(() => "");
   let reason = answer.headers.get("error-message") ?? "";
+  let message = "";
   try {
     const body = JSON.parse(text) as { error?: { field?: string; message?: string } };
-    const { field, message } = body.error ?? {};
+    const { field } = body.error ?? {};
+    message = body.error?.message ?? "";
     reason = [field, message].filter((part) => part).join(": ") || reason;
   } catch {
     // The body is not the collector's; a proxy may have answered.
@@ -97,7 +99,7 @@ async function explanation(answer: Response): Promise<string> {
     case 403:
       return `The collector refused this: ${reason || "forbidden"}.`;
     case 404:
-      return reason || "There is no such thing here.";
+      return message === "" ? "There is no such page or thing." : `${message[0]?.toUpperCase()}${message.slice(1)}.`;
     case 503:
       return `The collector cannot answer now: ${reason || "it is starting, stopping or overloaded"}.`;
     default:

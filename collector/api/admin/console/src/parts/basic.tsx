@@ -79,6 +79,14 @@ export function Loaded<T>({ of, children }: { of: Resource<T>; children: (data: 
   const { data, problem, isStale } = of;
   if (data === undefined) {
     if (problem !== undefined && !isStale) {
+      if (problem.status === 404) {
+        return (
+          <>
+            <h1>Not found</h1>
+            <Empty title={problem.message} />
+          </>
+        );
+      }
       return problem.isUnauthorized ? null : <Trouble problem={problem} hasData={false} />;
     }
     return (
