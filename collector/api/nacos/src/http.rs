@@ -25,6 +25,7 @@ use crate::{auth::Auth, udp::Push};
 mod asked;
 mod batch;
 mod beat;
+mod body;
 mod checker;
 mod client;
 mod core;

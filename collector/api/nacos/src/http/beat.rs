@@ -29,6 +29,7 @@ pub(super) fn routes() -> Vec<Route> {
         PUT "/v1/ns/instance/beat" Write Always beat;
         ANY "/v1/ns/api/clientBeat" Write Always beat;
         PUT "/v2/ns/instance/beat" Write Always beat;
+        POST "/v3/client/ns/instance" Write Always register_or_beat;
     }
     .into()
 }
@@ -129,7 +130,7 @@ fn unknown(face: &Face, asked: &Asked<'_>) -> Response<Body> {
 }
 
 /// Registers or renews: v3 uses one call for both.
-pub(super) async fn register_or_beat(face: &Face, asked: &Asked<'_>) -> Reply {
+async fn register_or_beat(face: &Face, asked: &Asked<'_>) -> Reply {
     if !asked.params.strict_flag("heartBeat") {
         return instance::register(face, asked).await;
     }

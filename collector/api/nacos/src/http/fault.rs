@@ -10,7 +10,7 @@ use axum::{
 };
 use rollcall_domain::catalog::{Full, InvalidName, ServiceKey};
 
-use super::reply;
+use super::body;
 use crate::auth::Denied;
 
 mod catalog;
@@ -142,20 +142,20 @@ impl Fault {
     /// The answer of the call's generation.
     pub(super) fn answer(&self, call: Call<'_>) -> Response<Body> {
         let framework =
-            |status, message: &str| reply::framework(status, message, call.path, call.now_millis);
+            |status, message: &str| body::framework(status, message, call.path, call.now_millis);
         match self {
             Self::Denied(Denied::Busy) => {
-                reply::text(StatusCode::SERVICE_UNAVAILABLE, Denied::Busy.to_string())
+                body::text(StatusCode::SERVICE_UNAVAILABLE, Denied::Busy.to_string())
             }
             Self::Denied(denied) => framework(StatusCode::FORBIDDEN, &denied.to_string()),
-            Self::Loading => reply::text(StatusCode::SERVICE_UNAVAILABLE, LOADING),
+            Self::Loading => body::text(StatusCode::SERVICE_UNAVAILABLE, LOADING),
             Self::Status(status) => {
                 let text = format!("server is {status}now, please try again later!");
-                reply::text(StatusCode::SERVICE_UNAVAILABLE, text)
+                body::text(StatusCode::SERVICE_UNAVAILABLE, text)
             }
             Self::Raft => {
                 let text = "caused: old raft protocol already stop;";
-                reply::text(StatusCode::INTERNAL_SERVER_ERROR, text)
+                body::text(StatusCode::INTERNAL_SERVER_ERROR, text)
             }
             Self::Configuration => framework(StatusCode::NOT_IMPLEMENTED, CONFIGURATION),
             Self::Unknown => unknown(call),
@@ -189,13 +189,13 @@ fn unknown(call: Call<'_>) -> Response<Body> {
     } = call;
     if path.contains("/v1/ns/") {
         let message = format!("no such api:{method}:{path}");
-        reply::framework(StatusCode::NOT_IMPLEMENTED, &message, path, now_millis)
+        body::framework(StatusCode::NOT_IMPLEMENTED, &message, path, now_millis)
     } else {
         let message = match call.generation {
             Generation::V3 => format!("No endpoint {method} {path}."),
             Generation::V1 | Generation::V2 => "No message available".to_owned(),
         };
-        reply::framework(StatusCode::NOT_FOUND, &message, path, now_millis)
+        body::framework(StatusCode::NOT_FOUND, &message, path, now_millis)
     }
 }
 

@@ -32,7 +32,6 @@ pub(super) fn routes() -> Vec<Route> {
         PATCH "/v2/ns/instance" Write Always patch;
         GET "/v2/ns/instance" Read Complete detail;
         GET "/v2/ns/instance/statuses/*" Read Complete statuses;
-        POST "/v3/client/ns/instance" Write Always super::beat::register_or_beat;
         DELETE "/v3/client/ns/instance" Write Always deregister;
         POST "/v3/admin/ns/instance" Write Always register;
         DELETE "/v3/admin/ns/instance" Write Always deregister;

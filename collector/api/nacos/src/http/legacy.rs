@@ -1,4 +1,4 @@
-//! Calls between the reference's own servers, and calls of its configuration centre: refused with the reference's texts.
+//! Calls between the reference's own servers: refused with the reference's texts.
 
 use super::{
     Face,
@@ -22,17 +22,4 @@ pub(super) fn routes() -> Vec<Route> {
 /// Refuses calls of the old cluster protocol, as 1.4 does.
 async fn raft(_: &Face, _: &Asked<'_>) -> Reply {
     Err(Fault::Raft)
-}
-
-/// Whether a path belongs to the configuration centre.
-pub(super) fn is_configuration(path: &str) -> bool {
-    [
-        "/v1/cs/",
-        "/v2/cs/",
-        "/v3/client/cs/",
-        "/v3/admin/cs/",
-        "/v3/console/cs/",
-    ]
-    .iter()
-    .any(|prefix| path.starts_with(prefix))
 }

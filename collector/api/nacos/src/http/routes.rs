@@ -8,7 +8,6 @@ use super::{
     Face,
     asked::Asked,
     fault::{Fault, Generation},
-    legacy,
     reply::Reply,
 };
 use crate::auth::Action;
@@ -70,7 +69,7 @@ impl Routes {
         let path = path.strip_suffix('/').unwrap_or(path);
         let (routes, rest) = match self.0.get(path) {
             Some(routes) => (routes, ""),
-            None if legacy::is_configuration(path) => return Err(Fault::Configuration),
+            None if is_configuration(path) => return Err(Fault::Configuration),
             None => self.find_parent(path).ok_or(Fault::Unknown)?,
         };
         let is_this = |route: &&Route| route.method == method.as_str() || route.method == ANY;
@@ -92,6 +91,19 @@ impl Routes {
 const PARENTS: [&str; 1] = ["/v2/ns/instance/statuses/*"];
 /// Every method without a route of its own on the path.
 const ANY: &str = "*";
+
+/// Whether a path belongs to the configuration centre.
+fn is_configuration(path: &str) -> bool {
+    [
+        "/v1/cs/",
+        "/v2/cs/",
+        "/v3/client/cs/",
+        "/v3/admin/cs/",
+        "/v3/console/cs/",
+    ]
+    .iter()
+    .any(|prefix| path.starts_with(prefix))
+}
 
 /// The generation of a path.
 pub(super) fn generation(path: &str) -> Generation {

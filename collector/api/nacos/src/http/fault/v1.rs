@@ -7,10 +7,10 @@ use axum::{
 use rollcall_domain::catalog::{Resource, ServiceKey};
 
 use super::{At, Fault, text::text};
-use crate::{http::reply, render::grouped};
+use crate::{http::body, render::grouped};
 
 pub(super) fn answer(fault: &Fault) -> Response<Body> {
-    reply::text(status(fault), format!("caused: {};", words(fault)))
+    body::text(status(fault), format!("caused: {};", words(fault)))
 }
 
 fn status(fault: &Fault) -> StatusCode {

@@ -8,7 +8,7 @@ use rollcall_domain::catalog::{Resource, ServiceKey};
 use serde::Serialize;
 
 use super::{At, Fault, Generation, text::text};
-use crate::{http::reply, render::grouped};
+use crate::{http::body, render::grouped};
 
 /// A code of the reference with its general text.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub(super) fn answer(fault: &Fault, generation: Generation) -> Response<Body> {
         message,
         data,
     };
-    reply::json_with(status, &envelope)
+    body::json_with(status, &envelope)
 }
 
 fn row(fault: &Fault) -> (StatusCode, Code, String) {
