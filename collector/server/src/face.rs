@@ -2,6 +2,7 @@
 //!
 //! * [`Gate`] refuses, before any face, requests that violate HTTP framing or come from a foreign web page.
 //! * [`Dispatch`] chooses the routes of gRPC or of HTTP by the content type.
+//! * [`Messages`] reads the body of a gRPC call, one message at a time.
 //! * [`Token`] admits only requests with the operator's secret.
 //! * [`Refusal`] is the common form of an HTTP error: a status, the header `error-message` (upstream's), and the body
 //!   `{"error": {"field": ..., "message": ...}}`. [`json`] reads bodies and names the path of an invalid key.
@@ -13,6 +14,7 @@ mod answer;
 mod dispatch;
 mod gate;
 pub mod json;
+mod messages;
 mod names;
 mod refusal;
 mod token;
@@ -20,6 +22,7 @@ mod token;
 pub use answer::{Answer, JSON, reply};
 pub use dispatch::{Dispatch, no_such_service};
 pub use gate::Gate;
+pub use messages::{Broken, Messages, PREFIX, refuse_encoded};
 pub use names::{HostError, Names, host};
 pub use refusal::{Refusal, not_found, not_grpc, wrong_method};
 pub use token::Token;

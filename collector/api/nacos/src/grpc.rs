@@ -29,7 +29,6 @@ mod frame;
 mod fuzzy;
 mod json;
 mod kind;
-mod messages;
 mod metrics;
 mod naming;
 mod request;

@@ -9,7 +9,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 mod tests;
 
 /// The flag and the length in front of a message.
-pub(super) const PREFIX: usize = 5;
+pub(super) use rollcall_server::face::PREFIX;
 
 const TYPE: u8 = 3 << 3 | 2;
 const CLIENT_IP: u8 = 8 << 3 | 2;

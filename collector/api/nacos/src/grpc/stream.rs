@@ -20,6 +20,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body::Frame as BodyFrame;
 use rollcall_catalog::Subscription;
+use rollcall_server::face::{Broken, Messages};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
@@ -30,7 +31,6 @@ use super::{
     face::Face,
     frame::Frame,
     kind::Sent,
-    messages::{Broken, Messages},
     request::{Ack, Setup},
 };
 

@@ -18,6 +18,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body::{Frame as BodyFrame, SizeHint};
+use rollcall_server::face::{Messages, refuse_encoded};
 use tonic::Status;
 
 use super::{
@@ -26,7 +27,6 @@ use super::{
     face::Face,
     frame::Frame,
     kind::Kind,
-    messages::{Messages, refuse_encoded},
     stream::Stream,
     transport::Transport,
 };

@@ -58,3 +58,13 @@ async fn no_memory_of_a_message_is_kept_after_it_is_read() {
     messages.next().await.unwrap().unwrap();
     assert!(first.is_unique());
 }
+
+#[tokio::test]
+async fn a_unary_call_has_one_message() {
+    let of = |bytes: &[u8]| messages(bytes, 7);
+    let only = of(&message(3)).only().await.unwrap();
+    assert_eq!(only, message(3)[5..]);
+    assert!(of(&[]).only().await.is_err());
+    let two = [message(1), message(1)].concat();
+    assert!(of(&two).only().await.is_err());
+}
