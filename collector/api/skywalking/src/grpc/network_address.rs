@@ -41,18 +41,19 @@ impl Handler {
             batch_register_calls: services.metrics.call(Protocol::Grpc, BATCH_REGISTER),
         }
     }
+}
 
-    async fn map(
-        &self,
-        addresses: Vec<String>,
-        peer: Option<Peer>,
-    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
-        let ids = self.register.for_peer(peer).addresses(&addresses).await?;
-        let ids = ids.into_iter().map(|id| id.map(AddressId::get));
-        Ok(work::convert(addresses.len(), || {
-            convert::mappings(addresses, ids)
-        }))
-    }
+/// The id of each address, with the address as its key; addresses without an id are left out.
+pub(super) async fn map(
+    register: &register::Handle,
+    addresses: Vec<String>,
+    peer: Option<Peer>,
+) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
+    let ids = register.for_peer(peer).addresses(&addresses).await?;
+    let ids = ids.into_iter().map(|id| id.map(AddressId::get));
+    Ok(work::convert(addresses.len(), || {
+        convert::mappings(addresses, ids)
+    }))
 }
 
 #[async_trait]
@@ -64,7 +65,7 @@ impl NetworkAddressRegisterService for Handler {
         let peer = unary::peer(&request);
         let addresses = request.into_inner().addresses;
         let asked = addresses.len();
-        let mappings = self.map(addresses, peer).await;
+        let mappings = map(&self.register, addresses, peer).await;
         let reply = |address_ids| NetworkAddressMappings { address_ids };
         end_some(&self.batch_register_calls, asked, mappings, reply)
     }

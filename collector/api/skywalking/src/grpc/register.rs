@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use rollcall_domain::{AddressId, ApplicationId, InstanceId, liveness::Signal};
+use rollcall_domain::{ApplicationId, InstanceId, liveness::Signal};
 use rollcall_limits::{Peer, work};
 use rollcall_metrics::{Call, Protocol};
 use rollcall_proto::{
@@ -21,7 +21,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{
     call::{Fault, Refusal, end, end_some},
-    convert,
+    convert, network_address,
     unary::{self, Calls},
 };
 
@@ -139,18 +139,6 @@ impl Handler {
             convert::endpoint_mappings(endpoints, ids)
         }))
     }
-
-    async fn map_addresses(
-        &self,
-        addresses: Vec<String>,
-        peer: Option<Peer>,
-    ) -> Result<Vec<KeyWithIntegerValue>, Refusal> {
-        let ids = self.register.for_peer(peer).addresses(&addresses).await?;
-        let ids = ids.into_iter().map(|id| id.map(AddressId::get));
-        Ok(work::convert(addresses.len(), || {
-            convert::mappings(addresses, ids)
-        }))
-    }
 }
 
 #[async_trait]
@@ -202,7 +190,7 @@ impl Register for Handler {
         let peer = unary::peer(&request);
         let addresses = request.into_inner().addresses;
         let asked = addresses.len();
-        let mappings = self.map_addresses(addresses, peer).await;
+        let mappings = network_address::map(&self.register, addresses, peer).await;
         let reply = |address_ids| NetAddressMapping { address_ids };
         end_some(&self.address_calls, asked, mappings, reply)
     }
