@@ -24,7 +24,7 @@ fn main() {
         ..Config::default()
     };
     let clock = Arc::new(TestClock::start());
-    let store = Arc::new(Memory::default());
+    let store = Memory::default().into();
     let (catalog, _workers) =
         open(config, clock, store, Arc::new(NoEvents)).expect("an empty store");
     let strings = SERVICES * PER_SERVICE * "10.10.10.10".len();

@@ -9,11 +9,7 @@ mod query;
 mod services;
 mod subscribe;
 
-use std::{
-    fmt,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rollcall_domain::{
     Moment, Timestamp,
@@ -95,12 +91,8 @@ impl Catalog {
             probes: self.0.probes.counts(),
             due_pushes: self.0.schedule.due(),
             journal_bytes: self.0.roster.journal_bytes(),
-            failed_commits: self.0.failed_commits.load(Relaxed),
-            waiting_changes: self
-                .0
-                .config
-                .write_queue
-                .saturating_sub(self.0.writes.capacity()),
+            failed_commits: self.0.writes.failed(),
+            waiting_changes: self.0.writes.waiting(),
         }
     }
 

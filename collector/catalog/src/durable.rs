@@ -1,62 +1,80 @@
 //! Changes that are durable before they are acknowledged: planned, committed together, applied, answered.
 //!
-//! One task plans and applies all of them, so the data of a plan cannot change before it is applied.
+//! One task plans and applies, so the state that a plan was made on cannot change below it: rows of the store change here only.
+//! What other processes change in a shared store is applied by the same task, between two commits.
+//!
+//! This module knows neither the state nor what the rows mean: `S` is the state that plans read and changes apply to.
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    fmt,
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error,
-    shared::Shared,
-    store::{self, Store},
+    store::{self, Change, Stores},
 };
 
-pub(crate) type Sender = mpsc::Sender<Job>;
-pub(crate) type Receiver = mpsc::Receiver<Job>;
-
-/// The most jobs in one commit.
+/// The most jobs that share a commit.
 const BATCH: usize = 256;
+/// The pause after a shared store could not be read.
+const PAUSE: Duration = Duration::from_secs(1);
 
-type Apply<T> = Box<dyn FnOnce(&Shared) -> Result<T, Error> + Send>;
-/// Returns the rows to be undone if a durable change could not be applied.
-type Finish = Box<dyn FnOnce(&Shared, Result<(), store::Error>) -> Vec<store::Change> + Send>;
-type MakePlan = Box<dyn FnOnce(&Shared) -> Option<Planned> + Send>;
+type Apply<S, T> = Box<dyn FnOnce(&S) -> Result<T, Error> + Send>;
+/// Returns the changes that roll the job back, if it is durable and could not be applied.
+type Finish<S> = Box<dyn FnOnce(&S, Result<(), store::Error>) -> Vec<Change> + Send>;
+type MakePlan<S> = Box<dyn FnOnce(&S) -> Option<Planned<S>> + Send>;
 
-/// A change, and the items that it changes: two changes of the same item do not share a commit.
-pub(crate) struct Job {
+/// Applies changes of other processes.
+pub(crate) type ApplyForeign<S> = fn(&S, Vec<Change>);
+
+/// A job, and what it changes: two jobs that change the same thing do not share a commit.
+struct Job<S> {
     touches: String,
-    plan: MakePlan,
+    plan: MakePlan<S>,
 }
 
-impl std::fmt::Debug for Job {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job")
-            .field("touches", &self.touches)
-            .finish_non_exhaustive()
-    }
+/// The rows that a change writes, and what it does once they are durable.
+pub(crate) struct Plan<S, T> {
+    pub(crate) rows: Vec<Change>,
+    pub(crate) apply: Apply<S, T>,
+    undo: Vec<Change>,
 }
 
-/// The rows that a change writes, and the action once they are durable.
-pub(crate) struct Plan<T> {
-    pub(crate) rows: Vec<store::Change>,
-    pub(crate) apply: Apply<T>,
-    undo: Vec<store::Change>,
+struct Planned<S> {
+    rows: Vec<Change>,
+    finish: Finish<S>,
 }
 
-struct Planned {
-    rows: Vec<store::Change>,
-    finish: Finish,
+/// The queue of jobs.
+pub(crate) struct Queue<S> {
+    jobs: mpsc::Sender<Job<S>>,
+    limit: usize,
+    failed: AtomicU64,
 }
 
-impl<T> Plan<T> {
+/// The worker that does the jobs.
+pub(crate) struct Worker<S> {
+    jobs: mpsc::Receiver<Job<S>>,
+    stores: Stores,
+}
+
+impl<S, T> Plan<S, T> {
     pub(crate) fn new(
-        rows: Vec<store::Change>,
-        apply: impl FnOnce(&Shared) -> Result<T, Error> + Send + 'static,
+        rows: Vec<Change>,
+        apply: impl FnOnce(&S) -> Result<T, Error> + Send + 'static,
     ) -> Self {
         Self {
             rows,
@@ -65,29 +83,40 @@ impl<T> Plan<T> {
         }
     }
 
-    /// Adds the row change that undoes the rows if the change cannot be applied, for instance because a limit is reached by then.
-    pub(crate) fn undo(mut self, undo: store::Change) -> Self {
+    /// The change that rolls the rows back if the durable change cannot be applied, because a limit was reached meanwhile.
+    pub(crate) fn undo(mut self, undo: Change) -> Self {
         self.undo.push(undo);
         self
     }
 }
 
-impl Shared {
-    /// Makes a change durable, then applies it. `plan` returns the rows to write, based on the state at that time.
-    pub(crate) async fn durably<T: Send + 'static>(
+/// A queue for at most `limit` jobs, and its worker.
+pub(crate) fn queue<S>(limit: usize, stores: Stores) -> (Queue<S>, Worker<S>) {
+    let (sender, jobs) = mpsc::channel(limit.max(1));
+    let queue = Queue {
+        jobs: sender,
+        limit,
+        failed: AtomicU64::new(0),
+    };
+    (queue, Worker { jobs, stores })
+}
+
+impl<S: 'static> Queue<S> {
+    /// Makes a change durable, then applies it. `plan` returns the rows to write, from the state at that time.
+    pub(crate) async fn submit<T: Send + 'static>(
         &self,
         touches: String,
-        plan: impl FnOnce(&Self) -> Result<Plan<T>, Error> + Send + 'static,
+        plan: impl FnOnce(&S) -> Result<Plan<S, T>, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        let plan: MakePlan = Box::new(move |shared| match plan(shared) {
+        let plan: MakePlan<S> = Box::new(move |state| match plan(state) {
             Ok(plan) => Some(Planned {
                 rows: plan.rows,
-                finish: Box::new(move |shared, committed| {
+                finish: Box::new(move |state, committed| {
                     let is_committed = committed.is_ok();
                     let result = committed
                         .map_err(Error::from)
-                        .and_then(|()| (plan.apply)(shared));
+                        .and_then(|()| (plan.apply)(state));
                     let is_half_done = is_committed && result.is_err();
                     send(reply, result);
                     if is_half_done { plan.undo } else { Vec::new() }
@@ -98,15 +127,23 @@ impl Shared {
                 None
             }
         });
-        self.writes
+        self.jobs
             .try_send(Job { touches, plan })
             .map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => Error::Busy {
-                    limit: self.config.write_queue,
-                },
+                mpsc::error::TrySendError::Full(_) => Error::Busy { limit: self.limit },
                 mpsc::error::TrySendError::Closed(_) => Error::Stopped,
             })?;
         answer.await.unwrap_or(Err(Error::Stopped))
+    }
+
+    /// The number of jobs that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.limit.saturating_sub(self.jobs.capacity())
+    }
+
+    /// The number of commits that failed since the start.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Relaxed)
     }
 }
 
@@ -116,77 +153,151 @@ fn send<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
     }
 }
 
-/// Runs jobs until it is cancelled, and then the waiting ones.
-pub(crate) async fn run(
-    shared: Arc<Shared>,
-    store: Arc<dyn Store>,
-    mut jobs: Receiver,
-    cancel: CancellationToken,
-) {
-    let mut waiting = VecDeque::new();
-    loop {
-        if waiting.is_empty() {
-            let job = tokio::select! {
-                biased;
-                job = jobs.recv() => job,
-                () = cancel.cancelled() => {
-                    jobs.close();
-                    jobs.recv().await
-                }
-            };
-            let Some(job) = job else { return };
-            waiting.push_back(job);
+impl<S: Send + Sync + 'static> Worker<S> {
+    /// Does jobs until cancelled, and then those that wait. `queue` is the queue of this worker in a state.
+    pub(crate) async fn run(
+        mut self,
+        state: Arc<S>,
+        queue: fn(&S) -> &Queue<S>,
+        foreign: ApplyForeign<S>,
+        cancel: CancellationToken,
+    ) {
+        let stores = self.stores;
+        let write = Write {
+            failed: &queue(&state).failed,
+            state: &state,
+            stores: &stores,
+            foreign,
+        };
+        let mut waiting = VecDeque::new();
+        let mut is_stale = false;
+        loop {
+            if waiting.is_empty() {
+                let job = tokio::select! {
+                    biased;
+                    job = self.jobs.recv() => job,
+                    () = cancel.cancelled() => {
+                        self.jobs.close();
+                        self.jobs.recv().await
+                    }
+                    () = write.news(is_stale) => {
+                        is_stale = !write.catch_up().await;
+                        continue;
+                    }
+                };
+                let Some(job) = job else { return };
+                waiting.push_back(job);
+            }
+            while waiting.len() < BATCH
+                && let Ok(job) = self.jobs.try_recv()
+            {
+                waiting.push_back(job);
+            }
+            is_stale |= !write.next(&mut waiting).await;
+            if is_stale || write.has_news().await {
+                is_stale = !write.catch_up().await;
+            }
         }
-        while waiting.len() < BATCH
-            && let Ok(job) = jobs.try_recv()
-        {
-            waiting.push_back(job);
-        }
-        commit(&shared, &store, &mut waiting).await;
     }
 }
 
-/// Commits the first jobs that change different items.
-async fn commit(shared: &Arc<Shared>, store: &Arc<dyn Store>, waiting: &mut VecDeque<Job>) {
-    let mut touched = HashSet::new();
-    let mut planned = Vec::new();
-    let mut rows = Vec::new();
-    while let Some(job) = waiting.pop_front() {
-        if touched.contains(&job.touches) {
-            waiting.push_front(job);
-            break;
-        }
-        if let Some(plan) = (job.plan)(shared) {
-            touched.insert(job.touches);
-            rows.extend(plan.rows);
-            planned.push(plan.finish);
+/// Writes to the store, and applies what changed in it.
+struct Write<'a, S> {
+    state: &'a Arc<S>,
+    stores: &'a Stores,
+    foreign: ApplyForeign<S>,
+    failed: &'a AtomicU64,
+}
+
+impl<S: Send + Sync + 'static> Write<'_, S> {
+    /// Completes when there is something to catch up with; after a pause if the last attempt failed.
+    async fn news(&self, is_stale: bool) {
+        if is_stale {
+            sleep(PAUSE).await;
+        } else {
+            self.stores.durable.changed().await;
         }
     }
-    let committed = write(shared, store, rows).await;
-    let mut undo = Vec::new();
-    for finish in planned {
-        undo.extend(finish(shared, committed.clone()));
+
+    /// Whether there is something to catch up with now.
+    async fn has_news(&self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stores.durable.changed() => true,
+            () = ready(()) => false,
+        }
     }
-    if write(shared, store, undo).await.is_err() {
-        tracing::error!(
-            "catalog: a change that was refused stays in the store until the next start"
-        );
+
+    /// Commits the first jobs that change different things. Returns `false` if the store has to be read before the next commit.
+    async fn next(&self, waiting: &mut VecDeque<Job<S>>) -> bool {
+        let mut touched = HashSet::new();
+        let mut planned = Vec::new();
+        let mut rows = Vec::new();
+        while let Some(job) = waiting.pop_front() {
+            if touched.contains(&job.touches) {
+                waiting.push_front(job);
+                break;
+            }
+            if let Some(plan) = (job.plan)(self.state) {
+                touched.insert(job.touches);
+                rows.extend(plan.rows);
+                planned.push(plan.finish);
+            }
+        }
+        let committed = self.commit(rows).await;
+        let mut undo = Vec::new();
+        for finish in planned {
+            undo.extend(finish(self.state, committed.clone()));
+        }
+        if self.commit(undo).await.is_err() {
+            tracing::error!(
+                "catalog: a change that was refused stays in the store until the next start"
+            );
+        }
+        committed.is_ok() || !self.stores.durable.is_shared()
+    }
+
+    async fn commit(&self, rows: Vec<Change>) -> Result<(), store::Error> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let store = Arc::clone(&self.stores.durable);
+        let commit = tokio::task::spawn_blocking(move || store.commit(&rows)).await;
+        let committed = commit.unwrap_or_else(|error| Err(store::Error::Io(error.to_string())));
+        committed.inspect_err(|error| {
+            self.failed.fetch_add(1, Relaxed);
+            tracing::error!(%error, "catalog: a commit failed, its changes are refused");
+        })
+    }
+
+    /// Applies what other processes changed, and what a failed commit wrote all the same. Returns `false` if the store could not
+    /// be read.
+    async fn catch_up(&self) -> bool {
+        let store = Arc::clone(&self.stores.durable);
+        let read = tokio::task::spawn_blocking(move || store.catch_up()).await;
+        match read.unwrap_or_else(|error| Err(store::Error::Io(error.to_string()))) {
+            Ok(changes) => {
+                (self.foreign)(self.state, changes);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "catalog: the changes of other collectors could not be read, retrying");
+                false
+            }
+        }
     }
 }
 
-async fn write(
-    shared: &Shared,
-    store: &Arc<dyn Store>,
-    rows: Vec<store::Change>,
-) -> Result<(), store::Error> {
-    if rows.is_empty() {
-        return Ok(());
+impl<S> fmt::Debug for Queue<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
-    let store = Arc::clone(store);
-    let commit = tokio::task::spawn_blocking(move || store.commit(&rows)).await;
-    let committed = commit.unwrap_or_else(|error| Err(store::Error::Io(error.to_string())));
-    committed.inspect_err(|error| {
-        shared.failed_commits.fetch_add(1, Relaxed);
-        tracing::error!(%error, "catalog: a commit failed, its changes are refused");
-    })
+}
+
+impl<S> fmt::Debug for Worker<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
 }

@@ -44,6 +44,7 @@ mod outbox;
 mod probe;
 mod push;
 mod readiness;
+mod restore;
 mod roster;
 mod rows;
 mod shared;

@@ -1,52 +1,44 @@
-//! Opens a catalog on a store.
+//! Opens a catalog on its stores.
 
 use std::sync::Arc;
 
-use rollcall_domain::catalog::{Effects, Kind};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Catalog, Clock, Config, EventSink, Namespace, Switches, durable, probe, push, roster,
-    rows::{self, InstanceRow, OverrideRow, ServiceRow},
+    Catalog, Clock, Config, EventSink, durable, probe, push, restore, roster,
     shared::Shared,
-    store::{Error, Row, Store, Table},
+    store::{Error, Row, Stores, Table},
     sweep,
 };
 
-/// The tasks of the catalog.
+/// The workers that the catalog needs.
 #[derive(Debug)]
 pub struct Workers {
     shared: Arc<Shared>,
-    store: Arc<dyn Store>,
-    jobs: durable::Receiver,
+    writer: durable::Worker<Shared>,
 }
 
-/// Reads a store. Blocks meanwhile.
+/// Reads the stores. Blocks meanwhile.
 ///
 /// # Errors
-/// The store cannot be read, or has an unreadable row.
+/// A store cannot be read, or has an unreadable row.
 pub fn open(
     config: Config,
     clock: Arc<dyn Clock>,
-    store: Arc<dyn Store>,
+    stores: Stores,
     events: Arc<dyn EventSink>,
 ) -> Result<(Catalog, Workers), Error> {
-    let (writes, jobs) = mpsc::channel(config.write_queue.max(1));
-    let shared = Arc::new(Shared::new(
-        config,
-        clock,
-        events,
-        writes,
-        Arc::clone(&store),
-    ));
-    let rows = sorted(store.load()?);
+    let (writes, writer) = durable::queue(config.write_queue, stores.clone());
+    let shared = Arc::new(Shared::new(config, clock, events, writes, stores.clone()));
+    let rows = sorted(stores.load()?);
     let knows_rosters = rows.iter().find(|row| is_known_row(row));
     // Rows of the faces do not count: they exist before the first start.
-    let mut is_known = knows_rosters.is_some() || rows.iter().all(|row| row.table == Table::Face);
+    let is_first = rows.iter().all(|row| row.table == Table::Face);
+    // Without a roster on disk, the instances of the last run are those that register again.
+    let mut is_known = stores.roster.is_none() && (knows_rosters.is_some() || is_first);
     for row in rows.iter().filter(|row| !is_known_row(row)) {
         if row.table != Table::Roster {
-            restore(&shared, row)?;
+            restore::restore(&shared, row)?;
         } else if let Err(error) = roster::restore(&shared, row) {
             tracing::warn!(%error, "catalog: a roster row is dropped, reads are refused for a while");
             is_known = false;
@@ -64,26 +56,27 @@ pub fn open(
     }
     let workers = Workers {
         shared: Arc::clone(&shared),
-        store,
-        jobs,
+        writer,
     };
     Ok((Catalog(shared), workers))
 }
 
 impl Workers {
-    /// Pushes, sweeps and writes until it is cancelled. Changes that wait for the store by then are still written.
+    /// Pushes, sweeps and writes until cancelled. The changes that wait for the store by then are still made.
     pub async fn run(self, cancel: CancellationToken) {
-        let Self {
-            shared,
-            store,
-            jobs,
-        } = self;
+        let Self { shared, writer } = self;
+        let durable = writer.run(
+            Arc::clone(&shared),
+            |shared| &shared.writes,
+            restore::apply,
+            cancel.clone(),
+        );
         tokio::join!(
             probe::run(Arc::clone(&shared), cancel.clone()),
             push::run(Arc::clone(&shared), cancel.clone()),
             sweep::run(Arc::clone(&shared), cancel.clone()),
-            roster::run(Arc::clone(&shared), cancel.clone()),
-            durable::run(shared, store, jobs, cancel),
+            roster::run(shared, cancel),
+            durable,
         );
     }
 }
@@ -97,57 +90,4 @@ fn is_known_row(row: &Row) -> bool {
 fn sorted(mut rows: Vec<Row>) -> Vec<Row> {
     rows.sort_by(|one, other| (one.table, &one.key).cmp(&(other.table, &other.key)));
     rows
-}
-
-fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
-    let bad = || {
-        Error::Unreadable(format!(
-            "key {:?} of table {} is unreadable",
-            row.key,
-            row.table.name()
-        ))
-    };
-    let full = |error: &dyn std::fmt::Display| {
-        Error::Unreadable(format!("the stored catalog is inconsistent: {error}"))
-    };
-    let mut registry = shared.registry.write();
-    let mut effects = Effects::default();
-    let now = shared.clock.now();
-    match row.table {
-        Table::Namespace => {
-            let namespace: Namespace = rows::read(row)?;
-            shared.namespaces.write().insert(row.key.clone(), namespace);
-        }
-        Table::Service => {
-            let settings = rows::read::<ServiceRow>(row)?.settings();
-            let key = rows::service_of(&row.key).ok_or_else(bad)?;
-            let set = registry.set_service(&key, settings, now, &mut effects);
-            set.map_err(|error| full(&error))?;
-        }
-        Table::Instance => {
-            let (key, endpoint) = rows::place_of(&row.key).ok_or_else(bad)?;
-            let publisher = endpoint.publisher();
-            let stored = rows::read::<InstanceRow>(row)?;
-            let registration = stored.registration(endpoint, Kind::Persistent);
-            let set = registry.register(&publisher, &key, registration, now, &mut effects);
-            let registered = set.map_err(|error| full(&error))?;
-            shared.probes.add(registered.instance, now);
-        }
-        Table::Override => {
-            let (key, endpoint) = rows::place_of(&row.key).ok_or_else(bad)?;
-            let set = rows::read::<OverrideRow>(row)?.set();
-            let set = registry.restore_override(&key, &endpoint, set, now);
-            set.map_err(|error| full(&error))?;
-        }
-        Table::Switch => {
-            let switches: Switches = rows::read(row)?;
-            *shared.switches.write() = Arc::new(switches);
-        }
-        Table::Face => {
-            let value = row.value.clone();
-            shared.kept.write().insert(row.key.clone(), value);
-        }
-        Table::Roster => {}
-    }
-    Ok(())
 }

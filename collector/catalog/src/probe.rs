@@ -9,24 +9,13 @@
 //! answers.
 
 mod attempt;
+pub(crate) mod ledger;
 mod pace;
 mod ranges;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
-use rollcall_domain::{
-    Moment,
-    catalog::{Checker, Cluster, InstanceRef, Kind},
-};
+use rollcall_domain::catalog::{Checker, Cluster, InstanceRef, Kind};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -35,109 +24,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::Shared;
-use attempt::{Outcome, attempt};
-use pace::Pace;
+use attempt::attempt;
+use ledger::IDLE;
+pub use ledger::ProbeCounts;
 pub use ranges::{BadRange, Range};
 
 /// Interval of the checks for due probes.
 const TICK: Duration = Duration::from_millis(250);
-/// The delay of the first probe of an instance, which may still start. A part of [`SPREAD`] is added.
-const FIRST: u64 = 2_000;
-const SPREAD: u32 = 3_000;
-/// When an instance without a probe is checked again: its cluster may have a checker by then.
-const IDLE: Duration = Duration::from_secs(5);
-
-/// The schedule of the probes, and their results so far.
-#[derive(Debug, Default)]
-pub(crate) struct Probes {
-    state: Mutex<State>,
-    succeeded: AtomicU64,
-    failed: AtomicU64,
-    refused: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    paces: HashMap<InstanceRef, Pace>,
-    due: BTreeSet<(Moment, InstanceRef)>,
-}
-
-/// Totals of the probes since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProbeCounts {
-    /// Instances that are probed or wait for it.
-    pub instances: usize,
-    pub succeeded: u64,
-    pub failed: u64,
-    /// Probes that were not made because their address is not in an allowed range.
-    pub refused: u64,
-}
-
 /// The target of a probe.
 #[derive(Clone, Debug)]
 struct Target {
     ip: Arc<str>,
     port: u16,
     checker: Checker,
-}
-
-impl Probes {
-    /// Adds an instance that may have to be probed.
-    pub(crate) fn add(&self, instance: InstanceRef, now: Moment) {
-        let mut state = self.state.lock();
-        if state.paces.insert(instance, Pace::default()).is_none() {
-            let delay = FIRST + u64::from(instance.number() % SPREAD);
-            let first = now.after(Duration::from_millis(delay));
-            state.due.insert((first, instance));
-        }
-    }
-
-    pub(crate) fn counts(&self) -> ProbeCounts {
-        ProbeCounts {
-            instances: self.state.lock().paces.len(),
-            succeeded: self.succeeded.load(Relaxed),
-            failed: self.failed.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-        }
-    }
-
-    /// Takes a due instance. It is due again only after [`Probes::again`].
-    fn take(&self, now: Moment) -> Option<InstanceRef> {
-        let mut state = self.state.lock();
-        let (at, _) = *state.due.first()?;
-        if at > now {
-            return None;
-        }
-        state.due.pop_first().map(|(_, instance)| instance)
-    }
-
-    fn again(&self, instance: InstanceRef, at: Moment) {
-        self.state.lock().due.insert((at, instance));
-    }
-
-    fn forget(&self, instance: InstanceRef) {
-        self.state.lock().paces.remove(&instance);
-    }
-
-    /// Records an outcome. Returns the health of the instance, if it is decided, and the time of the next probe.
-    fn record(
-        &self,
-        instance: InstanceRef,
-        checker: &Checker,
-        outcome: Outcome,
-        times: u32,
-    ) -> (Option<bool>, Duration) {
-        let count = match outcome {
-            Outcome::Success(_) => &self.succeeded,
-            Outcome::Soft | Outcome::Hard => &self.failed,
-        };
-        count.fetch_add(1, Relaxed);
-        let mut state = self.state.lock();
-        match state.paces.get_mut(&instance) {
-            Some(pace) => pace.record(checker, outcome, times),
-            None => (None, IDLE),
-        }
-    }
 }
 
 /// Probes until it is cancelled.
@@ -242,7 +141,7 @@ async fn allowed(shared: &Shared, target: &Target) -> Option<IpAddr> {
     let ranges = &shared.config.probe_ranges;
     let is_allowed = |address: &IpAddr| ranges.iter().any(|range| range.contains(*address));
     if addresses.is_empty() || !addresses.iter().all(is_allowed) {
-        shared.probes.refused.fetch_add(1, Relaxed);
+        shared.probes.refuse();
         tracing::debug!(ip = %target.ip, "catalog: an instance is not probed, its address is in no allowed range");
         return None;
     }

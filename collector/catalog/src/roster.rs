@@ -8,7 +8,7 @@
 //! The row with the empty key records that rosters are written, and which part of the journal they contain. A store with data
 //! but without this row was written by an earlier release, and reads are refused for [`crate::Config::warm_up`].
 
-mod journal;
+pub(crate) mod journal;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use journal::Roster;
 use journal::{Line, Mark};
 
 use crate::{
@@ -85,7 +84,7 @@ async fn write(shared: &Arc<Shared>) -> Result<(), Error> {
         if !more {
             rows.push(known(mark));
         }
-        let store = Arc::clone(&shared.roster.store);
+        let store = Arc::clone(shared.roster.stores.roster());
         let commit = tokio::task::spawn_blocking(move || store.commit(&rows)).await;
         let commit = commit.unwrap_or_else(|error| Err(Error::Io(error.to_string())));
         if let Err(error) = commit {
@@ -166,13 +165,13 @@ pub(crate) fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
 /// Applies the lines of the journal after the rows: `known` is the row with the empty key. Returns whether all lines were
 /// readable.
 pub(crate) fn replay(shared: &Shared, known: Option<&Row>) -> Result<bool, Error> {
-    let bytes = shared.roster.store.journal()?;
+    let bytes = shared.roster.stores.journal.lines()?;
     let number = |row: &Row| str::from_utf8(&row.value).ok()?.parse::<u64>().ok();
     let mut last = match known.map(number) {
         Some(Some(number)) => number,
         // The last run was of an earlier release, which writes no journal: the existing one is older than the rows.
         Some(None) => {
-            shared.roster.store.trim(bytes.len())?;
+            shared.roster.stores.journal.trim(bytes.len())?;
             return Ok(true);
         }
         None => 0,

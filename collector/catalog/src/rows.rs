@@ -53,6 +53,11 @@ pub(crate) fn put(table: Table, key: String, value: &impl Serialize) -> Result<C
     Ok(Change::Put(Row { table, key, value }))
 }
 
+/// The name of a table in texts.
+pub(crate) fn name(table: Table) -> &'static str {
+    rollcall_keyed::Table::name(table)
+}
+
 pub(crate) fn remove(table: Table, key: String) -> Change {
     Change::Remove { table, key }
 }
@@ -62,7 +67,7 @@ pub(crate) fn read<T: DeserializeOwned>(row: &Row) -> Result<T, Error> {
         Error::Unreadable(format!(
             "row {:?} of table {} is unreadable: {error}",
             row.key,
-            row.table.name()
+            name(row.table)
         ))
     })
 }

@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64},
-    },
+    sync::{Arc, atomic::AtomicI64},
 };
 
 use parking_lot::RwLock;
@@ -16,15 +13,19 @@ use rollcall_domain::{
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
-    Change, Clock, Config, Connection, Event, EventSink, bodies::Bodies, connections::Connections,
-    durable, leases::Leases, namespaces::Namespaces, outbox::Subscription, probe::Probes,
-    push::Schedule, readiness::Readiness, roster::Roster, store::Store, switches::Switches,
+    Change, Clock, Config, Connection, Error, Event, EventSink, bodies::Bodies,
+    connections::Connections, durable, leases::Leases, namespaces::Namespaces,
+    outbox::Subscription, probe::ledger::Probes, push::schedule::Schedule, readiness::Readiness,
+    roster::journal::Roster, store::Stores, switches::Switches,
 };
 
 /// Service changes kept for a slow listener; a slower one gets `Lagged`.
 const SERVICE_CHANGES: usize = 1024;
 /// Listings of services that run at the same time; the others wait for their turn.
 const LISTINGS: usize = 2;
+
+/// A durable change of the catalog.
+pub(crate) type Plan<T> = durable::Plan<Shared, T>;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -40,15 +41,15 @@ pub(crate) struct Shared {
     pub(crate) schedule: Schedule,
     pub(crate) probes: Probes,
     pub(crate) roster: Roster,
+    pub(crate) stores: Stores,
     pub(crate) leases: Leases,
     pub(crate) namespaces: RwLock<Namespaces>,
     pub(crate) switches: RwLock<Arc<Switches>>,
     pub(crate) kept: RwLock<BTreeMap<String, Vec<u8>>>,
     pub(crate) readiness: Readiness,
-    pub(crate) writes: durable::Sender,
+    pub(crate) writes: durable::Queue<Self>,
     pub(crate) services: broadcast::Sender<Change>,
     pub(crate) swept_at: AtomicI64,
-    pub(crate) failed_commits: AtomicU64,
 }
 
 impl Shared {
@@ -56,8 +57,8 @@ impl Shared {
         config: Config,
         clock: Arc<dyn Clock>,
         events: Arc<dyn EventSink>,
-        writes: durable::Sender,
-        store: Arc<dyn Store>,
+        writes: durable::Queue<Self>,
+        stores: Stores,
     ) -> Self {
         Self {
             registry: RwLock::new(Registry::new(config.limits, config.override_term)),
@@ -67,14 +68,14 @@ impl Shared {
             listings: Semaphore::new(LISTINGS),
             schedule: Schedule::new(config.push_window),
             probes: Probes::default(),
-            roster: Roster::new(store, config.journal),
+            roster: Roster::new(stores.clone(), config.journal),
+            stores,
             leases: Leases::default(),
             namespaces: RwLock::default(),
             switches: RwLock::default(),
             kept: RwLock::default(),
             readiness: Readiness::default(),
             services: broadcast::Sender::new(SERVICE_CHANGES),
-            failed_commits: AtomicU64::new(0),
             swept_at: AtomicI64::new(clock.now().millis()),
             config,
             clock,
@@ -116,6 +117,15 @@ impl Shared {
             self.publish(effects, closed, now);
         }
         result
+    }
+
+    /// Makes a change durable, then applies it. `plan` returns the rows to write, from the state at that time.
+    pub(crate) async fn durably<T: Send + 'static>(
+        &self,
+        touches: String,
+        plan: impl FnOnce(&Self) -> Result<Plan<T>, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.writes.submit(touches, plan).await
     }
 
     pub(crate) fn switches(&self) -> Arc<Switches> {

@@ -12,7 +12,12 @@ use rollcall_domain::{
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::{durable::Plan, leases::Verdict, rows, shared::Shared, store::Table};
+use crate::{
+    leases::Verdict,
+    rows,
+    shared::{Plan, Shared},
+    store::Table,
+};
 
 /// Interval of the sweeps.
 const TICK: Duration = Duration::from_millis(500);

@@ -63,7 +63,7 @@ impl Running {
     #[expect(clippy::unwrap_used, reason = "a test ends here")]
     pub fn with(config: Config, store: Memory, events: Arc<dyn EventSink>) -> Self {
         let clock = Arc::new(TestClock::start());
-        let (catalog, workers) = open(config, clock, Arc::new(store.clone()), events).unwrap();
+        let (catalog, workers) = open(config, clock, store.clone().into(), events).unwrap();
         let cancel = CancellationToken::new();
         let workers = tokio::spawn(workers.run(cancel.clone()));
         Self {

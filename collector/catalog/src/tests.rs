@@ -13,7 +13,9 @@ use crate::{Beat, Catalog, Connection, Encoded, Form, Interest, Outbox, testing:
 mod crashes;
 mod crowds;
 mod durable;
+mod format;
 mod restart;
+mod shared;
 
 fn key(name: &str) -> ServiceKey {
     ServiceKey::new("", "", name).unwrap()

@@ -1,10 +1,12 @@
-//! A scripted etcd server for tests.
+//! Servers for tests: [`Server`] answers as a test says, [`Process`] is a real etcd.
 
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test fails by panicking"
 )]
+
+mod process;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -27,6 +29,8 @@ use tokio_stream::{
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Client, Config};
+
+pub use process::{Copy, Process};
 
 /// Long enough for any expected event on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);

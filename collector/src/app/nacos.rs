@@ -8,13 +8,12 @@ use rollcall_domain::{Moment, Timestamp, catalog::Limits};
 use rollcall_nacos::{auth::Auth, grpc, http, udp::Push};
 use rollcall_runtime::{Clock, Policy, TaskSet};
 use rollcall_service::Services;
-use tokio::{net::UdpSocket, task};
+use tokio::{net::UdpSocket, runtime::Handle, task};
 use tower::util::MapRequestLayer;
-use tracing::info;
 
 use self::{access::authentication, events::Events};
-use super::{listeners, never_fails};
-use crate::config::{self, Config, StorageProvider};
+use super::{listeners, never_fails, providers};
+use crate::config::{self, Config};
 
 mod access;
 mod events;
@@ -99,12 +98,12 @@ impl Nacos {
         let socket = bind_udp(&config.nacos, addresses).await?;
         let config = config.clone();
         let opened = task::spawn_blocking(move || {
-            let store = open_store(&config)?;
-            let auth = authentication(&config.nacos, &*store)?;
+            let stores = providers::open_catalog(&config.storage, &Handle::current())?;
+            let auth = authentication(&config.nacos, &*stores.durable)?;
             let clock = Arc::new(CatalogClock(clock));
             let events = Events::default();
             let sink = Arc::new(events.clone());
-            let opened = catalog::open(limits(&config.nacos), clock, store, sink)?;
+            let opened = catalog::open(limits(&config.nacos), clock, stores, sink)?;
             Ok::<_, OpenError>((auth, events, opened))
         });
         let opened = opened.await;
@@ -279,21 +278,4 @@ async fn bind_udp(
     let port = config.udp_port.unwrap_or(derived);
     let bound = UdpSocket::bind(SocketAddr::new(addresses.http.ip(), port)).await;
     bound.map_err(|source| OpenError::Udp { port, source })
-}
-
-/// Opens the catalog's store, next to the one of the inventory. Without a local store the catalog is in memory, and clients
-/// register again after a restart.
-fn open_store(config: &Config) -> Result<Arc<dyn store::Store>, OpenError> {
-    match config.storage.provider {
-        StorageProvider::Embedded => {
-            let path = &config.storage.embedded.path;
-            Ok(Arc::new(store::Embedded::open(path)?))
-        }
-        StorageProvider::Etcd => {
-            info!(
-                "Nacos services are kept in memory because the store is shared: persistent instances do not survive a restart"
-            );
-            Ok(Arc::new(store::Memory::default()))
-        }
-    }
 }

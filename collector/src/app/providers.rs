@@ -1,7 +1,11 @@
 //! The concrete stores and coordinators, by configuration: the only file that names them.
 
+use std::{path::Path, sync::Arc};
+
+use rollcall_catalog::store::{self, Memory, Stores};
 use rollcall_cluster::{self as cluster, Cluster, Keeper, standalone::Standalone, zookeeper};
 use rollcall_etcd as etcd;
+use rollcall_keyed::{embedded::Embedded, etcd as rows, journal};
 use rollcall_runtime::Clock;
 use rollcall_storage::{self as storage, Opened, embedded};
 use tokio::runtime::Handle;
@@ -33,6 +37,38 @@ pub(super) fn open(config: &Config, clock: Clock, runtime: &Handle) -> Result<Op
             )?)
         }
     }
+}
+
+/// The name of the catalog's files, and of its part of etcd.
+const CATALOG: &str = "catalog";
+
+/// Opens the stores of the catalog. In a shared store the roster is in memory: it belongs to this process, and its clients
+/// register again. Blocks; network calls run on `runtime`.
+pub(super) fn open_catalog(
+    config: &config::Storage,
+    runtime: &Handle,
+) -> Result<Stores, store::Error> {
+    match config.provider {
+        config::StorageProvider::Embedded => open_local_catalog(&config.embedded.path),
+        config::StorageProvider::Etcd => {
+            let client = etcd::Client::new(&config.etcd)
+                .map_err(|error| store::Error::Io(error.to_string()))?;
+            let memory = Arc::new(Memory::default());
+            Ok(Stores {
+                durable: Arc::new(rows::Etcd::open(client, runtime.clone(), CATALOG)?),
+                roster: Some(Arc::clone(&memory) as _),
+                journal: memory,
+            })
+        }
+    }
+}
+
+fn open_local_catalog(directory: &Path) -> Result<Stores, store::Error> {
+    Ok(Stores {
+        durable: Arc::new(Embedded::open(directory, CATALOG)?),
+        roster: None,
+        journal: Arc::new(journal::File::open(directory, CATALOG)?),
+    })
 }
 
 /// The cluster that this collector joins, and the task that keeps it a member.

@@ -6,10 +6,8 @@ use rollcall_domain::catalog::{Full, PUBLIC, Resource, namespace_name};
 
 use super::Catalog;
 use crate::{
-    Conflict, Error, Namespace, NotFound, Switches,
-    durable::Plan,
-    rows,
-    shared::Shared,
+    Conflict, Error, Namespace, NotFound, Switches, rows,
+    shared::{Plan, Shared},
     store::{self, Row, Table},
 };
 

@@ -9,9 +9,8 @@ use rollcall_domain::catalog::{
 use super::{Beat, Catalog};
 use crate::{
     Error, Invalid,
-    durable::Plan,
     rows::{self, InstanceRow},
-    shared::Shared,
+    shared::{Plan, Shared},
     store::Table,
 };
 

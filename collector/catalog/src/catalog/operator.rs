@@ -10,9 +10,8 @@ use rollcall_domain::{
 use super::Catalog;
 use crate::{
     Conflict, Error,
-    durable::Plan,
     rows::{self, InstanceRow, OverrideRow},
-    shared::Shared,
+    shared::{Plan, Shared},
     store::Table,
 };
 
@@ -107,12 +106,19 @@ impl Catalog {
             let before = registry.overridden(&service, &endpoint);
             let after = change(before.map(|before| &**before));
             let key = rows::instance_text(&service, &endpoint);
-            let row = if after.is_empty() {
-                rows::remove(Table::Override, key)
+            // Of a shared store every collector reads the override, but only this one has the ephemeral instance.
+            let is_local = shared.stores.durable.is_shared()
+                && registry
+                    .lookup(&service, &endpoint, Some(Kind::Persistent))
+                    .is_err();
+            let rows = if is_local {
+                Vec::new()
+            } else if after.is_empty() {
+                vec![rows::remove(Table::Override, key)]
             } else {
-                rows::put(Table::Override, key, &OverrideRow::of(&after))?
+                vec![rows::put(Table::Override, key, &OverrideRow::of(&after))?]
             };
-            Ok(Plan::new(vec![row], move |shared| {
+            Ok(Plan::new(rows, move |shared| {
                 let set = shared.change(|registry, _, effects| {
                     registry.set_override(&service, &endpoint, after, effects)
                 });

@@ -5,9 +5,8 @@ use rollcall_domain::catalog::{Cluster, ServiceKey, Settings};
 use super::Catalog;
 use crate::{
     Conflict, Error, NotFound,
-    durable::Plan,
     rows::{self, ServiceRow},
-    shared::Shared,
+    shared::{Plan, Shared},
     store::Table,
 };
 

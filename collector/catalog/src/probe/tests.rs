@@ -8,7 +8,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::{attempt::Outcome, *};
+use super::{attempt::Outcome, pace::Pace, *};
 use crate::{Config, NoEvents, store::Memory, testing::Running};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

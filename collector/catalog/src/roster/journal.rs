@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     rows::{self, InstanceRow},
-    store::Store,
+    store::Stores,
 };
 
 /// The line that marks missing changes: it is unreadable, so the next run refuses reads for a while.
@@ -22,7 +22,7 @@ const LOSSY: &[u8] = b"?\n";
 /// The services whose row is to be written, and the journal.
 #[derive(Debug)]
 pub(crate) struct Roster {
-    pub(super) store: Arc<dyn Store>,
+    pub(super) stores: Stores,
     /// The most bytes of the journal. A commit every half second shortens it, so it reaches this only while commits fail.
     max: usize,
     state: Mutex<State>,
@@ -59,9 +59,9 @@ pub(super) struct Line {
 
 impl Roster {
     /// A roster whose journal has at most `max` bytes.
-    pub(crate) fn new(store: Arc<dyn Store>, max: usize) -> Self {
+    pub(crate) fn new(stores: Stores, max: usize) -> Self {
         Self {
-            store,
+            stores,
             max,
             state: Mutex::default(),
         }
@@ -109,14 +109,17 @@ impl Roster {
                 state.bytes, self.max
             ))
         } else {
-            self.store.append(lines).map_err(|error| error.to_string())
+            self.stores
+                .journal
+                .append(lines)
+                .map_err(|error| error.to_string())
         };
         let Err(error) = result else {
             state.bytes += lines.len();
             return;
         };
         state.is_lossy = true;
-        let noted = self.store.append(LOSSY);
+        let noted = self.stores.journal.append(LOSSY);
         if noted.is_ok() {
             state.bytes += LOSSY.len();
         }
@@ -161,7 +164,7 @@ impl Roster {
         if mark.bytes == 0 {
             return;
         }
-        match self.store.trim(mark.bytes) {
+        match self.stores.journal.trim(mark.bytes) {
             Ok(()) => state.bytes = state.bytes.saturating_sub(mark.bytes),
             Err(error) => {
                 tracing::warn!(%error, "catalog: the journal of the roster could not be shortened");

@@ -7,7 +7,7 @@ use rollcall_domain::catalog::Patch;
 use super::*;
 use crate::{
     Config, NoEvents,
-    store::{Change, Memory, Row, Store as _, Table},
+    store::{Change, Journal as _, Memory, Row, Store as _, Table},
 };
 
 fn on(store: Memory) -> Running {
@@ -43,7 +43,7 @@ async fn the_first_instance_of_a_service_survives_a_crash_right_after_it() {
         assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
         // And the next one: this time from the row.
         millis(600).await;
-        assert!(running.store.journal().unwrap().is_empty());
+        assert!(running.store.lines().unwrap().is_empty());
         let running = crash(running);
         assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
     }
@@ -168,7 +168,7 @@ async fn a_full_journal_is_shortened_by_the_next_commit_or_makes_the_next_run_wa
             register(&running.catalog, &format!("10.0.0.{last}"));
         }
         let held = running.catalog.counts().journal_bytes;
-        assert_eq!(held, running.store.journal().unwrap().len());
+        assert_eq!(held, running.store.lines().unwrap().len());
         assert!((500..=1002).contains(&held), "{held} bytes");
         running.store.fail(None);
         if crashes_early {
@@ -187,7 +187,7 @@ async fn a_full_journal_is_shortened_by_the_next_commit_or_makes_the_next_run_wa
 async fn a_line_that_was_cut_off_and_lines_that_a_row_contains_change_nothing() {
     let running = Running::start();
     register(&running.catalog, "10.0.0.1");
-    let lines = running.store.journal().unwrap();
+    let lines = running.store.lines().unwrap();
     register(&running.catalog, "10.0.0.1");
     let endpoint = registration("10.0.0.1").endpoint;
     running

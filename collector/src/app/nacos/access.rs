@@ -2,7 +2,7 @@
 
 use std::{fs, io::Read};
 
-use rollcall_catalog::store;
+use rollcall_catalog::store::{self, Table};
 use rollcall_nacos::auth::{self, Auth};
 
 use super::OpenError;
@@ -16,7 +16,7 @@ const SECRET_BYTES: usize = 64;
 /// The authentication of callers. Without users every caller is served.
 pub(super) fn authentication(
     config: &config::Nacos,
-    store: &dyn store::Store,
+    store: &dyn store::Store<Table>,
 ) -> Result<Auth, OpenError> {
     let users = users(config)?;
     if users.is_empty() {
@@ -50,20 +50,29 @@ fn users(config: &config::Nacos) -> Result<Vec<auth::User>, OpenError> {
     Ok(users)
 }
 
-/// The secret in the store, generated at the first start.
-fn kept_secret(store: &dyn store::Store) -> Result<Vec<u8>, OpenError> {
-    let is_secret = |row: &store::Row| row.table == store::Table::Face && row.key == SECRET;
-    if let Some(row) = store.load()?.into_iter().find(is_secret) {
-        return Ok(row.value);
+/// The secret in the store, generated at the first start. Another collector that shares the store may generate it first.
+fn kept_secret(store: &dyn store::Store<Table>) -> Result<Vec<u8>, OpenError> {
+    if let Some(secret) = stored_secret(store)? {
+        return Ok(secret);
     }
     let mut secret = vec![0; SECRET_BYTES];
     let generated =
         fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut secret));
     generated.map_err(|error| OpenError::Secret(error.to_string()))?;
-    store.commit(&[store::Change::Put(store::Row {
-        table: store::Table::Face,
+    let row = store::Change::Put(store::Row {
+        table: Table::Face,
         key: SECRET.to_owned(),
         value: secret.clone(),
-    })])?;
-    Ok(secret)
+    });
+    match store.commit(&[row]) {
+        Ok(()) => Ok(secret),
+        Err(error @ store::Error::Conflict) => stored_secret(store)?.ok_or(error.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn stored_secret(store: &dyn store::Store<Table>) -> Result<Option<Vec<u8>>, OpenError> {
+    let is_secret = |row: &store::Row| row.table == Table::Face && row.key == SECRET;
+    let secret = store.load()?.into_iter().find(is_secret);
+    Ok(secret.map(|row| row.value))
 }

@@ -87,6 +87,22 @@ impl Registry {
         Ok(())
     }
 
+    /// Removes the settings of a service, and the service itself if it has no instances. One with instances stays until they are
+    /// gone, like a service that was never created explicitly.
+    pub fn unset_service(&mut self, key: &ServiceKey, effects: &mut Effects) {
+        if self.remove_service(key, effects) != Err(NotRemoved::NotEmpty) {
+            return;
+        }
+        let Some((id, _)) = self.service(key) else {
+            return;
+        };
+        if let Some(service) = self.services.at_mut(id) {
+            service.is_explicit = false;
+            service.settings = None;
+        }
+        self.touch(id, effects);
+    }
+
     /// Sets the override at an endpoint; an empty override is removed.
     ///
     /// # Errors

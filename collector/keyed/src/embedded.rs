@@ -1,10 +1,9 @@
-//! A store on the local disk: the file `catalog.redb` in the collector's data directory.
+//! A store on the local disk: the file `<name>.redb` in a data directory.
 //!
-//! The file is separate from the inventory's: the catalog commits at its own pace (the roster every half second), redb has one
-//! writer for each file, and no registration of an agent waits for the catalog or fails because it is full. The two files share
-//! nothing, so they need not agree.
+//! A commit is synced when it returns. A file of its own, beside that of the inventory: redb has one writer for each file, so
+//! no registration of an agent waits for the user's commits, or fails because the user's rows fill their file.
 //!
-//! Changes since the last commit of the roster are in the file `catalog.journal` beside it.
+//! The data directory must exist, and its owner holds the lock that keeps other processes out.
 //!
 //! | Table | Key | Value |
 //! |---|---|---|
@@ -13,44 +12,41 @@
 //! | one for each [`Table`], by its name | text | bytes |
 
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
+    marker::PhantomData,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use parking_lot::Mutex;
 use redb::{
     Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError,
     backends::FileBackend,
 };
 
-use super::{Change, Error, Row, Store, Table, journal::Journal};
+use super::{Change, Error, Row, Store, Table};
 
 const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
-/// The version that this build writes, and the oldest that reads it.
-const FORMAT: u32 = 1;
 
-const FILE: &str = "catalog.redb";
-const UNFINISHED: &str = "catalog.redb.new";
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
 
 /// An open store.
 #[derive(Debug)]
-pub struct Embedded {
+pub struct Embedded<T> {
     path: PathBuf,
     database: Database,
-    journal: Mutex<Journal>,
+    tables: PhantomData<T>,
 }
 
-impl Embedded {
-    /// Opens the store in an existing data directory, or creates it there.
+impl<T: Table> Embedded<T> {
+    /// Opens the store `name` in a data directory, or creates it there.
     ///
     /// # Errors
-    /// The file cannot be read and written, another process has it open, it is damaged, or it was written by a later release.
-    pub fn open(directory: &Path) -> Result<Self, Error> {
-        let path = directory.join(FILE);
+    /// The file cannot be read and written, another process has it open, it is damaged, or a later release wrote it.
+    pub fn open(directory: &Path, name: &str) -> Result<Self, Error> {
+        let path = directory.join(format!("{name}.redb"));
         if !path.exists() {
-            create(directory).map_err(|error| io(&path, &error))?;
+            create(directory, &path, T::FORMAT).map_err(|error| io(&path, &error))?;
         }
         let database = Builder::new()
             .set_cache_size(CACHE_BYTES)
@@ -60,43 +56,34 @@ impl Embedded {
                 redb::DatabaseError::Storage(redb::StorageError::Io(error)) => io(&path, &error),
                 error => unreadable(&path, &error),
             })?;
-        let journal = Journal::open(directory)
-            .map_err(|error| io(&directory.join("catalog.journal"), &error))?;
         let store = Self {
             path,
             database,
-            journal: Mutex::new(journal),
+            tables: PhantomData,
         };
         store.check_version()?;
         Ok(store)
     }
 
-    fn with_journal<T>(
-        &self,
-        act: impl FnOnce(&mut Journal) -> std::io::Result<T>,
-    ) -> Result<T, Error> {
-        let mut journal = self.journal.lock();
-        act(&mut journal).map_err(|error| io(journal.path(), &error))
-    }
-
     fn check_version(&self) -> Result<(), Error> {
-        let bad = |error: &dyn std::fmt::Display| unreadable(&self.path, error);
+        let bad = |error: &dyn fmt::Display| unreadable(&self.path, error);
         let read = self.database.begin_read().map_err(|error| bad(&error))?;
         let meta = read.open_table(META).map_err(|error| bad(&error))?;
         let reader = meta.get("reader").map_err(|error| bad(&error))?;
+        let own = T::FORMAT;
         match reader.map(|reader| reader.value()) {
-            Some(reader) if reader <= FORMAT => Ok(()),
+            Some(reader) if reader <= own => Ok(()),
             Some(reader) => Err(bad(&format!(
-                "it was written by a later release (format {reader}, this one reads up to {FORMAT}): start that release"
+                "it was written by a later release (format {reader}, this one reads up to {own}): start that release"
             ))),
-            None => Err(bad(&"it is not a catalog")),
+            None => Err(bad(&"it has no format version")),
         }
     }
 
-    fn read(&self) -> Result<Vec<Row>, redb::Error> {
+    fn read(&self) -> Result<Vec<Row<T>>, redb::Error> {
         let read = self.database.begin_read()?;
         let mut rows = Vec::new();
-        for table in Table::ALL {
+        for table in T::ALL.iter().copied() {
             let entries = match read.open_table(definition(table)) {
                 Ok(entries) => entries,
                 Err(TableError::TableDoesNotExist(_)) => continue,
@@ -114,10 +101,10 @@ impl Embedded {
         Ok(rows)
     }
 
-    fn write(&self, changes: &[Change]) -> Result<(), redb::Error> {
+    fn write(&self, changes: &[Change<T>]) -> Result<(), redb::Error> {
         let mut write = self.database.begin_write()?;
         write.set_two_phase_commit(true);
-        for table in Table::ALL {
+        for table in T::ALL.iter().copied() {
             let mut own = changes
                 .iter()
                 .filter(|change| change.table() == table)
@@ -142,31 +129,19 @@ impl Embedded {
     }
 }
 
-impl Store for Embedded {
-    fn load(&self) -> Result<Vec<Row>, Error> {
+impl<T: Table> Store<T> for Embedded<T> {
+    fn load(&self) -> Result<Vec<Row<T>>, Error> {
         self.read().map_err(|error| unreadable(&self.path, &error))
     }
 
-    fn commit(&self, changes: &[Change]) -> Result<(), Error> {
+    fn commit(&self, changes: &[Change<T>]) -> Result<(), Error> {
         self.write(changes).map_err(|error| io(&self.path, &error))
-    }
-
-    fn append(&self, lines: &[u8]) -> Result<(), Error> {
-        self.with_journal(|journal| journal.append(lines))
-    }
-
-    fn journal(&self) -> Result<Vec<u8>, Error> {
-        self.with_journal(Journal::read)
-    }
-
-    fn trim(&self, bytes: usize) -> Result<(), Error> {
-        self.with_journal(|journal| journal.trim(bytes as u64))
     }
 }
 
-/// Writes an empty store and renames it once it is complete, so that an interrupted start leaves no partial file.
-fn create(directory: &Path) -> Result<(), redb::Error> {
-    let unfinished = directory.join(UNFINISHED);
+/// Writes an empty store and renames it once it is complete, so that an interrupted start leaves no half of one.
+fn create(directory: &Path, path: &Path, format: u32) -> Result<(), redb::Error> {
+    let unfinished = path.with_extension("redb.new");
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -178,24 +153,24 @@ fn create(directory: &Path) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
     {
         let mut meta = write.open_table(META)?;
-        meta.insert("format", FORMAT)?;
-        meta.insert("reader", FORMAT)?;
+        meta.insert("format", format)?;
+        meta.insert("reader", format)?;
     }
     write.commit()?;
     drop(database);
-    fs::rename(&unfinished, directory.join(FILE))?;
+    fs::rename(&unfinished, path)?;
     File::open(directory)?.sync_all()?;
     Ok(())
 }
 
-const fn definition(table: Table) -> TableDefinition<'static, &'static str, &'static [u8]> {
+fn definition<T: Table>(table: T) -> TableDefinition<'static, &'static str, &'static [u8]> {
     TableDefinition::new(table.name())
 }
 
-fn io(path: &Path, error: &dyn std::fmt::Display) -> Error {
+fn io(path: &Path, error: &dyn fmt::Display) -> Error {
     Error::Io(format!("{}: {error}", path.display()))
 }
 
-fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Error {
+fn unreadable(path: &Path, error: &dyn fmt::Display) -> Error {
     Error::Unreadable(format!("{}: {error}", path.display()))
 }

@@ -1,32 +1,45 @@
-//! A store that ends with the process, for tests.
+//! A store and a journal that end with the process: for tests, and for soft state where no local disk is configured.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-use super::{Change, Error, Row, Store, Table};
+use super::{
+    Change, Error, Row, Store, Table,
+    journal::{self, Journal},
+};
 
-type Rows = BTreeMap<(Table, String), Vec<u8>>;
+type Rows<T> = BTreeMap<(T, String), Vec<u8>>;
 
-/// Rows in memory. A clone is the same store, so that a test can start a second catalog on the data of the first.
-#[derive(Clone, Debug, Default)]
-pub struct Memory {
-    rows: Arc<Mutex<Rows>>,
+/// Rows and lines in memory. Clones share the contents, so a test can open the store again.
+#[derive(Clone, Debug)]
+pub struct Memory<T> {
+    rows: Arc<Mutex<Rows<T>>>,
     journal: Arc<Mutex<Vec<u8>>>,
     fails: Arc<Mutex<Option<String>>>,
 }
 
-impl Memory {
-    /// Makes every later commit fail with this text; with `None` they succeed again.
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self {
+            rows: Arc::default(),
+            journal: Arc::default(),
+            fails: Arc::default(),
+        }
+    }
+}
+
+impl<T> Memory<T> {
+    /// Makes every later commit fail with this text; `None` ends that.
     pub fn fail(&self, text: Option<&str>) {
         *self.fails.lock() = text.map(str::to_owned);
     }
 }
 
-impl Store for Memory {
-    fn load(&self) -> Result<Vec<Row>, Error> {
+impl<T: Table> Store<T> for Memory<T> {
+    fn load(&self) -> Result<Vec<Row<T>>, Error> {
         let rows = self.rows.lock();
-        let row = |((table, key), value): (&(Table, String), &Vec<u8>)| Row {
+        let row = |((table, key), value): (&(T, String), &Vec<u8>)| Row {
             table: *table,
             key: key.clone(),
             value: value.clone(),
@@ -34,7 +47,7 @@ impl Store for Memory {
         Ok(rows.iter().map(row).collect())
     }
 
-    fn commit(&self, changes: &[Change]) -> Result<(), Error> {
+    fn commit(&self, changes: &[Change<T>]) -> Result<(), Error> {
         if let Some(text) = &*self.fails.lock() {
             return Err(Error::Io(text.clone()));
         }
@@ -51,17 +64,19 @@ impl Store for Memory {
         }
         Ok(())
     }
+}
 
+impl<T: Table> Journal for Memory<T> {
     fn append(&self, lines: &[u8]) -> Result<(), Error> {
         self.journal.lock().extend_from_slice(lines);
         Ok(())
     }
 
-    fn journal(&self) -> Result<Vec<u8>, Error> {
-        let mut journal = self.journal.lock();
-        let whole = super::whole_lines(&journal);
-        journal.truncate(whole);
-        Ok(journal.clone())
+    fn lines(&self) -> Result<Vec<u8>, Error> {
+        let mut lines = self.journal.lock();
+        let complete = journal::complete(&lines);
+        lines.truncate(complete);
+        Ok(lines.clone())
     }
 
     fn trim(&self, bytes: usize) -> Result<(), Error> {

@@ -1,0 +1,183 @@
+//! A real etcd for one test.
+
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::interval,
+};
+
+use crate::{Client, Config, proto::RangeRequest, request::end_of};
+
+/// An etcd process that runs until it is dropped, and a runtime for the calls to it.
+#[derive(Debug)]
+pub struct Process {
+    etcd: Child,
+    client: String,
+    peer: String,
+    arguments: &'static [&'static str],
+    runtime: Runtime,
+    data: TempDir,
+}
+
+/// A copy of a server's data directory.
+#[derive(Debug)]
+pub struct Copy(TempDir);
+
+impl Process {
+    /// Starts a server, and returns once it answers.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// As [`Self::start`], with additional arguments.
+    ///
+    /// # Panics
+    /// There is no etcd.
+    #[must_use]
+    pub fn start_with(arguments: &'static [&'static str]) -> Self {
+        let data = TempDir::new().unwrap();
+        let [client, peer] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
+        let server = Self {
+            etcd: spawn(&data, &client, &peer, arguments),
+            client,
+            peer,
+            arguments,
+            runtime: Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap(),
+            data,
+        };
+        server.wait_until_it_answers();
+        server
+    }
+
+    /// A new client, whose calls run on [`Self::runtime`].
+    ///
+    /// # Panics
+    /// The address is not usable.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let _runs_here = self.runtime.enter();
+        let config = Config {
+            endpoints: vec![self.client.clone()],
+            ..Config::default()
+        };
+        Client::new(&config).unwrap()
+    }
+
+    /// The runtime of the calls.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// A copy of the present data. Restarts the server.
+    pub fn save(&mut self) -> Copy {
+        self.stop();
+        let saved = TempDir::new().unwrap();
+        copy(&self.data, &saved);
+        self.start_again();
+        Copy(saved)
+    }
+
+    /// Restores the data of a copy. Restarts the server.
+    pub fn roll_back(&mut self, Copy(saved): Copy) {
+        self.stop();
+        self.data = saved;
+        self.start_again();
+    }
+
+    /// Stops the process: it still accepts connections, but answers no call.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Continues after [`Self::pause`].
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        self.etcd.wait().unwrap();
+    }
+
+    fn start_again(&mut self) {
+        self.etcd = spawn(&self.data, &self.client, &self.peer, self.arguments);
+        self.wait_until_it_answers();
+    }
+
+    /// Polls etcd: only an answer shows that it is ready.
+    fn wait_until_it_answers(&self) {
+        let client = self.client();
+        self.runtime.block_on(async {
+            let mut pauses = interval(Duration::from_millis(50));
+            while client.range(everything()).await.is_err() {
+                pauses.tick().await;
+            }
+        });
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.etcd), signal).unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.etcd.kill().unwrap();
+        self.etcd.wait().unwrap();
+    }
+}
+
+fn spawn(data: &TempDir, client: &str, peer: &str, arguments: &[&str]) -> Child {
+    let (client_url, peer_url) = (format!("http://{client}"), format!("http://{peer}"));
+    let log = fs::File::create(data.path().join("log")).unwrap();
+    Command::new("etcd")
+        .arg("--data-dir")
+        .arg(data.path().join("data"))
+        .args(["--listen-client-urls", &client_url])
+        .args(["--advertise-client-urls", &client_url])
+        .args(["--listen-peer-urls", &peer_url])
+        .args(["--initial-advertise-peer-urls", &peer_url])
+        .args(["--initial-cluster", &format!("default={peer_url}")])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("etcd is needed: apt-get install etcd-server, or tests/run")
+}
+
+fn copy(from: &TempDir, to: &TempDir) {
+    let copied = Command::new("cp")
+        .arg("-R")
+        .arg(from.path().join("data"))
+        .arg(to.path())
+        .status();
+    assert!(copied.unwrap().success());
+}
+
+fn everything() -> RangeRequest {
+    RangeRequest {
+        key: b"/".to_vec(),
+        range_end: end_of("/"),
+        ..RangeRequest::default()
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

@@ -1,0 +1,148 @@
+//! A journal: lines in the order in which they were appended, without a sync.
+//!
+//! A line survives the end of the process when [`Journal::append`] returns, and a crash of the machine only by chance.
+
+use std::{
+    fmt,
+    fs::{self, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use parking_lot::Mutex;
+
+use super::Error;
+
+/// Lines that survive the end of the process. Calls may block.
+pub trait Journal: fmt::Debug + Send + Sync {
+    /// Appends whole lines, all or none. They survive the end of the process when this returns; nothing is synced.
+    ///
+    /// # Errors
+    /// The journal cannot be written; nothing was appended.
+    fn append(&self, lines: &[u8]) -> Result<(), Error>;
+
+    /// Reads all lines. Removes an incomplete last line: its call did not return.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    fn lines(&self) -> Result<Vec<u8>, Error>;
+
+    /// Removes the first `bytes`.
+    ///
+    /// # Errors
+    /// The journal cannot be written, and is unchanged.
+    fn trim(&self, bytes: usize) -> Result<(), Error>;
+}
+
+/// A journal on the local disk: the file `<name>.journal` in a data directory.
+#[derive(Debug)]
+pub struct File(Mutex<Open>);
+
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    unfinished: PathBuf,
+    file: fs::File,
+    bytes: u64,
+}
+
+impl File {
+    /// Opens the journal `name` in a data directory, or creates it there.
+    ///
+    /// # Errors
+    /// The file cannot be read and written.
+    pub fn open(directory: &Path, name: &str) -> Result<Self, Error> {
+        let path = directory.join(format!("{name}.journal"));
+        let opened = options().open(&path).and_then(|file| {
+            let bytes = file.metadata()?.len();
+            Ok((file, bytes))
+        });
+        let (file, bytes) = opened.map_err(|error| failed(&path, &error))?;
+        Ok(Self(Mutex::new(Open {
+            unfinished: directory.join(format!("{name}.journal.new")),
+            path,
+            file,
+            bytes,
+        })))
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Open) -> io::Result<T>) -> Result<T, Error> {
+        let mut open = self.0.lock();
+        act(&mut open).map_err(|error| failed(&open.path, &error))
+    }
+}
+
+impl Journal for File {
+    fn append(&self, lines: &[u8]) -> Result<(), Error> {
+        self.with(|open| open.append(lines))
+    }
+
+    fn lines(&self) -> Result<Vec<u8>, Error> {
+        self.with(Open::read)
+    }
+
+    fn trim(&self, bytes: usize) -> Result<(), Error> {
+        self.with(|open| open.trim(bytes as u64))
+    }
+}
+
+/// The number of bytes of the complete lines.
+pub(crate) fn complete(lines: &[u8]) -> usize {
+    let end = lines.iter().rposition(|byte| *byte == b'\n');
+    end.map_or(0, |end| end + 1)
+}
+
+fn failed(path: &Path, error: &io::Error) -> Error {
+    Error::Io(format!("{}: {error}", path.display()))
+}
+
+impl Open {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(lines);
+        match written {
+            Ok(()) => self.bytes += lines.len() as u64,
+            // A part may have been written.
+            Err(_) => self.file.set_len(self.bytes)?,
+        }
+        written
+    }
+
+    fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut lines = self.from(0)?;
+        lines.truncate(complete(&lines));
+        self.bytes = lines.len() as u64;
+        self.file.set_len(self.bytes)?;
+        Ok(lines)
+    }
+
+    /// Renames the remaining lines into place, so that a crash leaves either the old file or the new one.
+    fn trim(&mut self, bytes: u64) -> io::Result<()> {
+        if bytes >= self.bytes {
+            self.file.set_len(0)?;
+            self.bytes = 0;
+            return Ok(());
+        }
+        let rest = self.from(bytes)?;
+        let mut file = options().open(&self.unfinished)?;
+        file.set_len(0)?;
+        file.write_all(&rest)?;
+        fs::rename(&self.unfinished, &self.path)?;
+        self.file = file;
+        self.bytes = rest.len() as u64;
+        Ok(())
+    }
+
+    fn from(&mut self, place: u64) -> io::Result<Vec<u8>> {
+        let mut lines = Vec::new();
+        self.file.seek(SeekFrom::Start(place))?;
+        self.file.read_to_end(&mut lines)?;
+        Ok(lines)
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600);
+    options
+}

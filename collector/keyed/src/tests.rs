@@ -1,0 +1,177 @@
+//! What every store and every journal promises.
+
+mod etcd;
+
+use super::{
+    Change, Row, Store, Table,
+    embedded::Embedded,
+    journal::{self, Journal},
+    memory::Memory,
+};
+
+/// The tables of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fruit {
+    Apple,
+    Pear,
+    Plum,
+}
+
+impl Table for Fruit {
+    const FORMAT: u32 = 1;
+    const ALL: &'static [Self] = &[Self::Apple, Self::Pear, Self::Plum];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Apple => "apple",
+            Self::Pear => "pear",
+            Self::Plum => "plum",
+        }
+    }
+}
+
+fn put(table: Fruit, key: &str, value: &str) -> Change<Fruit> {
+    Change::Put(Row {
+        table,
+        key: key.to_owned(),
+        value: value.as_bytes().to_vec(),
+    })
+}
+
+fn remove(table: Fruit, key: &str) -> Change<Fruit> {
+    Change::Remove {
+        table,
+        key: key.to_owned(),
+    }
+}
+
+fn rows(store: &dyn Store<Fruit>) -> Vec<(Fruit, String, String)> {
+    let mut rows: Vec<_> = store
+        .load()
+        .unwrap()
+        .into_iter()
+        .map(|row| (row.table, row.key, String::from_utf8(row.value).unwrap()))
+        .collect();
+    rows.sort();
+    rows
+}
+
+/// `open` returns the store as each run finds it.
+fn keeps_rows(open: &dyn Fn() -> Box<dyn Store<Fruit>>) {
+    let store = open();
+    assert!(rows(&*store).is_empty(), "a new store is empty");
+    let all: Vec<_> = Fruit::ALL
+        .iter()
+        .map(|table| put(*table, "a\0b", "1"))
+        .collect();
+    store.commit(&all).unwrap();
+    let changes = [
+        put(Fruit::Apple, "a\0b", "2"),
+        put(Fruit::Apple, "c", "3"),
+        remove(Fruit::Pear, "a\0b"),
+        remove(Fruit::Pear, "never there"),
+    ];
+    store.commit(&changes).unwrap();
+    // The later change of a row wins.
+    let twice = [put(Fruit::Plum, "k", "1"), put(Fruit::Plum, "k", "2")];
+    store.commit(&twice).unwrap();
+    let both = [put(Fruit::Pear, "k", "1"), remove(Fruit::Pear, "k")];
+    store.commit(&both).unwrap();
+    store.commit(&[]).unwrap();
+    drop(store);
+    let expected = [
+        (Fruit::Apple, "a\0b", "2"),
+        (Fruit::Apple, "c", "3"),
+        (Fruit::Plum, "a\0b", "1"),
+        (Fruit::Plum, "k", "2"),
+    ];
+    let expected = expected.map(|(table, key, value)| (table, key.to_owned(), value.to_owned()));
+    assert_eq!(rows(&*open()), expected, "the next run finds every commit");
+}
+
+fn keeps_lines(open: &dyn Fn() -> Box<dyn Journal>) {
+    let journal = open();
+    assert!(journal.lines().unwrap().is_empty());
+    journal.append(b"1\n22\n").unwrap();
+    journal.append(b"333\n").unwrap();
+    journal.trim(2).unwrap();
+    journal.append(b"4\nhalf of a l").unwrap();
+    drop(journal);
+    let journal = open();
+    assert_eq!(journal.lines().unwrap(), b"22\n333\n4\n");
+    journal.append(b"5\n").unwrap();
+    assert_eq!(journal.lines().unwrap(), b"22\n333\n4\n5\n");
+    journal.trim(11).unwrap();
+    drop(journal);
+    let journal = open();
+    assert!(journal.lines().unwrap().is_empty());
+    journal.append(b"6\n").unwrap();
+    assert_eq!(journal.lines().unwrap(), b"6\n");
+}
+
+#[test]
+fn memory_keeps_the_contract() {
+    let memory = Memory::default();
+    keeps_rows(&|| Box::new(memory.clone()));
+    keeps_lines(&|| Box::new(Memory::<Fruit>::clone(&memory)));
+}
+
+#[test]
+fn files_keep_the_contract() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    keeps_rows(&|| Box::new(Embedded::open(path, "basket").unwrap()));
+    keeps_lines(&|| Box::new(journal::File::open(path, "basket").unwrap()));
+}
+
+#[test]
+fn the_embedded_format_is_a_table_of_text_and_bytes_for_each_table_of_the_user() {
+    use redb::{Database, ReadableDatabase as _, TableDefinition, TableHandle as _};
+    let directory = tempfile::tempdir().unwrap();
+    let store = Embedded::open(directory.path(), "basket").unwrap();
+    store.commit(&[put(Fruit::Pear, "a\0b", "1")]).unwrap();
+    drop(store);
+    let database = Database::open(directory.path().join("basket.redb")).unwrap();
+    let read = database.begin_read().unwrap();
+    let mut names: Vec<_> = read
+        .list_tables()
+        .unwrap()
+        .map(|t| t.name().to_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["meta", "pear"]);
+    let meta = TableDefinition::<&str, u32>::new("meta");
+    let meta = read.open_table(meta).unwrap();
+    for version in ["format", "reader"] {
+        assert_eq!(meta.get(version).unwrap().unwrap().value(), 1, "{version}");
+    }
+    let pears = TableDefinition::<&str, &[u8]>::new("pear");
+    let pears = read.open_table(pears).unwrap();
+    assert_eq!(pears.get("a\0b").unwrap().unwrap().value(), b"1");
+}
+
+#[test]
+fn a_second_process_is_refused_with_the_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Embedded::<Fruit>::open(directory.path(), "basket");
+    let _first = open().unwrap();
+    let error = open().unwrap_err().to_string();
+    assert!(error.contains("another process uses it"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("basket.redb"), b"no store").unwrap();
+    let opened = Embedded::<Fruit>::open(directory.path(), "basket");
+    let error = opened.unwrap_err().to_string();
+    assert!(error.contains("basket.redb"), "{error}");
+}
+
+#[test]
+fn an_interrupted_creation_is_started_again() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("basket.redb.new"), b"half of a st").unwrap();
+    let store = Embedded::open(directory.path(), "basket").unwrap();
+    assert!(rows(&store).is_empty());
+}
