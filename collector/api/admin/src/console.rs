@@ -2,40 +2,48 @@
 //! any other server. They hold no data, and are served without a credential: the page asks for it.
 
 use axum::{
-    http::{HeaderValue, header::CONTENT_TYPE},
+    Router,
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
+    routing::get,
 };
 
 /// Scripts, styles and calls from this collector only, nothing inline, no frame around the page, and no form that leaves it.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
                                  base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
 
-/// `GET /`
-pub(super) async fn page() -> Response {
+/// The files of the console.
+pub(super) fn files<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/", get(page))
+        .route("/console/console.js", get(script))
+        .route("/console/console.css", get(style))
+        .route("/console/icon.svg", get(icon))
+        .route("/favicon.ico", get(StatusCode::NO_CONTENT))
+}
+
+async fn page() -> Response {
     file(
         "text/html; charset=utf-8",
         include_str!("../console/dist/index.html"),
     )
 }
 
-/// `GET /console/console.js`
-pub(super) async fn script() -> Response {
+async fn script() -> Response {
     file(
         "text/javascript; charset=utf-8",
         include_str!("../console/dist/console.js"),
     )
 }
 
-/// `GET /console/console.css`
-pub(super) async fn style() -> Response {
+async fn style() -> Response {
     file(
         "text/css; charset=utf-8",
         include_str!("../console/dist/console.css"),
     )
 }
 
-/// `GET /console/icon.svg`
-pub(super) async fn icon() -> Response {
+async fn icon() -> Response {
     file("image/svg+xml", include_str!("../console/dist/icon.svg"))
 }
 

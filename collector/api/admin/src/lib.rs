@@ -149,7 +149,7 @@ pub fn router(
             }
         }
     };
-    pages_of_console()
+    console::files()
         .merge(routes_of_agents())
         .merge(routes_of_services())
         .route("/metrics", get(probes::metrics))
@@ -184,16 +184,6 @@ fn named(request: &Request, names: &Names) -> Result<(), Refusal> {
         )),
         _ => Ok(()),
     }
-}
-
-/// The files of the console, which hold no data.
-fn pages_of_console() -> Router<Arc<Face>> {
-    Router::new()
-        .route("/", get(console::page))
-        .route("/console/console.js", get(console::script))
-        .route("/console/console.css", get(console::style))
-        .route("/console/icon.svg", get(console::icon))
-        .route("/favicon.ico", get(StatusCode::NO_CONTENT))
 }
 
 fn routes_of_agents() -> Router<Arc<Face>> {

@@ -1,4 +1,4 @@
-import { Badge, Empty, Loaded, Section } from "../parts/basic";
+import { Ago, Badge, Empty, Loaded, Section } from "../parts/basic";
 import { EventList, useRecent } from "../parts/events";
 import { Pager, Table } from "../parts/table";
 import { Filters, TextFilter } from "../parts/filters";
@@ -6,6 +6,7 @@ import { Picture } from "../parts/picture";
 import { count } from "../format";
 import { useResource } from "../resource";
 import { type Route, to } from "../router";
+import { sentence, time } from "../sentence";
 import { isOfInstances } from "../subject";
 import { type Application, type Counts, type History, type Overview, type Page, type Series, STATES } from "../types";
 
@@ -174,6 +175,16 @@ function Head({ overview, history }: { overview: Overview; history: History | un
   );
 }
 
+/** What the collector says about many instances that fell silent together. */
+function MassSilence() {
+  const [event] = useRecent(1, (it) => it.data.kind === "mass_silence");
+  return event === undefined ? null : (
+    <div class="trouble" role="alert">
+      <strong>{sentence(event)}</strong> <Ago time={time(event)} />
+    </div>
+  );
+}
+
 export function OverviewPage({ route }: { route: Route }) {
   const overview = useResource<Overview>("api/overview");
   const text = route.query.get("text") ?? undefined;
@@ -184,6 +195,7 @@ export function OverviewPage({ route }: { route: Route }) {
   return (
     <>
       <h1 class="hidden">Overview</h1>
+      <MassSilence />
       <Loaded of={overview}>{(data) => <Head overview={data} history={history.data} />}</Loaded>
       <Troubled />
       <Section title="Applications">

@@ -1,16 +1,41 @@
 import type { Parameters } from "../api";
-import { plural } from "../format";
+import { duration, local, plural } from "../format";
 import type { LiveEvent } from "../live";
 import { useResource } from "../resource";
 import type { Timeline as Told, TimelineEvent } from "../types";
 import { Ago, At, Badge, Empty, Loaded } from "./basic";
 
-function shown(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
+/** A name of a field in words. */
+function words(name: string): string {
+  return name.replace(/_(ms|at)$/, "").replaceAll("_", " ");
+}
+
+function shown(name: string, value: unknown): string {
+  if (typeof value === "number" && name.endsWith("_ms")) {
+    return duration(value);
+  }
+  if (typeof value === "string") {
+    return name.endsWith("_at") ? local(value) : value;
+  }
+  return JSON.stringify(value);
+}
+
+/** Fields and the fields within them, each with its name in words. */
+function flat(evidence: Record<string, unknown>, before = ""): [string, string][] {
+  return Object.entries(evidence).flatMap(([name, value]): [string, string][] => {
+    const label = `${before}${words(name)}`;
+    if (value === null || value === undefined) {
+      return [];
+    }
+    if (typeof value === "object" && !Array.isArray(value)) {
+      return flat(value as Record<string, unknown>, `${label} `);
+    }
+    return [[label, shown(name, value)]];
+  });
 }
 
 function Evidence({ of }: { of: TimelineEvent }) {
-  const entries = Object.entries(of.evidence ?? {}).filter(([, value]) => value !== null);
+  const entries = flat(of.evidence ?? {});
   if (entries.length === 0) {
     return null;
   }
@@ -20,8 +45,8 @@ function Evidence({ of }: { of: TimelineEvent }) {
       <dl class="evidence">
         {entries.map(([name, value]) => (
           <div key={name}>
-            <dt>{name.replaceAll("_", " ")}</dt>
-            <dd>{shown(value)}</dd>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
           </div>
         ))}
       </dl>
