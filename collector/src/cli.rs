@@ -53,6 +53,10 @@ pub(crate) enum Command {
     ///
     /// Exit codes: 0 all serve, 1 some do not, 4 the collector could not be asked.
     Members(inspect::Target),
+    /// Explain the state of an application, an instance or a service: since when, and why
+    ///
+    /// Exit codes: 0 all that was found is up, 1 some of it is not, 3 nothing was found, 4 the collector could not be asked.
+    Why(inspect::Why),
     /// Print events as they happen, until interrupted
     Watch(inspect::Watch),
     /// Show the embedded store, or remove properties from it, while no collector uses it
@@ -61,6 +65,13 @@ pub(crate) enum Command {
     /// Prepare the file of Nacos users
     #[command(subcommand)]
     Nacos(NacosCommand),
+    /// Print the manual page (roff)
+    Man,
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Run a sample application; `demo` starts these
     #[command(hide = true)]
     Sample {

@@ -1,4 +1,4 @@
-//! The commands that ask a running collector over its admin listener: `roster`, `members`, `watch`.
+//! The commands that ask a running collector over its admin listener: `roster`, `members`, `why`, `watch`.
 //!
 //! They read the query API and the event feed, and change nothing. For people they print aligned columns, ages, and colours on a
 //! terminal; with `--json`, one object in each line. Text from agents is printed with its control characters escaped.
@@ -14,7 +14,7 @@ use rollcall_collector::config;
 use tracing::error;
 
 use crate::cli::Arguments;
-use crate::cli::inspect::{Roster, Target, Watch};
+use crate::cli::inspect::{Roster, Target, Watch, Why};
 use crate::system;
 
 mod answer;
@@ -26,7 +26,9 @@ mod roster;
 mod server;
 mod table;
 mod text;
+mod timeline;
 mod watch;
+mod why;
 
 use client::Client;
 use output::Output;
@@ -40,6 +42,7 @@ const BAD_USAGE: u8 = 64;
 pub(crate) enum Question<'a> {
     Roster(&'a Roster),
     Members(&'a Target),
+    Why(&'a Why),
     Watch(&'a Watch),
 }
 
@@ -51,6 +54,24 @@ enum Found {
     /// Something that was found is not up.
     NotUp,
     Nothing,
+}
+
+impl Found {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Up => 0,
+            Self::NotUp => 1,
+            Self::Nothing => 3,
+        }
+    }
+
+    /// The same, with something more that was found.
+    fn and(self, is_up: bool) -> Self {
+        match self {
+            Self::Nothing | Self::Up if is_up => Self::Up,
+            _ => Self::NotUp,
+        }
+    }
 }
 
 /// Why a question has no answer.
@@ -78,7 +99,8 @@ pub(crate) fn run(
 ) -> ExitCode {
     let is_plain = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     match ask(question, arguments, env, is_plain) {
-        Ok(found) => found.into(),
+        Ok(Found::Nothing) => system::complain("nothing was found", Found::Nothing.code()),
+        Ok(found) => found.code().into(),
         // The reader of a pipe has read enough.
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(problem) => {
@@ -107,6 +129,7 @@ fn ask(
         match question {
             Question::Roster(roster) => roster::print(roster, &client, &mut output).await,
             Question::Members(_) => members::print(&client, &mut output).await,
+            Question::Why(why) => why::print(why, &client, &mut output).await,
             Question::Watch(watch) => watch::print(watch, &client, &mut output).await,
         }
     });
@@ -119,17 +142,8 @@ impl Question<'_> {
         match self {
             Self::Roster(roster) => &roster.target,
             Self::Members(target) => target,
+            Self::Why(why) => &why.target,
             Self::Watch(watch) => &watch.target,
-        }
-    }
-}
-
-impl From<Found> for ExitCode {
-    fn from(found: Found) -> Self {
-        match found {
-            Found::Up => Self::SUCCESS,
-            Found::NotUp => Self::from(1),
-            Found::Nothing => Self::from(3),
         }
     }
 }

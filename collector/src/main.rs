@@ -7,6 +7,8 @@ mod cli;
 mod demo;
 mod inspect;
 mod log;
+mod manual;
+mod notify;
 mod signals;
 mod store;
 mod system;
@@ -29,6 +31,7 @@ use tracing::{error, info, warn};
 use crate::cli::{Arguments, Command, NacosCommand};
 use crate::demo::Samples;
 use crate::inspect::Question;
+use crate::notify::Supervisor;
 use crate::signals::{Detail, Hangup, Stop};
 use crate::system::environment;
 
@@ -64,7 +67,14 @@ fn main() -> ExitCode {
     };
     match loaded {
         None => run_without_configuration(&arguments, env),
-        Some(Ok(loaded)) => run_configured(&arguments, loaded, Log { lost_lines, level }),
+        Some(Ok(loaded)) => {
+            let host = Host {
+                lost_lines,
+                level,
+                supervisor: Supervisor::of(&env),
+            };
+            run_configured(&arguments, loaded, host)
+        }
         Some(Err(config::Error { problems })) => {
             problems.iter().for_each(|problem| error!("{problem}"));
             BAD_CONFIGURATION.into()
@@ -88,11 +98,14 @@ fn run_without_configuration(arguments: &Arguments, env: BTreeMap<String, String
         Some(Command::Roster(roster)) => inspect::run(Question::Roster(roster), arguments, env),
         Some(Command::Members(target)) => inspect::run(Question::Members(target), arguments, env),
         Some(Command::Watch(watch)) => inspect::run(Question::Watch(watch), arguments, env),
+        Some(Command::Why(why)) => inspect::run(Question::Why(why), arguments, env),
+        Some(Command::Man) => manual::print_page(),
+        Some(Command::Completions { shell }) => manual::print_completions(*shell),
         None | Some(Command::Demo | Command::Store(_)) => BAD_CONFIGURATION.into(),
     }
 }
 
-fn run_configured(arguments: &Arguments, loaded: Loaded, log: Log) -> ExitCode {
+fn run_configured(arguments: &Arguments, loaded: Loaded, host: Host) -> ExitCode {
     if let Some(Command::Store(command)) = &arguments.command {
         return store::run(command, &loaded.config);
     }
@@ -108,9 +121,9 @@ fn run_configured(arguments: &Arguments, loaded: Loaded, log: Log) -> ExitCode {
         info!("the configuration is valid");
         Ok(())
     } else if matches!(arguments.command, Some(Command::Demo)) {
-        demonstrate(loaded.config, arguments.data_dir.is_some(), log)
+        demonstrate(loaded.config, arguments.data_dir.is_some(), host)
     } else {
-        collect(loaded.config, Show::Nothing, log)
+        collect(loaded.config, Show::Nothing, host)
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -146,10 +159,11 @@ fn print(text: &str) -> anyhow::Result<()> {
         .context("write to standard output")
 }
 
-/// The running log.
-struct Log {
+/// The surroundings of a running collector: its log and its supervisor.
+struct Host {
     lost_lines: LostLines,
     level: log::Level,
+    supervisor: Supervisor,
 }
 
 /// Whether sample applications run next to the collector.
@@ -160,21 +174,21 @@ enum Show {
 }
 
 /// Runs the demo, on a temporary store unless the command line names one.
-fn demonstrate(mut config: Config, has_store: bool, log: Log) -> anyhow::Result<()> {
+fn demonstrate(mut config: Config, has_store: bool, host: Host) -> anyhow::Result<()> {
     if has_store {
-        return collect(config, Show::Samples, log);
+        return collect(config, Show::Samples, host);
     }
     let temporary = tempfile::tempdir().context("make a temporary directory for the store")?;
     temporary
         .path()
         .clone_into(&mut config.storage.embedded.path);
-    collect(config, Show::Samples, log)?;
+    collect(config, Show::Samples, host)?;
     temporary.close().context("remove the temporary store")
 }
 
-fn collect(config: Config, show: Show, log: Log) -> anyhow::Result<()> {
+fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
     let process = Process {
-        lost_lines: log.lost_lines,
+        lost_lines: host.lost_lines,
         open_files: system::allow_open_files(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -193,8 +207,9 @@ fn collect(config: Config, show: Show, log: Log) -> anyhow::Result<()> {
             }
         };
         tokio::select! {
-            done = start(config, show, process) => done,
-            never = detail.apply(log.level) => match never {},
+            done = start(config, show, process, &host.supervisor) => done,
+            never = detail.apply(host.level) => match never {},
+            never = host.supervisor.keep_alive() => match never {},
             failed = hangup => failed,
         }
     });
@@ -203,7 +218,12 @@ fn collect(config: Config, show: Show, log: Log) -> anyhow::Result<()> {
     done
 }
 
-async fn start(config: Config, show: Show, process: Process) -> anyhow::Result<()> {
+async fn start(
+    config: Config,
+    show: Show,
+    process: Process,
+    supervisor: &Supervisor,
+) -> anyhow::Result<()> {
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
     let token = config.agent_grpc.authentication.clone();
     let liveness = config.liveness.clone();
@@ -217,11 +237,12 @@ async fn start(config: Config, show: Show, process: Process) -> anyhow::Result<(
     let addresses = app.addresses();
     let running = app.spawn()?;
     announce(&addresses);
+    supervisor.ready();
     let samples = match show {
         Show::Nothing => None,
         Show::Samples => Some(demonstration(&addresses, &liveness, &token)?),
     };
-    run(running, samples, stop).await
+    run(running, samples, stop, supervisor).await
 }
 
 fn announce(addresses: &Addresses) {
@@ -257,11 +278,17 @@ fn demonstration(
 }
 
 /// Runs until a signal or a failure, then drains. A second signal ends the drain at once.
-async fn run(running: Running, samples: Option<Samples>, mut stop: Stop) -> anyhow::Result<()> {
+async fn run(
+    running: Running,
+    samples: Option<Samples>,
+    mut stop: Stop,
+    supervisor: &Supervisor,
+) -> anyhow::Result<()> {
     tokio::select! {
         name = stop.signal() => info!(signal = name, "stopping"),
         failure = running.failed() => error!(task = failure.task(), "stopping after a failure"),
     }
+    supervisor.stopping();
     let drain = async {
         if let Some(samples) = samples {
             samples.stop().await;

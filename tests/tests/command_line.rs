@@ -215,3 +215,49 @@ async fn watch_prints_events_as_they_happen_and_survives_a_restart() {
     });
     printed.await.expect("the event after the restart");
 }
+
+#[tokio::test]
+async fn why_explains_an_application_an_instance_or_an_id() {
+    let options = Collector::options().terms(Duration::from_secs(1), Duration::from_secs(2));
+    let collector = options.start().await;
+    let agent = collector.grpc().await;
+    let application = agent.application("orders").await.unwrap();
+    let instance = agent.instance(application, "NAME:orders-1").await.unwrap();
+    let id = instance.to_string();
+    for what in ["orders", "orders-1", "NAME:orders-1", &id] {
+        let run = eventually(PATIENCE, async || {
+            let run = ask(&collector, &["why", what]).await;
+            let is_down = run.code == Some(NOT_UP) && run.stdout.contains("down since");
+            if is_down { Ok(run) } else { Err(run) }
+        })
+        .await;
+        let named = format!("orders / orders-1 on test, pid 1 (id {id}): down since");
+        assert!(run.stdout.contains(&named), "{what}: {run:?}");
+        assert!(run.stdout.contains("registration"), "{what}: {run:?}");
+    }
+    let run = ask(&collector, &["why", "orders"]).await;
+    assert!(
+        run.stdout.starts_with("application orders: 1 down\n"),
+        "{run:?}"
+    );
+    let run = ask(&collector, &["why", "--json", &id]).await;
+    let [explained] = &objects(&run)[..] else {
+        panic!("one instance: {run:?}")
+    };
+    assert_eq!(explained["instance"]["id"], instance);
+}
+
+#[tokio::test]
+async fn why_finds_what_is_up_and_says_that_it_found_nothing() {
+    let collector = two_applications().await;
+    for what in ["orders", "orders-1", EVIL] {
+        let run = ask(&collector, &["why", what]).await;
+        assert_eq!(run.code, Some(UP), "{run:?}");
+        assert!(!run.stdout.contains(['\x1b', '\u{9b}']), "{run:?}");
+    }
+    for nothing in ["stock", "-1", "99", ""] {
+        let run = ask(&collector, &["why", nothing]).await;
+        assert_eq!(run.code, Some(NOTHING), "{nothing}: {run:?}");
+        assert!(run.stderr.contains("nothing was found"), "{run:?}");
+    }
+}

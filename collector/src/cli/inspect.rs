@@ -45,6 +45,22 @@ pub(crate) struct Roster {
     pub(crate) target: Target,
 }
 
+/// The arguments of `why`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Why {
+    /// An application (its code), an instance (its name, UUID or id), or a Nacos service (its name, or GROUP@@NAME) or an
+    /// instance of one (IP:PORT)
+    #[arg(value_name = "WHAT", allow_negative_numbers = true)]
+    pub(crate) what: String,
+
+    /// Only services of this namespace
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
 /// The arguments of `watch`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Watch {

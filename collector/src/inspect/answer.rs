@@ -27,8 +27,15 @@ pub(super) struct Instance {
     pub(super) generation: Option<String>,
     pub(super) language: Option<String>,
     pub(super) agent_version: Option<String>,
+    pub(super) why: Why,
     #[serde(default)]
     properties: Map<String, Value>,
+}
+
+/// Why an instance is in its state.
+#[derive(Debug, Deserialize)]
+pub(super) struct Why {
+    pub(super) sentence: String,
 }
 
 /// A collector.

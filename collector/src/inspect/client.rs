@@ -58,6 +58,15 @@ impl Client {
 
     /// GET of one object; `None` if the collector does not have it (404).
     pub(super) async fn get(&self, path: &str) -> Result<Option<Value>, Error> {
+        self.get_from(path, false).await
+    }
+
+    /// As [`Client::get`]; `None` also from a release that does not have the route.
+    pub(super) async fn get_if_served(&self, path: &str) -> Result<Option<Value>, Error> {
+        self.get_from(path, true).await
+    }
+
+    async fn get_from(&self, path: &str, is_optional: bool) -> Result<Option<Value>, Error> {
         let exchange = async {
             let response = self.send(path, &[]).await?;
             let status = response.status();
@@ -75,6 +84,15 @@ impl Client {
                 if answer
                     .get("error")
                     .is_some_and(|error| error["field"] == "id") =>
+            {
+                Ok(None)
+            }
+            // A release without this route.
+            (StatusCode::NOT_FOUND, Ok(Value::Object(answer)))
+                if is_optional
+                    && answer
+                        .get("error")
+                        .is_some_and(|error| error["field"] == "path") =>
             {
                 Ok(None)
             }

@@ -15,10 +15,7 @@ pub(super) async fn print(client: &Client, output: &mut Output) -> Result<Found,
     client
         .list("/api/members", "", |value| {
             let member: Member = read(&value)?;
-            found = match (found, &*member.state) {
-                (Found::Nothing | Found::Up, "serving") => Found::Up,
-                _ => Found::NotUp,
-            };
+            found = found.and(member.state == "serving");
             if output.is_json() {
                 return Ok(output.json(&value)?);
             }

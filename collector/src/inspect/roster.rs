@@ -13,7 +13,7 @@ use super::{Error, Found, text};
 use crate::cli::inspect::{Roster, Since};
 
 /// The application of instances that reported none.
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// Prints the instances that `roster` selects.
 pub(super) async fn print(
@@ -70,7 +70,7 @@ pub(super) fn beginning(since: Option<Since>, now: Timestamp) -> Option<Timestam
 }
 
 /// The labels of all applications, by id.
-async fn applications(client: &Client) -> Result<HashMap<i32, String>, Error> {
+pub(super) async fn applications(client: &Client) -> Result<HashMap<i32, String>, Error> {
     let mut labels = HashMap::new();
     client
         .list("/api/applications", "", |value| {
@@ -115,10 +115,7 @@ impl Printed<'_> {
         if self.since.is_some_and(is_old) {
             return Ok(());
         }
-        self.found = match (self.found, &*instance.state) {
-            (Found::Nothing | Found::Up, "up") => Found::Up,
-            _ => Found::NotUp,
-        };
+        self.found = self.found.and(instance.state == "up");
         let id = instance.application_id.unwrap_or(0);
         let application = self.applications.get(&id).map_or(UNKNOWN, String::as_str);
         if self.output.is_json() {

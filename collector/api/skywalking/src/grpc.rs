@@ -32,6 +32,7 @@ mod instance;
 mod management;
 mod network_address;
 mod ping;
+mod reflection;
 mod register;
 mod remote;
 mod service_name;
@@ -48,20 +49,29 @@ mod tests;
 pub struct Config {
     /// The largest message of an agent, in bytes. Agents send whole dictionaries in one message.
     pub max_message_size: usize,
-    /// The token that agents send with every call; `PERMISSION_DENIED` without it. Health checks need no token.
+    /// The token that agents and tools send with every call; `PERMISSION_DENIED` without it. Health checks need no token.
     pub token: Option<Token>,
 }
 
 /// Every service of this face. It has no fallback, so it can be merged with other faces. Telemetry streams, which agents may
 /// hold open indefinitely, end with `stop`.
 pub fn router(services: &Services, config: Config, stop: CancellationToken) -> Router {
-    let health = HealthServer::new(health::Handler::new(services))
+    let (agents, calls) = agents(services, config.max_message_size, &stop);
+    let served = calls.into_iter().chain(telemetry::paths());
+    let served: Vec<_> = served.chain(reflection::PATHS).map(service).collect();
+    let reflection = reflection::router(served.iter().copied().chain([health::SERVICE]), &stop);
+    let health = HealthServer::new(health::Handler::new(services, served.into_iter()))
         .max_decoding_message_size(MAX_HEALTH_MESSAGE_SIZE);
     let health = Routes::from(Router::new())
         .add_service(health)
         .into_axum_router();
-    let agents = agents(services, config.max_message_size, &stop);
-    guarded(agents, services, config.token).merge(health)
+    guarded(agents.merge(reflection), services, config.token).merge(health)
+}
+
+/// The service of a call.
+fn service(path: &'static str) -> &'static str {
+    path.split_once('/')
+        .map_or(path, |(service, _call)| service)
 }
 
 /// A health request only has the name of a service, in bytes.
@@ -94,8 +104,12 @@ fn denied() -> Response {
         .into_http()
 }
 
-/// The calls of agents.
-fn agents(services: &Services, max_message_size: usize, stop: &CancellationToken) -> Router {
+/// The calls of agents, and the paths of those that are not telemetry.
+fn agents(
+    services: &Services,
+    max_message_size: usize,
+    stop: &CancellationToken,
+) -> (Router, Vec<&'static str>) {
     let calls = Calls::new(
         max_message_size,
         services.work.clone(),
@@ -109,7 +123,6 @@ fn agents(services: &Services, max_message_size: usize, stop: &CancellationToken
     let calls = ping::add(calls, services);
     let calls = goodbye::add(calls, services);
     let calls = management::add(calls, services);
-    calls
-        .router
-        .merge(telemetry::router(services, max_message_size, stop))
+    let telemetry = telemetry::router(services, max_message_size, stop);
+    (calls.router.merge(telemetry), calls.paths)
 }

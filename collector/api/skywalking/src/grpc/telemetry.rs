@@ -56,7 +56,6 @@ pub(super) fn router(
 }
 
 /// The paths of all calls.
-#[cfg(test)]
 pub(super) fn paths() -> impl Iterator<Item = &'static str> {
     CALLS.iter().flat_map(|call| call.paths).copied()
 }

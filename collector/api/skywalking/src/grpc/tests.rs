@@ -4,6 +4,7 @@
 mod elements;
 mod fixture;
 mod limits;
+mod reflection;
 mod remote;
 mod segments;
 mod telemetry;
@@ -181,6 +182,36 @@ async fn health_follows_readiness() {
     collector.services.readiness.met("test");
     let reply = client.check(HealthCheckRequest::default()).await.unwrap();
     assert_eq!(reply.into_inner().status(), ServingStatus::Serving);
+}
+
+#[tokio::test]
+async fn each_service_has_a_health_and_an_unknown_name_has_none() {
+    let collector = Collector::start();
+    let mut client = HealthClient::new(collector.router());
+    let mut check = async |service: &str| {
+        let service = service.to_owned();
+        let reply = client.check(HealthCheckRequest { service }).await;
+        reply.map(|reply| reply.into_inner().status())
+    };
+    let services = [
+        "Register",
+        "skywalking.v3.ManagementService",
+        "skywalking.v3.JVMMetricReportService",
+        "grpc.health.v1.Health",
+    ];
+    for (is_ready, expected) in [
+        (true, ServingStatus::Serving),
+        (false, ServingStatus::NotServing),
+    ] {
+        if !is_ready {
+            collector.services.readiness.unmet("test", "not ready");
+        }
+        for service in services {
+            assert_eq!(check(service).await.unwrap(), expected, "{service}");
+        }
+        assert_eq!(check("liveness").await.unwrap(), ServingStatus::Serving);
+    }
+    assert_eq!(check("orders").await.unwrap_err().code(), Code::NotFound);
 }
 
 fn recover(application: i32, id: i32) -> ApplicationInstanceRecover {

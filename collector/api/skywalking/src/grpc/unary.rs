@@ -30,6 +30,8 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Calls {
     pub(super) router: Router,
+    /// The paths of the calls in the router.
+    pub(super) paths: Vec<&'static str>,
     max_message_size: usize,
     work: Work,
     metrics: Metrics,
@@ -47,6 +49,7 @@ impl Calls {
     pub(super) fn new(max_message_size: usize, work: Work, metrics: Metrics) -> Self {
         Self {
             router: Router::new(),
+            paths: Vec::new(),
             max_message_size,
             work,
             metrics,
@@ -84,6 +87,7 @@ impl Calls {
             answered.unwrap_or_else(|refused| refused.into_http())
         };
         self.router = self.router.route(&format!("/{path}"), post(serve));
+        self.paths.push(path);
         self
     }
 }
@@ -168,7 +172,8 @@ where
     work.run(length, decode).await?
 }
 
-fn frame(reply: &impl Message) -> Bytes {
+/// A message with its prefix.
+pub(super) fn frame(reply: &impl Message) -> Bytes {
     let length = reply.encoded_len();
     let mut frame = BytesMut::with_capacity(PREFIX + length);
     frame.put_u8(0);

@@ -11,10 +11,14 @@ use rollcall_service::testing::MAX_BATCH;
 use tonic::Code;
 
 use super::fixture::{Collector, call, codes, frame};
-use crate::grpc::{remote, shape::Shapes, telemetry};
+use crate::grpc::{reflection, remote, shape::Shapes, telemetry};
 
-/// The calls without a repeated field, which tonic itself serves with a limit of some KiB.
-const HEALTH: &str = "grpc.health.v1.Health/Check";
+/// The calls without a repeated field, whose messages have a limit of some KiB.
+const SMALL: [&str; 3] = [
+    "grpc.health.v1.Health/Check",
+    reflection::PATHS[0],
+    reflection::PATHS[1],
+];
 
 /// Every call of this collector: those in the descriptors, and those that it drops unread.
 fn every_call() -> BTreeSet<&'static str> {
@@ -56,14 +60,11 @@ async fn every_call_refuses_a_message_with_too_many_elements() {
         }
         assert_eq!(status, Code::ResourceExhausted, "{path}");
     }
-    let (status, _) = call(
-        collector.open_router(),
-        &format!("/{HEALTH}"),
-        &[],
-        hostile(),
-    )
-    .await;
-    assert_eq!(status, Code::OutOfRange);
+    for path in SMALL {
+        let path = format!("/{path}");
+        let (status, _) = call(collector.open_router(), &path, &[], hostile()).await;
+        assert_eq!(status, Code::OutOfRange, "{path}");
+    }
     let written = collector.services.exposition();
     assert!(written.contains("adopted=\"true\"} 0"), "{written}");
 }

@@ -1,0 +1,150 @@
+//! Reports the state of the process to a supervisor with systemd's protocol (`sd_notify`): ready, stopping, and alive.
+//!
+//! The supervisor names a datagram socket in `NOTIFY_SOCKET`; without it nothing is sent. A report that cannot be sent is logged
+//! and has no other effect: the supervisor acts on its absence. Reports never wait, because the socket is non-blocking.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+/// The supervisor of this process, if it has one.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    socket: Option<UnixDatagram>,
+    /// The supervisor restarts a process that has not reported for this long.
+    watchdog: Option<Duration>,
+}
+
+impl Supervisor {
+    /// The supervisor that the environment names.
+    pub(crate) fn of(env: &BTreeMap<String, String>) -> Self {
+        let name = env.get("NOTIFY_SOCKET").filter(|name| !name.is_empty());
+        let socket = name.and_then(|name| {
+            let socket = connect(name);
+            socket
+                .inspect_err(|error| warn!(name, %error, "the supervisor's socket cannot be used"))
+                .ok()
+        });
+        Self {
+            socket,
+            watchdog: watchdog(env, std::process::id()),
+        }
+    }
+
+    /// The listeners accept.
+    pub(crate) fn ready(&self) {
+        self.send("READY=1\nSTATUS=serving\n");
+    }
+
+    /// The collector drains.
+    pub(crate) fn stopping(&self) {
+        self.send("STOPPING=1\nSTATUS=draining\n");
+    }
+
+    /// Reports that the runtime runs tasks and timers, twice as often as the supervisor expects it.
+    pub(crate) async fn keep_alive(&self) -> Infallible {
+        let Some(watchdog) = self.watchdog.filter(|_| self.socket.is_some()) else {
+            return pending().await;
+        };
+        let mut ticks = interval(watchdog / 2);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.send("WATCHDOG=1\n");
+        }
+    }
+
+    fn send(&self, report: &str) {
+        let Some(socket) = &self.socket else { return };
+        if let Err(error) = socket.send(report.as_bytes()) {
+            warn!(%error, report = report.trim_end(), "the supervisor did not take a report");
+        }
+    }
+}
+
+/// A socket to the one of this name: a path, or `@` and an abstract name.
+fn connect(name: &str) -> io::Result<UnixDatagram> {
+    let address = match name.strip_prefix('@') {
+        Some(name) => abstract_address(name)?,
+        None => SocketAddr::from_pathname(name)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.connect_addr(&address)?;
+    Ok(socket)
+}
+
+#[cfg(target_os = "linux")]
+fn abstract_address(name: &str) -> io::Result<SocketAddr> {
+    use std::os::linux::net::SocketAddrExt as _;
+    SocketAddr::from_abstract_name(name)
+}
+
+/// Other systems have no abstract names.
+#[cfg(not(target_os = "linux"))]
+fn abstract_address(_name: &str) -> io::Result<SocketAddr> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The interval of the watchdog, if it is meant for the process with this id.
+fn watchdog(env: &BTreeMap<String, String>, own: u32) -> Option<Duration> {
+    let for_us = env
+        .get("WATCHDOG_PID")
+        .is_none_or(|pid| *pid == own.to_string());
+    let micros = env.get("WATCHDOG_USEC")?.parse().ok()?;
+    (for_us && micros > 0).then_some(Duration::from_micros(micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn the_watchdog_is_for_the_process_that_is_named() {
+        let interval = |pairs: &[(&str, &str)]| watchdog(&env(pairs), 7);
+        let half_a_minute = Some(Duration::from_secs(30));
+        assert_eq!(interval(&[("WATCHDOG_USEC", "30000000")]), half_a_minute);
+        let named = [("WATCHDOG_USEC", "30000000"), ("WATCHDOG_PID", "7")];
+        assert_eq!(interval(&named), half_a_minute);
+        for pairs in [
+            &[][..],
+            &[("WATCHDOG_USEC", "0")],
+            &[("WATCHDOG_USEC", "soon")],
+            &[("WATCHDOG_USEC", "30000000"), ("WATCHDOG_PID", "8")],
+        ] {
+            assert_eq!(interval(pairs), None, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn reports_arrive_in_order_and_one_that_cannot_be_sent_does_no_harm() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let supervisor = UnixDatagram::bind(&path).unwrap();
+        let us = Supervisor::of(&env(&[("NOTIFY_SOCKET", path.to_str().unwrap())]));
+        us.ready();
+        us.stopping();
+        let mut report = [0; 64];
+        for expected in ["READY=1\nSTATUS=serving\n", "STOPPING=1\nSTATUS=draining\n"] {
+            let length = supervisor.recv(&mut report).unwrap();
+            assert_eq!(&report[..length], expected.as_bytes());
+        }
+        drop(supervisor);
+        us.ready();
+        Supervisor::of(&env(&[("NOTIFY_SOCKET", "/no/such/socket")])).ready();
+        Supervisor::of(&env(&[])).ready();
+    }
+}
