@@ -24,6 +24,7 @@ mod members;
 mod output;
 mod roster;
 mod server;
+mod services;
 mod table;
 mod text;
 mod timeline;
@@ -62,6 +63,15 @@ impl Found {
             Self::Up => 0,
             Self::NotUp => 1,
             Self::Nothing => 3,
+        }
+    }
+
+    /// Both together.
+    fn with(self, other: Self) -> Self {
+        match other {
+            Self::Nothing => self,
+            Self::Up => self.and(true),
+            Self::NotUp => Self::NotUp,
         }
     }
 

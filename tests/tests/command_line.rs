@@ -3,7 +3,7 @@
 use std::{process::Command, time::Duration};
 
 use rollcall_tests::{
-    PATIENCE, eventually,
+    PATIENCE, eventually, nacos,
     process::{Child, Collector, Run, collector_binary},
 };
 use serde_json::Value;
@@ -259,5 +259,37 @@ async fn why_finds_what_is_up_and_says_that_it_found_nothing() {
         let run = ask(&collector, &["why", nothing]).await;
         assert_eq!(run.code, Some(NOTHING), "{nothing}: {run:?}");
         assert!(run.stderr.contains("nothing was found"), "{run:?}");
+    }
+}
+
+#[tokio::test]
+async fn why_explains_a_service_and_an_endpoint() {
+    let (collector, faces) = nacos::collector(Collector::options()).await;
+    let nacos = collector.http(faces.http);
+    // Their clients send no beats, so the term is long.
+    let term = "metadata=%7B%22preserved.heart.beat.timeout%22%3A%22600000%22%7D";
+    for (ip, enabled) in [("10.0.0.1", true), ("10.0.0.2", false)] {
+        let path = format!(
+            "/nacos/v1/ns/instance?serviceName=stock&ip={ip}&port=80&enabled={enabled}&{term}"
+        );
+        let reply = nacos.post(&path, "").await.unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+    let run = ask(&collector, &["why", "stock"]).await;
+    assert_eq!(run.code, Some(NOT_UP), "{run:?}");
+    let title = "service public/DEFAULT_GROUP@@stock: 2 instances, 2 healthy\n";
+    assert!(run.stdout.starts_with(title), "{run:?}");
+    assert!(!run.stdout.contains("10.0.0.1"), "{run:?}");
+    let offline = "10.0.0.2:80 of public/DEFAULT_GROUP@@stock (cluster DEFAULT): offline";
+    assert!(run.stdout.contains(offline), "{run:?}");
+
+    let run = ask(&collector, &["why", "10.0.0.1:80"]).await;
+    assert_eq!(run.code, Some(UP), "{run:?}");
+    assert!(run.stdout.contains("(cluster DEFAULT): up"), "{run:?}");
+    let run = ask(&collector, &["why", "--json", "10.0.0.2:80"]).await;
+    assert_eq!(objects(&run)[0]["instance"]["ip"], "10.0.0.2", "{run:?}");
+    for nothing in ["10.0.0.1:81", "OTHER@@stock", "sto"] {
+        let run = ask(&collector, &["why", nothing]).await;
+        assert_eq!(run.code, Some(NOTHING), "{nothing}: {run:?}");
     }
 }

@@ -61,7 +61,7 @@ impl Client {
         self.get_from(path, false).await
     }
 
-    /// As [`Client::get`]; `None` also from a release that does not have the route.
+    /// As [`Client::get`]; `None` also from a release or a configuration that does not have the route.
     pub(super) async fn get_if_served(&self, path: &str) -> Result<Option<Value>, Error> {
         self.get_from(path, true).await
     }
@@ -87,15 +87,7 @@ impl Client {
             {
                 Ok(None)
             }
-            // A release without this route.
-            (StatusCode::NOT_FOUND, Ok(Value::Object(answer)))
-                if is_optional
-                    && answer
-                        .get("error")
-                        .is_some_and(|error| error["field"] == "path") =>
-            {
-                Ok(None)
-            }
+            (StatusCode::NOT_FOUND, Ok(Value::Object(_))) if is_optional => Ok(None),
             (StatusCode::OK, Err(error)) => Err(self.failed(&error)),
             (_, value) => Err(self.refused(status, &value.unwrap_or_default())),
         }
@@ -107,13 +99,32 @@ impl Client {
         &self,
         path: &str,
         query: &str,
+        take: impl FnMut(Value) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        self.list_from(path, query, false, take).await
+    }
+
+    /// As [`Client::list`], of a list that a release or a configuration may not have.
+    pub(super) async fn list_if_served(
+        &self,
+        path: &str,
+        query: &str,
+        take: impl FnMut(Value) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        self.list_from(path, query, true, take).await
+    }
+
+    async fn list_from(
+        &self,
+        path: &str,
+        query: &str,
+        is_optional: bool,
         mut take: impl FnMut(Value) -> Result<(), Error>,
     ) -> Result<bool, Error> {
         let mut cursor = String::new();
         loop {
-            let page = self
-                .get(&format!("{path}?limit={PAGE}{query}{cursor}"))
-                .await?;
+            let path = format!("{path}?limit={PAGE}{query}{cursor}");
+            let page = self.get_from(&path, is_optional).await?;
             let Some(mut page) = page else {
                 return Ok(false);
             };

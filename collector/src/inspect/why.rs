@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::answer::{Application, Instance, read};
 use super::client::{Client, encoded};
 use super::output::{Colour, Output};
-use super::{Error, Found, roster, text, timeline};
+use super::{Error, Found, roster, services, text, timeline};
 use crate::cli::inspect::Why;
 
 /// All states: with them a list has also the instances that have been down or left for long.
@@ -31,7 +31,10 @@ pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Re
     for instance in &instances {
         found = found.and(explain_instance(instance, &labels, client, output).await?);
     }
-    Ok(found)
+    if what.is_empty() {
+        return Ok(found);
+    }
+    Ok(found.with(services::print(why, client, output).await?))
 }
 
 /// The application with this code.

@@ -1,0 +1,240 @@
+//! The Nacos services of `why`.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::answer::{Time, read};
+use super::client::{Client, encoded};
+use super::output::{Colour, Output};
+use super::{Error, Found, text, timeline};
+use crate::cli::inspect::Why;
+
+/// The most services that are searched for an endpoint, one request each.
+const MAX_SEARCHED: usize = 2_000;
+
+/// The most instances of one service that are explained one by one.
+const MAX_EXPLAINED: usize = 20;
+
+/// A service.
+#[derive(Clone, Debug, Deserialize)]
+struct Service {
+    namespace: String,
+    group: String,
+    service: String,
+    instances: u64,
+    healthy: u64,
+}
+
+/// An instance of a service.
+#[derive(Debug, Deserialize)]
+struct Instance {
+    ip: String,
+    port: u16,
+    cluster: String,
+    healthy: bool,
+    enabled: bool,
+    publisher: String,
+    client: Option<String>,
+    last_beat_at: Option<Time>,
+}
+
+/// What `why` asks about: the services of a name, or the instances at an endpoint.
+pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Result<Found, Error> {
+    let what = &*why.what;
+    let endpoint = what.rsplit_once(':');
+    let endpoint = endpoint.and_then(|(ip, port)| Some((ip, port.parse::<u16>().ok()?)));
+    let mut found = Found::Nothing;
+    if let Some((ip, port)) = endpoint {
+        let services = services(why, "", client).await?;
+        if services.len() > MAX_SEARCHED {
+            let message = format!(
+                "there are more than {MAX_SEARCHED} services to search for {what}: name its service, or --namespace"
+            );
+            return Err(Error::Usage(message));
+        }
+        let ip = ip.trim_start_matches('[').trim_end_matches(']');
+        for service in &services {
+            for instance in instances(service, client).await? {
+                if instance["ip"] == ip && instance["port"] == port {
+                    found = found.and(explain(service, &instance, client, output).await?);
+                }
+            }
+        }
+        return Ok(found);
+    }
+    let (group, name) = match what.split_once("@@") {
+        Some((group, name)) => (Some(group), name),
+        None => (None, what),
+    };
+    let named = services(why, name, client).await?;
+    let is_it = |it: &&Service| it.service == name && group.is_none_or(|group| it.group == group);
+    for service in named.iter().filter(is_it) {
+        found = found.and(explain_all(service, client, output).await?);
+    }
+    Ok(found)
+}
+
+/// The services whose name or group contains `text`; none if the Nacos faces are off.
+async fn services(why: &Why, text: &str, client: &Client) -> Result<Vec<Service>, Error> {
+    let mut query = String::new();
+    for (name, value) in [
+        ("text", Some(text)),
+        ("namespace", why.namespace.as_deref()),
+    ] {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            query += &format!("&{name}={}", encoded(value));
+        }
+    }
+    let mut services = Vec::new();
+    let take = |value: Value| {
+        services.push(read(&value)?);
+        Ok(())
+    };
+    client.list_if_served("/api/services", &query, take).await?;
+    Ok(services)
+}
+
+async fn instances(service: &Service, client: &Client) -> Result<Vec<Value>, Error> {
+    let mut instances = Vec::new();
+    let take = |value| {
+        instances.push(value);
+        Ok(())
+    };
+    let query = format!("&{}", service.query());
+    // The service may have gone since it was listed.
+    client
+        .list_if_served("/api/services/instances", &query, take)
+        .await?;
+    Ok(instances)
+}
+
+/// Explains a service and its instances that are not healthy; returns whether all of it is up.
+async fn explain_all(
+    service: &Service,
+    client: &Client,
+    output: &mut Output,
+) -> Result<bool, Error> {
+    if !output.is_json() {
+        let Service {
+            instances, healthy, ..
+        } = service;
+        let name = text::escaped(&service.name());
+        output.line(&format!(
+            "service {name}: {instances} instances, {healthy} healthy"
+        ))?;
+    }
+    let mut is_up = service.instances > 0;
+    let mut more = 0;
+    for instance in instances(service, client).await? {
+        let of: Instance = read(&instance)?;
+        if of.is_up() {
+            continue;
+        }
+        is_up = false;
+        if more < MAX_EXPLAINED {
+            explain(service, &instance, client, output).await?;
+        }
+        more += 1;
+    }
+    if more > MAX_EXPLAINED && !output.is_json() {
+        let more = more - MAX_EXPLAINED;
+        output.line(&format!("and {more} more that are not up"))?;
+    }
+    Ok(is_up)
+}
+
+/// Explains one instance, and returns whether it is up.
+async fn explain(
+    service: &Service,
+    value: &Value,
+    client: &Client,
+    output: &mut Output,
+) -> Result<bool, Error> {
+    let instance: Instance = read(value)?;
+    let Instance {
+        ip, port, cluster, ..
+    } = &instance;
+    let query = format!(
+        "{}&ip={}&port={port}&cluster={}",
+        service.query(),
+        encoded(ip),
+        encoded(cluster)
+    );
+    let path = format!("/api/services/instances/timeline?{query}");
+    let timeline = client.get_if_served(&path).await?;
+    if output.is_json() {
+        let mut answer = timeline.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        if answer["instance"].is_null() {
+            answer["instance"] = value.clone();
+        }
+        answer["service"] = service.name().into();
+        output.json(&answer)?;
+        return Ok(instance.is_up());
+    }
+    let name = format!("{ip}:{port} of {} (cluster {cluster})", service.name());
+    let state = instance.state();
+    let state = Colour::of(state).paint(state, output.is_coloured());
+    let evidence = text::escaped(&instance.evidence(client.now()));
+    output.line(&format!("{}: {state}, {evidence}", text::escaped(&name)))?;
+    if let Some(timeline) = &timeline {
+        if let Some(why) = timeline["why"].as_str() {
+            output.line(&format!("  {}", text::escaped(why)))?;
+        }
+        timeline::print(timeline, output)?;
+    }
+    Ok(instance.is_up())
+}
+
+// === impl Service ===
+
+impl Service {
+    fn name(&self) -> String {
+        format!("{}/{}@@{}", self.namespace, self.group, self.service)
+    }
+
+    fn query(&self) -> String {
+        let Self {
+            namespace,
+            group,
+            service,
+            ..
+        } = self;
+        format!(
+            "namespace={}&group={}&service={}",
+            encoded(namespace),
+            encoded(group),
+            encoded(service)
+        )
+    }
+}
+
+// === impl Instance ===
+
+impl Instance {
+    fn is_up(&self) -> bool {
+        self.healthy && self.enabled
+    }
+
+    /// Its state in the words of the roster; `offline` for one that its client or an operator disabled.
+    fn state(&self) -> &'static str {
+        match (self.enabled, self.healthy) {
+            (false, _) => "offline",
+            (true, true) => "up",
+            (true, false) => "down",
+        }
+    }
+
+    /// What keeps it registered, and its last beat.
+    fn evidence(&self, now: Timestamp) -> String {
+        let client = self.client.as_ref().map(|client| format!(" ({client})"));
+        let beat = self.last_beat_at.as_ref();
+        let beat = beat.map(|beat| format!(", last beat {}", text::age(beat.0, now)));
+        format!(
+            "registered by {}{}{}",
+            self.publisher,
+            client.unwrap_or_default(),
+            beat.unwrap_or_default()
+        )
+    }
+}
