@@ -77,7 +77,7 @@ use rollcall_domain::inventory::{Address, Application, Instance, Operation, Row}
 use self::directory::Directory;
 use super::{
     Batch, Commit, Counts, Error, FirstIds, Record, Storage,
-    format::{self, Entry},
+    codec::{self, Entry},
     version::Versions,
 };
 
@@ -245,7 +245,7 @@ impl Embedded {
     }
 
     fn decode<E: Entry>(&self, table: Table, id: i32, value: &[u8]) -> Result<E, Error> {
-        format::decode(id, value).map_err(|invalid| {
+        codec::decode(id, value).map_err(|invalid| {
             let what = format!("{} {id}: {invalid}", table.name());
             failure::corrupt(&self.store, what)
         })
@@ -304,7 +304,7 @@ fn write_table<'a, E: Entry + 'a>(
     let mut table = transaction.open_table(table)?;
     let mut value = Vec::new();
     for entry in entries {
-        format::encode(entry, &mut value);
+        codec::encode(entry, &mut value);
         table.insert(entry.id(), value.as_slice())?;
     }
     Ok(())

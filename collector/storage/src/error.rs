@@ -14,6 +14,7 @@ pub enum Error {
         pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
     )]
     Locked {
+        /// The file or directory.
         path: PathBuf,
         /// The process that holds the lock, if it is known.
         pid: Option<u32>,
@@ -24,14 +25,24 @@ pub enum Error {
         "{} is damaged ({what}): restore it from a backup, or move it elsewhere to start empty (running agents keep their ids)",
         path.display()
     )]
-    Corrupt { path: PathBuf, what: String },
+    Corrupt {
+        /// The file or directory.
+        path: PathBuf,
+        /// The difference.
+        what: String,
+    },
 
     /// Hard state of a shared store differs from what was written. Nothing was repaired or deleted.
     #[error(
         "{key} cannot be used ({what}): delete the key if another program wrote it; otherwise restore etcd from a \
          backup, or delete everything below the store's prefix to start empty (running agents keep their ids)"
     )]
-    Unreadable { key: String, what: String },
+    Unreadable {
+        /// The key, or the prefix of the keys.
+        key: String,
+        /// The difference.
+        what: String,
+    },
 
     /// The store has a format that this build does not know. Nothing was changed.
     #[error(
@@ -39,8 +50,11 @@ pub enum Error {
         path.display()
     )]
     UnsupportedVersion {
+        /// The file or key.
         path: PathBuf,
+        /// The oldest version whose builds read the store.
         found: u32,
+        /// The version of this build.
         supported: u32,
     },
 
@@ -53,6 +67,7 @@ pub enum Error {
         named(own)
     )]
     OtherNamespace {
+        /// The location of the store.
         store: String,
         /// The namespace that the store was created for; empty for none.
         found: String,
@@ -65,15 +80,30 @@ pub enum Error {
         "{} cannot be used by this process ({error}): run the collector as the owner of the directory, or give the directory to its user",
         path.display()
     )]
-    Access { path: PathBuf, error: io::Error },
+    Access {
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
 
     /// The disk or quota is full.
     #[error("no room left to write {} ({error}): free some space or raise the limit, then start again", path.display())]
-    Full { path: PathBuf, error: io::Error },
+    Full {
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
 
     /// Reading or writing failed for another reason.
     #[error("cannot read or write {} ({error}): check the disk and the path, then start again", path.display())]
-    Io { path: PathBuf, error: io::Error },
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
 
     /// The open file is no longer the store: the next start would not find what is written to it.
     #[error(
@@ -81,29 +111,55 @@ pub enum Error {
          again, or start with the present contents (running agents keep their ids)",
         path.display()
     )]
-    Moved { path: PathBuf },
+    Moved {
+        /// The file or directory.
+        path: PathBuf,
+    },
 
     /// The store is unavailable. Nothing is lost: the call can be retried.
     #[error(
         "{store} is unavailable ({reason}): calls are retried, and until one succeeds new names get no ids"
     )]
-    Unavailable { store: String, reason: String },
+    Unavailable {
+        /// The location of the store.
+        store: String,
+        /// The cause.
+        reason: String,
+    },
 
     /// A shared store has no space left. Nothing is lost: a later write may succeed.
     #[error("{store} takes no writes, and new names get no ids until it does: {reason}")]
-    NoSpace { store: String, reason: String },
+    NoSpace {
+        /// The location of the store.
+        store: String,
+        /// The cause.
+        reason: String,
+    },
 
     /// The store denied the request. Nothing is lost: the call can be retried.
     #[error("{store} cannot be used ({reason}): check the user, the password and the permissions")]
-    Refused { store: String, reason: String },
+    Refused {
+        /// The location of the store.
+        store: String,
+        /// The cause.
+        reason: String,
+    },
 
     /// The store refuses a value, and would refuse it again. Nothing was written.
     #[error("{store} refuses a value ({reason})")]
-    Invalid { store: String, reason: String },
+    Invalid {
+        /// The location of the store.
+        store: String,
+        /// The cause.
+        reason: String,
+    },
 
     /// An earlier write failed, so the state on disk is unknown and further writes are refused.
     #[error("{} takes no more writes after one failed: start the collector again", path.display())]
-    Poisoned { path: PathBuf },
+    Poisoned {
+        /// The file or directory.
+        path: PathBuf,
+    },
 }
 
 /// A namespace as messages show it.

@@ -71,7 +71,6 @@
 
 mod changed;
 mod chunks;
-mod entry;
 mod log;
 mod namespace;
 mod remote;
@@ -219,7 +218,7 @@ impl Etcd {
     fn write(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
         let before = self.log.known();
         let (in_log, changed) = self.places(batch.rows);
-        if entry::is_due(&batch, &in_log) {
+        if is_due(&batch, &in_log) {
             if self.log.append(&self.remote, &in_log, batch.digest)? == Commit::Conflict {
                 return Ok(Commit::Conflict);
             }
@@ -295,6 +294,11 @@ impl Etcd {
         self.changed.apply(&self.remote, &news.instances, sink)?;
         self.chunks.apply(&news.chunks, sink)
     }
+}
+
+/// Whether a batch needs an entry of the log: it has rows `in_log`, or a digest and no rows at all.
+fn is_due(batch: &Batch<'_>, in_log: &[&Row]) -> bool {
+    !in_log.is_empty() || batch.rows.is_empty() && batch.digest.is_some()
 }
 
 fn record_identity(changed: &mut Changed, record: &Record) {

@@ -9,10 +9,12 @@
 //!
 //! Providers: [`embedded`], on the local disk; [`etcd`], shared; [`memory`], for tests.
 
+#![warn(missing_docs)]
+
+mod codec;
 pub mod embedded;
 mod error;
 pub mod etcd;
-mod format;
 pub mod memory;
 mod version;
 
@@ -41,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 /// Coarse: the write-back is delayed, so a store may lag by its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastSeen {
+    /// The instance.
     pub instance: InstanceId,
     /// By the collector's wall clock; shown to users, never compared with a deadline.
     pub last_seen: Timestamp,
@@ -75,7 +78,9 @@ impl LastSeen {
 /// The last of several entries with the same id wins.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Batch<'a> {
+    /// New and changed rows.
     pub rows: &'a [Row],
+    /// Last-seen times.
     pub seen: &'a [LastSeen],
     /// The digest of the inventory with these rows, which other members compare with theirs. It is stored with an empty batch
     /// too, but not with a batch whose rows are all instances with changed properties, which no digest covers.
@@ -85,7 +90,9 @@ pub struct Batch<'a> {
 /// One record read from a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
+    /// A row.
     Row(Row),
+    /// A last-seen time that is new to the reader.
     LastSeen(LastSeen),
     /// A record that was read before and is unchanged. The reader compares it with its present state.
     Unchanged(LastSeen),
@@ -101,9 +108,19 @@ pub enum Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// A key of soft state, or one that Rollcall did not write, was skipped.
-    Soft { key: String, what: String },
+    Soft {
+        /// The key.
+        key: String,
+        /// What is wrong, and what is done about it.
+        what: String,
+    },
     /// A key of hard state changed or vanished after it was read. A collector cannot start without it.
-    Hard { key: String, what: String },
+    Hard {
+        /// The key.
+        key: String,
+        /// What is wrong.
+        what: String,
+    },
     /// Every key that a collector needs at its start is present again.
     Repaired,
 }
@@ -123,10 +140,15 @@ impl Damage {
 /// The number of records of each kind in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Rows of applications, the reserved one included.
     pub applications: usize,
+    /// Rows of instances.
     pub instances: usize,
+    /// Rows of operations, the reserved one included.
     pub operations: usize,
+    /// Rows of addresses.
     pub addresses: usize,
+    /// Last-seen times.
     pub seen: usize,
 }
 
@@ -149,9 +171,13 @@ impl Counts {
 /// inventory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FirstIds {
+    /// The first id of an application.
     pub applications: Option<i32>,
+    /// The first id of an instance.
     pub instances: Option<i32>,
+    /// The first id of an operation.
     pub operations: Option<i32>,
+    /// The first id of an address.
     pub addresses: Option<i32>,
 }
 
@@ -172,6 +198,7 @@ impl FirstIds {
 /// An open store.
 #[derive(Debug)]
 pub struct Opened {
+    /// The store.
     pub storage: Box<dyn Storage>,
     /// `Some` for a shared store.
     pub watcher: Option<Box<dyn Watcher>>,

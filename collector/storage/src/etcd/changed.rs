@@ -19,7 +19,10 @@ use rollcall_etcd::request::{end_of, equal, found, get, put};
 use rollcall_protobuf::{Fields, Value};
 
 use super::{Commit, Error, Record, Remote, value};
-use crate::{Damage, format::Invalid};
+use crate::{
+    Damage,
+    codec::{Invalid, row},
+};
 
 /// Keys that one transaction reads by name, each of at most one row.
 const AT_ONCE: usize = 16;
@@ -90,7 +93,7 @@ impl Changed {
             while let Some(instance) = instances.peek() {
                 let key = self.key(instance.id);
                 let mut message = Vec::new();
-                value::put(&mut message, 1, *instance);
+                row::put(&mut message, 1, *instance);
                 let is_full = puts.len() == OPERATIONS || bytes + message.len() > BYTES;
                 if is_full && !puts.is_empty() {
                     break;
@@ -253,7 +256,7 @@ fn identity(instance: &Instance) -> u32 {
 fn read(message: &[u8]) -> Result<Instance, Invalid> {
     for field in Fields::of(message) {
         if let (1, Value::Bytes(row)) = field? {
-            return value::row(row);
+            return row::read(row);
         }
     }
     Err(Invalid::Missing("the instance"))

@@ -16,7 +16,10 @@ use rollcall_protobuf::{self as protobuf, Fields, Value};
 use rollcall_runtime::Clock;
 
 use super::{Commit, Error, Record, Remote, corrupt, value};
-use crate::{Damage, LastSeen, format::Invalid};
+use crate::{
+    Damage, LastSeen,
+    codec::{Invalid, row},
+};
 
 /// Instances in a chunk: those with neighbouring ids.
 const SIZE: i32 = 1024;
@@ -313,7 +316,7 @@ fn merged(
         match before.get(&seen.instance) {
             // The stored row may have fields of a later release.
             Some(row) if row.seen == *seen => protobuf::put_bytes(&mut message, 1, row.stored),
-            _ => value::put(&mut message, 1, seen),
+            _ => row::put(&mut message, 1, seen),
         }
     }
     Some(value::seal(key, &message).into())
@@ -338,7 +341,7 @@ fn rows<'a>(key: &str, value: &'a [u8]) -> Result<BTreeMap<InstanceId, Row<'a>>,
     }
     for field in Fields::of(value::unseal(key, value)?) {
         if let (1, Value::Bytes(stored)) = field? {
-            let seen: LastSeen = value::row(stored)?;
+            let seen: LastSeen = row::read(stored)?;
             rows.insert(seen.instance, Row { seen, stored });
         }
     }

@@ -14,8 +14,8 @@ use rollcall_etcd::proto::{
 };
 use rollcall_etcd::request::{equal, is_absent, put};
 
-use super::{Commit, Counts, Error, Record, Remote, corrupt, entry, value};
-use crate::Damage;
+use super::{Commit, Counts, Error, Record, Remote, corrupt, value};
+use crate::{Damage, codec::entry};
 use read::Stop;
 
 pub(super) use snapshot::Extent;
@@ -23,7 +23,7 @@ pub(super) use snapshot::Extent;
 /// The largest entry, in bytes of rows; one row alone may be larger ([`MAX_NAME_BYTES`](super::MAX_NAME_BYTES)).
 const ENTRY_BYTES: usize = 512 * 1024;
 
-/// A collector's position in the log.
+/// The log as this collector knows it.
 #[derive(Debug)]
 pub(super) struct Log {
     /// The key prefix of the entries.
@@ -47,13 +47,13 @@ pub(super) struct Log {
 /// The known end of the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known {
-    last: Option<Place>,
+    last: Option<Position>,
     totals: Counts,
 }
 
 /// An applied entry. It is never written twice, so it distinguishes one history from another.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Position {
     index: u64,
     /// The create revision; 0 for an entry that was read from the snapshot.
     revision: i64,
@@ -61,7 +61,7 @@ struct Place {
     checksum: Option<[u8; 4]>,
 }
 
-impl Place {
+impl Position {
     const fn next(self) -> u64 {
         self.index.saturating_add(1)
     }
@@ -186,10 +186,10 @@ impl Log {
     fn create(
         &self,
         remote: &Remote,
-        last: Option<Place>,
+        last: Option<Position>,
         message: &[u8],
-    ) -> Result<Option<Place>, Error> {
-        let index = last.map_or(1, Place::next);
+    ) -> Result<Option<Position>, Error> {
+        let index = last.map_or(1, Position::next);
         let key = self.key(index);
         let on_top = last.map(|last| self.is_still(last));
         let value = value::seal(&key, message);
@@ -200,7 +200,7 @@ impl Log {
             failure: Vec::new(),
         })?;
         let revision = written.header.map_or(0, |header| header.revision);
-        Ok(written.succeeded.then_some(Place {
+        Ok(written.succeeded.then_some(Position {
             index,
             revision,
             checksum,
@@ -212,7 +212,7 @@ impl Log {
         self.known.last.map(|last| self.is_still(last))
     }
 
-    fn is_still(&self, place: Place) -> rollcall_etcd::proto::Compare {
+    fn is_still(&self, place: Position) -> rollcall_etcd::proto::Compare {
         let revision = TargetUnion::CreateRevision(place.revision);
         equal(self.key(place.index), CompareTarget::Create, revision)
     }
@@ -224,7 +224,7 @@ impl Log {
         sink: &mut dyn FnMut(Record),
     ) -> Result<(), Error> {
         let totals = self.decode(entry, sink)?;
-        let last = Some(Place {
+        let last = Some(Position {
             index,
             revision: entry.create_revision,
             checksum: value::stored_checksum(&entry.value),
@@ -235,7 +235,7 @@ impl Log {
 
     /// The index of the first unknown entry.
     fn next(&self) -> u64 {
-        self.known.last.map_or(1, Place::next)
+        self.known.last.map_or(1, Position::next)
     }
 
     fn index(&self, entry: &KeyValue) -> Option<u64> {

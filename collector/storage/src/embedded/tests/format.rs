@@ -5,7 +5,7 @@ use rollcall_domain::{
     liveness::Signal,
 };
 
-use super::super::super::format::{Entry, Invalid, decode, encode};
+use crate::codec::{Entry, Invalid, decode, encode};
 use crate::{
     LastSeen,
     contract::{address, application, instance, operation, seen},

@@ -50,7 +50,7 @@ fn a_signal_from_the_future_gives_way_to_the_next_report() {
 fn fields_of_a_later_release_survive_reports_about_other_instances() {
     let later = seen(-1_000, State::Up);
     let mut row = Vec::new();
-    value::put(&mut row, 1, &later);
+    row::put(&mut row, 1, &later);
     // The row is one field of the chunk; its own message is in field 2.
     let Some(Ok((1, Value::Bytes(id_and_fields)))) = Fields::of(&row).next() else {
         panic!("one row: {row:?}")

@@ -19,12 +19,12 @@ use rollcall_etcd::proto::{
 use rollcall_etcd::request::{equal, is_absent, put};
 use rollcall_protobuf::{self as protobuf, Fields, Value};
 
-use super::{Log, Place, Stop, corrupt, entry, index, value};
+use super::{Log, Position, Stop, corrupt, index, value};
 use crate::{
     Record,
+    codec::{Invalid, entry, entry::Merged},
     error::Error,
-    etcd::{Remote, entry::Merged},
-    format::Invalid,
+    etcd::Remote,
 };
 
 /// How much of the log the snapshot replaces.
@@ -180,7 +180,7 @@ impl Log {
                 return Ok(());
             }
             self.known.totals = entry::read(part.batch, sink).map_err(unreadable)?;
-            self.known.last = Some(Place {
+            self.known.last = Some(Position {
                 index: last,
                 revision: 0,
                 checksum: part.checksum(last),

@@ -191,7 +191,7 @@ fn the_snapshot_drops_the_repeated_rows_of_version_1() {
         let mut row = first.clone();
         row.properties = [("index", format!("{index}{long}"))].into_iter().collect();
         let mut message = Vec::new();
-        value::put(&mut message, 2, &row);
+        crate::codec::row::put(&mut message, 2, &row);
         rollcall_protobuf::put_varint(&mut message, 6, index);
         let key = format!("/rollcall/store/log/{index:020}");
         server.put(&key, &value::seal(&key, &message));

@@ -55,7 +55,7 @@ fn entries_of_a_member_of_version_1_are_read_after_the_store_was_raised() {
         unreachable!("it is an instance")
     };
     let mut message = Vec::new();
-    value::put(&mut message, 2, row);
+    crate::codec::row::put(&mut message, 2, row);
     append(&server, 5, &message);
     opened.news.mark_incomplete();
     assert_eq!(caught_up(&mut opened)[0], Record::Row(changed));
@@ -113,8 +113,8 @@ fn entries_of_a_newer_member_are_kept_and_written_back() {
         unreachable!("an instance and an operation")
     };
     let mut message = Vec::new();
-    value::put(&mut message, 2, row);
-    value::put(&mut message, 3, named);
+    crate::codec::row::put(&mut message, 2, row);
+    crate::codec::row::put(&mut message, 3, named);
     for total in 5..=7 {
         protobuf::put_varint(&mut message, total, 1);
     }

@@ -1,5 +1,10 @@
-//! Encodes rows as protobuf messages, and the values of the embedded store: a checksum and such a message. `embedded.rs`
-//! describes the fields.
+//! The stored form of the inventory's rows, for every store: protobuf messages whose fields `embedded.rs` describes.
+//!
+//! [`encode`] and [`decode`] are the values of the embedded store; [`row`] is a row within another message, and [`entry`] a batch
+//! as an entry of the log. Nothing here knows where values are stored.
+
+pub(crate) mod entry;
+pub(crate) mod row;
 
 use std::time::Duration;
 
@@ -16,7 +21,7 @@ use crate::LastSeen;
 
 /// Why a value cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Invalid {
+pub(crate) enum Invalid {
     #[error("checksum mismatch")]
     Checksum,
     #[error(transparent)]
@@ -28,7 +33,7 @@ pub(super) enum Invalid {
 }
 
 /// An entry of a table: an id and the message stored under it.
-pub(super) trait Entry: Sized {
+pub(crate) trait Entry: Sized {
     /// The table's number in checksums, so that a value is valid in its own table only.
     const TAG: u8;
 
@@ -38,7 +43,7 @@ pub(super) trait Entry: Sized {
 }
 
 /// Replaces `out` with the value of `entry`.
-pub(super) fn encode<E: Entry>(entry: &E, out: &mut Vec<u8>) {
+pub(crate) fn encode<E: Entry>(entry: &E, out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(&[0; 4]);
     entry.write(out);
@@ -48,7 +53,7 @@ pub(super) fn encode<E: Entry>(entry: &E, out: &mut Vec<u8>) {
 }
 
 /// Decodes the entry that `value` holds under `id`.
-pub(super) fn decode<E: Entry>(id: i32, value: &[u8]) -> Result<E, Invalid> {
+pub(crate) fn decode<E: Entry>(id: i32, value: &[u8]) -> Result<E, Invalid> {
     let (found, message) = value.split_first_chunk().ok_or(Invalid::Checksum)?;
     if u32::from_le_bytes(*found) != checksum(E::TAG, id, message) {
         return Err(Invalid::Checksum);

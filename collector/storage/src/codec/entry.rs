@@ -6,8 +6,8 @@ use bytes::Bytes;
 use rollcall_domain::inventory::Row;
 use rollcall_protobuf::{self as protobuf, Fields, Value};
 
-use super::{Batch, Counts, Record, value};
-use crate::format::Invalid;
+use super::{Invalid, row};
+use crate::{Counts, Record};
 
 /// The fields of the rows, one per dictionary.
 const ROWS: std::ops::RangeInclusive<u32> = 1..=4;
@@ -16,22 +16,22 @@ const DIGEST_V1: u32 = 9;
 const DIGEST: u32 = 10;
 
 /// Appends a row and counts it.
-pub(super) fn put_row(message: &mut Vec<u8>, row: &Row, totals: &mut Counts) {
+pub(crate) fn put_row(message: &mut Vec<u8>, row: &Row, totals: &mut Counts) {
     let total = match row {
         Row::Application(row) => {
-            value::put(message, 1, row);
+            row::put(message, 1, row);
             &mut totals.applications
         }
         Row::Instance(row) => {
-            value::put(message, 2, row);
+            row::put(message, 2, row);
             &mut totals.instances
         }
         Row::Operation(row) => {
-            value::put(message, 3, row);
+            row::put(message, 3, row);
             &mut totals.operations
         }
         Row::Address(row) => {
-            value::put(message, 4, row);
+            row::put(message, 4, row);
             &mut totals.addresses
         }
     };
@@ -39,7 +39,7 @@ pub(super) fn put_row(message: &mut Vec<u8>, row: &Row, totals: &mut Counts) {
 }
 
 /// Completes the message of an entry with the totals and the digest.
-pub(super) fn close(message: &mut Vec<u8>, totals: &Counts, digest: Option<u64>) {
+pub(crate) fn close(message: &mut Vec<u8>, totals: &Counts, digest: Option<u64>) {
     let totals = [
         totals.applications,
         totals.instances,
@@ -54,22 +54,17 @@ pub(super) fn close(message: &mut Vec<u8>, totals: &Counts, digest: Option<u64>)
     }
 }
 
-/// Whether a batch needs an entry of the log: it has rows `in_log`, or a digest and no rows at all.
-pub(super) fn is_due(batch: &Batch<'_>, in_log: &[&Row]) -> bool {
-    !in_log.is_empty() || batch.rows.is_empty() && batch.digest.is_some()
-}
-
 /// Emits the rows and the digest of a message, and returns the totals up to it.
-pub(super) fn read(message: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Counts, Invalid> {
+pub(crate) fn read(message: &[u8], sink: &mut dyn FnMut(Record)) -> Result<Counts, Invalid> {
     let mut totals = Counts::default();
     let mut digest = None;
-    let mut row = |row| sink(Record::Row(row));
+    let mut emit = |row| sink(Record::Row(row));
     for field in Fields::of(message) {
         match field? {
-            (1, Value::Bytes(field)) => row(Row::Application(value::row(field)?)),
-            (2, Value::Bytes(field)) => row(Row::Instance(value::row(field)?)),
-            (3, Value::Bytes(field)) => row(Row::Operation(value::row(field)?)),
-            (4, Value::Bytes(field)) => row(Row::Address(value::row(field)?)),
+            (1, Value::Bytes(field)) => emit(Row::Application(row::read(field)?)),
+            (2, Value::Bytes(field)) => emit(Row::Instance(row::read(field)?)),
+            (3, Value::Bytes(field)) => emit(Row::Operation(row::read(field)?)),
+            (4, Value::Bytes(field)) => emit(Row::Address(row::read(field)?)),
             (5, Value::Varint(total)) => totals.applications = count(total),
             (6, Value::Varint(total)) => totals.instances = count(total),
             (7, Value::Varint(total)) => totals.operations = count(total),
@@ -92,7 +87,7 @@ fn count(total: u64) -> usize {
 
 /// The merged message of consecutive entries. Rows are copied as bytes, so that fields of later releases are kept.
 #[derive(Debug, Default)]
-pub(super) struct Merged {
+pub(crate) struct Merged {
     /// Rows and unknown fields, in order; `None` where a later state of the row replaced it.
     fields: Vec<Option<(u32, Bytes)>>,
     /// The position of each row, by dictionary and id.
@@ -106,12 +101,12 @@ pub(super) struct Merged {
 
 impl Merged {
     /// An upper bound of the message's size so far, in bytes.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes
     }
 
     /// Adds the message of the next entry.
-    pub(super) fn add(&mut self, message: &Bytes) -> Result<(), Invalid> {
+    pub(crate) fn add(&mut self, message: &Bytes) -> Result<(), Invalid> {
         self.digest = None;
         for field in Fields::of(message) {
             match field? {
@@ -136,7 +131,7 @@ impl Merged {
         if !ROWS.contains(&number) {
             return Ok(());
         }
-        let id = value::id(row)?;
+        let id = row::id(row)?;
         let before = self.by_id.insert((number, id), self.fields.len());
         let before = before.and_then(|place| self.fields.get_mut(place)?.take());
         self.bytes -= before.map_or(0, |(_, bytes)| bytes.len() + 8);
@@ -144,7 +139,7 @@ impl Merged {
     }
 
     /// The message.
-    pub(super) fn into_message(self) -> Vec<u8> {
+    pub(crate) fn into_message(self) -> Vec<u8> {
         let mut message = Vec::with_capacity(self.bytes + 64);
         for (number, bytes) in self.fields.into_iter().flatten() {
             protobuf::put_bytes(&mut message, number, &bytes);
