@@ -15,7 +15,9 @@ pub struct Form(pub u8);
 /// between or after them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
+    /// The first part.
     pub head: Bytes,
+    /// The second part.
     pub tail: Bytes,
 }
 

@@ -41,25 +41,35 @@ pub enum Beat {
 /// A new or removed service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// The service became known.
     Appeared(ServiceKey),
+    /// The service was removed.
     Vanished(ServiceKey),
 }
 
 /// A part of a list, and the length of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
+    /// The part.
     pub items: Vec<T>,
+    /// The number of items in the whole list.
     pub total: usize,
 }
 
 /// The contents of the catalog in numbers, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Services and instances.
     pub registry: catalog::Counts,
+    /// Open connections of clients.
     pub connections: usize,
+    /// Subscriptions of all clients.
     pub subscriptions: usize,
+    /// Clients with a subscription.
     pub subscribers: usize,
+    /// Namespaces that operators created.
     pub namespaces: usize,
+    /// Probes of persistent instances.
     pub probes: ProbeCounts,
     /// Commits that the store refused since the start.
     pub failed_commits: u64,

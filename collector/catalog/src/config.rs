@@ -9,6 +9,7 @@ use crate::Range;
 /// Limits and periods of the catalog.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What the catalog holds at most.
     pub limits: Limits,
     /// The shortest interval between two pushes of a service. A change after a longer pause is pushed at once.
     pub push_window: Duration,

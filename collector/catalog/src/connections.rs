@@ -19,15 +19,19 @@ pub struct Connection {
     pub client_id: Arc<str>,
     /// The address of the socket's other end.
     pub ip: Arc<str>,
+    /// The port of the other end.
     pub port: u16,
     /// The address that the client reports.
     pub client_ip: Arc<str>,
     /// A text such as `Nacos-Java-Client:v2.5.1`.
     pub version: Arc<str>,
+    /// The application that the client reports.
     pub app: Arc<str>,
+    /// The namespace that the client works in.
     pub namespace: Arc<str>,
     /// The labels that the client reports, sorted.
     pub labels: Arc<[(Arc<str>, Arc<str>)]>,
+    /// When the connection was set up.
     pub opened_at: Timestamp,
 }
 

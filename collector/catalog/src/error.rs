@@ -28,7 +28,10 @@ pub enum Error {
     #[error(
         "too many changes wait for the store (nacos.default.write_queue = {limit}), try again later"
     )]
-    Busy { limit: usize },
+    Busy {
+        /// The most changes that may wait.
+        limit: usize,
+    },
     /// The store failed. The change was not made.
     #[error("the change could not be stored: {0}")]
     Store(#[from] store::Error),
@@ -41,11 +44,13 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Invalid {
     #[error(transparent)]
+    /// A name is not valid.
     Name(#[from] InvalidName),
     /// The registration is not valid.
     #[error(transparent)]
     Registration(#[from] Refused),
     #[error(transparent)]
+    /// A selector cannot be read.
     Selector(#[from] BadSelector),
     /// The connection is unknown or has ended.
     #[error("the connection is unknown or has ended")]
@@ -55,8 +60,11 @@ pub enum Invalid {
 /// The missing item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotFound {
+    /// The service.
     Service,
+    /// The instance.
     Instance,
+    /// The namespace.
     Namespace,
 }
 
@@ -67,6 +75,7 @@ pub enum Conflict {
     ServiceExists,
     /// The service has instances, so it is not removed.
     ServiceNotEmpty,
+    /// The namespace exists.
     NamespaceExists,
     /// The namespace has services, so it is not removed.
     NamespaceNotEmpty,

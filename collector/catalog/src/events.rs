@@ -9,7 +9,9 @@ use crate::Connection;
 /// An event of an instance, and its time.
 #[derive(Clone, Debug)]
 pub struct Event {
+    /// When it happened, by the wall clock.
     pub at: Timestamp,
+    /// What happened.
     pub event: catalog::Event,
     /// The connection that the event's publisher is, also when it has ended. `None` for other publishers, and for a connection
     /// that lost the instance after its end.
@@ -18,6 +20,7 @@ pub struct Event {
 
 /// Records events. Called while no lock of the catalog is held; must not block.
 pub trait EventSink: fmt::Debug + Send + Sync {
+    /// Records an event.
     fn record(&self, event: Event);
 }
 

@@ -28,6 +28,8 @@
 //!
 //! Left out: wire formats, authentication, listeners, and other members of a cluster.
 
+#![warn(missing_docs)]
+
 mod bodies;
 mod catalog;
 mod clock;

@@ -11,6 +11,7 @@ pub struct Namespace {
     pub id: String,
     /// Its display name.
     pub name: String,
+    /// A text for people.
     pub description: String,
 }
 

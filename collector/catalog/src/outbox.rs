@@ -33,7 +33,9 @@ struct Inner {
 /// One subscriber's interest in one service.
 #[derive(Debug)]
 pub struct Subscription {
+    /// The service.
     pub service: ServiceKey,
+    /// The client that subscribed.
     pub subscriber: Subscriber,
     /// The clusters as the subscriber wrote them, to be echoed in every push.
     pub clusters: Clusters,
@@ -51,10 +53,15 @@ pub struct Subscription {
 /// The parts of a subscription.
 #[derive(Clone, Debug)]
 pub struct Interest<'a> {
+    /// The service.
     pub service: &'a ServiceKey,
+    /// The client that subscribes.
     pub subscriber: Subscriber,
+    /// The clusters that the client names.
     pub clusters: Clusters,
+    /// The name and version that the client reports.
     pub agent: &'a str,
+    /// The application that the client reports.
     pub app: &'a str,
 }
 

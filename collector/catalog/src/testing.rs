@@ -17,6 +17,7 @@ pub struct TestClock {
 /// A catalog whose workers run until this is dropped.
 #[derive(Debug)]
 pub struct Running {
+    /// The catalog.
     pub catalog: Catalog,
     /// What the catalog stores; a second catalog can be started on it.
     pub store: Memory,

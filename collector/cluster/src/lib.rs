@@ -1,5 +1,7 @@
 //! The members of the cluster: the trait that every coordinator implements, and the implementations.
 
+#![warn(missing_docs)]
+
 use std::{fmt, sync::Arc, time::Duration};
 
 pub use coordinated::Keeper;

@@ -9,6 +9,8 @@
 //! Nothing here does I/O or reads a clock. `now` is an argument. What must become durable is returned as [`inventory::Row`]s, which
 //! the caller commits. All types are safe to share between threads where they take `&self`.
 
+#![warn(missing_docs)]
+
 pub mod catalog;
 pub mod id;
 pub mod inventory;

@@ -116,10 +116,13 @@ pub struct Transition<K> {
     pub number: u64,
     /// The key of the lease.
     pub key: K,
+    /// The state before.
     pub from: State,
     /// When it had entered the state `from`.
     pub since: Moment,
+    /// The state from now on.
     pub to: State,
+    /// When the state changed.
     pub at: Moment,
     /// When the last signal arrived: the one that brought the instance back up, or the one after which no other arrived in time.
     pub last_seen: Moment,
@@ -142,11 +145,13 @@ pub enum Renewal<K> {
 /// A lease as shown to operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseView {
+    /// The state of the lease.
     pub state: State,
     /// When it entered this state; for an instance that was up when it was restored, the time of the restore.
     pub since: Moment,
     /// When the last signal arrived, and its kind.
     pub last_seen: Moment,
+    /// The kind of the last signal.
     pub signal: Signal,
     /// Whether another collector or an earlier run of this one observed that signal, and this run read it from the store.
     pub relayed: bool,
@@ -163,9 +168,13 @@ pub struct LeaseView {
 /// A lease as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseRecord<K> {
+    /// What the lease is for.
     pub key: K,
+    /// When the last signal arrived.
     pub last_seen: Moment,
+    /// The kind of the last signal.
     pub signal: Signal,
+    /// The state, as its collector derived it.
     pub state: State,
     /// The usual interval between two signals; zero where it does not lengthen the term.
     pub usual: Duration,

@@ -24,6 +24,7 @@ pub struct Member {
     pub ui: Option<Arc<str>>,
     /// Its version of Rollcall; `None` for a collector of upstream, of which only the addresses are known.
     pub version: Option<Arc<str>>,
+    /// What the collector does with requests.
     pub state: State,
     /// When it entered its state.
     pub since: Timestamp,

@@ -9,31 +9,68 @@ use tonic::{Code, Status};
 pub enum Error {
     /// No endpoint is reachable, or none answered in time. Whether the call was carried out is unknown.
     #[error("etcd is unavailable: {endpoint}: {reason}")]
-    Unavailable { endpoint: Arc<str>, reason: String },
+    Unavailable {
+        /// The endpoint that answered, or the last one that did not.
+        endpoint: Arc<str>,
+        /// The cause.
+        reason: String,
+    },
     /// Every endpoint returned a transient error. Whether the call was carried out is unknown.
     #[error("etcd at {endpoint} failed the call: {reason}")]
-    Failed { endpoint: Arc<str>, reason: String },
+    Failed {
+        /// The endpoint that answered, or the last one that did not.
+        endpoint: Arc<str>,
+        /// The cause.
+        reason: String,
+    },
     /// The space quota of etcd is used up. Reads continue, and every write is refused until the alarm is disarmed.
     #[error(
         "etcd at {endpoint} has no space left and takes no writes: {reason}; compact its history, defragment it and disarm \
          the alarm (etcdctl compact, etcdctl defrag, etcdctl alarm disarm), or give it a larger --quota-backend-bytes"
     )]
-    NoSpace { endpoint: Arc<str>, reason: String },
+    NoSpace {
+        /// The endpoint that answered, or the last one that did not.
+        endpoint: Arc<str>,
+        /// The cause.
+        reason: String,
+    },
     /// An endpoint reported that the request itself is invalid, for example too large. Nothing was carried out.
     #[error("etcd at {endpoint} does not accept the request: {reason}")]
-    Invalid { endpoint: Arc<str>, reason: String },
+    Invalid {
+        /// The endpoint that answered, or the last one that did not.
+        endpoint: Arc<str>,
+        /// The cause.
+        reason: String,
+    },
     /// An endpoint denied the call.
     #[error("etcd at {endpoint} refuses: {reason}")]
-    Refused { endpoint: Arc<str>, reason: String },
+    Refused {
+        /// The endpoint that answered, or the last one that did not.
+        endpoint: Arc<str>,
+        /// The cause.
+        reason: String,
+    },
 }
 
 /// Why a client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// An endpoint is no valid address.
     #[error("the etcd endpoint {endpoint} is not usable: {reason}")]
-    Endpoint { endpoint: String, reason: String },
+    Endpoint {
+        /// The endpoint, as configured.
+        endpoint: String,
+        /// The cause.
+        reason: String,
+    },
+    /// A certificate or key cannot be read.
     #[error("cannot read {}: {error}", path.display())]
-    File { path: PathBuf, error: io::Error },
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        error: io::Error,
+    },
 }
 
 /// etcd's message for a token that is older than the last change of users and roles (`ErrGRPCAuthOldRevision` in its rpctypes).

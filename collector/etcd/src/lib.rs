@@ -5,6 +5,8 @@
 //! answered last. A call whose answer is lost may have been carried out, and the next endpoint may carry it out again: callers
 //! put an operation that must not happen twice into a transaction that compares first.
 
+#![warn(missing_docs)]
+
 mod connection;
 mod error;
 pub mod proto;

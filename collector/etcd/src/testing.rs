@@ -56,6 +56,7 @@ enum Call {
 pub struct Watching {
     /// The first requested revision.
     pub from: i64,
+    /// The token of the call.
     pub token: String,
     responses: mpsc::UnboundedSender<WatchResponse>,
 }
@@ -63,6 +64,7 @@ pub struct Watching {
 struct Service(mpsc::UnboundedSender<Call>);
 
 impl Server {
+    /// Starts a server on a free port.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

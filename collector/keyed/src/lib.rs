@@ -11,6 +11,8 @@
 //!
 //! Left out: queries and caches. The user reads all rows once, at its start, and holds what it needs.
 
+#![warn(missing_docs)]
+
 pub mod embedded;
 pub mod etcd;
 pub mod journal;

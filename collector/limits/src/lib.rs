@@ -7,6 +7,8 @@
 //! The server charges what it reads and writes, the faces charge what they decode, and the use cases limit what a peer adds. So
 //! the limits are below all three.
 
+#![warn(missing_docs)]
+
 mod budget;
 mod peer;
 mod refusals;

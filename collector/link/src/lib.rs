@@ -4,6 +4,8 @@
 //! case that records a signal reads the [`current`] link. So no face passes connections along, and a call pays only for a
 //! thread-local look-up.
 
+#![warn(missing_docs)]
+
 use std::{
     error::Error,
     fmt, io,

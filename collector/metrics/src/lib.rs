@@ -4,6 +4,8 @@
 //! and a test compares them with the README. Counters that a component keeps for its own work ([`Budget`]s, the log, the
 //! listeners) are read at each scrape: see [`Metrics::watch`].
 
+#![warn(missing_docs)]
+
 use std::{
     fmt,
     sync::{Arc, atomic::Ordering::Relaxed},

@@ -4,6 +4,8 @@
 //! A generated type would copy every text, which was most of the time to load a million instances. As in any protobuf reader,
 //! fields may have any order, absent ones have their default, and unknown ones are skipped.
 
+#![warn(missing_docs)]
+
 use std::iter;
 
 /// Why a message cannot be read.
@@ -111,6 +113,7 @@ pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 pub struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
+    /// The fields of a message.
     pub const fn of(message: &'a [u8]) -> Self {
         Self(message)
     }

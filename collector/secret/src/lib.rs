@@ -2,6 +2,8 @@
 //!
 //! It is a crate of its own because the configuration reads secrets, and the clients of etcd and ZooKeeper send them.
 
+#![warn(missing_docs)]
+
 use std::fmt;
 
 /// A text that `Debug` never shows.

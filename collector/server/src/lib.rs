@@ -10,6 +10,8 @@
 //! [`Budgets`] limits the memory of all listeners together: the bytes of request bodies, the bytes of answers, and the cost of
 //! each connection and stream. The faces decide how long a call may take.
 
+#![warn(missing_docs)]
+
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -5,6 +5,8 @@
 //! with the same [`Session`], which resumes the session if the servers still hold it. The caller then reads its nodes again,
 //! which also sets the watches again.
 
+#![warn(missing_docs)]
+
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -26,13 +28,23 @@ pub use wire::{Stat, Step};
 pub enum Error {
     /// The connection is lost.
     #[error("ZooKeeper is unavailable: {server}: {error}")]
-    Lost { server: String, error: io::Error },
+    Lost {
+        /// The server, `host:port`.
+        server: String,
+        /// The cause.
+        error: io::Error,
+    },
     /// The servers have ended the session and deleted its nodes.
     #[error("ZooKeeper has ended the session")]
     Expired,
     /// The server refuses the request; the code is one of `KeeperException.Code`.
     #[error("ZooKeeper refuses {path}: {reason} (error {code})", reason = refusal(*code))]
-    Refused { code: i32, path: String },
+    Refused {
+        /// ZooKeeper's number of the error.
+        code: i32,
+        /// The node.
+        path: String,
+    },
 }
 
 impl Error {

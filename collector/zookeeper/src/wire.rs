@@ -35,11 +35,24 @@ pub(crate) enum Acl {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Creates a node that ends with the session.
-    Create { path: String, data: Bytes },
+    Create {
+        /// The node.
+        path: String,
+        /// Its data.
+        data: Bytes,
+    },
     /// Deletes a node.
-    Delete { path: String },
+    Delete {
+        /// The node.
+        path: String,
+    },
     /// Replaces the data of a node.
-    Set { path: String, data: Bytes },
+    Set {
+        /// The node.
+        path: String,
+        /// Its new data.
+        data: Bytes,
+    },
 }
 
 impl Step {

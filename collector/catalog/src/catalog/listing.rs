@@ -187,6 +187,7 @@ impl Catalog {
 /// A service that a listing's filter looks at. The catalog is locked meanwhile, so the filter calls nothing else of it.
 #[derive(Debug)]
 pub struct Listed<'a> {
+    /// The service.
     pub key: &'a ServiceKey,
     registry: &'a Registry,
     looked_at: &'a Cell<usize>,

@@ -14,7 +14,9 @@ use crate::{Encoded, Error, Form};
 /// An encoded list, and what it is a list of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
+    /// The first part, as encoded.
     pub head: Bytes,
+    /// The second part, as encoded.
     pub tail: Bytes,
     /// Whether the service exists. The list of an unknown one is empty.
     pub exists: bool,

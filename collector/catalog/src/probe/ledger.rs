@@ -40,7 +40,9 @@ struct State {
 pub struct ProbeCounts {
     /// Instances that are probed or wait for it.
     pub instances: usize,
+    /// Probes that succeeded.
     pub succeeded: u64,
+    /// Probes that failed.
     pub failed: u64,
     /// Probes that were not made because their address is not in an allowed range.
     pub refused: u64,

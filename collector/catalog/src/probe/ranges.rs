@@ -12,6 +12,7 @@ pub struct Range {
 /// A text that is not a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRange {
+    /// The text.
     pub given: String,
 }
 

@@ -12,6 +12,7 @@ pub enum Checker {
     Tcp,
     /// A GET that is answered with the expected status.
     Http {
+        /// The path and query of the request.
         path: Arc<str>,
         /// `name:value` pairs separated by `|`.
         headers: Arc<str>,
@@ -20,8 +21,11 @@ pub enum Checker {
     },
     /// The handshake of a MySQL server.
     Mysql {
+        /// Kept and shown; the probe does not log in.
         user: Arc<str>,
+        /// Kept and shown, as the user.
         password: Arc<str>,
+        /// Kept and shown; the probe executes nothing.
         command: Arc<str>,
     },
     /// No probe: an operator sets the health.
@@ -31,12 +35,15 @@ pub enum Checker {
 /// The settings of a cluster of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
+    /// The name, unique within the service.
     pub name: Arc<str>,
+    /// How persistent instances of the cluster are probed.
     pub checker: Checker,
     /// The port to probe if the instance's own port is not used.
     pub check_port: u16,
     /// Whether the instance's own port is probed.
     pub use_instance_port: bool,
+    /// What operators attached to the cluster.
     pub metadata: Arc<Metadata>,
 }
 

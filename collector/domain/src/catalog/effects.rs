@@ -24,11 +24,15 @@ pub struct Effects {
 /// An event of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
+    /// The service of the instance.
     pub service: ServiceKey,
+    /// The endpoint of the instance.
     pub endpoint: Endpoint,
+    /// The kind of the instance.
     pub kind: Kind,
     /// The publisher of the instance; for one that was taken over, its earlier publisher.
     pub publisher: Publisher,
+    /// What happened.
     pub what: EventKind,
 }
 

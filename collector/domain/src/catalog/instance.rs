@@ -14,7 +14,9 @@ static DEFAULT: LazyLock<Arc<str>> = LazyLock::new(|| DEFAULT_CLUSTER.into());
 pub struct Endpoint {
     /// As the publisher wrote it: an address or a host name.
     pub ip: Arc<str>,
+    /// The port.
     pub port: u16,
+    /// The cluster within the service.
     pub cluster: Arc<str>,
 }
 
@@ -30,7 +32,9 @@ pub enum Kind {
 /// The registered values of an instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Registration {
+    /// Where the instance listens.
     pub endpoint: Endpoint,
+    /// Whether the instance lives as long as its client, or until it is deregistered.
     pub kind: Kind,
     /// Its share of the load, 0 to 10,000, not rounded.
     pub weight: f64,
@@ -38,6 +42,7 @@ pub struct Registration {
     pub enabled: bool,
     /// The initial health. An existing persistent instance keeps the health that its probe found.
     pub healthy: bool,
+    /// What the client attached to the instance.
     pub metadata: Arc<Metadata>,
     /// An id that the client chose; without one the faces build it from the endpoint.
     pub instance_id: Option<Arc<str>>,
@@ -48,10 +53,15 @@ pub struct Registration {
 /// A change of the registered values; `None` leaves a value unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Patch {
+    /// A new weight.
     pub weight: Option<f64>,
+    /// Whether the instance takes traffic.
     pub enabled: Option<bool>,
+    /// A new health.
     pub healthy: Option<bool>,
+    /// A change of the metadata.
     pub metadata: Option<MetadataChange>,
+    /// A new application.
     pub app: Option<Arc<str>>,
 }
 
@@ -74,9 +84,11 @@ impl InstanceRef {
 /// An instance with its true state: the registered values, and the override of an operator.
 #[derive(Clone, Debug)]
 pub struct Instance {
+    /// Identifies the instance as long as it exists.
     pub reference: InstanceRef,
     /// The registered values; `healthy` is the current, true health.
     pub registered: Registration,
+    /// The owner of the instance.
     pub publisher: Publisher,
     /// The override of an operator, which takes precedence.
     pub overridden: Option<Arc<Override>>,

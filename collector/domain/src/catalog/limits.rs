@@ -5,6 +5,7 @@ use std::fmt;
 /// The most that a catalog holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Services, in all namespaces.
     pub services: usize,
     /// Instances of one service, of both kinds.
     pub instances_per_service: usize,
@@ -16,6 +17,7 @@ pub struct Limits {
     pub metadata_bytes: usize,
     /// Subscriptions of all subscribers.
     pub subscriptions: usize,
+    /// Namespaces that operators create.
     pub namespaces: usize,
     /// Connections of clients.
     pub connections: usize,
@@ -24,19 +26,28 @@ pub struct Limits {
 /// The resource of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resource {
+    /// [`Limits::services`].
     Services,
+    /// [`Limits::instances_per_service`].
     InstancesPerService,
+    /// [`Limits::instances_per_connection`].
     InstancesPerConnection,
+    /// [`Limits::bytes`].
     Bytes,
+    /// [`Limits::metadata_bytes`].
     MetadataBytes,
+    /// [`Limits::subscriptions`].
     Subscriptions,
+    /// [`Limits::namespaces`].
     Namespaces,
+    /// [`Limits::connections`].
     Connections,
 }
 
 /// A limit that would be exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full {
+    /// The resource that is used up.
     pub resource: Resource,
     /// The limit, in the unit of the resource.
     pub limit: usize,

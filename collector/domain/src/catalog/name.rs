@@ -25,10 +25,15 @@ pub struct ServiceKey {
 /// A part of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
+    /// The namespace of a service.
     Namespace,
+    /// The group of a service.
     Group,
+    /// The name of a service.
     Service,
+    /// The cluster of an instance.
     Cluster,
+    /// The address of an instance.
     Ip,
 }
 
@@ -48,7 +53,9 @@ pub enum Problem {
 /// A name that the catalog does not accept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidName {
+    /// The name that is not valid.
     pub part: Part,
+    /// Why it is not valid.
     pub problem: Problem,
     /// The name as it was given, cut to 64 characters.
     pub given: String,

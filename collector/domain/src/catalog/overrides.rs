@@ -7,7 +7,9 @@ use crate::{Moment, Timestamp};
 /// the instance for a term, and are removed by the operator or after that term.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Override {
+    /// Whether the instance takes traffic; `None` leaves that to its client.
     pub enabled: Option<bool>,
+    /// The weight; `None` leaves it to the client.
     pub weight: Option<f64>,
     /// Applied to the registered metadata: [`MetadataChange::Merge`] adds entries, [`MetadataChange::Replace`] hides all others.
     pub metadata: Option<MetadataChange>,

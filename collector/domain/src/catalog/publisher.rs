@@ -12,7 +12,12 @@ pub enum Publisher {
     /// A client's connection: its ephemeral instances end with it.
     Connection(ConnectionId),
     /// A client without a connection, known by the address of its instances (HTTP): beats keep its ephemeral instances alive.
-    Address { ip: Arc<str>, port: u16 },
+    Address {
+        /// The address of the instance.
+        ip: Arc<str>,
+        /// The port of the instance.
+        port: u16,
+    },
     /// An operator, or a console on the operator's behalf.
     Operator,
     /// An earlier run of this collector, from its roster: the instance ends unless a client registers it again in time.
@@ -25,9 +30,17 @@ pub enum Subscriber {
     /// A client's connection. It has one subscription of a service: a later one replaces it.
     Connection(ConnectionId),
     /// A client that receives datagrams at this address. It has one subscription for each set of clusters of a service.
-    Udp { ip: Arc<str>, port: u16 },
+    Udp {
+        /// The address that pushes go to.
+        ip: Arc<str>,
+        /// The port that pushes go to.
+        port: u16,
+    },
     /// A client that polls and receives no pushes; recorded so that an operator sees it.
-    Poller { ip: Arc<str> },
+    Poller {
+        /// The address that polls.
+        ip: Arc<str>,
+    },
 }
 
 impl ConnectionId {

@@ -56,14 +56,19 @@ pub struct Registry {
 /// The contents of the registry, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Services, those without instances too.
     pub services: usize,
+    /// Ephemeral instances.
     pub ephemeral: usize,
+    /// Persistent instances.
     pub persistent: usize,
     /// Healthy instances of both kinds.
     pub healthy: usize,
     /// Publishers that hold an instance.
     pub publishers: usize,
+    /// Overrides, those without an instance too.
     pub overrides: usize,
+    /// Deregistered endpoints that a beat does not bring back.
     pub tombstones: usize,
     /// Bytes charged for services and instances, as if they shared no values.
     pub bytes: usize,
@@ -72,6 +77,7 @@ pub struct Counts {
 /// The result of a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registered {
+    /// The registered instance.
     pub instance: InstanceRef,
     /// The revision of the service afterwards.
     pub revision: u64,
@@ -95,6 +101,7 @@ pub enum Refused {
 /// The item that was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
+    /// The service is not known.
     Service,
     /// The service has no instance at the endpoint.
     Instance,

@@ -22,10 +22,13 @@ pub enum Rules {
 /// The request of a consumer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Selection {
+    /// The clusters whose instances are listed; none selects all.
     pub clusters: Clusters,
+    /// Whether unhealthy instances are left out.
     pub healthy_only: bool,
     /// Whether disabled instances are included, as for consoles.
     pub with_disabled: bool,
+    /// Which rules of the generations apply.
     pub rules: Rules,
     /// The labels of the consumer, for services with a [`Selector`].
     pub labels: Option<Arc<Metadata>>,
@@ -34,14 +37,19 @@ pub struct Selection {
 /// An instance as a consumer sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
+    /// Where the instance listens.
     pub endpoint: Endpoint,
+    /// The kind of the instance.
     pub kind: Kind,
+    /// The weight, with the override of an operator.
     pub weight: f64,
+    /// Whether the instance takes traffic, with the override of an operator.
     pub enabled: bool,
     /// The health that the consumer sees: true for an unhealthy instance too if the service is protected.
     pub healthy: bool,
     /// The true health.
     pub is_healthy: bool,
+    /// The metadata, with the override of an operator.
     pub metadata: Arc<Metadata>,
     /// The id that the client chose, if any.
     pub instance_id: Option<Arc<str>>,
@@ -50,6 +58,7 @@ pub struct Host {
 /// A service as a consumer sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceView {
+    /// The service.
     pub key: ServiceKey,
     /// Whether the service exists. An unknown one has no hosts.
     pub exists: bool,
@@ -61,6 +70,7 @@ pub struct ServiceView {
     pub hosts: Vec<Host>,
     /// Whether the service is protected: so few instances are healthy that all are shown as healthy.
     pub reach_protection_threshold: bool,
+    /// The share of healthy instances at or below which all are shown as healthy; 0 is off.
     pub protect_threshold: f64,
     /// The metadata of the service.
     pub metadata: Arc<Metadata>,

@@ -10,7 +10,9 @@ pub struct Settings {
     /// The share of healthy instances at which, or below which, all are shown as healthy. 0 is off for 2.x clients, a negative
     /// value for all ([`super::Rules`]).
     pub protect_threshold: f64,
+    /// What operators or clients attached to the service.
     pub metadata: Arc<Metadata>,
+    /// Selects the instances that a consumer sees, by labels.
     pub selector: Option<Selector>,
     /// The clusters that an operator configured.
     pub clusters: BTreeMap<Arc<str>, Cluster>,
@@ -19,8 +21,11 @@ pub struct Settings {
 /// A service with all its settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceDetail {
+    /// The service.
     pub key: ServiceKey,
+    /// Changes with everything that a consumer can see.
     pub revision: u64,
+    /// What operators set on the service.
     pub settings: Settings,
     /// Whether it was created explicitly. Then it stays without instances until it is deleted.
     pub is_explicit: bool,
@@ -28,18 +33,25 @@ pub struct ServiceDetail {
     pub clusters: Vec<Cluster>,
     /// The kind of the first instance, if there are instances.
     pub kind: Option<Kind>,
+    /// Instances of both kinds.
     pub instances: usize,
+    /// Healthy instances.
     pub healthy: usize,
 }
 
 /// A service in a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
+    /// The service.
     pub key: ServiceKey,
+    /// Clusters that have instances or settings.
     pub clusters: usize,
+    /// Instances of both kinds.
     pub instances: usize,
+    /// Healthy instances.
     pub healthy: usize,
     /// Whether its share of healthy instances is at or below its protect threshold; never without instances.
     pub is_threshold_reached: bool,
+    /// What operators or clients attached to the service.
     pub metadata: Arc<Metadata>,
 }

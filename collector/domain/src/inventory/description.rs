@@ -6,6 +6,7 @@ use crate::InstanceId;
 /// The report of an agent about its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
+    /// The described instance.
     pub instance: InstanceId,
     /// `None` if the call does not carry it.
     pub generation: Option<Generation>,

@@ -11,9 +11,13 @@ use crate::{AddressId, ApplicationId, InstanceId, OperationId, id::LAST_INTERNAL
 /// One of the four dictionaries, as named in errors and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dictionary {
+    /// Applications by code.
     Applications,
+    /// Instances by application and UUID.
     Instances,
+    /// Operations by application, span type and name.
     Operations,
+    /// Network addresses.
     Addresses,
 }
 

@@ -15,6 +15,7 @@ use crate::{ApplicationId, InstanceId};
 pub struct Place {
     /// `None` if the application is unknown.
     pub application: Option<ApplicationId>,
+    /// The instance.
     pub instance: InstanceId,
 }
 

@@ -10,6 +10,7 @@ use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 /// A named program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Application {
+    /// The id.
     pub id: ApplicationId,
     /// The code as its agents spell it, byte for byte. `None` for an adopted application, whose code no agent has reported, and for
     /// the reserved id 1 (`User`).
@@ -32,6 +33,7 @@ impl Application {
 /// One running process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
+    /// The id.
     pub id: InstanceId,
     /// `None` if only the instance id is known (an adopted instance that sends only heartbeats or JVM metrics).
     pub application: Option<ApplicationId>,
@@ -50,6 +52,7 @@ pub struct Instance {
 /// A name within an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
+    /// The id.
     pub id: OperationId,
     /// `None` for an adopted id and for the reserved id 1 (`None`).
     pub key: Option<OperationKey>,
@@ -58,6 +61,7 @@ pub struct Operation {
 /// A remote peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
+    /// The id.
     pub id: AddressId,
     /// The address as agents spell it; `None` for an adopted id.
     pub address: Option<Arc<str>>,
@@ -66,7 +70,9 @@ pub struct Address {
 /// The key of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceKey {
+    /// The application of the instance.
     pub application: ApplicationId,
+    /// The UUID that the agent registered with.
     pub uuid: Arc<str>,
     /// Whether its id is internal. So a process with an agent of 8.0 or later and one with an earlier agent may have the same name
     /// and are two instances.
@@ -92,8 +98,11 @@ impl Equivalent<InstanceKey> for InstanceKeyRef<'_> {
 /// The key of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OperationKey {
+    /// The application of the operation.
     pub application: ApplicationId,
+    /// The type of the spans.
     pub span_type: SpanType,
+    /// The name, as registered.
     pub name: Arc<str>,
 }
 
@@ -116,8 +125,11 @@ impl Equivalent<OperationKey> for OperationKeyRef<'_> {
 /// The side of a call that an operation names. 3.2.6 agents do not report it; their operations are `Entry`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SpanType {
+    /// A request that the application receives.
     Entry,
+    /// A request that the application sends.
     Exit,
+    /// Work within the application.
     Local,
     /// A side of a later release, by its number. Only [`SpanType::from_number`] makes it.
     Other(u8),
@@ -198,9 +210,13 @@ impl Generation {
 /// One complete row of one dictionary, as a storage writes and returns it. A later row with the same id replaces an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Row {
+    /// An application.
     Application(Application),
+    /// An instance.
     Instance(Instance),
+    /// An operation.
     Operation(Operation),
+    /// A network address.
     Address(Address),
 }
 

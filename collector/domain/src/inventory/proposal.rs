@@ -43,7 +43,9 @@ pub struct Proposal<'a> {
 /// The registration of an instance by its agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewInstance {
+    /// The application of the instance.
     pub application: ApplicationId,
+    /// The UUID that the agent registered with.
     pub uuid: Arc<str>,
     /// `None` if the call does not carry it; the recorded generation stays.
     pub generation: Option<Generation>,

@@ -14,10 +14,17 @@ use super::{
 #[non_exhaustive]
 pub enum Error {
     /// Two keys for one id, or a key for the reserved id.
-    TwoKeys { dictionary: Dictionary, id: i32 },
+    TwoKeys {
+        /// The dictionary with the contradiction.
+        dictionary: Dictionary,
+        /// The id of both keys.
+        id: i32,
+    },
     /// Two ids for one key.
     TwoIds {
+        /// The dictionary with the contradiction.
         dictionary: Dictionary,
+        /// The two ids of one key.
         ids: [i32; 2],
     },
 }

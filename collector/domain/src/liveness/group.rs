@@ -17,9 +17,13 @@ impl<G: Copy + Default + Eq + Hash> Group for G {}
 /// The number of leases in each state. Forgotten leases are left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Leases that are up.
     pub up: usize,
+    /// Leases that are silent.
     pub silent: usize,
+    /// Leases that are down.
     pub down: usize,
+    /// Leases whose holder left.
     pub left: usize,
 }
 

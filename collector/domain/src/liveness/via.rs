@@ -12,7 +12,9 @@ pub struct ConnectionId(u64);
 /// while its process lives, and a process may end while its connection stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
+    /// When the connection ended.
     pub at: Moment,
+    /// How the connection ended.
     pub cause: Cause,
 }
 

@@ -23,10 +23,13 @@ pub struct Names(Arc<HashSet<String>>);
 /// Why the host of a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
+    /// The request names no host.
     #[error("is required in HTTP/1.1")]
     Missing,
+    /// The request names several hosts.
     #[error("occurs more than once, or differs from the host of the request target")]
     Ambiguous,
+    /// The name is no host.
     #[error("is not a host with an optional port")]
     Invalid,
 }

@@ -18,13 +18,17 @@ use crate::{Moment, Timestamp};
 /// The instance that a beat belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beaten {
+    /// The instance at the endpoint.
     pub instance: InstanceRef,
+    /// The kind of the instance.
     pub kind: Kind,
+    /// Whether the instance is healthy now.
     pub healthy: bool,
     /// Whether it needs beats; a connection's instance lives as long as its connection.
     pub is_leased: bool,
     /// Whether it was restored from an earlier run, and no client has registered it since.
     pub is_restored: bool,
+    /// The terms that the instance asked for.
     pub beats: Beats,
 }
 

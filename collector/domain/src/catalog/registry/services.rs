@@ -12,6 +12,7 @@ use crate::Moment;
 /// The reason why a service is not removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotRemoved {
+    /// The service is not known.
     Missing,
     /// It has instances.
     NotEmpty,

@@ -14,7 +14,9 @@ const BATCH: usize = 1024;
 /// The items that a sweep removed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Swept {
+    /// Services that were empty for their term.
     pub services: Vec<ServiceKey>,
+    /// Overrides whose term ended.
     pub overrides: Vec<(ServiceKey, Endpoint)>,
 }
 

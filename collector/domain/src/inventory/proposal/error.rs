@@ -14,10 +14,15 @@ pub enum Error {
     /// The dictionary holds as many adopted ids as [`Limits::adopted`] allows.
     TooManyAdopted(Dictionary),
     /// The inventory would take more memory than [`Limits::bytes`] allows.
-    NoRoom { limit: usize },
+    NoRoom {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// The instance belongs to an application other than the one in the call.
     OtherApplication {
+        /// The instance.
         instance: InstanceId,
+        /// The application that the record has.
         known: ApplicationId,
     },
     /// No collector assigns such an instance id: instances count from 1.

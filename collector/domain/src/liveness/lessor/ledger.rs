@@ -30,9 +30,13 @@ pub(super) struct Ledger<K, G> {
 /// The number of leases by state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Leases that are up.
     pub up: usize,
+    /// Leases that are silent.
     pub silent: usize,
+    /// Leases that are down.
     pub down: usize,
+    /// Leases whose holder left.
     pub left: usize,
     /// Down or left for [`Terms::forget_after`]; not in the other counts.
     pub forgotten: usize,
@@ -43,6 +47,7 @@ pub struct Counts {
 /// Instances whose agents send signals less often than the configured term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slow<K> {
+    /// The number of such leases.
     pub count: usize,
     /// One of them, or one that was slow until recently.
     pub example: K,
