@@ -34,6 +34,7 @@ mod restore;
 mod running;
 mod serve;
 mod store;
+mod tls;
 mod workers;
 
 use edge::Edge;
@@ -44,6 +45,8 @@ pub use process::Process;
 pub use running::Running;
 use serve::Builder;
 use store::Store;
+use tls::Tls;
+pub use tls::files as certificate_files;
 
 /// Events kept for a slow subscriber.
 const EVENT_BACKLOG: usize = 1024;
@@ -69,6 +72,9 @@ pub enum Error {
         /// The last cause.
         reason: String,
     },
+    /// The certificate of this collector is unusable.
+    #[error("TLS is enabled and cannot be served: {0}")]
+    Tls(#[from] rollcall_tls::Error),
     /// The configuration of etcd is unusable.
     #[error(transparent)]
     Etcd(#[from] etcd::ConfigError),
@@ -119,9 +125,10 @@ pub struct App {
 /// # Errors
 /// The reason why the collector cannot start; nothing was started.
 pub async fn build(config: Config, process: Process) -> Result<App, Error> {
+    let tls = Tls::load(&config).await?;
     let listeners = Listeners::bind(&config).await?;
     let clock = Clock::start();
-    let edge = Edge::new(&config, &process, listeners.count());
+    let edge = Edge::new(&config, &process, listeners.count(), tls);
     let Store {
         allocator,
         lessor,
@@ -136,7 +143,10 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     // Only members of a shared store forward registrations.
     let (owners, clients) = watcher
         .is_some()
-        .then(|| remote::owners(&config, &member, &*cluster, clock, &metrics))
+        .then(|| {
+            let link = (&config, edge.peers(&config));
+            remote::owners(link, &member, &*cluster, clock, &metrics)
+        })
         .unzip();
     let foundation = Foundation {
         clock,
@@ -256,6 +266,7 @@ impl App {
         let naming = workers::spawn(workers, clients, &services, &writing, &loops)?;
         workers::watch(watcher, &services, &watching);
         edge.expose(stats, &services.metrics);
+        tls::start(edge.tls(), clock, &services, &loops);
         let stages = [&serving, &loops, &writing];
         let nacos = nacos.map(|it| it.spawn(&config, clock, &services, stages));
         let console = console::spawn(&config, &services, nacos.as_ref(), &loops);
@@ -276,10 +287,7 @@ impl App {
         }
         member.since = clock.wall();
         let session = cluster.join(member);
-        if let Some(keeper) = keeper {
-            let kept = never_fails(keeper.run(membership.token()));
-            membership.spawn("membership", Policy::default(), kept);
-        }
+        workers::keep_member(keeper, &membership);
         members::follow(naming, cluster.health(), &services.readiness, &loops);
         services.readiness.met("starting");
         let grace = config.server.shutdown_grace;

@@ -5,7 +5,6 @@
 //! the command line. [`load`] reports all mistakes at once. This module never reads the process environment: it is an
 //! argument.
 
-use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +18,7 @@ mod advertise;
 mod advice;
 mod age;
 mod check;
+mod cluster;
 mod document;
 mod error;
 mod keys;
@@ -33,17 +33,20 @@ mod ranges;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod value;
 mod variables;
 
 pub use self::advertise::{Detected, detect};
 pub use self::advice::advice;
 pub use self::age::MaxAge;
+pub use self::cluster::{Cluster, ClusterProvider, ConnectString, Zookeeper};
 pub use self::error::{Error, Problem};
 pub use self::load::{Loaded, Origin, Origins, Sources, load};
 pub use self::log::{Log, LogFormat};
 pub use self::nacos::{Nacos, NacosProvider, PRIVATE};
 pub use self::print::reference;
+pub use self::tls::{Mode, Tls};
 pub use rollcall_secret::Secret;
 
 /// The bundled file: every key with its variable and default.
@@ -72,6 +75,8 @@ pub struct Config {
     pub liveness: Liveness,
     /// `nacos`: the faces of Nacos clients, and their catalog.
     pub nacos: Nacos,
+    /// `tls.default`: the certificate of this collector.
+    pub tls: Tls,
     /// `server.default`: the limits of all listeners.
     pub server: Server,
     /// `log.default`: the form and the detail of the log.
@@ -114,6 +119,8 @@ impl Advertised {
 pub struct Naming {
     /// Where to listen.
     pub listen: Endpoint,
+    /// Its TLS.
+    pub tls: Mode,
     /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
     pub context_path: String,
 }
@@ -123,6 +130,8 @@ pub struct Naming {
 pub struct Remote {
     /// Where to listen.
     pub listen: Endpoint,
+    /// Its TLS.
+    pub tls: Mode,
     /// The address published to other collectors.
     pub advertised: Advertised,
     /// The number of registrations that may wait for one other collector.
@@ -134,6 +143,8 @@ pub struct Remote {
 pub struct AgentGrpc {
     /// Where to listen.
     pub listen: Endpoint,
+    /// Its TLS.
+    pub tls: Mode,
     /// The address published to agents; never an IPv6 literal, because agents split the text at the first colon.
     pub advertised: Advertised,
     /// The largest message an agent may send, in bytes.
@@ -147,6 +158,8 @@ pub struct AgentGrpc {
 pub struct AgentJetty {
     /// Where to listen.
     pub listen: Endpoint,
+    /// Its TLS.
+    pub tls: Mode,
     /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
     pub context_path: String,
     /// The address published to agents.
@@ -162,6 +175,8 @@ pub struct AgentJetty {
 pub struct Ui {
     /// Where to listen.
     pub listen: Endpoint,
+    /// Its TLS.
+    pub tls: Mode,
     /// The prefix of every path: `/`, or like `/rollcall` (no slash at the end).
     pub context_path: String,
     /// The address published to users.
@@ -172,61 +187,14 @@ pub struct Ui {
     pub max_page_size: usize,
     /// The most applications with their own series in `rollcall_instances`.
     pub max_application_metrics: usize,
-}
-
-/// `cluster`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cluster {
-    /// The implementation.
-    pub provider: ClusterProvider,
-    /// `cluster.etcd`: the connection to etcd. It supplies the settings that `storage.etcd` omits.
-    pub etcd: etcd::Config,
-    /// `cluster.etcd.lease_term`: the time without a renewal after which a collector is not a member; whole seconds.
-    pub lease_term: Duration,
-    /// `cluster.zookeeper`.
-    pub zookeeper: Zookeeper,
-}
-
-/// The implementations of `cluster`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClusterProvider {
-    /// One collector without a cluster.
-    #[default]
-    Standalone,
-    /// The collectors that are registered in etcd.
-    Etcd,
-    /// The collectors that are registered in ZooKeeper, including upstream's.
-    Zookeeper,
-}
-
-/// `cluster.zookeeper`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Zookeeper {
-    /// The servers of one ensemble.
-    pub host_port: ConnectString,
-    /// The time without a renewal after which a collector is not a member.
-    pub session_timeout: Duration,
-    /// The prefix of every path, below the chroot; empty for none.
-    pub namespace: String,
-    /// Whether to authenticate, and to create nodes that only this user may read and change.
-    pub enable_acl: bool,
-    /// `user:password` of the scheme `digest`.
-    pub expression: Secret,
-}
-
-/// A connect string of ZooKeeper.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConnectString {
-    /// Each `host:port`.
-    pub servers: Vec<String>,
-    /// The root of all paths, without a slash at the end; empty for none.
-    pub chroot: String,
-}
-
-impl fmt::Display for ConnectString {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.servers.join(","), self.chroot)
-    }
+    /// The token that callers must send, except for the probes; empty for none.
+    pub token: Secret,
+    /// The name that browsers sign in with; empty for none.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+    /// Whether callers need no token on addresses other than loopback.
+    pub allow_anonymous: bool,
 }
 
 /// `storage`.

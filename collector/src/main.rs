@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
@@ -190,7 +191,9 @@ fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
     let process = Process {
         lost_lines: host.lost_lines,
         open_files: system::allow_open_files(),
+        reload: Arc::default(),
     };
+    let reload = Arc::clone(&process.reload);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -202,7 +205,7 @@ fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
                 Show::Samples => pending().await, // it stops the demo
                 Show::Nothing => {
                     let hangup = Hangup::listen().context("listen for signals")?;
-                    match hangup.ignore().await {}
+                    match hangup.reload(reload).await {}
                 }
             }
         };

@@ -10,7 +10,9 @@ use std::{
 };
 
 use rollcall_etcd as etcd;
+use rollcall_tls::Certificates;
 
+use crate::app::certificate_files;
 use crate::config::{ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider};
 
 /// Every problem that prevents a collector with this configuration from starting on this machine. Blocks while it resolves
@@ -21,6 +23,7 @@ pub fn check(loaded: &Loaded) -> Vec<Problem> {
     let mut found = listeners(config);
     found.extend(servers(config));
     found.extend(files(config));
+    found.extend(certificate(config));
     found.extend(data_directory(config));
     found
         .into_iter()
@@ -158,6 +161,17 @@ fn files(config: &Config) -> Vec<Found> {
         }
     }
     wrong
+}
+
+/// The certificate files, which have to be usable and to belong together.
+fn certificate(config: &Config) -> Vec<Found> {
+    if !config.tls.enabled {
+        return Vec::new();
+    }
+    match Certificates::load(certificate_files(&config.tls)) {
+        Ok(_) => Vec::new(),
+        Err(error) => vec![found("tls.default.cert_chain_path", error.to_string())],
+    }
 }
 
 fn data_directory(config: &Config) -> Vec<Found> {

@@ -1,11 +1,13 @@
-//! The signals that the process handles: SIGINT and SIGTERM stop it, SIGHUP does not, SIGUSR1 and SIGUSR2 change the detail
-//! of the log.
+//! The signals that the process handles: SIGINT and SIGTERM stop it, SIGHUP makes it read its certificate again, SIGUSR1 and
+//! SIGUSR2 change the detail of the log.
 
 use std::convert::Infallible;
 use std::future::pending;
 use std::io;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tracing::info;
 
 use crate::log::Level;
@@ -66,12 +68,14 @@ impl Hangup {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
-    /// Logs every SIGHUP and changes nothing: no part of the configuration can change while the collector runs.
-    pub(crate) async fn ignore(mut self) -> Infallible {
+    /// Asks for the certificate files to be read again at every SIGHUP. No other part of the configuration can change while the
+    /// collector runs.
+    pub(crate) async fn reload(mut self, reload: Arc<Notify>) -> Infallible {
         while self.0.recv().await.is_some() {
             info!(
-                "SIGHUP ignored: the configuration is read at the start only, restart to apply a change"
+                "SIGHUP: certificate files are read again, and the rest of the configuration at the next start only"
             );
+            reload.notify_one();
         }
         pending().await
     }

@@ -229,7 +229,9 @@ async fn wildcards_advertise_the_only_address_of_a_machine_without_a_default_rou
         let script = format!(
             "ip link add v0 type veth peer name v1; {addresses} ip link set v0 up; exec \"$0\" \"$@\""
         );
-        options("16-wildcards.yml").through(&["unshare", "-rn", "sh", "-c", &script])
+        options("16-wildcards.yml")
+            .env("SW_UI_JETTY_ALLOW_ANONYMOUS", "true")
+            .through(&["unshare", "-rn", "sh", "-c", &script])
     };
     let one = inside("ip addr add 10.9.8.7/24 dev v0;").argument("--print-config");
     let run = one.run().await;

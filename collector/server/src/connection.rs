@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,19 +20,21 @@ use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use rollcall_limits::Peer;
 use rollcall_link::{Link, Linked};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::accept::Seat;
+use super::complaints::Complaints;
 use super::drain::{Drained, drained};
 use super::exchange::Exchanging;
 use super::frames::Frames;
 use super::inbound::Inbound;
 use super::introduce::Introduced;
-use super::protocol::{self, Protocol, Protocols};
+use super::protocol::{Protocol, Protocols};
+use super::secure::{self, Failure};
+use super::stream::{Rewound, Stream};
 use super::traffic::{CONNECTION_COST, Traffic};
 use super::wire::Wire;
 use super::{Closed, Open, Serving};
@@ -56,6 +59,8 @@ pub(super) struct Connection {
     pub(super) stop: CancellationToken,
     pub(super) open: Open,
     pub(super) peer: Peer,
+    pub(super) remote: SocketAddr,
+    pub(super) complaints: Arc<Complaints>,
     /// The age at which the connection is asked to end.
     pub(super) age: Option<Duration>,
     pub(super) seat: Seat,
@@ -211,17 +216,22 @@ impl Connection {
         }
     }
 
-    async fn detect(
-        &self,
-        stream: TcpStream,
-    ) -> Option<(Protocol, impl AsyncRead + AsyncWrite + Unpin + Send + use<>)> {
-        let limits = &self.serving.limits;
-        let shown = timeout(limits.handshake_timeout, protocol::detect(stream));
-        match self.stop.run_until_cancelled(shown).await {
-            Some(Ok(Ok(shown))) => return Some(shown),
-            Some(Ok(Err(error))) => debug!(%error, "connection ended before it showed a protocol"),
-            Some(Err(_elapsed)) => debug!("connection showed no protocol in time"),
-            None => {} // no request was sent yet
+    /// Completes the handshake and finds the protocol. `None` if there is nothing to serve; the reason is counted.
+    async fn detect(&self, stream: TcpStream) -> Option<(Protocol, Rewound<Stream>)> {
+        let serving = &self.serving;
+        let deadline = Instant::now() + serving.limits.handshake_timeout;
+        let budget = &serving.budgets.connections;
+        let security = serving.security.as_ref();
+        let opening = secure::open(stream, security, self.peer, budget, deadline);
+        match self.stop.run_until_cancelled(opening).await? {
+            Ok(opened) => return Some(opened),
+            Err(Failure::Gone(error)) => {
+                debug!(%error, "connection ended before it showed a protocol");
+            }
+            Err(Failure::Refused(why, reason)) => {
+                self.complaints.refused(self.remote, &reason);
+                self.open.close(why);
+            }
         }
         None
     }

@@ -2,6 +2,7 @@
 //!
 //! * [`Gate`] refuses, before any face, requests that violate HTTP framing or come from a foreign web page.
 //! * [`Dispatch`] chooses the routes of gRPC or of HTTP by the content type.
+//! * [`Credentials`] admits only operators to the admin face.
 //! * [`Messages`] reads the body of a gRPC call, one message at a time.
 //! * [`Token`] admits only requests with the operator's secret.
 //! * [`Refusal`] is the common form of an HTTP error: a status, the header `error-message` (upstream's), and the body
@@ -11,6 +12,7 @@
 //! can be merged; [`not_found`] is the fallback of the merged router. This crate does not know which faces exist.
 
 mod answer;
+mod credentials;
 mod dispatch;
 mod gate;
 pub mod json;
@@ -20,6 +22,7 @@ mod refusal;
 mod token;
 
 pub use answer::{Answer, JSON, reply};
+pub use credentials::Credentials;
 pub use dispatch::{Dispatch, no_such_service};
 pub use gate::Gate;
 pub use messages::{Broken, Messages, PREFIX, refuse_encoded};

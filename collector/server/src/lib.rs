@@ -3,6 +3,8 @@
 //! [`bind`] binds a port, [`Bound::listen`] listens on it, and [`Listening::serve`] serves it. HTTP/1.1 and HTTP/2 with prior
 //! knowledge (used by gRPC agents without TLS) share every listener.
 //!
+//! A listener with [`Security`] serves TLS, alone or beside plain connections on the same port.
+//!
 //! A peer that makes no progress is closed. A new connection must show its protocol within [`Limits::handshake_timeout`],
 //! complete an HTTP/1 header within [`Limits::header_timeout`], continue a body within [`Limits::read_timeout`] and read an
 //! answer within [`Limits::write_timeout`]. An HTTP/2 peer must answer a ping within 20 s.
@@ -32,6 +34,7 @@ use tracing::info;
 
 mod accept;
 mod age;
+mod complaints;
 mod connection;
 mod deadline;
 mod drain;
@@ -40,6 +43,7 @@ mod exposition;
 pub mod face;
 mod fault;
 mod frames;
+mod handshakes;
 mod inbound;
 mod introduce;
 mod listen;
@@ -48,7 +52,9 @@ mod outbound;
 mod protocol;
 mod refusal;
 mod room;
+mod secure;
 mod stats;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -57,16 +63,19 @@ mod wire;
 
 use self::accept::Acceptor;
 use self::age::Ages;
+use self::complaints::Complaints;
 use self::connection::Connection;
 use self::protocol::Protocols;
 use self::stats::Open;
 
 pub use self::exposition::Exposition;
 pub use self::fault::Fault;
+pub use self::handshakes::Handshakes;
 pub use self::inbound::Inbound;
 pub use self::listen::{BindError, Bound, Listening, bind};
 pub use self::outbound::Paid;
 pub use self::room::{Full, Room};
+pub use self::secure::{Security, Serves};
 pub use self::stats::{Closed, Stats};
 
 /// The limits of one listener for its peers.
@@ -127,6 +136,8 @@ pub struct Serving {
     pub grace: Duration,
     /// The connection limits that all listeners share.
     pub room: Room,
+    /// The TLS of this listener; `None` if it serves plain connections only.
+    pub security: Option<Security>,
     /// Whether any of its faces serves HTTP/1, so that a connection over the limit can be served one request.
     pub has_http: bool,
     /// The memory budgets, shared with the other listeners.
@@ -159,6 +170,7 @@ impl Serving {
             limits: Limits::generous(),
             grace: Duration::from_secs(20),
             room: Room::new(None, 1, usize::MAX),
+            security: None,
             has_http: false,
             budgets: Budgets {
                 requests: budget("requests"),
@@ -269,6 +281,7 @@ impl Listening {
     {
         let protocols = Arc::new(Protocols::new(&serving.limits, tasks));
         let mut ages = Ages::new(serving.limits.max_connection_age);
+        let complaints = Arc::new(Complaints::new(self.address));
         let mut acceptor = Acceptor::new(&self.listener, &serving, &self.stats);
         let serving = Arc::new(serving);
         loop {
@@ -280,6 +293,8 @@ impl Listening {
                 stop: stop.child_token(),
                 open: Open::new(&self.stats),
                 peer: Peer::new(remote.ip()),
+                remote,
+                complaints: Arc::clone(&complaints),
                 age: ages.draw(),
                 seat,
                 link: serving.links.open(remote),

@@ -1,20 +1,23 @@
 //! Detects HTTP/1 or HTTP/2 from the first bytes, and configures both.
 
-use std::io::{self, Cursor};
+use std::io;
 use std::time::Duration;
 
 use hyper::rt::Executor;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_util::task::TaskTracker;
 
 use super::Limits;
+use super::stream::Rewound;
 use super::timer::HeaderTimer;
 
 /// The preface of an HTTP/2 client (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The first byte of a TLS record with a handshake message.
+pub(super) const TLS: u8 = 0x16;
 
 /// The time without a frame after which an HTTP/2 peer is pinged.
 const PING_AFTER: Duration = Duration::from_secs(30);
@@ -34,13 +37,20 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// Reads until the protocol is certain: at most the 24 bytes of the preface, which the returned stream yields again.
+/// What the first bytes of a connection show.
+#[derive(Debug)]
+pub(super) enum Shown<S> {
+    /// HTTP of this version. The stream yields the first bytes again.
+    Http(Protocol, Rewound<S>),
+    /// The begin of TLS, where none is served.
+    Tls(S),
+}
+
+/// Reads until the protocol is certain: at most the 24 bytes of the preface.
 ///
 /// # Errors
 /// The connection failed or ended before that.
-pub(super) async fn detect(
-    mut stream: TcpStream,
-) -> io::Result<(Protocol, impl AsyncRead + AsyncWrite + Unpin + Send)> {
+pub(super) async fn detect<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Shown<S>> {
     let mut first = Vec::with_capacity(PREFACE.len());
     let protocol = loop {
         let missing = PREFACE.len() - first.len();
@@ -52,6 +62,9 @@ pub(super) async fn detect(
         {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        if first.first() == Some(&TLS) {
+            return Ok(Shown::Tls(stream));
+        }
         if !PREFACE.starts_with(&first) {
             break Protocol::Http1;
         }
@@ -59,11 +72,7 @@ pub(super) async fn detect(
             break Protocol::Http2;
         }
     };
-    let (read, write) = stream.into_split();
-    Ok((
-        protocol,
-        tokio::io::join(Cursor::new(first).chain(read), write),
-    ))
+    Ok(Shown::Http(protocol, Rewound::new(first, stream)))
 }
 
 /// The longest time for the header on a brief connection.

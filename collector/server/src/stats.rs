@@ -34,16 +34,31 @@ pub enum Closed {
     Unread,
     /// The peer sent too many control frames.
     Flood,
+    /// The TLS handshake failed: the peer's certificate, or the collector's for the peer, or no common version.
+    TlsFailed,
+    /// The TLS handshake was not complete in time.
+    TlsStalled,
+    /// A newer TLS handshake took the place of this one.
+    TlsDisplaced,
+    /// The peer began TLS where the listener has none.
+    TlsRefused,
+    /// The peer spoke no TLS where the listener requires it.
+    PlainRefused,
 }
 
 impl Closed {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 10] = [
         Self::Age,
         Self::NoRoom,
         Self::OverBudget,
         Self::Unread,
         Self::Flood,
+        Self::TlsFailed,
+        Self::TlsStalled,
+        Self::TlsDisplaced,
+        Self::TlsRefused,
+        Self::PlainRefused,
     ];
 
     /// The label in metrics.
@@ -55,6 +70,11 @@ impl Closed {
             Self::OverBudget => "over_budget",
             Self::Unread => "unread",
             Self::Flood => "flood",
+            Self::TlsFailed => "tls_failed",
+            Self::TlsStalled => "tls_stalled",
+            Self::TlsDisplaced => "tls_displaced",
+            Self::TlsRefused => "tls_refused",
+            Self::PlainRefused => "plain_refused",
         }
     }
 }
@@ -124,13 +144,29 @@ impl Stats {
     }
 
     fn closed(&self, why: Closed) -> &AtomicU64 {
-        let [age, no_room, over_budget, unread, flood] = &self.closed;
+        let [
+            age,
+            no_room,
+            over_budget,
+            unread,
+            flood,
+            failed,
+            stalled,
+            displaced,
+            tls,
+            plain,
+        ] = &self.closed;
         match why {
             Closed::Age => age,
             Closed::NoRoom => no_room,
             Closed::OverBudget => over_budget,
             Closed::Unread => unread,
             Closed::Flood => flood,
+            Closed::TlsFailed => failed,
+            Closed::TlsStalled => stalled,
+            Closed::TlsDisplaced => displaced,
+            Closed::TlsRefused => tls,
+            Closed::PlainRefused => plain,
         }
     }
 }

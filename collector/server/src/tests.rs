@@ -1,6 +1,7 @@
 mod crowds;
 mod drain;
 mod floods;
+mod secure;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{Abuse, Frames};
+use super::stream::Transport;
 use super::traffic::Traffic;
 
 /// The bytes that one turn of a connection may read before other connections have theirs.
@@ -30,9 +31,11 @@ pub(super) struct Wire<S> {
     turn: usize,
     left: usize,
     discarded: usize,
+    /// The bytes that the socket had accepted at the last look, where the transport counts them.
+    sent: usize,
 }
 
-impl<S> Wire<S> {
+impl<S: Transport> Wire<S> {
     pub(super) fn new(stream: S, traffic: &Arc<Traffic>, frames: Option<Frames>) -> Self {
         Self {
             stream,
@@ -41,14 +44,33 @@ impl<S> Wire<S> {
             turn: 0,
             left: TURN,
             discarded: 0,
+            sent: 0,
         }
     }
 
-    fn record_write(&self, written: &Poll<io::Result<usize>>) {
+    fn record_write(&mut self, written: &Poll<io::Result<usize>>) {
+        if self.stream.sent().is_some() {
+            return self.record_sent(false);
+        }
         match written {
             Poll::Ready(Ok(bytes)) => self.traffic.write(*bytes),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.traffic.block(),
+        }
+    }
+
+    /// Records what the socket below TLS accepted. TLS accepts bytes for which the socket has no room, so its own results do
+    /// not show whether the peer reads.
+    fn record_sent(&mut self, is_all: bool) {
+        let Some(sent) = self.stream.sent() else {
+            return;
+        };
+        let bytes = sent.wrapping_sub(self.sent);
+        self.sent = sent;
+        if bytes > 0 || is_all {
+            self.traffic.write(bytes);
+        } else {
+            self.traffic.block();
         }
     }
 }
@@ -108,7 +130,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: Transport> AsyncWrite for Wire<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -134,7 +156,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.record_sent(flushed.is_ready());
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

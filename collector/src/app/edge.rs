@@ -8,10 +8,12 @@ use rollcall_metrics::Metrics;
 use rollcall_nacos as nacos;
 use rollcall_server::{Budgets, Exposition, Limits, Room, Serving, Stats};
 use rollcall_skywalking::grpc;
+use rollcall_tls::Certificates;
+use tokio::sync::Notify;
 use tracing::warn;
 
-use super::{Process, listeners::Faces};
-use crate::config::{self, ClusterProvider, Config};
+use super::{Process, listeners::Faces, tls::Tls};
+use crate::config::{self, ClusterProvider, Config, Mode};
 
 /// The grace of the probe connections that were opened during the start.
 const START_GRACE: Duration = Duration::from_millis(100);
@@ -26,12 +28,21 @@ pub(super) struct Edge {
     max_message_size: usize,
     /// The largest message of the Nacos faces.
     max_nacos_message_size: usize,
+    /// `None` if TLS is not enabled.
+    tls: Option<Tls>,
+    /// Notified when the certificate files are to be read again.
+    reload: Arc<Notify>,
     grace: Duration,
 }
 
 impl Edge {
     /// The limits of the configuration, for this many listeners. Warns if the process may open fewer files than they need.
-    pub(super) fn new(config: &Config, process: &Process, listeners: usize) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        process: &Process,
+        listeners: usize,
+        tls: Option<Tls>,
+    ) -> Self {
         let config::Server {
             limits,
             max_connections_per_peer,
@@ -68,6 +79,8 @@ impl Edge {
                 .max_message_size
                 .max(grpc::MAX_REMOTE_MESSAGE_SIZE),
             max_nacos_message_size: config.nacos.max_message_size,
+            tls,
+            reload: Arc::clone(&process.reload),
             grace: *shutdown_grace,
         }
     }
@@ -87,6 +100,7 @@ impl Edge {
             limits,
             grace: self.grace,
             room: self.room.clone(),
+            security: self.tls.as_ref().and_then(|tls| tls.security(faces)),
             has_http: faces.naming || faces.agent_jetty || faces.ui || faces.nacos,
             budgets: self.budgets.clone(),
             max_message_size,
@@ -110,6 +124,17 @@ impl Edge {
         for budget in [requests, answers, connections] {
             metrics.show_budget(budget.clone());
         }
+    }
+
+    /// The TLS of the listeners, and the notification that its files are to be read again.
+    pub(super) fn tls(&self) -> (Option<&Tls>, Arc<Notify>) {
+        (self.tls.as_ref(), Arc::clone(&self.reload))
+    }
+
+    /// The certificate for connections to other collectors; `None` for plain connections.
+    pub(super) fn peers(&self, config: &Config) -> Option<Certificates> {
+        let tls = self.tls.as_ref().filter(|_| config.remote.tls != Mode::Off);
+        tls.map(|tls| tls.certificates.clone())
     }
 
     /// The budget of answers, which all listeners share.

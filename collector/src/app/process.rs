@@ -1,6 +1,6 @@
 //! The parts of the process environment that the composition root uses.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use prometheus_client::{
     collector::Collector,
@@ -8,6 +8,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 use rollcall_metrics::LostLines;
+use tokio::sync::Notify;
 
 /// The properties of the process that are not configuration.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,8 @@ pub struct Process {
     pub lost_lines: LostLines,
     /// The limit on open files; `None` for no limit.
     pub open_files: Option<usize>,
+    /// Notified when the certificate files are to be read again.
+    pub reload: Arc<Notify>,
 }
 
 /// What the process uses of the machine, read from `/proc` at each scrape. A value that the system does not give is left out.

@@ -11,13 +11,14 @@ use rollcall_skywalking::remote::{
     client,
     sender::{self, Clients},
 };
+use rollcall_tls::Certificates;
 use tonic::metadata::AsciiMetadataValue;
 
 use crate::config::Config;
 
 /// The owner selection among the collectors that share a store, from the view of `own`, and the clients that have to run.
 pub(super) fn owners(
-    config: &Config,
+    (config, certificates): (&Config, Option<Certificates>),
     own: &Member,
     cluster: &dyn Cluster,
     clock: Clock,
@@ -27,6 +28,7 @@ pub(super) fn owners(
         buffer_size: config.remote.buffer_size,
         // The owner gets half of a caller's deadline.
         patience: config.register.deadline / 2,
+        certificates,
         token: token(config.agent_grpc.authentication.expose()),
     };
     let own = Arc::clone(&own.address);

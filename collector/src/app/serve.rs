@@ -2,7 +2,7 @@
 
 use axum::Router;
 use hyper_util::service::TowerToHyperService;
-use rollcall_server::face::{Dispatch, Gate, Names, Token, json};
+use rollcall_server::face::{Credentials, Dispatch, Gate, Names, Token, json};
 use rollcall_service::Services;
 use rollcall_skywalking::{
     grpc,
@@ -93,9 +93,12 @@ impl Builder<'_> {
             max_bytes: self.config.ui.max_page_size,
         };
         let limits = rollcall_admin::Limits::default();
+        let ui = &self.config.ui;
+        let (token, user, password) = (ui.token.expose(), &ui.user, ui.password.expose());
+        let access = (names, Credentials::new(token, user, password));
         let (sources, stop) = (self.console.clone(), self.stop.clone());
         let admin =
-            rollcall_admin::router(self.services, &limits, names, places, pages, sources, stop);
+            rollcall_admin::router(self.services, &limits, access, places, pages, sources, stop);
         match &*self.config.ui.context_path {
             "/" => admin,
             path => Router::new().nest(path, admin.clone()).merge(admin),

@@ -2,12 +2,20 @@
 
 use std::io;
 
+use rollcall_cluster::Keeper;
 use rollcall_runtime::{OnError, Policy, TaskSet};
 use rollcall_service::{Services, Workers, naming};
 use rollcall_skywalking::remote::sender::Clients;
 use rollcall_storage as storage;
 
 use super::never_fails;
+
+/// Starts the task that keeps this collector a member.
+pub(super) fn keep_member(keeper: Option<Keeper>, membership: &TaskSet) {
+    let Some(keeper) = keeper else { return };
+    let kept = never_fails(keeper.run(membership.token()));
+    membership.spawn("membership", Policy::default(), kept);
+}
 
 /// Starts the watcher of a store that other collectors write, too.
 pub(super) fn watch(

@@ -1,11 +1,54 @@
 //! Warnings about settings that are allowed but rarely intended.
 
-use super::Config;
+use super::{Config, Mode, check::is_loopback};
 
 /// The warnings about `config`, one line each.
 #[must_use]
 pub fn advice(config: &Config) -> Vec<String> {
-    one_token(config).into_iter().collect()
+    let advice = [
+        one_token(config),
+        unused_certificate(config),
+        plain_beside_tls(config),
+        open_credentials(config),
+    ];
+    advice.into_iter().flatten().collect()
+}
+
+/// Warns about a certificate that no listener uses.
+fn unused_certificate(config: &Config) -> Option<String> {
+    let is_unused = !config.tls.enabled && !config.tls.cert_chain_path.as_os_str().is_empty();
+    is_unused.then(|| {
+        "tls.default.cert_chain_path is set, and no listener uses TLS: set tls.default.enabled (SW_CORE_GRPC_SSL_ENABLED=true)"
+            .to_owned()
+    })
+}
+
+/// Reminds of the faces that serve plain connections although TLS is enabled.
+fn plain_beside_tls(config: &Config) -> Option<String> {
+    let modes = config.modes().into_iter();
+    let plain = modes.filter(|(_, mode)| matches!(mode, Mode::Off | Mode::Optional));
+    let plain: Vec<_> = plain
+        .map(|(key, mode)| format!("{key}: {}", mode.print()))
+        .collect();
+    (config.tls.enabled && !plain.is_empty()).then(|| {
+        format!(
+            "faces that still serve connections without TLS: {}; set them to required once all their clients use TLS",
+            plain.join(", ")
+        )
+    })
+}
+
+/// Warns about admin credentials that cross the network in plain text.
+fn open_credentials(config: &Config) -> Option<String> {
+    let ui = &config.ui;
+    let has_credentials = !ui.token.expose().is_empty() || !ui.user.is_empty();
+    let is_plain = !config.tls.enabled || matches!(ui.tls, Mode::Off | Mode::Optional);
+    let is_remote = !is_loopback(&ui.listen.host);
+    (has_credentials && is_plain && is_remote).then(|| {
+        "the credentials of ui.jetty cross the network unencrypted: enable tls.default and set ui.jetty.tls: required, or put \
+         a proxy with TLS in front of the port"
+            .to_owned()
+    })
 }
 
 /// Warns about a token on only one of the two registration faces: a peer that reaches the other face needs none.

@@ -10,7 +10,9 @@ use super::error::{Broken, Problem};
 use super::value::print_duration;
 use super::{ClusterProvider, Config, Endpoint, Origins, StorageProvider, ranges};
 
+mod admin;
 mod sizes;
+mod tls;
 
 /// The problems of all rules that `config` violates, each reported for a key that the operator has set.
 pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
@@ -20,6 +22,8 @@ pub(super) fn validate(config: &Config, origins: &Origins) -> Vec<Problem> {
     broken.extend(listeners(config));
     broken.extend(sizes::memory(config));
     broken.extend(nacos(config));
+    broken.extend(admin::access(config));
+    broken.extend(tls::rules(config));
     broken.extend(sizes::properties(config));
     broken.extend(one_store(config));
     broken.extend(etcd(config));
@@ -209,7 +213,7 @@ fn nacos(config: &Config) -> Broken {
 }
 
 /// Whether only this machine can reach a host.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host
             .parse::<IpAddr>()

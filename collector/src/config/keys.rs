@@ -36,11 +36,13 @@ keys! {
     naming.jetty {
         host SW_NAMING_JETTY_HOST Host "Address where agents ask for collectors" => naming.listen.host;
         port SW_NAMING_JETTY_PORT Port "Its port" => naming.listen.port;
+        tls SW_NAMING_JETTY_TLS Tls "Plain connections and TLS while `tls.default.enabled`: `off`, `optional` (both on one port), `required`, `mutual` (TLS with a client certificate)" => naming.tls;
         context_path SW_NAMING_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => naming.context_path;
     }
     remote.gRPC {
         host SW_REMOTE_GRPC_HOST Host "Address where other collectors reach this one" => remote.listen.host;
         port SW_REMOTE_GRPC_PORT Port "Its port" => remote.listen.port;
+        tls SW_REMOTE_GRPC_TLS Tls "As in `naming.jetty`; unless it is `off`, this collector reaches the others over TLS" => remote.tls;
         advertised_host SW_REMOTE_GRPC_ADVERTISED_HOST AdvertisedHost "Host published to other collectors; empty: the host, or this machine's address" => remote.advertised.host;
         advertised_port SW_REMOTE_GRPC_ADVERTISED_PORT AdvertisedPort "Port published to other collectors; empty: the port" => remote.advertised.port;
         buffer_size SW_REMOTE_GRPC_BUFFER_SIZE Count "Registrations that may wait to be forwarded to the collector that commits them; further ones are committed by this collector" => remote.buffer_size;
@@ -48,6 +50,7 @@ keys! {
     agent_gRPC.gRPC {
         host SW_AGENT_GRPC_HOST Host "Address where agents register over gRPC" => agent_grpc.listen.host;
         port SW_AGENT_GRPC_PORT Port "Its port" => agent_grpc.listen.port;
+        tls SW_AGENT_GRPC_TLS Tls "As in `naming.jetty`; faces that share a listener have the same" => agent_grpc.tls;
         advertised_host SW_AGENT_GRPC_ADVERTISED_HOST AdvertisedHost "Host published to agents; empty: the host, or this machine's address" => agent_grpc.advertised.host;
         advertised_port SW_AGENT_GRPC_ADVERTISED_PORT AdvertisedPort "Port published to agents; empty: the port" => agent_grpc.advertised.port;
         max_message_size SW_AGENT_GRPC_MAX_MESSAGE_SIZE Bytes "Largest message that an agent may send" => agent_grpc.max_message_size;
@@ -56,6 +59,7 @@ keys! {
     agent_jetty.jetty {
         host SW_AGENT_JETTY_HOST Host "Address where agents register over HTTP" => agent_jetty.listen.host;
         port SW_AGENT_JETTY_PORT Port "Its port" => agent_jetty.listen.port;
+        tls SW_AGENT_JETTY_TLS Tls "As in `naming.jetty`; faces that share a listener have the same" => agent_jetty.tls;
         context_path SW_AGENT_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => agent_jetty.context_path;
         advertised_host SW_AGENT_JETTY_ADVERTISED_HOST AdvertisedHost "Host published to agents; empty: the host, or this machine's address" => agent_jetty.advertised.host;
         advertised_port SW_AGENT_JETTY_ADVERTISED_PORT AdvertisedPort "Port published to agents; empty: the port" => agent_jetty.advertised.port;
@@ -65,12 +69,17 @@ keys! {
     ui.jetty {
         host SW_UI_JETTY_HOST Host "Query API, probes, metrics" => ui.listen.host;
         port SW_UI_JETTY_PORT Port "Its port" => ui.listen.port;
+        tls SW_UI_JETTY_TLS Tls "As in `naming.jetty`; faces that share a listener have the same" => ui.tls;
         context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths; they are also served at the root" => ui.context_path;
         advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "Host published to users; empty: the host, or this machine's address" => ui.advertised.host;
         advertised_port SW_UI_JETTY_ADVERTISED_PORT AdvertisedPort "Port published to users; empty: the port" => ui.advertised.port;
         allowed_hosts SW_UI_JETTY_ALLOWED_HOSTS Names "Host names, separated by commas, by which browsers and scrapers may address the query API and the metrics, beside loopback names, IP addresses and the advertised hosts; `*`: any" => ui.allowed_hosts;
         max_page_size SW_UI_JETTY_MAX_PAGE_SIZE Bytes "Largest page of a list; a page ends early, with `next`, before an item that would exceed it" => ui.max_page_size;
         max_application_metrics SW_UI_JETTY_MAX_APPLICATION_METRICS Count "Applications with their own series in `rollcall_instances`; all others share the series with the label `overflow`" => ui.max_application_metrics;
+        token SW_UI_JETTY_TOKEN Secret "Token that every caller but the probes must send (`Authorization: Bearer`); empty: none" => ui.token;
+        user SW_UI_JETTY_USER Text "Name with which browsers sign in, beside the token or instead of it; empty: none" => ui.user;
+        password SW_UI_JETTY_PASSWORD Password "Its password, at least 12 bytes" => ui.password;
+        allow_anonymous SW_UI_JETTY_ALLOW_ANONYMOUS Flag "Serve callers without token and user on addresses other than loopback" => ui.allow_anonymous;
     }
     cluster.etcd {
         endpoints SW_CLUSTER_ETCD_ENDPOINTS Endpoints "The members of an etcd cluster, separated by commas: `host:port`, or with `http://` or `https://` before it" => cluster.etcd.endpoints;
@@ -133,6 +142,7 @@ keys! {
     nacos.default {
         host SW_NACOS_HOST Host "Address where Nacos clients call over HTTP and gRPC" => nacos.listen.host;
         port SW_NACOS_PORT Port "Port of HTTP" => nacos.listen.port;
+        tls SW_NACOS_TLS Tls "As in `naming.jetty`, of both ports" => nacos.tls;
         grpc_port SW_NACOS_GRPC_PORT OptionalPort "Port of gRPC; empty: the HTTP port + 1000, which clients assume" => nacos.grpc_port;
         udp_port SW_NACOS_UDP_PORT OptionalPort "UDP port from which changes are pushed to 1.x clients; empty: the number of the HTTP port" => nacos.udp_port;
         context_path SW_NACOS_CONTEXT_PATH ContextPath "Prefix of the HTTP paths" => nacos.context_path;
@@ -166,6 +176,14 @@ keys! {
         max_probes SW_NACOS_MAX_PROBES Count "Most concurrent probes" => nacos.max_probes;
         write_queue SW_NACOS_WRITE_QUEUE Count "Changes that may wait for the store; further ones are refused" => nacos.write_queue;
         journal SW_NACOS_JOURNAL Bytes "Most bytes of `catalog.journal`, the changes of ephemeral instances since the last commit of the roster" => nacos.journal;
+    }
+    tls.default {
+        enabled SW_CORE_GRPC_SSL_ENABLED Flag "Use TLS, as the key `tls` of each face says" => tls.enabled;
+        cert_chain_path SW_CORE_GRPC_SSL_CERT_CHAIN_PATH File "Certificate (PEM) of this collector, followed by its intermediate authorities" => tls.cert_chain_path;
+        key_path SW_CORE_GRPC_SSL_KEY_PATH File "Private key (PEM, not encrypted) of that certificate" => tls.key_path;
+        trusted_ca_path SW_CORE_GRPC_SSL_TRUSTED_CA_PATH File "Authorities (PEM) that sign the certificates of clients (`mutual`) and of the other collectors; empty: none" => tls.trusted_ca_path;
+        reload_interval SW_TLS_RELOAD_INTERVAL Duration "Interval at which the three files are read again; SIGHUP reads them at once" => tls.reload_interval;
+        max_handshakes SW_TLS_MAX_HANDSHAKES Count "Most TLS handshakes under way, over all listeners; one beyond takes the place of the oldest" => tls.max_handshakes;
     }
     server.default {
         max_connections SW_SERVER_MAX_CONNECTIONS Count "Most connections of one listener; further ones are served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;

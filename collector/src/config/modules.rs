@@ -98,6 +98,7 @@ pub(super) const MODULES: &[Module] = &[
         }),
         absent: &[],
     },
+    only("tls", &["default"]),
     only("server", &["default"]),
     only("log", &["default"]),
 ];
@@ -171,10 +172,10 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "agent_gRPC.gRPC.ssl_cert_chain_file",
-        "TLS is not supported yet; put a TLS proxy in front of the port",
+        "the listeners share one certificate: set tls.default.cert_chain_path (SW_CORE_GRPC_SSL_CERT_CHAIN_PATH) and tls.default.enabled",
     ),
     (
         "agent_gRPC.gRPC.ssl_private_key_file",
-        "TLS is not supported yet; put a TLS proxy in front of the port",
+        "the listeners share one certificate: set tls.default.key_path (SW_CORE_GRPC_SSL_KEY_PATH) and tls.default.enabled",
     ),
 ];

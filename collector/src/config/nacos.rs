@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{Endpoint, Secret};
+use super::{Endpoint, Mode, Secret};
 
 /// The name of the private address ranges and loopback in `probe_ranges`.
 pub const PRIVATE: &str = "private";
@@ -17,6 +17,8 @@ pub struct Nacos {
     pub provider: NacosProvider,
     /// The HTTP endpoint for 1.x, 2.x and 3.x clients.
     pub listen: Endpoint,
+    /// The TLS of both ports.
+    pub tls: Mode,
     /// The port of gRPC; `None`: the HTTP port + 1000, which clients assume.
     pub grpc_port: Option<u16>,
     /// The source port of datagrams; `None`: the number of the HTTP port.

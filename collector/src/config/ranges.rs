@@ -12,6 +12,7 @@ const MIB: usize = 1 << 20;
 const GIB: usize = 1 << 30;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The number of ids of one dictionary. Ids are positive and negative 32-bit numbers; each dictionary uses at least one half.
 const MAX_IDS: usize = 2_147_483_646;
 
@@ -48,6 +49,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("nacos.default.memory", MIB, 1024 * GIB),
     ("nacos.default.max_probes", 1, 10_000),
     ("nacos.default.write_queue", 1, 1_000_000),
+    ("tls.default.max_handshakes", 1, 1_000_000),
     ("server.default.max_connections", 1, 10_000_000),
     ("server.default.max_connections_per_peer", 1, 10_000_000),
     ("server.default.max_header_size", 8 * KIB, 16 * MIB),
@@ -60,6 +62,11 @@ const DURATIONS: &[(&str, Duration, Duration)] = &[
     ("cluster.etcd.lease_term", SHORTEST_LEASE, HOUR),
     ("cluster.zookeeper.session_timeout", SECOND, HOUR),
     ("register.default.deadline", Duration::from_millis(1), HOUR),
+    (
+        "tls.default.reload_interval",
+        Duration::from_millis(100),
+        DAY,
+    ),
     ("liveness.default.tick", Duration::from_millis(1), HOUR),
 ];
 

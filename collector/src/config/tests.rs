@@ -222,7 +222,7 @@ ui: 5
         "my.yml: server.standard: unknown provider; allowed: default",
         "my.yml: register.default.deadline: the variable NOBODY is not set",
         "my.yml: register.default.queue_capacity: is given twice",
-        "my.yml: agent_gRPC.gRPC.ssl_cert_chain_file: TLS is not supported yet",
+        "my.yml: agent_gRPC.gRPC.ssl_cert_chain_file: the listeners share one certificate",
         "my.yml: mail: unknown module; allowed: naming, remote,",
         "my.yml: ui: providers have to stand below it",
         "my.yml: naming.jetty.port: \"abc\" is not allowed; allowed: a port, 0 to 65535",

@@ -28,6 +28,16 @@ const BLOCKS: &[(&str, &str, &str)] = &[
         "curl 127.0.0.1:10801/agent/gRPC",
         "three_collectors_share_an_etcd",
     ),
+    (
+        "sh",
+        "mkdir -p /tmp/rollcall-tls",
+        "a_certificate_is_made_and_served",
+    ),
+    (
+        "sh",
+        "curl --cacert /tmp/rollcall-tls/ca.crt",
+        "a_certificate_is_made_and_served",
+    ),
 ];
 
 /// The first run of a block builds the release binary.
@@ -121,4 +131,29 @@ fn three_collectors_share_an_etcd() {
         shell.run(leave, Duration::from_secs(30)),
         r#"["127.0.0.1:11801","127.0.0.1:11803"]"#
     );
+}
+
+#[test]
+fn a_certificate_is_made_and_served() {
+    let own = tempfile::tempdir().expect("a temporary directory");
+    let own = own.path().join("tls").display().to_string();
+    let text = |first_line| block(first_line).text.replace("/tmp/rollcall-tls", &own);
+    let mut shell = Shell::start();
+    shell.run("cargo build --release", BUILD);
+    shell.run(&text("mkdir -p /tmp/rollcall-tls"), BUILD);
+    let ready = format!(
+        "until curl -sf --cacert {own}/ca.crt https://localhost:12800/readyz; do sleep 0.2; done"
+    );
+    shell.run(&ready, Duration::from_secs(60));
+    let look = text("curl --cacert /tmp/rollcall-tls/ca.crt");
+    let answer = shell.run(&look, Duration::from_secs(60));
+    for expected in [
+        r#""ready":true"#,
+        "this port serves TLS only",
+        r#"["127.0.0.1:11800"]"#,
+        "notAfter=",
+    ] {
+        assert!(answer.contains(expected), "{answer}");
+    }
+    shell.run("kill %1; wait %1", Duration::from_secs(60));
 }

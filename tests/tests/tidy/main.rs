@@ -25,6 +25,7 @@ const NEEDS: [(&str, &[&str]); 18] = [
     ("limits", &[]),
     ("protobuf", &[]),
     ("secret", &[]),
+    ("tls", &[]),
     ("zookeeper", &[]),
     ("etcd", &["secret"]),
     ("keyed", &["etcd"]),
@@ -37,7 +38,7 @@ const NEEDS: [(&str, &[&str]); 18] = [
     ),
     ("cluster", &["domain", "etcd", "secret", "zookeeper"]),
     ("storage", &["domain", "etcd", "protobuf", "runtime"]),
-    ("server", &["limits", "link", "metrics"]),
+    ("server", &["limits", "link", "metrics", "tls"]),
     (
         "service",
         &["domain", "limits", "link", "metrics", "runtime", "storage"],
@@ -58,6 +59,7 @@ const NEEDS: [(&str, &[&str]); 18] = [
         "api/skywalking",
         &[
             "domain", "limits", "metrics", "proto", "protobuf", "runtime", "server", "service",
+            "tls",
         ],
     ),
 ];

@@ -21,7 +21,7 @@ use axum::{
 use rollcall_catalog::Catalog;
 use rollcall_server::{
     Room,
-    face::{Names, Refusal, host, wrong_method},
+    face::{Credentials, Names, Refusal, host, wrong_method},
 };
 use rollcall_service::Services;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -115,11 +115,12 @@ pub struct Places {
 }
 
 /// The admin face, at the root. Event streams end when `closing` is cancelled, so that they do not delay a drain. A request for
-/// a host that is not in `names` is refused with 403, except for the probes.
+/// a host that is not in `names` is refused with 403, and one without the `credentials` with 401, except for the
+/// probes and for pages without data.
 pub fn router(
     services: &Services,
     limits: &Limits,
-    names: Names,
+    (names, credentials): (Names, Option<Credentials>),
     places: Places,
     pages: Pages,
     sources: Sources,
@@ -149,8 +150,7 @@ pub fn router(
             }
         }
     };
-    console::files()
-        .merge(routes_of_agents())
+    let guarded = routes_of_agents()
         .merge(routes_of_services())
         .route("/metrics", get(probes::metrics))
         .route("/api/overview", get(overview::overview))
@@ -159,7 +159,16 @@ pub fn router(
         .route("/api/headroom", get(headroom::headroom))
         .route("/api/members", get(query::members))
         .route("/api/events", get(events::stream))
-        .route("/graphql", get(graphql::refuse).post(graphql::refuse))
+        .route("/graphql", get(graphql::refuse).post(graphql::refuse));
+    let guarded = match credentials {
+        Some(credentials) => {
+            credentials.guard(guarded, services.metrics.requests_refused("authorization"))
+        }
+        None => guarded,
+    };
+    guarded
+        // A page without data, which asks for the credentials itself.
+        .merge(console::files())
         .route_layer(from_fn(check_host))
         // Load balancers use any host name, and the probes show no data of agents.
         .route("/livez", get(probes::live))

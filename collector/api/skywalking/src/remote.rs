@@ -14,6 +14,7 @@ pub use error::Error;
 
 pub mod client;
 pub mod columns;
+mod connector;
 mod counters;
 mod error;
 mod keep_alive;

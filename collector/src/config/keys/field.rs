@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rollcall_service::listening;
 
-use crate::config::{Config, ConnectString, LogFormat, MaxAge, Secret, log, value};
+use crate::config::{Config, ConnectString, LogFormat, MaxAge, Mode, Secret, log, value};
 
 /// The place of a key's value in the configuration, which defines its type.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,8 @@ pub(in crate::config) enum Field {
     /// `user:password`, or nothing.
     Credentials(fn(&mut Config) -> &mut Secret),
     Flag(fn(&mut Config) -> &mut bool),
+    /// The connections that a face serves.
+    Tls(fn(&mut Config) -> &mut Mode),
     /// Any text on one line, or nothing.
     Text(fn(&mut Config) -> &mut String),
     /// One or several names with slashes between them, or nothing.
@@ -94,6 +96,7 @@ impl Field {
             Self::Password(at) => *at(config) = Secret::new(value::parse_password(text)?),
             Self::Credentials(at) => *at(config) = Secret::new(value::parse_credentials(text)?),
             Self::Flag(at) => *at(config) = value::parse_flag(text)?,
+            Self::Tls(at) => *at(config) = Mode::parse(text)?,
             Self::Text(at) => *at(config) = value::parse_text(text)?,
             Self::Namespace(at) => *at(config) = value::parse_namespace(text)?,
             Self::OptionalEndpoints(at) if text.is_empty() => at(config).clear(),
@@ -123,6 +126,7 @@ impl Field {
             | Self::File(_)
             | Self::Text(_)
             | Self::LogLevel(_)
+            | Self::Tls(_)
             | Self::Namespace(_)
             | Self::Endpoints(_)
             | Self::OptionalEndpoints(_)
@@ -172,6 +176,7 @@ impl Field {
             | Self::Ranges(at) => at(config).join(","),
             Self::ConnectString(at) => at(config).to_string(),
             Self::Flag(at) => at(config).to_string(),
+            Self::Tls(at) => at(config).print().to_owned(),
             Self::Duration(at) | Self::Millis(at) => value::print_duration(*at(config)),
             Self::MaxAge(at) => at(config).print(),
             Self::Bytes(at) => value::print_bytes(*at(config)),

@@ -29,6 +29,7 @@ fn a_wildcard_is_never_advertised() {
     let env = [
         ("SW_AGENT_JETTY_HOST", "0.0.0.0"),
         ("SW_UI_JETTY_HOST", "0.0.0.0"),
+        ("SW_UI_JETTY_ALLOW_ANONYMOUS", "true"),
     ];
     let found = problems("", &env);
     assert!(
@@ -55,6 +56,7 @@ fn a_wildcard_is_never_advertised() {
     let named = [
         env[0],
         env[1],
+        env[2],
         ("SW_AGENT_JETTY_ADVERTISED_HOST", "a.example"),
         ("SW_UI_JETTY_ADVERTISED_HOST", "b.example"),
     ];

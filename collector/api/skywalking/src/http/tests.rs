@@ -94,7 +94,7 @@ impl Collector {
             .merge(rollcall_admin::router(
                 services,
                 &admin_limits(),
-                Names::default(),
+                (Names::default(), None),
                 places(),
                 pages,
                 closing.clone(),

@@ -7,6 +7,7 @@ use rollcall_domain::Timestamp;
 use rollcall_proto::remote::{RemoteCommonServiceClient, RemoteMessage};
 use rollcall_runtime::Clock;
 use rollcall_service::register::{Peer, Registration};
+use rollcall_tls::Certificates;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     time::{Instant, error::Elapsed, timeout},
@@ -18,7 +19,9 @@ use tonic::{
     transport::{self, Channel, Endpoint},
 };
 
-use super::{MEMBER, columns, counters::Counters, error::Error, keep_alive::keep_alive};
+use super::{
+    MEMBER, columns, connector::Connector, counters::Counters, error::Error, keep_alive::keep_alive,
+};
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,8 @@ pub struct Config {
     pub buffer_size: usize,
     /// The timeout of a member for a connection and for the answer to one stream.
     pub patience: Duration,
+    /// The certificate for connections over TLS; `None` for plain ones.
+    pub certificates: Option<Certificates>,
     /// The token that a member requires with every call if it shares a listener with its agents.
     pub token: Option<AsciiMetadataValue>,
 }
@@ -80,7 +85,11 @@ pub(super) fn open(
     counters: &Counters,
 ) -> Result<(Client, Link), transport::Error> {
     let endpoint = Endpoint::from_shared(format!("http://{member}"))?;
-    let channel = keep_alive(endpoint, config.patience).connect_lazy();
+    let endpoint = keep_alive(endpoint, config.patience);
+    let channel = match &config.certificates {
+        None => endpoint.connect_lazy(),
+        Some(certificates) => endpoint.connect_with_connector_lazy(Connector(certificates.clone())),
+    };
     let room = config.buffer_size.min(Semaphore::MAX_PERMITS);
     let (sender, receiver) = mpsc::channel(room);
     let closed = CancellationToken::new();

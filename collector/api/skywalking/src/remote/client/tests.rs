@@ -22,6 +22,7 @@ fn config(buffer_size: usize, patience: Duration) -> Config {
     Config {
         buffer_size,
         patience,
+        certificates: None,
         token: Some(AsciiMetadataValue::from_static("s3cret")),
     }
 }

@@ -44,6 +44,7 @@ impl Running {
         let config = client::Config {
             buffer_size: 8,
             patience: Duration::from_secs(20),
+            certificates: None,
             token: None,
         };
         let metrics = Metrics::new();

@@ -1,0 +1,52 @@
+//! Connects to another collector, over TLS if this one uses TLS.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use rollcall_tls::{Certificates, Side, explain};
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tower::Service;
+
+/// Opens TLS connections. The certificate of the other collector must be for the host that it publishes.
+#[derive(Clone, Debug)]
+pub(super) struct Connector(pub(super) Certificates);
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, member: Uri) -> Self::Future {
+        let certificates = self.0.clone();
+        Box::pin(async move { connect(&certificates, &member).await.map(TokioIo::new) })
+    }
+}
+
+async fn connect(certificates: &Certificates, member: &Uri) -> io::Result<TlsStream<TcpStream>> {
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());
+    let host = member.host().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let port = member.port_u16().ok_or_else(|| invalid("no port"))?;
+    let settings = certificates
+        .client()
+        .ok_or_else(|| invalid("tls.default.trusted_ca_path is empty"))?;
+    let name = ServerName::try_from(host.to_owned());
+    let name = name.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let socket = TcpStream::connect((host, port)).await?;
+    socket.set_nodelay(true)?;
+    let connector = TlsConnector::from(Arc::clone(&settings));
+    let connected = connector.connect(name, socket).await;
+    connected.map_err(|error| io::Error::new(error.kind(), explain(&error, Side::Server)))
+}

@@ -1,0 +1,45 @@
+//! Log lines about refused connections of one listener: at most one in some seconds, so that a flood of peers fills no log.
+
+use std::net::SocketAddr;
+
+use parking_lot::Mutex;
+use rollcall_limits::Peer;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+/// The least time between two warnings.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The warnings of one listener.
+#[derive(Debug)]
+pub(super) struct Complaints {
+    listener: SocketAddr,
+    last: Mutex<Option<Instant>>,
+}
+
+impl Complaints {
+    pub(super) fn new(listener: SocketAddr) -> Self {
+        Self {
+            listener,
+            last: Mutex::new(None),
+        }
+    }
+
+    /// Logs why a connection of `remote` is refused: as a warning, or as a debug line shortly after one.
+    pub(super) fn refused(&self, remote: SocketAddr, reason: &str) {
+        let class = Peer::new(remote.ip()).class().label();
+        let (listener, now) = (self.listener, Instant::now());
+        let mut last = self.last.lock();
+        let is_time = last.is_none_or(|last| now.duration_since(last) >= INTERVAL);
+        if is_time {
+            *last = Some(now);
+        }
+        drop(last);
+        if is_time {
+            warn!(%listener, %remote, class, reason, "connection refused");
+        } else {
+            debug!(%listener, %remote, class, reason, "connection refused");
+        }
+    }
+}

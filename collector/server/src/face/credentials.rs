@@ -1,0 +1,162 @@
+//! What callers of the admin face show: the operator's token, or a name and a password.
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    },
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use prometheus_client::metrics::counter::Counter;
+use subtle::ConstantTimeEq as _;
+
+use super::Refusal;
+
+/// Makes browsers ask for a name and a password.
+const CHALLENGE: HeaderValue =
+    HeaderValue::from_static(r#"Basic realm="rollcall", charset="UTF-8""#);
+
+/// What callers must show. Cheap to clone; not shown by `Debug`.
+#[derive(Clone)]
+pub struct Credentials(Arc<Accepted>);
+
+struct Accepted {
+    token: Option<String>,
+    /// `name:password`.
+    user: Option<String>,
+}
+
+impl Credentials {
+    /// A token, a name with a password, or both; `None` if all are empty, which requires none.
+    #[must_use]
+    pub fn new(token: &str, user: &str, password: &str) -> Option<Self> {
+        let token = (!token.is_empty()).then(|| token.to_owned());
+        let user = (!user.is_empty()).then(|| format!("{user}:{password}"));
+        (token.is_some() || user.is_some()).then(|| Self(Arc::new(Accepted { token, user })))
+    }
+
+    /// Guards the routes that `router` has now: requests with the credentials reach them; all others are counted and get 401.
+    pub fn guard<S: Clone + Send + Sync + 'static>(
+        self,
+        router: Router<S>,
+        denied: Counter,
+    ) -> Router<S> {
+        router.route_layer(from_fn(move |request: Request, next: Next| {
+            let admitted = self.are_sent_with(request.headers());
+            let challenged = is_navigation(request.headers());
+            if !admitted {
+                denied.inc();
+            }
+            async move {
+                if admitted {
+                    next.run(request).await
+                } else {
+                    refuse(challenged)
+                }
+            }
+        }))
+    }
+
+    /// Compares in constant time for all credentials of one length. A browser sends the name and the password as `Basic`; a
+    /// tool that knows only `Basic` may send the token as the password of any name.
+    fn are_sent_with(&self, headers: &HeaderMap) -> bool {
+        let mut sent = headers.get_all(AUTHORIZATION).iter();
+        let (Some(sent), None) = (sent.next(), sent.next()) else {
+            return false;
+        };
+        let Some((scheme, value)) = sent.to_str().ok().and_then(|sent| sent.split_once(' ')) else {
+            return false;
+        };
+        let is = |expected: &Option<String>, sent: &[u8]| {
+            let expected = expected.as_ref();
+            expected.is_some_and(|expected| expected.as_bytes().ct_eq(sent).into())
+        };
+        let Accepted { token, user } = &*self.0;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return is(token, value.trim().as_bytes());
+        }
+        let Ok(pair) = BASE64_STANDARD.decode(value.trim()) else {
+            return false;
+        };
+        let password = pair.iter().position(|byte| *byte == b':');
+        let password = password
+            .and_then(|at| pair.get(at + 1..))
+            .unwrap_or_default();
+        scheme.eq_ignore_ascii_case("basic") && (is(user, &pair) | is(token, password))
+    }
+}
+
+/// Whether a person opens a page. A script of a page asks for credentials itself, and a challenge would open the browser's own
+/// dialog over it.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let mode = headers.get("sec-fetch-mode");
+    mode.is_none_or(|mode| mode == "navigate")
+}
+
+fn refuse(challenged: bool) -> Response {
+    let message = "this needs the admin token (Authorization: Bearer), or user and password; see ui.jetty.token";
+    let mut response =
+        Refusal::new(StatusCode::UNAUTHORIZED, "authorization", message).into_response();
+    if challenged {
+        let headers = response.headers_mut();
+        headers.insert(WWW_AUTHENTICATE, CHALLENGE);
+    }
+    response
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Credentials").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic(pair: &str) -> String {
+        format!("Basic {}", BASE64_STANDARD.encode(pair))
+    }
+
+    #[test]
+    fn the_token_or_the_user_with_the_password_is_admitted() {
+        let both = Credentials::new("t0ken", "op", "pass:word").unwrap();
+        for (sent, admitted) in [
+            (&["Bearer t0ken".to_owned()][..], true),
+            (&["bearer  t0ken".to_owned()], true),
+            (&[basic("op:pass:word")], true),
+            (&[basic("any:t0ken")], true),
+            (&[basic("op:pass:wor")], false),
+            (&[basic("op:")], false),
+            (&[basic("t0ken")], false),
+            (&[basic(":")], false),
+            (&["Basic ???".to_owned()], false),
+            (&["Bearer".to_owned()], false),
+            (&["Bearer ".to_owned()], false),
+            (&["Digest t0ken".to_owned()], false),
+            (&["Bearer x".to_owned(), "Bearer t0ken".to_owned()], false),
+            (&[], false),
+        ] {
+            let sent = sent.iter().map(|it| (AUTHORIZATION, it.parse().unwrap()));
+            let headers = HeaderMap::from_iter(sent);
+            assert_eq!(both.are_sent_with(&headers), admitted, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_configured_admits_nobody_and_nothing_is_shown() {
+        assert!(Credentials::new("", "", "").is_none());
+        let user = Credentials::new("", "op", "password").unwrap();
+        for sent in ["Bearer ".to_owned(), basic("any:"), basic(":")] {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, sent.parse().unwrap())]);
+            assert!(!user.are_sent_with(&headers), "{sent}");
+        }
+        assert_eq!(format!("{user:?}"), "Credentials(..)");
+    }
+}

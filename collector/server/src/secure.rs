@@ -1,0 +1,234 @@
+//! TLS of a listener: which connections it serves, and the handshake.
+//!
+//! The first byte of a connection shows whether it begins with TLS. A listener may serve both kinds, or TLS only, or only peers
+//! with a certificate. A connection of the other kind gets an answer in its own protocol that names the reason, and is closed.
+
+use std::io;
+use std::time::Duration;
+
+use rollcall_limits::{Budget, Peer};
+use rollcall_tls::{Certificates, Clients, Side, explain};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+
+use super::Closed;
+use super::handshakes::Handshakes;
+use super::protocol::{self, Protocol, Shown, TLS};
+use super::stream::{Counted, Rewound, Stream, Tls};
+
+/// The memory of a TLS connection besides that of the connection, in bytes: the state of both directions, a partly received
+/// record, and the buffer of unwritten records.
+pub(super) const TLS_COST: usize = 64 << 10;
+
+/// The most bytes that TLS holds for a socket that accepts none.
+const UNWRITTEN: usize = 16 << 10;
+
+/// The time and the bytes that a refused peer may use to read the reason.
+const PARTING_TIME: Duration = Duration::from_secs(1);
+const PARTING_BYTES: u64 = 64 << 10;
+
+/// A fatal alert `handshake_failure` (RFC 8446 section 6), for a TLS client of a plain listener.
+const ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
+/// An empty SETTINGS frame, and the head of a GOAWAY frame with the code INADEQUATE_SECURITY (RFC 9113 section 6.8).
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+const GOAWAY: [u8; 6] = [7, 0, 0, 0, 0, 0];
+const INADEQUATE_SECURITY: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 12];
+
+/// What a client that speaks no TLS learns from a listener that serves TLS only.
+const TLS_ONLY: &str = "this port serves TLS only: use https, or a gRPC channel with TLS";
+
+/// The TLS of one listener.
+#[derive(Clone, Debug)]
+pub struct Security {
+    /// The certificate of the collector.
+    pub certificates: Certificates,
+    /// The connections that are served.
+    pub serves: Serves,
+    /// The places for handshakes, shared with the other listeners.
+    pub handshakes: Handshakes,
+}
+
+/// The connections that a listener with a certificate serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serves {
+    /// Plain connections and TLS.
+    PlainAndTls,
+    /// TLS only.
+    TlsOnly,
+    /// TLS with a certificate of the peer only.
+    CertifiedOnly,
+}
+
+/// Why a connection has no transport.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The peer left or showed nothing in time.
+    Gone(io::Error),
+    /// The collector refuses the connection.
+    Refused(Closed, String),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error)
+    }
+}
+
+/// Completes the handshake of a connection, if it has one, and finds its protocol, until `deadline`.
+///
+/// # Errors
+/// The peer left, or the listener does not serve it.
+pub(super) async fn open(
+    socket: TcpStream,
+    security: Option<&Security>,
+    peer: Peer,
+    budget: &Budget,
+    deadline: Instant,
+) -> Result<(Protocol, Rewound<Stream>), Failure> {
+    let stream = match security {
+        None => Stream::Plain(socket),
+        Some(security) => {
+            if peek(&socket, deadline).await? == TLS {
+                // Apart from the future of plain connections, which stays small.
+                let handshake = Box::pin(shake(socket, security, peer, budget, deadline));
+                Stream::Tls(Box::new(handshake.await?))
+            } else if security.serves == Serves::PlainAndTls {
+                Stream::Plain(socket)
+            } else {
+                return Err(refuse_plain(socket, deadline).await?);
+            }
+        }
+    };
+    match timeout_at(deadline, protocol::detect(stream)).await {
+        Ok(Ok(Shown::Http(protocol, stream))) => Ok((protocol, stream)),
+        Ok(Ok(Shown::Tls(stream))) => {
+            part(stream, &ALERT).await;
+            let reason = "a client began TLS on a port without TLS, or within TLS".to_owned();
+            Err(Failure::Refused(Closed::TlsRefused, reason))
+        }
+        Ok(Err(error)) => Err(error.into()),
+        Err(_elapsed) => Err(silent().into()),
+    }
+}
+
+/// The first byte of a connection, which stays to be read.
+async fn peek(socket: &TcpStream, deadline: Instant) -> io::Result<u8> {
+    let mut first = [0];
+    match timeout_at(deadline, socket.peek(&mut first)).await {
+        Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(Ok(_)) => Ok(first[0]),
+        Ok(Err(error)) => Err(error),
+        Err(_elapsed) => Err(silent()),
+    }
+}
+
+fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "no protocol was shown in time")
+}
+
+async fn shake(
+    socket: TcpStream,
+    security: &Security,
+    peer: Peer,
+    budget: &Budget,
+    deadline: Instant,
+) -> Result<Tls, Failure> {
+    let full = |_over| {
+        let reason = "no memory for another TLS connection (server.default.connection_memory)";
+        Failure::Refused(Closed::OverBudget, reason.to_owned())
+    };
+    let charge = budget.try_charge(TLS_COST).map_err(full)?;
+    let clients = match security.serves {
+        Serves::CertifiedOnly => Clients::Certified,
+        Serves::PlainAndTls | Serves::TlsOnly => Clients::Any,
+    };
+    let Some(settings) = security.certificates.server(clients) else {
+        let reason = "the listener requires client certificates and trusts no authority".to_owned();
+        return Err(Failure::Refused(Closed::TlsFailed, reason));
+    };
+    let place = security.handshakes.enter(peer);
+    let socket = Counted { socket, written: 0 };
+    let accepting = TlsAcceptor::from(settings)
+        .accept_with(socket, |tls| tls.set_buffer_limit(Some(UNWRITTEN)))
+        .into_fallible();
+    let accepted = tokio::select! {
+        biased;
+        accepted = timeout_at(deadline, accepting) => accepted,
+        () = place.replaced.cancelled() => {
+            let reason = "too many TLS handshakes were under way (tls.default.max_handshakes), and this was the oldest";
+            return Err(Failure::Refused(Closed::TlsDisplaced, reason.to_owned()));
+        }
+    };
+    drop(place);
+    match accepted {
+        Ok(Ok(stream)) => Ok(Tls {
+            stream,
+            _charge: charge,
+        }),
+        Ok(Err((error, socket))) => {
+            part(socket.socket, &[]).await;
+            let reason = explain(&error, Side::Client);
+            Err(Failure::Refused(Closed::TlsFailed, reason))
+        }
+        Err(_elapsed) => {
+            let reason =
+                "a TLS handshake was not complete in time (server.default.handshake_timeout)";
+            Err(Failure::Refused(Closed::TlsStalled, reason.to_owned()))
+        }
+    }
+}
+
+/// Answers a client that speaks no TLS in its own protocol.
+async fn refuse_plain(socket: TcpStream, deadline: Instant) -> io::Result<Failure> {
+    let shown = timeout_at(deadline, protocol::detect(Stream::Plain(socket))).await;
+    let (protocol, stream) = match shown.map_err(|_elapsed| silent())?? {
+        Shown::Http(protocol, stream) => (protocol, stream.into_inner()),
+        Shown::Tls(stream) => (Protocol::Http1, stream),
+    };
+    let answer = match protocol {
+        Protocol::Http1 => bad_request(),
+        Protocol::Http2 => go_away(),
+    };
+    part(stream, &answer).await;
+    let reason = "a client without TLS on a port that serves TLS only".to_owned();
+    Ok(Failure::Refused(Closed::PlainRefused, reason))
+}
+
+fn bad_request() -> Vec<u8> {
+    let body = format!(r#"{{"error":{{"field":null,"message":"{TLS_ONLY}"}}}}"#);
+    let head = format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json;charset=utf-8\r\nerror-message: {TLS_ONLY}\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    (head + &body).into_bytes()
+}
+
+fn go_away() -> Vec<u8> {
+    let length = INADEQUATE_SECURITY.len() + TLS_ONLY.len();
+    let length = u8::try_from(length).unwrap_or(u8::MAX);
+    let parts: [&[u8]; 5] = [
+        &SETTINGS,
+        &[0, 0, length],
+        &GOAWAY,
+        &INADEQUATE_SECURITY,
+        TLS_ONLY.as_bytes(),
+    ];
+    parts.concat()
+}
+
+/// Sends `last` and the end of the stream, and reads on for a moment. A socket that is closed with unread bytes resets the
+/// connection, and the peer would lose the reason.
+async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin, last: &[u8]) {
+    let parting = async {
+        stream.write_all(last).await?;
+        stream.shutdown().await?;
+        let mut rest = stream.take(PARTING_BYTES);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    };
+    if let Ok(Err(error)) = timeout(PARTING_TIME, parting).await {
+        tracing::debug!(%error, "a refused peer did not wait for the reason");
+    }
+}

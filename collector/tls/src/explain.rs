@@ -1,0 +1,120 @@
+//! Says in words why a handshake failed.
+
+use std::{error::Error as StdError, io};
+
+use rustls::{AlertDescription, CertificateError, Error};
+
+/// The peer whose handshake failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A client of this collector.
+    Client,
+    /// A server that this collector is a client of.
+    Server,
+}
+
+impl Side {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// Why a handshake failed, for an operator: what the peer presented or refused, and what to change.
+#[must_use]
+pub fn explain(error: &io::Error, side: Side) -> String {
+    if let Some(error) = tls(error) {
+        return of_tls(error, side);
+    }
+    let peer = side.name();
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            format!("the {peer} closed the connection during the handshake")
+        }
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            format!("the {peer} reset the connection during the handshake")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The error of the TLS library within an error of the connection.
+fn tls(error: &io::Error) -> Option<&Error> {
+    let mut at: Option<&(dyn StdError + 'static)> = error.get_ref().map(|inner| inner as _);
+    while let Some(error) = at {
+        if let Some(error) = error.downcast_ref::<Error>() {
+            return Some(error);
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return tls(error);
+        }
+        at = error.source();
+    }
+    None
+}
+
+fn of_tls(error: &Error, side: Side) -> String {
+    let peer = side.name();
+    match error {
+        Error::NoCertificatesPresented => format!(
+            "the {peer} sent no certificate, and this listener requires one that an authority in \
+             tls.default.trusted_ca_path signed"
+        ),
+        Error::InvalidCertificate(error) => of_certificate(error, side),
+        Error::AlertReceived(alert) => of_alert(*alert, side),
+        Error::InvalidMessage(_) => format!("the {peer} sent bytes that are no TLS"),
+        Error::PeerIncompatible(reason) => format!(
+            "the {peer} and this collector, which speaks TLS 1.2 and 1.3, have no version, cipher or signature in common \
+             ({reason:?})"
+        ),
+        error => format!("TLS with the {peer} failed: {error}"),
+    }
+}
+
+fn of_certificate(error: &CertificateError, side: Side) -> String {
+    let peer = side.name();
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the certificate of the {peer} has expired: {error}")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => format!(
+            "the certificate of the {peer} is not valid yet, or the clock of this machine is behind: {error}"
+        ),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
+            "the certificate of the {peer} is not signed by an authority in tls.default.trusted_ca_path"
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the certificate of the {peer} is for another name: {error}")
+        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            let purpose = match side {
+                Side::Client => "clientAuth",
+                Side::Server => "serverAuth",
+            };
+            format!(
+                "the certificate of the {peer} is not for this purpose: its extendedKeyUsage lacks {purpose}"
+            )
+        }
+        error => format!("the certificate of the {peer} is refused: {error}"),
+    }
+}
+
+fn of_alert(alert: AlertDescription, side: Side) -> String {
+    let peer = side.name();
+    match alert {
+        AlertDescription::UnknownCA
+        | AlertDescription::BadCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::CertificateExpired
+        | AlertDescription::UnsupportedCertificate => format!(
+            "the {peer} refuses the certificate of this collector ({alert:?}): it does not trust the authority that signed \
+             it, connects by a name that the certificate lacks, or finds it expired"
+        ),
+        AlertDescription::CertificateRequired => {
+            format!("the {peer} requires a certificate, and this collector sent none")
+        }
+        alert => format!("the {peer} ended the handshake with the alert {alert:?}"),
+    }
+}
