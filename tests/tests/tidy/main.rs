@@ -120,13 +120,11 @@ fn is_within(path: &str, module: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// The workspace crates that a crate needs, without the prefix `rollcall-`.
-fn needs(manifest: &Path) -> Vec<String> {
+/// The workspace crates that a table of a manifest names, without the prefix `rollcall-`.
+fn needs(manifest: &Path, table: &str) -> Vec<String> {
     let text = fs::read_to_string(manifest).expect("a manifest");
     let manifest: toml::Table = text.parse().expect("a manifest");
-    let dependencies = manifest
-        .get("dependencies")
-        .and_then(|table| table.as_table());
+    let dependencies = manifest.get(table).and_then(|table| table.as_table());
     let names = dependencies.into_iter().flat_map(toml::Table::keys);
     names
         .filter_map(|name| name.strip_prefix("rollcall-").map(str::to_owned))
@@ -147,11 +145,23 @@ fn a_crate_of_the_collector_needs_those_that_the_map_says() {
         let Some((_, allowed)) = allowed else {
             panic!("collector/{crate_} is not in the map of this test");
         };
-        for needed in needs(&manifest) {
+        for needed in needs(&manifest, "dependencies") {
             assert!(
                 allowed.contains(&&*needed),
                 "collector/{crate_} needs {needed}"
             );
+        }
+    }
+}
+
+#[test]
+fn no_face_needs_another_one_not_even_in_its_tests() {
+    let faces = ["admin", "nacos", "skywalking"];
+    for face in faces {
+        let manifest = Path::new(ROOT).join(format!("collector/api/{face}/Cargo.toml"));
+        for needed in needs(&manifest, "dev-dependencies") {
+            let is_other = faces.contains(&&*needed) && needed != face;
+            assert!(!is_other, "the tests of {face} need {needed}");
         }
     }
 }

@@ -1,237 +1,56 @@
-//! The faces from a client's view, merged on one listener.
+//! The limit on the elements of one body, in every HTTP call of agents of every generation.
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
-    http::{HeaderMap, Method, Request, StatusCode},
+    body::{Body, to_bytes},
+    http::Request,
 };
-use rollcall_admin::{Pages, Places};
-use rollcall_limits::Budget;
-use rollcall_server::{
-    Room,
-    face::{Names, Token, json, not_found},
-};
-use rollcall_service::testing::Fixture;
+use rollcall_limits::work::MAX_BATCH as KEY;
+use rollcall_server::face::json;
+use rollcall_service::testing::{Fixture, MAX_BATCH};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::ServiceExt as _;
 
-use super::{naming, registration};
+use super::registration::{calls, router};
 
-mod elements;
-mod lenient;
-mod named;
-mod pages;
-mod query;
-mod register;
-mod token;
-mod v2;
-mod wire;
-
-/// The largest page of a list, in bytes.
-const MAX_PAGE: usize = 1 << 20;
-
-/// All faces of a collector on a store in memory.
-struct Collector {
-    fixture: Fixture,
-    router: Router,
-    closing: CancellationToken,
-    answers: Budget,
+/// A body that every call refuses.
+fn hostile(limits: &json::Limits) -> String {
+    let body = format!("[{}0]", "0,".repeat(MAX_BATCH));
+    assert!(body.len() <= limits.max_body_size);
+    body
 }
 
-/// An answer.
-struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+/// Posts a body that is refused because of its size, and returns the answer.
+async fn refused(router: &Router, call: &str, body: String) -> String {
+    let request = Request::post(call).body(Body::from(body)).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), 413, "{call}");
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(answer["error"]["field"], "body", "{call}");
+    answer.to_string()
 }
 
-fn limits() -> json::Limits {
-    json::Limits {
+/// A call added without a limit fails here.
+#[tokio::test]
+async fn every_call_refuses_a_body_with_too_many_elements_or_bytes() {
+    let fixture = Fixture::start();
+    let limits = json::Limits {
         max_body_size: 64 << 10,
         ..json::Limits::default()
+    };
+    let router = router(&fixture.services, &limits, "/", None);
+    let calls = calls(&fixture.services, &limits);
+    for call in ["/application/register", "/v2/segments", "/v3/segments"] {
+        assert!(calls.contains(&call), "{call}");
     }
-}
-
-/// One subscriber of the event feed at a time.
-fn admin_limits() -> rollcall_admin::Limits {
-    rollcall_admin::Limits {
-        max_event_subscribers: 1,
-        ..rollcall_admin::Limits::default()
+    for call in &calls {
+        let answer = refused(&router, call, hostile(&limits)).await;
+        assert!(answer.contains(KEY), "{call}: {answer}");
+        refused(&router, call, " ".repeat((64 << 10) + 1)).await;
     }
-}
-
-fn places() -> Places {
-    Places {
-        room: Room::new(Some(9), 1, 1),
-        per_listener: 1000,
-    }
-}
-
-impl Collector {
-    fn start() -> Self {
-        Self::on(Fixture::start())
-    }
-
-    fn on(fixture: Fixture) -> Self {
-        Self::below(fixture, "/")
-    }
-
-    fn below(fixture: Fixture, context_path: &str) -> Self {
-        Self::guarded(fixture, context_path, None)
-    }
-
-    fn guarded(fixture: Fixture, context_path: &str, token: Option<Token>) -> Self {
-        let closing = CancellationToken::new();
-        let answers = Budget::new("answers", 8 << 20);
-        let pages = Pages {
-            answers: answers.clone(),
-            max_bytes: MAX_PAGE,
-        };
-        let services = &fixture.services;
-        let router = naming(services, context_path)
-            .merge(registration(services, &limits(), context_path, token))
-            .merge(rollcall_admin::router(
-                services,
-                &admin_limits(),
-                (Names::default(), None),
-                places(),
-                pages,
-                closing.clone(),
-            ))
-            .fallback(not_found);
-        Self {
-            fixture,
-            router,
-            closing,
-            answers,
-        }
-    }
-
-    async fn call(&self, method: Method, path: &str, body: impl Into<Body>) -> Reply {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .body(body.into())
-            .unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        Reply {
-            status: parts.status,
-            headers: parts.headers,
-            body: to_bytes(body, usize::MAX).await.unwrap(),
-        }
-    }
-
-    async fn get(&self, path: &str) -> Reply {
-        self.call(Method::GET, path, Body::empty()).await
-    }
-
-    async fn post(&self, path: &str, body: impl Into<Body>) -> Reply {
-        self.call(Method::POST, path, body).await
-    }
-
-    /// The number of times that `call` ended in `outcome`.
-    async fn counted(&self, call: &str, outcome: &str) -> u64 {
-        let metrics = self.get("/metrics").await;
-        let labels = format!(r#"{{protocol="http",call="{call}",outcome="{outcome}"}}"#);
-        let text = metrics.text().to_owned();
-        let line = text
-            .lines()
-            .find(|line| line.to_lowercase().contains(&labels.to_lowercase()));
-        let count = line.and_then(|line| line.rsplit(' ').next());
-        count
-            .unwrap_or_else(|| panic!("{labels} in {text}"))
-            .parse()
-            .unwrap()
-    }
-}
-
-impl Reply {
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers[name].to_str().unwrap()
-    }
-
-    /// Checks the form of a refusal and returns the field that it names.
-    fn refused(&self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(
-            self.header("content-type"),
-            "application/json;charset=utf-8"
-        );
-        let mut body = self.json();
-        let error = body["error"].take();
-        assert!(!self.header("error-message").is_empty());
-        assert!(!error["message"].as_str().unwrap().is_empty());
-        error["field"].clone()
-    }
-}
-
-#[tokio::test]
-async fn unknown_paths_and_trailing_slashes_are_not_found() {
-    let collector = Collector::start();
-    for path in [
-        "/nothing",
-        "/agent/gRPC/",
-        "/agent/grpc",
-        "/api/",
-        "/livez/",
-    ] {
-        assert_eq!(collector.get(path).await.refused(404), "path", "{path}");
-    }
-}
-
-#[tokio::test]
-async fn a_naming_path_lists_its_methods() {
-    let collector = Collector::start();
-    for path in [
-        "/agent/gRPC",
-        "/agent/jetty",
-        "/ui/jetty",
-        "/agentstream/grpc",
-    ] {
-        let reply = collector.call(Method::OPTIONS, path, "").await;
-        assert_eq!((reply.status.as_u16(), reply.text()), (200, ""), "{path}");
-        assert_eq!(reply.header("allow"), "GET,HEAD,OPTIONS", "{path}");
-    }
-}
-
-#[tokio::test]
-async fn the_refusal_of_a_wrong_method_names_the_right_one() {
-    let collector = Collector::start();
-    for (path, wrong, right) in [
-        ("/agent/gRPC", Method::POST, "GET,HEAD,OPTIONS"),
-        ("/ui/jetty", Method::PUT, "GET,HEAD,OPTIONS"),
-        ("/application/register", Method::GET, "POST"),
-        ("/segments", Method::DELETE, "POST"),
-        ("/api/applications", Method::POST, "GET,HEAD"),
-        ("/metrics", Method::PATCH, "GET,HEAD"),
-    ] {
-        let reply = collector.call(wrong, path, "[]").await;
-        assert_eq!(reply.refused(405), "method", "{path}");
-        assert_eq!(reply.header("allow"), right, "{path}");
-    }
-}
-
-#[tokio::test]
-async fn a_context_path_prefixes_naming_and_registration_only() {
-    let collector = Collector::below(Fixture::start(), "/sky");
-    assert_eq!(collector.get("/sky/agent/gRPC").await.status, 200);
-    assert_eq!(collector.get("/agent/gRPC").await.status, 404);
-    assert_eq!(
-        collector
-            .post("/sky/application/register", "[]")
-            .await
-            .text(),
-        "[]"
-    );
-    assert_eq!(collector.get("/livez").await.status, 200);
+    let written = fixture.services.exposition();
+    assert!(written.contains("adopted=\"true\"} 0"), "{written}");
+    let nothing = "rollcall_budget_bytes{budget=\"work\"} 0";
+    assert!(written.contains(nothing), "{written}");
 }

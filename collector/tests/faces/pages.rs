@@ -41,7 +41,7 @@ fn fleet() -> Collector {
                 last_seen: Moment::from_millis(0),
                 signal: Signal::Heartbeat,
                 state: State::Up,
-                usual: std::time::Duration::ZERO,
+                usual: Duration::ZERO,
             };
             lessor.restore(lease, Moment::from_millis(0));
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SERVICES: &str = include_str!("../../../../../../tests/cases/10-v2-service-register.json");
+const SERVICES: &str = include_str!("../../../tests/cases/10-v2-service-register.json");
 
 const INSTANCES: &str = r#"{"instances":[{"time":1584704400123,"serviceId":-1,"instanceUUID":"name:gateway-1","properties":[
     {"key":"language","value":"Lua"}]}]}"#;

@@ -135,7 +135,9 @@ async fn an_unknown_parameter_is_refused_with_the_known_ones() {
     }
     let reply = collector.get("/api/instances?stat=up").await;
     assert!(
-        reply.text().contains("state, name, host, limit, cursor"),
+        reply
+            .text()
+            .contains("state, name, host, text, limit, cursor"),
         "{}",
         reply.text()
     );

@@ -1,6 +1,6 @@
 //! Behaviour that only a connection shows: naming as agents read it, and the event feed.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use http_body_util::BodyExt;
 use hyper::server::conn::http1;
@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::http::FastPath;
+use rollcall_skywalking::http::FastPath;
 
 /// The timeout of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);

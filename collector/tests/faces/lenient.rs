@@ -5,7 +5,7 @@ use super::*;
 /// A file of `tests/cases`.
 macro_rules! case {
     ($name:literal) => {
-        include_str!(concat!("../../../../../../tests/cases/", $name))
+        include_str!(concat!("../../../tests/cases/", $name))
     };
 }
 
