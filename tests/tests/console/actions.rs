@@ -184,8 +184,16 @@ async fn a_page_of_another_origin_changes_nothing_and_wrong_input_is_refused() {
         (r#"{"enabled": "no"}"#, 400),
         (r#"{"enable": false}"#, 400),
         (r#"{"enabled": false}"#, 204),
+        (
+            &format!(r#"{{"metadata": {{"a": "{}"}}}}"#, "b".repeat(9 << 10)),
+            400,
+        ),
+        (
+            &format!(r#"{{"metadata": {{"a": "{}"}}}}"#, "b".repeat(80 << 10)),
+            413,
+        ),
     ] {
-        let answer = admin.post(&path, body).await.unwrap();
+        let answer = admin.post(&path, body.to_owned()).await.unwrap();
         assert_eq!(answer.status, status, "{body}: {}", answer.text());
     }
     let missing = "/api/services/instances/override?service=checkout&ip=10.0.0.9&port=80";

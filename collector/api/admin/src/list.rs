@@ -89,10 +89,17 @@ pub(super) fn states(parameters: &Parameters) -> Result<Option<Vec<State>>, Refu
         .ok_or_else(|| Refusal::invalid("state", allowed()))
 }
 
+/// The longest text to search for, in bytes: a longer one would only make a search of hostile names slow.
+const MAX_TEXT: usize = 256;
+
 /// A parameter that is not empty; `None` without it.
 pub(super) fn text(parameters: &Parameters, name: &'static str) -> Result<Option<String>, Refusal> {
     match parameters.get(name) {
         Some("") => Err(Refusal::invalid(name, "must not be empty")),
+        Some(long) if name == "text" && long.len() > MAX_TEXT => {
+            let message = format_args!("must have at most {MAX_TEXT} bytes");
+            Err(Refusal::invalid(name, message))
+        }
         text => Ok(text.map(str::to_owned)),
     }
 }

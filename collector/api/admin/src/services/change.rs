@@ -18,8 +18,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{name, refusal, view};
 use crate::{Face, operator, parameters::Parameters};
 
-/// The largest body. The metadata of an instance has a smaller limit of its own (`nacos.default.max_metadata`).
-const MAX_BODY: usize = 1 << 20;
+/// The most bytes of a body beside the metadata in it.
+const MAX_REST: usize = 4 << 10;
+/// The most bytes of JSON for one byte of text: `\u0001`.
+const ESCAPED: usize = 6;
 /// The largest weight that clients accept.
 const MAX_WEIGHT: f64 = 10_000.0;
 
@@ -53,15 +55,25 @@ pub(crate) async fn set_override(
         enabled,
         weight,
         metadata,
-    } = read(body).await?;
+    } = read(&face, body).await?;
     if weight.is_some_and(|weight| !(0.0..=MAX_WEIGHT).contains(&weight)) {
         let allowed = format_args!("must be a number from 0 to {MAX_WEIGHT}");
         return Err(Refusal::invalid("weight", allowed));
     }
+    let catalog = face.catalog()?;
+    let metadata = metadata.map(view::metadata);
+    let limit = catalog.limits().metadata_bytes;
+    let bytes = metadata.as_ref().map_or(0, |metadata| metadata.bytes());
+    if bytes > limit {
+        let message = format_args!(
+            "has {bytes} bytes, and at most {limit} are allowed (nacos.default.max_metadata)"
+        );
+        return Err(Refusal::invalid("metadata", message));
+    }
     let set = Override {
         enabled,
         weight,
-        metadata: metadata.map(|entries| MetadataChange::Replace(view::metadata(entries))),
+        metadata: metadata.map(MetadataChange::Replace),
         ..Override::none(face.services.wall())
     };
     if set.is_empty() {
@@ -69,7 +81,6 @@ pub(crate) async fn set_override(
         return Err(Refusal::invalid("body", needed));
     }
     let what = described(&set);
-    let catalog = face.catalog()?;
     let changed = catalog.set_override(&key, &endpoint, set).await;
     changed.map_err(refusal::of)?;
     operator::record(&face, &what, &format!("{} of {key}", place(&endpoint)));
@@ -126,7 +137,7 @@ pub(crate) async fn set_threshold(
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &name::PARAMETERS)?;
     let key = name::key(&parameters)?;
-    let Threshold { protect_threshold } = read(body).await?;
+    let Threshold { protect_threshold } = read(&face, body).await?;
     if !(0.0..=1.0).contains(&protect_threshold) {
         let allowed = "must be a number from 0 to 1";
         return Err(Refusal::invalid("protect_threshold", allowed));
@@ -156,9 +167,11 @@ pub(crate) async fn delete_service(
     Ok(done())
 }
 
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Refusal> {
+/// Reads a body that may have the metadata of one instance.
+async fn read<T: DeserializeOwned>(face: &Face, body: Body) -> Result<T, Refusal> {
+    let metadata = face.catalog()?.limits().metadata_bytes;
     let limits = json::Limits {
-        max_body_size: MAX_BODY,
+        max_body_size: MAX_REST + ESCAPED * metadata,
         ..json::Limits::default()
     };
     let parts = json::read(body, &limits).await?;

@@ -104,7 +104,7 @@ export function setThreshold(service: ServiceDetail): Action {
   const { namespace, group, service: name } = service;
   return {
     title: `Set the protect threshold of ${name}`,
-    explanation: "When the share of healthy instances is at or below it, clients are shown all instances as healthy, so that the rest is not overloaded. 0 turns it off.",
+    explanation: "When the share of healthy instances is at or below it, clients are shown all instances as healthy, so that the rest is not overloaded. 0 turns it off. A service that has a threshold stays even without instances, until it is deleted.",
     verb: "Set the threshold",
     fields: (
       <label>

@@ -49,7 +49,7 @@ export function InstancePage({ route }: { route: Route }) {
             <h1>
               {it.name ?? `Instance ${it.id}`} <Badge state={it.state} />
             </h1>
-            <p class="why">{why.sentence}</p>
+            <p class={`why ${it.state}`}>{why.sentence}</p>
             {(it.state === "down" || it.state === "left") && <Actions changed={read.reload} actions={[["Forget this instance …", () => forget(it)]]} />}
             <div class="panels">
               <div class="panel">
