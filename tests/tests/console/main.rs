@@ -4,3 +4,4 @@ mod actions;
 mod built;
 mod kit;
 mod pages;
+mod signin;
