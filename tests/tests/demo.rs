@@ -95,6 +95,9 @@ async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_t
     assert_eq!(named("application"), Some("orders".to_owned()));
     assert_eq!(named("instance"), Some("orders-1".to_owned()));
     assert_eq!(named("pid"), Some(pid.as_raw_nonzero().to_string()));
+    assert!(named("host").is_some(), "{down:?}");
+    let reason = named("reason").expect("a reason");
+    assert!(reason.starts_with("its connection was"), "{reason}");
 
     demo.signal(Signal::TERM);
     let status = demo.exit(PATIENCE).await;

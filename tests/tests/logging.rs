@@ -5,7 +5,10 @@ use std::{
     process::{Command, Output},
 };
 
-use rollcall_tests::process::{Collector, Level, Line, collector_binary};
+use rollcall_tests::{
+    nacos,
+    process::{Collector, Level, Line, collector_binary},
+};
 use rustix::process::Signal;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
@@ -103,4 +106,36 @@ async fn a_signal_changes_the_level_of_a_running_collector() {
     connect(&collector).await;
     assert!(collector.terminate().await.success());
     assert_eq!(details(&collector), before);
+}
+
+#[tokio::test]
+async fn a_departure_of_a_service_instance_is_a_line_with_its_reason() {
+    let (collector, faces) = nacos::collector(Collector::options()).await;
+    let http = collector.http(faces.http);
+    let path =
+        |more: &str| format!("/nacos/v1/ns/instance?serviceName=stock&ip=10.0.0.1&port={more}");
+    // Its client sends no beats: unhealthy after a second, removed after two.
+    let terms = "metadata=%7B%22preserved.heart.beat.timeout%22%3A%221000%22%2C%22preserved.ip.delete.timeout%22%3A%222000%22%7D";
+    http.post(&path(&format!("80&{terms}")), "").await.unwrap();
+    for (message, level, reason) in [
+        ("service instance unhealthy", Level::Warn, "beats stopped"),
+        ("service instance lost", Level::Warn, "beats stopped"),
+    ] {
+        let line = collector.wait_for_log(|line| line.message == message).await;
+        assert_eq!(line.level, level);
+        let text = |field| line.text(field).unwrap_or_default();
+        assert!(text("reason").contains(reason), "{line:?}");
+        assert!(text("service").contains("stock"), "{line:?}");
+        assert_eq!(
+            (text("address"), text("cluster")),
+            ("10.0.0.1:80", "DEFAULT")
+        );
+    }
+    http.post(&path("81"), "").await.unwrap();
+    let gone = http.send(http::Method::DELETE, &path("81"), Vec::new().into());
+    assert_eq!(gone.await.unwrap().status, 200);
+    let line = collector
+        .wait_for_log(|line| line.message == "service instance left")
+        .await;
+    assert_eq!(line.text("address"), Some("10.0.0.1:81"));
 }

@@ -14,6 +14,8 @@ use super::Core;
 mod history;
 mod log;
 
+pub use log::Limit as LineLimit;
+
 use history::History;
 pub use history::{Next, Recorded};
 

@@ -16,6 +16,7 @@ use super::{listeners, never_fails, providers};
 use crate::config::{self, Config};
 
 mod access;
+mod departures;
 mod events;
 
 /// The time limit for the set-up of a gRPC stream.

@@ -415,7 +415,18 @@ impl Collector {
     fn check_log(&self) {
         // Many tests end instances, which is a warning for operators.
         let allowed = |line: &Line| {
-            ["instance down", "more instances down"].contains(&&*line.message)
+            let departures = [
+                "instance down",
+                "service instance lost",
+                "service instance unhealthy",
+            ];
+            let more = [
+                "more instances down",
+                "more service instances lost",
+                "more service instances unhealthy",
+            ];
+            departures.contains(&&*line.message)
+                || more.contains(&&*line.message)
                 || self.expected.iter().any(|text| line.message.contains(text))
         };
         let bad = self

@@ -12,11 +12,11 @@ use std::{sync::Arc, time::Duration};
 use rollcall_domain::properties;
 use rollcall_domain::{
     InstanceId,
-    liveness::{Signal, State, Transition},
+    liveness::{Cause, Signal, State, Transition},
 };
 
 use super::super::Core;
-use limit::Limit;
+pub use limit::Limit;
 
 /// The names of an instance. The line omits unknown ones.
 struct Named {
@@ -152,10 +152,12 @@ pub(super) fn changed(limits: &Limits, core: &Core, transition: &Transition<Inst
         return;
     };
     let silence = at.since(transition.last_seen);
+    let reason = reason(core, id, to);
+    let log = |message| log_at_info(&named, id, signal, silence, reason, message);
     match to {
-        State::Up => log_at_info(&named, id, signal, silence, "instance up"),
-        State::Silent => log_at_info(&named, id, signal, silence, "instance silent"),
-        State::Left => log_at_info(&named, id, signal, silence, "instance left"),
+        State::Up => log("instance up"),
+        State::Silent => log("instance silent"),
+        State::Left => log("instance left"),
         State::Down => tracing::warn!(
             application = named.application.as_deref(),
             instance = named.instance(),
@@ -164,9 +166,28 @@ pub(super) fn changed(limits: &Limits, core: &Core, transition: &Transition<Inst
             instance.id = id.get(),
             last_signal = ?signal,
             ?silence,
+            reason,
             "instance down",
         ),
     }
+}
+
+/// Why an instance departed: how the connection of its last signal ended, as far as this collector knows.
+fn reason(core: &Core, id: InstanceId, to: State) -> Option<&'static str> {
+    match to {
+        State::Up => return None,
+        State::Left => return Some("its agent announced its stop"),
+        State::Silent | State::Down => {}
+    }
+    let closed = core.lessor.view(id).and_then(|lease| lease.closed);
+    Some(match closed.map(|closed| closed.cause) {
+        None => "no signal arrived, and no end of its connection was observed here",
+        Some(Cause::Peer) => "its connection was closed by the peer",
+        Some(Cause::Reset) => "its connection was reset",
+        Some(Cause::Timeout) => "its connection was closed because the peer did not answer",
+        Some(Cause::Collector) => "its connection was closed by this collector",
+        Some(Cause::Broken) => "its connection broke",
+    })
 }
 
 fn log_at_info(
@@ -174,6 +195,7 @@ fn log_at_info(
     id: InstanceId,
     last_signal: Signal,
     silence: Duration,
+    reason: Option<&'static str>,
     message: &str,
 ) {
     tracing::info!(
@@ -184,6 +206,7 @@ fn log_at_info(
         instance.id = id.get(),
         ?last_signal,
         ?silence,
+        reason,
         "{message}",
     );
 }

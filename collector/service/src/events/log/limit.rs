@@ -7,20 +7,22 @@ const LINES_PER_SECOND: usize = 100;
 
 /// The lines of one kind in the current second. Approximate when a second begins.
 #[derive(Debug, Default)]
-pub(super) struct Limit {
+pub struct Limit {
     second: AtomicI64,
     lines: AtomicUsize,
 }
 
 impl Limit {
     /// Whether one more line is logged in this second.
-    pub(super) fn admits(&self, second: i64) -> bool {
+    #[must_use]
+    pub fn admits(&self, second: i64) -> bool {
         self.second.store(second, Relaxed);
         self.lines.fetch_add(1, Relaxed) < LINES_PER_SECOND
     }
 
     /// How many lines were suppressed, once their second is over; resets the count.
-    pub(super) fn left_out(&self, second: i64) -> usize {
+    #[must_use]
+    pub fn left_out(&self, second: i64) -> usize {
         if self.second.swap(second, Relaxed) == second {
             return 0;
         }

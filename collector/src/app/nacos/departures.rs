@@ -1,0 +1,130 @@
+//! Log lines about instances of Nacos services that depart. A departure that its client did not announce is a warning.
+//!
+//! A connection may have thousands of instances, so each kind has a limit of lines per second; the next line of that kind
+//! follows one with the number of those that were left out.
+
+use rollcall_catalog::Event;
+use rollcall_domain::catalog::{ConnectionEnd, EventKind};
+use rollcall_service::events::LineLimit;
+use tracing::{info, warn};
+
+/// Logs departures.
+#[derive(Debug, Default)]
+pub(super) struct Departures {
+    left: LineLimit,
+    lost: LineLimit,
+    unhealthy: LineLimit,
+}
+
+/// The kinds of lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Its client announced it, or an operator did it.
+    Left,
+    Lost,
+    Unhealthy,
+}
+
+impl Departures {
+    /// Logs the event, if it is a departure.
+    pub(super) fn log(&self, event: &Event) {
+        let Some((kind, reason)) = departure(event.event.what) else {
+            return;
+        };
+        let limit = match kind {
+            Kind::Left => &self.left,
+            Kind::Lost => &self.lost,
+            Kind::Unhealthy => &self.unhealthy,
+        };
+        let second = event.at.millis() / 1000;
+        let more = limit.left_out(second);
+        match kind {
+            _ if more == 0 => {}
+            Kind::Left => info!(more, "more service instances left"),
+            Kind::Lost => warn!(more, "more service instances lost"),
+            Kind::Unhealthy => warn!(more, "more service instances unhealthy"),
+        }
+        if limit.admits(second) {
+            write(event, kind, reason);
+        }
+    }
+}
+
+fn write(event: &Event, kind: Kind, reason: &str) {
+    let Event { event, client, .. } = event;
+    let endpoint = &event.endpoint;
+    let service = &event.service;
+    let address = format!("{}:{}", endpoint.ip, endpoint.port);
+    let cluster = &*endpoint.cluster;
+    let client = client.as_deref();
+    let peer = client.map(|client| format!("{}:{}", client.ip, client.port));
+    let peer = peer.as_deref();
+    let client = client.map(|client| &*client.version);
+    match kind {
+        Kind::Left => {
+            info!(%service, address, cluster, peer, client, reason, "service instance left");
+        }
+        Kind::Lost => {
+            warn!(%service, address, cluster, peer, client, reason, "service instance lost");
+        }
+        Kind::Unhealthy => {
+            warn!(%service, address, cluster, peer, client, reason, "service instance unhealthy");
+        }
+    }
+}
+
+/// The kind of a departure and its reason.
+const fn departure(what: EventKind) -> Option<(Kind, &'static str)> {
+    Some(match what {
+        EventKind::Deregistered => (Kind::Left, "its client or an operator deregistered it"),
+        EventKind::Expired => (Kind::Lost, "its beats stopped"),
+        EventKind::Unhealthy => (
+            Kind::Unhealthy,
+            "its beats stopped, a probe failed, or an operator set it",
+        ),
+        EventKind::ConnectionEnded(end) => match end {
+            ConnectionEnd::Closed => (Kind::Left, "its client closed its connection"),
+            ConnectionEnd::Dropped => (Kind::Lost, "its connection ended without a goodbye"),
+            ConnectionEnd::Reset => (Kind::Lost, "its connection was reset"),
+            ConnectionEnd::TimedOut => (Kind::Lost, "its client answered no probe in time"),
+            ConnectionEnd::Superseded => (Kind::Left, "its client opened another stream"),
+            ConnectionEnd::Violation => (Kind::Lost, "its client violated the protocol"),
+            ConnectionEnd::CollectorStops => return None,
+        },
+        EventKind::Registered
+        | EventKind::Updated
+        | EventKind::TakenOver
+        | EventKind::Replaced
+        | EventKind::Healthy
+        | EventKind::Overridden => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_departure_that_was_not_announced_is_a_loss() {
+        let kind = |what| departure(what).map(|(kind, _)| kind);
+        for (what, expected) in [
+            (EventKind::Deregistered, Some(Kind::Left)),
+            (EventKind::Expired, Some(Kind::Lost)),
+            (
+                EventKind::ConnectionEnded(ConnectionEnd::Closed),
+                Some(Kind::Left),
+            ),
+            (
+                EventKind::ConnectionEnded(ConnectionEnd::Dropped),
+                Some(Kind::Lost),
+            ),
+            (
+                EventKind::ConnectionEnded(ConnectionEnd::CollectorStops),
+                None,
+            ),
+            (EventKind::Registered, None),
+        ] {
+            assert_eq!(kind(what), expected, "{what:?}");
+        }
+    }
+}
