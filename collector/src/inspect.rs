@@ -19,6 +19,7 @@ use crate::system;
 
 mod answer;
 mod client;
+mod connection;
 mod feed;
 mod members;
 mod output;
@@ -32,6 +33,7 @@ mod watch;
 mod why;
 
 use client::Client;
+use connection::Connector;
 use output::Output;
 use server::Server;
 
@@ -130,12 +132,13 @@ fn ask(
 ) -> Result<Found, Error> {
     let target = question.target();
     let server = Server::of(target, arguments, env)?;
+    let connector = Connector::new(server.ca_file.as_deref())?;
     let mut output = Output::new(target.json, is_plain);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let found = runtime.block_on(async {
-        let client = Client::new(server);
+        let client = Client::new(server, connector);
         match question {
             Question::Roster(roster) => roster::print(roster, &client, &mut output).await,
             Question::Members(_) => members::print(&client, &mut output).await,

@@ -44,7 +44,7 @@ fn the_form_of_the_log_is_configured_and_an_argument_wins() {
     fs::write(&file, "log:\n  default:\n    format: json\n").unwrap();
     let file = file.to_str().unwrap();
 
-    let good = "the configuration is good";
+    let good = "the configuration is valid";
     let message = |output: &Output| Some(json(output)?.last()?.message.clone());
     for arguments in [&["--config", file][..], &["--log-format", "json"]] {
         let output = check(arguments, &[]);
@@ -132,7 +132,8 @@ async fn a_departure_of_a_service_instance_is_a_line_with_its_reason() {
         );
     }
     http.post(&path("81"), "").await.unwrap();
-    let gone = http.send(http::Method::DELETE, &path("81"), Vec::new().into());
+    let path = path("81");
+    let gone = http.send(http::Method::DELETE, &path, Vec::new().into());
     assert_eq!(gone.await.unwrap().status, 200);
     let line = collector
         .wait_for_log(|line| line.message == "service instance left")

@@ -10,19 +10,17 @@ use axum::http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
     header::{ACCEPT, AUTHORIZATION, DATE},
 };
-use hyper_util::client::legacy::{self, connect::HttpConnector};
+use hyper_util::client::legacy;
 use hyper_util::rt::TokioExecutor;
 use jiff::Timestamp;
 use rollcall_runtime::Clock;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Error, server::Server};
+use super::{Error, connection::Connector, server::Server};
 
 /// The largest answer, in bytes; a page of a list is far smaller.
 const MAX_ANSWER: usize = 64 << 20;
-/// The time to connect.
-const CONNECT: Duration = Duration::from_secs(5);
 /// The time for a whole answer, and for the head of a feed.
 const ANSWER: Duration = Duration::from_secs(30);
 /// The most entries that a page may have.
@@ -32,15 +30,13 @@ const PAGE: &str = "1000";
 #[derive(Debug)]
 pub(super) struct Client {
     server: Server,
-    http: legacy::Client<HttpConnector, Body>,
+    http: legacy::Client<Connector, Body>,
     /// The time of the last answer, by the collector's clock.
     answered: Cell<Option<Timestamp>>,
 }
 
 impl Client {
-    pub(super) fn new(server: Server) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT));
+    pub(super) fn new(server: Server, connector: Connector) -> Self {
         Self {
             server,
             http: legacy::Client::builder(TokioExecutor::new()).build(connector),
@@ -166,9 +162,9 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let token = self.server.token.expose();
-        if !token.is_empty() {
-            let value = HeaderValue::try_from(format!("Bearer {token}"));
+        let authorization = self.server.authorization.expose();
+        if !authorization.is_empty() {
+            let value = HeaderValue::try_from(authorization);
             let mut value = value.map_err(|error| Error::Usage(error.to_string()))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
@@ -194,7 +190,7 @@ impl Client {
         let message = answer["error"]["message"].as_str().unwrap_or("no reason");
         let message = super::text::escaped(message);
         let advice = match status {
-            StatusCode::UNAUTHORIZED if self.server.token.expose().is_empty() => {
+            StatusCode::UNAUTHORIZED if self.server.authorization.expose().is_empty() => {
                 "; give its token in ROLLCALL_TOKEN or with --token"
             }
             StatusCode::NOT_FOUND => "; this has to be the address of a collector's admin listener",

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use axum::http::Uri;
 use axum::http::uri::Scheme;
-use rollcall_collector::config::{self, Config};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use rollcall_collector::config::{self, Config, Mode};
 use rollcall_secret::Secret;
 
 use super::Error;
@@ -19,12 +21,15 @@ use crate::system;
 pub(super) struct Server {
     /// Scheme, host and port, and the prefix of its paths, without a slash at the end.
     pub(super) url: String,
-    /// Empty if there is none.
-    pub(super) token: Secret,
+    /// The value of `Authorization`; empty if there is none.
+    pub(super) authorization: Secret,
+    /// The authorities that sign the certificate of an https address.
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 impl Server {
-    /// The collector that the arguments, the environment or the configuration name, in this order.
+    /// The collector that the arguments, the environment or the configuration name, in this order. The credential of the
+    /// configuration is for the address of the configuration only.
     pub(super) fn of(
         target: &Target,
         arguments: &Arguments,
@@ -32,23 +37,65 @@ impl Server {
     ) -> Result<Self, Error> {
         let variable = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
         let token = target.token.clone().or_else(|| variable("ROLLCALL_TOKEN"));
-        let token = Secret::new(token.unwrap_or_default());
-        if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
-            let message = "the token has characters other than printable ASCII";
-            return Err(Error::Usage(message.to_owned()));
-        }
         let ca_file = variable("ROLLCALL_CA_FILE").map(PathBuf::from);
         let ca_file = target.ca_file.clone().or(ca_file);
         let url = target.url.clone().or_else(|| variable("ROLLCALL_URL"));
-        let url = match url {
-            Some(url) => parse(&url)?,
-            None => configured(&load(arguments, env)?)?,
+        let mut server = match url {
+            Some(url) => Self {
+                url: parse(&url)?,
+                authorization: Secret::default(),
+                ca_file: None,
+            },
+            None => Self::configured(&load(arguments, env)?)?,
         };
-        if ca_file.is_some() {
-            let message = "a certificate authority (--ca-file, ROLLCALL_CA_FILE) is of use with https only, which this release does not speak";
+        if let Some(token) = token {
+            server.authorization = bearer(&token)?;
+        }
+        server.ca_file = ca_file.or(server.ca_file);
+        let is_secure = server.url.starts_with("https:");
+        if is_secure != server.ca_file.is_some() {
+            let message = if is_secure {
+                "an https address needs the authority that signs its certificate: --ca-file or ROLLCALL_CA_FILE"
+            } else {
+                "a certificate authority (--ca-file, ROLLCALL_CA_FILE) is for an https address, and this one is http"
+            };
             return Err(Error::Usage(message.to_owned()));
         }
-        Ok(Self { url, token })
+        Ok(server)
+    }
+
+    /// The admin listener of this configuration, as seen from this machine.
+    fn configured(config: &Config) -> Result<Self, Error> {
+        let ui = &config.ui;
+        if ui.listen.port == 0 {
+            let message = "the configuration lets the system choose the port of the admin listener: give the address with --url or ROLLCALL_URL";
+            return Err(Error::Usage(message.to_owned()));
+        }
+        let mode = if config.tls.enabled {
+            ui.tls
+        } else {
+            Mode::Off
+        };
+        if mode == Mode::Mutual {
+            let message = "the admin listener of the configuration requires a client certificate, and this command has none: give another address with --url, or set ui.jetty.tls to required";
+            return Err(Error::Usage(message.to_owned()));
+        }
+        let is_secure = mode == Mode::Required;
+        let host = match ui.listen.host.parse::<IpAddr>() {
+            // The certificate is for the published name.
+            _ if is_secure && !ui.advertised.host.is_empty() => bracketed(&ui.advertised.host),
+            Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
+            Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
+            _ => bracketed(&ui.listen.host),
+        };
+        let scheme = if is_secure { "https" } else { "http" };
+        let authority = &config.tls.trusted_ca_path;
+        let ca_file = (is_secure && !authority.as_os_str().is_empty()).then(|| authority.clone());
+        Ok(Self {
+            url: format!("{scheme}://{host}:{}", ui.listen.port),
+            authorization: credential(config)?,
+            ca_file,
+        })
     }
 }
 
@@ -57,22 +104,51 @@ fn load(arguments: &Arguments, env: BTreeMap<String, String>) -> Result<Config, 
     Ok(loaded.map_err(Error::Configuration)?.config)
 }
 
-/// The address in `text`; the scheme may be left out.
+/// The credential that this configuration asks for.
+fn credential(config: &Config) -> Result<Secret, Error> {
+    let (token, user) = (config.ui.token.expose(), &config.ui.user);
+    if !token.is_empty() {
+        return bearer(token);
+    }
+    if user.is_empty() {
+        return Ok(Secret::default());
+    }
+    let pair = format!("{user}:{}", config.ui.password.expose());
+    Ok(Secret::new(format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(pair)
+    )))
+}
+
+fn bearer(token: &str) -> Result<Secret, Error> {
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let message = "the token has characters other than printable ASCII";
+        return Err(Error::Usage(message.to_owned()));
+    }
+    Ok(Secret::new(format!("Bearer {token}")))
+}
+
+fn bracketed(host: &str) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    }
+}
+
+/// The address in `text`; without a scheme it is http.
 fn parse(text: &str) -> Result<String, Error> {
     let bad = |why: &str| Error::Usage(format!("{text:?} is no address of a collector: {why}"));
     let full = match text.contains("://") {
         true => text.to_owned(),
         false => format!("http://{text}"),
     };
-    let uri: Uri = full.parse().map_err(|_invalid| bad("http://HOST:PORT"))?;
+    let form = "it is http://HOST:PORT or https://HOST:PORT";
+    let uri: Uri = full.parse().map_err(|_invalid| bad(form))?;
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
-        return Err(bad("http://HOST:PORT"));
+        return Err(bad(form));
     };
-    if *scheme == Scheme::HTTPS {
-        return Err(bad("this release does not speak https"));
-    }
-    if *scheme != Scheme::HTTP {
-        return Err(bad("its scheme is not http"));
+    if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
+        return Err(bad("its scheme is neither http nor https"));
     }
     if authority.as_str().contains('@') {
         return Err(bad("a token goes into ROLLCALL_TOKEN"));
@@ -81,22 +157,6 @@ fn parse(text: &str) -> Result<String, Error> {
         return Err(bad("it has a query"));
     }
     Ok(full.trim_end_matches('/').to_owned())
-}
-
-/// The address of the admin listener of this configuration, as seen from this machine.
-fn configured(config: &Config) -> Result<String, Error> {
-    let listen = &config.ui.listen;
-    if listen.port == 0 {
-        let message = "the configuration lets the system choose the port of the admin listener: give the address with --url or ROLLCALL_URL";
-        return Err(Error::Usage(message.to_owned()));
-    }
-    let host = match listen.host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
-        Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
-        Ok(IpAddr::V6(address)) => format!("[{address}]"),
-        Ok(IpAddr::V4(_)) | Err(_) => listen.host.clone(),
-    };
-    Ok(format!("http://{host}:{}", listen.port))
 }
 
 #[cfg(test)]
@@ -108,6 +168,7 @@ mod tests {
         for (text, url) in [
             ("http://web-1:12800", "http://web-1:12800"),
             ("web-1:12800", "http://web-1:12800"),
+            ("https://web-1:12800", "https://web-1:12800"),
             ("http://[::1]:12800/", "http://[::1]:12800"),
             ("http://web-1/rollcall/", "http://web-1/rollcall"),
         ] {
@@ -117,7 +178,6 @@ mod tests {
             "",
             "http://",
             "ftp://web-1",
-            "https://web-1:12800",
             "http://token@web-1",
             "http://web-1/?token=1",
             "web 1",
@@ -127,20 +187,51 @@ mod tests {
         }
     }
 
+    fn configured(change: impl FnOnce(&mut Config)) -> Result<Server, Error> {
+        let mut config = Config::default();
+        config.ui.listen.port = 12800;
+        change(&mut config);
+        Server::configured(&config)
+    }
+
     #[test]
     fn a_wildcard_address_of_the_configuration_is_reached_on_loopback() {
-        let mut config = Config::default();
         for (host, url) in [
             ("0.0.0.0", "http://127.0.0.1:12800"),
             ("::", "http://[::1]:12800"),
             ("fd00::1", "http://[fd00::1]:12800"),
             ("admin.internal", "http://admin.internal:12800"),
         ] {
-            config.ui.listen.host = host.to_owned();
-            config.ui.listen.port = 12800;
-            assert_eq!(configured(&config).unwrap(), url);
+            let server = configured(|config| host.clone_into(&mut config.ui.listen.host));
+            assert_eq!(server.unwrap().url, url);
         }
-        config.ui.listen.port = 0;
-        assert_eq!(configured(&config).unwrap_err().code(), 64);
+        let without_port = configured(|config| config.ui.listen.port = 0);
+        assert_eq!(without_port.unwrap_err().code(), 64);
+    }
+
+    #[test]
+    fn the_configuration_has_the_credential_and_the_scheme() {
+        let server = configured(|config| {
+            config.ui.token = Secret::new("t0ken".to_owned());
+            "op".clone_into(&mut config.ui.user);
+        });
+        assert_eq!(server.unwrap().authorization.expose(), "Bearer t0ken");
+        let server = configured(|config| {
+            "op".clone_into(&mut config.ui.user);
+            config.ui.password = Secret::new("pass".to_owned());
+            config.tls.enabled = true;
+            config.ui.tls = Mode::Required;
+            "admin.internal".clone_into(&mut config.ui.advertised.host);
+            config.tls.trusted_ca_path = "ca.pem".into();
+        });
+        let server = server.unwrap();
+        assert_eq!(server.authorization.expose(), "Basic b3A6cGFzcw==");
+        assert_eq!(server.url, "https://admin.internal:12800");
+        assert_eq!(server.ca_file, Some("ca.pem".into()));
+        let mutual = configured(|config| {
+            config.tls.enabled = true;
+            config.ui.tls = Mode::Mutual;
+        });
+        assert_eq!(mutual.unwrap_err().code(), 64);
     }
 }
