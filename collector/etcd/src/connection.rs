@@ -40,7 +40,7 @@ struct State {
 
 /// The current endpoint.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Target {
     pub(super) endpoint: Arc<str>,
     pub(super) link: Link,
     pub(super) token: Option<Token>,
@@ -67,12 +67,12 @@ impl Connection {
     }
 
     /// The current endpoint; `None` if none is configured.
-    pub(super) fn current(&self) -> Option<Place> {
+    pub(super) fn current(&self) -> Option<Target> {
         let mut state = self.state.lock();
-        let place = state.moves.checked_rem(self.endpoints.len())?;
-        let (endpoint, connector) = self.endpoints.get(place)?;
+        let at = state.moves.checked_rem(self.endpoints.len())?;
+        let (endpoint, connector) = self.endpoints.get(at)?;
         let link = state.link.get_or_insert_with(|| connector.connect_lazy());
-        Some(Place {
+        Some(Target {
             endpoint: Arc::clone(endpoint),
             link: link.clone(),
             token: state.token.clone(),
@@ -81,9 +81,9 @@ impl Connection {
     }
 
     /// Moves to the next endpoint, unless another call has already left this one.
-    pub(super) fn leave(&self, place: &Place) {
+    pub(super) fn leave(&self, target: &Target) {
         let mut state = self.state.lock();
-        if state.moves == place.moves {
+        if state.moves == target.moves {
             state.moves = state.moves.wrapping_add(1);
             state.link = None;
         }

@@ -32,7 +32,7 @@ use tonic::{
     metadata::{MetadataValue, errors::InvalidMetadataValue},
 };
 
-use connection::{Connection, Place, Token};
+use connection::{Connection, Target, Token};
 pub use error::{ConfigError, Error};
 use error::{NO_SPACE, describe, is_about_token, is_final, is_invalid};
 pub use watch::Watch;
@@ -101,8 +101,8 @@ impl Client {
     /// # Errors
     /// As all calls, see [`Error`].
     pub async fn range(&self, range: RangeRequest) -> Result<RangeResponse, Error> {
-        self.call(LONG_ANSWER, &range, |place, range| async move {
-            let mut kv = KvClient::new(place.link).max_decoding_message_size(usize::MAX);
+        self.call(LONG_ANSWER, &range, |target, range| async move {
+            let mut kv = KvClient::new(target.link).max_decoding_message_size(usize::MAX);
             kv.range(range).await
         })
         .await
@@ -113,8 +113,8 @@ impl Client {
     /// # Errors
     /// As all calls, see [`Error`].
     pub async fn transaction(&self, transaction: TxnRequest) -> Result<TxnResponse, Error> {
-        self.call(ANSWER, &transaction, |place, transaction| async move {
-            let mut kv = KvClient::new(place.link).max_decoding_message_size(usize::MAX);
+        self.call(ANSWER, &transaction, |target, transaction| async move {
+            let mut kv = KvClient::new(target.link).max_decoding_message_size(usize::MAX);
             kv.txn(transaction).await
         })
         .await
@@ -130,8 +130,8 @@ impl Client {
             id: 0,
         };
         let granted = self
-            .call(ANSWER, &grant, |place, grant| async move {
-                LeaseClient::new(place.link).lease_grant(grant).await
+            .call(ANSWER, &grant, |target, grant| async move {
+                LeaseClient::new(target.link).lease_grant(grant).await
             })
             .await?;
         Ok(granted.id)
@@ -144,9 +144,11 @@ impl Client {
     pub async fn keep_alive(&self, lease: i64) -> Result<bool, Error> {
         let ping = LeaseKeepAliveRequest { id: lease };
         let pong = self
-            .call(ANSWER, &ping, |place, ping| async move {
+            .call(ANSWER, &ping, |target, ping| async move {
                 let pings = ping.map(|ping| stream::iter([ping]));
-                let mut pongs = LeaseClient::new(place.link).lease_keep_alive(pings).await?;
+                let mut pongs = LeaseClient::new(target.link)
+                    .lease_keep_alive(pings)
+                    .await?;
                 let pong = pongs.get_mut().message().await?;
                 let pong = pong.ok_or_else(ended)?;
                 Ok(Response::new(pong))
@@ -161,8 +163,8 @@ impl Client {
     /// As all calls, see [`Error`].
     pub async fn revoke(&self, lease: i64) -> Result<(), Error> {
         let revoke = LeaseRevokeRequest { id: lease };
-        self.call(ANSWER, &revoke, |place, revoke| async move {
-            match LeaseClient::new(place.link).lease_revoke(revoke).await {
+        self.call(ANSWER, &revoke, |target, revoke| async move {
+            match LeaseClient::new(target.link).lease_revoke(revoke).await {
                 Err(status) if status.code() == Code::NotFound => Ok(Response::new(())),
                 revoked => revoked.map(|_| Response::new(())),
             }
@@ -179,21 +181,21 @@ impl Client {
         let create = WatchRequest {
             request_union: Some(watch_request::RequestUnion::CreateRequest(watch)),
         };
-        let watching = |place: Place, create: Request<WatchRequest>| async move {
+        let watching = |target: Target, create: Request<WatchRequest>| async move {
             // The request stream stays open: etcd ends the watch when it closes.
             let create = create.map(|create| stream::iter([create]).chain(stream::pending()));
             let mut client =
-                WatchClient::new(place.link.clone()).max_decoding_message_size(usize::MAX);
+                WatchClient::new(target.link.clone()).max_decoding_message_size(usize::MAX);
             let mut responses = client.watch(create).await?;
             let created = responses.get_mut().message().await?.ok_or_else(ended)?;
             if created.canceled {
                 // Before 3.4.22 and 3.5.6 etcd reports a bad token, too, as a denied permission.
                 return Err(Status::unauthenticated(created.cancel_reason));
             }
-            Ok(responses.map(|responses| (responses, place)))
+            Ok(responses.map(|responses| (responses, target)))
         };
-        let (responses, place) = self.call(ANSWER, &create, watching).await?;
-        Ok(Watch::new(responses, Arc::clone(&self.connection), place))
+        let (responses, target) = self.call(ANSWER, &create, watching).await?;
+        Ok(Watch::new(responses, Arc::clone(&self.connection), target))
     }
 
     /// Calls every endpoint at most once, beginning with the one that answered last, until one succeeds.
@@ -201,7 +203,7 @@ impl Client {
         &self,
         deadline: Duration,
         body: &Q,
-        send: impl Fn(Place, Request<Q>) -> F,
+        send: impl Fn(Target, Request<Q>) -> F,
     ) -> Result<R, Error>
     where
         Q: Clone,
@@ -210,15 +212,15 @@ impl Client {
         let mut untried = self.connection.endpoints();
         let mut may_authenticate = true;
         loop {
-            let Some(place) = self.connection.current() else {
+            let Some(target) = self.connection.current() else {
                 return Err(Error::unavailable(
                     "".into(),
                     &Status::unavailable("no endpoints"),
                 ));
             };
             let attempt = async {
-                let request = self.request(&place, body.clone()).await?;
-                send(place.clone(), request).await
+                let request = self.request(&target, body.clone()).await?;
+                send(target.clone(), request).await
             };
             let answer = timeout(deadline, attempt)
                 .await
@@ -234,7 +236,7 @@ impl Client {
                 self.connection.remember(None);
                 continue;
             }
-            let endpoint = Arc::clone(&place.endpoint);
+            let endpoint = Arc::clone(&target.endpoint);
             let reason = describe(&status);
             if is_invalid(&status) {
                 return Err(Error::Invalid { endpoint, reason });
@@ -246,7 +248,7 @@ impl Client {
                 // The alarm covers the whole cluster: another endpoint would return the same.
                 return Err(Error::NoSpace { endpoint, reason });
             }
-            self.connection.leave(&place);
+            self.connection.leave(&target);
             untried = untried.saturating_sub(1);
             if untried == 0 {
                 return Err(Error::unavailable(endpoint, &status));
@@ -255,21 +257,21 @@ impl Client {
     }
 
     /// A request with the metadata of every call: it requires a server with a leader, and carries the token.
-    async fn request<Q>(&self, place: &Place, body: Q) -> Result<Request<Q>, Status> {
+    async fn request<Q>(&self, target: &Target, body: Q) -> Result<Request<Q>, Status> {
         let mut request = Request::new(body);
         let metadata = request.metadata_mut();
         metadata.insert("hasleader", MetadataValue::from_static("true"));
         let Some((name, password)) = self.connection.credentials() else {
             return Ok(request);
         };
-        let token = match &place.token {
+        let token = match &target.token {
             Some(token) => token.clone(),
             None => {
                 let login = AuthenticateRequest {
                     name: name.to_owned(),
                     password: password.to_owned(),
                 };
-                let answer = AuthClient::new(place.link.clone())
+                let answer = AuthClient::new(target.link.clone())
                     .authenticate(login)
                     .await?;
                 let token: Token = answer.into_inner().token.parse().map_err(

@@ -6,7 +6,7 @@ use tonic::Streaming;
 
 use super::{
     Error,
-    connection::{Connection, Place},
+    connection::{Connection, Target},
     ended,
     proto::WatchResponse,
 };
@@ -16,19 +16,19 @@ use super::{
 pub struct Watch {
     responses: Streaming<WatchResponse>,
     connection: Arc<Connection>,
-    place: Place,
+    target: Target,
 }
 
 impl Watch {
     pub(super) fn new(
         responses: Streaming<WatchResponse>,
         connection: Arc<Connection>,
-        place: Place,
+        target: Target,
     ) -> Self {
         Self {
             responses,
             connection,
-            place,
+            target,
         }
     }
 
@@ -42,9 +42,9 @@ impl Watch {
             Ok(None) => ended(),
             Err(status) => status,
         };
-        self.connection.leave(&self.place);
+        self.connection.leave(&self.target);
         Err(Error::unavailable(
-            Arc::clone(&self.place.endpoint),
+            Arc::clone(&self.target.endpoint),
             &status,
         ))
     }

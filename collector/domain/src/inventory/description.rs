@@ -20,5 +20,5 @@ pub struct Changes {
     /// Registered instances whose description this proposal changes.
     pub changed: Vec<InstanceId>,
     /// Descriptions that this proposal leaves out, to be applied later.
-    pub held: Vec<Description>,
+    pub deferred: Vec<Description>,
 }

@@ -30,7 +30,7 @@ pub struct Proposal<'a> {
     rows: Vec<Row>,
     growth: Growth,
     refused: u64,
-    holds: Option<&'a dyn Fn(InstanceId) -> bool>,
+    defers: Option<&'a dyn Fn(InstanceId) -> bool>,
     changes: Changes,
     /// The proposed ids by which agents know applications with internal ids.
     announced: HashMap<ApplicationId, ApplicationId>,
@@ -72,7 +72,7 @@ impl<'a> Proposal<'a> {
             rows: Vec::new(),
             growth: Growth::default(),
             refused: 0,
-            holds: None,
+            defers: None,
             changes: Changes::default(),
             announced: HashMap::new(),
         }
@@ -189,15 +189,15 @@ impl<'a> Proposal<'a> {
         }
     }
 
-    /// Defers the descriptions of registered instances for which `holds` returns true.
-    pub fn hold(&mut self, holds: &'a dyn Fn(InstanceId) -> bool) {
-        self.holds = Some(holds);
+    /// Defers the descriptions of registered instances for which `defers` returns true.
+    pub fn defer(&mut self, defers: &'a dyn Fn(InstanceId) -> bool) {
+        self.defers = Some(defers);
     }
 
     /// Applies an agent's report about an instance if it differs from the recorded state and is not deferred.
     fn report(&mut self, description: Description) {
         let instance = description.instance;
-        let waits = self.holds.is_some_and(|holds| holds(instance));
+        let waits = self.defers.is_some_and(|defers| defers(instance));
         if waits && self.instances.place(instance).is_none() {
             let known = self.inventory.read_instance(instance, |known| {
                 let mut described = known.clone();
@@ -205,7 +205,7 @@ impl<'a> Proposal<'a> {
                 described == *known
             });
             if known == Some(false) {
-                self.changes.held.push(description);
+                self.changes.deferred.push(description);
             }
             return;
         }

@@ -1,6 +1,6 @@
 //! Limits how often the stored properties of one instance change.
 //!
-//! The first change is written at once. A change within the interval after it is held, and a newer change replaces it. When the
+//! The first change is written at once. A change within the interval after it is deferred, and a newer change replaces it. When the
 //! interval ends, the newest change is written. So an instance that reports different properties with every call, or two
 //! processes under one name, cost the store one write per interval.
 
@@ -20,8 +20,8 @@ use tokio::time::Instant;
 #[cfg(test)]
 mod tests;
 
-/// The limit of held changes in bytes; a change beyond it is dropped, and repeated by a later report.
-const HELD_BYTES: usize = 16 * 1024 * 1024;
+/// The limit of deferred changes in bytes; a change beyond it is dropped, and repeated by a later report.
+const DEFERRED_BYTES: usize = 16 * 1024 * 1024;
 
 /// The changes of all instances.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub(super) struct Pacer {
     changed_at: HashMap<InstanceId, Instant>,
     /// The same instances in the order of time.
     order: VecDeque<(Instant, InstanceId)>,
-    held: HashMap<InstanceId, Description>,
-    held_bytes: usize,
+    deferred: HashMap<InstanceId, Description>,
+    deferred_bytes: usize,
     /// Changes that are part of the next batch.
     due: Vec<Description>,
     delayed: Counter,
@@ -46,8 +46,8 @@ impl Pacer {
             interval,
             changed_at: HashMap::new(),
             order: VecDeque::new(),
-            held: HashMap::new(),
-            held_bytes: 0,
+            deferred: HashMap::new(),
+            deferred_bytes: 0,
             due: Vec::new(),
             delayed: metrics.changes_delayed(),
             dropped: metrics.dropped("changes_of_instances"),
@@ -55,17 +55,17 @@ impl Pacer {
     }
 
     /// Whether a change of this instance has to wait.
-    pub(super) fn holds(&self, instance: InstanceId) -> bool {
+    pub(super) fn defers(&self, instance: InstanceId) -> bool {
         self.changed_at.contains_key(&instance)
     }
 
-    /// The time at which the next held change is due.
+    /// The time at which the next deferred change is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let (changed_at, _) = self.order.front().filter(|_| !self.held.is_empty())?;
+        let (changed_at, _) = self.order.front().filter(|_| !self.deferred.is_empty())?;
         Some(*changed_at + self.interval)
     }
 
-    /// Moves the held changes whose interval has passed to the next batch.
+    /// Moves the deferred changes whose interval has passed to the next batch.
     pub(super) fn release(&mut self) {
         let now = Instant::now();
         while let Some((changed_at, instance)) = self.order.front().copied()
@@ -76,9 +76,9 @@ impl Pacer {
                 continue;
             }
             self.changed_at.remove(&instance);
-            if let Some(held) = self.held.remove(&instance) {
-                self.held_bytes -= cost(&held);
-                self.due.push(held);
+            if let Some(deferred) = self.deferred.remove(&instance) {
+                self.deferred_bytes -= cost(&deferred);
+                self.due.push(deferred);
             }
         }
     }
@@ -101,7 +101,10 @@ impl Pacer {
         for instance in changes.changed {
             self.record(instance);
         }
-        changes.held.into_iter().for_each(|held| self.hold(held));
+        changes
+            .deferred
+            .into_iter()
+            .for_each(|deferred| self.defer(deferred));
     }
 
     /// Records that an instance changed, here or at another member.
@@ -114,20 +117,20 @@ impl Pacer {
         self.order.push_back((now, instance));
     }
 
-    fn hold(&mut self, change: Description) {
+    fn defer(&mut self, change: Description) {
         let bytes = cost(&change);
-        let before = self.held.get(&change.instance).map_or(0, cost);
-        if self.held_bytes - before + bytes > HELD_BYTES {
+        let before = self.deferred.get(&change.instance).map_or(0, cost);
+        if self.deferred_bytes - before + bytes > DEFERRED_BYTES {
             self.dropped.inc();
             return;
         }
-        self.held_bytes = self.held_bytes - before + bytes;
+        self.deferred_bytes = self.deferred_bytes - before + bytes;
         self.delayed.inc();
-        self.held.insert(change.instance, change);
+        self.deferred.insert(change.instance, change);
     }
 }
 
-/// The approximate memory of a held change.
+/// The approximate memory of a deferred change.
 fn cost(change: &Description) -> usize {
     128 + change.properties.bytes()
 }

@@ -128,9 +128,9 @@ impl Writer {
         loop {
             self.read(need)?;
             let publishes = self.storage.is_shared() && self.agreement.publishes();
-            let holds = |instance| self.pacer.holds(instance);
+            let defers = |instance| self.pacer.defers(instance);
             let mut proposal = self.allocator.propose(self.core.clock.wall());
-            proposal.hold(&holds);
+            proposal.defer(&defers);
             let due = self.pacer.due().iter();
             due.for_each(|change| proposal.describe(change));
             waiting.restart();

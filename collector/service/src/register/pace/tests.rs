@@ -27,16 +27,16 @@ fn numbers(pacer: &Pacer) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_newest_held_change_is_written_when_the_interval_ends() {
+async fn the_newest_deferred_change_is_written_when_the_interval_ends() {
     let mut pacer = Pacer::new(INTERVAL, &Metrics::new());
-    assert!(!pacer.holds(id(1)));
+    assert!(!pacer.defers(id(1)));
     pacer.record(id(1));
-    assert!(pacer.holds(id(1)) && !pacer.holds(id(2)));
+    assert!(pacer.defers(id(1)) && !pacer.defers(id(2)));
     assert_eq!(pacer.next_due(), None, "nothing waits");
     for number in ["1", "2"] {
         pacer.committed(Changes {
             changed: Vec::new(),
-            held: vec![change(1, number)],
+            deferred: vec![change(1, number)],
         });
     }
     assert_eq!(pacer.next_due(), Some(Instant::now() + INTERVAL));
@@ -51,31 +51,31 @@ async fn the_newest_held_change_is_written_when_the_interval_ends() {
     assert_eq!(numbers(&pacer), ["2"]);
     pacer.committed(Changes {
         changed: vec![id(1)],
-        held: Vec::new(),
+        deferred: Vec::new(),
     });
-    assert!(pacer.due().is_empty() && pacer.holds(id(1)));
-    assert_eq!(pacer.held_bytes, 0);
+    assert!(pacer.due().is_empty() && pacer.defers(id(1)));
+    assert_eq!(pacer.deferred_bytes, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn held_changes_are_bounded() {
+async fn deferred_changes_are_bounded() {
     let mut pacer = Pacer::new(INTERVAL, &Metrics::new());
     let long = "x".repeat(60_000);
     for instance in 1..=1_000 {
         pacer.record(id(instance));
-        pacer.hold(change(instance, &long));
-        pacer.hold(change(instance, &long));
+        pacer.defer(change(instance, &long));
+        pacer.defer(change(instance, &long));
     }
-    assert!(pacer.held_bytes <= HELD_BYTES);
-    assert!(pacer.held.len() < 1_000);
+    assert!(pacer.deferred_bytes <= DEFERRED_BYTES);
+    assert!(pacer.deferred.len() < 1_000);
     advance(INTERVAL).await;
     pacer.release();
-    assert_eq!((pacer.held_bytes, pacer.order.len()), (0, 0));
+    assert_eq!((pacer.deferred_bytes, pacer.order.len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_an_interval_nothing_has_to_wait() {
     let mut pacer = Pacer::new(Duration::ZERO, &Metrics::new());
     pacer.record(id(1));
-    assert!(!pacer.holds(id(1)));
+    assert!(!pacer.defers(id(1)));
 }
