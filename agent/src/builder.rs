@@ -38,6 +38,9 @@ use crate::{
 /// | [`call_timeout`](Self::call_timeout) | `SW_AGENT_COLLECTOR_GRPC_UPSTREAM_TIMEOUT` | `collector.grpc_upstream_timeout` | 10 s |
 /// | [`operation_limit`](Self::operation_limit) | `SW_AGENT_DICTIONARY_OPERATION_NAME_BUFFER_SIZE` | `dictionary.operation_name_buffer_size` (`dictionary.endpoint_name_buffer_size`) | 100,000 |
 /// | [`address_limit`](Self::address_limit) | `SW_AGENT_DICTIONARY_APPLICATION_CODE_BUFFER_SIZE` | `dictionary.application_code_buffer_size` (`dictionary.service_code_buffer_size`) | 100,000 |
+/// | [`trusted_ca`](Self::trusted_ca) | `SW_AGENT_SSL_TRUSTED_CA_PATH` | `agent.ssl_trusted_ca_path` | no TLS |
+/// | [`client_certificate`](Self::client_certificate) | `SW_AGENT_SSL_CERT_CHAIN_PATH`, `SW_AGENT_SSL_KEY_PATH` | `agent.ssl_cert_chain_path`, `agent.ssl_key_path` | none |
+/// | [`server_name`](Self::server_name) | `SW_AGENT_SSL_SERVER_NAME` | `agent.ssl_server_name` | the host |
 /// | [`discovery_timeout`](Self::discovery_timeout) | | | 2 s |
 /// | [`connect_timeout`](Self::connect_timeout) | | | 2 s |
 /// | [`keepalive_interval`](Self::keepalive_interval) | | | 24 s |
@@ -113,6 +116,22 @@ impl Builder {
     /// The token that is sent with every call, as the metadata `authentication`. It is never logged.
     pub fn authentication(self, token: impl Into<String>) -> Self {
         self.text(Key::Authentication, token)
+    }
+
+    /// Reaches collectors over TLS, and naming servers whose address begins with `https://`. The file holds the authorities (PEM)
+    /// that sign their certificates. It is read at the start and for each connection. Needs the feature `tls`.
+    pub fn trusted_ca(self, path: impl Into<String>) -> Self {
+        self.text(Key::TrustedCa, path)
+    }
+
+    /// The certificate of this process and its private key (PEM), for collectors that require one.
+    pub fn client_certificate(self, chain: impl Into<String>, key: impl Into<String>) -> Self {
+        self.text(Key::CertChain, chain).text(Key::CertSecret, key)
+    }
+
+    /// The name in the certificates of the collectors, if it is another one than the host in their addresses.
+    pub fn server_name(self, name: impl Into<String>) -> Self {
+        self.text(Key::ServerName, name)
     }
 
     /// The path of the list of collectors at the naming servers.

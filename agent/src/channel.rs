@@ -1,6 +1,6 @@
 //! The channel loop: keeps one connection to one collector.
 
-use std::{error::Error, pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc};
 
 use http::Uri;
 use tokio::{sync::watch, time::sleep};
@@ -9,6 +9,7 @@ use crate::{
     Activity,
     backoff::Backoff,
     collector::{Collector, ConnectError, Connection, Keepalive, connect, refuses_pings},
+    naming::with_cause,
     peer::Peer,
     random,
     register::{Lost, Register},
@@ -43,14 +44,6 @@ enum End {
     Broke(#[from] hyper::Error),
     #[error(transparent)]
     Lost(Lost),
-}
-
-/// The error with its cause, which holds the detail.
-fn with_cause(error: &hyper::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }
 
 impl Channel {
@@ -147,14 +140,15 @@ impl Channel {
 
     async fn open(&self, member: &Peer) -> Result<(Collector, Connection), End> {
         let config = &self.shared.config;
+        let tls = config.tls.as_ref();
         let origin = Uri::builder()
-            .scheme("http")
+            .scheme(if tls.is_some() { "https" } else { "http" })
             .authority(member.to_string())
             .path_and_query("/")
             .build()?;
         let authentication = config.authentication.as_ref();
         let connecting = connect(
-            member,
+            (member, tls),
             authentication,
             config.connect_timeout,
             self.keepalive,

@@ -7,11 +7,12 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use http::HeaderValue;
 
-use crate::{Problem, collector::Keepalive, peer::Peer, random};
+use crate::{Problem, collector::Keepalive, peer::Peer, random, tls::Tls};
 
 pub(crate) mod key;
 pub(crate) mod properties;
 mod reading;
+mod secure;
 
 use key::Key;
 use reading::Reading;
@@ -29,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) instance_uuid: String,
     pub(crate) collectors: Collectors,
     pub(crate) authentication: Option<Authentication>,
+    /// `None` for plain connections only.
+    pub(crate) tls: Option<Tls>,
     pub(crate) discovery_interval: Duration,
     pub(crate) discovery_timeout: Duration,
     pub(crate) channel_interval: Duration,
@@ -53,6 +56,13 @@ pub(crate) enum Collectors {
 /// The token that is sent with every call. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Authentication(pub(crate) HeaderValue);
+
+impl Config {
+    /// The TLS of connections to a naming server: that of this address.
+    pub(crate) fn tls_of(&self, server: &Peer) -> Option<&Tls> {
+        self.tls.as_ref().filter(|_| server.is_secure())
+    }
+}
 
 impl fmt::Debug for Authentication {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,6 +113,7 @@ pub(crate) fn resolve(
             .unwrap_or_else(random::instance_uuid),
         collectors: read.collectors(),
         authentication: read.authentication(),
+        tls: read.tls(),
         discovery_interval: read.duration(Key::DiscoveryInterval, 60),
         discovery_timeout: read.given_duration("discovery_timeout", given.discovery_timeout, 2),
         channel_interval: read.duration(Key::ChannelInterval, 30),
@@ -117,6 +128,7 @@ pub(crate) fn resolve(
         operation_limit: read.count(Key::OperationLimit, 100_000),
         address_limit: read.count(Key::AddressLimit, 100_000),
     };
+    read.secure(&config);
     if config.application_code.is_empty() {
         read.missing(&[Key::ApplicationCode]);
     }

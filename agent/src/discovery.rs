@@ -70,7 +70,7 @@ impl Discovery {
         };
         let start = random::below(servers.len());
         for server in servers.iter().cycle().skip(start).take(servers.len()) {
-            match naming::fetch(server, path, timeouts).await {
+            match naming::fetch(server, config.tls_of(server), path, timeouts).await {
                 Ok(members) => return self.publish(self.shortlist.of(members, MAX_MEMBERS)),
                 Err(error) => {
                     self.shared.counters.naming_failures.increment();

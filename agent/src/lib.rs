@@ -72,7 +72,8 @@
 //!
 //! # What it does not do
 //!
-//! It sends no trace segments and no metrics of the process, and speaks no TLS.
+//! It sends no trace segments and no metrics of the process. It speaks TLS with the feature `tls` only: see
+//! [`Builder::trusted_ca`].
 
 #![warn(missing_docs)]
 
@@ -102,6 +103,7 @@ mod shared;
 mod status;
 mod stop;
 mod throttle;
+mod tls;
 mod worker;
 
 pub use agent::{Agent, NotStopped};

@@ -1,6 +1,7 @@
 //! Requests the list of collectors from one naming server: one HTTP GET on its own connection.
 
 use std::{
+    error::Error as _,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
@@ -13,9 +14,12 @@ use http::{
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
-use crate::peer::{self, Peer};
+use crate::{
+    peer::{self, Peer},
+    tls::{self, Above, Stream, Tls},
+};
 
 /// A longer list is refused.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -32,7 +36,7 @@ pub(crate) enum Error {
     Timeout,
     #[error("status {0}")]
     Status(StatusCode),
-    #[error("not HTTP, or broken off: {0}")]
+    #[error("not HTTP, or broken off: {}", with_cause(.0))]
     Http(#[from] hyper::Error),
     #[error("not a request: {0}")]
     Request(#[from] http::Error),
@@ -46,6 +50,14 @@ pub(crate) enum Error {
     Empty,
 }
 
+/// The error with its cause, which holds the detail.
+pub(crate) fn with_cause(error: &hyper::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
 /// The timeouts of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
@@ -57,10 +69,11 @@ pub(crate) struct Timeouts {
 /// The collectors that `server` lists at `path`: at least one.
 pub(crate) async fn fetch(
     server: &Peer,
+    tls: Option<&Tls>,
     path: &str,
     timeouts: Timeouts,
 ) -> Result<Vec<Peer>, Error> {
-    let connecting = TcpStream::connect((server.host(), server.port()));
+    let connecting = tls::connect(server, tls, Above::Http1);
     let stream = timeout(timeouts.connect, connecting)
         .await
         .map_err(|_elapsed| Error::Timeout)??;
@@ -71,7 +84,7 @@ pub(crate) async fn fetch(
     parse(&body)
 }
 
-async fn exchange(stream: TcpStream, server: &Peer, path: &str) -> Result<Bytes, Error> {
+async fn exchange(stream: Stream, server: &Peer, path: &str) -> Result<Bytes, Error> {
     let request = Request::get(path)
         .header(HOST, server.to_string())
         .header(ACCEPT, "application/json")

@@ -7,9 +7,27 @@ use std::{fmt, str::FromStr};
 pub(crate) struct Peer {
     host: String,
     port: u16,
+    /// The settings ask for TLS to this address.
+    is_secure: bool,
 }
 
 impl Peer {
+    /// An address in the settings: `host:port`, for TLS with `https://` before it.
+    pub(crate) fn configured(text: &str) -> Result<Self, ParseError> {
+        let text = text.trim();
+        let (bare, is_secure) = match text.strip_prefix("https://") {
+            Some(bare) => (bare, true),
+            None => (text.strip_prefix("http://").unwrap_or(text), false),
+        };
+        let peer: Self = bare.strip_suffix('/').unwrap_or(bare).parse()?;
+        Ok(Self { is_secure, ..peer })
+    }
+
+    /// Whether the settings ask for TLS to this address.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// Without the brackets of an IPv6 literal.
     pub(crate) fn host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
@@ -59,6 +77,7 @@ impl FromStr for Peer {
         Ok(Self {
             host: host.to_owned(),
             port,
+            is_secure: false,
         })
     }
 }
@@ -78,6 +97,24 @@ mod tests {
         }
         assert_eq!(" a:1 ".parse::<Peer>().unwrap().to_string(), "a:1");
         assert_eq!("[::1]:1".parse::<Peer>().unwrap().host(), "::1");
+    }
+
+    #[test]
+    fn a_configured_address_may_have_a_scheme() {
+        for (text, is_secure) in [
+            ("a:1", false),
+            ("http://a:1", false),
+            ("https://a:1/", true),
+        ] {
+            let peer = Peer::configured(text).unwrap();
+            assert_eq!(
+                (peer.to_string().as_str(), peer.is_secure()),
+                ("a:1", is_secure)
+            );
+        }
+        for text in ["https://", "https://a", "https://a:1/path", "ftp://a:1"] {
+            assert!(Peer::configured(text).is_err(), "{text}");
+        }
     }
 
     #[test]

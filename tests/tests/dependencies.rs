@@ -283,3 +283,29 @@ fn every_crate_comes_from_an_allowed_source() {
         assert!(allowed, "{} comes from {source}", package.name);
     }
 }
+
+#[test]
+fn the_agent_library_brings_tls_only_with_its_feature() {
+    let tree = |features: &[&str]| {
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "tree",
+                "--locked",
+                "--package",
+                "rollcall-agent",
+                "--edges",
+                "normal",
+            ])
+            .args(features)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("cargo runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(tree(&["--features", "tls"]).contains("rustls"));
+    let plain = tree(&[]);
+    assert!(
+        plain.contains("tonic") && !plain.contains("rustls"),
+        "{plain}"
+    );
+}

@@ -16,12 +16,16 @@ use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
     time::timeout,
 };
 use tonic::{Status, body::Body};
 
-use crate::{config::Authentication, naming::AGENT_NAME, peer::Peer};
+use crate::{
+    config::Authentication,
+    naming::AGENT_NAME,
+    peer::Peer,
+    tls::{self, Above, Stream, Tls},
+};
 
 /// Upstream's metadata key for the token (protocol section 4.8).
 const AUTHENTICATION: HeaderName = HeaderName::from_static("authentication");
@@ -70,18 +74,17 @@ pub(crate) fn refuses_pings(error: &hyper::Error) -> bool {
 }
 
 /// The future that drives a connection, and ends with it.
-pub(crate) type Connection<S = TcpStream> = http2::Connection<TokioIo<S>, Body, TokioExecutor>;
+pub(crate) type Connection<S = Stream> = http2::Connection<TokioIo<S>, Body, TokioExecutor>;
 
 /// Connects. The caller must poll the returned [`Connection`] beside the calls.
 pub(crate) async fn connect(
-    collector: &Peer,
+    (collector, tls): (&Peer, Option<&Tls>),
     authentication: Option<&Authentication>,
     limit: Duration,
     keepalive: Keepalive,
 ) -> Result<(Transport, Connection), ConnectError> {
     let connecting = async {
-        let stream = TcpStream::connect((collector.host(), collector.port())).await?;
-        stream.set_nodelay(true)?;
+        let stream = tls::connect(collector, tls, Above::Http2).await?;
         Ok::<_, ConnectError>(handshake(stream, keepalive).await?)
     };
     let connected = timeout(limit, connecting).await;

@@ -18,6 +18,10 @@ pub(crate) enum Key {
     CallTimeout,
     OperationLimit,
     AddressLimit,
+    TrustedCa,
+    CertChain,
+    CertSecret,
+    ServerName,
 }
 
 /// A key's spellings. The first of each is that of 5.x; the others are those of later generations of upstream's agents.
@@ -33,7 +37,7 @@ pub(crate) struct Spelling {
 /// `SW_AGENT_COLLECTOR_X`).
 ///
 /// An instance name (8.0 and later) and an instance UUID (up to 7.0) are one setting: either identifies the instance.
-pub(crate) const SPELLINGS: [Spelling; 15] = [
+pub(crate) const SPELLINGS: [Spelling; 19] = [
     Spelling {
         key: Key::ApplicationCode,
         file: &["agent.application_code", "agent.service_name"],
@@ -118,6 +122,26 @@ pub(crate) const SPELLINGS: [Spelling; 15] = [
         ],
         environment: &["SW_AGENT_DICTIONARY_APPLICATION_CODE_BUFFER_SIZE"],
     },
+    Spelling {
+        key: Key::TrustedCa,
+        file: &["agent.ssl_trusted_ca_path"],
+        environment: &["SW_AGENT_SSL_TRUSTED_CA_PATH"],
+    },
+    Spelling {
+        key: Key::CertChain,
+        file: &["agent.ssl_cert_chain_path"],
+        environment: &["SW_AGENT_SSL_CERT_CHAIN_PATH"],
+    },
+    Spelling {
+        key: Key::CertSecret,
+        file: &["agent.ssl_key_path"],
+        environment: &["SW_AGENT_SSL_KEY_PATH"],
+    },
+    Spelling {
+        key: Key::ServerName,
+        file: &["agent.ssl_server_name"],
+        environment: &["SW_AGENT_SSL_SERVER_NAME"],
+    },
 ];
 
 impl Key {
@@ -151,6 +175,6 @@ mod tests {
                 .enumerate()
                 .all(|(index, spelling)| spelling.key as usize == index)
         );
-        assert_eq!(Key::AddressLimit as usize + 1, SPELLINGS.len());
+        assert_eq!(Key::ServerName as usize + 1, SPELLINGS.len());
     }
 }

@@ -111,6 +111,14 @@ impl<'a> Reading<'a> {
         self.problem(setting.origin.clone(), setting.name, message);
     }
 
+    /// Records a mistake in the first of these settings that is given.
+    pub(super) fn complain(&mut self, keys: &[Key], message: &str) {
+        let given = keys.iter().find_map(|key| self.texts.get(key)).cloned();
+        if let Some(setting) = given {
+            self.wrong(&setting, message);
+        }
+    }
+
     /// Records that one of these keys is required and none is set. They may be in a file that could not be read.
     pub(super) fn missing(&mut self, keys: &[Key]) {
         let explains = |problem: &Problem| {
@@ -202,7 +210,7 @@ impl<'a> Reading<'a> {
             return Some(peers);
         }
         for part in parts {
-            match part.parse() {
+            match Peer::configured(part) {
                 Ok(peer) if peers.contains(&peer) => {}
                 Ok(peer) => peers.push(peer),
                 Err(error) => self.wrong(&setting, error.to_string()),

@@ -1,0 +1,132 @@
+//! Connections to naming servers and collectors, over TLS where the settings ask for it.
+//!
+//! TLS is behind the feature `tls`. Without the feature the settings for it are a mistake that [`check`] reports, and nothing
+//! of TLS is compiled.
+
+use std::{
+    io,
+    path::PathBuf,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+use crate::peer::Peer;
+
+#[cfg(feature = "tls")]
+mod handshake;
+
+/// The protocol above TLS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Above {
+    /// Naming: HTTP/1.1.
+    Http1,
+    /// Collectors: HTTP/2.
+    Http2,
+}
+
+/// The settings of TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// The authorities that sign the certificates of collectors, in PEM format.
+    pub(crate) trusted_ca: PathBuf,
+    /// The certificate of this process and its key, in PEM format, for collectors that require one.
+    pub(crate) identity: Option<(PathBuf, PathBuf)>,
+    /// The name in the certificates of collectors; `None` for the host that the agent connects to.
+    pub(crate) server_name: Option<String>,
+}
+
+/// Why TLS with these settings is impossible; `None` if it is possible.
+pub(crate) fn check(tls: &Tls) -> Option<String> {
+    #[cfg(feature = "tls")]
+    return handshake::settings(tls, Above::Http2).err();
+    #[cfg(not(feature = "tls"))]
+    {
+        let path = tls.trusted_ca.display();
+        Some(format!(
+            "asks for TLS ({path}), which needs the feature `tls` of rollcall-agent"
+        ))
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// Without TLS.
+    Plain(TcpStream),
+    /// With TLS.
+    #[cfg(feature = "tls")]
+    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+/// Connects to `peer`, over TLS if there are settings for it. The files are read for each connection, so a renewed certificate
+/// is used without a restart of the process.
+pub(crate) async fn connect(peer: &Peer, tls: Option<&Tls>, above: Above) -> io::Result<Stream> {
+    let stream = TcpStream::connect((peer.host(), peer.port())).await?;
+    stream.set_nodelay(true)?;
+    let Some(tls) = tls else {
+        return Ok(Stream::Plain(stream));
+    };
+    #[cfg(feature = "tls")]
+    {
+        let connecting = handshake::shake(stream, peer, tls, above);
+        return Ok(Stream::Tls(Box::new(Box::pin(connecting).await?)));
+    }
+    #[cfg(not(feature = "tls"))]
+    Err(io::Error::other(format!("no TLS for {tls:?} {above:?}")))
+}
+
+/// Calls the same method of the socket or of TLS.
+macro_rules! either {
+    ($stream:expr, $method:ident($($argument:expr),*)) => {
+        match &mut *$stream {
+            Stream::Plain(stream) => Pin::new(stream).$method($($argument),*),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => Pin::new(stream).$method($($argument),*),
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        either!(self, poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, poll_write_vectored(context, bytes))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true // as both are
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_flush(context))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, poll_shutdown(context))
+    }
+}

@@ -1,0 +1,83 @@
+//! The handshake, with rustls.
+
+use std::{fs::File, io, io::Read as _, path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{Above, Tls};
+use crate::peer::Peer;
+
+/// A longer file is refused.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+pub(super) async fn shake(
+    stream: TcpStream,
+    peer: &Peer,
+    tls: &Tls,
+    above: Above,
+) -> io::Result<TlsStream<TcpStream>> {
+    let settings = settings(tls, above).map_err(io::Error::other)?;
+    let name = tls.server_name.as_deref().unwrap_or(peer.host());
+    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+    TlsConnector::from(Arc::new(settings))
+        .connect(name, stream)
+        .await
+}
+
+/// The settings of a connection; an error names the file and the reason.
+pub(super) fn settings(tls: &Tls, above: Above) -> Result<ClientConfig, String> {
+    let mut authorities = RootCertStore::empty();
+    for certificate in certificates(&tls.trusted_ca)? {
+        let added = authorities.add(certificate);
+        added.map_err(|error| format!("{}: {error}", tls.trusted_ca.display()))?;
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(authorities);
+    let mut settings = match &tls.identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = certificates(certificate)?;
+            let parsed = PrivateKeyDer::from_pem_slice(&read(key)?);
+            let parsed = parsed.map_err(|_invalid| {
+                format!("{} holds no private key in PEM format", key.display())
+            })?;
+            builder
+                .with_client_auth_cert(chain, parsed)
+                .map_err(|error| format!("{}: {error}", certificate.display()))?
+        }
+    };
+    settings.alpn_protocols = vec![match above {
+        Above::Http1 => b"http/1.1".to_vec(),
+        Above::Http2 => b"h2".to_vec(),
+    }];
+    Ok(settings)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = read(path)?;
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match all {
+        Ok(all) if !all.is_empty() => Ok(all),
+        _ => Err(format!(
+            "{} holds no certificate in PEM format",
+            path.display()
+        )),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
+}
