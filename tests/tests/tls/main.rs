@@ -1,0 +1,7 @@
+//! TLS and credentials of a real collector, on every face.
+
+mod agent;
+mod exchange;
+mod peer;
+mod refusals;
+mod routes;
