@@ -4,7 +4,7 @@
 //! ports refuse connections. [`App::spawn`] starts everything and makes the collector a member once its listeners accept.
 //! [`Running::drain`] stops everything in reverse order. Only `providers` names concrete providers.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc};
 
 use hyper_util::service::TowerToHyperService;
 use rollcall_cluster::{Cluster, Keeper};
@@ -14,13 +14,13 @@ use rollcall_metrics::Metrics;
 use rollcall_runtime::{Clock, Policy, TaskSet};
 use rollcall_server::{self as server, face::Dispatch};
 use rollcall_service::{
-    self as service, Foundation, Services, Workers, progress::Progress, register, sweep, write_back,
+    self as service, Foundation, Services, Workers, events::Recorder, progress::Progress,
 };
 use rollcall_skywalking::remote::sender::Clients;
 use rollcall_storage::{self as storage, Opened};
 use tracing::info;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 
 mod console;
 mod edge;
@@ -34,7 +34,9 @@ mod restore;
 mod running;
 mod serve;
 mod store;
+mod timeline;
 mod tls;
+mod use_cases;
 mod workers;
 
 use edge::Edge;
@@ -47,13 +49,7 @@ use serve::Builder;
 use store::Store;
 use tls::Tls;
 pub use tls::files as certificate_files;
-
-/// Events kept for a slow subscriber.
-const EVENT_BACKLOG: usize = 1024;
-/// Instances whose last sign of life is written back in one commit; the limit keeps registrations from waiting long for it.
-const WRITE_BACK_CHUNK: usize = 4096;
-/// A sweep that is later than this means that the collector itself stalled.
-const STALL: Duration = Duration::from_secs(5);
+use use_cases::use_cases;
 
 /// Why a collector could not be built or started.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +108,7 @@ pub struct App {
     keeper: Option<Keeper>,
     member: Member,
     services: Services,
-    workers: Workers,
+    workers: (Workers, Option<Recorder>),
     watcher: Option<Box<dyn storage::Watcher>>,
     clients: Option<Clients>,
     nacos: Option<Nacos>,
@@ -139,6 +135,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let metrics = Metrics::new();
     metrics.watch(process.lost_lines);
     metrics.watch_process(process::Usage::new());
+    let (events, recorder) = timeline::open(&config, clock).await;
     let nacos = Nacos::open(&config, clock, listeners.addresses.nacos).await?;
     // Only members of a shared store forward registrations.
     let (owners, clients) = watcher
@@ -155,10 +152,11 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
         storage,
         owners,
         metrics,
+        events,
         own: Arc::clone(&member.address),
         members: cluster.view(),
     };
-    let (services, workers) = service::build(&use_cases(&config), foundation);
+    let (services, workers) = service::build(&use_cases(&config, edge.suspect()), foundation);
     let by_application = services
         .roster
         .by_application(config.ui.max_application_metrics);
@@ -173,7 +171,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
         keeper,
         member,
         services,
-        workers,
+        workers: (workers, recorder),
         watcher,
         clients,
         nacos,
@@ -198,38 +196,6 @@ async fn open_store(
     admin
         .serve_during(starting, edge.starting(*faces), opening)
         .await
-}
-
-fn use_cases(config: &Config) -> service::Config {
-    service::Config {
-        register: register::Config {
-            queue_capacity: config.register.queue_capacity,
-            deadline: config.register.deadline,
-            max_key_bytes: config.register.max_name_bytes,
-            batch_rows: config.register.batch_rows,
-            change_interval: config.register.change_interval,
-            rates: register::RateLimits {
-                per_second: config.register.max_new_per_peer,
-                burst: config.register.max_new_burst_per_peer,
-            },
-            max_held_per_message: config.register.max_held_per_message,
-            properties: config.register.properties,
-        },
-        max_batch: config.register.max_batch,
-        work_memory: config.server.work_memory,
-        sweep: sweep::Config {
-            tick: config.liveness.tick,
-            limit: config.liveness.max_expired_per_tick,
-            stall: STALL,
-        },
-        write_back: write_back::Config {
-            interval: config.liveness.write_back_interval,
-            chunk: WRITE_BACK_CHUNK,
-            shared: config.storage.provider == config::StorageProvider::Etcd,
-        },
-        listening: config.register.listening,
-        event_backlog: EVENT_BACKLOG,
-    }
 }
 
 // === impl App ===

@@ -23,6 +23,7 @@ mod document;
 mod error;
 mod keys;
 mod layers;
+mod liveness;
 mod load;
 mod log;
 mod modules;
@@ -33,6 +34,7 @@ mod ranges;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod tls;
 mod value;
 mod variables;
@@ -42,10 +44,12 @@ pub use self::advice::advice;
 pub use self::age::MaxAge;
 pub use self::cluster::{Cluster, ClusterProvider, ConnectString, Zookeeper};
 pub use self::error::{Error, Problem};
+pub use self::liveness::Liveness;
 pub use self::load::{Loaded, Origin, Origins, Sources, load};
 pub use self::log::{Log, LogFormat};
 pub use self::nacos::{Nacos, NacosProvider, PRIVATE};
 pub use self::print::reference;
+pub use self::timeline::Timeline;
 pub use self::tls::{Mode, Tls};
 pub use rollcall_secret::Secret;
 
@@ -73,6 +77,8 @@ pub struct Config {
     pub register: Register,
     /// `liveness.default`: the terms of leases.
     pub liveness: Liveness,
+    /// `timeline.default`.
+    pub timeline: Timeline,
     /// `nacos`: the faces of Nacos clients, and their catalog.
     pub nacos: Nacos,
     /// `tls.default`: the certificate of this collector.
@@ -256,25 +262,6 @@ pub struct Register {
     pub inventory_memory: Option<usize>,
     /// Limits on the stored properties of one instance.
     pub properties: Caps,
-}
-
-/// `liveness.default`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Liveness {
-    /// An instance without a signal for this long is silent.
-    pub silent_after: Duration,
-    /// An instance without a signal for this long is down.
-    pub down_after: Duration,
-    /// The interval between two sweeps for expired leases.
-    pub tick: Duration,
-    /// The most leases that expire in one tick; the rest waits for the next.
-    pub max_expired_per_tick: usize,
-    /// After a start every lease has a full term plus a random part of this.
-    pub restart_spread: Duration,
-    /// An instance that has been down or left for this long is removed from counts and lists.
-    pub forget_after: Duration,
-    /// The interval between two writes of the last-seen times to the store.
-    pub write_back_interval: Duration,
 }
 
 /// `server.default`.

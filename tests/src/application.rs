@@ -4,9 +4,11 @@
 //! on standard input. If its agent can be queried, the program also prints the agent's ids, one line per change:
 //! `report application ID`, `report instance ID`, `report entry NAME ID`, `report exit NAME ID`, `report address PEER ID`.
 
-use std::{fs, time::Duration};
+use std::{fs, process::ExitStatus, time::Duration};
 
 use tempfile::TempDir;
+
+use rustix::process::Signal;
 
 use crate::process::Child;
 
@@ -95,6 +97,20 @@ impl Application {
         let mut lines = self.log();
         lines.retain(|line| ERRORS.iter().any(|mark| line.contains(mark)));
         lines
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.child.signal(signal);
+    }
+
+    /// Ends its standard input, which ends it as planned: its agent announces the stop.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.child.close_input();
+        self.child.exit(START).await
     }
 
     /// Kills it (SIGKILL).

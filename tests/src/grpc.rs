@@ -137,6 +137,29 @@ impl Client {
         Ok(answer.application_instance_id)
     }
 
+    /// Registers an instance whose agent reports these addresses of its machine.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn instance_on(
+        &self,
+        application: i32,
+        uuid: &str,
+        addresses: &[&str],
+    ) -> Result<i32, Status> {
+        let mut os = os_info();
+        os.ipv4s = addresses.iter().map(|it| (*it).to_owned()).collect();
+        let request = ApplicationInstance {
+            application_id: application,
+            agent_uuid: uuid.to_owned(),
+            register_time: AGENT_TIME,
+            osinfo: Some(os),
+        };
+        let mut client = InstanceDiscoveryServiceClient::new(self.channel.clone());
+        let answer = client.register_instance(request).await?.into_inner();
+        Ok(answer.application_instance_id)
+    }
+
     /// `heartbeat`.
     ///
     /// # Errors

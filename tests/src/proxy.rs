@@ -1,10 +1,13 @@
 //! A network link between two processes that a test can cut and restore.
 
-use std::{fmt, io, net::SocketAddr};
+use std::{
+    fmt, io,
+    net::{IpAddr, SocketAddr},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream, tcp},
+    net::{TcpListener, TcpSocket, TcpStream, tcp},
     sync::watch,
     task::{AbortHandle, JoinSet},
 };
@@ -40,16 +43,31 @@ impl Proxy {
         proxy
     }
 
+    /// As [`Proxy::to`], with connections to the target that come from another loopback address, as those of a proxy on another
+    /// machine do.
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn from(source: IpAddr, target: SocketAddr) -> Self {
+        let proxy = Self::listen(Some(source)).await;
+        proxy.set_target(target);
+        proxy
+    }
+
     /// Listens at once, and keeps clients waiting until there is a target.
     ///
     /// # Panics
     /// When no port is free.
     pub async fn open() -> Self {
+        Self::listen(None).await
+    }
+
+    async fn listen(source: Option<IpAddr>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
         let (target, aim) = watch::channel(None);
         let (link, state) = watch::channel(Link::Whole);
-        let task = tokio::spawn(accept(listener, aim, state)).abort_handle();
+        let task = tokio::spawn(accept(listener, source, aim, state)).abort_handle();
         Self {
             address,
             target,
@@ -91,6 +109,7 @@ impl fmt::Debug for Proxy {
 
 async fn accept(
     listener: TcpListener,
+    source: Option<IpAddr>,
     target: watch::Receiver<Option<SocketAddr>>,
     link: watch::Receiver<Link>,
 ) {
@@ -99,7 +118,7 @@ async fn accept(
     loop {
         tokio::select! {
             Ok((client, _)) = listener.accept() => {
-                connections.spawn(serve(client, target.clone(), link.clone()));
+                connections.spawn(serve(client, source, target.clone(), link.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -109,6 +128,7 @@ async fn accept(
 /// Forwards one connection until both sides have closed it or the link refuses.
 async fn serve(
     mut client: TcpStream,
+    source: Option<IpAddr>,
     mut target: watch::Receiver<Option<SocketAddr>>,
     mut link: watch::Receiver<Link>,
 ) -> io::Result<()> {
@@ -117,7 +137,7 @@ async fn serve(
     }
     let target = target.wait_for(Option::is_some).await;
     let target = target.ok().and_then(|target| *target);
-    let mut server = TcpStream::connect(target.ok_or(io::ErrorKind::HostUnreachable)?).await?;
+    let mut server = connect(source, target.ok_or(io::ErrorKind::HostUnreachable)?).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let mut cut = link.clone();
@@ -137,6 +157,14 @@ async fn serve(
             server.set_zero_linger()
         }
     }
+}
+
+async fn connect(source: Option<IpAddr>, target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    socket.connect(target).await
 }
 
 /// Copies data from `from` to `to` while the link is whole, until `from` ends.

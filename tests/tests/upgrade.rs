@@ -120,6 +120,7 @@ impl Later {
             };
             proposal.operation(operation).expect("an id");
             let seen = LastSeen {
+                observer: None,
                 instance,
                 last_seen: self.clock.wall(),
                 signal: Signal::from_code(SIGNAL).expect("a code"),

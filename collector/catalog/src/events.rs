@@ -16,6 +16,8 @@ pub struct Event {
     /// The connection that the event's publisher is, also when it has ended. `None` for other publishers, and for a connection
     /// that lost the instance after its end.
     pub client: Option<Arc<Connection>>,
+    /// For [`catalog::EventKind::Overridden`] what the operator set; `None` for other events, and if it was removed.
+    pub overridden: Option<Arc<catalog::Override>>,
 }
 
 /// Records events. Called while no lock of the catalog is held; must not block.

@@ -58,7 +58,7 @@ impl Leases {
             .lessor
             .grant_on(instance, Some(terms), Signal::Register, now);
         match granted {
-            Renewal::Granted | Renewal::Kept | Renewal::Changed(_) => {}
+            Renewal::Granted | Renewal::Kept | Renewal::Changed(_) | Renewal::Moved { .. } => {}
         }
     }
 

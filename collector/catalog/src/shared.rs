@@ -8,7 +8,7 @@ use std::{
 use parking_lot::RwLock;
 use rollcall_domain::{
     Moment,
-    catalog::{Effects, Publisher, Registry, Subscriptions},
+    catalog::{self, Effects, EventKind, Override, Publisher, Registry, Subscriptions},
 };
 use tokio::sync::{Semaphore, broadcast};
 
@@ -152,8 +152,24 @@ impl Shared {
         let at = self.clock.wall();
         for event in effects.events {
             let client = closed.cloned().or_else(|| self.client(&event.publisher));
-            self.events.record(Event { at, event, client });
+            let overridden = self.overridden(&event);
+            self.events.record(Event {
+                at,
+                event,
+                client,
+                overridden,
+            });
         }
+    }
+
+    fn overridden(&self, event: &catalog::Event) -> Option<Arc<Override>> {
+        if event.what != EventKind::Overridden {
+            return None;
+        }
+        let registry = self.registry.read();
+        registry
+            .overridden(&event.service, &event.endpoint)
+            .cloned()
     }
 
     fn client(&self, publisher: &Publisher) -> Option<Arc<Connection>> {

@@ -51,6 +51,7 @@ fn main() {
         strings += own_strings(&instance);
         allocator.restore(Row::Instance(instance)).unwrap();
         let stored = LeaseRecord {
+            observer: rollcall_domain::liveness::Observer::Here,
             key: id(number),
             last_seen: Moment::from_millis(-60_000),
             signal: Signal::Heartbeat,

@@ -13,6 +13,7 @@
 mod group;
 mod lease;
 mod lessor;
+mod mass;
 mod pace;
 mod terms;
 mod via;
@@ -22,8 +23,9 @@ use std::time::Duration;
 
 pub use group::{Group, Tally};
 pub use lessor::{Counts, Key, Lessor, Slow};
+pub use mass::{Guard, MassConfig, Pattern, Place, Population, Share, Wave};
 pub use terms::{LeaseTerms, Terms};
-pub use via::{Cause, Closed, ConnectionId};
+pub use via::{Arrival, Cause, Closed, ConnectionId, Contact, Observer};
 
 use crate::Moment;
 
@@ -128,6 +130,16 @@ pub struct Transition<K> {
     pub last_seen: Moment,
     /// The last signal.
     pub signal: Signal,
+    /// The collector that observed it.
+    pub observer: Observer,
+    /// The connection that it came on.
+    pub contact: Contact,
+    /// The observed usual interval between two signals; zero if unknown.
+    pub usual: Duration,
+    /// For a change to silent or down, the time without a signal after which it follows.
+    pub term: Duration,
+    /// Whether another collector decided, and this one applied its report.
+    pub is_reported: bool,
 }
 
 /// The effect of a signal, or of a report of one.
@@ -140,6 +152,13 @@ pub enum Renewal<K> {
     Kept,
     /// It came back up, it left, or another collector marked it as ended.
     Changed(Transition<K>),
+    /// The state stays, and another collector than before observes the signals.
+    Moved {
+        /// The collector that observed them before.
+        from: Observer,
+        /// The collector that observes them now.
+        to: Observer,
+    },
 }
 
 /// A lease as shown to operators.
@@ -155,12 +174,14 @@ pub struct LeaseView {
     pub signal: Signal,
     /// Whether another collector or an earlier run of this one observed that signal, and this run read it from the store.
     pub relayed: bool,
+    /// The collector that observed it.
+    pub observer: Observer,
     /// The observed usual interval between two signals.
     pub usual: Duration,
     /// Its configured terms: those of the lessor or its own.
     pub terms: LeaseTerms,
-    /// How the connection of the last signal ended; `None` while it is open, or if this run has not seen the connection.
-    pub closed: Option<Closed>,
+    /// The connection of the last signal.
+    pub contact: Contact,
     /// Whether it has been down or left for [`Terms::forget_after`].
     pub forgotten: bool,
 }
@@ -178,6 +199,8 @@ pub struct LeaseRecord<K> {
     pub state: State,
     /// The usual interval between two signals; zero where it does not lengthen the term.
     pub usual: Duration,
+    /// The collector that observed the last signal.
+    pub observer: Observer,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 mod selector;
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 pub use selector::{ForeverFirst, HashCode, Rolling, Selector};
 
@@ -30,6 +30,11 @@ pub struct Member {
     pub since: Timestamp,
 }
 
+/// A short name of a member: a hash of its address. It identifies the member that observed a signal where an address would take
+/// too much memory. It is evidence for people; no decision depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(NonZeroU32);
+
 /// The state of a collector (ARCHITECTURE.md, invariant 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
@@ -45,6 +50,29 @@ pub enum State {
 /// choose the same one (`10.0.0.10:11800` comes before `10.0.0.9:11800`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View(Arc<[Member]>);
+
+impl Tag {
+    /// The tag of the member at this address (FNV-1a, the same in every release).
+    #[must_use]
+    pub fn of(address: &str) -> Self {
+        let hash = address.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        Self(NonZeroU32::new(hash).unwrap_or(NonZeroU32::MIN))
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn get(self) -> NonZeroU32 {
+        self.0
+    }
+}
+
+impl From<NonZeroU32> for Tag {
+    fn from(number: NonZeroU32) -> Self {
+        Self(number)
+    }
+}
 
 impl View {
     /// The view of these members, in any order. Of two members with one address the later one counts.

@@ -12,7 +12,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -40,14 +40,21 @@ pub const COST: usize = RECORDED * size_of::<InstanceId>();
 
 /// Is notified of the ends of connections.
 pub trait Observer: fmt::Debug + Send + Sync {
-    /// Called when a connection has ended on which these instances were seen.
-    fn closed(&self, connection: ConnectionId, seen: &[InstanceId], cause: Cause);
+    /// Called when a connection of the peer at this address has ended, on which these instances were seen.
+    fn closed(
+        &self,
+        connection: ConnectionId,
+        remote: SocketAddr,
+        seen: &[InstanceId],
+        cause: Cause,
+    );
 }
 
 /// Opens links. Clones share one numbering. By default their ends have no observer.
 #[derive(Clone, Debug, Default)]
 pub struct Links {
     last: Arc<AtomicU64>,
+    open: Arc<AtomicUsize>,
     observer: Option<Arc<dyn Observer>>,
 }
 
@@ -55,6 +62,7 @@ pub struct Links {
 #[derive(Debug)]
 pub struct Link {
     seen: Arc<Seen>,
+    open: Arc<AtomicUsize>,
     observer: Option<Arc<dyn Observer>>,
     cause: Cause,
 }
@@ -66,6 +74,8 @@ pub struct Seen {
     remote: SocketAddr,
     /// The time of the first call.
     since: OnceLock<Timestamp>,
+    /// How far the clock of the peer is ahead, in milliseconds.
+    clock_skew: OnceLock<i32>,
     instances: Mutex<Vec<InstanceId>>,
 }
 
@@ -82,8 +92,15 @@ impl Links {
     pub fn new(observer: Arc<dyn Observer>) -> Self {
         Self {
             last: Arc::default(),
+            open: Arc::default(),
             observer: Some(observer),
         }
+    }
+
+    /// The number of open links.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Opens a link for a new connection of a peer at this address.
@@ -94,10 +111,13 @@ impl Links {
             connection: ConnectionId::new(number),
             remote,
             since: OnceLock::new(),
+            clock_skew: OnceLock::new(),
             instances: Mutex::default(),
         };
+        self.open.fetch_add(1, Ordering::Relaxed);
         Link {
             seen: Arc::new(seen),
+            open: Arc::clone(&self.open),
             observer: self.observer.clone(),
             cause: Cause::Collector,
         }
@@ -121,9 +141,13 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
         let instances = std::mem::take(&mut *self.seen.instances.lock());
         if let (Some(observer), false) = (&self.observer, instances.is_empty()) {
-            observer.closed(self.seen.connection, &instances, self.cause);
+            let Seen {
+                connection, remote, ..
+            } = *self.seen;
+            observer.closed(connection, remote, &instances, self.cause);
         }
     }
 }
@@ -144,6 +168,21 @@ impl Seen {
     /// The time of the first call of this function, which `now` supplies: shortly after the connection was opened.
     pub fn since(&self, now: impl FnOnce() -> Timestamp) -> Timestamp {
         *self.since.get_or_init(now)
+    }
+
+    /// Records the time that the peer reports in a call, at this time of this collector's clock. The first report of a connection
+    /// counts.
+    pub fn observe_clock(&self, peer: Timestamp, now: Timestamp) {
+        let skew = peer.millis().saturating_sub(now.millis());
+        if let Ok(skew) = i32::try_from(skew) {
+            self.clock_skew.get_or_init(|| skew);
+        }
+    }
+
+    /// How far the clock of the peer is ahead of this collector's, in milliseconds; `None` if it reported no time.
+    #[must_use]
+    pub fn clock_skew(&self) -> Option<i32> {
+        self.clock_skew.get().copied()
     }
 
     /// Records an instance for the end of the connection. Call it when the instance was last seen on another connection, not

@@ -11,7 +11,13 @@ use super::*;
 struct Ends(Mutex<Vec<(ConnectionId, Vec<InstanceId>, Cause)>>);
 
 impl Observer for Ends {
-    fn closed(&self, connection: ConnectionId, seen: &[InstanceId], cause: Cause) {
+    fn closed(
+        &self,
+        connection: ConnectionId,
+        _remote: SocketAddr,
+        seen: &[InstanceId],
+        cause: Cause,
+    ) {
         self.0.lock().push((connection, seen.to_vec(), cause));
     }
 }

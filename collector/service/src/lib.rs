@@ -1,32 +1,39 @@
 //! The use cases that all protocol faces share. A face converts the request, calls a use case, and converts the answer.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     inventory::{Allocator, Count, Dictionary, Inventory},
-    liveness::{Cause, Closed, ConnectionId, LeaseRecord, Lessor, Renewal, Signal, State, Terms},
-    membership::View,
+    liveness::{Lessor, Terms},
+    membership::{Tag, View},
 };
 use rollcall_limits::{Budget, Work};
-use rollcall_link::{self as link, Links};
+use rollcall_link::Links;
 use rollcall_metrics::{Levels, Metrics};
 use rollcall_runtime::Clock;
-use rollcall_storage::{LastSeen, Storage};
+use rollcall_storage::Storage;
 use tokio::sync::watch;
 
+use events::Events;
 use listening::Listening;
-use register::InstanceName;
+use members::Names;
+pub use members::{Departure, Witness};
 use stray::Strays;
 
 pub mod events;
 pub mod heartbeat;
 pub mod listening;
+mod members;
 pub mod naming;
 pub mod progress;
 pub mod readiness;
 pub mod register;
 pub mod roster;
+mod signs;
 mod stray;
 pub mod sweep;
 pub mod write_back;
@@ -47,8 +54,6 @@ pub struct Config {
     pub sweep: sweep::Config,
     pub write_back: write_back::Config,
     pub listening: listening::Config,
-    /// Events kept for a slow subscriber; the oldest are dropped first.
-    pub event_backlog: usize,
 }
 
 /// The leases of all instances, counted by application.
@@ -70,14 +75,13 @@ pub struct Foundation {
     /// Selects the collector that commits new registrations, if the store is shared.
     pub owners: Option<Arc<dyn register::Owners>>,
     pub metrics: Metrics,
+    /// Where events are recorded.
+    pub events: events::Feed,
     /// The address that identifies this collector among the members.
     pub own: Arc<str>,
     /// The collectors, now and after every change.
     pub members: watch::Receiver<Arc<View>>,
 }
-
-/// Two recorded times of one signal may differ by this much, because the wall clock is adjusted.
-const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// All use cases, for the faces. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -104,6 +108,21 @@ pub struct Services {
 }
 
 impl Services {
+    /// Announces that this collector is about to stop: connections that it closes from now on are no evidence about instances.
+    pub fn stopping(&self) {
+        self.core.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Records what an operator changed: `who`, by address or user, did `what` to `target`.
+    pub fn operated(&self, who: &str, what: &str, target: &str) {
+        let event = events::CollectorEvent::Operator {
+            who: who.to_owned(),
+            what: what.to_owned(),
+            target: target.to_owned(),
+        };
+        self.events.collector(self.wall(), event);
+    }
+
     /// The current wall-clock time.
     #[must_use]
     pub fn wall(&self) -> Timestamp {
@@ -147,24 +166,24 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         storage,
         owners,
         metrics,
+        events,
         own,
         members,
     } = foundation;
     let readiness = readiness::Readiness::default();
-    let inventory = allocator.inventory();
-    // If the allocator starts above the ids of an earlier inventory, it assigns no id that agents still hold.
-    let is_empty = !allocator.draws_later()
-        && Dictionary::ALL
-            .iter()
-            .all(|dictionary| inventory.count(*dictionary) == Count::default());
+    let is_empty = is_empty(&allocator);
     let listening = Listening::new(config.listening, is_empty, readiness.clone(), &metrics);
+    show(&events, &metrics);
     let core = Core {
-        inventory,
+        inventory: allocator.inventory(),
         listening: Arc::new(listening),
         strays: Arc::new(Strays::new(&metrics)),
         lessor: Arc::new(lessor),
         clock,
-        events: events::Feed::new(config.event_backlog),
+        names: Names::restored(&events),
+        events: Events::new(events),
+        own: Tag::of(&own),
+        is_stopping: Arc::default(),
     };
     let (register, writer) = register::build(
         &config.register,
@@ -175,30 +194,46 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         readiness.clone(),
         metrics.clone(),
     );
+    let links = Links::new(Arc::new(core.clone()));
+    let watched = (members.clone(), links.clone());
     let (naming, follower) = naming::build(&members);
     let workers = Workers {
         naming: follower,
         writer,
-        sweeper: sweep::Sweeper::new(config.sweep.clone(), core.clone(), readiness.clone()),
-        write_back: write_back::WriteBack::new(
-            config.write_back.clone(),
-            core.clone(),
-            register.clone(),
-        ),
+        sweeper: sweep::Sweeper::new(&config.sweep, &core, &readiness, watched),
+        write_back: write_back::WriteBack::new(&config.write_back, &core, &register),
     };
     let services = Services {
         heartbeat: heartbeat::Handle::new(register.clone()),
         register,
         naming,
-        events: core.events.clone(),
+        events: core.events.feed().clone(),
         roster: roster::Roster::new(core.clone(), own, members),
         readiness,
         work: work(config, &metrics),
         metrics,
-        links: Links::new(Arc::new(core.clone())),
+        links,
         core,
     };
     (services, workers)
+}
+
+/// Whether agents may hold no id of this inventory.
+fn is_empty(allocator: &Allocator) -> bool {
+    let inventory = allocator.inventory();
+    // If the allocator starts above the ids of an earlier inventory, it assigns no id that agents still hold.
+    !allocator.draws_later()
+        && Dictionary::ALL
+            .iter()
+            .all(|dictionary| inventory.count(*dictionary) == Count::default())
+}
+
+/// Exposes what the events take.
+fn show(feed: &events::Feed, metrics: &Metrics) {
+    metrics.watch(feed.clone());
+    for budget in feed.budgets() {
+        metrics.show_budget(budget.clone());
+    }
 }
 
 fn work(config: &Config, metrics: &Metrics) -> Work {
@@ -213,125 +248,11 @@ struct Core {
     inventory: Arc<Inventory>,
     lessor: Arc<Leases>,
     clock: Clock,
-    events: events::Feed,
+    events: Events,
     listening: Arc<Listening>,
     strays: Arc<Strays>,
-}
-
-impl Core {
-    /// Refuses, counts and publishes a sign of life with the id of an instance whose agent uses no ids. Such a sign comes from
-    /// another process, which holds the id from an earlier store.
-    fn admit(&self, id: InstanceId) -> Result<(), register::Error> {
-        if self.inventory.is_announced(id) {
-            return Ok(());
-        }
-        if self.strays.observe() {
-            self.events.stray(self, id);
-        }
-        Err(if id.is_internal() {
-            register::Error::NotAnInstance(id)
-        } else {
-            register::Error::NotAnnounced(id)
-        })
-    }
-
-    /// Renews the lease of an instance, and publishes the change if the instance was not up; `false` if it has no lease.
-    fn renew(&self, id: InstanceId, signal: Signal) -> bool {
-        let now = self.clock.now();
-        let over_connection = link::current(|seen| {
-            let (renewal, is_new) = self.lessor.renew_on(seen.connection(), id, signal, now)?;
-            if is_new {
-                seen.remember(id);
-            }
-            Some(renewal)
-        });
-        let renewal = over_connection.unwrap_or_else(|| self.lessor.renew(id, signal, now));
-        match renewal {
-            Some(renewal) => {
-                self.publish(id, renewal);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Renews the lease of a recorded instance, or grants its first one.
-    fn renew_or_grant(&self, id: InstanceId, signal: Signal) {
-        if !self.renew(id, signal) {
-            let renewal = self.lessor.grant(id, signal, self.clock.now());
-            self.publish(id, renewal);
-            // Records the connection, too.
-            self.renew(id, signal);
-        }
-    }
-
-    /// Whether an instance has no lease because it was never seen. It may still be recorded: other instances mentioned it, or the
-    /// store became unavailable between its adoption and its first sign.
-    fn is_unseen(&self, id: InstanceId) -> bool {
-        self.lessor.view(id).is_none()
-    }
-
-    /// Records that an instance has left; `false` if it has no lease.
-    fn leave(&self, id: InstanceId) -> bool {
-        match self.lessor.leave(id, self.clock.now()) {
-            Some(renewal) => {
-                self.publish(id, renewal);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Applies the report of another collector about an instance.
-    fn relay(&self, seen: LastSeen) {
-        let reported = LeaseRecord {
-            key: seen.instance,
-            last_seen: self.clock.moment_of(seen.last_seen),
-            signal: seen.signal,
-            state: seen.state,
-            usual: seen.usual,
-        };
-        let renewal = self.lessor.relay(reported, self.clock.now());
-        self.publish(seen.instance, renewal);
-    }
-
-    /// Whether this collector lacks a fact that it read from the store before and that no later signal would supply: that the
-    /// instance exists, or that it is down or left. A lost signal needs no repair: the next signal replaces it, or the lease
-    /// expires.
-    ///
-    /// Evidence later than the store's is not a lack: it may have come from another collector directly and reach the store soon.
-    fn knows_less(&self, seen: LastSeen) -> bool {
-        let Some(known) = self.lessor.view(seen.instance) else {
-            return true;
-        };
-        let reported = self.clock.moment_of(seen.last_seen);
-        let is_later = known.last_seen > reported.after(SAME_TIME);
-        seen.state >= State::Down && known.state < seen.state && known.relayed && !is_later
-    }
-
-    /// The id of the instance that is recorded under these names.
-    fn instance_named(&self, name: InstanceName<'_>) -> Option<InstanceId> {
-        let application = self.inventory.application_id(name.service)?;
-        self.inventory.named_instance_id(application, name.instance)
-    }
-
-    fn publish(&self, id: InstanceId, renewal: Renewal<InstanceId>) {
-        match renewal {
-            Renewal::Kept => {}
-            Renewal::Granted => self.events.granted(self, id),
-            Renewal::Changed(transition) => self.events.changed(self, &transition),
-        }
-    }
-}
-
-impl link::Observer for Core {
-    fn closed(&self, connection: ConnectionId, seen: &[InstanceId], cause: Cause) {
-        let closed = Closed {
-            at: self.clock.now(),
-            cause,
-        };
-        for instance in seen {
-            self.lessor.close(*instance, connection, closed);
-        }
-    }
+    names: Names,
+    /// The tag of this collector.
+    own: Tag,
+    is_stopping: Arc<AtomicBool>,
 }

@@ -1,19 +1,25 @@
 //! Applications and instances with their states, for the query API.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
     inventory::{Application, Count, Dictionary, Instance, Place},
-    liveness::{Cause, Counts, Signal, State, Tally, Terms},
+    liveness::{Counts, Signal, State, Tally, Terms},
     membership::View,
 };
 use tokio::sync::watch;
 
-use super::Core;
+use super::{
+    Core, Witness,
+    events::{Connection, InstanceEvent, connection},
+};
 
 mod exposition;
 mod filter;
+mod names;
+
+pub use names::InstanceNames;
 
 pub use exposition::ByApplication;
 pub use filter::{ApplicationFilter, Filter};
@@ -71,8 +77,16 @@ pub struct InstanceStatus {
     pub is_slow: bool,
     /// The times without a signal after which the instance is silent and down.
     pub terms: Terms,
-    /// When and how the connection ended on which the instance was last seen.
-    pub closed: Option<(Timestamp, Cause)>,
+    /// The connection of that signal.
+    pub connection: Connection,
+    /// The other end of the last known connection.
+    pub peer: Option<SocketAddr>,
+    /// The time since that signal.
+    pub silence: Duration,
+    /// The address of this collector.
+    pub own: Arc<str>,
+    /// The collector that received that signal; `None` if this run of this one did.
+    pub witness: Option<Witness>,
     /// Whether counts and lists leave the instance out.
     pub forgotten: bool,
 }
@@ -261,9 +275,15 @@ impl Roster {
             usual: lease.usual,
             is_slow: lease.usual > self.core.lessor.terms().silent_after,
             terms: self.core.lessor.terms().of(lease.usual),
-            closed: lease
-                .closed
-                .map(|closed| (clock.wall_at(closed.at), closed.cause)),
+            connection: connection(&self.core, lease.contact),
+            peer: self
+                .core
+                .events
+                .feed()
+                .last(id, u64::MAX, InstanceEvent::peer),
+            silence: clock.now().since(lease.last_seen),
+            own: Arc::clone(&self.own),
+            witness: self.witness(lease.observer),
             forgotten: lease.forgotten,
         })
     }

@@ -1,15 +1,30 @@
 //! Expires the leases that ran out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::{
     InstanceId,
-    liveness::{Slow, Transition},
+    liveness::{MassConfig, Slow, Transition},
+    membership::{State, View},
 };
-use tokio::time::{MissedTickBehavior, interval};
+use rollcall_link::Links;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Core, readiness::Readiness};
+use super::{
+    Core,
+    events::CollectorEvent,
+    members::{Departure, missing_in},
+    readiness::Readiness,
+};
+
+mod guard;
+
+pub use guard::Suspect;
+use guard::Watch;
 
 /// Settings of the sweeper.
 #[derive(Clone, Debug)]
@@ -21,6 +36,10 @@ pub struct Config {
     /// A sweep that is later than this means that the collector itself stalled (a paused machine, a starved process). Every
     /// lease then gets a full term, because the collector could not receive signals.
     pub stall: Duration,
+    /// When many instances that fall silent at once are reported.
+    pub mass: MassConfig,
+    /// Why this collector may itself be the cause.
+    pub suspect: Suspect,
 }
 
 /// The readiness condition that the terms are at least as long as the intervals of the agents.
@@ -36,14 +55,29 @@ pub struct Sweeper {
     core: Core,
     readiness: Readiness,
     has_warned: bool,
+    watch: Watch,
+    members: watch::Receiver<Arc<View>>,
+    known: Arc<View>,
 }
 
 impl Sweeper {
-    pub(super) fn new(config: Config, core: Core, readiness: Readiness) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        core: &Core,
+        readiness: &Readiness,
+        (members, links): (watch::Receiver<Arc<View>>, Links),
+    ) -> Self {
+        let known = Arc::clone(&members.borrow());
+        for member in known.members() {
+            core.names.set(&member.address, None);
+        }
         Self {
-            config,
-            core,
-            readiness,
+            watch: Watch::new(config, core, links),
+            known,
+            members,
+            config: config.clone(),
+            core: core.clone(),
+            readiness: readiness.clone(),
             has_warned: false,
         }
     }
@@ -69,8 +103,11 @@ impl Sweeper {
                     "this collector stalled, every lease gets a full term"
                 );
                 self.core.lessor.resume(now);
+                self.watch.stalled(&self.core, now, late);
             }
+            self.follow_members();
             self.sweep().await;
+            self.watch.poll(&self.core);
             self.report_slow();
             self.core.events.report_lines(&self.core);
             self.core.listening.is_still_on();
@@ -78,7 +115,7 @@ impl Sweeper {
         }
     }
 
-    async fn sweep(&self) {
+    async fn sweep(&mut self) {
         let mut given_up = 0;
         let mut transitions = Vec::new();
         while self
@@ -94,10 +131,36 @@ impl Sweeper {
         self.publish(&mut transitions);
     }
 
-    fn publish(&self, transitions: &mut Vec<Transition<InstanceId>>) {
+    fn publish(&mut self, transitions: &mut Vec<Transition<InstanceId>>) {
         for transition in transitions.drain(..) {
+            self.watch.observe(&self.core, &transition);
             self.core.events.changed(&self.core, &transition);
         }
+    }
+
+    /// Records which collectors joined and left.
+    fn follow_members(&mut self) {
+        let view = Arc::clone(&self.members.borrow_and_update());
+        if Arc::ptr_eq(&view, &self.known) {
+            return;
+        }
+        let at = self.core.clock.wall();
+        let feed = self.core.events.feed();
+        for joined in missing_in(&self.known, &view) {
+            let member = Arc::clone(&joined.address);
+            self.core.names.set(&member, None);
+            feed.collector(at, CollectorEvent::MemberJoined { member });
+        }
+        for left in missing_in(&view, &self.known) {
+            let member = Arc::clone(&left.address);
+            // A collector announces a planned stop: it drains first.
+            let expired = left.state != State::Draining;
+            self.core
+                .names
+                .set(&member, Some(Departure { at, expired }));
+            feed.collector(at, CollectorEvent::MemberLeft { member, expired });
+        }
+        self.known = view;
     }
 
     /// Reports instances whose usual interval is longer than the configured term: once in the log, and in the readiness while

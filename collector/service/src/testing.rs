@@ -11,7 +11,7 @@ use std::{
 use rollcall_domain::properties::Caps;
 use rollcall_domain::{
     inventory::{Allocator, Limits},
-    liveness::Terms,
+    liveness::{MassConfig, Terms},
     membership::View,
 };
 use rollcall_metrics::Metrics;
@@ -20,8 +20,8 @@ use rollcall_storage::{Storage, memory::Memory};
 use tokio::sync::watch;
 
 use super::{
-    Config, Foundation, Leases, Services, Workers, build, leases, listening, register, sweep,
-    write_back,
+    Config, Foundation, Leases, Services, Workers, build, events, leases, listening, register,
+    sweep, write_back,
 };
 
 pub const DEADLINE: Duration = Duration::from_secs(1);
@@ -47,6 +47,11 @@ pub const CAPS: Caps = Caps {
 };
 pub const MAX_BATCH: usize = 20_000;
 pub const TICK: Duration = Duration::from_secs(1);
+pub const MASS: MassConfig = MassConfig {
+    window: Duration::from_secs(10),
+    instances: 5,
+    percent: 50,
+};
 pub const STALL: Duration = Duration::from_secs(5);
 
 /// Use cases that work while the fixture lives. No lease expires, because no sweeper runs.
@@ -161,6 +166,8 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
             tick: TICK,
             limit: 1024,
             stall: STALL,
+            mass: MASS,
+            suspect: sweep::Suspect::default(),
         },
         write_back: write_back::Config {
             interval: Duration::from_secs(10),
@@ -171,8 +178,17 @@ fn config(queue_capacity: usize, deadline: Duration) -> Config {
             mode: listening::Mode::Never,
             period: Duration::from_secs(60),
         },
-        event_backlog: 16,
     }
+}
+
+fn feed() -> events::Feed {
+    let config = events::Config {
+        backlog: 16,
+        per_instance: 16,
+        memory: 1 << 20,
+        journal_size: 0,
+    };
+    events::Feed::new(&config, 1_000)
 }
 
 fn foundation(
@@ -194,6 +210,7 @@ fn foundation(
         storage: Box::new(storage),
         owners: None,
         metrics: Metrics::new(),
+        events: feed(),
         own: "b:11800".into(),
         members,
     }

@@ -33,7 +33,7 @@ use liveness::signs_in;
 
 use super::{
     Services,
-    events::{Event, InstanceEvent, Kind},
+    events::{Changed, CollectorEvent, Event, InstanceEvent, InstanceKind, Shared},
     heartbeat::Sign,
     register::{Error, Failure, Recovery, Writer},
     testing::{self, DEADLINE, Fixture, MAX_KEY_BYTES, QUEUE_CAPACITY, STALL, TERMS, TICK, parts},
@@ -114,9 +114,19 @@ fn start(writer: Writer) -> JoinHandle<Result<(), Failure>> {
 async fn happened(events: &mut broadcast::Receiver<Event>) -> InstanceEvent {
     match events.recv().await.unwrap() {
         Event::Instance(event) => event,
-        event @ (Event::Agreement { .. } | Event::Room { .. } | Event::Service { .. }) => {
-            panic!("{event:?}")
-        }
+        event @ (Event::Service(_) | Event::Collector(_)) => panic!("{event:?}"),
+    }
+}
+
+/// Whether the event says that the inventory or the roster agrees; `None` for another event.
+fn agreement(event: Event) -> Option<(Shared, bool)> {
+    let Event::Collector(event) = event else {
+        return None;
+    };
+    match *event {
+        CollectorEvent::Agreed { about } => Some((about, true)),
+        CollectorEvent::Diverged { about } => Some((about, false)),
+        _ => None,
     }
 }
 

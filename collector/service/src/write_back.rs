@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, future::pending, time::Duration};
 
 use rollcall_domain::{
     InstanceId, Moment,
-    liveness::{LeaseRecord, State},
+    liveness::{LeaseRecord, Observer, State},
+    membership::Tag,
 };
 use rollcall_storage::LastSeen;
 use tokio::{
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Core,
-    events::{Event, InstanceEvent, Kind},
+    events::{Changed, Event, InstanceEvent, InstanceKind},
     register,
 };
 
@@ -43,11 +44,11 @@ pub struct WriteBack {
 const GATHER: Duration = Duration::from_millis(500);
 
 impl WriteBack {
-    pub(super) fn new(config: Config, core: Core, register: register::Handle) -> Self {
+    pub(super) fn new(config: &Config, core: &Core, register: &register::Handle) -> Self {
         Self {
-            config,
-            core,
-            register,
+            config: config.clone(),
+            core: core.clone(),
+            register: register.clone(),
         }
     }
 
@@ -55,7 +56,7 @@ impl WriteBack {
     pub async fn run(self, cancel: CancellationToken) {
         let mut ticks = interval(self.config.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut changes = self.core.events.subscribe();
+        let mut changes = self.core.events.feed().subscribe();
         let mut written = self.core.clock.now();
         ticks.tick().await;
         loop {
@@ -109,6 +110,14 @@ impl WriteBack {
         }
     }
 
+    /// The member that observed a signal, if other members read the record.
+    fn observer(&self, observer: Observer) -> Option<Tag> {
+        match observer {
+            Observer::Here => self.config.shared.then_some(self.core.own),
+            Observer::Elsewhere(member) => member,
+        }
+    }
+
     async fn record(&self, leases: Vec<LeaseRecord<InstanceId>>) -> Result<(), register::Error> {
         for leases in leases.chunks(self.config.chunk) {
             let seen = leases.iter().map(|lease| LastSeen {
@@ -117,6 +126,7 @@ impl WriteBack {
                 signal: lease.signal,
                 state: lease.state,
                 usual: lease.usual,
+                observer: self.observer(lease.observer),
             });
             self.register.record_seen(seen.collect()).await?;
         }
@@ -147,13 +157,9 @@ fn change(event: &Event, shared: bool) -> Option<InstanceId> {
     match event {
         Event::Instance(InstanceEvent {
             instance,
-            kind: Kind::Changed { to, .. },
-            ..
+            kind: InstanceKind::Changed(Changed { to, .. }),
         }) => (shared || *to == State::Left).then_some(*instance),
-        Event::Instance(_)
-        | Event::Agreement { .. }
-        | Event::Room { .. }
-        | Event::Service { .. } => None,
+        Event::Instance(_) | Event::Service(_) | Event::Collector(_) => None,
     }
 }
 

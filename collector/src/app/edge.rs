@@ -7,6 +7,7 @@ use rollcall_link::Links;
 use rollcall_metrics::Metrics;
 use rollcall_nacos as nacos;
 use rollcall_server::{Budgets, Exposition, Limits, Room, Serving, Stats};
+use rollcall_service::sweep::Suspect;
 use rollcall_skywalking::grpc;
 use rollcall_tls::Certificates;
 use tokio::sync::Notify;
@@ -140,6 +141,20 @@ impl Edge {
     /// The budget of answers, which all listeners share.
     pub(super) fn answers(&self) -> &Budget {
         &self.budgets.answers
+    }
+
+    /// Why this collector may itself be the cause when many instances fall silent: its listeners have no room.
+    pub(super) fn suspect(&self) -> Suspect {
+        let room = self.room.clone();
+        let most = self.max_connections();
+        Suspect::new(move || {
+            let limit = most.min(room.limit());
+            (room.taken() >= limit).then(|| {
+                format!(
+                    "all {limit} connections are taken (server.default.max_connections, or the limit on open files)"
+                )
+            })
+        })
     }
 
     /// The settings of the admin listener until the store has been read.

@@ -5,7 +5,7 @@ use std::{io, mem, panic::resume_unwind, thread};
 use crossbeam_channel::{Receiver, Sender};
 use rollcall_domain::{
     inventory::{self, Allocator, Dictionary, Row},
-    liveness::{Counts, LeaseRecord},
+    liveness::{Counts, LeaseRecord, Observer},
 };
 use rollcall_runtime::Clock;
 use rollcall_service::{Leases, progress::Progress};
@@ -63,6 +63,7 @@ pub(super) fn restore(
             signal: seen.signal,
             state: seen.state,
             usual: seen.usual,
+            observer: Observer::Elsewhere(seen.observer),
         };
         lessor.restore(stored, now);
     };

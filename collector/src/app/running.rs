@@ -64,6 +64,7 @@ impl Running {
         if let Some(catalog) = catalog {
             catalog.drain();
         }
+        services.stopping();
         services
             .readiness
             .unmet("draining", "the collector is stopping");
@@ -73,6 +74,7 @@ impl Running {
         let left = membership.shutdown(LAST_WRITES).await;
         let looped = loops.shutdown(LAST_WRITES).await;
         services.register.stop();
+        services.events.stopped(clock.wall());
         let wrote = writing.shutdown(LAST_WRITES).await;
         let watched = watching.shutdown(LAST_WRITES).await;
         served.and(left).and(looped).and(wrote).and(watched)?;

@@ -4,11 +4,11 @@ use std::io;
 
 use rollcall_cluster::Keeper;
 use rollcall_runtime::{OnError, Policy, TaskSet};
-use rollcall_service::{Services, Workers, naming};
+use rollcall_service::{Services, Workers, events::Recorder, naming};
 use rollcall_skywalking::remote::sender::Clients;
 use rollcall_storage as storage;
 
-use super::never_fails;
+use super::{never_fails, timeline};
 
 /// Starts the task that keeps this collector a member.
 pub(super) fn keep_member(keeper: Option<Keeper>, membership: &TaskSet) {
@@ -38,7 +38,7 @@ pub(super) fn watch(
 /// # Errors
 /// The system refused the writer's thread.
 pub(super) fn spawn(
-    workers: Workers,
+    (workers, recorder): (Workers, Option<Recorder>),
     clients: Option<Clients>,
     services: &Services,
     writing: &TaskSet,
@@ -50,6 +50,7 @@ pub(super) fn spawn(
         write_back,
         naming,
     } = workers;
+    timeline::begin(recorder, services, writing);
     let readiness = services.readiness.clone();
     writing.spawn_thread("writer", OnError::Stop, move || {
         writer

@@ -139,6 +139,15 @@ keys! {
         forget_after SW_LIVENESS_FORGET_AFTER Duration "An instance that has been down or left for this long leaves the counts and lists; its id stays assigned" => liveness.forget_after;
         write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "Interval between two writes of the last-seen times to the store" => liveness.write_back_interval;
     }
+    timeline.default {
+        per_instance SW_TIMELINE_PER_INSTANCE Count "Last changes kept of each instance" => timeline.per_instance;
+        memory SW_TIMELINE_MEMORY Bytes "Memory for the changes of all instances, one half for agents and one for Nacos services; beyond it those of the instance that has not changed for the longest are dropped" => timeline.memory;
+        journal_size SW_TIMELINE_JOURNAL_SIZE Bytes "Size of the journal of events on disk; beyond it the oldest events are dropped" => timeline.journal_size;
+        journal_path SW_TIMELINE_JOURNAL_PATH File "Directory of the journal; empty: `events` in the directory of the embedded store, and no journal with another store" => timeline.journal_path;
+        mass_window SW_TIMELINE_MASS_WINDOW Duration "Longest pause between two instances that fall silent together" => timeline.mass_window;
+        mass_instances SW_TIMELINE_MASS_INSTANCES Count "Fewest instances that fall silent together and are reported as one event" => timeline.mass_instances;
+        mass_percent SW_TIMELINE_MASS_PERCENT Count "Smallest part of an application, or of all instances, that is reported so, in percent" => timeline.mass_percent;
+    }
     nacos.default {
         host SW_NACOS_HOST Host "Address where Nacos clients call over HTTP and gRPC" => nacos.listen.host;
         port SW_NACOS_PORT Port "Port of HTTP" => nacos.listen.port;

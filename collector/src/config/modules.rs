@@ -88,6 +88,7 @@ pub(super) const MODULES: &[Module] = &[
     },
     only("register", &["default"]),
     only("liveness", &["default"]),
+    only("timeline", &["default"]),
     Module {
         name: "nacos",
         providers: &["default", "none"],

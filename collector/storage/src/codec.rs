@@ -6,7 +6,7 @@
 pub(crate) mod entry;
 pub(crate) mod row;
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use rollcall_domain::{
     AddressId, ApplicationId, InstanceId, OperationId, Timestamp,
@@ -14,6 +14,7 @@ use rollcall_domain::{
         Address, Application, Generation, Instance, Operation, OperationKey, Properties, SpanType,
     },
     liveness::{Signal, State},
+    membership::Tag,
 };
 use rollcall_protobuf::{self as protobuf, Fields, Malformed, Value};
 
@@ -249,11 +250,13 @@ impl Entry for LastSeen {
         protobuf::put_varint(message, 5, u64::from(self.state == State::Left));
         let usual = u64::try_from(self.usual.as_millis()).unwrap_or(u64::MAX);
         protobuf::put_varint(message, 6, usual);
+        let observer = self.observer.map_or(0, |member| member.get().get());
+        protobuf::put_varint(message, 7, observer.into());
     }
 
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
         let (mut last_seen, mut received, mut state) = (Timestamp::from_millis(0), None, State::Up);
-        let mut usual = Duration::ZERO;
+        let (mut usual, mut observer) = (Duration::ZERO, None);
         for field in message {
             match field? {
                 (1, Value::Varint(millis)) => last_seen = timestamp(millis),
@@ -262,6 +265,7 @@ impl Entry for LastSeen {
                 (4, Value::Varint(1)) => state = State::Silent,
                 (5, Value::Varint(1)) => state = State::Left,
                 (6, Value::Varint(millis)) => usual = Duration::from_millis(millis),
+                (7, Value::Varint(number)) => observer = tag(number),
                 _ => {}
             }
         }
@@ -271,8 +275,15 @@ impl Entry for LastSeen {
             signal: received.ok_or(Invalid::Missing("signal"))?,
             state,
             usual,
+            observer,
         })
     }
+}
+
+/// The tag of a member; `None` for 0 and for a number that no member has.
+fn tag(number: u64) -> Option<Tag> {
+    let number = u32::try_from(number).ok()?;
+    NonZeroU32::new(number).map(Tag::from)
 }
 
 const fn timestamp(millis: u64) -> Timestamp {

@@ -34,6 +34,7 @@ use rollcall_domain::{
     InstanceId, Timestamp,
     inventory::{Dictionary, Instance, Row},
     liveness::{Signal, State},
+    membership::Tag,
 };
 use rollcall_etcd::proto::KeyValue;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,8 @@ pub struct LastSeen {
     pub state: State,
     /// The usual interval between two signals of the instance; zero if it does not lengthen the configured term.
     pub usual: Duration,
+    /// The member that observed the signal, where several share the store; `None` if unknown.
+    pub observer: Option<Tag>,
 }
 
 impl LastSeen {
@@ -67,6 +70,7 @@ impl LastSeen {
                 signal: Signal::Register,
                 state: State::Up,
                 usual: Duration::ZERO,
+                observer: None,
             }),
             _ => None,
         }

@@ -37,6 +37,7 @@ fn fleet() -> Collector {
             });
             allocator.restore(row).unwrap();
             let lease = LeaseRecord {
+                observer: rollcall_domain::liveness::Observer::Here,
                 key: id,
                 last_seen: Moment::from_millis(0),
                 signal: Signal::Heartbeat,

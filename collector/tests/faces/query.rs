@@ -47,6 +47,7 @@ fn fleet() -> Collector {
         }
         for (id, state) in [(1, State::Down), (2, State::Up)] {
             let lease = LeaseRecord {
+                observer: rollcall_domain::liveness::Observer::Here,
                 key: InstanceId::new(id).unwrap(),
                 last_seen: Moment::from_millis(-1_000_000),
                 signal: Signal::JvmMetrics,

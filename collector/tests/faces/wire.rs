@@ -206,7 +206,9 @@ async fn the_feed_streams_events_until_the_collector_drains() {
         .await;
     let event = read_until(&mut feed, "\n\n").await;
     assert!(
-        event.contains("event: adopted\n") && event.contains(r#""instance_id":7"#),
+        event.contains("event: instance\n")
+            && event.contains(r#""kind":"adopted""#)
+            && event.contains(r#""id":7"#),
         "{event}"
     );
 
@@ -232,7 +234,7 @@ async fn a_slow_reader_of_the_feed_gets_the_count_of_missed_events() {
     assert_eq!(next().await, ": connected\n\n");
     assert_eq!(next().await, "event: lagged\ndata: {\"missed\":4}\n\n");
     assert!(
-        next().await.contains(r#""instance_id":5"#),
+        next().await.contains(r#""id":5,"#),
         "the oldest that is left"
     );
 }
@@ -269,7 +271,7 @@ async fn a_feed_resumes_after_an_event_or_a_time_within_the_history() {
         register(uuid).await;
     }
     let all = events_since(&collector, "?since=2000-01-01T00:00:00Z", 3).await;
-    assert!(all[0].contains(r#""instance_id":1"#) && all[2].contains(r#""instance_id":3"#));
+    assert!(all[0].contains(r#""id":1,"#) && all[2].contains(r#""id":3,"#));
     let rest = events_since(&collector, &format!("?since={}", id_of(&all[1])), 1).await;
     assert_eq!(rest, all[2..]);
     let request = Request::get("/api/events").header("last-event-id", id_of(&all[0]));
@@ -281,7 +283,7 @@ async fn a_feed_resumes_after_an_event_or_a_time_within_the_history() {
     assert_eq!(second, all[1].as_bytes());
     drop(feed);
 
-    // A different run of the collector, and more events than the history holds.
+    // Another numbering, and more events than the history holds.
     let other = events_since(&collector, "?since=1-7", 4).await;
     assert_eq!(other[0], "event: lagged\ndata: {\"missed\":null}\n\n");
     assert_eq!(other[1..], all);
@@ -291,7 +293,7 @@ async fn a_feed_resumes_after_an_event_or_a_time_within_the_history() {
     let since = format!("?since={}", id_of(&all[1]));
     let late = events_since(&collector, &since, 2).await;
     assert_eq!(late[0], "event: lagged\ndata: {\"missed\":2}\n\n");
-    assert!(late[1].contains(r#""instance_id":5"#), "{}", late[1]);
+    assert!(late[1].contains(r#""id":5,"#), "{}", late[1]);
 }
 
 #[tokio::test]

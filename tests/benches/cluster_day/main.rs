@@ -213,6 +213,7 @@ const MEMBERS: usize = 2;
 
 fn seen(instance: InstanceId, at: Timestamp) -> LastSeen {
     LastSeen {
+        observer: None,
         instance,
         last_seen: at,
         signal: Signal::Heartbeat,

@@ -121,6 +121,11 @@ impl Child {
             .unwrap_or_else(|error| panic!("writing to {}: {error}", self.name));
     }
 
+    /// Closes its standard input.
+    pub fn close_input(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
     /// Sends a signal.
     ///
     /// # Panics

@@ -41,6 +41,7 @@ mod probes;
 mod query;
 mod services;
 mod starting;
+mod timeline;
 mod view;
 
 pub use headroom::{Figure, Gauge, Gauges};
@@ -76,7 +77,7 @@ struct Face {
     lists: Arc<Semaphore>,
     /// One permit for each subscriber of the event feed.
     subscribers: Arc<Semaphore>,
-    /// The start of this run in milliseconds, which distinguishes its events from those of other runs.
+    /// The start of this run in milliseconds.
     run: i64,
     closing: CancellationToken,
     places: Places,
@@ -157,6 +158,7 @@ pub fn router(
         .route("/api/history", get(history::history))
         .route("/api/naming", get(overview::naming))
         .route("/api/headroom", get(headroom::headroom))
+        .route("/api/services/instances/timeline", get(timeline::service))
         .route("/api/members", get(query::members))
         .route("/api/events", get(events::stream))
         .route("/graphql", get(graphql::refuse).post(graphql::refuse));
@@ -208,6 +210,7 @@ fn routes_of_agents() -> Router<Arc<Face>> {
             "/api/instances/{id}",
             get(query::instance).delete(operator::forget),
         )
+        .route("/api/instances/{id}/timeline", get(timeline::instance))
 }
 
 fn routes_of_services() -> Router<Arc<Face>> {

@@ -108,9 +108,10 @@ fn is_new(services: &Services, id: InstanceId) -> bool {
     status.is_some_and(|status| !status.forgotten) && services.roster.forget(id)
 }
 
-/// Logs a change, with the address that it came from.
-pub(super) fn record(_face: &Face, what: &str, target: &str) {
+/// Logs and records a change, with the address that it came from.
+pub(super) fn record(face: &Face, what: &str, target: &str) {
     let peer = rollcall_link::current(|seen| seen.remote().to_string());
     let peer = peer.unwrap_or_default();
     tracing::info!(peer, what, target, "an operator changed something");
+    face.services.operated(&peer, what, target);
 }

@@ -153,7 +153,7 @@ pub(super) async fn instance(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     Parameters::of(&uri, &[])?;
-    let id = instance_id(&text(id)?).ok_or_else(bad_id)?;
+    let id = id_in(id)?;
     let roster = &face.services.roster;
     let status = roster.instance(id).ok_or_else(|| unknown("instance", id))?;
     Ok(reply(&view::Instance::of(roster, &status)))
@@ -243,7 +243,12 @@ fn bad_id() -> Refusal {
     Refusal::invalid("id", "must be a number of 32 bits other than 0")
 }
 
-fn unknown(what: &str, id: impl Display) -> Refusal {
+/// The instance in a path.
+pub(super) fn id_in(id: IdText) -> Result<InstanceId, Refusal> {
+    instance_id(&text(id)?).ok_or_else(bad_id)
+}
+
+pub(super) fn unknown(what: &str, id: impl Display) -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "id",

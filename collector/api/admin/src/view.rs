@@ -12,8 +12,11 @@ use rollcall_domain::{
 use rollcall_service::roster::{ApplicationStatus, InstanceStatus, Members, Roster};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+mod event;
 mod why;
+mod words;
 
+pub(super) use event::Event;
 use why::Why;
 
 /// An application.
@@ -142,17 +145,18 @@ impl<'a> Instance<'a> {
             adopted: instance.adopted,
             registered_at: time(instance.registered_at),
             last_seen_at: time(status.last_seen),
-            generation: instance.generation.map(|generation| match generation {
-                Generation::V3 => "3.x",
-                Generation::V5 => "5.x",
-                Generation::V6 => "6.x",
-                Generation::V8 => "8.x",
-                Generation::Other(_) => "unknown",
-            }),
+            generation: instance.generation.map(protocol),
             language: instance.properties.get(properties::LANGUAGE),
             agent_version: properties::agent_version(&instance.properties),
             properties: PropertiesObject(&instance.properties),
         }
+    }
+}
+
+impl Instance<'_> {
+    /// The explanation of its state.
+    pub(super) fn why(&self) -> &str {
+        &self.why.sentence
     }
 }
 
@@ -204,6 +208,17 @@ pub(super) fn state(state: State) -> &'static str {
         State::Silent => "silent",
         State::Down => "down",
         State::Left => "left",
+    }
+}
+
+/// The generation of an agent by its protocol.
+const fn protocol(generation: Generation) -> &'static str {
+    match generation {
+        Generation::V3 => "3.x",
+        Generation::V5 => "5.x",
+        Generation::V6 => "6.x",
+        Generation::V8 => "8.x",
+        Generation::Other(_) => "unknown",
     }
 }
 

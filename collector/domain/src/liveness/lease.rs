@@ -10,7 +10,10 @@ use std::time::Duration;
 pub(super) use evidence::Evidence;
 pub(super) use standing::{Flag, Standing};
 
-use super::{LeaseTerms, LeaseView, Signal, State, pace::Pace, terms::TermsIndex, via::Via};
+use super::{
+    Contact, LeaseTerms, LeaseView, Observer, Signal, State, pace::Pace, terms::TermsIndex,
+    via::Via,
+};
 use crate::Moment;
 
 /// Two words decide about the lease, each a moment above a code: the last signal, and the state with its flags and terms. The other
@@ -128,20 +131,34 @@ impl Lease {
         self.standing().has(Flag::Removed)
     }
 
+    /// The collector that observed the last signal, and the connection that it came on.
+    pub(super) fn source(&self, last_signal: Evidence) -> (Observer, Contact) {
+        let (contact, member) = self.via.read();
+        if last_signal.relayed {
+            return (Observer::Elsewhere(member), Contact::Unknown);
+        }
+        let contact = match contact {
+            // A later signal without a connection is newer evidence than the end of the connection.
+            Contact::Closed(closed) if closed.at < last_signal.at => Contact::Unknown,
+            contact => contact,
+        };
+        (Observer::Here, contact)
+    }
+
     /// The lease as it is shown, with these terms.
     pub(super) fn view(&self, terms: LeaseTerms) -> LeaseView {
         let (standing, last_signal) = (self.standing(), self.last_signal());
-        let closed = self.via.closed();
+        let (observer, contact) = self.source(last_signal);
         LeaseView {
             state: standing.state,
             since: standing.since,
             last_seen: last_signal.at,
             signal: last_signal.signal,
             relayed: last_signal.relayed,
+            observer,
             usual: self.pace.usual(),
             terms,
-            // A later signal without a connection, or to another collector, is newer evidence than the end of the connection.
-            closed: closed.filter(|closed| !last_signal.relayed && closed.at >= last_signal.at),
+            contact,
             forgotten: standing.has(Flag::Forgotten),
         }
     }
@@ -248,7 +265,8 @@ mod tests {
             relayed: true,
             usual: Duration::ZERO,
             terms,
-            closed: None,
+            observer: Observer::Elsewhere(None),
+            contact: Contact::Unknown,
             forgotten: true,
         };
         assert_eq!(lease.view(terms), expected);

@@ -16,8 +16,8 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Closed, ConnectionId, Group, LeaseRecord, LeaseTerms, LeaseView, Renewal, Signal, State, Tally,
-    Terms,
+    Arrival, Closed, ConnectionId, Group, LeaseRecord, LeaseTerms, LeaseView, Observer, Renewal,
+    Signal, State, Tally, Terms,
     lease::{Evidence, Flag, Lease, Standing},
     pace::Pace,
     terms::{Table, TermsIndex},
@@ -132,26 +132,27 @@ impl<K: Key, G: Group> Lessor<K, G> {
         self.record_signal(key, leases.get(&key)?, signal, now)
     }
 
-    /// As [`Lessor::renew`], for a signal on this connection. Also returns whether the instance was last seen on another
-    /// connection, so that the caller must record the end of this one ([`Lessor::close`]).
+    /// As [`Lessor::renew`], for a signal on this connection. Also returns where the instance was last seen. Unless that is this
+    /// connection, the caller must record its end ([`Lessor::close`]).
     pub fn renew_on(
         &self,
         connection: ConnectionId,
         key: K,
         signal: Signal,
         now: Moment,
-    ) -> Option<(Renewal<K>, bool)> {
+    ) -> Option<(Renewal<K>, Arrival)> {
         let leases = self.leases.pin();
         let lease = leases.get(&key)?;
-        let is_new = lease.via.seen_on(connection);
-        Some((self.record_signal(key, lease, signal, now)?, is_new))
+        let arrival = lease.via.seen_on(connection);
+        Some((self.record_signal(key, lease, signal, now)?, arrival))
     }
 
     /// Records the end of a connection in the lease of an instance that was seen on it, unless it was seen on another one since.
-    pub fn close(&self, key: K, connection: ConnectionId, closed: Closed) {
-        if let Some(lease) = self.leases.pin().get(&key) {
-            lease.via.close(connection, closed);
-        }
+    /// Returns whether the instance was seen on it more than once, so that the end is worth an event.
+    pub fn close(&self, key: K, connection: ConnectionId, closed: Closed) -> bool {
+        let leases = self.leases.pin();
+        let lease = leases.get(&key);
+        lease.is_some_and(|lease| lease.via.close(connection, closed))
     }
 
     /// Records that the collector listens from now on: after it read its store, or after the process was suspended. The absence of

@@ -87,6 +87,7 @@ fn stored(number: i32, last_seen: i64, down: bool) -> LeaseRecord<InstanceId> {
         signal: Signal::Heartbeat,
         state,
         usual: Duration::ZERO,
+        observer: Observer::Elsewhere(None),
     }
 }
 
@@ -116,6 +117,11 @@ fn an_instance_without_signals_becomes_silent_then_down_with_evidence() {
         at: at(SILENT + 1_000),
         last_seen: at(1_000),
         signal: Signal::JvmMetrics,
+        observer: Observer::Here,
+        contact: Contact::Unknown,
+        usual: Duration::from_secs(1),
+        term: Duration::from_millis(SILENT.unsigned_abs()),
+        is_reported: false,
     };
     assert_eq!(expire(&lessor, SILENT + 1_000), [silent]);
     assert_eq!(expire(&lessor, DOWN + 999), []);
@@ -125,6 +131,7 @@ fn an_instance_without_signals_becomes_silent_then_down_with_evidence() {
         since: at(SILENT + 1_000),
         to: State::Down,
         at: at(DOWN + 1_000),
+        term: Duration::from_millis(DOWN.unsigned_abs()),
         ..silent
     };
     assert_eq!(expire(&lessor, DOWN + 1_000), [down]);
@@ -289,6 +296,7 @@ proptest! {
                     match lessor.grant(id(number), Signal::Heartbeat, at(now)) {
                         Renewal::Granted | Renewal::Kept => vec![],
                         Renewal::Changed(back) => vec![back],
+                        Renewal::Moved { .. } => unreachable!("there is one collector"),
                     }
                 }
                 // Checks often enough that the delay of a check is small.

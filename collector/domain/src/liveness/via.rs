@@ -1,15 +1,18 @@
 //! The connection that an instance was last seen on, and how it ended.
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::{
+    num::NonZeroU32,
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+};
 
-use crate::Moment;
+use crate::{Moment, membership::Tag};
 
 /// A connection to this collector. No two connections of one run have the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(u64);
 
-/// The end of the connection that an instance was last seen on. It is evidence and does not change the state: a connection may end
-/// while its process lives, and a process may end while its connection stays open.
+/// The end of the connection that an instance was last seen on. It is evidence and decides nothing: a connection may end while its
+/// process lives, and a process may end while its connection stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed {
     /// When the connection ended.
@@ -22,7 +25,7 @@ pub struct Closed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Cause {
-    /// The peer closed it in an orderly way, as the operating system does for a process that ends.
+    /// The peer closed it in order, as the operating system does for a process that ends.
     Peer = 1,
     /// The peer or an intermediary reset it.
     Reset = 2,
@@ -49,7 +52,15 @@ impl ConnectionId {
 }
 
 impl Cause {
-    const fn from_code(code: u64) -> Option<Self> {
+    /// The number for storage; it is the same in every release.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The cause with this number.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
             1 => Self::Peer,
             2 => Self::Reset,
@@ -61,26 +72,74 @@ impl Cause {
     }
 }
 
-/// One word: 0 for no connection; for an open one its number, shifted by three bits; for an ended one the moment of the end,
-/// shifted by three bits, and the code of the cause.
+/// The connection that an instance was last seen on, as evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// This run saw none, or a later signal came on none.
+    Unknown,
+    /// It is open.
+    Open(ConnectionId),
+    /// It ended.
+    Closed(Closed),
+}
+
+/// The collector that observed a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Observer {
+    /// This run of this collector.
+    Here,
+    /// Another member, or an earlier run of this one; `None` if the report does not name it.
+    Elsewhere(Option<Tag>),
+}
+
+/// What a signal on a connection means for the connection of its instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The instance was last seen on this connection.
+    Same,
+    /// It was last seen on another connection, or on none.
+    New,
+    /// It was last seen on a standing connection ([`Via::close`]) that has ended.
+    Back,
+    /// It was last seen by another member.
+    From(Option<Tag>),
+}
+
+/// One word: 0, or a number above a code. Without a code the number is that of an open connection on which the instance was seen
+/// once.
 ///
 /// An end replaces only the connection that ended. So it is never recorded for an instance that was seen on another connection
 /// since.
 #[derive(Debug, Default)]
 pub(super) struct Via(AtomicU64);
 
-const CAUSE_BITS: u32 = 3;
+const CODE_BITS: u32 = 4;
+const CODE: u64 = (1 << CODE_BITS) - 1;
+/// Of an open connection on which the instance was seen more than once. Of an end, whose code is that of its cause, this bit says
+/// the same.
+const STANDING: u64 = 8;
+/// The number is the tag of another member; 0 if it is unknown.
+const ELSEWHERE: u64 = 7;
 
 impl Via {
-    /// Records that the instance was seen on `connection`. Returns whether it was last seen on another one.
+    /// Records that the instance was seen on `connection`.
     #[inline]
-    pub(super) fn seen_on(&self, connection: ConnectionId) -> bool {
-        let word = open(connection);
-        let is_new = self.0.load(SeqCst) != word;
-        if is_new {
-            self.0.store(word, SeqCst);
+    pub(super) fn seen_on(&self, connection: ConnectionId) -> Arrival {
+        let word = self.0.load(SeqCst);
+        let once = open(connection);
+        if word == once | STANDING {
+            return Arrival::Same;
         }
-        is_new
+        if word == once {
+            self.0.store(once | STANDING, SeqCst);
+            return Arrival::Same;
+        }
+        self.0.store(once, SeqCst);
+        match word & CODE {
+            ELSEWHERE => Arrival::From(tag(word)),
+            code if code > STANDING => Arrival::Back,
+            _ => Arrival::New,
+        }
     }
 
     /// Records that the instance was seen on no connection.
@@ -88,68 +147,150 @@ impl Via {
         self.0.store(0, SeqCst);
     }
 
-    /// Records the end of `connection`, if the instance was last seen on it.
-    pub(super) fn close(&self, connection: ConnectionId, closed: Closed) {
-        let millis = closed.at.millis().max(0).unsigned_abs();
-        let word = millis << CAUSE_BITS | closed.cause as u64;
-        // Another value means that the instance was seen on another connection since, or that this end is recorded already.
-        let _other = self
+    /// Records that another member saw the instance. An open connection to this collector stays: its agent uses both. Returns the
+    /// collector that saw it before, if it is a different one: after a standing connection to this collector has ended, or if the
+    /// member is another one than before.
+    pub(super) fn seen_elsewhere(&self, member: Option<Tag>) -> Option<Observer> {
+        let number = member.map_or(0, |member| u64::from(member.get().get()));
+        let after = number << CODE_BITS | ELSEWHERE;
+        let keeps = |word: u64| matches!(word & CODE, 0 | STANDING) && word != 0;
+        let before = self
             .0
-            .compare_exchange(open(connection), word, SeqCst, SeqCst);
+            .fetch_update(SeqCst, SeqCst, |word| (!keeps(word)).then_some(after))
+            .ok()?;
+        match before & CODE {
+            ELSEWHERE => {
+                let earlier = tag(before)?;
+                let is_another = member.is_some_and(|member| member != earlier);
+                is_another.then_some(Observer::Elsewhere(Some(earlier)))
+            }
+            code if code > STANDING => Some(Observer::Here),
+            _ => None,
+        }
     }
 
-    /// How the connection on which the instance was last seen ended; `None` while it is open.
-    pub(super) fn closed(&self) -> Option<Closed> {
-        let word = self.0.load(SeqCst);
-        let cause = Cause::from_code(word & ((1 << CAUSE_BITS) - 1))?;
-        let millis = i64::try_from(word >> CAUSE_BITS).ok()?;
-        let at = Moment::from_millis(millis);
-        Some(Closed { at, cause })
+    /// Records the end of `connection`, if the instance was last seen on it. Returns whether it was a standing one: the instance
+    /// was seen on it more than once. The ends of others are too many to report: an agent may open one for each call.
+    pub(super) fn close(&self, connection: ConnectionId, closed: Closed) -> bool {
+        let millis = closed.at.millis().max(0).unsigned_abs();
+        let end = millis << CODE_BITS | closed.cause as u64;
+        let once = open(connection);
+        let close = |word: u64| match word {
+            word if word == once => Some(end),
+            word if word == once | STANDING => Some(end | STANDING),
+            // The instance was seen on another connection since, or this end is recorded already.
+            _ => None,
+        };
+        let before = self.0.fetch_update(SeqCst, SeqCst, close);
+        before.is_ok_and(|before| before & STANDING != 0)
     }
+
+    /// The connection, and the member that observed a relayed signal.
+    pub(super) fn read(&self) -> (Contact, Option<Tag>) {
+        let word = self.0.load(SeqCst);
+        let number = word >> CODE_BITS;
+        match word & CODE {
+            ELSEWHERE => (Contact::Unknown, tag(word)),
+            0 | STANDING if number > 0 => (Contact::Open(ConnectionId(number)), None),
+            code => {
+                let cause = u8::try_from(code & !STANDING)
+                    .ok()
+                    .and_then(Cause::from_code);
+                let at = i64::try_from(number).map(Moment::from_millis);
+                let closed = cause.zip(at.ok()).map(|(cause, at)| Closed { at, cause });
+                (closed.map_or(Contact::Unknown, Contact::Closed), None)
+            }
+        }
+    }
+}
+
+fn tag(word: u64) -> Option<Tag> {
+    let number = u32::try_from(word >> CODE_BITS).ok()?;
+    NonZeroU32::new(number).map(Tag::from)
 }
 
 #[inline]
 const fn open(connection: ConnectionId) -> u64 {
-    connection.0 << CAUSE_BITS
+    connection.0 << CODE_BITS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const CAUSES: [Cause; 5] = [
+        Cause::Peer,
+        Cause::Reset,
+        Cause::Timeout,
+        Cause::Collector,
+        Cause::Broken,
+    ];
+
+    fn end(millis: i64, cause: Cause) -> Closed {
+        Closed {
+            at: Moment::from_millis(millis),
+            cause,
+        }
+    }
+
     #[test]
     fn only_the_end_of_the_last_connection_is_recorded() {
         let via = Via::default();
         let [first, second] = [1, 2].map(ConnectionId::new);
-        let end = |millis, cause| Closed {
-            at: Moment::from_millis(millis),
-            cause,
-        };
-        assert!(via.seen_on(first));
-        assert!(!via.seen_on(first));
-        assert!(via.seen_on(second));
-        via.close(first, end(5, Cause::Reset));
+        assert_eq!(via.read().0, Contact::Unknown);
+        assert_eq!(via.seen_on(first), Arrival::New);
+        assert_eq!(via.seen_on(first), Arrival::Same);
+        assert_eq!(via.seen_on(second), Arrival::New);
+        assert!(!via.close(first, end(5, Cause::Reset)));
         assert_eq!(
-            via.closed(),
-            None,
+            via.read().0,
+            Contact::Open(second),
             "it was seen on another connection since"
         );
-        for cause in [
-            Cause::Peer,
-            Cause::Reset,
-            Cause::Timeout,
-            Cause::Collector,
-            Cause::Broken,
-        ] {
-            via.seen_on(second);
-            via.close(second, end(7, cause));
-            via.close(second, end(9, Cause::Peer));
-            assert_eq!(via.closed(), Some(end(7, cause)));
+        for (number, cause) in (3..).zip(CAUSES) {
+            let other = ConnectionId::new(number);
+            via.seen_on(other);
+            assert!(!via.close(other, end(7, cause)), "seen once");
+            assert!(!via.close(other, end(9, Cause::Peer)), "known");
+            assert_eq!(via.read().0, Contact::Closed(end(7, cause)));
         }
-        assert!(
+        assert_eq!(
             via.seen_on(second),
+            Arrival::New,
             "it was seen on the connection after its end"
         );
-        assert_eq!(via.closed(), None);
+        assert_eq!(via.read().0, Contact::Open(second));
+    }
+
+    #[test]
+    fn the_end_of_a_connection_with_several_signals_is_reported_and_so_is_the_return() {
+        let via = Via::default();
+        let [first, second] = [1, 2].map(ConnectionId::new);
+        for cause in CAUSES {
+            via.seen_on(first);
+            via.seen_on(first);
+            assert!(via.close(first, end(7, cause)));
+            assert_eq!(via.read().0, Contact::Closed(end(7, cause)));
+            assert_eq!(via.seen_on(second), Arrival::Back);
+            assert_eq!(via.seen_on(second), Arrival::Same);
+        }
+    }
+
+    #[test]
+    fn a_move_is_reported_once_and_not_while_the_connection_is_open() {
+        let via = Via::default();
+        let connection = ConnectionId::new(1);
+        let [b, c] = ["b:1", "c:1"].map(Tag::of);
+        let from_b = Observer::Elsewhere(Some(b));
+        via.seen_on(connection);
+        via.seen_on(connection);
+        assert_eq!(via.seen_elsewhere(Some(b)), None, "it uses both");
+        via.close(connection, end(3, Cause::Peer));
+        assert_eq!(via.seen_elsewhere(Some(b)), Some(Observer::Here));
+        assert_eq!(via.seen_elsewhere(Some(b)), None);
+        assert_eq!(via.read(), (Contact::Unknown, Some(b)));
+        assert_eq!(via.seen_elsewhere(Some(c)), Some(from_b));
+        assert_eq!(via.seen_elsewhere(None), None, "the report names no member");
+        assert_eq!(via.seen_on(connection), Arrival::From(None));
     }
 }

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use rollcall_domain::properties;
 use rollcall_domain::{
     InstanceId,
-    liveness::{Cause, Signal, State, Transition},
+    liveness::{Cause, Contact, Signal, State, Transition},
 };
 
 use super::super::Core;
@@ -179,8 +179,12 @@ fn reason(core: &Core, id: InstanceId, to: State) -> Option<&'static str> {
         State::Left => return Some("its agent announced its stop"),
         State::Silent | State::Down => {}
     }
-    let closed = core.lessor.view(id).and_then(|lease| lease.closed);
-    Some(match closed.map(|closed| closed.cause) {
+    let contact = core.lessor.view(id).map(|lease| lease.contact);
+    let cause = match contact {
+        Some(Contact::Closed(closed)) => Some(closed.cause),
+        _ => None,
+    };
+    Some(match cause {
         None => "no signal arrived, and no end of its connection was observed here",
         Some(Cause::Peer) => "its connection was closed by the peer",
         Some(Cause::Reset) => "its connection was reset",

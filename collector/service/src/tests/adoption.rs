@@ -18,7 +18,8 @@ async fn a_sign_of_an_unknown_instance_adopts_it_and_a_later_one_reports_its_app
         (status.state, status.instance.application),
         (State::Up, None)
     );
-    assert_eq!(happened(&mut events).await.kind, Kind::Adopted);
+    let adopted = happened(&mut events).await.kind;
+    assert!(matches!(adopted, InstanceKind::Adopted(_)), "{adopted:?}");
     let up = |application| {
         let status = services.roster.application(application);
         status.map(|status| status.instances.up)

@@ -148,12 +148,9 @@ impl Collector {
     fn changes(&mut self) -> Vec<bool> {
         let mut changes = Vec::new();
         while let Ok(event) = self.events.try_recv() {
-            match event {
-                Event::Agreement { about, agrees, .. } => {
-                    assert_eq!(about, Shared::Inventory);
-                    changes.push(agrees);
-                }
-                Event::Instance(_) | Event::Room { .. } | Event::Service { .. } => {}
+            if let Some((about, agrees)) = agreement(event) {
+                assert_eq!(about, Shared::Inventory);
+                changes.push(agrees);
             }
         }
         changes

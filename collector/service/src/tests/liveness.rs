@@ -13,12 +13,12 @@ async fn an_instance_without_signs_is_silent_then_down_and_up_again_with_a_sign(
     tasks.spawn(workers.sweeper.run(stop.clone()));
     for (from, to) in [(State::Up, State::Silent), (State::Silent, State::Down)] {
         let event = happened(&mut events).await;
-        let Kind::Changed {
+        let InstanceKind::Changed(Changed {
             from: was,
             to: is,
             signal,
             ..
-        } = event.kind
+        }) = event.kind
         else {
             panic!("{event:?}")
         };
@@ -32,11 +32,11 @@ async fn an_instance_without_signs_is_silent_then_down_and_up_again_with_a_sign(
     let event = happened(&mut events).await;
     assert!(matches!(
         event.kind,
-        Kind::Changed {
+        InstanceKind::Changed(Changed {
             from: State::Down,
             to: State::Up,
             ..
-        }
+        })
     ));
     stop.cancel();
     tasks.join_next().await.unwrap().unwrap();

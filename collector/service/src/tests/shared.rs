@@ -181,9 +181,10 @@ async fn registrations_of_other_collectors_are_answered_listed_and_published() {
     unread.lock().extend([named(-1, "orders"), running(7, "u")]);
     services.register.catch_up();
     let event = happened(&mut events).await;
-    assert_eq!(
-        (event.instance, event.kind),
-        (instance(7), Kind::Registered)
+    assert_eq!(event.instance, instance(7));
+    assert!(
+        matches!(event.kind, InstanceKind::Registered(_)),
+        "{event:?}"
     );
     assert_eq!(
         services.register.application("orders").await.unwrap(),
@@ -217,6 +218,7 @@ async fn reports_of_other_collectors_about_an_instance_are_applied() {
             signal: Signal::JvmMetrics,
             state,
             usual: Duration::ZERO,
+            observer: None,
         })
     };
     unread.lock().extend([named(-1, "orders"), running(7, "u")]);

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use rollcall_catalog::{Event, EventSink};
-use rollcall_service::events::Feed;
+use rollcall_domain::catalog::{ConnectionEnd, EventKind, Override};
+use rollcall_service::events::{Feed, ServiceEvent, ServiceInstance};
 
 use super::departures::Departures;
 
@@ -24,7 +25,87 @@ impl EventSink for Events {
     fn record(&self, event: Event) {
         self.1.log(&event);
         if let Some(feed) = self.0.get() {
-            feed.service(event.at, event.event);
+            let at = event.at;
+            feed.service(at, converted(event));
         }
+    }
+}
+
+/// The event with its evidence as text.
+fn converted(event: Event) -> ServiceEvent {
+    let Event {
+        event,
+        client,
+        overridden,
+        ..
+    } = event;
+    let by = match event.what {
+        EventKind::Expired => Some("beat"),
+        EventKind::Overridden => Some("operator"),
+        _ => None,
+    };
+    let end = match event.what {
+        EventKind::ConnectionEnded(end) => Some(end_name(end)),
+        _ => None,
+    };
+    let client = client.as_deref();
+    let detail = match (event.what, overridden) {
+        (EventKind::Overridden, Some(set)) => Some(description(&set).into()),
+        (EventKind::Overridden, None) => Some("no override is left".into()),
+        _ => None,
+    };
+    ServiceEvent {
+        instance: ServiceInstance {
+            service: event.service,
+            endpoint: event.endpoint,
+        },
+        is_ephemeral: event.kind.is_ephemeral(),
+        what: name(event.what).into(),
+        publisher: event.publisher.to_string().into(),
+        peer: client.map(|client| format!("{}:{}", client.ip, client.port).into()),
+        client: client.map(|client| Arc::clone(&client.version)),
+        connection_end: end.map(Into::into),
+        by: by.map(Into::into),
+        detail,
+        unrecorded: 0,
+    }
+}
+
+/// What an operator set.
+fn description(set: &Override) -> String {
+    let enabled = set.enabled.map(|enabled| format!("enabled={enabled}"));
+    let weight = set.weight.map(|weight| format!("weight={weight}"));
+    let metadata = set.metadata.as_ref().map(|_| "metadata".to_owned());
+    let parts: Vec<_> = [enabled, weight, metadata].into_iter().flatten().collect();
+    match parts.is_empty() {
+        true => "no override is left".to_owned(),
+        false => parts.join(", "),
+    }
+}
+
+const fn name(what: EventKind) -> &'static str {
+    match what {
+        EventKind::Registered => "registered",
+        EventKind::Updated => "updated",
+        EventKind::TakenOver => "taken_over",
+        EventKind::Deregistered => "deregistered",
+        EventKind::Replaced => "replaced",
+        EventKind::ConnectionEnded(_) => "connection_ended",
+        EventKind::Expired => "expired",
+        EventKind::Healthy => "healthy",
+        EventKind::Unhealthy => "unhealthy",
+        EventKind::Overridden => "overridden",
+    }
+}
+
+const fn end_name(end: ConnectionEnd) -> &'static str {
+    match end {
+        ConnectionEnd::Closed => "closed",
+        ConnectionEnd::Dropped => "dropped",
+        ConnectionEnd::Reset => "reset",
+        ConnectionEnd::TimedOut => "timed_out",
+        ConnectionEnd::Superseded => "superseded",
+        ConnectionEnd::Violation => "violation",
+        ConnectionEnd::CollectorStops => "collector_stops",
     }
 }

@@ -9,20 +9,21 @@ use rollcall_service::events::Feed;
 pub(super) struct Start {
     /// After the event with this number; now if `None`.
     pub(super) after: Option<u64>,
-    /// Whether the client's last event is from an earlier run; the number of events that it missed is then unknown.
-    pub(super) is_of_another_run: bool,
+    /// Whether the client's last event is of another numbering, as of a run without a journal, or later than every event of this
+    /// one; the number of events that it missed is then unknown.
+    pub(super) is_of_another_series: bool,
 }
 
-/// Parses the id of an event, which is the run and the number, or a time.
+/// Parses the id of an event, which is the series and the number, or a time.
 ///
 /// # Errors
 /// 400: the text is neither.
-pub(super) fn parse(text: &str, feed: &Feed, run: i64) -> Result<Start, Refusal> {
-    if let Some((of_run, number)) = id(text) {
-        let is_of_another_run = of_run != run;
+pub(super) async fn parse(text: &str, feed: &Feed) -> Result<Start, Refusal> {
+    if let Some((series, number)) = id(text) {
+        let is_of_another_series = series != feed.series() || number > feed.newest();
         return Ok(Start {
-            after: Some(if is_of_another_run { 0 } else { number }),
-            is_of_another_run,
+            after: Some(if is_of_another_series { 0 } else { number }),
+            is_of_another_series,
         });
     }
     let time: jiff::Timestamp = text.parse().map_err(|_no_time| {
@@ -30,8 +31,11 @@ pub(super) fn parse(text: &str, feed: &Feed, run: i64) -> Result<Start, Refusal>
         Refusal::invalid("since", allowed)
     })?;
     Ok(Start {
-        after: Some(feed.before(Timestamp::from_millis(time.as_millisecond()))),
-        is_of_another_run: false,
+        after: Some(
+            feed.before(Timestamp::from_millis(time.as_millisecond()))
+                .await,
+        ),
+        is_of_another_series: false,
     })
 }
 
@@ -42,28 +46,43 @@ fn id(text: &str) -> Option<(i64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use rollcall_service::events::{CollectorEvent, Config};
+
     use super::*;
 
-    fn start(text: &str) -> Option<(Option<u64>, bool)> {
-        let start = parse(text, &Feed::new(10), 1_000).ok()?;
-        Some((start.after, start.is_of_another_run))
-    }
-
-    #[test]
-    fn the_feed_resumes_after_an_id_of_this_run() {
-        assert_eq!(start("1000-7"), Some((Some(7), false)));
-        assert_eq!(start("999-7"), Some((Some(0), true)));
-    }
-
-    #[test]
-    fn a_time_begins_with_the_events_after_it() {
-        for time in ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.123+02:00"] {
-            assert_eq!(start(time), Some((Some(0), false)), "{time}");
+    async fn start(text: &str) -> Option<(Option<u64>, bool)> {
+        let config = Config {
+            backlog: 10,
+            per_instance: 1,
+            memory: 1 << 20,
+            journal_size: 0,
+        };
+        let feed = Feed::new(&config, 1_000);
+        for _ in 0..9 {
+            let event = CollectorEvent::Stalled { late_ms: 1 };
+            feed.collector(Timestamp::from_millis(0), event);
         }
+        let start = parse(text, &feed).await.ok()?;
+        Some((start.after, start.is_of_another_series))
     }
 
-    #[test]
-    fn anything_else_is_refused() {
+    #[tokio::test]
+    async fn the_feed_resumes_after_an_id_of_its_numbering() {
+        assert_eq!(start("1000-7").await, Some((Some(7), false)));
+        assert_eq!(start("999-7").await, Some((Some(0), true)));
+        assert_eq!(start("1000-10").await, Some((Some(0), true)));
+    }
+
+    #[tokio::test]
+    async fn a_time_begins_with_the_events_after_it() {
+        for time in ["2026-01-31T12:00:00Z", "2026-01-31T12:00:00.123+02:00"] {
+            assert_eq!(start(time).await, Some((Some(9), false)), "{time}");
+        }
+        assert_eq!(start("1969-01-31T12:00:00Z").await, Some((Some(0), false)));
+    }
+
+    #[tokio::test]
+    async fn anything_else_is_refused() {
         for text in [
             "",
             "7",
@@ -74,7 +93,7 @@ mod tests {
             "2026-01-31",
             "12:00",
         ] {
-            assert_eq!(start(text), None, "{text}");
+            assert_eq!(start(text).await, None, "{text}");
         }
     }
 }

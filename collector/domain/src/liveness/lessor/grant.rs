@@ -1,8 +1,8 @@
 //! Creation of leases: granted, restored, or reported by another collector.
 
 use super::{
-    Evidence, Flag, Group, Key, Lease, LeaseRecord, LeaseTerms, Lessor, Moment, Pace, Renewal,
-    Signal, Standing, State, TermsIndex,
+    Evidence, Flag, Group, Key, Lease, LeaseRecord, LeaseTerms, Lessor, Moment, Observer, Pace,
+    Renewal, Signal, Standing, State, TermsIndex,
 };
 
 impl<K: Key, G: Group> Lessor<K, G> {
@@ -98,6 +98,9 @@ impl<K: Key, G: Group> Lessor<K, G> {
         };
         let standing = Standing::new(state, since, TermsIndex::DEFAULT);
         let lease = Lease::new(last_signal, standing, Pace::new(stored.usual));
+        if let (true, Observer::Elsewhere(member)) = (last_signal.relayed, stored.observer) {
+            lease.via.seen_elsewhere(member);
+        }
         // Spread, so that not all leases are checked in one tick.
         let jitter = self.jitter(stored.key);
         let first_check = |index| self.next_check(index, now).after(jitter);
@@ -121,6 +124,9 @@ impl<K: Key, G: Group> Lessor<K, G> {
             let last_signal = Evidence::relayed(report.signal, report.last_seen);
             let standing = Standing::new(report.state, now, TermsIndex::DEFAULT);
             let lease = Lease::new(last_signal, standing, Pace::new(report.usual));
+            if let Observer::Elsewhere(member) = report.observer {
+                lease.via.seen_elsewhere(member);
+            }
             let is_new = self.add(report.key, lease, None, |index| self.next_check(index, now));
             return if is_new {
                 Renewal::Granted
@@ -129,13 +135,21 @@ impl<K: Key, G: Group> Lessor<K, G> {
             };
         };
         let is_news = lease.relay(report.signal, report.last_seen);
+        let mut kept = Renewal::Kept;
         if is_news {
             lease.pace.learn(report.usual);
+            if let Observer::Elsewhere(member) = report.observer
+                && let Some(from) = lease.via.seen_elsewhere(member)
+            {
+                let to = report.observer;
+                kept = Renewal::Moved { from, to };
+            }
         }
         match report.state {
-            State::Up if is_news => self
-                .bring_back(report.key, lease, now)
-                .unwrap_or(Renewal::Kept),
+            State::Up if is_news => match self.bring_back(report.key, lease, now) {
+                None | Some(Renewal::Kept) => kept,
+                Some(changed) => changed,
+            },
             State::Up => Renewal::Kept,
             State::Silent | State::Down | State::Left => self.apply_end(report, lease, now),
         }

@@ -116,7 +116,11 @@ impl<K: Key, G: Group> Lessor<K, G> {
             return Renewal::Kept;
         }
         let transition = ledger.enter(report.key, lease, from, (report.state, now), last_signal);
-        Renewal::Changed(transition)
+        Renewal::Changed(Transition {
+            is_reported: true,
+            term: self.term_to(report.state, lease),
+            ..transition
+        })
     }
 
     /// Decides about a lease whose entry came due, and files its next entry unless it is down.
@@ -141,8 +145,10 @@ impl<K: Key, G: Group> Lessor<K, G> {
         };
         let due = due.unwrap_or(next_check);
         if due > now {
-            // Only the collector that observed an interval lets it decay.
-            if from.state == State::Up && !evidence.relayed {
+            // Only the collector that observed an interval lets it decay, and only while signals come: an interval that fades
+            // after the last signal would be wrong evidence for the silence.
+            let is_overdue = now.since(evidence.at) > lease.pace.usual();
+            if from.state == State::Up && !evidence.relayed && !is_overdue {
                 lease.pace.decay(term / DECAY);
             }
             ledger.file(key, lease, due.min(next_check));
@@ -161,7 +167,10 @@ impl<K: Key, G: Group> Lessor<K, G> {
             let silence = self.silence(lease);
             ledger.file(key, lease, next_check.min(now.after(silence)));
         }
-        Some(transition)
+        Some(Transition {
+            term: self.term_to(to, lease),
+            ..transition
+        })
     }
 
     /// The time at which an instance becomes silent without another signal; `None` while that is unknown.
@@ -212,6 +221,15 @@ impl<K: Key, G: Group> Lessor<K, G> {
         match lease.standing().terms {
             TermsIndex::DEFAULT => self.terms.of(lease.pace.usual()),
             own => self.terms_at(own),
+        }
+    }
+
+    /// The time without a signal after which a lease is in this state.
+    fn term_to(&self, state: State, lease: &Lease) -> Duration {
+        match state {
+            State::Silent => self.terms_of(lease).silent_after,
+            State::Down => self.terms_of(lease).down_after,
+            State::Up | State::Left => Duration::ZERO,
         }
     }
 

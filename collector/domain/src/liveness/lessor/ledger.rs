@@ -163,6 +163,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
         lease.enter(entered);
         self.file_as_ended(key, lease);
         self.transitions += 1;
+        let (observer, contact) = lease.source(evidence);
         Transition {
             number: self.transitions,
             key,
@@ -172,6 +173,11 @@ impl<K: Key, G: Group> Ledger<K, G> {
             at,
             last_seen: evidence.at,
             signal: evidence.signal,
+            observer,
+            contact,
+            usual: lease.pace.usual(),
+            term: Duration::ZERO,
+            is_reported: false,
         }
     }
 

@@ -70,6 +70,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
             signal: last_signal.signal,
             state: standing.state,
             usual: terms.worth_reporting(lease.pace.usual()),
+            observer: lease.source(last_signal).0,
         })
     }
 }

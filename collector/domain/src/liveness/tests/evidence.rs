@@ -167,31 +167,32 @@ fn a_usual_interval_that_changes_no_term_is_not_reported() {
 fn the_end_of_the_last_connection_is_shown_until_the_next_signal() {
     let lessor = granted(1);
     let [first, second] = [1, 2].map(ConnectionId::new);
-    let closed = |lessor: &Lessor<InstanceId>| lessor.view(id(1)).unwrap().closed;
+    let contact = |lessor: &Lessor<InstanceId>| lessor.view(id(1)).unwrap().contact;
     let renew = |connection, now| {
         let renewed = lessor.renew_on(connection, id(1), Signal::Heartbeat, at(now));
         renewed.unwrap().1
     };
-    assert!(renew(first, 1_000) && !renew(first, 2_000));
+    assert_eq!(renew(first, 1_000), Arrival::New);
+    assert_eq!(renew(first, 2_000), Arrival::Same);
+    assert_eq!(contact(&lessor), Contact::Open(first));
     let end = Closed {
         at: at(3_000),
         cause: Cause::Reset,
     };
-    lessor.close(id(1), first, end);
-    assert_eq!(closed(&lessor), Some(end));
+    assert!(lessor.close(id(1), first, end));
+    assert_eq!(contact(&lessor), Contact::Closed(end));
     assert_eq!(
         state(&lessor, 1),
         State::Up,
         "the end of a connection decides nothing"
     );
-    assert!(renew(second, 4_000));
-    assert_eq!(closed(&lessor), None);
-    lessor.close(id(1), first, end);
+    assert_eq!(renew(second, 4_000), Arrival::Back);
+    assert!(!lessor.close(id(1), first, end));
     assert_eq!(
-        closed(&lessor),
-        None,
+        contact(&lessor),
+        Contact::Open(second),
         "it was seen on another connection since"
     );
-    lessor.close(id(1), second, end);
-    assert_eq!(closed(&lessor), None, "a later signal arrived");
+    assert!(!lessor.close(id(1), second, end), "seen once on it");
+    assert_eq!(contact(&lessor), Contact::Unknown, "a later signal arrived");
 }

@@ -9,7 +9,7 @@ async fn an_inventory_that_differs_is_reported_and_the_store_is_reloaded() {
     let (services, writer) = at_work(store.clone());
     let mut events = services.events.subscribe();
     let mut agreement = async || loop {
-        if let Event::Agreement { agrees, about, .. } = events.recv().await.unwrap() {
+        if let Some((about, agrees)) = agreement(events.recv().await.unwrap()) {
             assert_eq!(about, Shared::Inventory);
             break agrees;
         }
@@ -69,6 +69,7 @@ async fn a_roster_that_lacks_reported_entries_is_reported_and_repaired() {
         signal: Signal::JvmMetrics,
         state,
         usual: Duration::ZERO,
+        observer: None,
     };
     let (known, lost) = (seen(instance(7), State::Up), seen(instance(8), State::Down));
     unread.lock().extend([
@@ -81,7 +82,7 @@ async fn a_roster_that_lacks_reported_entries_is_reported_and_repaired() {
     ]);
     services.register.catch_up();
     let agreement = loop {
-        if let Event::Agreement { about, agrees, .. } = events.recv().await.unwrap() {
+        if let Some((about, agrees)) = agreement(events.recv().await.unwrap()) {
             break (about, agrees);
         }
     };

@@ -11,6 +11,7 @@ fn seen(millis: i64, state: State) -> LastSeen {
         signal: Signal::Heartbeat,
         state,
         usual: std::time::Duration::ZERO,
+        observer: None,
     }
 }
 

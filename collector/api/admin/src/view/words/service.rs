@@ -1,0 +1,65 @@
+//! Events of the instances of Nacos services as sentences.
+
+use std::fmt::Write as _;
+
+use rollcall_service::events::ServiceEvent;
+
+use super::plain;
+
+/// The sentence of an event of a service instance.
+pub(in crate::view) fn service(event: &ServiceEvent) -> String {
+    let (service, endpoint) = (&event.instance.service, &event.instance.endpoint);
+    let label = format!(
+        "{}/{}/{} {}:{} ({})",
+        plain(service.namespace()),
+        plain(service.group()),
+        plain(service.name()),
+        plain(&endpoint.ip),
+        endpoint.port,
+        plain(&endpoint.cluster),
+    );
+    let mut client = plain(event.client.as_deref().unwrap_or(&event.publisher));
+    if let Some(peer) = &event.peer {
+        let _written = write!(client, " at {}", plain(peer));
+    }
+    let by = match event.by.as_deref() {
+        Some("probe") => "a probe",
+        Some("beat") => "its beats",
+        Some("operator") => "an operator",
+        Some("registration") => "a registration",
+        _ => "its client",
+    };
+    let detail = event.detail.as_deref().map(plain);
+    let detail = detail.map_or(String::new(), |detail| format!(" ({detail})"));
+    match &*event.what {
+        "registered" => format!("{label} was registered by {client}."),
+        "updated" => format!("{label} was changed by {client}."),
+        "taken_over" => format!("{label} was taken over from {client}."),
+        "deregistered" => format!("{label} was deregistered; {client} had registered it."),
+        "replaced" => format!("{label} was replaced by a later registration of {client}."),
+        "connection_ended" => {
+            let how = match event.connection_end.as_deref() {
+                Some("closed") => "was closed by the client in order",
+                Some("dropped") => "ended without a goodbye, as when its process is killed",
+                Some("reset") => "was reset",
+                Some("timed_out") => "timed out: the client did not answer",
+                Some("superseded") => "was superseded by another stream of the client",
+                Some("violation") => "was closed because the client violated the protocol",
+                _ => "ended",
+            };
+            format!("{label} was removed: the connection of {client} {how}.")
+        }
+        "expired" => format!("{label} was removed: its beats stopped{detail}."),
+        "healthy" => format!("{label} is healthy: {by} said so{detail}."),
+        "unhealthy" if event.by.as_deref() == Some("beat") => {
+            format!("{label} is unhealthy: its beats stopped{detail}.")
+        }
+        "unhealthy" => format!("{label} is unhealthy: {by} said so{detail}."),
+        "overridden" => format!("{label} is overridden by an operator{detail}."),
+        "flapping" => format!(
+            "{label} changed so often that {} changes were not recorded one by one.",
+            event.unrecorded
+        ),
+        other => format!("{label}: {}.", plain(other)),
+    }
+}

@@ -1,0 +1,26 @@
+//! The limits of a feed.
+
+use super::event::Lane;
+
+/// The limits of a feed.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Events of each lane that a slow reader may be behind without reading the journal.
+    pub backlog: usize,
+    /// The last changes that a timeline holds.
+    pub per_instance: usize,
+    /// The most bytes of all timelines: one half for agents, one for Nacos services.
+    pub memory: usize,
+    /// The most bytes of the journals on disk: seven sixteenths for agents and for services each, the rest for the collector.
+    pub journal_size: u64,
+}
+
+impl Config {
+    /// The share of a lane in the size of the journals.
+    pub(super) const fn journal_size_of(&self, lane: Lane) -> u64 {
+        match lane {
+            Lane::Agents | Lane::Services => self.journal_size / 16 * 7,
+            Lane::Collector => self.journal_size / 8,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Records events, and hands them out.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use parking_lot::Mutex;
+use rollcall_domain::{InstanceId, Timestamp};
+use rollcall_limits::Budget;
+use tokio::sync::{Notify, broadcast, watch};
+
+use super::{
+    config::Config,
+    event::{CollectorEvent, Event, InstanceEvent, Lane, Recorded, ServiceEvent, ServiceInstance},
+    history::History,
+    inner::{Figures, Inner},
+    journal::{Error, Found, Journal},
+    reader::Reader,
+    recorder::Recorder,
+    state::{self, State},
+};
+
+/// Records events. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    inner: Arc<Inner>,
+}
+
+/// The changes of one instance, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    pub events: Vec<Arc<Recorded>>,
+    /// How many older changes there were; `None` if unknown.
+    pub lost: Option<u64>,
+}
+
+impl Feed {
+    /// A feed in memory. `series` identifies its numbering: the start time in milliseconds.
+    #[must_use]
+    pub fn new(config: &Config, series: i64) -> Self {
+        let state = State::new(config);
+        Self::build(state, None, series)
+    }
+
+    /// A feed with journals in this directory, whose timelines begin with what the journals hold. Blocks.
+    ///
+    /// # Errors
+    /// The journals cannot be read or written.
+    pub fn open(config: &Config, directory: &Path, series: i64) -> Result<(Self, Recorder), Error> {
+        let mut state = State::new(config);
+        let mut found = Vec::new();
+        let mut expected = None;
+        for lane in Lane::ALL {
+            let read = Journal::read_all(directory, lane, |recorded| {
+                let recorded = Arc::new(recorded);
+                if let Event::Collector(event) = &recorded.event
+                    && let CollectorEvent::Stopped { next } = **event
+                {
+                    expected = Some(next);
+                }
+                state.keep(&recorded);
+                state.histories[lane.index()].add(recorded);
+            })?;
+            found.push(read);
+        }
+        report_damage(directory, &found);
+        let last = found.iter().map(|found| found.last).max().unwrap_or(0);
+        // After a clean stop the numbers are contiguous. Otherwise some numbers may have been given to events that were lost.
+        let is_clean = last == 0 || expected == Some(last + 1);
+        state.newest = if is_clean { last } else { last + skipped() };
+        state.first_of_run = state.newest + 1;
+        let series = found
+            .iter()
+            .find_map(|found| found.series)
+            .unwrap_or(series);
+        let mut journals = Vec::new();
+        for lane in Lane::ALL {
+            let size = config.journal_size_of(lane);
+            journals.push(Journal::open(directory, lane, size, series)?);
+            state.histories[lane.index()].begin_journal(state.newest);
+        }
+        let journals = <[Journal; 3]>::try_from(journals).ok();
+        let feed = Self::build(state, journals, series);
+        let recorder = Recorder::new(Arc::clone(&feed.inner));
+        Ok((feed, recorder))
+    }
+
+    fn build(state: State, journals: Option<[Journal; 3]>, series: i64) -> Self {
+        let (newest, budgets) = (
+            state.newest,
+            [state.instances.budget(), state.services.budget()],
+        );
+        let capacity = 1024;
+        Self {
+            inner: Arc::new(Inner {
+                state: Mutex::new(state),
+                sender: broadcast::Sender::new(capacity),
+                last: watch::Sender::new(newest),
+                wake: Notify::new(),
+                journals,
+                series,
+                budgets,
+                failed: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Records an event of an instance of an agent.
+    pub fn instance(&self, at: Timestamp, event: InstanceEvent) {
+        let event = Event::Instance(event);
+        self.publish(&event);
+        self.record(at, event);
+    }
+
+    /// Records an event of an instance of a Nacos service. [`Feed::subscribe`] does not give it: many such events at once would
+    /// cost the use cases that listen there the events of agents.
+    pub fn service(&self, at: Timestamp, event: ServiceEvent) {
+        self.record(at, Event::Service(Box::new(event)));
+    }
+
+    /// Records an event of the collector.
+    pub fn collector(&self, at: Timestamp, event: CollectorEvent) {
+        let event = Event::Collector(Box::new(event));
+        self.publish(&event);
+        self.record(at, event);
+    }
+
+    /// Records the last event of this run. The next run continues its numbers.
+    pub fn stopped(&self, at: Timestamp) {
+        let mut state = self.inner.state.lock();
+        let next = state.newest + 2;
+        let event = CollectorEvent::Stopped { next };
+        state.add(at, Event::Collector(Box::new(event)));
+        self.inner.announce(state.newest);
+    }
+
+    fn publish(&self, event: &Event) {
+        if self.inner.sender.receiver_count() > 0 && self.inner.sender.send(event.clone()).is_err()
+        {
+            tracing::trace!("the event feed has no subscriber");
+        }
+    }
+
+    fn record(&self, at: Timestamp, event: Event) {
+        let mut state = self.inner.state.lock();
+        state.record(at, event);
+        self.inner.announce(state.newest);
+    }
+
+    /// All later events about agents and collectors, without numbers. A subscriber that falls behind loses the oldest events and
+    /// receives their count.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.inner.sender.subscribe()
+    }
+
+    /// A reader of all events after the one with this number; without a number, of all later events.
+    #[must_use]
+    pub fn read(&self, after: Option<u64>) -> Reader {
+        let last = self.inner.last.subscribe();
+        let newest = self.inner.state.lock().newest;
+        let after = after.map_or(newest, |number| number.min(newest));
+        Reader::new(Arc::clone(&self.inner), last, after)
+    }
+
+    /// The number of the last event before this time, as far as history and journal reach.
+    pub async fn before(&self, time: Timestamp) -> u64 {
+        let (recent, has_older) = self.inner.state.lock().before(time);
+        if !has_older || self.inner.journals.is_none() {
+            return recent;
+        }
+        let inner = Arc::clone(&self.inner);
+        let older = tokio::task::spawn_blocking(move || inner.journal_before(time)).await;
+        older
+            .ok()
+            .flatten()
+            .map_or(recent, |older| older.min(recent))
+    }
+
+    /// The changes of an instance of an agent.
+    #[must_use]
+    pub fn timeline(&self, instance: InstanceId) -> Timeline {
+        let (events, lost) = self.inner.state.lock().instances.of(&instance);
+        Timeline { events, lost }
+    }
+
+    /// The changes of an instance of a Nacos service.
+    #[must_use]
+    pub fn service_timeline(&self, instance: &ServiceInstance) -> Timeline {
+        let (events, lost) = self.inner.state.lock().services.of(instance);
+        Timeline { events, lost }
+    }
+
+    /// The newest value that `read` finds in the changes of an instance before the event with this number.
+    pub fn last<T>(
+        &self,
+        instance: InstanceId,
+        before: u64,
+        read: impl Fn(&InstanceEvent) -> Option<T>,
+    ) -> Option<T> {
+        let state = self.inner.state.lock();
+        state
+            .instances
+            .last(&instance, before, |recorded| match &recorded.event {
+                Event::Instance(event) => read(event),
+                Event::Service(_) | Event::Collector(_) => None,
+            })
+    }
+
+    /// The events of the collector that the history holds, oldest first.
+    #[must_use]
+    pub fn of_the_collector(&self) -> Vec<Arc<Recorded>> {
+        let state = self.inner.state.lock();
+        let history = &state.histories[Lane::Collector.index()];
+        history.after(0).cloned().collect()
+    }
+
+    /// The number of readers.
+    #[must_use]
+    pub fn readers(&self) -> usize {
+        self.inner.last.receiver_count()
+    }
+
+    /// Identifies the numbering: the same in every run with the same journal.
+    #[must_use]
+    pub fn series(&self) -> i64 {
+        self.inner.series
+    }
+
+    /// The number of the last event.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        self.inner.state.lock().newest
+    }
+
+    /// The budgets of the timelines, for the metrics.
+    #[must_use]
+    pub fn budgets(&self) -> &[Budget; 2] {
+        &self.inner.budgets
+    }
+
+    /// Counts for the metrics.
+    pub(super) fn figures(&self) -> Figures {
+        let state = self.inner.state.lock();
+        let unwritten: u64 = state.histories.iter().map(History::unwritten).sum();
+        Figures {
+            recorded: state.newest + 1 - state.first_of_run,
+            timelines: [state.instances.len(), state.services.len()],
+            waiting: state.histories.iter().map(History::waiting).sum(),
+            missing: unwritten + self.inner.failed.load(Relaxed),
+            journals: self
+                .inner
+                .journals
+                .as_ref()
+                .map(|it| it.each_ref().map(Journal::len)),
+        }
+    }
+}
+
+/// Numbers that a run leaves out after a crash: at least as many as there may be events that were not written.
+fn skipped() -> u64 {
+    u64::try_from(3 * state::BACKLOG).unwrap_or(u64::MAX)
+}
+
+fn report_damage(directory: &Path, found: &[Found]) {
+    let damaged: u64 = found.iter().map(|found| found.damaged).sum();
+    if damaged > 0 {
+        tracing::warn!(
+            lines = damaged,
+            directory = %directory.display(),
+            "the journal of events has unreadable lines, their events are left out"
+        );
+    }
+}

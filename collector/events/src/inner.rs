@@ -1,0 +1,99 @@
+//! What a feed, its readers and its recorder share.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use parking_lot::Mutex;
+use rollcall_domain::Timestamp;
+use rollcall_limits::Budget;
+use tokio::sync::{Notify, broadcast, watch};
+
+use super::{
+    event::{Event, Lane, Recorded},
+    journal::Journal,
+    state::State,
+};
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) state: Mutex<State>,
+    pub(super) sender: broadcast::Sender<Event>,
+    /// The number of the last event.
+    pub(super) last: watch::Sender<u64>,
+    /// Wakes the recorder.
+    pub(super) wake: Notify,
+    /// One for each lane; `None` without a directory.
+    pub(super) journals: Option<[Journal; 3]>,
+    /// Identifies the numbering.
+    pub(super) series: i64,
+    pub(super) budgets: [Budget; 2],
+    /// Events that were not written because the disk refused them.
+    pub(super) failed: AtomicU64,
+}
+
+/// Counts of a feed.
+#[derive(Debug)]
+pub(super) struct Figures {
+    pub(super) recorded: u64,
+    pub(super) timelines: [usize; 2],
+    pub(super) waiting: usize,
+    pub(super) missing: u64,
+    pub(super) journals: Option<[u64; 3]>,
+}
+
+impl Inner {
+    pub(super) fn announce(&self, newest: u64) {
+        self.last.send_replace(newest);
+        if self.journals.is_some() {
+            self.wake.notify_one();
+        }
+    }
+
+    /// The event with the next number after this one that the histories hold, and how many numbers are missing before it.
+    pub(super) fn next(&self, after: u64) -> Option<Arc<Recorded>> {
+        let state = self.state.lock();
+        let firsts = state
+            .histories
+            .iter()
+            .filter_map(|it| it.after(after).next());
+        firsts.min_by_key(|event| event.number).cloned()
+    }
+
+    /// The number of the first event of this run.
+    pub(super) fn first_of_run(&self) -> u64 {
+        self.state.lock().first_of_run
+    }
+
+    /// Up to `limit` events after one number and before another from the journals, by number. Blocks.
+    pub(super) fn read_journals(&self, after: u64, before: u64, limit: usize) -> Vec<Recorded> {
+        let mut events = Vec::new();
+        for journal in self.journals.iter().flatten() {
+            match journal.read(after, before, limit) {
+                Ok(read) => events.extend(read),
+                Err(error) => tracing::warn!(%error, "a journal of events cannot be read"),
+            }
+        }
+        events.sort_unstable_by_key(|event: &Recorded| event.number);
+        events.truncate(limit);
+        events
+    }
+
+    pub(super) fn journal_before(&self, time: Timestamp) -> Option<u64> {
+        let firsts = self.journals.iter().flatten().filter_map(|journal| {
+            let first = journal.at_or_after(time);
+            let first = first.inspect_err(|error| {
+                tracing::warn!(%error, "a journal of events cannot be read");
+            });
+            first.ok().flatten()
+        });
+        firsts.min().map(|first| first.saturating_sub(1))
+    }
+
+    /// Events of a lane that its journal lacks.
+    pub(super) fn to_write(&self, lane: Lane, limit: usize) -> Vec<Arc<Recorded>> {
+        self.state.lock().histories[lane.index()].to_write(limit)
+    }
+
+    pub(super) fn wrote(&self, lane: Lane, number: u64) {
+        self.state.lock().histories[lane.index()].wrote(number);
+    }
+}

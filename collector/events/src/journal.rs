@@ -1,0 +1,202 @@
+//! The journal of one lane: events on disk, bounded, in two files of which the older one is replaced.
+//!
+//! A line is a checksum and an event in JSON, so a damaged line costs itself and a torn end is cut off. The first line of a
+//! file names its format and the series of the numbers. A reader keeps the files open and reads at positions, so a rotation
+//! changes nothing under it.
+
+mod line;
+mod segment;
+
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use rollcall_domain::Timestamp;
+
+use super::event::{Lane, Recorded};
+use segment::Segment;
+
+/// Why a journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal of events {path} is unusable: {source}", path = path.display())]
+pub struct Error {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Reads and writes the journal of one lane.
+#[derive(Debug)]
+pub(super) struct Journal {
+    lane: Lane,
+    directory: PathBuf,
+    /// The most bytes of both files.
+    size: u64,
+    series: i64,
+    /// The older file, which is complete, and the one that is written.
+    files: Mutex<(Option<Arc<Segment>>, Arc<Segment>)>,
+}
+
+/// What was found in the journal at a start.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The series that the first readable file names.
+    pub(super) series: Option<i64>,
+    /// The number of the last event.
+    pub(super) last: u64,
+    /// Lines that cannot be read.
+    pub(super) damaged: u64,
+}
+
+impl Journal {
+    /// Reads the journal of a lane, oldest event first.
+    pub(super) fn read_all(
+        directory: &Path,
+        lane: Lane,
+        mut sink: impl FnMut(Recorded),
+    ) -> Result<Found, Error> {
+        let mut found = Found::default();
+        for name in [old(lane), current(lane)] {
+            let path = directory.join(name);
+            let text = match fs::File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(source) => return Err(Error { path, source }),
+            };
+            let read = segment::scan(&text, |item| match item {
+                line::Item::Header { series } => {
+                    found.series.get_or_insert(series);
+                }
+                line::Item::Event(recorded) => {
+                    found.last = found.last.max(recorded.number);
+                    sink(recorded);
+                }
+                line::Item::Later { number } => found.last = found.last.max(number),
+            });
+            found.damaged += read.map_err(|source| Error { path, source })?;
+        }
+        Ok(found)
+    }
+
+    /// Opens the journal for writing; its torn end is cut off.
+    pub(super) fn open(
+        directory: &Path,
+        lane: Lane,
+        size: u64,
+        series: i64,
+    ) -> Result<Self, Error> {
+        let at = |path: &Path| {
+            let path = path.to_owned();
+            move |source| Error { path, source }
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(at(directory))?;
+        let path = directory.join(old(lane));
+        let older = Segment::open(&path, None).map_err(at(&path))?;
+        let path = directory.join(current(lane));
+        let newer = Segment::open(&path, Some(series)).map_err(at(&path))?;
+        let newer = newer.ok_or_else(|| at(&path)(io::ErrorKind::NotFound.into()))?;
+        Ok(Self {
+            lane,
+            directory: directory.to_owned(),
+            size,
+            series,
+            files: Mutex::new((older.map(Arc::new), Arc::new(newer))),
+        })
+    }
+
+    /// Appends events, and begins a new file when the present one has half of the size. Blocks.
+    pub(super) fn append(&self, events: &[Arc<Recorded>]) -> io::Result<()> {
+        let newer = Arc::clone(&self.files.lock().1);
+        if newer.len() >= self.size / 2 {
+            self.rotate()?;
+        }
+        let newer = Arc::clone(&self.files.lock().1);
+        newer.append(events)
+    }
+
+    /// Makes everything that was appended durable. Blocks.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let newer = Arc::clone(&self.files.lock().1);
+        newer.sync()
+    }
+
+    fn rotate(&self) -> io::Result<()> {
+        let mut files = self.files.lock();
+        let (from, to) = (
+            self.directory.join(current(self.lane)),
+            self.directory.join(old(self.lane)),
+        );
+        fs::rename(&from, &to)?;
+        let newer = Segment::open(&from, Some(self.series))?;
+        let newer = newer.ok_or(io::ErrorKind::NotFound)?;
+        files.0 = Some(std::mem::replace(&mut files.1, Arc::new(newer)));
+        Ok(())
+    }
+
+    /// Up to `limit` events after one number and before another. Blocks.
+    pub(super) fn read(&self, after: u64, before: u64, limit: usize) -> io::Result<Vec<Recorded>> {
+        let (older, newer) = {
+            let files = self.files.lock();
+            (files.0.clone(), Arc::clone(&files.1))
+        };
+        let mut events = Vec::new();
+        for segment in older.into_iter().chain([newer]) {
+            segment.read(after, |recorded| {
+                if recorded.number >= before || events.len() >= limit {
+                    return false;
+                }
+                if recorded.number > after {
+                    events.push(recorded);
+                }
+                true
+            })?;
+        }
+        Ok(events)
+    }
+
+    /// The first event at or after this time. Blocks.
+    pub(super) fn at_or_after(&self, time: Timestamp) -> io::Result<Option<u64>> {
+        let (older, newer) = {
+            let files = self.files.lock();
+            (files.0.clone(), Arc::clone(&files.1))
+        };
+        for segment in older.into_iter().chain([newer]) {
+            let mut found = None;
+            segment.read(segment.number_before(time), |recorded| {
+                if recorded.at >= time {
+                    found = Some(recorded.number);
+                }
+                found.is_none()
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bytes of both files.
+    pub(super) fn len(&self) -> u64 {
+        let files = self.files.lock();
+        files.0.as_ref().map_or(0, |older| older.len()) + files.1.len()
+    }
+}
+
+fn current(lane: Lane) -> String {
+    format!("{}.log", lane.name())
+}
+
+fn old(lane: Lane) -> String {
+    format!("{}.old.log", lane.name())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! A line of a journal: the checksum of the rest in 8 hexadecimal digits, a space, and JSON.
+//!
+//! Names are JSON strings, so a line break in a name is no line break of the file. A reader ignores fields that it does not
+//! know, and leaves out events of a kind that it does not know.
+
+use std::io;
+
+use rollcall_domain::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{CollectorEvent, Event, Recorded};
+
+mod instance;
+mod service;
+
+use instance::InstanceLine;
+use service::ServiceLine;
+
+/// The format of the lines. A release that cannot read a later one leaves its lines out.
+const FORMAT: u32 = 1;
+
+/// A readable line.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// The first line of a file.
+    Header {
+        series: i64,
+    },
+    Event(Recorded),
+    /// An event of a later release.
+    Later {
+        number: u64,
+    },
+}
+
+/// A line. An event has one of the last three fields.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    /// Number.
+    n: u64,
+    /// Time in milliseconds.
+    t: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    i: Option<InstanceLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    s: Option<ServiceLine>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    c: Option<CollectorEvent>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    h: Option<Header>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    series: i64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// The first line of a file.
+pub(super) fn header(series: i64) -> Vec<u8> {
+    let line = Line {
+        n: 0,
+        t: 0,
+        i: None,
+        s: None,
+        c: None,
+        h: Some(Header {
+            format: FORMAT,
+            series,
+        }),
+    };
+    let mut bytes = Vec::new();
+    // Writing numbers to memory does not fail; a file without a header is readable too.
+    if seal(&line, &mut bytes).is_err() {
+        bytes.clear();
+    }
+    bytes
+}
+
+/// Appends the line of an event.
+pub(super) fn encode(recorded: &Recorded, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut line = Line {
+        n: recorded.number,
+        t: recorded.at.millis(),
+        i: None,
+        s: None,
+        c: None,
+        h: None,
+    };
+    match &recorded.event {
+        Event::Instance(event) => line.i = Some(InstanceLine::of(event)),
+        Event::Service(event) => line.s = Some(ServiceLine::of(event)),
+        Event::Collector(event) => line.c = Some((**event).clone()),
+    }
+    seal(&line, bytes)
+}
+
+fn seal(line: &Line, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let text = serde_json::to_vec(line)?;
+    bytes.extend_from_slice(format!("{:08x} ", crc32fast::hash(&text)).as_bytes());
+    bytes.extend_from_slice(&text);
+    bytes.push(b'\n');
+    Ok(())
+}
+
+/// The item of a line without its end; `None` if the line is damaged.
+pub(super) fn decode(line: &[u8]) -> Option<Item> {
+    let (checksum, text) = line.split_first_chunk::<8>()?;
+    let checksum = u32::from_str_radix(str::from_utf8(checksum).ok()?, 16).ok()?;
+    let text = text.strip_prefix(b" ")?;
+    if crc32fast::hash(text) != checksum {
+        return None;
+    }
+    let line: Line = serde_json::from_slice(text).ok()?;
+    if let Some(header) = line.h {
+        let series = header.series;
+        return Some(Item::Header { series });
+    }
+    let event = match (line.i, line.s, line.c) {
+        (Some(instance), None, None) => instance.event().map(Event::Instance),
+        (None, Some(service), None) => service.event().map(|it| Event::Service(Box::new(it))),
+        (None, None, Some(CollectorEvent::Unknown)) => None,
+        (None, None, Some(event)) => Some(Event::Collector(Box::new(event))),
+        _ => None,
+    };
+    Some(match event {
+        Some(event) => Item::Event(Recorded {
+            number: line.n,
+            at: Timestamp::from_millis(line.t),
+            event,
+        }),
+        None => Item::Later { number: line.n },
+    })
+}

@@ -1,0 +1,234 @@
+//! One file of a journal.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, Read},
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
+    path::Path,
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use rollcall_domain::Timestamp;
+
+use super::line::{self, Item};
+use crate::event::Recorded;
+
+/// Lines between two marks.
+const STRIDE: u32 = 512;
+/// The longest line. A longer one is damage.
+const LONGEST: usize = 64 * 1024;
+
+/// An open file of a journal. Shared: one thread appends while others read.
+#[derive(Debug)]
+pub(super) struct Segment {
+    file: File,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The end of the last complete line.
+    len: u64,
+    /// Whether bytes beyond `len` may be in the file, because a write or a cut failed.
+    is_torn: bool,
+    marks: Vec<Mark>,
+    /// Lines since the last mark.
+    since: u32,
+}
+
+/// The position of an event.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    number: u64,
+    at: Timestamp,
+    position: u64,
+}
+
+impl State {
+    /// Adds a line that ends at `end`.
+    fn add(&mut self, recorded: Option<(u64, Timestamp)>, begin: u64, end: u64) {
+        self.len = end;
+        let Some((number, at)) = recorded else {
+            return;
+        };
+        if self.since == 0 {
+            self.marks.push(Mark {
+                number,
+                at,
+                position: begin,
+            });
+        }
+        self.since = (self.since + 1) % STRIDE;
+    }
+}
+
+impl Segment {
+    /// Opens a file and finds its lines. With a series the file is written: it is created if it is missing, and its torn end is
+    /// cut off. Without one, `None` if it is missing.
+    pub(super) fn open(path: &Path, series: Option<i64>) -> io::Result<Option<Self>> {
+        let mut options = OpenOptions::new();
+        options.read(true).mode(0o600);
+        if series.is_some() {
+            options.write(true).create(true);
+        }
+        let file = match options.open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut state = State::default();
+        lines(&file, |text, begin, end| {
+            if let Some(item) = line::decode(text) {
+                let recorded = match item {
+                    Item::Event(recorded) => Some((recorded.number, recorded.at)),
+                    Item::Header { .. } | Item::Later { .. } => None,
+                };
+                state.add(recorded, begin, end);
+            }
+        })?;
+        let segment = Self {
+            file,
+            state: Mutex::new(state),
+        };
+        if let Some(series) = series {
+            let mut state = segment.state.lock();
+            segment.file.set_len(state.len)?;
+            if state.len == 0 {
+                let header = line::header(series);
+                segment.write(&mut state, &header)?;
+                state.len = length(&header);
+            }
+        }
+        Ok(Some(segment))
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.state.lock().len
+    }
+
+    /// Appends events. After a failure the file ends where it ended before.
+    pub(super) fn append(&self, events: &[Arc<Recorded>]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let mut ends = Vec::with_capacity(events.len());
+        for event in events {
+            line::encode(event, &mut bytes)?;
+            ends.push((event.number, event.at, length(&bytes)));
+        }
+        let mut state = self.state.lock();
+        self.write(&mut state, &bytes)?;
+        let (start, mut begin) = (state.len, state.len);
+        for (number, at, end) in ends {
+            state.add(Some((number, at)), begin, start + end);
+            begin = start + end;
+        }
+        Ok(())
+    }
+
+    fn write(&self, state: &mut State, bytes: &[u8]) -> io::Result<()> {
+        if state.is_torn {
+            self.file.set_len(state.len)?;
+            state.is_torn = false;
+        }
+        let written = self.file.write_all_at(bytes, state.len);
+        if written.is_err() {
+            state.is_torn = self.file.set_len(state.len).is_err();
+        }
+        written
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// The number of an event that precedes everything at or after this time.
+    pub(super) fn number_before(&self, time: Timestamp) -> u64 {
+        let state = self.state.lock();
+        // The clock may have been set back, so the first mark at or after the time decides.
+        let later = state.marks.iter().position(|mark| mark.at >= time);
+        let at = later.unwrap_or(state.marks.len()).checked_sub(1);
+        let mark = at.and_then(|at| state.marks.get(at));
+        mark.map_or(0, |mark| mark.number.saturating_sub(1))
+    }
+
+    /// Calls `sink` with events, beginning before or at the one after this number, until it returns `false`.
+    pub(super) fn read(
+        &self,
+        after: u64,
+        mut sink: impl FnMut(Recorded) -> bool,
+    ) -> io::Result<()> {
+        let (mut position, end) = {
+            let state = self.state.lock();
+            let next = state.marks.partition_point(|mark| mark.number <= after + 1);
+            let mark = next.checked_sub(1).and_then(|at| state.marks.get(at));
+            (mark.map_or(0, |mark| mark.position), state.len)
+        };
+        let mut buffer = vec![0; 2 * LONGEST];
+        let mut held = 0;
+        while position < end || held > 0 {
+            let read = match position < end {
+                true => self.file.read_at(&mut buffer[held..], position)?,
+                false => 0,
+            };
+            position += u64::try_from(read).unwrap_or(u64::MAX);
+            held += read;
+            let mut rest = &buffer[..held];
+            while let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+                if let Some(Item::Event(recorded)) = line::decode(&rest[..at])
+                    && !sink(recorded)
+                {
+                    return Ok(());
+                }
+                rest = &rest[at + 1..];
+            }
+            if read == 0 {
+                return Ok(());
+            }
+            // What fills the buffer without an end is damage.
+            let kept = if rest.len() == buffer.len() {
+                0
+            } else {
+                rest.len()
+            };
+            buffer.copy_within(held - kept..held, 0);
+            held = kept;
+        }
+        Ok(())
+    }
+}
+
+/// Calls `sink` with everything in a file, and returns the number of damaged lines.
+pub(super) fn scan(file: &File, mut sink: impl FnMut(Item)) -> io::Result<u64> {
+    let mut damaged = 0;
+    lines(file, |text, _, _| match line::decode(text) {
+        Some(item) => sink(item),
+        None => damaged += 1,
+    })?;
+    Ok(damaged)
+}
+
+/// Calls `sink` with each line of a file without its end, its position and the position after it. A line that is too long is
+/// given in part.
+fn lines(file: &File, mut sink: impl FnMut(&[u8], u64, u64)) -> io::Result<()> {
+    let mut reader = BufReader::with_capacity(LONGEST, file);
+    let (mut text, mut begin) = (Vec::new(), 0);
+    loop {
+        text.clear();
+        let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX);
+        let read = reader.by_ref().take(limit).read_until(b'\n', &mut text)?;
+        if read == 0 {
+            return Ok(());
+        }
+        let end = begin + length(&text);
+        let is_complete = text.pop_if(|last| *last == b'\n').is_some();
+        if !is_complete {
+            text.clear();
+        }
+        sink(&text, begin, end);
+        begin = end;
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,38 @@
+//! What happened to instances, services and the collector itself, with the evidence.
+//!
+//! An event is recorded once and read in three ways: live ([`Feed::read`]), as the timeline of one instance
+//! ([`Feed::timeline`], [`Feed::service_timeline`]), and from a journal on disk after a restart. Event numbers have no gaps
+//! within a run and continue over a restart.
+//!
+//! What holds:
+//! * Everything is bounded: the history in events, each timeline in changes, all timelines in bytes, the journal in bytes.
+//! * Agents, Nacos services and the collector have a [`Lane`] each. No lane pushes out the history of another.
+//! * Recording never waits for the disk. [`Recorder`] writes batches on another thread. An event that it cannot write in time
+//!   is counted and missing from the journal, and the collector continues.
+//!
+//! Left out: the names of applications and instances, which the inventory has, and every sentence for people.
+
+mod config;
+mod event;
+mod exposition;
+mod feed;
+mod history;
+mod inner;
+mod journal;
+mod reader;
+mod recorder;
+mod rings;
+mod state;
+
+pub use config::Config;
+pub use event::{
+    Changed, CollectorEvent, Connection, Contact, Event, InstanceEvent, InstanceKind, Lane, Mass,
+    MassGroup, Recorded, Room, ServiceEvent, ServiceInstance, Shared,
+};
+pub use feed::{Feed, Timeline};
+pub use journal::Error;
+pub use reader::{Next, Reader};
+pub use recorder::Recorder;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Writes events to the journals.
+
+use std::{io, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{event::Lane, inner::Inner, journal::Journal};
+
+/// Events in one write.
+const BATCH: usize = 4096;
+/// Events are gathered for this time and written together.
+const GATHER: Duration = Duration::from_millis(20);
+/// The time between a write and its synchronisation with the disk.
+const SYNC: Duration = Duration::from_secs(1);
+/// The pause between two log lines about a disk that refuses writes.
+const REPORT: Duration = Duration::from_secs(60);
+
+/// Writes what a feed records to its journals, until it is cancelled.
+///
+/// A write that fails costs its events: they are counted, and the next batch is tried. The collector never waits.
+#[derive(Debug)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+    /// When the oldest bytes are synchronised that are not yet.
+    due: Option<Instant>,
+    reported: Option<Instant>,
+    is_failing: bool,
+}
+
+impl Recorder {
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        Self {
+            inner,
+            due: None,
+            reported: None,
+            is_failing: false,
+        }
+    }
+
+    /// Writes until cancelled, then everything that was recorded before.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let inner = Arc::clone(&self.inner);
+        loop {
+            while self.write().await {}
+            if self.due.is_some_and(|due| due <= Instant::now()) {
+                self.sync().await;
+            }
+            let due = self.due;
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => break,
+                () = inner.wake.notified() => {
+                    // Events often come in groups.
+                    let _cancelled = timeout(GATHER, cancel.cancelled()).await;
+                }
+                () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {}
+            }
+        }
+        while self.write().await {}
+        self.sync().await;
+    }
+
+    /// Writes one batch of each lane. Returns whether there may be more.
+    async fn write(&mut self) -> bool {
+        let mut has_more = false;
+        for lane in Lane::ALL {
+            let events = self.inner.to_write(lane, BATCH);
+            let Some(last) = events.last().map(|event| event.number) else {
+                continue;
+            };
+            has_more |= events.len() == BATCH;
+            let count = events.len();
+            let written = self
+                .blocking(lane, move |journal| journal.append(&events))
+                .await;
+            self.inner.wrote(lane, last);
+            self.note(written, count);
+        }
+        has_more
+    }
+
+    async fn sync(&mut self) {
+        self.due = None;
+        for lane in Lane::ALL {
+            let synced = self.blocking(lane, Journal::sync).await;
+            if let Err(error) = synced {
+                self.report(&error);
+            }
+        }
+    }
+
+    async fn blocking(
+        &self,
+        lane: Lane,
+        work: impl FnOnce(&Journal) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let inner = Arc::clone(&self.inner);
+        let work = move || match &inner.journals {
+            Some(journals) => work(&journals[lane.index()]),
+            None => Ok(()),
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    fn note(&mut self, written: io::Result<()>, events: usize) {
+        match written {
+            Ok(()) => {
+                if std::mem::take(&mut self.is_failing) {
+                    tracing::info!("the journal of events can be written again");
+                }
+                self.due.get_or_insert(Instant::now() + SYNC);
+            }
+            Err(error) => {
+                let events = u64::try_from(events).unwrap_or(u64::MAX);
+                self.inner.failed.fetch_add(events, Relaxed);
+                self.report(&error);
+            }
+        }
+    }
+
+    fn report(&mut self, error: &io::Error) {
+        self.is_failing = true;
+        if self.reported.is_none_or(|last| last.elapsed() >= REPORT) {
+            self.reported = Some(Instant::now());
+            tracing::warn!(
+                %error,
+                "the journal of events cannot be written, events are missing after a restart; ids and states are not affected"
+            );
+        }
+    }
+}

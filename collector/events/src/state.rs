@@ -1,0 +1,123 @@
+//! The events in memory: numbers, histories and timelines, under one lock.
+
+use std::sync::Arc;
+
+use rollcall_domain::{InstanceId, Timestamp};
+use rollcall_limits::Budget;
+
+use super::{
+    config::Config,
+    event::{Event, InstanceEvent, InstanceKind, Recorded, ServiceEvent, ServiceInstance},
+    history::History,
+    rings::{Admission, Rings},
+};
+
+/// The most events that wait for the journal. Beyond it the oldest are missing there.
+pub(super) const BACKLOG: usize = 1 << 17;
+
+#[derive(Debug)]
+pub(super) struct State {
+    /// The number of the last event.
+    pub(super) newest: u64,
+    /// The number of the first event of this run, whose predecessors may be missing although they happened.
+    pub(super) first_of_run: u64,
+    pub(super) histories: [History; 3],
+    pub(super) instances: Rings<InstanceId>,
+    pub(super) services: Rings<ServiceInstance>,
+}
+
+impl State {
+    pub(super) fn new(config: &Config) -> Self {
+        let half = config.memory / 2;
+        let history = || History::new(config.backlog, BACKLOG);
+        Self {
+            newest: 0,
+            first_of_run: 1,
+            histories: [history(), history(), history()],
+            instances: Rings::new(config.per_instance, Budget::new("agent_timelines", half)),
+            services: Rings::new(config.per_instance, Budget::new("service_timelines", half)),
+        }
+    }
+
+    /// Records an event, unless its instance changes too often.
+    pub(super) fn record(&mut self, at: Timestamp, event: Event) {
+        match self.admit(at, &event) {
+            Admission::Counted => return,
+            Admission::After(unrecorded, since) => {
+                if let Some(flapping) = flapping(&event, unrecorded, since) {
+                    self.add(at, flapping);
+                }
+            }
+            Admission::Recorded => {}
+        }
+        self.add(at, event);
+    }
+
+    fn admit(&mut self, at: Timestamp, event: &Event) -> Admission {
+        if !event.is_by_peer() {
+            return Admission::Recorded;
+        }
+        match event {
+            Event::Instance(event) => self.instances.admit(&event.instance, at),
+            Event::Service(event) => self.services.admit(&event.instance, at),
+            Event::Collector(_) => Admission::Recorded,
+        }
+    }
+
+    pub(super) fn add(&mut self, at: Timestamp, event: Event) {
+        self.newest += 1;
+        let recorded = Arc::new(Recorded {
+            number: self.newest,
+            at,
+            event,
+        });
+        self.keep(&recorded);
+        let lane = recorded.event.lane().index();
+        self.histories[lane].add(recorded);
+    }
+
+    /// Adds an event to the timeline of its instance.
+    pub(super) fn keep(&mut self, recorded: &Arc<Recorded>) {
+        match &recorded.event {
+            Event::Instance(event) => {
+                let entry = Arc::clone(recorded);
+                self.instances.add(&event.instance, entry, event.is_first());
+            }
+            Event::Service(event) => {
+                let (entry, is_first) = (Arc::clone(recorded), event.what == "registered");
+                self.services.add(&event.instance, entry, is_first);
+            }
+            Event::Collector(_) => {}
+        }
+    }
+
+    /// The number before the first event at or after this time in the histories, and whether older events may match as well.
+    pub(super) fn before(&self, time: Timestamp) -> (u64, bool) {
+        let firsts = self.histories.iter().filter_map(|it| it.at_or_after(time));
+        let first = firsts.map(|event| event.number).min();
+        let oldest = self.histories.iter().filter_map(History::first);
+        let has_older = oldest.min_by_key(|event| event.number);
+        let has_older = has_older.is_none_or(|oldest| oldest.at >= time);
+        let recent = first.map_or(self.newest, |first| first - 1);
+        (recent, has_older)
+    }
+}
+
+/// The event that says how many changes of an instance were not recorded.
+fn flapping(event: &Event, unrecorded: u64, since: Timestamp) -> Option<Event> {
+    Some(match event {
+        Event::Instance(event) => Event::Instance(InstanceEvent {
+            instance: event.instance,
+            kind: InstanceKind::Flapping { unrecorded, since },
+        }),
+        Event::Service(event) => Event::Service(Box::new(ServiceEvent {
+            what: "flapping".into(),
+            unrecorded,
+            connection_end: None,
+            by: None,
+            detail: None,
+            ..(**event).clone()
+        })),
+        Event::Collector(_) => return None,
+    })
+}

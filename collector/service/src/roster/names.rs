@@ -1,0 +1,53 @@
+//! The names of instances and collectors, for events.
+
+use std::sync::Arc;
+
+use rollcall_domain::{ApplicationId, InstanceId, liveness::Observer, properties};
+
+use super::Roster;
+use crate::{Witness, events::InstanceEvent};
+
+/// What an instance is called.
+#[derive(Clone, Debug, Default)]
+pub struct InstanceNames {
+    pub application: Option<ApplicationId>,
+    pub code: Option<Arc<str>>,
+    pub uuid: Option<Arc<str>>,
+    pub host: Option<String>,
+}
+
+impl Roster {
+    /// The collector that observed a signal; `None` if this run of this one did.
+    #[must_use]
+    pub fn witness(&self, observer: Observer) -> Option<Witness> {
+        match observer {
+            Observer::Here => None,
+            Observer::Elsewhere(member) => Some(self.core.names.witness(member)),
+        }
+    }
+
+    /// The other end of the last connection of an instance that was known before the event with this number.
+    #[must_use]
+    pub fn peer_before(&self, id: InstanceId, number: u64) -> Option<String> {
+        let feed = self.core.events.feed();
+        let peer = feed.last(id, number, InstanceEvent::peer)?;
+        Some(peer.to_string())
+    }
+
+    /// The application of an instance, its UUID, and its host.
+    #[must_use]
+    pub fn names(&self, id: InstanceId) -> InstanceNames {
+        let inventory = &self.core.inventory;
+        let names = inventory.read_instance(id, |known| InstanceNames {
+            application: known.application,
+            code: None,
+            uuid: known.uuid.clone(),
+            host: properties::host(&known.properties).map(str::to_owned),
+        });
+        let mut names = names.unwrap_or_default();
+        let row = names.application.map(|id| inventory.canonical(id));
+        names.code = row.and_then(|row| inventory.application(row)?.code);
+        names.application = row.map(|row| inventory.shown(row));
+        names
+    }
+}

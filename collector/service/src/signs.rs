@@ -1,0 +1,184 @@
+//! What a signal, a report and the end of a connection do to the shared state.
+
+use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
+
+use rollcall_domain::{
+    InstanceId,
+    liveness::{
+        Arrival, Cause, Closed, ConnectionId, LeaseRecord, Observer, Renewal, Signal, State,
+    },
+};
+use rollcall_link as link;
+use rollcall_storage::LastSeen;
+
+use super::{
+    Core,
+    register::{self, InstanceName},
+};
+
+/// Two recorded times of one signal may differ by this much, because the wall clock is adjusted.
+const SAME_TIME: Duration = Duration::from_secs(1);
+
+impl Core {
+    /// Refuses, counts and publishes a sign of life with the id of an instance whose agent uses no ids. Such a sign comes from
+    /// another process, which holds the id from an earlier store.
+    pub(super) fn admit(&self, id: InstanceId) -> Result<(), register::Error> {
+        if self.inventory.is_announced(id) {
+            return Ok(());
+        }
+        if self.strays.observe() {
+            self.events.stray(self, id);
+        }
+        Err(if id.is_internal() {
+            register::Error::NotAnInstance(id)
+        } else {
+            register::Error::NotAnnounced(id)
+        })
+    }
+
+    /// Renews the lease of an instance, and publishes what changed; `false` if it has no lease.
+    pub(super) fn renew(&self, id: InstanceId, signal: Signal) -> bool {
+        match self.observe(id, signal) {
+            Some((Renewal::Kept, Arrival::Same)) if signal != Signal::Recover => true,
+            Some((renewal, arrival)) => {
+                self.arrived(id, signal, renewal, arrival);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Records a signal, and the connection that it came on.
+    fn observe(&self, id: InstanceId, signal: Signal) -> Option<(Renewal<InstanceId>, Arrival)> {
+        let now = self.clock.now();
+        let over_connection = link::current(|seen| {
+            let (renewal, arrival) = self.lessor.renew_on(seen.connection(), id, signal, now)?;
+            if arrival != Arrival::Same {
+                seen.remember(id);
+            }
+            Some((renewal, arrival))
+        });
+        over_connection.unwrap_or_else(|| {
+            let renewal = self.lessor.renew(id, signal, now)?;
+            Some((renewal, Arrival::Same))
+        })
+    }
+
+    /// Publishes what a signal changed.
+    fn arrived(
+        &self,
+        id: InstanceId,
+        signal: Signal,
+        renewal: Renewal<InstanceId>,
+        arrival: Arrival,
+    ) {
+        match arrival {
+            // Its own tag stands for an earlier run of this collector.
+            Arrival::From(Some(member)) if member != self.own => {
+                let from = Observer::Elsewhere(Some(member));
+                self.events.moved(self, id, from, Observer::Here);
+            }
+            Arrival::Back if signal != Signal::Recover => self.events.reconnected(self, id),
+            _ => {}
+        }
+        if signal == Signal::Recover && renewal == Renewal::Kept {
+            self.events.recovered(self, id);
+        }
+        self.publish(id, renewal);
+    }
+
+    /// Renews the lease of a recorded instance, or grants its first one.
+    pub(super) fn renew_or_grant(&self, id: InstanceId, signal: Signal) {
+        if !self.renew(id, signal) {
+            let renewal = self.lessor.grant(id, signal, self.clock.now());
+            self.publish(id, renewal);
+            // Records the connection, too.
+            if let Some((renewal, _)) = self.observe(id, signal) {
+                self.publish(id, renewal);
+            }
+        }
+    }
+
+    /// Whether an instance has no lease because it was never seen. It may still be recorded: other instances mentioned it, or the
+    /// store became unavailable between its adoption and its first sign.
+    pub(super) fn is_unseen(&self, id: InstanceId) -> bool {
+        self.lessor.view(id).is_none()
+    }
+
+    /// Records that an instance has left; `false` if it has no lease.
+    pub(super) fn leave(&self, id: InstanceId) -> bool {
+        match self.lessor.leave(id, self.clock.now()) {
+            Some(renewal) => {
+                self.publish(id, renewal);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Applies the report of another collector about an instance.
+    pub(super) fn relay(&self, seen: LastSeen) {
+        let reported = LeaseRecord {
+            key: seen.instance,
+            last_seen: self.clock.moment_of(seen.last_seen),
+            signal: seen.signal,
+            state: seen.state,
+            usual: seen.usual,
+            observer: Observer::Elsewhere(seen.observer),
+        };
+        let renewal = self.lessor.relay(reported, self.clock.now());
+        self.publish(seen.instance, renewal);
+    }
+
+    /// Whether this collector lacks a fact that it read from the store before and that no later signal would supply: that the
+    /// instance exists, or that it is down or left. A lost signal needs no repair: the next signal replaces it, or the lease
+    /// expires.
+    ///
+    /// Evidence later than the store's is not a lack: it may have come from another collector directly and reach the store soon.
+    pub(super) fn knows_less(&self, seen: LastSeen) -> bool {
+        let Some(known) = self.lessor.view(seen.instance) else {
+            return true;
+        };
+        let reported = self.clock.moment_of(seen.last_seen);
+        let is_later = known.last_seen > reported.after(SAME_TIME);
+        seen.state >= State::Down && known.state < seen.state && known.relayed && !is_later
+    }
+
+    /// The id of the instance that is recorded under these names.
+    pub(super) fn instance_named(&self, name: InstanceName<'_>) -> Option<InstanceId> {
+        let application = self.inventory.application_id(name.service)?;
+        self.inventory.named_instance_id(application, name.instance)
+    }
+
+    pub(super) fn publish(&self, id: InstanceId, renewal: Renewal<InstanceId>) {
+        match renewal {
+            Renewal::Kept => {}
+            Renewal::Granted => self.events.granted(self, id),
+            Renewal::Changed(transition) => self.events.changed(self, &transition),
+            Renewal::Moved { from, to } => self.events.moved(self, id, from, to),
+        }
+    }
+}
+
+impl link::Observer for Core {
+    fn closed(
+        &self,
+        connection: ConnectionId,
+        remote: SocketAddr,
+        seen: &[InstanceId],
+        cause: Cause,
+    ) {
+        let closed = Closed {
+            at: self.clock.now(),
+            cause,
+        };
+        // A collector that stops closes all connections: that says nothing about the instances.
+        let is_own = cause == Cause::Collector && self.is_stopping.load(Ordering::Relaxed);
+        let at = self.clock.wall_at(closed.at);
+        for instance in seen {
+            if self.lessor.close(*instance, connection, closed) && !is_own {
+                self.events.closed(*instance, at, remote, cause);
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The limits and periods of the use cases, from the configuration.
+
+use std::time::Duration;
+
+use rollcall_service::{self as service, register, sweep, write_back};
+
+use super::timeline;
+use crate::config::{self, Config};
+
+/// A sweep that is later than this means that the collector itself stalled.
+const STALL: Duration = Duration::from_secs(5);
+/// Instances whose last sign of life is written back in one commit; the limit keeps registrations from waiting long for it.
+const WRITE_BACK_CHUNK: usize = 4096;
+
+pub(super) fn use_cases(config: &Config, suspect: sweep::Suspect) -> service::Config {
+    service::Config {
+        register: register::Config {
+            queue_capacity: config.register.queue_capacity,
+            deadline: config.register.deadline,
+            max_key_bytes: config.register.max_name_bytes,
+            batch_rows: config.register.batch_rows,
+            change_interval: config.register.change_interval,
+            rates: register::RateLimits {
+                per_second: config.register.max_new_per_peer,
+                burst: config.register.max_new_burst_per_peer,
+            },
+            max_held_per_message: config.register.max_held_per_message,
+            properties: config.register.properties,
+        },
+        max_batch: config.register.max_batch,
+        work_memory: config.server.work_memory,
+        sweep: sweep::Config {
+            tick: config.liveness.tick,
+            limit: config.liveness.max_expired_per_tick,
+            stall: STALL,
+            mass: timeline::mass(&config.timeline),
+            suspect,
+        },
+        write_back: write_back::Config {
+            interval: config.liveness.write_back_interval,
+            chunk: WRITE_BACK_CHUNK,
+            shared: config.storage.provider == config::StorageProvider::Etcd,
+        },
+        listening: config.register.listening,
+    }
+}

@@ -1,0 +1,22 @@
+//! `timeline.default`: what is kept of the changes of instances, and when many at once are reported.
+
+use std::{path::PathBuf, time::Duration};
+
+/// `timeline`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    /// The last changes kept of each instance.
+    pub per_instance: usize,
+    /// The most bytes of all timelines.
+    pub memory: usize,
+    /// The most bytes of the journal.
+    pub journal_size: usize,
+    /// The directory of the journal; empty: beside the embedded store.
+    pub journal_path: PathBuf,
+    /// The longest pause between two instances of one mass silence.
+    pub mass_window: Duration,
+    /// The fewest instances of a mass silence.
+    pub mass_instances: usize,
+    /// The smallest part of an application, or of all instances, in percent.
+    pub mass_percent: usize,
+}

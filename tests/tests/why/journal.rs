@@ -1,0 +1,109 @@
+use std::{fs, net::SocketAddr};
+
+use rollcall_tests::{PATIENCE, eventually, http::Client, process::Collector};
+use serde_json::Value;
+
+/// The address of the HTTP face for Nacos clients.
+pub(crate) async fn nacos(collector: &Collector) -> SocketAddr {
+    let line = collector
+        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
+        .await;
+    line.fields["address"].as_str().unwrap().parse().unwrap()
+}
+
+async fn timeline(client: &Client, instance: i32) -> Value {
+    let path = format!("/api/instances/{instance}/timeline");
+    client.get(&path).await.unwrap().json()
+}
+
+fn numbers(told: &Value) -> Vec<u64> {
+    let events = told["events"].as_array().expect("events");
+    events
+        .iter()
+        .map(|it| it["number"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeline_survives_a_kill_a_torn_journal_and_names_with_line_breaks() {
+    let mut collector = Collector::start().await;
+    let client = collector.grpc().await;
+    let name = "ord\ners\r\n\u{2028}<b>";
+    let application = client.application(name).await.unwrap();
+    let instance = client.instance(application, "pro\ncess").await.unwrap();
+    client.heartbeat(instance).await.unwrap();
+    drop(client);
+    let directory = collector.data_dir().join("events");
+    let journal = directory.join("agents.log");
+    // Killed only once the end of the connection is written: a kill loses what the last 20 ms recorded.
+    eventually(PATIENCE, async || {
+        let text = fs::read_to_string(&journal).unwrap_or_default();
+        let lines = text.lines().count();
+        text.contains("connection_closed")
+            .then_some(())
+            .ok_or(format!("{lines} lines"))
+    })
+    .await;
+    let ui = |collector: &Collector| collector.http(collector.listeners().ui);
+    let before = timeline(&ui(&collector), instance).await;
+    let first = numbers(&before);
+    assert_eq!(before["lost"], 0, "{before:#}");
+    for event in before["events"].as_array().unwrap() {
+        let text = event["text"].as_str().unwrap();
+        assert!(
+            !text.chars().any(|c| c.is_control() || c == '\u{2028}'),
+            "{text:?}"
+        );
+    }
+    assert_eq!(before["events"][0]["subject"]["application"], name);
+    collector.kill();
+
+    // A torn end, and damage in the middle of another file.
+    let whole = fs::read(&journal).unwrap();
+    fs::write(&journal, [&whole[..], b"0bad0bad {\"n\":"].concat()).unwrap();
+    fs::write(directory.join("services.old.log"), b"junk\nmore junk").unwrap();
+    collector.expect_log("unreadable lines");
+    collector.restart().await;
+
+    let client = collector.grpc().await;
+    client.heartbeat(instance).await.unwrap();
+    client.recover(application, instance).await.unwrap();
+    let after = eventually(PATIENCE, async || {
+        let told = timeline(&ui(&collector), instance).await;
+        match numbers(&told).len() > first.len() {
+            true => Ok(told),
+            false => Err(format!("{told:#}")),
+        }
+    })
+    .await;
+    let second = numbers(&after);
+    assert_eq!(second[..first.len()], first[..], "{after:#}");
+    assert!(second[first.len()] > *first.last().unwrap());
+    let kinds: Vec<_> = after["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["kind"])
+        .collect();
+    assert_eq!(
+        kinds,
+        ["registered", "connection_closed", "recovered"],
+        "{after:#}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_cannot_be_used_costs_the_history_only() {
+    let mut collector = Collector::start().await;
+    collector.kill();
+    let journal = collector.data_dir().join("events");
+    fs::remove_dir_all(&journal).unwrap();
+    fs::write(&journal, b"a file in its place").unwrap();
+    collector.expect_log("events are kept in memory only");
+    collector.restart().await;
+    let client = collector.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let instance = client.instance(application, "process").await.unwrap();
+    let told = timeline(&collector.http(collector.listeners().ui), instance).await;
+    assert_eq!(told["events"][0]["kind"], "registered", "{told:#}");
+}

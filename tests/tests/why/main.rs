@@ -1,0 +1,5 @@
+//! Tests the explanation of a state on real processes: six ends of an instance have six different, true stories.
+
+mod journal;
+mod mass;
+mod stories;
