@@ -184,12 +184,13 @@ async fn an_instance_shows_its_state_and_why() {
     assert_eq!(why["observed_here"], false, "it was restored");
     let sentence = why["sentence"].as_str().unwrap();
     assert!(
-        sentence.starts_with("Down: the last sign of life was JVM metrics at "),
+        sentence.starts_with("Down since ")
+            && sentence.contains("the last signal was JVM metrics at "),
         "{sentence}"
     );
     assert!(
         sentence.ends_with(
-            "and none followed within 300s. Another collector received it, or this one before it restarted."
+            "by another member, or by this one before it restarted; none followed within 300s."
         ),
         "{sentence}"
     );

@@ -194,9 +194,9 @@ async fn the_feed_streams_events_until_the_collector_drains() {
     let process = r#"{"ai":-3,"au":"u","rt":0,"oi":{}}"#;
     collector.post("/instance/register", process).await;
     let event = read_until(&mut feed, "\n\n").await;
-    assert!(event.contains("event: registered\n"), "{event}");
+    assert!(event.contains("event: instance\n"), "{event}");
     assert!(
-        event.contains(r#""instance_id":1,"application_id":-3}"#),
+        event.contains(r#""kind":"registered""#) && event.contains(r#""application_id":-3"#),
         "{event}"
     );
     assert!(event.contains("-1\n"), "an id: {event}");
