@@ -104,7 +104,7 @@ async fn the_keyboard_alone_leads_from_the_overview_to_a_reason() {
     browser.until("document.activeElement.id === 'main'").await;
     browser.tab_to("orders-1").await;
     browser.press("Enter").await;
-    browser.shows("Up: the last sign of life was").await;
+    browser.shows("Up: the last signal was").await;
     browser.tab_to("Instances").await;
     browser.press("Enter").await;
     browser.until("location.hash === '#/instances'").await;
