@@ -322,3 +322,25 @@ async fn a_drain_lets_a_request_over_tls_finish_and_ends_the_idle_connection() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_peer_that_reads_none_of_its_answers_over_tls_is_closed() {
+    local(async {
+        let limits = Limits {
+            write_timeout: SHORT,
+            ..Limits::generous()
+        };
+        let secured = secured(Serves::TlsOnly, limits, 100).await;
+        let client = secured.authority.client(None, HTTP1);
+        let mut stream = secured.connect(client).await.unwrap();
+        let asking = async {
+            let requests = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
+            while stream.write_all(&requests).await.is_ok() {}
+        };
+        tokio::time::timeout(PATIENCE, asking).await.unwrap();
+        secured.server.wait_for_open(0).await;
+        assert_eq!(secured.closed(Closed::Unread), 1);
+        assert_eq!(secured.connections.held(), 0);
+    })
+    .await;
+}

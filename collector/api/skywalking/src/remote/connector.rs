@@ -50,3 +50,6 @@ async fn connect(certificates: &Certificates, member: &Uri) -> io::Result<TlsStr
     let connected = connector.connect(name, socket).await;
     connected.map_err(|error| io::Error::new(error.kind(), explain(&error, Side::Server)))
 }
+
+#[cfg(test)]
+mod tests;
