@@ -41,6 +41,7 @@ mod metadata;
 mod metrics;
 mod namespace;
 mod operator;
+mod overrides;
 mod page;
 mod params;
 mod registration;
@@ -125,6 +126,7 @@ fn all_routes() -> impl Iterator<Item = routes::Route> {
         members::routes(),
         namespace::routes(),
         operator::routes(),
+        overrides::routes(),
         service::routes(),
         services::routes(),
     ];

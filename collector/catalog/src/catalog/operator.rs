@@ -36,10 +36,10 @@ impl Catalog {
         .await
     }
 
-    /// Removes the override at an endpoint.
+    /// Removes the override at an endpoint, also after its last instance.
     ///
     /// # Errors
-    /// There is no instance at the endpoint, or the store failed.
+    /// There is neither an override nor an instance at the endpoint, or the store failed.
     pub async fn clear_override(
         &self,
         service: &ServiceKey,
@@ -102,9 +102,12 @@ impl Catalog {
         let touches = rows::instance_text(&service, &endpoint);
         let plan = move |shared: &Shared| {
             let registry = shared.registry.read();
-            registry.lookup(&service, &endpoint, None)?;
             let before = registry.overridden(&service, &endpoint);
             let after = change(before.map(|before| &**before));
+            let is_removal = after.is_empty() && before.is_some();
+            if !is_removal {
+                registry.lookup(&service, &endpoint, None)?;
+            }
             let key = rows::instance_text(&service, &endpoint);
             // Of a shared store every collector reads the override, but only this one has the ephemeral instance.
             let is_local = shared.stores.durable.is_shared()

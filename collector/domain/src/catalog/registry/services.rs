@@ -104,10 +104,10 @@ impl Registry {
         self.touch(id, effects);
     }
 
-    /// Sets the override at an endpoint; an empty override is removed.
+    /// Sets the override at an endpoint; an empty override removes it, also where the instance has ended.
     ///
     /// # Errors
-    /// The service has no instance at the endpoint.
+    /// The service has no instance at the endpoint, and no override that could be removed.
     pub fn set_override(
         &mut self,
         key: &ServiceKey,
@@ -120,7 +120,8 @@ impl Registry {
             .iter()
             .filter_map(|kind| self.find(service, endpoint, *kind))
             .collect();
-        if at.is_empty() {
+        let is_removal = set.is_empty() && service.overridden(endpoint).is_some();
+        if at.is_empty() && !is_removal {
             return Err(Missing::Instance);
         }
         let is_same = match service.overridden(endpoint) {
