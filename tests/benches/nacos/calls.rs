@@ -1,0 +1,166 @@
+//! Calls of clients, and what they cost the server.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use rollcall_tests::nacos::{Connection, Http};
+use serde_json::{Value, json};
+
+use crate::servers::Server;
+
+/// Concurrent callers.
+const CALLERS: u8 = 16;
+/// Services of the callers over HTTP, and instances that they register before they start again.
+const SERVICES: u64 = 1_000;
+const INSTANCES: u64 = 50_000;
+/// Services of each caller over gRPC.
+const OWN_SERVICES: u64 = 100;
+
+/// CPU of a list, whose answer has at least `least` bytes.
+pub(crate) async fn list(server: &Server, period: Duration, service: &str, least: usize) -> f64 {
+    let path = format!("/nacos/v1/ns/instance/list?serviceName={service}");
+    over_http(
+        server,
+        period,
+        "GET",
+        |_| path.clone(),
+        |body| body.len() >= least,
+    )
+    .await
+}
+
+/// CPU of a registration of a new instance.
+pub(crate) async fn register(server: &Server, period: Duration) -> f64 {
+    let path = |number| format!("/nacos/v1/ns/instance?{}", place(number % INSTANCES));
+    over_http(server, period, "POST", path, |body| body == "ok").await
+}
+
+/// CPU of a light beat of an instance that [`register`] registered.
+pub(crate) async fn beat(server: &Server, period: Duration) -> f64 {
+    let path = |number| format!("/nacos/v1/ns/instance/beat?{}", place(number % SERVICES));
+    over_http(server, period, "PUT", path, |body| {
+        body.contains("\"code\":10200")
+    })
+    .await
+}
+
+fn place(number: u64) -> String {
+    let (service, a, b) = (number % SERVICES, number / 250, number % 250);
+    format!("serviceName=bench.{service}&ip=10.1.{a}.{b}&port=80")
+}
+
+async fn over_http(
+    server: &Server,
+    period: Duration,
+    method: &str,
+    path: impl Fn(u64) -> String,
+    is_expected: impl Fn(&str) -> bool,
+) -> f64 {
+    let (number, start, before) = (AtomicU64::new(0), Instant::now(), server.cpu());
+    let callers = (0..CALLERS).map(|_| async {
+        let http = Http::new(server.faces.http);
+        while start.elapsed() < period {
+            let path = path(number.fetch_add(1, Ordering::Relaxed));
+            let reply = http.call(method, &path, None, &BTreeMap::new()).await;
+            let text = reply.expect("a reply").text();
+            assert!(is_expected(&text), "{method} {path}: {text}");
+        }
+    });
+    join_all(callers).await;
+    per_call(server.cpu() - before, number)
+}
+
+/// CPU of a registration that changes the weight of an instance.
+pub(crate) async fn register_over_grpc(server: &Server, period: Duration) -> f64 {
+    let connections = join_all((0..CALLERS).map(|_| connection(server))).await;
+    let (number, start, before) = (AtomicU64::new(0), Instant::now(), server.cpu());
+    let callers = connections.iter().zip(1..).map(|(connection, host)| {
+        let (number, start) = (&number, &start);
+        async move {
+            for own in 0.. {
+                if start.elapsed() >= period {
+                    return;
+                }
+                let service = format!("grpc.{host}.{}", own % OWN_SERVICES);
+                let weight = own / OWN_SERVICES % 90 + 1;
+                change(connection, &service, host, weight).await;
+                number.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    join_all(callers).await;
+    per_call(server.cpu() - before, number)
+}
+
+fn per_call(cpu: Duration, calls: AtomicU64) -> f64 {
+    cpu.as_secs_f64() * 1e6 / calls.into_inner() as f64
+}
+
+/// A gRPC client that has completed its set-up.
+pub(crate) async fn connection(server: &Server) -> Connection {
+    let mut connection = Connection::open(server.faces.grpc).await;
+    connection.set_up(None).await;
+    // A server may refuse calls until it has read the set-up.
+    for _ in 0..500 {
+        let reply = connection
+            .call("HealthCheckRequest", "{\"module\":\"internal\"}")
+            .await;
+        if reply.expect("a reply").r#type == "HealthCheckResponse" {
+            return connection;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the connection is not set up");
+}
+
+/// Registers an instance of a service with this weight.
+pub(crate) async fn change(connection: &Connection, service: &str, host: u8, weight: u64) {
+    let instance = instance(&format!("10.2.0.{host}"), weight);
+    let body = request(
+        service,
+        &json!({"type": "registerInstance", "instance": instance}),
+    );
+    succeed(connection, "InstanceRequest", &body).await;
+}
+
+/// Registers a batch of instances of a service.
+pub(crate) async fn batch(connection: &Connection, service: &str, network: u8, hosts: u8) {
+    let instances = (0..hosts).map(|host| instance(&format!("10.3.{network}.{host}"), 1));
+    let instances: Vec<_> = instances.collect();
+    let body = json!({"type": "batchRegisterInstance", "instances": instances});
+    let body = request(service, &body);
+    succeed(connection, "BatchInstanceRequest", &body).await;
+}
+
+/// Subscribes to a service.
+pub(crate) async fn subscribe(connection: &Connection, service: &str) {
+    let body = request(service, &json!({"subscribe": true, "clusters": ""}));
+    succeed(connection, "SubscribeServiceRequest", &body).await;
+}
+
+async fn succeed(connection: &Connection, kind: &str, body: &Value) {
+    let reply = connection.call(kind, body.to_string()).await;
+    let reply = reply.expect("a reply");
+    assert_eq!(reply.json()["resultCode"], 200, "{reply:?}");
+}
+
+fn instance(ip: &str, weight: u64) -> Value {
+    json!({
+        "ip": ip, "port": 80, "weight": weight as f64, "healthy": true, "enabled": true, "ephemeral": true,
+        "clusterName": "DEFAULT", "metadata": {"version": "1.0", "zone": "a"},
+    })
+}
+
+fn request(service: &str, more: &Value) -> Value {
+    let mut body = json!({
+        "namespace": "public", "groupName": "DEFAULT_GROUP", "serviceName": service, "module": "naming",
+    });
+    for (name, value) in more.as_object().expect("an object") {
+        body[name] = value.clone();
+    }
+    body
+}

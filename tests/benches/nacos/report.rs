@@ -1,0 +1,118 @@
+//! The table, and its section of `RESULTS.md`.
+
+use std::{fmt, fs, path::Path, process::Command};
+
+use crate::{
+    measures::{Goal, MEASURES, Measure, Round},
+    servers::{Kind, RNACOS},
+};
+
+/// The lines around the section.
+const BEGIN: &str = "<!-- nacos: begin -->";
+const END: &str = "<!-- nacos: end -->";
+
+/// The rounds of both servers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    collector: Side,
+    rnacos: Side,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Side {
+    rounds: Vec<Round>,
+    discarded: usize,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, kind: Kind, round: Round, discarded: usize) {
+        self.discard(kind, discarded);
+        self.side(kind).rounds.push(round);
+    }
+
+    pub(crate) fn discard(&mut self, kind: Kind, discarded: usize) {
+        self.side(kind).discarded += discarded;
+    }
+
+    fn side(&mut self, kind: Kind) -> &mut Side {
+        match kind {
+            Kind::Collector => &mut self.collector,
+            Kind::RNacos => &mut self.rnacos,
+        }
+    }
+
+    /// Replaces the section of `benches/RESULTS.md`.
+    pub(crate) fn save(&self) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
+        let text = fs::read_to_string(&path).expect("reading the results");
+        let (before, rest) = text.split_once(BEGIN).expect("the section's first line");
+        let (_, after) = rest.split_once(END).expect("the section's last line");
+        let text = format!("{before}{BEGIN}\n{self}{END}{after}");
+        fs::write(&path, text).expect("writing the results");
+    }
+}
+
+impl Side {
+    fn values(&self, place: usize) -> Vec<f64> {
+        self.rounds.iter().map(|round| round[place]).collect()
+    }
+
+    fn shown(&self, place: usize, unit: &str) -> String {
+        let mut values = self.values(place);
+        values.sort_by(f64::total_cmp);
+        let (Some(least), Some(most)) = (values.first(), values.last()) else {
+            return "no round".to_owned();
+        };
+        let median = median(values.clone());
+        format!("**{median:.1} {unit}** ({least:.1} – {most:.1})")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounds = self.collector.rounds.len();
+        let (own, other) = (self.collector.discarded, self.rnacos.discarded);
+        writeln!(
+            f,
+            "## Nacos beside r-nacos\n\n\
+             `cargo bench -p rollcall-tests --bench nacos`, commit {}. The release binaries of the collector and of r-nacos {RNACOS} were\n\
+             started in turn, {rounds} times each, with their defaults (r-nacos without its console and with a log of warnings only). The\n\
+             table has the medians of the rounds (min – max). CPU is user and system time of the server process for a call: 16 callers\n\
+             wait for each answer. Memory is the growth of resident memory for 40,000 instances of 200 connections, which is included.\n\
+             The delay of a change is the median of 7 changes in a round, from the provider's call until the subscribers of one process\n\
+             have read the push. Rounds discarded because the server used the CPU without clients: collector {own}, r-nacos {other}.\n\n\
+             | | Collector | r-nacos | Ratio | Goal |\n|---|--:|--:|--:|--:|",
+            commit(),
+        )?;
+        for (place, Measure { name, unit, goal }) in MEASURES.iter().enumerate() {
+            let [own, other] = [&self.collector, &self.rnacos];
+            let ratio = median(own.values(place)) / median(other.values(place));
+            let goal = match goal {
+                Goal::Ratio(most) => format!("≤ {most}"),
+                Goal::Value(most) => format!("≤ {most} {unit}"),
+                Goal::None => String::new(),
+            };
+            let prefix = if *unit == "µs" { "CPU, " } else { "" };
+            let (own, other) = (own.shown(place, unit), other.shown(place, unit));
+            writeln!(
+                f,
+                "| {prefix}{name} | {own} | {other} | {ratio:.2} | {goal} |"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The middle of these values; the upper one of two.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn commit() -> String {
+    let output = Command::new("git")
+        .args(["rev-parse", "--short", "HEAD"])
+        .output()
+        .expect("running git");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}

@@ -1,0 +1,174 @@
+//! The measured servers, on the loopback address.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use rollcall_tests::{
+    PATIENCE, eventually,
+    nacos::{self, Faces, Http},
+    process::{Collector, nacos_addresses},
+};
+use tempfile::TempDir;
+
+use crate::options::Options;
+
+/// The version of r-nacos.
+pub(crate) const RNACOS: &str = "0.8.8";
+
+/// The largest share of one core that a server uses without clients.
+const IDLE: f64 = 0.2;
+/// How long a server settles before its idle CPU is measured, and how long that is measured.
+const WATCHED: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Collector,
+    RNacos,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 2] = [Self::Collector, Self::RNacos];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Collector => "the collector",
+            Self::RNacos => "r-nacos",
+        }
+    }
+}
+
+/// A running server; dropping it stops it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Process,
+    pub(crate) faces: Faces,
+}
+
+#[derive(Debug)]
+enum Process {
+    Collector(Box<Collector>),
+    RNacos { child: Child, _home: TempDir },
+}
+
+impl Server {
+    pub(crate) async fn start(kind: Kind, options: &Options) -> Self {
+        match kind {
+            Kind::Collector => {
+                let (collector, faces) = nacos::collector(Collector::options().release()).await;
+                Self {
+                    process: Process::Collector(Box::new(collector)),
+                    faces,
+                }
+            }
+            Kind::RNacos => start_rnacos(options).await,
+        }
+    }
+
+    /// Whether it uses next to no CPU while no client is connected.
+    pub(crate) async fn is_idle(&self) -> bool {
+        tokio::time::sleep(WATCHED).await;
+        let before = self.cpu();
+        tokio::time::sleep(WATCHED).await;
+        (self.cpu() - before).as_secs_f64() < IDLE * WATCHED.as_secs_f64()
+    }
+
+    fn id(&self) -> u32 {
+        match &self.process {
+            Process::Collector(collector) => collector.id(),
+            Process::RNacos { child, .. } => child.id(),
+        }
+    }
+
+    /// The CPU time of all its threads so far, in user and kernel mode.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()));
+        let stat = stat.expect("a running server");
+        // The second field is the program's name in parentheses, and may contain any character.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        // Fields 14 and 15 of proc_pid_stat(5); the first of these is field 3.
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks
+            .map(|ticks| ticks.parse::<u64>().expect("a number of ticks"))
+            .sum();
+        let second = rustix::param::clock_ticks_per_second();
+        Duration::from_secs(ticks) / second.try_into().expect("ticks per second")
+    }
+
+    /// Its resident memory in bytes.
+    pub(crate) fn resident(&self) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("a running server");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let size = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+        size.expect("a size in kB") * 1024.0
+    }
+}
+
+/// r-nacos with its defaults, but without its console and with a log of warnings only.
+async fn start_rnacos(options: &Options) -> Server {
+    let (http, grpc) = nacos_addresses();
+    let home = TempDir::new().expect("a temporary directory");
+    let child = Command::new(options.rnacos.clone().unwrap_or_else(installed))
+        .env("RNACOS_SDK_HOST", "127.0.0.1")
+        .env("RNACOS_HTTP_PORT", http.port().to_string())
+        .env("RNACOS_GRPC_PORT", grpc.port().to_string())
+        .env("RNACOS_HTTP_CONSOLE_PORT", "0")
+        .env("RNACOS_DATA_DIR", home.path())
+        .env("RUST_LOG", "warn")
+        .current_dir(&home)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starting r-nacos");
+    let process = Process::RNacos { child, _home: home };
+    let faces = Faces { http, grpc };
+    let client = Http::new(http);
+    eventually(PATIENCE, async || {
+        let list = "/nacos/v1/ns/instance/list?serviceName=none";
+        let reply = client.call("GET", list, None, &Default::default()).await;
+        reply.map(drop)
+    })
+    .await;
+    Server { process, faces }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Self::RNacos { child, .. } = self {
+            child.kill().expect("killing a child of this process");
+            child.wait().expect("waiting for a child of this process");
+        }
+    }
+}
+
+/// The binary of r-nacos, installed outside of this repository if it is not there yet.
+fn installed() -> PathBuf {
+    let root = std::env::temp_dir().join(format!("rollcall-rnacos-{RNACOS}"));
+    let binary = root.join("bin/rnacos");
+    if !binary.exists() {
+        eprintln!("installing r-nacos {RNACOS}, which takes minutes");
+        let mut install = Command::new(env!("CARGO"));
+        install
+            .args([
+                "install",
+                "rnacos",
+                "--locked",
+                "--version",
+                RNACOS,
+                "--root",
+            ])
+            .arg(&root)
+            .arg("--target-dir")
+            .arg(root.join("target"));
+        let status = install.status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "installing r-nacos"
+        );
+    }
+    binary
+}
