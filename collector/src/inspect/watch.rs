@@ -83,7 +83,7 @@ fn line(event: &Event, data: &Value, is_coloured: bool) -> String {
     let time = word("time").or(word("at")).unwrap_or("-");
     let kind = word("to").or(word("kind")).or(word("what"));
     let kind = text::escaped(kind.unwrap_or(&event.name));
-    let padding = " ".repeat(12_usize.saturating_sub(text::width(&kind)));
+    let padding = " ".repeat(17_usize.saturating_sub(text::width(&kind)));
     let kind = Colour::of(&kind).paint(&kind, is_coloured);
     let told = word("text").map(str::to_owned);
     let told = told.unwrap_or_else(|| fields(data, &["at", "to", "what"]));

@@ -138,6 +138,7 @@ fn the_unit_is_valid_and_keeps_the_service_in() {
     let unit = text("rollcall-collector.service");
     for line in [
         "Type=notify",
+        "User=rollcall",
         "DynamicUser=yes",
         "ProtectSystem=strict",
         "NoNewPrivileges=yes",
@@ -225,6 +226,9 @@ fn the_package_has_every_file_and_no_other() {
             "{file}"
         );
     }
+    // The unit's user, so that certificates can be readable by it.
+    assert!(text("debian/postinst").contains(" rollcall\n"));
+    assert!(package["depends"].as_str().unwrap().contains("adduser"));
     for script in ["postinst", "prerm", "postrm"] {
         let script = text(&format!("debian/{script}"));
         assert!(
