@@ -133,6 +133,7 @@ async fn a_collector_is_found_by_argument_environment_and_configuration() {
     assert_eq!(run.code, Some(UP), "{run:?}");
     let options = Collector::options().argument("members");
     let options = options.env("SW_UI_JETTY_PORT", ui.port().to_string());
+    let options = options.env("SW_UI_JETTY_ALLOW_ANONYMOUS", "true");
     let run = options.env("SW_UI_JETTY_HOST", "0.0.0.0").run().await;
     assert_eq!(run.code, Some(UP), "{run:?}");
 

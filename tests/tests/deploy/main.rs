@@ -61,7 +61,8 @@ fn the_image_has_the_ports_and_the_variables_of_the_collector() {
     let exposed = file.lines().find_map(|line| line.strip_prefix("EXPOSE "));
     let exposed = exposed.expect("ports").split(' ').map(str::to_owned);
     assert_eq!(exposed.collect::<BTreeSet<_>>(), default_ports());
-    let words = file.split([' ', '\n', '\t']);
+    let instructions = file.lines().filter(|line| !line.starts_with('#'));
+    let words = instructions.flat_map(|line| line.split_whitespace());
     let variables = words.filter_map(|word| word.strip_prefix("SW_")?.split_once('='));
     let mut count = 0;
     for (variable, value) in variables {
