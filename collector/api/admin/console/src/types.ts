@@ -54,6 +54,11 @@ export interface Why {
   last_seen_at: string;
   observed_here: boolean;
   connection: { closed_at: string; cause: string } | null;
+  connection_state?: "open" | "closed" | "unknown";
+  peer?: string | null;
+  observed_by?: string | null;
+  /** Signals that did not come, by the usual interval. */
+  missed?: number | null;
   usual_interval_ms: number | null;
   silent_after_ms: number;
   down_after_ms: number;

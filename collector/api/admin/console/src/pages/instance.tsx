@@ -1,5 +1,5 @@
 import { change } from "../api";
-import { duration } from "../format";
+import { count, duration } from "../format";
 import type { LiveEvent } from "../live";
 import { Ago, At, Badge, Empty, Facts, Loaded, Section } from "../parts/basic";
 import { Actions } from "../parts/dialog";
@@ -40,7 +40,9 @@ export function InstancePage({ route }: { route: Route }) {
     <Loaded of={read}>
       {(it) => {
         const { why } = it;
-        const connection = why.connection === null ? "open, or not known to this collector" : `${why.connection.cause.replaceAll("_", " ")}`;
+        const unknown = why.connection_state === "open" ? "open" : why.connection_state === "unknown" ? "not known to this collector" : "open, or not known to this collector";
+        const from = why.peer == null ? "" : ` from ${why.peer}`;
+        const connection = why.connection === null ? unknown + from : `${why.connection.cause.replaceAll("_", " ")}${from}`;
         return (
           <>
             <p class="crumbs">
@@ -64,7 +66,7 @@ export function InstancePage({ route }: { route: Route }) {
                       </>,
                     ],
                     ["Last signal", why.last_signal.replaceAll("_", " ")],
-                    ["Observed", why.observed_here ? "by this run of this collector" : "by another collector or an earlier run"],
+                    ["Observed", why.observed_here ? "by this run of this collector" : (why.observed_by ?? "by another collector or an earlier run")],
                     [
                       "Connection",
                       why.connection === null ? (
@@ -76,6 +78,7 @@ export function InstancePage({ route }: { route: Route }) {
                       ),
                     ],
                     ["Usual interval", why.usual_interval_ms === null ? "not observed yet" : duration(why.usual_interval_ms)],
+                    ...(why.missed == null || why.missed === 0 ? [] : [["Signals missed", count(why.missed)] as [string, string]]),
                     ["Silent after", duration(why.silent_after_ms)],
                     ["Down after", duration(why.down_after_ms)],
                   ]}
