@@ -1,9 +1,6 @@
 //! The pause before the next attempt to reach the coordinator.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// Full-jitter exponential backoff: the n-th pause is uniform between nothing and [`FIRST`]` * 2^n`, at most [`LONGEST`].
 /// Jitter spreads the reconnects of collectors that lost their coordinator at one moment.
@@ -20,7 +17,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 impl Backoff {
     /// The next pause.
     pub(super) fn next(&mut self) -> Duration {
-        self.drawn(random())
+        self.drawn(fastrand::u64(..))
     }
 
     fn drawn(&mut self, random: u64) -> Duration {
@@ -34,12 +31,6 @@ impl Backoff {
     pub(super) fn reset(&mut self) {
         self.attempt = 0;
     }
-}
-
-/// A random number.
-pub(super) fn random() -> u64 {
-    // Every RandomState has its own key, so hashing a constant yields a new number each time.
-    RandomState::new().hash_one(0_u8)
 }
 
 #[cfg(test)]

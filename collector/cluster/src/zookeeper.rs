@@ -15,7 +15,6 @@ use rollcall_secret::Secret;
 use rollcall_zookeeper::{Client, Error, NODE_EXISTS, Session};
 
 use self::nodes::{Node, Nodes, Parents, Plan};
-use super::backoff::random;
 
 use super::coordinated::{self, Coordinated, Coordinator, Fault, Keeper, Port};
 
@@ -49,7 +48,7 @@ pub fn cluster(config: Config) -> (Coordinated, Keeper) {
         parents: Parents::new(&config.root),
         config,
         session: Session::default(),
-        next: usize::try_from(random() >> 32).unwrap_or(0),
+        next: fastrand::usize(..),
     })
 }
 

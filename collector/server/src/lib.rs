@@ -62,7 +62,6 @@ mod traffic;
 mod wire;
 
 use self::accept::Acceptor;
-use self::age::Ages;
 use self::complaints::Complaints;
 use self::connection::Connection;
 use self::protocol::Protocols;
@@ -280,7 +279,6 @@ impl Listening {
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let protocols = Arc::new(Protocols::new(&serving.limits, tasks));
-        let mut ages = Ages::new(serving.limits.max_connection_age);
         let complaints = Arc::new(Complaints::new(self.address));
         let mut acceptor = Acceptor::new(&self.listener, &serving, &self.stats);
         let serving = Arc::new(serving);
@@ -295,7 +293,7 @@ impl Listening {
                 peer: Peer::new(remote.ip()),
                 remote,
                 complaints: Arc::clone(&complaints),
-                age: ages.draw(),
+                age: age::draw(serving.limits.max_connection_age),
                 seat,
                 link: serving.links.open(remote),
             };

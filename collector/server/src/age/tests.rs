@@ -7,8 +7,7 @@ use super::*;
 #[test]
 fn ages_are_spread_below_the_maximum() {
     let max = Duration::from_secs(1000);
-    let mut ages = Ages::new(Some(max));
-    let drawn: Vec<Duration> = (0..1000).map(|_| ages.draw().unwrap()).collect();
+    let drawn: Vec<Duration> = (0..1000).map(|_| draw(Some(max)).unwrap()).collect();
     let least = max.mul_f64(LEAST);
     assert!(drawn.iter().all(|age| (least..=max).contains(age)));
     let early = drawn.iter().filter(|age| **age < max.mul_f64(0.9)).count();
@@ -16,7 +15,7 @@ fn ages_are_spread_below_the_maximum() {
         (400..600).contains(&early),
         "{early} of 1000 in the first half"
     );
-    assert_eq!(Ages::new(None).draw(), None);
+    assert_eq!(draw(None), None);
 }
 
 #[tokio::test]
