@@ -6,7 +6,6 @@
 
 use std::{convert::Infallible, io, sync::Arc};
 
-use hyper_util::service::TowerToHyperService;
 use rollcall_cluster::{Cluster, Keeper};
 use rollcall_domain::membership::Member;
 use rollcall_etcd as etcd;
@@ -190,7 +189,6 @@ async fn open_store(
     let progress = Progress::default();
     let (faces, admin) = &listeners.admin;
     let starting = Dispatch::starting(rollcall_admin::starting(&progress, &config.ui.context_path));
-    let starting = TowerToHyperService::new(starting);
     let opening = Store::open(config, clock, progress);
     info!(address = %admin.address(), "answering probes while the store is read");
     admin

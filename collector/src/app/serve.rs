@@ -1,7 +1,6 @@
 //! Composes the service of each listener from its faces.
 
 use axum::Router;
-use hyper_util::service::TowerToHyperService;
 use rollcall_server::face::{Credentials, Dispatch, Gate, Names, Token, json};
 use rollcall_service::Services;
 use rollcall_skywalking::{
@@ -29,7 +28,7 @@ pub(super) struct Builder<'a> {
 
 impl Builder<'_> {
     /// The service of a listener with these faces.
-    pub(super) fn service(&self, faces: Faces) -> Gate<FastPath<TowerToHyperService<Dispatch>>> {
+    pub(super) fn service(&self, faces: Faces) -> Gate<FastPath<Dispatch>> {
         let Self {
             config,
             services,
@@ -74,11 +73,10 @@ impl Builder<'_> {
             Some(nacos) if faces.nacos_grpc => Dispatch::new(nacos.grpc.clone(), http),
             _ => Dispatch::new(grpc, http),
         };
-        let routed = TowerToHyperService::new(dispatch);
         Gate::new(
             &services.metrics,
             names,
-            FastPath::new(services, naming, routed),
+            FastPath::new(services, naming, dispatch),
         )
     }
 

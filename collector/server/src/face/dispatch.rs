@@ -3,10 +3,7 @@
 //! The content type selects one of two routers. So a gRPC method is reached only with gRPC's content type, which a web page of
 //! another origin cannot send, and neither protocol pays for the routes of the other.
 
-use std::{
-    convert::Infallible,
-    task::{Context, Poll},
-};
+use std::convert::Infallible;
 
 use axum::{
     BoxError, Router,
@@ -16,8 +13,8 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body::Body;
+use hyper::service::Service;
 use tonic::Status;
-use tower::Service;
 
 use super::refusal::{not_found, not_grpc};
 
@@ -73,16 +70,14 @@ where
     type Error = Infallible;
     type Future = RouteFuture<Infallible>;
 
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(())) // both routers are always ready
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        if is_grpc(request.headers()) {
-            self.grpc.call(request)
+    fn call(&self, request: Request<B>) -> Self::Future {
+        let router = if is_grpc(request.headers()) {
+            &self.grpc
         } else {
-            self.http.call(request)
-        }
+            &self.http
+        };
+        // A router is always ready, and its clone is a pointer.
+        tower::Service::call(&mut router.clone(), request)
     }
 }
 
@@ -119,7 +114,6 @@ mod tests {
         http::{HeaderValue, StatusCode},
         routing::post,
     };
-    use tower::ServiceExt;
 
     use super::*;
 
@@ -169,7 +163,7 @@ mod tests {
                 .header(CONTENT_TYPE, kind)
                 .body(axum::body::Body::empty())
                 .unwrap();
-            let response = dispatch.clone().oneshot(request).await.unwrap();
+            let response = dispatch.call(request).await.unwrap();
             assert_eq!(response.status(), status, "{kind} {path}");
             let unimplemented = response
                 .headers()
