@@ -17,10 +17,17 @@ mod tests;
 /// The messages of every service in the descriptors.
 #[derive(Debug, Default)]
 pub(super) struct Shapes {
-    messages: HashMap<String, Shape>,
+    /// Messages refer to each other by their index. `None`: the descriptors name the message and do not have it.
+    messages: Vec<Option<Shape>>,
+    /// The index of each message, by its name.
+    names: HashMap<String, Index>,
     /// The request message of each call, by the call's path without the leading slash.
-    calls: HashMap<String, String>,
+    calls: HashMap<String, Index>,
 }
+
+/// The index of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Index(usize);
 
 /// The fields of a message that count as more than one field, by their number.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +44,7 @@ enum Kind {
     /// A text or bytes.
     Text,
     /// A message of this type.
-    Message(String),
+    Message(Index),
     /// Numbers, which may be packed: varints, or values of this many bytes.
     Varint,
     Fixed(usize),
@@ -104,9 +111,9 @@ impl Shapes {
         self.calls.keys().map(String::as_str)
     }
 
-    /// Whether the descriptors have this call.
-    pub(super) fn has(&self, path: &str) -> bool {
-        self.calls.contains_key(path)
+    /// The request message of the call at this path, if the descriptors have it.
+    pub(super) fn input(&self, path: &str) -> Option<Index> {
+        self.calls.get(path).copied()
     }
 
     /// Counts the message of a call.
@@ -119,18 +126,32 @@ impl Shapes {
         message: &[u8],
         count: &mut Count,
     ) -> Result<(), Refused> {
-        let input = self.calls.get(path).ok_or(Refused::Malformed)?;
+        let input = self.input(path).ok_or(Refused::Malformed)?;
+        self.count_input(input, message, count)
+    }
+
+    /// As [`Shapes::count`], without a look-up of the path.
+    ///
+    /// # Errors
+    /// As [`Shapes::count`].
+    pub(super) fn count_input(
+        &self,
+        input: Index,
+        message: &[u8],
+        count: &mut Count,
+    ) -> Result<(), Refused> {
         self.count_message(input, message, count, MAX_DEPTH)
     }
 
     fn count_message(
         &self,
-        name: &str,
+        index: Index,
         message: &[u8],
         count: &mut Count,
         depth: usize,
     ) -> Result<(), Refused> {
-        let shape = self.messages.get(name).ok_or(Refused::Malformed)?;
+        let shape = self.messages.get(index.0).and_then(Option::as_ref);
+        let shape = shape.ok_or(Refused::Malformed)?;
         let depth = depth.checked_sub(1).ok_or(Refused::Malformed)?;
         for field in Fields::of(message) {
             let (number, value) = field?;
@@ -141,8 +162,8 @@ impl Shapes {
             if field.is_repeated {
                 count.elements(field.kind.elements(value))?;
             }
-            if let (Kind::Message(name), Value::Bytes(inner)) = (&field.kind, value) {
-                self.count_message(name, inner, count, depth)?;
+            if let (Kind::Message(index), Value::Bytes(inner)) = (&field.kind, value) {
+                self.count_message(*index, inner, count, depth)?;
             }
         }
         Ok(())
@@ -190,7 +211,7 @@ impl Shapes {
         let name = join(scope, text(message, 1)?);
         let mut shape = Shape::default();
         for field in bytes(message, 2) {
-            let (number, field) = read_field(field?)?;
+            let (number, field) = self.read_field(field?)?;
             if field.is_repeated || matches!(field.kind, Kind::Message(_)) {
                 shape.0.push((number, field));
             }
@@ -198,8 +219,22 @@ impl Shapes {
         for nested in bytes(message, 3) {
             self.read_message(&name, nested?)?;
         }
-        self.messages.insert(name, shape);
+        let index = self.index(&name);
+        if let Some(place) = self.messages.get_mut(index.0) {
+            *place = Some(shape);
+        }
         Ok(())
+    }
+
+    /// The index of the message with this name, which may be read later.
+    fn index(&mut self, name: &str) -> Index {
+        if let Some(index) = self.names.get(name) {
+            return *index;
+        }
+        let index = Index(self.messages.len());
+        self.messages.push(None);
+        self.names.insert(name.to_owned(), index);
+        index
     }
 
     fn read_service(&mut self, package: &str, service: &[u8]) -> Result<(), Malformed> {
@@ -208,27 +243,28 @@ impl Shapes {
             let method = method?;
             let path = format!("{name}/{}", text(method, 1)?);
             let input = text(method, 2)?.strip_prefix('.').ok_or(Malformed)?;
-            self.calls.insert(path, input.to_owned());
+            let input = self.index(input);
+            self.calls.insert(path, input);
         }
         Ok(())
     }
-}
 
-fn read_field(field: &[u8]) -> Result<(u32, Field), Malformed> {
-    let number = u32::try_from(number(field, 3)?).map_err(|_too_large| Malformed)?;
-    let kind = match self::number(field, 5)? {
-        // double, fixed64, sfixed64; float, fixed32, sfixed32.
-        1 | 6 | 16 => Kind::Fixed(8),
-        2 | 7 | 15 => Kind::Fixed(4),
-        TYPE_GROUP | TYPE_MESSAGE => {
-            let name = text(field, 6)?.strip_prefix('.').ok_or(Malformed)?;
-            Kind::Message(name.to_owned())
-        }
-        9 | 12 => Kind::Text,
-        _ => Kind::Varint,
-    };
-    let is_repeated = self::number(field, 4)? == LABEL_REPEATED;
-    Ok((number, Field { is_repeated, kind }))
+    fn read_field(&mut self, field: &[u8]) -> Result<(u32, Field), Malformed> {
+        let number = u32::try_from(number(field, 3)?).map_err(|_too_large| Malformed)?;
+        let kind = match self::number(field, 5)? {
+            // double, fixed64, sfixed64; float, fixed32, sfixed32.
+            1 | 6 | 16 => Kind::Fixed(8),
+            2 | 7 | 15 => Kind::Fixed(4),
+            TYPE_GROUP | TYPE_MESSAGE => {
+                let name = text(field, 6)?.strip_prefix('.').ok_or(Malformed)?;
+                Kind::Message(self.index(name))
+            }
+            9 | 12 => Kind::Text,
+            _ => Kind::Varint,
+        };
+        let is_repeated = self::number(field, 4)? == LABEL_REPEATED;
+        Ok((number, Field { is_repeated, kind }))
+    }
 }
 
 /// The values of the length-delimited field with this number.

@@ -17,12 +17,12 @@ use prost::Message;
 use rollcall_limits::{Charge, Peer, Work};
 use rollcall_metrics::{Metrics, Outcome};
 use tokio::time::Instant;
-use tonic::{Extensions, Request, Response, Status, metadata::MetadataMap};
+use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use crate::status;
 
 use super::{
-    shape::{Refused, Shapes},
+    shape::{Index, Refused, Shapes},
     stream::{self, Messages, PREFIX},
 };
 
@@ -69,16 +69,16 @@ impl Calls {
         A: Message + 'static,
         F: Future<Output = Result<Response<A>, Status>> + Send,
     {
-        if !Shapes::get().has(path) {
+        let Some(input) = Shapes::get().input(path) else {
             tracing::error!(path, "call without a descriptor, not served");
             return self;
-        }
+        };
         let (handler, work) = (Arc::clone(handler), self.work.clone());
         let max = self.max_message_size;
         let durations = self.metrics.durations(generation(path));
         let serve = move |request: HttpRequest<Body>| async move {
             let start = Instant::now();
-            let answered = answer(path, request, max, &work, |request| call(handler, request));
+            let answered = answer(input, request, max, &work, |request| call(handler, request));
             let answered = answered.await;
             let outcome = answered
                 .as_ref()
@@ -105,7 +105,7 @@ fn generation(path: &str) -> &'static str {
 }
 
 async fn answer<Q, A, F>(
-    path: &'static str,
+    input: Index,
     request: HttpRequest<Body>,
     max: usize,
     work: &Work,
@@ -119,22 +119,18 @@ where
     let (head, body) = request.into_parts();
     stream::refuse_encoded(&head.headers)?;
     let peer = head.extensions.get().copied();
-    let bytes = only(Messages::new(body, max)).await?;
+    let bytes = Messages::new(body, max).only().await?;
     let Taken {
         message,
         size,
         charge,
-    } = take(path, bytes, work).await.inspect_err(|refused| {
+    } = take(input, bytes, work).await.inspect_err(|refused| {
         if let Refused::Work(error) = refused {
             work.refuse(peer, *error);
         }
     })?;
     let metadata = MetadataMap::from_headers(head.headers);
-    let mut extensions = Extensions::new();
-    if let Some(peer) = peer {
-        extensions.insert::<Peer>(peer);
-    }
-    let request = Request::from_parts(metadata, extensions, message);
+    let request = Request::from_parts(metadata, head.extensions, message);
     let reply = call(request).await?.into_inner();
     let frame = work.run(size, move || frame(&reply)).await;
     let frame = frame.map_err(Refused::from)?;
@@ -142,17 +138,7 @@ where
     Ok(stream::answer(frame))
 }
 
-/// The one message of a call.
-async fn only(mut messages: Messages) -> Result<Bytes, Status> {
-    let message = messages.next().await?;
-    let message = message.ok_or_else(|| Status::internal("the call has no message"))?;
-    match messages.next().await? {
-        None => Ok(message),
-        Some(_) => Err(Status::internal("the call has more than one message")),
-    }
-}
-
-async fn take<Q>(path: &'static str, bytes: Bytes, work: &Work) -> Result<Taken<Q>, Refused>
+async fn take<Q>(input: Index, bytes: Bytes, work: &Work) -> Result<Taken<Q>, Refused>
 where
     Q: Message + Default + 'static,
 {
@@ -160,7 +146,7 @@ where
     let meter = work.clone();
     let decode = move || {
         let mut count = meter.count();
-        Shapes::get().count(path, &bytes, &mut count)?;
+        Shapes::get().count_input(input, &bytes, &mut count)?;
         let charge = meter.charge(bytes.len(), &count)?;
         let message = Q::decode(bytes).map_err(|_error| Refused::Malformed)?;
         Ok(Taken {
