@@ -4,8 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use tokio::time::{Sleep, sleep};
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// The time limit of a call. The timer starts when the call first waits, so that a call answered at once does not pay for it.
 #[derive(Debug)]
@@ -18,7 +20,7 @@ impl Deadline {
     /// The earlier of the caller's timeout (`grpc-timeout`) and `limit`.
     pub(super) fn of(headers: &HeaderMap, limit: Option<Duration>) -> Self {
         let callers = headers
-            .get("grpc-timeout")
+            .get(GRPC_TIMEOUT)
             .and_then(|timeout| parse(timeout.as_bytes()));
         Self {
             limit: callers.into_iter().chain(limit).min(),
@@ -98,10 +100,7 @@ mod tests {
             (Some("5S"), None, short),
             (None, Some(long), long),
         ] {
-            let headers = header.map(|text| {
-                let name = http::HeaderName::from_static("grpc-timeout");
-                (name, text.parse().unwrap())
-            });
+            let headers = header.map(|text| (GRPC_TIMEOUT, text.parse().unwrap()));
             let headers = HeaderMap::from_iter(headers);
             let mut deadline = Deadline::of(&headers, limit);
             let start = Instant::now();

@@ -15,7 +15,7 @@ use std::{
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue},
+    http::{HeaderMap, HeaderName, HeaderValue},
 };
 use bytes::{Buf as _, Bytes, BytesMut};
 use http_body::Body as _;
@@ -23,6 +23,8 @@ use tonic::{Code, Status};
 
 #[cfg(test)]
 mod tests;
+
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Bytes of the flag and the length in front of a message.
 pub const PREFIX: usize = 5;
@@ -73,7 +75,7 @@ impl Broken {
 /// # Errors
 /// `UNIMPLEMENTED`, if `grpc-encoding` is there and is not `identity`.
 pub fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
-    match headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
+    match headers.get(GRPC_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(()),
         Some(_) => Err(Status::unimplemented(
             "grpc-encoding has to be identity: this collector decompresses no messages",
@@ -156,6 +158,9 @@ impl Messages {
     pub async fn only(mut self) -> Result<Bytes, Status> {
         let message = self.next().await?;
         let message = message.ok_or_else(|| Status::internal("the call has no message"))?;
+        if self.rest.is_empty() && self.body.is_end_stream() {
+            return Ok(message); // mostly the end has arrived with the message
+        }
         match self.next().await? {
             None => Ok(message),
             Some(_) => Err(Status::internal("the call has more than one message")),
