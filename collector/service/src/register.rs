@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 use rollcall_domain::properties::Caps;
 use rollcall_domain::{
     AddressId, ApplicationId, OperationId,
-    inventory::{Allocator, OperationKey, Proposal, SpanType},
+    inventory::{Allocator, OperationKey, Proposal},
 };
 use rollcall_metrics::Metrics;
 use rollcall_storage::{LastSeen, Storage};
@@ -30,6 +30,7 @@ mod instance;
 mod isolate;
 mod job;
 mod named;
+mod operation;
 mod outage;
 mod owner;
 mod pace;
@@ -44,6 +45,7 @@ mod writer;
 pub use adopt::ForeignId;
 pub use error::{Error, KeyFault};
 pub use named::{InstanceName, SERVICE};
+pub use operation::OperationRef;
 pub use owner::{Owners, Peer};
 pub use recover::Recovery;
 pub use registration::Registration;
@@ -330,23 +332,5 @@ impl Handle {
             _ => return Ok(()),
         };
         Err(Error::InvalidKey { field, reason })
-    }
-}
-
-/// The borrowed key of an operation.
-#[derive(Clone, Copy, Debug)]
-pub struct OperationRef<'a> {
-    pub application: ApplicationId,
-    pub span_type: SpanType,
-    pub name: &'a str,
-}
-
-impl From<OperationRef<'_>> for OperationKey {
-    fn from(operation: OperationRef<'_>) -> Self {
-        Self {
-            application: operation.application,
-            span_type: operation.span_type,
-            name: operation.name.into(),
-        }
     }
 }

@@ -7,6 +7,7 @@
 
 #![warn(missing_docs)]
 
+mod error;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -20,49 +21,10 @@ use tokio::{
     time::{Instant, error::Elapsed, sleep_until, timeout, timeout_at},
 };
 
+pub use error::{Error, NODE_EXISTS};
+use error::{NO_NODE, SESSION_EXPIRED};
 use wire::{Acl, Head, Malformed, Op};
 pub use wire::{Stat, Step};
-
-/// Why a request failed or has an unknown result.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The connection is lost.
-    #[error("ZooKeeper is unavailable: {server}: {error}")]
-    Lost {
-        /// The server, `host:port`.
-        server: String,
-        /// The cause.
-        error: io::Error,
-    },
-    /// The servers have ended the session and deleted its nodes.
-    #[error("ZooKeeper has ended the session")]
-    Expired,
-    /// The server refuses the request; the code is one of `KeeperException.Code`.
-    #[error("ZooKeeper refuses {path}: {reason} (error {code})", reason = refusal(*code))]
-    Refused {
-        /// ZooKeeper's number of the error.
-        code: i32,
-        /// The node.
-        path: String,
-    },
-}
-
-impl Error {
-    /// The code of a refusal; `None` for other errors.
-    pub fn code(&self) -> Option<i32> {
-        match self {
-            Self::Refused { code, .. } => Some(*code),
-            Self::Lost { .. } | Self::Expired => None,
-        }
-    }
-}
-
-/// A refusal: the node does not exist.
-const NO_NODE: i32 = -101;
-/// A refusal: the node exists.
-pub const NODE_EXISTS: i32 = -110;
-/// A refusal: the session is over.
-const SESSION_EXPIRED: i32 = -112;
 
 /// The longest frame accepted from a server, whose own limit for a node (`jute.maxbuffer`) is 1 MiB.
 const MAX_FRAME: usize = 4 << 20;
@@ -343,18 +305,4 @@ fn lost(server: &str, error: io::Error) -> Error {
 fn refused(code: i32, path: &str) -> Error {
     let path = path.to_owned();
     Error::Refused { code, path }
-}
-
-/// The text of a refusal that an operator may see.
-fn refusal(code: i32) -> &'static str {
-    match code {
-        -8 => "a bad path",
-        NO_NODE => "no such node",
-        -102 => "its access control list does not allow that: check enable_acl and expression",
-        NODE_EXISTS => "there is such a node",
-        -115 => "the credentials are not accepted: check expression",
-        -119 => "a server that may only read",
-        -124 => "too many requests",
-        _ => "see KeeperException.Code",
-    }
 }

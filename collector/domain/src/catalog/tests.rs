@@ -8,6 +8,7 @@ use super::{
 };
 use crate::Moment;
 
+mod limits;
 mod model;
 mod names;
 mod promises;
@@ -28,6 +29,10 @@ fn said(ip: &str) -> Registration {
 
 fn connection(number: u64) -> ConnectionId {
     ConnectionId::new(number).unwrap()
+}
+
+fn connection_publisher(number: u64) -> Publisher {
+    Publisher::Connection(connection(number))
 }
 
 fn metadata(entries: &[(&str, &str)]) -> Arc<Metadata> {
