@@ -1,28 +1,29 @@
 //! Applications and instances with their states, for the query API.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
-    inventory::{Application, Count, Dictionary, Instance, Place},
-    liveness::{Counts, Signal, State, Tally, Terms},
+    inventory::{Application, Count, Dictionary, Place},
+    liveness::Counts,
     membership::View,
 };
 use tokio::sync::watch;
 
 use super::{
-    Core, Witness,
-    events::{Connection, InstanceEvent, connection},
+    Core,
+    events::{InstanceEvent, connection},
 };
 
 mod exposition;
 mod filter;
 mod names;
-
-pub use names::InstanceNames;
+mod status;
 
 pub use exposition::ByApplication;
 pub use filter::{ApplicationFilter, Filter};
+pub use names::InstanceNames;
+pub use status::{ApplicationStatus, InstanceStatus};
 
 /// Answers queries about applications, instances and collectors. Cheap to clone. It reads lists in bounded steps and never
 /// delays a registration.
@@ -47,48 +48,6 @@ pub struct Page<T, C> {
     pub items: Vec<T>,
     /// The cursor of the next page; `None` at the end.
     pub next: Option<C>,
-}
-
-/// An application and the states of its instances.
-#[derive(Clone, Debug)]
-pub struct ApplicationStatus {
-    /// `None` for all instances whose application was never reported.
-    pub application: Option<Application>,
-    /// The registration time of the application; for `None`, that of the first instance.
-    pub registered_at: Timestamp,
-    pub instances: Tally,
-}
-
-/// An instance, its state and the evidence for the state.
-#[derive(Clone, Debug)]
-pub struct InstanceStatus {
-    pub instance: Instance,
-    pub state: State,
-    /// When the state was entered.
-    pub since: Timestamp,
-    pub last_seen: Timestamp,
-    /// The last signal of the instance.
-    pub signal: Signal,
-    /// Whether another collector, or an earlier run of this one, received that signal.
-    pub relayed: bool,
-    /// The observed usual interval between the signals of its agent.
-    pub usual: Duration,
-    /// Whether that interval is longer than the configured term.
-    pub is_slow: bool,
-    /// The times without a signal after which the instance is silent and down.
-    pub terms: Terms,
-    /// The connection of that signal.
-    pub connection: Connection,
-    /// The other end of the last known connection.
-    pub peer: Option<SocketAddr>,
-    /// The time since that signal.
-    pub silence: Duration,
-    /// The address of this collector.
-    pub own: Arc<str>,
-    /// The collector that received that signal; `None` if this run of this one did.
-    pub witness: Option<Witness>,
-    /// Whether counts and lists leave the instance out.
-    pub forgotten: bool,
 }
 
 /// Instances examined in one step of a search.

@@ -1,0 +1,53 @@
+//! What the query API says of an application and of an instance.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use rollcall_domain::{
+    Timestamp,
+    inventory::{Application, Instance},
+    liveness::{Signal, State, Tally, Terms},
+};
+
+use crate::{Witness, events::Connection};
+
+/// An application and the states of its instances.
+#[derive(Clone, Debug)]
+pub struct ApplicationStatus {
+    /// `None` for all instances whose application was never reported.
+    pub application: Option<Application>,
+    /// The registration time of the application; for `None`, that of the first instance.
+    pub registered_at: Timestamp,
+    pub instances: Tally,
+}
+
+/// An instance, its state and the evidence for the state.
+#[derive(Clone, Debug)]
+pub struct InstanceStatus {
+    pub instance: Instance,
+    pub state: State,
+    /// When the state was entered.
+    pub since: Timestamp,
+    pub last_seen: Timestamp,
+    /// The last signal of the instance.
+    pub signal: Signal,
+    /// Whether another collector, or an earlier run of this one, received that signal.
+    pub relayed: bool,
+    /// The observed usual interval between the signals of its agent.
+    pub usual: Duration,
+    /// Whether that interval is longer than the configured term.
+    pub is_slow: bool,
+    /// The times without a signal after which the instance is silent and down.
+    pub terms: Terms,
+    /// The connection of that signal.
+    pub connection: Connection,
+    /// The other end of the last known connection.
+    pub peer: Option<SocketAddr>,
+    /// The time since that signal.
+    pub silence: Duration,
+    /// The address of this collector.
+    pub own: Arc<str>,
+    /// The collector that received that signal; `None` if this run of this one did.
+    pub witness: Option<Witness>,
+    /// Whether counts and lists leave the instance out.
+    pub forgotten: bool,
+}
