@@ -155,7 +155,7 @@ mod tests {
         ] {
             assert!(page.contains(text), "{text}: {page}");
         }
-        assert!(!page.contains("sample"), "{page}");
+        assert!(!page.contains(".SS \"sample"), "{page}");
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Histogram {
         let bounds = BOUNDS
             .iter()
             .map(|bound| f64::from(*bound) / 1e6)
-            .chain([f64::MAX]);
+            .chain([f64::INFINITY]);
         let counts = self
             .buckets
             .iter()

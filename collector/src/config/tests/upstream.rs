@@ -75,7 +75,7 @@ fn an_unsupported_store_is_refused_with_an_alternative() {
     );
     let found = problems("", &[("SW_STORAGE", "zookeeper")]);
     assert!(
-        found[0].contains("a read for each id; use etcd"),
+        found[0].contains("read every id singly; use etcd"),
         "{found:?}"
     );
 }

@@ -182,6 +182,7 @@ fn instance(
 fn changed(changed: &Changed, peer: Option<&str>, roster: &Roster, evidence: &mut Evidence) {
     let is_silence = matches!(changed.to, State::Silent | State::Down);
     evidence.add("from", state(changed.from));
+    evidence.add("from_since", time(changed.since));
     evidence.add("last_signal", signal(changed.signal));
     evidence.add("last_seen_at", time(changed.last_seen));
     evidence.add("observed_by", member(changed.observer, roster));
