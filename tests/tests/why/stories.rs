@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use jiff::Timestamp;
 use rollcall_tests::{
@@ -49,23 +49,23 @@ async fn story(collector: &Collector, id: i32, kind: &str) -> Value {
     let client = collector.http(collector.listeners().ui);
     let path = format!("/api/instances/{id}/timeline");
     eventually(PATIENCE, async || {
-        let told = timeline(&client, &path).await;
-        match kinds(&told).iter().any(|it| it == kind) {
-            true => Ok(told),
-            false => Err(format!("{told:#}")),
+        let timeline = timeline(&client, &path).await;
+        match kinds(&timeline).iter().any(|it| it == kind) {
+            true => Ok(timeline),
+            false => Err(format!("{timeline:#}")),
         }
     })
     .await
 }
 
-fn kinds(told: &Value) -> Vec<String> {
-    let events = told["events"].as_array().expect("events");
+fn kinds(timeline: &Value) -> Vec<String> {
+    let events = timeline["events"].as_array().expect("events");
     let kind = |event: &Value| event["kind"].as_str().expect("a kind").to_owned();
     events.iter().map(kind).collect()
 }
 
-fn why(told: &Value) -> String {
-    told["why"].as_str().expect("a sentence").to_owned()
+fn why(timeline: &Value) -> String {
+    timeline["why"].as_str().expect("a sentence").to_owned()
 }
 
 #[track_caller]
@@ -75,10 +75,10 @@ fn says(why: &str, parts: &[&str]) {
     }
 }
 
-fn event<'a>(told: &'a Value, kind: &str) -> &'a Value {
-    let events = told["events"].as_array().expect("events");
+fn event<'a>(timeline: &'a Value, kind: &str) -> &'a Value {
+    let events = timeline["events"].as_array().expect("events");
     let found = events.iter().rev().find(|event| event["kind"] == kind);
-    found.unwrap_or_else(|| panic!("no {kind}: {told:#}"))
+    found.unwrap_or_else(|| panic!("no {kind}: {timeline:#}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,16 +105,38 @@ async fn killed_paused_cut_off_and_shut_down_instances_have_different_true_stori
     assert!(stopped.stop().await.success());
     let after = Timestamp::now();
 
-    let [killed_told, paused_told, cut_told] = [
+    let [killed_timeline, paused_timeline, cut_timeline] = [
         story(&collector, killed_id, "down").await,
         story(&collector, paused_id, "down").await,
         story(&collector, cut, "down").await,
     ];
-    let stopped_told = story(&collector, stopped_id, "left").await;
+    let stopped_timeline = story(&collector, stopped_id, "left").await;
 
-    let killed_why = why(&killed_told);
+    let whys = [
+        killed_story(&killed_timeline, before..=after),
+        paused_story(&paused_timeline),
+        cut_off_story(&cut_timeline),
+        why(&stopped_timeline),
+    ];
+    says(&whys[3], &["Left: its agent announced its stop at"]);
+    let distinct: std::collections::BTreeSet<_> = whys.iter().collect();
+    assert_eq!(distinct.len(), whys.len(), "{whys:#?}");
+
+    paused.signal(Signal::CONT);
+    let back = story(&collector, paused_id, "back").await;
+    let back = event(&back, "back");
+    let time = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
+    assert!(
+        time(&back["evidence"]["from_since"]) < time(&back["time"]),
+        "{back:#}"
+    );
+}
+
+/// Checks the explanation of a killed instance, which is dated by the end of its connection.
+fn killed_story(timeline: &Value, during: RangeInclusive<Timestamp>) -> String {
+    let sentence = why(timeline);
     says(
-        &killed_why,
+        &sentence,
         &[
             "Down since",
             "was closed by the peer at",
@@ -122,57 +144,50 @@ async fn killed_paused_cut_off_and_shut_down_instances_have_different_true_stori
             "killed or crashes",
         ],
     );
-    let closed = event(&killed_told, "connection_closed");
+    let closed = event(timeline, "connection_closed");
     let closed_at: Timestamp = closed["time"].as_str().unwrap().parse().unwrap();
     assert!(
-        (before..=after).contains(&closed_at),
+        during.contains(&closed_at),
         "dated by the connection: {closed}"
     );
-    says(&killed_why, &[closed["time"].as_str().unwrap()]);
-    let down = event(&killed_told, "down");
+    says(&sentence, &[closed["time"].as_str().unwrap()]);
+    let down = event(timeline, "down");
     assert_eq!(down["evidence"]["connection"]["cause"], "closed_by_peer");
     assert!(down["evidence"]["missed"].as_u64() >= Some(2), "{down:#}");
     assert!(
         down["evidence"]["interval_ms"].as_u64() >= Some(500),
         "{down:#}"
     );
+    sentence
+}
 
-    let paused_why = why(&paused_told);
+/// Checks the explanation of an instance whose process is paused.
+fn paused_story(timeline: &Value) -> String {
+    let sentence = why(timeline);
     says(
-        &paused_why,
+        &sentence,
         &[
             "is open",
             "signals, expected about every",
             "paused or hangs",
         ],
     );
-    assert!(!kinds(&paused_told).contains(&"connection_closed".to_owned()));
+    assert!(!kinds(timeline).contains(&"connection_closed".to_owned()));
+    sentence
+}
 
-    let cut_why = why(&cut_told);
+/// Checks the explanation of an instance whose connection a proxy cut off.
+fn cut_off_story(timeline: &Value) -> String {
+    let sentence = why(timeline);
     says(
-        &cut_why,
+        &sentence,
         &[
             "127.0.0.2",
             "was reset at",
             "a proxy or a NAT is in between",
         ],
     );
-
-    let stopped_why = why(&stopped_told);
-    says(&stopped_why, &["Left: its agent announced its stop at"]);
-
-    let whys = [killed_why, paused_why, cut_why, stopped_why];
-    let distinct: std::collections::BTreeSet<_> = whys.iter().collect();
-    assert_eq!(distinct.len(), whys.len(), "{whys:#?}");
-
-    paused.signal(Signal::CONT);
-    let back = story(&collector, paused_id, "back").await;
-    let back = event(&back, "back");
-    let time = |value: &serde_json::Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
-    assert!(
-        time(&back["evidence"]["from_since"]) < time(&back["time"]),
-        "{back:#}"
-    );
+    sentence
 }
 
 /// An instance behind the proxy, whose agent reports an address of its machine. It stays connected until the proxy cuts it off.
@@ -214,9 +229,13 @@ async fn an_instance_that_an_operator_took_offline_says_so() {
     .await;
     let client = collector.http(collector.listeners().ui);
     let path = "/api/services/instances/timeline?service=orders&ip=10.0.0.1&port=80";
-    let told = timeline(&client, path).await;
-    assert_eq!(kinds(&told), ["registered", "overridden"], "{told:#}");
-    says(&why(&told), &["an operator", "enabled=false"]);
+    let timeline = timeline(&client, path).await;
+    assert_eq!(
+        kinds(&timeline),
+        ["registered", "overridden"],
+        "{timeline:#}"
+    );
+    says(&why(&timeline), &["an operator", "enabled=false"]);
     let unknown = client.get(&format!("{path}81")).await.unwrap();
     assert_eq!(unknown.status, 404);
 }
@@ -234,17 +253,17 @@ async fn an_instance_that_was_lost_with_its_collector_names_it() {
     // Member b writes that it saw the instance.
     eventually(PATIENCE, async || {
         let client = survivor.http(survivor.listeners().ui);
-        let told = timeline(&client, &format!("/api/instances/{instance}/timeline")).await;
-        let by = told["instance"]["why"]["observed_by"].clone();
+        let timeline = timeline(&client, &format!("/api/instances/{instance}/timeline")).await;
+        let by = timeline["instance"]["why"]["observed_by"].clone();
         let is_b = by.as_str() == Some(&cluster.members[1].address());
-        is_b.then_some(()).ok_or_else(|| format!("{told:#}"))
+        is_b.then_some(()).ok_or_else(|| format!("{timeline:#}"))
     })
     .await;
     let b = cluster.members[1].address();
     cluster.members[1].collector.kill();
-    let told = story(&cluster.members[0].collector, instance, "down").await;
+    let timeline = story(&cluster.members[0].collector, instance, "down").await;
     says(
-        &why(&told),
+        &why(&timeline),
         &[
             "Down since",
             &format!("through member {b}"),
@@ -252,5 +271,5 @@ async fn an_instance_that_was_lost_with_its_collector_names_it() {
             "lost with its collector",
         ],
     );
-    assert_eq!(event(&told, "silent")["evidence"]["observed_by"], *b);
+    assert_eq!(event(&timeline, "silent")["evidence"]["observed_by"], *b);
 }
