@@ -99,7 +99,7 @@ pub enum Arrival {
     Same,
     /// It was last seen on another connection, or on none.
     New,
-    /// It was last seen on a standing connection ([`Via::close`]) that has ended.
+    /// It was last seen on a standing connection (`Via::close`) that has ended.
     Back,
     /// It was last seen by another member.
     From(Option<Tag>),
