@@ -1,6 +1,6 @@
 //! Records what happens to instances and collectors, with the evidence, and logs it for the operator.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use rollcall_domain::{
     InstanceId, Timestamp,
@@ -54,12 +54,20 @@ impl Events {
 
     /// Records that another process used the id of an instance whose agent uses no ids.
     pub(super) fn stray(&self, core: &Core, id: InstanceId) {
-        tracing::warn!(
-            instance.id = id.get(),
-            "sign of life refused: the agent of this instance knows no ids, another process holds the id from an earlier store"
-        );
+        log::stray(core, id);
         let kind = InstanceKind::Stray(contact(core, id));
         self.record(core.clock.wall(), id, kind);
+    }
+
+    /// Logs an instance whose agent sends signals less often than configured.
+    pub(super) fn slow(
+        &self,
+        core: &Core,
+        id: InstanceId,
+        interval: Duration,
+        silent_after: Duration,
+    ) {
+        log::slow(core, id, interval, silent_after);
     }
 
     /// Records that an agent reported its ids after a reconnect.

@@ -182,12 +182,9 @@ impl Sweeper {
         );
         if !self.has_warned {
             self.has_warned = true;
-            tracing::warn!(
-                instance.id = example.get(),
-                interval = ?usual,
-                silent_after = ?configured,
-                "an agent sends signals less often than liveness.default.silent_after, its term follows its interval"
-            );
+            self.core
+                .events
+                .slow(&self.core, example, usual, configured);
         }
     }
 }

@@ -214,3 +214,31 @@ fn log_at_info(
         "{message}",
     );
 }
+
+/// Logs a refused sign of life with the id of an instance whose agent uses no ids.
+pub(super) fn stray(core: &Core, id: InstanceId) {
+    let named = Named::of(core, id);
+    let named = named.as_ref();
+    tracing::warn!(
+        application = named.and_then(|named| named.application.as_deref()),
+        instance = named.and_then(Named::instance),
+        host = named.and_then(|named| named.host.as_deref()),
+        instance.id = id.get(),
+        "sign of life refused: the agent of this instance knows no ids, another process holds the id from an earlier store"
+    );
+}
+
+/// Logs an agent whose interval is longer than the configured term.
+pub(super) fn slow(core: &Core, id: InstanceId, interval: Duration, silent_after: Duration) {
+    let named = Named::of(core, id);
+    let named = named.as_ref();
+    tracing::warn!(
+        application = named.and_then(|named| named.application.as_deref()),
+        instance = named.and_then(Named::instance),
+        host = named.and_then(|named| named.host.as_deref()),
+        instance.id = id.get(),
+        ?interval,
+        ?silent_after,
+        "an agent sends signals less often than liveness.default.silent_after, its term follows its interval"
+    );
+}
