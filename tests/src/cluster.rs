@@ -65,6 +65,7 @@ impl Cluster {
                 "the last known members stay",
                 "stop not confirmed by the coordinator",
                 "could not write back",
+                "changes of other collectors could not be read",
             ] {
                 member.collector.expect_log(text);
             }

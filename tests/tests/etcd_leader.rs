@@ -39,6 +39,7 @@ async fn start(etcd: &Ensemble) -> Collector {
         "until the store is back",
         "the last known members stay",
         "could not write back",
+        "changes of other collectors could not be read",
     ] {
         collector.expect_log(trouble);
     }

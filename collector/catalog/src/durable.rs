@@ -181,7 +181,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
                         self.jobs.recv().await
                     }
                     () = write.news(is_stale) => {
-                        is_stale = !write.catch_up().await;
+                        is_stale = !write.catch_up(is_stale).await;
                         continue;
                     }
                 };
@@ -195,7 +195,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
             }
             is_stale |= !write.next(&mut waiting).await;
             if is_stale || write.has_news().await {
-                is_stale = !write.catch_up().await;
+                is_stale = !write.catch_up(is_stale).await;
             }
         }
     }
@@ -271,17 +271,22 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
     }
 
     /// Applies what other processes changed, and what a failed commit wrote all the same. Returns `false` if the store could not
-    /// be read.
-    async fn catch_up(&self) -> bool {
+    /// be read. `was_stale`: whether the last attempt failed too; only the first one is logged.
+    async fn catch_up(&self, was_stale: bool) -> bool {
         let store = Arc::clone(&self.stores.durable);
         let read = tokio::task::spawn_blocking(move || store.catch_up()).await;
         match read.unwrap_or_else(|error| Err(store::Error::Io(error.to_string()))) {
             Ok(changes) => {
                 (self.foreign)(self.state, changes);
+                if was_stale {
+                    tracing::info!("catalog: the store answers again");
+                }
                 true
             }
             Err(error) => {
-                tracing::warn!(%error, "catalog: the changes of other collectors could not be read, retrying");
+                if !was_stale {
+                    tracing::warn!(%error, "catalog: the changes of other collectors could not be read, retrying");
+                }
                 false
             }
         }

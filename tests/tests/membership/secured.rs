@@ -221,6 +221,7 @@ async fn collectors_go_on_when_users_and_roles_change() {
     call(&root, "role/delete", &json!({"role": "other"})).await;
     may_complain(&mut b);
     b.expect_log("until the store is back");
+    b.expect_log("changes of other collectors could not be read");
     link.set(Link::Refusing);
     link.set(Link::Whole);
     assert_eq!(to_a.application("last").await.unwrap(), 3);
