@@ -47,6 +47,8 @@ fn key_of(budget: &str) -> Option<(&'static str, &'static str)> {
             "memory of the inventory",
             "register.default.inventory_memory",
         ),
+        "agent_timelines" => ("memory of timelines of agents", "timeline.default.memory"),
+        "service_timelines" => ("memory of timelines of services", "timeline.default.memory"),
         _ => return None,
     })
 }

@@ -195,11 +195,8 @@ fn changed(changed: &Changed, peer: Option<&str>, roster: &Roster, evidence: &mu
         }
         return;
     }
-    let usual = millis(changed.usual);
-    if let Some(missed) = millis(changed.term).checked_div(usual) {
-        evidence.add("missed", missed);
-        evidence.add("interval_ms", usual);
-    }
+    evidence.add("missed", words::expected(changed.term, changed.usual));
+    evidence.add("interval_ms", words::interval(changed.usual).map(millis));
     evidence.add("after_ms", millis(changed.term));
     let mut connection = Evidence::default();
     match changed.connection {

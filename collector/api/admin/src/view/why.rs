@@ -72,8 +72,8 @@ impl Why {
             peer: status.peer.map(|peer| peer.to_string()),
             connection_state,
             connection,
-            usual_interval_ms: Some(millis(status.usual)).filter(|usual| *usual > 0),
-            missed: millis(status.silence).checked_div(millis(status.usual)),
+            usual_interval_ms: words::interval(status.usual).map(millis),
+            missed: words::expected(status.silence, status.usual),
             silent_after_ms: millis(status.terms.silent_after),
             down_after_ms: millis(status.terms.down_after),
         }

@@ -82,10 +82,23 @@ pub(super) fn connection(peer: Option<&str>) -> String {
     }
 }
 
+/// The shortest interval that is a rhythm. Below it are calls that follow one another, such as a registration and the first
+/// heartbeat: agents send a signal about every 20 to 30 seconds.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often the agent sends signals; `None` if that was not observed.
+pub(super) fn interval(usual: Duration) -> Option<Duration> {
+    (usual >= SHORTEST_INTERVAL).then_some(usual)
+}
+
+/// How many signals were expected during a silence; `None` if the interval was not observed.
+pub(super) fn expected(silence: Duration, usual: Duration) -> Option<u64> {
+    millis(silence).checked_div(millis(interval(usual)?))
+}
+
 /// How many signals are missing: `12 signals, expected about every 30s, did not come`.
 pub(super) fn missed(silence: Duration, usual: Duration) -> Option<String> {
-    let usual_ms = millis(usual);
-    match millis(silence).checked_div(usual_ms)? {
+    match expected(silence, usual)? {
         0 => None,
         1 => Some(format!(
             "a signal, expected about every {}, did not come",
@@ -252,4 +265,23 @@ fn changed(
         None => write!(text, "; none followed within {}", round(changed.term)),
     };
     format!("{text}.{reported}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_follow_one_another_are_no_interval() {
+        let silence = Duration::from_secs(12);
+        assert_eq!(missed(silence, Duration::ZERO), None);
+        assert_eq!(missed(silence, Duration::from_millis(2)), None);
+        assert_eq!(expected(silence, Duration::from_secs(20)), Some(0));
+        assert_eq!(missed(silence, Duration::from_secs(20)), None);
+        let text = missed(silence, Duration::from_secs(1));
+        assert_eq!(
+            text.as_deref(),
+            Some("12 signals, expected about every 1s, did not come")
+        );
+    }
 }
