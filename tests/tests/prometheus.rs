@@ -96,7 +96,7 @@ impl Prometheus {
         let configuration = text(&deploy("prometheus/prometheus.yml"));
         let targets = configuration
             .lines()
-            .find(|line| line.contains("- targets:"))
+            .find(|line| line.trim().starts_with("- targets:"))
             .expect("targets");
         let configuration = configuration
             .replace("15s", "1s")
