@@ -109,6 +109,8 @@ async fn cluster() -> Cluster {
             "the store is damaged",
             // Writers send signals of an instance at any interval.
             "an agent sends signals less often",
+            // They may all wait for the same fault to end.
+            "many instances fell silent at once",
         ] {
             member.collector.expect_log(text);
         }
