@@ -57,7 +57,6 @@ mod stats;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod timer;
 mod traffic;
 mod wire;
 

@@ -11,7 +11,6 @@ use tokio_util::task::TaskTracker;
 
 use super::Limits;
 use super::stream::Rewound;
-use super::timer::HeaderTimer;
 
 /// The preface of an HTTP/2 client (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -92,6 +91,7 @@ impl Protocols {
         let mut http1 = auto::Builder::new(Tracked(tasks.clone())).http1_only();
         http1
             .http1()
+            .timer(TokioTimer::new())
             // Answers are small: copying one after its head costs less than a vectored write.
             .writev(false)
             .header_read_timeout(limits.header_timeout)
@@ -121,21 +121,15 @@ impl Protocols {
     /// The builder for a standing connection.
     pub(super) fn builder(&self, protocol: Protocol) -> auto::Builder<Tracked> {
         match protocol {
-            Protocol::Http1 => timed(&self.http1),
+            Protocol::Http1 => self.http1.clone(),
             Protocol::Http2 => self.http2.clone(),
         }
     }
 
     /// The builder for one HTTP/1 request, after which the connection closes.
     pub(super) fn brief(&self) -> auto::Builder<Tracked> {
-        timed(&self.brief)
+        self.brief.clone()
     }
-}
-
-fn timed(http1: &auto::Builder<Tracked>) -> auto::Builder<Tracked> {
-    let mut http1 = http1.clone();
-    http1.http1().timer(HeaderTimer::default());
-    http1
 }
 
 fn at_most_u32(value: usize) -> u32 {
