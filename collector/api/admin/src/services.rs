@@ -8,6 +8,7 @@ use rollcall_catalog::{
     domain::{Clusters, Instance, Kind, Selection},
 };
 use rollcall_server::face::{Refusal, reply};
+use serde::Serialize;
 
 use super::{
     Face,
@@ -30,18 +31,13 @@ pub(super) async fn namespaces(
     let parameters = Parameters::of(&uri, &["limit", "cursor"])?;
     let Asked { cursor, limit } = Asked::of(&parameters, offset)?;
     let catalog = face.catalog()?;
-    let mut page = face.pages.begin();
     let all = catalog.namespaces();
-    let from = cursor.unwrap_or_default();
-    let mut added = from;
-    for namespace in all.iter().skip(from).take(limit) {
-        let shown = view::Namespace::of(namespace, catalog.services_in(&namespace.id));
-        if page.add(added + 1, &shown)?.is_break() {
-            break;
-        }
-        added += 1;
-    }
-    page.end((added < all.len()).then_some(added))
+    part(
+        &face,
+        &all,
+        (cursor.unwrap_or_default(), limit),
+        |namespace| view::Namespace::of(namespace, catalog.services_in(&namespace.id)),
+    )
 }
 
 /// `GET /api/services`: those of all namespaces or of `namespace`, whose name or group contains `text`.
@@ -125,16 +121,9 @@ pub(super) async fn instances(
         None => catalog.instances(&key).map_err(refusal::of)?,
         Some(_) => one(catalog, &key, &parameters)?,
     };
-    let mut page = face.pages.begin();
-    let mut added = from;
-    for instance in found.iter().skip(from).take(limit) {
-        let item = view::Instance::of(catalog, instance);
-        if page.add(added + 1, &item)?.is_break() {
-            break;
-        }
-        added += 1;
-    }
-    page.end((added < found.len()).then_some(added))
+    part(&face, &found, (from, limit), |instance| {
+        view::Instance::of(catalog, instance)
+    })
 }
 
 /// The instance that the parameters name, if it exists.
@@ -164,15 +153,7 @@ fn as_client(
         ..Selection::default()
     };
     let view = catalog.query(key, &selection).map_err(refusal::of)?;
-    let mut page = face.pages.begin();
-    let mut added = from;
-    for host in view.hosts.iter().skip(from).take(limit) {
-        if page.add(added + 1, &view::Host::of(host))?.is_break() {
-            break;
-        }
-        added += 1;
-    }
-    page.end((added < view.hosts.len()).then_some(added))
+    part(face, &view.hosts, (from, limit), view::Host::of)
 }
 
 /// `GET /api/services/subscribers`: the clients that want to learn of the changes of a service.
@@ -188,16 +169,27 @@ pub(super) async fn subscribers(
     let catalog = face.catalog()?;
     let _permit = face.list_permit().await?;
     let all = catalog.subscribers_of(&key, from.saturating_add(limit).saturating_add(1));
+    part(&face, &all, (from, limit), |subscription| {
+        view::Subscriber::of(catalog, subscription)
+    })
+}
+
+/// A page of a list that was read at once: at most `limit` of its items from `from` on, whose cursor is their place in the list.
+fn part<'a, T, V: Serialize>(
+    face: &Face,
+    list: &'a [T],
+    (from, limit): (usize, usize),
+    item: impl Fn(&'a T) -> V,
+) -> Result<Response, Refusal> {
     let mut page = face.pages.begin();
     let mut added = from;
-    for subscription in all.iter().skip(from).take(limit) {
-        let item = view::Subscriber::of(catalog, subscription);
-        if page.add(added + 1, &item)?.is_break() {
+    for listed in list.iter().skip(from).take(limit) {
+        if page.add(added + 1, &item(listed))?.is_break() {
             break;
         }
         added += 1;
     }
-    page.end((added < all.len()).then_some(added))
+    page.end((added < list.len()).then_some(added))
 }
 
 /// A place in a list that is read at once.

@@ -187,7 +187,8 @@ impl Watch {
             _ => false,
         };
         if wave.patterns.iter().any(is_everything) {
-            // The query that shows this event has a connection of its own, so one is as good as none.
+            // The query that shows this event holds a connection itself: one connection does not prove that an agent is
+            // connected.
             reasons.push(match self.links.count() {
                 0 | 1 => "nearly all instances are silent and no agent is connected to this collector".to_owned(),
                 open => format!(
