@@ -21,6 +21,7 @@ mod poll;
 pub mod process;
 pub mod proxy;
 pub mod query;
+pub mod results;
 
 pub use poll::{eventually, until};
 

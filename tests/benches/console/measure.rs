@@ -1,16 +1,30 @@
 //! First content, search and live update with 100,000 instances.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
-use rollcall_tests::{browser::Browser, grpc, process::Collector};
+use rollcall_tests::{browser::Browser, grpc, process::Collector, results};
 use tokio::task::JoinSet;
 
 const APPLICATIONS: usize = 200;
 const INSTANCES: usize = 100_000;
 const ROUNDS: usize = 9;
 
-/// Runs all measurements and prints them.
-pub(crate) async fn run() {
+/// The text before the table.
+const TEXT: &str = "\
+## The console with 100,000 instances
+
+`cargo bench -p rollcall-tests --bench console`, SETUP. The release binary had 100,000 instances of 200 applications, which had
+registered over gRPC. Headless Chromium ran on the same machine. A time runs from the start of the navigation, from the last
+key, or from the call of the agent, until the rows are in the page; nine rounds each.
+
+| | Median (min – max) |
+|---|--:|";
+
+/// Runs all measurements and returns them as a section of `RESULTS.md`.
+pub(crate) async fn run() -> String {
     let collector = Collector::options()
         .without_listening()
         .release()
@@ -53,22 +67,35 @@ pub(crate) async fn run() {
         "live: a new instance appears in a filtered roster",
         live(&mut browser, &collector, &base).await,
     ));
-    println!("| | Median (min – max) |\n|---|--:|");
-    for (what, mut times) in rows {
-        times.sort_by(f64::total_cmp);
-        let (least, middle, most) = (times[0], times[times.len() / 2], times[times.len() - 1]);
-        println!("| {what} | **{middle:.0} ms** ({least:.0} – {most:.0}) |");
-    }
     let heap = browser
         .evaluate("performance.memory.usedJSHeapSize / 1048576")
         .await;
     let elements = browser
         .evaluate("document.querySelectorAll('*').length")
         .await;
-    println!(
-        "\nThe page holds {:.1} MiB and {elements} elements at the end.",
-        heap.as_f64().unwrap_or_default()
+    section(
+        rows,
+        heap.as_f64().unwrap_or_default(),
+        elements.as_u64().unwrap_or_default(),
+    )
+}
+
+/// The table with the text around it.
+fn section(rows: Vec<(&str, Vec<f64>)>, heap: f64, elements: u64) -> String {
+    let mut text = TEXT.replace("SETUP", &results::setup());
+    for (what, mut times) in rows {
+        times.sort_by(f64::total_cmp);
+        let (least, middle, most) = (times[0], times[times.len() / 2], times[times.len() - 1]);
+        let row = format!("\n| {what} | **{middle:.0} ms** ({least:.0} – {most:.0}) |");
+        text.push_str(&row);
+    }
+    let written = write!(
+        text,
+        "\n\nA search waits 250 ms for the next key. A live update waits 150 ms for further events. The page holds {heap:.1} MiB and\n\
+         {elements} elements at the end."
     );
+    written.expect("writing to a string");
+    text
 }
 
 async fn fill(collector: &Collector) {

@@ -56,7 +56,13 @@ async fn measure(options: &Options) {
         report.members = members::run(options).await;
     }
     println!("{report}");
+    let compared = report.comparisons.len();
     if options.save {
+        assert!(
+            compared == 0 || compared == SCENARIOS.len(),
+            "the filters selected {compared} of {} scenarios: nothing is saved",
+            SCENARIOS.len()
+        );
         report.save();
     }
 }

@@ -23,8 +23,9 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) control: bool,
 
-    /// Also writes the report to `tests/benches/RESULTS.md`.
-    #[arg(long, conflicts_with_all = ["control", "filters"])]
+    /// Also replaces the sections of what was measured in `tests/benches/RESULTS.md`. A table that compares servers is replaced
+    /// as a whole, so filters have to select all of its scenarios or none.
+    #[arg(long, conflicts_with = "control")]
     pub(crate) save: bool,
 
     /// Cargo passes this to every benchmark.

@@ -1,6 +1,8 @@
-//! Writes the measurements as the text of `RESULTS.md`.
+//! The measurements as sections of `RESULTS.md`.
 
-use std::{fmt, fs, path::Path, process::Command, thread, time::Duration};
+use std::{fmt, time::Duration};
+
+use rollcall_tests::results;
 
 use crate::{
     comparison::{Comparison, Sample},
@@ -13,6 +15,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 const COMPARISONS: &str = "\
 ## CPU time of the server process per request
 
+Measured at SETUP.
 The collector's release binary with its defaults is compared with a server that only decodes the request and encodes the
 same reply: bare hyper for naming, bare tonic for the rest. Each runs in its own process. The same callers load them
 alternately in rounds; the table has the medians of the rounds. Every caller waits for its reply before the next call, over
@@ -25,6 +28,7 @@ as well, so the rates only show that the server was busy.
 const START_UP: &str = "\
 ## A million instances in the store
 
+Measured at SETUP.
 The instances were registered over gRPC. Then the collector was stopped and restarted on the same store, which was still in
 the system's file cache. Ready is the time from the start of the process until `/readyz` answers 200, when the sizes were
 measured.
@@ -35,6 +39,7 @@ measured.
 const MEMBERS: &str = "\
 ## Collectors that share an etcd
 
+Measured at SETUP.
 Clusters with one, three and five loaded members on one etcd server were measured alternately. Each has one more member, the
 follower, which gets no calls. Callers registered new applications at the loaded members and then requested a known application
 there; the table has the medians of the rounds. All processes and the load shared the cores, so the rates do not apply to
@@ -55,33 +60,58 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Writes the report to `benches/RESULTS.md`.
+    /// Replaces the sections of what was measured.
     pub(crate) fn save(&self) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
-        fs::write(&path, self.to_string()).expect("writing the results");
+        for (section, text) in self.sections() {
+            results::save(section, &text);
+        }
+    }
+
+    /// The sections of what was measured, each with its name.
+    fn sections(&self) -> Vec<(&'static str, String)> {
+        let Self {
+            comparisons,
+            start_up,
+            members,
+        } = self;
+        let setup = results::setup();
+        let mut sections = Vec::new();
+        if !comparisons.is_empty() {
+            let rows = comparisons.iter().map(row);
+            sections.push(("load", section(COMPARISONS, &setup, rows)));
+        }
+        if let Some(start_up) = start_up {
+            let rows = rows(start_up).into_iter();
+            sections.push(("start_up", section(START_UP, &setup, rows)));
+        }
+        if !members.is_empty() {
+            let rows = members.iter().map(size);
+            sections.push(("members", section(MEMBERS, &setup, rows)));
+        }
+        sections
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# Results\n\n{}", machine())?;
-        if !self.comparisons.is_empty() {
-            writeln!(f, "\n{COMPARISONS}")?;
-            self.comparisons
-                .iter()
-                .try_for_each(|comparison| row(f, comparison))?;
-        }
-        if let Some(start_up) = &self.start_up {
-            table(f, start_up)?;
-        }
-        if !self.members.is_empty() {
-            writeln!(f, "\n{MEMBERS}")?;
-        }
-        self.members.iter().try_for_each(|members| size(f, members))
+        self.sections()
+            .iter()
+            .try_for_each(|(_, text)| writeln!(f, "{text}"))
     }
 }
 
-fn row(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Result {
+/// The text before a table with the machine, and the rows.
+fn section(text: &str, setup: &str, rows: impl Iterator<Item = String>) -> String {
+    let mut section = text.replace("SETUP", setup);
+    for row in rows {
+        section.push('\n');
+        section.push_str(&row);
+    }
+    section.push('\n');
+    section
+}
+
+fn row(comparison: &Comparison) -> String {
     let Comparison { scenario, rounds } = comparison;
     let collector = |of: fn(&Sample) -> f64| median(rounds.iter().map(|(sample, _)| of(sample)));
     let bare = |of: fn(&Sample) -> f64| median(rounds.iter().map(|(_, sample)| of(sample)));
@@ -90,8 +120,7 @@ fn row(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Result {
             .iter()
             .map(|(collector, bare)| collector.cpu / bare.cpu)
     };
-    writeln!(
-        f,
+    format!(
         "| {} | {} | {:.1} µs | {:.1} µs | **{:.2}** ({:.2} – {:.2}) | {:.1} | {:.0} /s | {:.0} /s |",
         scenario.name,
         scenario.callers,
@@ -106,10 +135,9 @@ fn row(f: &mut fmt::Formatter<'_>, comparison: &Comparison) -> fmt::Result {
     )
 }
 
-fn size(f: &mut fmt::Formatter<'_>, Members { size, rounds }: &Members) -> fmt::Result {
+fn size(Members { size, rounds }: &Members) -> String {
     let middle = |of: fn(&members::Sample) -> f64| median(rounds.iter().map(of));
-    writeln!(
-        f,
+    format!(
         "| {size} | {} | {:.0} /s | {:.1} | {:.0} % | {:.1} µs | {:.1} µs | {:.1} µs | {:.1} µs | {:.1} µs |",
         members::CALLERS,
         middle(|sample| sample.rate),
@@ -123,7 +151,7 @@ fn size(f: &mut fmt::Formatter<'_>, Members { size, rounds }: &Members) -> fmt::
     )
 }
 
-fn table(f: &mut fmt::Formatter<'_>, start_up: &StartUp) -> fmt::Result {
+fn rows(start_up: &StartUp) -> [String; 6] {
     let StartUp {
         ready,
         empty,
@@ -133,27 +161,26 @@ fn table(f: &mut fmt::Formatter<'_>, start_up: &StartUp) -> fmt::Result {
     let seconds = || ready.iter().map(Duration::as_secs_f64);
     let full = median(full.iter().map(|bytes| *bytes as f64));
     let each = (full - *empty as f64) / start_up::INSTANCES as f64;
-    writeln!(f, "\n{START_UP}")?;
-    writeln!(
-        f,
-        "| Ready | **{:.2} s** ({:.2} – {:.2}) | 3 s |",
-        median(seconds()),
-        seconds().fold(f64::INFINITY, f64::min),
-        seconds().fold(0.0, f64::max),
-    )?;
-    writeln!(
-        f,
-        "| Resident, empty store | {:.1} MiB | |",
-        *empty as f64 / MIB
-    )?;
-    writeln!(f, "| Resident, full store | {:.1} MiB | |", full / MIB)?;
-    writeln!(f, "| Resident per instance | {each:.0} B | |")?;
-    writeln!(f, "| Strings per instance | {strings} B | |")?;
-    writeln!(
-        f,
-        "| Resident per instance without its strings | **{:.0} B** | 400 B |",
-        each - *strings as f64
-    )
+    let strings = *strings as f64;
+    [
+        format!(
+            "| Ready | **{:.2} s** ({:.2} – {:.2}) | 3 s |",
+            median(seconds()),
+            seconds().fold(f64::INFINITY, f64::min),
+            seconds().fold(0.0, f64::max),
+        ),
+        format!(
+            "| Resident, empty store | {:.1} MiB | |",
+            *empty as f64 / MIB
+        ),
+        format!("| Resident, full store | {:.1} MiB | |", full / MIB),
+        format!("| Resident per instance | {each:.0} B | |"),
+        format!("| Strings per instance | {strings:.0} B | |"),
+        format!(
+            "| Resident per instance without its strings | **{:.0} B** | 400 B |",
+            each - strings
+        ),
+    ]
 }
 
 /// The median; of an even number of values, the upper one of the middle two.
@@ -161,33 +188,4 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values = values.collect::<Vec<_>>();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// The commit and the machine of the measurement.
-fn machine() -> String {
-    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    format!(
-        "Commit {}; {} cores of {}; Linux {}.",
-        commit(),
-        thread::available_parallelism().map_or(0, usize::from),
-        model.map_or("an unknown CPU", |(_, model)| model.trim()),
-        kernel.trim(),
-    )
-}
-
-fn commit() -> String {
-    let output = Command::new("git")
-        .args(["describe", "--always", "--dirty"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output();
-    match output {
-        Ok(output) if output.status.success() => {
-            String::from_utf8_lossy(&output.stdout).trim().to_owned()
-        }
-        _ => "unknown".into(),
-    }
 }

@@ -1,15 +1,13 @@
 //! The table, and its section of `RESULTS.md`.
 
-use std::{fmt, fs, path::Path, process::Command};
+use std::fmt;
+
+use rollcall_tests::results;
 
 use crate::{
     measures::{Goal, MEASURES, Measure, Round},
     servers::{Kind, RNACOS},
 };
-
-/// The lines around the section.
-const BEGIN: &str = "<!-- nacos: begin -->";
-const END: &str = "<!-- nacos: end -->";
 
 /// The rounds of both servers.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +41,7 @@ impl Report {
 
     /// Replaces the section of `benches/RESULTS.md`.
     pub(crate) fn save(&self) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
-        let text = fs::read_to_string(&path).expect("reading the results");
-        let (before, rest) = text.split_once(BEGIN).expect("the section's first line");
-        let (_, after) = rest.split_once(END).expect("the section's last line");
-        let text = format!("{before}{BEGIN}\n{self}{END}{after}");
-        fs::write(&path, text).expect("writing the results");
+        results::save("nacos", &self.to_string());
     }
 }
 
@@ -75,14 +68,14 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "## Nacos beside r-nacos\n\n\
-             `cargo bench -p rollcall-tests --bench nacos`, commit {}. The release binaries of the collector and of r-nacos {RNACOS} were\n\
+             `cargo bench -p rollcall-tests --bench nacos`, {}. The release binaries of the collector and of r-nacos {RNACOS} were\n\
              started in turn, {rounds} times each, with their defaults (r-nacos without its console and with a log of warnings only). The\n\
              table has the medians of the rounds (min – max). CPU is user and system time of the server process for a call: 16 callers\n\
              wait for each answer. Memory is the growth of resident memory for 40,000 instances of 200 connections, which is included.\n\
              The delay of a change is the median of 7 changes in a round, from the provider's call until the subscribers of one process\n\
              have read the push. Rounds discarded because the server used the CPU without clients: collector {own}, r-nacos {other}.\n\n\
              | | Collector | r-nacos | Ratio | Goal |\n|---|--:|--:|--:|--:|",
-            commit(),
+            results::setup(),
         )?;
         for (place, Measure { name, unit, goal }) in MEASURES.iter().enumerate() {
             let [own, other] = [&self.collector, &self.rnacos];
@@ -107,12 +100,4 @@ impl fmt::Display for Report {
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-fn commit() -> String {
-    let output = Command::new("git")
-        .args(["rev-parse", "--short", "HEAD"])
-        .output()
-        .expect("running git");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
