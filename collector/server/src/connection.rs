@@ -172,10 +172,11 @@ impl Connection {
             end = poll_fn(|context| served.poll_end(context)) => end,
             cause = self.asked_to_end() => {
                 is_asked_to_end = true;
-                served.connection.as_mut().graceful_shutdown();
-                if cause == Cause::Age {
-                    self.open.close(Closed::Age);
+                match cause {
+                    Cause::Stop => traffic.drain(),
+                    Cause::Age => self.open.close(Closed::Age),
                 }
+                served.connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     end = poll_fn(|context| served.poll_end(context)) => end,
                     drained = drained(&traffic, self.serving.grace) => {

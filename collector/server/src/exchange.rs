@@ -56,6 +56,9 @@ where
             Deadline::NEVER
         };
         let exchange = (!request.body().is_end_stream()).then(|| Exchange::new(is_grpc));
+        if exchange.is_none() {
+            self.traffic.end_message();
+        }
         let request = request.map(|body| match &exchange {
             Some(exchange) => Inbound::new(body, exchange, Reading::new(&self.traffic)),
             None => Inbound::empty(body),

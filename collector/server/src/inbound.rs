@@ -201,6 +201,7 @@ impl Reader {
 
     /// Ends the body; returns a byte of the incomplete message, if there is one.
     fn end(&mut self) -> Option<Bytes> {
+        self.reading.traffic().end_message();
         self.messages.as_mut().and_then(Messages::end)
     }
 

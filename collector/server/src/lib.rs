@@ -46,6 +46,7 @@ mod frames;
 mod handshakes;
 mod inbound;
 mod introduce;
+mod linger;
 mod listen;
 mod message;
 mod outbound;

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use rollcall_limits::{Budget, Peer};
 use rollcall_tls::{Certificates, Clients, Side, explain};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::Closed;
 use super::handshakes::Handshakes;
+use super::linger::Linger;
 use super::protocol::{self, Protocol, Shown, TLS};
 use super::stream::{Counted, Rewound, Stream, Tls};
 
@@ -26,9 +27,8 @@ pub(super) const TLS_COST: usize = (8 << 10) + UNWRITTEN + (16 << 10);
 /// The most bytes that TLS holds for a socket that accepts none.
 const UNWRITTEN: usize = 16 << 10;
 
-/// The time and the bytes that a refused peer may use to read the reason.
+/// The longest time for sending a refused peer the reason.
 const PARTING_TIME: Duration = Duration::from_secs(1);
-const PARTING_BYTES: u64 = 64 << 10;
 
 /// A fatal alert `handshake_failure` (RFC 8446 section 6), for a TLS client of a plain listener.
 const ALERT: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 40];
@@ -220,16 +220,15 @@ fn go_away() -> Vec<u8> {
     parts.concat()
 }
 
-/// Sends `last` and the end of the stream, and reads on for a moment. A socket that is closed with unread bytes resets the
-/// connection, and the peer would lose the reason.
+/// Sends `last` and the end of the stream, and discards what the peer still sends.
 async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin, last: &[u8]) {
     let parting = async {
         stream.write_all(last).await?;
-        stream.shutdown().await?;
-        let mut rest = stream.take(PARTING_BYTES);
-        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+        stream.shutdown().await
     };
-    if let Ok(Err(error)) = timeout(PARTING_TIME, parting).await {
-        tracing::debug!(%error, "a refused peer did not wait for the reason");
+    let parted = timeout(PARTING_TIME, parting).await;
+    match parted.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(()) => drop(Linger::new().end(stream).await),
+        Err(error) => tracing::debug!(%error, "a refused peer did not read the reason"),
     }
 }

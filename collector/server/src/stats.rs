@@ -32,6 +32,8 @@ pub enum Closed {
     OverBudget,
     /// The peer did not read its answers.
     Unread,
+    /// The peer did not close the connection after its last answer.
+    Unclosed,
     /// The peer sent too many control frames.
     Flood,
     /// The TLS handshake failed: the peer's certificate, or the collector's for the peer, or no common version.
@@ -48,11 +50,12 @@ pub enum Closed {
 
 impl Closed {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Age,
         Self::NoRoom,
         Self::OverBudget,
         Self::Unread,
+        Self::Unclosed,
         Self::Flood,
         Self::TlsFailed,
         Self::TlsStalled,
@@ -69,6 +72,7 @@ impl Closed {
             Self::NoRoom => "no_room",
             Self::OverBudget => "over_budget",
             Self::Unread => "unread",
+            Self::Unclosed => "unclosed",
             Self::Flood => "flood",
             Self::TlsFailed => "tls_failed",
             Self::TlsStalled => "tls_stalled",
@@ -143,12 +147,19 @@ impl Stats {
         }
     }
 
+    /// Counts the closing of a connection by its reason.
+    pub(super) fn close(&self, why: Closed) {
+        debug!(reason = why.label(), "closing a connection");
+        self.closed(why).fetch_add(1, Ordering::Relaxed);
+    }
+
     fn closed(&self, why: Closed) -> &AtomicU64 {
         let [
             age,
             no_room,
             over_budget,
             unread,
+            unclosed,
             flood,
             failed,
             stalled,
@@ -161,6 +172,7 @@ impl Stats {
             Closed::NoRoom => no_room,
             Closed::OverBudget => over_budget,
             Closed::Unread => unread,
+            Closed::Unclosed => unclosed,
             Closed::Flood => flood,
             Closed::TlsFailed => failed,
             Closed::TlsStalled => stalled,
@@ -192,8 +204,7 @@ impl Open {
 
     /// Counts the closing of the connection by its reason.
     pub(super) fn close(&self, why: Closed) {
-        debug!(reason = why.label(), "closing a connection");
-        self.0.closed(why).fetch_add(1, Ordering::Relaxed);
+        self.0.close(why);
     }
 }
 

@@ -75,6 +75,10 @@ pub(super) struct Traffic {
     is_flooded: AtomicBool,
     /// The collector closes the connection, and discards what its peer sends.
     is_closing: AtomicBool,
+    /// The connection drains.
+    is_draining: AtomicBool,
+    /// Bytes arrived over HTTP/1 that are not known to complete a request.
+    is_mid_message: AtomicBool,
     /// The number of times the connection was polled; wraps around.
     turn: AtomicUsize,
     /// Heads that arrived in this turn and have not become requests yet.
@@ -120,6 +124,8 @@ impl Traffic {
             is_blocked: AtomicBool::new(false),
             is_flooded: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
+            is_mid_message: AtomicBool::new(false),
             turn: AtomicUsize::new(0),
             announced: AtomicUsize::new(0),
             paid: AtomicUsize::new(BLOCK),
@@ -231,5 +237,24 @@ impl Traffic {
 
     pub(super) fn is_closing(&self) -> bool {
         self.is_closing.load(Relaxed)
+    }
+
+    pub(super) fn drain(&self) {
+        self.is_draining.store(true, Relaxed);
+    }
+
+    pub(super) fn begin_message(&self) {
+        self.is_mid_message.store(true, Relaxed);
+    }
+
+    pub(super) fn end_message(&self) {
+        self.is_mid_message.store(false, Relaxed);
+    }
+
+    /// Whether the connection waits for its peer to close after the last answer. A drain does not wait for a peer that has sent
+    /// whole requests only; over HTTP/2 its frames do not show that.
+    pub(super) fn lingers(&self) -> bool {
+        let may_send = self.protocol == Protocol::Http2 || self.is_mid_message.load(Relaxed);
+        may_send || !self.is_draining.load(Relaxed)
     }
 }

@@ -1,24 +1,25 @@
 //! The socket of a connection: records what is written, and limits the bytes that one turn reads.
 //!
-//! While a connection is being closed, it discards what the peer still sends: the system resets a connection that is closed with
-//! unread input, and drops the output that the peer has not received.
+//! After the last answer it discards what the peer still sends (see [`linger`](super::linger)), and also while a connection is
+//! being closed for what its peer does.
 
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::Closed;
 use super::frames::{Abuse, Frames};
+use super::linger::{Linger, Parted, poll_discard};
 use super::stream::Transport;
 use super::traffic::Traffic;
 
 /// The bytes that one turn of a connection may read before other connections have theirs.
 const TURN: usize = 64 << 10;
 
-/// The most bytes that are discarded on a connection.
+/// The most bytes that are discarded while a connection is being closed for what its peer does.
 const MAX_DISCARDED: usize = 1 << 20;
 
 /// A socket that reports to the [`Traffic`] of its connection.
@@ -33,6 +34,8 @@ pub(super) struct Wire<S> {
     discarded: usize,
     /// The bytes that the socket had accepted at the last look, where the transport counts them.
     sent: usize,
+    /// Present once the collector has ended its direction.
+    linger: Option<Box<Linger>>,
 }
 
 impl<S: Transport> Wire<S> {
@@ -45,6 +48,7 @@ impl<S: Transport> Wire<S> {
             left: TURN,
             discarded: 0,
             sent: 0,
+            linger: None,
         }
     }
 
@@ -78,14 +82,11 @@ impl<S: Transport> Wire<S> {
 impl<S: AsyncRead + Unpin> Wire<S> {
     /// Discards input. Ready when the peer has ended its direction, and never after [`MAX_DISCARDED`] bytes.
     fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut block = [MaybeUninit::uninit(); 4 << 10];
         while self.discarded < MAX_DISCARDED {
-            let mut buffer = ReadBuf::uninit(&mut block);
-            ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
+            match ready!(poll_discard(&mut self.stream, context))? {
+                0 => return Poll::Ready(Ok(())),
+                bytes => self.discarded += bytes,
             }
-            self.discarded += buffer.filled().len();
         }
         Poll::Pending
     }
@@ -114,6 +115,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         let Some(frames) = &mut this.frames else {
+            this.traffic.begin_message(); // or an end of input, after which nothing lingers
             return Poll::Ready(Ok(()));
         };
         let read = buffer.filled().get(before..).unwrap_or_default();
@@ -162,9 +164,22 @@ impl<S: Transport> AsyncWrite for Wire<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
-        if self.traffic.is_closing() {
-            return self.poll_discard(context);
+        let this = &mut *self;
+        let linger = match &mut this.linger {
+            Some(linger) => linger,
+            None => {
+                ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+                this.linger.insert(Box::new(Linger::new()))
+            }
+        };
+        if this.traffic.is_closing() {
+            return this.poll_discard(context);
+        }
+        if !this.traffic.lingers() {
+            return Poll::Ready(Ok(()));
+        }
+        if ready!(linger.poll(&mut this.stream, context)) == Parted::CutOff {
+            this.traffic.stats.close(Closed::Unclosed);
         }
         Poll::Ready(Ok(()))
     }

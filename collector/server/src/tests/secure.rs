@@ -14,13 +14,13 @@ use tokio_rustls::client::TlsStream;
 use super::*;
 use crate::{Budgets, Closed, Handshakes, Security, Serves};
 
-const HTTP1: &[u8] = b"http/1.1";
+pub(super) const HTTP1: &[u8] = b"http/1.1";
 const HTTP2: &[u8] = b"h2";
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
-struct Secured {
-    server: Running,
-    authority: Authority,
+pub(super) struct Secured {
+    pub(super) server: Running,
+    pub(super) authority: Authority,
     certificates: Certificates,
     directory: tempfile::TempDir,
     connections: Budget,
@@ -52,7 +52,7 @@ async fn secured(serves: Serves, limits: Limits, handshakes: usize) -> Secured {
     }
 }
 
-async fn generous(serves: Serves) -> Secured {
+pub(super) async fn generous(serves: Serves) -> Secured {
     secured(serves, Limits::generous(), 100).await
 }
 
