@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use axum::BoxError;
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Request, Response};
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use hyper::service::Service;
 use pin_project_lite::pin_project;
@@ -20,7 +20,7 @@ use super::fault::{Exchange, Fault};
 use super::inbound::Inbound;
 use super::outbound::{Outbound, Paid};
 use super::refusal::Refusal;
-use super::traffic::{Reading, Traffic, Working};
+use super::traffic::{Answering, Reading, Traffic, Working};
 
 /// The service of one connection.
 #[derive(Debug)]
@@ -41,12 +41,18 @@ where
 
     fn call(&self, request: Request<R>) -> Self::Future {
         let is_grpc = request.method() == Method::POST && is_grpc(request.headers());
+        let exchange = (!request.body().is_end_stream()).then(|| Exchange::new(is_grpc));
+        if exchange.is_none() {
+            self.traffic.end_message();
+        }
         let working = match self.traffic.begin() {
             Ok(working) => working,
             Err(over) => {
                 let refusal = Refusal::of(over.into(), is_grpc);
+                let is_last = exchange.is_some() && self.traffic.is_http1();
                 return Answer::Refused {
                     refusal: Some(refusal),
+                    is_last,
                 };
             }
         };
@@ -55,10 +61,6 @@ where
         } else {
             Deadline::NEVER
         };
-        let exchange = (!request.body().is_end_stream()).then(|| Exchange::new(is_grpc));
-        if exchange.is_none() {
-            self.traffic.end_message();
-        }
         let request = request.map(|body| match &exchange {
             Some(exchange) => Inbound::new(body, exchange, Reading::new(&self.traffic)),
             None => Inbound::empty(body),
@@ -100,7 +102,7 @@ pin_project! {
             is_grpc: bool,
             deadline: Deadline,
         },
-        Refused { refusal: Option<Refusal> },
+        Refused { refusal: Option<Refusal>, is_last: bool },
     }
 }
 
@@ -113,9 +115,9 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (answer, working, exchange, is_grpc, deadline) = match self.project() {
-            AnswerProjection::Refused { refusal } => {
+            AnswerProjection::Refused { refusal, is_last } => {
                 return match refusal.take() {
-                    Some(refusal) => Poll::Ready(Ok(refusal.into_response(None))),
+                    Some(refusal) => Poll::Ready(Ok(last(refusal.into_response(None), *is_last))),
                     None => Poll::Pending, // answered already
                 };
             }
@@ -135,27 +137,55 @@ where
             Some(working) => working.answer(),
             None => return Poll::Pending, // answered already
         };
-        let fault = exchange.take().and_then(|exchange| exchange.fault());
-        let answer = match (fault, answer) {
-            (None, Ok(Ok(answer))) => answer,
-            (Some(fault), _) | (None, Err(fault)) => {
-                let stats = &answering.traffic().stats;
-                match fault {
-                    Fault::TooSlow(_) => stats.stalled.fetch_add(1, Relaxed),
-                    Fault::Deadline(_) => stats.expired.fetch_add(1, Relaxed),
-                    Fault::OverBudget(_) => 0, // its budget counts it
-                };
-                let refusal = Refusal::of(fault, is_grpc);
-                return Poll::Ready(Ok(refusal.into_response(Some(answering))));
-            }
+        let exchange = exchange.take();
+        let is_unread = exchange
+            .as_ref()
+            .is_some_and(|exchange| !exchange.is_read());
+        let is_last = is_unread && answering.traffic().is_http1();
+        let fault = exchange.and_then(|exchange| exchange.fault());
+        let response = match (fault, answer) {
+            (None, Ok(Ok(answer))) => begin(answer, is_grpc, answering, context),
+            (Some(fault), _) | (None, Err(fault)) => refuse(fault, is_grpc, answering),
         };
-        let (mut head, body) = answer.into_parts();
-        let paid = head.extensions.remove::<Paid>();
-        Poll::Ready(Ok(match Outbound::begin(body, paid, answering, context) {
-            Ok(body) => Response::from_parts(head, body),
-            Err((over, answering)) => {
-                Refusal::of(over.into(), is_grpc).into_response(Some(answering))
-            }
-        }))
+        Poll::Ready(Ok(last(response, is_last)))
     }
+}
+
+/// Charges an answer of a handler, or refuses it.
+fn begin<B>(
+    answer: Response<B>,
+    is_grpc: bool,
+    answering: Answering,
+    context: &mut Context<'_>,
+) -> Response<Outbound<B>>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
+    let (mut head, body) = answer.into_parts();
+    let paid = head.extensions.remove::<Paid>();
+    match Outbound::begin(body, paid, answering, context) {
+        Ok(body) => Response::from_parts(head, body),
+        Err((over, answering)) => Refusal::of(over.into(), is_grpc).into_response(Some(answering)),
+    }
+}
+
+/// Answers a request that reached a limit, and counts it.
+fn refuse<B>(fault: Fault, is_grpc: bool, answering: Answering) -> Response<Outbound<B>> {
+    let stats = &answering.traffic().stats;
+    match fault {
+        Fault::TooSlow(_) => stats.stalled.fetch_add(1, Relaxed),
+        Fault::Deadline(_) => stats.expired.fetch_add(1, Relaxed),
+        Fault::OverBudget(_) => 0, // its budget counts it
+    };
+    Refusal::of(fault, is_grpc).into_response(Some(answering))
+}
+
+/// Announces the end of the connection if the answer is the last one: after the answer to a request that was not wholly read,
+/// the bytes of the next one cannot be found.
+fn last<B>(mut response: Response<B>, is_last: bool) -> Response<B> {
+    if is_last {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
 }

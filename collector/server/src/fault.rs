@@ -1,5 +1,6 @@
 //! Why a request is not answered by its handler, shared by its body and its answer.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub enum Fault {
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) is_grpc: bool,
+    /// The whole body was read.
+    is_read: AtomicBool,
     fault: OnceLock<Fault>,
     /// The charge of the body, kept for the handler.
     kept: Mutex<Option<Charge>>,
@@ -33,9 +36,19 @@ impl Exchange {
     pub(super) fn new(is_grpc: bool) -> Arc<Self> {
         Arc::new(Self {
             is_grpc,
+            is_read: AtomicBool::new(false),
             fault: OnceLock::new(),
             kept: Mutex::new(None),
         })
+    }
+
+    pub(super) fn end_body(&self) {
+        self.is_read.store(true, Relaxed);
+    }
+
+    /// Whether the whole body was read.
+    pub(super) fn is_read(&self) -> bool {
+        self.is_read.load(Relaxed)
     }
 
     /// Records why the body failed, for the answer. Returns the first fault.

@@ -128,6 +128,9 @@ where
             match frame {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
+                        if this.body.is_end_stream() {
+                            reader.complete(); // a handler that knows the length does not read on
+                        }
                         if let Some(data) = reader.take(data)? {
                             return Poll::Ready(Some(Ok(Frame::data(data))));
                         }
@@ -201,8 +204,14 @@ impl Reader {
 
     /// Ends the body; returns a byte of the incomplete message, if there is one.
     fn end(&mut self) -> Option<Bytes> {
-        self.reading.traffic().end_message();
+        self.complete();
         self.messages.as_mut().and_then(Messages::end)
+    }
+
+    /// Records that the last byte of the body has arrived.
+    fn complete(&self) {
+        self.exchange.end_body();
+        self.reading.traffic().end_message();
     }
 
     /// Charges for the bytes held now.

@@ -239,6 +239,10 @@ impl Traffic {
         self.is_closing.load(Relaxed)
     }
 
+    pub(super) fn is_http1(&self) -> bool {
+        self.protocol == Protocol::Http1
+    }
+
     pub(super) fn drain(&self) {
         self.is_draining.store(true, Relaxed);
     }
@@ -254,7 +258,7 @@ impl Traffic {
     /// Whether the connection waits for its peer to close after the last answer. A drain does not wait for a peer that has sent
     /// whole requests only; over HTTP/2 its frames do not show that.
     pub(super) fn lingers(&self) -> bool {
-        let may_send = self.protocol == Protocol::Http2 || self.is_mid_message.load(Relaxed);
+        let may_send = !self.is_http1() || self.is_mid_message.load(Relaxed);
         may_send || !self.is_draining.load(Relaxed)
     }
 }

@@ -64,6 +64,7 @@ fn assert_refused(answer: std::io::Result<String>, (status, text): (&str, &str))
     let answer = answer.expect("no reset");
     assert!(answer.starts_with(status), "{answer}");
     assert!(answer.contains(text), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
 }
 
 #[tokio::test]
@@ -178,7 +179,10 @@ async fn a_drain_does_not_wait_for_peers_that_do_not_close() {
         let mut posted = server
             .send(b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\nx")
             .await;
-        posted.read_exact(&mut [0; 100]).await.unwrap();
+        let mut answer = [0; 100];
+        posted.read_exact(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.contains("connection: close"), "{answer}");
         let start = Instant::now();
         server.cancel.cancel();
         let served = tokio::time::timeout(PATIENCE, server.served);
