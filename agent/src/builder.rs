@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     Agent,
-    config::{self, Config, Given, key::Key, properties},
+    config::{self, BuilderSettings, Config, key::Key, properties},
     problem::{Origin, Problem},
     shared::Shared,
     worker,
@@ -51,7 +51,7 @@ use crate::{
 #[derive(Debug, Default)]
 #[must_use = "an agent runs once it is started"]
 pub struct Builder {
-    given: Given,
+    given: BuilderSettings,
     file: Option<PathBuf>,
     environment: Option<BTreeMap<String, String>>,
 }

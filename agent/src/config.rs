@@ -72,7 +72,7 @@ impl fmt::Debug for Authentication {
 
 /// The settings of the builder. The environment and the file supply those that are `None`.
 #[derive(Clone, Default)]
-pub(crate) struct Given {
+pub(crate) struct BuilderSettings {
     /// The settings that have a key; as text, since they are checked like those of a file.
     pub(crate) texts: BTreeMap<Key, String>,
     /// The periods and deadlines, which may be finer than a key's seconds.
@@ -83,7 +83,7 @@ pub(crate) struct Given {
     pub(crate) keepalive_timeout: Option<Duration>,
 }
 
-impl fmt::Debug for Given {
+impl fmt::Debug for BuilderSettings {
     /// Prints names only, because one of the texts is the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set()
@@ -100,7 +100,7 @@ impl fmt::Debug for Given {
 /// All mistakes, if there is at least one; `problems` holds those found before. A setting that a stronger layer overrides
 /// is not checked.
 pub(crate) fn resolve(
-    given: &Given,
+    given: &BuilderSettings,
     environment: &BTreeMap<String, String>,
     file: &properties::File,
     problems: Vec<Problem>,

@@ -163,12 +163,16 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
     ///
     /// A key without an id is unknown to this collector, even if an earlier collector knew it: it is queued again and has no
     /// id until then. An id that was not requested is ignored.
-    pub(crate) fn store(&self, asked: Vec<K>, answers: impl IntoIterator<Item = (K, I)>) -> usize {
+    pub(crate) fn store(
+        &self,
+        requested: Vec<K>,
+        answers: impl IntoIterator<Item = (K, I)>,
+    ) -> usize {
         let answers: HashMap<K, I> = answers.into_iter().collect();
         let ids = self.ids.pin();
         let mut changed = 0;
         let mut unanswered = Vec::new();
-        for key in asked {
+        for key in requested {
             let answer = answers.get(&key).copied();
             let before = ids.get(&key).copied().flatten();
             if before.is_some() && answer.is_some() && before != answer {
@@ -186,7 +190,7 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
     }
 
     /// Queues every key. Known ids stay in use until the answers arrive.
-    pub(crate) fn ask_again(&self) {
+    pub(crate) fn request_again(&self) {
         drop(self.take_queue());
         // A key that a caller queues at the same moment is queued and requested twice.
         let keys: Vec<K> = self.ids.pin().keys().cloned().collect();
@@ -195,7 +199,7 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
 
     /// Queues every key and forgets all ids.
     pub(crate) fn forget(&self) {
-        self.ask_again();
+        self.request_again();
         let ids = self.ids.pin();
         for key in ids.keys() {
             ids.insert(key.clone(), None);

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn another_process_has_and_a_thread_that_asked_learns_it_from_the_first_full_answer() {
+    fn a_thread_that_missed_the_fork_detects_it_at_the_first_full_check() {
         let home = Home {
             process: process::id() + 1,
             left: AtomicBool::new(false),

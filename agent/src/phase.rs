@@ -87,17 +87,17 @@ pub(crate) enum Command {
     /// Request the ids of queued names and addresses, after `known` is applied to the known ones.
     Synchronise {
         application: ApplicationId,
-        known: Known,
+        known: KnownIds,
     },
 }
 
 /// The treatment of names and addresses that already have ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Known {
+pub(crate) enum KnownIds {
     /// The ids are valid.
     Keep,
     /// The collector may have lost its store: request them again, and use the ids meanwhile.
-    AskAgain,
+    Request,
     /// They belonged to another application id: forget the ids and request them again.
     Forget,
 }
@@ -121,7 +121,7 @@ pub(crate) struct Machine {
     /// The application id that the operation ids were learned under.
     learned_under: Option<ApplicationId>,
     line: Line,
-    known: Known,
+    known: KnownIds,
     in_flight: Option<Command>,
     /// When a call last renewed the lease. None: heartbeat at once.
     renewed_at: Option<Duration>,
@@ -141,7 +141,7 @@ impl Machine {
             instance,
             learned_under: application,
             line: Line::Down,
-            known: Known::Keep,
+            known: KnownIds::Keep,
             in_flight: None,
             renewed_at: None,
             segment_at: None,
@@ -171,7 +171,7 @@ impl Machine {
             Event::Connected => {
                 self.in_flight = None;
                 self.line = Line::Fresh;
-                self.known = self.known.max(Known::AskAgain);
+                self.known = self.known.max(KnownIds::Request);
                 None
             }
             Event::Disconnected => {
@@ -189,12 +189,12 @@ impl Machine {
                 }
             }
             Event::Done(answer) => {
-                let asked = self.in_flight.take()?;
-                self.done(asked, answer, now)
+                let command = self.in_flight.take()?;
+                self.done(command, answer, now)
             }
             Event::Failed(failure) => {
-                let asked = self.in_flight.take()?;
-                self.failed(asked, failure, now)
+                let command = self.in_flight.take()?;
+                self.failed(command, failure, now)
             }
         };
         self.in_flight = command;
@@ -244,14 +244,14 @@ impl Machine {
         quiet || since_renewal >= self.heartbeat_after * 3 / 2
     }
 
-    fn done(&mut self, asked: Command, answer: Answer, now: Duration) -> Option<Command> {
-        match (asked, answer) {
+    fn done(&mut self, command: Command, answer: Answer, now: Duration) -> Option<Command> {
+        match (command, answer) {
             (Command::RegisterApplication, Answer::Application(Some(application))) => {
                 if self
                     .learned_under
                     .is_some_and(|before| before != application)
                 {
-                    self.known = Known::Forget;
+                    self.known = KnownIds::Forget;
                 }
                 self.learned_under = Some(application);
                 self.application = Some(application);
@@ -264,7 +264,7 @@ impl Machine {
             (Command::Recover { .. }, Answer::Recovered) => self.confirmed(Some(now), now),
             (Command::Heartbeat { .. }, Answer::Heartbeat) => self.confirmed(Some(now), now),
             (Command::Synchronise { .. }, Answer::Synchronised) => {
-                self.known = Known::Keep;
+                self.known = KnownIds::Keep;
                 None
             }
             // Not assigned yet: the next tick repeats the request.
@@ -272,8 +272,8 @@ impl Machine {
         }
     }
 
-    fn failed(&mut self, asked: Command, failure: Failure, now: Duration) -> Option<Command> {
-        match (asked, failure) {
+    fn failed(&mut self, command: Command, failure: Failure, now: Duration) -> Option<Command> {
+        match (command, failure) {
             // The collector lost its store: the next tick registers again from the start.
             (Command::RegisterInstance { .. }, Failure::NotFound)
             | (Command::Recover { .. }, Failure::NotFound)
@@ -282,7 +282,7 @@ impl Machine {
                 self.application = None;
                 self.instance = None;
                 self.line = Line::Fresh;
-                self.known = self.known.max(Known::AskAgain);
+                self.known = self.known.max(KnownIds::Request);
                 None
             }
             // 5.x has no recover call: a heartbeat announces the instance instead.
@@ -295,7 +295,7 @@ impl Machine {
                 .map(|application| self.synchronise(application)),
             // Keys were queued or forgotten before the failed call; the rest is still in the queue.
             (Command::Synchronise { .. }, Failure::Unsupported | Failure::Other) => {
-                self.known = Known::Keep;
+                self.known = KnownIds::Keep;
                 None
             }
             (Command::RegisterApplication, _)

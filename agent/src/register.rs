@@ -8,7 +8,7 @@ use crate::{
     Activity, ApplicationId,
     collector::{CallError, Collector},
     dictionary::{self, Dictionary, Key, Operation},
-    phase::{Answer, Command, Event, Failure, Known, Machine},
+    phase::{Answer, Command, Event, Failure, KnownIds, Machine},
     process::Process,
     shared::Shared,
 };
@@ -66,10 +66,10 @@ impl Register {
             let until = ticks.tick().await + period;
             let segment_finished = self.shared.take_segment_finished();
             let mut command = self.on(Event::Tick { segment_finished });
-            while let Some(asked) = command {
-                command = match self.execute(asked, collector, until).await {
+            while let Some(current) = command {
+                command = match self.execute(current, collector, until).await {
                     Ok(answer) => self.on(Event::Done(answer)),
-                    Err(error) => match self.judge(activity(asked), error) {
+                    Err(error) => match self.judge(activity(current), error) {
                         Ok(failure) => self.on(Event::Failed(failure)),
                         Err(lost) => return lost,
                     },
@@ -188,24 +188,24 @@ impl Register {
         &mut self,
         collector: &Collector,
         application: ApplicationId,
-        known: Known,
+        known: KnownIds,
         until: Instant,
     ) -> Result<(), CallError> {
         let shared = Arc::clone(&self.shared);
         match known {
-            Known::Keep => {}
-            Known::AskAgain => {
-                shared.addresses.ask_again();
-                shared.operations.ask_again();
+            KnownIds::Keep => {}
+            KnownIds::Request => {
+                shared.addresses.request_again();
+                shared.operations.request_again();
             }
-            Known::Forget => {
+            KnownIds::Forget => {
                 // Addresses do not belong to an application.
-                shared.addresses.ask_again();
+                shared.addresses.request_again();
                 shared.operations.forget();
             }
         }
-        let ask = async |chunk: &[Arc<str>]| collector.addresses(chunk).await;
-        let addresses = self.ask(&shared.addresses, until, ask).await;
+        let request = async |chunk: &[Arc<str>]| collector.addresses(chunk).await;
+        let addresses = self.request(&shared.addresses, until, request).await;
         // A collector without the address call (3.2.6) may still serve names.
         if !matches!(
             addresses,
@@ -213,18 +213,18 @@ impl Register {
         ) {
             return addresses;
         }
-        let ask = async |chunk: &[Operation]| collector.operations(application, chunk).await;
-        self.ask(&shared.operations, until, ask)
+        let request = async |chunk: &[Operation]| collector.operations(application, chunk).await;
+        self.request(&shared.operations, until, request)
             .await
             .and(addresses)
     }
 
     /// Requests the queue of one dictionary, chunk by chunk.
-    async fn ask<K: Key, I: Copy + PartialEq>(
+    async fn request<K: Key, I: Copy + PartialEq>(
         &mut self,
         dictionary: &Dictionary<K, I>,
         until: Instant,
-        ask: impl AsyncFn(&[K]) -> Result<Vec<(K, I)>, CallError>,
+        request: impl AsyncFn(&[K]) -> Result<Vec<(K, I)>, CallError>,
     ) -> Result<(), CallError> {
         let mut result = Ok(());
         for chunk in dictionary::chunks(dictionary.take_queue(), MAX_CHUNK_BYTES) {
@@ -232,7 +232,7 @@ impl Register {
                 dictionary.give_back(chunk);
                 continue;
             }
-            match self.call(ask(&chunk)).await {
+            match self.call(request(&chunk)).await {
                 Ok(answers) => {
                     let changed = dictionary.store(chunk, answers);
                     self.shared.counters.ids_changed.add(changed);

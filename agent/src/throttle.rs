@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_passes_per_period_and_says_how_many_did_not() {
+    fn one_line_per_period_is_logged_with_the_number_of_suppressed_ones() {
         let mut throttle = Throttle::every(Duration::from_secs(60));
         let passes = [0, 1, 59, 60, 61, 200].map(|s| throttle.pass(Duration::from_secs(s)));
         assert_eq!(passes, [Some(0), None, None, Some(2), None, Some(1)]);

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn field_3_tells_the_layout() {
+    fn field_3_selects_the_layout() {
         assert_eq!(Layout::of(b"\x1a\x02\x08\x00"), Ok(Layout::V3));
         assert_eq!(Layout::of(b"\x18\x02"), Ok(Layout::V5));
     }

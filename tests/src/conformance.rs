@@ -33,7 +33,7 @@ pub enum Promise {
     /// An idle agent is up without interruption, for a minute and for five of its periods.
     StaysUp,
     /// Until then the agent has logged no error.
-    IsQuiet,
+    LogsNoError,
     /// After a kill and a restart on its data, the collector knows the agent, and the agent reconnects.
     SurvivesRestart,
     /// A collector whose store is lost lists the agent again, by the means of the agent's generation.
@@ -49,7 +49,7 @@ impl Promise {
         Self::ShowsProperties,
         Self::AssignsNames,
         Self::StaysUp,
-        Self::IsQuiet,
+        Self::LogsNoError,
         Self::SurvivesRestart,
         Self::Heals,
         Self::NoticesDeath,
@@ -67,7 +67,7 @@ impl Promise {
             Self::ShowsProperties => "properties shown",
             Self::AssignsNames => "ids of names learnt",
             Self::StaysUp => "up while idle",
-            Self::IsQuiet => "no error logged",
+            Self::LogsNoError => "no error logged",
             Self::SurvivesRestart => "collector restarted",
             Self::Heals => "store lost",
             Self::NoticesDeath => "killed",

@@ -75,10 +75,10 @@ async fn both_say(
             roster(one, application).await?,
             roster(other, application).await?,
         ];
-        let said = |id: &i32| {
-            let said = [&rosters[0], &rosters[1]].map(|roster| roster.get(id).cloned());
-            let [Some(one), Some(other)] = said else {
-                return Err(format!("{id} is not there: {said:?}"));
+        let seen = |id: &i32| {
+            let seen = [&rosters[0], &rosters[1]].map(|roster| roster.get(id).cloned());
+            let [Some(one), Some(other)] = seen else {
+                return Err(format!("{id} is not there: {seen:?}"));
             };
             let apart = one.last_seen_at.duration_since(other.last_seen_at).abs();
             let agree = [one.state, other.state] == [state; 2] && apart <= signed(WRITE_BACK);
@@ -88,7 +88,7 @@ async fn both_say(
                 Err(format!("{one:?} and {other:?}"))
             }
         };
-        instances.iter().map(said).collect::<Result<Vec<_>, _>>()
+        instances.iter().map(seen).collect::<Result<Vec<_>, _>>()
     })
     .await
 }
@@ -111,9 +111,9 @@ fn signed(duration: Duration) -> SignedDuration {
 #[tokio::test]
 async fn the_roster_outlives_the_member_that_received_the_signals() {
     let etcd = Server::<Etcd>::start().await;
-    let mut gone = member(&etcd).await;
+    let mut stopped = member(&etcd).await;
     let (one, other) = (member(&etcd).await, member(&etcd).await);
-    let client = gone.grpc().await;
+    let client = stopped.grpc().await;
     let application = client.application("orders").await.unwrap();
     let mut instances = Vec::new();
     for number in 0..6 {
@@ -126,25 +126,25 @@ async fn the_roster_outlives_the_member_that_received_the_signals() {
     let before = both_say(members, application, &instances, State::Up).await;
 
     let killed = Timestamp::now();
-    gone.kill();
+    stopped.kill();
     agents.shutdown().await;
     let _moved = beat(one.grpc().await, moving);
     let down = both_say(members, application, staying, State::Down).await;
-    for said in &down {
-        let [one, other] = said;
+    for seen in &down {
+        let [one, other] = seen;
         let apart = one.since.duration_since(other.since).abs();
-        assert!(apart <= signed(LATE), "{said:?}");
-        for said in said {
-            let term = said.since.duration_since(killed);
-            assert!(term >= signed(DOWN_AFTER), "down after {term}: {said:?}");
-            let quiet = said.since.duration_since(said.last_seen_at);
+        assert!(apart <= signed(LATE), "{seen:?}");
+        for seen in seen {
+            let term = seen.since.duration_since(killed);
+            assert!(term >= signed(DOWN_AFTER), "down after {term}: {seen:?}");
+            let unseen_for = seen.since.duration_since(seen.last_seen_at);
             let least = DOWN_AFTER + 2 * WRITE_BACK;
             assert!(
-                quiet >= signed(least),
-                "no time to receive its signals: {said:?}"
+                unseen_for >= signed(least),
+                "no time to receive its signals: {seen:?}"
             );
-            let unseen = killed.duration_since(said.last_seen_at);
-            assert!(unseen <= signed(WRITE_BACK + LATE), "{unseen}: {said:?}");
+            let unseen = killed.duration_since(seen.last_seen_at);
+            assert!(unseen <= signed(WRITE_BACK + LATE), "{unseen}: {seen:?}");
         }
     }
     let up = both_say(members, application, moving, State::Up).await;

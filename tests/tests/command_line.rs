@@ -110,7 +110,7 @@ async fn a_roster_is_of_one_application_or_state_or_period() {
 }
 
 #[tokio::test]
-async fn the_exit_code_tells_that_an_instance_is_not_up() {
+async fn the_exit_code_shows_that_an_instance_is_not_up() {
     let options = Collector::options().terms(Duration::from_secs(1), Duration::from_secs(2));
     let collector = options.start().await;
     let agent = collector.grpc().await;
@@ -148,7 +148,7 @@ async fn a_collector_is_found_by_argument_environment_and_configuration() {
 }
 
 #[tokio::test]
-async fn a_question_without_an_answer_says_why() {
+async fn a_query_without_an_answer_states_the_reason() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}", free.local_addr().unwrap());
     drop(free);
@@ -249,7 +249,7 @@ async fn why_explains_an_application_an_instance_or_an_id() {
 }
 
 #[tokio::test]
-async fn why_finds_what_is_up_and_says_that_it_found_nothing() {
+async fn why_finds_an_instance_that_is_up_and_reports_an_empty_result() {
     let collector = two_applications().await;
     for what in ["orders", "orders-1", EVIL] {
         let run = ask(&collector, &["why", what]).await;

@@ -47,7 +47,7 @@ async fn the_token_comes_from_an_argument_the_environment_or_the_configuration()
 }
 
 #[tokio::test]
-async fn an_https_address_is_asked_if_its_authority_is_trusted() {
+async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
     let (directory, foreign) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let files = Authority::new("own").write(directory.path()).unwrap();
     let others = Authority::new("other").write(foreign.path()).unwrap();
@@ -64,18 +64,18 @@ async fn an_https_address_is_asked_if_its_authority_is_trusted() {
     // The command that trusts another authority breaks off its handshake.
     collector.expect_log("connection refused");
     let url = format!("https://localhost:{}", collector.listeners().ui.port());
-    let asked = |ca: &std::path::Path| {
+    let query = |ca: &std::path::Path| {
         let options = members().env("ROLLCALL_URL", &url);
         options.env("ROLLCALL_CA_FILE", text(ca))
     };
-    let run = asked(&files.trusted_ca).run().await;
+    let run = query(&files.trusted_ca).run().await;
     assert_eq!(run.code, Some(UP), "{run:?}");
-    let run = asked(&others.trusted_ca).run().await;
+    let run = query(&others.trusted_ca).run().await;
     assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
     assert!(run.stderr.contains("certificate"), "{run:?}");
     for unusable in [
         members().env("ROLLCALL_URL", &url),
-        asked(std::path::Path::new("/no/such/file")),
+        query(std::path::Path::new("/no/such/file")),
     ] {
         let run = unusable.run().await;
         assert_eq!(run.code, Some(BAD_USAGE), "{run:?}");

@@ -52,10 +52,10 @@ async fn states(admin: &http::Client) -> Vec<(String, String)> {
 async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_text_names() {
     let mut demo = start();
     let admin = http::Client::new(address(&demo, "everything else").await);
-    let said = demo.stdout.so_far().join("\n");
+    let output = demo.stdout.so_far().join("\n");
     assert!(
-        said.contains("silent after 10 s") && said.contains("down after 20 s"),
-        "{said}"
+        output.contains("silent after 10 s") && output.contains("down after 20 s"),
+        "{output}"
     );
 
     let expect = |victim: &'static str| {

@@ -81,7 +81,7 @@ async fn write(client: Client, round: u32, writer: u32) -> Vec<(Key, i32)> {
                 continue;
             }
             match key.ask(&client).await {
-                Err(_gone) => return acknowledged,
+                Err(_disconnected) => return acknowledged,
                 Ok(None) => {}
                 Ok(Some(id)) => {
                     if matches!(key, Key::Application(_)) {

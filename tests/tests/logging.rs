@@ -61,7 +61,7 @@ fn the_form_of_the_log_is_configured_and_an_argument_wins() {
 }
 
 #[test]
-fn mistakes_of_the_configuration_are_logged_in_the_form_that_was_asked_for() {
+fn mistakes_of_the_configuration_are_logged_in_the_requested_form() {
     let wrong = [("SW_LOG_FORMAT", "json"), ("SW_LOG_LEVEL", "a=b=c")];
     let output = check(&[], &wrong);
     assert_eq!(output.status.code(), Some(64));
@@ -133,8 +133,8 @@ async fn a_departure_of_a_service_instance_is_a_line_with_its_reason() {
     }
     http.post(&path("81"), "").await.unwrap();
     let path = path("81");
-    let gone = http.send(http::Method::DELETE, &path, Vec::new().into());
-    assert_eq!(gone.await.unwrap().status, 200);
+    let removed = http.send(http::Method::DELETE, &path, Vec::new().into());
+    assert_eq!(removed.await.unwrap().status, 200);
     let line = collector
         .wait_for_log(|line| line.message == "service instance left")
         .await;

@@ -185,8 +185,8 @@ async fn what_was_acknowledged_right_before_a_crash_is_there_after_it() {
             list["hosts"].as_array().unwrap().len()
         };
         assert_eq!(hosts(send(&client, list).await), number);
-        let gone = send(&client, "GET /v1/ns/instance/list?serviceName=gone").await;
-        assert_eq!(hosts(gone), 0);
+        let removed = send(&client, "GET /v1/ns/instance/list?serviceName=gone").await;
+        assert_eq!(hosts(removed), 0);
     }
 }
 

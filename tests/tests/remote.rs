@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use tonic::{Code, transport::Endpoint};
 
 /// The registrations that the owner committed for a forwarding collector.
-const PASSED_ON: &str = "rollcall_passed_on_total{outcome=\"committed\"}";
+const FORWARDED: &str = "rollcall_registrations_forwarded_total{outcome=\"committed\"}";
 /// The number of rows that a collector has committed.
 const ROWS: &str = "rollcall_commit_rows_sum";
 
@@ -53,14 +53,14 @@ async fn knows_serving(collector: &Collector, members: usize) {
 /// Registers new names until one has been forwarded.
 async fn passes_on(collector: &Collector) {
     let client = collector.grpc().await;
-    let before = metric(collector, PASSED_ON).await;
+    let before = metric(collector, FORWARDED).await;
     let mut number = 0;
     eventually(PATIENCE, async || {
         number += 1;
         let code = format!("{before}-{number}");
         client.application(&code).await.unwrap();
-        let passed_on = metric(collector, PASSED_ON).await;
-        (passed_on > before).then_some(()).ok_or(passed_on)
+        let forwarded = metric(collector, FORWARDED).await;
+        (forwarded > before).then_some(()).ok_or(forwarded)
     })
     .await;
 }

@@ -159,9 +159,9 @@ async fn returns_known_ids_only(member: &Member, known: &BTreeMap<Key, i32>, new
     for (key, id) in known {
         assert_eq!(ask(member, key).await.unwrap(), *id, "{key}");
     }
-    let asked = Instant::now();
+    let called = Instant::now();
     assert_unavailable(ask(member, &Key::Application(new.to_owned())).await);
-    assert!(asked.elapsed() < PROMPT, "{:?}", asked.elapsed());
+    assert!(called.elapsed() < PROMPT, "{:?}", called.elapsed());
     let jetty = member.collector.http(member.collector.listeners().jetty);
     let reply = jetty
         .post("/networkAddress/register", r#"["new:80"]"#)
@@ -224,9 +224,9 @@ async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
     cluster.settle().await;
     let client = paused.collector.grpc().await;
     paused.collector.signal(Signal::STOP);
-    let asked = || keys("new").into_iter().chain(keys("meanwhile-3"));
+    let called = || keys("new").into_iter().chain(keys("meanwhile-3"));
     let mut waiting = JoinSet::new();
-    for key in asked() {
+    for key in called() {
         let client = client.clone();
         waiting.spawn(async move { (key.ask(&client).await, key) });
     }
@@ -238,7 +238,7 @@ async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
     let answers = waiting.join_all().await.into_iter();
     let early = answers.filter_map(|(answer, key)| Some((key, answer.ok()??)));
     let mut answers = early.collect::<Vec<_>>();
-    for key in asked() {
+    for key in called() {
         let id = eventually(PATIENCE, async || ask(paused, &key).await).await;
         answers.push((key, id));
     }

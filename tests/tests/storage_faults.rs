@@ -177,7 +177,7 @@ async fn a_full_disk_ends_the_collector_and_loses_nothing_acknowledged() {
     let acknowledged = writers.join_all().await;
     eventually(PATIENCE, async || match probe.get("/readyz").await {
         Ok(reply) if reply.status == 200 => Err("still ready"),
-        _unready_or_gone => Ok(()),
+        _unready_or_stopped => Ok(()),
     })
     .await;
     assert_eq!(collector.exit().await.code(), FAILURE);

@@ -52,7 +52,7 @@ impl Supervisor {
 }
 
 #[tokio::test]
-async fn a_supervisor_hears_of_ready_alive_and_stopping_in_this_order() {
+async fn a_supervisor_is_notified_of_ready_alive_and_stopping_in_this_order() {
     let supervisor = Supervisor::start();
     let options = Collector::options()
         .env("NOTIFY_SOCKET", supervisor.path())

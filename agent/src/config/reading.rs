@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use http::HeaderValue;
 
 use super::{
-    Authentication, Collectors, Config, Given, LONGEST, MAX_NAME_BYTES,
+    Authentication, BuilderSettings, Collectors, Config, LONGEST, MAX_NAME_BYTES,
     key::{Key, SPELLINGS},
     properties,
 };
@@ -22,14 +22,14 @@ struct Written {
 
 /// The merged layers, and the mistakes found so far.
 pub(super) struct Reading<'a> {
-    given: &'a Given,
+    given: &'a BuilderSettings,
     texts: BTreeMap<Key, Written>,
     problems: Vec<Problem>,
 }
 
 /// The value of each key: from the strongest layer that has it, and within a layer from its first spelling.
 fn layered(
-    given: &Given,
+    given: &BuilderSettings,
     environment: &BTreeMap<String, String>,
     file: &properties::File,
 ) -> BTreeMap<Key, (Result<String, String>, Origin, &'static str)> {
@@ -69,7 +69,7 @@ fn layered(
 
 impl<'a> Reading<'a> {
     pub(super) fn new(
-        given: &'a Given,
+        given: &'a BuilderSettings,
         environment: &BTreeMap<String, String>,
         file: &properties::File,
         problems: Vec<Problem>,

@@ -11,17 +11,21 @@ collector.grpc_channel_check_interval = ${CHANNEL:31}
 logging.level = DEBUG
 ";
 
-fn given(texts: &[(Key, &str)]) -> Given {
-    Given {
+fn given(texts: &[(Key, &str)]) -> BuilderSettings {
+    BuilderSettings {
         texts: texts
             .iter()
             .map(|(key, text)| (*key, (*text).to_owned()))
             .collect(),
-        ..Given::default()
+        ..BuilderSettings::default()
     }
 }
 
-fn layered(given: Given, environment: &[(&str, &str)], file: &str) -> Result<Config, Vec<Problem>> {
+fn layered(
+    given: BuilderSettings,
+    environment: &[(&str, &str)],
+    file: &str,
+) -> Result<Config, Vec<Problem>> {
     let environment = environment
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -100,14 +104,14 @@ fn builder_goes_before_environment_before_file_before_default() {
 
 #[test]
 fn blank_values_are_not_given() {
-    let config = layered(Given::default(), &[("SW_AGENT_NAME", " ")], FILE).unwrap();
+    let config = layered(BuilderSettings::default(), &[("SW_AGENT_NAME", " ")], FILE).unwrap();
     assert_eq!(config.application_code, "from-file");
 }
 
 #[test]
 fn direct_servers_count_only_without_naming_servers() {
     let direct = [("SW_AGENT_COLLECTOR_BACKEND_SERVICES", "g:11800")];
-    let with = layered(Given::default(), &direct, FILE).unwrap();
+    let with = layered(BuilderSettings::default(), &direct, FILE).unwrap();
     assert!(matches!(with.collectors, Collectors::Discovered { .. }));
     let without = layered(
         given(&[(Key::ApplicationCode, "a")]),
@@ -121,7 +125,7 @@ fn direct_servers_count_only_without_naming_servers() {
 #[test]
 fn later_spellings_are_read() {
     let file = "agent.service_name=s\ncollector.backend_service=b:11800\nagent.instance_uuid=u";
-    let config = layered(Given::default(), &[], file).unwrap();
+    let config = layered(BuilderSettings::default(), &[], file).unwrap();
     assert_eq!(
         (
             config.application_code.as_str(),
@@ -166,7 +170,7 @@ fn a_mistake_names_the_key_as_the_file_spells_it() {
         "agent.config:4: dictionary.endpoint_name_buffer_size: \"0\" is not a whole number of entries from 1 to 100000000",
         "agent.config:5: agent.namespace: has control characters",
     ];
-    let mut complaints = complaints(layered(Given::default(), &[], file));
+    let mut complaints = complaints(layered(BuilderSettings::default(), &[], file));
     complaints.sort();
     assert_eq!(complaints, expected);
 }
@@ -184,7 +188,7 @@ fn a_list_of_servers_without_an_entry_or_with_too_many_is_a_mistake() {
     let file =
         format!("agent.application_code=a\ncollector.direct_servers=,,\ncollector.servers={many}");
     assert_eq!(
-        complaints(layered(Given::default(), &[], &file)),
+        complaints(layered(BuilderSettings::default(), &[], &file)),
         [
             "agent.config:3: collector.servers: has 257 entries, 256 are allowed",
             "agent.config:2: collector.direct_servers: names no host:port",
@@ -247,9 +251,9 @@ fn an_instance_name_is_what_the_instance_is_known_by() {
 }
 
 #[test]
-fn what_has_to_be_given_is_asked_for() {
+fn a_missing_mandatory_setting_is_reported() {
     assert_eq!(
-        complaints(layered(Given::default(), &[], "")),
+        complaints(layered(BuilderSettings::default(), &[], "")),
         [
             "builder: collector.servers or collector.direct_servers: missing; give it to the builder, or set \
              SW_AGENT_COLLECTOR_SERVERS or SW_AGENT_COLLECTOR_DIRECT_SERVERS",

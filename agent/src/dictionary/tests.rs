@@ -115,7 +115,7 @@ fn asking_again_keeps_ids_in_use_and_counts_those_that_changed() {
     }
     answer(&addresses, &[("a", 1), ("b", 2)]);
     address(&addresses, "c");
-    addresses.ask_again();
+    addresses.request_again();
     assert_eq!(address(&addresses, "a"), Lookup::Known(id(1)));
     assert_eq!(answer(&addresses, &[("a", 1), ("b", -2), ("c", 3)]), 1);
     assert_eq!(address(&addresses, "b"), Lookup::Known(id(-2)));
@@ -123,11 +123,11 @@ fn asking_again_keeps_ids_in_use_and_counts_those_that_changed() {
 }
 
 #[test]
-fn what_the_collector_does_not_know_any_more_has_no_id_and_is_asked_again() {
+fn a_name_that_the_collector_lost_has_no_id_and_is_requested_again() {
     let addresses = Addresses::new(10);
     address(&addresses, "a");
     answer(&addresses, &[("a", 1)]);
-    addresses.ask_again();
+    addresses.request_again();
     assert_eq!(answer(&addresses, &[]), 0);
     assert_eq!(address(&addresses, "a"), Lookup::Waiting);
     assert_eq!(addresses.take_queue(), ["a".into()]);
@@ -145,7 +145,7 @@ fn what_is_forgotten_is_queued_and_keeps_its_place() {
 }
 
 #[test]
-fn an_answer_nobody_asked_for_is_ignored() {
+fn an_unrequested_answer_is_ignored() {
     let addresses = Addresses::new(10);
     assert_eq!(answer(&addresses, &[("a", 1)]), 0);
     assert_eq!(address(&addresses, "a"), Lookup::Waiting);

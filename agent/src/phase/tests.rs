@@ -16,13 +16,13 @@ fn instance(id: i32) -> InstanceId {
     InstanceId::from_wire(id).unwrap()
 }
 
-fn quiet_tick() -> Event {
+fn idle_tick() -> Event {
     Event::Tick {
         segment_finished: false,
     }
 }
 
-fn synchronise(application_id: i32, known: Known) -> Option<Command> {
+fn synchronise(application_id: i32, known: KnownIds) -> Option<Command> {
     Some(Command::Synchronise {
         application: application(application_id),
         known,
@@ -33,13 +33,13 @@ fn synchronise(application_id: i32, known: Known) -> Option<Command> {
 fn running() -> Machine {
     let mut machine = Machine::new(LIMIT, None, None);
     machine.on(Event::Connected, s(0));
-    machine.on(quiet_tick(), s(0));
+    machine.on(idle_tick(), s(0));
     machine.on(
         Event::Done(Answer::Application(Some(application(-1)))),
         s(0),
     );
     let next = machine.on(Event::Done(Answer::Instance(Some(instance(1)))), s(0));
-    assert_eq!(next, synchronise(-1, Known::AskAgain));
+    assert_eq!(next, synchronise(-1, KnownIds::Request));
     assert_eq!(machine.on(Event::Done(Answer::Synchronised), s(0)), None);
     assert_eq!(machine.phase(), Phase::Running);
     machine
@@ -70,9 +70,9 @@ fn heartbeats(machine: &mut Machine, until: u64, segment_at: impl Fn(u64) -> boo
 }
 
 #[test]
-fn without_a_connection_nothing_is_asked() {
+fn without_a_connection_no_command_is_issued() {
     let mut machine = Machine::new(LIMIT, None, None);
-    assert_eq!(machine.on(quiet_tick(), s(0)), None);
+    assert_eq!(machine.on(idle_tick(), s(0)), None);
     assert_eq!(machine.phase(), Phase::Unregistered);
 }
 
@@ -81,7 +81,7 @@ fn application_then_instance_then_names_within_one_tick() {
     let mut machine = Machine::new(LIMIT, None, None);
     machine.on(Event::Connected, s(0));
     assert_eq!(
-        machine.on(quiet_tick(), s(0)),
+        machine.on(idle_tick(), s(0)),
         Some(Command::RegisterApplication)
     );
     assert_eq!(
@@ -93,7 +93,7 @@ fn application_then_instance_then_names_within_one_tick() {
     assert_eq!(machine.phase(), Phase::ApplicationKnown);
     assert_eq!(
         machine.on(Event::Done(Answer::Instance(Some(instance(5)))), s(0)),
-        synchronise(2, Known::AskAgain)
+        synchronise(2, KnownIds::Request)
     );
     assert_eq!(
         (machine.application(), machine.instance()),
@@ -102,16 +102,16 @@ fn application_then_instance_then_names_within_one_tick() {
 }
 
 #[test]
-fn an_id_that_is_not_assigned_yet_is_asked_for_at_the_next_tick() {
+fn an_id_that_is_not_assigned_yet_is_requested_at_the_next_tick() {
     let mut machine = Machine::new(LIMIT, None, None);
     machine.on(Event::Connected, s(0));
-    machine.on(quiet_tick(), s(0));
+    machine.on(idle_tick(), s(0));
     assert_eq!(
         machine.on(Event::Done(Answer::Application(None)), s(0)),
         None
     );
     assert_eq!(
-        machine.on(quiet_tick(), s(3)),
+        machine.on(idle_tick(), s(3)),
         Some(Command::RegisterApplication)
     );
 }
@@ -132,14 +132,14 @@ fn segments_alone_never_let_a_lease_run_out() {
 }
 
 #[test]
-fn after_a_reconnect_the_ids_are_recovered_and_the_names_asked_again() {
+fn after_a_reconnect_the_ids_are_recovered_and_the_names_requested_again() {
     let mut machine = running();
     machine.on(Event::Disconnected, s(10));
     assert_eq!(machine.phase(), Phase::InstanceKnown);
-    assert_eq!(machine.on(quiet_tick(), s(12)), None);
+    assert_eq!(machine.on(idle_tick(), s(12)), None);
     machine.on(Event::Connected, s(13));
     assert_eq!(
-        machine.on(quiet_tick(), s(13)),
+        machine.on(idle_tick(), s(13)),
         Some(Command::Recover {
             application: application(-1),
             instance: instance(1)
@@ -147,7 +147,7 @@ fn after_a_reconnect_the_ids_are_recovered_and_the_names_asked_again() {
     );
     assert_eq!(
         machine.on(Event::Done(Answer::Recovered), s(13)),
-        synchronise(-1, Known::AskAgain)
+        synchronise(-1, KnownIds::Request)
     );
     assert_eq!(machine.phase(), Phase::Running);
 }
@@ -157,7 +157,7 @@ fn a_restarted_loop_recovers_instead_of_registering() {
     let mut machine = Machine::new(LIMIT, Some(application(-1)), Some(instance(1)));
     machine.on(Event::Connected, s(0));
     assert!(matches!(
-        machine.on(quiet_tick(), s(0)),
+        machine.on(idle_tick(), s(0)),
         Some(Command::Recover { .. })
     ));
 }
@@ -166,7 +166,7 @@ fn a_restarted_loop_recovers_instead_of_registering() {
 fn a_collector_without_recover_gets_a_heartbeat_instead() {
     let mut machine = running();
     machine.on(Event::Connected, s(10));
-    machine.on(quiet_tick(), s(10));
+    machine.on(idle_tick(), s(10));
     assert_eq!(
         machine.on(Event::Failed(Failure::Unsupported), s(10)),
         Some(Command::Heartbeat {
@@ -175,7 +175,7 @@ fn a_collector_without_recover_gets_a_heartbeat_instead() {
     );
     assert_eq!(
         machine.on(Event::Failed(Failure::Unsupported), s(10)),
-        synchronise(-1, Known::AskAgain)
+        synchronise(-1, KnownIds::Request)
     );
     assert_eq!(machine.phase(), Phase::Running);
 }
@@ -184,13 +184,13 @@ fn a_collector_without_recover_gets_a_heartbeat_instead() {
 fn not_found_registers_again_with_the_next_tick() {
     let mut machine = running();
     assert!(matches!(
-        machine.on(quiet_tick(), s(60)),
+        machine.on(idle_tick(), s(60)),
         Some(Command::Heartbeat { .. })
     ));
     assert_eq!(machine.on(Event::Failed(Failure::NotFound), s(60)), None);
     assert_eq!(machine.phase(), Phase::Unregistered);
     assert_eq!(
-        machine.on(quiet_tick(), s(63)),
+        machine.on(idle_tick(), s(63)),
         Some(Command::RegisterApplication)
     );
 }
@@ -198,30 +198,30 @@ fn not_found_registers_again_with_the_next_tick() {
 #[test]
 fn names_learned_under_another_application_id_are_forgotten() {
     let mut machine = running();
-    machine.on(quiet_tick(), s(60));
+    machine.on(idle_tick(), s(60));
     machine.on(Event::Failed(Failure::NotFound), s(60));
-    machine.on(quiet_tick(), s(63));
+    machine.on(idle_tick(), s(63));
     machine.on(
         Event::Done(Answer::Application(Some(application(7)))),
         s(63),
     );
     assert_eq!(
         machine.on(Event::Done(Answer::Instance(Some(instance(2)))), s(63)),
-        synchronise(7, Known::Forget)
+        synchronise(7, KnownIds::Forget)
     );
 }
 
 #[test]
-fn names_are_asked_for_though_heartbeats_fail() {
+fn names_are_requested_although_heartbeats_fail() {
     let mut machine = running();
-    machine.on(quiet_tick(), s(60));
+    machine.on(idle_tick(), s(60));
     assert_eq!(
         machine.on(Event::Failed(Failure::Other), s(60)),
-        synchronise(-1, Known::Keep)
+        synchronise(-1, KnownIds::Keep)
     );
     machine.on(Event::Done(Answer::Synchronised), s(60));
     assert!(matches!(
-        machine.on(quiet_tick(), s(63)),
+        machine.on(idle_tick(), s(63)),
         Some(Command::Heartbeat { .. })
     ));
 }
@@ -305,7 +305,7 @@ proptest! {
         }
         machine.on(Event::Connected, s(1));
         for _ in 0..2 {
-            let mut command = machine.on(quiet_tick(), s(4));
+            let mut command = machine.on(idle_tick(), s(4));
             while let Some(asked) = command {
                 let answer = match asked {
                     Command::RegisterApplication => Answer::Application(Some(application(1))),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn a_collector_killed_and_back_is_told_the_ids() {
+fn a_restarted_collector_receives_the_ids() {
     let collector = Collector::start();
     let agent = running_on(&collector);
     let before = agent.status();

@@ -42,7 +42,7 @@ fn a_miss_is_none_and_the_id_is_there_later() {
 }
 
 #[test]
-fn names_queued_before_there_is_a_collector_are_asked_for() {
+fn names_queued_before_there_is_a_collector_are_requested() {
     let collector = Collector::start();
     let agent = builder()
         .direct_collectors([collector.address()])
@@ -133,7 +133,7 @@ fn a_collector_without_addresses_still_gives_names() {
 }
 
 #[test]
-fn names_without_an_id_are_asked_for_until_they_have_one() {
+fn names_without_an_id_are_requested_until_they_have_one() {
     let collector = Collector::start();
     collector.script(Call::Operations, Behaviour::NoId);
     let agent = running_on(&collector);

@@ -13,7 +13,7 @@ use crate::{
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
-fn without_a_collector_the_agent_waits_and_says_why() {
+fn without_a_collector_the_agent_waits_and_reports_the_reason() {
     let agent = builder()
         .collectors([unused().to_string()])
         .start()
@@ -62,7 +62,7 @@ fn useless() -> Vec<Answer> {
 }
 
 #[test]
-fn a_useless_naming_server_is_passed_over_within_the_tick() {
+fn a_useless_naming_server_is_skipped_within_the_tick() {
     let collector = Collector::start();
     let good = naming_for(&[&collector]);
     for answer in useless() {
@@ -117,7 +117,7 @@ fn a_changed_list_is_taken_over() {
 }
 
 #[test]
-fn the_list_is_asked_for_as_upstream_does() {
+fn the_list_is_requested_as_upstream_does() {
     let collector = Collector::start();
     let naming = naming_for(&[&collector]);
     let agent = builder().collectors([naming.address()]).start().unwrap();

@@ -45,7 +45,7 @@ fn the_application_and_then_the_instance_get_their_ids() {
 }
 
 #[test]
-fn ids_that_are_not_assigned_yet_are_asked_for_again() {
+fn ids_that_are_not_assigned_yet_are_requested_again() {
     let collector = Collector::start();
     collector.script(Call::Application, Behaviour::NoId);
     collector.script(Call::Instance, Behaviour::NoId);

@@ -42,7 +42,7 @@ fn at_once() {
 }
 
 #[test]
-fn while_nobody_is_there() {
+fn while_no_collector_runs() {
     let agent = builder()
         .collectors([unused().to_string()])
         .start()
@@ -161,7 +161,7 @@ fn while_nothing_is_due_for_an_hour() {
 }
 
 #[test]
-fn while_it_runs_and_after_its_collector_is_gone() {
+fn while_it_runs_and_after_its_collector_has_stopped() {
     let collector = Collector::start();
     ends(&running_on(&collector), "running");
     let agent = running_on(&collector);
@@ -233,7 +233,7 @@ fn a_stopped_agent_still_takes_calls() {
 }
 
 #[test]
-fn a_stop_says_goodbye() {
+fn a_stop_reports_the_end_of_the_instance() {
     let collector = Collector::start();
     let agent = running_on(&collector);
     let running = agent.status();
@@ -259,14 +259,14 @@ fn a_stop_says_goodbye() {
 }
 
 #[test]
-fn a_drop_says_goodbye_too() {
+fn a_drop_reports_the_end_of_the_instance_too() {
     let collector = Collector::start();
     drop(running_on(&collector));
     collector.wait_for(Call::Leave, 1);
 }
 
 #[test]
-fn an_agent_without_ids_says_no_goodbye() {
+fn an_agent_without_ids_reports_no_end() {
     let collector = Collector::start();
     collector.script(Call::Application, Behaviour::NoId);
     let agent = builder()

@@ -37,7 +37,7 @@ fn main() {
     report("in batches of a connection each", before, 0);
 }
 
-fn said(service: usize, number: usize) -> Registration {
+fn registration(service: usize, number: usize) -> Registration {
     let number = service * PER_SERVICE + number;
     let ip = format!(
         "10.{}.{}.{}",
@@ -46,12 +46,12 @@ fn said(service: usize, number: usize) -> Registration {
         number & 255
     );
     let endpoint = Endpoint::new(&ip, 8080, "").expect("an endpoint");
-    let mut said = Registration::new(endpoint, Kind::Ephemeral);
+    let mut registration = Registration::new(endpoint, Kind::Ephemeral);
     let metadata: Metadata = [("preserved.register.source", "SPRING_CLOUD")]
         .into_iter()
         .collect();
-    said.metadata = Arc::new(metadata);
-    said
+    registration.metadata = Arc::new(metadata);
+    registration
 }
 
 fn key(of: &str, service: usize) -> ServiceKey {
@@ -61,9 +61,9 @@ fn key(of: &str, service: usize) -> ServiceKey {
 fn beats(catalog: &Catalog, service: usize) {
     let key = key("beats", service);
     for number in 0..PER_SERVICE {
-        let said = said(service, number);
-        let publisher = said.endpoint.publisher();
-        let done = catalog.register_ephemeral(&publisher, &key, said);
+        let registration = registration(service, number);
+        let publisher = registration.endpoint.publisher();
+        let done = catalog.register_ephemeral(&publisher, &key, registration);
         done.expect("room");
     }
 }
@@ -81,7 +81,7 @@ fn batch(catalog: &Catalog, service: usize) {
         opened_at: Timestamp::from_millis(0),
     };
     let id = catalog.connect(connection).expect("room");
-    let batch = (0..PER_SERVICE).map(|number| said(service, number));
+    let batch = (0..PER_SERVICE).map(|number| registration(service, number));
     let done = catalog.batch_register(id, &key("batch", service), batch.collect());
     done.expect("room");
 }

@@ -47,7 +47,7 @@ pub struct Subscription {
     due: AtomicBool,
     ended: AtomicBool,
     sent: AtomicU64,
-    asked_at: AtomicI64,
+    renewed_at: AtomicI64,
 }
 
 /// The parts of a subscription.
@@ -124,7 +124,7 @@ impl Subscription {
             due: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             sent: AtomicU64::new(NOTHING),
-            asked_at: AtomicI64::new(now.millis()),
+            renewed_at: AtomicI64::new(now.millis()),
         })
     }
 
@@ -164,12 +164,12 @@ impl Subscription {
 
     /// When the subscriber last renewed it.
     #[must_use]
-    pub fn asked_at(&self) -> Moment {
-        Moment::from_millis(self.asked_at.load(Relaxed))
+    pub fn renewed_at(&self) -> Moment {
+        Moment::from_millis(self.renewed_at.load(Relaxed))
     }
 
-    pub(crate) fn asked(&self, now: Moment) {
-        self.asked_at.store(now.millis(), Relaxed);
+    pub(crate) fn renew(&self, now: Moment) {
+        self.renewed_at.store(now.millis(), Relaxed);
     }
 
     pub(crate) fn end(&self) {

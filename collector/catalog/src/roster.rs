@@ -40,7 +40,7 @@ struct Entry {
     port: u16,
     cluster: Arc<str>,
     #[serde(flatten)]
-    said: InstanceRow,
+    registered: InstanceRow,
 }
 
 /// Writes until it is cancelled, and then the rest.
@@ -120,7 +120,7 @@ fn collect(shared: &Shared, rows: &mut Vec<Change>) -> (Vec<ServiceKey>, bool) {
             .into_iter()
             .filter(|instance| instance.registered.kind.is_ephemeral())
             .map(|instance| Entry {
-                said: InstanceRow::of(&instance.registered),
+                registered: InstanceRow::of(&instance.registered),
                 ip: instance.registered.endpoint.ip,
                 port: instance.registered.endpoint.port,
                 cluster: instance.registered.endpoint.cluster,
@@ -154,7 +154,7 @@ pub(crate) fn restore(shared: &Shared, row: &Row) -> Result<(), Error> {
         let Ok(endpoint) = Endpoint::new(&entry.ip, entry.port, &entry.cluster) else {
             continue;
         };
-        let registration = entry.said.registration(endpoint, Kind::Ephemeral);
+        let registration = entry.registered.registration(endpoint, Kind::Ephemeral);
         if let Err(error) = bring_back(shared, &service, registration) {
             tracing::warn!(%error, %service, "catalog: an instance of the last run is skipped");
         }
@@ -201,8 +201,8 @@ pub(crate) fn replay(shared: &Shared, known: Option<&Row>) -> Result<bool, Error
 fn apply(shared: &Shared, line: Line) -> Option<ServiceKey> {
     let service = rows::service_of(&line.service)?;
     let endpoint = Endpoint::new(&line.ip, line.port, &line.cluster).ok()?;
-    if let Some(said) = line.said {
-        let registration = said.registration(endpoint, Kind::Ephemeral);
+    if let Some(registered) = line.registered {
+        let registration = registered.registration(endpoint, Kind::Ephemeral);
         if let Err(error) = bring_back(shared, &service, registration) {
             tracing::warn!(%error, %service, "catalog: an instance of the last run is skipped");
         }

@@ -121,7 +121,7 @@ fn end_subscribers(shared: &Shared) {
             .of_service(&service, None)
             .filter(|(key, subscription)| {
                 !matches!(key.subscriber, Subscriber::Connection(_))
-                    && subscription.asked_at() < since
+                    && subscription.renewed_at() < since
             })
             .map(|(key, _)| key.clone())
             .collect();

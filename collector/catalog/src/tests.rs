@@ -57,14 +57,14 @@ fn ips(catalog: &Catalog, name: &str) -> Vec<String> {
 async fn an_instance_without_beats_turns_unhealthy_and_goes() {
     let running = Running::start();
     let catalog = &running.catalog;
-    let said = registration("10.0.0.1");
-    let publisher = said.endpoint.publisher();
+    let registered = registration("10.0.0.1");
+    let publisher = registered.endpoint.publisher();
     catalog
-        .register(&publisher, &key("a"), said.clone())
+        .register(&publisher, &key("a"), registered.clone())
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_secs(14)).await;
-    let beat = catalog.beat(&key("a"), &said.endpoint, None).unwrap();
+    let beat = catalog.beat(&key("a"), &registered.endpoint, None).unwrap();
     assert_eq!(beat, Beat::Renewed(Duration::from_secs(5)));
     tokio::time::sleep(Duration::from_secs(14)).await;
     assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
@@ -73,7 +73,7 @@ async fn an_instance_without_beats_turns_unhealthy_and_goes() {
     assert_eq!(catalog.instances(&key("a")).unwrap().len(), 1);
     tokio::time::sleep(Duration::from_secs(15)).await;
     assert!(catalog.instances(&key("a")).unwrap().is_empty());
-    let beat = catalog.beat(&key("a"), &said.endpoint, None).unwrap();
+    let beat = catalog.beat(&key("a"), &registered.endpoint, None).unwrap();
     assert_eq!(beat, Beat::Unknown(Duration::from_secs(5)));
 }
 
@@ -151,10 +151,10 @@ async fn the_end_of_a_connection_removes_what_it_still_owns() {
 async fn what_is_durable_is_there_after_a_restart() {
     let running = Running::start();
     let catalog = &running.catalog;
-    let mut said = registration("10.0.0.1");
-    said.kind = Kind::Persistent;
+    let mut registered = registration("10.0.0.1");
+    registered.kind = Kind::Persistent;
     catalog
-        .register(&said.endpoint.publisher(), &key("a"), said)
+        .register(&registered.endpoint.publisher(), &key("a"), registered)
         .await
         .unwrap();
     let settings = Settings {

@@ -60,7 +60,7 @@ type Keys = BTreeMap<Vec<u8>, Value>;
 
 /// The members' keys as of a revision.
 #[derive(Debug)]
-struct Known {
+struct Members {
     keys: Keys,
     /// The last applied revision.
     revision: i64,
@@ -135,7 +135,7 @@ impl Etcd {
     }
 
     /// A watch that delivers the changes after these keys.
-    fn after(&self, known: &Known) -> WatchCreateRequest {
+    fn after(&self, known: &Members) -> WatchCreateRequest {
         let (key, range_end) = self.range();
         WatchCreateRequest {
             key,
@@ -145,7 +145,7 @@ impl Etcd {
         }
     }
 
-    async fn read(&self) -> Result<Known, Error> {
+    async fn read(&self) -> Result<Members, Error> {
         let (key, range_end) = self.range();
         let range = RangeRequest {
             key,
@@ -155,7 +155,7 @@ impl Etcd {
         let answer = self.client.range(range).await?;
         let value = |entry, lease| Value { entry, lease };
         let keys = answer.kvs.into_iter();
-        Ok(Known {
+        Ok(Members {
             keys: keys.map(|kv| (kv.key, value(kv.value, kv.lease))).collect(),
             revision: answer.header.unwrap_or_default().revision,
         })
@@ -226,7 +226,7 @@ fn plan(keys: &Keys, desired: Option<(Vec<u8>, &Member)>, lease: i64) -> Plan {
     })
 }
 
-impl Known {
+impl Members {
     /// Applies the changes of a watch response.
     ///
     /// The revision is that of the last change and not that of the response's header, which is the server's: a watch from an

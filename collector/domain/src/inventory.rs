@@ -30,7 +30,7 @@ use std::fmt;
 pub use allocator::{Allocator, Limits};
 pub use description::{Changes, Description};
 pub use entry::Dictionary;
-pub use listing::Place;
+pub use listing::ListPosition;
 pub use model::{
     Address, Application, Generation, Instance, InstanceKey, Operation, OperationKey, Row, SpanType,
 };

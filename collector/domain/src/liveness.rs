@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use group::{Group, Tally};
 pub use lessor::{Counts, Key, Lessor, Slow};
-pub use mass::{Guard, MassConfig, Pattern, Place, Population, Share, Wave};
+pub use mass::{Guard, MassConfig, Pattern, Population, Share, SilentInstance, Wave};
 pub use terms::{LeaseTerms, Terms};
 pub use via::{Arrival, Cause, Closed, ConnectionId, Contact, Observer};
 

@@ -184,7 +184,7 @@ async fn numbers_and_timelines_continue_over_a_clean_stop() {
 }
 
 #[tokio::test]
-async fn after_a_crash_no_number_is_given_twice_and_the_gap_is_said() {
+async fn after_a_crash_no_number_is_assigned_twice_and_the_gap_is_reported() {
     let directory = TempDir::new().unwrap();
     recording(&directory, async |feed| feed.instance(at(1), registered(1))).await;
     recording(&directory, async |feed| {

@@ -33,7 +33,7 @@ use rollcall_etcd::{
 };
 use tokio::{runtime::Handle, sync::Mutex as AsyncMutex, time::sleep};
 
-use self::known::Known;
+use self::known::KnownRows;
 use super::{Change, Error, Row, Store, Table};
 
 /// Changes in one transaction; etcd accepts 128 operations.
@@ -50,7 +50,7 @@ pub struct Etcd<T> {
     remote: Remote,
     /// The prefix of all rows; ends in a slash.
     prefix: String,
-    known: Mutex<Known>,
+    known: Mutex<KnownRows>,
     watch: AsyncMutex<Option<Watch>>,
     tables: PhantomData<T>,
 }
@@ -144,7 +144,7 @@ impl<T: Table> Etcd<T> {
 
     /// The changes since the known revision. A list of all keys finds the removed ones, if the number of keys shows that there
     /// are any.
-    fn news(&self, known: &mut Known) -> Result<Vec<Change<T>>, Error> {
+    fn news(&self, known: &mut KnownRows) -> Result<Vec<Change<T>>, Error> {
         let mut listed = self.list(known.revision, false)?;
         if listed.revision < known.revision {
             tracing::warn!(
@@ -170,7 +170,7 @@ impl<T: Table> Etcd<T> {
     }
 
     /// Divides changes into transactions. Leaves out removals of rows that do not exist.
-    fn parts<'a>(&self, changes: &'a [Change<T>], known: &Known) -> Vec<Part<'a>> {
+    fn parts<'a>(&self, changes: &'a [Change<T>], known: &KnownRows) -> Vec<Part<'a>> {
         let mut all = Part::new();
         for change in changes {
             let value = match change {
@@ -202,7 +202,7 @@ impl<T: Table> Etcd<T> {
     }
 
     /// Executes one transaction, and returns its revision.
-    fn write(&self, part: &Part<'_>, known: &Known) -> Result<i64, Error> {
+    fn write(&self, part: &Part<'_>, known: &KnownRows) -> Result<i64, Error> {
         let is_unchanged = |key: &Vec<u8>| {
             let revision = TargetUnion::ModRevision(known.revision_of(key));
             equal(key.clone(), CompareTarget::Mod, revision)
@@ -254,7 +254,7 @@ impl<T: Table> Store<T> for Etcd<T> {
     fn load(&self) -> Result<Vec<Row<T>>, Error> {
         let listed = self.list(0, false)?;
         let mut known = self.known.lock();
-        *known = Known::default();
+        *known = KnownRows::default();
         known.revision = listed.revision;
         for pair in &listed.pairs {
             known.record(pair);

@@ -24,9 +24,9 @@ impl Observer for Ends {
 
 /// A service whose calls only record an instance.
 #[derive(Clone)]
-struct Sight;
+struct Recorder;
 
-impl Service<i32> for Sight {
+impl Service<i32> for Recorder {
     type Response = ();
     type Error = Infallible;
     type Future = futures_util::future::Map<Ready<i32>, fn(i32) -> Result<(), Infallible>>;
@@ -53,9 +53,9 @@ async fn the_end_of_a_connection_is_reported_with_the_instances_seen_on_it() {
     let links = Links::new(Arc::clone(&ends) as Arc<dyn Observer>);
     let [first, second, unused] = [(); 3].map(|()| links.open(remote()));
     for number in [7, 8, 7] {
-        let Ok(()) = first.around(Sight).call(number).await;
+        let Ok(()) = first.around(Recorder).call(number).await;
     }
-    let Ok(()) = second.around(Sight).call(9).await;
+    let Ok(()) = second.around(Recorder).call(9).await;
     assert!(current(|_| ()).is_none(), "no call runs here");
     drop(unused);
     let reset = io::Error::from(io::ErrorKind::ConnectionReset);

@@ -179,7 +179,7 @@ impl Metrics {
 
     /// Counts a batch that conflicted with another collector's commit.
     pub fn conflicted(&self) {
-        self.inner.writer.commits_behind.inc();
+        self.inner.writer.commit_conflicts.inc();
     }
 
     /// Records a batch that became durable.
@@ -242,7 +242,7 @@ impl Inner {
             self.dropped.clone(),
         );
         registry.register(
-            "passed_on",
+            "registrations_forwarded",
             "Registrations forwarded to another collector, by outcome",
             self.forwarded.clone(),
         );

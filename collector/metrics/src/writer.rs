@@ -19,7 +19,7 @@ use prometheus_client::{
 pub(crate) struct Writer {
     commit_seconds: Histogram,
     commit_rows: Histogram,
-    pub(crate) commits_behind: Counter,
+    pub(crate) commit_conflicts: Counter,
     pub(crate) inventory_diverged: Gauge,
     pub(crate) roster_repaired: Counter,
     pub(crate) store_damaged: Counter,
@@ -34,7 +34,7 @@ impl Default for Writer {
             // 50 us to 3.3 s: from a fast drive's sync to a stalled one.
             commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 17)),
             commit_rows: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
-            commits_behind: Counter::default(),
+            commit_conflicts: Counter::default(),
             inventory_diverged: Gauge::default(),
             roster_repaired: Counter::default(),
             store_damaged: Counter::default(),
@@ -54,9 +54,9 @@ impl Writer {
         );
         registry.register("commit_rows", "Rows in a batch", self.commit_rows.clone());
         registry.register(
-            "commits_behind",
+            "commit_conflicts",
             "Batches that conflicted with another collector's commit and were proposed again",
-            self.commits_behind.clone(),
+            self.commit_conflicts.clone(),
         );
         registry.register(
             "inventory_diverged",

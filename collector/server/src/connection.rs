@@ -166,12 +166,12 @@ impl Connection {
             stall: Stall::new(),
             traffic: Arc::clone(&traffic),
         };
-        let mut is_asked_to_end = false;
+        let mut is_asked_to_close = false;
         let end = tokio::select! {
             biased;
             end = poll_fn(|context| served.poll_end(context)) => end,
-            cause = self.asked_to_end() => {
-                is_asked_to_end = true;
+            cause = self.asked_to_close() => {
+                is_asked_to_close = true;
                 match cause {
                     Cause::Stop => traffic.drain(),
                     Cause::Age => self.open.close(Closed::Age),
@@ -186,7 +186,7 @@ impl Connection {
             }
         };
         let Some(why) = end.reason() else {
-            return self.report_end(&end, is_asked_to_end);
+            return self.report_end(&end, is_asked_to_close);
         };
         self.open.close(why);
         served.connection.as_mut().graceful_shutdown();
@@ -209,9 +209,9 @@ impl Connection {
     }
 
     /// Reports to the link why the connection ended, unless this collector ended it.
-    fn report_end(self, end: &End, is_asked_to_end: bool) {
+    fn report_end(self, end: &End, is_asked_to_close: bool) {
         match end {
-            End::Ended(Ok(())) if !is_asked_to_end => self.link.ended(None),
+            End::Ended(Ok(())) if !is_asked_to_close => self.link.ended(None),
             End::Ended(Err(error)) => self.link.ended(Some(&**error)),
             _ => {}
         }
@@ -226,7 +226,7 @@ impl Connection {
         let opening = secure::open(stream, security, self.peer, budget, deadline);
         match self.stop.run_until_cancelled(opening).await? {
             Ok(opened) => return Some(opened),
-            Err(Failure::Gone(error)) => {
+            Err(Failure::Lost(error)) => {
                 debug!(%error, "connection ended before it showed a protocol");
             }
             Err(Failure::Refused(why, reason)) => {
@@ -237,7 +237,7 @@ impl Connection {
         None
     }
 
-    async fn asked_to_end(&self) -> Cause {
+    async fn asked_to_close(&self) -> Cause {
         let Some(age) = self.age else {
             self.stop.cancelled().await;
             return Cause::Stop;

@@ -66,14 +66,14 @@ pub enum Serves {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The peer left or showed nothing in time.
-    Gone(io::Error),
+    Lost(io::Error),
     /// The collector refuses the connection.
     Refused(Closed, String),
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::Gone(error)
+        Self::Lost(error)
     }
 }
 

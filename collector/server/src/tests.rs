@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request as Asked, State};
+use axum::extract::{Request as Arrived, State};
 use axum::routing::{get, post};
 use http::{Request, Version};
 use http_body_util::Empty;
@@ -49,7 +49,7 @@ async fn slow(State((permits, reached)): State<(Arc<Semaphore>, Arc<Semaphore>)>
 /// Answers without reading the body, and holds the body until then.
 async fn unread(
     State((permits, _)): State<(Arc<Semaphore>, Arc<Semaphore>)>,
-    body: Asked,
+    body: Arrived,
 ) -> &'static str {
     permits.acquire().await.unwrap().forget();
     drop(body);

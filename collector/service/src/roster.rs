@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
-    inventory::{Application, Count, Dictionary, Place},
+    inventory::{Application, Count, Dictionary, ListPosition},
     liveness::Counts,
     membership::View,
 };
@@ -106,8 +106,8 @@ impl Roster {
             .map(|row| (row.id.get(), Some(row)))
             .collect();
         if cursor.is_none_or(|cursor| cursor < 0) && self.has_unknown() {
-            let place = rows.partition_point(|(id, _)| *id < 0);
-            rows.insert(place, (0, None));
+            let position = rows.partition_point(|(id, _)| *id < 0);
+            rows.insert(position, (0, None));
         }
         let is_last = rows.len() <= limit;
         rows.truncate(limit);
@@ -160,12 +160,18 @@ impl Roster {
     pub fn all_instances(
         &self,
         filter: &Filter,
-        cursor: Option<Place>,
+        cursor: Option<ListPosition>,
         limit: usize,
-    ) -> Page<Place, Place> {
+    ) -> Page<ListPosition, ListPosition> {
         let inventory = &self.core.inventory;
-        let places = |after, count| inventory.places(after, count);
-        self.filtered(places, |place| place.instance, filter, cursor, limit)
+        let positions = |after, count| inventory.positions(after, count);
+        self.filtered(
+            positions,
+            |position| position.instance,
+            filter,
+            cursor,
+            limit,
+        )
     }
 
     /// A page of the instances that match a filter; `read` returns the next unfiltered ones.
@@ -182,12 +188,12 @@ impl Roster {
         let mut listed = Vec::new();
         loop {
             let step = STEP.max(more);
-            let places = read(cursor, step);
-            let is_last = places.len() < step;
-            cursor = places.last().copied();
-            let matching = places
+            let positions = read(cursor, step);
+            let is_last = positions.len() < step;
+            cursor = positions.last().copied();
+            let matching = positions
                 .into_iter()
-                .filter(|place| self.matches(filter, instance(place)));
+                .filter(|position| self.matches(filter, instance(position)));
             listed.extend(matching);
             if is_last || listed.len() >= more {
                 break;

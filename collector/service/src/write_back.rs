@@ -94,10 +94,10 @@ impl WriteBack {
         let mut cursor = None;
         let mut leases = Vec::new();
         loop {
-            let places = self.core.inventory.places(cursor, limit);
-            let is_last = places.len() < limit;
-            cursor = places.last().copied();
-            let instances = places.into_iter().map(|place| place.instance);
+            let positions = self.core.inventory.positions(cursor, limit);
+            let is_last = positions.len() < limit;
+            cursor = positions.last().copied();
+            let instances = positions.into_iter().map(|position| position.instance);
             self.core
                 .lessor
                 .changed_since(since, instances, &mut leases);

@@ -82,7 +82,7 @@ impl Builder<'_> {
 
     /// The admin face. Probes use the root for any context path; users get the context path.
     fn admin(&self, names: Names) -> Router {
-        let places = rollcall_admin::Places {
+        let connection_limits = rollcall_admin::ConnectionLimits {
             room: self.edge.room.clone(),
             per_listener: self.edge.max_connections(),
         };
@@ -95,8 +95,15 @@ impl Builder<'_> {
         let (token, user, password) = (ui.token.expose(), &ui.user, ui.password.expose());
         let access = (names, Credentials::new(token, user, password));
         let (sources, stop) = (self.console.clone(), self.stop.clone());
-        let admin =
-            rollcall_admin::router(self.services, &limits, access, places, pages, sources, stop);
+        let admin = rollcall_admin::router(
+            self.services,
+            &limits,
+            access,
+            connection_limits,
+            pages,
+            sources,
+            stop,
+        );
         match &*self.config.ui.context_path {
             "/" => admin,
             path => Router::new().nest(path, admin.clone()).merge(admin),

@@ -14,7 +14,7 @@ pub(super) enum Colour {
     Good,
     Doubtful,
     Bad,
-    Gone,
+    Dim,
 }
 
 /// Standard output of one command.
@@ -32,7 +32,7 @@ impl Colour {
             "up" | "serving" => Self::Good,
             "silent" | "starting" | "draining" => Self::Doubtful,
             "down" => Self::Bad,
-            "left" => Self::Gone,
+            "left" => Self::Dim,
             _ => Self::None,
         }
     }
@@ -45,7 +45,7 @@ impl Colour {
             Self::Good => 32,
             Self::Doubtful => 33,
             Self::Bad => 31,
-            Self::Gone => 2,
+            Self::Dim => 2,
         };
         if is_coloured && code != 0 {
             format!("\x1b[{code}m{text}\x1b[0m")

@@ -85,10 +85,10 @@ fn line(event: &Event, data: &Value, is_coloured: bool) -> String {
     let kind = text::escaped(kind.unwrap_or(&event.name));
     let padding = " ".repeat(17_usize.saturating_sub(text::width(&kind)));
     let kind = Colour::of(&kind).paint(&kind, is_coloured);
-    let told = word("text").map(str::to_owned);
-    let told = told.unwrap_or_else(|| fields(data, &["at", "to", "what"]));
+    let sentence = word("text").map(str::to_owned);
+    let sentence = sentence.unwrap_or_else(|| fields(data, &["at", "to", "what"]));
     let time = text::escaped(time);
-    format!("{time}  {kind}{padding}  {}", text::escaped(&told))
+    format!("{time}  {kind}{padding}  {}", text::escaped(&sentence))
 }
 
 /// The fields of an event without a text, except these.

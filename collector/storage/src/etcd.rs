@@ -217,7 +217,7 @@ impl Etcd {
 
     fn write(&mut self, batch: Batch<'_>) -> Result<Commit, Error> {
         let before = self.log.known();
-        let (in_log, changed) = self.places(batch.rows);
+        let (in_log, changed) = self.targets(batch.rows);
         if is_due(&batch, &in_log) {
             if self.log.append(&self.remote, &in_log, batch.digest)? == Commit::Conflict {
                 return Ok(Commit::Conflict);
@@ -245,16 +245,16 @@ impl Etcd {
     }
 
     /// The rows that go into the log, and the instances whose changed state is written.
-    fn places<'a>(&self, rows: &'a [Row]) -> (Vec<&'a Row>, Vec<&'a Instance>) {
+    fn targets<'a>(&self, rows: &'a [Row]) -> (Vec<&'a Row>, Vec<&'a Instance>) {
         let (mut in_log, mut changed) = (Vec::new(), Vec::new());
         for row in rows {
             let Row::Instance(instance) = row else {
                 in_log.push(row);
                 continue;
             };
-            let places = self.changed.places(instance);
-            in_log.extend(places.log.then_some(row));
-            changed.extend(places.changed.then_some(instance));
+            let targets = self.changed.targets(instance);
+            in_log.extend(targets.log.then_some(row));
+            changed.extend(targets.changed.then_some(instance));
         }
         (in_log, changed)
     }

@@ -14,7 +14,7 @@ use axum::{
     body::{Body, Bytes, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode},
 };
-use rollcall_admin::{Gauges, Headroom, History, Pages, Places, Sources};
+use rollcall_admin::{ConnectionLimits, Gauges, Headroom, History, Pages, Sources};
 use rollcall_limits::Budget;
 use rollcall_server::{
     Room,
@@ -68,8 +68,8 @@ fn admin_limits() -> rollcall_admin::Limits {
     }
 }
 
-fn places() -> Places {
-    Places {
+fn connection_limits() -> ConnectionLimits {
+    ConnectionLimits {
         room: Room::new(Some(9), 1, 1),
         per_listener: 1000,
     }
@@ -117,7 +117,7 @@ impl Collector {
                 services,
                 &admin_limits(),
                 (Names::default(), None),
-                places(),
+                connection_limits(),
                 pages,
                 sources(),
                 closing.clone(),

@@ -147,7 +147,7 @@ impl Certificates {
         let mut keeper = Keeper::default();
         report(keeper.reason(self.expires(), wall()));
         loop {
-            let is_asked = tokio::select! {
+            let is_requested = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 () = asked.notified() => true,
@@ -155,7 +155,7 @@ impl Certificates {
             };
             let (this, now) = (self.clone(), wall());
             match task::spawn_blocking(move || this.refresh(now)).await {
-                Ok(outcome) => self.note(outcome, is_asked, &mut keeper),
+                Ok(outcome) => self.note(outcome, is_requested, &mut keeper),
                 Err(panic) => error!(%panic, "the certificate could not be read again"),
             }
             report(keeper.reason(self.expires(), now));
@@ -163,7 +163,7 @@ impl Certificates {
     }
 
     /// Reports the outcome of a refresh. Files that stay bad are reported once.
-    fn note(&self, outcome: Result<Change, Error>, is_asked: bool, keeper: &mut Keeper) {
+    fn note(&self, outcome: Result<Change, Error>, is_requested: bool, keeper: &mut Keeper) {
         match outcome {
             Ok(change) => {
                 keeper.refused = None;
@@ -172,13 +172,15 @@ impl Certificates {
                     Change::Exchanged => {
                         info!(%expires, "certificate exchanged, new connections use it");
                     }
-                    Change::None if is_asked => info!(%expires, "the certificate has not changed"),
+                    Change::None if is_requested => {
+                        info!(%expires, "the certificate has not changed")
+                    }
                     Change::None => {}
                 }
             }
             Err(error) => {
                 let reason = error.to_string();
-                if is_asked || keeper.refused.as_ref() != Some(&reason) {
+                if is_requested || keeper.refused.as_ref() != Some(&reason) {
                     self.0.refused.fetch_add(1, Relaxed);
                     let expires = expiry::print(self.expires());
                     warn!(%reason, %expires, "new certificate files refused, the certificate in use stays");

@@ -56,7 +56,7 @@ async fn a_session_that_cannot_be_resumed_has_expired() {
 }
 
 #[tokio::test]
-async fn what_no_server_says_ends_the_connection() {
+async fn an_impossible_answer_ends_the_connection() {
     let garbage = [
         b"HTTP/1.1 400 Bad Request\r\n".to_vec(),
         framed(b"short"),

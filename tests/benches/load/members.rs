@@ -31,7 +31,7 @@ pub(crate) struct Sample {
     /// Rows per commit.
     pub(crate) rows: f64,
     /// The share of commits that conflicted with another collector.
-    pub(crate) behind: f64,
+    pub(crate) conflicts: f64,
     /// CPU time per registration in microseconds: of the loaded collectors, of the follower, and of etcd.
     pub(crate) called: f64,
     pub(crate) follower: f64,
@@ -92,7 +92,7 @@ struct Counts {
     etcd: f64,
     commits: f64,
     rows: f64,
-    behind: f64,
+    conflicts: f64,
 }
 
 /// Distributes the callers and their connections over these collectors.
@@ -167,7 +167,7 @@ impl Cluster {
         Sample {
             rate: calls / seconds,
             rows: (after.rows - before.rows) / commits,
-            behind: (after.behind - before.behind) / commits,
+            conflicts: (after.conflicts - before.conflicts) / commits,
             called: each(|counts| counts.called) * 1e6,
             follower: each(|counts| counts.follower) * 1e6,
             etcd: each(|counts| counts.etcd) * 1e6,
@@ -200,7 +200,7 @@ impl Cluster {
             };
             counts.commits += value("rollcall_commit_rows_count ");
             counts.rows += value("rollcall_commit_rows_sum ");
-            counts.behind += value("rollcall_commits_behind_total ");
+            counts.conflicts += value("rollcall_commit_conflicts_total ");
         }
         counts
     }

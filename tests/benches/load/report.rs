@@ -142,7 +142,7 @@ fn size(Members { size, rounds }: &Members) -> String {
         members::CALLERS,
         middle(|sample| sample.rate),
         middle(|sample| sample.rows),
-        middle(|sample| sample.behind) * 100.0,
+        middle(|sample| sample.conflicts) * 100.0,
         middle(|sample| sample.called),
         middle(|sample| sample.follower),
         middle(|sample| sample.etcd),

@@ -96,7 +96,7 @@ impl Life {
             Promise::ShowsProperties => self.shows_properties().await,
             Promise::AssignsNames => self.assigns_names().await,
             Promise::StaysUp => self.stays_up().await,
-            Promise::IsQuiet => self.is_quiet(),
+            Promise::LogsNoError => self.logs_no_error(),
             Promise::SurvivesRestart => self.survives_restart().await,
             Promise::Heals => self.heals().await,
             Promise::NoticesDeath => self.notices_death().await,
@@ -161,7 +161,7 @@ impl Life {
     async fn assigns_names(&mut self) -> Result<(), String> {
         self.application.call("/orders", "payment:9090");
         if self.agent.generation == Generation::V6 {
-            return self.asks_once().await;
+            return self.requests_once().await;
         }
         let mut operations = [
             self.id("entry /orders").await?,
@@ -173,7 +173,7 @@ impl Life {
     }
 
     /// Checks that an agent that cannot be queried repeats its request with every tick until it has the ids.
-    async fn asks_once(&self) -> Result<(), String> {
+    async fn requests_once(&self) -> Result<(), String> {
         const CALLS: [&str; 2] = [
             "Register/doEndpointRegister",
             "Register/doNetworkAddressRegister",
@@ -208,7 +208,7 @@ impl Life {
         // The effects of a request belong to the minute whose log is checked next.
         self.application.call("/orders", "payment:9090");
         let renewed = self
-            .is_heard_after(&before, self.agent.period + SLACK)
+            .next_signal_after(&before, self.agent.period + SLACK)
             .await?;
         tokio::time::sleep(MINUTE.max(5 * self.agent.period)).await;
         let after = self.instance().await?;
@@ -220,7 +220,7 @@ impl Life {
         }
     }
 
-    fn is_quiet(&self) -> Result<(), String> {
+    fn logs_no_error(&self) -> Result<(), String> {
         let errors = self.application.errors();
         match errors.first() {
             None => Ok(()),
@@ -231,7 +231,9 @@ impl Life {
     async fn survives_restart(&mut self) -> Result<(), String> {
         let before = self.instance().await?;
         self.collector.restart().await;
-        let after = self.is_heard_after(&before, self.returns_within()).await?;
+        let after = self
+            .next_signal_after(&before, self.returns_within())
+            .await?;
         same("state", after.state, State::Up)?;
         same("instance", after.id, before.id)?;
         same("application", after.application_id, before.application_id)?;
@@ -312,7 +314,7 @@ impl Life {
     }
 
     /// Waits for a sign of life after `before`.
-    async fn is_heard_after(
+    async fn next_signal_after(
         &self,
         before: &Instance,
         within: Duration,

@@ -21,7 +21,7 @@ pub enum Violation {
     /// An id was skipped although no agent holds it.
     Gap(Dictionary, i32),
     /// A key got an id that had been adopted before the request for the key.
-    AdoptedGiven(i32, Key),
+    AdoptedAssigned(i32, Key),
     /// The first id comes before the second in the sequence, but the second was acknowledged before the request for the first.
     OutOfOrder(Dictionary, [i32; 2]),
     /// A member reports an id as unknown that was assigned before the process sent its signal.
@@ -48,7 +48,7 @@ impl fmt::Display for Violation {
                     "{id} of the {dictionary:?} was skipped without an adoption"
                 )
             }
-            Self::AdoptedGiven(id, key) => write!(f, "the adopted {id} was assigned to {key}"),
+            Self::AdoptedAssigned(id, key) => write!(f, "the adopted {id} was assigned to {key}"),
             Self::OutOfOrder(dictionary, [first, second]) => write!(
                 f,
                 "{second} of the {dictionary:?} was assigned before the request for {first}"
@@ -71,19 +71,19 @@ impl std::error::Error for Violation {}
 #[derive(Clone, Copy, Debug)]
 struct Window {
     /// The first request that can have caused it.
-    asked: Duration,
+    sent: Duration,
     /// The first answer that proves it.
     known: Duration,
 }
 
 impl Window {
     const NEVER: Self = Self {
-        asked: Duration::MAX,
+        sent: Duration::MAX,
         known: Duration::MAX,
     };
 
     fn note(&mut self, operation: &Operation) {
-        self.asked = self.asked.min(operation.sent);
+        self.sent = self.sent.min(operation.sent);
         if operation.answer.is_ok() {
             self.known = self.known.min(operation.ended);
         }
@@ -217,18 +217,18 @@ impl Facts {
                 break;
             }
             let adopted = self.adopted.get(&(dictionary, id)).copied();
-            let asked = match self.keys.get(&(dictionary, id)) {
+            let sent = match self.keys.get(&(dictionary, id)) {
                 Some(key) => {
                     missing -= 1;
                     let adopted = adopted.unwrap_or(Window::NEVER);
                     self.check_assigned(dictionary, id, key, adopted, latest)?;
-                    self.assigned[key].asked
+                    self.assigned[key].sent
                 }
                 // Later ids of the sequence were assigned after the adoption, or this id would have been assigned.
-                None => adopted.ok_or(Violation::Gap(dictionary, id))?.asked,
+                None => adopted.ok_or(Violation::Gap(dictionary, id))?.sent,
             };
-            if latest.is_none_or(|(_, latest)| latest < asked) {
-                latest = Some((id, asked));
+            if latest.is_none_or(|(_, latest)| latest < sent) {
+                latest = Some((id, sent));
             }
         }
         Ok(())
@@ -256,12 +256,12 @@ impl Facts {
         latest: Option<(i32, Duration)>,
     ) -> Result<(), Violation> {
         let window = self.assigned[key];
-        if adopted.known < window.asked {
-            return Err(Violation::AdoptedGiven(id, key.clone()));
+        if adopted.known < window.sent {
+            return Err(Violation::AdoptedAssigned(id, key.clone()));
         }
         let known = window.known.min(adopted.known);
         match latest {
-            Some((earlier, asked)) if known < asked => {
+            Some((earlier, sent)) if known < sent => {
                 Err(Violation::OutOfOrder(dictionary, [earlier, id]))
             }
             _ => Ok(()),

@@ -256,7 +256,7 @@ fn an_adopted_id_assigned_to_a_key_is_refused() {
         );
     assert_eq!(
         refused(&history),
-        Violation::AdoptedGiven(-1, application("a"))
+        Violation::AdoptedAssigned(-1, application("a"))
     );
 }
 

@@ -41,7 +41,7 @@ pub async fn spring() -> Result<(), String> {
         .await
     };
     lists(&mut consumer, 1).await?;
-    stay_quiet(&[&provider, &consumer]).await?;
+    log_no_error(&[&provider, &consumer]).await?;
     collector.restart().await;
     lists(&mut consumer, 1).await?;
     provider.kill();
@@ -62,7 +62,7 @@ pub async fn dubbo() -> Result<(), String> {
         until(PATIENCE, async || consumer.ask("call you").await.map(drop)).await
     };
     calls(&mut consumer).await?;
-    stay_quiet(&[&provider, &consumer]).await?;
+    log_no_error(&[&provider, &consumer]).await?;
     collector.restart().await;
     consumer.ask("call you").await?;
     provider.kill();
@@ -71,7 +71,7 @@ pub async fn dubbo() -> Result<(), String> {
 }
 
 /// Idle applications log no error. At the start, a client's short deadline may expire on a busy machine.
-async fn stay_quiet(drivers: &[&Driver]) -> Result<(), String> {
+async fn log_no_error(drivers: &[&Driver]) -> Result<(), String> {
     let errors = || {
         drivers
             .iter()

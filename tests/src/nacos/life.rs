@@ -96,7 +96,7 @@ impl Life {
             Promise::Updates => self.updates().await,
             Promise::Batches if !self.client.batch => Ok(Outcome::NotMade),
             Promise::Batches => self.batches().await,
-            Promise::StaysQuiet => self.stays_quiet().await,
+            Promise::LogsNoError => self.logs_no_error().await,
             Promise::Persists => self.persists().await,
             Promise::Deregisters => self.deregisters().await,
             Promise::SurvivesRestart => self.survives_restart().await,
@@ -180,7 +180,7 @@ impl Life {
         Ok(Outcome::Held)
     }
 
-    async fn stays_quiet(&mut self) -> Result<Outcome, String> {
+    async fn logs_no_error(&mut self) -> Result<Outcome, String> {
         let errors = |life: &Self| [life.provider.errors(), life.consumer.errors()].concat();
         let before = errors(self).len();
         tokio::time::sleep(IDLE).await;
@@ -267,8 +267,8 @@ impl Life {
         self.backend = None;
         let (_, term) = self.client.term();
         let limit = term + Duration::from_secs(3);
-        let gone = |hosts: &[Host]| addresses(hosts) == [CONSUMER];
-        let after = self.consumer.reports(SERVICE, limit, gone).await?;
+        let removed = |hosts: &[Host]| addresses(hosts) == [CONSUMER];
+        let after = self.consumer.reports(SERVICE, limit, removed).await?;
         self.lists(PERSISTENT, |hosts| {
             hosts.len() == 2 && hosts.iter().filter(|host| host.healthy).count() == 1
         })

@@ -24,7 +24,7 @@ pub enum Promise {
     /// received a list without them.
     SurvivesRestart,
     /// The client logs no error while it is idle, and its instances stay healthy.
-    StaysQuiet,
+    LogsNoError,
     /// The instances of a killed client are removed within their term, and the persistent ones stay.
     Vanishes,
     /// On a collector that serves all clients, it reports the instances of all of them.
@@ -45,7 +45,7 @@ impl Promise {
         Self::Persists,
         Self::Deregisters,
         Self::SurvivesRestart,
-        Self::StaysQuiet,
+        Self::LogsNoError,
         Self::Vanishes,
         Self::SeesOthers,
         Self::KeepsOthers,
@@ -67,7 +67,7 @@ impl Promise {
             Self::SeesChanges => "change reported",
             Self::Updates => "updated",
             Self::Batches => "batch",
-            Self::StaysQuiet => "no error logged",
+            Self::LogsNoError => "no error logged",
             Self::Persists => "persistent and probed",
             Self::Deregisters => "deregistered",
             Self::SurvivesRestart => "collector restarted",

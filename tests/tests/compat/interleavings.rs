@@ -193,12 +193,12 @@ impl Fleet {
             }
             Step::Operation(code, span_type, name) => {
                 let application = self.application(by, code).await;
-                let asked = Name {
+                let called = Name {
                     application,
                     span_type,
                     name: name.clone(),
                 };
-                let answer = self.ask(by, Ask::Names(vec![asked])).await;
+                let answer = self.ask(by, Ask::Names(vec![called])).await;
                 let Answer::Names(ids) = answer else {
                     panic!("{answer:?}")
                 };

@@ -61,8 +61,8 @@ async fn agree(steps: &[(Ask, Answer)]) {
     }
 }
 
-fn assert_same<T: PartialEq + Debug>(answer: &T, right: &T, asked: impl Debug) {
-    assert_eq!(answer, right, "{asked:?}");
+fn assert_same<T: PartialEq + Debug>(answer: &T, right: &T, called: impl Debug) {
+    assert_eq!(answer, right, "{called:?}");
 }
 
 #[tokio::test]
@@ -125,19 +125,19 @@ async fn an_unknown_live_instance_is_adopted_and_never_assigned() {
 
 #[tokio::test]
 async fn names_are_known_by_application_side_and_text() {
-    let asked = |names: &[Name]| Ask::Names(names.to_vec());
+    let called = |names: &[Name]| Ask::Names(names.to_vec());
     agree(&[
         (applications(["a", "b"]), ids([("a", -1), ("b", 2)])),
         (
-            asked(&[name(-1, ENTRY, "/x"), name(2, ENTRY, "/x")]),
+            called(&[name(-1, ENTRY, "/x"), name(2, ENTRY, "/x")]),
             names([(name(-1, ENTRY, "/x"), -1), (name(2, ENTRY, "/x"), 2)]),
         ),
         (
-            asked(&[name(2, ENTRY, "/x"), name(2, ENTRY, "/y")]),
+            called(&[name(2, ENTRY, "/x"), name(2, ENTRY, "/y")]),
             names([(name(2, ENTRY, "/x"), 2), (name(2, ENTRY, "/y"), -2)]),
         ),
         (
-            asked(&[name(2, EXIT, "/x"), name(2, LOCAL, "/x")]),
+            called(&[name(2, EXIT, "/x"), name(2, LOCAL, "/x")]),
             names([(name(2, EXIT, "/x"), 3), (name(2, LOCAL, "/x"), -3)]),
         ),
     ])

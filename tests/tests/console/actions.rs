@@ -3,7 +3,7 @@
 use rollcall_tests::browser::Browser;
 use serde_json::{Value, json};
 
-use crate::kit::{assert_quiet, listed, options, page, register, sample};
+use crate::kit::{assert_no_errors, listed, options, page, register, sample};
 
 const INSTANCE: &str = "#/services/public/DEFAULT_GROUP/checkout/DEFAULT/10.0.0.1/80/persistent";
 
@@ -64,7 +64,7 @@ async fn an_instance_is_taken_offline_and_back_after_a_question() {
         .until("location.hash === '#/services/public/DEFAULT_GROUP/checkout'")
         .await;
     assert_eq!(listed(&collector, "checkout").await, ["10.0.0.2"]);
-    assert_quiet(&mut browser, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
 }
 
 #[tokio::test]
@@ -95,11 +95,11 @@ async fn a_service_has_a_threshold_and_is_deleted_only_without_instances() {
     let instance =
         "namespace=public&group=DEFAULT_GROUP&service=checkout&ip=10.0.0.1&port=80&ephemeral=false";
     let path = format!("/api/services/instances?{instance}");
-    let gone = admin
+    let removed = admin
         .send(http::Method::DELETE, &path, bytes::Bytes::new())
         .await
         .unwrap();
-    assert_eq!(gone.status, 204, "{}", gone.text());
+    assert_eq!(removed.status, 204, "{}", removed.text());
     let again = admin
         .send(http::Method::DELETE, &path, bytes::Bytes::new())
         .await
@@ -110,7 +110,7 @@ async fn a_service_has_a_threshold_and_is_deleted_only_without_instances() {
     browser
         .shows("No Nacos client has registered a service yet.")
         .await;
-    assert_quiet(&mut browser, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn an_instance_that_is_down_is_forgotten_and_one_that_is_up_is_not() {
         left["agents"],
         json!({"up": 1, "silent": 0, "down": 0, "left": 0})
     );
-    assert_quiet(&mut browser, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
 }
 
 #[tokio::test]

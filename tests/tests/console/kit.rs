@@ -65,7 +65,7 @@ pub(crate) fn page(collector: &Collector, hash: &str) -> String {
 }
 
 /// Checks that the pages reported nothing, and that no request went elsewhere.
-pub(crate) async fn assert_quiet(browser: &mut Browser, collector: &Collector) {
+pub(crate) async fn assert_no_errors(browser: &mut Browser, collector: &Collector) {
     let (complaints, origins) = browser.complaints().await;
     assert!(complaints.is_empty(), "{complaints:#?}");
     let own = format!("http://{}", collector.listeners().ui);

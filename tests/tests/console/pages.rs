@@ -6,7 +6,7 @@ use rollcall_tests::{browser::Browser, console, process::Collector};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::kit::{DOWN, assert_quiet, nacos, options, page, register, sample};
+use crate::kit::{DOWN, assert_no_errors, nacos, options, page, register, sample};
 
 #[tokio::test]
 async fn a_killed_instance_turns_down_without_a_reload_and_its_reason_names_the_connection() {
@@ -48,7 +48,7 @@ async fn a_killed_instance_turns_down_without_a_reload_and_its_reason_names_the_
     browser.evaluate("history.back()").await;
     browser.until("[...document.querySelectorAll('tbody tr')].filter((row) => row.innerText.includes('down')).length === 1").await;
     assert_eq!(browser.evaluate("window.mark").await, json!("not reloaded"));
-    assert_quiet(&mut browser, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
 }
 
 #[tokio::test]
@@ -86,8 +86,8 @@ async fn filters_are_in_the_address_and_a_shared_address_shows_the_same() {
         .open(&page(&collector, "#/instances?state=down"))
         .await;
     other.shows("No instance matches these filters.").await;
-    assert_quiet(&mut other, &collector).await;
-    assert_quiet(&mut browser, &collector).await;
+    assert_no_errors(&mut other, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn the_keyboard_alone_leads_from_the_overview_to_a_reason() {
     browser.tab_to("Instances").await;
     browser.press("Enter").await;
     browser.until("location.hash === '#/instances'").await;
-    assert_quiet(&mut browser, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn hostile_names_are_text() {
             .await,
         json!(true)
     );
-    assert_quiet(&mut browser, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
 }
 
 #[tokio::test]
@@ -230,5 +230,5 @@ async fn no_page_has_a_serious_violation_of_accessibility_rules() {
             assert_eq!(found, json!([]), "{name}, {scheme}");
         }
     }
-    assert_quiet(&mut browser, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
 }

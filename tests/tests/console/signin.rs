@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Method;
 use rollcall_tests::browser::Browser;
 
-use crate::kit::{assert_quiet, listed, options, page, register, sample};
+use crate::kit::{assert_no_errors, listed, options, page, register, sample};
 
 const TOKEN: &str = "a-token-for-this-test";
 
@@ -15,7 +15,7 @@ async fn sign_in(browser: &mut Browser, token: &str) {
 }
 
 #[tokio::test]
-async fn the_console_asks_for_the_token_once_and_sends_it_with_every_call() {
+async fn the_console_requests_the_token_once_and_sends_it_with_every_call() {
     let collector = options().env("SW_UI_JETTY_TOKEN", TOKEN).start().await;
     let _sample = sample(&collector, "orders", "orders-1");
     register(&collector, "checkout", "10.0.0.1", "").await;
@@ -51,8 +51,8 @@ async fn the_console_asks_for_the_token_once_and_sends_it_with_every_call() {
     browser
         .shows("This collector asks for its admin credential.")
         .await;
-    assert_quiet(&mut browser, &collector).await;
-    assert_quiet(&mut other, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
+    assert_no_errors(&mut other, &collector).await;
 }
 
 #[tokio::test]

@@ -40,8 +40,8 @@ impl Agent {
                 instance: self.instance,
                 by: self.by,
             };
-            let asked = self.recorder.ask(member, &self.members[member], request);
-            let pause = match timeout(ANSWER, asked).await {
+            let called = self.recorder.ask(member, &self.members[member], request);
+            let pause = match timeout(ANSWER, called).await {
                 Ok(Ok(_)) if self.random.usize(..MOVE_ONE_IN) > 0 => BEAT,
                 Ok(Ok(_)) => {
                     member = self.random.usize(..MEMBERS);

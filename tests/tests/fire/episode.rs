@@ -217,8 +217,11 @@ async fn long(member: &Member) {
     let client = Client::lazy(member.collector.listeners().grpc);
     for bytes in [LONGEST + 1, 1_600_000] {
         let code = "x".repeat(bytes);
-        let asked = tokio::time::timeout(SHORT, client.application(&code));
-        assert!(!matches!(asked.await, Ok(Ok(_))), "{bytes} bytes got an id");
+        let called = tokio::time::timeout(SHORT, client.application(&code));
+        assert!(
+            !matches!(called.await, Ok(Ok(_))),
+            "{bytes} bytes got an id"
+        );
     }
 }
 

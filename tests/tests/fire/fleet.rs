@@ -79,8 +79,8 @@ impl Fleet {
 
 /// The id of a key, before the faults begin.
 async fn assign(recorder: &mut Recorder, members: &[Client], key: Key) -> i32 {
-    let asked = recorder.ask(0, &members[0], Request::Assign(key));
-    match asked.await {
+    let called = recorder.ask(0, &members[0], Request::Assign(key));
+    match called.await {
         Ok(Answer::Id(id)) => id,
         other => panic!("no id before the fire begins: {other:?}"),
     }

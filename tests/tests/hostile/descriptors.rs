@@ -39,10 +39,10 @@ async fn hold(from: [u8; 4], server: SocketAddr, connections: usize) -> Vec<TcpS
 
 async fn get(server: SocketAddr, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    let asked = Instant::now();
+    let called = Instant::now();
     let answer = exchange(server, request.as_bytes()).await;
     assert_eq!(status(&answer), 200, "{path}: {answer}");
-    let took = asked.elapsed();
+    let took = called.elapsed();
     assert!(took < PROMPT, "{path} took {took:?}");
     answer
 }

@@ -70,8 +70,9 @@ async fn a_peer_beyond_its_rate_gets_known_ids_and_harms_no_other() {
     let refused_again = post(jetty, "/instance/register", NEW_INSTANCE).await;
     for answer in [refused, refused_again] {
         let is_partial = answer.contains("\"i\":0}") || answer.contains("\"ii\":");
-        let is_told = answer.starts_with("HTTP/1.1 503 ") && answer.contains("max_new_per_peer");
-        assert!(is_partial || is_told, "{answer:.300}");
+        let is_explained =
+            answer.starts_with("HTTP/1.1 503 ") && answer.contains("max_new_per_peer");
+        assert!(is_partial || is_explained, "{answer:.300}");
     }
     // Known names are answered at once, at any rate.
     for _ in 0..50 {

@@ -52,8 +52,8 @@ fn openssl(directory: &Path, arguments: &[&str]) {
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("openssl ({error}): sudo apt-get install openssl"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
 }
 
 #[tokio::test]
@@ -203,8 +203,8 @@ async fn collectors_go_on_when_users_and_roles_change() {
     let etcd = Server::<WebTokens>::start().await;
     let root = http::Client::new(etcd.address());
     secure(&root).await;
-    let who = json!({"name": "root", "password": "r00t"});
-    let login = call(&root, "authenticate", &who).await;
+    let credentials = json!({"name": "root", "password": "r00t"});
+    let login = call(&root, "authenticate", &credentials).await;
     let root = root.authorized(login["token"].as_str().unwrap());
     let link = Proxy::to(etcd.address()).await;
     let joined = |address: SocketAddr| known(options(&address.to_string())).start();

@@ -30,7 +30,12 @@ impl Upstream {
     /// Waits until it answers `command` with this line.
     async fn says(&mut self, command: &str, line: &str) {
         self.does(command);
-        let find = |lines: &[String]| lines.iter().any(|said| said.trim() == line).then_some(());
+        let find = |lines: &[String]| {
+            lines
+                .iter()
+                .any(|printed| printed.trim() == line)
+                .then_some(())
+        };
         let found = self.0.stdout.find(PATIENCE, find).await;
         found.unwrap_or_else(|lines| panic!("{command}: {lines:#?}"));
     }

@@ -135,7 +135,7 @@ fn needs(manifest: &Path, table: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_crate_of_the_collector_needs_those_that_the_map_says() {
+fn each_crate_of_the_collector_depends_on_those_in_the_map() {
     let root = Path::new(ROOT).join("collector");
     for manifest in files(&root, "toml") {
         let directory = manifest.parent().expect("a directory");

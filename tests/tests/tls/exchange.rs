@@ -110,9 +110,9 @@ async fn no_call_fails_while_a_certificate_is_exchanged() {
     collector.signal(Signal::HUP);
     eventually(Duration::from_secs(20), async || {
         let ready = admin.get("/readyz").await?.text();
-        let is_told =
+        let is_reported =
             ready.contains("degraded") && ready.contains("server.key holds no private key");
-        is_told.then_some(()).ok_or(ready)
+        is_reported.then_some(()).ok_or(ready)
     })
     .await;
     let metrics = admin.get("/metrics").await.unwrap().text();

@@ -20,7 +20,7 @@ async fn wait_for_refusal(collector: &Collector, listener: SocketAddr, reason: &
 }
 
 #[tokio::test]
-async fn every_face_refuses_bad_client_certificates_and_says_why() {
+async fn every_face_refuses_bad_client_certificates_and_states_the_reason() {
     let issued = Issued::new();
     let options = issued
         .options("mutual")

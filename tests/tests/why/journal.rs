@@ -16,8 +16,8 @@ async fn timeline(client: &Client, instance: i32) -> Value {
     client.get(&path).await.unwrap().json()
 }
 
-fn numbers(told: &Value) -> Vec<u64> {
-    let events = told["events"].as_array().expect("events");
+fn numbers(shown: &Value) -> Vec<u64> {
+    let events = shown["events"].as_array().expect("events");
     events
         .iter()
         .map(|it| it["number"].as_u64().unwrap())
@@ -69,10 +69,10 @@ async fn a_timeline_survives_a_kill_a_torn_journal_and_names_with_line_breaks() 
     client.heartbeat(instance).await.unwrap();
     client.recover(application, instance).await.unwrap();
     let after = eventually(PATIENCE, async || {
-        let told = timeline(&ui(&collector), instance).await;
-        match numbers(&told).len() > first.len() {
-            true => Ok(told),
-            false => Err(format!("{told:#}")),
+        let shown = timeline(&ui(&collector), instance).await;
+        match numbers(&shown).len() > first.len() {
+            true => Ok(shown),
+            false => Err(format!("{shown:#}")),
         }
     })
     .await;
@@ -104,6 +104,6 @@ async fn a_journal_that_cannot_be_used_costs_the_history_only() {
     let client = collector.grpc().await;
     let application = client.application("orders").await.unwrap();
     let instance = client.instance(application, "process").await.unwrap();
-    let told = timeline(&collector.http(collector.listeners().ui), instance).await;
-    assert_eq!(told["events"][0]["kind"], "registered", "{told:#}");
+    let shown = timeline(&collector.http(collector.listeners().ui), instance).await;
+    assert_eq!(shown["events"][0]["kind"], "registered", "{shown:#}");
 }

@@ -209,7 +209,7 @@ async fn cut_off(collector: &Collector, behind: Listeners) -> i32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_that_an_operator_took_offline_says_so() {
+async fn the_reason_of_an_instance_names_the_operator_that_took_it_offline() {
     let collector = Collector::options().start().await;
     let nacos = crate::journal::nacos(&collector).await;
     let nacos = collector.http(nacos);

@@ -48,7 +48,7 @@ async fn a_call_on_a_connection_that_was_dropped_ends_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_whose_peer_answers_pings_stays_though_nothing_else_is_said() {
+async fn a_connection_whose_peer_answers_pings_stays_open_without_other_traffic() {
     let (ours, theirs) = duplex(64 * 1024);
     let peer = async {
         let mut peer = server::handshake(theirs).await.unwrap();

@@ -175,8 +175,8 @@ impl Face {
         let connections = Gauge::new(
             "connections",
             "connections",
-            self.places.room.taken(),
-            self.places.room.limit(),
+            self.connection_limits.room.taken(),
+            self.connection_limits.room.limit(),
             "",
         )
         .set_by("the limit on open files");

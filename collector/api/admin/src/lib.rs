@@ -80,7 +80,7 @@ struct Face {
     /// The start of this run in milliseconds.
     run: i64,
     closing: CancellationToken,
-    places: Places,
+    connection_limits: ConnectionLimits,
     pages: Pages,
     sources: Sources,
     max_event_subscribers: usize,
@@ -108,7 +108,7 @@ pub struct Headroom {
 
 /// The connection limits that the probes show.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ConnectionLimits {
     /// The limit that all listeners share.
     pub room: Room,
     /// The most standing connections of one listener.
@@ -122,13 +122,13 @@ pub fn router(
     services: &Services,
     limits: &Limits,
     (names, credentials): (Names, Option<Credentials>),
-    places: Places,
+    connection_limits: ConnectionLimits,
     pages: Pages,
     sources: Sources,
     closing: CancellationToken,
 ) -> Router {
     let face = Face {
-        places,
+        connection_limits,
         pages,
         sources,
         max_event_subscribers: limits.max_event_subscribers,

@@ -14,13 +14,13 @@ const MAX_LIMIT: usize = 1000;
 
 /// The requested part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Asked<C> {
+pub(super) struct PageRequest<C> {
     /// The `next` of the previous page; `None` for the first page.
     pub(super) cursor: Option<C>,
     pub(super) limit: usize,
 }
 
-impl<C> Asked<C> {
+impl<C> PageRequest<C> {
     /// Reads the parameters `limit` and `cursor`; `read_cursor` parses a cursor.
     ///
     /// # Errors
@@ -113,22 +113,22 @@ mod tests {
         Parameters::of(&format!("/list{query}").parse().unwrap(), &known)
     }
 
-    fn asked(query: &str) -> Result<Asked<i32>, Refusal> {
-        Asked::of(&parameters(query)?, |text| text.parse().ok())
+    fn page_request(query: &str) -> Result<PageRequest<i32>, Refusal> {
+        PageRequest::of(&parameters(query)?, |text| text.parse().ok())
     }
 
     #[test]
     fn a_list_has_a_hundred_entries_from_the_start_by_default() {
-        let defaults = Asked {
+        let defaults = PageRequest {
             cursor: None,
             limit: 100,
         };
-        assert_eq!(asked("").unwrap(), defaults);
-        let expected = Asked {
+        assert_eq!(page_request("").unwrap(), defaults);
+        let expected = PageRequest {
             cursor: Some(-3),
             limit: 1000,
         };
-        assert_eq!(asked("?limit=1000&cursor=-3").unwrap(), expected);
+        assert_eq!(page_request("?limit=1000&cursor=-3").unwrap(), expected);
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
             "?cursor=",
             "?cursor=x",
         ] {
-            assert!(asked(query).is_err(), "{query}");
+            assert!(page_request(query).is_err(), "{query}");
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::{
     http::{StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use rollcall_domain::{ApplicationId, InstanceId, inventory::Place, liveness};
+use rollcall_domain::{ApplicationId, InstanceId, inventory::ListPosition, liveness};
 use rollcall_server::face::{Refusal, reply};
 use rollcall_service::{Services, roster::Filter};
 use serde::Serialize;
@@ -90,10 +90,10 @@ fn forget_of(services: &Services, application: Option<ApplicationId>, filter: &F
 }
 
 fn forget_listed(services: &Services, filter: &Filter) -> usize {
-    let (mut cursor, mut forgotten): (Option<Place>, usize) = (None, 0);
+    let (mut cursor, mut forgotten): (Option<ListPosition>, usize) = (None, 0);
     loop {
         let page = services.roster.all_instances(filter, cursor, STEP);
-        let ids = page.items.iter().map(|place| place.instance);
+        let ids = page.items.iter().map(|position| position.instance);
         forgotten += ids.filter(|id| is_new(services, *id)).count();
         cursor = page.next;
         if cursor.is_none() {

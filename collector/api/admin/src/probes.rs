@@ -11,7 +11,7 @@ use rollcall_server::face::reply;
 use rollcall_service::readiness::{Reasons, Status};
 use serde::Serialize;
 
-use super::{Face, Places};
+use super::{ConnectionLimits, Face};
 
 /// The exposition format that [`Services::exposition`](rollcall_service::Services::exposition) writes.
 const OPEN_METRICS: HeaderValue =
@@ -49,7 +49,7 @@ pub(super) async fn live() -> Response {
 
 /// `GET /readyz`: 200 or 503, with the reasons; also 200 when degraded.
 pub(super) async fn ready(State(face): State<Arc<Face>>) -> Response {
-    let connections = Connections::of(&face.places);
+    let connections = Connections::of(&face.connection_limits);
     let full = connections.full();
     let (ready, status, mut reasons) = match face.services.readiness.status() {
         Status::Ready if full.is_none() => (true, "ready", Reasons::new()),
@@ -85,12 +85,12 @@ fn answer(ready: &Ready) -> Response {
 }
 
 impl Connections {
-    fn of(places: &Places) -> Self {
+    fn of(connection_limits: &ConnectionLimits) -> Self {
         Self {
-            open: places.room.taken(),
-            limit: places.room.limit(),
-            limit_per_listener: places.per_listener,
-            limit_per_peer: places.room.per_peer(),
+            open: connection_limits.room.taken(),
+            limit: connection_limits.room.limit(),
+            limit_per_listener: connection_limits.per_listener,
+            limit_per_peer: connection_limits.room.per_peer(),
         }
     }
 

@@ -7,13 +7,13 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use rollcall_domain::{ApplicationId, InstanceId, inventory::Place};
+use rollcall_domain::{ApplicationId, InstanceId, inventory::ListPosition};
 use rollcall_server::face::{Refusal, reply};
 use rollcall_service::roster::Roster;
 
 use super::{
     Face,
-    list::{self, Asked},
+    list::{self, PageRequest},
     page::Page,
     parameters::Parameters,
     view,
@@ -35,7 +35,7 @@ pub(super) async fn applications(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &["code", "state", "text", "limit", "cursor"])?;
-    let Asked { cursor, limit } = Asked::of(&parameters, number)?;
+    let PageRequest { cursor, limit } = PageRequest::of(&parameters, number)?;
     if let Some(code) = parameters.get("code").map(str::to_owned) {
         return face
             .read_page(move |services, page| {
@@ -88,7 +88,7 @@ pub(super) async fn instances(
 ) -> Result<Response, Refusal> {
     let application = application_id(&text(id)?).ok_or_else(bad_id)?;
     let parameters = Parameters::of(&uri, &OF_INSTANCES)?;
-    let Asked { cursor, limit } = Asked::of(&parameters, instance_id)?;
+    let PageRequest { cursor, limit } = PageRequest::of(&parameters, instance_id)?;
     let filter = list::filter(&parameters)?;
     let roster = &face.services.roster;
     if let Some(id) = application
@@ -111,13 +111,13 @@ pub(super) async fn all_instances(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &OF_INSTANCES)?;
-    let Asked { cursor, limit } = Asked::of(&parameters, place)?;
+    let PageRequest { cursor, limit } = PageRequest::of(&parameters, position)?;
     let filter = list::filter(&parameters)?;
     face.read_page(move |services, page| {
         let roster = &services.roster;
         let listed = roster.all_instances(&filter, cursor, limit);
-        add_instances(page, roster, listed.items, |place| {
-            (place.instance, cursor_of(*place))
+        add_instances(page, roster, listed.items, |position| {
+            (position.instance, cursor_of(*position))
         })?;
         Ok(listed.next.map(cursor_of))
     })
@@ -131,8 +131,8 @@ fn add_instances<C>(
     listed: Vec<C>,
     read: impl Fn(&C) -> (InstanceId, String),
 ) -> Result<(), Refusal> {
-    for place in &listed {
-        let (id, cursor) = read(place);
+    for position in &listed {
+        let (id, cursor) = read(position);
         let Some(status) = roster.instance(id) else {
             continue;
         };
@@ -177,7 +177,8 @@ pub(super) fn listed_application(text: &str) -> Result<Option<ApplicationId>, Re
 /// `GET /api/members`, in the order of their addresses.
 pub(super) async fn members(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &["limit", "cursor"])?;
-    let Asked { cursor, limit } = Asked::of(&parameters, |address| Some(address.to_owned()))?;
+    let PageRequest { cursor, limit } =
+        PageRequest::of(&parameters, |address| Some(address.to_owned()))?;
     let members = face.services.roster.members();
     let is_rest = |address: &str| cursor.as_deref().is_none_or(|cursor| address > cursor);
     let mut rest = members
@@ -216,17 +217,17 @@ fn instance_id(text: &str) -> Option<InstanceId> {
 }
 
 /// The cursor of the list of all instances: application and instance.
-fn cursor_of(place: Place) -> String {
-    let instance = place.instance;
-    match place.application {
+fn cursor_of(position: ListPosition) -> String {
+    let instance = position.instance;
+    match position.application {
         Some(application) => format!("{application}:{instance}"),
         None => format!("{UNKNOWN}:{instance}"),
     }
 }
 
-fn place(text: &str) -> Option<Place> {
+fn position(text: &str) -> Option<ListPosition> {
     let (application, instance) = text.split_once(':')?;
-    Some(Place {
+    Some(ListPosition {
         application: match application {
             UNKNOWN => None,
             id => Some(number(id).and_then(ApplicationId::new)?),

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     Face,
-    list::{self, Asked},
+    list::{self, PageRequest},
     parameters::Parameters,
 };
 
@@ -29,7 +29,7 @@ pub(super) async fn namespaces(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &["limit", "cursor"])?;
-    let Asked { cursor, limit } = Asked::of(&parameters, offset)?;
+    let PageRequest { cursor, limit } = PageRequest::of(&parameters, offset)?;
     let catalog = face.catalog()?;
     let all = catalog.namespaces();
     part(
@@ -43,7 +43,7 @@ pub(super) async fn namespaces(
 /// `GET /api/services`: those of all namespaces or of `namespace`, whose name or group contains `text`.
 pub(super) async fn services(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &["namespace", "text", "limit", "cursor"])?;
-    let Asked { cursor, limit } = Asked::of(&parameters, name::cursor)?;
+    let PageRequest { cursor, limit } = PageRequest::of(&parameters, name::cursor)?;
     let namespace = list::text(&parameters, "namespace")?;
     let text = list::text(&parameters, "text")?.map(|text| text.to_lowercase());
     let catalog = face.catalog()?;
@@ -108,7 +108,7 @@ pub(super) async fn instances(
     ];
     let parameters = Parameters::of(&uri, &known)?;
     let key = name::key(&parameters)?;
-    let Asked { cursor, limit } = Asked::of(&parameters, offset)?;
+    let PageRequest { cursor, limit } = PageRequest::of(&parameters, offset)?;
     let from = cursor.unwrap_or_default();
     let catalog = face.catalog()?;
     let _permit = face.list_permit().await?;
@@ -164,7 +164,7 @@ pub(super) async fn subscribers(
     let known = ["namespace", "group", "service", "limit", "cursor"];
     let parameters = Parameters::of(&uri, &known)?;
     let key = name::key(&parameters)?;
-    let Asked { cursor, limit } = Asked::of(&parameters, offset)?;
+    let PageRequest { cursor, limit } = PageRequest::of(&parameters, offset)?;
     let from = cursor.unwrap_or_default();
     let catalog = face.catalog()?;
     let _permit = face.list_permit().await?;

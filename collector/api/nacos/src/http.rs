@@ -10,7 +10,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 use axum::{
     Router,
     body::Body,
-    extract::Request,
+    extract,
     http::{
         HeaderMap, HeaderName, Method, Response,
         header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
@@ -22,7 +22,6 @@ use rollcall_catalog::Catalog;
 
 use crate::{auth::Auth, udp::Push};
 
-mod asked;
 mod batch;
 mod beat;
 mod body;
@@ -46,15 +45,16 @@ mod page;
 mod params;
 mod registration;
 mod reply;
+mod request;
 mod routes;
 mod service;
 mod services;
 mod switches;
 
-use asked::Asked;
 use fault::{Call, Fault, Generation};
 use params::Params;
 use reply::Reply;
+use request::Request;
 use routes::{Access, Routes, While};
 
 pub use metrics::Metrics;
@@ -106,7 +106,7 @@ pub fn router(
         machine: Arc::default(),
     };
     let routes = Arc::new(Routes::new(all_routes()));
-    Router::new().fallback(move |request: Request| {
+    Router::new().fallback(move |request: extract::Request| {
         let (face, routes) = (face.clone(), Arc::clone(&routes));
         async move { face.answer(&routes, request).await }
     })
@@ -134,7 +134,7 @@ fn all_routes() -> impl Iterator<Item = routes::Route> {
 }
 
 impl Face {
-    async fn answer(&self, routes: &Routes, request: Request) -> Response<Body> {
+    async fn answer(&self, routes: &Routes, request: extract::Request) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let inner = path
@@ -151,7 +151,7 @@ impl Face {
             let inner = inner.ok_or(Fault::Unknown)?;
             let form = self.form(&parts.method, &parts.headers, body).await?;
             let (route, rest) = routes.find(&parts.method, inner)?;
-            let asked = Asked {
+            let request = Request {
                 generation: call.generation,
                 method: &parts.method,
                 rest,
@@ -160,8 +160,8 @@ impl Face {
                 peer: peer.map(|PeerAddress(ip)| *ip),
                 now_millis: call.now_millis,
             };
-            self.admit(route, &asked).await?;
-            (route.handler)(self, &asked).await
+            self.admit(route, &request).await?;
+            (route.handler)(self, &request).await
         };
         let reply: Reply = answered.await;
         let response = reply.unwrap_or_else(|fault| fault.answer(call));
@@ -190,15 +190,15 @@ impl Face {
     }
 
     /// Checks whether the caller may make this call, and whether it can be answered now.
-    async fn admit(&self, route: &routes::Route, asked: &Asked<'_>) -> Result<(), Fault> {
+    async fn admit(&self, route: &routes::Route, request: &Request<'_>) -> Result<(), Fault> {
         if route.access != Access::Open {
             let caller = self
                 .auth
-                .identify(asked.peer, asked.credentials(), asked.now_seconds())
+                .identify(request.peer, request.credentials(), request.now_seconds())
                 .await?;
             match route.access {
                 Access::Group(action) => {
-                    caller.check(action, asked.namespace(), asked.group())?;
+                    caller.check(action, request.namespace(), request.group())?;
                 }
                 Access::Admin | Access::Open => caller.check_admin()?,
             }
@@ -207,7 +207,7 @@ impl Face {
             return Err(Fault::Loading);
         }
         match route.access {
-            Access::Group(_) => self.check_status(asked),
+            Access::Group(_) => self.check_status(request),
             // An operator must be able to change the status again.
             Access::Admin | Access::Open => Ok(()),
         }

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     /// Whether a 3.x or 5.x Java agent leaves its collector on this code.
-    fn moves_away(code: Code) -> bool {
+    fn changes_collector(code: Code) -> bool {
         matches!(
             code,
             Code::Unavailable
@@ -205,7 +205,7 @@ mod tests {
         for (error, ..) in every_error() {
             let status = Status::from(&error);
             let may_help = error.retryable() || matches!(error, Error::Exhausted(_));
-            assert_eq!(moves_away(status.grpc), may_help, "{error:?}");
+            assert_eq!(changes_collector(status.grpc), may_help, "{error:?}");
             assert_eq!(status.http.is_server_error(), may_help, "{error:?}");
             assert!(!status.transient || error.retryable(), "{error:?}");
         }

@@ -77,8 +77,8 @@ impl Catalog {
 
     /// The instances that a publisher holds, ordered by service.
     #[must_use]
-    pub fn held_by(&self, publisher: &Publisher) -> Vec<(ServiceKey, Instance)> {
-        self.0.registry.read().held_by(publisher)
+    pub fn published_by(&self, publisher: &Publisher) -> Vec<(ServiceKey, Instance)> {
+        self.0.registry.read().published_by(publisher)
     }
 
     /// Up to `limit` publishers that hold an instance, in no order.

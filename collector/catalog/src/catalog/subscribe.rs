@@ -27,7 +27,7 @@ impl Catalog {
             let subscriptions = self.0.subscriptions.read();
             let known = subscriptions.get(service, &key);
             if let Some(known) = known.filter(|known| known.is_same(&interest)) {
-                known.asked(now);
+                known.renew(now);
                 return Ok(Arc::clone(known));
             }
         }

@@ -36,13 +36,13 @@ async fn against(checker: Checker, answer: &'static [u8]) -> (Outcome, String) {
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.write_all(answer).await.unwrap();
-        let mut asked = vec![0; 1024];
-        let count = stream.read(&mut asked).await.unwrap_or(0);
-        asked.truncate(count);
-        String::from_utf8(asked).unwrap()
+        let mut request = vec![0; 1024];
+        let count = stream.read(&mut request).await.unwrap_or(0);
+        request.truncate(count);
+        String::from_utf8(request).unwrap()
     };
-    let (outcome, asked) = tokio::join!(attempt(&checker, LOCAL, port), serve);
-    (outcome, asked)
+    let (outcome, request) = tokio::join!(attempt(&checker, LOCAL, port), serve);
+    (outcome, request)
 }
 
 fn is_success(outcome: Outcome) -> bool {
@@ -50,16 +50,16 @@ fn is_success(outcome: Outcome) -> bool {
 }
 
 #[tokio::test]
-async fn an_http_probe_tells_the_expected_status_from_a_busy_and_from_another_server() {
-    let (outcome, asked) = against(http(200), b"HTTP/1.1 200 OK\r\n\r\n").await;
+async fn an_http_probe_distinguishes_the_expected_status_from_a_busy_and_another_server() {
+    let (outcome, request) = against(http(200), b"HTTP/1.1 200 OK\r\n\r\n").await;
     assert!(is_success(outcome));
     assert!(
-        asked.starts_with("GET /health?a=b HTTP/1.1\r\nHost: 127.0.0.1:"),
-        "{asked}"
+        request.starts_with("GET /health?a=b HTTP/1.1\r\nHost: 127.0.0.1:"),
+        "{request}"
     );
     assert!(
-        asked.contains("\r\nX-Probe: yes\r\n") && !asked.contains("Bad"),
-        "{asked}"
+        request.contains("\r\nX-Probe: yes\r\n") && !request.contains("Bad"),
+        "{request}"
     );
     let (outcome, _) = against(http(204), b"HTTP/1.1 204 No Content\r\n\r\n").await;
     assert!(is_success(outcome));
@@ -197,10 +197,10 @@ async fn a_persistent_instance_that_goes_turns_unhealthy_and_healthy_when_it_ret
     let catalog = &running.catalog;
     let key = ServiceKey::new("", "", "a").unwrap();
     let endpoint = Endpoint::new("127.0.0.1", port, "").unwrap();
-    let mut said = Registration::new(endpoint.clone(), Kind::Persistent);
-    said.healthy = false;
+    let mut registered = Registration::new(endpoint.clone(), Kind::Persistent);
+    registered.healthy = false;
     catalog
-        .register(&endpoint.publisher(), &key, said)
+        .register(&endpoint.publisher(), &key, registered)
         .await
         .unwrap();
     let instance = catalog.instance(&key, &endpoint, None).unwrap().reference;
@@ -238,9 +238,9 @@ async fn an_address_that_is_not_allowed_is_not_connected_to() {
         .unwrap();
     for ip in ["127.0.0.1", "localhost"] {
         let endpoint = Endpoint::new(ip, port, "").unwrap();
-        let said = Registration::new(endpoint.clone(), Kind::Persistent);
+        let registered = Registration::new(endpoint.clone(), Kind::Persistent);
         catalog
-            .register(&endpoint.publisher(), &key, said)
+            .register(&endpoint.publisher(), &key, registered)
             .await
             .unwrap();
         let instance = catalog.instance(&key, &endpoint, None).unwrap().reference;

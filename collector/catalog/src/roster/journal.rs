@@ -45,7 +45,7 @@ pub(super) struct Mark {
     bytes: usize,
 }
 
-/// The state of an instance after a change; `said` is absent once it is removed.
+/// The state of an instance after a change; `registered` is absent once it is removed.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Line {
     pub(super) number: u64,
@@ -53,8 +53,8 @@ pub(super) struct Line {
     pub(super) ip: Arc<str>,
     pub(super) port: u16,
     pub(super) cluster: Arc<str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) said: Option<InstanceRow>,
+    #[serde(rename = "said", default, skip_serializing_if = "Option::is_none")]
+    pub(super) registered: Option<InstanceRow>,
 }
 
 impl Roster {
@@ -191,7 +191,7 @@ impl State {
             ip,
             port,
             cluster,
-            said: found
+            registered: found
                 .ok()
                 .map(|instance| InstanceRow::of(&instance.registered)),
         }

@@ -26,9 +26,9 @@ async fn millis(millis: u64) {
 }
 
 fn register(catalog: &Catalog, ip: &str) {
-    let said = registration(ip);
+    let registered = registration(ip);
     catalog
-        .register_ephemeral(&said.endpoint.publisher(), &key("a"), said)
+        .register_ephemeral(&registered.endpoint.publisher(), &key("a"), registered)
         .unwrap();
 }
 

@@ -50,9 +50,9 @@ async fn a_listing_of_many_services_delays_a_registration_by_one_part() {
     let running = Running::start();
     let catalog = &running.catalog;
     let register = |name: String, ip: u8| {
-        let said = registration(&format!("10.0.0.{ip}"));
-        let publisher = said.endpoint.publisher();
-        let registered = catalog.register_ephemeral(&publisher, &key(&name), said);
+        let registered = registration(&format!("10.0.0.{ip}"));
+        let publisher = registered.endpoint.publisher();
+        let registered = catalog.register_ephemeral(&publisher, &key(&name), registered);
         registered.unwrap();
     };
     (0..10_000).for_each(|number| register(format!("s{number}"), 1));
@@ -81,12 +81,12 @@ async fn a_listing_of_many_services_delays_a_registration_by_one_part() {
 async fn listings_take_turns() {
     let running = Running::start();
     let catalog = &running.catalog;
-    let said = registration("10.0.0.1");
+    let registered = registration("10.0.0.1");
     for number in 0..1_000 {
-        let publisher = said.endpoint.publisher();
+        let publisher = registered.endpoint.publisher();
         let key = key(&format!("s{number}"));
         catalog
-            .register_ephemeral(&publisher, &key, said.clone())
+            .register_ephemeral(&publisher, &key, registered.clone())
             .unwrap();
     }
     let begun = AtomicUsize::new(0);
@@ -128,9 +128,9 @@ async fn subscribers_that_take_nothing_hold_one_entry_each() {
         catalog.subscribe(interest, &outbox).unwrap();
     }
     for number in 0..10_u8 {
-        let said = registration(&format!("10.0.0.{number}"));
+        let registered = registration(&format!("10.0.0.{number}"));
         catalog
-            .register_ephemeral(&Publisher::Operator, &key("a"), said)
+            .register_ephemeral(&Publisher::Operator, &key("a"), registered)
             .unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -167,9 +167,9 @@ async fn the_first_change_is_pushed_at_once_and_later_ones_once_in_a_window() {
     catalog.subscribe(interest, &outbox).unwrap();
     let start = tokio::time::Instant::now();
     let change = |number: u8| {
-        let said = registration(&format!("10.0.0.{number}"));
+        let registered = registration(&format!("10.0.0.{number}"));
         catalog
-            .register_ephemeral(&Publisher::Operator, &key("a"), said)
+            .register_ephemeral(&Publisher::Operator, &key("a"), registered)
             .unwrap();
     };
     change(1);
@@ -226,7 +226,7 @@ async fn every_limit_is_refused_by_its_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn services_that_appear_and_vanish_are_told() {
+async fn services_that_appear_and_vanish_are_announced() {
     let running = Running::start();
     let catalog = &running.catalog;
     let mut changes = catalog.service_changes();

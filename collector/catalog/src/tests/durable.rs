@@ -30,9 +30,11 @@ async fn a_store_that_fails_refuses_what_it_keeps_and_nothing_else() {
     let running = Running::start();
     let catalog = &running.catalog;
     running.store.fail(Some("no space left"));
-    let said = persistent("10.0.0.1");
-    let publisher = said.endpoint.publisher();
-    let refused = catalog.register(&publisher, &key("a"), said.clone()).await;
+    let registered = persistent("10.0.0.1");
+    let publisher = registered.endpoint.publisher();
+    let refused = catalog
+        .register(&publisher, &key("a"), registered.clone())
+        .await;
     let error = refused.unwrap_err();
     assert!(
         matches!(&error, Error::Store(_)) && error.is_retryable(),
@@ -54,7 +56,10 @@ async fn a_store_that_fails_refuses_what_it_keeps_and_nothing_else() {
     );
     assert!(catalog.counts().failed_commits > 0);
     running.store.fail(None);
-    catalog.register(&publisher, &key("a"), said).await.unwrap();
+    catalog
+        .register(&publisher, &key("a"), registered)
+        .await
+        .unwrap();
     assert_eq!(ips(catalog, "a"), ["10.0.0.1", "10.0.0.2"]);
 }
 
@@ -62,10 +67,10 @@ async fn a_store_that_fails_refuses_what_it_keeps_and_nothing_else() {
 async fn what_operators_set_is_there_after_a_restart() {
     let running = Running::start();
     let catalog = &running.catalog;
-    let said = persistent("10.0.0.1");
-    let at = said.endpoint.clone();
+    let registered = persistent("10.0.0.1");
+    let at = registered.endpoint.clone();
     catalog
-        .register(&at.publisher(), &key("a"), said)
+        .register(&at.publisher(), &key("a"), registered)
         .await
         .unwrap();
     let offline = Override {
@@ -123,13 +128,13 @@ async fn what_operators_set_is_there_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_removed_is_gone_from_the_store() {
+async fn a_removed_instance_leaves_the_store() {
     let running = Running::start();
     let catalog = &running.catalog;
-    let said = persistent("10.0.0.1");
-    let at = said.endpoint.clone();
+    let registered = persistent("10.0.0.1");
+    let at = registered.endpoint.clone();
     catalog
-        .register(&at.publisher(), &key("a"), said)
+        .register(&at.publisher(), &key("a"), registered)
         .await
         .unwrap();
     catalog

@@ -69,16 +69,16 @@ async fn write(catalog: &Catalog) {
     };
     catalog.create_service(&key("a"), settings).await.unwrap();
     catalog.update_cluster(&key("a"), cluster).await.unwrap();
-    let said = Registration {
+    let registered = Registration {
         kind: Kind::Persistent,
         weight: 2.0,
         metadata: Arc::new([("zone", "b")].into_iter().collect()),
         app: Some("shop".into()),
         ..registration("10.0.0.1")
     };
-    let endpoint = said.endpoint.clone();
+    let endpoint = registered.endpoint.clone();
     catalog
-        .register(&endpoint.publisher(), &key("a"), said)
+        .register(&endpoint.publisher(), &key("a"), registered)
         .await
         .unwrap();
     let set = Override {

@@ -19,24 +19,24 @@ async fn seconds(seconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn the_instances_of_the_last_run_are_there_at_once() {
     let running = Running::start();
-    let said = registration("10.0.0.1");
-    let publisher = said.endpoint.publisher();
+    let registered = registration("10.0.0.1");
+    let publisher = registered.endpoint.publisher();
     let catalog = &running.catalog;
     catalog
-        .register_ephemeral(&publisher, &key("a"), said.clone())
+        .register_ephemeral(&publisher, &key("a"), registered.clone())
         .unwrap();
     let running = again(running.stop().await.unwrap());
     let catalog = &running.catalog;
     assert!(catalog.is_complete());
     assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
     seconds(10).await;
-    let beat = catalog.beat(&key("a"), &said.endpoint, None).unwrap();
+    let beat = catalog.beat(&key("a"), &registered.endpoint, None).unwrap();
     assert_eq!(
         beat,
         Beat::Renewed(Duration::from_secs(5)),
         "a light beat is enough"
     );
-    assert_eq!(catalog.held_by(&publisher).len(), 1);
+    assert_eq!(catalog.published_by(&publisher).len(), 1);
     seconds(14).await;
     assert_eq!(ips(catalog, "a"), ["10.0.0.1"]);
 }
@@ -48,13 +48,13 @@ async fn a_beat_puts_an_instance_of_the_last_run_on_its_own_terms() {
         ("preserved.heart.beat.timeout", "7000"),
         ("preserved.ip.delete.timeout", "8000"),
     ];
-    let said = Registration {
+    let registered = Registration {
         metadata: Arc::new(terms.into_iter().collect()),
         ..registration("10.0.0.1")
     };
-    let (catalog, endpoint) = (&running.catalog, said.endpoint.clone());
+    let (catalog, endpoint) = (&running.catalog, registered.endpoint.clone());
     catalog
-        .register_ephemeral(&endpoint.publisher(), &key("a"), said)
+        .register_ephemeral(&endpoint.publisher(), &key("a"), registered)
         .unwrap();
     seconds(1).await;
     let running = again(running.store.clone());
@@ -71,10 +71,10 @@ async fn a_beat_puts_an_instance_of_the_last_run_on_its_own_terms() {
 #[tokio::test(start_paused = true)]
 async fn what_does_not_come_back_goes_after_its_term() {
     let running = Running::start();
-    let said = registration("10.0.0.1");
+    let registered = registration("10.0.0.1");
     let catalog = &running.catalog;
     catalog
-        .register_ephemeral(&said.endpoint.publisher(), &key("a"), said)
+        .register_ephemeral(&registered.endpoint.publisher(), &key("a"), registered)
         .unwrap();
     seconds(1).await;
     // Killed: nothing is written after this.
@@ -157,10 +157,10 @@ async fn a_store_without_a_roster_refuses_reads_for_one_term() {
 #[tokio::test(start_paused = true)]
 async fn a_roster_that_is_not_readable_is_dropped_and_reads_wait() {
     let running = Running::start();
-    let said = registration("10.0.0.1");
+    let registered = registration("10.0.0.1");
     let catalog = &running.catalog;
     catalog
-        .register_ephemeral(&said.endpoint.publisher(), &key("a"), said)
+        .register_ephemeral(&registered.endpoint.publisher(), &key("a"), registered)
         .unwrap();
     let store = running.stop().await.unwrap();
     let damaged = Change::Put(Row {

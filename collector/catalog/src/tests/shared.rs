@@ -98,10 +98,10 @@ async fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Arc<Process>) -> 
 async fn every_kind_of_row_that_one_collector_changes_is_applied_by_the_other() {
     with_server(|server| async move {
         let (one, other) = (member(&server).await, member(&server).await);
-        let (a, said) = (key("a"), persistent("10.0.0.1"));
-        let at = said.endpoint.clone();
+        let (a, registered) = (key("a"), persistent("10.0.0.1"));
+        let at = registered.endpoint.clone();
         let one = &one.catalog;
-        one.register(&at.publisher(), &a, said).await.unwrap();
+        one.register(&at.publisher(), &a, registered).await.unwrap();
         eventually("an instance", || ips(&other.catalog, "a") == ["10.0.0.1"]).await;
         let mut cluster = Cluster::new("DEFAULT".into());
         cluster.checker = Checker::None;
@@ -154,10 +154,10 @@ async fn every_kind_of_row_that_one_collector_changes_is_applied_by_the_other() 
 async fn what_is_durable_outlives_every_collector() {
     with_server(|server| async move {
         let first = member(&server).await;
-        let said = persistent("10.0.0.1");
+        let registered = persistent("10.0.0.1");
         let catalog = &first.catalog;
         catalog
-            .register(&said.endpoint.publisher(), &key("a"), said)
+            .register(&registered.endpoint.publisher(), &key("a"), registered)
             .await
             .unwrap();
         drop(first);
@@ -171,10 +171,10 @@ async fn what_is_durable_outlives_every_collector() {
 async fn ephemeral_instances_and_their_overrides_stay_with_their_collector() {
     with_server(|server| async move {
         let (one, other) = (member(&server).await, member(&server).await);
-        let (a, said) = (key("a"), registration("10.0.0.1"));
-        let at = said.endpoint.clone();
+        let (a, registered) = (key("a"), registration("10.0.0.1"));
+        let at = registered.endpoint.clone();
         one.catalog
-            .register_ephemeral(&at.publisher(), &a, said)
+            .register_ephemeral(&at.publisher(), &a, registered)
             .unwrap();
         one.catalog.set_override(&a, &at, offline()).await.unwrap();
         // A later change of the same queue: what came before it is applied, too.
@@ -200,11 +200,11 @@ async fn a_service_with_ephemeral_instances_here_loses_only_its_settings() {
         };
         one.catalog.create_service(&a, settings).await.unwrap();
         eventually("a service", || other.catalog.service(&a).is_some()).await;
-        let said = registration("10.0.0.1");
-        let publisher = said.endpoint.publisher();
+        let registered = registration("10.0.0.1");
+        let publisher = registered.endpoint.publisher();
         other
             .catalog
-            .register_ephemeral(&publisher, &a, said)
+            .register_ephemeral(&publisher, &a, registered)
             .unwrap();
         one.catalog.delete_service(&a).await.unwrap();
         let threshold = || {

@@ -75,8 +75,8 @@ fn delete(of: &str, revision: i64) -> Event {
     change(of, EventType::Delete, Vec::new(), revision)
 }
 
-fn nothing() -> Known {
-    Known {
+fn nothing() -> Members {
+    Members {
         keys: Keys::new(),
         revision: 1,
     }

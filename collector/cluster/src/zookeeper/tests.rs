@@ -14,7 +14,7 @@ use super::*;
 const TERM: Duration = Duration::from_millis(300);
 
 /// Accepts a connection; returns the last transaction that the client has seen and the session that it requests, 0 for a new one.
-async fn asked(listener: &TcpListener) -> (TcpStream, i64, i64) {
+async fn accepted(listener: &TcpListener) -> (TcpStream, i64, i64) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let _length_and_version = stream.read_i64().await.unwrap();
     let seen = stream.read_i64().await.unwrap();
@@ -43,9 +43,9 @@ async fn open(mut stream: TcpStream, session: i64, transaction: i64) {
 }
 
 /// Closes every connection until a client requests a new session; returns that connection.
-async fn asked_for_another(listener: &TcpListener, session: i64) -> TcpStream {
+async fn connects_again(listener: &TcpListener, session: i64) -> TcpStream {
     loop {
-        match asked(listener).await {
+        match accepted(listener).await {
             (stream, 0, 0) => return stream,
             (_closed, _, resumed) => assert_eq!(resumed, session),
         }
@@ -64,16 +64,16 @@ async fn a_session_outlives_unavailable_servers_and_is_abandoned_once_another_op
     let mut tasks = JoinSet::new();
     tasks.spawn(keeper.run(CancellationToken::new()));
 
-    let (stream, seen, session) = asked(&listener).await;
+    let (stream, seen, session) = accepted(&listener).await;
     assert_eq!((seen, session), (0, 0));
     open(stream, 7, 41).await;
     // Unavailable for longer than the term.
-    drop(asked_for_another(&listener, 7).await);
-    let (stream, seen, session) = asked(&listener).await;
+    drop(connects_again(&listener, 7).await);
+    let (stream, seen, session) = accepted(&listener).await;
     assert_eq!((seen, session), (41, 7));
     open(stream, 7, 42).await;
     // Without the transaction that the client has seen.
-    open(asked_for_another(&listener, 7).await, 8, 1).await;
-    let (_stream, seen, session) = asked(&listener).await;
+    open(connects_again(&listener, 7).await, 8, 1).await;
+    let (_stream, seen, session) = accepted(&listener).await;
     assert_eq!((seen, session), (0, 8));
 }

@@ -2,8 +2,8 @@
 
 mod apply;
 mod change;
-mod held;
 mod keep;
+mod published;
 mod read;
 mod record;
 mod services;
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::Moment;
 
-use held::Held;
+use published::InstanceSet;
 pub use read::Beaten;
 use record::{Owner, Record, Service};
 pub use services::NotRemoved;
@@ -41,7 +41,7 @@ pub struct Registry {
     order: BTreeMap<ServiceKey, u32>,
     services: Slab<Service>,
     records: Slab<Record>,
-    held: HashMap<Publisher, Held>,
+    published: HashMap<Publisher, InstanceSet>,
     tombstones: Tombstones,
     texts: Interner<str>,
     metadata: Interner<Metadata>,
@@ -118,7 +118,7 @@ impl Registry {
             order: BTreeMap::new(),
             services: Slab::default(),
             records: Slab::default(),
-            held: HashMap::new(),
+            published: HashMap::new(),
             tombstones: Tombstones::default(),
             texts: Interner::default(),
             metadata: Interner::default(),
@@ -140,7 +140,7 @@ impl Registry {
     pub fn counts(&self) -> Counts {
         Counts {
             services: self.ids.len(),
-            publishers: self.held.len(),
+            publishers: self.published.len(),
             tombstones: self.tombstones.len(),
             ..self.counts
         }

@@ -23,7 +23,7 @@ fn endpoint(ip: &str) -> Endpoint {
     Endpoint::new(ip, 80, "").unwrap()
 }
 
-fn said(ip: &str) -> Registration {
+fn registration(ip: &str) -> Registration {
     Registration::new(endpoint(ip), Kind::Ephemeral)
 }
 
@@ -59,9 +59,15 @@ impl Fixture {
         }
     }
 
-    fn register(&mut self, publisher: &Publisher, name: &str, said: Registration) {
+    fn register(&mut self, publisher: &Publisher, name: &str, registration: Registration) {
         self.registry
-            .register(publisher, &key(name), said, self.now, &mut self.effects)
+            .register(
+                publisher,
+                &key(name),
+                registration,
+                self.now,
+                &mut self.effects,
+            )
             .unwrap();
     }
 

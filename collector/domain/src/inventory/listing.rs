@@ -12,7 +12,7 @@ use crate::{ApplicationId, InstanceId};
 
 /// The position of an instance in the list of all instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct ListPosition {
     /// `None` if the application is unknown.
     pub application: Option<ApplicationId>,
     /// The instance.
@@ -55,23 +55,23 @@ impl Listing {
     }
 
     /// Instances of all applications: those with an unknown application first, then by application.
-    pub(super) fn places(&self, after: Option<Place>, limit: usize) -> Vec<Place> {
+    pub(super) fn positions(&self, after: Option<ListPosition>, limit: usize) -> Vec<ListPosition> {
         let index = self.0.read();
-        let from = after.map_or(Unbounded, |place| Bound::Included(place.application));
-        let mut places = Vec::new();
+        let from = after.map_or(Unbounded, |position| Bound::Included(position.application));
+        let mut positions = Vec::new();
         for (&application, ids) in index.instances.range((from, Unbounded)) {
-            let rest = after.filter(|place| place.application == application);
-            let left = limit - places.len();
-            let ids = page(ids, rest.map(|place| place.instance), left);
-            places.extend(ids.into_iter().map(|instance| Place {
+            let rest = after.filter(|position| position.application == application);
+            let left = limit - positions.len();
+            let ids = page(ids, rest.map(|position| position.instance), left);
+            positions.extend(ids.into_iter().map(|instance| ListPosition {
                 application,
                 instance,
             }));
-            if places.len() >= limit {
+            if positions.len() >= limit {
                 break;
             }
         }
-        places
+        positions
     }
 
     pub(super) fn update(&self) -> Update<'_> {

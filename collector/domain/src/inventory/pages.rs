@@ -1,6 +1,6 @@
 //! Paged lists of the inventory.
 
-use super::{Application, Instance, Inventory, Place};
+use super::{Application, Instance, Inventory, ListPosition};
 use crate::{ApplicationId, InstanceId};
 
 impl Inventory {
@@ -41,7 +41,7 @@ impl Inventory {
 
     /// Up to `limit` positions of the list of all instances, after `after`.
     #[must_use]
-    pub fn places(&self, after: Option<Place>, limit: usize) -> Vec<Place> {
-        self.listing.places(after, limit)
+    pub fn positions(&self, after: Option<ListPosition>, limit: usize) -> Vec<ListPosition> {
+        self.listing.positions(after, limit)
     }
 }

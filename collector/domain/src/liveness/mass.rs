@@ -23,7 +23,7 @@ pub struct MassConfig {
 
 /// What is known of an instance that fell silent. Hosts and peers are hashes; the wave names an instance that has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SilentInstance {
     /// The instance.
     pub instance: InstanceId,
     /// Its application; `None` if it was never reported.
@@ -143,13 +143,13 @@ impl Guard {
     /// Records that an instance fell silent. Returns the wave before it, if that has ended and is worth a report.
     pub fn observe(
         &mut self,
-        place: Place,
+        instance: SilentInstance,
         now: Moment,
         population: &impl Population,
     ) -> Option<Wave> {
         let ended = self.poll(now, population);
         let wave = self.wave.get_or_insert_with(|| Counts::new(now));
-        wave.add(place, now);
+        wave.add(instance, now);
         ended
     }
 
@@ -179,18 +179,19 @@ impl Counts {
         }
     }
 
-    fn add(&mut self, place: Place, now: Moment) {
+    fn add(&mut self, instance: SilentInstance, now: Moment) {
         self.last = self.last.max(now);
         self.silent += 1;
-        self.applications.add(place.application, place.instance);
-        if let Some(host) = place.host {
-            self.hosts.add(host, place.instance);
+        self.applications
+            .add(instance.application, instance.instance);
+        if let Some(host) = instance.host {
+            self.hosts.add(host, instance.instance);
         }
-        if let Some(peer) = place.peer {
-            self.peers.add(peer, place.instance);
+        if let Some(peer) = instance.peer {
+            self.peers.add(peer, instance.instance);
         }
-        if let Some(member) = place.member {
-            self.members.add(member, place.instance);
+        if let Some(member) = instance.member {
+            self.members.add(member, instance.instance);
         }
     }
 

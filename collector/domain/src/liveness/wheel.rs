@@ -54,7 +54,7 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Removes and returns one item that is due. Returns `None` if no item is due, or if the budget, one for every checked entry,
-    /// is used up; [`Wheel::is_behind`] distinguishes the two.
+    /// is used up; [`Wheel::has_backlog`] distinguishes the two.
     pub(super) fn pop_due(&mut self, now: Moment, budget: &mut usize) -> Option<T> {
         let now = self.tick_of(now);
         self.skip_full_turns(now);
@@ -77,7 +77,7 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// Whether [`Wheel::pop_due`] has still to check entries that may be due.
-    pub(super) fn is_behind(&self, now: Moment) -> bool {
+    pub(super) fn has_backlog(&self, now: Moment) -> bool {
         self.at <= self.tick_of(now)
     }
 
@@ -125,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn a_check_is_bounded_by_its_budget_and_reports_that_it_is_behind() {
+    fn a_check_is_bounded_by_its_budget_and_reports_its_backlog() {
         let mut wheel = Wheel::new(Duration::from_millis(100), 8);
         (0..10).for_each(|item| wheel.insert(item, at(500)));
         assert_eq!(due(&mut wheel, 600, 4).len(), 4);
-        assert!(wheel.is_behind(at(600)));
+        assert!(wheel.has_backlog(at(600)));
         assert_eq!(due(&mut wheel, 600, 100).len(), 6);
-        assert!(!wheel.is_behind(at(600)));
+        assert!(!wheel.has_backlog(at(600)));
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
                             let deadline = model.remove(&item);
                             prop_assert!(deadline.is_some_and(|(deadline, _)| deadline <= now), "early or twice");
                         }
-                        if !wheel.is_behind(at(now)) {
+                        if !wheel.has_backlog(at(now)) {
                             let late = model.values().find(|(deadline, filed)| deadline.max(filed) + tick <= now);
                             prop_assert_eq!(late, None);
                         } else {

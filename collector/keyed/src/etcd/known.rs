@@ -6,13 +6,13 @@ use rollcall_etcd::proto::{Event, KeyValue, event::EventType};
 
 /// The rows that this process has read or written.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownRows {
     /// Changes up to this revision of etcd are known.
     pub(super) revision: i64,
     rows: HashMap<Vec<u8>, i64>,
 }
 
-impl Known {
+impl KnownRows {
     /// The number of rows.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
@@ -40,15 +40,15 @@ impl Known {
     /// Forgets all rows except the present ones, and returns the keys of those that are gone.
     pub(super) fn retain(&mut self, present: &[KeyValue]) -> Vec<Vec<u8>> {
         let present: HashSet<&[u8]> = present.iter().map(|pair| &*pair.key).collect();
-        let mut gone = Vec::new();
+        let mut removed = Vec::new();
         self.rows.retain(|key, _| {
             let is_present = present.contains(&**key);
             if !is_present {
-                gone.push(key.clone());
+                removed.push(key.clone());
             }
             is_present
         });
-        gone
+        removed
     }
 
     /// Whether a watched event is a change that is not known.

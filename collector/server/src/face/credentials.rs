@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_configured_admits_nobody_and_nothing_is_shown() {
+    fn missing_credentials_admit_no_caller_and_are_never_shown() {
         assert!(Credentials::new("", "", "").is_none());
         let user = Credentials::new("", "op", "password").unwrap();
         for sent in ["Bearer ".to_owned(), basic("any:"), basic(":")] {

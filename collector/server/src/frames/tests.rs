@@ -53,14 +53,14 @@ async fn a_flood_of_control_frames_is_detected_in_any_parts() {
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_requests_something_is_no_control_frame() {
     let (mut frames, traffic) = (begun(), traffic());
-    for asks in [
+    for request in [
         frame(HEADERS, 4, 40),
         frame(DATA, 0, 5),
         frame(DATA, END_STREAM, 0),
     ] {
         for _ in 0..10 {
             traffic.begin_turn();
-            assert_eq!(taken(&mut frames, &traffic, &asks, 1000), 1000);
+            assert_eq!(taken(&mut frames, &traffic, &request, 1000), 1000);
         }
     }
     let empty = frame(DATA, 0, 0);

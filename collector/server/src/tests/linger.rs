@@ -17,7 +17,7 @@ const REFUSAL: &str = "the body is too large for this test";
 const TOO_LARGE: (&str, &str) = ("HTTP/1.1 413 ", REFUSAL);
 
 /// Answers without reading the body.
-pub(super) async fn refuse(body: Asked) -> (http::StatusCode, &'static str) {
+pub(super) async fn refuse(body: Arrived) -> (http::StatusCode, &'static str) {
     drop(body);
     (http::StatusCode::PAYLOAD_TOO_LARGE, REFUSAL)
 }

@@ -97,8 +97,8 @@ async fn one_port_serves_plain_connections_and_both_protocols_over_tls() {
         let opened = hyper::client::conn::http2::handshake(TokioExecutor::new(), io);
         let (mut sender, connection) = Box::pin(opened).await.unwrap();
         tokio::task::spawn_local(Box::pin(connection));
-        let asked = request(secured.server.address, "/");
-        let answer = sender.send_request(asked).await.unwrap();
+        let sent = request(secured.server.address, "/");
+        let answer = sender.send_request(sent).await.unwrap();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, "here");
         drop(sender);
@@ -109,7 +109,7 @@ async fn one_port_serves_plain_connections_and_both_protocols_over_tls() {
 }
 
 #[tokio::test]
-async fn a_port_with_tls_only_tells_a_plain_client_so_in_its_own_protocol() {
+async fn a_port_with_tls_only_refuses_a_plain_client_in_its_own_protocol() {
     local(async {
         let secured = generous(Serves::TlsOnly).await;
         let answer = everything(&mut secured.server.send(GET).await).await;
@@ -119,8 +119,8 @@ async fn a_port_with_tls_only_tells_a_plain_client_so_in_its_own_protocol() {
         let opened = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await;
         let (mut sender, connection) = opened.unwrap();
         let ended = tokio::task::spawn_local(connection);
-        let asked = request(secured.server.address, "/");
-        sender.send_request(asked).await.unwrap_err();
+        let sent = request(secured.server.address, "/");
+        sender.send_request(sent).await.unwrap_err();
         let ended = ended.await.unwrap().unwrap_err();
         assert!(
             format!("{ended:?}").contains("INADEQUATE_SECURITY"),

@@ -21,7 +21,7 @@ use super::{
 use crate::{Core, events::Shared};
 
 /// Applies the records of other collectors to the inventory and the leases.
-struct Intake<'a> {
+struct Replay<'a> {
     allocator: &'a mut Allocator,
     pacer: &'a mut Pacer,
     core: &'a Core,
@@ -36,7 +36,7 @@ struct Intake<'a> {
     damage: Reported,
 }
 
-impl Intake<'_> {
+impl Replay<'_> {
     fn take(&mut self, record: Record) {
         match record {
             Record::Row(row) => {
@@ -109,7 +109,7 @@ impl Writer {
             &mut dyn FnMut(Record),
         ) -> Result<(), storage::Error>,
     ) -> Result<(), Failure> {
-        let mut intake = Intake {
+        let mut replay = Replay {
             allocator: &mut self.allocator,
             pacer: &mut self.pacer,
             core: &self.core,
@@ -119,15 +119,15 @@ impl Writer {
             differences: 0,
             damage: Reported::default(),
         };
-        let read = read(&mut *self.storage, &mut |record| intake.take(record));
-        let Intake {
+        let read = read(&mut *self.storage, &mut |record| replay.take(record));
+        let Replay {
             contradiction,
             digest,
             registered,
             differences,
             damage,
             ..
-        } = intake;
+        } = replay;
         self.report(damage);
         for seen in registered {
             if self.core.is_unseen(seen.instance) {

@@ -4,7 +4,7 @@ use rollcall_storage as storage;
 
 use super::{
     outage::Operation,
-    waiting::Waiting,
+    waiting::PendingBatch,
     writer::{Failure, Writer},
 };
 
@@ -15,7 +15,7 @@ impl Writer {
     /// A failure of a batch that is not due to one call.
     pub(super) fn isolate(
         &mut self,
-        waiting: &mut Waiting,
+        waiting: &mut PendingBatch,
         error: &storage::Error,
     ) -> Result<(), Failure> {
         // The invalid value may be a held change, for which no caller waits. A later report repeats it.

@@ -140,7 +140,7 @@ impl Queue {
         propose: impl FnMut(&mut Proposal<'_>, &mut Vec<LastSeen>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        let job = Waiting {
+        let job = ProposeJob {
             propose,
             result: None,
             reply,
@@ -204,13 +204,13 @@ impl Queue {
     }
 }
 
-struct Waiting<F, T> {
+struct ProposeJob<F, T> {
     propose: F,
     result: Option<Result<T, Error>>,
     reply: oneshot::Sender<Result<T, Error>>,
 }
 
-impl<F, T> Job for Waiting<F, T>
+impl<F, T> Job for ProposeJob<F, T>
 where
     F: FnMut(&mut Proposal<'_>, &mut Vec<LastSeen>) -> Result<T, Error> + Send,
     T: Send,

@@ -13,7 +13,7 @@ use super::{
 
 /// The requests of one batch, with their callers.
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(super) struct PendingBatch {
     pub(super) jobs: Vec<Box<dyn Job>>,
     /// The number of jobs that are in the proposal.
     proposed: usize,
@@ -26,7 +26,7 @@ pub(super) struct Waiting {
     pub(super) is_part: bool,
 }
 
-impl Waiting {
+impl PendingBatch {
     pub(super) fn take(&mut self, message: Message) {
         match message {
             Message::Propose(job) => self.jobs.push(job),

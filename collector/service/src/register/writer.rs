@@ -14,7 +14,7 @@ use super::{
     outage::{Operation, Outage},
     pace::Pacer,
     room::Room,
-    waiting::Waiting,
+    waiting::PendingBatch,
 };
 use crate::{Core, readiness::Readiness};
 
@@ -74,7 +74,7 @@ impl Writer {
     /// # Errors
     /// The writer cannot continue: see [`Failure`].
     pub fn run(mut self) -> Result<(), Failure> {
-        let mut waiting = Waiting::default();
+        let mut waiting = PendingBatch::default();
         // A store may hold more than the memory limit of this collector.
         self.room.observe(&self.core, &self.readiness, 0);
         while !self.inbox.is_done() {
@@ -122,7 +122,7 @@ impl Writer {
 
     /// Builds and commits one batch of the waiting jobs and of those that arrive meanwhile. Builds it again after each conflict
     /// with another collector.
-    pub(super) fn batch(&mut self, waiting: &mut Waiting) -> Result<(), Failure> {
+    pub(super) fn batch(&mut self, waiting: &mut PendingBatch) -> Result<(), Failure> {
         let mut need = Need::News;
         self.pacer.release();
         loop {
@@ -214,7 +214,7 @@ impl Writer {
     }
 
     /// Answers every waiting caller that the store is unavailable.
-    pub(super) fn refuse(&self, waiting: &mut Waiting) {
+    pub(super) fn refuse(&self, waiting: &mut PendingBatch) {
         waiting.refuse();
         self.inbox.pending.refuse();
     }

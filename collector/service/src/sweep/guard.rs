@@ -9,7 +9,9 @@ use std::{
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Moment, Timestamp,
-    liveness::{Guard, Observer, Pattern, Place, Population, Share, State, Transition, Wave},
+    liveness::{
+        Guard, Observer, Pattern, Population, Share, SilentInstance, State, Transition, Wave,
+    },
     properties,
 };
 use rollcall_link::Links;
@@ -111,7 +113,7 @@ impl Watch {
         });
         let (application, host) = read.unwrap_or_default();
         let peer = core.events.peer(instance);
-        let place = Place {
+        let instance = SilentInstance {
             instance,
             application,
             host,
@@ -121,7 +123,7 @@ impl Watch {
                 Observer::Elsewhere(member) => member,
             },
         };
-        if let Some(wave) = self.guard.observe(place, transition.at, core) {
+        if let Some(wave) = self.guard.observe(instance, transition.at, core) {
             self.report(core, &wave);
         }
     }

@@ -271,7 +271,7 @@ async fn releases_that_hash_differently_read_the_store_once_and_work_on() {
 }
 
 #[tokio::test]
-async fn a_digest_says_nothing_of_the_rows_after_it() {
+async fn a_digest_does_not_cover_the_rows_after_it() {
     let log = Log::default();
     let mut reader = Collector::on(&log, 0);
     // The first part of a large batch; only the last part has the digest.

@@ -43,7 +43,7 @@ pub(super) struct Changed {
 }
 
 /// Where a committed instance is written.
-pub(super) struct Places {
+pub(super) struct Targets {
     pub(super) log: bool,
     pub(super) changed: bool,
 }
@@ -71,9 +71,9 @@ impl Changed {
 
     /// Where an instance is written. An instance that is in the log is written as a changed one. If its identity became known
     /// it is written to both, so that its key here is never older than the log.
-    pub(super) fn places(&self, instance: &Instance) -> Places {
+    pub(super) fn targets(&self, instance: &Instance) -> Targets {
         let known = self.identities.get(&instance.id);
-        Places {
+        Targets {
             log: known != Some(&identity(instance)),
             changed: known.is_some(),
         }

@@ -31,7 +31,7 @@ pub(super) struct Log {
     /// The key prefix of the snapshot's parts.
     snapshot: String,
     extent: Extent,
-    known: Known,
+    known: LogEnd,
     /// The last entry of each known part of the snapshot.
     parts: BTreeSet<u64>,
     /// The log may have entries that were not applied: of other collectors, or of a commit whose result is unknown.
@@ -46,7 +46,7 @@ pub(super) struct Log {
 
 /// The known end of the log.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct LogEnd {
     last: Option<Position>,
     totals: Counts,
 }
@@ -74,7 +74,7 @@ impl Log {
             prefix: remote.key("log/"),
             snapshot: remote.key("snapshot/"),
             extent,
-            known: Known::default(),
+            known: LogEnd::default(),
             parts: BTreeSet::new(),
             is_stale: false,
             is_damaged: false,
@@ -84,12 +84,12 @@ impl Log {
     }
 
     /// The known end of the log.
-    pub(super) fn known(&self) -> Known {
+    pub(super) fn known(&self) -> LogEnd {
         self.known
     }
 
     /// Forgets the entries after `known`, so that they are read again.
-    pub(super) fn forget_after(&mut self, known: Known) {
+    pub(super) fn forget_after(&mut self, known: LogEnd) {
         self.known = known;
         self.is_stale = true;
     }
@@ -147,7 +147,7 @@ impl Log {
         rows: &[&Row],
         digest: Option<u64>,
     ) -> Result<Commit, Error> {
-        let Known {
+        let LogEnd {
             mut last,
             mut totals,
         } = self.known;
@@ -177,7 +177,7 @@ impl Log {
             };
             last = Some(place);
         }
-        self.known = Known { last, totals };
+        self.known = LogEnd { last, totals };
         self.is_stale = false;
         Ok(Commit::Durable)
     }
@@ -229,7 +229,7 @@ impl Log {
             revision: entry.create_revision,
             checksum: value::stored_checksum(&entry.value),
         });
-        self.known = Known { last, totals };
+        self.known = LogEnd { last, totals };
         Ok(())
     }
 

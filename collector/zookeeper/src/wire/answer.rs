@@ -91,7 +91,7 @@ mod tests {
     use super::{super::Op, *};
 
     #[test]
-    fn a_transaction_says_which_step_failed() {
+    fn a_failed_transaction_names_the_step() {
         let answer = |steps: &[(i32, bool, i32, Option<i32>)]| {
             let mut frame = BytesMut::new();
             for (kind, done, error, result) in steps {

@@ -119,8 +119,8 @@ pub(crate) async fn deregister(
     let (key, endpoint) = (name::key(&parameters)?, name::endpoint(&parameters)?);
     let kind = Kind::of(name::ephemeral(&parameters)?.unwrap_or(true));
     let catalog = face.catalog()?;
-    let gone = catalog.deregister(&key, &endpoint, kind).await;
-    if !gone.map_err(refusal::of)? {
+    let removed = catalog.deregister(&key, &endpoint, kind).await;
+    if !removed.map_err(refusal::of)? {
         let missing = rollcall_catalog::NotFound::Instance;
         return Err(refusal::of(rollcall_catalog::Error::NotFound(missing)));
     }

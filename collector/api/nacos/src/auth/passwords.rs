@@ -95,14 +95,14 @@ impl Passwords {
             return Ok(true);
         }
         let known = hash.is_some();
-        let place = self.place(peer).ok_or(Denied::Busy)?;
+        let slot = self.slot(peer).ok_or(Denied::Busy)?;
         let turn = Arc::clone(&self.hashing).acquire_owned().await;
         let hash = hash.unwrap_or(&self.decoy).to_owned();
         let sent = password.to_owned();
         // The place is held until the hash is done, even if the caller no longer waits for it.
         let running = Arc::clone(&self.running);
         let check = move || {
-            let _held = (place, turn);
+            let _held = (slot, turn);
             running.fetch_add(1, Relaxed);
             let checked = bcrypt::verify(sent, &hash);
             running.fetch_sub(1, Relaxed);
@@ -118,7 +118,7 @@ impl Passwords {
     }
 
     /// A place for one more call from this address or its /64 network; `None` if there is none.
-    fn place(&self, peer: Option<IpAddr>) -> Option<Place> {
+    fn slot(&self, peer: Option<IpAddr>) -> Option<Slot> {
         let peer = peer.map(Peer::new);
         let permit = Arc::clone(&self.admitted).try_acquire_owned().ok()?;
         if let Some(peer) = peer {
@@ -129,7 +129,7 @@ impl Passwords {
             }
             *count += 1;
         }
-        Some(Place {
+        Some(Slot {
             _permit: permit,
             peer,
             waiting: Arc::clone(&self.waiting),
@@ -151,13 +151,13 @@ impl Passwords {
 }
 
 /// The place of a call that waits or is hashed.
-struct Place {
+struct Slot {
     _permit: OwnedSemaphorePermit,
     peer: Option<Peer>,
     waiting: Arc<Mutex<HashMap<Peer, usize>>>,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         let Some(peer) = self.peer else {
             return;

@@ -125,7 +125,7 @@ impl<K: Clone + Eq + Hash, T> Acks<K, T> {
     }
 
     /// Handles all deadlines up to `now`: calls `repeat` with every push that is to be repeated.
-    pub(super) fn pass(&mut self, now: u64, mut repeat: impl FnMut(&T)) -> Lapsed {
+    pub(super) fn check_deadlines(&mut self, now: u64, mut repeat: impl FnMut(&T)) -> Lapsed {
         let mut lapsed = Lapsed::default();
         while let Some((_, number)) = pop_if(&mut self.deadlines, |(at, _)| *at <= now) {
             if let Some(service) = self.by_number.get(&number).cloned() {

@@ -6,7 +6,7 @@ use rollcall_domain::catalog::{Endpoint, Kind, Metadata, Registration};
 
 use super::{
     answer::{Refusal, code},
-    request::{Asked, Instance},
+    request::{Instance, NamingRequest},
 };
 
 #[cfg(test)]
@@ -22,22 +22,22 @@ const MAX_IP: usize = 128;
 const MAX_METADATA: usize = 1024;
 
 /// Checks the names that every naming request has. A list of services has no service name.
-pub(super) fn names(asked: &Asked<'_>, has_service: bool) -> Result<(), Refusal> {
+pub(super) fn names(request: &NamingRequest<'_>, has_service: bool) -> Result<(), Refusal> {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-    length("namespaceId/tenant", &asked.namespace, MAX_NAMESPACE)?;
-    characters("namespaceId/tenant", &asked.namespace, is_word)?;
-    if has_service || !asked.service_name.is_empty() {
-        length("serviceName", &asked.service_name, MAX_SERVICE)?;
-        if asked.service_name.starts_with('@') || asked.service_name.contains("@@") {
+    length("namespaceId/tenant", &request.namespace, MAX_NAMESPACE)?;
+    characters("namespaceId/tenant", &request.namespace, is_word)?;
+    if has_service || !request.service_name.is_empty() {
+        length("serviceName", &request.service_name, MAX_SERVICE)?;
+        if request.service_name.starts_with('@') || request.service_name.contains("@@") {
             return Err(illegal("serviceName"));
         }
-        characters("serviceName", &asked.service_name, is_printed)?;
+        characters("serviceName", &request.service_name, is_printed)?;
     }
-    length("group", &asked.group_name, MAX_GROUP)?;
-    characters("group", &asked.group_name, |c| {
+    length("group", &request.group_name, MAX_GROUP)?;
+    characters("group", &request.group_name, |c| {
         is_word(c) || matches!(c, '.' | ':')
     })?;
-    let clusters = [&*asked.cluster, &*asked.clusters];
+    let clusters = [&*request.cluster, &*request.clusters];
     for cluster in clusters.iter().flat_map(|list| list.split(',')) {
         length("cluster", cluster, MAX_CLUSTER)?;
         characters("cluster", cluster, |c| is_word(c) || c == ' ')?;
@@ -46,10 +46,10 @@ pub(super) fn names(asked: &Asked<'_>, has_service: bool) -> Result<(), Refusal>
 }
 
 /// Refuses a request without a group or a service. SDKs fill in the group.
-pub(super) fn present(asked: &Asked<'_>) -> Result<(), Refusal> {
+pub(super) fn present(request: &NamingRequest<'_>) -> Result<(), Refusal> {
     for (name, value) in [
-        ("groupName", &asked.group_name),
-        ("serviceName", &asked.service_name),
+        ("groupName", &request.group_name),
+        ("serviceName", &request.service_name),
     ] {
         if value.trim().is_empty() {
             return Err(Refusal::new(

@@ -2,7 +2,7 @@
 //!
 //! A connection is opened by its stream, set up by the first message on it, and ends with the stream: by the client, by the
 //! transport, or by this server ([`Reason`]). The server pushes the subscriptions that are due in its outbox. A client that is
-//! silent for too long is probed ([`Connection::pass`]), and its connection is closed if it does not answer.
+//! silent for too long is probed ([`Connection::check_deadlines`]), and its connection is closed if it does not answer.
 //!
 //! Times are milliseconds on the face's monotonic clock, which the caller passes.
 
@@ -118,9 +118,9 @@ pub(super) enum Due {
     End(Reason),
 }
 
-/// What [`Connection::pass`] has done.
+/// What [`Connection::check_deadlines`] has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Passed {
+pub(super) struct Overdue {
     pub(super) pushes: Lapsed,
     pub(super) is_probed: bool,
     pub(super) ended: Option<Reason>,
@@ -256,41 +256,41 @@ impl Connection {
     }
 
     /// Handles all deadlines up to `now`. To be called about once a second.
-    pub(super) fn pass(&self, patience: &Patience, now: u64) -> Passed {
-        let mut passed = Passed::default();
+    pub(super) fn check_deadlines(&self, patience: &Patience, now: u64) -> Overdue {
+        let mut overdue = Overdue::default();
         let mut state = self.state.lock();
         if state.ended.is_some() {
-            return passed;
+            return overdue;
         }
         if self.session().is_none() {
             if now.saturating_sub(self.opened) >= millis(patience.setup) {
-                passed.ended = Some(Reason::NoSetup);
+                overdue.ended = Some(Reason::NoSetup);
             }
         } else if let Some(probed) = state.probed {
             if self.last_active() >= probed {
                 state.probed = None;
             } else if now.saturating_sub(probed) >= millis(patience.probe) {
-                passed.ended = Some(Reason::Silent);
+                overdue.ended = Some(Reason::Silent);
             }
         } else if now.saturating_sub(self.last_active()) >= millis(patience.idle) {
             state.probed = Some(now);
-            passed.is_probed = true;
+            overdue.is_probed = true;
         }
-        passed.pushes = state.acks.pass(now, Subscription::lost);
+        overdue.pushes = state.acks.check_deadlines(now, Subscription::lost);
         let postponed = std::mem::take(&mut state.postponed);
         postponed.iter().for_each(Subscription::lost);
         let after = millis(patience.pushes.after);
-        let is_due = state.watches.pass(after, now);
+        let is_due = state.watches.check_deadlines(after, now);
         drop(state);
-        if passed.is_probed {
+        if overdue.is_probed {
             self.send(Message::Detection);
         }
-        if let Some(reason) = passed.ended {
+        if let Some(reason) = overdue.ended {
             self.end(reason);
         } else if is_due {
             self.waker.wake();
         }
-        passed
+        overdue
     }
 }
 

@@ -123,7 +123,7 @@ impl Face {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.pass();
+            self.check_deadlines();
         }
     }
 
@@ -269,13 +269,13 @@ impl Face {
         Ok((body, stamp))
     }
 
-    fn pass(&self) {
+    fn check_deadlines(&self) {
         let now = self.now();
         let mut lapsed = Vec::new();
         self.connections.for_each(|connection| {
-            let passed = connection.pass(&self.config.patience, now);
-            if passed.pushes != Default::default() {
-                lapsed.push(passed.pushes);
+            let overdue = connection.check_deadlines(&self.config.patience, now);
+            if overdue.pushes != Default::default() {
+                lapsed.push(overdue.pushes);
             }
         });
         for lapsed in lapsed {

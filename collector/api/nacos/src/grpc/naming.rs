@@ -16,7 +16,7 @@ use super::{
     face::Face,
     frame::Frame,
     kind::Naming,
-    request::Asked,
+    request::NamingRequest,
 };
 use crate::auth::{Action, Credentials, Denied};
 
@@ -39,7 +39,7 @@ const MAX_PAGE: usize = 10_000;
 struct Call<'a> {
     connection: &'a Arc<Connection>,
     session: &'a Session,
-    asked: Asked<'a>,
+    request: NamingRequest<'a>,
 }
 
 impl Face {
@@ -54,16 +54,16 @@ impl Face {
         let session = session
             .ok_or_else(|| Refusal::general(code::UNREGISTERED, "Connection is unregistered."))?;
         let length = envelope.body.len();
-        let cost = Asked::cost(length, naming.has_lists());
+        let cost = NamingRequest::cost(length, naming.has_lists());
         let _charge = self.work.charge_bytes(cost).map_err(over)?;
-        let asked = self.read(&envelope.body).await?;
+        let request = self.read(&envelope.body).await?;
         let has_service = !matches!(naming, Naming::ServiceList | Naming::FuzzyWatch);
-        check::names(&asked, has_service)?;
-        self.allow(connection, naming, &asked, envelope).await?;
+        check::names(&request, has_service)?;
+        self.allow(connection, naming, &request, envelope).await?;
         let call = Call {
             connection,
             session,
-            asked,
+            request,
         };
         match naming {
             Naming::Instance => self.instance(&call),
@@ -89,7 +89,7 @@ impl Face {
     }
 
     /// Reads a body; a large one on the threads for large messages.
-    async fn read<'a>(&self, body: &'a Bytes) -> Result<Asked<'a>, Refusal> {
+    async fn read<'a>(&self, body: &'a Bytes) -> Result<NamingRequest<'a>, Refusal> {
         let unreadable = || {
             Refusal::general(
                 code::UNREADABLE,
@@ -97,12 +97,12 @@ impl Face {
             )
         };
         if Work::is_small(body.len()) {
-            return Asked::read(body).ok_or_else(unreadable);
+            return NamingRequest::read(body).ok_or_else(unreadable);
         }
         let large = body.clone();
-        let read = move || Asked::read(&large).map(Asked::into_owned);
-        let asked = self.work.run(body.len(), read).await.map_err(over)?;
-        asked.ok_or_else(unreadable)
+        let read = move || NamingRequest::read(&large).map(NamingRequest::into_owned);
+        let request = self.work.run(body.len(), read).await.map_err(over)?;
+        request.ok_or_else(unreadable)
     }
 
     /// Refuses a caller without the right.
@@ -110,7 +110,7 @@ impl Face {
         &self,
         connection: &Connection,
         naming: Naming,
-        asked: &Asked<'_>,
+        request: &NamingRequest<'_>,
         envelope: &Envelope,
     ) -> Result<(), Refusal> {
         if !self.auth.is_on() {
@@ -132,7 +132,7 @@ impl Face {
         } else {
             Action::Read
         };
-        let (namespace, group) = (&asked.namespace, &asked.group_name);
+        let (namespace, group) = (&request.namespace, &request.group_name);
         caller.check(action, namespace, group).map_err(denied)
     }
 
@@ -147,7 +147,7 @@ impl Face {
     /// `InstanceRequest`: the one ephemeral instance of a service that the connection holds.
     fn instance(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let key = call.key()?;
-        match &*call.asked.r#type {
+        match &*call.request.r#type {
             REGISTER => {
                 let instance = call.instance(Kind::Ephemeral)?;
                 let publisher = Publisher::Connection(call.session.id);
@@ -160,16 +160,16 @@ impl Face {
             }
             other => return Err(unsupported(other)),
         }
-        Ok(answer::done(Naming::Instance, &call.asked.r#type))
+        Ok(answer::done(Naming::Instance, &call.request.r#type))
     }
 
     /// `BatchInstanceRequest`: all ephemeral instances of a service that the connection holds.
     fn batch(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let key = call.key()?;
-        if &*call.asked.r#type != BATCH {
-            return Err(unsupported(&call.asked.r#type));
+        if &*call.request.r#type != BATCH {
+            return Err(unsupported(&call.request.r#type));
         }
-        let list = &call.asked.instances;
+        let list = &call.request.instances;
         if list.is_cut {
             let most = super::request::MAX_INSTANCES;
             let text =
@@ -188,7 +188,7 @@ impl Face {
     async fn persistent(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let key = call.key()?;
         let instance = call.instance(Kind::Persistent)?;
-        match &*call.asked.r#type {
+        match &*call.request.r#type {
             REGISTER => {
                 let publisher = instance.endpoint.publisher();
                 let registered = self.catalog.register(&publisher, &key, instance).await;
@@ -201,15 +201,18 @@ impl Face {
             }
             other => return Err(unsupported(other)),
         }
-        Ok(answer::done(Naming::PersistentInstance, &call.asked.r#type))
+        Ok(answer::done(
+            Naming::PersistentInstance,
+            &call.request.r#type,
+        ))
     }
 
     /// `ServiceQueryRequest`: the hosts of a service, now.
     fn query(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let key = call.key()?;
         let selection = Selection {
-            clusters: Clusters::new(&call.asked.cluster),
-            healthy_only: call.asked.is_healthy_only(),
+            clusters: Clusters::new(&call.request.cluster),
+            healthy_only: call.request.is_healthy_only(),
             ..Selection::default()
         };
         let (body, stamp) = self
@@ -220,17 +223,17 @@ impl Face {
 
     /// `ServiceListRequest`: the names of the services of a group.
     async fn list(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
-        let asked = &call.asked;
+        let request = &call.request;
         let number = |value: Option<i64>, default| {
             let value = value.and_then(|value| usize::try_from(value).ok());
             value.filter(|value| *value > 0).unwrap_or(default)
         };
-        let size = number(asked.page_size.0, 10).min(MAX_PAGE);
-        let offset = (number(asked.page_no.0, 1) - 1).saturating_mul(size);
-        let group = (!asked.group_name.is_empty()).then_some(&*asked.group_name);
+        let size = number(request.page_size.0, 10).min(MAX_PAGE);
+        let offset = (number(request.page_no.0, 1) - 1).saturating_mul(size);
+        let group = (!request.group_name.is_empty()).then_some(&*request.group_name);
         let page = self
             .catalog
-            .services(&asked.namespace, group, offset, size)
+            .services(&request.namespace, group, offset, size)
             .await
             .map_err(|error| refusals::general(&error))?;
         Ok(answer::list(
@@ -242,14 +245,14 @@ impl Face {
     /// `SubscribeServiceRequest`: the hosts of a service, now and after each change.
     fn subscribe(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let key = call.key()?;
-        let clusters = Clusters::new(&call.asked.clusters);
+        let clusters = Clusters::new(&call.request.clusters);
         let selection = Selection {
             clusters: clusters.clone(),
             ..Selection::default()
         };
         let subscriber = Subscriber::Connection(call.session.id);
         let refused = |error: Error| refusals::of(&error, &key);
-        if call.asked.subscribe.0 != Some(true) {
+        if call.request.subscribe.0 != Some(true) {
             call.connection.unsubscribed(&key);
             self.catalog.unsubscribe(&key, &subscriber, &clusters);
             let (body, stamp) = self.body(&key, &selection).map_err(refused)?;
@@ -288,14 +291,18 @@ impl Face {
 
 impl Call<'_> {
     fn key(&self) -> Result<ServiceKey, Refusal> {
-        check::present(&self.asked)?;
-        let asked = &self.asked;
-        ServiceKey::new(&asked.namespace, &asked.group_name, &asked.service_name)
-            .map_err(|invalid| refusals::name(&invalid))
+        check::present(&self.request)?;
+        let request = &self.request;
+        ServiceKey::new(
+            &request.namespace,
+            &request.group_name,
+            &request.service_name,
+        )
+        .map_err(|invalid| refusals::name(&invalid))
     }
 
     fn instance(&self, kind: Kind) -> Result<rollcall_domain::catalog::Registration, Refusal> {
-        let instance = self.asked.instance.as_ref();
+        let instance = self.request.instance.as_ref();
         let instance =
             instance.ok_or_else(|| Refusal::new(code::INVALID, "Instance can not be null."))?;
         check::instance(instance, kind, self.app())

@@ -17,7 +17,7 @@ pub(super) const MAX_METADATA: usize = 64 << 10;
 /// The fields of all naming requests; each uses some of them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(super) struct Asked<'a> {
+pub(super) struct NamingRequest<'a> {
     #[serde(borrow)]
     pub(super) namespace: Text<'a>,
     #[serde(borrow)]
@@ -103,7 +103,7 @@ pub(super) struct Ack<'a> {
     result_code: Whole,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> NamingRequest<'a> {
     /// Reads a body. An empty body is a request without fields.
     pub(super) fn read(body: &'a [u8]) -> Option<Self> {
         read(body)
@@ -115,7 +115,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-impl Asked<'_> {
+impl NamingRequest<'_> {
     /// The most memory that a body of `body` bytes needs when it is read. `has_lists`: its lists are read.
     pub(super) fn cost(body: usize, has_lists: bool) -> usize {
         // Each metadata entry of at least five bytes becomes two texts.
@@ -129,8 +129,8 @@ impl Asked<'_> {
     }
 
     /// The same request, owned.
-    pub(super) fn into_owned(self) -> Asked<'static> {
-        Asked {
+    pub(super) fn into_owned(self) -> NamingRequest<'static> {
+        NamingRequest {
             namespace: self.namespace.into_owned(),
             group_name: self.group_name.into_owned(),
             service_name: self.service_name.into_owned(),

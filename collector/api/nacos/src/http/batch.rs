@@ -14,10 +14,10 @@ use serde_json::json;
 
 use super::{
     Face,
-    asked::Asked,
     fault::{Fault, Generation},
     instance, metadata,
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 
@@ -61,16 +61,16 @@ fn default_cluster() -> String {
 }
 
 /// Adds metadata entries, and replaces those with the same key.
-async fn merge(face: &Face, asked: &Asked<'_>) -> Reply {
-    change(face, asked, |_, entries| {
+async fn merge(face: &Face, request: &Request<'_>) -> Reply {
+    change(face, request, |_, entries| {
         MetadataChange::Merge(entries.clone().into())
     })
     .await
 }
 
 /// Removes the entries with these keys, whatever their values.
-async fn remove(face: &Face, asked: &Asked<'_>) -> Reply {
-    change(face, asked, |instance, keys| {
+async fn remove(face: &Face, request: &Request<'_>) -> Reply {
+    change(face, request, |instance, keys| {
         let present = instance.metadata();
         let kept = present.iter().filter(|(key, _)| keys.get(key).is_none());
         MetadataChange::Replace(kept.collect::<Metadata>().into())
@@ -80,19 +80,19 @@ async fn remove(face: &Face, asked: &Asked<'_>) -> Reply {
 
 async fn change(
     face: &Face,
-    asked: &Asked<'_>,
+    request: &Request<'_>,
     change: impl Fn(&Instance, &Metadata) -> MetadataChange + Send,
 ) -> Reply {
-    let key = asked.service()?;
-    let entries = metadata::parse(asked.params.required("metadata")?)?;
+    let key = request.service()?;
+    let entries = metadata::parse(request.params.required("metadata")?)?;
     let mut updated = Vec::new();
-    let chosen = chosen(face, asked, &key)?;
+    let chosen = chosen(face, request, &key)?;
     // The changes of a part share commits, and one call never fills the write queue.
     for part in chosen.chunks(CHANGES_AT_ONCE) {
         let changes = part.iter().map(|found| {
             let set = Override {
                 metadata: Some(change(found, &entries)),
-                ..Override::none(Timestamp::from_millis(asked.now_millis))
+                ..Override::none(Timestamp::from_millis(request.now_millis))
             };
             instance::overlay(face, &key, &found.registered.endpoint, found, set)
         });
@@ -111,22 +111,22 @@ async fn change(
         ));
     }
     Ok(reply::data(
-        asked.generation,
+        request.generation,
         &json!({ "updated": updated }),
     ))
 }
 
 /// The instances that a call selects: all of a kind, or a list. In v1, as in 1.4, a kind takes precedence over a list.
-fn chosen(face: &Face, asked: &Asked<'_>, key: &ServiceKey) -> Result<Vec<Instance>, Fault> {
+fn chosen(face: &Face, request: &Request<'_>, key: &ServiceKey) -> Result<Vec<Instance>, Fault> {
     let Ok(mut instances) = face.catalog.instances(key) else {
         return Ok(Vec::new());
     };
-    let kind = match asked.params.text("consistencyType") {
+    let kind = match request.params.text("consistencyType") {
         "" => None,
         kind => Some(Kind::of(kind.eq_ignore_ascii_case("ephemeral"))),
     };
-    let named = asked.params.short("instances", MAX_NAMED)?;
-    let is_all = kind.is_some() && (named.is_empty() || asked.generation == Generation::V1);
+    let named = request.params.short("instances", MAX_NAMED)?;
+    let is_all = kind.is_some() && (named.is_empty() || request.generation == Generation::V1);
     let named: HashSet<Named> = if is_all || named.is_empty() {
         HashSet::new()
     } else {

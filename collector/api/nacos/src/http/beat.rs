@@ -13,10 +13,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Face,
-    asked::Asked,
     fault::{At, Fault, Generation},
     instance, metadata, registration,
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 
@@ -48,27 +48,27 @@ struct Described<'a> {
     ephemeral: Option<bool>,
 }
 
-async fn beat(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
-    let described = asked.params.get("beat").map(parse).transpose()?;
-    let port = asked.params.port("port")?.unwrap_or(0);
+async fn beat(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
+    let described = request.params.get("beat").map(parse).transpose()?;
+    let port = request.params.port("port")?.unwrap_or(0);
     let endpoint = match &described {
         Some(beat) => {
             let named = beat
                 .cluster
                 .as_deref()
                 .filter(|name| !name.trim().is_empty());
-            Endpoint::new(&beat.ip, beat.port, named.unwrap_or(asked.cluster()))
+            Endpoint::new(&beat.ip, beat.port, named.unwrap_or(request.cluster()))
         }
-        None if asked.params.get("ip").is_none() => return Ok(unknown(face, asked)),
-        None => Endpoint::new(asked.params.text("ip"), port, asked.cluster()),
+        None if request.params.get("ip").is_none() => return Ok(unknown(face, request)),
+        None => Endpoint::new(request.params.text("ip"), port, request.cluster()),
     }?;
     let registration = described
         .map(|beat| beat.registration(endpoint.clone()))
         .transpose()?;
     let result = face.catalog.beat(&key, &endpoint, registration);
     let result = result.map_err(|error| Fault::of(error, At::UpdateInstance, &key))?;
-    Ok(answer(face, asked, result))
+    Ok(answer(face, request, result))
 }
 
 fn parse(text: &str) -> Result<Described<'_>, Fault> {
@@ -91,19 +91,19 @@ impl Described<'_> {
     }
 }
 
-fn answer(face: &Face, asked: &Asked<'_>, beat: Beat) -> Response<Body> {
+fn answer(face: &Face, request: &Request<'_>, beat: Beat) -> Response<Body> {
     match beat {
         Beat::Renewed(interval) | Beat::Registered(interval) | Beat::Deregistered(interval) => {
             let light = face.catalog.switches().light_beat_enabled;
-            known(asked, interval, light)
+            known(request, interval, light)
         }
-        Beat::Unknown(_) => unknown(face, asked),
+        Beat::Unknown(_) => unknown(face, request),
     }
 }
 
-fn known(asked: &Asked<'_>, interval: Duration, is_light: bool) -> Response<Body> {
+fn known(request: &Request<'_>, interval: Duration, is_light: bool) -> Response<Body> {
     let millis = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-    if asked.generation == Generation::V1 {
+    if request.generation == Generation::V1 {
         let json = format!(
             r#"{{"clientBeatInterval":{millis},"code":{OK},"lightBeatEnabled":{is_light}}}"#
         );
@@ -116,10 +116,10 @@ fn known(asked: &Asked<'_>, interval: Duration, is_light: bool) -> Response<Body
 
 /// Requests a registration from the client. As in 1.4, `lightBeatEnabled` is missing, so that Java's next beat describes the
 /// instance.
-fn unknown(face: &Face, asked: &Asked<'_>) -> Response<Body> {
+fn unknown(face: &Face, request: &Request<'_>) -> Response<Body> {
     let switches = face.catalog.switches();
     let interval = switches.client_beat_interval;
-    if asked.generation == Generation::V1 {
+    if request.generation == Generation::V1 {
         return reply::json(&json!({ "clientBeatInterval": interval, "code": NOT_FOUND }));
     }
     reply::success(&json!({
@@ -130,14 +130,14 @@ fn unknown(face: &Face, asked: &Asked<'_>) -> Response<Body> {
 }
 
 /// Registers or renews: v3 uses one call for both.
-async fn register_or_beat(face: &Face, asked: &Asked<'_>) -> Reply {
-    if !asked.params.strict_flag("heartBeat") {
-        return instance::register(face, asked).await;
+async fn register_or_beat(face: &Face, request: &Request<'_>) -> Reply {
+    if !request.params.strict_flag("heartBeat") {
+        return instance::register(face, request).await;
     }
-    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
+    let (key, endpoint) = (request.service()?, request.endpoint()?);
     match face.catalog.beat(&key, &endpoint, None) {
         Ok(Beat::Unknown(_)) => Ok(reply::not_found_v3()),
-        Ok(_) => Ok(reply::done(asked.generation)),
+        Ok(_) => Ok(reply::done(request.generation)),
         Err(error) => Err(Fault::of(error, At::UpdateInstance, &key)),
     }
 }

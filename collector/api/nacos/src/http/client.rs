@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     Face,
-    asked::Asked,
     fault::{Fault, Generation},
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 use crate::render::grouped;
@@ -69,7 +69,7 @@ impl Client {
 
     /// The instances that the client holds.
     fn held(&self, face: &Face) -> Vec<(ServiceKey, Instance)> {
-        let mut held = face.catalog.held_by(&self.publisher());
+        let mut held = face.catalog.published_by(&self.publisher());
         if let Self::Address { kind, .. } = self {
             held.retain(|(_, instance)| instance.registered.kind == *kind);
         }
@@ -94,7 +94,7 @@ fn client_id(face: &Face, instance: &Instance) -> String {
     }
 }
 
-async fn list(face: &Face, _: &Asked<'_>) -> Reply {
+async fn list(face: &Face, _: &Request<'_>) -> Reply {
     let connections = face.catalog.connections(None, MAX_CLIENTS);
     let mut ids: Vec<String> = connections
         .iter()
@@ -104,7 +104,7 @@ async fn list(face: &Face, _: &Asked<'_>) -> Reply {
         if matches!(publisher, Publisher::Connection(_)) {
             continue;
         }
-        let held = face.catalog.held_by(&publisher);
+        let held = face.catalog.published_by(&publisher);
         ids.extend(held.iter().map(|(_, instance)| client_id(face, instance)));
     }
     ids.sort_unstable();
@@ -113,8 +113,8 @@ async fn list(face: &Face, _: &Asked<'_>) -> Reply {
     Ok(reply::success(&ids))
 }
 
-async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
-    let id = asked.params.required("clientId")?;
+async fn get(face: &Face, request: &Request<'_>) -> Reply {
+    let id = request.params.required("clientId")?;
     let shown = match Client::find(face, id)? {
         Client::Connection(connection) => {
             let connection = face.catalog.connection(connection);
@@ -128,13 +128,13 @@ async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
                 "appName": connection.app,
                 "version": connection.version,
                 "clientIp": connection.client_ip,
-                "clientPort": port(asked, connection.port),
+                "clientPort": port(request, connection.port),
             })
         }
-        Client::Address { ip, port: at, kind } if asked.generation == Generation::V3 => json!({
+        Client::Address { ip, port: at, kind } if request.generation == Generation::V3 => json!({
             "clientId": id,
             "ephemeral": kind.is_ephemeral(),
-            "lastUpdatedTime": asked.now_millis,
+            "lastUpdatedTime": request.now_millis,
             "clientType": "ipPort",
             "connectType": null,
             "appName": null,
@@ -145,26 +145,26 @@ async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
         Client::Address { ip, port: at, kind } => json!({
             "clientId": id,
             "ephemeral": kind.is_ephemeral(),
-            "lastUpdatedTime": asked.now_millis,
+            "lastUpdatedTime": request.now_millis,
             "clientType": "ipPort",
             "clientIp": ip,
-            "clientPort": port(asked, at),
+            "clientPort": port(request, at),
         }),
     };
     Ok(reply::success(&shown))
 }
 
 /// v2 writes the port as a text.
-fn port(asked: &Asked<'_>, port: u16) -> Value {
-    match asked.generation {
+fn port(request: &Request<'_>, port: u16) -> Value {
+    match request.generation {
         Generation::V3 => port.into(),
         Generation::V1 | Generation::V2 => port.to_string().into(),
     }
 }
 
-async fn published(face: &Face, asked: &Asked<'_>) -> Reply {
-    let client = Client::find(face, asked.params.required("clientId")?)?;
-    let is_v3 = asked.generation == Generation::V3;
+async fn published(face: &Face, request: &Request<'_>) -> Reply {
+    let client = Client::find(face, request.params.required("clientId")?)?;
+    let is_v3 = request.generation == Generation::V3;
     let held = client.held(face);
     let shown = held.iter().map(|(key, instance)| {
         let endpoint = &instance.registered.endpoint;
@@ -197,13 +197,13 @@ async fn published(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::success(&shown.collect::<Vec<_>>()))
 }
 
-async fn subscribed(face: &Face, asked: &Asked<'_>) -> Reply {
-    let client = Client::find(face, asked.params.required("clientId")?)?;
+async fn subscribed(face: &Face, request: &Request<'_>) -> Reply {
+    let client = Client::find(face, request.params.required("clientId")?)?;
     let Client::Connection(connection) = client else {
         return Ok(reply::success(&Vec::<Value>::new()));
     };
     let subscriber = Subscriber::Connection(connection);
-    let is_v3 = asked.generation == Generation::V3;
+    let is_v3 = request.generation == Generation::V3;
     let shown = face.catalog.subscriptions_of(&subscriber);
     let shown = shown.iter().map(|one| {
         let (namespace, group) = if is_v3 {
@@ -224,15 +224,15 @@ async fn subscribed(face: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 /// The clients that hold instances of a service, at one address if the call names one.
-async fn publishers(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
-    let (ip, port) = (asked.params.get("ip"), asked.params.port("port")?);
+async fn publishers(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
+    let (ip, port) = (request.params.get("ip"), request.params.port("port")?);
     let mut instances = face.catalog.instances(&key).unwrap_or_default();
     instances.retain(|instance| {
         let endpoint = &instance.registered.endpoint;
         ip.is_none_or(|ip| *endpoint.ip == *ip) && port.is_none_or(|port| endpoint.port == port)
     });
-    let cluster = match asked.generation {
+    let cluster = match request.generation {
         Generation::V3 => "clusterName",
         Generation::V1 | Generation::V2 => "cluster",
     };
@@ -248,8 +248,8 @@ async fn publishers(face: &Face, asked: &Asked<'_>) -> Reply {
     Ok(reply::success(&shown.collect::<Vec<_>>()))
 }
 
-async fn subscribers(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
+async fn subscribers(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
     let shown = face.catalog.subscribers_of(&key, MAX_CLIENTS);
     let shown = shown.iter().filter_map(|one| match &one.subscriber {
         Subscriber::Connection(id) => {

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::{
     Face,
-    asked::Asked,
     fault::{Fault, Generation},
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 
@@ -57,9 +57,9 @@ const fn version(generation: Generation) -> &'static str {
     }
 }
 
-async fn state(face: &Face, asked: &Asked<'_>) -> Reply {
-    let version = version(asked.generation);
-    let state = if asked.generation == Generation::V1 {
+async fn state(face: &Face, request: &Request<'_>) -> Reply {
+    let version = version(request.generation);
+    let state = if request.generation == Generation::V1 {
         json!({ "version": version, "standalone_mode": "standalone", "function_mode": null })
     } else {
         json!({
@@ -74,17 +74,17 @@ async fn state(face: &Face, asked: &Asked<'_>) -> Reply {
             "login_page_enabled": face.auth.is_on().to_string(),
         })
     };
-    Ok(reply::data(asked.generation, &state))
+    Ok(reply::data(request.generation, &state))
 }
 
-async fn liveness(_: &Face, asked: &Asked<'_>) -> Reply {
-    Ok(well(asked.generation))
+async fn liveness(_: &Face, request: &Request<'_>) -> Reply {
+    Ok(well(request.generation))
 }
 
 /// Reports that the server is not ready while reads are refused.
-async fn readiness(face: &Face, asked: &Asked<'_>) -> Reply {
+async fn readiness(face: &Face, request: &Request<'_>) -> Reply {
     if face.catalog.is_complete() {
-        Ok(well(asked.generation))
+        Ok(well(request.generation))
     } else {
         Err(Fault::Loading)
     }
@@ -97,58 +97,58 @@ fn well(generation: Generation) -> Response<Body> {
     }
 }
 
-async fn health(face: &Face, _: &Asked<'_>) -> Reply {
+async fn health(face: &Face, _: &Request<'_>) -> Reply {
     Ok(reply::success(&face.status()))
 }
 
-fn own(face: &Face, asked: &Asked<'_>) -> Value {
+fn own(face: &Face, request: &Request<'_>) -> Value {
     let settings = &face.settings;
     json!({
         "ip": settings.host,
         "port": settings.port,
         "state": face.status(),
         "extendInfo": {
-            "lastRefreshTime": asked.now_millis,
-            "version": version(asked.generation),
+            "lastRefreshTime": request.now_millis,
+            "version": version(request.generation),
         },
         "address": face.address(),
         "failAccessCnt": 0,
     })
 }
 
-async fn members(face: &Face, asked: &Asked<'_>) -> Reply {
-    Ok(reply::result(asked.generation, &[own(face, asked)]))
+async fn members(face: &Face, request: &Request<'_>) -> Reply {
+    Ok(reply::result(request.generation, &[own(face, request)]))
 }
 
-async fn member(face: &Face, asked: &Asked<'_>) -> Reply {
-    Ok(reply::result(asked.generation, &own(face, asked)))
+async fn member(face: &Face, request: &Request<'_>) -> Reply {
+    Ok(reply::result(request.generation, &own(face, request)))
 }
 
-async fn servers(face: &Face, asked: &Asked<'_>) -> Reply {
-    Ok(reply::json(&json!({ "servers": [own(face, asked)] })))
+async fn servers(face: &Face, request: &Request<'_>) -> Reply {
+    Ok(reply::json(&json!({ "servers": [own(face, request)] })))
 }
 
-async fn distro_status(face: &Face, asked: &Asked<'_>) -> Reply {
-    Ok(reply::json(&json!({ "status": [own(face, asked)] })))
+async fn distro_status(face: &Face, request: &Request<'_>) -> Reply {
+    Ok(reply::json(&json!({ "status": [own(face, request)] })))
 }
 
-async fn distro_server(face: &Face, asked: &Asked<'_>) -> Reply {
-    asked.service()?;
-    responsible(face, asked).await
+async fn distro_server(face: &Face, request: &Request<'_>) -> Reply {
+    request.service()?;
+    responsible(face, request).await
 }
 
-async fn responsible(face: &Face, asked: &Asked<'_>) -> Reply {
+async fn responsible(face: &Face, request: &Request<'_>) -> Reply {
     let server = json!({ "responsibleServer": face.address() });
-    Ok(reply::data(asked.generation, &server))
+    Ok(reply::data(request.generation, &server))
 }
 
 /// One `host:port` on each line, for clients that are configured with an endpoint.
-async fn server_list(face: &Face, _: &Asked<'_>) -> Reply {
+async fn server_list(face: &Face, _: &Request<'_>) -> Reply {
     let list = format!("{}\r\n", face.address());
     Ok(reply::text(StatusCode::OK, list))
 }
 
-async fn loader(_: &Face, _: &Asked<'_>) -> Reply {
+async fn loader(_: &Face, _: &Request<'_>) -> Reply {
     Ok(reply::success(&json!({})))
 }
 

@@ -4,11 +4,10 @@ use rollcall_catalog::{Conflict, Error};
 use serde_json::json;
 
 use super::{
-    Face,
-    asked::Asked,
-    checker,
+    Face, checker,
     fault::{At, Fault},
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 
@@ -28,28 +27,28 @@ pub(super) fn routes() -> Vec<Route> {
 
 /// Sets the health of an instance whose cluster has the checker `NONE`. As in the reference, an unknown instance is not an
 /// error.
-async fn set(face: &Face, asked: &Asked<'_>) -> Reply {
-    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
-    let healthy = asked.params.loose_flag("healthy");
-    let healthy = healthy.or_else(|| asked.params.loose_flag("valid"));
+async fn set(face: &Face, request: &Request<'_>) -> Reply {
+    let (key, endpoint) = (request.service()?, request.endpoint()?);
+    let healthy = request.params.loose_flag("healthy");
+    let healthy = healthy.or_else(|| request.params.loose_flag("valid"));
     let healthy = healthy.ok_or(Fault::Missing {
         name: "healthy",
         kind: "Boolean",
     })?;
     match face.catalog.set_health(&key, &endpoint, healthy).await {
-        Ok(_) => Ok(reply::done(asked.generation)),
+        Ok(_) => Ok(reply::done(request.generation)),
         Err(Error::Conflict(Conflict::HealthIsProbed)) => Err(Fault::CheckWorking {
             key,
             cluster: endpoint.cluster.to_string(),
         }),
         Err(error) => match Fault::of(error, At::Health, &key) {
-            Fault::NoInstance => Ok(reply::done(asked.generation)),
+            Fault::NoInstance => Ok(reply::done(request.generation)),
             fault => Err(fault),
         },
     }
 }
 
-async fn server(face: &Face, _: &Asked<'_>) -> Reply {
+async fn server(face: &Face, _: &Request<'_>) -> Reply {
     let services = face.catalog.counts().registry.services;
     let port = face.settings.port;
     Ok(reply::json(&json!({
@@ -59,6 +58,6 @@ async fn server(face: &Face, _: &Asked<'_>) -> Reply {
     })))
 }
 
-async fn checkers(_: &Face, asked: &Asked<'_>) -> Reply {
-    Ok(reply::data(asked.generation, &checker::all()))
+async fn checkers(_: &Face, request: &Request<'_>) -> Reply {
+    Ok(reply::data(request.generation, &checker::all()))
 }

@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::{
     Face,
-    asked::Asked,
     fault::{At, Fault, Generation},
     metadata, registration,
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 use crate::render::{AsMap, grouped, place_id, v2::InstanceJson};
@@ -44,52 +44,52 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// Registers an instance. The client at the instance's address is its publisher.
-pub(super) async fn register(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
-    let registration = registration::read(face, asked, &key)?;
-    put(face, asked, &key, registration).await
+pub(super) async fn register(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
+    let registration = registration::read(face, request, &key)?;
+    put(face, request, &key, registration).await
 }
 
 async fn put(
     face: &Face,
-    asked: &Asked<'_>,
+    request: &Request<'_>,
     key: &ServiceKey,
     registration: Registration,
 ) -> Reply {
     let publisher = registration.endpoint.publisher();
     let registered = face.catalog.register(&publisher, key, registration).await;
     registered.map_err(|error| Fault::of(error, At::UpdateInstance, key))?;
-    Ok(reply::done(asked.generation))
+    Ok(reply::done(request.generation))
 }
 
 /// Removes an instance of either kind, because clients often send the wrong kind or none.
-async fn deregister(face: &Face, asked: &Asked<'_>) -> Reply {
-    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
-    let kind = registration::kind(face, asked);
+async fn deregister(face: &Face, request: &Request<'_>) -> Reply {
+    let (key, endpoint) = (request.service()?, request.endpoint()?);
+    let kind = registration::kind(face, request);
     // A call that names the kind removes an instance of that kind only.
-    let is_named = asked.params.loose_flag("ephemeral").is_some();
+    let is_named = request.params.loose_flag("ephemeral").is_some();
     if is_named {
         let found = face.catalog.instance(&key, &endpoint, Some(kind));
         if matches!(found, Err(Error::NotFound(_))) {
-            return Ok(reply::done(asked.generation));
+            return Ok(reply::done(request.generation));
         }
     }
     let removed = face.catalog.deregister(&key, &endpoint, kind).await;
     removed.map_err(|error| Fault::of(error, At::UpdateInstance, &key))?;
-    Ok(reply::done(asked.generation))
+    Ok(reply::done(request.generation))
 }
 
 /// Sets an operator's override on an instance, with only the values that the call names. As in 1.x, it registers an unknown
 /// instance unless the caller is Java's client, and then replaces the override of an earlier instance.
-async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
-    let described = registration::read(face, asked, &key)?;
+async fn update(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
+    let described = registration::read(face, request, &key)?;
     let endpoint = described.endpoint.clone();
-    let is_upsert = asked.generation == Generation::V1 && !asked.agent().wants_grouped_names();
+    let is_upsert = request.generation == Generation::V1 && !request.agent().wants_grouped_names();
     let found = match face.catalog.instance(&key, &endpoint, None) {
         Ok(found) => found,
         Err(_missing) if is_upsert => {
-            let done = put(face, asked, &key, described.clone()).await;
+            let done = put(face, request, &key, described.clone()).await;
             match face.catalog.instance(&key, &endpoint, Some(described.kind)) {
                 Ok(found) if done.is_ok() && found.overridden.is_some() => found,
                 _ => return done,
@@ -97,19 +97,19 @@ async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
         }
         Err(missing) => {
             return Err(match Fault::of(missing, At::UpdateInstance, &key) {
-                Fault::NoInstance if asked.generation == Generation::V1 => {
+                Fault::NoInstance if request.generation == Generation::V1 => {
                     Fault::NotExist(datum(&described))
                 }
                 fault => fault,
             });
         }
     };
-    let metadata = asked.params.get("metadata").map(|_| described.metadata);
-    let change = metadata.map(|new| match asked.generation {
+    let metadata = request.params.get("metadata").map(|_| described.metadata);
+    let change = metadata.map(|new| match request.generation {
         Generation::V1 => MetadataChange::Replace(new),
         Generation::V2 | Generation::V3 => MetadataChange::Merge(new),
     });
-    set(face, asked, (&key, &endpoint), &found, change).await
+    set(face, request, (&key, &endpoint), &found, change).await
 }
 
 /// An instance in the format of 1.4's refusals.
@@ -120,19 +120,19 @@ fn datum(described: &Registration) -> String {
 }
 
 /// Changes the values that the call names on an existing instance.
-async fn patch(face: &Face, asked: &Asked<'_>) -> Reply {
-    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
+async fn patch(face: &Face, request: &Request<'_>) -> Reply {
+    let (key, endpoint) = (request.service()?, request.endpoint()?);
     let found = face.catalog.instance(&key, &endpoint, None);
     let found = found.map_err(|error| Fault::of(error, At::Patch, &key))?;
-    let metadata = asked
+    let metadata = request
         .params
         .get("metadata")
         .map(metadata::parse)
         .transpose()?;
     let change = metadata.map(MetadataChange::Replace);
     let patch = Patch {
-        healthy: asked.params.loose_flag("healthy"),
-        app: asked.app()?.map(Into::into),
+        healthy: request.params.loose_flag("healthy"),
+        app: request.app()?.map(Into::into),
         ..Patch::default()
     };
     if patch != Patch::default() {
@@ -140,25 +140,25 @@ async fn patch(face: &Face, asked: &Asked<'_>) -> Reply {
         let patched = face.catalog.patch(&key, &endpoint, kind, patch).await;
         patched.map_err(|error| Fault::of(error, At::Patch, &key))?;
     }
-    set(face, asked, (&key, &endpoint), &found, change).await
+    set(face, request, (&key, &endpoint), &found, change).await
 }
 
 /// Sets weight, `enabled` and metadata as an override. A call with the registered values removes the override.
 async fn set(
     face: &Face,
-    asked: &Asked<'_>,
+    request: &Request<'_>,
     (key, endpoint): (&ServiceKey, &Endpoint),
     found: &Instance,
     metadata: Option<MetadataChange>,
 ) -> Reply {
     let set = Override {
-        enabled: registration::enabled(asked),
-        weight: registration::weight(asked)?,
+        enabled: registration::enabled(request),
+        weight: registration::weight(request)?,
         metadata,
-        ..Override::none(Timestamp::from_millis(asked.now_millis))
+        ..Override::none(Timestamp::from_millis(request.now_millis))
     };
     overlay(face, key, endpoint, found, set).await?;
-    Ok(reply::done(asked.generation))
+    Ok(reply::done(request.generation))
 }
 
 /// Sets an override on an instance, or removes it if it equals the registered values.
@@ -198,8 +198,8 @@ pub(super) async fn overlay(
 }
 
 /// One instance with its true health.
-async fn detail(face: &Face, asked: &Asked<'_>) -> Reply {
-    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
+async fn detail(face: &Face, request: &Request<'_>) -> Reply {
+    let (key, endpoint) = (request.service()?, request.endpoint()?);
     let found = face.catalog.instance(&key, &endpoint, None);
     let found = found.map_err(|error| match Fault::of(error, At::Detail, &key) {
         Fault::NoMatch if !has_cluster(face, &key, &endpoint.cluster) => Fault::NoInstances {
@@ -209,12 +209,12 @@ async fn detail(face: &Face, asked: &Asked<'_>) -> Reply {
         fault => fault,
     })?;
     let service = grouped(&key);
-    if asked.generation == Generation::V3 {
+    if request.generation == Generation::V3 {
         return Ok(reply::success(&InstanceJson::of_instance(&found, &service)));
     }
     let detail = Detail {
-        service: (asked.generation == Generation::V1).then_some(&*service),
-        service_name: (asked.generation == Generation::V2).then_some(&*service),
+        service: (request.generation == Generation::V1).then_some(&*service),
+        service_name: (request.generation == Generation::V2).then_some(&*service),
         ip: &endpoint.ip,
         port: endpoint.port,
         cluster_name: &endpoint.cluster,
@@ -226,7 +226,7 @@ async fn detail(face: &Face, asked: &Asked<'_>) -> Reply {
         },
         metadata: AsMap(&found.metadata()),
     };
-    Ok(reply::data(asked.generation, &detail))
+    Ok(reply::data(request.generation, &detail))
 }
 
 #[derive(Serialize)]
@@ -254,10 +254,10 @@ fn has_cluster(face: &Face, key: &ServiceKey, cluster: &str) -> bool {
 }
 
 /// `ip:port_healthy` of each instance. v2 has the key in the path, and no envelope.
-async fn statuses(face: &Face, asked: &Asked<'_>) -> Reply {
-    let rest = super::params::decoded(asked.rest);
-    let text = match asked.generation {
-        Generation::V1 => asked.params.required("key")?,
+async fn statuses(face: &Face, request: &Request<'_>) -> Reply {
+    let rest = super::params::decoded(request.rest);
+    let text = match request.generation {
+        Generation::V1 => request.params.required("key")?,
         Generation::V2 | Generation::V3 => &*rest,
     };
     let (namespace, service) = text.split_once("##").unwrap_or(("", text));

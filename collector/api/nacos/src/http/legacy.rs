@@ -2,9 +2,9 @@
 
 use super::{
     Face,
-    asked::Asked,
     fault::Fault,
     reply::Reply,
+    request::Request,
     routes::{Route, routes},
 };
 
@@ -20,6 +20,6 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// Refuses calls of the old cluster protocol, as 1.4 does.
-async fn raft(_: &Face, _: &Asked<'_>) -> Reply {
+async fn raft(_: &Face, _: &Request<'_>) -> Reply {
     Err(Fault::Raft)
 }

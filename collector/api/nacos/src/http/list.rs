@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::{
     Face,
-    asked::Asked,
     fault::{At, Fault, Generation},
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 use crate::render::{self, grouped, v1::Rest, v2};
@@ -39,12 +39,12 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The list of 1.x. With `udpPort` it subscribes to pushes, whether the service exists or not.
-async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
-    let agent = asked.agent();
-    let clusters = asked.clusters()?;
-    let subscription = subscribe(face, asked, &key, &clusters)?;
-    if asked.params.strict_flag("isCheck") {
+async fn list(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
+    let agent = request.agent();
+    let clusters = request.clusters()?;
+    let subscription = subscribe(face, request, &key, &clusters)?;
+    if request.params.strict_flag("isCheck") {
         return Ok(reply::json(&json!({})));
     }
     let switches = face.catalog.switches();
@@ -55,7 +55,7 @@ async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
     };
     let selection = Selection {
         clusters,
-        healthy_only: asked.params.strict_flag("healthyOnly"),
+        healthy_only: request.params.strict_flag("healthyOnly"),
         rules: Rules::V1,
         ..Selection::default()
     };
@@ -76,7 +76,7 @@ async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
     let rest = Rest {
         cache_millis,
         now_millis: body.stamp.millis(),
-        env: asked.params.text("env"),
+        env: request.params.text("env"),
     };
     Ok(reply::encoded(render::v1::list(&body.head, rest)))
 }
@@ -85,27 +85,27 @@ async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
 /// acknowledges.
 fn subscribe(
     face: &Face,
-    asked: &Asked<'_>,
+    request: &Request<'_>,
     key: &ServiceKey,
     clusters: &Clusters,
 ) -> Result<Option<Arc<Subscription>>, Fault> {
-    let port = asked.params.port("udpPort")?.unwrap_or(0);
-    let client = asked.params.text("clientIP");
-    let app = asked.app()?.unwrap_or("unknown");
+    let port = request.params.port("udpPort")?.unwrap_or(0);
+    let client = request.params.text("clientIP");
+    let app = request.app()?.unwrap_or("unknown");
     let interest = |subscriber| Interest {
         service: key,
         subscriber,
         clusters: clusters.clone(),
-        agent: asked.agent_text(),
+        agent: request.agent_text(),
         app,
     };
-    let takes = port > 0 && asked.agent().takes_datagrams();
-    if let Some(ip) = target(client, asked.peer).filter(|_| takes)
+    let takes = port > 0 && request.agent().takes_datagrams();
+    if let Some(ip) = target(client, request.peer).filter(|_| takes)
         && face.catalog.switches().push_enabled
     {
         return Ok(face.push.subscribe(interest, (ip, port).into())?);
     }
-    let ip: Arc<str> = match asked.peer {
+    let ip: Arc<str> = match request.peer {
         _ if !client.is_empty() && client.len() <= MAX_ADDRESS => client.into(),
         Some(peer) => peer.to_string().into(),
         None => return Ok(None),
@@ -137,15 +137,15 @@ fn target(client: &str, peer: Option<IpAddr>) -> Option<IpAddr> {
 }
 
 /// The list of 2.x.
-async fn list_v2(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
-    let clusters = match asked.params.short("clusterName", MAX_CLUSTERS)? {
-        "" => asked.clusters()?,
+async fn list_v2(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
+    let clusters = match request.params.short("clusterName", MAX_CLUSTERS)? {
+        "" => request.clusters()?,
         clusters => Clusters::new(clusters),
     };
     let selection = Selection {
         clusters,
-        healthy_only: asked.params.strict_flag("healthyOnly"),
+        healthy_only: request.params.strict_flag("healthyOnly"),
         ..Selection::default()
     };
     let body = face.catalog.body(&key, &selection, INFO, |view| {
@@ -165,26 +165,26 @@ async fn list_v2(face: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 /// The list of 3.x: an array of the enabled instances. A blank cluster means the default one.
-async fn list_v3(face: &Face, asked: &Asked<'_>) -> Reply {
-    array(face, &asked.service()?, asked, false)
+async fn list_v3(face: &Face, request: &Request<'_>) -> Reply {
+    array(face, &request.service()?, request, false)
 }
 
 /// As [`list_v3`], for operators: an unknown service is an error.
-async fn list_admin(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
+async fn list_admin(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
     if face.catalog.service(&key).is_none() {
         return Err(Fault::NoService {
             at: At::Catalog,
             key,
         });
     }
-    array(face, &key, asked, asked.generation == Generation::V3)
+    array(face, &key, request, request.generation == Generation::V3)
 }
 
-fn array(face: &Face, key: &ServiceKey, asked: &Asked<'_>, with_disabled: bool) -> Reply {
+fn array(face: &Face, key: &ServiceKey, request: &Request<'_>, with_disabled: bool) -> Reply {
     let selection = Selection {
-        clusters: Clusters::new(asked.cluster()),
-        healthy_only: asked.params.strict_flag("healthyOnly"),
+        clusters: Clusters::new(request.cluster()),
+        healthy_only: request.params.strict_flag("healthyOnly"),
         with_disabled,
         ..Selection::default()
     };

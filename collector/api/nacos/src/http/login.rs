@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::{
     Face,
-    asked::Asked,
     fault::Fault,
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 use crate::auth::{Denied, Session};
@@ -22,10 +22,13 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-async fn login(face: &Face, asked: &Asked<'_>) -> Reply {
-    let (name, password) = (asked.params.text("username"), asked.params.raw("password"));
-    let now = asked.now_seconds();
-    let session = match face.auth.login(asked.peer, name, password, now).await {
+async fn login(face: &Face, request: &Request<'_>) -> Reply {
+    let (name, password) = (
+        request.params.text("username"),
+        request.params.raw("password"),
+    );
+    let now = request.now_seconds();
+    let session = match face.auth.login(request.peer, name, password, now).await {
         Ok(session) => session,
         // Plain text, because clients show it.
         Err(denied @ Denied::UnknownUser) => {

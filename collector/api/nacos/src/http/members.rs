@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{
     Face,
-    asked::Asked,
     fault::{Fault, Generation},
     page::{self, Page},
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
     services::existing,
 };
@@ -35,15 +35,15 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The instances of a cluster with their true health, disabled ones too.
-async fn instances(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = existing(face, asked)?;
-    asked.params.required("pageNo")?;
-    asked.params.required("pageSize")?;
-    let page = Page::of(asked, 0);
+async fn instances(face: &Face, request: &Request<'_>) -> Reply {
+    let key = existing(face, request)?;
+    request.params.required("pageNo")?;
+    request.params.required("pageSize")?;
+    let page = Page::of(request, 0);
     let mut all = face.catalog.instances(&key)?;
-    let is_v1 = asked.generation == Generation::V1;
+    let is_v1 = request.generation == Generation::V1;
     if is_v1 {
-        let cluster = asked.params.required("clusterName")?;
+        let cluster = request.params.required("clusterName")?;
         all.retain(|instance| *instance.registered.endpoint.cluster == *cluster);
         let is_known = || {
             let detail = face.catalog.service(&key);
@@ -70,11 +70,11 @@ async fn instances(face: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 /// As [`instances`], in pages of 3.x.
-async fn instances_v3(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = existing(face, asked)?;
-    let page = Page::of(asked, 100);
+async fn instances_v3(face: &Face, request: &Request<'_>) -> Reply {
+    let key = existing(face, request)?;
+    let page = Page::of(request, 100);
     let mut all = face.catalog.instances(&key)?;
-    if let Some(cluster) = asked.params.get("clusterName") {
+    if let Some(cluster) = request.params.get("clusterName") {
         all.retain(|instance| *instance.registered.endpoint.cluster == *cluster);
     }
     let (total, service) = (all.len(), grouped(&key));
@@ -137,9 +137,9 @@ fn overridden(set: &Override) -> Value {
 }
 
 /// The subscribers of a service: by push, by connection, and by polling. Names are matched by substring, as in the reference.
-async fn subscribers(face: &Face, asked: &Asked<'_>) -> Reply {
-    let page = Page::of(asked, 1_000);
-    let wanted = asked.service()?;
+async fn subscribers(face: &Face, request: &Request<'_>) -> Reply {
+    let page = Page::of(request, 1_000);
+    let wanted = request.service()?;
     let is_wanted = |key: &ServiceKey| {
         key.namespace() == wanted.namespace()
             && key.group().contains(wanted.group())
@@ -155,9 +155,9 @@ async fn subscribers(face: &Face, asked: &Asked<'_>) -> Reply {
     let shown = page
         .cut(all)
         .into_iter()
-        .map(|one| subscriber(face, &one, asked.generation));
+        .map(|one| subscriber(face, &one, request.generation));
     let shown: Vec<_> = shown.collect();
-    Ok(if asked.generation == Generation::V1 {
+    Ok(if request.generation == Generation::V1 {
         reply::json(&json!({ "subscribers": shown, "count": total }))
     } else {
         reply::success(&page::v3(page, total, shown))

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::{
     Face,
-    asked::Asked,
     fault::{Fault, Generation},
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 
@@ -67,98 +67,101 @@ fn shown(namespace: &Namespace, generation: Generation) -> Value {
     })
 }
 
-async fn get_or_list(face: &Face, asked: &Asked<'_>) -> Reply {
-    if asked.params.text("show") == "all" {
-        return get(face, asked).await;
+async fn get_or_list(face: &Face, request: &Request<'_>) -> Reply {
+    if request.params.text("show") == "all" {
+        return get(face, request).await;
     }
-    list(face, asked).await
+    list(face, request).await
 }
 
-async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
+async fn list(face: &Face, request: &Request<'_>) -> Reply {
     let namespaces = face.catalog.namespaces();
     let shown = namespaces.iter().map(|one| {
-        let mut shown = shown(one, asked.generation);
+        let mut shown = shown(one, request.generation);
         // 1.4 lists no descriptions.
-        if let (Generation::V1, Some(shown)) = (asked.generation, shown.as_object_mut()) {
+        if let (Generation::V1, Some(shown)) = (request.generation, shown.as_object_mut()) {
             shown.remove("namespaceDesc");
         }
         shown
     });
-    Ok(reply::result(asked.generation, &shown.collect::<Vec<_>>()))
+    Ok(reply::result(
+        request.generation,
+        &shown.collect::<Vec<_>>(),
+    ))
 }
 
-async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
-    let id = asked.params.text("namespaceId");
+async fn get(face: &Face, request: &Request<'_>) -> Reply {
+    let id = request.params.text("namespaceId");
     let found = face.catalog.namespace(id);
     let found = found.ok_or_else(|| Fault::NoNamespace(id.to_owned()))?;
     Ok(reply::data(
-        asked.generation,
-        &shown(&found, asked.generation),
+        request.generation,
+        &shown(&found, request.generation),
     ))
 }
 
 /// How many namespaces have this id.
-async fn check(face: &Face, asked: &Asked<'_>) -> Reply {
-    let id = asked.params.required("namespaceId")?;
+async fn check(face: &Face, request: &Request<'_>) -> Reply {
+    let id = request.params.required("namespaceId")?;
     let count = u32::from(face.catalog.namespace(id).is_some());
     Ok(reply::success(&count))
 }
 
 /// Creates a namespace. v1 answers `false` where the later generations answer with an error code.
-async fn create(face: &Face, asked: &Asked<'_>) -> Reply {
-    let id = match asked.generation {
-        Generation::V3 => asked
+async fn create(face: &Face, request: &Request<'_>) -> Reply {
+    let id = match request.generation {
+        Generation::V3 => request
             .params
             .get("customNamespaceId")
-            .or(asked.params.get("namespaceId")),
-        Generation::V2 => asked.params.get("namespaceId"),
-        Generation::V1 => asked.params.get("customNamespaceId"),
+            .or(request.params.get("namespaceId")),
+        Generation::V2 => request.params.get("namespaceId"),
+        Generation::V1 => request.params.get("customNamespaceId"),
     };
     let namespace = Namespace {
         id: match id {
             Some(id) => id.to_owned(),
             None => random_id()?,
         },
-        name: named(asked, "namespaceName")?,
-        description: asked
+        name: named(request, "namespaceName")?,
+        description: request
             .params
             .short("namespaceDesc", MAX_DESCRIPTION)?
             .to_owned(),
     };
     let id = namespace.id.clone();
     let created = face.catalog.create_namespace(namespace).await;
-    outcome(asked.generation, created.map(|()| true), &id)
+    outcome(request.generation, created.map(|()| true), &id)
 }
 
-async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
-    let is_v1 = asked.generation == Generation::V1;
+async fn update(face: &Face, request: &Request<'_>) -> Reply {
+    let is_v1 = request.generation == Generation::V1;
     let (id, name) = if is_v1 {
-        (asked.params.required("namespace")?, "namespaceShowName")
+        (request.params.required("namespace")?, "namespaceShowName")
     } else {
-        (asked.params.required("namespaceId")?, "namespaceName")
+        (request.params.required("namespaceId")?, "namespaceName")
     };
     let namespace = Namespace {
         id: id.to_owned(),
-        name: named(asked, name)?,
-        description: asked
+        name: named(request, name)?,
+        description: request
             .params
             .short("namespaceDesc", MAX_DESCRIPTION)?
             .to_owned(),
     };
     let updated = face.catalog.update_namespace(namespace).await;
-    outcome(asked.generation, updated.map(|()| true), id)
+    outcome(request.generation, updated.map(|()| true), id)
 }
 
-async fn delete(face: &Face, asked: &Asked<'_>) -> Reply {
-    let id = asked.params.required("namespaceId")?;
+async fn delete(face: &Face, request: &Request<'_>) -> Reply {
+    let id = request.params.required("namespaceId")?;
     let deleted = face.catalog.delete_namespace(id).await;
-    outcome(asked.generation, deleted.map(|_was_there| true), id)
+    outcome(request.generation, deleted.map(|_was_there| true), id)
 }
 
 /// The display name of a namespace.
-fn named(asked: &Asked<'_>, parameter: &'static str) -> Result<String, Fault> {
-    asked.params.required(parameter)?;
-    Ok(asked.params.short(parameter, MAX_NAME)?.to_owned())
+fn named(request: &Request<'_>, parameter: &'static str) -> Result<String, Fault> {
+    request.params.required(parameter)?;
+    Ok(request.params.short(parameter, MAX_NAME)?.to_owned())
 }
 
 fn outcome(generation: Generation, done: Result<bool, Error>, id: &str) -> Reply {

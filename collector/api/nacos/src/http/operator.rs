@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{
     Face,
-    asked::Asked,
     fault::{Fault, Generation},
     machine::Figures,
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
     switches,
 };
@@ -40,19 +40,19 @@ pub(super) fn routes() -> Vec<Route> {
     .into()
 }
 
-async fn show(face: &Face, asked: &Asked<'_>) -> Reply {
+async fn show(face: &Face, request: &Request<'_>) -> Reply {
     let switches = face.catalog.switches();
-    let shown = if asked.generation == Generation::V3 {
+    let shown = if request.generation == Generation::V3 {
         switches::shown_v3(&switches)
     } else {
         switches::shown(&switches)
     };
-    Ok(reply::data(asked.generation, &shown))
+    Ok(reply::data(request.generation, &shown))
 }
 
-async fn set(face: &Face, asked: &Asked<'_>) -> Reply {
-    let entry = asked.params.required("entry")?.to_owned();
-    let value = asked.params.required("value")?.to_owned();
+async fn set(face: &Face, request: &Request<'_>) -> Reply {
+    let entry = request.params.required("entry")?.to_owned();
+    let value = request.params.required("value")?.to_owned();
     // Checked first, so that a wrong value is answered; the catalog checks it again on the switches at that time.
     if switches::changed(&face.catalog.switches(), &entry, &value)?.is_some() {
         let update = move |present: &mut rollcall_catalog::Switches| {
@@ -62,33 +62,36 @@ async fn set(face: &Face, asked: &Asked<'_>) -> Reply {
         };
         face.catalog.set_switches(update).await?;
     }
-    Ok(reply::done(asked.generation))
+    Ok(reply::done(request.generation))
 }
 
 /// The status that 1.x clients read, with counts. 2.x and later request the counts with `onlyStatus=false`.
-async fn metrics(face: &Face, asked: &Asked<'_>) -> Reply {
+async fn metrics(face: &Face, request: &Request<'_>) -> Reply {
     let status = face.status();
-    let asks = asked.params.get("onlyStatus");
-    let is_short = match asks {
+    let only_status = request.params.get("onlyStatus");
+    let is_short = match only_status {
         Some(only) => !only.eq_ignore_ascii_case("false"),
-        None => asked.generation != Generation::V1,
+        None => request.generation != Generation::V1,
     };
     if is_short {
-        return Ok(reply::data(asked.generation, &json!({ "status": status })));
+        return Ok(reply::data(
+            request.generation,
+            &json!({ "status": status }),
+        ));
     }
     let (counts, figures) = (face.catalog.counts(), face.machine.read());
-    let mut shown = if asks.is_none() {
+    let mut shown = if only_status.is_none() {
         metrics_v1(&status, &counts)
     } else {
         metrics_v2(&status, &counts)
     };
-    if let (true, Some(shown)) = (asked.generation != Generation::V3, shown.as_object_mut()) {
+    if let (true, Some(shown)) = (request.generation != Generation::V3, shown.as_object_mut()) {
         let Figures { cpu, load, mem } = figures;
         for (name, figure) in [("cpu", cpu), ("load", load), ("mem", mem)] {
             shown.insert(name.to_owned(), figure.into());
         }
     }
-    Ok(reply::data(asked.generation, &shown))
+    Ok(reply::data(request.generation, &shown))
 }
 
 fn metrics_v1(status: &str, counts: &Counts) -> Value {
@@ -122,7 +125,7 @@ fn metrics_v2(status: &str, counts: &Counts) -> Value {
     })
 }
 
-async fn push_state(face: &Face, _: &Asked<'_>) -> Reply {
+async fn push_state(face: &Face, _: &Request<'_>) -> Reply {
     let counts = face.push.counts();
     let total = counts.acknowledged + counts.failed;
     let part = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
@@ -137,10 +140,10 @@ async fn push_state(face: &Face, _: &Asked<'_>) -> Reply {
 }
 
 /// Accepted and ignored: the log level of this server is fixed at its start.
-async fn log(_: &Face, asked: &Asked<'_>) -> Reply {
-    asked.params.required("logName")?;
-    asked.params.required("logLevel")?;
-    Ok(reply::done(asked.generation))
+async fn log(_: &Face, request: &Request<'_>) -> Reply {
+    request.params.required("logName")?;
+    request.params.required("logLevel")?;
+    Ok(reply::done(request.generation))
 }
 
 impl Face {
@@ -158,12 +161,12 @@ impl Face {
     }
 
     /// Refuses a call that the status set by an operator does not admit: READ_ONLY admits reads, WRITE_ONLY changes.
-    pub(super) fn check_status(&self, asked: &Asked<'_>) -> Result<(), Fault> {
+    pub(super) fn check_status(&self, request: &Request<'_>) -> Result<(), Fault> {
         let switches = self.catalog.switches();
         let Some(status) = &switches.overridden_server_status else {
             return Ok(());
         };
-        let is_read = asked.method == Method::GET;
+        let is_read = request.method == Method::GET;
         match &**status {
             "UP" => Ok(()),
             "READ_ONLY" if is_read => Ok(()),

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::{
     Face,
-    asked::Asked,
     fault::{At, Fault},
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 use crate::render::AsMap;
@@ -44,8 +44,8 @@ struct Shown<'a> {
 }
 
 /// The overrides of a service, by endpoint.
-async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
-    let overrides = face.catalog.overrides(&asked.service()?);
+async fn list(face: &Face, request: &Request<'_>) -> Reply {
+    let overrides = face.catalog.overrides(&request.service()?);
     let shown: Vec<_> = overrides.iter().map(|(at, set)| shown(at, set)).collect();
     Ok(reply::success(&shown))
 }
@@ -71,9 +71,9 @@ fn shown<'a>(at: &'a Endpoint, set: &'a Override) -> Shown<'a> {
 }
 
 /// Removes the override at an endpoint: the values that the client registered apply again.
-async fn remove(face: &Face, asked: &Asked<'_>) -> Reply {
-    let (key, endpoint) = (asked.service()?, asked.endpoint()?);
+async fn remove(face: &Face, request: &Request<'_>) -> Reply {
+    let (key, endpoint) = (request.service()?, request.endpoint()?);
     let removed = face.catalog.clear_override(&key, &endpoint).await;
     removed.map_err(|error| Fault::of(error, At::UpdateInstance, &key))?;
-    Ok(reply::done(asked.generation))
+    Ok(reply::done(request.generation))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::asked::Asked;
+use super::request::Request;
 
 /// The largest page.
 const MAX_SIZE: usize = 10_000;
@@ -17,9 +17,9 @@ pub(super) struct Page {
 
 impl Page {
     /// The page of a call. A number below 1 is the first page.
-    pub(super) fn of(asked: &Asked<'_>, default_size: usize) -> Self {
-        let number = asked.params.page("pageNo", 1).max(1);
-        let size = asked.params.page("pageSize", default_size).min(MAX_SIZE);
+    pub(super) fn of(request: &Request<'_>, default_size: usize) -> Self {
+        let number = request.params.page("pageNo", 1).max(1);
+        let size = request.params.page("pageSize", default_size).min(MAX_SIZE);
         Self {
             number,
             size,

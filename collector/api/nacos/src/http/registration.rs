@@ -9,9 +9,9 @@ use rollcall_domain::catalog::{Endpoint, Kind, Metadata, Registration, ServiceKe
 
 use super::{
     Face,
-    asked::Asked,
     fault::{Fault, Generation},
     metadata,
+    request::Request,
 };
 
 /// The metadata key that chooses how the id of an instance is built.
@@ -22,17 +22,17 @@ pub(super) const MAX_WEIGHT: f64 = 10_000.0;
 /// Reads the instance that a call registers.
 pub(super) fn read(
     face: &Face,
-    asked: &Asked<'_>,
+    request: &Request<'_>,
     key: &ServiceKey,
 ) -> Result<Registration, Fault> {
-    let endpoint = asked.endpoint()?;
-    let metadata = metadata::parse(asked.params.text("metadata"))?;
-    let app = asked.app()?;
+    let endpoint = request.endpoint()?;
+    let metadata = metadata::parse(request.params.text("metadata"))?;
+    let app = request.app()?;
     Ok(Registration {
-        kind: kind(face, asked),
-        weight: weight(asked)?.unwrap_or(1.0),
-        enabled: enabled(asked).unwrap_or(true),
-        healthy: asked.params.loose_flag("healthy").unwrap_or(true),
+        kind: kind(face, request),
+        weight: weight(request)?.unwrap_or(1.0),
+        enabled: enabled(request).unwrap_or(true),
+        healthy: request.params.loose_flag("healthy").unwrap_or(true),
         instance_id: chosen_id(key, &endpoint, &metadata),
         metadata,
         app: app.map(Arc::from),
@@ -41,16 +41,16 @@ pub(super) fn read(
 }
 
 /// The kind that a call names, or the default of the switches.
-pub(super) fn kind(face: &Face, asked: &Asked<'_>) -> Kind {
-    let named = asked.params.loose_flag("ephemeral");
+pub(super) fn kind(face: &Face, request: &Request<'_>) -> Kind {
+    let named = request.params.loose_flag("ephemeral");
     Kind::of(named.unwrap_or_else(|| face.catalog.switches().default_instance_ephemeral))
 }
 
 /// The weight, if the call names one. 1.4 raises a weight below 0.01 that is not 0.
-pub(super) fn weight(asked: &Asked<'_>) -> Result<Option<f64>, Fault> {
-    match asked.params.number("weight")? {
+pub(super) fn weight(request: &Request<'_>) -> Result<Option<f64>, Fault> {
+    match request.params.number("weight")? {
         Some(weight) if !(0.0..=MAX_WEIGHT).contains(&weight) => Err(Fault::Weight),
-        Some(weight) if asked.generation == Generation::V1 && weight > 0.0 => {
+        Some(weight) if request.generation == Generation::V1 && weight > 0.0 => {
             Ok(Some(weight.max(0.01)))
         }
         weight => Ok(weight),
@@ -58,9 +58,9 @@ pub(super) fn weight(asked: &Asked<'_>) -> Result<Option<f64>, Fault> {
 }
 
 /// Whether the instance takes traffic: clients register with `enable`, and update with `enabled`.
-pub(super) fn enabled(asked: &Asked<'_>) -> Option<bool> {
-    let enabled = asked.params.loose_flag("enabled");
-    enabled.or_else(|| asked.params.loose_flag("enable"))
+pub(super) fn enabled(request: &Request<'_>) -> Option<bool> {
+    let enabled = request.params.loose_flag("enabled");
+    enabled.or_else(|| request.params.loose_flag("enable"))
 }
 
 /// The id of an instance whose client requests a number as the id. It is computed from the endpoint, so that each registration

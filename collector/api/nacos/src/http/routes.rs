@@ -6,9 +6,9 @@ use axum::http::Method;
 
 use super::{
     Face,
-    asked::Asked,
     fault::{Fault, Generation},
     reply::Reply,
+    request::Request,
 };
 use crate::auth::Action;
 
@@ -16,7 +16,7 @@ use crate::auth::Action;
 pub(super) type Answering<'a> = Pin<Box<dyn Future<Output = Reply> + Send + 'a>>;
 
 /// One call: a function of the face and the request.
-pub(super) type Handler = for<'a> fn(&'a Face, &'a Asked<'a>) -> Answering<'a>;
+pub(super) type Handler = for<'a> fn(&'a Face, &'a Request<'a>) -> Answering<'a>;
 
 /// Who may make a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ macro_rules! routes {
             path: $path,
             access: crate::http::routes::access::$access,
             answered: crate::http::routes::While::$answered,
-            handler: |face, asked| Box::pin($handler(face, asked)),
+            handler: |face, request| Box::pin($handler(face, request)),
         }),*]
     };
 }

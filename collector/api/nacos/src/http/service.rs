@@ -8,12 +8,11 @@ use rollcall_domain::catalog::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    Face,
-    asked::Asked,
-    checker,
+    Face, checker,
     fault::{At, Fault, Generation},
     metadata,
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 use crate::render::{AsMap, grouped};
@@ -51,36 +50,36 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// A service that a call creates. It may have instances of both kinds.
-async fn create(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
+async fn create(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
     let settings = Settings {
-        protect_threshold: asked.params.number("protectThreshold")?.unwrap_or(0.0),
-        metadata: metadata::parse(asked.params.text("metadata"))?,
-        selector: selector(asked)?,
+        protect_threshold: request.params.number("protectThreshold")?.unwrap_or(0.0),
+        metadata: metadata::parse(request.params.text("metadata"))?,
+        selector: selector(request)?,
         ..Settings::default()
     };
     let created = face.catalog.create_service(&key, settings).await;
     created.map_err(|error| Fault::of(error, At::Get, &key))?;
-    Ok(reply::done(asked.generation))
+    Ok(reply::done(request.generation))
 }
 
-async fn delete(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
+async fn delete(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
     let deleted = face.catalog.delete_service(&key).await;
     deleted.map_err(|error| Fault::of(error, At::Delete, &key))?;
-    Ok(reply::done(asked.generation))
+    Ok(reply::done(request.generation))
 }
 
 /// Replaces the settings; a setting that the call omits gets its default. v3 does not require the threshold.
-async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
-    if asked.generation != Generation::V3 {
-        asked.params.required_as("protectThreshold", "float")?;
+async fn update(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
+    if request.generation != Generation::V3 {
+        request.params.required_as("protectThreshold", "float")?;
     }
-    let threshold = asked.params.number("protectThreshold")?.unwrap_or(0.0);
+    let threshold = request.params.number("protectThreshold")?.unwrap_or(0.0);
     let (metadata, selector) = (
-        metadata::parse(asked.params.text("metadata"))?,
-        selector(asked)?,
+        metadata::parse(request.params.text("metadata"))?,
+        selector(request)?,
     );
     let update = move |settings: &mut Settings| {
         settings.protect_threshold = threshold;
@@ -89,12 +88,12 @@ async fn update(face: &Face, asked: &Asked<'_>) -> Reply {
     };
     let updated = face.catalog.update_service(&key, update).await;
     updated.map_err(|error| Fault::of(error, At::Update, &key))?;
-    Ok(reply::done(asked.generation))
+    Ok(reply::done(request.generation))
 }
 
 /// `{"type":"none"}`, or `{"type":"label","expression":"..."}`; clients encode it once more in the query.
-fn selector(asked: &Asked<'_>) -> Result<Option<Selector>, Fault> {
-    let text = asked.params.short("selector", MAX_SETTING)?;
+fn selector(request: &Request<'_>) -> Result<Option<Selector>, Fault> {
+    let text = request.params.short("selector", MAX_SETTING)?;
     if text.is_empty() {
         return Ok(None);
     }
@@ -117,11 +116,11 @@ fn found(face: &Face, at: At, key: ServiceKey) -> Result<ServiceDetail, Fault> {
     found.ok_or(Fault::NoService { at, key })
 }
 
-async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
-    let detail = found(face, At::Get, asked.service()?)?;
+async fn get(face: &Face, request: &Request<'_>) -> Reply {
+    let detail = found(face, At::Get, request.service()?)?;
     let key = &detail.key;
     let settings = &detail.settings;
-    if asked.generation == Generation::V1 {
+    if request.generation == Generation::V1 {
         let clusters = detail.clusters.iter().map(|cluster| {
             json!({
                 "name": cluster.name,
@@ -134,12 +133,12 @@ async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
             "namespaceId": key.namespace(),
             "protectThreshold": settings.protect_threshold,
             "metadata": map(&settings.metadata),
-            "selector": shown_selector(settings, asked.generation),
+            "selector": shown_selector(settings, request.generation),
             "groupName": key.group(),
             "clusters": clusters.collect::<Vec<_>>(),
         })));
     }
-    let is_v3 = asked.generation == Generation::V3;
+    let is_v3 = request.generation == Generation::V3;
     let clusters = detail.clusters.iter().map(|cluster| {
         let mut shown = json!({
             "clusterName": cluster.name,
@@ -160,7 +159,7 @@ async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
         "clusterMap": clusters.collect::<Map<_, _>>(),
         "metadata": map(&settings.metadata),
         "protectThreshold": settings.protect_threshold,
-        "selector": shown_selector(settings, asked.generation),
+        "selector": shown_selector(settings, request.generation),
         "ephemeral": detail.kind.is_some_and(|kind| kind.is_ephemeral()),
     });
     if let Some(shown) = shown.as_object_mut() {
@@ -171,8 +170,8 @@ async fn get(face: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 /// A service for the console of 1.x.
-async fn catalog(face: &Face, asked: &Asked<'_>) -> Reply {
-    let detail = found(face, At::Catalog, asked.service()?)?;
+async fn catalog(face: &Face, request: &Request<'_>) -> Reply {
+    let detail = found(face, At::Catalog, request.service()?)?;
     let (key, settings) = (&detail.key, &detail.settings);
     let service = grouped(key);
     let clusters = detail.clusters.iter().map(|cluster| {
@@ -195,7 +194,7 @@ async fn catalog(face: &Face, asked: &Asked<'_>) -> Reply {
             "name": key.name(),
             "protectThreshold": settings.protect_threshold,
             "groupName": key.group(),
-            "selector": shown_selector(settings, asked.generation),
+            "selector": shown_selector(settings, request.generation),
             "metadata": map(&settings.metadata),
         },
         "clusters": clusters.collect::<Vec<_>>(),
@@ -203,15 +202,15 @@ async fn catalog(face: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 /// Sets how the persistent instances of a cluster are probed.
-async fn cluster(face: &Face, asked: &Asked<'_>) -> Reply {
-    let key = asked.service()?;
-    let name = rollcall_domain::catalog::cluster_name(asked.params.required("clusterName")?)?;
-    asked.params.required_as("checkPort", "Integer")?;
-    let check_port = asked.params.port("checkPort")?.unwrap_or(0);
-    asked
+async fn cluster(face: &Face, request: &Request<'_>) -> Reply {
+    let key = request.service()?;
+    let name = rollcall_domain::catalog::cluster_name(request.params.required("clusterName")?)?;
+    request.params.required_as("checkPort", "Integer")?;
+    let check_port = request.params.port("checkPort")?.unwrap_or(0);
+    request
         .params
         .required_as("useInstancePort4Check", "Boolean")?;
-    asked.params.short("healthChecker", MAX_SETTING)?;
+    request.params.short("healthChecker", MAX_SETTING)?;
     let detail = face.catalog.service(&key);
     let configured = detail
         .as_ref()
@@ -222,7 +221,7 @@ async fn cluster(face: &Face, asked: &Asked<'_>) -> Reply {
         let why = format!("at most {MAX_CLUSTERS} clusters of a service have settings");
         return Err(Fault::Conflict(why));
     }
-    let metadata = metadata::parse(asked.params.text("metadata"))?;
+    let metadata = metadata::parse(request.params.text("metadata"))?;
     if metadata.bytes() > face.settings.max_metadata {
         return Err(Fault::TooLong {
             name: "metadata",
@@ -231,13 +230,13 @@ async fn cluster(face: &Face, asked: &Asked<'_>) -> Reply {
     }
     let cluster = Cluster {
         name: Arc::from(name),
-        checker: match asked.params.required("healthChecker") {
+        checker: match request.params.required("healthChecker") {
             Ok(text) => checker::keep_password(checker::parse(text)?, known),
-            Err(_missing) if asked.generation == Generation::V3 => Checker::default(),
+            Err(_missing) if request.generation == Generation::V3 => Checker::default(),
             Err(missing) => return Err(missing),
         },
         check_port,
-        use_instance_port: asked
+        use_instance_port: request
             .params
             .loose_flag("useInstancePort4Check")
             .unwrap_or(true),
@@ -245,11 +244,11 @@ async fn cluster(face: &Face, asked: &Asked<'_>) -> Reply {
     };
     let updated = face.catalog.update_cluster(&key, cluster).await;
     updated.map_err(|error| Fault::of(error, At::Cluster, &key))?;
-    Ok(reply::done(asked.generation))
+    Ok(reply::done(request.generation))
 }
 
-async fn selector_types(_: &Face, asked: &Asked<'_>) -> Reply {
-    Ok(reply::data(asked.generation, &["label", "none"]))
+async fn selector_types(_: &Face, request: &Request<'_>) -> Reply {
+    Ok(reply::data(request.generation, &["label", "none"]))
 }
 
 fn map(metadata: &Metadata) -> Value {

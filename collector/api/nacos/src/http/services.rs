@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Face,
-    asked::Asked,
     fault::{At, Fault, Generation},
     page::{self, Page},
     reply::{self, Reply},
+    request::Request,
     routes::{Route, routes},
 };
 use crate::render::{AsMap, grouped, v2::InstanceJson};
@@ -36,18 +36,18 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// The names of a group's services; with the group `*` the services of all groups, with their group.
-async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
-    let is_v1 = asked.generation == Generation::V1;
+async fn list(face: &Face, request: &Request<'_>) -> Reply {
+    let is_v1 = request.generation == Generation::V1;
     if is_v1 {
-        asked.params.required("pageNo")?;
-        asked.params.required("pageSize")?;
+        request.params.required("pageNo")?;
+        request.params.required("pageSize")?;
     }
-    let page = Page::of(asked, if is_v1 { 0 } else { 20 });
-    let group = asked.params.get("groupName").unwrap_or(DEFAULT_GROUP);
+    let page = Page::of(request, if is_v1 { 0 } else { 20 });
+    let group = request.params.get("groupName").unwrap_or(DEFAULT_GROUP);
     let is_all = group == "*";
-    let filter = Filter::parse(asked.params.text("selector"));
+    let filter = Filter::parse(request.params.text("selector"));
     let found = face.catalog.services_where(
-        asked.namespace(),
+        request.namespace(),
         (!is_all).then_some(group),
         (page.offset, page.size),
         |listed| {
@@ -71,14 +71,14 @@ async fn list(face: &Face, asked: &Asked<'_>) -> Reply {
     } else {
         json!({ "count": found.total, "services": names })
     };
-    Ok(reply::data(asked.generation, &answer))
+    Ok(reply::data(request.generation, &answer))
 }
 
 /// Names of services by namespace. As in 1.4, the count is the number of namespaces.
-async fn names(face: &Face, asked: &Asked<'_>) -> Reply {
-    let wanted = asked.params.text("expr");
+async fn names(face: &Face, request: &Request<'_>) -> Reply {
+    let wanted = request.params.text("expr");
     let mut services = BTreeMap::<&str, Vec<String>>::new();
-    let keys = all_keys(face, asked.params.get("namespaceId"), wanted).await?;
+    let keys = all_keys(face, request.params.get("namespaceId"), wanted).await?;
     for key in &keys {
         let names = services.entry(key.namespace()).or_default();
         names.push(key.name().to_owned());
@@ -90,9 +90,9 @@ async fn names(face: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 /// As [`names`], for clients before 0.8.
-async fn all_names(face: &Face, asked: &Asked<'_>) -> Reply {
+async fn all_names(face: &Face, request: &Request<'_>) -> Reply {
     let mut services = BTreeMap::<String, Vec<String>>::new();
-    for key in all_keys(face, asked.params.get("namespaceId"), "").await? {
+    for key in all_keys(face, request.params.get("namespaceId"), "").await? {
         let names = services.entry(key.namespace().to_owned()).or_default();
         names.push(grouped(&key));
     }
@@ -118,12 +118,18 @@ async fn all_keys(
 }
 
 /// The services of the console of 1.x, with counts or with instances.
-async fn summaries(face: &Face, asked: &Asked<'_>) -> Reply {
-    asked.params.required("pageNo")?;
-    asked.params.required("pageSize")?;
-    let with_instances = asked.params.strict_flag("withInstances");
-    let page = Page::of(asked, 0);
-    let found = search(face, asked, page, asked.params.strict_flag("hasIpCount")).await?;
+async fn summaries(face: &Face, request: &Request<'_>) -> Reply {
+    request.params.required("pageNo")?;
+    request.params.required("pageSize")?;
+    let with_instances = request.params.strict_flag("withInstances");
+    let page = Page::of(request, 0);
+    let found = search(
+        face,
+        request,
+        page,
+        request.params.strict_flag("hasIpCount"),
+    )
+    .await?;
     if !with_instances {
         let list: Vec<_> = found
             .items
@@ -159,16 +165,16 @@ async fn summaries(face: &Face, asked: &Asked<'_>) -> Reply {
 }
 
 /// The services of the console of 3.x.
-async fn summaries_v3(face: &Face, asked: &Asked<'_>) -> Reply {
-    let page = Page::of(asked, 100);
+async fn summaries_v3(face: &Face, request: &Request<'_>) -> Reply {
+    let page = Page::of(request, 100);
     let found = search(
         face,
-        asked,
+        request,
         page,
-        asked.params.strict_flag("ignoreEmptyService"),
+        request.params.strict_flag("ignoreEmptyService"),
     )
     .await?;
-    let with_instances = asked.params.strict_flag("withInstances");
+    let with_instances = request.params.strict_flag("withInstances");
     let items = found.items.iter().filter_map(|key| {
         if with_instances {
             Some(with_hosts(face, key))
@@ -183,15 +189,15 @@ async fn summaries_v3(face: &Face, asked: &Asked<'_>) -> Reply {
 /// The services of a namespace whose names contain the texts that are asked for.
 async fn search(
     face: &Face,
-    asked: &Asked<'_>,
+    request: &Request<'_>,
     page: Page,
     without_empty: bool,
 ) -> Result<rollcall_catalog::Page<ServiceKey>, Fault> {
-    let name = asked.params.text("serviceNameParam");
-    let group = asked.params.text("groupNameParam");
-    let instance = asked.params.text("instance");
+    let name = request.params.text("serviceNameParam");
+    let group = request.params.text("groupNameParam");
+    let instance = request.params.text("instance");
     let found = face.catalog.services_where(
-        asked.namespace(),
+        request.namespace(),
         None,
         (page.offset, page.size),
         |listed| {
@@ -273,8 +279,8 @@ fn by_cluster(
 }
 
 /// The service that a call names; an error if it does not exist.
-pub(super) fn existing(face: &Face, asked: &Asked<'_>) -> Result<ServiceKey, Fault> {
-    let key = asked.service()?;
+pub(super) fn existing(face: &Face, request: &Request<'_>) -> Result<ServiceKey, Fault> {
+    let key = request.service()?;
     match face.catalog.summary(&key) {
         Some(_) => Ok(key),
         None => Err(Fault::NoService {

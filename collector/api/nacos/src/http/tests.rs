@@ -83,7 +83,7 @@ impl Server {
             .replace('"', "%22")
             .replace('{', "%7B")
             .replace('}', "%7D");
-        let mut request = Request::builder()
+        let mut request = http::Request::builder()
             .method(method)
             .uri(format!("/nacos{path}"));
         if !form.is_empty() {

@@ -91,10 +91,10 @@ impl ApplicationRegisterService for Handler {
     ) -> Result<Response<ApplicationMapping>, Status> {
         let peer = unary::peer(&request);
         let codes = request.into_inner().application_code;
-        let asked = codes.len();
+        let requested = codes.len();
         let mappings = self.map_all(codes, peer).await;
         let reply = |application| ApplicationMapping { application };
-        end_some(&self.register_calls, asked, mappings, reply)
+        end_some(&self.register_calls, requested, mappings, reply)
     }
 
     async fn application_code_register(

@@ -114,10 +114,10 @@ pub(super) fn end_one<T>(
     }
 }
 
-/// Ends a call for `asked` keys, whose answer leaves out keys without an id.
+/// Ends a call for `requested` keys, whose answer leaves out keys without an id.
 pub(super) fn end_some<M, T>(
     call: &Call,
-    asked: usize,
+    requested: usize,
     result: Result<Vec<M>, Refusal>,
     reply: impl FnOnce(Vec<M>) -> T,
 ) -> Result<Response<T>, Status> {
@@ -126,7 +126,7 @@ pub(super) fn end_some<M, T>(
         result => result,
     };
     match result {
-        Ok(mappings) if mappings.len() < asked => {
+        Ok(mappings) if mappings.len() < requested => {
             call.count(Outcome::Unassigned);
             Ok(Response::new(reply(mappings)))
         }

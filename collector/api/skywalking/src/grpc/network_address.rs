@@ -64,9 +64,9 @@ impl NetworkAddressRegisterService for Handler {
     ) -> Result<Response<NetworkAddressMappings>, Status> {
         let peer = unary::peer(&request);
         let addresses = request.into_inner().addresses;
-        let asked = addresses.len();
+        let requested = addresses.len();
         let mappings = map(&self.register, addresses, peer).await;
         let reply = |address_ids| NetworkAddressMappings { address_ids };
-        end_some(&self.batch_register_calls, asked, mappings, reply)
+        end_some(&self.batch_register_calls, requested, mappings, reply)
     }
 }

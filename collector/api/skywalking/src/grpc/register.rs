@@ -149,12 +149,12 @@ impl Register for Handler {
     ) -> Result<Response<ServiceRegisterMapping>, Status> {
         let peer = unary::peer(&request);
         let services = request.into_inner().services;
-        let asked = services.len();
+        let requested = services.len();
         let names = || services.into_iter().map(|it| it.service_name).collect();
-        let names = work::convert(asked, names);
+        let names = work::convert(requested, names);
         let mappings = self.map_services(names, peer).await;
         let reply = |services| ServiceRegisterMapping { services };
-        end_some(&self.service_calls, asked, mappings, reply)
+        end_some(&self.service_calls, requested, mappings, reply)
     }
 
     async fn do_service_instance_register(
@@ -163,11 +163,11 @@ impl Register for Handler {
     ) -> Result<Response<ServiceInstanceRegisterMapping>, Status> {
         let peer = unary::peer(&request);
         let (metadata, _, ServiceInstances { instances }) = request.into_parts();
-        let asked = instances.len();
+        let requested = instances.len();
         let version = convert::agent_version(&metadata);
         let mappings = self.map_instances(instances, version, peer);
         let reply = |service_instances| ServiceInstanceRegisterMapping { service_instances };
-        end_some(&self.instance_calls, asked, mappings.await, reply)
+        end_some(&self.instance_calls, requested, mappings.await, reply)
     }
 
     async fn do_endpoint_register(
@@ -177,10 +177,10 @@ impl Register for Handler {
         let resettable = convert::is_resettable(request.metadata());
         let peer = unary::peer(&request);
         let endpoints = request.into_inner().endpoints;
-        let asked = endpoints.len();
+        let requested = endpoints.len();
         let mappings = self.map_endpoints(endpoints, resettable, peer).await;
         let reply = |elements| EndpointMapping { elements };
-        end_some(&self.endpoint_calls, asked, mappings, reply)
+        end_some(&self.endpoint_calls, requested, mappings, reply)
     }
 
     async fn do_network_address_register(
@@ -189,10 +189,10 @@ impl Register for Handler {
     ) -> Result<Response<NetAddressMapping>, Status> {
         let peer = unary::peer(&request);
         let addresses = request.into_inner().addresses;
-        let asked = addresses.len();
+        let requested = addresses.len();
         let mappings = network_address::map(&self.register, addresses, peer).await;
         let reply = |address_ids| NetAddressMapping { address_ids };
-        end_some(&self.address_calls, asked, mappings, reply)
+        end_some(&self.address_calls, requested, mappings, reply)
     }
 
     /// The mapping of addresses to services is topology, which the collector does not build. It only renews the instance's

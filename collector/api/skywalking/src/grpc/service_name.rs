@@ -66,9 +66,9 @@ impl ServiceNameDiscoveryService for Handler {
     ) -> Result<Response<ServiceNameMappingCollection>, Status> {
         let peer = unary::peer(&request);
         let elements = request.into_inner().elements;
-        let asked = elements.len();
+        let requested = elements.len();
         let mappings = self.map(elements, peer).await;
         let reply = |elements| ServiceNameMappingCollection { elements };
-        end_some(&self.discovery_calls, asked, mappings, reply)
+        end_some(&self.discovery_calls, requested, mappings, reply)
     }
 }

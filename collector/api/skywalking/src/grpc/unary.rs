@@ -38,7 +38,7 @@ pub(super) struct Calls {
 }
 
 /// A decoded message, and the charge for it, which is held until the answer is sent.
-struct Taken<T> {
+struct Decoded<T> {
     message: T,
     /// The size of the message on the wire, in bytes.
     size: usize,
@@ -120,7 +120,7 @@ where
     stream::refuse_encoded(&head.headers)?;
     let peer = head.extensions.get().copied();
     let bytes = Messages::new(body, max).only().await?;
-    let Taken {
+    let Decoded {
         message,
         size,
         charge,
@@ -138,7 +138,7 @@ where
     Ok(stream::answer(frame))
 }
 
-async fn take<Q>(input: Index, bytes: Bytes, work: &Work) -> Result<Taken<Q>, Refused>
+async fn take<Q>(input: Index, bytes: Bytes, work: &Work) -> Result<Decoded<Q>, Refused>
 where
     Q: Message + Default + 'static,
 {
@@ -149,7 +149,7 @@ where
         Shapes::get().count_input(input, &bytes, &mut count)?;
         let charge = meter.charge(bytes.len(), &count)?;
         let message = Q::decode(bytes).map_err(|_error| Refused::Malformed)?;
-        Ok(Taken {
+        Ok(Decoded {
             message,
             size: length,
             charge,

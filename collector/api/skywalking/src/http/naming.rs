@@ -103,8 +103,8 @@ where
     >;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        let asked = request.uri().path();
-        let route = self.routes.iter().find(|route| route.path == asked);
+        let path = request.uri().path();
+        let route = self.routes.iter().find(|route| route.path == path);
         match route {
             Some(route) if request.method() == Method::GET => {
                 Either::Left(ready(Ok(route.answer().map(Answer::Left))))

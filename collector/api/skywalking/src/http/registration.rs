@@ -32,7 +32,7 @@ use serde_json::value::RawValue;
 
 use crate::http::refuse::refuse;
 
-mod asked;
+mod input;
 mod named;
 mod routes;
 mod segments;
@@ -46,7 +46,7 @@ struct Face {
     dropped_segments: Counter,
 }
 
-use asked::Asked;
+use input::Input;
 use routes::Routes;
 
 /// An answer, and its outcome in the metrics.
@@ -97,9 +97,9 @@ pub(crate) fn calls(services: &Services, limits: &json::Limits) -> Vec<&'static 
 // === impl Face ===
 
 impl Face {
-    async fn applications(self: Arc<Self>, asked: Asked) -> Answer {
-        let wire::Texts(codes) = asked.parse().await?;
-        let ids = asked.register.applications(&codes).await;
+    async fn applications(self: Arc<Self>, input: Input) -> Answer {
+        let wire::Texts(codes) = input.parse().await?;
+        let ids = input.register.applications(&codes).await;
         let ids = in_time(ids, codes.len(), "application code")?;
         let outcome = outcome(&ids);
         let reply = move || {
@@ -110,11 +110,11 @@ impl Face {
             });
             reply(&entries.collect::<Vec<_>>())
         };
-        Ok((outcome, asked.reply(reply).await?))
+        Ok((outcome, input.reply(reply).await?))
     }
 
-    async fn instance(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(new): Object<wire::NewInstance> = asked.parse().await?;
+    async fn instance(self: Arc<Self>, input: Input) -> Answer {
+        let Object(new): Object<wire::NewInstance> = input.parse().await?;
         let application = ApplicationId::new(new.ai).ok_or_else(|| zero("ai"))?;
         let process = NewInstance {
             application,
@@ -122,7 +122,7 @@ impl Face {
             generation: None,
             properties: (&new.oi.0).into(),
         };
-        let (outcome, id) = match asked.register.instance(process).await {
+        let (outcome, id) = match input.register.instance(process).await {
             Ok(id) => (Outcome::Ok, id.get()),
             Err(error) if error.is_unassigned() => (Outcome::Unassigned, 0),
             Err(error) => return Err(refuse("au", &error)),
@@ -131,24 +131,24 @@ impl Face {
         Ok((outcome, reply(&entry)))
     }
 
-    async fn heartbeat(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(beat): Object<wire::Heartbeat> = asked.parse().await?;
+    async fn heartbeat(self: Arc<Self>, input: Input) -> Answer {
+        let Object(beat): Object<wire::Heartbeat> = input.parse().await?;
         let sign = Sign {
             instance: InstanceId::new(beat.ii).ok_or_else(|| zero("ii"))?,
             application: None,
             signal: Signal::Heartbeat,
         };
-        match asked.heartbeat.renew(sign).await {
+        match input.heartbeat.renew(sign).await {
             Ok(()) => Ok((Outcome::Ok, reply(&wire::Done {}))),
             Err(error) => Err(refuse("ii", &error)),
         }
     }
 
-    async fn operations(self: Arc<Self>, asked: Asked) -> Answer {
-        let elements = asked.parse_with(named_operations).await?;
+    async fn operations(self: Arc<Self>, input: Input) -> Answer {
+        let elements = input.parse_with(named_operations).await?;
         let count = elements.len();
         let (places, operations) = work::convert(count, || usable(&elements))?;
-        let ids = asked.register.operations(&operations).await;
+        let ids = input.register.operations(&operations).await;
         let ids = in_time(ids, operations.len(), "service name")?;
         let outcome = if ids.iter().flatten().count() == count {
             Outcome::Ok
@@ -164,12 +164,12 @@ impl Face {
             };
             reply(&pairs.filter_map(entry).collect::<Vec<_>>())
         };
-        Ok((outcome, asked.reply(reply).await?))
+        Ok((outcome, input.reply(reply).await?))
     }
 
-    async fn addresses(self: Arc<Self>, asked: Asked) -> Answer {
-        let wire::Texts(addresses) = asked.parse().await?;
-        let ids = asked.register.addresses(&addresses).await;
+    async fn addresses(self: Arc<Self>, input: Input) -> Answer {
+        let wire::Texts(addresses) = input.parse().await?;
+        let ids = input.register.addresses(&addresses).await;
         let ids = in_time(ids, addresses.len(), "network address")?;
         let outcome = outcome(&ids);
         let reply = move || {
@@ -180,22 +180,22 @@ impl Face {
             });
             reply(&entries.collect::<Vec<_>>())
         };
-        Ok((outcome, asked.reply(reply).await?))
+        Ok((outcome, input.reply(reply).await?))
     }
 
     /// Segments renew the leases of their instances and are otherwise dropped. The ids in them were assigned before, so unknown
     /// ones are adopted. An invalid segment does not affect the others.
-    async fn segments(self: Arc<Self>, asked: Asked) -> Answer {
-        let evidence: segments::Evidence = asked.parse().await?;
+    async fn segments(self: Arc<Self>, input: Input) -> Answer {
+        let evidence: segments::Evidence = input.parse().await?;
         let sign = |(instance, application)| Sign {
             instance,
             application,
             signal: Signal::TraceSegment,
         };
         let signs = evidence.instances.into_iter().map(sign);
-        skip_unless_transient(asked.heartbeat.renew_all(signs).await)?;
+        skip_unless_transient(input.heartbeat.renew_all(signs).await)?;
         let held = evidence.held.into_iter();
-        skip_unless_transient(asked.register.adopt(held).await)?;
+        skip_unless_transient(input.register.adopt(held).await)?;
         self.dropped_segments.inc_by(evidence.count);
         let response = ([(CONTENT_TYPE, JSON)], Body::empty()).into_response();
         Ok((Outcome::Ok, response))

@@ -126,8 +126,8 @@ impl Client {
         &self,
         registrations: Vec<Registration>,
     ) -> impl Future<Output = Result<(), Error>> + Send + use<> {
-        let asked = self.enqueue(registrations);
-        async move { asked?.await.unwrap_or(Err(Error::Gone)) }
+        let forwarded = self.enqueue(registrations);
+        async move { forwarded?.await.unwrap_or(Err(Error::Left)) }
     }
 
     fn enqueue(
@@ -150,7 +150,7 @@ impl Client {
                 .try_send(parcel)
                 .map_err(|refused| match refused {
                     mpsc::error::TrySendError::Full(_) => Error::Full,
-                    mpsc::error::TrySendError::Closed(_) => Error::Gone,
+                    mpsc::error::TrySendError::Closed(_) => Error::Left,
                 })
         });
         match sent {
@@ -185,7 +185,7 @@ impl Link {
         while let Ok(parcel) = self.parcels.try_recv() {
             self.underway.push(parcel);
         }
-        self.answer(Err(Error::Gone));
+        self.answer(Err(Error::Left));
     }
 
     async fn send_all(&mut self) {

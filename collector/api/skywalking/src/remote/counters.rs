@@ -13,7 +13,7 @@ pub(super) struct Counters {
     resting: Counter,
     failed: Counter,
     late: Counter,
-    gone: Counter,
+    left: Counter,
 }
 
 impl Counters {
@@ -24,7 +24,7 @@ impl Counters {
             resting: metrics.forwarded("resting"),
             failed: metrics.forwarded("failed"),
             late: metrics.forwarded("late"),
-            gone: metrics.forwarded("gone"),
+            left: metrics.forwarded("left"),
         }
     }
 
@@ -36,7 +36,7 @@ impl Counters {
             Err(Error::Resting) => &self.resting,
             Err(Error::Failed) => &self.failed,
             Err(Error::Late) => &self.late,
-            Err(Error::Gone) => &self.gone,
+            Err(Error::Left) => &self.left,
         };
         counter.inc_by(u64::try_from(registrations).unwrap_or(u64::MAX));
     }

@@ -17,5 +17,5 @@ pub enum Error {
     Late,
     /// The member has left the cluster.
     #[error("the member has left")]
-    Gone,
+    Left,
 }

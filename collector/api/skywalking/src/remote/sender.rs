@@ -119,7 +119,7 @@ impl Clients {
                     () = stop.cancelled() => return,
                     changed = self.members.changed() => match changed {
                         Ok(()) => break,
-                        Err(_nobody_tells) => return,
+                        Err(_closed) => return,
                     },
                     Some(()) = self.links.next() => {}
                 }

@@ -26,7 +26,7 @@ impl Registry {
         effects: &mut Effects,
     ) -> Result<Registered, Refused> {
         self.check(publisher, &registration)?;
-        let others = self.held_of(publisher, key);
+        let others = self.published_in(publisher, key);
         let registered = self.put(publisher, key, registration, others.len(), now, effects)?;
         for other in others {
             if other != registered.instance.index {
@@ -60,9 +60,9 @@ impl Registry {
             .into_iter()
             .map(|registration| (registration.endpoint.clone(), registration))
             .collect();
-        let held = self.held_of(&publisher, key);
-        self.room_for_batch(&publisher, key, &wanted, held.len())?;
-        for index in held {
+        let published = self.published_in(&publisher, key);
+        self.room_for_batch(&publisher, key, &wanted, published.len())?;
+        for index in published {
             let record = self.records.at(index);
             if record.is_some_and(|record| !wanted.contains_key(&record.endpoint)) {
                 self.remove_at(index, EventKind::Replaced, now, effects);
@@ -127,11 +127,11 @@ impl Registry {
         now: Moment,
         effects: &mut Effects,
     ) -> usize {
-        let held = self.held_of(&Publisher::Connection(connection), key);
-        for index in &held {
+        let published = self.published_in(&Publisher::Connection(connection), key);
+        for index in &published {
             self.remove_at(*index, EventKind::Deregistered, now, effects);
         }
-        held.len()
+        published.len()
     }
 
     /// Removes up to `limit` of the instances that a connection still holds, and returns whether none is left. The caller repeats
@@ -145,11 +145,14 @@ impl Registry {
         effects: &mut Effects,
     ) -> bool {
         let publisher = Publisher::Connection(connection);
-        let held = self.held.get(&publisher).map(|held| held.first(limit));
-        for (_, index) in held.into_iter().flatten() {
+        let published = self
+            .published
+            .get(&publisher)
+            .map(|published| published.first(limit));
+        for (_, index) in published.into_iter().flatten() {
             self.remove_at(index, EventKind::ConnectionEnded(end), now, effects);
         }
-        !self.held.contains_key(&publisher)
+        !self.published.contains_key(&publisher)
     }
 
     /// Removes an instance, if it still exists.
@@ -220,7 +223,7 @@ impl Registry {
         if known.is_some() {
             return Ok(());
         }
-        let others = self.held_of(publisher, key);
+        let others = self.published_in(publisher, key);
         Ok(self.room_for(publisher, key, registration, others.len())?)
     }
 }

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use super::{
     super::{Effects, Endpoint, EventKind, Full, Publisher, Registration, Resource, ServiceKey},
     Owner, Refused, Registry,
-    held::{Held, Item},
+    published::{InstanceSet, Item},
     record::{Record, Service},
 };
 use crate::Moment;
 
 impl Registry {
     /// The instances of a service that a connection holds; empty for other publishers, whose instances are independent.
-    pub(super) fn held_of(&self, publisher: &Publisher, key: &ServiceKey) -> Vec<u32> {
+    pub(super) fn published_in(&self, publisher: &Publisher, key: &ServiceKey) -> Vec<u32> {
         let Publisher::Connection(_) = publisher else {
             return Vec::new();
         };
-        match (self.ids.get(key), self.held.get(publisher)) {
-            (Some(service), Some(held)) => held.of(*service),
+        match (self.ids.get(key), self.published.get(publisher)) {
+            (Some(service), Some(published)) => published.of(*service),
             _ => Vec::new(),
         }
     }
@@ -43,13 +43,13 @@ impl Registry {
         publisher: &Publisher,
         key: &ServiceKey,
         wanted: &BTreeMap<Endpoint, Registration>,
-        held: usize,
+        published: usize,
     ) -> Result<(), Full> {
         let cost = wanted
             .values()
             .map(|registration| Record::new(0, Owner::of(publisher), registration.clone()).cost());
         // The bytes of instances that are kept are counted twice until they are replaced.
-        self.room(publisher, key, (wanted.len(), held), cost.sum())
+        self.room(publisher, key, (wanted.len(), published), cost.sum())
     }
 
     fn room(
@@ -73,8 +73,8 @@ impl Registry {
             Full::check(Resource::InstancesPerService, after, limit)?;
         }
         if matches!(publisher, Publisher::Connection(_)) {
-            let held = self.held.get(publisher).map_or(0, Held::len);
-            let after = (held + added).saturating_sub(replaced);
+            let published = self.published.get(publisher).map_or(0, InstanceSet::len);
+            let after = (published + added).saturating_sub(replaced);
             let limit = limits.instances_per_connection;
             Full::check(Resource::InstancesPerConnection, after, limit)?;
         }
@@ -196,19 +196,21 @@ impl Registry {
     }
 
     pub(super) fn hold(&mut self, publisher: Publisher, item: Item) {
-        match self.held.entry(publisher) {
-            std::collections::hash_map::Entry::Occupied(mut held) => held.get_mut().add(item),
+        match self.published.entry(publisher) {
+            std::collections::hash_map::Entry::Occupied(mut published) => {
+                published.get_mut().add(item)
+            }
             std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(Held::One(item));
+                place.insert(InstanceSet::One(item));
             }
         }
     }
 
     pub(super) fn release(&mut self, publisher: &Publisher, item: Item) {
-        if let Some(held) = self.held.get_mut(publisher)
-            && held.remove(item)
+        if let Some(published) = self.published.get_mut(publisher)
+            && published.remove(item)
         {
-            self.held.remove(publisher);
+            self.published.remove(publisher);
         }
     }
 

@@ -258,9 +258,9 @@ impl Registry {
     }
 
     /// The instances that a publisher holds, of all services.
-    pub fn held_by(&self, publisher: &Publisher) -> Vec<(ServiceKey, Instance)> {
-        let held = self.held.get(publisher);
-        let items = held.map_or_else(Vec::new, |held| held.first(usize::MAX));
+    pub fn published_by(&self, publisher: &Publisher) -> Vec<(ServiceKey, Instance)> {
+        let published = self.published.get(publisher);
+        let items = published.map_or_else(Vec::new, |published| published.first(usize::MAX));
         let found = items.into_iter().filter_map(|(service, index)| {
             let key = self.services.at(service)?.key.clone();
             Some((key, self.instance_at(index)?))
@@ -270,7 +270,7 @@ impl Registry {
 
     /// The publishers that hold an instance, in no order.
     pub fn publishers(&self) -> impl Iterator<Item = &Publisher> {
-        self.held.keys()
+        self.published.keys()
     }
 
     pub(super) fn instance_at(&self, index: u32) -> Option<Instance> {

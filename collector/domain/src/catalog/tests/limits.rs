@@ -14,11 +14,11 @@ fn every_limit_is_refused_by_name_and_changes_nothing() {
     };
     let mut fixture = Fixture::with(limits);
     let batch = |fixture: &mut Fixture, name: &str, ips: &[&str]| {
-        let said = ips.iter().map(|ip| said(ip)).collect();
+        let registration = ips.iter().map(|ip| registration(ip)).collect();
         let (now, effects) = (fixture.now, &mut fixture.effects);
         fixture
             .registry
-            .batch(connection(1), &key(name), said, now, effects)
+            .batch(connection(1), &key(name), registration, now, effects)
     };
     let full = |resource, limit| Err(Refused::Full(Full { resource, limit }));
     let too_many = batch(&mut fixture, "a", &["1", "2", "3"]);
@@ -35,7 +35,7 @@ fn every_limit_is_refused_by_name_and_changes_nothing() {
         batch(&mut fixture, "c", &["1"]),
         full(Resource::Services, 2)
     );
-    let mut large = said("9");
+    let mut large = registration("9");
     large.metadata = metadata(&[("12345", "6789")]);
     let (now, effects) = (fixture.now, &mut fixture.effects);
     let publisher = Publisher::Operator;
@@ -58,11 +58,11 @@ fn bytes_are_charged_and_given_back() {
     let publisher = Publisher::Operator;
     let mut refused = None;
     for number in 0..100 {
-        let said = said(&format!("10.0.0.{number}"));
+        let registration = registration(&format!("10.0.0.{number}"));
         let (now, effects) = (fixture.now, &mut fixture.effects);
         let done = fixture
             .registry
-            .register(&publisher, &key("a"), said, now, effects);
+            .register(&publisher, &key("a"), registration, now, effects);
         if let Err(error) = done {
             refused = Some((number, error));
             break;

@@ -9,21 +9,21 @@ use super::super::{
 };
 use super::*;
 use crate::Timestamp;
-use steps::{Step, Who, at, step};
+use steps::{Source, Step, at, step};
 
 mod steps;
 
-type Place = (u8, Endpoint, Kind);
+type InstanceKey = (u8, Endpoint, Kind);
 
 #[derive(Clone, Debug, PartialEq)]
 struct Known {
-    said: Registration,
+    registered: Registration,
     owner: Publisher,
 }
 
 #[derive(Debug, Default)]
 struct Model {
-    known: BTreeMap<Place, Known>,
+    known: BTreeMap<InstanceKey, Known>,
     overrides: BTreeMap<(u8, Endpoint), Override>,
     leased: BTreeSet<InstanceRef>,
 }
@@ -33,21 +33,21 @@ fn name(service: u8) -> ServiceKey {
 }
 
 impl Model {
-    fn put(&mut self, service: u8, owner: &Publisher, mut said: Registration) {
-        let place = (service, said.endpoint.clone(), said.kind);
-        if let Some(known) = self.known.get(&place)
-            && said.kind == Kind::Persistent
+    fn put(&mut self, service: u8, owner: &Publisher, mut registered: Registration) {
+        let key = (service, registered.endpoint.clone(), registered.kind);
+        if let Some(known) = self.known.get(&key)
+            && registered.kind == Kind::Persistent
         {
-            said.healthy = known.said.healthy;
+            registered.healthy = known.registered.healthy;
         }
         let owner = owner.clone();
-        self.known.insert(place, Known { said, owner });
+        self.known.insert(key, Known { registered, owner });
     }
 
-    fn held(&self, owner: &Publisher, service: u8) -> Vec<Place> {
+    fn held(&self, owner: &Publisher, service: u8) -> Vec<InstanceKey> {
         let held = self.known.iter();
         held.filter(|((of, ..), known)| *of == service && known.owner == *owner)
-            .map(|(place, _)| place.clone())
+            .map(|(key, _)| key.clone())
             .collect()
     }
 
@@ -55,15 +55,15 @@ impl Model {
         let own = self.known.iter().filter(|((of, ..), _)| *of == service);
         own.map(|((_, endpoint, kind), known)| {
             let set = self.overrides.get(&(service, endpoint.clone()));
-            let said = &known.said;
+            let registered = &known.registered;
             Host {
                 endpoint: endpoint.clone(),
                 kind: *kind,
-                weight: set.and_then(|o| o.weight).unwrap_or(said.weight),
-                enabled: set.and_then(|o| o.enabled).unwrap_or(said.enabled),
-                healthy: said.healthy,
-                is_healthy: said.healthy,
-                metadata: Arc::clone(&said.metadata),
+                weight: set.and_then(|o| o.weight).unwrap_or(registered.weight),
+                enabled: set.and_then(|o| o.enabled).unwrap_or(registered.enabled),
+                healthy: registered.healthy,
+                is_healthy: registered.healthy,
+                metadata: Arc::clone(&registered.metadata),
                 instance_id: None,
             }
         })
@@ -74,54 +74,56 @@ impl Model {
 fn apply(model: &mut Model, fixture: &mut Fixture, step: Step) {
     let (registry, effects, now) = (&mut fixture.registry, &mut fixture.effects, fixture.now);
     match step {
-        Step::Register(who, service, said) => {
-            let said = said.registration(matches!(who, Who::Connection(_)));
-            let owner = who.publisher(&said);
-            if matches!(who, Who::Connection(_)) {
-                for place in model.held(&owner, service) {
-                    if place.1 != said.endpoint {
-                        model.known.remove(&place);
+        Step::Register(source, service, registered) => {
+            let registered = registered.registration(matches!(source, Source::Connection(_)));
+            let owner = source.publisher(&registered);
+            if matches!(source, Source::Connection(_)) {
+                for key in model.held(&owner, service) {
+                    if key.1 != registered.endpoint {
+                        model.known.remove(&key);
                     }
                 }
             }
-            model.put(service, &owner, said.clone());
-            let registered = registry.register(&owner, &name(service), said, now, effects);
-            let registered = registered.unwrap();
-            assert_eq!(registered.revision, registry.revision(&name(service)));
+            model.put(service, &owner, registered.clone());
+            let done = registry.register(&owner, &name(service), registered, now, effects);
+            assert_eq!(done.unwrap().revision, registry.revision(&name(service)));
         }
-        Step::Batch(who, service, said) => {
-            let said: Vec<_> = said.iter().map(|said| said.registration(true)).collect();
-            let owner = Publisher::Connection(connection(u64::from(who) + 1));
-            for place in model.held(&owner, service) {
-                if said.iter().all(|said| said.endpoint != place.1) {
-                    model.known.remove(&place);
+        Step::Batch(source, service, registered) => {
+            let registered: Vec<_> = registered
+                .iter()
+                .map(|one| one.registration(true))
+                .collect();
+            let owner = Publisher::Connection(connection(u64::from(source) + 1));
+            for key in model.held(&owner, service) {
+                if registered.iter().all(|one| one.endpoint != key.1) {
+                    model.known.remove(&key);
                 }
             }
-            for said in said.clone() {
-                model.put(service, &owner, said);
+            for one in registered.clone() {
+                model.put(service, &owner, one);
             }
-            let connection = connection(u64::from(who) + 1);
+            let connection = connection(u64::from(source) + 1);
             registry
-                .batch(connection, &name(service), said, now, effects)
+                .batch(connection, &name(service), registered, now, effects)
                 .unwrap();
         }
-        Step::Withdraw(who, service) => {
-            let who = connection(u64::from(who) + 1);
-            let held = model.held(&Publisher::Connection(who), service);
-            for place in &held {
-                model.known.remove(place);
+        Step::Withdraw(source, service) => {
+            let source = connection(u64::from(source) + 1);
+            let held = model.held(&Publisher::Connection(source), service);
+            for key in &held {
+                model.known.remove(key);
             }
-            let removed = registry.withdraw(who, &name(service), now, effects);
+            let removed = registry.withdraw(source, &name(service), now, effects);
             assert_eq!(removed, held.len());
         }
-        Step::End(who) => {
-            let who = connection(u64::from(who) + 1);
-            let owner = Publisher::Connection(who);
+        Step::End(source) => {
+            let source = connection(u64::from(source) + 1);
+            let owner = Publisher::Connection(source);
             model.known.retain(|_, known| known.owner != owner);
-            while !registry.end(who, ConnectionEnd::Closed, 1, now, effects) {}
+            while !registry.end(source, ConnectionEnd::Closed, 1, now, effects) {}
         }
-        Step::Deregister(service, place, ephemeral) => {
-            let (endpoint, kind) = (at(place), Kind::of(ephemeral));
+        Step::Deregister(service, key, ephemeral) => {
+            let (endpoint, kind) = (at(key), Kind::of(ephemeral));
             let known = model.known.remove(&(service, endpoint.clone(), kind));
             let times = (now, now.after(Duration::from_secs(15)));
             let done = registry.deregister(&name(service), &endpoint, kind, times, effects);
@@ -134,22 +136,22 @@ fn apply(model: &mut Model, fixture: &mut Fixture, step: Step) {
 fn apply_rest(model: &mut Model, fixture: &mut Fixture, step: Step) {
     let (registry, effects) = (&mut fixture.registry, &mut fixture.effects);
     match step {
-        Step::Health(service, place, ephemeral, healthy) => {
-            let (endpoint, kind) = (at(place), Kind::of(ephemeral));
+        Step::Health(service, key, ephemeral, healthy) => {
+            let (endpoint, kind) = (at(key), Kind::of(ephemeral));
             let known = model.known.get_mut(&(service, endpoint.clone(), kind));
             let found = registry.lookup(&name(service), &endpoint, Some(kind));
             assert_eq!(found.is_ok(), known.is_some());
             if let (Ok(found), Some(known)) = (found, known) {
-                let changed = known.said.healthy != healthy;
-                known.said.healthy = healthy;
+                let changed = known.registered.healthy != healthy;
+                known.registered.healthy = healthy;
                 assert_eq!(
                     registry.set_health(found.reference, healthy, effects),
                     changed
                 );
             }
         }
-        Step::Patch(service, place, ephemeral, weight) => {
-            let (endpoint, kind) = (at(place), Kind::of(ephemeral));
+        Step::Patch(service, key, ephemeral, weight) => {
+            let (endpoint, kind) = (at(key), Kind::of(ephemeral));
             let patch = Patch {
                 weight: Some(f64::from(weight)),
                 metadata: Some(MetadataChange::Merge(metadata(&[("rack", "r")]))),
@@ -157,20 +159,20 @@ fn apply_rest(model: &mut Model, fixture: &mut Fixture, step: Step) {
             };
             let found = registry.lookup(&name(service), &endpoint, Some(kind));
             if let Some(known) = model.known.get_mut(&(service, endpoint, kind)) {
-                known.said = known.said.clone().patched(&patch);
+                known.registered = known.registered.clone().patched(&patch);
                 let reference = found.unwrap().reference;
                 registry.patch(reference, &patch, effects).unwrap();
             }
         }
-        Step::Override(service, place, enabled, weight) => {
-            overrule(model, fixture, (service, at(place)), (enabled, weight));
+        Step::Override(service, key, enabled, weight) => {
+            overrule(model, fixture, (service, at(key)), (enabled, weight));
         }
-        Step::Adopt(service, place) => {
-            let endpoint = at(place);
-            let place = (service, endpoint.clone(), Kind::Ephemeral);
+        Step::Adopt(service, key) => {
+            let endpoint = at(key);
+            let key = (service, endpoint.clone(), Kind::Ephemeral);
             if let Ok(found) = registry.lookup(&name(service), &endpoint, Some(Kind::Ephemeral)) {
                 registry.adopt(found.reference, effects);
-                let known = model.known.get_mut(&place).unwrap();
+                let known = model.known.get_mut(&key).unwrap();
                 if known.owner == Publisher::Restored {
                     known.owner = endpoint.publisher();
                 }
@@ -229,7 +231,7 @@ fn compare(model: &mut Model, fixture: &mut Fixture, before: &[(u64, Vec<Host>)]
             .map(|(_, known)| known.clone())
             .collect();
         let as_known = |instance: &Instance| Known {
-            said: instance.registered.clone(),
+            registered: instance.registered.clone(),
             owner: instance.publisher.clone(),
         };
         assert_eq!(found.iter().map(as_known).collect::<Vec<_>>(), known);
@@ -259,11 +261,11 @@ fn compare_totals(model: &Model, registry: &Registry) {
     let all = model.known.values();
     assert_eq!(
         counts.healthy,
-        all.clone().filter(|known| known.said.healthy).count()
+        all.clone().filter(|known| known.registered.healthy).count()
     );
     let ephemeral = all
         .clone()
-        .filter(|known| known.said.kind.is_ephemeral())
+        .filter(|known| known.registered.kind.is_ephemeral())
         .count();
     assert_eq!(
         (counts.ephemeral, counts.ephemeral + counts.persistent),
@@ -272,7 +274,7 @@ fn compare_totals(model: &Model, registry: &Registry) {
     let owners: BTreeSet<&Publisher> = model.known.values().map(|known| &known.owner).collect();
     assert_eq!(registry.publishers().collect::<BTreeSet<_>>(), owners);
     for owner in owners {
-        let held = registry.held_by(owner).len();
+        let held = registry.published_by(owner).len();
         let known = model.known.values().filter(|known| known.owner == *owner);
         assert_eq!(held, known.count());
     }

@@ -34,7 +34,7 @@ fn names_of_dubbo_services_are_accepted() {
 }
 
 #[test]
-fn a_name_that_is_refused_says_why() {
+fn the_refusal_of_a_name_states_the_reason() {
     let problem = |namespace: &str, group: &str, name: &str| {
         let invalid = ServiceKey::new(namespace, group, name).unwrap_err();
         (invalid.part, invalid.problem)

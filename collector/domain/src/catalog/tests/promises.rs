@@ -7,10 +7,10 @@ use crate::Timestamp;
 #[test]
 fn a_registration_that_changes_nothing_changes_nothing() {
     let mut fixture = Fixture::new();
-    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "a", registration("10.0.0.1"));
     fixture.effects = Effects::default();
     let revision = fixture.registry.revision(&key("a"));
-    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "a", registration("10.0.0.1"));
     assert!(fixture.effects.is_empty());
     assert_eq!(fixture.registry.revision(&key("a")), revision);
 }
@@ -18,8 +18,8 @@ fn a_registration_that_changes_nothing_changes_nothing() {
 #[test]
 fn the_end_of_an_earlier_connection_removes_nothing_that_was_taken_over() {
     let mut fixture = Fixture::new();
-    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
-    fixture.register(&connection_publisher(2), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "a", registration("10.0.0.1"));
+    fixture.register(&connection_publisher(2), "a", registration("10.0.0.1"));
     let (now, effects) = (fixture.now, &mut fixture.effects);
     assert!(
         fixture
@@ -33,7 +33,7 @@ fn the_end_of_an_earlier_connection_removes_nothing_that_was_taken_over() {
 fn an_override_wins_over_registrations_and_outlives_its_instance_for_a_term() {
     let mut fixture = Fixture::new();
     let publisher = connection_publisher(1);
-    fixture.register(&publisher, "a", said("10.0.0.1"));
+    fixture.register(&publisher, "a", registration("10.0.0.1"));
     let offline = Override {
         enabled: Some(false),
         ..Override::none(Timestamp::from_millis(7))
@@ -48,7 +48,7 @@ fn an_override_wins_over_registrations_and_outlives_its_instance_for_a_term() {
         let found = fixture.registry.lookup(&key("a"), &at, None).unwrap();
         found.enabled()
     };
-    fixture.register(&publisher, "a", said("10.0.0.1"));
+    fixture.register(&publisher, "a", registration("10.0.0.1"));
     assert!(!is_enabled(&fixture), "a re-registration does not undo it");
     fixture.registry.end(
         connection(1),
@@ -61,7 +61,7 @@ fn an_override_wins_over_registrations_and_outlives_its_instance_for_a_term() {
     fixture
         .registry
         .sweep(fixture.now, Duration::from_secs(1), &mut fixture.effects);
-    fixture.register(&connection_publisher(2), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(2), "a", registration("10.0.0.1"));
     assert!(
         !is_enabled(&fixture),
         "a reconnect within the term does not undo it"
@@ -78,7 +78,7 @@ fn an_override_wins_over_registrations_and_outlives_its_instance_for_a_term() {
         .registry
         .sweep(fixture.now, Duration::from_secs(1), &mut fixture.effects);
     assert_eq!(swept.overrides, [(key("a"), at.clone())]);
-    fixture.register(&connection_publisher(3), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(3), "a", registration("10.0.0.1"));
     assert!(is_enabled(&fixture), "it ends a term after its instance");
     assert_eq!(fixture.registry.counts().overrides, 0);
 }
@@ -86,7 +86,11 @@ fn an_override_wins_over_registrations_and_outlives_its_instance_for_a_term() {
 #[test]
 fn a_deregistered_instance_is_buried_for_a_term_and_a_registration_digs_it_up() {
     let mut fixture = Fixture::new();
-    fixture.register(&endpoint("10.0.0.1").publisher(), "a", said("10.0.0.1"));
+    fixture.register(
+        &endpoint("10.0.0.1").publisher(),
+        "a",
+        registration("10.0.0.1"),
+    );
     let until = fixture.now.after(Duration::from_secs(15));
     let at = endpoint("10.0.0.1");
     let (now, effects) = (fixture.now, &mut fixture.effects);
@@ -104,13 +108,13 @@ fn a_deregistered_instance_is_buried_for_a_term_and_a_registration_digs_it_up() 
         .sweep(fixture.now, Duration::from_secs(60), &mut fixture.effects);
     assert_eq!(fixture.registry.counts().tombstones, 0);
     let times = (fixture.now, fixture.now.after(Duration::from_secs(15)));
-    fixture.register(&at.publisher(), "a", said("10.0.0.1"));
+    fixture.register(&at.publisher(), "a", registration("10.0.0.1"));
     let effects = &mut fixture.effects;
     fixture
         .registry
         .deregister(&key("a"), &at, Kind::Ephemeral, times, effects)
         .unwrap();
-    fixture.register(&at.publisher(), "a", said("10.0.0.1"));
+    fixture.register(&at.publisher(), "a", registration("10.0.0.1"));
     assert!(!fixture.registry.is_buried(&key("a"), &at, fixture.now));
 }
 
@@ -118,8 +122,16 @@ fn a_deregistered_instance_is_buried_for_a_term_and_a_registration_digs_it_up() 
 fn an_empty_service_ends_after_its_term_unless_it_was_created() {
     let mut fixture = Fixture::new();
     let term = Duration::from_secs(60);
-    fixture.register(&connection_publisher(1), "implicit", said("10.0.0.1"));
-    fixture.register(&connection_publisher(1), "created", said("10.0.0.1"));
+    fixture.register(
+        &connection_publisher(1),
+        "implicit",
+        registration("10.0.0.1"),
+    );
+    fixture.register(
+        &connection_publisher(1),
+        "created",
+        registration("10.0.0.1"),
+    );
     let (now, effects) = (fixture.now, &mut fixture.effects);
     fixture
         .registry
@@ -163,7 +175,7 @@ fn an_empty_service_ends_after_its_term_unless_it_was_created() {
 #[test]
 fn a_service_that_is_created_again_has_a_revision_of_its_own() {
     let mut fixture = Fixture::new();
-    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "a", registration("10.0.0.1"));
     let first = fixture.registry.revision(&key("a"));
     fixture.registry.end(
         connection(1),
@@ -177,16 +189,16 @@ fn a_service_that_is_created_again_has_a_revision_of_its_own() {
         .remove_service(&key("a"), &mut fixture.effects)
         .unwrap();
     assert_eq!(fixture.registry.revision(&key("a")), 0);
-    fixture.register(&connection_publisher(2), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(2), "a", registration("10.0.0.1"));
     assert!(fixture.registry.revision(&key("a")) > first);
 }
 
 #[test]
 fn the_evidence_names_the_publisher_that_lost_an_instance() {
     let mut fixture = Fixture::new();
-    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "a", registration("10.0.0.1"));
     fixture.effects = Effects::default();
-    fixture.register(&connection_publisher(2), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(2), "a", registration("10.0.0.1"));
     let event = fixture.effects.events.first().unwrap();
     assert_eq!(
         (event.what, &event.publisher),
@@ -201,8 +213,8 @@ fn the_evidence_names_the_publisher_that_lost_an_instance() {
 #[test]
 fn the_evidence_of_an_instance_that_ended_with_its_connection_is_how_that_ended() {
     let mut fixture = Fixture::new();
-    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
-    fixture.register(&connection_publisher(1), "b", said("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "a", registration("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "b", registration("10.0.0.1"));
     fixture.effects = Effects::default();
     let (now, effects) = (fixture.now, &mut fixture.effects);
     let end = ConnectionEnd::TimedOut;
@@ -218,7 +230,7 @@ fn the_evidence_of_an_instance_that_ended_with_its_connection_is_how_that_ended(
 fn an_answer_is_never_stamped_earlier_than_one_before_and_later_after_a_change() {
     let mut fixture = Fixture::new();
     let wall = Timestamp::from_millis(1_000);
-    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
+    fixture.register(&connection_publisher(1), "a", registration("10.0.0.1"));
     let stamp = |fixture: &Fixture, millis| {
         let wall = Timestamp::from_millis(millis);
         fixture.registry.stamp(&key("a"), wall).millis()
@@ -229,7 +241,7 @@ fn an_answer_is_never_stamped_earlier_than_one_before_and_later_after_a_change()
         1_000,
         "the same list may carry the same time"
     );
-    let mut heavy = said("10.0.0.1");
+    let mut heavy = registration("10.0.0.1");
     heavy.weight = 2.0;
     fixture.register(&connection_publisher(1), "a", heavy);
     assert_eq!(
@@ -248,8 +260,8 @@ fn an_answer_is_never_stamped_earlier_than_one_before_and_later_after_a_change()
 #[test]
 fn both_kinds_live_side_by_side() {
     let mut fixture = Fixture::new();
-    fixture.register(&connection_publisher(1), "a", said("10.0.0.1"));
-    let mut persistent = said("10.0.0.1");
+    fixture.register(&connection_publisher(1), "a", registration("10.0.0.1"));
+    let mut persistent = registration("10.0.0.1");
     persistent.kind = Kind::Persistent;
     fixture.register(&endpoint("10.0.0.1").publisher(), "a", persistent);
     assert_eq!(fixture.ips("a"), ["10.0.0.1", "10.0.0.1"]);

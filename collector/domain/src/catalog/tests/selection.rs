@@ -7,10 +7,10 @@ use super::*;
 fn view(health: &str, threshold: f64, rules: Rules, healthy_only: bool) -> (String, bool) {
     let mut fixture = Fixture::new();
     for (number, c) in health.chars().enumerate() {
-        let mut said = said(&format!("10.0.0.{number}"));
-        said.healthy = c.eq_ignore_ascii_case(&'h');
-        said.enabled = c.is_lowercase();
-        fixture.register(&Publisher::Operator, "a", said);
+        let mut registration = registration(&format!("10.0.0.{number}"));
+        registration.healthy = c.eq_ignore_ascii_case(&'h');
+        registration.enabled = c.is_lowercase();
+        fixture.register(&Publisher::Operator, "a", registration);
     }
     let settings = Settings {
         protect_threshold: threshold,
@@ -91,9 +91,9 @@ fn a_label_selector_shows_a_consumer_its_own_providers_or_all() {
     let selector = Selector::parse("CONSUMER.label.zone = PROVIDER.label.zone").unwrap();
     let mut fixture = Fixture::new();
     for (ip, zone) in [("10.0.0.1", "a"), ("10.0.0.2", "b")] {
-        let mut said = said(ip);
-        said.metadata = metadata(&[("zone", zone)]);
-        fixture.register(&Publisher::Operator, "s", said);
+        let mut registration = registration(ip);
+        registration.metadata = metadata(&[("zone", zone)]);
+        fixture.register(&Publisher::Operator, "s", registration);
     }
     let settings = Settings {
         selector: Some(selector),

@@ -42,7 +42,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
                 }
             }
         }
-        ledger.is_behind(now)
+        ledger.has_backlog(now)
     }
 
     /// Forgets an instance before it has been down or left for [`Terms::forget_after`]. Returns whether it is down or left. Its next

@@ -95,8 +95,8 @@ impl<K: Key, G: Group> Ledger<K, G> {
         })
     }
 
-    pub(super) fn is_behind(&self, now: Moment) -> bool {
-        self.wheel.is_behind(now) || self.ended.is_behind(now)
+    pub(super) fn has_backlog(&self, now: Moment) -> bool {
+        self.wheel.has_backlog(now) || self.ended.has_backlog(now)
     }
 
     /// Starts counting a new lease.

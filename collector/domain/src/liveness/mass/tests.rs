@@ -21,8 +21,8 @@ impl Population for Each {
     }
 }
 
-fn place(number: i32, application: i32, host: u64) -> Place {
-    Place {
+fn instance(number: i32, application: i32, host: u64) -> SilentInstance {
+    SilentInstance {
         instance: InstanceId::new(number).unwrap(),
         application: ApplicationId::new(application),
         host: Some(host),
@@ -36,11 +36,11 @@ fn at(millis: i64) -> Moment {
 }
 
 /// The waves of these changes.
-fn waves(changes: &[(i64, Place)], population: &Each) -> Vec<Wave> {
+fn waves(changes: &[(i64, SilentInstance)], population: &Each) -> Vec<Wave> {
     let mut guard = Guard::new(CONFIG);
     let mut waves = Vec::new();
-    for (now, place) in changes {
-        waves.extend(guard.observe(*place, at(*now), population));
+    for (now, instance) in changes {
+        waves.extend(guard.observe(*instance, at(*now), population));
     }
     waves.extend(guard.poll(at(i64::MAX / 2), population));
     waves
@@ -49,7 +49,12 @@ fn waves(changes: &[(i64, Place)], population: &Each) -> Vec<Wave> {
 #[test]
 fn much_of_an_application_is_one_wave_with_what_it_has_in_common() {
     let changes: Vec<_> = (1..=40)
-        .map(|n| (i64::from(n) * 200, place(n, 2, u64::from(n.unsigned_abs()))))
+        .map(|n| {
+            (
+                i64::from(n) * 200,
+                instance(n, 2, u64::from(n.unsigned_abs())),
+            )
+        })
         .collect();
     let waves = waves(&changes, &Each(2, 960));
     let share = |of| Share { silent: 40, of };
@@ -67,7 +72,7 @@ fn much_of_an_application_is_one_wave_with_what_it_has_in_common() {
 
 #[test]
 fn a_host_is_named_and_unrelated_instances_are_no_wave() {
-    let one_host: Vec<_> = (1..=6).map(|n| (0, place(n, n, 7))).collect();
+    let one_host: Vec<_> = (1..=6).map(|n| (0, instance(n, n, 7))).collect();
     let found = waves(&one_host, &Each(100, 1000));
     assert!(
         matches!(
@@ -77,7 +82,7 @@ fn a_host_is_named_and_unrelated_instances_are_no_wave() {
         "{found:?}"
     );
     let unrelated: Vec<_> = (1..=60)
-        .map(|n| (0, place(n, n, u64::from(n.unsigned_abs()))))
+        .map(|n| (0, instance(n, n, u64::from(n.unsigned_abs()))))
         .collect();
     assert_eq!(waves(&unrelated, &Each(100, 1000)), []);
     assert!(
@@ -87,11 +92,11 @@ fn a_host_is_named_and_unrelated_instances_are_no_wave() {
 
 #[test]
 fn a_pause_of_a_window_separates_waves_and_a_long_wave_ends() {
-    let mut changes: Vec<_> = (1..=5).map(|n| (0, place(n, 1, 1))).collect();
-    changes.extend((6..=10).map(|n| (10_001, place(n, 1, 1))));
+    let mut changes: Vec<_> = (1..=5).map(|n| (0, instance(n, 1, 1))).collect();
+    changes.extend((6..=10).map(|n| (10_001, instance(n, 1, 1))));
     assert_eq!(waves(&changes, &Each(5, 5)).len(), 2);
     let slow: Vec<_> = (1..=40)
-        .map(|n| (i64::from(n) * 9_000, place(n, 1, 1)))
+        .map(|n| (i64::from(n) * 9_000, instance(n, 1, 1)))
         .collect();
     let found = waves(&slow, &Each(40, 40));
     assert!(found.len() > 1, "{found:?}");
@@ -107,7 +112,7 @@ proptest! {
         let mut now = 0;
         let changes: Vec<_> = (1..).zip(&changes).map(|(n, (pause, application, host))| {
             now += pause;
-            (now, place(n, *application, *host))
+            (now, instance(n, *application, *host))
         }).collect();
         let waves = waves(&changes, &Each(of, 2 * of));
         let total: usize = waves.iter().map(|wave| wave.silent).sum();
@@ -133,7 +138,7 @@ proptest! {
 #[test]
 fn a_wave_of_very_many_applications_counts_them_all() {
     for last in [4_095, 4_096, 5_000] {
-        let changes: Vec<_> = (1..=last).map(|n| (0, place(n, n, 1))).collect();
+        let changes: Vec<_> = (1..=last).map(|n| (0, instance(n, n, 1))).collect();
         let waves = waves(&changes, &Each(1, 1));
         assert_eq!(waves[0].silent, changes.len());
     }

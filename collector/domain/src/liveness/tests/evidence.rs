@@ -84,8 +84,8 @@ fn an_agent_slower_than_the_term_is_silent_at_most_once() {
     let usual = lessor.view(id(1)).unwrap().usual;
     assert!(usual > Duration::from_secs(150), "{usual:?}");
     // It stops sending, and becomes silent and down nevertheless.
-    let gone = expire_until(&lessor, 50 * INTERVAL, 60 * INTERVAL);
-    let states: Vec<_> = gone.iter().map(|one| one.to).collect();
+    let ended = expire_until(&lessor, 50 * INTERVAL, 60 * INTERVAL);
+    let states: Vec<_> = ended.iter().map(|one| one.to).collect();
     assert_eq!(states, [State::Silent, State::Down]);
     assert_eq!(lessor.slow(), None);
 }

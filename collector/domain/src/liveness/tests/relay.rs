@@ -58,10 +58,10 @@ fn an_instance_reported_down_is_down_here_and_is_filed_once_when_it_returns() {
     let _renewed = lessor.renew(id(2), Signal::Heartbeat, at(DOWN)).unwrap();
     for number in [1, 2] {
         let report = stored(number, DOWN, true);
-        let Renewal::Changed(gone) = lessor.relay(report, at(DOWN)) else {
+        let Renewal::Changed(ended) = lessor.relay(report, at(DOWN)) else {
             panic!("{number} is not down")
         };
-        assert_eq!((gone.to, gone.at), (State::Down, at(DOWN)));
+        assert_eq!((ended.to, ended.at), (State::Down, at(DOWN)));
         assert_eq!(
             lessor.relay(report, at(DOWN)),
             Renewal::Kept,
@@ -91,10 +91,10 @@ fn the_clock_of_another_collector_neither_expires_nor_keeps_an_instance() {
         assert_eq!(expire(&lessor, now), [], "at {now}");
     }
     let last = 10 * SILENT;
-    let Renewal::Changed(gone) = relay(last, stored(1, last - slow, true)) else {
+    let Renewal::Changed(ended) = relay(last, stored(1, last - slow, true)) else {
         panic!("it is not down")
     };
-    assert_eq!(gone.to, State::Down);
+    assert_eq!(ended.to, State::Down);
 }
 
 #[test]

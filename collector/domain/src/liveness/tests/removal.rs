@@ -28,7 +28,7 @@ fn ends(changed: &[Transition<InstanceId>]) -> Vec<(i32, State, i64)> {
 }
 
 #[test]
-fn a_removed_lease_is_gone_for_every_call_and_is_granted_anew() {
+fn a_removed_lease_is_unknown_to_every_call_and_is_granted_anew() {
     let lessor = granted(2);
     assert!(lessor.remove(id(1)));
     assert!(!lessor.remove(id(1)) && !lessor.remove(id(3)));

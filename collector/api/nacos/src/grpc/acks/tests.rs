@@ -10,9 +10,12 @@ fn acks() -> Acks<&'static str, &'static str> {
     Acks::new(RETRIES)
 }
 
-fn pass(acks: &mut Acks<&'static str, &'static str>, now: u64) -> (Lapsed, Vec<&'static str>) {
+fn check_deadlines(
+    acks: &mut Acks<&'static str, &'static str>,
+    now: u64,
+) -> (Lapsed, Vec<&'static str>) {
     let mut repeated = Vec::new();
-    let lapsed = acks.pass(now, |handle| repeated.push(*handle));
+    let lapsed = acks.check_deadlines(now, |handle| repeated.push(*handle));
     (lapsed, repeated)
 }
 
@@ -23,7 +26,7 @@ fn a_push_without_an_answer_is_repeated_a_limited_number_of_times() {
     let (mut now, mut sent, mut given_up) = (0, 1, 0);
     while given_up == 0 {
         now += 500;
-        let (lapsed, repeated) = pass(&mut acks, now);
+        let (lapsed, repeated) = check_deadlines(&mut acks, now);
         given_up = lapsed.given_up;
         for handle in repeated {
             sent += 1;
@@ -35,7 +38,7 @@ fn a_push_without_an_answer_is_repeated_a_limited_number_of_times() {
     assert!(!acks.is_waiting());
     // A change begins anew.
     acks.sent(&"s", "s", 9, 8, now);
-    let (lapsed, _) = pass(&mut acks, now + 5000);
+    let (lapsed, _) = check_deadlines(&mut acks, now + 5000);
     assert_eq!(
         lapsed,
         Lapsed {
@@ -50,7 +53,7 @@ fn a_change_between_repetitions_begins_anew() {
     let mut acks = acks();
     for number in 0..10 {
         acks.sent(&"s", "s", number, number, number * 6000);
-        let (lapsed, _) = pass(&mut acks, number * 6000 + 5000);
+        let (lapsed, _) = check_deadlines(&mut acks, number * 6000 + 5000);
         assert_eq!(
             lapsed,
             Lapsed {
@@ -68,7 +71,10 @@ fn an_answer_ends_the_wait() {
     assert_eq!(acks.acknowledge(1, true, 10), Some(Lapsed::default()));
     assert_eq!(acks.acknowledge(1, true, 10), None);
     assert!(!acks.is_waiting());
-    assert_eq!(pass(&mut acks, 60_000), (Lapsed::default(), vec![]));
+    assert_eq!(
+        check_deadlines(&mut acks, 60_000),
+        (Lapsed::default(), vec![])
+    );
 }
 
 #[test]
@@ -76,8 +82,8 @@ fn a_refusal_is_repeated_like_silence() {
     let mut acks = acks();
     acks.sent(&"s", "s", 1, 7, 0);
     assert_eq!(acks.acknowledge(1, false, 10).unwrap().failed, 1);
-    assert_eq!(pass(&mut acks, 1009).1, [""; 0]);
-    assert_eq!(pass(&mut acks, 1010).1, ["s"]);
+    assert_eq!(check_deadlines(&mut acks, 1009).1, [""; 0]);
+    assert_eq!(check_deadlines(&mut acks, 1010).1, ["s"]);
 }
 
 #[test]
@@ -86,11 +92,14 @@ fn a_later_push_replaces_the_wait_for_an_earlier_one() {
     acks.sent(&"s", "s", 1, 7, 0);
     acks.sent(&"s", "s", 2, 8, 100);
     assert_eq!(acks.acknowledge(1, true, 200), None);
-    assert_eq!(pass(&mut acks, 5050).0, Lapsed::default());
-    assert_eq!(pass(&mut acks, 5100).0.failed, 1);
+    assert_eq!(check_deadlines(&mut acks, 5050).0, Lapsed::default());
+    assert_eq!(check_deadlines(&mut acks, 5100).0.failed, 1);
     // Sent again before the repetition: that one is not repeated.
     acks.sent(&"s", "s", 3, 9, 5500);
-    assert_eq!(pass(&mut acks, 7000), (Lapsed::default(), vec![]));
+    assert_eq!(
+        check_deadlines(&mut acks, 7000),
+        (Lapsed::default(), vec![])
+    );
 }
 
 #[test]
@@ -98,11 +107,17 @@ fn nothing_is_repeated_after_the_end_of_a_subscription() {
     let mut acks = acks();
     acks.sent(&"s", "s", 1, 7, 0);
     acks.forget(&"s");
-    assert_eq!(pass(&mut acks, 60_000), (Lapsed::default(), vec![]));
+    assert_eq!(
+        check_deadlines(&mut acks, 60_000),
+        (Lapsed::default(), vec![])
+    );
     acks.sent(&"s", "s", 2, 7, 0);
-    pass(&mut acks, 5000);
+    check_deadlines(&mut acks, 5000);
     acks.forget(&"s");
-    assert_eq!(pass(&mut acks, 60_000), (Lapsed::default(), vec![]));
+    assert_eq!(
+        check_deadlines(&mut acks, 60_000),
+        (Lapsed::default(), vec![])
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 
-fn read(json: &str) -> Asked<'_> {
-    Asked::read(json.as_bytes()).unwrap()
+fn read(json: &str) -> NamingRequest<'_> {
+    NamingRequest::read(json.as_bytes()).unwrap()
 }
 
 #[test]
@@ -52,10 +52,10 @@ fn names_are_checked_with_the_words_of_the_reference() {
 
 #[test]
 fn what_an_instance_leaves_out_has_the_defaults_of_the_reference() {
-    let asked =
+    let request =
         read(r#"{"instance":{"ip":"10.0.0.1","port":80,"clusterName":null,"metadata":null}}"#);
     let read = instance(
-        asked.instance.as_ref().unwrap(),
+        request.instance.as_ref().unwrap(),
         Kind::Ephemeral,
         Some("shop"),
     )
@@ -79,8 +79,8 @@ fn metadata_counts_characters_of_keys_and_values() {
         let json = format!(
             r#"{{"instance":{{"ip":"10.0.0.1","port":80,"metadata":{{"key":"{value}"}}}}}}"#
         );
-        let asked = Asked::read(json.as_bytes()).unwrap();
-        instance(asked.instance.as_ref().unwrap(), Kind::Ephemeral, None).map(drop)
+        let request = NamingRequest::read(json.as_bytes()).unwrap();
+        instance(request.instance.as_ref().unwrap(), Kind::Ephemeral, None).map(drop)
     };
     assert_eq!(of("é".repeat(1021)), Ok(()));
     assert!(of("é".repeat(1022)).is_err());

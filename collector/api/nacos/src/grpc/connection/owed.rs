@@ -40,7 +40,7 @@ impl Connection {
         state.acks.forget(service);
     }
 
-    /// Keeps a subscription whose push failed, to be retried by [`Connection::pass`](super::Connection::pass).
+    /// Keeps a subscription whose push failed, to be retried by [`Connection::check_deadlines`](super::Connection::pass).
     pub(in crate::grpc) fn postpone(&self, subscription: Arc<Subscription>) {
         let mut state = self.state.lock();
         if state.postponed.len() < state.subscribed.len() {

@@ -56,36 +56,42 @@ fn the_id_has_the_form_of_the_reference() {
 #[test]
 fn a_stream_without_a_set_up_is_closed() {
     let connection = opened();
-    assert_eq!(connection.pass(&PATIENCE, 9_999).ended, None);
+    assert_eq!(connection.check_deadlines(&PATIENCE, 9_999).ended, None);
     assert_eq!(
-        connection.pass(&PATIENCE, 10_000).ended,
+        connection.check_deadlines(&PATIENCE, 10_000).ended,
         Some(Reason::NoSetup)
     );
     assert_eq!(next(&connection), Some(Due::End(Reason::NoSetup)));
 }
 
 #[test]
-fn a_silent_client_is_asked_and_closed() {
+fn a_silent_client_is_probed_and_closed() {
     let connection = set_up();
     connection.touch(1_000);
-    assert!(!connection.pass(&PATIENCE, 20_999).is_probed);
-    assert!(connection.pass(&PATIENCE, 21_000).is_probed);
+    assert!(!connection.check_deadlines(&PATIENCE, 20_999).is_probed);
+    assert!(connection.check_deadlines(&PATIENCE, 21_000).is_probed);
     assert_eq!(next(&connection), Some(Due::Message(Message::Detection)));
-    assert_eq!(connection.pass(&PATIENCE, 25_999), Passed::default());
     assert_eq!(
-        connection.pass(&PATIENCE, 26_000).ended,
+        connection.check_deadlines(&PATIENCE, 25_999),
+        Overdue::default()
+    );
+    assert_eq!(
+        connection.check_deadlines(&PATIENCE, 26_000).ended,
         Some(Reason::Silent)
     );
-    assert_eq!(connection.pass(&PATIENCE, 99_000), Passed::default());
+    assert_eq!(
+        connection.check_deadlines(&PATIENCE, 99_000),
+        Overdue::default()
+    );
 }
 
 #[test]
 fn any_message_answers_the_question() {
     let connection = set_up();
-    assert!(connection.pass(&PATIENCE, 20_000).is_probed);
+    assert!(connection.check_deadlines(&PATIENCE, 20_000).is_probed);
     connection.touch(24_000);
-    assert_eq!(connection.pass(&PATIENCE, 30_000).ended, None);
-    assert!(connection.pass(&PATIENCE, 44_000).is_probed);
+    assert_eq!(connection.check_deadlines(&PATIENCE, 30_000).ended, None);
+    assert!(connection.check_deadlines(&PATIENCE, 44_000).is_probed);
 }
 
 #[test]

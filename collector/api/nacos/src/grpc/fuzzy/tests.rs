@@ -156,7 +156,7 @@ fn missed_changes_are_found_in_the_next_listing() {
         Some(Message::Change(change))
     );
     assert!(watches.next().is_none(), "waits for the acknowledgement");
-    assert!(watches.pass(5_000, 5_000), "is repeated");
+    assert!(watches.check_deadlines(5_000, 5_000), "is repeated");
     assert!(!watches.acknowledge(2, true), "is not waited for any more");
 }
 

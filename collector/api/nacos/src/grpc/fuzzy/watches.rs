@@ -127,7 +127,7 @@ impl Watches {
     }
 
     /// Repeats messages that were not acknowledged for `patience` milliseconds. Returns whether a watch is due.
-    pub(in crate::grpc) fn pass(&mut self, patience: u64, now: u64) -> bool {
+    pub(in crate::grpc) fn check_deadlines(&mut self, patience: u64, now: u64) -> bool {
         for watching in &mut self.0 {
             let is_late = |(_, sent): (u64, u64)| now.saturating_sub(sent) >= patience;
             if watching.awaited.is_some_and(is_late) {

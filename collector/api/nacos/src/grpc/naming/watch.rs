@@ -11,12 +11,12 @@ use crate::grpc::{
 impl Face {
     /// The names of all services that match a pattern, now and after each change.
     pub(super) async fn fuzzy_watch(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
-        let asked = &call.asked;
-        let pattern = Pattern::parse(&asked.group_key_pattern).ok_or_else(|| {
-            let text = format!("Illegal pattern {}", cut(&asked.group_key_pattern));
+        let request = &call.request;
+        let pattern = Pattern::parse(&request.group_key_pattern).ok_or_else(|| {
+            let text = format!("Illegal pattern {}", cut(&request.group_key_pattern));
             Refusal::new(code::INVALID, text)
         })?;
-        match &*asked.watch_type {
+        match &*request.watch_type {
             "WATCH" => self.begin_watch(call, pattern).await?,
             "CANCEL_WATCH" => call
                 .connection
@@ -27,7 +27,7 @@ impl Face {
     }
 
     async fn begin_watch(&self, call: &Call<'_>, pattern: Pattern) -> Result<(), Refusal> {
-        let received = &call.asked.received_group_keys;
+        let received = &call.request.received_group_keys;
         let received = received.items.iter().filter_map(|key| {
             let mut parts = key.split("@@");
             let (_namespace, group, service) = (parts.next()?, parts.next()?, parts.next()?);
@@ -37,7 +37,7 @@ impl Face {
             })
         });
         let received: Vec<_> = received.take(self.config.max_matches).collect();
-        let is_initializing = call.asked.initializing.0.unwrap_or(false);
+        let is_initializing = call.request.initializing.0.unwrap_or(false);
         let most = self.config.max_matches;
         call.connection
             .with_watches(|watches| self.room(watches, &pattern))?;

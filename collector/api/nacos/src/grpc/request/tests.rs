@@ -4,11 +4,11 @@ use super::*;
 fn null_is_as_absent_in_every_field() {
     let json = r#"{"requestId":null,"headers":null,"module":null,"namespace":null,"groupName":"g","serviceName":"s",
         "type":null,"instance":null,"instances":null,"cluster":null,"healthyOnly":null,"selector":{"type":"none","type":"none"}}"#;
-    let asked = Asked::read(json.as_bytes()).unwrap();
-    assert_eq!(&*asked.namespace, "");
-    assert_eq!(&*asked.service_name, "s");
-    assert!(asked.instance.is_none());
-    assert!(!asked.is_healthy_only());
+    let request = NamingRequest::read(json.as_bytes()).unwrap();
+    assert_eq!(&*request.namespace, "");
+    assert_eq!(&*request.service_name, "s");
+    assert!(request.instance.is_none());
+    assert!(!request.is_healthy_only());
 }
 
 #[test]
@@ -20,7 +20,9 @@ fn both_spellings_of_healthy_only_count() {
         ("{}", false),
     ] {
         assert_eq!(
-            Asked::read(json.as_bytes()).unwrap().is_healthy_only(),
+            NamingRequest::read(json.as_bytes())
+                .unwrap()
+                .is_healthy_only(),
             expected,
             "{json}"
         );
@@ -65,11 +67,14 @@ fn set_ups_of_every_generation_are_read() {
 fn ten_mebibytes_of_anything_take_what_is_charged() {
     for item in ["{},", "[],", "\"\",", "null,"] {
         let body = format!("{{\"instances\":[{}{{}}]}}", item.repeat(1 << 17));
-        let asked = Asked::read(body.as_bytes());
-        let held = asked.map_or(0, |asked| {
-            asked.instances.items.capacity() * size_of::<Instance<'_>>()
+        let request = NamingRequest::read(body.as_bytes());
+        let held = request.map_or(0, |request| {
+            request.instances.items.capacity() * size_of::<Instance<'_>>()
         });
-        assert!(held <= Asked::cost(body.len(), true), "{item}: {held}");
+        assert!(
+            held <= NamingRequest::cost(body.len(), true),
+            "{item}: {held}"
+        );
     }
 }
 
@@ -77,7 +82,7 @@ fn ten_mebibytes_of_anything_take_what_is_charged() {
 fn nesting_without_end_is_refused() {
     for open in ["[", "{\"a\":"] {
         let body = format!("{{\"x\":{}", open.repeat(1 << 20));
-        assert!(Asked::read(body.as_bytes()).is_none());
+        assert!(NamingRequest::read(body.as_bytes()).is_none());
     }
 }
 
@@ -86,13 +91,13 @@ fn what_most_calls_send_is_free() {
     let register = r#"{"headers":{},"namespace":"public","serviceName":"order-service","groupName":"DEFAULT_GROUP","type":"registerInstance",
         "instance":{"ip":"10.0.0.1","port":8080,"weight":1.0,"healthy":true,"enabled":true,"ephemeral":true,"clusterName":"DEFAULT",
         "serviceName":"order-service","metadata":{"preserved.register.source":"SPRING_CLOUD"}},"module":"naming"}"#;
-    assert!(Asked::cost(register.len(), false) <= 8 << 10);
+    assert!(NamingRequest::cost(register.len(), false) <= 8 << 10);
 }
 
 #[test]
 fn a_request_kept_apart_is_the_same() {
     let json = r#"{"serviceName":"s","type":"t","instances":[{"ip":"1","port":2,"metadata":{"a":"b"}}],"receivedGroupKeys":["k"]}"#;
-    let asked = Asked::read(json.as_bytes()).unwrap();
-    let text = format!("{asked:?}");
-    assert_eq!(format!("{:?}", asked.into_owned()), text);
+    let request = NamingRequest::read(json.as_bytes()).unwrap();
+    let text = format!("{request:?}");
+    assert_eq!(format!("{:?}", request.into_owned()), text);
 }

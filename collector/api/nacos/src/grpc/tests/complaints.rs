@@ -96,7 +96,7 @@ async fn a_client_that_never_acknowledges_is_pushed_a_limited_number_of_times() 
     }
     // The repetitions are used up.
     sleep(Duration::from_secs(1)).await;
-    consumer.quiet().await;
+    consumer.receives_nothing().await;
     // The next change is pushed again.
     provider.register("s", 81).await;
     assert_eq!(consumer.pushed().await.1, [81]);
@@ -120,7 +120,7 @@ async fn a_client_that_reads_nothing_gets_the_latest_state_and_holds_no_queue() 
         pushes += 1;
     }
     assert!(pushes < 25, "{pushes} pushes of 40 changes");
-    consumer.quiet().await;
+    consumer.receives_nothing().await;
 }
 
 #[tokio::test]
@@ -129,9 +129,9 @@ async fn a_registration_that_changes_nothing_is_not_pushed() {
     let (mut provider, mut consumer) = (server.client().await, server.client().await);
     provider.register("s", 80).await;
     assert_eq!(consumer.subscribe("s").await, [80]);
-    consumer.quiet().await;
+    consumer.receives_nothing().await;
     provider.register("s", 80).await;
-    consumer.quiet().await;
+    consumer.receives_nothing().await;
 }
 
 /// Java subscribes again after a reconnect, and ignores the answer.

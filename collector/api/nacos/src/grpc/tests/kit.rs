@@ -24,7 +24,7 @@ pub(super) use server::*;
 /// How long anything may take before a test fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a test waits to see that nothing comes.
-pub(super) const QUIET: Duration = Duration::from_millis(300);
+pub(super) const SETTLED: Duration = Duration::from_millis(300);
 
 pub(super) struct Client {
     unary: RequestClient<Channel>,
@@ -156,9 +156,9 @@ impl Client {
     }
 
     /// Nothing comes on the stream for a while.
-    pub(super) async fn quiet(&mut self) {
+    pub(super) async fn receives_nothing(&mut self) {
         let stream = self.stream.as_mut().unwrap();
-        if let Ok(message) = timeout(QUIET, stream.message()).await {
+        if let Ok(message) = timeout(SETTLED, stream.message()).await {
             panic!("{:?}", message.map(|message| message.map(read)));
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::kit::{Client, QUIET, Server, config, of, setup, with};
+use super::kit::{Client, SETTLED, Server, config, of, setup, with};
 use crate::auth::Auth;
 use rollcall_catalog::testing::Running;
 
@@ -35,7 +35,7 @@ async fn a_set_up_is_acknowledged_to_clients_that_wait_for_it() {
         json!({"abilityTable": null, "abilities": {"remoteAbility": {}}}),
     );
     client.send("ConnectionSetupRequest", old).await;
-    client.quiet().await;
+    client.receives_nothing().await;
     client.ok("HealthCheckRequest", json!({})).await;
     for _ in 0..2 {
         client.send("ConnectionSetupRequest", setup()).await;
@@ -92,7 +92,7 @@ async fn a_connection_takes_nothing_that_another_one_registered_since() {
 }
 
 #[tokio::test]
-async fn a_silent_client_is_asked_and_closed() {
+async fn a_silent_client_is_probed_and_closed() {
     let mut config = config();
     config.patience.idle = Duration::from_millis(600);
     config.patience.probe = Duration::from_millis(600);
@@ -144,7 +144,7 @@ async fn a_second_stream_on_a_connection_takes_the_place_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_asks_its_clients_to_reconnect() {
+async fn a_stopping_server_asks_its_clients_to_reconnect() {
     let server = Server::start().await;
     let mut client = server.client().await;
     client.acknowledges = false;
@@ -158,7 +158,7 @@ async fn a_server_that_stops_asks_its_clients_to_reconnect() {
         .await;
     client.end().await.unwrap();
     assert!(
-        start.elapsed() < QUIET,
+        start.elapsed() < SETTLED,
         "the stream ends when the client has answered"
     );
 }

@@ -164,7 +164,7 @@ async fn garbage_in_every_request_is_answered_and_survived() {
 }
 
 #[tokio::test]
-async fn garbage_on_the_stream_is_passed_over() {
+async fn garbage_on_the_stream_is_skipped() {
     let server = Server::start().await;
     let mut client = server.client().await;
     for kind in [
@@ -200,7 +200,7 @@ async fn garbage_on_the_stream_is_passed_over() {
 }
 
 #[tokio::test]
-async fn an_acknowledgement_that_was_not_asked_for_changes_nothing() {
+async fn an_unrequested_acknowledgement_changes_nothing() {
     let server = Server::start().await;
     let (mut provider, mut consumer) = (server.client().await, server.client().await);
     consumer.subscribe("s").await;

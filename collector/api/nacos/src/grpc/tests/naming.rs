@@ -106,7 +106,7 @@ async fn a_subscription_echoes_its_clusters_and_a_later_one_replaces_it() {
     let (service, ports) = consumer.pushed().await;
     assert_eq!(service["clusters"], "c1");
     assert_eq!(ports, [2]);
-    consumer.quiet().await;
+    consumer.receives_nothing().await;
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn the_same_subscription_again_is_answered_and_not_pushed() {
         .ok("SubscribeServiceRequest", subscribe("s", ""))
         .await;
     assert_eq!(ports(&answer["serviceInfo"]), [80]);
-    consumer.quiet().await;
+    consumer.receives_nothing().await;
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn an_unsubscribed_service_is_not_pushed() {
     consumer.ok("SubscribeServiceRequest", end.clone()).await;
     consumer.ok("SubscribeServiceRequest", end).await;
     provider.register("s", 80).await;
-    consumer.quiet().await;
+    consumer.receives_nothing().await;
 }
 
 #[tokio::test]

@@ -57,14 +57,14 @@ async fn a_watch_learns_of_what_there_is_and_of_what_comes_and_goes() {
         (&body["serviceKey"], &body["changedType"]),
         (&json!(added("order-b").0), &json!("ADD_SERVICE"))
     );
-    watcher.quiet().await;
+    watcher.receives_nothing().await;
     let cancel = with(
         watch("public>>DEFAULT_GROUP>>order-*"),
         json!({"watchType": "CANCEL_WATCH"}),
     );
     watcher.ok("NamingFuzzyWatchRequest", cancel).await;
     provider.register("order-c", 82).await;
-    watcher.quiet().await;
+    watcher.receives_nothing().await;
 }
 
 #[tokio::test]

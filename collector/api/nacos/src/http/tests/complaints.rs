@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use rollcall_catalog::store::{Change, Row, Store as _, Table};
 use serde_json::json;
-use tokio::time::advance;
 
 use super::*;
 
@@ -17,9 +16,9 @@ const FULL_BEAT: &str = r#"PUT /v1/ns/instance/beat?serviceName=a&beat={"ip":"10
 const BEATEN: &str = r#"{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}"#;
 
 /// Lets time pass, with the catalog's loops at work.
-async fn pass(seconds: u64) {
+async fn advance(seconds: u64) {
     for _ in 0..seconds * 2 {
-        advance(Duration::from_millis(500)).await;
+        tokio::time::advance(Duration::from_millis(500)).await;
         tokio::task::yield_now().await;
     }
 }
@@ -54,9 +53,9 @@ async fn no_list_is_given_out_before_the_instances_of_an_earlier_run_can_have_co
     assert_eq!(metrics["status"], "STARTING");
     server.ok(REGISTER).await;
     server.call(LIGHT_BEAT).await.is(200, BEATEN);
-    pass(14).await;
+    advance(14).await;
     server.call(LIGHT_BEAT).await.is(200, BEATEN);
-    pass(2).await;
+    advance(2).await;
     assert_eq!(server.call(LIST).await.hosts(), ["10.0.0.1:80"]);
     server
         .call("GET /v1/console/health/readiness")
@@ -127,7 +126,7 @@ async fn an_instance_that_an_operator_took_offline_stays_offline_when_it_registe
 }
 
 #[tokio::test]
-async fn an_operator_who_says_what_was_registered_leaves_nothing_behind() {
+async fn an_override_equal_to_the_registration_leaves_no_row() {
     let server = Server::start();
     server.ok(REGISTER).await;
     for enabled in [false, true] {

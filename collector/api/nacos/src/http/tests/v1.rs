@@ -224,7 +224,7 @@ async fn an_unknown_call_is_answered_as_the_framework_does() {
         );
         assert!(json["timestamp"].as_str().unwrap().ends_with("+00:00"));
     }
-    let outside = Request::builder()
+    let outside = http::Request::builder()
         .uri("/elsewhere")
         .body(Body::empty())
         .unwrap();
@@ -254,7 +254,7 @@ async fn the_configuration_centre_is_refused_with_words() {
 }
 
 #[tokio::test]
-async fn what_probes_and_clients_ask_first_is_answered() {
+async fn the_first_calls_of_probes_and_clients_are_answered() {
     let server = Server::start();
     for (call, text) in [
         ("GET /v1/console/health/liveness", "OK"),

@@ -83,7 +83,7 @@ async fn an_address_that_never_answers_is_left_out_for_longer_and_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_has_ended_leaves_nothing() {
+async fn an_ended_push_leaves_no_entry() {
     let (mut ledger, start) = (ledger(), Instant::now());
     ledger.push(&"a", address(1), start).unwrap();
     ledger.cancel(&"a");

@@ -9,7 +9,7 @@ use crate::grpc::shape::Refused;
 
 /// The field numbers of the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct SenderFields {
     /// The field of the nested messages that name the sender; `None` if the message itself does.
     pub(super) within: Option<u32>,
     /// The names of the service and of the instance: 8.x and later.
@@ -25,7 +25,7 @@ pub(super) enum Sender<'a> {
     Id(InstanceId),
 }
 
-impl Place {
+impl SenderFields {
     /// Passes every sender in a message to `add`. Bytes that are no message have no sender.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ pub(super) fn is_shutdown(message: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place {
+    const FIELDS: SenderFields = SenderFields {
         within: None,
         names: Some((2, 3)),
         id: Some(2),
@@ -159,9 +159,9 @@ mod tests {
         rollcall_limits::Work::new(100, budget, refused.reason("max_batch")).count()
     }
 
-    fn senders<'a>(place: &Place, message: &'a [u8]) -> Vec<Sender<'a>> {
+    fn senders<'a>(fields: &SenderFields, message: &'a [u8]) -> Vec<Sender<'a>> {
         let mut senders = Vec::new();
-        place
+        fields
             .senders(message, &mut count(), |sender| senders.push(sender))
             .unwrap();
         senders
@@ -174,21 +174,24 @@ mod tests {
     #[test]
     fn one_field_number_is_a_name_in_one_generation_and_an_id_in_another() {
         assert_eq!(
-            senders(&PLACE, b"\x0a\x01.\x12\x06orders\x1a\x01i"),
+            senders(&FIELDS, b"\x0a\x01.\x12\x06orders\x1a\x01i"),
             [named("orders", "i")]
         );
         let seven = Sender::Id(InstanceId::new(7).unwrap());
-        assert_eq!(senders(&PLACE, b"\x0a\x01.\x10\x07"), [seven]);
+        assert_eq!(senders(&FIELDS, b"\x0a\x01.\x10\x07"), [seven]);
     }
 
     #[test]
     fn each_nested_message_names_its_own_sender() {
-        let place = Place {
+        let fields = SenderFields {
             within: Some(1),
-            ..PLACE
+            ..FIELDS
         };
         let message = b"\x0a\x06\x12\x01s\x1a\x01a\x0a\x06\x12\x01s\x1a\x01b\x0a\x00";
-        assert_eq!(senders(&place, message), [named("s", "a"), named("s", "b")]);
+        assert_eq!(
+            senders(&fields, message),
+            [named("s", "a"), named("s", "b")]
+        );
     }
 
     #[test]
@@ -202,18 +205,18 @@ mod tests {
             b"\x12\x06orders\x1a\x01i\x0b",
             b"\x12\x09orders",
         ] {
-            assert_eq!(senders(&PLACE, message), [], "{message:?}");
+            assert_eq!(senders(&FIELDS, message), [], "{message:?}");
         }
     }
 
     #[test]
     fn a_message_with_too_many_elements_is_refused_and_not_treated_as_anonymous() {
-        let place = Place {
+        let fields = SenderFields {
             within: Some(1),
-            ..PLACE
+            ..FIELDS
         };
         for message in [b"\x0a\x00".repeat(101), b"\x08\x01".repeat(2000)] {
-            let refused = place.senders(&message, &mut count(), |_| {});
+            let refused = fields.senders(&message, &mut count(), |_| {});
             assert!(matches!(refused, Err(Refused::Work(_))), "{refused:?}");
         }
         let message = b"\x0a\x00".repeat(2000);

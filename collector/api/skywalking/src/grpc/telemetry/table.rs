@@ -3,7 +3,7 @@
 
 use rollcall_domain::liveness::Signal::{self, JvmMetrics, Poll, Telemetry};
 
-use super::sender::Place;
+use super::sender::SenderFields;
 
 /// A call whose messages are accepted, counted and dropped.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(super) struct TelemetryCall {
     /// Its paths without the leading slash: one for each spelling of the service.
     pub(super) paths: &'static [&'static str],
     /// The place of the sender in its messages.
-    pub(super) sender: Place,
+    pub(super) sender: SenderFields,
     /// The signal that a message records for its sender.
     pub(super) signal: Signal,
     /// The plural noun of its messages: the label in the metrics.
@@ -36,39 +36,39 @@ pub(super) enum Payload {
 }
 
 /// Messages without any name or id of an instance.
-const ANONYMOUS: Place = Place {
+const ANONYMOUS: SenderFields = SenderFields {
     within: None,
     names: None,
     id: None,
 };
 
 /// Messages of 8.x and later that name the sender themselves.
-const fn at(service: u32, instance: u32) -> Place {
-    Place {
+const fn at(service: u32, instance: u32) -> SenderFields {
+    SenderFields {
         names: Some((service, instance)),
         ..ANONYMOUS
     }
 }
 
 /// Messages with nested messages that name the sender.
-const fn within(field: u32, service: u32, instance: u32) -> Place {
-    Place {
+const fn within(field: u32, service: u32, instance: u32) -> SenderFields {
+    SenderFields {
         within: Some(field),
         ..at(service, instance)
     }
 }
 
 /// Messages of 8.x and later; in 6.x and 7.0 the same call has the instance's id.
-const fn at_or_id(service: u32, instance: u32, id: u32) -> Place {
-    Place {
+const fn at_or_id(service: u32, instance: u32, id: u32) -> SenderFields {
+    SenderFields {
         id: Some(id),
         ..at(service, instance)
     }
 }
 
 /// Messages of 3.x and 5.x, with the instance's id.
-const fn id(instance: u32) -> Place {
-    Place {
+const fn id(instance: u32) -> SenderFields {
+    SenderFields {
         id: Some(instance),
         ..ANONYMOUS
     }
@@ -96,7 +96,7 @@ macro_rules! v10 {
 
 const fn row(
     paths: &'static [&'static str],
-    sender: Place,
+    sender: SenderFields,
     signal: Signal,
     dropped: &'static str,
 ) -> TelemetryCall {
@@ -111,14 +111,14 @@ const fn row(
     }
 }
 
-const fn events(paths: &'static [&'static str], sender: Place) -> TelemetryCall {
+const fn events(paths: &'static [&'static str], sender: SenderFields) -> TelemetryCall {
     TelemetryCall {
         payload: Payload::Events,
         ..row(paths, sender, Telemetry, "events")
     }
 }
 
-const fn segments(paths: &'static [&'static str], sender: Place) -> TelemetryCall {
+const fn segments(paths: &'static [&'static str], sender: SenderFields) -> TelemetryCall {
     TelemetryCall {
         paths,
         sender,

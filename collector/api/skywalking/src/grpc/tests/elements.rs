@@ -73,17 +73,17 @@ async fn every_call_refuses_a_message_with_too_many_elements() {
 async fn a_dictionary_of_the_largest_size_is_answered_in_full() {
     let collector = Collector::start();
     let names: Vec<_> = (0..MAX_BATCH).map(|at| format!("a-{at}")).collect();
-    let mut asked = codes([]);
-    asked.application_code = names;
+    let mut request = codes([]);
+    request.application_code = names;
     let path = "/ApplicationRegisterService/register";
-    let body = frame(&asked.encode_to_vec());
+    let body = frame(&request.encode_to_vec());
     let (status, answer) = call(collector.open_router(), path, &[], body).await;
     assert_eq!(status, Code::Ok);
     let mappings = rollcall_proto::application::ApplicationMapping::decode(&answer[5..]).unwrap();
     assert_eq!(mappings.application.len(), MAX_BATCH);
     assert_eq!(mappings.application[7].key, "a-7");
-    asked.application_code.push("one too many".to_owned());
-    let body = frame(&asked.encode_to_vec());
+    request.application_code.push("one too many".to_owned());
+    let body = frame(&request.encode_to_vec());
     let (status, _) = call(collector.open_router(), path, &[], body).await;
     assert_eq!(status, Code::ResourceExhausted);
 }

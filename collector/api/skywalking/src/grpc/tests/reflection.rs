@@ -16,10 +16,10 @@ use tonic_reflection::pb::v1::{
 use super::fixture::{Collector, call, frame};
 use crate::grpc::reflection::PATHS;
 
-fn request(asked: MessageRequest) -> Vec<u8> {
+fn request(message_request: MessageRequest) -> Vec<u8> {
     let request = ServerReflectionRequest {
         host: "here".to_owned(),
-        message_request: Some(asked),
+        message_request: Some(message_request),
     };
     frame(&request.encode_to_vec())
 }
@@ -37,9 +37,9 @@ fn answers(mut body: Bytes) -> Vec<MessageResponse> {
 }
 
 /// The answers to one stream with these requests.
-async fn ask(path: &str, asked: &[MessageRequest]) -> Vec<MessageResponse> {
+async fn ask(path: &str, requests: &[MessageRequest]) -> Vec<MessageResponse> {
     let collector = Collector::start();
-    let body: Vec<u8> = asked.iter().cloned().flat_map(request).collect();
+    let body: Vec<u8> = requests.iter().cloned().flat_map(request).collect();
     let path = format!("/{path}");
     let (status, body) = call(collector.router(), &path, &[], body).await;
     assert_eq!(status, Code::Ok);
@@ -88,8 +88,8 @@ async fn every_listed_service_is_described_with_all_that_it_needs() {
             .collect();
         let mut found = BTreeSet::new();
         while let Some(name) = wanted.pop_first() {
-            let asked = [MessageRequest::FileByFilename(name.clone())];
-            wanted.extend(file(&ask(path, &asked).await[0]).dependency);
+            let requests = [MessageRequest::FileByFilename(name.clone())];
+            wanted.extend(file(&ask(path, &requests).await[0]).dependency);
             found.insert(name);
             wanted.retain(|name| !found.contains(name));
         }
@@ -98,13 +98,13 @@ async fn every_listed_service_is_described_with_all_that_it_needs() {
 
 #[tokio::test]
 async fn a_name_that_is_unknown_leaves_the_stream_open() {
-    let asked = [
+    let requests = [
         MessageRequest::FileContainingSymbol("no.Such".to_owned()),
         MessageRequest::FileByFilename("/etc/passwd".to_owned()),
         MessageRequest::FileContainingSymbol("ApplicationInstance.osinfo".to_owned()),
         MessageRequest::AllExtensionNumbersOfType("Commands".to_owned()),
     ];
-    let answers = ask(PATHS[0], &asked).await;
+    let answers = ask(PATHS[0], &requests).await;
     let [
         MessageResponse::ErrorResponse(first),
         MessageResponse::ErrorResponse(second),

@@ -90,8 +90,8 @@ async fn a_stream_is_answered_once_all_of_it_has_ids() {
         let line = format!("dictionary=\"{dictionary}\",adopted=\"false\"}} {entries}\n");
         shows(&collector, &line);
     }
-    let told_of = collector.instance(1);
-    assert_eq!(told_of.state, State::Up);
+    let relayed = collector.instance(1);
+    assert_eq!(relayed.state, State::Up);
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ async fn a_service_of_that_name_is_the_application_that_others_registered() {
 }
 
 #[tokio::test]
-async fn properties_are_kept_until_others_are_told() {
+async fn properties_are_kept_until_the_agent_reports_others() {
     let collector = Collector::start();
     let mut client = management::v3::ManagementServiceClient::new(collector.router());
     let mut reported = Request::new(properties([
@@ -103,7 +103,7 @@ async fn properties_are_kept_until_others_are_told() {
 }
 
 #[tokio::test]
-async fn a_version_that_the_agent_does_not_know_is_not_told() {
+async fn a_version_unknown_to_the_agent_is_not_returned() {
     let collector = Collector::start();
     let mut client = management::v3::ManagementServiceClient::new(collector.router());
     let mut reported = Request::new(properties([("language", "java")]));

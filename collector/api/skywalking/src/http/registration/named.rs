@@ -21,7 +21,7 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Answer, Asked, Face, Routes};
+use super::{Answer, Face, Input, Routes};
 use crate::http::refuse::refuse;
 
 /// Adds the calls of this generation. Telemetry renews the lease of the instance that it names and is dropped. Browser reports
@@ -33,15 +33,15 @@ pub(super) fn add(routes: Routes<'_>) -> Routes<'_> {
         .post("/v3/management/keepAlive", Face::keep_alive);
     for (call, payload) in TELEMETRY {
         let dropped = metrics.dropped(payload.label());
-        let take = move |face: Arc<Face>, asked: Asked| async move {
-            let count = face.take(*payload, &asked).await?;
+        let take = move |face: Arc<Face>, input: Input| async move {
+            let count = face.take(*payload, &input).await?;
             dropped.inc_by(count);
             Ok((Outcome::Ok, reply(&Commands {})))
         };
         routes = if *payload == Payload::Segments {
             let reports = metrics.dropped(Payload::BrowserReports.label());
             let layer = from_fn_with_state(reports, drop_of_browsers);
-            routes.post_behind(call, take, |method| method.layer(layer))
+            routes.post_layered(call, take, |method| method.layer(layer))
         } else {
             routes.post(call, take)
         };
@@ -136,30 +136,30 @@ struct Commands {}
 // === impl Face ===
 
 impl Face {
-    async fn report(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(reported): Object<Instance> = asked.parse().await?;
+    async fn report(self: Arc<Self>, input: Input) -> Answer {
+        let Object(reported): Object<Instance> = input.parse().await?;
         let pairs = reported.properties.iter();
         let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
         let properties = properties::reported(pairs, None);
-        let registered = asked.register.named(reported.name(), properties);
+        let registered = input.register.named(reported.name(), properties);
         answer(registered.await)
     }
 
-    async fn keep_alive(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(reported): Object<Instance> = asked.parse().await?;
-        let heartbeat = &asked.heartbeat;
+    async fn keep_alive(self: Arc<Self>, input: Input) -> Answer {
+        let Object(reported): Object<Instance> = input.parse().await?;
+        let heartbeat = &input.heartbeat;
         let renewed = heartbeat.renew_named(reported.name(), Signal::Heartbeat);
         answer(renewed.await)
     }
 
     /// Processes a body and returns the number of its elements.
-    async fn take(&self, payload: Payload, asked: &Asked) -> Result<u64, Refusal> {
+    async fn take(&self, payload: Payload, input: &Input) -> Result<u64, Refusal> {
         if payload == Payload::BrowserReports {
             return Ok(1);
         }
-        let Senders(senders) = asked.parse().await?;
+        let Senders(senders) = input.parse().await?;
         let names: Vec<_> = senders.iter().map(Sender::name).collect();
-        let heartbeat = &asked.heartbeat;
+        let heartbeat = &input.heartbeat;
         let renewed = heartbeat.renew_all_named(&names, payload.signal());
         if let Err(error) = renewed.await {
             tracing::debug!(%error, "not taken as a sign of life");

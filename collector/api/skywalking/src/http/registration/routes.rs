@@ -1,5 +1,5 @@
 //! The only way to add a call to this face, so every call has limits: its body is read within the limits on bytes and time, and
-//! its elements are counted before a handler gets it ([`Asked`]).
+//! its elements are counted before a handler gets it ([`Input`]).
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use rollcall_metrics::{Call, Durations, Protocol};
 use rollcall_server::face::{below, json, wrong_method};
 use tokio::time::Instant;
 
-use super::{Answer, Asked, Face};
+use super::{Answer, Face, Input};
 
 /// The releases of agents that register over HTTP, for the metrics.
 const GENERATION: &str = "3-5";
@@ -47,21 +47,21 @@ impl<'a> Routes<'a> {
     /// Adds a `POST`. Its body is read whatever its content type; `handle` answers it, and the outcome is counted.
     pub(super) fn post<F, A>(self, call: &'static str, handle: F) -> Self
     where
-        F: FnOnce(Arc<Face>, Asked) -> A + Clone + Send + Sync + 'static,
+        F: FnOnce(Arc<Face>, Input) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Answer> + Send + 'static,
     {
-        self.post_behind(call, handle, |method| method)
+        self.post_layered(call, handle, |method| method)
     }
 
     /// The same, behind the layers that `layer` adds.
-    pub(super) fn post_behind<F, A>(
+    pub(super) fn post_layered<F, A>(
         mut self,
         call: &'static str,
         handle: F,
         layer: impl FnOnce(MethodRouter) -> MethodRouter,
     ) -> Self
     where
-        F: FnOnce(Arc<Face>, Asked) -> A + Clone + Send + Sync + 'static,
+        F: FnOnce(Arc<Face>, Input) -> A + Clone + Send + Sync + 'static,
         A: Future<Output = Answer> + Send + 'static,
     {
         let face = Arc::clone(&self.face);
@@ -84,14 +84,14 @@ impl<'a> Routes<'a> {
 
 async fn answer<F, A>(face: Arc<Face>, request: Request, handle: F, counts: Counts) -> Response
 where
-    F: FnOnce(Arc<Face>, Asked) -> A,
+    F: FnOnce(Arc<Face>, Input) -> A,
     A: Future<Output = Answer>,
 {
     let start = Instant::now();
     let peer = request.extensions().get().copied();
     let answer = match json::read(request.into_body(), &face.limits).await {
-        Ok(parts) => match Asked::new(&face.services, peer, parts).await {
-            Ok(asked) => handle(face, asked).await,
+        Ok(parts) => match Input::new(&face.services, peer, parts).await {
+            Ok(input) => handle(face, input).await,
             Err(refusal) => Err(refusal),
         },
         Err(refusal) => Err(refusal),

@@ -23,7 +23,7 @@ use rollcall_server::face::{JSON, json::Object, reply};
 use rollcall_service::heartbeat::{Ping, Pong, Sign};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Asked, Face, Routes, in_time, outcome, skip_unless_transient};
+use super::{Answer, Face, Input, Routes, in_time, outcome, skip_unless_transient};
 use crate::gson;
 use crate::http::refuse::refuse;
 
@@ -125,24 +125,24 @@ struct Command {
 // === impl Face ===
 
 impl Face {
-    async fn v2_services(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(Services { services }): Object<Services> = asked.parse().await?;
+    async fn v2_services(self: Arc<Self>, input: Input) -> Answer {
+        let Object(Services { services }): Object<Services> = input.parse().await?;
         let names: Vec<String> = work::convert(services.len(), || {
             let names = services.into_iter();
             names.map(|Object(service)| service.service_name).collect()
         });
-        let ids = asked.register.applications(&names).await;
+        let ids = input.register.applications(&names).await;
         let ids = in_time(ids, names.len(), "services")?;
         let outcome = outcome(&ids);
         let reply = move || {
             let values = ids.iter().map(|id| id.map_or(0, ApplicationId::get));
             mappings(names.iter().map(String::as_str), values)
         };
-        Ok((outcome, asked.reply(reply).await?))
+        Ok((outcome, input.reply(reply).await?))
     }
 
-    async fn v2_instances(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(Instances { instances }): Object<Instances> = asked.parse().await?;
+    async fn v2_instances(self: Arc<Self>, input: Input) -> Answer {
+        let Object(Instances { instances }): Object<Instances> = input.parse().await?;
         let processes = work::convert(instances.len(), || {
             let process = |(at, Object(instance)): (usize, &Object<Instance>)| {
                 let field = || format!("instances[{at}].serviceId");
@@ -151,7 +151,7 @@ impl Face {
             let processes = instances.iter().enumerate().map(process);
             processes.collect::<Result<Vec<_>, _>>()
         })?;
-        let ids = asked.register.instances(&processes).await;
+        let ids = input.register.instances(&processes).await;
         let ids = in_time(ids, processes.len(), "instances")?;
         let outcome = outcome(&ids);
         let reply = move || {
@@ -160,11 +160,11 @@ impl Face {
             let keys = instances.iter().map(|Object(instance)| &*instance.uuid);
             mappings(keys, values)
         };
-        Ok((outcome, asked.reply(reply).await?))
+        Ok((outcome, input.reply(reply).await?))
     }
 
-    async fn v2_heartbeat(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(beat): Object<Heartbeat> = asked.parse().await?;
+    async fn v2_heartbeat(self: Arc<Self>, input: Input) -> Answer {
+        let Object(beat): Object<Heartbeat> = input.parse().await?;
         let field = "serviceInstanceId";
         let instance = InstanceId::new(beat.service_instance_id);
         let ping = Ping {
@@ -172,7 +172,7 @@ impl Face {
             uuid: &beat.uuid,
             resettable: false,
         };
-        let pong = asked.heartbeat.ping(ping).await;
+        let pong = input.heartbeat.ping(ping).await;
         let commands = match pong.map_err(|error| refuse(field, &error))? {
             Pong::Same => Vec::new(),
             Pong::Unknown | Pong::Another => vec![Command {
@@ -183,15 +183,15 @@ impl Face {
     }
 
     /// A segment renews the lease of its instance and is otherwise dropped.
-    async fn v2_segment(self: Arc<Self>, asked: Asked) -> Answer {
-        let Object(segment): Object<Segment> = asked.parse().await?;
+    async fn v2_segment(self: Arc<Self>, input: Input) -> Answer {
+        let Object(segment): Object<Segment> = input.parse().await?;
         if let Some(instance) = InstanceId::new(segment.service_instance_id) {
             let sign = Sign {
                 instance,
                 application: ApplicationId::new(segment.service_id),
                 signal: Signal::TraceSegment,
             };
-            skip_unless_transient(asked.heartbeat.renew(sign).await)?;
+            skip_unless_transient(input.heartbeat.renew(sign).await)?;
         }
         self.dropped_segments.inc();
         let response = ([(CONTENT_TYPE, JSON)], Body::empty()).into_response();

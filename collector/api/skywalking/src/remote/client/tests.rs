@@ -185,10 +185,10 @@ async fn registrations_beyond_the_queue_are_refused_at_once() {
 async fn the_client_backs_off_after_a_refusal() {
     let mut member = Member::start().await;
     let running = Running::start(member.address, &config(8, PATIENCE));
-    let asked = ["a", "b"].map(|code| running.client.commit(application(code)));
+    let forwarded = ["a", "b"].map(|code| running.client.commit(application(code)));
     let refusal = Err(Status::unavailable("no store"));
     assert_eq!(member.answers(refusal).await, ["a", "b"]);
-    for refused in asked {
+    for refused in forwarded {
         assert_eq!(refused.await, Err(Error::Failed));
     }
     let resting = running.client.commit(application("c")).await;
@@ -207,8 +207,8 @@ async fn the_client_backs_off_after_a_refusal() {
 async fn a_timeout_fails_every_caller_of_the_stream() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let running = Running::start(silent.local_addr().unwrap(), &config(8, SHORT));
-    let asked = ["a", "b"].map(|code| running.client.commit(application(code)));
-    for late in asked {
+    let forwarded = ["a", "b"].map(|code| running.client.commit(application(code)));
+    for late in forwarded {
         assert_eq!(late.await, Err(Error::Late));
     }
     assert_eq!(running.counted("late"), 2);
@@ -218,9 +218,9 @@ async fn a_timeout_fails_every_caller_of_the_stream() {
 async fn the_death_of_a_member_fails_every_caller_of_the_stream() {
     let member = Member::start().await;
     let running = Running::start(member.address, &config(8, PATIENCE));
-    let asked = running.client.commit(application("a"));
+    let forwarded = running.client.commit(application("a"));
     member.dies().await;
-    assert_eq!(asked.await, Err(Error::Failed));
+    assert_eq!(forwarded.await, Err(Error::Failed));
 }
 
 #[tokio::test]
@@ -229,8 +229,8 @@ async fn an_unreachable_address_fails_at_once() {
     let address = unused.local_addr().unwrap();
     drop(unused);
     let running = Running::start(address, &config(8, PATIENCE));
-    let asked = running.client.commit(application("a")).await;
-    assert_eq!(asked, Err(Error::Failed));
+    let forwarded = running.client.commit(application("a")).await;
+    assert_eq!(forwarded, Err(Error::Failed));
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn closing_the_client_fails_every_waiting_caller() {
     link.join_all().await;
     assert_eq!(
         (first.await, second.await),
-        (Err(Error::Gone), Err(Error::Gone))
+        (Err(Error::Left), Err(Error::Left))
     );
-    assert_eq!(metrics.forwarded("gone").get(), 2);
+    assert_eq!(metrics.forwarded("left").get(), 2);
 }

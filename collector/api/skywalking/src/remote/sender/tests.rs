@@ -109,7 +109,7 @@ async fn all_work_is_local_without_a_selected_and_reachable_member() {
 }
 
 #[tokio::test]
-async fn a_collector_of_upstream_is_never_asked() {
+async fn no_registration_is_forwarded_to_a_collector_of_upstream() {
     let running = Running::start();
     let upstream = member("a:1", None);
     let with_upstream = View::new([upstream, member(OWN, Some("1"))]);
@@ -134,5 +134,5 @@ async fn a_member_that_stays_keeps_its_client_and_one_that_leaves_is_closed() {
     let waits = before.commit(vec![Registration::Application("orders".into())]);
     drop(before);
     running.become_members(view(&[OWN, "c:1"])).await;
-    assert_eq!(waits.await, Err(Error::Gone));
+    assert_eq!(waits.await, Err(Error::Left));
 }

@@ -6,8 +6,8 @@ use super::super::{Endpoint, Kind, Publisher, Registration, connection, metadata
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
-    Register(Who, u8, Said),
-    Batch(u8, u8, Vec<Said>),
+    Register(Source, u8, Fields),
+    Batch(u8, u8, Vec<Fields>),
     Withdraw(u8, u8),
     End(u8),
     Deregister(u8, u8, bool),
@@ -18,7 +18,7 @@ pub(super) enum Step {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Who {
+pub(super) enum Source {
     Connection(u8),
     Address,
     Restored,
@@ -26,7 +26,7 @@ pub(super) enum Who {
 
 /// What is registered: few endpoints and values, so that they meet.
 #[derive(Clone, Debug)]
-pub(super) struct Said {
+pub(super) struct Fields {
     pub(super) at: u8,
     pub(super) ephemeral: bool,
     pub(super) weight: u8,
@@ -44,30 +44,30 @@ pub(super) fn at(number: u8) -> Endpoint {
     Endpoint::new(&format!("10.0.0.{}", number / 2), 80, cluster).unwrap()
 }
 
-impl Said {
+impl Fields {
     pub(super) fn registration(&self, connection: bool) -> Registration {
-        let mut said = Registration::new(at(self.at), Kind::of(self.ephemeral || connection));
-        said.weight = f64::from(self.weight);
-        said.enabled = self.enabled;
-        said.healthy = self.healthy;
+        let mut registered = Registration::new(at(self.at), Kind::of(self.ephemeral || connection));
+        registered.weight = f64::from(self.weight);
+        registered.enabled = self.enabled;
+        registered.healthy = self.healthy;
         if let Some(zone) = self.zone {
-            said.metadata = metadata(&[("zone", if zone == 0 { "a" } else { "b" })]);
+            registered.metadata = metadata(&[("zone", if zone == 0 { "a" } else { "b" })]);
         }
-        said
+        registered
     }
 }
 
-impl Who {
-    pub(super) fn publisher(self, said: &Registration) -> Publisher {
+impl Source {
+    pub(super) fn publisher(self, registered: &Registration) -> Publisher {
         match self {
             Self::Connection(number) => Publisher::Connection(connection(u64::from(number) + 1)),
-            Self::Address => said.endpoint.publisher(),
+            Self::Address => registered.endpoint.publisher(),
             Self::Restored => Publisher::Restored,
         }
     }
 }
 
-pub(super) fn said_strategy() -> impl Strategy<Value = Said> {
+pub(super) fn fields() -> impl Strategy<Value = Fields> {
     (
         0..6_u8,
         any::<bool>(),
@@ -76,7 +76,7 @@ pub(super) fn said_strategy() -> impl Strategy<Value = Said> {
         any::<bool>(),
         proptest::option::of(0..2_u8),
     )
-        .prop_map(|(at, ephemeral, weight, enabled, healthy, zone)| Said {
+        .prop_map(|(at, ephemeral, weight, enabled, healthy, zone)| Fields {
             at,
             ephemeral,
             weight,
@@ -87,16 +87,16 @@ pub(super) fn said_strategy() -> impl Strategy<Value = Said> {
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
-    let who = prop_oneof![
-        (0..3_u8).prop_map(Who::Connection),
-        Just(Who::Address),
-        Just(Who::Restored)
+    let source = prop_oneof![
+        (0..3_u8).prop_map(Source::Connection),
+        Just(Source::Address),
+        Just(Source::Restored)
     ];
     let (s, p) = (|| 0..2_u8, || 0..6_u8);
     prop_oneof![
-        6 => (who, s(), said_strategy()).prop_map(|(w, s, said)| Step::Register(w, s, said)),
-        2 => (0..3_u8, s(), proptest::collection::vec(said_strategy(), 0..4))
-            .prop_map(|(w, s, said)| Step::Batch(w, s, said)),
+        6 => (source, s(), fields()).prop_map(|(w, s, registered)| Step::Register(w, s, registered)),
+        2 => (0..3_u8, s(), proptest::collection::vec(fields(), 0..4))
+            .prop_map(|(w, s, registered)| Step::Batch(w, s, registered)),
         1 => (0..3_u8, s()).prop_map(|(w, s)| Step::Withdraw(w, s)),
         1 => (0..3_u8).prop_map(Step::End),
         2 => (s(), p(), any::<bool>()).prop_map(|(s, p, e)| Step::Deregister(s, p, e)),

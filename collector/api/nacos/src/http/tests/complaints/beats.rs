@@ -10,7 +10,7 @@ async fn an_instance_without_beats_becomes_unhealthy_and_is_then_removed() {
         .ok("POST /v1/ns/instance?serviceName=a&ip=10.0.0.2&port=80")
         .await;
     for _ in 0..4 {
-        pass(5).await;
+        advance(5).await;
         server
             .call("PUT /v1/ns/instance/beat?serviceName=a&ip=10.0.0.2&port=80")
             .await;
@@ -18,7 +18,7 @@ async fn an_instance_without_beats_becomes_unhealthy_and_is_then_removed() {
     let healthy = server.call(&format!("{LIST}&healthyOnly=true")).await;
     assert_eq!(healthy.hosts(), ["10.0.0.2:80"]);
     for _ in 0..4 {
-        pass(5).await;
+        advance(5).await;
         server
             .call("PUT /v1/ns/instance/beat?serviceName=a&ip=10.0.0.2&port=80")
             .await;
@@ -37,7 +37,7 @@ async fn a_late_beat_does_not_bring_a_deregistered_instance_back() {
         server.call(beat).await.is(200, BEATEN);
         assert!(server.call(LIST).await.hosts().is_empty());
     }
-    pass(16).await;
+    advance(16).await;
     server.call(FULL_BEAT).await.is(200, BEATEN);
     assert_eq!(
         server.call(LIST).await.hosts(),

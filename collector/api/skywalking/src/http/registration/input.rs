@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 /// A body whose elements are counted and charged, and the use cases for the peer that sent it.
 ///
 /// Large bodies are decoded and encoded off the runtime's threads.
-pub(super) struct Asked {
+pub(super) struct Input {
     body: Bytes,
     pub(super) register: register::Handle,
     pub(super) heartbeat: heartbeat::Handle,
@@ -20,7 +20,7 @@ pub(super) struct Asked {
     _charge: Charge,
 }
 
-impl Asked {
+impl Input {
     /// # Errors
     /// The body has too many elements (413), or there is no memory to decode it (503).
     pub(super) async fn new(

@@ -10,12 +10,12 @@ pub(super) type Item = (u32, u32);
     clippy::box_collection,
     reason = "there is one of these for each instance that beats keep alive, and it is nearly always One"
 )]
-pub(super) enum Held {
+pub(super) enum InstanceSet {
     One(Item),
     Many(Box<BTreeSet<Item>>),
 }
 
-impl Held {
+impl InstanceSet {
     pub(super) fn add(&mut self, item: Item) {
         match self {
             Self::One(one) if *one == item => {}

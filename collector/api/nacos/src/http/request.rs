@@ -20,7 +20,7 @@ const MAX_APP: usize = 128;
 
 /// One call.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct Request<'a> {
     pub(super) generation: Generation,
     pub(super) method: &'a Method,
     /// The rest of the path, for routes that end with a parameter.
@@ -32,7 +32,7 @@ pub(super) struct Asked<'a> {
     pub(super) now_millis: i64,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Request<'a> {
     /// The time of the call, in seconds since 1970.
     pub(super) fn now_seconds(&self) -> u64 {
         u64::try_from(self.now_millis / 1000).unwrap_or_default()
@@ -75,7 +75,7 @@ impl<'a> Asked<'a> {
         self.key_of(name)
     }
 
-    /// As [`Asked::service`], for a group and a name that are already separate.
+    /// As [`Request::service`], for a group and a name that are already separate.
     pub(super) fn key_of(&self, name: &str) -> Result<ServiceKey, Fault> {
         let (group, name) = self.fold(name)?;
         Ok(ServiceKey::new(self.namespace(), group, name)?)
