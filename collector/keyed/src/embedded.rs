@@ -5,6 +5,9 @@
 //!
 //! The data directory must exist, and its owner holds the lock that keeps other processes out.
 //!
+//! Before a commit the store checks that the next start would find the open file: what is written to a file that was removed or
+//! renamed is lost. After a failure redb refuses every call, so the file is then closed, and opened again by the next call.
+//!
 //! | Table | Key | Value |
 //! |---|---|---|
 //! | `meta` | `"format"` | `u32`: the version of this format |
@@ -14,11 +17,13 @@
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
+    io::ErrorKind,
     marker::PhantomData,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
+use parking_lot::Mutex;
 use redb::{
     Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError,
     backends::FileBackend,
@@ -28,15 +33,24 @@ use super::{Change, Error, Row, Store, Table};
 
 const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
 
+const MOVED: &str = "it was removed, renamed or replaced while the collector used it: no more writes are acknowledged; restore it \
+                     and start again, or start with the present contents";
+
 const CACHE_BYTES: usize = 4 * 1024 * 1024;
 
 /// An open store.
 #[derive(Debug)]
 pub struct Embedded<T> {
     path: PathBuf,
-    database: Database,
+    place: Place,
+    /// `None` after a failure.
+    database: Mutex<Option<Database>>,
     tables: PhantomData<T>,
 }
+
+/// The identity of a file, whatever its name: its device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(u64, u64);
 
 impl<T: Table> Embedded<T> {
     /// Opens the store `name` in a data directory, or creates it there.
@@ -48,94 +62,130 @@ impl<T: Table> Embedded<T> {
         if !path.exists() {
             create(directory, &path, T::FORMAT).map_err(|error| io(&path, &error))?;
         }
-        let database = Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .open(&path)
-            .map_err(|error| match error {
-                redb::DatabaseError::DatabaseAlreadyOpen => io(&path, &"another process uses it"),
-                redb::DatabaseError::Storage(redb::StorageError::Io(error)) => io(&path, &error),
-                error => unreadable(&path, &error),
-            })?;
-        let store = Self {
+        let database = open(&path)?;
+        check_version::<T>(&path, &database)?;
+        let place = Place::of(&path).map_err(|error| io(&path, &error))?;
+        Ok(Self {
             path,
-            database,
+            place,
+            database: Mutex::new(Some(database)),
             tables: PhantomData,
+        })
+    }
+
+    /// Calls the open database. Closes it if the call fails.
+    fn with<R>(
+        &self,
+        call: impl FnOnce(&Database) -> Result<R, redb::Error>,
+    ) -> Result<Result<R, redb::Error>, Error> {
+        let mut slot = self.database.lock();
+        match Place::of(&self.path) {
+            Ok(place) if place == self.place => {}
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(io(&self.path, &error));
+            }
+            _ => return Err(io(&self.path, &MOVED)),
+        }
+        let database = match slot.take() {
+            Some(database) => database,
+            None => open(&self.path)?,
         };
-        store.check_version()?;
-        Ok(store)
+        let called = call(&database);
+        if called.is_ok() {
+            *slot = Some(database);
+        }
+        Ok(called)
     }
+}
 
-    fn check_version(&self) -> Result<(), Error> {
-        let bad = |error: &dyn fmt::Display| unreadable(&self.path, error);
-        let read = self.database.begin_read().map_err(|error| bad(&error))?;
-        let meta = read.open_table(META).map_err(|error| bad(&error))?;
-        let reader = meta.get("reader").map_err(|error| bad(&error))?;
-        let own = T::FORMAT;
-        match reader.map(|reader| reader.value()) {
-            Some(reader) if reader <= own => Ok(()),
-            Some(reader) => Err(bad(&format!(
-                "it was written by a later release (format {reader}, this one reads up to {own}): start that release"
-            ))),
-            None => Err(bad(&"it has no format version")),
+impl Place {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self(metadata.dev(), metadata.ino()))
+    }
+}
+
+fn open(path: &Path) -> Result<Database, Error> {
+    let opened = Builder::new().set_cache_size(CACHE_BYTES).open(path);
+    opened.map_err(|error| match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => io(path, &"another process uses it"),
+        redb::DatabaseError::Storage(redb::StorageError::Io(error)) => io(path, &error),
+        error => unreadable(path, &error),
+    })
+}
+
+fn check_version<T: Table>(path: &Path, database: &Database) -> Result<(), Error> {
+    let bad = |error: &dyn fmt::Display| unreadable(path, error);
+    let read = database.begin_read().map_err(|error| bad(&error))?;
+    let meta = read.open_table(META).map_err(|error| bad(&error))?;
+    let reader = meta.get("reader").map_err(|error| bad(&error))?;
+    let own = T::FORMAT;
+    match reader.map(|reader| reader.value()) {
+        Some(reader) if reader <= own => Ok(()),
+        Some(reader) => Err(bad(&format!(
+            "it was written by a later release (format {reader}, this one reads up to {own}): start that release"
+        ))),
+        None => Err(bad(&"it has no format version")),
+    }
+}
+
+fn read<T: Table>(database: &Database) -> Result<Vec<Row<T>>, redb::Error> {
+    let read = database.begin_read()?;
+    let mut rows = Vec::new();
+    for table in T::ALL.iter().copied() {
+        let entries = match read.open_table(definition(table)) {
+            Ok(entries) => entries,
+            Err(TableError::TableDoesNotExist(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        for entry in entries.iter()? {
+            let (key, value) = entry?;
+            rows.push(Row {
+                table,
+                key: key.value().to_owned(),
+                value: value.value().to_vec(),
+            });
         }
     }
+    Ok(rows)
+}
 
-    fn read(&self) -> Result<Vec<Row<T>>, redb::Error> {
-        let read = self.database.begin_read()?;
-        let mut rows = Vec::new();
-        for table in T::ALL.iter().copied() {
-            let entries = match read.open_table(definition(table)) {
-                Ok(entries) => entries,
-                Err(TableError::TableDoesNotExist(_)) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            for entry in entries.iter()? {
-                let (key, value) = entry?;
-                rows.push(Row {
-                    table,
-                    key: key.value().to_owned(),
-                    value: value.value().to_vec(),
-                });
-            }
+fn write<T: Table>(database: &Database, changes: &[Change<T>]) -> Result<(), redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_two_phase_commit(true);
+    for table in T::ALL.iter().copied() {
+        let mut own = changes
+            .iter()
+            .filter(|change| change.table() == table)
+            .peekable();
+        if own.peek().is_none() {
+            continue;
         }
-        Ok(rows)
-    }
-
-    fn write(&self, changes: &[Change<T>]) -> Result<(), redb::Error> {
-        let mut write = self.database.begin_write()?;
-        write.set_two_phase_commit(true);
-        for table in T::ALL.iter().copied() {
-            let mut own = changes
-                .iter()
-                .filter(|change| change.table() == table)
-                .peekable();
-            if own.peek().is_none() {
-                continue;
-            }
-            let mut entries = write.open_table(definition(table))?;
-            for change in own {
-                match change {
-                    Change::Put(row) => {
-                        entries.insert(row.key.as_str(), row.value.as_slice())?;
-                    }
-                    Change::Remove { key, .. } => {
-                        entries.remove(key.as_str())?;
-                    }
+        let mut entries = write.open_table(definition(table))?;
+        for change in own {
+            match change {
+                Change::Put(row) => {
+                    entries.insert(row.key.as_str(), row.value.as_slice())?;
+                }
+                Change::Remove { key, .. } => {
+                    entries.remove(key.as_str())?;
                 }
             }
         }
-        write.commit()?;
-        Ok(())
     }
+    write.commit()?;
+    Ok(())
 }
 
 impl<T: Table> Store<T> for Embedded<T> {
     fn load(&self) -> Result<Vec<Row<T>>, Error> {
-        self.read().map_err(|error| unreadable(&self.path, &error))
+        self.with(read)?
+            .map_err(|error| unreadable(&self.path, &error))
     }
 
     fn commit(&self, changes: &[Change<T>]) -> Result<(), Error> {
-        self.write(changes).map_err(|error| io(&self.path, &error))
+        self.with(|database| write(database, changes))?
+            .map_err(|error| io(&self.path, &error))
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod etcd;
 
+use std::path::Path;
+
 use super::{
     Change, Row, Store, Table,
     embedded::Embedded,
@@ -166,6 +168,35 @@ fn a_file_that_is_no_store_is_refused_by_name() {
     let opened = Embedded::<Fruit>::open(directory.path(), "basket");
     let error = opened.unwrap_err().to_string();
     assert!(error.contains("basket.redb"), "{error}");
+}
+
+#[test]
+fn nothing_is_acknowledged_once_the_file_is_not_the_store_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let changes: [fn(&Path); 3] = [
+        |path| std::fs::remove_dir_all(path).unwrap(),
+        |path| std::fs::rename(path.join("basket.redb"), path.join("other")).unwrap(),
+        |path| {
+            std::fs::copy(path.join("basket.redb"), path.join("copy")).unwrap();
+            std::fs::rename(path.join("copy"), path.join("basket.redb")).unwrap();
+        },
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let path = directory.path().join(number.to_string());
+        std::fs::create_dir(&path).unwrap();
+        let store = Embedded::open(&path, "basket").unwrap();
+        store.commit(&[put(Fruit::Pear, "a", "1")]).unwrap();
+        change(&path);
+        for _ in 0..2 {
+            let refused = store.commit(&[put(Fruit::Pear, "b", "2")]).unwrap_err();
+            let refused = refused.to_string();
+            assert!(refused.contains("basket.redb"), "{refused}");
+            assert!(
+                refused.contains("removed, renamed or replaced"),
+                "{refused}"
+            );
+        }
+    }
 }
 
 #[test]

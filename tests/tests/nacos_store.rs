@@ -1,0 +1,129 @@
+//! Tests the local store of persistent Nacos instances when it is removed or full while the collector runs.
+
+use std::{fs, net::SocketAddr, path::Path};
+
+use ::http::{Method, StatusCode};
+use rollcall_tests::{
+    PATIENCE, eventually, http,
+    process::{Collector, Options},
+};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+const FAILED: &str = "catalog: a commit failed";
+const ROSTER: &str = "catalog: the roster could not be written";
+
+fn options(directory: &Path) -> Options {
+    Collector::options().data_dir(directory.join("data"))
+}
+
+/// A client of the HTTP face for Nacos clients.
+async fn nacos(collector: &Collector) -> http::Client {
+    let line = collector
+        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
+        .await;
+    let address: SocketAddr = line.fields["address"].as_str().unwrap().parse().unwrap();
+    http::Client::new(address)
+}
+
+/// Registers a persistent instance.
+async fn register(client: &http::Client, service: &str) -> http::Reply {
+    let padding = "x".repeat(900);
+    let path = format!(
+        "/nacos/v1/ns/instance?serviceName={service}&ip=10.0.0.1&port=80&ephemeral=false&metadata=padding%3D{padding}"
+    );
+    let registered = client.send(Method::POST, &path, Default::default()).await;
+    registered.unwrap()
+}
+
+/// The number of listed instances of a service.
+async fn listed(client: &http::Client, service: &str) -> usize {
+    let path = format!("/nacos/v1/ns/instance/list?serviceName={service}");
+    let list: Value = client.get(&path).await.unwrap().json();
+    list["hosts"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn no_persistent_instance_is_acknowledged_after_the_data_directory_was_removed() {
+    let directory = TempDir::new().unwrap();
+    let mut collector = options(directory.path()).start().await;
+    let client = nacos(&collector).await;
+    let kept = register(&client, "kept").await;
+    assert_eq!(kept.status, StatusCode::OK, "{}", kept.text());
+    for line in [FAILED, ROSTER] {
+        collector.expect_log(line);
+    }
+    fs::rename(directory.path().join("data"), directory.path().join("away")).unwrap();
+    for _ in 0..2 {
+        let refused = register(&client, "lost").await;
+        assert_ne!(refused.status, StatusCode::OK, "{}", refused.text());
+        assert!(
+            refused.text().contains("removed, renamed or replaced"),
+            "{}",
+            refused.text()
+        );
+    }
+    assert_eq!(listed(&client, "lost").await, 0);
+    assert_eq!(listed(&client, "kept").await, 1);
+}
+
+/// Registers instances until one is refused, and returns the services of the others.
+async fn fill(client: http::Client, writer: usize) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    loop {
+        let service = format!("s{writer}.{}", acknowledged.len());
+        if register(&client, &service).await.status != StatusCode::OK {
+            return acknowledged;
+        }
+        acknowledged.push(service);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_persistent_instances_until_there_is_room() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let mut collector = options(directory.path()).start().await;
+    collector.terminate().await;
+    // The shell counts in blocks of 512 bytes. Neither file fits its own growth beyond the larger one.
+    let sizes = ["catalog.redb", "rollcall.redb"].map(|file| fs::metadata(data.join(file)));
+    let largest = sizes.map(|file| file.unwrap().len()).into_iter().max();
+    let blocks = largest.unwrap() / 512 + 1;
+    let options = options(directory.path()).ulimit(&format!("-S -f {blocks}"));
+    let mut collector = options.start().await;
+    for line in [FAILED, ROSTER] {
+        collector.expect_log(line);
+    }
+    let client = nacos(&collector).await;
+    let mut writers = JoinSet::new();
+    for writer in 0..16 {
+        writers.spawn(fill(client.clone(), writer));
+    }
+    let acknowledged: Vec<_> = writers.join_all().await.into_iter().flatten().collect();
+    assert!(!acknowledged.is_empty());
+
+    let pid = fs::read_to_string(data.join("lock")).unwrap();
+    let pid = Pid::from_raw(pid.trim().parse().unwrap());
+    let room = Rlimit {
+        current: getrlimit(Resource::Fsize).maximum,
+        ..getrlimit(Resource::Fsize)
+    };
+    prlimit(pid, Resource::Fsize, room).unwrap();
+    eventually(PATIENCE, async || {
+        let registered = register(&client, "later").await;
+        match registered.status {
+            StatusCode::OK => Ok(()),
+            _ => Err(registered.text()),
+        }
+    })
+    .await;
+
+    collector.kill();
+    collector.restart().await;
+    let client = nacos(&collector).await;
+    for service in acknowledged.iter().map(String::as_str).chain(["later"]) {
+        assert_eq!(listed(&client, service).await, 1, "{service}");
+    }
+}
