@@ -120,15 +120,40 @@ impl Browser {
         );
     }
 
-    /// Clicks the first element that matches a selector and whose text contains `text`.
+    /// Clicks the first element that matches a selector and whose text contains `text`, as soon as there is one.
     pub async fn click(&mut self, selector: &str, text: &str) {
+        // Found and clicked in one turn of the page: it may draw the element anew at any time.
         let expression = format!(
-            "[...document.querySelectorAll({})].find((e) => e.innerText.includes({}))",
+            "(() => {{
+                const found = [...document.querySelectorAll({})].find((e) => e.innerText.includes({}) && !e.disabled);
+                found?.click();
+                return found !== undefined;
+            }})()",
             json!(selector),
             json!(text)
         );
-        self.until(&format!("{expression} !== undefined")).await;
-        self.evaluate(&format!("{expression}.click()")).await;
+        self.until(&expression).await;
+    }
+
+    /// Sets the value of the first element that matches a selector, as soon as there is one.
+    pub async fn fill(&mut self, selector: &str, value: &str) {
+        let expression = format!(
+            "(() => {{
+                const found = document.querySelector({});
+                if (found !== null) found.value = {};
+                return found !== null;
+            }})()",
+            json!(selector),
+            json!(value)
+        );
+        self.until(&expression).await;
+    }
+
+    /// Clicks the button of a dialog, and waits until the dialog is closed: its change is done then.
+    pub async fn confirm(&mut self, button: &str) {
+        self.click("dialog button", button).await;
+        self.until("document.querySelector('dialog') === null")
+            .await;
     }
 
     /// Sets the size of the window.

@@ -66,9 +66,10 @@ async fn filters_are_in_the_address_and_a_shared_address_shows_the_same() {
         .until("document.querySelectorAll('tbody tr').length === 3")
         .await;
     browser
-        .evaluate("document.querySelector('.filter input[type=search]').focus()")
+        .until("document.querySelector('.filter input[type=search]')?.focus() === undefined && document.activeElement.type === 'search'")
         .await;
     browser.type_text("ORDERS-2").await;
+    browser.until("location.href.endsWith('ORDERS-2')").await;
     browser
         .until("document.querySelectorAll('tbody tr').length === 1")
         .await;

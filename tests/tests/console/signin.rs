@@ -9,8 +9,7 @@ use crate::kit::{assert_no_errors, listed, options, page, register, sample};
 const TOKEN: &str = "a-token-for-this-test";
 
 async fn sign_in(browser: &mut Browser, token: &str) {
-    let set = format!("document.querySelector('[name=secret]').value = '{token}'");
-    browser.evaluate(&set).await;
+    browser.fill("[name=secret]", token).await;
     browser.click("button", "Sign in").await;
 }
 
@@ -36,7 +35,7 @@ async fn the_console_requests_the_token_once_and_sends_it_with_every_call() {
     let instance = "#/services/public/DEFAULT_GROUP/checkout/DEFAULT/10.0.0.1/80/persistent";
     browser.open(&page(&collector, instance)).await;
     browser.click("button", "Take offline").await;
-    browser.click("dialog button", "Take it offline").await;
+    browser.confirm("Take it offline").await;
     browser
         .until("document.querySelector('h1').innerText.includes('offline')")
         .await;
