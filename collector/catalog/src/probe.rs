@@ -15,7 +15,7 @@ mod ranges;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use rollcall_domain::catalog::{Checker, Cluster, InstanceRef, Kind};
+use rollcall_domain::catalog::{Checker, Cluster, HealthBy, InstanceRef, Kind};
 use tokio::{
     sync::Semaphore,
     task::JoinSet,
@@ -91,7 +91,9 @@ async fn probe(shared: &Shared, instance: InstanceRef) {
         .probes
         .record(instance, &target.checker, outcome, times);
     if let Some(healthy) = healthy {
-        shared.change(|registry, _, effects| registry.set_health(instance, healthy, effects));
+        shared.change(|registry, _, effects| {
+            registry.set_health(instance, healthy, HealthBy::Probe, effects)
+        });
     }
     shared
         .probes

@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 
 use rollcall_domain::{
     Moment, Timestamp,
-    catalog::{Checker, Effects, EventKind, Kind, Override, Registration, Registry, ServiceKey},
+    catalog::{
+        Checker, Effects, EventKind, HealthBy, Kind, Override, Registration, Registry, ServiceKey,
+    },
 };
 
 use crate::{
@@ -131,7 +133,7 @@ fn register(
     let registered = registry.register(&publisher, key, registration, now, effects)?;
     // Elsewhere the probes of this collector decide.
     if cluster.is_some_and(|cluster| cluster.checker == Checker::None) {
-        registry.set_health(registered.instance, healthy, effects);
+        registry.set_health(registered.instance, healthy, HealthBy::Member, effects);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
 
 use rollcall_domain::{
     Moment,
-    catalog::{Effects, EventKind, InstanceRef, Registry, Subscriber, SubscriptionKey},
+    catalog::{Effects, EventKind, HealthBy, InstanceRef, Registry, Subscriber, SubscriptionKey},
 };
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,7 @@ fn apply(
 ) {
     match verdict {
         Verdict::Unhealthy if shared.leases.is_silent(instance) => {
-            registry.set_health(instance, false, effects);
+            registry.set_health(instance, false, HealthBy::Beat, effects);
         }
         Verdict::Expired if shared.leases.remove_expired(instance) => {
             registry.remove(instance, EventKind::Expired, now, effects);

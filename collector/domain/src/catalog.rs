@@ -37,7 +37,7 @@ mod tombstones;
 pub use beats::{Beats, DEFAULT_BEAT_INTERVAL};
 pub use checker::{Checker, Cluster};
 pub use connection_end::ConnectionEnd;
-pub use effects::{Effects, Event, EventKind};
+pub use effects::{Effects, Event, EventKind, HealthBy};
 pub use instance::{Endpoint, Instance, InstanceRef, Kind, Patch, Registration};
 pub use limits::{Full, Limits, Resource};
 pub use metadata::{Change as MetadataChange, Metadata};

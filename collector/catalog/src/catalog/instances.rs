@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rollcall_domain::catalog::{
-    ConnectionId, Endpoint, Kind, Patch, Publisher, Registered, Registration, ServiceKey,
+    ConnectionId, Endpoint, HealthBy, Kind, Patch, Publisher, Registered, Registration, ServiceKey,
 };
 
 use super::{Beat, Catalog};
@@ -205,7 +205,7 @@ impl Catalog {
                 if !beaten.healthy || beaten.is_restored {
                     self.0.change(|registry, _, effects| {
                         registry.adopt(beaten.instance, effects);
-                        registry.set_health(beaten.instance, true, effects)
+                        registry.set_health(beaten.instance, true, HealthBy::Beat, effects)
                     });
                 }
             }

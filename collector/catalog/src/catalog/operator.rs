@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rollcall_domain::{
     Timestamp,
-    catalog::{Checker, Endpoint, Kind, Override, ServiceKey},
+    catalog::{Checker, Endpoint, HealthBy, Kind, Override, ServiceKey},
 };
 
 use super::Catalog;
@@ -85,7 +85,7 @@ impl Catalog {
             let rows = vec![rows::put(Table::Instance, key, &row)?];
             Ok(Plan::new(rows, move |shared| {
                 Ok(shared.change(|registry, _, effects| {
-                    registry.set_health(found.reference, healthy, effects)
+                    registry.set_health(found.reference, healthy, HealthBy::Operator, effects)
                 }))
             }))
         };

@@ -53,12 +53,27 @@ pub enum EventKind {
     ConnectionEnded(ConnectionEnd),
     /// Its beats stopped, and it was removed.
     Expired,
-    /// A beat, a registration, a probe or an operator made it healthy.
-    Healthy,
-    /// Its beats stopped, a probe failed, or an operator set it.
-    Unhealthy,
+    /// This made it healthy.
+    Healthy(HealthBy),
+    /// This made it unhealthy.
+    Unhealthy(HealthBy),
     /// An operator set or removed an override.
     Overridden,
+}
+
+/// What decided about the health of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HealthBy {
+    /// Its beats: they stopped, or came again.
+    Beat,
+    /// The probe of its cluster.
+    Probe,
+    /// A call that sets the health of an instance without a probe.
+    Operator,
+    /// Its registration, or a change of it.
+    Registration,
+    /// Another collector, which shares the store.
+    Member,
 }
 
 impl Effects {

@@ -4,7 +4,7 @@
 //! follows one with the number of those that were left out.
 
 use rollcall_catalog::Event;
-use rollcall_domain::catalog::{ConnectionEnd, EventKind};
+use rollcall_domain::catalog::{ConnectionEnd, EventKind, HealthBy};
 use rollcall_service::events::LineLimit;
 use tracing::{info, warn};
 
@@ -78,10 +78,7 @@ const fn departure(what: EventKind) -> Option<(Kind, &'static str)> {
     Some(match what {
         EventKind::Deregistered => (Kind::Left, "its client or an operator deregistered it"),
         EventKind::Expired => (Kind::Lost, "its beats stopped"),
-        EventKind::Unhealthy => (
-            Kind::Unhealthy,
-            "its beats stopped, a probe failed, or an operator set it",
-        ),
+        EventKind::Unhealthy(by) => (Kind::Unhealthy, unhealthy(by)),
         EventKind::ConnectionEnded(end) => match end {
             ConnectionEnd::Closed => (Kind::Left, "its client closed its connection"),
             ConnectionEnd::Dropped => (Kind::Lost, "its connection ended without a goodbye"),
@@ -95,9 +92,19 @@ const fn departure(what: EventKind) -> Option<(Kind, &'static str)> {
         | EventKind::Updated
         | EventKind::TakenOver
         | EventKind::Replaced
-        | EventKind::Healthy
+        | EventKind::Healthy(_)
         | EventKind::Overridden => return None,
     })
+}
+
+const fn unhealthy(by: HealthBy) -> &'static str {
+    match by {
+        HealthBy::Beat => "its beats stopped",
+        HealthBy::Probe => "a probe failed",
+        HealthBy::Operator => "an operator set it",
+        HealthBy::Registration => "its client registered it as unhealthy",
+        HealthBy::Member => "another collector that shares the store reported it",
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use rollcall_catalog::{Event, EventSink};
-use rollcall_domain::catalog::{ConnectionEnd, EventKind, Override};
+use rollcall_domain::catalog::{ConnectionEnd, EventKind, HealthBy, Override};
 use rollcall_service::events::{Feed, ServiceEvent, ServiceInstance};
 
 use super::departures::Departures;
@@ -42,6 +42,7 @@ fn converted(event: Event) -> ServiceEvent {
     let by = match event.what {
         EventKind::Expired => Some("beat"),
         EventKind::Overridden => Some("operator"),
+        EventKind::Healthy(by) | EventKind::Unhealthy(by) => Some(decider(by)),
         _ => None,
     };
     let end = match event.what {
@@ -83,6 +84,17 @@ fn description(set: &Override) -> String {
     }
 }
 
+/// The word for what decided about the health.
+const fn decider(by: HealthBy) -> &'static str {
+    match by {
+        HealthBy::Beat => "beat",
+        HealthBy::Probe => "probe",
+        HealthBy::Operator => "operator",
+        HealthBy::Registration => "registration",
+        HealthBy::Member => "member",
+    }
+}
+
 const fn name(what: EventKind) -> &'static str {
     match what {
         EventKind::Registered => "registered",
@@ -92,8 +104,8 @@ const fn name(what: EventKind) -> &'static str {
         EventKind::Replaced => "replaced",
         EventKind::ConnectionEnded(_) => "connection_ended",
         EventKind::Expired => "expired",
-        EventKind::Healthy => "healthy",
-        EventKind::Unhealthy => "unhealthy",
+        EventKind::Healthy(_) => "healthy",
+        EventKind::Unhealthy(_) => "unhealthy",
         EventKind::Overridden => "overridden",
     }
 }

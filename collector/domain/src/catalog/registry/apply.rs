@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     super::{
-        Effects, EventKind, Full, Instance, InstanceRef, Kind, Metadata, Publisher, Registration,
-        Resource, ServiceKey,
+        Effects, EventKind, Full, HealthBy, Instance, InstanceRef, Kind, Metadata, Publisher,
+        Registration, Resource, ServiceKey,
     },
     Owner, Refused, Registered, Registry,
     record::Extra,
@@ -111,6 +111,7 @@ impl Registry {
         self.counts.bytes = (self.counts.bytes + record.cost()).saturating_sub(cost);
         if was_healthy != registration.healthy {
             self.count_health(service, registration.healthy);
+            self.report_health(index, registration.healthy, HealthBy::Registration, effects);
         }
         let after = self.instance_at(index);
         if after.is_some_and(|after| differs(&before, &after)) {

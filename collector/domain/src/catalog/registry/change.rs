@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     super::{
-        ConnectionEnd, ConnectionId, Effects, Endpoint, EventKind, InstanceRef, Kind, Patch,
-        Publisher, Registration, ServiceKey,
+        ConnectionEnd, ConnectionId, Effects, Endpoint, EventKind, HealthBy, InstanceRef, Kind,
+        Patch, Publisher, Registration, ServiceKey,
     },
     Missing, Owner, Refused, Registered, Registry,
 };
@@ -166,11 +166,12 @@ impl Registry {
         self.records.get(instance).is_some() && self.remove_at(instance.index, what, now, effects)
     }
 
-    /// Records the health of an instance. Returns whether it changed.
+    /// Records the health of an instance, and what decided about it. Returns whether it changed.
     pub fn set_health(
         &mut self,
         instance: InstanceRef,
         healthy: bool,
+        by: HealthBy,
         effects: &mut Effects,
     ) -> bool {
         let Some(before) = self.records.get(instance).map(|record| record.healthy) else {
@@ -185,16 +186,27 @@ impl Registry {
         record.healthy = healthy;
         let service = record.service;
         self.count_health(service, healthy);
-        let what = if healthy {
-            EventKind::Healthy
-        } else {
-            EventKind::Unhealthy
-        };
-        if let Some(record) = self.records.at(instance.index) {
-            self.report(service, record, what, effects);
-        }
+        self.report_health(instance.index, healthy, by, effects);
         self.touch(service, effects);
         true
+    }
+
+    /// Reports a changed health.
+    pub(super) fn report_health(
+        &self,
+        index: u32,
+        healthy: bool,
+        by: HealthBy,
+        effects: &mut Effects,
+    ) {
+        let what = if healthy {
+            EventKind::Healthy(by)
+        } else {
+            EventKind::Unhealthy(by)
+        };
+        if let Some(record) = self.records.at(index) {
+            self.report(record.service, record, what, effects);
+        }
     }
 
     /// Makes a client without a connection the owner of an instance that an earlier run left, because the client sent a beat.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::super::{
-    Host, Instance, InstanceRef, MetadataChange, Override, Patch, Rules, Selection,
+    HealthBy, Host, Instance, InstanceRef, MetadataChange, Override, Patch, Rules, Selection,
 };
 use super::*;
 use crate::Timestamp;
@@ -145,7 +145,7 @@ fn apply_rest(model: &mut Model, fixture: &mut Fixture, step: Step) {
                 let changed = known.registered.healthy != healthy;
                 known.registered.healthy = healthy;
                 assert_eq!(
-                    registry.set_health(found.reference, healthy, effects),
+                    registry.set_health(found.reference, healthy, HealthBy::Probe, effects),
                     changed
                 );
             }
