@@ -16,6 +16,9 @@ use rollcall_agent::{Agent, SpanType};
 /// The shortest interval that the Java agent allows.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// The time for the stop of the agent, which a busy machine needs.
+const STOP: Duration = Duration::from_secs(30);
+
 /// The interval of the checks for something to report.
 const PERIOD: Duration = Duration::from_millis(50);
 
@@ -54,7 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         reporter.report(&agent);
     }
-    Ok(agent.shutdown(INTERVAL)?)
+    Ok(agent.shutdown(STOP)?)
 }
 
 /// Prints changes since the last report.
