@@ -126,6 +126,7 @@ impl Later {
                 signal: Signal::from_code(SIGNAL).expect("a code"),
                 state: State::Up,
                 usual: Duration::ZERO,
+                forgotten: false,
             };
             let committed = self.storage.commit(Batch {
                 rows: proposal.rows(),

@@ -57,6 +57,7 @@ fn main() {
             signal: Signal::Heartbeat,
             state: State::Up,
             usual: Duration::ZERO,
+            forgotten: false,
         };
         lessor.restore(stored, Moment::from_millis(0));
     }

@@ -56,6 +56,12 @@ impl Signal {
     /// The largest code of a signal in any release: a lease has no room for a larger one.
     pub const LARGEST_CODE: u8 = 0x3f;
 
+    /// Whether only an agent that starts or connects sends it, so that it is never a late call of one that stops.
+    #[must_use]
+    pub(crate) const fn is_arrival(self) -> bool {
+        matches!(self, Self::Register | Self::Recover)
+    }
+
     /// The number for storage; it is the same in every release.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -182,7 +188,7 @@ pub struct LeaseView {
     pub terms: LeaseTerms,
     /// The connection of the last signal.
     pub contact: Contact,
-    /// Whether it has been down or left for [`Terms::forget_after`].
+    /// Whether it has been down or left for [`Terms::forget_after`], or an operator forgot it before.
     pub forgotten: bool,
 }
 
@@ -201,6 +207,8 @@ pub struct LeaseRecord<K> {
     pub usual: Duration,
     /// The collector that observed the last signal.
     pub observer: Observer,
+    /// Whether an instance that is down or left is out of counts and lists.
+    pub forgotten: bool,
 }
 
 #[cfg(test)]

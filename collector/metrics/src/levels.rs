@@ -66,7 +66,7 @@ impl Gauges {
         );
         registry.register(
             "leases",
-            "Instances by state; forgotten: down or left for longer than liveness.default.forget_after",
+            "Instances by state; forgotten: down or left for longer than liveness.default.forget_after, or forgotten by an operator",
             self.leases.clone(),
         );
         registry.register("members", "Collectors by state", self.members.clone());

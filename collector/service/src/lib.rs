@@ -25,6 +25,7 @@ pub use members::{Departure, Witness};
 use stray::Strays;
 
 pub mod events;
+mod forget;
 pub mod heartbeat;
 pub mod listening;
 mod members;

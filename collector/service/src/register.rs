@@ -282,6 +282,11 @@ impl Handle {
         self.shared.queue.record_seen(seen).await
     }
 
+    /// Whether other collectors also write to the store.
+    pub(super) fn has_rivals(&self) -> bool {
+        self.shared.has_rivals
+    }
+
     pub(super) fn core(&self) -> &Core {
         &self.shared.core
     }

@@ -253,14 +253,6 @@ impl Roster {
         })
     }
 
-    /// Leaves an instance that is down or left out of counts and lists, until its next signal. Returns whether it is down or left.
-    ///
-    /// This is not stored: after a restart the instance is listed again.
-    #[must_use]
-    pub fn forget(&self, id: InstanceId) -> bool {
-        self.core.lessor.forget(id)
-    }
-
     /// The number of instances in each state.
     #[must_use]
     pub fn counts(&self) -> Counts {

@@ -125,13 +125,14 @@ impl Core {
             state: seen.state,
             usual: seen.usual,
             observer: Observer::Elsewhere(seen.observer),
+            forgotten: seen.forgotten,
         };
         let renewal = self.lessor.relay(reported, self.clock.now());
         self.publish(seen.instance, renewal);
     }
 
     /// Whether this collector lacks a fact that it read from the store before and that no later signal would supply: that the
-    /// instance exists, or that it is down or left. A lost signal needs no repair: the next signal replaces it, or the lease
+    /// instance exists, that it is down or left, or that it was forgotten. A lost signal needs no repair: the next signal replaces it, or the lease
     /// expires.
     ///
     /// Evidence later than the store's is not a lack: it may have come from another collector directly and reach the store soon.
@@ -141,7 +142,25 @@ impl Core {
         };
         let reported = self.clock.moment_of(seen.last_seen);
         let is_later = known.last_seen > reported.after(SAME_TIME);
-        seen.state >= State::Down && known.state < seen.state && known.relayed && !is_later
+        let lacks_end = known.state < seen.state && known.relayed;
+        let lacks_forgetting = seen.forgotten && !known.forgotten && known.state >= State::Down;
+        seen.state >= State::Down && !is_later && (lacks_end || lacks_forgetting)
+    }
+
+    /// A lease as it is stored. With a shared store, other members learn which one observed the signal.
+    pub(super) fn last_seen(&self, lease: &LeaseRecord<InstanceId>, is_shared: bool) -> LastSeen {
+        LastSeen {
+            instance: lease.key,
+            last_seen: self.clock.wall_at(lease.last_seen),
+            signal: lease.signal,
+            state: lease.state,
+            usual: lease.usual,
+            observer: match lease.observer {
+                Observer::Here => is_shared.then_some(self.own),
+                Observer::Elsewhere(member) => member,
+            },
+            forgotten: lease.forgotten,
+        }
     }
 
     /// The id of the instance that is recorded under these names.

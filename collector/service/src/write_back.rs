@@ -5,10 +5,8 @@ use std::{collections::BTreeSet, future::pending, time::Duration};
 
 use rollcall_domain::{
     InstanceId, Moment,
-    liveness::{LeaseRecord, Observer, State},
-    membership::Tag,
+    liveness::{LeaseRecord, State},
 };
-use rollcall_storage::LastSeen;
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{MissedTickBehavior, interval, sleep},
@@ -110,24 +108,11 @@ impl WriteBack {
         }
     }
 
-    /// The member that observed a signal, if other members read the record.
-    fn observer(&self, observer: Observer) -> Option<Tag> {
-        match observer {
-            Observer::Here => self.config.shared.then_some(self.core.own),
-            Observer::Elsewhere(member) => member,
-        }
-    }
-
     async fn record(&self, leases: Vec<LeaseRecord<InstanceId>>) -> Result<(), register::Error> {
         for leases in leases.chunks(self.config.chunk) {
-            let seen = leases.iter().map(|lease| LastSeen {
-                instance: lease.key,
-                last_seen: self.core.clock.wall_at(lease.last_seen),
-                signal: lease.signal,
-                state: lease.state,
-                usual: lease.usual,
-                observer: self.observer(lease.observer),
-            });
+            let seen = leases
+                .iter()
+                .map(|lease| self.core.last_seen(lease, self.config.shared));
             self.register.record_seen(seen.collect()).await?;
         }
         Ok(())

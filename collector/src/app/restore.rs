@@ -64,6 +64,7 @@ pub(super) fn restore(
             state: seen.state,
             usual: seen.usual,
             observer: Observer::Elsewhere(seen.observer),
+            forgotten: seen.forgotten,
         };
         lessor.restore(stored, now);
     };
@@ -86,9 +87,10 @@ pub(super) fn restore(
         silent,
         down,
         left,
+        forgotten,
         ..
     } = lessor.counts();
-    if up + silent + down + left < count {
+    if up + silent + down + left + forgotten < count {
         // The leases of the other instances were never written back. The registration of an instance is its last known sign.
         registered.into_iter().for_each(lease);
     }

@@ -252,11 +252,12 @@ impl Entry for LastSeen {
         protobuf::put_varint(message, 6, usual);
         let observer = self.observer.map_or(0, |member| member.get().get());
         protobuf::put_varint(message, 7, observer.into());
+        protobuf::put_varint(message, 8, u64::from(self.forgotten));
     }
 
     fn read(id: i32, message: Fields<'_>) -> Result<Self, Invalid> {
         let (mut last_seen, mut received, mut state) = (Timestamp::from_millis(0), None, State::Up);
-        let (mut usual, mut observer) = (Duration::ZERO, None);
+        let (mut usual, mut observer, mut forgotten) = (Duration::ZERO, None, false);
         for field in message {
             match field? {
                 (1, Value::Varint(millis)) => last_seen = timestamp(millis),
@@ -266,6 +267,7 @@ impl Entry for LastSeen {
                 (5, Value::Varint(1)) => state = State::Left,
                 (6, Value::Varint(millis)) => usual = Duration::from_millis(millis),
                 (7, Value::Varint(number)) => observer = tag(number),
+                (8, Value::Varint(1)) => forgotten = true,
                 _ => {}
             }
         }
@@ -276,6 +278,7 @@ impl Entry for LastSeen {
             state,
             usual,
             observer,
+            forgotten,
         })
     }
 }

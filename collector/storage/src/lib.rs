@@ -56,6 +56,8 @@ pub struct LastSeen {
     pub usual: Duration,
     /// The member that observed the signal, where several share the store; `None` if unknown.
     pub observer: Option<Tag>,
+    /// Whether an instance that is down or left is out of counts and lists.
+    pub forgotten: bool,
 }
 
 impl LastSeen {
@@ -71,6 +73,7 @@ impl LastSeen {
                 state: State::Up,
                 usual: Duration::ZERO,
                 observer: None,
+                forgotten: false,
             }),
             _ => None,
         }

@@ -43,6 +43,7 @@ fn fleet() -> Collector {
                 signal: Signal::Heartbeat,
                 state: State::Up,
                 usual: Duration::ZERO,
+                forgotten: false,
             };
             lessor.restore(lease, Moment::from_millis(0));
         }

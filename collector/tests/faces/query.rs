@@ -53,6 +53,7 @@ fn fleet() -> Collector {
                 signal: Signal::JvmMetrics,
                 state,
                 usual: Duration::ZERO,
+                forgotten: false,
             };
             lessor.restore(lease, Moment::from_millis(0));
         }

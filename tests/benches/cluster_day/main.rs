@@ -219,6 +219,7 @@ fn seen(instance: InstanceId, at: Timestamp) -> LastSeen {
         signal: Signal::Heartbeat,
         state: State::Up,
         usual: std::time::Duration::ZERO,
+        forgotten: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests the explanation of a state on real processes: six ends of an instance have six different, true stories.
 
+mod forget;
 mod journal;
 mod mass;
 mod stories;

@@ -9,7 +9,7 @@ use axum::{
 };
 use rollcall_domain::{ApplicationId, InstanceId, inventory::ListPosition, liveness};
 use rollcall_server::face::{Refusal, reply};
-use rollcall_service::{Services, roster::Filter};
+use rollcall_service::{Services, register, roster::Filter};
 use serde::Serialize;
 
 use super::{Face, list, parameters::Parameters, query};
@@ -32,7 +32,9 @@ pub(super) async fn forget(
 ) -> Result<Response, Refusal> {
     Parameters::of(&uri, &[])?;
     let id = query::known_instance(&face, id)?;
-    if !face.services.roster.forget(id) {
+    face.services.forget(&[id]).await.map_err(not_stored)?;
+    let status = face.services.roster.instance(id);
+    if !status.is_some_and(|status| status.forgotten) {
         let message = "is up or silent: only an instance that is down or left can be forgotten";
         return Err(Refusal::new(StatusCode::CONFLICT, "id", message));
     }
@@ -61,51 +63,61 @@ pub(super) async fn forget_all(
         Some(id) => format!("instances of application {id}"),
         None => "instances of all applications".to_owned(),
     };
-    let forgotten = face
-        .read_list(move |services| match application {
-            Some(application) => forget_of(services, application, &filter),
-            None => forget_listed(services, &filter),
-        })
-        .await?;
-    record(&face, &format!("forgot {forgotten}"), &target);
-    Ok(reply(&Forgotten { forgotten }))
+    let (mut cursor, mut forgotten) = (Cursor::first(application), 0);
+    let outcome = loop {
+        let filter = filter.clone();
+        let (instances, next) = face
+            .read_list(move |services| cursor.read(services, &filter))
+            .await?;
+        match face.services.forget(&instances).await {
+            Ok(count) => forgotten += count,
+            Err(error) => break Err(not_stored(error)),
+        }
+        match next {
+            Some(next) => cursor = next,
+            None => break Ok(()),
+        }
+    };
+    if forgotten > 0 || outcome.is_ok() {
+        record(&face, &format!("forgot {forgotten}"), &target);
+    }
+    outcome.map(|()| reply(&Forgotten { forgotten }))
 }
 
-/// Forgets the instances of one application; `None` is for those whose application is unknown.
-fn forget_of(services: &Services, application: Option<ApplicationId>, filter: &Filter) -> usize {
-    let roster = &services.roster;
-    let (mut cursor, mut forgotten) = (None, 0);
-    loop {
-        let page = roster.instances(application, filter, cursor, STEP);
-        forgotten += page
-            .items
-            .iter()
-            .filter(|id| is_new(services, **id))
-            .count();
-        cursor = page.next;
-        if cursor.is_none() {
-            return forgotten;
+/// The place in the list of the instances to forget.
+#[derive(Clone, Copy)]
+enum Cursor {
+    /// Instances of one application; `None` is for those whose application is unknown.
+    Of(Option<ApplicationId>, Option<InstanceId>),
+    All(Option<ListPosition>),
+}
+
+impl Cursor {
+    fn first(application: Option<Option<ApplicationId>>) -> Self {
+        application.map_or(Self::All(None), |id| Self::Of(id, None))
+    }
+
+    /// The next instances, and the place after them.
+    fn read(self, services: &Services, filter: &Filter) -> (Vec<InstanceId>, Option<Self>) {
+        let roster = &services.roster;
+        match self {
+            Self::Of(application, after) => {
+                let page = roster.instances(application, filter, after, STEP);
+                let next = page.next.map(|next| Self::Of(application, Some(next)));
+                (page.items, next)
+            }
+            Self::All(after) => {
+                let page = roster.all_instances(filter, after, STEP);
+                let ids = page.items.iter().map(|place| place.instance);
+                (ids.collect(), page.next.map(|next| Self::All(Some(next))))
+            }
         }
     }
 }
 
-fn forget_listed(services: &Services, filter: &Filter) -> usize {
-    let (mut cursor, mut forgotten): (Option<ListPosition>, usize) = (None, 0);
-    loop {
-        let page = services.roster.all_instances(filter, cursor, STEP);
-        let ids = page.items.iter().map(|position| position.instance);
-        forgotten += ids.filter(|id| is_new(services, *id)).count();
-        cursor = page.next;
-        if cursor.is_none() {
-            return forgotten;
-        }
-    }
-}
-
-/// Forgets an instance, unless that was done before.
-fn is_new(services: &Services, id: InstanceId) -> bool {
-    let status = services.roster.instance(id);
-    status.is_some_and(|status| !status.forgotten) && services.roster.forget(id)
+fn not_stored(error: register::Error) -> Refusal {
+    tracing::warn!(%error, "the store did not take that instances were forgotten");
+    Refusal::overloaded("the store does not take it now, the instances are listed as before: retry")
 }
 
 /// Logs and records a change, with the address that it came from.

@@ -88,6 +88,7 @@ fn stored(number: i32, last_seen: i64, down: bool) -> LeaseRecord<InstanceId> {
         state,
         usual: Duration::ZERO,
         observer: Observer::Elsewhere(None),
+        forgotten: false,
     }
 }
 

@@ -163,6 +163,7 @@ impl Handle {
             signal,
             state: State::Up,
             usual: Duration::ZERO,
+            forgotten: false,
             observer: None,
         }
     }

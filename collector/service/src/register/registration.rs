@@ -92,6 +92,7 @@ impl Handle {
             signal: Signal::Register,
             state: State::Up,
             usual: Duration::ZERO,
+            forgotten: false,
             observer: None,
         });
     }

@@ -218,6 +218,7 @@ async fn reports_of_other_collectors_about_an_instance_are_applied() {
             signal: Signal::JvmMetrics,
             state,
             usual: Duration::ZERO,
+            forgotten: false,
             observer: None,
         })
     };

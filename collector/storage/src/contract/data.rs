@@ -66,6 +66,7 @@ pub(crate) fn seen(instance: i32, millis: i64, signal: Signal, down: bool) -> La
         signal,
         state,
         usual: Duration::ZERO,
+        forgotten: false,
         observer: None,
     }
 }

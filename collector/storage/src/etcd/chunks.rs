@@ -1,25 +1,22 @@
 //! Last-seen times: many instances in one key, which is overwritten.
 
+mod merge;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
-use rollcall_domain::{InstanceId, Timestamp};
 use rollcall_etcd::proto::{
     KeyValue, RangeRequest, TxnRequest,
     compare::{CompareTarget, TargetUnion},
 };
 use rollcall_etcd::request::{end_of, equal, found, get, put};
-use rollcall_protobuf::{self as protobuf, Fields, Value};
 use rollcall_runtime::Clock;
 
-use super::{Commit, Error, Record, Remote, corrupt, value};
-use crate::{
-    Damage, LastSeen,
-    codec::{Invalid, row},
-};
+use super::{Commit, Error, Record, Remote, corrupt};
+use crate::{Damage, LastSeen};
+use merge::{contents, merged};
 
 /// Instances in a chunk: those with neighbouring ids.
 const SIZE: i32 = 1024;
@@ -49,8 +46,6 @@ struct Chunk {
     revision: i64,
     value: Bytes,
 }
-
-type Contents = BTreeMap<InstanceId, LastSeen>;
 
 impl Chunks {
     pub(super) fn new(prefix: String, clock: Clock) -> Self {
@@ -281,69 +276,4 @@ fn is_chunk(prefix: &str, key: &str) -> bool {
     let chunk = key.strip_prefix(prefix);
     let number = chunk.and_then(|chunk| chunk.parse::<i32>().ok());
     number.is_some_and(|number| format!("{prefix}{number:010}") == key)
-}
-
-/// The value of a chunk merged with reports; `None` if it is unchanged, unless `in_any_case` is set.
-fn merged(
-    key: &str,
-    value: &[u8],
-    reported: &[LastSeen],
-    now: Timestamp,
-    in_any_case: bool,
-) -> Option<Bytes> {
-    // Cannot fail: known values were read or written here.
-    let before = rows(key, value).unwrap_or_default();
-    let mut after: Contents = before.iter().map(|(id, row)| (*id, row.seen)).collect();
-    let mut is_changed = false;
-    for seen in reported {
-        let known = after.entry(seen.instance).or_insert_with(|| {
-            is_changed = true;
-            *seen
-        });
-        // A fast clock reported a time in the future. It must not win until then.
-        let is_early = known.last_seen > now;
-        // Two reports may have the same signal. A silent or down state is derived from it, so such a report is the later one.
-        if is_early || (known.last_seen, known.state) < (seen.last_seen, seen.state) {
-            is_changed |= known != seen;
-            *known = *seen;
-        }
-    }
-    if !is_changed && !in_any_case {
-        return None;
-    }
-    let mut message = Vec::new();
-    for seen in after.values() {
-        match before.get(&seen.instance) {
-            // The stored row may have fields of a later release.
-            Some(row) if row.seen == *seen => protobuf::put_bytes(&mut message, 1, row.stored),
-            _ => row::put(&mut message, 1, seen),
-        }
-    }
-    Some(value::seal(key, &message).into())
-}
-
-/// The row of one instance, decoded and as it is stored.
-struct Row<'a> {
-    seen: LastSeen,
-    stored: &'a [u8],
-}
-
-/// The entries in the value of a chunk; none in an empty value, which stands for an absent chunk.
-fn contents(key: &str, value: &[u8]) -> Result<Contents, Invalid> {
-    let rows = rows(key, value)?.into_iter();
-    Ok(rows.map(|(instance, row)| (instance, row.seen)).collect())
-}
-
-fn rows<'a>(key: &str, value: &'a [u8]) -> Result<BTreeMap<InstanceId, Row<'a>>, Invalid> {
-    let mut rows = BTreeMap::new();
-    if value.is_empty() {
-        return Ok(rows);
-    }
-    for field in Fields::of(value::unseal(key, value)?) {
-        if let (1, Value::Bytes(stored)) = field? {
-            let seen: LastSeen = row::read(stored)?;
-            rows.insert(seen.instance, Row { seen, stored });
-        }
-    }
-    Ok(rows)
 }

@@ -107,7 +107,9 @@ fn sentence(status: &InstanceStatus) -> String {
         ));
     }
     if status.forgotten {
-        add("It is left out of counts and lists (liveness.default.forget_after).");
+        add(
+            "It is left out of counts and lists: an operator forgot it, or liveness.default.forget_after has passed.",
+        );
     }
     sentence
 }

@@ -105,6 +105,9 @@ impl<K: Key, G: Group> Lessor<K, G> {
         let jitter = self.jitter(stored.key);
         let first_check = |index| self.next_check(index, now).after(jitter);
         self.add(stored.key, lease, None, first_check);
+        if stored.forgotten {
+            self.forget(stored.key);
+        }
     }
 
     /// Applies a report of another collector about a lease. The later signal counts, no matter which collector observed it. An
@@ -113,6 +116,8 @@ impl<K: Key, G: Group> Lessor<K, G> {
     ///
     /// The clock of the other collector has limited effect: an instance that it reports up counts as seen at most one relay term
     /// ago, and no instance counts as seen later than one relay term from now.
+    ///
+    /// An instance that the other collector left out of counts and lists is left out here too, unless a later signal is known.
     pub fn relay(&self, mut report: LeaseRecord<K>, now: Moment) -> Renewal<K> {
         report.last_seen = report.last_seen.min(now.after(self.terms.relay));
         if report.state == State::Up {
@@ -128,11 +133,13 @@ impl<K: Key, G: Group> Lessor<K, G> {
                 lease.via.seen_elsewhere(member);
             }
             let is_new = self.add(report.key, lease, None, |index| self.next_check(index, now));
-            return if is_new {
-                Renewal::Granted
-            } else {
-                Renewal::Kept
-            };
+            if !is_new {
+                return Renewal::Kept;
+            }
+            if report.forgotten {
+                self.forget(report.key);
+            }
+            return Renewal::Granted;
         };
         let is_news = lease.relay(report.signal, report.last_seen);
         let mut kept = Renewal::Kept;

@@ -14,6 +14,8 @@ const DECAY: u32 = 16;
 /// The time after a goodbye ([`Signal::Leave`](super::super::Signal::Leave)) in which late calls of the instance do not bring
 /// it back.
 const GOODBYE_GRACE: Duration = Duration::from_secs(10);
+/// Two collectors may date one signal this differently, because their wall clocks are adjusted.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
 impl<K: Key, G: Group> Lessor<K, G> {
     /// Marks the instances whose signals are overdue, and appends the transitions. Checks up to `limit` leases; renewals that
@@ -51,6 +53,14 @@ impl<K: Key, G: Group> Lessor<K, G> {
         let leases = self.leases.pin();
         let lease = leases.get(&key);
         lease.is_some_and(|lease| self.ledger.lock().forget_early(key, lease))
+    }
+
+    /// Undoes [`Lessor::forget`]: the instance is in the counts and lists of its state again.
+    pub fn recall(&self, key: K) {
+        let leases = self.leases.pin();
+        if let Some(lease) = leases.get(&key) {
+            self.ledger.lock().recall(key, lease);
+        }
     }
 
     /// Drops a removed lease from the map once no wheel has an entry for it. The caller holds the lock.
@@ -108,6 +118,20 @@ impl<K: Key, G: Group> Lessor<K, G> {
         now: Moment,
     ) -> Renewal<K> {
         let mut ledger = self.ledger.lock();
+        let renewal = self.apply_state(&mut ledger, report, lease, now);
+        if report.forgotten && lease.last_signal().at <= report.last_seen.after(SAME_SIGNAL) {
+            ledger.forget_early(report.key, lease);
+        }
+        renewal
+    }
+
+    fn apply_state(
+        &self,
+        ledger: &mut Ledger<K, G>,
+        report: LeaseRecord<K>,
+        lease: &Lease,
+        now: Moment,
+    ) -> Renewal<K> {
         let (from, last_signal) = (lease.standing(), lease.last_signal());
         let has_later_signal = !last_signal.relayed && last_signal.at > report.last_seen;
         // A removed lease is in the last state, so it is stale here.

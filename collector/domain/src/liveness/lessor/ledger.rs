@@ -38,7 +38,7 @@ pub struct Counts {
     pub down: usize,
     /// Leases whose holder left.
     pub left: usize,
-    /// Down or left for [`Terms::forget_after`]; not in the other counts.
+    /// Down or left for [`Terms::forget_after`], or forgotten before; not in the other counts.
     pub forgotten: usize,
     /// Entries in the timing wheel: those of leases that are up or silent, and some whose lease has ended since.
     pub filed: usize,
@@ -226,6 +226,17 @@ impl<K: Key, G: Group> Ledger<K, G> {
             self.leave_out(key, lease, standing);
         }
         is_over
+    }
+
+    /// Counts a forgotten lease in its state again.
+    pub(super) fn recall(&mut self, key: K, lease: &Lease) {
+        let standing = lease.standing();
+        if standing.has(Flag::Forgotten) {
+            self.discount(key, standing);
+            self.tallies.add(key, standing.state);
+            lease.enter(standing.with(Flag::Forgotten, false));
+            self.file_as_ended(key, lease);
+        }
     }
 
     /// Leaves a lease out of the counts of its state.

@@ -1,8 +1,8 @@
 //! Views, counts and reports of the leases.
 
 use super::{
-    Counts, Group, Key, Lease, LeaseRecord, LeaseTerms, LeaseView, Lessor, Moment, Slow, State,
-    Tally,
+    Counts, Flag, Group, Key, Lease, LeaseRecord, LeaseTerms, LeaseView, Lessor, Moment, Slow,
+    State, Tally,
 };
 
 impl<K: Key, G: Group> Lessor<K, G> {
@@ -71,6 +71,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
             state: standing.state,
             usual: terms.worth_reporting(lease.pace.usual()),
             observer: lease.source(last_signal).0,
+            forgotten: standing.has(Flag::Forgotten),
         })
     }
 }

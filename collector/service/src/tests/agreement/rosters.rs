@@ -21,6 +21,7 @@ fn last(id: i32, state: State, last_seen: Timestamp) -> LastSeen {
         signal: Signal::Heartbeat,
         state,
         usual: Duration::ZERO,
+        forgotten: false,
         observer: None,
     }
 }

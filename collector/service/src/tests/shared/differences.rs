@@ -69,6 +69,7 @@ async fn a_roster_that_lacks_reported_entries_is_reported_and_repaired() {
         signal: Signal::JvmMetrics,
         state,
         usual: Duration::ZERO,
+        forgotten: false,
         observer: None,
     };
     let (known, lost) = (seen(instance(7), State::Up), seen(instance(8), State::Down));

@@ -1,6 +1,11 @@
-use rollcall_domain::liveness::{Signal, State};
+use rollcall_domain::{
+    InstanceId, Timestamp,
+    liveness::{Signal, State},
+};
+use rollcall_protobuf::{self as protobuf, Fields, Value};
 
-use super::*;
+use super::{merge::rows, *};
+use crate::{codec::row, etcd::value};
 
 const NOW: i64 = 1_700_000_000_000;
 
@@ -11,6 +16,7 @@ fn seen(millis: i64, state: State) -> LastSeen {
         signal: Signal::Heartbeat,
         state,
         usual: std::time::Duration::ZERO,
+        forgotten: false,
         observer: None,
     }
 }
@@ -45,6 +51,31 @@ fn a_signal_from_the_future_gives_way_to_the_next_report() {
         after(&[of_this_moment, seen(-1, State::Up)]),
         of_this_moment
     );
+}
+
+#[test]
+fn a_forgotten_instance_is_listed_again_by_its_next_signal_only() {
+    let down = seen(-5_000, State::Down);
+    let forgotten = LastSeen {
+        forgotten: true,
+        ..down
+    };
+    // Another member reports the same signal, dated by its own clock, before it reads that the instance was forgotten.
+    let again = seen(-4_500, State::Down);
+    let adjusted = LastSeen {
+        forgotten: true,
+        ..again
+    };
+    assert_eq!(after(&[down, forgotten]), forgotten);
+    assert_eq!(after(&[down, forgotten, down]), forgotten);
+    assert_eq!(after(&[forgotten, again]), adjusted);
+    // The member that forgot it dates its last signal earlier.
+    assert_eq!(after(&[again, forgotten]), adjusted);
+    for next in [seen(-1_000, State::Up), seen(-1_000, State::Down)] {
+        assert_eq!(after(&[forgotten, next]), next);
+    }
+    let up = seen(-1_000, State::Up);
+    assert_eq!(after(&[up, forgotten]), up);
 }
 
 #[test]

@@ -146,7 +146,7 @@ function forgetAll(application: Application) {
   const { down, left } = application.instances;
   return {
     title: `Forget ${plural(down + left, "instance")} of ${application.label}?`,
-    explanation: `${count(down)} down and ${count(left)} left. They leave the counts and lists until this collector restarts. Their ids stay assigned, and an instance that reports again is back at once.`,
+    explanation: `${count(down)} down and ${count(left)} left. They leave the counts and lists of all collectors that share the store. Their ids stay assigned, and an instance that reports again is back at once.`,
     verb: "Forget them",
     isDangerous: true,
     run: () => change("DELETE", "api/instances", { application: application.id, state: "down,left" }),

@@ -1,0 +1,51 @@
+//! Leaves instances that are down or left out of counts and lists before their time.
+
+use rollcall_domain::InstanceId;
+
+use super::{Core, Services, register};
+
+impl Services {
+    /// Leaves these instances out of counts and lists, here and at every member that shares the store, until their next signal.
+    /// Instances that are up or silent stay. Their ids stay assigned. Returns the number of instances that were listed before,
+    /// once that is durable.
+    ///
+    /// # Errors
+    /// The store did not take it: all instances are listed as before.
+    pub async fn forget(&self, instances: &[InstanceId]) -> Result<usize, register::Error> {
+        let marked = Marked::new(&self.core, instances);
+        let is_shared = self.register.has_rivals();
+        let records = marked.instances.iter();
+        let records = records.filter_map(|id| self.core.lessor.record(*id));
+        let seen = records.map(|record| self.core.last_seen(&record, is_shared));
+        self.register.record_seen(seen.collect()).await?;
+        Ok(marked.keep())
+    }
+}
+
+/// Instances that are marked as forgotten, but not in the store yet. Dropping it lists them again, also when the caller gives up.
+struct Marked<'a> {
+    core: &'a Core,
+    instances: Vec<InstanceId>,
+}
+
+impl<'a> Marked<'a> {
+    /// The mark precedes the write, so that no member reports an instance as listed in between.
+    fn new(core: &'a Core, instances: &[InstanceId]) -> Self {
+        let is_listed = |id: &InstanceId| core.lessor.view(*id).is_some_and(|it| !it.forgotten);
+        let listed = instances.iter().copied().filter(is_listed);
+        let instances = listed.filter(|id| core.lessor.forget(*id)).collect();
+        Self { core, instances }
+    }
+
+    fn keep(mut self) -> usize {
+        std::mem::take(&mut self.instances).len()
+    }
+}
+
+impl Drop for Marked<'_> {
+    fn drop(&mut self) {
+        for instance in &self.instances {
+            self.core.lessor.recall(*instance);
+        }
+    }
+}
