@@ -12,7 +12,8 @@ use crate::liveness::Transition;
 /// two thirds of it ([`Terms::of`]). One that was observed once shrinks below that within a few checks; each repetition restores it.
 const DECAY: u32 = 16;
 /// The time after a goodbye ([`Signal::Leave`](super::super::Signal::Leave)) in which late calls of the instance do not bring
-/// it back.
+/// it back. Calls that are under way together are processed in any order, so a heartbeat that an agent sent before its goodbye may
+/// be processed after it. A process that lives on sends another one later.
 const GOODBYE_GRACE: Duration = Duration::from_secs(10);
 /// Two collectors may date one signal this differently, because their wall clocks are adjusted.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
@@ -93,10 +94,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
             return None;
         }
         let is_late = from.state == State::Left
-            && !matches!(
-                last_signal.signal,
-                Signal::Register | Signal::Recover | Signal::Heartbeat
-            )
+            && !last_signal.signal.is_arrival()
             && now < from.since.after(GOODBYE_GRACE);
         if from.state == State::Up || last_signal.signal == Signal::Leave || is_late {
             // Another renewal was faster, or a goodbye came after the signal, or the signal was sent before the goodbye.

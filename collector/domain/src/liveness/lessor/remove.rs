@@ -2,6 +2,9 @@
 
 use super::{Evidence, Flag, Group, Key, Lessor, Moment, Renewal, Signal, State};
 
+/// The most attempts to mark a lease as left while signals of its instance arrive.
+const MARKS: usize = 16;
+
 impl<K: Key, G: Group> Lessor<K, G> {
     /// Records that an instance stops on purpose: it counts as left until a later signal. Returns `None` if it has no lease.
     pub fn leave(&self, key: K, now: Moment) -> Option<Renewal<K>> {
@@ -13,8 +16,15 @@ impl<K: Key, G: Group> Lessor<K, G> {
             return None;
         }
         let goodbye = Evidence::observed(Signal::Leave, now);
-        if from.state == State::Left || !lease.leave(goodbye, now) {
+        if from.state == State::Left {
             return Some(Renewal::Kept);
+        }
+        // A late call that is processed at the same time undoes the mark, and does not count.
+        let mut attempts = 0..MARKS;
+        while !lease.leave(goodbye, now) {
+            if attempts.next().is_none() || lease.last_signal().signal.is_arrival() {
+                return Some(Renewal::Kept);
+            }
         }
         let transition = ledger.enter(key, lease, from, (State::Left, now), goodbye);
         Some(Renewal::Changed(transition))

@@ -38,15 +38,22 @@ fn calls_under_way_at_a_goodbye_do_not_bring_the_instance_back() {
     let lessor = granted(1);
     let _left = lessor.leave(id(1), at(5_000));
     let renew = |signal, now| lessor.renew(id(1), signal, at(now)).unwrap();
-    assert_eq!(renew(Signal::JvmMetrics, 5_500), Renewal::Kept);
+    for signal in [Signal::JvmMetrics, Signal::Heartbeat] {
+        assert_eq!(renew(signal, 5_500), Renewal::Kept);
+    }
     assert_eq!(state(&lessor, 1), State::Left);
     assert!(matches!(
         renew(Signal::JvmMetrics, 15_000),
         Renewal::Changed(_)
     ));
-    let _left = lessor.leave(id(1), at(20_000));
+    let _left = lessor.leave(id(1), at(16_000));
     assert!(matches!(
-        renew(Signal::Recover, 20_001),
+        renew(Signal::Heartbeat, 26_000),
+        Renewal::Changed(_)
+    ));
+    let _left = lessor.leave(id(1), at(30_000));
+    assert!(matches!(
+        renew(Signal::Recover, 30_001),
         Renewal::Changed(_)
     ));
 }
@@ -145,4 +152,44 @@ fn only_an_instance_that_is_down_or_left_is_forgotten_early() {
     assert!(matches!(back, Some(Renewal::Changed(_))));
     let Counts { up, forgotten, .. } = lessor.counts();
     assert_eq!((up, forgotten), (1, 2));
+}
+
+#[test]
+fn a_forgotten_instance_stays_forgotten_after_a_restart_and_at_other_collectors() {
+    let lessor = granted(1);
+    let _left = lessor.leave(id(1), at(0));
+    assert!(lessor.forget(id(1)));
+    let stored = lessor.record(id(1)).unwrap();
+    assert!(stored.forgotten);
+    let is_forgotten = |of: &Lessor<InstanceId>| of.view(id(1)).unwrap().forgotten;
+    let restarted = self::lessor();
+    restarted.restore(stored, at(0));
+    assert!(is_forgotten(&restarted));
+    let all = Counts {
+        forgotten: 1,
+        ..Counts::default()
+    };
+    assert_eq!(restarted.counts(), all);
+    // Another collector that has not seen it, one that lists it as left, and one that received a later signal.
+    let [new, lists, later] = [(); 3].map(|()| self::lessor());
+    let _granted = new.relay(stored, at(0));
+    let listed = LeaseRecord {
+        forgotten: false,
+        ..stored
+    };
+    let _granted = lists.relay(listed, at(0));
+    assert!(!is_forgotten(&lists));
+    let _kept = lists.relay(stored, at(0));
+    let _granted = later.grant(id(1), Signal::Register, at(0));
+    let _kept = later.renew(id(1), Signal::Heartbeat, at(2_000));
+    let _left = later.leave(id(1), at(2_001));
+    let _kept = later.relay(stored, at(3_000));
+    assert_eq!(
+        [&new, &lists, &later].map(is_forgotten),
+        [true, true, false]
+    );
+    // A store that refuses the change is no reason to lose the instance.
+    lists.recall(id(1));
+    assert!(!is_forgotten(&lists));
+    assert_eq!(lists.counts().left, 1);
 }
