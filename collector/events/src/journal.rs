@@ -93,9 +93,8 @@ impl Journal {
             let path = path.to_owned();
             move |source| Error { path, source }
         };
-        DirBuilder::new()
+        directories()
             .recursive(true)
-            .mode(0o700)
             .create(directory)
             .map_err(at(directory))?;
         let path = directory.join(old(lane));
@@ -123,22 +122,54 @@ impl Journal {
     }
 
     /// Makes everything that was appended durable. Blocks.
+    ///
+    /// # Errors
+    /// The disk fails, or the file is not where the next run looks for it: then a new one is begun.
     pub(super) fn sync(&self) -> io::Result<()> {
         let newer = Arc::clone(&self.files.lock().1);
-        newer.sync()
+        newer.sync()?;
+        let path = self.directory.join(current(self.lane));
+        if newer.is_at(&path)? {
+            return Ok(());
+        }
+        self.create()?;
+        self.continue_in(self.segment(&path)?);
+        let what = format!(
+            "{} was removed, renamed or replaced while the collector used it, and is begun again",
+            path.display()
+        );
+        Err(io::Error::other(what))
     }
 
+    /// Begins a new file. It is complete before it takes the place of the present one, so a full disk costs no older event.
     fn rotate(&self) -> io::Result<()> {
-        let mut files = self.files.lock();
-        let (from, to) = (
-            self.directory.join(current(self.lane)),
-            self.directory.join(old(self.lane)),
-        );
-        fs::rename(&from, &to)?;
-        let newer = Segment::open(&from, Some(self.series))?;
-        let newer = newer.ok_or(io::ErrorKind::NotFound)?;
-        files.0 = Some(std::mem::replace(&mut files.1, Arc::new(newer)));
+        let [current, old, new] =
+            [current(self.lane), old(self.lane), new(self.lane)].map(|it| self.directory.join(it));
+        self.create()?;
+        or_missing(fs::remove_file(&new))?;
+        let segment = self.segment(&new)?;
+        or_missing(fs::rename(&current, old))?;
+        fs::rename(new, current)?;
+        self.continue_in(segment);
         Ok(())
+    }
+
+    /// Creates the directory again if it was removed, and not the one above it, which may hold a store.
+    fn create(&self) -> io::Result<()> {
+        match directories().create(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            created => created,
+        }
+    }
+
+    fn segment(&self, path: &Path) -> io::Result<Segment> {
+        let segment = Segment::open(path, Some(self.series))?;
+        Ok(segment.ok_or(io::ErrorKind::NotFound)?)
+    }
+
+    fn continue_in(&self, segment: Segment) {
+        let mut files = self.files.lock();
+        files.0 = Some(std::mem::replace(&mut files.1, Arc::new(segment)));
     }
 
     /// Up to `limit` events after one number and before another. Blocks.
@@ -188,6 +219,25 @@ impl Journal {
         let files = self.files.lock();
         files.0.as_ref().map_or(0, |older| older.len()) + files.1.len()
     }
+}
+
+fn directories() -> DirBuilder {
+    let mut directories = DirBuilder::new();
+    directories.mode(0o700);
+    directories
+}
+
+/// The result of a call for a file that may be missing.
+fn or_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// The file that becomes the current one.
+fn new(lane: Lane) -> String {
+    format!("{}.new.log", lane.name())
 }
 
 fn current(lane: Lane) -> String {

@@ -204,10 +204,9 @@ async fn a_disk_that_refuses_writes_costs_events_and_stops_nothing() {
     let directory = TempDir::new().unwrap();
     recording(&directory, async |feed| feed.instance(at(1), registered(1))).await;
     let (feed, recorder) = Feed::open(&config(), directory.path(), 5).unwrap();
-    // No file can be created in place of the full one.
-    let journal = directory.path().join("agents.log");
-    fs::remove_file(&journal).unwrap();
+    // No file can be created in place of the full one: a file is in the place of the directory.
     fs::remove_dir_all(directory.path()).unwrap();
+    fs::write(directory.path(), b"").unwrap();
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
     running.spawn(recorder.run(stop.clone()));
@@ -221,6 +220,7 @@ async fn a_disk_that_refuses_writes_costs_events_and_stops_nothing() {
     stop.cancel();
     running.join_next().await.unwrap().unwrap();
     assert!(feed.figures().missing > 0);
+    fs::remove_file(directory.path()).unwrap();
 }
 
 #[tokio::test]

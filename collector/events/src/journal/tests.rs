@@ -229,6 +229,69 @@ fn both_files_stay_within_the_size_and_hold_the_newest_events() {
     assert_eq!(journal.at_or_after(at(6_000)).unwrap(), None);
 }
 
+/// Numbers of the events that the next run finds, without gaps.
+fn found_by_the_next_run(directory: &TempDir) -> (u64, u64) {
+    let (numbers, found) = read(directory);
+    assert_eq!(found.damaged, 0);
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+    (numbers[0], numbers[numbers.len() - 1])
+}
+
+/// Appends until the journal would begin a new file.
+fn fill(journal: &Journal, first: u64) -> u64 {
+    let mut number = first;
+    while journal.files.lock().1.len() < SIZE / 2 {
+        journal.append(&[stray(number)]).unwrap();
+        number += 1;
+    }
+    number
+}
+
+#[test]
+fn a_new_file_that_cannot_be_begun_costs_no_event_of_the_others() {
+    let directory = TempDir::new().unwrap();
+    let journal = open(&directory);
+    let next = fill(&journal, 1);
+    // A directory is in the place of the next file.
+    let obstacle = directory.path().join("agents.new.log");
+    fs::create_dir(&obstacle).unwrap();
+    for _ in 0..3 {
+        journal.append(&[stray(next)]).unwrap_err();
+    }
+    assert_eq!(found_by_the_next_run(&directory), (1, next - 1));
+    fs::remove_dir(&obstacle).unwrap();
+    journal.append(&[stray(next)]).unwrap();
+    assert_eq!(found_by_the_next_run(&directory), (1, next));
+}
+
+#[test]
+fn a_journal_that_is_removed_or_replaced_is_begun_again() {
+    let changes: [fn(&Path); 3] = [
+        |path| fs::remove_dir_all(path).unwrap(),
+        |path| fs::rename(path, path.with_extension("away")).unwrap(),
+        |path| fs::remove_file(path.join("agents.log")).unwrap(),
+    ];
+    for change in changes {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("events");
+        let open = || Journal::open(&path, Lane::Agents, SIZE, 77).unwrap();
+        let journal = open();
+        journal.append(&[stray(1)]).unwrap();
+        change(&path);
+        journal.append(&[stray(2)]).unwrap();
+        journal.sync().unwrap_err();
+        journal.append(&[stray(3)]).unwrap();
+        journal.sync().unwrap();
+        let mut numbers = Vec::new();
+        let found = Journal::read_all(&path, Lane::Agents, |it| numbers.push(it.number)).unwrap();
+        assert_eq!((numbers, found.series), (vec![3], Some(77)));
+        let seen = journal.read(0, 9, 9).unwrap();
+        let seen: Vec<_> = seen.iter().map(|it| it.number).collect();
+        assert_eq!(seen, [1, 2, 3], "readers keep what is open");
+        assert_eq!(open().read(0, 9, 9).unwrap().len(), 1);
+    }
+}
+
 #[test]
 fn a_torn_end_is_cut_off_wherever_it_is_torn() {
     let directory = TempDir::new().unwrap();
