@@ -9,10 +9,13 @@ use rollcall_proto::{
 use rollcall_tests::{
     PATIENCE,
     cluster::{Cluster, Member},
+    engine::{Etcd, Server},
     eventually,
+    grpc::Client,
     process::{Collector, Options},
 };
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 const STORE: &str = "/rollcall/store";
 
@@ -157,4 +160,86 @@ async fn a_missing_entry_is_detected_and_named() {
         .expect("an end");
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     assert!(refused.stderr.contains(&key), "{}", refused.stderr);
+}
+
+/// Registers these names at once, and returns the failures.
+async fn failures(client: &Client, names: Vec<String>) -> Vec<(String, tonic::Status)> {
+    let mut calls = JoinSet::new();
+    for name in names {
+        let client = client.clone();
+        calls.spawn(async move {
+            let id = client.application(&name).await;
+            id.err().map(|status| (name, status))
+        });
+    }
+    calls.join_all().await.into_iter().flatten().collect()
+}
+
+fn large_names() -> Options {
+    Collector::options()
+        .env("SW_STORAGE", "etcd")
+        .env("SW_REGISTER_MAX_NAME_BYTES", "65536")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_etcd_refuses_fails_alone() {
+    let etcd = Server::<Etcd>::start_with(&["--max-request-bytes", "16384"]).await;
+    let endpoint = etcd.address().to_string();
+    let options = large_names().env("SW_STORAGE_ETCD_ENDPOINTS", endpoint);
+    let mut collector = options.start().await;
+    collector.expect_log("the store refused a batch");
+    let client = collector.grpc().await;
+    for round in 0..3 {
+        let mut names: Vec<_> = (0..60).map(|number| format!("{round}.{number}")).collect();
+        let large = format!("{round}{}", "x".repeat(40_000));
+        names.insert(30, large.clone());
+        let failed = failures(&client, names).await;
+        let [(name, status)] = &failed[..] else {
+            panic!("{failed:?}");
+        };
+        assert_eq!(*name, large);
+        assert!(status.message().contains("cannot be stored"), "{status}");
+    }
+    let probe = collector.http(collector.listeners().ui);
+    assert_eq!(probe.get("/readyz").await.unwrap().status, 200);
+    let ready: Value = probe.get("/readyz").await.unwrap().json();
+    assert_eq!(ready["status"], "ready", "{ready}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_names_at_once_are_stored_in_parts_that_etcd_accepts() {
+    let etcd = Server::<Etcd>::start().await;
+    let endpoint = etcd.address().to_string();
+    let options = large_names().env("SW_STORAGE_ETCD_ENDPOINTS", endpoint);
+    let mut collector = options.start().await;
+    // Almost 4 MiB, and etcd accepts 1.5 MiB in a transaction.
+    let names: Vec<_> = (0..60)
+        .map(|number| format!("{number:02}{}", "x".repeat(65_000)))
+        .collect();
+    let client = collector.grpc().await;
+    assert!(failures(&client, names.clone()).await.is_empty());
+    let id = client.application(&names[7]).await.unwrap();
+    collector.kill();
+    collector.restart().await;
+    let client = collector.grpc().await;
+    assert_eq!(client.application(&names[7]).await.unwrap(), id);
+}
+
+#[tokio::test]
+async fn a_store_of_another_namespace_is_refused() {
+    let etcd = Server::<Etcd>::start().await;
+    let of = |namespace| {
+        Collector::options()
+            .env("SW_STORAGE", "etcd")
+            .env("SW_STORAGE_ETCD_ENDPOINTS", etcd.address().to_string())
+            .env("SW_STORAGE_ETCD_NAMESPACE", "shared")
+            .env("SW_NAMESPACE", namespace)
+    };
+    let mut collector = of("production").start().await;
+    assert_eq!(collector.terminate().await.code(), Some(0));
+    let refused = of("staging").run().await;
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    for text in ["production", "staging"] {
+        assert!(refused.stderr.contains(text), "{}", refused.stderr);
+    }
 }

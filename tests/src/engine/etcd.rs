@@ -82,10 +82,18 @@ impl Server<Etcd> {
     /// # Panics
     /// As [`Server::start`].
     pub async fn start_with_quota(bytes: u64) -> Self {
+        Self::start_with(&["--quota-backend-bytes", &bytes.to_string()]).await
+    }
+
+    /// Starts it with these arguments beside the usual ones.
+    ///
+    /// # Panics
+    /// As [`Server::start`].
+    pub async fn start_with(arguments: &[&str]) -> Self {
         let [address] = free_addresses();
         let mut server = Self::new(address, |address, directory| {
             let mut command = Etcd::command(address, directory);
-            command.args(["--quota-backend-bytes", &bytes.to_string()]);
+            command.args(arguments);
             command
         });
         server.restart().await;
