@@ -2,14 +2,13 @@
 
 use std::{io, net::SocketAddr, panic::resume_unwind, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{Router, extract::Request};
+use axum::Router;
 use rollcall_catalog::{self as catalog, Catalog, Exposition, Range, Workers, store};
 use rollcall_domain::{Moment, Timestamp, catalog::Limits};
 use rollcall_nacos::{auth::Auth, grpc, http, udp::Push};
 use rollcall_runtime::{Clock, Policy, TaskSet};
 use rollcall_service::Services;
 use tokio::{net::UdpSocket, runtime::Handle, task};
-use tower::util::MapRequestLayer;
 
 use self::{access::authentication, events::Events};
 use super::{listeners, never_fails, providers};
@@ -158,8 +157,8 @@ impl Nacos {
             serving.token(),
         );
         let settings = http_settings(&config.nacos, addresses);
-        let http = http::router(catalog.clone(), auth, push.clone(), calls, settings)
-            .layer(MapRequestLayer::new(introduce));
+        let peer = || rollcall_link::current(|seen| seen.remote().ip());
+        let http = http::router(catalog.clone(), auth, push.clone(), calls, settings, peer);
         let grpc = face.router(move |_extensions| {
             rollcall_link::current(|seen| grpc::Transport {
                 number: seen.connection().get(),
@@ -197,15 +196,6 @@ fn http_settings(config: &config::Nacos, addresses: listeners::Nacos) -> http::S
         host: config.advertised_host.clone(),
         port: addresses.http.port(),
     }
-}
-
-/// Adds the address of the peer to a call of the HTTP face.
-fn introduce(mut request: Request) -> Request {
-    let address = rollcall_link::current(|seen| seen.remote().ip());
-    if let Some(address) = address {
-        request.extensions_mut().insert(http::PeerAddress(address));
-    }
-    request
 }
 
 fn limits(config: &config::Nacos) -> catalog::Config {

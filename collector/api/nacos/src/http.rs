@@ -74,41 +74,40 @@ pub struct Settings {
     pub port: u16,
 }
 
-/// The address of a caller, if the server stack attached it to the request.
-#[derive(Clone, Copy, Debug)]
-pub struct PeerAddress(pub IpAddr);
-
 /// The calls and their dependencies.
-#[derive(Clone)]
 pub(crate) struct Face {
     catalog: Catalog,
     auth: Auth,
     push: Push,
     metrics: Metrics,
-    settings: Arc<Settings>,
-    machine: Arc<machine::Machine>,
+    settings: Settings,
+    machine: machine::Machine,
+    routes: Routes,
 }
 
-/// The router of all calls.
-pub fn router(
+/// The router of all calls. `peer` returns the address of a call's peer, if it is known; it is called while the call is handled.
+pub fn router<P>(
     catalog: Catalog,
     auth: Auth,
     push: Push,
     metrics: Metrics,
     settings: Settings,
-) -> Router {
-    let face = Face {
+    peer: P,
+) -> Router
+where
+    P: Fn() -> Option<IpAddr> + Clone + Send + Sync + 'static,
+{
+    let face = Arc::new(Face {
         catalog,
         auth,
         push,
         metrics,
-        settings: Arc::new(settings),
-        machine: Arc::default(),
-    };
-    let routes = Arc::new(Routes::new(all_routes()));
-    Router::new().fallback(move |request: extract::Request| {
-        let (face, routes) = (face.clone(), Arc::clone(&routes));
-        async move { face.answer(&routes, request).await }
+        settings,
+        machine: machine::Machine::default(),
+        routes: Routes::new(all_routes()),
+    });
+    Router::new().fallback(move |request: extract::Request| async move {
+        face.answer(request, peer()).await
     })
 }
 
@@ -134,7 +133,7 @@ fn all_routes() -> impl Iterator<Item = routes::Route> {
 }
 
 impl Face {
-    async fn answer(&self, routes: &Routes, request: extract::Request) -> Response<Body> {
+    async fn answer(&self, request: extract::Request, peer: Option<IpAddr>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path();
         let inner = path
@@ -146,18 +145,17 @@ impl Face {
             path,
             now_millis: self.catalog.wall().millis(),
         };
-        let peer = parts.extensions.get::<PeerAddress>();
         let answered = async {
             let inner = inner.ok_or(Fault::Unknown)?;
             let form = self.form(&parts.method, &parts.headers, body).await?;
-            let (route, rest) = routes.find(&parts.method, inner)?;
+            let (route, rest) = self.routes.find(&parts.method, inner)?;
             let request = Request {
                 generation: call.generation,
                 method: &parts.method,
                 rest,
                 params: Params::parse(parts.uri.query().unwrap_or_default(), &form),
                 headers: &parts.headers,
-                peer: peer.map(|PeerAddress(ip)| *ip),
+                peer,
                 now_millis: call.now_millis,
             };
             self.admit(route, &request).await?;

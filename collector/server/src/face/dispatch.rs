@@ -19,6 +19,8 @@ use tonic::Status;
 use super::refusal::{not_found, not_grpc};
 
 /// Two routers, one of which the content type selects. Cheap to clone.
+///
+/// `with_state` turns the handlers of a router into services. Without it axum would do so for each request.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
     grpc: Router,
@@ -38,8 +40,8 @@ impl Dispatch {
             }
         };
         Self {
-            grpc: grpc.fallback(no_such_service),
-            http: http.fallback(unknown),
+            grpc: grpc.fallback(no_such_service).with_state(()),
+            http: http.fallback(unknown).with_state(()),
         }
     }
 
@@ -47,8 +49,8 @@ impl Dispatch {
     #[must_use]
     pub fn with_own_fallback(grpc: Router, http: Router) -> Self {
         Self {
-            grpc: grpc.fallback(no_such_service),
-            http,
+            grpc: grpc.fallback(no_such_service).with_state(()),
+            http: http.with_state(()),
         }
     }
 
