@@ -136,11 +136,8 @@ impl Shared {
         for instance in &effects.persistent {
             self.probes.add(*instance, now);
         }
-        let is_draining = self.readiness.is_draining();
-        for service in effects.changed.iter().filter(|_| !is_draining) {
-            self.schedule.changed(service, now);
-        }
-        if !is_draining {
+        if !self.readiness.is_draining() {
+            self.schedule_pushes(&effects, now);
             self.roster.changed(&effects, &self.registry);
         }
         for service in effects.appeared {
@@ -159,6 +156,16 @@ impl Shared {
                 client,
                 overridden,
             });
+        }
+    }
+
+    /// A service without subscriptions has no push. A client that subscribes later reads the changed state then.
+    fn schedule_pushes(&self, effects: &Effects, now: Moment) {
+        let subscriptions = self.subscriptions.read();
+        for service in &effects.changed {
+            if subscriptions.has_any(service) {
+                self.schedule.changed(service, now);
+            }
         }
     }
 

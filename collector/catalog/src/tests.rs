@@ -1,6 +1,6 @@
 //! What faces rely on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rollcall_domain::catalog::{
@@ -8,7 +8,9 @@ use rollcall_domain::catalog::{
     ServiceView, Settings, Subscriber,
 };
 
-use crate::{Beat, Catalog, Connection, Encoded, Form, Interest, Outbox, testing::Running};
+use crate::{
+    Beat, Catalog, Connection, Encoded, Form, Interest, Outbox, Subscription, testing::Running,
+};
 
 mod crashes;
 mod crowds;
@@ -77,20 +79,48 @@ async fn an_instance_without_beats_turns_unhealthy_and_goes() {
     assert_eq!(beat, Beat::Unknown(Duration::from_secs(5)));
 }
 
+/// A change wakes the push loop only if a client waits for it.
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_gets_the_latest_state_once() {
+async fn only_a_service_with_subscriptions_has_a_push_due() {
     let running = Running::start();
     let catalog = &running.catalog;
+    let change = |ip| {
+        let changed = catalog.register_ephemeral(&Publisher::Operator, &key("a"), registration(ip));
+        changed.unwrap();
+        catalog.counts().due_pushes
+    };
+    assert_eq!(change("10.0.0.1"), 0);
     let outbox = Outbox::default();
+    let subscription = subscribe(catalog, "a", &outbox);
+    assert_eq!(change("10.0.0.2"), 1);
+    catalog.unsubscribe(
+        &subscription.service,
+        &subscription.subscriber,
+        &subscription.clusters,
+    );
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(change("10.0.0.3"), 0);
+}
+
+/// Subscribes a new connection.
+fn subscribe(catalog: &Catalog, name: &str, outbox: &Outbox) -> Arc<Subscription> {
     let id = catalog.connect(connection()).unwrap();
     let interest = Interest {
-        service: &key("a"),
+        service: &key(name),
         subscriber: Subscriber::Connection(id),
         clusters: Clusters::default(),
         agent: "test",
         app: "unknown",
     };
-    let subscription = catalog.subscribe(interest, &outbox).unwrap();
+    catalog.subscribe(interest, outbox).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_gets_the_latest_state_once() {
+    let running = Running::start();
+    let catalog = &running.catalog;
+    let outbox = Outbox::default();
+    let subscription = subscribe(catalog, "a", &outbox);
     let publisher = Publisher::Operator;
     for ip in ["10.0.0.1", "10.0.0.2", "10.0.0.3"] {
         catalog
@@ -169,7 +199,7 @@ async fn what_is_durable_is_there_after_a_restart() {
     let running = Running::with(
         crate::Config::default(),
         store,
-        std::sync::Arc::new(crate::NoEvents),
+        Arc::new(crate::NoEvents),
     );
     assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
     assert_eq!(

@@ -132,6 +132,12 @@ impl<T> Subscriptions<T> {
             .flat_map(move |subscriptions| subscriptions.range((from, Unbounded)))
     }
 
+    /// Whether a service has subscriptions.
+    #[must_use]
+    pub fn has_any(&self, service: &ServiceKey) -> bool {
+        self.by_service.contains_key(service)
+    }
+
     /// The subscriptions of a subscriber, ordered by service.
     pub fn of_subscriber(
         &self,
