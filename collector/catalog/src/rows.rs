@@ -9,7 +9,7 @@ use rollcall_domain::{
         Selector, ServiceKey, Settings,
     },
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 use crate::store::{Change, Error, Row, Table};
 
@@ -74,6 +74,28 @@ pub(crate) fn read<T: DeserializeOwned>(row: &Row) -> Result<T, Error> {
 
 type Map = BTreeMap<String, String>;
 
+/// Metadata as an object of texts. Writing it copies nothing.
+#[derive(Debug, Default)]
+struct Texts(Arc<Metadata>);
+
+impl Texts {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Texts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Map::deserialize(deserializer).map(|map| Self(metadata(map)))
+    }
+}
+
 fn map(metadata: &Metadata) -> Map {
     let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
     metadata.iter().map(pair).collect()
@@ -88,8 +110,8 @@ pub(crate) struct InstanceRow {
     pub(crate) weight: f64,
     pub(crate) enabled: bool,
     pub(crate) healthy: bool,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    metadata: Map,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    metadata: Texts,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,7 +124,7 @@ impl InstanceRow {
             weight: registration.weight,
             enabled: registration.enabled,
             healthy: registration.healthy,
-            metadata: map(&registration.metadata),
+            metadata: Texts(Arc::clone(&registration.metadata)),
             id: registration.instance_id.clone(),
             app: registration.app.clone(),
         }
@@ -115,7 +137,7 @@ impl InstanceRow {
             weight: self.weight,
             enabled: self.enabled,
             healthy: self.healthy,
-            metadata: metadata(self.metadata),
+            metadata: self.metadata.0,
             instance_id: self.id,
             app: self.app,
         }

@@ -24,7 +24,7 @@ use crate::Moment;
 
 use published::InstanceSet;
 pub use read::Beaten;
-use record::{Owner, Record, Service};
+use record::{Extra, Owner, Record, Service};
 pub use services::NotRemoved;
 pub use sweep::Swept;
 
@@ -45,6 +45,7 @@ pub struct Registry {
     tombstones: Tombstones,
     texts: Interner<str>,
     metadata: Interner<Metadata>,
+    extras: Interner<Extra>,
     /// Services that became empty, in that order; checked when due.
     empty: VecDeque<(Moment, ServiceKey)>,
     /// Overrides without an instance, in the order of their end; checked when due.
@@ -122,6 +123,7 @@ impl Registry {
             tombstones: Tombstones::default(),
             texts: Interner::default(),
             metadata: Interner::default(),
+            extras: Interner::default(),
             empty: VecDeque::new(),
             orphans: VecDeque::new(),
             revision: 0,

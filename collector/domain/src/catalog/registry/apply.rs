@@ -94,6 +94,11 @@ impl Registry {
             return;
         }
         let metadata = self.metadata.intern(registration.metadata);
+        let extra = Extra {
+            instance_id: registration.instance_id,
+            app: registration.app,
+        };
+        let extra = extra.shared().map(|extra| self.extras.intern(extra));
         let Some(record) = self.records.at_mut(index) else {
             return;
         };
@@ -103,11 +108,7 @@ impl Registry {
         record.enabled = registration.enabled;
         record.healthy = registration.healthy;
         record.metadata = metadata;
-        record.extra = Extra {
-            instance_id: registration.instance_id,
-            app: registration.app,
-        }
-        .boxed();
+        record.extra = extra;
         self.counts.bytes = (self.counts.bytes + record.cost()).saturating_sub(cost);
         if was_healthy != registration.healthy {
             self.count_health(service, registration.healthy);

@@ -96,7 +96,8 @@ impl Registry {
         let service = self.service_or_new(key, now)?;
         registration.endpoint = self.share(&registration.endpoint);
         registration.metadata = self.metadata.intern(registration.metadata);
-        let record = Record::new(service, Owner::of(publisher), registration);
+        let mut record = Record::new(service, Owner::of(publisher), registration);
+        record.extra = record.extra.map(|extra| self.extras.intern(extra));
         let (kind, healthy, cost) = (record.kind, record.healthy, record.cost());
         let is_leased = record.is_leased();
         let endpoint = record.endpoint.clone();

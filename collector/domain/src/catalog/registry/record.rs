@@ -43,11 +43,11 @@ pub(super) struct Record {
     pub(super) endpoint: Endpoint,
     pub(super) metadata: Arc<Metadata>,
     pub(super) owner: Owner,
-    /// Fields that few instances have.
-    pub(super) extra: Option<Box<Extra>>,
+    /// Fields that not all instances have; shared by instances with equal ones.
+    pub(super) extra: Option<Arc<Extra>>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Extra {
     pub(super) instance_id: Option<Arc<str>>,
     pub(super) app: Option<Arc<str>>,
@@ -112,7 +112,7 @@ impl Record {
             endpoint: registration.endpoint,
             metadata: registration.metadata,
             owner,
-            extra: extra.boxed(),
+            extra: extra.shared(),
         }
     }
 
@@ -167,7 +167,7 @@ impl Record {
 }
 
 impl Extra {
-    pub(super) fn boxed(self) -> Option<Box<Self>> {
-        (self.instance_id.is_some() || self.app.is_some()).then(|| Box::new(self))
+    pub(super) fn shared(self) -> Option<Arc<Self>> {
+        (self.instance_id.is_some() || self.app.is_some()).then(|| Arc::new(self))
     }
 }
