@@ -196,11 +196,7 @@ async fn what_is_durable_is_there_after_a_restart() {
         .await
         .unwrap();
     let store = running.stop().await.unwrap();
-    let running = Running::with(
-        crate::Config::default(),
-        store,
-        Arc::new(crate::NoEvents),
-    );
+    let running = Running::with(crate::Config::default(), store, Arc::new(crate::NoEvents));
     assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
     assert_eq!(
         running.catalog.service(&key("b")).unwrap().settings,

@@ -200,8 +200,10 @@ fn overrule(
             .contains_key(&(service, endpoint.clone(), *kind))
     });
     let done = registry.set_override(&name(service), &endpoint, set.clone(), effects);
-    assert_eq!(done.is_ok(), is_known);
-    if is_known && set.is_empty() {
+    // An override is removed also where its instance has ended.
+    let is_removal = set.is_empty() && model.overrides.contains_key(&(service, endpoint.clone()));
+    assert_eq!(done.is_ok(), is_known || is_removal);
+    if set.is_empty() {
         model.overrides.remove(&(service, endpoint));
     } else if is_known {
         model.overrides.insert((service, endpoint), set);
