@@ -219,8 +219,8 @@ pub(super) fn parse_endpoints(text: &str) -> Result<Vec<String>, &'static str> {
 /// Servers of a ZooKeeper ensemble in the syntax of its own client: separated by commas, empty ones ignored, each with port
 /// 2181 by default; from the first slash on, a chroot.
 pub(super) fn parse_connect_string(text: &str) -> Result<ConnectString, &'static str> {
-    const ALLOWED: &str = "host:port, or several separated by commas, the port being 2181 if it is left out; a chroot, /path, may \
-         follow the last one";
+    const ALLOWED: &str = "host:port, or several separated by commas, the port being 2181 if it is left out; a chroot, /path, \
+         may follow the last one";
     let (servers, chroot) = text.split_at(text.find('/').unwrap_or(text.len()));
     let servers = servers
         .split(',')
@@ -243,12 +243,23 @@ pub(super) fn parse_connect_string(text: &str) -> Result<ConnectString, &'static
     let is_path = matches!(chroot, "" | "/")
         || chroot
             .get(1..)
-            .is_some_and(|path| path.split('/').all(is_namespace_level));
+            .is_some_and(|path| path.split('/').all(is_node));
     if servers.is_empty() || !is_path {
         return Err(ALLOWED);
     }
     let chroot = if chroot == "/" { "" } else { chroot }.to_owned();
     Ok(ConnectString { servers, chroot })
+}
+
+/// Whether `name` is a valid name of a ZooKeeper node. A comma is refused although ZooKeeper allows it: in `a/x,b/x` it separates
+/// servers that the author wanted.
+fn is_node(name: &str) -> bool {
+    let is_allowed = |c: char| {
+        !(c.is_control()
+            || c == ','
+            || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{ffff}'))
+    };
+    !matches!(name, "" | "." | "..") && name.trim() == name && name.chars().all(is_allowed)
 }
 
 /// The default port of ZooKeeper.
