@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub(crate) log_format: Option<LogFormat>,
 
-    /// Log filter: a level, or directives; otherwise RUST_LOG, or log.default.level of the configuration (SW_LOG_LEVEL)
+    /// Log filter: a level, or several of MODULE=LEVEL; otherwise RUST_LOG, or log.default.level of the configuration (SW_LOG_LEVEL)
     #[arg(long, value_name = "FILTER")]
     pub(crate) log_level: Option<String>,
 
@@ -100,16 +100,16 @@ pub(crate) enum StoreCommand {
     /// if there is none
     Import {
         /// Assign no application (service) id below this, on either side of 0
-        #[arg(long, value_name = "ID", value_parser = first_id)]
+        #[arg(long, value_name = "ID", value_parser = first_id, allow_negative_numbers = true)]
         first_application_id: Option<i32>,
         /// Assign no instance id below this
-        #[arg(long, value_name = "ID", value_parser = first_id)]
+        #[arg(long, value_name = "ID", value_parser = first_id, allow_negative_numbers = true)]
         first_instance_id: Option<i32>,
         /// Assign no operation (service name, endpoint) id below this, on either side of 0
-        #[arg(long, value_name = "ID", value_parser = first_id)]
+        #[arg(long, value_name = "ID", value_parser = first_id, allow_negative_numbers = true)]
         first_operation_id: Option<i32>,
         /// Assign no network address id below this, on either side of 0
-        #[arg(long, value_name = "ID", value_parser = first_id)]
+        #[arg(long, value_name = "ID", value_parser = first_id, allow_negative_numbers = true)]
         first_address_id: Option<i32>,
     },
     /// Remove properties of instances that were not seen for long, and properties that exceed the limits; every id stays

@@ -46,7 +46,7 @@ pub use self::cluster::{Cluster, ClusterProvider, ConnectString, Zookeeper};
 pub use self::error::{Error, Problem};
 pub use self::liveness::Liveness;
 pub use self::load::{Loaded, Origin, Origins, Sources, load};
-pub use self::log::{Log, LogFormat};
+pub use self::log::{Log, LogFormat, parse_level};
 pub use self::nacos::{Nacos, NacosProvider, PRIVATE};
 pub use self::print::reference;
 pub use self::timeline::Timeline;

@@ -44,8 +44,17 @@ const DEFAULT_FILTER: &str = "info";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The text is not a valid filter.
-    #[error("the log filter: {0}")]
-    Filter(#[from] ParseError),
+    #[error("{origin}: {filter:?} is not allowed; allowed: {allowed}")]
+    Filter {
+        /// The argument or the variable that has it.
+        origin: &'static str,
+        /// The text.
+        filter: String,
+        allowed: &'static str,
+    },
+    /// The filter cannot be used together with the one that is added to it.
+    #[error("the filter of the log: {0}")]
+    Parse(#[from] ParseError),
     /// The system refused a thread.
     #[error("cannot start the log's thread: {0}")]
     Thread(#[from] io::Error),
@@ -64,7 +73,19 @@ pub(crate) fn init(
     lost: LostLines,
 ) -> Result<(Flush, Level), Error> {
     let variable = |name: &str| env.get(name).filter(|value| !value.is_empty());
-    let filter = arguments.log_level.as_ref().or(variable("RUST_LOG"));
+    let argument = arguments.log_level.as_ref();
+    let argument = argument.map(|filter| ("--log-level", filter));
+    let given = argument.or(variable("RUST_LOG").map(|filter| ("RUST_LOG", filter)));
+    if let Some((origin, filter)) = given {
+        let checked = config::parse_level(filter);
+        let filter = filter.clone();
+        checked.map_err(|allowed| Error::Filter {
+            origin,
+            filter,
+            allowed,
+        })?;
+    }
+    let filter = given.map(|(_, filter)| filter);
     let filter = filter.or(configured.map(|log| &log.level));
     let filter = filter.map_or(DEFAULT_FILTER, String::as_str);
     // A configuration with mistakes is not loaded, and the variable decides how they are logged.

@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         Ok(log) => log,
         Err(error) => {
             let code = match error {
-                log::Error::Filter(_) => BAD_CONFIGURATION,
+                log::Error::Filter { .. } | log::Error::Parse(_) => BAD_CONFIGURATION,
                 log::Error::Thread(_) => FAILURE,
             };
             return system::complain(&error.to_string(), code);

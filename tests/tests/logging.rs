@@ -71,6 +71,25 @@ fn mistakes_of_the_configuration_are_logged_in_the_requested_form() {
     assert!(line.message.contains("SW_LOG_LEVEL"), "{line:?}");
 }
 
+#[test]
+fn a_word_that_is_no_level_is_refused_instead_of_silencing_the_log() {
+    const WRONG: &str = "\"warning\" is not allowed; allowed: error, warn, info, debug, trace or off, or several of MODULE=LEVEL";
+    for (arguments, variables, origin) in [
+        (
+            &[][..],
+            &[("SW_LOG_LEVEL", "warning")][..],
+            "SW_LOG_LEVEL: log.default.level",
+        ),
+        (&[], &[("RUST_LOG", "warning")], "RUST_LOG"),
+        (&["--log-level", "warning"], &[], "--log-level"),
+    ] {
+        let output = check(arguments, variables);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{errors}");
+        assert!(errors.contains(&format!("{origin}: {WRONG}")), "{errors}");
+    }
+}
+
 #[tokio::test]
 async fn a_signal_changes_the_level_of_a_running_collector() {
     let mut collector = Collector::start().await;

@@ -212,6 +212,6 @@ keys! {
     }
     log.default {
         format SW_LOG_FORMAT LogFormat "Form of log lines: `human`, or `json` (one object in each line); `--log-format` wins" => log.format;
-        level SW_LOG_LEVEL LogLevel "A level (`error`, `warn`, `info`, `debug`, `trace`), or directives as in `RUST_LOG`, which wins, as does `--log-level`" => log.level;
+        level SW_LOG_LEVEL LogLevel "A level (`error`, `warn`, `info`, `debug`, `trace`, `off`), or several of `MODULE=LEVEL`, separated by commas; `RUST_LOG` wins, and so does `--log-level`" => log.level;
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// `log.default`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,10 +41,17 @@ impl LogFormat {
 }
 
 /// Parses a level or directives.
-pub(super) fn parse_level(text: &str) -> Result<String, &'static str> {
-    const ALLOWED: &str = "error, warn, info, debug or trace, or directives as in RUST_LOG";
+///
+/// # Errors
+/// What is allowed. A single word has to be a level: as the name of a module, `warning` would silence every line.
+pub fn parse_level(text: &str) -> Result<String, &'static str> {
+    const ALLOWED: &str =
+        "error, warn, info, debug, trace or off, or several of MODULE=LEVEL, separated by commas";
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let is_directive = |word: &str| word.contains(['=', '[', ']', '{', '}']) || is_level(word);
+    let mut words = text.split(',');
     match EnvFilter::try_new(text) {
-        Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
+        Ok(_) if words.all(is_directive) => Ok(text.to_owned()),
         _ => Err(ALLOWED),
     }
 }
@@ -54,10 +62,26 @@ mod tests {
 
     #[test]
     fn a_level_is_a_word_or_directives() {
-        for text in ["info", "WARN", "rollcall_service=debug,info"] {
+        for text in [
+            "info",
+            "WARN",
+            "off",
+            "rollcall_service=debug,info",
+            "info,[{instance=\"a,b\"}]=debug",
+        ] {
             assert_eq!(parse_level(text).as_deref(), Ok(text));
         }
-        for text in ["", " ", "info=loud", "rollcall=debug=info"] {
+        for text in [
+            "",
+            " ",
+            "info=loud",
+            "rollcall=debug=info",
+            "warning",
+            "infoo",
+            "info,",
+            "rollcall_service",
+            "info,rollcall_service",
+        ] {
             assert!(parse_level(text).is_err(), "{text}");
         }
         assert_eq!(LogFormat::parse("json"), Ok(LogFormat::Json));
