@@ -89,6 +89,8 @@ async fn an_impossible_command_is_refused_and_changes_nothing() {
     let path = directory.path().join("data");
     let missing = store(&path, &["info"]).await;
     assert_eq!(missing.code, Some(1), "{}", missing.stderr);
+    let absent = format!("{} holds no store", path.display());
+    assert!(missing.stderr.contains(&absent), "{}", missing.stderr);
     assert!(!path.exists(), "nothing is created");
     for arguments in [&[][..], &["prune", "--down-for", "soon"], &["burn"]] {
         let run = store(&path, arguments).await;

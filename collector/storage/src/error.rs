@@ -9,7 +9,8 @@ use std::{io, path::PathBuf};
 pub enum Error {
     /// Another process has the store open. Nothing was changed.
     #[error(
-        "{} is in use by another collector{}: stop that one, or give this one a data directory of its own",
+        "{} is in use by another collector{}: stop that one, or give this one a data directory of its own (--data-dir, \
+         SW_STORAGE_PATH)",
         path.display(),
         pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
     )]
@@ -94,6 +95,20 @@ pub enum Error {
         path: PathBuf,
         /// The cause.
         error: io::Error,
+    },
+
+    /// There is no store in the directory. Nothing was created.
+    #[error("{} holds no store: give the data directory of the collector with --data-dir (SW_STORAGE_PATH)", path.display())]
+    Absent {
+        /// The directory.
+        path: PathBuf,
+    },
+
+    /// The path of the directory is that of a file.
+    #[error("{} is no directory: give another one with --data-dir (SW_STORAGE_PATH)", path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
     },
 
     /// Reading or writing failed for another reason.

@@ -14,6 +14,7 @@ pub(super) fn io(path: &Path, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             Error::Access { path, error }
         }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => Error::NoDirectory { path },
         // The engine returns these for a file of another format or one that is cut short.
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Error::Corrupt {
             path,

@@ -1,6 +1,6 @@
 //! Maintenance of a store that no collector uses: reading its contents, and removing properties, which no id depends on.
 
-use std::{fs, io};
+use std::fs;
 
 use redb::ReadableDatabase as _;
 use rollcall_domain::properties::Caps;
@@ -58,8 +58,10 @@ pub fn open_existing(config: &Config) -> Result<Embedded, Error> {
     let store = config.path.join(STORE);
     match store.try_exists() {
         Ok(true) => open(config),
-        Ok(false) => Err(failure::io(&store, io::ErrorKind::NotFound.into())),
-        Err(error) => Err(failure::io(&store, error)),
+        Ok(false) => Err(Error::Absent {
+            path: config.path.clone(),
+        }),
+        Err(error) => Err(failure::io(&config.path, error)),
     }
 }
 

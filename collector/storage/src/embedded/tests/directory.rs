@@ -83,7 +83,7 @@ fn a_file_in_the_place_of_the_directory_is_reported() {
     let store = Temporary::new();
     fs::write(store.config().path, "").unwrap();
     let error = open(&store.config()).unwrap_err();
-    assert!(matches!(error, Error::Io { .. }), "{error:?}");
+    assert!(matches!(error, Error::NoDirectory { .. }), "{error:?}");
 }
 
 #[test]
