@@ -42,6 +42,7 @@ use edge::Edge;
 pub use listeners::Addresses;
 use listeners::Listeners;
 use nacos::Nacos;
+pub(crate) use nacos::users;
 pub use process::Process;
 pub use running::Running;
 use serve::Builder;
@@ -76,9 +77,17 @@ pub enum Error {
     /// The stored data could not be restored.
     #[error(transparent)]
     Restore(#[from] restore::Error),
-    /// A listener could not be bound.
+    /// The system refused to listen on a bound port.
     #[error(transparent)]
     Bind(#[from] server::BindError),
+    /// The port of a face could not be bound.
+    #[error("{}", listeners::advice(face, source))]
+    Face {
+        /// Its module and provider.
+        face: &'static str,
+        /// Why.
+        source: server::BindError,
+    },
     /// A port for Nacos clients could not be bound.
     #[error(
         "a port for Nacos clients cannot be bound; if another Nacos server uses it, set another one ({key}), or serve no Nacos \

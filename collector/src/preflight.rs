@@ -12,7 +12,7 @@ use std::{
 use rollcall_etcd as etcd;
 use rollcall_tls::Certificates;
 
-use crate::app::certificate_files;
+use crate::app::{certificate_files, users};
 use crate::config::{ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider};
 
 /// Every problem that prevents a collector with this configuration from starting on this machine. Blocks while it resolves
@@ -24,7 +24,8 @@ pub fn check(loaded: &Loaded) -> Vec<Problem> {
     found.extend(servers(config));
     found.extend(files(config));
     found.extend(certificate(config));
-    found.extend(data_directory(config));
+    found.extend(nacos_users(config));
+    found.extend(directories(config));
     found
         .into_iter()
         .map(|Found { keys, message }| {
@@ -174,11 +175,35 @@ fn certificate(config: &Config) -> Vec<Found> {
     }
 }
 
-fn data_directory(config: &Config) -> Vec<Found> {
-    if config.storage.provider != StorageProvider::Embedded {
+/// The file of Nacos users, which has to be readable and valid.
+fn nacos_users(config: &Config) -> Vec<Found> {
+    if !config.nacos.is_on() {
         return Vec::new();
     }
-    let path = config.storage.embedded.path.as_path();
+    match users(&config.nacos) {
+        Ok(_) => Vec::new(),
+        Err(error) => vec![found("nacos.default.users_file", error.to_string())],
+    }
+}
+
+/// The directories of the store and of the journal of events.
+fn directories(config: &Config) -> Vec<Found> {
+    let mut wrong = Vec::new();
+    if config.storage.provider == StorageProvider::Embedded {
+        wrong.extend(directory(
+            "storage.embedded.path",
+            &config.storage.embedded.path,
+        ));
+    }
+    let journal = &config.timeline.journal_path;
+    if !journal.as_os_str().is_empty() {
+        wrong.extend(directory("timeline.default.journal_path", journal));
+    }
+    wrong
+}
+
+/// The problem of a directory that cannot be created or written.
+fn directory(key: &str, path: &Path) -> Option<Found> {
     let wrong = |at: &Path, error: &dyn std::fmt::Display| {
         let message = if at == path {
             format!("{} cannot be written: {error}", path.display())
@@ -189,7 +214,7 @@ fn data_directory(config: &Config) -> Vec<Found> {
                 at.display()
             )
         };
-        vec![found("storage.embedded.path", message)]
+        Some(found(key, message))
     };
     let mut above = path.ancestors().map(|at| match at.as_os_str().is_empty() {
         true => Path::new("."),
@@ -203,7 +228,7 @@ fn data_directory(config: &Config) -> Vec<Found> {
     }
     // The temporary file has no name, or is unlinked at once.
     match tempfile::tempfile_in(existing) {
-        Ok(_) => Vec::new(),
+        Ok(_) => None,
         Err(error) => wrong(existing, &error),
     }
 }

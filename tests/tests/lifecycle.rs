@@ -194,7 +194,8 @@ async fn a_port_that_is_taken_is_named() {
     assert_eq!((run.code, run.stdout.as_str()), (Some(FAILURE), ""));
     assert!(
         run.stderr.contains(&format!(
-            "cannot listen on 127.0.0.1 port {port}: Address already in use"
+            "another program uses the port of naming.jetty: stop it, or set another port (SW_NAMING_JETTY_PORT): cannot listen on \
+             127.0.0.1 port {port}: Address already in use"
         )),
         "{}",
         run.stderr

@@ -1,6 +1,6 @@
 //! Binds the listeners, and assigns the faces to them.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use rollcall_server::{self as server, BindError, Bound, Listening, Stats, face::Names};
 
@@ -64,23 +64,32 @@ impl Listeners {
             } else {
                 None
             },
-            naming: claim(&mut bound, &config.naming.listen, |faces| {
+            naming: claim(&mut bound, &config.naming.listen, "naming.jetty", |faces| {
                 faces.naming = true
             })
             .await?,
-            remote: claim(&mut bound, &config.remote.listen, |faces| {
+            remote: claim(&mut bound, &config.remote.listen, "remote.gRPC", |faces| {
                 faces.remote = true
             })
             .await?,
-            agent_grpc: claim(&mut bound, &config.agent_grpc.listen, |faces| {
-                faces.agent_grpc = true
+            agent_grpc: claim(
+                &mut bound,
+                &config.agent_grpc.listen,
+                "agent_gRPC.gRPC",
+                |faces| faces.agent_grpc = true,
+            )
+            .await?,
+            agent_jetty: claim(
+                &mut bound,
+                &config.agent_jetty.listen,
+                "agent_jetty.jetty",
+                |faces| faces.agent_jetty = true,
+            )
+            .await?,
+            ui: claim(&mut bound, &config.ui.listen, "ui.jetty", |faces| {
+                faces.ui = true
             })
             .await?,
-            agent_jetty: claim(&mut bound, &config.agent_jetty.listen, |faces| {
-                faces.agent_jetty = true
-            })
-            .await?,
-            ui: claim(&mut bound, &config.ui.listen, |faces| faces.ui = true).await?,
         };
         let is_admin = |(_, faces, _): &(_, Faces, _)| faces.ui;
         let admin = bound.iter().position(is_admin).unwrap_or_default();
@@ -147,8 +156,9 @@ async fn bind_nacos(
 async fn claim<'a>(
     bound: &mut Vec<(&'a Endpoint, Faces, Bound)>,
     endpoint: &'a Endpoint,
+    face: &'static str,
     claim: impl FnOnce(&mut Faces),
-) -> Result<SocketAddr, BindError> {
+) -> Result<SocketAddr, Error> {
     let shared = bound
         .iter_mut()
         .find(|(other, ..)| endpoint.is_shared_with(other));
@@ -156,11 +166,39 @@ async fn claim<'a>(
         claim(faces);
         return Ok(listener.address());
     }
-    let listener = server::bind(&endpoint.host, endpoint.port).await?;
+    let listener = server::bind(&endpoint.host, endpoint.port).await;
+    let listener = listener.map_err(|source| Error::Face { face, source })?;
     let (address, mut faces) = (listener.address(), Faces::default());
     claim(&mut faces);
     bound.push((endpoint, faces, listener));
     Ok(address)
+}
+
+/// What to change if the port of `face` cannot be bound.
+pub(super) fn advice(face: &str, error: &BindError) -> String {
+    let (module, _) = face.split_once('.').unwrap_or((face, ""));
+    let prefix = match module {
+        "naming" => "SW_NAMING_JETTY",
+        "remote" => "SW_REMOTE_GRPC",
+        "agent_gRPC" => "SW_AGENT_GRPC",
+        "agent_jetty" => "SW_AGENT_JETTY",
+        _ => "SW_UI_JETTY",
+    };
+    match error.source.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "another program uses the port of {face}: stop it, or set another port ({prefix}_PORT)"
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "this user may not listen on the port of {face}: set one from 1024 on ({prefix}_PORT), or give the process \
+             the capability CAP_NET_BIND_SERVICE"
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "the host of {face} is no address of this machine: set one that it has ({prefix}_HOST)"
+        ),
+        _ => format!(
+            "{face} cannot be served: correct its host ({prefix}_HOST) or port ({prefix}_PORT)"
+        ),
+    }
 }
 
 /// The host names of this collector: its listen addresses, its advertised hosts, and those that the configuration allows.

@@ -15,6 +15,7 @@ use super::{listeners, never_fails, providers};
 use crate::config::{self, Config};
 
 mod access;
+pub(crate) use access::users;
 mod departures;
 mod events;
 

@@ -30,7 +30,8 @@ pub(super) fn authentication(
     Auth::new(users, &secret, ttl).map_err(|error| OpenError::Secret(error.to_string()))
 }
 
-fn users(config: &config::Nacos) -> Result<Vec<auth::User>, OpenError> {
+/// The users of the configured file; none if no file is configured.
+pub(crate) fn users(config: &config::Nacos) -> Result<Vec<auth::User>, OpenError> {
     let path = &config.users_file;
     if path.as_os_str().is_empty() {
         return Ok(Vec::new());
