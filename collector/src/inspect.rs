@@ -111,7 +111,7 @@ pub(crate) fn run(
 ) -> ExitCode {
     let is_plain = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     match ask(question, arguments, env, is_plain) {
-        Ok(Found::Nothing) => system::complain("nothing was found", Found::Nothing.code()),
+        Ok(Found::Nothing) => system::complain(&question.without_result(), Found::Nothing.code()),
         Ok(found) => found.code().into(),
         // The reader of a pipe has read enough.
         Err(Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -151,6 +151,18 @@ fn ask(
 }
 
 impl Question<'_> {
+    /// The message if nothing was found.
+    fn without_result(&self) -> String {
+        match self {
+            Self::Why(why) => format!(
+                "nothing was found: no application, instance or service has the name or id {:?}, upper and lower case \
+                 included; `rollcall-collector roster` lists the instances",
+                text::escaped(&why.what)
+            ),
+            _ => "nothing was found".to_owned(),
+        }
+    }
+
     fn target(&self) -> &Target {
         match self {
             Self::Roster(roster) => &roster.target,

@@ -47,7 +47,7 @@ SW_*
 Every key of the configuration has a variable, which wins over the file; \-\-print\-config shows the values in effect.
 .TP
 ROLLCALL_URL, ROLLCALL_TOKEN, ROLLCALL_CA_FILE
-The collector that roster, members and watch ask.
+The collector that roster, members, why and watch ask.
 .TP
 RUST_LOG
 The filter of the log, unless \-\-log\-level is given.

@@ -168,6 +168,8 @@ async fn a_query_without_an_answer_states_the_reason() {
     for (url, why) in [
         ("ftp://a", "scheme"),
         ("http://", "HOST"),
+        ("http://a:99999", "port"),
+        ("http://::1:12800", "brackets"),
         ("http://t@a", "ROLLCALL_TOKEN"),
     ] {
         let run = ask_at(url, &["roster"]).await;
@@ -259,7 +261,10 @@ async fn why_finds_an_instance_that_is_up_and_reports_an_empty_result() {
     for nothing in ["stock", "-1", "99", ""] {
         let run = ask(&collector, &["why", nothing]).await;
         assert_eq!(run.code, Some(NOTHING), "{nothing}: {run:?}");
-        assert!(run.stderr.contains("nothing was found"), "{run:?}");
+        let named = format!(
+            "nothing was found: no application, instance or service has the name or id {nothing:?}"
+        );
+        assert!(run.stderr.contains(&named), "{run:?}");
     }
 }
 

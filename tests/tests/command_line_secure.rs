@@ -35,7 +35,10 @@ async fn the_token_comes_from_an_argument_the_environment_or_the_configuration()
             with_url().env("SW_UI_JETTY_TOKEN", "t0ken"),
             "ROLLCALL_TOKEN",
         ),
-        (with_url().env("ROLLCALL_TOKEN", "wrong"), "401"),
+        (
+            with_url().env("ROLLCALL_TOKEN", "wrong"),
+            "ROLLCALL_TOKEN or the `ui` module of the configuration) is not its credential",
+        ),
     ] {
         let run = refused.run().await;
         assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
@@ -72,7 +75,19 @@ async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
     assert_eq!(run.code, Some(UP), "{run:?}");
     let run = query(&others.trusted_ca).run().await;
     assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
-    assert!(run.stderr.contains("certificate"), "{run:?}");
+    let untrusted = "the certificate of the collector is not signed by an authority in --ca-file (ROLLCALL_CA_FILE)";
+    assert!(run.stderr.contains(untrusted), "{run:?}");
+    let mut plain = Collector::start().await;
+    plain.expect_log("connection refused");
+    let port = plain.listeners().ui.port();
+    let options = query(&files.trusted_ca);
+    let run = options
+        .env("ROLLCALL_URL", format!("https://localhost:{port}"))
+        .run()
+        .await;
+    assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+    let without = "the port may serve connections without TLS only";
+    assert!(run.stderr.contains(without), "{run:?}");
     for unusable in [
         members().env("ROLLCALL_URL", &url),
         query(std::path::Path::new("/no/such/file")),

@@ -64,7 +64,7 @@ pub(crate) struct Why {
 /// The arguments of `watch`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Watch {
-    /// Begin with the events since then: 30m, 12h, or a time; the collector keeps the last events of its run only
+    /// Begin with the events since then: 30m, 12h, or a time; as far as the collector's journal reaches
     #[arg(long, value_name = "SINCE", value_parser = since)]
     pub(crate) since: Option<Since>,
 

@@ -193,6 +193,9 @@ impl Client {
             StatusCode::UNAUTHORIZED if self.server.authorization.expose().is_empty() => {
                 "; give its token in ROLLCALL_TOKEN or with --token"
             }
+            StatusCode::UNAUTHORIZED => {
+                "; what was sent (--token, ROLLCALL_TOKEN or the `ui` module of the configuration) is not its credential"
+            }
             StatusCode::NOT_FOUND => "; this has to be the address of a collector's admin listener",
             _ => "",
         };

@@ -142,7 +142,7 @@ fn parse(text: &str) -> Result<String, Error> {
         true => text.to_owned(),
         false => format!("http://{text}"),
     };
-    let form = "it is http://HOST:PORT or https://HOST:PORT";
+    let form = "it is http://HOST:PORT or https://HOST:PORT, with an IPv6 address in brackets";
     let uri: Uri = full.parse().map_err(|_invalid| bad(form))?;
     let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
         return Err(bad(form));
@@ -152,6 +152,10 @@ fn parse(text: &str) -> Result<String, Error> {
     }
     if authority.as_str().contains('@') {
         return Err(bad("a token goes into ROLLCALL_TOKEN"));
+    }
+    let has_port = authority.as_str().len() > authority.host().len();
+    if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+        return Err(bad("its port is no number from 1 to 65535"));
     }
     if uri.query().is_some() {
         return Err(bad("it has a query"));
@@ -180,6 +184,10 @@ mod tests {
             "ftp://web-1",
             "http://token@web-1",
             "http://web-1/?token=1",
+            "http://web-1:99999",
+            "http://web-1:0",
+            "http://web-1:",
+            "http://::1:12800",
             "web 1",
         ] {
             let error = parse(text).unwrap_err();

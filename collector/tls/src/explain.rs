@@ -11,6 +11,8 @@ pub enum Side {
     Client,
     /// A server that this collector is a client of.
     Server,
+    /// A collector that a command of this program asks.
+    Asked,
 }
 
 impl Side {
@@ -18,6 +20,23 @@ impl Side {
         match self {
             Self::Client => "client",
             Self::Server => "server",
+            Self::Asked => "collector",
+        }
+    }
+
+    /// The other side.
+    const fn own(self) -> &'static str {
+        match self {
+            Self::Client | Self::Server => "this collector",
+            Self::Asked => "this command",
+        }
+    }
+
+    /// The setting that names the trusted authorities.
+    const fn authorities(self) -> &'static str {
+        match self {
+            Self::Client | Self::Server => "tls.default.trusted_ca_path",
+            Self::Asked => "--ca-file (ROLLCALL_CA_FILE)",
         }
     }
 }
@@ -66,8 +85,8 @@ fn of_tls(error: &Error, side: Side) -> String {
         Error::AlertReceived(alert) => of_alert(*alert, side),
         Error::InvalidMessage(_) => format!("the {peer} sent bytes that are no TLS"),
         Error::PeerIncompatible(reason) => format!(
-            "the {peer} and this collector, which speaks TLS 1.2 and 1.3, have no version, cipher or signature in common \
-             ({reason:?})"
+            "the {peer} and {}, which speaks TLS 1.2 and 1.3, have no version, cipher or signature in common ({reason:?})",
+            side.own()
         ),
         error => format!("TLS with the {peer} failed: {error}"),
     }
@@ -83,7 +102,8 @@ fn of_certificate(error: &CertificateError, side: Side) -> String {
             "the certificate of the {peer} is not valid yet, or the clock of this machine is behind: {error}"
         ),
         CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
-            "the certificate of the {peer} is not signed by an authority in tls.default.trusted_ca_path"
+            "the certificate of the {peer} is not signed by an authority in {}",
+            side.authorities()
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("the certificate of the {peer} is for another name: {error}")
@@ -91,7 +111,7 @@ fn of_certificate(error: &CertificateError, side: Side) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             let purpose = match side {
                 Side::Client => "clientAuth",
-                Side::Server => "serverAuth",
+                Side::Server | Side::Asked => "serverAuth",
             };
             format!(
                 "the certificate of the {peer} is not for this purpose: its extendedKeyUsage lacks {purpose}"
@@ -109,12 +129,19 @@ fn of_alert(alert: AlertDescription, side: Side) -> String {
         | AlertDescription::CertificateUnknown
         | AlertDescription::CertificateExpired
         | AlertDescription::UnsupportedCertificate => format!(
-            "the {peer} refuses the certificate of this collector ({alert:?}): it does not trust the authority that signed \
-             it, connects by a name that the certificate lacks, or finds it expired"
+            "the {peer} refuses the certificate of {} ({alert:?}): it does not trust the authority that signed \
+             it, connects by a name that the certificate lacks, or finds it expired",
+            side.own()
         ),
         AlertDescription::CertificateRequired => {
-            format!("the {peer} requires a certificate, and this collector sent none")
+            format!(
+                "the {peer} requires a certificate, and {} sent none",
+                side.own()
+            )
         }
+        AlertDescription::HandshakeFailure if side != Side::Client => format!(
+            "the {peer} ended the handshake with the alert HandshakeFailure; the port may serve connections without TLS only"
+        ),
         alert => format!("the {peer} ended the handshake with the alert {alert:?}"),
     }
 }

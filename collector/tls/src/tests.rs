@@ -198,6 +198,11 @@ fn a_failed_handshake_is_explained() {
             "the certificate of the server is not signed by an authority in tls.default.trusted_ca_path",
         ),
         (
+            InvalidCertificate(CertificateError::UnknownIssuer),
+            Side::Asked,
+            "the certificate of the collector is not signed by an authority in --ca-file",
+        ),
+        (
             InvalidCertificate(CertificateError::NotValidForName),
             Side::Server,
             "the certificate of the server is for another name",
