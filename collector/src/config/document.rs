@@ -65,6 +65,8 @@ pub(super) struct Fault {
 const MAX_DEPTH: usize = 32;
 /// The most nodes of a document after its aliases are expanded.
 const MAX_NODES: usize = 20_000;
+/// The prefix of YAML's own tags, which a file writes as `!!`.
+const YAML: &str = "tag:yaml.org,2002:";
 /// The longest source of a node that is shown in a message.
 const MAX_SHOWN: usize = 100;
 
@@ -111,8 +113,8 @@ impl<'t> Builder<'t> {
                 Some(_) if node == Node::Empty => {}
                 Some((_, one)) => {
                     let message = format!(
-                        "a second document begins here, and the first one at line {one}: remove the line `---` between \
-                         them and write each module once"
+                        "a second document begins here, and the first one at line {one}: remove the line between them \
+                         (`---` or `...`) and write each module once"
                     );
                     return Err(fault(&span, message));
                 }
@@ -294,14 +296,17 @@ fn check_tag(tag: Option<&Tag>, types: &[&str], at: &Span) -> Result<(), Fault> 
     let Some(tag) = tag else {
         return Ok(());
     };
-    let is_own = tag.handle() == "tag:yaml.org,2002:" && types.contains(&tag.suffix());
+    let is_own = tag.handle() == YAML && types.contains(&tag.suffix());
     let is_bare = matches!((tag.handle(), tag.suffix()), ("!", "") | ("", "!"));
     if is_own || is_bare {
         return Ok(());
     }
+    let handle = match tag.handle() {
+        YAML => "!!",
+        handle => handle,
+    };
     let message = format!(
-        "the tag {}{} has no meaning here: remove it",
-        tag.handle(),
+        "the tag {handle}{} has no meaning here: remove it",
         tag.suffix()
     );
     Err(fault(at, message))

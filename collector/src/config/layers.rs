@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Origin;
 use super::document::{Entry, List, Map, Node, Scalar};
 use super::error::Problem;
 use super::keys::{Field, KEYS, Key};
 use super::modules::{MODULES, Module, OLD_NAMES, REFUSED, UNSUPPORTED};
+use super::placeholder::{self, Resolved};
 use super::suggest::{snake_case, unknown};
-use super::{Origin, placeholder};
 
 /// The values of a file, and the findings about the rest of it.
 #[derive(Debug, Default)]
 pub(super) struct Layer {
     /// `module.provider.key` in the table's spelling -> value, placeholders resolved; `module` -> the provider chosen.
-    pub(super) values: BTreeMap<String, String>,
+    pub(super) values: BTreeMap<String, Resolved>,
     /// Parts of the file that Rollcall does not use.
     pub(super) ignored: BTreeSet<String>,
     /// The chosen implementations that Rollcall does not have, by module.
@@ -74,13 +75,15 @@ impl Reader<'_> {
     }
 
     /// The entries below `path`, each name once.
-    fn entries(&mut self, path: &str, node: Node, what: &str) -> Vec<Entry> {
+    fn entries(&mut self, path: &str, line: usize, node: Node, what: &str) -> Vec<Entry> {
         let entries = match node {
             Node::Empty => Vec::new(),
             Node::Scalar(Scalar { text, is_plain }) if is_plain && is_null(&text) => Vec::new(),
             Node::Map(map) => map.entries,
             Node::Scalar(_) | Node::List(_) => {
-                let message = format!("{what} have to stand below it, each as `name: ...`");
+                let message = format!(
+                    "{what} have to stand below it, each as `name: ...` with a space after the colon (line {line})"
+                );
                 self.problem(path, message);
                 Vec::new()
             }
@@ -101,12 +104,12 @@ impl Reader<'_> {
     }
 
     fn modules(&mut self, document: Node) {
-        for Entry { name, line, node } in self.entries("", document, "modules") {
+        for Entry { name, line, node } in self.entries("", 1, document, "modules") {
             match MODULES.iter().find(|module| module.name == name) {
-                Some(module) => self.module(module, node),
-                None if name == "configuration" => self.configuration(node),
+                Some(module) => self.module(module, line, node),
+                None if name == "configuration" => self.configuration(line, node),
                 None if OLD_NAMES.iter().any(|old| old.module == name) => {
-                    self.old_module(&name, node);
+                    self.old_module(&name, line, node);
                 }
                 None if UNSUPPORTED.contains(&name.as_str()) => {
                     self.layer.ignored.insert(name);
@@ -122,10 +125,10 @@ impl Reader<'_> {
 
     /// Reads upstream's `configuration`: the thresholds, which Rollcall ignores, and since 5.x the namespace of the cluster in
     /// use, which is also that of the store.
-    fn configuration(&mut self, node: Node) {
-        for Entry { name, node, .. } in self.entries("configuration", node, "providers") {
+    fn configuration(&mut self, line: usize, node: Node) {
+        for Entry { name, line, node } in self.entries("configuration", line, node, "providers") {
             let path = format!("configuration.{name}");
-            for entry in self.entries(&path, node, "keys") {
+            for entry in self.entries(&path, line, node, "keys") {
                 if entry.name == "namespace" {
                     self.key("cluster.etcd", entry.clone());
                     self.key("cluster.zookeeper", entry);
@@ -137,8 +140,8 @@ impl Reader<'_> {
     }
 
     /// Reads a module of 3.2.3 or 3.2.4 whose providers are separate modules since 3.2.5.
-    fn old_module(&mut self, module: &str, node: Node) {
-        for Entry { name, node, .. } in self.entries(module, node, "providers") {
+    fn old_module(&mut self, module: &str, line: usize, node: Node) {
+        for Entry { name, line, node } in self.entries(module, line, node, "providers") {
             let mut old = OLD_NAMES.iter();
             let now = old.find(|old| old.module == module && old.provider == name);
             let now = now.and_then(|old| {
@@ -146,14 +149,14 @@ impl Reader<'_> {
                 Some((module, module.providers.first()?))
             });
             match now {
-                Some((module, provider)) => self.provider(module, provider, node),
+                Some((module, provider)) => self.provider(module, provider, line, node),
                 None => drop(self.layer.ignored.insert(format!("{module}.{name}"))),
             }
         }
     }
 
-    fn module(&mut self, module: &'static Module, node: Node) {
-        let mut providers = self.entries(module.name, node, "providers");
+    fn module(&mut self, module: &'static Module, line: usize, node: Node) {
+        let mut providers = self.entries(module.name, line, node, "providers");
         let selected = match module.choice {
             Some(choice) => self.selected(module, choice.variable, &mut providers),
             None => None,
@@ -167,7 +170,7 @@ impl Reader<'_> {
             if !module.providers.contains(&name.as_str()) {
                 return self.no_provider(origin, module, name);
             }
-            self.layer.values.insert(module.name.to_owned(), name);
+            self.choose(module, name);
         } else if providers.len() > 1 {
             let names: Vec<&str> = providers.iter().map(|it| it.name.as_str()).collect();
             let message = format!(
@@ -176,12 +179,17 @@ impl Reader<'_> {
             );
             self.problem(module.name, message);
         } else if let (Some(_), [provider]) = (module.choice, &providers[..]) {
-            let name = provider.name.clone();
-            self.layer.values.insert(module.name.to_owned(), name);
+            self.choose(module, provider.name.clone());
         }
-        for Entry { name, node, .. } in providers {
-            self.provider(module, &name, node);
+        for Entry { name, line, node } in providers {
+            self.provider(module, &name, line, node);
         }
+    }
+
+    fn choose(&mut self, module: &Module, text: String) {
+        let variable = None;
+        let chosen = Resolved { text, variable };
+        self.layer.values.insert(module.name.to_owned(), chosen);
     }
 
     /// The provider that the environment or else the file's `selector` names, and its origin.
@@ -199,16 +207,16 @@ impl Reader<'_> {
         let by_env = self.env.get(variable).filter(|name| !name.is_empty());
         match by_env {
             Some(name) => Some((name.clone(), Origin::Variable(variable))),
-            None => by_file.map(|name| (name, self.origin.clone())),
+            None => by_file.map(|it| (it.text, self.origin.with_variable(it.variable))),
         }
     }
 
-    fn provider(&mut self, module: &'static Module, provider: &str, node: Node) {
+    fn provider(&mut self, module: &'static Module, provider: &str, line: usize, node: Node) {
         let path = format!("{}.{provider}", module.name);
         if !module.providers.contains(&provider) {
             return self.no_provider(self.origin.clone(), module, provider.to_owned());
         }
-        let entries = self.entries(&path, node, "keys");
+        let entries = self.entries(&path, line, node, "keys");
         let mut keys = KEYS.iter();
         if !keys.any(|key| key.module == module.name && key.provider == provider) {
             // Upstream's default file has keys below a provider that reads none.
@@ -268,7 +276,7 @@ impl Reader<'_> {
         line: usize,
         node: Node,
         field: Option<Field>,
-    ) -> Option<String> {
+    ) -> Option<Resolved> {
         let is_text = field.is_some_and(Field::is_text);
         let is_secret = field.is_some_and(Field::is_secret);
         let source = match node {

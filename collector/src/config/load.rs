@@ -44,10 +44,27 @@ pub enum Origin {
     Default,
     /// The operator's file.
     File(String),
+    /// A variable that a placeholder of the operator's file names.
+    Placeholder {
+        /// The name of the file.
+        file: String,
+        /// The name of the variable.
+        variable: String,
+    },
     /// A variable.
     Variable(&'static str),
     /// An argument of the command line.
     Argument(&'static str),
+}
+
+impl Origin {
+    /// The origin of a value of this file that has the value of a variable in it.
+    pub(super) fn with_variable(&self, variable: Option<String>) -> Self {
+        match (self.clone(), variable) {
+            (Self::File(file), Some(variable)) => Self::Placeholder { file, variable },
+            (origin, _) => origin,
+        }
+    }
 }
 
 /// The origin of each value, by `module.provider.key`.
@@ -159,6 +176,7 @@ fn fill(
     problems: &mut Vec<Problem>,
 ) -> Origins {
     let mut origins = Origins::default();
+    let (mut wrong, mut inherited) = (Vec::new(), Vec::new());
     for key in KEYS {
         let value = variable(key, env).or_else(|| texts.get(&key.path()).cloned());
         let Some((text, origin)) = value else {
@@ -170,14 +188,27 @@ fn fill(
             } else {
                 format!("{text:?} is not allowed; allowed: {allowed}")
             };
-            problems.push(Problem {
+            let problem = Problem {
                 origin: Some(origin.clone()),
                 key: key.path(),
                 message,
-            });
+            };
+            // A default may be the variable of another key, which reports it. Two keys with one variable report it once.
+            let is_same = |(other, found): &(&Key, Problem)| {
+                other.env == key.env && found.message == problem.message
+            };
+            match origin {
+                Origin::Default => inherited.push(problem),
+                _ if wrong.iter().any(is_same) => {}
+                _ => wrong.push((key, problem)),
+            }
         }
         origins.0.insert(key.path(), origin);
     }
+    if wrong.is_empty() {
+        problems.extend(inherited);
+    }
+    problems.extend(wrong.into_iter().map(|(_, problem)| problem));
     origins
 }
 
@@ -253,7 +284,7 @@ impl Gathered {
             layer
                 .values
                 .into_iter()
-                .map(|(path, value)| (path, (value, origin.clone()))),
+                .map(|(path, value)| (path, (value.text, origin.with_variable(value.variable)))),
         );
         self.ignored.extend(layer.ignored);
         // A variable that selects an unknown provider is found once per file.
@@ -296,6 +327,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default => f.write_str("the bundled application.yml"),
             Self::File(name) => f.write_str(name),
+            Self::Placeholder { file, variable } => write!(f, "{file} (variable {variable})"),
             Self::Variable(name) | Self::Argument(name) => f.write_str(name),
         }
     }

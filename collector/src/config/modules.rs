@@ -135,10 +135,13 @@ pub(super) fn instead(module: &str, provider: &str, cluster: ClusterProvider) ->
          run one collector alone with SW_CLUSTER=standalone and SW_STORAGE=embedded; the file can stay as it is";
     const ALONE: &str = "set SW_STORAGE=embedded (local files in SW_STORAGE_PATH), or SW_STORAGE=etcd; the file can stay as it is";
     let (why, instead) = match (module, provider) {
-        ("cluster", _) => ("upstream never finished its own", "use etcd or zookeeper"),
+        ("cluster", _) => (
+            "upstream never finished its own",
+            "set SW_CLUSTER=etcd or SW_CLUSTER=zookeeper, or SW_CLUSTER=standalone for one collector alone",
+        ),
         (_, "zookeeper") => (
             "ZooKeeper cannot read a range of keys and reports changes in no order, so each start would read every id singly",
-            "use etcd beside it",
+            "set SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (ZooKeeper can stay for the members)",
         ),
         (_, _) if cluster == ClusterProvider::Standalone => {
             ("Rollcall stores only ids, in local files or in etcd", ALONE)

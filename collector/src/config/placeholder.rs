@@ -8,15 +8,30 @@ use std::collections::BTreeMap;
 /// The greatest nesting depth of defaults.
 const MAX_DEPTH: u8 = 8;
 
+/// A text whose placeholders are replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Resolved {
+    pub(super) text: String,
+    /// The first variable whose value is part of the text.
+    pub(super) variable: Option<String>,
+}
+
 /// `text` with every placeholder replaced.
 ///
 /// # Errors
 /// A placeholder without its `}`, a variable that is not set and has no default, or defaults nested deeper than [`MAX_DEPTH`].
-pub(super) fn resolve(text: &str, env: &BTreeMap<String, String>) -> Result<String, String> {
-    resolve_to(MAX_DEPTH, text, env)
+pub(super) fn resolve(text: &str, env: &BTreeMap<String, String>) -> Result<Resolved, String> {
+    let mut variable = None;
+    let text = resolve_to(MAX_DEPTH, text, env, &mut variable)?;
+    Ok(Resolved { text, variable })
 }
 
-fn resolve_to(depth: u8, text: &str, env: &BTreeMap<String, String>) -> Result<String, String> {
+fn resolve_to(
+    depth: u8,
+    text: &str,
+    env: &BTreeMap<String, String>,
+    variable: &mut Option<String>,
+) -> Result<String, String> {
     let deeper = depth
         .checked_sub(1)
         .ok_or("the placeholders are nested too deeply")?;
@@ -32,7 +47,7 @@ fn resolve_to(depth: u8, text: &str, env: &BTreeMap<String, String>) -> Result<S
         }
         resolved.push_str(before);
         let end = end(from).ok_or("a `${` has no closing brace; `$${` stands for the text `${`")?;
-        resolved.push_str(&value(deeper, &from[2..end], env)?);
+        resolved.push_str(&value(deeper, &from[2..end], env, variable)?);
         rest = &from[end + 1..];
     }
     resolved.push_str(rest);
@@ -49,14 +64,22 @@ pub(super) fn parts(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix("${")?.strip_suffix('}')?.split_once(':')
 }
 
-fn value(depth: u8, inner: &str, env: &BTreeMap<String, String>) -> Result<String, String> {
+fn value(
+    depth: u8,
+    inner: &str,
+    env: &BTreeMap<String, String>,
+    variable: &mut Option<String>,
+) -> Result<String, String> {
     let (name, default) = match inner.split_once(':') {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
     };
     match (env.get(name).filter(|value| !value.is_empty()), default) {
-        (Some(value), _) => Ok(value.clone()),
-        (None, Some(default)) => resolve_to(depth, default, env),
+        (Some(value), _) => {
+            variable.get_or_insert_with(|| name.to_owned());
+            Ok(value.clone())
+        }
+        (None, Some(default)) => resolve_to(depth, default, env, variable),
         (None, None) => Err(format!(
             "the variable {name} is not set, and ${{{name}}} has no default"
         )),
@@ -87,7 +110,7 @@ mod tests {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        resolve(text, &env)
+        resolve(text, &env).map(|resolved| resolved.text)
     }
 
     #[test]

@@ -82,7 +82,8 @@ fn the_reference_shows_the_meaning_of_the_bundled_file() {
             .trim_matches('`');
         let mut from_table = defaults.clone();
         // The default of a key may be the variable of another.
-        let default = placeholder::resolve(default, &BTreeMap::new()).unwrap();
+        let default = placeholder::resolve(default, &BTreeMap::new());
+        let default = default.unwrap().text;
         key.field.set(&mut from_table, &default).unwrap();
         // An empty default is completed from other keys.
         if !matches!(

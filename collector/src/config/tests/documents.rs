@@ -88,7 +88,7 @@ fn every_text_key_keeps_the_text_of_the_file() {
                 assert_eq!(layer.problems, [], "{file}");
                 let given = layer.values.get(&key.path());
                 let mut config = Config::default();
-                key.field.set(&mut config, given.unwrap()).unwrap();
+                key.field.set(&mut config, &given.unwrap().text).unwrap();
                 let given = match key.field {
                     Field::Secret(at) | Field::Password(at) | Field::Credentials(at) => {
                         at(&mut config).expose().to_owned()
@@ -202,8 +202,8 @@ fn a_duplicate_name_is_reported_with_both_lines() {
         ),
         (
             "naming:\n  jetty:\n---\nui:\n  jetty:\n",
-            "my.yml: line 3: a second document begins here, and the first one at line 1: remove the line `---` between them and \
-             write each module once",
+            "my.yml: line 3: a second document begins here, and the first one at line 1: remove the line between them (`---` or \
+             `...`) and write each module once",
         ),
     ] {
         assert_eq!(problems(file, &[]), [expected]);

@@ -31,6 +31,42 @@ fn later_layers_win_key_by_key() {
     );
 }
 
+/// Whether the key accepts any text.
+fn takes_any_text(key: &super::super::keys::Key) -> bool {
+    matches!(key.field, Field::Directory(_) | Field::File(_))
+}
+
+#[test]
+fn a_wrong_value_names_its_variable_and_its_key_once() {
+    const WRONG: &str = "a b\n";
+    for (at, key) in KEYS
+        .iter()
+        .enumerate()
+        .filter(|(_, key)| !takes_any_text(key))
+    {
+        // Two keys may have one variable.
+        let first = KEYS.iter().position(|other| other.env == key.env);
+        if first == Some(at) {
+            let found = problems("", &[(key.env, WRONG)]);
+            let begin = format!("{}: {}: ", key.env, key.path());
+            assert!(
+                found.len() == 1 && found[0].starts_with(&begin),
+                "{found:#?}"
+            );
+        }
+        let file = format!(
+            "{}: {{{}: {{{}: '${{MINE:}}'}}}}",
+            key.module, key.provider, key.name
+        );
+        let begin = format!("my.yml (variable MINE): {}: ", key.path());
+        let found = problems(&file, &[("MINE", WRONG)]);
+        assert!(
+            found.len() == 1 && found[0].starts_with(&begin),
+            "{found:#?}"
+        );
+    }
+}
+
 #[test]
 fn placeholders_work_in_the_operators_file() {
     let file = "naming: {jetty: {host: '${NODE:${FALLBACK:a}.example}', port: '${PORT:1}'}}";

@@ -75,7 +75,7 @@ fn an_unsupported_store_is_refused_with_an_alternative() {
     );
     let found = problems("", &[("SW_STORAGE", "zookeeper")]);
     assert!(
-        found[0].contains("read every id singly; use etcd"),
+        found[0].contains("read every id singly; set SW_STORAGE=etcd"),
         "{found:?}"
     );
 }
@@ -104,5 +104,8 @@ fn a_variable_chooses_and_the_other_providers_are_ignored() {
     assert_eq!(config.cluster.lease_term, Duration::from_secs(10));
     assert_eq!(loaded(&config.to_yaml(), &[]).config, config);
     let found = problems("", &[("SW_CLUSTER", "redis")]);
-    assert!(found[0].contains("use etcd or zookeeper"), "{found:?}");
+    assert!(
+        found[0].contains("set SW_CLUSTER=etcd or SW_CLUSTER=zookeeper"),
+        "{found:?}"
+    );
 }
