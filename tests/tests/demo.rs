@@ -51,7 +51,7 @@ async fn states(admin: &http::Client) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_killed_sample_is_reported_silent_and_down_within_the_terms_that_the_text_names() {
     let mut demo = start();
-    let admin = http::Client::new(address(&demo, "everything else").await);
+    let admin = http::Client::new(address(&demo, "console").await);
     let output = demo.stdout.so_far().join("\n");
     assert!(
         output.contains("silent after 10 s") && output.contains("down after 20 s"),
