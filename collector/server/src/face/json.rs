@@ -23,6 +23,8 @@ pub use parts::Parts;
 pub struct Limits {
     /// The largest request body, in bytes; a larger one gets a 413.
     pub max_body_size: usize,
+    /// The configuration key that sets it, for the answer.
+    pub size_key: &'static str,
     /// The longest time for a request body to arrive; a slower one gets a 408.
     pub body_timeout: Duration,
 }
@@ -32,6 +34,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_body_size: 50 << 20,
+            size_key: "agent_jetty.jetty.max_body_size",
             body_timeout: Duration::from_secs(30),
         }
     }
@@ -42,12 +45,11 @@ impl Default for Limits {
 /// # Errors
 /// 413 if its announced or received size exceeds the limit; 408 if it arrives too slowly; 400 if it is incomplete.
 pub async fn read(body: Body, limits: &Limits) -> Result<Parts, Refusal> {
-    let max = limits.max_body_size;
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > max {
-        return Err(too_large(max));
+    if announced > limits.max_body_size {
+        return Err(too_large(limits));
     }
-    match timeout(limits.body_timeout, Parts::collect(body, max)).await {
+    match timeout(limits.body_timeout, Parts::collect(body, limits)).await {
         Ok(parts) => parts,
         Err(tokio::time::error::Elapsed { .. }) => Err(Refusal::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -136,11 +138,16 @@ fn join(outer: &str, inner: &str) -> String {
     }
 }
 
-fn too_large(max: usize) -> Refusal {
+fn too_large(limits: &Limits) -> Refusal {
+    let Limits {
+        max_body_size,
+        size_key,
+        ..
+    } = limits;
     Refusal::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "body",
-        format_args!("is larger than {max} bytes"),
+        format_args!("is larger than {max_body_size} bytes; the limit is {size_key}"),
     )
 }
 

@@ -172,6 +172,7 @@ async fn read<T: DeserializeOwned>(face: &Face, body: Body) -> Result<T, Refusal
     let metadata = face.catalog()?.limits().metadata_bytes;
     let limits = json::Limits {
         max_body_size: MAX_REST + ESCAPED * metadata,
+        size_key: "nacos.default.max_metadata",
         ..json::Limits::default()
     };
     let parts = json::read(body, &limits).await?;

@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use bytes::{Buf as _, BytesMut};
 use http_body_util::BodyExt as _;
 
-use super::too_large;
+use super::{Limits, too_large};
 use crate::face::Refusal;
 
 const SMALLEST_BLOCK: usize = 512;
@@ -24,14 +24,14 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Reads a body of at most `max` bytes.
-    pub(super) async fn collect(mut body: Body, max: usize) -> Result<Self, Refusal> {
+    /// Reads a body within the limit of its size.
+    pub(super) async fn collect(mut body: Body, limits: &Limits) -> Result<Self, Refusal> {
         let mut parts = Self::default();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(Refusal::broken_off)?;
             if let Ok(data) = frame.into_data() {
-                if data.len() > max - parts.length {
-                    return Err(too_large(max));
+                if data.len() > limits.max_body_size - parts.length {
+                    return Err(too_large(limits));
                 }
                 parts.add(data);
             }
@@ -136,7 +136,12 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_is_too_large_is_refused_before_all_of_it_is_held() {
         let body = || Body::from("x".repeat(101));
-        assert_eq!(Parts::collect(body(), 101).await.unwrap().len(), 101);
-        assert!(Parts::collect(body(), 100).await.is_err());
+        let limits = |max_body_size| Limits {
+            max_body_size,
+            ..Limits::default()
+        };
+        let read = Parts::collect(body(), &limits(101)).await;
+        assert_eq!(read.unwrap().len(), 101);
+        assert!(Parts::collect(body(), &limits(100)).await.is_err());
     }
 }
