@@ -47,7 +47,7 @@ impl LogFormat {
 pub fn parse_level(text: &str) -> Result<String, &'static str> {
     const ALLOWED: &str =
         "error, warn, info, debug, trace or off, or several of MODULE=LEVEL, separated by commas";
-    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
     let is_directive = |word: &str| word.contains(['=', '[', ']', '{', '}']) || is_level(word);
     let mut words = text.split(',');
     match EnvFilter::try_new(text) {
