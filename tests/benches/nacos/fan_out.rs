@@ -21,23 +21,27 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The longest wait for a push.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The medians of several changes, in milliseconds.
+/// What a change costs, in milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Delay {
+pub(crate) struct Cost {
+    /// The CPU time of the server, with all pushes and acknowledgements: a mean.
+    pub(crate) cpu: f64,
+    /// The medians of the delays until the first and the last subscriber have the push.
     pub(crate) first: f64,
     pub(crate) last: f64,
 }
 
 /// Measures the time from the call of the provider until a subscriber has read the push.
-pub(crate) async fn measure(server: &Server) -> Delay {
+pub(crate) async fn measure(server: &Server) -> Cost {
     let provider = calls::connection(server).await;
     change(&provider, "bench.fan", 1, 1).await;
     let subscribers = stream::iter(0..SUBSCRIBERS).map(|_| subscriber(server));
     let subscribers = subscribers.buffer_unordered(CONNECTING);
     let mut subscribers: Vec<_> = subscribers.collect().await;
     let (mut first, mut last) = (Vec::new(), Vec::new());
+    tokio::time::sleep(PAUSE).await;
+    let before = server.cpu();
     for weight in 2..2 + CHANGES {
-        tokio::time::sleep(PAUSE).await;
         let start = Instant::now();
         let expected = format!("\"weight\":{weight}.0");
         let waiting = subscribers
@@ -47,8 +51,11 @@ pub(crate) async fn measure(server: &Server) -> Delay {
         let ((), delays) = tokio::join!(changed, join_all(waiting));
         first.push(milliseconds(delays.iter().min()));
         last.push(milliseconds(delays.iter().max()));
+        tokio::time::sleep(PAUSE).await;
     }
-    Delay {
+    let cpu = (server.cpu() - before).as_secs_f64() * 1e3;
+    Cost {
+        cpu: cpu / CHANGES as f64,
         first: median(first),
         last: median(last),
     }

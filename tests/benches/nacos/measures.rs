@@ -30,7 +30,7 @@ pub(crate) enum Goal {
 /// The values of one round, in the order of [`MEASURES`].
 pub(crate) type Round = [f64; MEASURES.len()];
 
-pub(crate) const MEASURES: [Measure; 8] = [
+pub(crate) const MEASURES: [Measure; 9] = [
     cpu("list of 200 hosts over HTTP", 0.1),
     cpu("list of 50 hosts over HTTP", 0.1),
     cpu("register over HTTP", 0.5),
@@ -40,6 +40,11 @@ pub(crate) const MEASURES: [Measure; 8] = [
         name: "resident memory for an instance of a batch",
         unit: "B",
         goal: Goal::Ratio(0.5),
+    },
+    Measure {
+        name: "CPU, a change with its pushes to 1,000 subscribers",
+        unit: "ms",
+        goal: Goal::None,
     },
     Measure {
         name: "a change reaches the first of 1,000 subscribers",
@@ -78,8 +83,10 @@ pub(crate) async fn all(server: &Server, period: Duration) -> Round {
     let beat = calls::beat(server, period).await;
     let grpc = calls::register_over_grpc(server, period).await;
     let memory = memory(server).await;
-    let fan_out::Delay { first, last } = fan_out::measure(server).await;
-    [list_200, list_50, register, beat, grpc, memory, first, last]
+    let fan_out::Cost { cpu, first, last } = fan_out::measure(server).await;
+    [
+        list_200, list_50, register, beat, grpc, memory, cpu, first, last,
+    ]
 }
 
 /// The growth of resident memory for each instance, with its share of the connections.

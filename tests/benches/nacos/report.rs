@@ -71,7 +71,9 @@ impl fmt::Display for Report {
              `cargo bench -p rollcall-tests --bench nacos`, {}. The release binaries of the collector and of r-nacos {RNACOS} were\n\
              started in turn, {rounds} times each, with their defaults (r-nacos without its console and with a log of warnings only). The\n\
              table has the medians of the rounds (min – max). CPU is user and system time of the server process for a call: 16 callers\n\
-             wait for each answer. Memory is the growth of resident memory for 40,000 instances of 200 connections, which is included.\n\
+             wait for each answer. Memory is the growth of resident memory for 40,000 instances of 200 connections, which is included;\n\
+             the collector also holds a timeline of each instance, up to the limit SW_TIMELINE_MEMORY. The CPU of a change includes its\n\
+             pushes and their acknowledgements.\n\
              The delay of a change is the median of 7 changes in a round, from the provider's call until the subscribers of one process\n\
              have read the push. Rounds discarded because the server used the CPU without clients: collector {own}, r-nacos {other}.\n\n\
              | | Collector | r-nacos | Ratio | Goal |\n|---|--:|--:|--:|--:|",
