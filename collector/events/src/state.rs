@@ -34,8 +34,22 @@ impl State {
             newest: 0,
             first_of_run: 1,
             histories: [history(), history(), history()],
-            instances: Rings::new(config.per_instance, Budget::new("agent_timelines", half)),
-            services: Rings::new(config.per_instance, Budget::new("service_timelines", half)),
+            instances: Rings::new(
+                config.per_instance,
+                Budget::new("agent_timelines", half),
+                |event| match event {
+                    Event::Instance(event) => Some(&event.instance),
+                    Event::Service(_) | Event::Collector(_) => None,
+                },
+            ),
+            services: Rings::new(
+                config.per_instance,
+                Budget::new("service_timelines", half),
+                |event| match event {
+                    Event::Service(event) => Some(&event.instance),
+                    Event::Instance(_) | Event::Collector(_) => None,
+                },
+            ),
         }
     }
 
