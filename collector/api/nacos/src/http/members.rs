@@ -1,6 +1,6 @@
 //! The instances of a cluster, and the subscribers of services, as consoles list them.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use rollcall_catalog::Subscription;
 use rollcall_domain::catalog::{Instance, MetadataChange, Override, ServiceKey, Subscriber};
@@ -151,12 +151,13 @@ async fn subscribers(face: &Face, request: &Request<'_>) -> Reply {
         let room = MAX_SUBSCRIPTIONS.saturating_sub(all.len());
         all.extend(face.catalog.subscribers_of(&service, room));
     }
+    let mut seen = HashSet::new();
+    all.retain(|one| seen.insert(Consumer::of(face, one)));
     let total = all.len();
-    let shown = page
-        .cut(all)
-        .into_iter()
-        .map(|one| subscriber(face, &one, request.generation));
-    let shown: Vec<_> = shown.collect();
+    let shown = page.cut(all).into_iter();
+    let shown: Vec<_> = shown
+        .map(|one| subscriber(&one, &Consumer::of(face, &one), request.generation))
+        .collect();
     Ok(if request.generation == Generation::V1 {
         reply::json(&json!({ "subscribers": shown, "count": total }))
     } else {
@@ -164,19 +165,48 @@ async fn subscribers(face: &Face, request: &Request<'_>) -> Reply {
     })
 }
 
-fn subscriber(face: &Face, one: &Arc<Subscription>, generation: Generation) -> Value {
-    let (ip, port) = match &one.subscriber {
-        Subscriber::Udp { ip, port } => (ip.to_string(), *port),
-        Subscriber::Poller { ip } => (ip.to_string(), 0),
-        Subscriber::Connection(id) => match face.catalog.connection(*id) {
-            Some(connection) => (connection.client_ip.to_string(), connection.port),
-            None => (String::new(), 0),
-        },
-    };
-    let service = &one.service;
+/// A subscriber as consoles list it. As in the reference, all connections of one application on one machine are one subscriber,
+/// without a port.
+#[derive(PartialEq, Eq, Hash)]
+struct Consumer {
+    service: ServiceKey,
+    ip: Arc<str>,
+    port: u16,
+    agent: Arc<str>,
+    app: Arc<str>,
+}
+
+impl Consumer {
+    fn of(face: &Face, one: &Subscription) -> Self {
+        let (ip, port) = match &one.subscriber {
+            Subscriber::Udp { ip, port } => (ip.to_string().into(), *port),
+            Subscriber::Poller { ip } => (Arc::clone(ip), 0),
+            Subscriber::Connection(id) => {
+                let connection = face.catalog.connection(*id);
+                (
+                    connection.map_or_else(Arc::default, |one| Arc::clone(&one.client_ip)),
+                    0,
+                )
+            }
+        };
+        Self {
+            service: one.service.clone(),
+            ip,
+            port,
+            agent: Arc::clone(&one.agent),
+            app: Arc::clone(&one.app),
+        }
+    }
+}
+
+fn subscriber(one: &Subscription, consumer: &Consumer, generation: Generation) -> Value {
+    let Consumer {
+        service, ip, port, ..
+    } = consumer;
     if generation == Generation::V1 {
+        let is_connection = matches!(one.subscriber, Subscriber::Connection(_));
         return json!({
-            "addrStr": format!("{ip}:{port}"),
+            "addrStr": if is_connection { ip.to_string() } else { format!("{ip}:{port}") },
             "agent": one.agent,
             "app": one.app,
             "ip": ip,

@@ -14,12 +14,13 @@ mod access;
 mod complaints;
 mod hostile;
 mod overrides;
+mod subscribers;
 mod v1;
 
 /// A face over an empty catalog.
 struct Server {
     /// The workers of the catalog stop when it is dropped.
-    _running: Running,
+    running: Running,
     router: Router,
 }
 
@@ -56,10 +57,7 @@ impl Server {
         let push = Push::new(catalog.clone(), None);
         let peer = || Some(Ipv4Addr::LOCALHOST.into());
         let router = router(catalog, auth, push, Metrics::default(), settings, peer);
-        Self {
-            _running: running,
-            router,
-        }
+        Self { running, router }
     }
 
     /// Sends `METHOD /path?query` as curl does.

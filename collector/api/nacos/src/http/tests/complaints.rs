@@ -235,28 +235,6 @@ async fn an_instance_that_is_not_there_is_not_an_error_of_the_server() {
 }
 
 #[tokio::test]
-async fn clients_that_poll_are_listed_as_subscribers() {
-    let server = Server::start();
-    server
-        .send(
-            &format!("{LIST}&clientIP=10.0.0.7"),
-            "",
-            &[("user-agent", "Nacos-Python-Client:v0.1.16")],
-        )
-        .await;
-    let subscribers = server
-        .call("GET /v1/ns/service/subscribers?serviceName=a")
-        .await
-        .json();
-    assert_eq!(subscribers["count"], 1);
-    let one = &subscribers["subscribers"][0];
-    assert_eq!(
-        (&one["ip"], &one["agent"]),
-        (&json!("10.0.0.7"), &json!("Nacos-Python-Client:v0.1.16"))
-    );
-}
-
-#[tokio::test]
 async fn names_of_dubbo_and_of_other_languages_are_names() {
     let server = Server::start();
     for name in [
