@@ -46,6 +46,8 @@ pub enum Problem {
     TooLong,
     /// It contains whitespace or a control character.
     Whitespace,
+    /// A cluster contains a comma, which separates clusters in a list.
+    Comma,
     /// A service or group begins with `@`, or a group contains `@@`.
     At,
 }
@@ -195,6 +197,10 @@ impl fmt::Display for InvalidName {
                 f,
                 "{part} \"{given}\" contains whitespace or a control character"
             ),
+            Problem::Comma => write!(
+                f,
+                "{part} \"{given}\" contains a comma, which separates clusters"
+            ),
             Problem::At => write!(
                 f,
                 "{part} \"{given}\" begins with @, or a group contains @@"
@@ -239,10 +245,11 @@ pub(super) fn check(part: Part, text: &str) -> Result<(), InvalidName> {
     if text.len() > part.max_len() {
         return refused(Problem::TooLong);
     }
-    let is_bad =
-        |c: char| c.is_whitespace() || c.is_control() || (part == Part::Cluster && c == ',');
-    if text.chars().any(is_bad) {
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return refused(Problem::Whitespace);
+    }
+    if part == Part::Cluster && text.contains(',') {
+        return refused(Problem::Comma);
     }
     let at_first = matches!(part, Part::Group | Part::Service) && text.starts_with('@');
     if at_first || (part == Part::Group && text.contains("@@")) {

@@ -23,7 +23,6 @@ const MAX_METADATA: usize = 1024;
 
 /// Checks the names that every naming request has. A list of services has no service name.
 pub(super) fn names(request: &NamingRequest<'_>, has_service: bool) -> Result<(), Refusal> {
-    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
     length("namespaceId/tenant", &request.namespace, MAX_NAMESPACE)?;
     characters("namespaceId/tenant", &request.namespace, is_word)?;
     if has_service || !request.service_name.is_empty() {
@@ -101,7 +100,7 @@ pub(super) fn instance(
 /// The checks that come first; returns the port.
 fn parameters(instance: &Instance<'_>) -> Result<u16, Refusal> {
     length("cluster", &instance.cluster_name, MAX_CLUSTER)?;
-    characters("cluster", &instance.cluster_name, is_printed)?;
+    characters("cluster", &instance.cluster_name, is_word)?;
     length("ip", &instance.ip, MAX_IP)?;
     characters("ip", &instance.ip, is_printed)?;
     let port = u16::try_from(instance.port.0.unwrap_or(0)).map_err(|_too_large| {
@@ -116,6 +115,11 @@ fn parameters(instance: &Instance<'_>) -> Result<u16, Refusal> {
         return Err(illegal("ip"));
     }
     Ok(port)
+}
+
+/// A letter of any script, a digit, a hyphen or an underscore.
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_')
 }
 
 /// No whitespace and no control character.

@@ -1,6 +1,6 @@
 //! Names and keys.
 
-use super::super::{Endpoint, Part, Problem, ServiceKey, namespace_name};
+use super::super::{Endpoint, Part, Problem, ServiceKey, cluster_name, namespace_name};
 
 #[test]
 fn the_empty_namespace_is_public_and_the_empty_group_the_default() {
@@ -47,6 +47,10 @@ fn the_refusal_of_a_name_states_the_reason() {
         (Part::Service, Problem::Whitespace)
     );
     assert_eq!(problem("", "g@@h", "a"), (Part::Group, Problem::At));
+    let cluster = cluster_name("a,b").unwrap_err();
+    assert_eq!(cluster.problem, Problem::Comma);
+    let text = "cluster \"a,b\" contains a comma, which separates clusters";
+    assert_eq!(cluster.to_string(), text);
     assert_eq!(
         problem("n\n", "", "a"),
         (Part::Namespace, Problem::Whitespace)

@@ -50,6 +50,27 @@ fn names_are_checked_with_the_words_of_the_reference() {
     assert_eq!(names(&read("{}"), false), Ok(()));
 }
 
+/// As the reference's own suite expects.
+#[test]
+fn the_cluster_of_an_instance_is_one_name() {
+    for (cluster, expected) in [
+        ("c1,c2", "Param 'cluster' is illegal, illegal characters"),
+        ("c/1", "Param 'cluster' is illegal, illegal characters"),
+        (
+            "c_1",
+            "should be characters with only 0-9a-zA-Z-. (current: c_1)",
+        ),
+    ] {
+        let json =
+            format!(r#"{{"instance":{{"ip":"10.0.0.1","port":80,"clusterName":"{cluster}"}}}}"#);
+        let asked = read(&json);
+        let refusal =
+            instance(asked.instance.as_ref().unwrap(), Kind::Ephemeral, None).unwrap_err();
+        assert_eq!(refusal.code, code::INVALID);
+        assert!(refusal.message.contains(expected), "{}", refusal.message);
+    }
+}
+
 #[test]
 fn what_an_instance_leaves_out_has_the_defaults_of_the_reference() {
     let request =

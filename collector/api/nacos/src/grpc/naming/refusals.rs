@@ -49,7 +49,7 @@ pub(super) fn name(invalid: &InvalidName) -> Refusal {
                 invalid.part.max_len()
             )
         }
-        Problem::Empty | Problem::Whitespace | Problem::At => {
+        Problem::Empty | Problem::Whitespace | Problem::Comma | Problem::At => {
             "illegal characters should not appear in the param.".to_owned()
         }
     };
