@@ -104,7 +104,7 @@ async fn update(face: &Face, request: &Request<'_>) -> Reply {
             });
         }
     };
-    let metadata = request.params.get("metadata").map(|_| described.metadata);
+    let metadata = metadata::given(&request.params).map(|_| described.metadata);
     let change = metadata.map(|new| match request.generation {
         Generation::V1 => MetadataChange::Replace(new),
         Generation::V2 | Generation::V3 => MetadataChange::Merge(new),
@@ -124,9 +124,7 @@ async fn patch(face: &Face, request: &Request<'_>) -> Reply {
     let (key, endpoint) = (request.service()?, request.endpoint()?);
     let found = face.catalog.instance(&key, &endpoint, None);
     let found = found.map_err(|error| Fault::of(error, At::Patch, &key))?;
-    let metadata = request
-        .params
-        .get("metadata")
+    let metadata = metadata::given(&request.params)
         .map(metadata::parse)
         .transpose()?;
     let change = metadata.map(MetadataChange::Replace);

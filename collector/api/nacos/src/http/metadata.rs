@@ -5,7 +5,12 @@ use std::sync::Arc;
 use rollcall_domain::catalog::Metadata;
 use serde_json::{Map, Value};
 
-use super::fault::Fault;
+use super::{fault::Fault, params::Params};
+
+/// The metadata of a call, if there is any. Java's client writes an instance without metadata as `null`.
+pub(super) fn given<'a>(params: &'a Params<'_>) -> Option<&'a str> {
+    params.get("metadata").filter(|text| *text != "null")
+}
 
 /// Reads metadata; blank text is none.
 ///

@@ -26,7 +26,7 @@ pub(super) fn read(
     key: &ServiceKey,
 ) -> Result<Registration, Fault> {
     let endpoint = request.endpoint()?;
-    let metadata = metadata::parse(request.params.text("metadata"))?;
+    let metadata = metadata::parse(metadata::given(&request.params).unwrap_or_default())?;
     let app = request.app()?;
     Ok(Registration {
         kind: kind(face, request),

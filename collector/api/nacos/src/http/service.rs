@@ -54,7 +54,7 @@ async fn create(face: &Face, request: &Request<'_>) -> Reply {
     let key = request.service()?;
     let settings = Settings {
         protect_threshold: request.params.number("protectThreshold")?.unwrap_or(0.0),
-        metadata: metadata::parse(request.params.text("metadata"))?,
+        metadata: metadata::parse(metadata::given(&request.params).unwrap_or_default())?,
         selector: selector(request)?,
         ..Settings::default()
     };
@@ -78,7 +78,7 @@ async fn update(face: &Face, request: &Request<'_>) -> Reply {
     }
     let threshold = request.params.number("protectThreshold")?.unwrap_or(0.0);
     let (metadata, selector) = (
-        metadata::parse(request.params.text("metadata"))?,
+        metadata::parse(metadata::given(&request.params).unwrap_or_default())?,
         selector(request)?,
     );
     let update = move |settings: &mut Settings| {
@@ -221,7 +221,7 @@ async fn cluster(face: &Face, request: &Request<'_>) -> Reply {
         let why = format!("at most {MAX_CLUSTERS} clusters of a service have settings");
         return Err(Fault::Conflict(why));
     }
-    let metadata = metadata::parse(request.params.text("metadata"))?;
+    let metadata = metadata::parse(metadata::given(&request.params).unwrap_or_default())?;
     if metadata.bytes() > face.settings.max_metadata {
         return Err(Fault::TooLong {
             name: "metadata",

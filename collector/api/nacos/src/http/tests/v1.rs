@@ -313,3 +313,15 @@ async fn an_operator_may_close_the_server_and_open_it_again() {
         .ok("POST /v1/ns/instance?serviceName=a&ip=1.1.1.1&port=1")
         .await;
 }
+
+/// Java's client registers an instance whose metadata is null in this way, as after a beat that found no instance.
+#[tokio::test]
+async fn metadata_that_is_null_is_none() {
+    let server = Server::start();
+    let instance = "/v1/ns/instance?serviceName=a&ip=10.0.0.1&port=80&metadata";
+    server.ok(&format!("POST {instance}=null")).await;
+    server.ok(&format!("POST {instance}={{\"k\":\"v\"}}")).await;
+    server.ok(&format!("PUT {instance}=null")).await;
+    let list = server.call("GET /v1/ns/instance/list?serviceName=a").await;
+    assert_eq!(list.json()["hosts"][0]["metadata"], json!({"k": "v"}));
+}
