@@ -6,6 +6,8 @@ use std::io::Write as _;
 
 use rollcall_domain::catalog::{Host, ServiceView};
 
+use crate::render::Terms;
+
 #[cfg(test)]
 mod tests;
 
@@ -75,17 +77,12 @@ fn put_host(out: &mut Vec<u8>, host: &Host, service: &Escaped) {
         put_text(out, if index > 0 { "," } else { "" }, key);
         put_text(out, ":", value);
     }
-    let term = |key, default: u64| {
-        let set = host.metadata.get(key).and_then(|value| value.parse().ok());
-        set.unwrap_or(default)
-    };
+    let terms = Terms::of(&host.metadata);
     put(
         out,
         format_args!(
             "}},\"instanceHeartBeatInterval\":{},\"instanceHeartBeatTimeOut\":{},\"ipDeleteTimeout\":{}}}",
-            term("preserved.heart.beat.interval", 5_000),
-            term("preserved.heart.beat.timeout", 15_000),
-            term("preserved.ip.delete.timeout", 30_000),
+            terms.interval, terms.unhealthy_after, terms.removed_after,
         ),
     );
 }

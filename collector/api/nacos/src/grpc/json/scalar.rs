@@ -83,8 +83,9 @@ impl<'de> Scalar<'de> for Text<'de> {
         Self(Cow::Owned(value.to_string()))
     }
 
+    /// As in metadata over HTTP: 1.0 stays "1.0".
     fn number(value: f64) -> Self {
-        Self(Cow::Owned(value.to_string()))
+        Self(Cow::Owned(format!("{value:?}")))
     }
 
     fn flag<E: Error>(value: bool) -> Result<Self, E> {

@@ -86,3 +86,20 @@ fn every_text_is_escaped() {
     assert_eq!(derived["instanceId"], "a\"b\\#80#c\"#DEFAULT_GROUP@@s\"\\");
     assert_eq!(derived["serviceName"], "DEFAULT_GROUP@@s\"\\");
 }
+
+/// Go's client refuses a whole list for one number that does not fit.
+#[test]
+fn the_terms_of_a_host_are_those_that_the_collector_applies() {
+    let mut host = host("10.0.0.1", "");
+    let metadata = [
+        ("preserved.heart.beat.interval", "3000"),
+        ("preserved.heart.beat.timeout", "18446744073709551615"),
+        ("preserved.ip.delete.timeout", "never"),
+    ];
+    host.metadata = Arc::new(metadata.into_iter().collect());
+    let read = read(&view("s", vec![host]));
+    let shown = &read["hosts"][0];
+    assert_eq!(shown["instanceHeartBeatInterval"], 3_000);
+    assert_eq!(shown["instanceHeartBeatTimeOut"], 604_800_000);
+    assert_eq!(shown["ipDeleteTimeout"], 30_000);
+}
