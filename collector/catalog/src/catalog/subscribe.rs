@@ -47,7 +47,8 @@ impl Catalog {
         Ok(subscription)
     }
 
-    /// Ends a subscription. Returns `false` if there is none. The clusters are ignored for a connection.
+    /// Ends a subscription. Returns `false` if there is none. A connection whose later subscription named other clusters keeps
+    /// it; no clusters stand for any.
     pub fn unsubscribe(
         &self,
         service: &ServiceKey,
@@ -55,7 +56,13 @@ impl Catalog {
         clusters: &Clusters,
     ) -> bool {
         let key = SubscriptionKey::new(subscriber.clone(), clusters);
-        let ended = self.0.subscriptions.write().remove(service, &key);
+        let mut subscriptions = self.0.subscriptions.write();
+        let known = subscriptions.get(service, &key);
+        if known.is_some_and(|known| !clusters.is_any() && known.clusters != *clusters) {
+            return false;
+        }
+        let ended = subscriptions.remove(service, &key);
+        drop(subscriptions);
         if let Some(ended) = &ended {
             ended.end();
         }

@@ -89,6 +89,12 @@ impl Clusters {
         &self.0
     }
 
+    /// Whether the list is empty.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn text(&self) -> &Arc<str> {
         &self.0
     }

@@ -253,8 +253,9 @@ impl Face {
         let subscriber = Subscriber::Connection(call.session.id);
         let refused = |error: Error| refusals::of(&error, &key);
         if call.request.subscribe.0 != Some(true) {
-            call.connection.unsubscribed(&key);
-            self.catalog.unsubscribe(&key, &subscriber, &clusters);
+            if self.catalog.unsubscribe(&key, &subscriber, &clusters) {
+                call.connection.unsubscribed(&key);
+            }
             let (body, stamp) = self.body(&key, &selection).map_err(refused)?;
             return Ok(answer::service(Naming::Subscribe, stamp, body.tail));
         }

@@ -134,6 +134,29 @@ async fn an_unsubscribed_service_is_not_pushed() {
     consumer.receives_nothing().await;
 }
 
+/// The listeners of the later clusters would otherwise get no change.
+#[tokio::test]
+async fn a_subscription_outlives_the_end_of_an_earlier_one_for_other_clusters() {
+    let server = Server::start().await;
+    let (mut provider, mut consumer) = (server.client().await, server.client().await);
+    let end = |clusters| with(subscribe("s", clusters), json!({"subscribe": false}));
+    consumer.subscribe_to("s", "c1").await;
+    consumer.subscribe_to("s", "c2").await;
+    consumer.ok("SubscribeServiceRequest", end("c1")).await;
+    let place = with(host(1), json!({"clusterName": "c2"}));
+    let register = with(
+        instance("s", "registerInstance", 1),
+        json!({"instance": place}),
+    );
+    provider.ok("InstanceRequest", register).await;
+    assert_eq!(consumer.pushed().await.1, [1]);
+    consumer.ok("SubscribeServiceRequest", end("c2")).await;
+    provider
+        .ok("InstanceRequest", instance("s", "deregisterInstance", 1))
+        .await;
+    consumer.receives_nothing().await;
+}
+
 #[tokio::test]
 async fn to_deregister_removes_what_the_connection_holds_and_nothing_else() {
     let server = Server::start().await;
