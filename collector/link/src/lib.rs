@@ -67,6 +67,17 @@ pub struct Link {
     cause: Cause,
 }
 
+/// Why this collector closes a connection that its peer keeps open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The peer did not answer in time.
+    Unanswered,
+    /// The peer did not read its answers.
+    Unread,
+    /// The peer exceeded a limit.
+    OverLimit,
+}
+
 /// The instances that were seen on one connection.
 #[derive(Debug)]
 pub struct Seen {
@@ -76,6 +87,7 @@ pub struct Seen {
     since: OnceLock<Timestamp>,
     /// How far the clock of the peer is ahead, in milliseconds.
     clock_skew: OnceLock<i32>,
+    closing: OnceLock<Closing>,
     instances: Mutex<Vec<InstanceId>>,
 }
 
@@ -112,6 +124,7 @@ impl Links {
             remote,
             since: OnceLock::new(),
             clock_skew: OnceLock::new(),
+            closing: OnceLock::new(),
             instances: Mutex::default(),
         };
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -133,9 +146,18 @@ impl Link {
         }
     }
 
+    /// Records why this collector closes the connection. The first reason counts. Call it before the connection is closed, so
+    /// that the calls that end with it can read the reason.
+    pub fn closing(&self, why: Closing) {
+        self.seen.closing.get_or_init(|| why);
+    }
+
     /// Closes the link of a connection that the peer or an error has ended.
     pub fn ended(mut self, error: Option<&(dyn Error + 'static)>) {
         self.cause = error.map_or(Cause::Peer, cause);
+        if self.cause == Cause::Timeout {
+            self.closing(Closing::Unanswered);
+        }
     }
 }
 
@@ -185,6 +207,12 @@ impl Seen {
         self.clock_skew.get().copied()
     }
 
+    /// Why this collector closes the connection; `None` if it does not.
+    #[must_use]
+    pub fn closing(&self) -> Option<Closing> {
+        self.closing.get().copied()
+    }
+
     /// Records an instance for the end of the connection. Call it when the instance was last seen on another connection, not
     /// for every call.
     pub fn remember(&self, instance: InstanceId) {
@@ -198,6 +226,12 @@ impl Seen {
 /// Calls `read` with the link of the running call; returns `None` outside of a link.
 pub fn current<R>(read: impl FnOnce(&Seen) -> R) -> Option<R> {
     CURRENT.try_with(|seen| read(seen)).ok()
+}
+
+/// The link of the running call, for a call that outlives its handler; `None` outside of a link.
+#[must_use]
+pub fn kept() -> Option<Arc<Seen>> {
+    CURRENT.try_with(Arc::clone).ok()
 }
 
 impl<S, R> Service<R> for Linked<S>

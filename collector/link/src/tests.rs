@@ -94,3 +94,18 @@ fn a_connection_keeps_the_time_of_its_first_call() {
     }
     assert_eq!(link.seen.remote(), remote());
 }
+
+#[tokio::test]
+async fn the_first_reason_for_which_the_collector_closes_a_connection_is_kept() {
+    let links = Links::default();
+    let [limited, silent, left] = [(); 3].map(|()| links.open(remote()));
+    let seen = [&limited, &silent, &left].map(|link| Arc::clone(&link.seen));
+    let closing = || seen.each_ref().map(|seen| seen.closing());
+    assert_eq!(closing(), [None; 3]);
+    limited.closing(Closing::OverLimit);
+    limited.closing(Closing::Unread);
+    silent.ended(Some(&io::Error::from(io::ErrorKind::TimedOut)));
+    left.ended(None);
+    let expected = [Some(Closing::OverLimit), Some(Closing::Unanswered), None];
+    assert_eq!(closing(), expected);
+}

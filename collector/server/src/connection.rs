@@ -19,7 +19,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::rt::TokioIo;
 use rollcall_limits::Peer;
-use rollcall_link::{Link, Linked};
+use rollcall_link::{Closing, Link, Linked};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -188,7 +188,7 @@ impl Connection {
         let Some(why) = end.reason() else {
             return self.report_end(&end, is_asked_to_close);
         };
-        self.open.close(why);
+        self.close(why);
         served.connection.as_mut().graceful_shutdown();
         served.linger(why).await;
     }
@@ -235,6 +235,15 @@ impl Connection {
             }
         }
         None
+    }
+
+    /// Records why this collector closes the connection.
+    fn close(&self, why: Closed) {
+        self.open.close(why);
+        self.link.closing(match why {
+            Closed::Unread => Closing::Unread,
+            _ => Closing::OverLimit,
+        });
     }
 
     async fn asked_to_close(&self) -> Cause {

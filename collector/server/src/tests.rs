@@ -66,6 +66,11 @@ async fn start(limits: Limits, grace: Duration) -> Running {
 }
 
 pub(super) async fn serve(serving: Serving) -> Running {
+    serve_with(Router::new(), serving).await
+}
+
+/// Serves further routes, too.
+async fn serve_with(routes: Router, serving: Serving) -> Running {
     let (permits, reached) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let router: Router = Router::new()
         .route("/", get(|| async { "here" }))
@@ -73,7 +78,8 @@ pub(super) async fn serve(serving: Serving) -> Running {
         .route("/unread", post(unread))
         .route("/refused", post(linger::refuse))
         .route("/read", post(|_body: Bytes| async { "read" }))
-        .with_state((permits.clone(), reached.clone()));
+        .with_state((permits.clone(), reached.clone()))
+        .merge(routes);
     let service = TowerToHyperService::new(router);
     let bound = bind("127.0.0.1", 0).await.unwrap().listen().unwrap();
     let (address, stats, cancel) = (bound.address(), bound.stats(), CancellationToken::new());

@@ -9,8 +9,12 @@ pub enum ConnectionEnd {
     Dropped,
     /// The client's system or an intermediary reset the transport.
     Reset,
-    /// The client did not answer a detection request in time.
+    /// The client did not answer a detection request or an HTTP/2 ping in time.
     TimedOut,
+    /// This collector closed the connection because the client did not read its messages.
+    Unread,
+    /// This collector closed the connection because the client exceeded a limit of connections.
+    OverLimit,
     /// The client opened another stream on the same transport.
     Superseded,
     /// The client sent bytes that are no message of the protocol.

@@ -1,5 +1,8 @@
 //! Peers that are closed for what they send.
 
+use std::sync::OnceLock;
+
+use rollcall_link::Closing;
 use tokio::net::TcpSocket;
 
 use super::*;
@@ -8,15 +11,23 @@ use crate::Closed;
 const PREFACE_AND_SETTINGS: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0pingping";
 const GOAWAY: u8 = 7;
+/// The headers of `GET /held`.
+const GET_HELD: &[u8] = b"\0\0\x0c\x01\x05\0\0\0\x01\x82\x86\x04\x05/held\x41\x01x";
 
 impl Running {
     /// A peer that sends `count` pings and reads nothing. Its system takes few bytes of the acknowledgements.
     async fn flood(&self, count: usize) -> TcpStream {
+        self.flood_after(&[], count).await
+    }
+
+    /// As [`Running::flood`], after a request.
+    async fn flood_after(&self, request: &[u8], count: usize) -> TcpStream {
         let before = self.stats.closed_for(Closed::Flood);
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         let mut stream = socket.connect(self.address).await.unwrap();
         stream.write_all(PREFACE_AND_SETTINGS).await.unwrap();
+        stream.write_all(request).await.unwrap();
         // The collector may close the connection before it has read them all.
         let pings = PING.repeat(count);
         let sent = tokio::time::timeout(PATIENCE, stream.write_all(&pings));
@@ -74,6 +85,32 @@ async fn a_peer_that_keeps_its_connection_is_closed_all_the_same() {
         tokio::time::timeout(PATIENCE, endless).await.unwrap();
         server.wait_for_open(0).await;
         assert_eq!(server.stats.closed_for(Closed::Flood), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_call_that_ends_with_its_connection_can_read_why_the_collector_closed_it() {
+    local(async {
+        let link = Arc::new(OnceLock::new());
+        let slot = Arc::clone(&link);
+        let held = get(move || async move {
+            slot.set(rollcall_link::kept().unwrap()).unwrap();
+            std::future::pending::<&'static str>().await
+        });
+        let routes = Router::new().route("/held", held);
+        let server = serve_with(routes, Serving::generous()).await;
+        let _stream = server.flood_after(GET_HELD, 2_000).await;
+        let read = async {
+            loop {
+                match link.get().and_then(|link| link.closing()) {
+                    Some(why) => return why,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let why = tokio::time::timeout(PATIENCE, read).await.unwrap();
+        assert_eq!(why, Closing::OverLimit);
     })
     .await;
 }

@@ -84,6 +84,14 @@ const fn departure(what: EventKind) -> Option<(Kind, &'static str)> {
             ConnectionEnd::Dropped => (Kind::Lost, "its connection ended without a goodbye"),
             ConnectionEnd::Reset => (Kind::Lost, "its connection was reset"),
             ConnectionEnd::TimedOut => (Kind::Lost, "its client answered no probe in time"),
+            ConnectionEnd::Unread => (
+                Kind::Lost,
+                "this collector closed its connection: the client did not read its messages",
+            ),
+            ConnectionEnd::OverLimit => (
+                Kind::Lost,
+                "this collector closed its connection: the client exceeded a limit of connections",
+            ),
             ConnectionEnd::Superseded => (Kind::Left, "its client opened another stream"),
             ConnectionEnd::Violation => (Kind::Lost, "its client violated the protocol"),
             ConnectionEnd::CollectorStops => return None,

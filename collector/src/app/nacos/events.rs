@@ -116,6 +116,8 @@ const fn end_name(end: ConnectionEnd) -> &'static str {
         ConnectionEnd::Dropped => "dropped",
         ConnectionEnd::Reset => "reset",
         ConnectionEnd::TimedOut => "timed_out",
+        ConnectionEnd::Unread => "unread",
+        ConnectionEnd::OverLimit => "over_limit",
         ConnectionEnd::Superseded => "superseded",
         ConnectionEnd::Violation => "violation",
         ConnectionEnd::CollectorStops => "collector_stops",

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body::Frame as BodyFrame;
 use rollcall_catalog::Subscription;
+use rollcall_link::Seen;
 use rollcall_server::face::{Broken, Messages};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -47,6 +48,8 @@ pub(super) struct Stream {
     face: Arc<Face>,
     connection: Arc<Connection>,
     inbound: Messages,
+    /// The link of the transport, which records why this server closes it.
+    link: Option<Arc<Seen>>,
     /// The unsent rest of a message.
     tail: Bytes,
     /// Waits for the next subscription that is due; absent before the set-up.
@@ -75,6 +78,7 @@ impl Stream {
             face,
             connection,
             inbound,
+            link: rollcall_link::kept(),
             tail: Bytes::new(),
             next: None,
             stop,
@@ -156,7 +160,13 @@ impl Stream {
         }
     }
 
+    /// Ends the connection. What the client and the transport did after this server closed the connection is no reason.
     fn end(&self, reason: Reason) {
+        let closing = self.link.as_ref().and_then(|link| link.closing());
+        let reason = match (reason, closing) {
+            (Reason::Client | Reason::Broken | Reason::Reset, Some(why)) => Reason::of_closing(why),
+            _ => reason,
+        };
         self.connection.end(reason);
     }
 

@@ -43,6 +43,12 @@ pub(in crate::view) fn service(event: &ServiceEvent) -> String {
                 Some("dropped") => "ended without a goodbye, as when its process is killed",
                 Some("reset") => "was reset",
                 Some("timed_out") => "timed out: the client did not answer",
+                Some("unread") => {
+                    "was closed by the collector: the client did not read its messages"
+                }
+                Some("over_limit") => {
+                    "was closed by the collector: the client exceeded a limit of connections"
+                }
                 Some("superseded") => "was superseded by another stream of the client",
                 Some("violation") => "was closed because the client violated the protocol",
                 _ => "ended",

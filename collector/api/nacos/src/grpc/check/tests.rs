@@ -63,9 +63,9 @@ fn the_cluster_of_an_instance_is_one_name() {
     ] {
         let json =
             format!(r#"{{"instance":{{"ip":"10.0.0.1","port":80,"clusterName":"{cluster}"}}}}"#);
-        let asked = read(&json);
+        let request = read(&json);
         let refusal =
-            instance(asked.instance.as_ref().unwrap(), Kind::Ephemeral, None).unwrap_err();
+            instance(request.instance.as_ref().unwrap(), Kind::Ephemeral, None).unwrap_err();
         assert_eq!(refusal.code, code::INVALID);
         assert!(refusal.message.contains(expected), "{}", refusal.message);
     }

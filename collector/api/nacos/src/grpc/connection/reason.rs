@@ -3,6 +3,7 @@
 use std::fmt;
 
 use rollcall_domain::catalog::ConnectionEnd;
+use rollcall_link::Closing;
 
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,8 +14,12 @@ pub(in crate::grpc) enum Reason {
     Broken,
     /// The client's system or an intermediary reset the transport.
     Reset,
-    /// The client did not answer the probe.
+    /// The client did not answer the probe or an HTTP/2 ping.
     Silent,
+    /// The client did not read its messages.
+    Unread,
+    /// The client exceeded a limit of the server's connections.
+    OverLimit,
     /// The client sent no set-up in time.
     NoSetup,
     /// The client sent bytes that are no message.
@@ -29,11 +34,13 @@ pub(in crate::grpc) enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub(in crate::grpc) const ALL: [Self; 9] = [
+    pub(in crate::grpc) const ALL: [Self; 11] = [
         Self::Client,
         Self::Broken,
         Self::Reset,
         Self::Silent,
+        Self::Unread,
+        Self::OverLimit,
         Self::NoSetup,
         Self::Garbage,
         Self::Refused,
@@ -48,11 +55,22 @@ impl Reason {
             Self::Broken => "broken",
             Self::Reset => "reset",
             Self::Silent => "silent",
+            Self::Unread => "unread",
+            Self::OverLimit => "over_limit",
             Self::NoSetup => "no_setup",
             Self::Garbage => "garbage",
             Self::Refused => "refused",
             Self::Replaced => "replaced",
             Self::Stop => "stop",
+        }
+    }
+
+    /// The reason, for a connection that this server closes.
+    pub(in crate::grpc) const fn of_closing(why: Closing) -> Self {
+        match why {
+            Closing::Unanswered => Self::Silent,
+            Closing::Unread => Self::Unread,
+            Closing::OverLimit => Self::OverLimit,
         }
     }
 
@@ -63,6 +81,8 @@ impl Reason {
             Self::Broken => ConnectionEnd::Dropped,
             Self::Reset => ConnectionEnd::Reset,
             Self::Silent => ConnectionEnd::TimedOut,
+            Self::Unread => ConnectionEnd::Unread,
+            Self::OverLimit => ConnectionEnd::OverLimit,
             Self::Replaced => ConnectionEnd::Superseded,
             // The latter two end connections that were not set up, so they have no instances.
             Self::Garbage | Self::NoSetup | Self::Refused => ConnectionEnd::Violation,
@@ -78,7 +98,9 @@ impl fmt::Display for Reason {
             Self::Client => "the client closed its connection",
             Self::Broken => "the connection broke off",
             Self::Reset => "the connection was reset",
-            Self::Silent => "the client did not answer a detection request",
+            Self::Silent => "the client did not answer a detection request or a ping",
+            Self::Unread => "the client did not read its messages",
+            Self::OverLimit => "the client exceeded a limit of connections",
             Self::NoSetup => "the client sent no set-up in time",
             Self::Garbage => "the client sent bytes that are no message",
             Self::Refused => "a limit kept the connection from being set up",

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use rollcall_catalog::{Event, EventSink, store::Memory, testing::Running};
 use rollcall_domain::catalog::{ConnectionEnd, EventKind};
+use rollcall_link::Closing;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
@@ -159,6 +160,21 @@ async fn a_client_that_sends_no_message_violates_the_protocol() {
         .await;
     assert!(client.end().await.is_err());
     assert_eq!(recorder.end().await, ConnectionEnd::Violation);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_collector_closes_names_the_reason() {
+    for (why, expected) in [
+        (Closing::Unanswered, ConnectionEnd::TimedOut),
+        (Closing::Unread, ConnectionEnd::Unread),
+        (Closing::OverLimit, ConnectionEnd::OverLimit),
+    ] {
+        let recorder = Recorder::default();
+        let server = recorder.server(config()).await;
+        let _client = provider(server.address).await;
+        server.close(why);
+        assert_eq!(recorder.end().await, expected);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A server of the face alone.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::http::Request;
 use hyper::body::Incoming;
@@ -10,8 +10,10 @@ use hyper_util::{
 };
 use rollcall_catalog::{Catalog, testing::Running};
 use rollcall_limits::{Budget, Work};
+use rollcall_link::{Closing, Links};
 use tokio::{
     net::TcpListener,
+    sync::watch,
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -28,6 +30,7 @@ pub(in crate::grpc::tests) struct Server {
     pub(in crate::grpc::tests) face: Arc<Face>,
     pub(in crate::grpc::tests) running: Running,
     stop: CancellationToken,
+    closing: watch::Sender<Option<Closing>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -88,8 +91,9 @@ impl Server {
         );
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
+        let (closing, closings) = watch::channel(None);
         let tasks = vec![
-            spawn(serve(listener, Arc::clone(&face))),
+            spawn(serve(listener, Arc::clone(&face), closings)),
             spawn(Arc::clone(&face).run()),
         ];
         Self {
@@ -97,6 +101,7 @@ impl Server {
             face,
             running,
             stop,
+            closing,
             tasks,
         }
     }
@@ -111,6 +116,11 @@ impl Server {
         client.open().await;
         client.set_up().await;
         client
+    }
+
+    /// Closes all connections for this reason, as the collector's listener does.
+    pub(in crate::grpc::tests) fn close(&self, why: Closing) {
+        self.closing.send_replace(Some(why));
     }
 
     pub(in crate::grpc::tests) fn stop(&self) {
@@ -134,7 +144,8 @@ pub(in crate::grpc::tests) fn spawn(
     tokio::spawn(task)
 }
 
-async fn serve(listener: TcpListener, face: Arc<Face>) {
+async fn serve(listener: TcpListener, face: Arc<Face>, closings: watch::Receiver<Option<Closing>>) {
+    let links = Links::default();
     let mut connections = JoinSet::new();
     let router = face.router(|extensions| extensions.get().copied());
     for number in 1.. {
@@ -150,9 +161,18 @@ async fn serve(listener: TcpListener, face: Arc<Face>) {
                 request.extensions_mut().insert(transport);
                 request
             });
-        let service = TowerToHyperService::new(router);
+        let link = links.open(remote);
+        let service = link.around(TowerToHyperService::new(router));
         let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
         let connection = builder.serve_connection(TokioIo::new(stream), service);
-        connections.spawn(async move { drop(connection.await) });
+        let mut closings = closings.clone();
+        connections.spawn(async move {
+            let mut connection = pin!(connection);
+            let closing = async { closings.wait_for(Option::is_some).await.map(|why| *why) };
+            tokio::select! {
+                _ = &mut connection => {}
+                why = closing => link.closing(why.unwrap().unwrap()),
+            }
+        });
     }
 }
