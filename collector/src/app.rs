@@ -146,11 +146,11 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let (events, recorder) = timeline::open(&config, clock).await;
     let nacos = Nacos::open(&config, clock, listeners.addresses.nacos).await?;
     // Only members of a shared store forward registrations.
-    let (owners, clients) = watcher
+    let (owner, clients) = watcher
         .is_some()
         .then(|| {
             let link = (&config, edge.peers(&config));
-            remote::owners(link, &member, &*cluster, clock, &metrics)
+            remote::owner(link, &member, &*cluster, clock, &metrics)
         })
         .unzip();
     let foundation = Foundation {
@@ -158,7 +158,7 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
         allocator,
         lessor,
         storage,
-        owners,
+        owner,
         metrics,
         events,
         own: Arc::clone(&member.address),

@@ -1,13 +1,9 @@
-//! The set of collectors, and the selection of one of them.
+//! The set of collectors, and the owner among them.
 //!
 //! A [`View`] never changes: a change of membership makes a new view. A cluster provider decides which collectors are members and
 //! watches for changes.
 
-mod selector;
-
 use std::{num::NonZeroU32, sync::Arc};
-
-pub use selector::{ForeverFirst, HashCode, Rolling, Selector};
 
 use crate::Timestamp;
 
@@ -40,7 +36,7 @@ pub struct Tag(NonZeroU32);
 pub enum State {
     /// Some of its listeners do not accept connections yet.
     Starting,
-    /// It serves. Naming lists show it and selectors choose it in this state only.
+    /// It serves. Naming lists show it, and it can be the owner, in this state only.
     Serving,
     /// It finishes the work in progress and accepts no new work.
     Draining,
@@ -98,10 +94,11 @@ impl View {
             .filter(|member| member.state == State::Serving)
     }
 
-    /// The serving members that share this collector's inventory, in order: the candidates of selectors. A collector of upstream is
-    /// in the naming lists too, but keeps its own ids.
-    pub fn peers(&self) -> impl DoubleEndedIterator<Item = &Member> {
-        self.serving().filter(|member| member.version.is_some())
+    /// The member that commits new registrations first: the first serving one that shares this collector's inventory. A collector
+    /// of upstream is in the naming lists too, but keeps its own ids.
+    #[must_use]
+    pub fn owner(&self) -> Option<&Member> {
+        self.serving().find(|member| member.version.is_some())
     }
 }
 
@@ -109,7 +106,7 @@ impl View {
 mod tests {
     use super::*;
 
-    pub(super) fn member(address: &str, state: State) -> Member {
+    fn member(address: &str, state: State) -> Member {
         Member {
             address: address.into(),
             agent_grpc: None,
@@ -151,5 +148,18 @@ mod tests {
         ]);
         let serving: Vec<_> = view.serving().map(|m| &*m.address).collect();
         assert_eq!(serving, ["b"]);
+    }
+
+    #[test]
+    fn the_owner_is_the_first_serving_collector_of_rollcall_by_address() {
+        let upstream = Member {
+            version: None,
+            ..member("a", State::Serving)
+        };
+        let draining = member("b", State::Draining);
+        let others = ["d", "c"].map(|address| member(address, State::Serving));
+        let view = View::new([upstream, draining].into_iter().chain(others));
+        assert_eq!(view.owner().map(|owner| &*owner.address), Some("c"));
+        assert_eq!(View::new([member("a", State::Draining)]).owner(), None);
     }
 }

@@ -1,5 +1,7 @@
 //! The use cases that all protocol faces share. A face converts the request, calls a use case, and converts the answer.
 
+#![warn(missing_docs)]
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -47,13 +49,17 @@ mod tests;
 /// Limits and periods of the use cases.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Of the writer and of new ids.
     pub register: register::Config,
     /// Elements that one message may have.
     pub max_batch: usize,
     /// Bytes that messages may use while they are processed.
     pub work_memory: usize,
+    /// Of the search for expired leases.
     pub sweep: sweep::Config,
+    /// Of the times of last signals in the store.
     pub write_back: write_back::Config,
+    /// Of the period without new ids after a lost store.
     pub listening: listening::Config,
 }
 
@@ -69,12 +75,17 @@ pub fn leases(terms: Terms, inventory: Arc<Inventory>) -> Leases {
 /// The dependencies of the use cases, restored and ready.
 #[derive(Debug)]
 pub struct Foundation {
+    /// The clock of all leases and events.
     pub clock: Clock,
+    /// The inventory, as the store has it.
     pub allocator: Allocator,
+    /// The leases of the instances in the inventory.
     pub lessor: Leases,
+    /// The open store. Only the writer uses it.
     pub storage: Box<dyn Storage>,
     /// Selects the collector that commits new registrations, if the store is shared.
-    pub owners: Option<Arc<dyn register::Owners>>,
+    pub owner: Option<Arc<dyn register::Owner>>,
+    /// The metrics that the use cases count in.
     pub metrics: Metrics,
     /// Where events are recorded.
     pub events: events::Feed,
@@ -151,7 +162,9 @@ impl Services {
 pub struct Workers {
     /// Runs on a separate thread; ends after [`register::Handle::stop`].
     pub writer: register::Writer,
+    /// Marks instances whose leases expired.
     pub sweeper: sweep::Sweeper,
+    /// Stores the times of last signals.
     pub write_back: write_back::WriteBack,
     /// Starts once this collector is a member.
     pub naming: naming::Follower,
@@ -165,7 +178,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         allocator,
         lessor,
         storage,
-        owners,
+        owner,
         metrics,
         events,
         own,
@@ -191,7 +204,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         core.clone(),
         allocator,
         storage,
-        owners,
+        owner,
         readiness.clone(),
         metrics.clone(),
     );

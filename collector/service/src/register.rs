@@ -1,7 +1,7 @@
 //! Assigns ids to names: known names are answered at once, new names go through the one writer.
 //!
 //! A call either finds its key in the inventory (no lock, no I/O) or queues a job for the [`Writer`] and waits for it until
-//! its deadline. In a cluster it forwards the registration to the owner first ([`Owners`]). The writer owns the allocator and
+//! its deadline. In a cluster it forwards the registration to the owner first ([`Owner`]). The writer owns the allocator and
 //! the storage, so concurrent requests for one key get one id, and an id is durable before any caller receives it
 //! (ARCHITECTURE.md, invariants 1 and 2).
 
@@ -46,7 +46,7 @@ pub use adopt::ForeignId;
 pub use error::{Error, KeyFault};
 pub use named::{InstanceName, SERVICE};
 pub use operation::OperationRef;
-pub use owner::{Owners, Peer};
+pub use owner::{Forward, Owner};
 pub use recover::Recovery;
 pub use registration::Registration;
 pub use writer::{Failure, Writer};
@@ -92,7 +92,7 @@ pub struct Handle {
 struct Shared {
     core: Core,
     queue: Queue,
-    owners: Option<Arc<dyn Owners>>,
+    owner: Option<Arc<dyn Owner>>,
     /// Whether other collectors also write to the store.
     has_rivals: bool,
     deadline: Duration,
@@ -109,7 +109,7 @@ pub(super) fn build(
     core: Core,
     allocator: Allocator,
     storage: Box<dyn Storage>,
-    owners: Option<Arc<dyn Owners>>,
+    owner: Option<Arc<dyn Owner>>,
     readiness: Readiness,
     metrics: Metrics,
 ) -> (Handle, Writer) {
@@ -133,7 +133,7 @@ pub(super) fn build(
     let shared = Shared {
         core,
         queue,
-        owners,
+        owner,
         has_rivals: writer.storage.is_shared(),
         deadline: config.deadline,
         max_key_bytes: config.max_key_bytes,

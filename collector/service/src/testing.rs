@@ -24,9 +24,13 @@ use super::{
     sweep, write_back,
 };
 
+/// The longest wait of a registration.
 pub const DEADLINE: Duration = Duration::from_secs(1);
+/// The most registrations that wait for the writer.
 pub const QUEUE_CAPACITY: usize = 16;
+/// The greatest length of a key.
 pub const MAX_KEY_BYTES: usize = 255;
+/// The terms of the leases.
 pub const TERMS: Terms = Terms {
     silent_after: Duration::from_secs(120),
     down_after: Duration::from_secs(300),
@@ -34,29 +38,37 @@ pub const TERMS: Terms = Terms {
     spread: Duration::ZERO,
     forget_after: Duration::from_secs(604_800),
 };
+/// New ids for each peer.
 pub const RATES: register::RateLimits = register::RateLimits {
     per_second: 10,
     burst: 100,
 };
+/// The most ids that one message may bring.
 pub const MAX_HELD: usize = 8;
+/// The limits of the properties of an instance.
 pub const CAPS: Caps = Caps {
     count: 8,
     name_bytes: 64,
     value_bytes: 512,
     total_bytes: 1024,
 };
+/// The most elements of a message.
 pub const MAX_BATCH: usize = 20_000;
+/// The pause between two sweeps.
 pub const TICK: Duration = Duration::from_secs(1);
+/// When many silent instances are one event.
 pub const MASS: MassConfig = MassConfig {
     window: Duration::from_secs(10),
     instances: 5,
     percent: 50,
 };
+/// The pause between two sweeps that counts as a stall.
 pub const STALL: Duration = Duration::from_secs(5);
 
 /// Use cases that work while the fixture lives. No lease expires, because no sweeper runs.
 #[derive(Debug)]
 pub struct Fixture {
+    /// The use cases.
     pub services: Services,
     /// Changes the view of the collectors.
     pub members: watch::Sender<Arc<View>>,
@@ -134,15 +146,15 @@ pub fn parts_paced(storage: impl Storage, interval: Duration) -> (Services, Work
     build(&config, foundation(storage, members, |_, _| {}))
 }
 
-/// As [`parts`], with `owners` that may commit new registrations.
+/// As [`parts`], with `owner` that may commit new registrations.
 pub fn parts_with(
     storage: impl Storage,
-    owners: Option<Arc<dyn register::Owners>>,
+    owner: Option<Arc<dyn register::Owner>>,
 ) -> (Services, Workers) {
     let (_, members) = watch::channel(Arc::default());
     let config = config(QUEUE_CAPACITY, DEADLINE);
     let foundation = Foundation {
-        owners,
+        owner,
         ..foundation(storage, members, |_, _| {})
     };
     build(&config, foundation)
@@ -208,7 +220,7 @@ fn foundation(
         allocator,
         lessor,
         storage: Box::new(storage),
-        owners: None,
+        owner: None,
         metrics: Metrics::new(),
         events: feed(),
         own: "b:11800".into(),

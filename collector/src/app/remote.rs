@@ -6,7 +6,7 @@ use rollcall_cluster::Cluster;
 use rollcall_domain::membership::Member;
 use rollcall_metrics::Metrics;
 use rollcall_runtime::Clock;
-use rollcall_service::register::Owners;
+use rollcall_service::register::Owner;
 use rollcall_skywalking::remote::{
     client,
     sender::{self, Clients},
@@ -17,13 +17,13 @@ use tonic::metadata::AsciiMetadataValue;
 use crate::config::Config;
 
 /// The owner selection among the collectors that share a store, from the view of `own`, and the clients that have to run.
-pub(super) fn owners(
+pub(super) fn owner(
     (config, certificates): (&Config, Option<Certificates>),
     own: &Member,
     cluster: &dyn Cluster,
     clock: Clock,
     metrics: &Metrics,
-) -> (Arc<dyn Owners>, Clients) {
+) -> (Arc<dyn Owner>, Clients) {
     let client = client::Config {
         buffer_size: config.remote.buffer_size,
         // The owner gets half of a caller's deadline.

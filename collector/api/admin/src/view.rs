@@ -7,7 +7,7 @@ use rollcall_domain::{
     ApplicationId, Timestamp,
     inventory::{Generation, Properties},
     liveness::{Signal, State, Tally},
-    membership::{self, ForeverFirst, Selector as _},
+    membership,
 };
 use rollcall_service::roster::{ApplicationStatus, InstanceStatus, Members, Roster};
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -185,7 +185,7 @@ impl<'a> Member<'a> {
     pub(super) fn of(member: &'a membership::Member, members: &Members) -> Self {
         Self {
             is_self: member.address == members.own,
-            owner: ForeverFirst.select(&members.view, "") == Some(member),
+            owner: members.view.owner() == Some(member),
             address: &member.address,
             state: match member.state {
                 membership::State::Starting => "starting",

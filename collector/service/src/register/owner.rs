@@ -1,23 +1,21 @@
 //! Forwards new registrations to the owner, the collector that commits first.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, error::Elapsed, timeout};
 
 use super::{Handle, Registration};
 
-/// Selects the collector that commits new registrations first. All members select the same one, so that batches are large and
-/// conflicts rare.
-pub trait Owners: fmt::Debug + Send + Sync {
-    /// The owner; `None` while it is this collector itself. Never blocks.
-    fn elsewhere(&self) -> Option<Arc<dyn Peer>>;
-}
+/// Requests a commit of registrations from another collector. The future ends once the commit is done or has failed; the caller
+/// treats both alike.
+pub type Forward = Box<dyn FnOnce(Vec<Registration>) -> BoxFuture<'static, ()> + Send>;
 
-/// Another collector.
-pub trait Peer: fmt::Debug + Send + Sync {
-    /// Requests a commit of these registrations. Returns once it is done or has failed; the caller treats both alike.
-    fn commit(&self, registrations: Vec<Registration>) -> BoxFuture<'static, ()>;
+/// The collector that commits new registrations first. All members select the same one, so that batches are large and conflicts
+/// rare.
+pub trait Owner: fmt::Debug + Send + Sync {
+    /// Forwards to the owner; `None` while it is this collector itself. Never blocks.
+    fn elsewhere(&self) -> Option<Forward>;
 }
 
 impl Handle {
@@ -28,16 +26,12 @@ impl Handle {
         due: Instant,
         registrations: impl FnOnce() -> Vec<Registration>,
     ) {
-        let Some(owner) = self
-            .shared
-            .owners
-            .as_ref()
-            .and_then(|owners| owners.elsewhere())
-        else {
+        let owner = self.shared.owner.as_ref();
+        let Some(forward) = owner.and_then(|owner| owner.elsewhere()) else {
             return;
         };
         let left = due.saturating_duration_since(Instant::now());
-        if let Err(Elapsed { .. }) = timeout(left / 2, owner.commit(registrations())).await {
+        if let Err(Elapsed { .. }) = timeout(left / 2, forward(registrations())).await {
             tracing::debug!("the owner did not answer in time");
         }
     }

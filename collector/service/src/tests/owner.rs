@@ -8,7 +8,7 @@ use rollcall_domain::inventory::{OperationKey, SpanType};
 use tokio::time::Instant;
 
 use super::*;
-use crate::register::{InstanceName, OperationRef, Owners, Peer, Registration};
+use crate::register::{Forward, InstanceName, OperationRef, Owner, Registration};
 
 /// Records the requests and commits nothing.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ struct Other {
     hangs: bool,
 }
 
-impl Peer for Other {
+impl Other {
     fn commit(&self, registrations: Vec<Registration>) -> BoxFuture<'static, ()> {
         self.requests.lock().extend(registrations);
         if self.hangs {
@@ -31,16 +31,17 @@ impl Peer for Other {
 #[derive(Debug)]
 struct Elsewhere(Arc<Other>);
 
-impl Owners for Elsewhere {
-    fn elsewhere(&self) -> Option<Arc<dyn Peer>> {
-        Some(Arc::clone(&self.0) as _)
+impl Owner for Elsewhere {
+    fn elsewhere(&self) -> Option<Forward> {
+        let other = Arc::clone(&self.0);
+        Some(Box::new(move |registrations| other.commit(registrations)))
     }
 }
 
 /// Use cases that forward to `other` first.
 fn parts_beside(other: &Arc<Other>) -> (Services, JoinHandle<Result<(), Failure>>) {
-    let owners = Arc::new(Elsewhere(Arc::clone(other)));
-    let (services, workers) = testing::parts_with(Memory::default(), Some(owners));
+    let owner = Arc::new(Elsewhere(Arc::clone(other)));
+    let (services, workers) = testing::parts_with(Memory::default(), Some(owner));
     (services, start(workers.writer))
 }
 

@@ -2,11 +2,11 @@
 
 use std::{mem, sync::Arc, time::Duration};
 
-use futures_util::{future::BoxFuture, stream};
+use futures_util::stream;
 use rollcall_domain::Timestamp;
 use rollcall_proto::remote::{RemoteCommonServiceClient, RemoteMessage};
 use rollcall_runtime::Clock;
-use rollcall_service::register::{Peer, Registration};
+use rollcall_service::register::Registration;
 use rollcall_tls::Certificates;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
@@ -160,17 +160,6 @@ impl Client {
                 Err(error)
             }
         }
-    }
-}
-
-impl Peer for Client {
-    fn commit(&self, registrations: Vec<Registration>) -> BoxFuture<'static, ()> {
-        let committed = self.commit(registrations);
-        Box::pin(async move {
-            if let Err(error) = committed.await {
-                tracing::debug!(%error, "registrations are committed here");
-            }
-        })
     }
 }
 

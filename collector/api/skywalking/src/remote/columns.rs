@@ -55,7 +55,14 @@ const NO_ROW: &str = "0";
 pub enum Error {
     /// The kind of message is not forwarded between collectors of Rollcall.
     #[error("graph {graph}, node {node} and data type {data} are no registration")]
-    Unknown { graph: i32, node: i32, data: i32 },
+    Unknown {
+        /// The graph that the message names.
+        graph: i32,
+        /// The node within the graph.
+        node: i32,
+        /// The type of the data.
+        data: i32,
+    },
     /// A column is missing or has an invalid value.
     #[error("the column {0} is missing or cannot be used")]
     Column(&'static str),

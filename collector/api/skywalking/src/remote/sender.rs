@@ -4,10 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use rollcall_domain::membership::{ForeverFirst, Selector, View};
+use rollcall_domain::membership::View;
 use rollcall_metrics::Metrics;
 use rollcall_runtime::Clock;
-use rollcall_service::register::{Owners, Peer};
+use rollcall_service::register::{Forward, Owner};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -19,21 +19,11 @@ use super::{
 #[cfg(test)]
 mod tests;
 
-/// Selects the owner of a key as upstream's `RemoteSenderService` does: a selector picks from the ordered members. If it picks
-/// this collector, the work is local. Cheap to clone.
+/// Selects the owner of new registrations as upstream's `RemoteSenderService` does: the first member. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sender {
     own: Arc<str>,
     peers: Arc<ArcSwap<Peers>>,
-}
-
-/// The collector that does the work.
-#[derive(Clone, Debug)]
-pub enum Target {
-    /// This collector.
-    Here,
-    /// Another collector.
-    There(Arc<Client>),
 }
 
 /// The members, and the clients of those that can be reached.
@@ -85,24 +75,30 @@ pub fn build(
 // === impl Sender ===
 
 impl Sender {
-    /// The owner of `key`. It is this collector if the selector picks no member, or one without a client.
-    #[must_use]
-    pub fn select(&self, selector: &dyn Selector, key: &str) -> Target {
+    /// The client of the owner; `None` if the owner is this collector, or has no client.
+    fn client(&self) -> Option<Arc<Client>> {
         let peers = self.peers.load();
-        let chosen = selector.select(&peers.view, key);
-        let other = chosen.filter(|member| member.address != self.own);
-        let client = other.and_then(|member| peers.clients.get(&member.address));
-        client.map_or(Target::Here, |client| Target::There(Arc::clone(client)))
+        let other = peers
+            .view
+            .owner()
+            .filter(|member| member.address != self.own)?;
+        peers.clients.get(&other.address).cloned()
     }
 }
 
-impl Owners for Sender {
-    /// One target for all registrations, so that they form few batches.
-    fn elsewhere(&self) -> Option<Arc<dyn Peer>> {
-        match self.select(&ForeverFirst, "") {
-            Target::Here => None,
-            Target::There(client) => Some(client),
-        }
+impl Owner for Sender {
+    fn elsewhere(&self) -> Option<Forward> {
+        let client = self.client()?;
+        Some(Box::new(move |registrations| {
+            let committed = client.commit(registrations);
+            Box::pin(async move {
+                if let Err(error) = committed.await {
+                    tracing::debug!(%error, "registrations are committed here");
+                }
+                // Dropping the last handle closes the client.
+                drop(client);
+            })
+        }))
     }
 }
 

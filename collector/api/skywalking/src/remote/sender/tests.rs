@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rollcall_domain::{
     Timestamp,
-    membership::{HashCode, Member, Rolling, State},
+    membership::{Member, State},
 };
 use rollcall_service::register::Registration;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -66,13 +66,11 @@ impl Running {
         }
     }
 
-    /// Whether the selector picks the member at this address.
-    fn chooses(&self, selector: &dyn Selector, key: &str, address: &str) -> bool {
+    /// Whether registrations are forwarded to the member at this address.
+    fn forwards_to(&self, address: &str) -> bool {
         let peers = self.sender.peers.load();
-        match self.sender.select(selector, key) {
-            Target::Here => address == OWN,
-            Target::There(client) => Arc::ptr_eq(&peers.clients[address], &client),
-        }
+        let client = self.sender.client();
+        client.is_some_and(|client| Arc::ptr_eq(&peers.clients[address], &client))
     }
 }
 
@@ -80,23 +78,10 @@ impl Running {
 async fn registrations_go_to_the_first_member_unless_it_is_this_one() {
     let running = Running::start();
     running.become_members(view(&["c:1", "a:1", OWN])).await;
-    assert!(running.chooses(&ForeverFirst, "", "a:1"));
+    assert!(running.forwards_to("a:1"));
     assert!(running.sender.elsewhere().is_some());
     running.become_members(view(&["c:1", OWN])).await;
-    assert!(running.chooses(&ForeverFirst, "", OWN));
     assert!(running.sender.elsewhere().is_none());
-}
-
-#[tokio::test]
-async fn a_key_goes_to_the_member_that_its_hash_code_names_and_keyless_work_to_each_in_turn() {
-    let running = Running::start();
-    running.become_members(view(&["c:1", "a:1", OWN])).await;
-    assert!(running.chooses(&HashCode, "a", OWN)); // 97 % 3 = 1
-    assert!(running.chooses(&HashCode, "c", "a:1")); // 99 % 3 = 0
-    let rolling = Rolling::default();
-    for address in ["a:1", OWN, "c:1", "a:1"] {
-        assert!(running.chooses(&rolling, "", address), "{address}");
-    }
 }
 
 #[tokio::test]
@@ -126,7 +111,7 @@ async fn a_member_that_stays_keeps_its_client_and_one_that_leaves_is_closed() {
     running.become_members(view(&[&first, OWN])).await;
     let before = Arc::clone(&running.sender.peers.load().clients[&*first]);
     running.become_members(view(&[&first, OWN, "c:1"])).await;
-    assert!(running.chooses(&ForeverFirst, "", &first));
+    assert!(running.forwards_to(&first));
     assert!(Arc::ptr_eq(
         &before,
         &running.sender.peers.load().clients[&*first]
