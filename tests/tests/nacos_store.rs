@@ -91,8 +91,8 @@ async fn a_full_disk_refuses_persistent_instances_until_there_is_room() {
     let sizes = ["catalog.redb", "rollcall.redb"].map(|file| fs::metadata(data.join(file)));
     let largest = sizes.map(|file| file.unwrap().len()).into_iter().max();
     let blocks = largest.unwrap() / 512 + 1;
-    let limited = options(directory.path()).ulimit(&format!("-S -f {blocks}"));
-    let mut collector = limited.start().await;
+    let options = options(directory.path()).ulimit(&format!("-S -f {blocks}"));
+    let mut collector = options.start().await;
     for line in [FAILED, ROSTER] {
         collector.expect_log(line);
     }
@@ -121,7 +121,7 @@ async fn a_full_disk_refuses_persistent_instances_until_there_is_room() {
     .await;
 
     collector.kill();
-    let collector = options(directory.path()).start().await;
+    collector.restart().await;
     let client = nacos(&collector).await;
     for service in acknowledged.iter().map(String::as_str).chain(["later"]) {
         assert_eq!(listed(&client, service).await, 1, "{service}");

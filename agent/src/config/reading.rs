@@ -111,7 +111,7 @@ impl<'a> Reading<'a> {
         self.problem(setting.origin.clone(), setting.name, message);
     }
 
-    /// Records a mistake in the first of these settings that is given.
+    /// Records a mistake in the first of these settings that is set.
     pub(super) fn complain(&mut self, keys: &[Key], message: &str) {
         let given = keys.iter().find_map(|key| self.texts.get(key)).cloned();
         if let Some(setting) = given {

@@ -44,7 +44,7 @@ fn a_collector_that_appears_later_is_found() {
     assert_eq!(until_running(&agent).members, [collector.address()]);
 }
 
-/// Every way of a naming server to be of no use.
+/// Every useless answer of a naming server.
 fn useless() -> Vec<Answer> {
     vec![
         Answer::Status(500),
@@ -67,7 +67,7 @@ fn a_useless_naming_server_is_skipped_within_the_tick() {
     let good = naming_for(&[&collector]);
     for answer in useless() {
         let bad = Naming::start(answer.clone());
-        // Whichever is asked first: both orders come up over the round of answers.
+        // The agent may request either server first: both orders occur over the round of answers.
         let agent = builder()
             .discovery_interval(HOUR)
             .collectors([bad.address(), good.address()])

@@ -4,7 +4,7 @@
 //! and the time is that on the processor.
 //!
 //! On two shared, busy cores of a 2.5 GHz Xeon, glibc's allocator: 336 bytes beyond the strings right after restoring,
-//! 344 after five minutes of renewals. Restoring took 1.9 us per instance; renewing in an order that no cache likes 0.35 us,
+//! 344 after five minutes of renewals. Restoring took 1.9 us per instance; renewing in an order that misses the caches 0.35 us,
 //! looking up by key 0.9 us.
 
 #![allow(
@@ -149,7 +149,7 @@ fn own_strings(instance: &Instance) -> usize {
 
 fn measure<R>(what: &str, call: impl Fn(i32) -> R) {
     let start = on_cpu();
-    // In an order that no cache likes.
+    // In an order that misses the caches.
     for step in 0..INSTANCES {
         let number = 1 + i32::try_from(i64::from(step) * 7_919 % i64::from(INSTANCES)).unwrap();
         black_box(call(number));

@@ -150,7 +150,7 @@ pub struct ServiceEvent {
     pub is_ephemeral: bool,
     /// The kind: `registered`, `expired` and the like.
     pub what: Cow<'static, str>,
-    /// What answers for the instance; for one that was taken over, its earlier publisher.
+    /// The publisher of the instance; for one that was taken over, the earlier publisher.
     pub publisher: Arc<str>,
     /// The address of the client.
     pub peer: Option<Arc<str>>,

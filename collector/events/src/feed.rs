@@ -1,4 +1,4 @@
-//! Records events, and hands them out.
+//! Records events, and returns them to readers.
 
 use std::{
     path::Path,
@@ -69,7 +69,7 @@ impl Feed {
         }
         report_damage(directory, &found);
         let last = found.iter().map(|found| found.last).max().unwrap_or(0);
-        // After a clean stop the numbers are contiguous. Otherwise some numbers may have been given to events that were lost.
+        // After a clean stop the numbers are contiguous. Otherwise some numbers may belong to events that were lost.
         let is_clean = last == 0 || expected == Some(last + 1);
         state.newest = if is_clean { last } else { last + skipped() };
         state.first_of_run = state.newest + 1;
@@ -116,8 +116,8 @@ impl Feed {
         self.record(at, event);
     }
 
-    /// Records an event of an instance of a Nacos service. [`Feed::subscribe`] does not give it: many such events at once would
-    /// cost the use cases that listen there the events of agents.
+    /// Records an event of an instance of a Nacos service. [`Feed::subscribe`] leaves it out: many such events at once would
+    /// displace the events of agents.
     pub fn service(&self, at: Timestamp, event: ServiceEvent) {
         self.record(at, Event::Service(Box::new(event)));
     }

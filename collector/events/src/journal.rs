@@ -2,7 +2,7 @@
 //!
 //! A line is a checksum and an event in JSON, so a damaged line costs itself and a torn end is cut off. The first line of a
 //! file names its format and the series of the numbers. A reader keeps the files open and reads at positions, so a rotation
-//! changes nothing under it.
+//! does not disturb it.
 
 mod line;
 mod segment;

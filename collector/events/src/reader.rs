@@ -41,7 +41,7 @@ impl Reader {
         }
     }
 
-    /// Waits for the next event, or returns how many were lost before it. `None` when the feed is gone.
+    /// Waits for the next event, or returns how many were lost before it. `None` once the feed has been dropped.
     pub async fn next(&mut self) -> Option<Next> {
         loop {
             self.last.borrow_and_update();

@@ -13,7 +13,7 @@ use std::{
 use rollcall_domain::Timestamp;
 use rollcall_limits::Budget;
 
-use super::event::{Event, Recorded};
+use super::event::Recorded;
 
 /// An instance that fills its timeline within this time changes too often for single events.
 const FLAPPING: Duration = Duration::from_secs(60);
@@ -28,13 +28,9 @@ pub(super) struct Rings<K> {
     budget: Budget,
     held: usize,
     rings: HashMap<K, Ring>,
-    /// The last change of each timeline by its number. A change names its instance, so the key is not stored once more.
-    by_age: BTreeMap<u64, Arc<Recorded>>,
-    instance_of: InstanceOf<K>,
+    /// The key of each timeline by the number of its last change.
+    by_age: BTreeMap<u64, K>,
 }
-
-/// Returns the instance that an event is about, if it is of this kind.
-pub(super) type InstanceOf<K> = fn(&Event) -> Option<&K>;
 
 /// The last changes of one instance.
 #[derive(Debug, Default)]
@@ -60,14 +56,13 @@ pub(super) enum Admission {
 }
 
 impl<K: Clone + Eq + Hash> Rings<K> {
-    pub(super) fn new(per_instance: usize, budget: Budget, instance_of: InstanceOf<K>) -> Self {
+    pub(super) fn new(per_instance: usize, budget: Budget) -> Self {
         Self {
             per_instance: per_instance.max(1),
             budget,
             held: 0,
             rings: HashMap::new(),
             by_age: BTreeMap::new(),
-            instance_of,
         }
     }
 
@@ -104,7 +99,7 @@ impl<K: Clone + Eq + Hash> Rings<K> {
         if let Some(last) = ring.entries.back() {
             self.by_age.remove(&last.number);
         }
-        self.by_age.insert(recorded.number, Arc::clone(&recorded));
+        self.by_age.insert(recorded.number, key.clone());
         self.held += recorded.cost();
         ring.entries.push_back(recorded);
         while ring.entries.len() > self.per_instance {
@@ -117,11 +112,10 @@ impl<K: Clone + Eq + Hash> Rings<K> {
     }
 
     fn drop_oldest(&mut self) -> bool {
-        let Some((_, last)) = self.by_age.pop_first() else {
+        let Some((_, key)) = self.by_age.pop_first() else {
             return false;
         };
-        let key = (self.instance_of)(&last.event);
-        if let Some(ring) = key.and_then(|key| self.rings.remove(key)) {
+        if let Some(ring) = self.rings.remove(&key) {
             let entries: usize = ring.entries.iter().map(|entry| entry.cost()).sum();
             self.held -= TIMELINE + entries;
         }

@@ -34,22 +34,8 @@ impl State {
             newest: 0,
             first_of_run: 1,
             histories: [history(), history(), history()],
-            instances: Rings::new(
-                config.per_instance,
-                Budget::new("agent_timelines", half),
-                |event| match event {
-                    Event::Instance(event) => Some(&event.instance),
-                    Event::Service(_) | Event::Collector(_) => None,
-                },
-            ),
-            services: Rings::new(
-                config.per_instance,
-                Budget::new("service_timelines", half),
-                |event| match event {
-                    Event::Service(event) => Some(&event.instance),
-                    Event::Instance(_) | Event::Collector(_) => None,
-                },
-            ),
+            instances: Rings::new(config.per_instance, Budget::new("agent_timelines", half)),
+            services: Rings::new(config.per_instance, Budget::new("service_timelines", half)),
         }
     }
 
@@ -117,7 +103,7 @@ impl State {
     }
 }
 
-/// The event that says how many changes of an instance were not recorded.
+/// The event with the number of changes of an instance that were not recorded.
 fn flapping(event: &Event, unrecorded: u64, since: Timestamp) -> Option<Event> {
     Some(match event {
         Event::Instance(event) => Event::Instance(InstanceEvent {

@@ -189,7 +189,7 @@ impl<T: Table> Store<T> for Embedded<T> {
     }
 }
 
-/// Writes an empty store and renames it once it is complete, so that an interrupted start leaves no half of one.
+/// Writes an empty store and renames it once it is complete, so that an interrupted start leaves no incomplete store.
 fn create(directory: &Path, path: &Path, format: u32) -> Result<(), redb::Error> {
     let unfinished = path.with_extension("redb.new");
     let file = OpenOptions::new()

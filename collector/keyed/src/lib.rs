@@ -60,7 +60,7 @@ pub enum Change<T> {
     },
 }
 
-/// Why a store fails. Each text names the place.
+/// Why a store fails. Each text names the file or the key.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The store cannot be opened, read or written.

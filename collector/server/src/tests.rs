@@ -283,7 +283,7 @@ async fn an_idle_connection_is_closed_between_requests() {
 async fn garbage_is_answered_or_closed_and_the_next_connection_is_served() {
     let mut truncated = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    // A header frame with a length of 16 MiB, in the middle of nothing.
+    // The head of a HEADERS frame with a length of 16 MiB.
     let oversized = [0xff, 0xff, 0xff, 1, 4, 0, 0, 0, 1];
     truncated.extend(settings);
     truncated.extend(oversized);

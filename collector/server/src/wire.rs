@@ -16,9 +16,6 @@ use super::linger::{Linger, Parted, poll_discard};
 use super::stream::Transport;
 use super::traffic::Traffic;
 
-#[cfg(test)]
-mod tests;
-
 /// The bytes that one turn of a connection may read before other connections have theirs.
 const TURN: usize = 64 << 10;
 
@@ -171,10 +168,7 @@ impl<S: Transport> AsyncWrite for Wire<S> {
         let linger = match &mut this.linger {
             Some(linger) => linger,
             None => {
-                let ended = Pin::new(&mut this.stream).poll_shutdown(context);
-                // TLS has a last record to send, which the socket may not accept.
-                this.record_sent(ended.is_ready());
-                ready!(ended)?;
+                ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
                 this.linger.insert(Box::new(Linger::new()))
             }
         };

@@ -15,9 +15,11 @@ pub use leave::Goodbye;
 /// A sign of life of an instance.
 #[derive(Clone, Copy, Debug)]
 pub struct Sign {
+    /// The instance that is alive.
     pub instance: InstanceId,
     /// The application that the instance reports, if the call carries one.
     pub application: Option<ApplicationId>,
+    /// The kind of call or message that shows it.
     pub signal: Signal,
 }
 

@@ -29,13 +29,16 @@ pub enum Mode {
     Auto,
     /// After every start on an empty store.
     Always,
+    /// After no start: new ids are assigned at once.
     Never,
 }
 
 /// When and for how long a collector listens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Config {
+    /// When a listening period begins.
     pub mode: Mode,
+    /// How long it lasts.
     pub period: Duration,
 }
 

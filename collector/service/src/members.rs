@@ -26,6 +26,7 @@ struct Name {
 /// When and how a collector left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Departure {
+    /// When it left the view.
     pub at: Timestamp,
     /// Whether it left without an announcement: its lease or session expired.
     pub expired: bool,

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// The condition of taking part in the cluster: this collector and the others see each other.
+/// The condition that this collector and the other members see each other.
 pub const CLUSTER: &str = "cluster";
 
 /// The condition that this collector can process all calls of the other collectors.

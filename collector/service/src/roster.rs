@@ -39,12 +39,14 @@ pub struct Roster {
 pub struct Members {
     /// The address of this collector.
     pub own: Arc<str>,
+    /// The collectors, this one included once it has joined.
     pub view: Arc<View>,
 }
 
 /// A part of a list, and the start of the next part.
 #[derive(Clone, Debug)]
 pub struct Page<T, C> {
+    /// The entries, in the order of the list.
     pub items: Vec<T>,
     /// The cursor of the next page; `None` at the end.
     pub next: Option<C>,

@@ -14,7 +14,7 @@ const MAX_EVENT: usize = 1 << 20;
 /// An event of a feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
-    /// Empty if the server gave none.
+    /// Empty if the event has none.
     pub(super) id: String,
     pub(super) name: String,
     pub(super) data: String,

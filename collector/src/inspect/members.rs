@@ -6,7 +6,7 @@ use super::output::Output;
 use super::table::{Cell, Table};
 use super::{Error, Found, text};
 
-/// Prints every collector that the asked one knows.
+/// Prints the collectors that the queried one knows.
 pub(super) async fn print(client: &Client, output: &mut Output) -> Result<Found, Error> {
     let mut table = Table::new([
         "MEMBER", "STATE", "SINCE", "VERSION", "AGENTS", "ADMIN", "ROLE",

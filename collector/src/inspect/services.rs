@@ -102,7 +102,7 @@ async fn instances(service: &Service, client: &Client) -> Result<Vec<Value>, Err
         Ok(())
     };
     let query = format!("&{}", service.query());
-    // The service may have gone since it was listed.
+    // The service may have been deleted since it was listed.
     client
         .list_if_served("/api/services/instances", &query, take)
         .await?;

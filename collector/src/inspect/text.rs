@@ -5,8 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// The text without anything that could control a terminal or show text in another order than it has: such a character is
-/// written as an escape.
+/// The text with an escape for each character that could control a terminal or change the order in which the text is shown.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::output::{Colour, Output};
 use super::text;
 
-/// The most events that are printed; `--json` has all that the collector has.
+/// The most events that are printed; `--json` prints all events that the collector has.
 const MAX_SHOWN: usize = 20;
 
 /// Prints the last events of a timeline, oldest first, below the sentence that explains the state.

@@ -39,7 +39,7 @@ struct Shared {
     refused: AtomicU64,
 }
 
-/// What one version of the files stands for.
+/// The settings from one version of the files.
 struct Current {
     contents: Contents,
     server: Arc<ServerConfig>,
@@ -132,12 +132,12 @@ impl Certificates {
         Ok(Change::Exchanged)
     }
 
-    /// Reads the files again after every `interval`, and when `asked`, until `stop`. `wall` is the wall clock in seconds since
+    /// Reads the files again after every `interval`, and at each signal of `reload`, until `stop`. `wall` is the wall clock in seconds since
     /// 1970. `report` receives a reason while the certificate expires soon or its files are refused.
     pub async fn keep(
         self,
         interval: Duration,
-        asked: Arc<Notify>,
+        reload: Arc<Notify>,
         wall: impl Fn() -> i64 + Send,
         report: impl Fn(Option<String>) + Send,
         stop: CancellationToken,
@@ -150,7 +150,7 @@ impl Certificates {
             let is_requested = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = asked.notified() => true,
+                () = reload.notified() => true,
                 _ = ticks.tick() => false,
             };
             let (this, now) = (self.clone(), wall());

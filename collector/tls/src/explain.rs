@@ -1,4 +1,4 @@
-//! Says in words why a handshake failed.
+//! Describes why a handshake failed.
 
 use std::{error::Error as StdError, io};
 

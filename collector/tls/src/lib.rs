@@ -1,7 +1,7 @@
 //! The certificate of a collector: read from files, used for every TLS connection, and read again when the files change.
 //!
 //! [`Certificates`] holds what is in use. A handshake takes the present settings and keeps them, so a change never touches an
-//! open connection. Files that are unusable, do not belong together, or hold an expired certificate change nothing: the
+//! open connection. Files that are unusable, do not belong together, or hold an expired certificate are refused: the
 //! certificate in use stays, and a warning and a counter report the files.
 //!
 //! The TLS library is rustls with ring. Versions are 1.2 and 1.3. There is no renegotiation, no early data, and no revocation

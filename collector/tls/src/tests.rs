@@ -142,13 +142,13 @@ fn a_bad_or_expired_new_certificate_keeps_the_one_in_use() {
 async fn files_are_read_again_in_time_and_on_demand_and_reasons_are_reported() {
     let (dir, authority) = (directory(), Authority::new("a"));
     let certificates = Certificates::load(authority.write(dir.path()).unwrap()).unwrap();
-    let (asked, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+    let (reload, stop) = (Arc::new(Notify::new()), CancellationToken::new());
     let reports = Arc::new(Mutex::new(Vec::new()));
     let (seen, reported) = (Arc::clone(&reports), Arc::new(Notify::new()));
     let signal = Arc::clone(&reported);
     let keeping = certificates.clone().keep(
         Duration::from_secs(10),
-        Arc::clone(&asked),
+        Arc::clone(&reload),
         || FAR - SOON,
         move |reason| {
             seen.lock().push(reason);
@@ -168,7 +168,7 @@ async fn files_are_read_again_in_time_and_on_demand_and_reasons_are_reported() {
             "{last}"
         );
         authority.write(dir.path()).unwrap();
-        asked.notify_one();
+        reload.notify_one();
         reported.notified().await;
         assert_eq!(reports.lock().last().cloned().unwrap().unwrap(), soon);
         stop.cancel();

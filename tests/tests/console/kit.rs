@@ -64,7 +64,7 @@ pub(crate) fn page(collector: &Collector, hash: &str) -> String {
     format!("http://{}/{hash}", collector.listeners().ui)
 }
 
-/// Checks that the pages reported nothing, and that no request went elsewhere.
+/// Checks that the pages reported no error, and that no request went elsewhere.
 pub(crate) async fn assert_no_errors(browser: &mut Browser, collector: &Collector) {
     let (complaints, origins) = browser.complaints().await;
     assert!(complaints.is_empty(), "{complaints:#?}");

@@ -113,7 +113,6 @@ impl Episode {
     pub(crate) async fn run(&self, cluster: &mut Cluster) {
         let mut taken = None;
         for fault in &self.faults {
-            fault.allow_lines(cluster);
             match fault {
                 Fault::Vanish => taken = Some(cluster.etcd.take(FIRST_ENTRY).await),
                 fault => fault.begin(cluster).await,
@@ -154,34 +153,6 @@ impl Fault {
             Link::Stalled
         };
         Self::Cut(member, side, link)
-    }
-
-    /// Allows the log lines that only this fault causes, at the members that it reaches.
-    fn allow_lines(self, cluster: &mut Cluster) {
-        let line = match self {
-            // An engine that fails may do so while the log of the store is shortened.
-            Self::Kill(None)
-            | Self::Stop(None)
-            | Self::Pause(None)
-            | Self::Full
-            | Self::Cut(_, Side::Engine, _) => "the log of the store was not shortened",
-            // A busy machine may resume it late.
-            Self::Pause(Some(_)) => "this collector stalled",
-            Self::Garbage => "a key of the store was skipped",
-            Self::Vanish => "the store is damaged",
-            Self::Kill(Some(_)) | Self::Stop(Some(_)) | Self::Long(_) => return,
-            Self::Cut(_, Side::Peers, _) => return,
-        };
-        for (number, member) in cluster.members.iter_mut().enumerate() {
-            let is_reached = match self {
-                Self::Pause(Some(paused)) => number == paused,
-                Self::Cut(cut, ..) => number == cut,
-                _ => true,
-            };
-            if is_reached {
-                member.collector.expect_log(line);
-            }
-        }
     }
 
     async fn begin(self, cluster: &mut Cluster) {

@@ -44,7 +44,7 @@ pub(crate) enum Call {
 /// How a call is answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Behaviour {
-    /// Well.
+    /// With the expected answer.
     #[default]
     Answer,
     /// With no id, as upstream's collectors do at first.
@@ -191,7 +191,7 @@ impl Collector {
         self.state.read(read)
     }
 
-    /// Waits for the `number`th of these calls, and gives it.
+    /// Waits for the `number`th of these calls, and returns it.
     pub(crate) fn wait_for(&self, call: Call, number: usize) -> Seen {
         self.state
             .wait_for(&format!("{call:?} number {number}"), |state| {

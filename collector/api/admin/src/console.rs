@@ -1,5 +1,5 @@
 //! The console: a page for people that reads the query API. Its files are built from `console/` and embedded, so it works without
-//! any other server. They hold no data, and are served without a credential: the page asks for it.
+//! any other server. They hold no data, and are served without a credential; the page requests it from the user.
 
 use axum::{
     Router,

@@ -13,14 +13,18 @@ use super::{Face, parameters::Parameters};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Figure {
+    /// A number of things or bytes.
     Count(u64),
+    /// A time in seconds.
     Seconds(f64),
 }
 
 /// A limit, and what is used of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Gauge {
+    /// The name of the limit in the answer.
     pub name: &'static str,
+    /// What is used now.
     pub used: Figure,
     /// `null` without a limit.
     pub limit: Option<Figure>,

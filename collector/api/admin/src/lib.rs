@@ -5,6 +5,8 @@
 //! of the next page, or `null` at the end. A page that reaches its size limit ends before `limit` ([`Pages`]). Data from agents
 //! is returned as JSON only.
 
+#![warn(missing_docs)]
+
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use axum::{
@@ -91,18 +93,24 @@ struct Face {
 pub struct Sources {
     /// `None` if the Nacos faces are off.
     pub catalog: Option<Catalog>,
+    /// The samples of the last hour.
     pub history: History,
     /// The figures of the process and the machine.
     pub gauges: Gauges,
+    /// Limits that the use cases do not show themselves.
     pub limits: Headroom,
 }
 
 /// Limits of the configuration that only the console shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Headroom {
+    /// The most ids that each dictionary assigns (`register.default.max_assigned_ids`).
     pub assigned_ids: usize,
+    /// The most unknown ids that each dictionary adopts (`register.default.max_adopted_ids`).
     pub adopted_ids: usize,
+    /// The most registrations that wait for the writer (`register.default.queue_capacity`).
     pub register_queue: usize,
+    /// The longest wait of a registration (`register.default.deadline`).
     pub register_deadline: Duration,
 }
 

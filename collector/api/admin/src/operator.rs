@@ -116,7 +116,7 @@ impl Cursor {
 }
 
 fn not_stored(error: register::Error) -> Refusal {
-    tracing::warn!(%error, "the store did not take that instances were forgotten");
+    tracing::warn!(%error, "forgotten instances could not be stored");
     Refusal::overloaded("the store does not take it now, the instances are listed as before: retry")
 }
 
@@ -124,6 +124,6 @@ fn not_stored(error: register::Error) -> Refusal {
 pub(super) fn record(face: &Face, what: &str, target: &str) {
     let peer = rollcall_link::current(|seen| seen.remote().to_string());
     let peer = peer.unwrap_or_default();
-    tracing::info!(peer, what, target, "an operator changed something");
+    tracing::info!(peer, what, target, "change by an operator");
     face.services.operated(&peer, what, target);
 }

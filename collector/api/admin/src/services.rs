@@ -87,8 +87,8 @@ fn missing() -> Error {
     Error::NotFound(rollcall_catalog::NotFound::Service)
 }
 
-/// `GET /api/services/instances`: the instances of a service with their true state; the one at `ip`, `port` and `cluster`, if they
-/// are given; with `as=client` as a 2.x or 3.x client receives them.
+/// `GET /api/services/instances`: the instances of a service with their true state; only the one at `ip`, `port` and `cluster`, if the
+/// request names them; with `as=client` as a 2.x or 3.x client receives them.
 pub(super) async fn instances(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -156,7 +156,7 @@ fn as_client(
     part(face, &view.hosts, (from, limit), view::Host::of)
 }
 
-/// `GET /api/services/subscribers`: the clients that want to learn of the changes of a service.
+/// `GET /api/services/subscribers`: the clients that subscribe to a service.
 pub(super) async fn subscribers(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -174,7 +174,7 @@ pub(super) async fn subscribers(
     })
 }
 
-/// A page of a list that was read at once: at most `limit` of its items from `from` on, whose cursor is their place in the list.
+/// A page of a list that was read at once: at most `limit` of its items from `from` on, whose cursor is their position in the list.
 fn part<'a, T, V: Serialize>(
     face: &Face,
     list: &'a [T],
@@ -192,7 +192,7 @@ fn part<'a, T, V: Serialize>(
     page.end((added < list.len()).then_some(added))
 }
 
-/// A place in a list that is read at once.
+/// A position in a list that is read at once.
 fn offset(text: &str) -> Option<usize> {
     text.parse().ok()
 }

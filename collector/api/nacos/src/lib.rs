@@ -6,6 +6,8 @@
 //! This crate opens no TCP listener. The composition root serves its routers through the collector's server stack, which has
 //! the limits and the budgets.
 
+#![warn(missing_docs)]
+
 mod agent;
 pub mod auth;
 pub mod grpc;

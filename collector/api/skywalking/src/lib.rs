@@ -7,6 +7,8 @@
 //! Each face is thin: it converts the request, calls one use case, and converts the result. One table (`status`) maps errors to
 //! the wire for both protocols. "No id" as 0 exists in this crate only.
 
+#![warn(missing_docs)]
+
 pub mod grpc;
 mod gson;
 pub mod http;

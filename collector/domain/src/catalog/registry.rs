@@ -169,7 +169,7 @@ impl Registry {
         service.members.get(place).copied()
     }
 
-    /// Gives a service a new revision.
+    /// Assigns a new revision to a service.
     fn touch(&mut self, service: u32, effects: &mut Effects) {
         self.revision += 1;
         let revision = self.revision;

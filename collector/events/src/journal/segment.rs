@@ -217,8 +217,8 @@ pub(super) fn scan(file: &File, mut sink: impl FnMut(Item)) -> io::Result<u64> {
     Ok(damaged)
 }
 
-/// Calls `sink` with each line of a file without its end, its position and the position after it. A line that is too long is
-/// given in part.
+/// Calls `sink` with each line of a file without its end, its position and the position after it. Of a line that is too long,
+/// only the beginning is passed.
 fn lines(file: &File, mut sink: impl FnMut(&[u8], u64, u64)) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(LONGEST, file);
     let (mut text, mut begin) = (Vec::new(), 0);

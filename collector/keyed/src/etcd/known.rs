@@ -37,7 +37,7 @@ impl KnownRows {
         };
     }
 
-    /// Forgets all rows except the present ones, and returns the keys of those that are gone.
+    /// Forgets all rows except the present ones, and returns the keys of the removed ones.
     pub(super) fn retain(&mut self, present: &[KeyValue]) -> Vec<Vec<u8>> {
         let present: HashSet<&[u8]> = present.iter().map(|pair| &*pair.key).collect();
         let mut removed = Vec::new();

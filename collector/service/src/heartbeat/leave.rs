@@ -8,8 +8,11 @@ use super::{Handle, InstanceName, register};
 /// store the id may belong to another process.
 #[derive(Clone, Copy, Debug)]
 pub struct Goodbye<'a> {
+    /// The application that the agent holds an id of.
     pub application: ApplicationId,
+    /// The instance whose process stops.
     pub instance: InstanceId,
+    /// The UUID that the agent registered with.
     pub uuid: &'a str,
 }
 

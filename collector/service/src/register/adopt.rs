@@ -24,6 +24,7 @@ use crate::heartbeat::Sign;
 pub enum ForeignId {
     /// A peer of 3.2.6.
     Application(ApplicationId),
+    /// An operation: an entry, exit or local span.
     Operation(OperationId),
     /// A peer of 5.x and later.
     Address(AddressId),

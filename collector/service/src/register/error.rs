@@ -21,7 +21,9 @@ pub enum Error {
         "instance {instance} belongs to application {known}, not to the application of this call"
     )]
     OtherApplication {
+        /// The instance that the call names.
         instance: InstanceId,
+        /// The application that it belongs to.
         known: ApplicationId,
     },
     /// No collector ever assigns such an instance id.
@@ -29,7 +31,12 @@ pub enum Error {
     NotAnInstance(InstanceId),
     /// The id is internal and never returned to an agent: the caller invents ids.
     #[error("{id} is an internal id of {dictionary}, which is never returned to an agent")]
-    Internal { dictionary: Dictionary, id: i32 },
+    Internal {
+        /// The dictionary of the id.
+        dictionary: Dictionary,
+        /// The id, as the caller sent it.
+        id: i32,
+    },
     /// The instance has an agent of 8.0 or later, which uses no ids: the caller holds an id of an earlier store.
     #[error(
         "the agent of instance {0} knows no ids: another process holds this id from an earlier store, restart that process"
@@ -84,10 +91,17 @@ pub enum Error {
 /// Why a key is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
+    /// It has no characters.
     #[error("is empty")]
     Empty,
+    /// It is longer than `register.default.max_name_bytes`.
     #[error("is {length} bytes long, the limit is {limit}")]
-    TooLong { length: usize, limit: usize },
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+        /// The greatest length in bytes.
+        limit: usize,
+    },
 }
 
 impl Error {

@@ -14,7 +14,9 @@ use super::{Error, Handle, Registration, rates::Kind};
 /// the instance's name as its UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InstanceName<'a> {
+    /// The name of the service.
     pub service: &'a str,
+    /// The name of the instance, unique within the service.
     pub instance: &'a str,
 }
 

@@ -11,10 +11,13 @@ use super::{Error, Handle, rates::Kind};
 /// The report of an agent about the ids it holds, sent after a reconnect.
 #[derive(Clone, Debug)]
 pub struct Recovery {
+    /// The application id that the agent holds.
     pub application: ApplicationId,
+    /// The instance id that the agent holds.
     pub instance: InstanceId,
     /// `None` if the call carries none.
     pub generation: Option<Generation>,
+    /// The properties of the process; empty if the call carries none.
     pub properties: Properties,
 }
 

@@ -14,15 +14,22 @@ use super::{Error, Handle, SERVICE, named, rates::Kind};
 /// A key without a known id, with everything that its agent reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registration {
+    /// The code of an application.
     Application(Arc<str>),
+    /// An instance up to 7.0.
     Instance(NewInstance),
     /// An instance of 8.x and later, which registers its application with it.
     Named {
+        /// The name of the service, which is the code of its application.
         service: Arc<str>,
+        /// The name of the instance within the service.
         instance: Arc<str>,
+        /// The properties of the process; empty if the agent sent none.
         properties: Properties,
     },
+    /// An operation of an application.
     Operation(OperationKey),
+    /// A network address.
     Address(Arc<str>),
 }
 

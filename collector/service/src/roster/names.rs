@@ -10,9 +10,13 @@ use crate::{Witness, events::InstanceEvent};
 /// What an instance is called.
 #[derive(Clone, Debug, Default)]
 pub struct InstanceNames {
+    /// The id of its application; `None` if it was never reported.
     pub application: Option<ApplicationId>,
+    /// The code of its application; `None` if it is unknown.
     pub code: Option<Arc<str>>,
+    /// Its UUID, or its name with an agent of 8.0 and later; `None` if it is unknown.
     pub uuid: Option<Arc<str>>,
+    /// The host of its process; `None` if the agent did not report one.
     pub host: Option<String>,
 }
 

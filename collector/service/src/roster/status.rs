@@ -17,16 +17,20 @@ pub struct ApplicationStatus {
     pub application: Option<Application>,
     /// The registration time of the application; for `None`, that of the first instance.
     pub registered_at: Timestamp,
+    /// The instances of the application, by state.
     pub instances: Tally,
 }
 
 /// An instance, its state and the evidence for the state.
 #[derive(Clone, Debug)]
 pub struct InstanceStatus {
+    /// What its agent registered.
     pub instance: Instance,
+    /// Its state now.
     pub state: State,
     /// When the state was entered.
     pub since: Timestamp,
+    /// The time of its last signal.
     pub last_seen: Timestamp,
     /// The last signal of the instance.
     pub signal: Signal,

@@ -16,7 +16,7 @@ pub(super) fn of(error: Error) -> Refusal {
     }
 }
 
-/// There are no services here.
+/// This collector serves no Nacos clients.
 pub(super) fn off() -> Refusal {
     Refusal::new(
         StatusCode::NOT_FOUND,

@@ -166,7 +166,7 @@ async fn one_address_has_a_share_of_the_queue() {
     right.await.unwrap();
 }
 
-/// A host has as many IPv6 addresses as it likes in its network.
+/// A host can use every address of its IPv6 network.
 #[tokio::test]
 async fn a_network_of_ipv6_addresses_has_one_share() {
     let auth = auth();

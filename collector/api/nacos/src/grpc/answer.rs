@@ -13,7 +13,7 @@ mod tests;
 pub(super) mod code {
     /// The caller's mistake.
     pub(crate) const INVALID: i32 = 400;
-    /// No right to this.
+    /// The caller lacks the right.
     pub(crate) const DENIED: i32 = 403;
     /// This server does not know all instances yet.
     pub(crate) const STARTING: i32 = 300;

@@ -6,6 +6,7 @@
 #![allow(
     clippy::allow_attributes_without_reason,
     clippy::too_many_lines,
+    missing_docs,
     rust_2018_idioms,
     unreachable_pub,
     unused_qualifications,

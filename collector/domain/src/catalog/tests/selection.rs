@@ -1,4 +1,4 @@
-//! What consumers are shown.
+//! The lists that consumers receive.
 
 use super::super::{Clusters, Host, Rules, Selection, Selector, Settings};
 use super::*;

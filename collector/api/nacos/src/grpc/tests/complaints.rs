@@ -278,7 +278,7 @@ async fn a_reconnect_storm_registers_everything_once() {
     for port in 1..30 {
         let mut client = server.client().await;
         client.register("s", port).await;
-        // Redo.
+        // The client registers again.
         client.register("s", port).await;
         clients.push(client);
     }

@@ -23,7 +23,7 @@ pub(super) use server::*;
 
 /// How long anything may take before a test fails.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a test waits to see that nothing comes.
+/// How long a test waits to show that no message arrives.
 pub(super) const SETTLED: Duration = Duration::from_millis(300);
 
 pub(super) struct Client {
@@ -155,7 +155,7 @@ impl Client {
         (service, ports)
     }
 
-    /// Nothing comes on the stream for a while.
+    /// Checks that no message arrives for [`SETTLED`].
     pub(super) async fn receives_nothing(&mut self) {
         let stream = self.stream.as_mut().unwrap();
         if let Ok(message) = timeout(SETTLED, stream.message()).await {
@@ -163,7 +163,7 @@ impl Client {
         }
     }
 
-    /// The stream ends, whatever comes before.
+    /// Waits for the end of the stream, and skips messages before it.
     pub(super) async fn end(&mut self) -> Result<(), Status> {
         let stream = self.stream.as_mut().unwrap();
         loop {

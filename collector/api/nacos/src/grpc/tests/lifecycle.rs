@@ -104,7 +104,7 @@ async fn a_silent_client_is_probed_and_closed() {
     let (kind, _) = silent.next().await;
     assert_eq!(kind, "ClientDetectionRequest");
     let ended = silent.end();
-    // The live one answers each time it is asked.
+    // The live one answers every probe.
     let live = async {
         while start.elapsed() < Duration::from_secs(3) {
             assert_eq!(live.next().await.0, "ClientDetectionRequest");

@@ -1,4 +1,4 @@
-//! The descriptors by the names that tools ask for.
+//! The descriptors by the names that tools request.
 
 use std::collections::{BTreeSet, HashMap};
 

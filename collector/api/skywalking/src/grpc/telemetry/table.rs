@@ -10,7 +10,7 @@ use super::sender::SenderFields;
 pub(super) struct TelemetryCall {
     /// Its paths without the leading slash: one for each spelling of the service.
     pub(super) paths: &'static [&'static str],
-    /// The place of the sender in its messages.
+    /// The fields of its messages that name the sender.
     pub(super) sender: SenderFields,
     /// The signal that a message records for its sender.
     pub(super) signal: Signal,
