@@ -132,7 +132,9 @@ fn ask(
 ) -> Result<Found, Error> {
     let target = question.target();
     let server = Server::of(target, arguments, env)?;
-    let connector = Connector::new(server.ca_file.as_deref())?;
+    let identity = server.identity.as_ref();
+    let identity = identity.map(|(cert_file, key_file)| (&**cert_file, &**key_file));
+    let connector = Connector::new(server.ca_file.as_deref(), identity)?;
     let mut output = Output::new(target.json, is_plain);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -46,7 +46,7 @@ A collector uses the store.
 SW_*
 Every key of the configuration has a variable, which wins over the file; \-\-print\-config shows the values in effect.
 .TP
-ROLLCALL_URL, ROLLCALL_TOKEN, ROLLCALL_CA_FILE
+ROLLCALL_URL, ROLLCALL_TOKEN, ROLLCALL_CA_FILE, ROLLCALL_CERT_FILE, ROLLCALL_KEY_FILE
 The collector that roster, members, why and watch ask.
 .TP
 RUST_LOG

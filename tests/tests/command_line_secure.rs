@@ -1,7 +1,15 @@
 //! Tests the commands that ask a collector with a token, and over TLS.
 
-use rollcall_tests::process::{Collector, Options};
-use rollcall_tls::testing::Authority;
+use std::{path::Path, process::Command};
+
+use rollcall_tests::{
+    PATIENCE, eventually,
+    process::{Child, Collector, Line, Options, collector_binary},
+};
+use rollcall_tls::{
+    Files,
+    testing::{Authority, Request},
+};
 use tempfile::TempDir;
 
 const UP: i32 = 0;
@@ -54,7 +62,7 @@ async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
     let (directory, foreign) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let files = Authority::new("own").write(directory.path()).unwrap();
     let others = Authority::new("other").write(foreign.path()).unwrap();
-    let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
     // The harness waits for a plain probe.
     let options = Collector::options()
         .env("SW_CORE_GRPC_SSL_ENABLED", "true")
@@ -67,7 +75,7 @@ async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
     // The command that trusts another authority breaks off its handshake.
     collector.expect_log("connection refused");
     let url = format!("https://localhost:{}", collector.listeners().ui.port());
-    let query = |ca: &std::path::Path| {
+    let query = |ca: &Path| {
         let options = members().env("ROLLCALL_URL", &url);
         options.env("ROLLCALL_CA_FILE", text(ca))
     };
@@ -90,9 +98,97 @@ async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
     assert!(run.stderr.contains(without), "{run:?}");
     for unusable in [
         members().env("ROLLCALL_URL", &url),
-        query(std::path::Path::new("/no/such/file")),
+        query(Path::new("/no/such/file")),
     ] {
         let run = unusable.run().await;
         assert_eq!(run.code, Some(BAD_USAGE), "{run:?}");
     }
+}
+
+/// A collector whose admin listener serves only clients with a certificate, and the port of that listener. The harness has no
+/// certificate for its probes.
+async fn with_mutual_tls(files: &Files, data: &Path) -> (Child, u64) {
+    let mut command = Command::new(collector_binary());
+    for face in [
+        "NAMING_JETTY",
+        "AGENT_GRPC",
+        "AGENT_JETTY",
+        "REMOTE_GRPC",
+        "UI_JETTY",
+    ] {
+        command.env(format!("SW_{face}_PORT"), "0");
+        command.env(format!("SW_{face}_TLS"), "mutual");
+    }
+    command
+        .env("SW_NACOS", "none")
+        .env("SW_STORAGE_PATH", data)
+        .env("SW_SERVER_MAX_CONNECTIONS", "4096")
+        .env("SW_CORE_GRPC_SSL_ENABLED", "true")
+        .env("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", &files.cert_chain)
+        .env("SW_CORE_GRPC_SSL_KEY_PATH", &files.key)
+        .env("SW_CORE_GRPC_SSL_TRUSTED_CA_PATH", &files.trusted_ca)
+        .args(["--log-format", "json"]);
+    let child = Child::spawn("the collector", &mut command);
+    let port = child.stderr.find(PATIENCE, |lines| {
+        lines.iter().find_map(|line| {
+            let line = Line::parse(line);
+            let is_it = line.message == "listening" && line.text("module") == Some("ui");
+            let port = line.text("address")?.rsplit_once(':')?.1.parse().ok();
+            port.filter(|_| is_it)
+        })
+    });
+    let port = port.await.expect("the admin listener");
+    (child, port)
+}
+
+#[tokio::test]
+async fn a_client_certificate_opens_a_listener_that_asks_for_one() {
+    let directory = TempDir::new().unwrap();
+    let authority = Authority::new("own");
+    let files = authority.write(directory.path()).unwrap();
+    let own = TempDir::new().unwrap();
+    let own = authority
+        .sign(&Request::default())
+        .write(own.path(), &authority.pem());
+    let own = own.unwrap();
+    let (_collector, port) = with_mutual_tls(&files, &directory.path().join("data")).await;
+    let url = format!("https://localhost:{port}");
+    let asked = || {
+        let options = members().env("ROLLCALL_URL", &url);
+        options.env("ROLLCALL_CA_FILE", files.trusted_ca.to_str().unwrap())
+    };
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let by_variable = || {
+        asked()
+            .env("ROLLCALL_CERT_FILE", path(&own.cert_chain))
+            .env("ROLLCALL_KEY_FILE", path(&own.key))
+    };
+    // The listener is bound before the store is read.
+    eventually(PATIENCE, async || {
+        let run = by_variable().run().await;
+        let is_up = run.code == Some(UP);
+        is_up.then_some(()).ok_or(run)
+    })
+    .await;
+    let by_argument = [
+        "--cert-file",
+        &path(&own.cert_chain),
+        "--key-file",
+        &path(&own.key),
+    ];
+    let by_argument = by_argument
+        .iter()
+        .fold(asked(), |it, argument| it.argument(*argument));
+    let run = by_argument.run().await;
+    assert_eq!(run.code, Some(UP), "{run:?}");
+
+    let run = asked().run().await;
+    assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+    assert!(run.stderr.contains("--cert-file"), "{run:?}");
+    let without_key = asked().env("ROLLCALL_CERT_FILE", path(&own.cert_chain));
+    let run = without_key.run().await;
+    assert_eq!(run.code, Some(BAD_USAGE), "{run:?}");
+    assert!(run.stderr.contains("--key-file"), "{run:?}");
+    let plain = by_variable().env("ROLLCALL_URL", format!("http://localhost:{port}"));
+    assert_eq!(plain.run().await.code, Some(BAD_USAGE));
 }

@@ -21,6 +21,14 @@ pub(crate) struct Target {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 
+    /// Certificate (PEM) for an https address that asks its clients for one; also ROLLCALL_CERT_FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert_file: Option<PathBuf>,
+
+    /// Private key (PEM) of that certificate; also ROLLCALL_KEY_FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+
     /// One JSON object in each line, for scripts
     #[arg(long)]
     pub(crate) json: bool,

@@ -214,7 +214,12 @@ fn cause(error: &legacy::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    let text = cause.to_string();
+    // The server asks for it within the handshake, and says only afterwards that it got none.
+    if text.contains("CertificateRequired") {
+        return "the listener requires a client certificate: give one with --cert-file and --key-file".to_owned();
+    }
+    text
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {

@@ -38,9 +38,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub(super) struct Stream(Box<dyn Io>);
 
 impl Connector {
-    /// Connects without TLS, or with it if there is a file of authorities (PEM).
-    pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, Error> {
-        let settings = ca_file.map(rollcall_tls::client).transpose();
+    /// Connects without TLS, or with it if there is a file of authorities (PEM). `identity` has the files of the client's own
+    /// certificate and its private key.
+    pub(super) fn new(
+        ca_file: Option<&Path>,
+        identity: Option<(&Path, &Path)>,
+    ) -> Result<Self, Error> {
+        let settings = ca_file.map(|ca_file| rollcall_tls::client(ca_file, identity));
+        let settings = settings.transpose();
         let settings = settings.map_err(|error| Error::Usage(error.to_string()))?;
         Ok(Self(settings))
     }

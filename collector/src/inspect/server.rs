@@ -25,6 +25,8 @@ pub(super) struct Server {
     pub(super) authorization: Secret,
     /// The authorities that sign the certificate of an https address.
     pub(super) ca_file: Option<PathBuf>,
+    /// The files of the client's own certificate and its private key.
+    pub(super) identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl Server {
@@ -39,14 +41,19 @@ impl Server {
         let token = target.token.clone().or_else(|| variable("ROLLCALL_TOKEN"));
         let ca_file = variable("ROLLCALL_CA_FILE").map(PathBuf::from);
         let ca_file = target.ca_file.clone().or(ca_file);
+        let identity = identity(
+            file(&target.cert_file, variable("ROLLCALL_CERT_FILE")),
+            file(&target.key_file, variable("ROLLCALL_KEY_FILE")),
+        )?;
         let url = target.url.clone().or_else(|| variable("ROLLCALL_URL"));
         let mut server = match url {
             Some(url) => Self {
                 url: parse(&url)?,
                 authorization: Secret::default(),
                 ca_file: None,
+                identity,
             },
-            None => Self::configured(&load(arguments, env)?)?,
+            None => Self::configured(&load(arguments, env)?, identity)?,
         };
         if let Some(token) = token {
             server.authorization = bearer(&token)?;
@@ -61,11 +68,15 @@ impl Server {
             };
             return Err(Error::Usage(message.to_owned()));
         }
+        if server.identity.is_some() && !is_secure {
+            let message = "a client certificate (--cert-file, ROLLCALL_CERT_FILE) is for an https address, and this one is http";
+            return Err(Error::Usage(message.to_owned()));
+        }
         Ok(server)
     }
 
     /// The admin listener of this configuration, as seen from this machine.
-    fn configured(config: &Config) -> Result<Self, Error> {
+    fn configured(config: &Config, identity: Option<(PathBuf, PathBuf)>) -> Result<Self, Error> {
         let ui = &config.ui;
         if ui.listen.port == 0 {
             let message = "the configuration lets the system choose the port of the admin listener: give the address with --url or ROLLCALL_URL";
@@ -76,11 +87,11 @@ impl Server {
         } else {
             Mode::Off
         };
-        if mode == Mode::Mutual {
-            let message = "the admin listener of the configuration requires a client certificate, and this command has none: give another address with --url, or set ui.jetty.tls to required";
+        if mode == Mode::Mutual && identity.is_none() {
+            let message = "the admin listener of the configuration requires a client certificate: give one with --cert-file and --key-file (ROLLCALL_CERT_FILE, ROLLCALL_KEY_FILE)";
             return Err(Error::Usage(message.to_owned()));
         }
-        let is_secure = mode == Mode::Required;
+        let is_secure = matches!(mode, Mode::Required | Mode::Mutual);
         let host = match ui.listen.host.parse::<IpAddr>() {
             // The certificate is for the published name.
             _ if is_secure && !ui.advertised.host.is_empty() => bracketed(&ui.advertised.host),
@@ -95,7 +106,27 @@ impl Server {
             url: format!("{scheme}://{host}:{}", ui.listen.port),
             authorization: credential(config)?,
             ca_file,
+            identity,
         })
+    }
+}
+
+fn file(argument: &Option<PathBuf>, variable: Option<String>) -> Option<PathBuf> {
+    argument.clone().or_else(|| variable.map(PathBuf::from))
+}
+
+/// The certificate of the client and its private key, which belong together.
+fn identity(
+    cert_file: Option<PathBuf>,
+    key_file: Option<PathBuf>,
+) -> Result<Option<(PathBuf, PathBuf)>, Error> {
+    match (cert_file, key_file) {
+        (Some(cert_file), Some(key_file)) => Ok(Some((cert_file, key_file))),
+        (None, None) => Ok(None),
+        _ => {
+            let message = "a client certificate needs its private key, and the other way round: --cert-file and --key-file (ROLLCALL_CERT_FILE, ROLLCALL_KEY_FILE)";
+            Err(Error::Usage(message.to_owned()))
+        }
     }
 }
 
@@ -199,7 +230,7 @@ mod tests {
         let mut config = Config::default();
         config.ui.listen.port = 12800;
         change(&mut config);
-        Server::configured(&config)
+        Server::configured(&config, None)
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The settings of rustls for servers and clients.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
@@ -11,7 +14,7 @@ use rustls::{
 
 use super::{
     Error,
-    files::{Parsed, read, roots},
+    files::{Files, Parsed, read, roots},
 };
 
 /// The protocols above TLS, the preferred one first.
@@ -61,15 +64,33 @@ pub(crate) fn http2_client(
     Ok(client)
 }
 
-/// The settings of a client for HTTP/1 that trusts the authorities in `ca_file` only.
+/// The settings of a client for HTTP/1 that trusts the authorities in `ca_file` only. It presents the certificate in the first
+/// file of `identity`, whose private key is in the second one, to a server that asks for one.
 ///
 /// # Errors
-/// The file cannot be read or holds no certificate.
-pub fn client(ca_file: &Path) -> Result<Arc<ClientConfig>, Error> {
+/// A file cannot be read, or does not hold what it should.
+pub fn client(
+    ca_file: &Path,
+    identity: Option<(&Path, &Path)>,
+) -> Result<Arc<ClientConfig>, Error> {
     let authorities = roots(&read(ca_file)?, ca_file)?;
-    let client = http2_client(authorities, None);
+    let parsed = match identity {
+        None => None,
+        Some((cert_chain, key)) => {
+            let files = Files {
+                cert_chain: cert_chain.to_owned(),
+                key: key.to_owned(),
+                trusted_ca: PathBuf::new(),
+            };
+            let parsed = files.parse(&files.read()?)?;
+            Some((parsed.chain, parsed.key))
+        }
+    };
+    let client = http2_client(authorities, parsed);
     let mut client = client.map_err(|reason| Error::Unusable {
-        path: ca_file.to_owned(),
+        path: identity
+            .map_or(ca_file, |(cert_chain, _)| cert_chain)
+            .to_owned(),
         reason,
     })?;
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
