@@ -165,9 +165,17 @@ impl Client {
     /// # Errors
     /// The collector's status.
     pub async fn heartbeat(&self, instance: i32) -> Result<(), Status> {
+        self.heartbeat_at(instance, AGENT_TIME).await
+    }
+
+    /// `heartbeat` of an agent whose clock shows this time, in milliseconds.
+    ///
+    /// # Errors
+    /// The collector's status.
+    pub async fn heartbeat_at(&self, instance: i32, heartbeat_time: i64) -> Result<(), Status> {
         let request = ApplicationInstanceHeartbeat {
             application_instance_id: instance,
-            heartbeat_time: AGENT_TIME,
+            heartbeat_time,
         };
         InstanceDiscoveryServiceClient::new(self.channel.clone())
             .heartbeat(request)

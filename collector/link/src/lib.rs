@@ -192,13 +192,15 @@ impl Seen {
         *self.since.get_or_init(now)
     }
 
-    /// Records the time that the peer reports in a call, at this time of this collector's clock. The first report of a connection
-    /// counts.
-    pub fn observe_clock(&self, peer: Timestamp, now: Timestamp) {
-        let skew = peer.millis().saturating_sub(now.millis());
-        if let Ok(skew) = i32::try_from(skew) {
-            self.clock_skew.get_or_init(|| skew);
+    /// Records the time of the peer's clock that a call carries, at the time that `now` returns. The first report of a connection
+    /// counts; it returns the difference. More than 24 days are no difference of clocks: the field holds another time.
+    pub fn observe_clock(&self, peer: Timestamp, now: impl FnOnce() -> Timestamp) -> Option<i32> {
+        if self.clock_skew.get().is_some() {
+            return None;
         }
+        let skew = peer.millis().saturating_sub(now().millis());
+        let skew = i32::try_from(skew).ok()?;
+        self.clock_skew.set(skew).is_ok().then_some(skew)
     }
 
     /// How far the clock of the peer is ahead of this collector's, in milliseconds; `None` if it reported no time.

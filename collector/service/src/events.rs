@@ -70,6 +70,11 @@ impl Events {
         log::slow(core, id, interval, silent_after);
     }
 
+    /// Logs an instance whose clock differs much from this collector's.
+    pub(super) fn skewed(&self, core: &Core, id: InstanceId, skew_ms: i32) {
+        log::skewed(core, id, skew_ms);
+    }
+
     /// Records that an agent reported its ids after a reconnect.
     pub(super) fn recovered(&self, core: &Core, id: InstanceId) {
         let kind = InstanceKind::Recovered(contact(core, id));

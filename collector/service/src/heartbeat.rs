@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rollcall_domain::{ApplicationId, InstanceId, inventory::Properties, liveness::Signal};
+use rollcall_domain::{
+    ApplicationId, InstanceId, Timestamp, inventory::Properties, liveness::Signal,
+};
 use rollcall_limits::Peer;
 use tokio::task::yield_now;
 
@@ -21,6 +23,12 @@ pub struct Sign {
     pub application: Option<ApplicationId>,
     /// The kind of call or message that shows it.
     pub signal: Signal,
+}
+
+/// The time of an agent's clock in a call, in milliseconds; 0 and less stand for none.
+#[must_use]
+pub fn agent_time(millis: i64) -> Option<Timestamp> {
+    (millis > 0).then(|| Timestamp::from_millis(millis))
 }
 
 /// The ping that a 6.x agent sends every 3 s.
@@ -63,6 +71,18 @@ impl Handle {
     #[must_use]
     pub fn for_peer(&self, peer: Option<Peer>) -> Self {
         Self::new(self.register.for_peer(peer))
+    }
+
+    /// Records the time of the agent's clock that a call carries, before the call is processed. Returns how far it is ahead, in
+    /// milliseconds, if the connection had none before: the caller reports it once it knows the instance.
+    #[must_use]
+    pub fn read_clock(&self, sent_at: Option<Timestamp>) -> Option<i32> {
+        self.register.core().read_clock(sent_at)
+    }
+
+    /// Warns if the clock of an instance differs much from this collector's.
+    pub fn report_clock(&self, instance: InstanceId, skew: Option<i32>) {
+        self.register.core().report_clock(instance, skew);
     }
 
     /// Renews the lease of an instance, which is then up. Adopts an instance that the collector does not know.

@@ -20,12 +20,14 @@ use rollcall_runtime::Clock;
 use rollcall_storage::Storage;
 use tokio::sync::watch;
 
+use clocks::Clocks;
 use events::Events;
 use listening::Listening;
 use members::Names;
 pub use members::{Departure, Witness};
 use stray::Strays;
 
+mod clocks;
 pub mod events;
 mod forget;
 pub mod heartbeat;
@@ -195,6 +197,7 @@ pub fn build(config: &Config, foundation: Foundation) -> (Services, Workers) {
         lessor: Arc::new(lessor),
         clock,
         names: Names::restored(&events),
+        clocks: Clocks::default(),
         events: Events::new(events),
         own: Tag::of(&own),
         is_stopping: Arc::default(),
@@ -266,6 +269,7 @@ struct Core {
     listening: Arc<Listening>,
     strays: Arc<Strays>,
     names: Names,
+    clocks: Clocks,
     /// The tag of this collector.
     own: Tag,
     is_stopping: Arc<AtomicBool>,

@@ -242,3 +242,17 @@ pub(super) fn slow(core: &Core, id: InstanceId, interval: Duration, silent_after
         "an agent sends signals less often than liveness.default.silent_after, its term follows its interval"
     );
 }
+
+/// Logs an agent whose clock differs much from this collector's.
+pub(super) fn skewed(core: &Core, id: InstanceId, skew_ms: i32) {
+    let named = Named::of(core, id);
+    let named = named.as_ref();
+    tracing::warn!(
+        application = named.and_then(|named| named.application.as_deref()),
+        instance = named.and_then(Named::instance),
+        host = named.and_then(|named| named.host.as_deref()),
+        instance.id = id.get(),
+        clock_skew_ms = skew_ms,
+        "the clock of an agent differs from this collector's: set the clock of its host"
+    );
+}

@@ -13,7 +13,7 @@ use rollcall_proto::{
 };
 use rollcall_service::{
     Services,
-    heartbeat::{self, Sign},
+    heartbeat::{self, Sign, agent_time},
     register,
 };
 use tonic::{Request, Response, Status, async_trait};
@@ -83,8 +83,12 @@ impl Handler {
             application_instance_id: convert::NO_ID,
         };
         let assigned = async {
+            let skew = self
+                .heartbeat
+                .read_clock(agent_time(instance.register_time));
             let process = convert::process(instance, generation)?;
             let id = register.instance(process).await?;
+            self.heartbeat.report_clock(id, skew);
             Ok(ApplicationInstanceMapping {
                 application_instance_id: id.get(),
                 ..unassigned
@@ -104,7 +108,9 @@ impl Handler {
             application: None,
             signal: Signal::Heartbeat,
         };
+        let skew = handle.read_clock(agent_time(heartbeat.heartbeat_time));
         handle.renew(sign).await?;
+        handle.report_clock(sign.instance, skew);
         Ok(Downstream {})
     }
 

@@ -11,7 +11,7 @@ use rollcall_proto::{
 };
 use rollcall_service::{
     Services,
-    heartbeat::{self, Ping, Pong},
+    heartbeat::{self, Ping, Pong, agent_time},
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -56,6 +56,8 @@ impl Handler {
             uuid: &package.service_instance_uuid,
             resettable,
         };
+        let skew = heartbeat.read_clock(agent_time(package.time));
+        heartbeat.report_clock(ping.instance, skew);
         let commands = match heartbeat.ping(ping).await? {
             Pong::Same => Vec::new(),
             Pong::Unknown => vec![reset(package)],
