@@ -18,7 +18,7 @@ use super::{
     event::{CollectorEvent, Event, InstanceEvent, Lane, Recorded, ServiceEvent, ServiceInstance},
     history::History,
     inner::{Figures, Inner},
-    journal::{Error, Found, Journal},
+    journal::{Error, Found, Journal, Journals, Lock},
     reader::Reader,
     recorder::Recorder,
     state::{self, State},
@@ -49,8 +49,9 @@ impl Feed {
     /// A feed with journals in this directory, whose timelines begin with what the journals hold. Blocks.
     ///
     /// # Errors
-    /// The journals cannot be read or written.
+    /// The journals cannot be read or written, or another collector writes them.
     pub fn open(config: &Config, directory: &Path, series: i64) -> Result<(Self, Recorder), Error> {
+        let lock = Lock::acquire(directory)?;
         let mut state = State::new(config);
         let mut found = Vec::new();
         let mut expected = None;
@@ -84,12 +85,13 @@ impl Feed {
             state.histories[lane.index()].begin_journal(state.newest);
         }
         let journals = <[Journal; 3]>::try_from(journals).ok();
+        let journals = journals.map(|journals| Journals::new(journals, lock));
         let feed = Self::build(state, journals, series);
         let recorder = Recorder::new(Arc::clone(&feed.inner));
         Ok((feed, recorder))
     }
 
-    fn build(state: State, journals: Option<[Journal; 3]>, series: i64) -> Self {
+    fn build(state: State, journals: Option<Journals>, series: i64) -> Self {
         let (newest, budgets) = (
             state.newest,
             [state.instances.budget(), state.services.budget()],
@@ -256,7 +258,7 @@ impl Feed {
                 .inner
                 .journals
                 .as_ref()
-                .map(|it| it.each_ref().map(Journal::len)),
+                .map(|it| it.lanes.each_ref().map(Journal::len)),
         }
     }
 }

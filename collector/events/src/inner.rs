@@ -9,7 +9,7 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use super::{
     event::{Event, Lane, Recorded},
-    journal::Journal,
+    journal::Journals,
     state::State,
 };
 
@@ -22,7 +22,7 @@ pub(super) struct Inner {
     /// Wakes the recorder.
     pub(super) wake: Notify,
     /// One for each lane; `None` without a directory.
-    pub(super) journals: Option<[Journal; 3]>,
+    pub(super) journals: Option<Journals>,
     /// Identifies the numbering.
     pub(super) series: i64,
     pub(super) budgets: [Budget; 2],
@@ -66,7 +66,7 @@ impl Inner {
     /// Up to `limit` events after one number and before another from the journals, by number. Blocks.
     pub(super) fn read_journals(&self, after: u64, before: u64, limit: usize) -> Vec<Recorded> {
         let mut events = Vec::new();
-        for journal in self.journals.iter().flatten() {
+        for journal in self.journals.iter().flat_map(|it| &it.lanes) {
             match journal.read(after, before, limit) {
                 Ok(read) => events.extend(read),
                 Err(error) => tracing::warn!(%error, "a journal of events cannot be read"),
@@ -78,13 +78,17 @@ impl Inner {
     }
 
     pub(super) fn journal_before(&self, time: Timestamp) -> Option<u64> {
-        let firsts = self.journals.iter().flatten().filter_map(|journal| {
-            let first = journal.at_or_after(time);
-            let first = first.inspect_err(|error| {
-                tracing::warn!(%error, "a journal of events cannot be read");
+        let firsts = self
+            .journals
+            .iter()
+            .flat_map(|it| &it.lanes)
+            .filter_map(|journal| {
+                let first = journal.at_or_after(time);
+                let first = first.inspect_err(|error| {
+                    tracing::warn!(%error, "a journal of events cannot be read");
+                });
+                first.ok().flatten()
             });
-            first.ok().flatten()
-        });
         firsts.min().map(|first| first.saturating_sub(1))
     }
 

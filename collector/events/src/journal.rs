@@ -5,6 +5,7 @@
 //! does not disturb it.
 
 mod line;
+mod lock;
 mod segment;
 
 use std::{
@@ -19,6 +20,7 @@ use parking_lot::Mutex;
 use rollcall_domain::Timestamp;
 
 use super::event::{Lane, Recorded};
+pub(super) use lock::Lock;
 use segment::Segment;
 
 /// Why a journal cannot be used.
@@ -39,6 +41,20 @@ pub(super) struct Journal {
     series: i64,
     /// The older file, which is complete, and the one that is written.
     files: Mutex<(Option<Arc<Segment>>, Arc<Segment>)>,
+}
+
+/// The journals of a collector, in the order of their lanes.
+#[derive(Debug)]
+pub(super) struct Journals {
+    pub(super) lanes: [Journal; 3],
+    _lock: Lock,
+}
+
+impl Journals {
+    /// The journals in a locked directory.
+    pub(super) const fn new(lanes: [Journal; 3], lock: Lock) -> Self {
+        Self { lanes, _lock: lock }
+    }
 }
 
 /// What was found in the journal at a start.
@@ -93,10 +109,6 @@ impl Journal {
             let path = path.to_owned();
             move |source| Error { path, source }
         };
-        directories()
-            .recursive(true)
-            .create(directory)
-            .map_err(at(directory))?;
         let path = directory.join(old(lane));
         let older = Segment::open(&path, None).map_err(at(&path))?;
         let path = directory.join(current(lane));

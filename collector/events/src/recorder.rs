@@ -97,7 +97,7 @@ impl Recorder {
     ) -> io::Result<()> {
         let inner = Arc::clone(&self.inner);
         let work = move || match &inner.journals {
-            Some(journals) => work(&journals[lane.index()]),
+            Some(journals) => work(&journals.lanes[lane.index()]),
             None => Ok(()),
         };
         tokio::task::spawn_blocking(work)

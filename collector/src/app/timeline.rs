@@ -35,6 +35,10 @@ pub(super) async fn open(config: &Config, clock: Clock) -> (Feed, Option<Recorde
     };
     let series = clock.wall().millis();
     let Some(directory) = directory(config) else {
+        tracing::info!(
+            "events are kept in memory only, because the store is not on the local disk: timeline.default.journal_path names a \
+             directory for their journal"
+        );
         return (Feed::new(&limits, series), None);
     };
     let in_memory = limits.clone();

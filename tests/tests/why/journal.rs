@@ -93,6 +93,34 @@ async fn a_timeline_survives_a_kill_a_torn_journal_and_names_with_line_breaks() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_collectors_do_not_write_one_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events");
+    let path = path.to_str().unwrap();
+    let options = || Collector::options().env("SW_TIMELINE_JOURNAL_PATH", path);
+    let mut first = options().start().await;
+    let mut second = options().start().await;
+    second.expect_log("events are kept in memory only");
+    let line = second
+        .wait_for_log(|line| line.message.contains("kept in memory only"))
+        .await;
+    let error = line.text("error").unwrap();
+    let holder = format!("process id {} uses it", first.id());
+    for part in [path, &holder, "timeline.default.journal_path"] {
+        assert!(error.contains(part), "no `{part}` in: {error}");
+    }
+    // Its own events are recorded all the same, and the first collector's journal holds no line of them.
+    let client = second.grpc().await;
+    let application = client.application("orders").await.unwrap();
+    let instance = client.instance(application, "process").await.unwrap();
+    let told = timeline(&second.http(second.listeners().ui), instance).await;
+    assert_eq!(told["events"][0]["kind"], "registered", "{told:#}");
+    first.terminate().await;
+    let journal = fs::read_to_string(directory.path().join("events/agents.log")).unwrap();
+    assert!(!journal.contains("registered"), "{journal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_journal_that_cannot_be_used_costs_the_history_only() {
     let mut collector = Collector::start().await;
     collector.kill();

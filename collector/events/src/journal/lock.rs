@@ -1,0 +1,64 @@
+//! The lock of a directory of journals: one collector at a time writes there.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::Path,
+    process,
+};
+
+use super::Error;
+
+const LOCK: &str = "lock";
+
+/// A locked directory. The operating system releases it however the process ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Locks a directory, which is created with mode 0700 if it is missing.
+    ///
+    /// # Errors
+    /// Another collector uses the directory, or it cannot be written.
+    pub(crate) fn acquire(directory: &Path) -> Result<Self, Error> {
+        lock(directory).map_err(|source| Error {
+            path: directory.to_owned(),
+            source,
+        })
+    }
+}
+
+fn lock(directory: &Path) -> io::Result<Lock> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).mode(0o600);
+    let mut file = options.open(directory.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => {
+            // For the message of a collector that is refused.
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{}", process::id())?;
+            Ok(Lock { _file: file })
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder)?;
+            let holder = holder.trim();
+            Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                format!(
+                    "the collector with the process id {holder} uses it; give each collector a directory of its own \
+                     (timeline.default.journal_path)"
+                ),
+            ))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
