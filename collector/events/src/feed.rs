@@ -197,6 +197,17 @@ impl Feed {
         Timeline { events, lost }
     }
 
+    /// Up to `limit` instances of Nacos services with a timeline that `keeps` selects, in no order: also those that are registered
+    /// no more. Looks at all timelines.
+    #[must_use]
+    pub fn service_instances(
+        &self,
+        keeps: impl Fn(&ServiceInstance) -> bool,
+        limit: usize,
+    ) -> Vec<ServiceInstance> {
+        self.inner.state.lock().services.keys(keeps, limit)
+    }
+
     /// The newest value that `read` finds in the changes of an instance before the event with this number.
     pub fn last<T>(
         &self,

@@ -146,6 +146,12 @@ impl<K: Clone + Eq + Hash> Rings<K> {
             .find_map(|entry| read(entry))
     }
 
+    /// Up to `limit` instances with a timeline that `keeps` selects.
+    pub(super) fn keys(&self, keeps: impl Fn(&K) -> bool, limit: usize) -> Vec<K> {
+        let keys = self.rings.keys().filter(|key| keeps(key));
+        keys.take(limit).cloned().collect()
+    }
+
     /// The budget of the timelines.
     pub(super) fn budget(&self) -> Budget {
         self.budget.clone()

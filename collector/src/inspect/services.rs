@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+mod gone;
+
 use super::answer::{Time, read};
 use super::client::{Client, encoded};
 use super::output::{Colour, Output};
@@ -61,7 +63,11 @@ pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Re
                 }
             }
         }
-        return Ok(found);
+        if found != Found::Nothing {
+            return Ok(found);
+        }
+        let query = format!("ip={}&port={port}{}", encoded(ip), of_namespace(why));
+        return Ok(found.with(gone::print(&query, client, output).await?));
     }
     let (group, name) = match what.split_once("@@") {
         Some((group, name)) => (Some(group), name),
@@ -72,7 +78,17 @@ pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Re
     for service in named.iter().filter(is_it) {
         found = found.and(explain_all(service, client, output).await?);
     }
-    Ok(found)
+    if found == Found::Up || name.is_empty() {
+        return Ok(found);
+    }
+    let group = group.map_or(String::new(), |group| format!("&group={}", encoded(group)));
+    let query = format!("service={}{group}{}", encoded(name), of_namespace(why));
+    Ok(found.with(gone::print(&query, client, output).await?))
+}
+
+fn of_namespace(why: &Why) -> String {
+    let namespace = why.namespace.as_ref();
+    namespace.map_or(String::new(), |it| format!("&namespace={}", encoded(it)))
 }
 
 /// The services whose name or group contains `text`; none if the Nacos faces are off.

@@ -34,7 +34,15 @@ pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Re
     if what.is_empty() {
         return Ok(found);
     }
-    Ok(found.with(services::print(why, client, output).await?))
+    match services::print(why, client, output).await {
+        Ok(more) => Ok(found.with(more)),
+        // A collector that has just started may refuse to list services, and knows its agents.
+        Err(Error::Unanswered(reason)) if found != Found::Nothing => {
+            tracing::warn!(reason, "services were not searched");
+            Ok(found)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The application with this code.

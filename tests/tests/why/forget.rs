@@ -8,7 +8,7 @@ use rollcall_tests::{
     PATIENCE,
     cluster::Cluster,
     eventually,
-    process::{Collector, Options},
+    process::{Collector, Line, Options},
 };
 use serde_json::{Value, json};
 
@@ -109,6 +109,8 @@ async fn the_members_of_a_cluster_agree_about_forgotten_instances() {
     let [a, b] = &mut cluster.members[..] else {
         unreachable!()
     };
+    let is_notice = |line: &Line| line.message.contains("timeline.default.journal_path");
+    assert!(a.collector.log().iter().any(is_notice), "no journal");
     let client = b.collector.grpc().await;
     let application = client.application("orders").await.unwrap();
     let id = client.instance(application, "a").await.unwrap();

@@ -15,6 +15,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
+use crate::command::explains;
+
 /// Terms that a test can wait for. The agent sends a heartbeat about every second.
 fn options() -> Options {
     Collector::options()
@@ -191,8 +193,12 @@ async fn killed_paused_cut_off_and_shut_down_instances_have_different_true_stori
         cut_off_story(&cut_timeline),
         stopped_story(&stopped_timeline),
     ];
-    let distinct: std::collections::BTreeSet<_> = whys.iter().collect();
+    let distinct: std::collections::BTreeSet<_> = whys.iter().map(|(why, _)| why).collect();
     assert_eq!(distinct.len(), whys.len(), "{whys:#?}");
+    for (id, (_, parts)) in [killed_id, paused_id, cut.id, stopped_id].iter().zip(&whys) {
+        let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+        explains(&collector, &id.to_string(), &parts).await;
+    }
 
     paused.signal(Signal::CONT);
     let back = paused_subject.once(&collector, "back").await;
@@ -205,8 +211,7 @@ async fn killed_paused_cut_off_and_shut_down_instances_have_different_true_stori
 }
 
 /// Checks the explanation of a killed instance, which is dated by the end of its connection.
-fn killed_story(timeline: &Value, during: RangeInclusive<Timestamp>) -> String {
-    let sentence = why(timeline);
+fn killed_story(timeline: &Value, during: RangeInclusive<Timestamp>) -> Story {
     let closed = event(timeline, "connection_closed");
     let closed_at: Timestamp = closed["time"].as_str().unwrap().parse().unwrap();
     assert!(
@@ -220,58 +225,54 @@ fn killed_story(timeline: &Value, during: RangeInclusive<Timestamp>) -> String {
         Some("reset") => "was reset at",
         cause => panic!("{cause:?}: {down:#}"),
     };
-    says(
-        &sentence,
-        &[
-            "Down since",
-            ended,
-            closed["time"].as_str().unwrap(),
-            "without a goodbye",
-            "killed or crashes",
-        ],
-    );
     assert!(down["evidence"]["missed"].as_u64() >= Some(2), "{down:#}");
     assert!(
         down["evidence"]["interval_ms"].as_u64() >= Some(500),
         "{down:#}"
     );
-    sentence
+    let parts = [
+        "Down since",
+        ended,
+        closed["time"].as_str().unwrap(),
+        "without a goodbye",
+        "killed or crashes",
+    ];
+    told(timeline, &parts)
 }
 
 /// Checks the explanation of an instance whose process is paused.
-fn paused_story(timeline: &Value) -> String {
-    let sentence = why(timeline);
-    says(
-        &sentence,
-        &[
-            "is open",
-            "signals, expected about every",
-            "paused or hangs",
-        ],
-    );
+fn paused_story(timeline: &Value) -> Story {
     assert!(!kinds(timeline).contains(&"connection_closed".to_owned()));
-    sentence
+    let parts = [
+        "is open",
+        "signals, expected about every",
+        "paused or hangs",
+    ];
+    told(timeline, &parts)
 }
 
 /// Checks the explanation of an instance whose connection a proxy cut off.
-fn cut_off_story(timeline: &Value) -> String {
-    let sentence = why(timeline);
-    says(
-        &sentence,
-        &[
-            "127.0.0.2",
-            "was reset at",
-            "a proxy or a NAT is in between",
-        ],
-    );
-    sentence
+fn cut_off_story(timeline: &Value) -> Story {
+    let parts = [
+        "127.0.0.2",
+        "was reset at",
+        "a proxy or a NAT is in between",
+    ];
+    told(timeline, &parts)
 }
 
 /// Checks the explanation of an instance whose agent announced its stop.
-fn stopped_story(timeline: &Value) -> String {
+fn stopped_story(timeline: &Value) -> Story {
+    told(timeline, &["Left: its agent announced its stop at"])
+}
+
+/// A sentence, and parts that it has.
+type Story = (String, Vec<String>);
+
+fn told(timeline: &Value, parts: &[&str]) -> Story {
     let sentence = why(timeline);
-    says(&sentence, &["Left: its agent announced its stop at"]);
-    sentence
+    says(&sentence, parts);
+    (sentence, parts.iter().map(|it| (*it).to_owned()).collect())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,7 +302,9 @@ async fn the_reason_of_an_instance_names_the_operator_that_took_it_offline() {
         ["registered", "overridden"],
         "{timeline:#}"
     );
-    says(&why(&timeline), &["an operator", "enabled=false"]);
+    let parts = ["an operator", "enabled=false"];
+    says(&why(&timeline), &parts);
+    explains(&collector, "10.0.0.1:80", &parts).await;
     let unknown = client.get(&format!("{path}81")).await.unwrap();
     assert_eq!(unknown.status, 404);
 }
@@ -327,14 +330,15 @@ async fn an_instance_that_was_lost_with_its_collector_names_it() {
     let b = cluster.members[1].address();
     cluster.members[1].collector.kill();
     let timeline = subject.once(&cluster.members[0].collector, "down").await;
-    says(
-        &why(&timeline),
-        &[
-            "Down since",
-            &format!("through member {b}"),
-            "disappeared without an announcement at",
-            "lost with its collector",
-        ],
-    );
+    let through = format!("through member {b}");
+    let parts = [
+        "Down since",
+        &through,
+        "disappeared without an announcement at",
+        "lost with its collector",
+    ];
+    says(&why(&timeline), &parts);
+    let survivor = &cluster.members[0].collector;
+    explains(survivor, &lost.id.to_string(), &parts).await;
     assert_eq!(event(&timeline, "silent")["evidence"]["observed_by"], *b);
 }

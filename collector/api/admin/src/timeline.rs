@@ -12,6 +12,7 @@ use rollcall_domain::catalog::{
 };
 use rollcall_server::face::{Refusal, reply};
 use rollcall_service::{
+    Services,
     events::{ServiceInstance, Timeline},
     roster::Roster,
 };
@@ -54,10 +55,27 @@ pub(super) async fn instance(
     }))
 }
 
-/// `GET /api/services/instances/timeline?namespace=&group=&service=&ip=&port=&cluster=`
+/// The most timelines in one answer.
+const MOST: usize = 100;
+
+/// Several timelines.
+#[derive(Debug, Serialize)]
+struct Several {
+    /// The last change first.
+    items: Vec<Shown<()>>,
+    /// Whether there are more than the answer holds.
+    more: bool,
+}
+
+/// `GET /api/services/instances/timeline?namespace=&group=&service=&ip=&port=&cluster=`; without `service`, or without `ip` and
+/// `port`, the timelines of all instances that the others select, also of those that are registered no more.
 pub(super) async fn service(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
     let names = ["namespace", "group", "service", "ip", "port", "cluster"];
     let parameters = Parameters::of(&uri, &names)?;
+    if let Some(selection) = Selection::of(&parameters)? {
+        let several = face.read_list(move |services| selection.read(services));
+        return Ok(reply(&several.await?));
+    }
     let instance = place(&parameters)?;
     let timeline = face.services.events.service_timeline(&instance);
     let events = events(&timeline, &face.services.roster);
@@ -82,6 +100,81 @@ pub(super) async fn service(State(face): State<Arc<Face>>, uri: Uri) -> Result<R
     }))
 }
 
+/// The instances at an endpoint, or of a service by its name.
+#[derive(Debug)]
+struct Selection {
+    namespace: Option<String>,
+    group: Option<String>,
+    service: Option<String>,
+    endpoint: Option<(String, u16)>,
+}
+
+impl Selection {
+    /// `None` if the parameters name one instance, or nothing.
+    fn of(parameters: &Parameters) -> Result<Option<Self>, Refusal> {
+        let given = |name: &'static str| {
+            let value = parameters.get(name).filter(|value| !value.is_empty());
+            value.map(str::to_owned)
+        };
+        let endpoint = match (given("ip"), given("port")) {
+            (Some(ip), Some(port)) => Some((ip, number(&port)?)),
+            (None, None) => None,
+            _ => return Ok(None),
+        };
+        let selection = Self {
+            namespace: given("namespace"),
+            group: given("group"),
+            service: given("service"),
+            endpoint,
+        };
+        let is_one_of_both = selection.service.is_some() != selection.endpoint.is_some();
+        Ok(is_one_of_both.then_some(selection))
+    }
+
+    fn has(&self, instance: &ServiceInstance) -> bool {
+        let ServiceInstance { service, endpoint } = instance;
+        let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|it| it == name);
+        is(&self.namespace, service.namespace())
+            && is(&self.group, service.group())
+            && is(&self.service, service.name())
+            && self
+                .endpoint
+                .as_ref()
+                .is_none_or(|(ip, port)| *ip == *endpoint.ip && *port == endpoint.port)
+    }
+
+    fn read(&self, services: &Services) -> Several {
+        let feed = &services.events;
+        let mut found = feed.service_instances(|it| self.has(it), MOST + 1);
+        let more = found.len() > MOST;
+        found.truncate(MOST);
+        let timelines = found.iter().map(|it| feed.service_timeline(it));
+        let last = |timeline: &Timeline| timeline.events.last().map(|last| last.number);
+        let mut timelines: Vec<_> = timelines.filter(|it| last(it).is_some()).collect();
+        timelines.sort_unstable_by_key(|timeline| std::cmp::Reverse(last(timeline)));
+        let items = timelines.iter().map(|timeline| {
+            let events = events(timeline, &services.roster);
+            Shown {
+                instance: (),
+                why: events
+                    .last()
+                    .map_or(String::new(), |last| last.text().to_owned()),
+                events,
+                lost: timeline.lost,
+            }
+        });
+        Several {
+            items: items.collect(),
+            more,
+        }
+    }
+}
+
+fn number(port: &str) -> Result<u16, Refusal> {
+    port.parse()
+        .map_err(|_no_number| Refusal::invalid("port", "must be a number from 0 to 65535"))
+}
+
 fn events(timeline: &Timeline, roster: &Roster) -> Vec<view::Event> {
     let events = timeline.events.iter();
     events
@@ -103,9 +196,7 @@ fn place(parameters: &Parameters) -> Result<ServiceInstance, Refusal> {
     let cluster = parameters.get("cluster").unwrap_or(DEFAULT_CLUSTER);
     let cluster =
         cluster_name(cluster).map_err(|error| Refusal::invalid("cluster", error.to_string()))?;
-    let port = needed("port")?
-        .parse()
-        .map_err(|_no_number| Refusal::invalid("port", "must be a number from 0 to 65535"))?;
+    let port = number(needed("port")?)?;
     let endpoint = Endpoint {
         ip: needed("ip")?.into(),
         port,
