@@ -109,6 +109,10 @@ impl Journal {
             let path = path.to_owned();
             move |source| Error { path, source }
         };
+        directories()
+            .recursive(true)
+            .create(directory)
+            .map_err(at(directory))?;
         let path = directory.join(old(lane));
         let older = Segment::open(&path, None).map_err(at(&path))?;
         let path = directory.join(current(lane));
