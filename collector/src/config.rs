@@ -193,6 +193,8 @@ pub struct Ui {
     pub max_page_size: usize,
     /// The most applications with their own series in `rollcall_instances`.
     pub max_application_metrics: usize,
+    /// The most Nacos services with their own series in `rollcall_service_instances`.
+    pub max_service_metrics: usize,
     /// The token that callers must send, except for the probes; empty for none.
     pub token: Secret,
     /// The name that browsers sign in with; empty for none.

@@ -31,6 +31,7 @@
 #![warn(missing_docs)]
 
 mod bodies;
+mod by_service;
 mod catalog;
 mod clock;
 mod config;
@@ -60,6 +61,7 @@ pub mod testing;
 mod tests;
 
 pub use bodies::{Encoded, Form};
+pub use by_service::ByService;
 pub use catalog::{Beat, Body, Catalog, Change, Counts, Listed, Page};
 pub use clock::Clock;
 pub use config::Config;

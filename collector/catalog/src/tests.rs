@@ -12,6 +12,7 @@ use crate::{
     Beat, Catalog, Connection, Encoded, Form, Interest, Outbox, Subscription, testing::Running,
 };
 
+mod by_service;
 mod crashes;
 mod crowds;
 mod durable;

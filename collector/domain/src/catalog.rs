@@ -50,7 +50,7 @@ pub use publisher::{ConnectionId, Publisher, Subscriber};
 pub use registry::{Beaten, Counts, Missing, NotRemoved, Refused, Registered, Registry, Swept};
 pub use selection::{Clusters, Host, Rules, Selection, ServiceView, select};
 pub use selector::{BadSelector, Selector};
-pub use service::{ServiceDetail, Settings, Summary};
+pub use service::{ServiceCounts, ServiceDetail, Settings, Summary};
 pub use subscriptions::{SubscriptionKey, Subscriptions};
 
 #[cfg(test)]

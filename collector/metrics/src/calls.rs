@@ -119,7 +119,7 @@ impl Calls {
 }
 
 impl Protocol {
-    const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
             Self::Http => "http",

@@ -1,4 +1,4 @@
-//! Histograms of the time that calls took, by generation of the client and outcome.
+//! Histograms of the time that calls took: one family for the calls of agents, one for those of Nacos clients.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ const BOUNDS: [u32; 11] = [
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000,
 ];
 
-/// The histograms of one generation of clients, one for each outcome. Counting is three atomic additions without a lock, because
+/// The histograms of one call, or of all calls of one generation of agents: one for each outcome. Counting is three atomic additions without a lock, because
 /// heartbeats are counted. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Durations(Arc<[Histogram; Outcome::ALL.len()]>);
@@ -35,9 +35,17 @@ struct Histogram {
     micros: AtomicU64,
 }
 
-/// The histograms of every generation. Clones are the same list.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Generations(Arc<Mutex<Vec<(&'static str, Durations)>>>);
+/// A family of histograms with the same labels. Clones are the same family.
+#[derive(Clone, Debug)]
+pub(crate) struct Family<const LABELS: usize> {
+    name: &'static str,
+    help: &'static str,
+    labels: [&'static str; LABELS],
+    members: Members<LABELS>,
+}
+
+/// The histograms of a family with the values of their labels.
+type Members<const LABELS: usize> = Arc<Mutex<Vec<([&'static str; LABELS], Durations)>>>;
 
 impl Durations {
     /// Counts a call that took this long.
@@ -50,33 +58,58 @@ impl Durations {
     }
 }
 
-impl Generations {
-    /// The histograms of this generation.
-    pub(crate) fn of(&self, generation: &'static str) -> Durations {
-        let mut all = self.0.lock();
-        if let Some((_, durations)) = all.iter().find(|(known, _)| *known == generation) {
+impl Family<1> {
+    /// The calls of agents, by their generation.
+    pub(crate) fn of_agents() -> Self {
+        Self {
+            name: "call_seconds",
+            help: "Time from a complete request to its answer, by generation of the client and outcome, in seconds; \
+                   without streams and the lists of collectors",
+            labels: ["generation"],
+            members: Arc::default(),
+        }
+    }
+}
+
+impl Family<2> {
+    /// The calls of Nacos clients, by protocol and call.
+    pub(crate) fn of_nacos() -> Self {
+        Self {
+            name: "nacos_call_seconds",
+            help: "Time from a complete request of a Nacos client to its answer, by protocol, call and outcome, in seconds; \
+                   without pushes",
+            labels: ["protocol", "call"],
+            members: Arc::default(),
+        }
+    }
+}
+
+impl<const LABELS: usize> Family<LABELS> {
+    /// The histograms with these values of the labels.
+    pub(crate) fn of(&self, values: [&'static str; LABELS]) -> Durations {
+        let mut members = self.members.lock();
+        if let Some((_, durations)) = members.iter().find(|(known, _)| *known == values) {
             return durations.clone();
         }
         let durations = Durations(Arc::default());
-        all.push((generation, durations.clone()));
+        members.push((values, durations.clone()));
         durations
     }
 }
 
-impl Collector for Generations {
+impl<const LABELS: usize> Collector for Family<LABELS> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help = "Time from a complete request to its answer, by generation of the client and outcome, in seconds; \
-                    without streams and the lists of collectors";
         let mut family =
-            encoder.encode_descriptor("call_seconds", help, None, MetricType::Histogram)?;
-        for (generation, durations) in self.0.lock().iter() {
+            encoder.encode_descriptor(self.name, self.help, None, MetricType::Histogram)?;
+        for (values, durations) in self.members.lock().iter() {
             for outcome in Outcome::ALL {
                 let histogram = &durations.0[outcome.index()];
                 let (buckets, count) = histogram.buckets();
                 if count == 0 {
                     continue;
                 }
-                let labels = [("generation", *generation), ("outcome", outcome.label())];
+                let labels = self.labels.into_iter().zip(*values);
+                let labels: Vec<_> = labels.chain([("outcome", outcome.label())]).collect();
                 let mut metric = family.encode_family(&labels)?;
                 let sum = Duration::from_micros(histogram.micros.load(Ordering::Relaxed));
                 metric.encode_histogram::<NoLabelSet>(sum.as_secs_f64(), count, &buckets, None)?;
@@ -110,13 +143,13 @@ mod tests {
 
     #[test]
     fn a_call_is_in_the_first_bucket_that_is_not_below_it() {
-        let generations = Generations::default();
-        let durations = generations.of("5");
+        let generations = Family::of_agents();
+        let durations = generations.of(["5"]);
         for micros in [0, 100, 101, 6_000_000] {
             durations.count(Outcome::Ok, Duration::from_micros(micros));
         }
         generations
-            .of("5")
+            .of(["5"])
             .count(Outcome::Failed, Duration::from_millis(2));
         let mut registry = Registry::default();
         registry.register_collector(Box::new(generations));
@@ -134,5 +167,21 @@ mod tests {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         assert!(!text.contains("overloaded"), "{text}");
+    }
+
+    #[test]
+    fn a_call_of_a_nacos_client_has_its_protocol_and_name() {
+        let calls = Family::of_nacos();
+        let _not_called = calls.of(["grpc", "subscribe"]);
+        calls
+            .of(["http", "GET /v1/ns/instance/list"])
+            .count(Outcome::Ok, Duration::from_millis(1));
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(calls));
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let line = r#"nacos_call_seconds_count{protocol="http",call="GET /v1/ns/instance/list",outcome="ok"} 1"#;
+        assert!(text.contains(line), "{line} is not in\n{text}");
+        assert!(!text.contains("subscribe"), "{text}");
     }
 }

@@ -42,7 +42,6 @@ pub struct Metrics {
     inner: Arc<Inner>,
 }
 
-#[derive(Default)]
 struct Inner {
     registry: Mutex<Registry>,
     /// The metrics of the process, whose names have no prefix.
@@ -54,7 +53,8 @@ struct Inner {
     writer: writer::Writer,
     budgets: budgets::Budgets,
     refusals: RefusalsFamily,
-    durations: durations::Generations,
+    durations: durations::Family<1>,
+    nacos_durations: durations::Family<2>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,10 +71,7 @@ impl Metrics {
     /// All metrics at zero.
     #[must_use]
     pub fn new() -> Self {
-        let inner = Inner {
-            registry: Mutex::new(Registry::with_prefix("rollcall")),
-            ..Inner::default()
-        };
+        let inner = Inner::new();
         inner.register();
         Self {
             inner: Arc::new(inner),
@@ -103,7 +100,14 @@ impl Metrics {
     /// The histograms of the time that calls of this generation of clients take. Resolve them once, not for each request.
     #[must_use]
     pub fn durations(&self, generation: &'static str) -> Durations {
-        self.inner.durations.of(generation)
+        self.inner.durations.of([generation])
+    }
+
+    /// The histograms of the time that this call of Nacos clients takes. Resolve them once, not for each request; the names of
+    /// calls are those of a fixed table, so that clients cannot add series.
+    #[must_use]
+    pub fn nacos_durations(&self, protocol: Protocol, call: &'static str) -> Durations {
+        self.inner.nacos_durations.of([protocol.label(), call])
     }
 
     /// Exposes the metrics of a face: `add` registers them.
@@ -228,6 +232,22 @@ impl fmt::Debug for Metrics {
 // === impl Inner ===
 
 impl Inner {
+    fn new() -> Self {
+        Self {
+            registry: Mutex::new(Registry::with_prefix("rollcall")),
+            process: Mutex::default(),
+            calls: calls::Calls::default(),
+            dropped: Family::default(),
+            forwarded: Family::default(),
+            gauges: levels::Gauges::default(),
+            writer: writer::Writer::default(),
+            budgets: budgets::Budgets::default(),
+            refusals: RefusalsFamily::default(),
+            durations: durations::Family::of_agents(),
+            nacos_durations: durations::Family::of_nacos(),
+        }
+    }
+
     fn register(&self) {
         let mut registry = self.registry.lock();
         registry.register(
@@ -249,6 +269,7 @@ impl Inner {
         self.gauges.register(&mut registry);
         registry.register_collector(Box::new(self.budgets.clone()));
         registry.register_collector(Box::new(self.durations.clone()));
+        registry.register_collector(Box::new(self.nacos_durations.clone()));
         self.refusals.register(&mut registry);
         self.writer.register(&mut registry);
     }

@@ -141,9 +141,11 @@ impl Nacos {
         } = self;
         events.pass_to(services.events.clone());
         services.metrics.watch(Exposition(catalog.clone()));
-        let metrics = grpc::Metrics::default();
+        let by_service = catalog.by_service(config.ui.max_service_metrics);
+        services.metrics.watch(by_service);
+        let metrics = grpc::Metrics::new(&services.metrics);
         let push = Push::new(catalog.clone(), Some(socket));
-        let calls = http::Metrics::default();
+        let calls = http::Metrics::new(&services.metrics);
         services.metrics.extend(|registry| {
             metrics.register(registry);
             calls.register(registry);

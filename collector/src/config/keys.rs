@@ -76,6 +76,7 @@ keys! {
         allowed_hosts SW_UI_JETTY_ALLOWED_HOSTS Names "Host names, separated by commas, by which browsers and scrapers may address the query API and the metrics, beside loopback names, IP addresses and the advertised hosts; `*`: any" => ui.allowed_hosts;
         max_page_size SW_UI_JETTY_MAX_PAGE_SIZE Bytes "Largest page of a list; a page ends early, with `next`, before an item that would exceed it" => ui.max_page_size;
         max_application_metrics SW_UI_JETTY_MAX_APPLICATION_METRICS Count "Applications with their own series in `rollcall_instances`; all others share the series with the label `overflow`" => ui.max_application_metrics;
+        max_service_metrics SW_UI_JETTY_MAX_SERVICE_METRICS Count "Nacos services with their own series in `rollcall_service_instances`; all others share the series with the label `overflow`" => ui.max_service_metrics;
         token SW_UI_JETTY_TOKEN Secret "Token that every caller but the probes must send (`Authorization: Bearer`); empty: none" => ui.token;
         user SW_UI_JETTY_USER Text "Name with which browsers sign in, beside the token or instead of it; empty: none" => ui.user;
         password SW_UI_JETTY_PASSWORD Password "Its password, at least 12 bytes" => ui.password;

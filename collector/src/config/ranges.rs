@@ -23,6 +23,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("agent_jetty.jetty.max_body_size", KIB, GIB),
     ("ui.jetty.max_page_size", KIB, GIB),
     ("ui.jetty.max_application_metrics", 0, 100_000),
+    ("ui.jetty.max_service_metrics", 0, 100_000),
     ("register.default.queue_capacity", 1, 10_000_000),
     ("register.default.batch_rows", 1, 1_000_000),
     // One row, with its name, has to fit into a request to etcd: 1.5 MiB.

@@ -19,6 +19,7 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use rollcall_catalog::Catalog;
+use tokio::time::Instant;
 
 use crate::{auth::Auth, udp::Push};
 
@@ -55,7 +56,7 @@ use fault::{Call, Fault, Generation};
 use params::Params;
 use reply::Reply;
 use request::Request;
-use routes::{Access, Routes, While};
+use routes::{Access, Known, Routes, While};
 
 pub use metrics::Metrics;
 
@@ -97,6 +98,7 @@ pub fn router<P>(
 where
     P: Fn() -> Option<IpAddr> + Clone + Send + Sync + 'static,
 {
+    let routes = Routes::new(all_routes(), &metrics);
     let face = Arc::new(Face {
         catalog,
         auth,
@@ -104,7 +106,7 @@ where
         metrics,
         settings,
         machine: machine::Machine::default(),
-        routes: Routes::new(all_routes()),
+        routes,
     });
     Router::new().fallback(move |request: extract::Request| async move {
         face.answer(request, peer()).await
@@ -145,10 +147,12 @@ impl Face {
             path,
             now_millis: self.catalog.wall().millis(),
         };
+        let mut measured = None;
         let answered = async {
             let inner = inner.ok_or(Fault::Unknown)?;
             let form = self.form(&parts.method, &parts.headers, body).await?;
-            let (route, rest) = self.routes.find(&parts.method, inner)?;
+            let (Known { route, durations }, rest) = self.routes.find(&parts.method, inner)?;
+            measured = Some((durations, Instant::now()));
             let request = Request {
                 generation: call.generation,
                 method: &parts.method,
@@ -164,6 +168,9 @@ impl Face {
         let reply: Reply = answered.await;
         let response = reply.unwrap_or_else(|fault| fault.answer(call));
         self.metrics.called(call.generation, response.status());
+        if let Some((durations, start)) = measured {
+            metrics::took(durations, response.status(), start.elapsed());
+        }
         response
     }
 

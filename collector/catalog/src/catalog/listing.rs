@@ -6,7 +6,7 @@
 
 use std::{cell::Cell, ops::ControlFlow};
 
-use rollcall_domain::catalog::{Instance, Registry, ServiceKey, Summary};
+use rollcall_domain::catalog::{Instance, Registry, ServiceCounts, ServiceKey, Summary};
 
 use super::{Catalog, Page};
 use crate::Error;
@@ -125,6 +125,23 @@ impl Catalog {
         })
         .await?;
         Ok(found)
+    }
+
+    /// The first services of all namespaces in order with their numbers, `limit` at the most, without waiting. Other calls run
+    /// after each part of them.
+    #[must_use]
+    pub fn first_counted(&self, limit: usize) -> Vec<(ServiceKey, ServiceCounts)> {
+        let mut found: Vec<(ServiceKey, ServiceCounts)> = Vec::new();
+        loop {
+            let registry = self.0.registry.read();
+            let after = found.last().map(|(key, _)| key);
+            let part = registry.counted(after).take(PART.min(limit - found.len()));
+            let part: Vec<_> = part.map(|(key, counts)| (key.clone(), counts)).collect();
+            if part.is_empty() {
+                return found;
+            }
+            found.extend(part);
+        }
     }
 
     /// Visits the services of a namespace and group, or all, in order, part by part.

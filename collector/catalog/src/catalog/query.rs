@@ -110,8 +110,22 @@ impl Catalog {
     /// # Errors
     /// There is no such service, or the catalog is loading.
     pub fn instances(&self, service: &ServiceKey) -> Result<Vec<Instance>, Error> {
+        self.instances_from(service, 0, usize::MAX)
+    }
+
+    /// As [`Catalog::instances`], `limit` of them from place `from` on.
+    ///
+    /// # Errors
+    /// As [`Catalog::instances`].
+    pub fn instances_from(
+        &self,
+        service: &ServiceKey,
+        from: usize,
+        limit: usize,
+    ) -> Result<Vec<Instance>, Error> {
         self.complete()?;
-        let instances = self.0.registry.read().instances(service);
+        let registry = self.0.registry.read();
+        let instances = registry.instances_from(service, from, limit);
         instances.ok_or(Error::NotFound(crate::NotFound::Service))
     }
 

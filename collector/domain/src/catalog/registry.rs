@@ -18,7 +18,7 @@ use std::{
 
 use super::{
     Effects, Endpoint, Event, EventKind, Full, InstanceRef, Kind, Limits, Metadata, Publisher,
-    ServiceKey, intern::Interner, slab::Slab, tombstones::Tombstones,
+    ServiceCounts, ServiceKey, intern::Interner, slab::Slab, tombstones::Tombstones,
 };
 use crate::Moment;
 
@@ -135,6 +135,21 @@ impl Registry {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The services in order, optionally after a key, each with its numbers.
+    pub fn counted<'a>(
+        &'a self,
+        after: Option<&ServiceKey>,
+    ) -> impl Iterator<Item = (&'a ServiceKey, ServiceCounts)> + use<'a> {
+        self.all_keys(after).filter_map(|key| {
+            let (_, service) = self.service(key)?;
+            let counts = ServiceCounts {
+                instances: service.members.len(),
+                healthy: service.healthy,
+            };
+            Some((key, counts))
+        })
     }
 
     /// The current numbers.

@@ -55,3 +55,12 @@ pub struct Summary {
     /// What operators or clients attached to the service.
     pub metadata: Arc<Metadata>,
 }
+
+/// The instances of a service in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServiceCounts {
+    /// Instances of both kinds.
+    pub instances: usize,
+    /// Healthy instances.
+    pub healthy: usize,
+}

@@ -1,15 +1,17 @@
 //! The metrics of the face.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+use rollcall_metrics::{Durations, Outcome, Protocol};
 
 use super::{
     acks::Lapsed,
+    answer::code,
     connection::Reason,
     kind::{Kind, Naming},
 };
@@ -21,8 +23,10 @@ pub struct Metrics {
     connections: Gauge,
     closed: Family<ReasonLabel, Counter>,
     pushes: Family<OutcomeLabel, Counter>,
-    /// The counter of each kind, resolved, so that counting a call is one addition.
-    answered: Arc<[(Kind, Counter)]>,
+    /// The kinds with their counter and histograms, resolved, so that counting a call takes no lock.
+    answered: Arc<[(Kind, Counter, Durations)]>,
+    /// The histograms of all other messages.
+    other: Durations,
     sent: Counter,
 }
 
@@ -42,15 +46,18 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// Counters at zero. The histograms are those of `metrics`.
+    #[must_use]
+    pub fn new(metrics: &rollcall_metrics::Metrics) -> Self {
         let calls = Family::<CallLabels, Counter>::default();
         let pushes = Family::<OutcomeLabel, Counter>::default();
         let kinds = [Kind::ServerCheck, Kind::HealthCheck];
         let kinds = kinds.into_iter().chain(Naming::ALL.map(Kind::Naming));
         let answered = kinds.map(|kind| {
             let counter = calls.get_or_create(&labels(Some(kind), true)).clone();
-            (kind, counter)
+            let durations = metrics.nacos_durations(Protocol::Grpc, kind.label());
+            (kind, counter, durations)
         });
         let answered = answered.collect();
         let closed = Family::<ReasonLabel, Counter>::default();
@@ -68,6 +75,7 @@ impl Default for Metrics {
             closed,
             pushes,
             answered,
+            other: metrics.nacos_durations(Protocol::Grpc, "other"),
             sent,
         }
     }
@@ -77,6 +85,18 @@ fn labels(kind: Option<Kind>, is_ok: bool) -> CallLabels {
     CallLabels {
         call: kind.map_or("unknown", Kind::label),
         outcome: if is_ok { "ok" } else { "refused" },
+    }
+}
+
+/// The outcome of a call that was refused with this code, or answered.
+fn outcome(refused: Option<i32>) -> Outcome {
+    match refused {
+        None => Outcome::Ok,
+        Some(
+            code::OVER_LIMIT | code::STARTING | code::TOO_MANY_MATCHES | code::TOO_MANY_PATTERNS,
+        ) => Outcome::Overloaded,
+        Some(code::FAILED) => Outcome::Failed,
+        Some(_) => Outcome::Invalid,
     }
 }
 
@@ -105,12 +125,19 @@ impl Metrics {
         );
     }
 
-    pub(super) fn called(&self, kind: Option<Kind>, is_ok: bool) {
-        let is_this = |(known, _): &&(Kind, Counter)| is_ok && Some(*known) == kind;
-        match self.answered.iter().find(is_this) {
-            Some((_, counter)) => counter.inc(),
-            None => self.calls.get_or_create(&labels(kind, is_ok)).inc(),
+    /// Counts a call that took this long, with the code of its refusal.
+    pub(super) fn called(&self, kind: Option<Kind>, refused: Option<i32>, took: Duration) {
+        let mut known = self.answered.iter();
+        let known = known.find(|(known, ..)| Some(*known) == kind);
+        match known {
+            Some((_, counter, _)) if refused.is_none() => counter.inc(),
+            _ => self
+                .calls
+                .get_or_create(&labels(kind, refused.is_none()))
+                .inc(),
         };
+        let durations = known.map_or(&self.other, |(_, _, durations)| durations);
+        durations.count(outcome(refused), took);
     }
 
     pub(super) fn opened(&self) {
@@ -128,11 +155,11 @@ impl Metrics {
     }
 
     pub(super) fn lapsed(&self, lapsed: Lapsed) {
-        self.outcome("failed", lapsed.failed);
-        self.outcome("given_up", lapsed.given_up);
+        self.add("failed", lapsed.failed);
+        self.add("given_up", lapsed.given_up);
     }
 
-    fn outcome(&self, outcome: &'static str, count: usize) {
+    fn add(&self, outcome: &'static str, count: usize) {
         if count > 0 {
             let counter = self.pushes.get_or_create(&OutcomeLabel { outcome });
             counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));

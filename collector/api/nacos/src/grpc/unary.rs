@@ -19,6 +19,7 @@ use axum::{
 use bytes::Bytes;
 use http_body::{Frame as BodyFrame, SizeHint};
 use rollcall_server::face::{Messages, refuse_encoded};
+use tokio::time::Instant;
 use tonic::Status;
 
 use super::{
@@ -65,48 +66,54 @@ impl Face {
 
     /// Answers a message of a unary call.
     async fn answer(&self, transport: &Transport, envelope: &Envelope) -> Frame {
+        let start = Instant::now();
         let kind = Kind::of(envelope.kind());
         let answer = match kind {
             Some(kind) => self.answer_kind(transport, kind, envelope).await,
-            None => Err(answer::error(code::NO_HANDLER, "RequestHandler Not Found")),
+            None => Err(refused(code::NO_HANDLER, "RequestHandler Not Found")),
         };
-        self.metrics.called(kind, answer.is_ok());
-        answer.unwrap_or_else(|refused| refused)
+        let code = answer.as_ref().err().map(|(code, _)| *code);
+        self.metrics.called(kind, code, start.elapsed());
+        answer.unwrap_or_else(|(_, frame)| frame)
     }
 
-    /// Answers or refuses a message of a known type.
+    /// Answers or refuses a message of a known type; a refusal has its code.
     async fn answer_kind(
         &self,
         transport: &Transport,
         kind: Kind,
         envelope: &Envelope,
-    ) -> Result<Frame, Frame> {
+    ) -> Result<Frame, (i32, Frame)> {
         if kind == Kind::ServerCheck {
             let present = self.connections.of(transport.number);
             let text = present.map_or_else(|| transport.text(None), |c| c.text().to_owned());
             return Ok(answer::server_check(&text));
         }
         let connection = self.connections.set_up(transport.number).await;
-        let connection = connection
-            .ok_or_else(|| answer::error(code::UNREGISTERED, "Connection is unregistered."))?;
+        let connection =
+            connection.ok_or_else(|| refused(code::UNREGISTERED, "Connection is unregistered."))?;
         connection.touch(self.now());
         match kind {
             Kind::ServerCheck | Kind::HealthCheck => Ok(answer::health_check()),
-            Kind::Config(response) => Err(answer::typed_error(
-                response,
-                code::NOT_SERVED,
-                NO_CONFIGURATION,
-            )),
+            Kind::Config(response) => {
+                let frame = answer::typed_error(response, code::NOT_SERVED, NO_CONFIGURATION);
+                Err((code::NOT_SERVED, frame))
+            }
             Kind::Cluster => {
                 let text = format!(" invoke {} from sdk is forbidden", envelope.kind());
-                Err(answer::error(code::UNREADABLE, &text))
+                Err(refused(code::UNREADABLE, &text))
             }
             Kind::Naming(naming) => {
                 let answered = self.answer_naming(&connection, naming, envelope).await;
-                answered.map_err(|refusal| refusal.into_frame(naming))
+                answered.map_err(|refusal| (refusal.code, refusal.into_frame(naming)))
             }
         }
     }
+}
+
+/// A refusal as an `ErrorResponse`, with its code.
+fn refused(code: i32, message: &str) -> (i32, Frame) {
+    (code, answer::error(code, message))
 }
 
 async fn call(face: &Face, transport: Option<Transport>, request: Request<Body>) -> Response<Body> {

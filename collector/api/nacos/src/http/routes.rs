@@ -3,10 +3,12 @@
 use std::{collections::HashMap, fmt, future::Future, pin::Pin};
 
 use axum::http::Method;
+use rollcall_metrics::Durations;
 
 use super::{
     Face,
     fault::{Fault, Generation},
+    metrics::Metrics,
     reply::Reply,
     request::Request,
 };
@@ -41,6 +43,8 @@ pub(super) enum While {
 #[derive(Clone, Copy)]
 pub(super) struct Route {
     pub(super) method: &'static str,
+    /// The method and the path, as the metrics name the call.
+    pub(super) name: &'static str,
     pub(super) path: &'static str,
     pub(super) access: Access,
     pub(super) answered: While,
@@ -49,13 +53,22 @@ pub(super) struct Route {
 
 /// A table of calls by path. A trailing slash is ignored.
 #[derive(Debug)]
-pub(super) struct Routes(HashMap<&'static str, Vec<Route>>);
+pub(super) struct Routes(HashMap<&'static str, Vec<Known>>);
+
+/// A call of the table, and the histograms of the time that it takes.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) route: Route,
+    pub(super) durations: Durations,
+}
 
 impl Routes {
-    pub(super) fn new(routes: impl IntoIterator<Item = Route>) -> Self {
+    pub(super) fn new(routes: impl IntoIterator<Item = Route>, metrics: &Metrics) -> Self {
         let mut table: HashMap<_, Vec<_>> = HashMap::new();
         for route in routes {
-            table.entry(route.path).or_default().push(route);
+            let durations = metrics.durations(route.name);
+            let known = Known { route, durations };
+            table.entry(known.route.path).or_default().push(known);
         }
         Self(table)
     }
@@ -65,20 +78,23 @@ impl Routes {
         &self,
         method: &Method,
         path: &'a str,
-    ) -> Result<(&Route, &'a str), Fault> {
+    ) -> Result<(&Known, &'a str), Fault> {
         let path = path.strip_suffix('/').unwrap_or(path);
         let (routes, rest) = match self.0.get(path) {
             Some(routes) => (routes, ""),
             None if is_configuration(path) => return Err(Fault::Configuration),
             None => self.find_parent(path).ok_or(Fault::Unknown)?,
         };
-        let is_this = |route: &&Route| route.method == method.as_str() || route.method == ANY;
-        let route = routes.iter().find(is_this).ok_or(Fault::Method)?;
-        Ok((route, rest))
+        let is_this = |known: &&Known| {
+            let route = &known.route;
+            route.method == method.as_str() || route.method == ANY
+        };
+        let known = routes.iter().find(is_this).ok_or(Fault::Method)?;
+        Ok((known, rest))
     }
 
     /// A route that ends with a parameter is in the table as `/*`.
-    fn find_parent<'a>(&self, path: &'a str) -> Option<(&Vec<Route>, &'a str)> {
+    fn find_parent<'a>(&self, path: &'a str) -> Option<(&Vec<Known>, &'a str)> {
         let (parent, rest) = path.rsplit_once('/')?;
         let parent = PARENTS
             .iter()
@@ -127,6 +143,7 @@ macro_rules! routes {
     ($($method:ident $path:literal $access:ident $answered:ident $handler:path;)*) => {
         [$(crate::http::routes::Route {
             method: crate::http::routes::method::$method,
+            name: concat!(stringify!($method), " ", $path),
             path: $path,
             access: crate::http::routes::access::$access,
             answered: crate::http::routes::While::$answered,

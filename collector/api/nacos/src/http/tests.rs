@@ -56,7 +56,8 @@ impl Server {
         };
         let push = Push::new(catalog.clone(), None);
         let peer = || Some(Ipv4Addr::LOCALHOST.into());
-        let router = router(catalog, auth, push, Metrics::default(), settings, peer);
+        let metrics = Metrics::new(&rollcall_metrics::Metrics::new());
+        let router = router(catalog, auth, push, metrics, settings, peer);
         Self { running, router }
     }
 

@@ -131,8 +131,21 @@ impl Registry {
     /// All instances of a service with their true state, ordered by endpoint; `None` for an unknown service.
     #[must_use]
     pub fn instances(&self, key: &ServiceKey) -> Option<Vec<Instance>> {
+        self.instances_from(key, 0, usize::MAX)
+    }
+
+    /// As [`Registry::instances`], `limit` of them from place `from` on. The time depends on `limit` alone.
+    #[must_use]
+    pub fn instances_from(
+        &self,
+        key: &ServiceKey,
+        from: usize,
+        limit: usize,
+    ) -> Option<Vec<Instance>> {
         let (_, service) = self.service(key)?;
-        Some(self.members(service).collect())
+        let members = service.members.iter().skip(from).take(limit);
+        let instances = members.filter_map(|index| self.instance_at(*index));
+        Some(instances.collect())
     }
 
     /// The service as a consumer sees it.

@@ -86,7 +86,7 @@ impl Server {
             running.catalog.clone(),
             auth,
             work,
-            Metrics::default(),
+            Metrics::new(&rollcall_metrics::Metrics::new()),
             stop.clone(),
         );
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
