@@ -59,6 +59,12 @@ pub fn explain(error: &io::Error, side: Side) -> String {
     }
 }
 
+/// As [`explain`], if TLS itself failed; `None` for every other error of a connection.
+#[must_use]
+pub fn explain_tls(error: &io::Error, side: Side) -> Option<String> {
+    tls(error).map(|error| of_tls(error, side))
+}
+
 /// The error of the TLS library within an error of the connection.
 fn tls(error: &io::Error) -> Option<&Error> {
     let mut at: Option<&(dyn StdError + 'static)> = error.get_ref().map(|inner| inner as _);

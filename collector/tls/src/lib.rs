@@ -21,7 +21,7 @@ mod tests;
 
 pub use certificates::{Certificates, Change, Clients, SOON};
 pub use error::Error;
-pub use explain::{Side, explain};
+pub use explain::{Side, explain, explain_tls};
 pub use exposition::Exposition;
 pub use files::Files;
 pub use settings::client;

@@ -48,30 +48,29 @@ impl Issued {
 
     /// The options of a collector with this certificate, whose faces all have `mode`. The admin face also serves plain probes.
     pub(crate) fn options(&self, mode: &str) -> Options {
-        let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-        let mut options = Collector::options()
-            .env("SW_CORE_GRPC_SSL_ENABLED", "true")
-            .env(
-                "SW_CORE_GRPC_SSL_CERT_CHAIN_PATH",
-                path(&self.files.cert_chain),
-            )
-            .env("SW_CORE_GRPC_SSL_KEY_PATH", path(&self.files.key))
-            .env(
-                "SW_CORE_GRPC_SSL_TRUSTED_CA_PATH",
-                path(&self.files.trusted_ca),
-            )
-            .env("SW_UI_JETTY_TLS", "optional");
-        for face in [
-            "NAMING_JETTY",
-            "REMOTE_GRPC",
-            "AGENT_GRPC",
-            "AGENT_JETTY",
-            "NACOS",
-        ] {
-            options = options.env(format!("SW_{face}_TLS"), mode);
-        }
-        options
+        options(&self.files, mode)
     }
+}
+
+/// The options of a collector with the certificate in these files, as in [`Issued::options`].
+pub(crate) fn options(files: &Files, mode: &str) -> Options {
+    let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let mut options = Collector::options()
+        .env("SW_CORE_GRPC_SSL_ENABLED", "true")
+        .env("SW_CORE_GRPC_SSL_CERT_CHAIN_PATH", path(&files.cert_chain))
+        .env("SW_CORE_GRPC_SSL_KEY_PATH", path(&files.key))
+        .env("SW_CORE_GRPC_SSL_TRUSTED_CA_PATH", path(&files.trusted_ca))
+        .env("SW_UI_JETTY_TLS", "optional");
+    for face in [
+        "NAMING_JETTY",
+        "REMOTE_GRPC",
+        "AGENT_GRPC",
+        "AGENT_JETTY",
+        "NACOS",
+    ] {
+        options = options.env(format!("SW_{face}_TLS"), mode);
+    }
+    options
 }
 
 /// The addresses of every listener of `collector`, with the names of their faces.

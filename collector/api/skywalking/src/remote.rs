@@ -18,4 +18,5 @@ mod connector;
 mod counters;
 mod error;
 mod keep_alive;
+mod refusal;
 pub mod sender;

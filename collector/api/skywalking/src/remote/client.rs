@@ -20,7 +20,8 @@ use tonic::{
 };
 
 use super::{
-    MEMBER, columns, connector::Connector, counters::Counters, error::Error, keep_alive::keep_alive,
+    MEMBER, columns, connector::Connector, counters::Counters, error::Error,
+    keep_alive::keep_alive, refusal::Refusal,
 };
 
 #[cfg(test)]
@@ -70,6 +71,9 @@ pub(super) struct Link {
     parcels: mpsc::Receiver<Parcel>,
     underway: Vec<Parcel>,
     rests_until: Option<Instant>,
+    refusal: Refusal,
+    /// The reason why TLS fails, which the log has.
+    reported: Option<String>,
     closed: CancellationToken,
 }
 
@@ -86,9 +90,13 @@ pub(super) fn open(
 ) -> Result<(Client, Link), transport::Error> {
     let endpoint = Endpoint::from_shared(format!("http://{member}"))?;
     let endpoint = keep_alive(endpoint, config.patience);
+    let refusal = Refusal::default();
     let channel = match &config.certificates {
         None => endpoint.connect_lazy(),
-        Some(certificates) => endpoint.connect_with_connector_lazy(Connector(certificates.clone())),
+        Some(certificates) => endpoint.connect_with_connector_lazy(Connector {
+            certificates: certificates.clone(),
+            refusal: refusal.clone(),
+        }),
     };
     let room = config.buffer_size.min(Semaphore::MAX_PERMITS);
     let (sender, receiver) = mpsc::channel(room);
@@ -102,6 +110,8 @@ pub(super) fn open(
         parcels: receiver,
         underway: Vec::new(),
         rests_until: None,
+        refusal,
+        reported: None,
         closed: closed.clone(),
     };
     let client = Client {
@@ -221,19 +231,26 @@ impl Link {
     }
 
     fn is_well(&mut self) {
+        self.reported = None;
         if self.rests_until.take().is_some() {
             tracing::info!(member = %self.member, "member available again, registrations are forwarded to it");
         }
     }
 
+    /// Logs the first failure, and the reason why TLS fails as soon as it is known: an operator has to replace a certificate.
     fn has_failed(&mut self, status: &Status) {
         let until = Instant::now() + REST;
-        if self.rests_until.replace(until).is_none() {
-            tracing::info!(
-                member = %self.member,
-                %status,
-                "member unavailable, registrations are committed here"
-            );
+        let is_first = self.rests_until.replace(until).is_none();
+        let member = &self.member;
+        match self.refusal.take() {
+            Some(reason) if self.reported.as_ref() != Some(&reason) => {
+                tracing::warn!(%member, reason, "no TLS with a member, registrations are committed here");
+                self.reported = Some(reason);
+            }
+            None if is_first => {
+                tracing::info!(%member, %status, "member unavailable, registrations are committed here");
+            }
+            _ => {}
         }
     }
 

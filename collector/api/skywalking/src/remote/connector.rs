@@ -15,12 +15,18 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tower::Service;
 
+use super::refusal::{Refusal, Watched};
+
 /// Opens TLS connections. The certificate of the other collector must be for the host that it publishes.
 #[derive(Clone, Debug)]
-pub(super) struct Connector(pub(super) Certificates);
+pub(super) struct Connector {
+    pub(super) certificates: Certificates,
+    /// Why TLS failed last.
+    pub(super) refusal: Refusal,
+}
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Response = TokioIo<Watched>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
 
@@ -29,12 +35,22 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, member: Uri) -> Self::Future {
-        let certificates = self.0.clone();
-        Box::pin(async move { connect(&certificates, &member).await.map(TokioIo::new) })
+        let Self {
+            certificates,
+            refusal,
+        } = self.clone();
+        Box::pin(async move {
+            let connected = connect(&certificates, &refusal, &member).await;
+            connected.map(|stream| TokioIo::new(refusal.watch(stream)))
+        })
     }
 }
 
-async fn connect(certificates: &Certificates, member: &Uri) -> io::Result<TlsStream<TcpStream>> {
+async fn connect(
+    certificates: &Certificates,
+    refusal: &Refusal,
+    member: &Uri,
+) -> io::Result<TlsStream<TcpStream>> {
     let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what.to_owned());
     let host = member.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -48,7 +64,10 @@ async fn connect(certificates: &Certificates, member: &Uri) -> io::Result<TlsStr
     socket.set_nodelay(true)?;
     let connector = TlsConnector::from(Arc::clone(&settings));
     let connected = connector.connect(name, socket).await;
-    connected.map_err(|error| io::Error::new(error.kind(), explain(&error, Side::Server)))
+    connected.map_err(|error| {
+        refusal.keep(&error);
+        io::Error::new(error.kind(), explain(&error, Side::Server))
+    })
 }
 
 #[cfg(test)]

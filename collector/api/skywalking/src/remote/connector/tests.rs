@@ -41,7 +41,10 @@ fn certificates(authority: &Authority, trusted: &Authority, request: &Request<'_
 async fn a_member_is_reached_only_with_a_certificate_that_both_sides_accept() {
     let local = tokio::task::LocalSet::new();
     let own = Authority::new("own");
-    let connector = Connector(certificates(&own, &own, &Request::default()));
+    let connector = Connector {
+        certificates: certificates(&own, &own, &Request::default()),
+        refusal: Refusal::default(),
+    };
     let test = async {
         let foreign = Authority::new("foreign");
         let expired = Request {
