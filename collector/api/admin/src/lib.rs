@@ -77,6 +77,8 @@ struct Face {
     services: Services,
     /// One permit per list that is read at the same time.
     lists: Arc<Semaphore>,
+    /// The permit to encode the metrics: a scrape waits for the one before it, and not for lists.
+    scrapes: Arc<Semaphore>,
     /// One permit for each subscriber of the event feed.
     subscribers: Arc<Semaphore>,
     /// The start of this run in milliseconds.
@@ -142,6 +144,7 @@ pub fn router(
         max_event_subscribers: limits.max_event_subscribers,
         services: services.clone(),
         lists: Arc::new(Semaphore::new(limits.max_concurrent_lists)),
+        scrapes: Arc::new(Semaphore::new(1)),
         subscribers: Arc::new(Semaphore::new(limits.max_event_subscribers)),
         run: services.wall().millis(),
         closing,
@@ -255,6 +258,11 @@ fn stopping() -> Refusal {
     Refusal::overloaded("this collector is stopping")
 }
 
+async fn permit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Refusal> {
+    let permit = Arc::clone(permits).acquire_owned().await;
+    permit.map_err(|tokio::sync::AcquireError { .. }| stopping())
+}
+
 // === impl Face ===
 
 impl Face {
@@ -278,6 +286,20 @@ impl Face {
         read: impl FnOnce(&Services) -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         let permit = self.list_permit().await?;
+        self.read_with(permit, read).await
+    }
+
+    /// The text of all metrics. It visits every application, so it is read off the runtime's threads, one at a time.
+    async fn exposition(&self) -> Result<String, Refusal> {
+        let permit = permit(&self.scrapes).await?;
+        self.read_with(permit, Services::exposition).await
+    }
+
+    async fn read_with<T: Send + 'static>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        read: impl FnOnce(&Services) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
         let services = self.services.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -291,7 +313,6 @@ impl Face {
 
     /// Waits for the right to read a list.
     async fn list_permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        let permit = Arc::clone(&self.lists).acquire_owned().await;
-        permit.map_err(|tokio::sync::AcquireError { .. }| stopping())
+        permit(&self.lists).await
     }
 }

@@ -8,13 +8,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rollcall_server::face::{JSON, Refusal, reply};
-use rollcall_service::{
-    naming::List,
-    readiness::{Reasons, Status},
-};
+use rollcall_service::{naming::List, readiness::Reasons};
 use serde::Serialize;
 
-use super::{Face, parameters::Parameters, view};
+use super::{Face, parameters::Parameters, probes, view};
 
 #[derive(Serialize)]
 struct Overview<'a> {
@@ -53,11 +50,7 @@ struct Catalog {
 pub(super) async fn overview(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
     Parameters::of(&uri, &[])?;
     let services = &face.services;
-    let (status, reasons) = match services.readiness.status() {
-        Status::Ready => ("ready", Reasons::new()),
-        Status::Degraded(reasons) => ("degraded", reasons),
-        Status::Unready(reasons) => ("unready", reasons),
-    };
+    let (status, reasons) = probes::status(&face);
     let counts = services.roster.counts();
     let catalog = face.sources.catalog.as_ref().map(|catalog| {
         let counts = catalog.counts();

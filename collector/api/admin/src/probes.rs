@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use rollcall_server::face::reply;
+use rollcall_server::face::{Refusal, reply};
 use rollcall_service::readiness::{Reasons, Status};
 use serde::Serialize;
 
@@ -16,6 +16,9 @@ use super::{ConnectionLimits, Face};
 /// The exposition format that [`Services::exposition`](rollcall_service::Services::exposition) writes.
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// The status of a collector that takes no traffic.
+const UNREADY: &str = "unready";
 
 #[derive(Serialize)]
 struct Live {
@@ -49,28 +52,33 @@ pub(super) async fn live() -> Response {
 
 /// `GET /readyz`: 200 or 503, with the reasons; also 200 when degraded.
 pub(super) async fn ready(State(face): State<Arc<Face>>) -> Response {
-    let connections = Connections::of(&face.connection_limits);
-    let full = connections.full();
-    let (ready, status, mut reasons) = match face.services.readiness.status() {
-        Status::Ready if full.is_none() => (true, "ready", Reasons::new()),
-        Status::Ready => (true, "degraded", Reasons::new()),
-        Status::Degraded(reasons) => (true, "degraded", reasons),
-        Status::Unready(reasons) => (false, "unready", reasons),
-    };
-    reasons.extend(full.map(|reason| ("connections", reason.into())));
+    let (status, reasons) = status(&face);
     answer(&Ready {
-        ready,
+        ready: status != UNREADY,
         status,
         reasons,
-        connections: Some(connections),
+        connections: Some(Connections::of(&face.connection_limits)),
     })
+}
+
+/// The status of this collector with the reasons, as the probe and the overview show it.
+pub(super) fn status(face: &Face) -> (&'static str, Reasons) {
+    let full = Connections::of(&face.connection_limits).full();
+    let (status, mut reasons) = match face.services.readiness.status() {
+        Status::Ready if full.is_none() => ("ready", Reasons::new()),
+        Status::Ready => ("degraded", Reasons::new()),
+        Status::Degraded(reasons) => ("degraded", reasons),
+        Status::Unready(reasons) => (UNREADY, reasons),
+    };
+    reasons.extend(full.map(|reason| ("connections", reason.into())));
+    (status, reasons)
 }
 
 /// The answer to `GET /readyz` before the collector serves.
 pub(super) fn unready(reasons: Reasons) -> Response {
     answer(&Ready {
         ready: false,
-        status: "unready",
+        status: UNREADY,
         reasons,
         connections: None,
     })
@@ -107,7 +115,7 @@ impl Connections {
 }
 
 /// `GET /metrics`: OpenMetrics text, which Prometheus reads.
-pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Response {
-    let text = face.services.exposition();
-    ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+pub(super) async fn metrics(State(face): State<Arc<Face>>) -> Result<Response, Refusal> {
+    let text = face.exposition().await?;
+    Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }

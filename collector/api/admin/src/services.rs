@@ -32,12 +32,10 @@ pub(super) async fn namespaces(
     let PageRequest { cursor, limit } = PageRequest::of(&parameters, offset)?;
     let catalog = face.catalog()?;
     let all = catalog.namespaces();
-    part(
-        &face,
-        &all,
-        (cursor.unwrap_or_default(), limit),
-        |namespace| view::Namespace::of(namespace, catalog.services_in(&namespace.id)),
-    )
+    let from = cursor.unwrap_or_default();
+    part(&face, rest(&all, from), (from, limit), |namespace| {
+        view::Namespace::of(namespace, catalog.services_in(&namespace.id))
+    })
 }
 
 /// `GET /api/services`: those of all namespaces or of `namespace`, whose name or group contains `text`.
@@ -118,8 +116,15 @@ pub(super) async fn instances(
         Some(_) => return Err(Refusal::invalid("as", "must be client, or left out")),
     }
     let found = match parameters.get("ip") {
-        None => catalog.instances(&key).map_err(refusal::of)?,
-        Some(_) => one(catalog, &key, &parameters)?,
+        // One more shows whether there is a next page.
+        None => {
+            let found = catalog.instances_from(&key, from, limit.saturating_add(1));
+            found.map_err(refusal::of)?
+        }
+        Some(_) => {
+            let found = one(catalog, &key, &parameters)?;
+            found.into_iter().skip(from).collect()
+        }
     };
     part(&face, &found, (from, limit), |instance| {
         view::Instance::of(catalog, instance)
@@ -153,7 +158,7 @@ fn as_client(
         ..Selection::default()
     };
     let view = catalog.query(key, &selection).map_err(refusal::of)?;
-    part(face, &view.hosts, (from, limit), view::Host::of)
+    part(face, rest(&view.hosts, from), (from, limit), view::Host::of)
 }
 
 /// `GET /api/services/subscribers`: the clients that subscribe to a service.
@@ -169,30 +174,35 @@ pub(super) async fn subscribers(
     let catalog = face.catalog()?;
     let _permit = face.list_permit().await?;
     let all = catalog.subscribers_of(&key, from.saturating_add(limit).saturating_add(1));
-    part(&face, &all, (from, limit), |subscription| {
+    part(&face, rest(&all, from), (from, limit), |subscription| {
         view::Subscriber::of(catalog, subscription)
     })
 }
 
-/// A page of a list that was read at once: at most `limit` of its items from `from` on, whose cursor is their position in the list.
+/// A page of a list: at most `limit` of these items, of which the first has the position `from`. The cursor of an item is its position.
 fn part<'a, T, V: Serialize>(
     face: &Face,
-    list: &'a [T],
+    items: &'a [T],
     (from, limit): (usize, usize),
     item: impl Fn(&'a T) -> V,
 ) -> Result<Response, Refusal> {
     let mut page = face.pages.begin();
-    let mut added = from;
-    for listed in list.iter().skip(from).take(limit) {
-        if page.add(added + 1, &item(listed))?.is_break() {
+    let mut added = 0;
+    for listed in items.iter().take(limit) {
+        if page.add(from + added + 1, &item(listed))?.is_break() {
             break;
         }
         added += 1;
     }
-    page.end((added < list.len()).then_some(added))
+    page.end((added < items.len()).then_some(from + added))
 }
 
-/// A position in a list that is read at once.
+/// A list from a position on.
+fn rest<T>(list: &[T], from: usize) -> &[T] {
+    list.get(from..).unwrap_or_default()
+}
+
+/// A position in a list.
 fn offset(text: &str) -> Option<usize> {
     text.parse().ok()
 }
