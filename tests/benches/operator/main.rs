@@ -1,0 +1,56 @@
+//! What the operator's side costs agents, with 100,000 instances: many that fall silent at once, and open pages of the console.
+//!
+//! `cargo bench -p rollcall-tests --bench operator -- [silence|pages] [--rounds N] [--seconds N] [--save]`
+//!
+//! Each part starts a release binary of its own. Agents that request the list of collectors at a fixed rate measure the delay;
+//! the kernel counts the processor time of the collector. All run on one machine, so compare the columns, not the values.
+
+mod fleet;
+mod naming;
+mod pages;
+mod process;
+mod silence;
+
+use clap::{Parser, ValueEnum};
+
+#[derive(Debug, Parser)]
+struct Options {
+    /// The parts to measure; all if none is given.
+    parts: Vec<Part>,
+    /// The number of rounds with pages, and of those without.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// The duration of one round, in seconds.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Also writes the results to their sections of `tests/benches/RESULTS.md`.
+    #[arg(long)]
+    save: bool,
+    /// Cargo passes this to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Silence,
+    Pages,
+}
+
+fn main() {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let wants = |part| options.parts.is_empty() || options.parts.contains(&part);
+    let show = |section, text: String| {
+        println!("{text}");
+        if options.save {
+            rollcall_tests::results::save(section, &text);
+        }
+    };
+    if wants(Part::Silence) {
+        show("mass_silence", runtime.block_on(silence::run()));
+    }
+    if wants(Part::Pages) {
+        show("pages", runtime.block_on(pages::run(&options)));
+    }
+}

@@ -1,0 +1,175 @@
+//! Open pages of the console and a Prometheus, in rounds with and without them.
+
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use rollcall_tests::{http, process::Collector, results};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinSet,
+    time::sleep,
+};
+
+use crate::{
+    Options, fleet,
+    naming::{Delays, Load},
+    process::cpu_time,
+};
+
+/// Pages that are open at the same time.
+const PAGES: usize = 5;
+/// The pause of a page between two readings of what it shows: as short as the console's own.
+const PAUSE: Duration = Duration::from_secs(1);
+/// The shortest pause between two scrapes that Prometheus is used with.
+const SCRAPE: Duration = Duration::from_secs(5);
+/// Instances that register in each second, which the event feed shows.
+const NEW: Duration = Duration::from_millis(50);
+
+const TEXT: &str = "\
+## Open pages of the console beside naming
+
+`cargo bench -p rollcall-tests --bench operator -- pages`, SETUP. The release binary had 100,000 instances of 200 applications.
+8 agents requested the list of collectors, 100 times a second each, and 20 instances a second registered, in ROUNDS rounds of
+SECONDS s without and as many with open pages, alternately. 5 pages each read the event feed, and each second `/api/overview`,
+`/api/applications` and a search of all instances for a text that few names contain; a Prometheus scraped every 5 s. The table has
+the medians of the rounds (min – max).
+
+| | Without pages | With pages | Ratio |
+|---|--:|--:|--:|";
+
+/// One round.
+struct Round {
+    delays: Delays,
+    cpu: Duration,
+    reads: usize,
+}
+
+pub(crate) async fn run(options: &Options) -> String {
+    let collector = Collector::options()
+        .without_listening()
+        .release()
+        .start()
+        .await;
+    fleet::fill(&collector).await;
+    let load = Load::start(collector.listeners().naming);
+    let mut background = JoinSet::new();
+    let client = collector.grpc().await;
+    background.spawn(async move {
+        let application = client.application("newcomers").await.expect("an id");
+        for number in 0.. {
+            let name = format!("newcomer-{number}");
+            client.instance(application, &name).await.expect("an id");
+            sleep(NEW).await;
+        }
+    });
+    let period = Duration::from_secs(options.seconds);
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    for round in 0..options.rounds * 2 {
+        // without, with, with, without, ...: a drift of the machine affects both alike.
+        let is_open = matches!(round % 4, 1 | 2);
+        let reads = AtomicUsize::new(0);
+        let measured = async {
+            // The pages read for the first time.
+            sleep(Duration::from_secs(1)).await;
+            load.take();
+            let (start, cpu) = (Instant::now(), cpu_time(collector.id()));
+            let before = reads.load(Relaxed);
+            sleep(period).await;
+            let cpu = (cpu_time(collector.id()) - cpu).div_f64(start.elapsed().as_secs_f64());
+            Round {
+                delays: load.take(),
+                cpu,
+                reads: reads.load(Relaxed) - before,
+            }
+        };
+        let measured = if is_open {
+            tokio::select! {
+                round = measured => round,
+                () = open(collector.listeners().ui, &reads) => unreachable!("pages stay open"),
+            }
+        } else {
+            measured.await
+        };
+        if is_open { &mut with } else { &mut without }.push(measured);
+    }
+    section(options, &without, &with)
+}
+
+/// Keeps pages open.
+async fn open(server: SocketAddr, reads: &AtomicUsize) {
+    let client = http::Client::new(server);
+    let pages = (0..PAGES).map(|number| page(&client, server, number, reads));
+    let scraping = async {
+        loop {
+            client.get("/metrics").await.expect("an answer");
+            reads.fetch_add(1, Relaxed);
+            sleep(SCRAPE).await;
+        }
+    };
+    tokio::join!(futures_util::future::join_all(pages), scraping);
+}
+
+async fn page(client: &http::Client, server: SocketAddr, number: usize, reads: &AtomicUsize) {
+    let watching = async {
+        let mut stream = TcpStream::connect(server).await.expect("a connection");
+        let request = format!("GET /api/events HTTP/1.1\r\nhost: {server}\r\n\r\n");
+        let sent = stream.write_all(request.as_bytes()).await;
+        sent.expect("writing a request");
+        let mut buffer = vec![0; 64 << 10];
+        while stream.read(&mut buffer).await.expect("the event feed") > 0 {}
+    };
+    let reading = async {
+        // Pages do not read at the same time.
+        sleep(PAUSE * u32::try_from(number).unwrap_or(0) / u32::try_from(PAGES).unwrap_or(1)).await;
+        let search = format!("/api/instances?text=1{number}7-49&limit=100");
+        loop {
+            for path in ["/api/overview", "/api/applications", &search] {
+                let reply = client.get(path).await.expect("an answer");
+                assert_eq!(reply.status, 200, "{path}");
+                reads.fetch_add(1, Relaxed);
+            }
+            sleep(PAUSE).await;
+        }
+    };
+    tokio::join!(watching, reading);
+}
+
+fn section(options: &Options, without: &[Round], with: &[Round]) -> String {
+    let mut text = TEXT
+        .replace("SETUP", &results::setup())
+        .replace("ROUNDS", &options.rounds.to_string())
+        .replace("SECONDS", &options.seconds.to_string());
+    let rows: [(&str, &str, fn(&Round) -> f64); 5] = [
+        ("Naming, median", "ms", |round| round.delays.median),
+        ("Naming, p99", "ms", |round| round.delays.p99),
+        ("Naming, slowest", "ms", |round| round.delays.most),
+        ("Processors used", "", |round| round.cpu.as_secs_f64()),
+        ("Answers to agents", "", |round| round.delays.calls as f64),
+    ];
+    for (name, unit, of) in rows {
+        let [(a, without), (b, with)] = [without, with].map(|rounds| shown(rounds, unit, of));
+        write!(text, "\n| {name} | {without} | {with} | {:.2} |", b / a)
+            .expect("writing to a string");
+    }
+    let (reads, _) = shown(with, "", |round| round.reads as f64);
+    write!(text, "\n\nThe pages had {reads:.0} answers in a round.\n")
+        .expect("writing to a string");
+    text
+}
+
+/// The median of the rounds, and the cell with it.
+fn shown(rounds: &[Round], unit: &str, of: fn(&Round) -> f64) -> (f64, String) {
+    let mut values: Vec<_> = rounds.iter().map(of).collect();
+    values.sort_by(f64::total_cmp);
+    let (Some(least), Some(most)) = (values.first(), values.last()) else {
+        return (f64::NAN, "no round".to_owned());
+    };
+    let median = values[values.len() / 2];
+    let cell = format!("**{median:.2} {unit}** ({least:.2} – {most:.2})");
+    (median, cell.replace(" **", "**"))
+}
