@@ -49,6 +49,9 @@ struct Round {
     reads: usize,
 }
 
+/// A row of the table: its name, its unit and its value.
+type Row = (&'static str, &'static str, fn(&Round) -> f64);
+
 pub(crate) async fn run(options: &Options) -> String {
     let collector = Collector::options()
         .without_listening()
@@ -144,7 +147,7 @@ fn section(options: &Options, without: &[Round], with: &[Round]) -> String {
         .replace("SETUP", &results::setup())
         .replace("ROUNDS", &options.rounds.to_string())
         .replace("SECONDS", &options.seconds.to_string());
-    let rows: [(&str, &str, fn(&Round) -> f64); 5] = [
+    let rows: [Row; 5] = [
         ("Naming, median", "ms", |round| round.delays.median),
         ("Naming, p99", "ms", |round| round.delays.p99),
         ("Naming, slowest", "ms", |round| round.delays.most),

@@ -60,6 +60,9 @@ struct Phase {
     received: Received,
 }
 
+/// A row of the table: its name and its cell.
+type Row<'a> = (&'a str, &'a dyn Fn(&Phase) -> String);
+
 pub(crate) async fn run() -> String {
     let mut collector = Collector::options()
         .env("SW_LIVENESS_SILENT_AFTER", SILENT_AFTER)
@@ -218,7 +221,7 @@ fn section(phases: &[Phase]) -> String {
     let mut text = TEXT.replace("SETUP", &results::setup());
     let rate = phases[0].used.cpu.as_secs_f64() / phases[0].took.as_secs_f64();
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    let rows: [(&str, &dyn Fn(&Phase) -> String); 10] = [
+    let rows: [Row<'_>; 10] = [
         ("Duration", &|it| format!("{:.1} s", it.took.as_secs_f64())),
         ("Processor time", &|it| {
             let own = it.used.cpu.as_secs_f64() - rate * it.took.as_secs_f64();
