@@ -26,6 +26,7 @@ mod caps;
 mod damage;
 mod error;
 mod follow;
+mod gather;
 mod instance;
 mod isolate;
 mod job;
@@ -54,6 +55,7 @@ pub use writer::{Failure, Writer};
 pub use rates::Limits as RateLimits;
 
 use agreement::Agreement;
+use gather::Gather;
 use job::Queue;
 use pace::Pacer;
 use rates::{Kind, Rates};
@@ -125,6 +127,7 @@ pub(super) fn build(
         core: core.clone(),
         readiness,
         pacer: Pacer::new(config.change_interval, &metrics),
+        gather: Gather::default(),
         metrics,
         outage: None,
         agreement: Agreement::default(),

@@ -7,9 +7,11 @@ use rollcall_domain::{
 };
 use rollcall_metrics::Metrics;
 use rollcall_storage::{self as storage, Batch, Commit, LastSeen, Storage};
+use tokio::time::Instant;
 
 use super::{
     agreement::Agreement,
+    gather::Gather,
     job::{Inbox, Message},
     outage::{Operation, Outage},
     pace::Pacer,
@@ -18,7 +20,8 @@ use super::{
 };
 use crate::{Core, readiness::Readiness};
 
-/// Owns the allocator and the storage. Jobs that arrive during a commit go into the next batch.
+/// Owns the allocator and the storage. Jobs that arrive during a commit, or in the pause after a batch of several jobs
+/// ([`Gather`]), go into the next batch.
 ///
 /// A store may be shared with other collectors. A batch that conflicts with a write of another collector is dropped and built
 /// again from the updated inventory; its callers only wait longer. During a transient failure of the store every job is
@@ -35,6 +38,7 @@ pub struct Writer {
     pub(super) agreement: Agreement,
     pub(super) room: Room,
     pub(super) pacer: Pacer,
+    pub(super) gather: Gather,
 }
 
 /// Why a writer has ended.
@@ -79,7 +83,10 @@ impl Writer {
         self.room.observe(&self.core, &self.readiness, 0);
         while !self.inbox.is_done() {
             match self.next() {
-                Ok(message) => waiting.take(message),
+                Ok(message) => {
+                    waiting.take(message);
+                    self.gather.wait();
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -169,6 +176,7 @@ impl Writer {
                     continue;
                 }
                 self.metrics.committed(rows, took);
+                self.gather.committed(waiting.jobs.len(), Instant::now());
                 publish(&self.core, proposal);
                 if must_publish {
                     self.agreement.published();
