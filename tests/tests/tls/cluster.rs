@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use super::peer;
 
 /// The registrations that the other member committed.
-const FORWARDED: &str = "rollcall_passed_on_total{outcome=\"committed\"}";
+const FORWARDED: &str = "rollcall_registrations_forwarded_total{outcome=\"committed\"}";
 /// The outcomes of registrations that the other member did not commit.
 const NOT_FORWARDED: [&str; 3] = ["failed", "late", "resting"];
 const NO_TLS: &str = "no TLS with a member";
@@ -81,7 +81,8 @@ async fn metric(collector: &Collector, name: &str) -> usize {
     let client = collector.http(collector.listeners().ui);
     let text = client.get("/metrics").await.unwrap().text();
     let value = text.lines().find_map(|line| line.strip_prefix(name));
-    value.map_or(0, |value| value.trim().parse().unwrap())
+    let value = value.unwrap_or_else(|| panic!("no {name} in {text}"));
+    value.trim().parse().unwrap()
 }
 
 async fn know_each_other(collectors: &[&Collector]) {
@@ -154,7 +155,7 @@ async fn members_forward_over_mutual_tls_and_no_call_fails_while_a_certificate_i
     let failed = async || {
         let mut failed = Vec::new();
         for outcome in NOT_FORWARDED {
-            let name = format!("rollcall_passed_on_total{{outcome=\"{outcome}\"}}");
+            let name = format!("rollcall_registrations_forwarded_total{{outcome=\"{outcome}\"}}");
             failed.push(metric(&forwarder, &name).await);
         }
         failed
