@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 /// The condition that this collector and the other members see each other.
 pub const CLUSTER: &str = "cluster";
@@ -15,9 +15,20 @@ pub const REMOTE: &str = "remote";
 pub type Reasons = BTreeMap<&'static str, Cow<'static, str>>;
 
 /// The conditions that make a collector unready, and those that only degrade it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Readiness {
     conditions: Arc<Mutex<Conditions>>,
+    /// Whether the collector accepts traffic.
+    is_ready: watch::Sender<bool>,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self {
+            conditions: Arc::default(),
+            is_ready: watch::Sender::new(true),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +55,7 @@ impl Readiness {
     pub fn unmet(&self, condition: &'static str, reason: impl Into<Cow<'static, str>>) {
         let mut conditions = self.conditions.lock();
         conditions.unmet.insert(condition, reason.into());
+        self.announce(&conditions);
     }
 
     /// Sets a `condition` that degrades the collector without making it unready, with the reason.
@@ -72,6 +84,23 @@ impl Readiness {
         let mut conditions = self.conditions.lock();
         conditions.unmet.remove(condition);
         conditions.degraded.remove(condition);
+        self.announce(&conditions);
+    }
+
+    /// Called under the lock, so that the last change is announced last.
+    fn announce(&self, conditions: &Conditions) {
+        let is_ready = conditions.unmet.is_empty();
+        self.is_ready.send_if_modified(|before| {
+            let has_changed = *before != is_ready;
+            *before = is_ready;
+            has_changed
+        });
+    }
+
+    /// Whether the collector accepts traffic, now and after every change.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<bool> {
+        self.is_ready.subscribe()
     }
 
     /// Whether the collector accepts traffic.

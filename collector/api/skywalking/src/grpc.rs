@@ -60,7 +60,7 @@ pub fn router(services: &Services, config: Config, stop: CancellationToken) -> R
     let served = calls.into_iter().chain(telemetry::paths());
     let served: Vec<_> = served.chain(reflection::PATHS).map(service).collect();
     let reflection = reflection::router(served.iter().copied().chain([health::SERVICE]), &stop);
-    let health = HealthServer::new(health::Handler::new(services, served.into_iter()))
+    let health = HealthServer::new(health::Handler::new(services, served.into_iter(), stop))
         .max_decoding_message_size(MAX_HEALTH_MESSAGE_SIZE);
     let health = Routes::from(Router::new())
         .add_service(health)
@@ -88,7 +88,7 @@ pub fn remote(services: &Services, token: Option<Token>, stop: CancellationToken
 
 /// The paths of the streaming calls, without the leading slash: an agent may hold such a stream open and send nothing.
 pub fn streams() -> impl Iterator<Item = &'static str> {
-    telemetry::streams().chain([remote::CALL])
+    telemetry::streams().chain([remote::CALL, health::WATCH])
 }
 
 /// `router` for callers that send the token, if one is configured.

@@ -3,10 +3,12 @@
 //! All services of a collector are ready together: each has the status of the whole (the empty name). The name [`LIVENESS`]
 //! belongs to no service: it is serving as long as the process answers, for a supervisor that restarts what does not.
 
-use std::{collections::HashSet, pin::Pin};
+use std::{collections::HashSet, pin::Pin, sync::Arc};
 
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _, stream};
 use rollcall_service::{Services, readiness::Readiness};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, async_trait};
 use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
@@ -16,6 +18,12 @@ use tonic_health::pb::{
 /// The service of this file.
 pub(super) const SERVICE: &str = "grpc.health.v1.Health";
 
+/// The call with which a client follows the status. Its stream is open as long as the client wants.
+pub(super) const WATCH: &str = "grpc.health.v1.Health/Watch";
+
+/// The most open streams of [`WATCH`]: far more than the load balancers of one collector open.
+const MAX_WATCHERS: usize = 1024;
+
 /// The name whose status does not depend on the readiness.
 const LIVENESS: &str = "liveness";
 
@@ -24,15 +32,74 @@ pub(super) struct Handler {
     readiness: Readiness,
     /// The names of the services.
     known: HashSet<&'static str>,
+    watchers: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// What a stream of [`WATCH`] holds.
+struct Watcher {
+    is_ready: watch::Receiver<bool>,
+    /// The status that was sent last.
+    sent: Option<ServingStatus>,
+    follows: Follows,
+    stop: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+/// What the status of a name follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Follows {
+    Readiness,
+    /// It never changes.
+    Nothing(ServingStatus),
 }
 
 impl Handler {
-    /// Reports on the services with these names.
-    pub(super) fn new(services: &Services, names: impl Iterator<Item = &'static str>) -> Self {
+    /// Reports on the services with these names. Streams end with `stop`.
+    pub(super) fn new(
+        services: &Services,
+        names: impl Iterator<Item = &'static str>,
+        stop: CancellationToken,
+    ) -> Self {
         Self {
             readiness: services.readiness.clone(),
             known: names.chain(["", LIVENESS, SERVICE]).collect(),
+            watchers: Arc::new(Semaphore::new(MAX_WATCHERS)),
+            stop,
         }
+    }
+}
+
+impl Watcher {
+    /// Waits for the next status that differs from the one that was sent. `None` when the collector drains.
+    async fn next(mut self) -> Option<(ServingStatus, Self)> {
+        loop {
+            let status = match self.follows {
+                Follows::Nothing(status) => status,
+                Follows::Readiness => serving(*self.is_ready.borrow_and_update()),
+            };
+            if self.sent != Some(status) {
+                self.sent = Some(status);
+                return Some((status, self));
+            }
+            let stop = self.stop.clone();
+            let changed = stop.run_until_cancelled(self.is_ready.changed());
+            changed.await?.ok()?;
+        }
+    }
+}
+
+const fn serving(is_serving: bool) -> ServingStatus {
+    if is_serving {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    }
+}
+
+fn response(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse {
+        status: status.into(),
     }
 }
 
@@ -52,21 +119,37 @@ impl Health for Handler {
             ));
         }
         let is_serving = name == LIVENESS || self.readiness.is_ready();
-        let status = if is_serving {
-            ServingStatus::Serving
-        } else {
-            ServingStatus::NotServing
-        };
-        Ok(Response::new(HealthCheckResponse {
-            status: status.into(),
-        }))
+        Ok(Response::new(response(serving(is_serving))))
     }
 
-    /// Not implemented; the health checking protocol allows clients to go on without it.
+    /// The status of a service, now and after every change, until the collector drains. A name that this collector does not have
+    /// is `SERVICE_UNKNOWN`, as the health checking protocol demands.
     async fn watch(
         &self,
-        _request: Request<HealthCheckRequest>,
+        request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("Watch is not supported; use Check"))
+        let place = Arc::clone(&self.watchers).try_acquire_owned();
+        let place = place.map_err(|_full| {
+            Status::resource_exhausted(format!(
+                "{MAX_WATCHERS} clients watch the health of this collector already: use Check"
+            ))
+        })?;
+        let name = &*request.get_ref().service;
+        let follows = match name {
+            LIVENESS => Follows::Nothing(ServingStatus::Serving),
+            name if self.known.contains(name) => Follows::Readiness,
+            _ => Follows::Nothing(ServingStatus::ServiceUnknown),
+        };
+        let watcher = Watcher {
+            is_ready: self.readiness.subscribe(),
+            sent: None,
+            follows,
+            stop: self.stop.clone(),
+            _place: place,
+        };
+        let statuses = stream::unfold(watcher, Watcher::next);
+        Ok(Response::new(Box::pin(
+            statuses.map(|status| Ok(response(status))),
+        )))
     }
 }

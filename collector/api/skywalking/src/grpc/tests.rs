@@ -3,6 +3,7 @@
 
 mod elements;
 mod fixture;
+mod health;
 mod limits;
 mod reflection;
 mod remote;
