@@ -21,7 +21,7 @@ use super::{
 use crate::{Core, readiness::Readiness};
 
 /// Owns the allocator and the storage. Jobs that arrive during a commit, or in the pause after a batch of several jobs
-/// ([`Gather`]), go into the next batch.
+/// (`Gather`), go into the next batch.
 ///
 /// A store may be shared with other collectors. A batch that conflicts with a write of another collector is dropped and built
 /// again from the updated inventory; its callers only wait longer. During a transient failure of the store every job is
