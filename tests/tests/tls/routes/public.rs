@@ -1,7 +1,7 @@
 //! The reviewed list of routes that callers reach without credentials.
 
 /// The routes that callers reach without credentials, each with the reason.
-pub(super) const PUBLIC: [(&str, &str); 14] = [
+pub(super) const PUBLIC: [(&str, &str); 15] = [
     (
         "ui /",
         "the page of the console: no data, asks for the credentials",
@@ -26,6 +26,7 @@ pub(super) const PUBLIC: [(&str, &str); 14] = [
         "agent_gRPC /grpc.health.v1.Health/Check",
         "a probe: no data",
     ),
+    ("agent_gRPC /grpc.health.v1.Health/Watch", "the same"),
     (
         "nacos_gRPC /Request/request",
         "an envelope: rights are checked by the kind of the message in it",
