@@ -26,6 +26,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+mod feed;
 mod lenient;
 mod named;
 mod pages;

@@ -217,28 +217,6 @@ async fn the_feed_streams_events_until_the_collector_drains() {
     assert_eq!(collector.fixture.services.events.readers(), 0);
 }
 
-#[tokio::test]
-async fn a_slow_reader_of_the_feed_gets_the_count_of_missed_events() {
-    let collector = Collector::start();
-    let request = Request::get("/api/events").body(Body::empty()).unwrap();
-    let feed = collector.router.clone().oneshot(request).await.unwrap();
-    for uuid in 0..20 {
-        let process = format!(r#"{{"ai":-3,"au":"{uuid}","rt":0,"oi":{{}}}}"#);
-        collector.post("/instance/register", process).await;
-    }
-    let mut feed = feed.into_body();
-    let mut next = async || {
-        let event = feed.frame().await.unwrap().unwrap().into_data().unwrap();
-        String::from_utf8(event.to_vec()).unwrap()
-    };
-    assert_eq!(next().await, ": connected\n\n");
-    assert_eq!(next().await, "event: lagged\ndata: {\"missed\":4}\n\n");
-    assert!(
-        next().await.contains(r#""id":5,"#),
-        "the oldest that is left"
-    );
-}
-
 /// The events of a feed from `since` on that are available at once.
 async fn events_since(collector: &Collector, since: &str, count: usize) -> Vec<String> {
     let request = Request::get(format!("/api/events{since}"));
