@@ -126,7 +126,7 @@ async fn a_file_in_the_place_of_the_directory_is_refused() {
     assert_failed(
         &store.options().run().await,
         &store.path(),
-        "check the disk and the path",
+        "is no directory: give another one with --data-dir",
     );
 }
 
@@ -223,6 +223,8 @@ async fn a_removed_data_directory_ends_the_collector_before_the_next_id() {
         assert_eq!(client.application("orders").await.expect("an id"), -1);
         collector.expect_log(STOPPING);
         collector.expect_log(MOVED);
+        // The journal of events is in the same directory.
+        collector.expect_log("the journal of events cannot be written");
         change(&store);
         let refused = client.application("carts").await;
         assert!(refused.is_err(), "acknowledged as {refused:?}");
