@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use rollcall_catalog::{Error, Interest};
 use rollcall_domain::catalog::{Clusters, Kind, Publisher, Selection, ServiceKey, Subscriber};
-use rollcall_limits::{Work, work};
+use rollcall_limits::{Charge, Work, work};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -53,10 +53,7 @@ impl Face {
         let session = connection.session();
         let session = session
             .ok_or_else(|| Refusal::general(code::UNREGISTERED, "Connection is unregistered."))?;
-        let length = envelope.body.len();
-        let cost = NamingRequest::cost(length, naming.has_lists());
-        let _charge = self.work.charge_bytes(cost).map_err(over)?;
-        let request = self.read(&envelope.body).await?;
+        let (_charge, request) = self.read(naming, &envelope.body).await?;
         let has_service = !matches!(naming, Naming::ServiceList | Naming::FuzzyWatch);
         check::names(&request, has_service)?;
         self.allow(connection, naming, &request, envelope).await?;
@@ -88,21 +85,37 @@ impl Face {
         }
     }
 
-    /// Reads a body; a large one on the threads for large messages.
-    async fn read<'a>(&self, body: &'a Bytes) -> Result<NamingRequest<'a>, Refusal> {
+    /// Reads a body, and charges the memory that this takes; a large one on the threads for large messages. Until it has such a thread
+    /// it takes nothing of the budget, and afterwards only for the items that it has: clients that reconnect at once with large
+    /// batches wait for each other instead of being refused.
+    async fn read<'a>(
+        &self,
+        naming: Naming,
+        body: &'a Bytes,
+    ) -> Result<(Charge, NamingRequest<'a>), Refusal> {
         let unreadable = || {
             Refusal::general(
                 code::UNREADABLE,
                 "errCode: 101, errMsg: Nacos deserialize failed.  ",
             )
         };
+        let cost = NamingRequest::cost(body.len(), naming.has_lists());
         if Work::is_small(body.len()) {
-            return NamingRequest::read(body).ok_or_else(unreadable);
+            let charge = self.work.charge_bytes(cost).map_err(over)?;
+            let request = NamingRequest::read(body).ok_or_else(unreadable)?;
+            return Ok((charge, request));
         }
-        let large = body.clone();
-        let read = move || NamingRequest::read(&large).map(NamingRequest::into_owned);
-        let request = self.work.run(body.len(), read).await.map_err(over)?;
-        request.ok_or_else(unreadable)
+        let (work, large) = (self.work.clone(), body.clone());
+        let read = move || {
+            let mut charge = work.charge_bytes(cost)?;
+            let request = NamingRequest::read(&large).map(NamingRequest::into_owned);
+            let held = request.as_ref().map_or(0, |read| read.held(large.len()));
+            charge.shrink(charge.bytes().saturating_sub(held));
+            Ok((charge, request))
+        };
+        let read = self.work.run(body.len(), read).await;
+        let (charge, request) = read.and_then(|read| read).map_err(over)?;
+        Ok((charge, request.ok_or_else(unreadable)?))
     }
 
     /// Refuses a caller without the right.

@@ -118,14 +118,26 @@ impl<'a> NamingRequest<'a> {
 impl NamingRequest<'_> {
     /// The most memory that a body of `body` bytes needs when it is read. `has_lists`: its lists are read.
     pub(super) fn cost(body: usize, has_lists: bool) -> usize {
-        // Each metadata entry of at least five bytes becomes two texts.
-        let texts = body.saturating_mul(12);
+        let texts = Self::texts_cost(body);
         if !has_lists {
             return texts;
         }
         // The shortest item is `{},`.
         let items = (body / 3).min(MAX_INSTANCES + MAX_RECEIVED);
         texts.saturating_add(items.saturating_mul(size_of::<Instance<'_>>()))
+    }
+
+    /// The most memory that this request holds, which was read from a body of `body` bytes. Much less than [`Self::cost`], because
+    /// its items are counted.
+    pub(super) fn held(&self, body: usize) -> usize {
+        let instances = self.instances.items.capacity() * size_of::<Instance<'_>>();
+        let keys = self.received_group_keys.items.capacity() * size_of::<Text<'_>>();
+        Self::texts_cost(body).saturating_add(instances + keys)
+    }
+
+    /// The most memory that the texts of a body need: each metadata entry of at least five bytes becomes two.
+    fn texts_cost(body: usize) -> usize {
+        body.saturating_mul(12)
     }
 
     /// The same request, owned.

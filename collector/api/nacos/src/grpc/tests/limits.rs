@@ -285,3 +285,19 @@ async fn one_address_has_a_share_of_the_passwords_that_are_checked() {
     let busy = answers.iter().filter(busy).count();
     assert!((1..=12).contains(&busy), "{busy} of 20");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_batches_of_many_clients_at_once_wait_for_each_other() {
+    let server = Server::working(super::kit::work(20 << 20)).await;
+    let ports: Vec<u16> = (1..=500).collect();
+    let mut clients = Vec::new();
+    for client in 0..30 {
+        let batch = super::kit::batch(&format!("s{client}"), &ports);
+        clients.push((server.client().await, batch));
+    }
+    let calls = clients.into_iter().map(|(mut client, batch)| async move {
+        client.ok("BatchInstanceRequest", batch).await;
+    });
+    let calls: tokio::task::JoinSet<_> = calls.collect();
+    assert_eq!(calls.join_all().await.len(), 30);
+}
