@@ -5,9 +5,11 @@ mod build;
 mod child;
 mod collector;
 mod log;
+mod usage;
 
 pub use addresses::{free_addresses, nacos_addresses};
 pub use build::{collector_binary, release_binary, target_directory};
 pub use child::{Child, Lines};
 pub use collector::{Collector, Listeners, Options, Run};
 pub use log::{Level, Line};
+pub use usage::cpu_time;

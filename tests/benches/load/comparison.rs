@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use rollcall_tests::process;
+
 use crate::{
     load::{self, Load},
     naming,
@@ -9,7 +11,6 @@ use crate::{
     registration,
     scenario::{Call, Scenario},
     server::Server,
-    usage,
 };
 
 /// The time under load before a measurement.
@@ -76,9 +77,9 @@ impl Side {
 
     /// Runs all callers for a while.
     async fn measure(&mut self, period: Duration) -> Sample {
-        let before = usage::cpu_time(self.server.id());
+        let before = process::cpu_time(self.server.id());
         let Load { calls, seconds } = load::put(&mut self.callers, period).await;
-        let cpu = usage::cpu_time(self.server.id()) - before;
+        let cpu = process::cpu_time(self.server.id()) - before;
         Sample {
             cpu: cpu.as_secs_f64() * 1e6 / calls,
             rate: calls / seconds,

@@ -18,7 +18,6 @@ mod report;
 mod scenario;
 mod server;
 mod start_up;
-mod usage;
 
 use clap::Parser;
 

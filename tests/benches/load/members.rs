@@ -2,7 +2,7 @@
 
 use rollcall_tests::{
     engine::{Etcd, Server},
-    process::Collector,
+    process::{Collector, cpu_time},
 };
 
 use crate::{
@@ -10,7 +10,6 @@ use crate::{
     options::Options,
     registration::{self, Caller},
     scenario::Call,
-    usage::cpu_time,
 };
 
 /// The name in the report.

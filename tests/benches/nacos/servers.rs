@@ -85,17 +85,7 @@ impl Server {
 
     /// The CPU time of all its threads so far, in user and kernel mode.
     pub(crate) fn cpu(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()));
-        let stat = stat.expect("a running server");
-        // The second field is the program's name in parentheses, and may contain any character.
-        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
-        // Fields 14 and 15 of proc_pid_stat(5); the first of these is field 3.
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: u64 = ticks
-            .map(|ticks| ticks.parse::<u64>().expect("a number of ticks"))
-            .sum();
-        let second = rustix::param::clock_ticks_per_second();
-        Duration::from_secs(ticks) / second.try_into().expect("ticks per second")
+        rollcall_tests::process::cpu_time(self.id())
     }
 
     /// Its resident memory in bytes.

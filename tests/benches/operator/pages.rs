@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rollcall_tests::{http, process::Collector, results};
+use rollcall_tests::{
+    http,
+    process::{Collector, cpu_time},
+    results,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -18,7 +22,6 @@ use tokio::{
 use crate::{
     Options, fleet,
     naming::{Delays, Load},
-    process::cpu_time,
 };
 
 /// Pages that are open at the same time.

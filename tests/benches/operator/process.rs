@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use rollcall_tests::process::Collector;
+use rollcall_tests::process::{Collector, cpu_time};
 
 /// Totals of a collector at one time.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,20 +22,6 @@ impl Totals {
             resident: collector.resident_bytes(),
         }
     }
-}
-
-/// The processor time of all threads so far, in user and kernel mode.
-pub(crate) fn cpu_time(process: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a running process");
-    let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
-    let ticks: u64 = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(|ticks| ticks.parse::<u64>().expect("a number of ticks"))
-        .sum();
-    let per_second = rustix::param::clock_ticks_per_second();
-    Duration::from_secs(ticks) / per_second.try_into().expect("ticks per second")
 }
 
 /// The bytes of the files in a directory.

@@ -25,7 +25,7 @@ impl Gather {
         self.earliest = (jobs >= CROWD).then(|| now + PAUSE);
     }
 
-    /// Blocks until the next batch may begin, without looking at the queue: a thread that waits for the next job wakes for each one.
+    /// Blocks until the next batch may begin. Does not wait on the queue, because each arriving job would wake the thread.
     #[expect(
         clippy::disallowed_methods,
         reason = "at most one pause, on the writer's own thread, which has no event to wait for"

@@ -5,7 +5,11 @@ use std::{fs, time::Duration};
 /// The CPU time of all threads of a process so far, ended ones included, in user and kernel mode.
 ///
 /// The kernel rounds down to its ticks, mostly of 10 ms, so a measurement has to take seconds.
-pub(crate) fn cpu_time(process: u32) -> Duration {
+///
+/// # Panics
+/// The process does not run.
+#[must_use]
+pub fn cpu_time(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a running process");
     // The second field is the program's name in parentheses, and may contain any character.
     let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
