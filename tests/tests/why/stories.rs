@@ -1,6 +1,6 @@
 use std::{ops::RangeInclusive, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rollcall_tests::{
     PATIENCE,
     agent::{Agent, all},
@@ -174,7 +174,8 @@ async fn killed_paused_cut_off_and_shut_down_instances_have_different_true_stori
         unreachable!()
     };
 
-    let before = Timestamp::now();
+    // The collector reports times in whole milliseconds, rounded down.
+    let before = Timestamp::now() - SignedDuration::from_millis(1);
     killed.kill();
     paused.signal(Signal::STOP);
     proxy.set(Link::Refusing);
