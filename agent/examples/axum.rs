@@ -1,5 +1,5 @@
-//! A web application: `cargo run -p rollcall-agent --example axum [naming server]`, then
-//! `curl http://127.0.0.1:8080/orders`, twice: the second answer shows the id of the operation.
+//! A web application: `cargo run -p rollcall-agent --example axum [naming server] [listen address]`, then
+//! `curl -i http://127.0.0.1:8080/orders`, twice: the header `x-operation` of the second response has the id of the operation.
 //!
 //! The agent runs on its own thread. The handlers call it like any other value, and never await it.
 
@@ -20,9 +20,13 @@ use tokio::{net::TcpListener, signal};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(io::stderr).init();
-    let server = env::args()
-        .nth(1)
+    let mut arguments = env::args().skip(1);
+    let server = arguments
+        .next()
         .unwrap_or_else(|| "127.0.0.1:10800".to_owned());
+    let listen = arguments
+        .next()
+        .unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let agent = Agent::builder("axum-example")
         .collectors([server])
         .start()?;
@@ -32,7 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/agent", get(show_agent))
         .layer(middleware::from_fn_with_state(agent.clone(), segment))
         .with_state(agent.clone());
-    let listener = TcpListener::bind("127.0.0.1:8080").await?;
+    let listener = TcpListener::bind(listen).await?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
     let interrupted = async {
         if let Err(error) = signal::ctrl_c().await {
             tracing::error!(%error, "no signals");

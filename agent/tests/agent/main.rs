@@ -9,6 +9,7 @@
 mod channel;
 mod dictionaries;
 mod discovery;
+mod examples;
 mod fake;
 mod harness;
 mod registration;
