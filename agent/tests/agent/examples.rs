@@ -8,8 +8,9 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Instant,
 };
+
+use tokio::time::Instant;
 
 use crate::{
     fake::{Collector, PATIENCE},
