@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod application;
+pub mod bench;
 pub mod browser;
 pub mod cluster;
 pub mod conformance;

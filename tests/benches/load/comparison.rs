@@ -2,13 +2,16 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use rollcall_tests::process;
+use rollcall_tests::{
+    bench::{
+        load::{self, Load},
+        naming, registration,
+    },
+    process,
+};
 
 use crate::{
-    load::{self, Load},
-    naming,
     options::Options,
-    registration,
     scenario::{Call, Scenario},
     server::Server,
 };
@@ -103,7 +106,7 @@ async fn connect(scenario: &Scenario, server: SocketAddr) -> Vec<Caller> {
         connections,
         ..
     } = *scenario;
-    if call != Call::Naming {
+    if let Call::Grpc(call) = call {
         let callers = registration::connect(server, call, callers, connections, 0).await;
         return callers.into_iter().map(Caller::Registration).collect();
     }

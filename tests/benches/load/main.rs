@@ -9,11 +9,8 @@
 
 mod bare;
 mod comparison;
-mod load;
 mod members;
-mod naming;
 mod options;
-mod registration;
 mod report;
 mod scenario;
 mod server;

@@ -1,16 +1,15 @@
 //! One, three and five collectors that share an etcd, measured alternately.
 
 use rollcall_tests::{
+    bench::{
+        load::{self, Load},
+        registration::{self, Call, Caller},
+    },
     engine::{Etcd, Server},
     process::{Collector, cpu_time},
 };
 
-use crate::{
-    load::{self, Load},
-    options::Options,
-    registration::{self, Caller},
-    scenario::Call,
-};
+use crate::options::Options;
 
 /// The name in the report.
 pub(crate) const NAME: &str = "members";

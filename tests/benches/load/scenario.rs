@@ -1,5 +1,10 @@
 //! The measured scenarios.
 
+use rollcall_tests::bench::registration::{
+    self,
+    Call::{Heartbeat, KnownApplication, KnownInstance, NewApplication, NewInstance},
+};
+
 /// A load for the collector and for a bare server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
@@ -20,16 +25,8 @@ pub(crate) struct Scenario {
 pub(crate) enum Call {
     /// `GET /agent/gRPC`.
     Naming,
-    /// `applicationCodeRegister` of the same code.
-    KnownApplication,
-    /// `registerInstance` of the same process.
-    KnownInstance,
-    /// `heartbeat` of the same instance.
-    Heartbeat,
-    /// `applicationCodeRegister` of a new code.
-    NewApplication,
-    /// `registerInstance` of a new process.
-    NewInstance,
+    /// One over gRPC.
+    Grpc(registration::Call),
 }
 
 /// All scenarios. The last two need hundreds of callers to fill the batches of the collector's writer.
@@ -43,35 +40,35 @@ pub(crate) const SCENARIOS: [Scenario; 6] = [
     },
     Scenario {
         name: "register a known application",
-        call: Call::KnownApplication,
+        call: Call::Grpc(KnownApplication),
         callers: 64,
         connections: 8,
         target: 1.3,
     },
     Scenario {
         name: "register a known instance",
-        call: Call::KnownInstance,
+        call: Call::Grpc(KnownInstance),
         callers: 64,
         connections: 8,
         target: 1.3,
     },
     Scenario {
         name: "heartbeat",
-        call: Call::Heartbeat,
+        call: Call::Grpc(Heartbeat),
         callers: 64,
         connections: 8,
         target: 1.3,
     },
     Scenario {
         name: "register a new application, durably",
-        call: Call::NewApplication,
+        call: Call::Grpc(NewApplication),
         callers: 512,
         connections: 8,
         target: 2.0,
     },
     Scenario {
         name: "register a new instance, durably",
-        call: Call::NewInstance,
+        call: Call::Grpc(NewInstance),
         callers: 512,
         connections: 8,
         target: 2.0,

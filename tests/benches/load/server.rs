@@ -4,11 +4,13 @@ use std::{net::SocketAddr, process::Command};
 
 use http::header::CONTENT_TYPE;
 use rollcall_tests::{
-    PATIENCE, http as client,
+    PATIENCE,
+    bench::naming,
+    http as client,
     process::{Child, Collector},
 };
 
-use crate::{naming, options::Reply, scenario::Call};
+use crate::{options::Reply, scenario::Call};
 
 /// A running server; dropping it stops it.
 #[derive(Debug)]

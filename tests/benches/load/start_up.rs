@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use rollcall_tests::process::Collector;
+use rollcall_tests::{
+    bench::{
+        load::Caller as _,
+        registration::{self, Call},
+    },
+    process::Collector,
+};
 use tokio::task::JoinSet;
-
-use crate::{load::Caller as _, registration, scenario::Call};
 
 /// The name in the report.
 pub(crate) const NAME: &str = "start-up";

@@ -103,18 +103,8 @@ fn per_call(cpu: Duration, calls: AtomicU64) -> f64 {
 /// A gRPC client that has completed its set-up.
 pub(crate) async fn connection(server: &Server) -> Connection {
     let mut connection = Connection::open(server.faces.grpc).await;
-    connection.set_up(None).await;
-    // A server may refuse calls until it has read the set-up.
-    for _ in 0..500 {
-        let reply = connection
-            .call("HealthCheckRequest", "{\"module\":\"internal\"}")
-            .await;
-        if reply.expect("a reply").r#type == "HealthCheckResponse" {
-            return connection;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the connection is not set up");
+    connection.introduce().await;
+    connection
 }
 
 /// Registers an instance of a service with this weight.

@@ -6,7 +6,6 @@
 //! the kernel counts the processor time of the collector. All run on one machine, so compare the columns, not the values.
 
 mod fleet;
-mod naming;
 mod pages;
 mod process;
 mod silence;

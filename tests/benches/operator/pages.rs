@@ -8,6 +8,7 @@ use std::{
 };
 
 use rollcall_tests::{
+    bench::pace::{Delays, Load},
     http,
     process::{Collector, cpu_time},
     results,
@@ -19,10 +20,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{
-    Options, fleet,
-    naming::{Delays, Load},
-};
+use crate::{Options, fleet};
 
 /// Pages that are open at the same time.
 const PAGES: usize = 5;

@@ -8,7 +8,11 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rollcall_tests::{process::Collector, results};
+use rollcall_tests::{
+    bench::pace::{Delays, Load},
+    process::Collector,
+    results,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -16,11 +20,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{
-    fleet,
-    naming::{Delays, Load},
-    process::Totals,
-};
+use crate::{fleet, process::Totals};
 
 /// The terms: long enough to register all instances on a busy machine before the first one is silent.
 const SILENT_AFTER: &str = "90s";

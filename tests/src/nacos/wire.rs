@@ -1,6 +1,10 @@
 //! The gRPC protocol of Nacos 2.x and 3.x, written by hand, so that it exposes mistakes in the collector's own definitions.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use http::uri::PathAndQuery;
 use serde_json::{Value, json};
@@ -87,7 +91,16 @@ impl Connection {
     /// # Panics
     /// When the connection fails.
     pub async fn open(server: SocketAddr) -> Self {
+        Self::open_from(None, server).await
+    }
+
+    /// As [`Connection::open`], from this address.
+    ///
+    /// # Panics
+    /// When the connection fails.
+    pub async fn open_from(source: Option<IpAddr>, server: SocketAddr) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{server}")).expect("an address");
+        let endpoint = endpoint.local_address(source);
         let channel = endpoint.connect().await.expect("a gRPC face");
         let (outgoing, unsent) = mpsc::channel(64);
         Self {
@@ -122,6 +135,23 @@ impl Connection {
         self.send("ConnectionSetupRequest", body.to_string())
             .await
             .expect("an open stream");
+    }
+
+    /// As [`Connection::set_up`] without abilities, and waits until the server answers calls.
+    ///
+    /// # Panics
+    /// When it does not answer them within a few seconds.
+    pub async fn introduce(&mut self) {
+        self.set_up(None).await;
+        // A server may refuse calls until it has read the set-up.
+        for _ in 0..500 {
+            let reply = self.call("HealthCheckRequest", "{\"module\":\"internal\"}");
+            if reply.await.expect("a reply").r#type == "HealthCheckResponse" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the connection is not set up");
     }
 
     /// Opens the stream if needed, and sends a message on it.

@@ -22,6 +22,7 @@ pub struct Options {
     data: Option<PathBuf>,
     wrapper: Vec<String>,
     release: bool,
+    patience: Option<Duration>,
 }
 
 impl Options {
@@ -68,6 +69,12 @@ impl Options {
     pub fn ulimit(self, limits: &str) -> Self {
         let script = format!("ulimit {limits} && trap '' XFSZ && exec \"$0\" \"$@\"");
         self.through(&["/bin/sh", "-c", &script])
+    }
+
+    /// Waits this long for its start and its end, instead of [`PATIENCE`]: for a store that takes longer to read and to write.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
     }
 
     /// Starts the release build, whatever the test's profile.
@@ -345,7 +352,8 @@ impl Collector {
     /// When it is stopped, does not end within [`PATIENCE`], or its log has an unexpected line.
     pub async fn exit(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running collector");
-        let status = child.exit(PATIENCE).await;
+        let patience = self.options.patience.unwrap_or(PATIENCE);
+        let status = child.exit(patience).await;
         self.keep_log(&child);
         self.check_log();
         status
@@ -384,7 +392,8 @@ impl Collector {
             ui: self.bound("ui").await,
         };
         let probe = http::Client::new(self.listeners.ui);
-        eventually(PATIENCE, async || match probe.get("/readyz").await {
+        let patience = self.options.patience.unwrap_or(PATIENCE);
+        eventually(patience, async || match probe.get("/readyz").await {
             Ok(reply) if reply.status == 200 => Ok(()),
             other => Err((other, self.log())),
         })

@@ -3,19 +3,21 @@
 //! The client is written by hand, because the load shares its cores with the server: a request is one constant, and every reply
 //! has the length of the first one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
+use super::{connection, load};
+
 /// The path that agents of both generations request.
-pub(crate) const PATH: &str = "/agent/gRPC";
+pub const PATH: &str = "/agent/gRPC";
 
 /// An agent with its own connection.
 #[derive(Debug)]
-pub(crate) struct Caller {
+pub struct Caller {
     stream: TcpStream,
     request: String,
     /// The length of a reply, which never changes: the date in its head has a fixed width.
@@ -25,9 +27,19 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Connects, and makes one request to measure the length of the reply.
-    pub(crate) async fn connect(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).await.expect("a connection");
-        stream.set_nodelay(true).expect("a connected socket");
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn connect(server: SocketAddr) -> Self {
+        Self::connect_from(None, server).await
+    }
+
+    /// As [`Caller::connect`], from this address.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn connect_from(source: Option<IpAddr>, server: SocketAddr) -> Self {
+        let stream = connection::tcp(source, server).await;
         let request = format!("GET {PATH} HTTP/1.1\r\nhost: {server}\r\n\r\n");
         let mut caller = Self {
             stream,
@@ -47,15 +59,13 @@ impl Caller {
         caller
     }
 
-    /// Makes requests while there is `more` to do, and returns their number.
-    pub(crate) async fn run(&mut self, mut more: impl FnMut() -> bool) -> u64 {
-        let mut calls = 0;
-        while more() {
-            self.send().await;
-            self.receive(0).await;
-            calls += 1;
-        }
-        calls
+    /// Makes one request and reads its reply.
+    ///
+    /// # Panics
+    /// When the reply is not the same as the first one.
+    pub async fn call(&mut self) {
+        self.send().await;
+        self.receive(0).await;
     }
 
     async fn send(&mut self) {
@@ -86,6 +96,17 @@ impl Caller {
             .expect("reading a reply");
         assert!(read > 0, "the server closed the connection");
         read
+    }
+}
+
+impl load::Caller for Caller {
+    async fn run(&mut self, mut more: impl FnMut() -> bool + Send) -> u64 {
+        let mut calls = 0;
+        while more() {
+            self.call().await;
+            calls += 1;
+        }
+        calls
     }
 }
 

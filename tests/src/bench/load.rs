@@ -1,24 +1,29 @@
-//! Concurrent callers.
+//! Callers that load a server concurrently.
 
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 /// A client that calls a server repeatedly.
-pub(crate) trait Caller: Send + 'static {
+pub trait Caller: Send + 'static {
     /// Calls while there is `more` to do, and returns the number of calls.
     fn run(&mut self, more: impl FnMut() -> bool + Send) -> impl Future<Output = u64> + Send;
 }
 
 /// The result of a load.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
-    pub(crate) calls: f64,
-    pub(crate) seconds: f64,
+pub struct Load {
+    /// The answered calls.
+    pub calls: f64,
+    /// The time until the last caller ended.
+    pub seconds: f64,
 }
 
 /// Runs all callers for a while.
-pub(crate) async fn put<C: Caller>(callers: &mut Vec<C>, period: Duration) -> Load {
+///
+/// # Panics
+/// When a caller panics.
+pub async fn put<C: Caller>(callers: &mut Vec<C>, period: Duration) -> Load {
     let start = Instant::now();
     let mut running = JoinSet::new();
     for mut caller in callers.drain(..) {

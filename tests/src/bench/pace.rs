@@ -1,4 +1,6 @@
-//! Agents that request the list of collectors at a fixed rate, and the time until they have it.
+//! Agents that request the list of collectors at a fixed rate, and the delay of the answers.
+//!
+//! They show what other work of a collector means for its agents.
 
 use std::{
     mem,
@@ -21,22 +23,29 @@ const CALLERS: usize = 8;
 const PACE: Duration = Duration::from_millis(10);
 
 /// The agents, which stop when this is dropped.
-pub(crate) struct Load {
+#[derive(Debug)]
+pub struct Load {
     delays: Arc<Mutex<Vec<Duration>>>,
     _callers: JoinSet<()>,
 }
 
 /// Delays in milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Delays {
-    pub(crate) calls: usize,
-    pub(crate) median: f64,
-    pub(crate) p99: f64,
-    pub(crate) most: f64,
+pub struct Delays {
+    /// The answered requests.
+    pub calls: usize,
+    /// The median delay.
+    pub median: f64,
+    /// The delay that 99 of 100 answers do not exceed.
+    pub p99: f64,
+    /// The longest delay.
+    pub most: f64,
 }
 
 impl Load {
-    pub(crate) fn start(server: SocketAddr) -> Self {
+    /// Starts them against the naming listener `server`.
+    #[must_use]
+    pub fn start(server: SocketAddr) -> Self {
         let delays = Arc::default();
         let mut callers = JoinSet::new();
         for _ in 0..CALLERS {
@@ -49,7 +58,7 @@ impl Load {
     }
 
     /// The delays since this was called last.
-    pub(crate) fn take(&self) -> Delays {
+    pub fn take(&self) -> Delays {
         let delays = mem::take(&mut *self.delays.lock());
         Delays::of(delays)
     }

@@ -1,24 +1,33 @@
 //! Agents that register and send heartbeats over gRPC.
 
-use std::{
-    net::SocketAddr,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::net::{IpAddr, SocketAddr};
 
-use hyper::{body::Incoming, client::conn::http2};
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use rollcall_proto::{
     application::{Application, ApplicationRegisterServiceClient},
     instance::{
         ApplicationInstance, ApplicationInstanceHeartbeat, InstanceDiscoveryServiceClient, OsInfo,
     },
 };
-use tokio::net::TcpStream;
-use tonic::{Status, body::Body};
-use tower::Service;
+use tonic::Status;
 
-use crate::{load, scenario::Call};
+use super::{connection::Connection, load};
+
+/// The call that a caller repeats.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Call {
+    /// `applicationCodeRegister` of the same code.
+    KnownApplication,
+    /// `registerInstance` of the same process.
+    KnownInstance,
+    /// `heartbeat` of the same instance.
+    Heartbeat,
+    /// `heartbeat` of one after another of the instances 1 to this number, in no order.
+    HeartbeatOf(u32),
+    /// `applicationCodeRegister` of a new code.
+    NewApplication,
+    /// `registerInstance` of a new process.
+    NewInstance,
+}
 
 /// The application that every scenario can use.
 const KNOWN_CODE: &str = "known-application";
@@ -28,7 +37,7 @@ const KNOWN: u64 = 0;
 
 /// An agent; several may share a connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller {
+pub struct Caller {
     call: Call,
     applications: ApplicationRegisterServiceClient<Connection>,
     instances: InstanceDiscoveryServiceClient<Connection>,
@@ -46,7 +55,10 @@ struct Known {
 
 /// Connects `callers` over `connections` to a server, and registers the known application and instance. Callers with a `first`
 /// that differs by at least `callers` have other numbers.
-pub(crate) async fn connect(
+///
+/// # Panics
+/// When the server does not answer.
+pub async fn connect(
     server: SocketAddr,
     call: Call,
     callers: usize,
@@ -55,7 +67,7 @@ pub(crate) async fn connect(
 ) -> Vec<Caller> {
     let mut connected = Vec::with_capacity(connections);
     for _ in 0..connections {
-        connected.push(Caller::connect(server, call).await);
+        connected.push(Caller::connect(None, server, call).await);
     }
     let known = connected[0]
         .register_known()
@@ -88,8 +100,19 @@ impl load::Caller for Caller {
 }
 
 impl Caller {
-    async fn connect(server: SocketAddr, call: Call) -> Self {
-        let connection = Connection::open(server).await;
+    /// An agent on a connection of its own, from this address, which has registered its application and its instance.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub async fn registered(source: Option<IpAddr>, server: SocketAddr) -> Self {
+        let mut caller = Self::connect(source, server, Call::Heartbeat).await;
+        let known = caller.register_known().await;
+        known.expect("registering the known keys");
+        caller
+    }
+
+    async fn connect(source: Option<IpAddr>, server: SocketAddr, call: Call) -> Self {
+        let connection = Connection::open(source, server).await;
         let origin = http::Uri::try_from(format!("http://{server}")).expect("a valid origin");
         Self {
             call,
@@ -105,10 +128,13 @@ impl Caller {
 
     async fn call(&mut self) -> Result<(), Status> {
         match self.call {
-            Call::Naming => unreachable!("naming is not served over gRPC"),
             Call::KnownApplication => self.register_application(KNOWN_CODE.into()).await.map(drop),
             Call::KnownInstance => self.register_instance(KNOWN).await.map(drop),
-            Call::Heartbeat => self.heartbeat().await,
+            Call::Heartbeat => self.heartbeat(self.known.instance).await,
+            Call::HeartbeatOf(fleet) => {
+                let instance = scattered(self.fresh(), fleet);
+                self.heartbeat(instance).await
+            }
             Call::NewApplication => {
                 let code = format!("application-{:013x}", self.fresh());
                 self.register_application(code).await.map(drop)
@@ -157,9 +183,9 @@ impl Caller {
         Ok(reply.application_instance_id)
     }
 
-    async fn heartbeat(&mut self) -> Result<(), Status> {
+    async fn heartbeat(&mut self, instance: i32) -> Result<(), Status> {
         let request = ApplicationInstanceHeartbeat {
-            application_instance_id: self.known.instance,
+            application_instance_id: instance,
             heartbeat_time: 1_527_811_260_000,
         };
         self.instances.heartbeat(request).await.map(drop)
@@ -186,8 +212,19 @@ fn process(application: i32, number: u64) -> ApplicationInstance {
 /// Maps numbers to UUIDs. It is odd, so no two UUIDs are the same.
 const SCATTER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
+/// An instance of 1 to `fleet`: consecutive numbers lead to distant ones, as the signals of a fleet do.
+fn scattered(number: u64, fleet: u32) -> i32 {
+    let place = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let instance = (place * u64::from(fleet)) >> 32;
+    i32::try_from(instance).expect("fewer than an i32") + 1
+}
+
 /// The number of bytes of strings in the registration of one process.
-pub(crate) fn string_bytes() -> usize {
+///
+/// # Panics
+/// Never: the registration has properties.
+#[must_use]
+pub fn string_bytes() -> usize {
     let ApplicationInstance {
         agent_uuid, osinfo, ..
     } = process(0, KNOWN);
@@ -198,34 +235,4 @@ pub(crate) fn string_bytes() -> usize {
         ..
     } = osinfo.expect("process properties");
     agent_uuid.len() + os_name.len() + hostname.len() + ipv4s.iter().map(String::len).sum::<usize>()
-}
-
-/// An HTTP/2 connection of hyper: tonic's own channel adds a queue and a task, which the load does not need.
-#[derive(Clone, Debug)]
-struct Connection(http2::SendRequest<Body>);
-
-impl Connection {
-    async fn open(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).await.expect("a connection");
-        stream.set_nodelay(true).expect("a connected socket");
-        let (send, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .expect("an HTTP/2 handshake");
-        tokio::spawn(connection);
-        Self(send)
-    }
-}
-
-impl Service<http::Request<Body>> for Connection {
-    type Response = http::Response<Incoming>;
-    type Error = hyper::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        Box::pin(self.0.send_request(request))
-    }
 }
