@@ -1,0 +1,139 @@
+//! Heartbeats and lists, while all instances are up.
+
+use std::time::{Duration, Instant};
+
+use rollcall_tests::{
+    bench::{
+        Rounds,
+        load::{self, Load},
+        registration::{self, Call, Caller},
+    },
+    http,
+    process::{Collector, cpu_time},
+};
+use serde_json::Value;
+
+use super::{Fleet, Options, store::Store};
+
+/// The callers of one collector and their connections.
+const CALLERS: usize = 64;
+const CONNECTIONS: usize = 8;
+
+/// The pages that one round reads, and the instances on each.
+const PAGES: usize = 50;
+const PAGE: usize = 100;
+/// The fewest bytes of a page of so many instances.
+const LEAST: usize = 20_000;
+
+/// The measurements of one fleet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calm {
+    /// CPU time of a heartbeat, in microseconds.
+    pub(crate) heartbeat: Rounds,
+    /// CPU time of a page of the list of all instances, and the time until it is read, in milliseconds.
+    pub(crate) page: Rounds,
+    pub(crate) page_takes: Rounds,
+    /// The same for a search for a text that no name has: the first answer, which may be incomplete.
+    pub(crate) search: Rounds,
+    pub(crate) search_takes: Rounds,
+}
+
+/// Loads the collectors of all fleets in turn, round by round.
+pub(crate) async fn measure(
+    fleets: &mut [(Fleet, Store)],
+    running: &[Collector],
+    options: &Options,
+) {
+    let mut callers = Vec::new();
+    for ((fleet, _), collector) in fleets.iter().zip(running) {
+        let call = Call::HeartbeatOf(fleet.size);
+        let grpc = collector.listeners().grpc;
+        callers.push(registration::connect(grpc, call, CALLERS, CONNECTIONS, 0).await);
+    }
+    let period = Duration::from_secs_f64(options.seconds);
+    for round in 0..=options.rounds {
+        eprintln!("heartbeats and lists: round {round} of {}", options.rounds);
+        for at in in_turn(round, running.len()) {
+            let (collector, calm) = (&running[at], &mut fleets[at].0.calm);
+            let heartbeat = heartbeats(collector, &mut callers[at], period).await;
+            let page = page(collector).await;
+            let search = search(collector).await;
+            // The first round warms up.
+            if round > 0 || options.quick {
+                calm.heartbeat.add(heartbeat);
+                calm.page.add(page.cpu);
+                calm.page_takes.add(page.takes);
+                calm.search.add(search.cpu);
+                calm.search_takes.add(search.takes);
+            }
+        }
+    }
+}
+
+/// Every other round goes backwards: a drift of the machine affects all alike.
+fn in_turn(round: usize, count: usize) -> Vec<usize> {
+    let mut order: Vec<_> = (0..count).collect();
+    if round % 2 == 1 {
+        order.reverse();
+    }
+    order
+}
+
+async fn heartbeats(collector: &Collector, callers: &mut Vec<Caller>, period: Duration) -> f64 {
+    let before = cpu_time(collector.id());
+    let Load { calls, .. } = load::put(callers, period).await;
+    (cpu_time(collector.id()) - before).as_secs_f64() * 1e6 / calls
+}
+
+/// The cost of one read, in milliseconds.
+struct Read {
+    cpu: f64,
+    takes: f64,
+}
+
+/// One page after the other from the first one on, as a script reads them.
+async fn page(collector: &Collector) -> Read {
+    let client = collector.http(collector.listeners().ui);
+    let first = format!("/api/instances?limit={PAGE}");
+    let mut path = first.clone();
+    read(collector, PAGES, async || {
+        let reply = get(&client, &path).await;
+        let page: Value = reply.json();
+        let items = page["items"].as_array().map_or(0, Vec::len);
+        path = match page["next"].as_str() {
+            Some(next) => {
+                assert!(items == PAGE && reply.body.len() > LEAST, "{items} items");
+                format!("{first}&cursor={next}")
+            }
+            None => first.clone(),
+        };
+    })
+    .await
+}
+
+async fn search(collector: &Collector) -> Read {
+    let client = collector.http(collector.listeners().ui);
+    read(collector, 5, async || {
+        get(&client, "/api/instances?text=no-such-name&limit=100").await;
+    })
+    .await
+}
+
+async fn read(collector: &Collector, times: usize, mut once: impl AsyncFnMut()) -> Read {
+    let (start, before) = (Instant::now(), cpu_time(collector.id()));
+    for _ in 0..times {
+        once().await;
+    }
+    let (takes, cpu) = (start.elapsed(), cpu_time(collector.id()) - before);
+    let each = |all: Duration| all.as_secs_f64() * 1e3 / times as f64;
+    Read {
+        cpu: each(cpu),
+        takes: each(takes),
+    }
+}
+
+async fn get(client: &http::Client, path: &str) -> http::Reply {
+    let reply = client.get(path).await.expect("an answer");
+    assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    reply
+}

@@ -1,0 +1,112 @@
+//! No instance of a fleet sends a signal any more: all fall silent at once. Then the collector stops, and writes all of them back.
+
+use std::time::{Duration, Instant};
+
+use rollcall_tests::{
+    bench::pace::{Delays, Load},
+    process::{Collector, cpu_time},
+};
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+
+use super::{Options, store::Store};
+
+/// The term of all instances after the start, and the quiet time before it ends in which naming is measured.
+const TERM: Duration = Duration::from_secs(6);
+const BEFORE: Duration = Duration::from_secs(4);
+/// How often the states are counted.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often the processor time of a stopping collector is read.
+const GLANCE: Duration = Duration::from_millis(10);
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// The measurements of one fleet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Expiry {
+    /// From the end of the first term until all instances are silent, in seconds.
+    pub(crate) took: f64,
+    /// The processor time of it, in seconds.
+    pub(crate) cpu: f64,
+    /// Delays of naming before and meanwhile, in milliseconds.
+    pub(crate) before: Option<Delays>,
+    pub(crate) meanwhile: Option<Delays>,
+    /// The growth of resident memory, in bytes.
+    pub(crate) growth: f64,
+    /// The stop with the write-back of all instances: processor time and duration, in seconds.
+    pub(crate) write_back: f64,
+    pub(crate) stop: f64,
+}
+
+pub(crate) async fn measure(store: &Store, options: &Options) -> Expiry {
+    let term = if options.quick { TERM / 6 } else { TERM };
+    let options = store
+        .options()
+        .terms(term, Duration::from_secs(7200))
+        // The defaults, which a test shortens.
+        .env("SW_LIVENESS_TICK", "1s")
+        // All at the same moment: the worst case.
+        .env("SW_LIVENESS_RESTART_SPREAD", "1ms");
+    let mut collector = options.start().await;
+    collector.expect_log("many instances fell silent at once");
+    collector.expect_log("instance silent");
+    collector.expect_log("more instances silent");
+    let load = Load::start(collector.listeners().naming);
+    load.take();
+    sleep(BEFORE.min(term / 2)).await;
+    let before = load.take();
+    counted(&collector, |silent, _| silent > 0).await;
+    let (start, cpu, resident) = totals(&collector);
+    load.take();
+    counted(&collector, |_, up| up == 0).await;
+    let (end, cpu_end, resident_end) = totals(&collector);
+    let meanwhile = load.take();
+    drop(load);
+    let (write_back, stop) = stop(&mut collector).await;
+    Expiry {
+        took: (end - start).as_secs_f64(),
+        cpu: (cpu_end - cpu).as_secs_f64(),
+        before: Some(before),
+        meanwhile: Some(meanwhile),
+        growth: resident_end - resident,
+        write_back,
+        stop,
+    }
+}
+
+fn totals(collector: &Collector) -> (Instant, Duration, f64) {
+    let resident = collector.resident_bytes() as f64;
+    (Instant::now(), cpu_time(collector.id()), resident)
+}
+
+/// Waits until the numbers of silent and of up instances are as wanted.
+async fn counted(collector: &Collector, is_wanted: impl Fn(u64, u64) -> bool) {
+    let client = collector.http(collector.listeners().ui);
+    let start = Instant::now();
+    loop {
+        let overview = client.get("/api/overview").await.expect("an answer");
+        let agents = overview.json::<Value>()["agents"].clone();
+        let count = |state: &str| agents[state].as_u64().unwrap_or(0);
+        if is_wanted(count("silent"), count("up")) {
+            return;
+        }
+        assert!(start.elapsed() < PATIENCE, "{agents}");
+        sleep(PAUSE).await;
+    }
+}
+
+/// Stops the collector, and returns the processor time and the duration of that.
+async fn stop(collector: &mut Collector) -> (f64, f64) {
+    let id = collector.id();
+    let (start, before) = (Instant::now(), cpu_time(id));
+    collector.signal(Signal::TERM);
+    let mut last = before;
+    let exit = async {
+        let mut exit = std::pin::pin!(collector.exit());
+        while timeout(GLANCE, exit.as_mut()).await.is_err() {
+            last = cpu_time(id).max(last);
+        }
+    };
+    exit.await;
+    ((last - before).as_secs_f64(), start.elapsed().as_secs_f64())
+}

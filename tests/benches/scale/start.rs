@@ -1,0 +1,45 @@
+//! The start of a collector, and its size then.
+
+use std::time::Instant;
+
+use rollcall_tests::process::Collector;
+
+use super::{Fleet, Options, store::Store};
+
+/// The starts of one fleet; a fleet of several millions starts only twice.
+const STARTS: usize = 3;
+const LARGE: u32 = 3_000_000;
+
+/// The resident memory of a collector without instances.
+pub(crate) async fn empty() -> u64 {
+    Collector::start().await.resident_bytes()
+}
+
+/// Starts the collector of a fleet several times, and leaves it running.
+pub(crate) async fn repeated(store: &Store, fleet: &mut Fleet, options: &Options) -> Collector {
+    let starts = match fleet.size {
+        _ if options.quick => 1,
+        LARGE.. => 2,
+        _ => STARTS,
+    };
+    let mut collector = started(store, fleet).await;
+    for _ in 1..starts {
+        collector.terminate().await;
+        drop(collector);
+        collector = started(store, fleet).await;
+    }
+    collector
+}
+
+async fn started(store: &Store, fleet: &mut Fleet) -> Collector {
+    let options = store
+        .options()
+        // Nothing expires while the collectors are compared.
+        .env("SW_LIVENESS_SILENT_AFTER", "1h")
+        .env("SW_LIVENESS_DOWN_AFTER", "2h");
+    let start = Instant::now();
+    let collector = options.start().await;
+    fleet.ready.add(start.elapsed().as_secs_f64());
+    fleet.resident.add(collector.resident_bytes() as f64);
+    collector
+}
