@@ -143,6 +143,17 @@ pub struct ServiceInstance {
     pub endpoint: Endpoint,
 }
 
+/// Selects instances of Nacos services by the parts that are given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceFilter {
+    pub namespace: Option<String>,
+    pub group: Option<String>,
+    /// The name of the service, without the group.
+    pub service: Option<String>,
+    /// Ip and port.
+    pub endpoint: Option<(String, u16)>,
+}
+
 /// A change of an instance of a Nacos service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceEvent {
@@ -186,28 +197,6 @@ impl Lane {
             Self::Services => "services",
             Self::Collector => "collector",
         }
-    }
-}
-
-impl Recorded {
-    /// The bytes that a timeline is charged for it: the event, its allocation, its place, and its texts.
-    pub(crate) fn cost(&self) -> usize {
-        let texts = match &self.event {
-            Event::Instance(_) => 0,
-            // The texts of the place are shared with the other events of the instance, and counted once more here.
-            Event::Service(event) => {
-                let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
-                size_of::<ServiceEvent>()
-                    + event.instance.service.len()
-                    + event.instance.endpoint.ip.len()
-                    + event.publisher.len()
-                    + text(&event.peer)
-                    + text(&event.client)
-                    + text(&event.detail)
-            }
-            Event::Collector(_) => size_of::<CollectorEvent>(),
-        };
-        size_of::<Self>() + 40 + texts
     }
 }
 

@@ -15,10 +15,14 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use super::{
     config::Config,
-    event::{CollectorEvent, Event, InstanceEvent, Lane, Recorded, ServiceEvent, ServiceInstance},
+    event::{
+        CollectorEvent, Event, InstanceEvent, Lane, Recorded, ServiceEvent, ServiceFilter,
+        ServiceInstance,
+    },
     history::History,
     inner::{Figures, Inner},
     journal::{Error, Found, Journal, Journals, Lock},
+    pack::PackedFilter,
     reader::Reader,
     recorder::Recorder,
     state::{self, State},
@@ -33,7 +37,7 @@ pub struct Feed {
 /// The changes of one instance, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
-    pub events: Vec<Arc<Recorded>>,
+    pub events: Vec<Recorded>,
     /// How many older changes there were; `None` if unknown.
     pub lost: Option<u64>,
 }
@@ -197,15 +201,13 @@ impl Feed {
         Timeline { events, lost }
     }
 
-    /// Up to `limit` instances of Nacos services with a timeline that `keeps` selects, in no order: also those that are registered
-    /// no more. Looks at all timelines.
+    /// Up to `limit` instances of Nacos services with a timeline that the filter selects, in no order: also those that are
+    /// registered no more. Looks at all timelines.
     #[must_use]
-    pub fn service_instances(
-        &self,
-        keeps: impl Fn(&ServiceInstance) -> bool,
-        limit: usize,
-    ) -> Vec<ServiceInstance> {
-        self.inner.state.lock().services.keys(keeps, limit)
+    pub fn service_instances(&self, filter: &ServiceFilter, limit: usize) -> Vec<ServiceInstance> {
+        let filter = PackedFilter::of(filter);
+        let state = self.inner.state.lock();
+        state.services.subjects(|it| filter.selects(it), limit)
     }
 
     /// The newest value that `read` finds in the changes of an instance before the event with this number.

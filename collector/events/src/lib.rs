@@ -19,6 +19,7 @@ mod feed;
 mod history;
 mod inner;
 mod journal;
+mod pack;
 mod reader;
 mod recorder;
 mod rings;
@@ -27,7 +28,7 @@ mod state;
 pub use config::Config;
 pub use event::{
     Changed, CollectorEvent, Connection, Contact, Event, InstanceEvent, InstanceKind, Lane, Mass,
-    MassGroup, Recorded, Room, ServiceEvent, ServiceInstance, Shared,
+    MassGroup, Recorded, Room, ServiceEvent, ServiceFilter, ServiceInstance, Shared,
 };
 pub use feed::{Feed, Timeline};
 pub use journal::Error;

@@ -2,46 +2,54 @@
 //!
 //! A timeline exists from the first change of its instance. All timelines of one kind share a budget of bytes. Beyond it the
 //! timeline whose last change is the oldest is dropped, so an instance that changes often costs only itself.
+//!
+//! A timeline is one allocation (see `held.rs`), and an index finds it by its instance: about 100 bytes for an instance with one
+//! change.
+
+mod held;
+mod slots;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    hash::Hash,
-    sync::Arc,
+    collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
+    marker::PhantomData,
     time::Duration,
 };
 
+use hashbrown::HashTable;
 use rollcall_domain::Timestamp;
 use rollcall_limits::Budget;
 
-use super::event::Recorded;
+use super::{
+    event::Recorded,
+    pack::{self, Subject, Words},
+};
+use held::Held;
+use slots::Slots;
 
 /// An instance that fills its timeline within this time changes too often for single events.
 const FLAPPING: Duration = Duration::from_secs(60);
 
-/// The bytes of a timeline without its entries: the maps' entries and the queue's allocation.
-const TIMELINE: usize = 192;
+/// The bytes of a timeline beside its allocation: its slot, and its entry in the index at the usual load.
+const ENTRY: usize = slots::SLOT + 10;
+
+/// The bytes of an entry in the map of unrecorded changes at the usual load.
+const UNRECORDED: usize = 48;
 
 /// The timelines of one kind of instances.
 #[derive(Debug)]
-pub(super) struct Rings<K> {
+pub(super) struct Rings<S> {
     per_instance: usize,
     budget: Budget,
     held: usize,
-    rings: HashMap<K, Ring>,
-    /// The key of each timeline by the number of its last change.
-    by_age: BTreeMap<u64, K>,
-}
-
-/// The last changes of one instance.
-#[derive(Debug, Default)]
-struct Ring {
-    entries: VecDeque<Arc<Recorded>>,
-    /// Older changes that were recorded and are no longer held.
-    lost: u64,
-    /// Changes that were not recorded since the last one that was, and the time of the first.
-    unrecorded: Option<(u64, Timestamp)>,
-    /// Whether the first change of all was held.
-    is_from_the_start: bool,
+    slots: Slots,
+    /// The slots by the packed instance of their timeline.
+    by_subject: HashTable<u32>,
+    hashing: RandomState,
+    /// Changes that were not recorded since the last one that was, by slot: their number, and the time of the first.
+    unrecorded: HashMap<u32, (u64, Timestamp)>,
+    words: Words,
+    subject: PhantomData<S>,
 }
 
 /// The decision about one more change.
@@ -55,101 +63,159 @@ pub(super) enum Admission {
     Counted,
 }
 
-impl<K: Clone + Eq + Hash> Rings<K> {
+impl<S: Subject> Rings<S> {
     pub(super) fn new(per_instance: usize, budget: Budget) -> Self {
         Self {
             per_instance: per_instance.max(1),
             budget,
             held: 0,
-            rings: HashMap::new(),
-            by_age: BTreeMap::new(),
+            slots: Slots::new(),
+            by_subject: HashTable::new(),
+            hashing: RandomState::new(),
+            unrecorded: HashMap::new(),
+            words: Words::default(),
+            subject: PhantomData,
         }
     }
 
     /// Whether a change that a peer caused is recorded.
-    pub(super) fn admit(&mut self, key: &K, at: Timestamp) -> Admission {
-        let Some(ring) = self.rings.get_mut(key) else {
+    pub(super) fn admit(&mut self, subject: &S, at: Timestamp) -> Admission {
+        let Some(slot) = self.find(&packed(subject)) else {
             return Admission::Recorded;
         };
-        let first = ring
-            .entries
-            .front()
-            .filter(|_| ring.entries.len() >= self.per_instance);
-        if first.is_some_and(|first| at.since(first.at) < FLAPPING) {
-            ring.unrecorded.get_or_insert((0, at)).0 += 1;
+        let full_since = self.held(slot).full_since(self.per_instance);
+        if full_since.is_some_and(|since| at.since(since) < FLAPPING) {
+            let Self {
+                held, unrecorded, ..
+            } = self;
+            let counted = unrecorded.entry(slot).or_insert_with(|| {
+                *held += UNRECORDED;
+                (0, at)
+            });
+            counted.0 += 1;
             return Admission::Counted;
         }
-        match ring.unrecorded.take() {
+        match self.take_unrecorded(slot) {
             Some((count, since)) => Admission::After(count, since),
             None => Admission::Recorded,
         }
     }
 
     /// Adds a change; `is_first` says whether no change of the instance precedes it.
-    pub(super) fn add(&mut self, key: &K, recorded: Arc<Recorded>, is_first: bool) {
-        let ring = match self.rings.get_mut(key) {
-            Some(ring) => ring,
-            None => {
-                self.held += TIMELINE;
-                let ring = self.rings.entry(key.clone()).or_default();
-                ring.is_from_the_start = is_first;
-                ring
+    pub(super) fn add(
+        &mut self,
+        subject: &S,
+        (number, at): (u64, Timestamp),
+        event: &S::Event,
+        is_first: bool,
+    ) {
+        let subject = packed(subject);
+        let mut entry = Vec::new();
+        pack::put_number(&mut entry, number);
+        pack::put_signed(&mut entry, at.millis());
+        S::pack_event(event, at, &mut self.words, &mut entry);
+        match self.find(&subject) {
+            Some(slot) => {
+                let before = self.slots.bytes(slot);
+                let bytes = Held::of(before).and(&entry, self.per_instance);
+                self.held -= allocation(before.len());
+                self.held += allocation(bytes.len());
+                self.slots.renew(slot, bytes);
             }
-        };
-        if let Some(last) = ring.entries.back() {
-            self.by_age.remove(&last.number);
-        }
-        self.by_age.insert(recorded.number, key.clone());
-        self.held += recorded.cost();
-        ring.entries.push_back(recorded);
-        while ring.entries.len() > self.per_instance {
-            let oldest = ring.entries.pop_front();
-            ring.lost += 1;
-            self.held -= oldest.map_or(0, |oldest| oldest.cost());
+            None => {
+                let bytes = Held::begin(&subject, is_first, &entry);
+                self.insert(&subject, bytes);
+            }
         }
         while self.held > self.budget.limit() && self.drop_oldest() {}
         self.budget.record_held(self.held);
     }
 
+    fn insert(&mut self, subject: &[u8], bytes: Box<[u8]>) {
+        let cost = ENTRY + allocation(bytes.len());
+        let Some(slot) = self.slots.add(bytes) else {
+            return;
+        };
+        self.held += cost;
+        let Self {
+            slots,
+            by_subject,
+            hashing,
+            ..
+        } = self;
+        by_subject.insert_unique(hashing.hash_one(subject), slot, |slot| {
+            hashing.hash_one(Held::of(slots.bytes(*slot)).subject)
+        });
+    }
+
+    fn find(&self, subject: &[u8]) -> Option<u32> {
+        let is_it = |slot: &u32| Held::of(self.slots.bytes(*slot)).subject == subject;
+        let found = self.by_subject.find(self.hashing.hash_one(subject), is_it);
+        found.copied()
+    }
+
+    fn held(&self, slot: u32) -> Held<'_> {
+        Held::of(self.slots.bytes(slot))
+    }
+
+    fn take_unrecorded(&mut self, slot: u32) -> Option<(u64, Timestamp)> {
+        let taken = self.unrecorded.remove(&slot);
+        self.held -= taken.map_or(0, |_| UNRECORDED);
+        taken
+    }
+
     fn drop_oldest(&mut self) -> bool {
-        let Some((_, key)) = self.by_age.pop_first() else {
+        let Some(slot) = self.slots.oldest() else {
             return false;
         };
-        if let Some(ring) = self.rings.remove(&key) {
-            let entries: usize = ring.entries.iter().map(|entry| entry.cost()).sum();
-            self.held -= TIMELINE + entries;
+        self.take_unrecorded(slot);
+        let hash = self.hashing.hash_one(self.held(slot).subject);
+        if let Ok(found) = self.by_subject.find_entry(hash, |other| *other == slot) {
+            found.remove();
         }
+        let bytes = self.slots.remove(slot);
+        self.held -= ENTRY + allocation(bytes.len());
         self.budget.record_refused(1);
         true
     }
 
     /// The changes of an instance, oldest first, and how many older ones there were; `None` if that is unknown.
-    pub(super) fn of(&self, key: &K) -> (Vec<Arc<Recorded>>, Option<u64>) {
-        let Some(ring) = self.rings.get(key) else {
+    pub(super) fn of(&self, subject: &S) -> (Vec<Recorded>, Option<u64>) {
+        let Some(slot) = self.find(&packed(subject)) else {
             return (Vec::new(), None);
         };
-        let unrecorded = ring.unrecorded.map_or(0, |(count, _)| count);
-        let lost = ring.is_from_the_start.then_some(ring.lost + unrecorded);
-        (ring.entries.iter().cloned().collect(), lost)
+        let held = self.held(slot);
+        let unrecorded = self.unrecorded.get(&slot).map_or(0, |(count, _)| *count);
+        let lost = held.older.map(|older| older + unrecorded);
+        let events = held.entries().filter_map(|entry| self.event(held, entry));
+        (events.collect(), lost)
+    }
+
+    fn event(&self, held: Held<'_>, entry: held::Entry<'_>) -> Option<Recorded> {
+        let held::Entry { number, at, event } = entry;
+        let event = S::unpack(held.subject)?.unpack_event(at, &self.words, event)?;
+        Some(Recorded { number, at, event })
     }
 
     /// The newest change of an instance before the one with this number for which `read` has a value.
     pub(super) fn last<T>(
         &self,
-        key: &K,
+        subject: &S,
         before: u64,
         read: impl Fn(&Recorded) -> Option<T>,
     ) -> Option<T> {
-        let entries = self.rings.get(key)?.entries.iter().rev();
-        entries
-            .filter(|entry| entry.number < before)
-            .find_map(|entry| read(entry))
+        let held = self.held(self.find(&packed(subject))?);
+        let entries = held.entries().filter(|entry| entry.number < before);
+        let entries: Vec<_> = entries.collect();
+        let mut newest_first = entries.into_iter().rev();
+        newest_first.find_map(|entry| read(&self.event(held, entry)?))
     }
 
-    /// Up to `limit` instances with a timeline that `keeps` selects.
-    pub(super) fn keys(&self, keeps: impl Fn(&K) -> bool, limit: usize) -> Vec<K> {
-        let keys = self.rings.keys().filter(|key| keeps(key));
-        keys.take(limit).cloned().collect()
+    /// Up to `limit` instances with a timeline whose bytes `keeps` selects.
+    pub(super) fn subjects(&self, keeps: impl Fn(&[u8]) -> bool, limit: usize) -> Vec<S> {
+        let subjects = self.by_subject.iter().map(|slot| self.held(*slot).subject);
+        let kept = subjects.filter(|subject| keeps(subject));
+        kept.take(limit).filter_map(S::unpack).collect()
     }
 
     /// The budget of the timelines.
@@ -159,6 +225,21 @@ impl<K: Clone + Eq + Hash> Rings<K> {
 
     /// The number of timelines.
     pub(super) fn len(&self) -> usize {
-        self.rings.len()
+        self.by_subject.len()
     }
 }
+
+fn packed<S: Subject>(subject: &S) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    subject.pack(&mut bytes);
+    bytes
+}
+
+/// The bytes that an allocator uses for an allocation of this size: it rounds to 16 bytes with a header of 8.
+const fn allocation(bytes: usize) -> usize {
+    let padded = (bytes + 8).next_multiple_of(16);
+    if padded < 32 { 32 } else { padded }
+}
+
+#[cfg(test)]
+mod tests;

@@ -77,15 +77,16 @@ impl State {
     }
 
     /// Adds an event to the timeline of its instance.
-    pub(super) fn keep(&mut self, recorded: &Arc<Recorded>) {
+    pub(super) fn keep(&mut self, recorded: &Recorded) {
+        let place = (recorded.number, recorded.at);
         match &recorded.event {
             Event::Instance(event) => {
-                let entry = Arc::clone(recorded);
-                self.instances.add(&event.instance, entry, event.is_first());
+                let (rings, is_first) = (&mut self.instances, event.is_first());
+                rings.add(&event.instance, place, event, is_first);
             }
             Event::Service(event) => {
-                let (entry, is_first) = (Arc::clone(recorded), event.what == "registered");
-                self.services.add(&event.instance, entry, is_first);
+                let (rings, is_first) = (&mut self.services, event.what == "registered");
+                rings.add(&event.instance, place, event, is_first);
             }
             Event::Collector(_) => {}
         }

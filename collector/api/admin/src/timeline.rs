@@ -13,7 +13,7 @@ use rollcall_domain::catalog::{
 use rollcall_server::face::{Refusal, reply};
 use rollcall_service::{
     Services,
-    events::{ServiceInstance, Timeline},
+    events::{ServiceFilter, ServiceInstance, Timeline},
     roster::Roster,
 };
 use serde::Serialize;
@@ -102,12 +102,7 @@ pub(super) async fn service(State(face): State<Arc<Face>>, uri: Uri) -> Result<R
 
 /// The instances at an endpoint, or of a service by its name.
 #[derive(Debug)]
-struct Selection {
-    namespace: Option<String>,
-    group: Option<String>,
-    service: Option<String>,
-    endpoint: Option<(String, u16)>,
-}
+struct Selection(ServiceFilter);
 
 impl Selection {
     /// `None` if the parameters name one instance, or nothing.
@@ -121,31 +116,19 @@ impl Selection {
             (None, None) => None,
             _ => return Ok(None),
         };
-        let selection = Self {
+        let filter = ServiceFilter {
             namespace: given("namespace"),
             group: given("group"),
             service: given("service"),
             endpoint,
         };
-        let is_one_of_both = selection.service.is_some() != selection.endpoint.is_some();
-        Ok(is_one_of_both.then_some(selection))
-    }
-
-    fn has(&self, instance: &ServiceInstance) -> bool {
-        let ServiceInstance { service, endpoint } = instance;
-        let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|it| it == name);
-        is(&self.namespace, service.namespace())
-            && is(&self.group, service.group())
-            && is(&self.service, service.name())
-            && self
-                .endpoint
-                .as_ref()
-                .is_none_or(|(ip, port)| *ip == *endpoint.ip && *port == endpoint.port)
+        let is_one_of_both = filter.service.is_some() != filter.endpoint.is_some();
+        Ok(is_one_of_both.then_some(Self(filter)))
     }
 
     fn read(&self, services: &Services) -> Several {
         let feed = &services.events;
-        let mut found = feed.service_instances(|it| self.has(it), MOST + 1);
+        let mut found = feed.service_instances(&self.0, MOST + 1);
         let more = found.len() > MOST;
         found.truncate(MOST);
         let timelines = found.iter().map(|it| feed.service_timeline(it));
