@@ -24,7 +24,7 @@ use std::{
 use rollcall_agent::{Agent, Phase, SpanType};
 use tokio::time::Instant;
 
-use tests::fake::{self, Answer, Collector, Naming};
+use tests::fake::{self, Collector, Naming, Response};
 
 #[path = "../tests/agent"]
 mod tests {
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Serves until the standard input ends.
 fn collect() -> Result<(), Box<dyn Error>> {
     let collector = Collector::start();
-    let naming = Naming::start(Answer::List(vec![collector.address()]));
+    let naming = Naming::start(Response::List(vec![collector.address()]));
     say(format_args!("{}", naming.address()));
     io::stdin().read_line(&mut String::new())?;
     Ok(())
@@ -117,7 +117,7 @@ fn measure(naming: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "figures are what a bench is for")]
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
 fn say(line: std::fmt::Arguments<'_>) {
     println!("{line}");
 }

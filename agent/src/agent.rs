@@ -11,7 +11,7 @@ use crate::{
     shared::Shared,
 };
 
-/// A running agent. Clones are the same agent; when the last one is dropped the agent is asked to stop.
+/// A running agent. Clones are the same agent; when the last one is dropped, the agent begins to stop.
 /// A running agent. Clones are the same agent; when the last one is dropped the agent stops.
 /// No method does I/O or waits for the collector, except [`shutdown`](Self::shutdown), which waits for the time it is
 /// given. All may be called from any thread, within any runtime or none, and in a [forked child](crate#forks).

@@ -77,7 +77,7 @@ impl Builder {
         self.text(Key::ApplicationCode, code)
     }
 
-    /// The naming servers to ask for collectors, each `host:port` (a collector's `naming` listener, port 10800).
+    /// The naming servers that return the list of collectors, each `host:port` (a collector's `naming` listener, port 10800).
     pub fn collectors(self, servers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.list(Key::Servers, servers)
     }
@@ -139,7 +139,7 @@ impl Builder {
         self.text(Key::DiscoveryPath, path)
     }
 
-    /// The interval between two requests to the naming servers. Until the first list arrives the agent asks more often: after
+    /// The interval between two requests to the naming servers. Until the first list arrives the agent sends them more often: after
     /// a random pause whose bound doubles up to this interval.
     pub fn discovery_interval(self, interval: Duration) -> Self {
         self.duration(Key::DiscoveryInterval, interval)
@@ -229,7 +229,7 @@ impl Builder {
     /// # Errors
     ///
     /// [`Error::Config`] with every mistake, and [`Error::Thread`] if the operating system starts no thread. An unavailable
-    /// collector, or anything else that happens later, is no error: see [`Agent::status`].
+    /// collector, or anything else that happens later, is not an error: see [`Agent::status`].
     pub fn start(self) -> Result<Agent, Error> {
         let shared = Shared::new(self.resolve().map_err(Error::Config)?);
         worker::spawn(&shared).map_err(Error::Thread)?;

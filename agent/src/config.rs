@@ -47,7 +47,7 @@ pub(crate) struct Config {
 /// The source of the list of collectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Collectors {
-    /// Naming servers, asked periodically.
+    /// Naming servers, queried periodically.
     Discovered { servers: Vec<Peer>, path: String },
     /// A fixed list.
     Direct(Vec<Peer>),

@@ -62,7 +62,7 @@ impl Discovery {
         }
     }
 
-    /// Asks each server at most once, in order from a random one, until one returns a list.
+    /// Queries each server at most once, in order from a random one, until one returns a list.
     async fn tick(&self, config: &Config, servers: &[Peer], path: &str) {
         let timeouts = Timeouts {
             connect: config.connect_timeout,

@@ -18,8 +18,8 @@ pub(crate) struct Home {
 }
 
 thread_local! {
-    /// Whether this thread, or in a child the thread that forked, has asked [`Home::is_left_by_thread`] before.
-    static ASKED: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread, or in a child the thread that forked, has called [`Home::is_left_by_thread`] before.
+    static HAS_CALLED: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Home {
@@ -50,13 +50,13 @@ impl Home {
 
     /// [`is_left`](Self::is_left) for calls that are too frequent for a system call: only a thread's first call makes one.
     ///
-    /// A child may get `false` until one of its calls has used `is_left`. That suffices for reading the dictionaries: only the
+    /// A child may get `false` until one of its calls has used `is_left`. That is enough for reading the dictionaries: only the
     /// first read of a thread takes a lock.
     pub(crate) fn is_left_by_thread(&self) -> bool {
-        if ASKED.get() {
+        if HAS_CALLED.get() {
             self.left.load(Ordering::Relaxed)
         } else {
-            ASKED.set(true);
+            HAS_CALLED.set(true);
             self.is_left()
         }
     }
@@ -86,10 +86,10 @@ mod tests {
             process: process::id() + 1,
             left: AtomicBool::new(false),
         };
-        ASKED.set(true);
+        HAS_CALLED.set(true);
         assert!(!home.is_left_by_thread());
         assert!(home.is_left());
         assert!(home.is_left_by_thread());
-        ASKED.set(false);
+        HAS_CALLED.set(false);
     }
 }

@@ -38,7 +38,7 @@
 //!
 //! Three loops on the one thread:
 //!
-//! * **Discovery**, every 60 s: asks the naming servers, each once and from a random one on, until one returns a list of
+//! * **Discovery**, every 60 s: queries the naming servers, each once and from a random one on, until one returns a list of
 //!   collectors. If none does, the last good list stays. Of a list with more than 256 entries the agent keeps a random choice,
 //!   which stays the same while the list does.
 //! * **Channel**: connects to a random collector of the list. When the connection fails or is lost, it tries another collector

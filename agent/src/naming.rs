@@ -27,7 +27,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The `User-Agent` of this client.
 pub(crate) const AGENT_NAME: &str = concat!("rollcall-agent/", env!("CARGO_PKG_VERSION"));
 
-/// Why a naming server returned no usable list. In each case the agent asks the next server.
+/// Why a naming server returned no usable list. In each case the agent queries the next server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("no connection: {0}")]

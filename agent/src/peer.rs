@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 pub(crate) struct Peer {
     host: String,
     port: u16,
-    /// The settings ask for TLS to this address.
+    /// The settings require TLS to this address.
     is_secure: bool,
 }
 
@@ -23,7 +23,7 @@ impl Peer {
         Ok(Self { is_secure, ..peer })
     }
 
-    /// Whether the settings ask for TLS to this address.
+    /// Whether the settings require TLS to this address.
     pub(crate) fn is_secure(&self) -> bool {
         self.is_secure
     }

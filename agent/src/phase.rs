@@ -43,14 +43,14 @@ pub(crate) enum Event {
         segment_finished: bool,
     },
     /// The collector answered the command.
-    Done(Answer),
+    Done(Reply),
     /// The command failed.
     Failed(Failure),
 }
 
 /// The answer to a command; an id that the collector has not assigned yet is `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Reply {
     Application(Option<ApplicationId>),
     Instance(Option<InstanceId>),
     Recovered,
@@ -244,9 +244,9 @@ impl Machine {
         quiet || since_renewal >= self.heartbeat_after * 3 / 2
     }
 
-    fn done(&mut self, command: Command, answer: Answer, now: Duration) -> Option<Command> {
+    fn done(&mut self, command: Command, answer: Reply, now: Duration) -> Option<Command> {
         match (command, answer) {
-            (Command::RegisterApplication, Answer::Application(Some(application))) => {
+            (Command::RegisterApplication, Reply::Application(Some(application))) => {
                 if self
                     .learned_under
                     .is_some_and(|before| before != application)
@@ -257,13 +257,13 @@ impl Machine {
                 self.application = Some(application);
                 self.next(now)
             }
-            (Command::RegisterInstance { .. }, Answer::Instance(Some(instance))) => {
+            (Command::RegisterInstance { .. }, Reply::Instance(Some(instance))) => {
                 self.instance = Some(instance);
                 self.confirmed(Some(now), now)
             }
-            (Command::Recover { .. }, Answer::Recovered) => self.confirmed(Some(now), now),
-            (Command::Heartbeat { .. }, Answer::Heartbeat) => self.confirmed(Some(now), now),
-            (Command::Synchronise { .. }, Answer::Synchronised) => {
+            (Command::Recover { .. }, Reply::Recovered) => self.confirmed(Some(now), now),
+            (Command::Heartbeat { .. }, Reply::Heartbeat) => self.confirmed(Some(now), now),
+            (Command::Synchronise { .. }, Reply::Synchronised) => {
                 self.known = KnownIds::Keep;
                 None
             }

@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(
             pulse.beat(s(20)),
             Some(s(11)),
-            "no caller asked, so the loop reports it"
+            "no caller has observed the delay, so the loop reports it"
         );
         assert_eq!(
             pulse.first_to_notice(s(27)),

@@ -8,7 +8,7 @@ use crate::{
     Activity, ApplicationId,
     collector::{CallError, Collector},
     dictionary::{self, Dictionary, Key, Operation},
-    phase::{Answer, Command, Event, Failure, KnownIds, Machine},
+    phase::{Command, Event, Failure, KnownIds, Machine, Reply},
     process::Process,
     shared::Shared,
 };
@@ -111,13 +111,13 @@ impl Register {
         command: Command,
         collector: &Collector,
         until: Instant,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Reply, CallError> {
         let shared = Arc::clone(&self.shared);
         let process = self.process.clone();
         Ok(match command {
             Command::RegisterApplication => {
                 let code = &shared.config.application_code;
-                Answer::Application(self.call(collector.register_application(code)).await?)
+                Reply::Application(self.call(collector.register_application(code)).await?)
             }
             Command::RegisterInstance { application } => {
                 let uuid = &shared.config.instance_uuid;
@@ -126,7 +126,7 @@ impl Register {
                 if instance.is_some() {
                     shared.counters.registrations.increment();
                 }
-                Answer::Instance(instance)
+                Reply::Instance(instance)
             }
             Command::Recover {
                 application,
@@ -135,17 +135,17 @@ impl Register {
                 self.call(collector.recover(application, instance, &process))
                     .await?;
                 shared.counters.recoveries.increment();
-                Answer::Recovered
+                Reply::Recovered
             }
             Command::Heartbeat { instance } => {
                 self.call(collector.heartbeat(instance)).await?;
                 shared.heartbeat_acknowledged();
-                Answer::Heartbeat
+                Reply::Heartbeat
             }
             Command::Synchronise { application, known } => {
                 self.synchronise(collector, application, known, until)
                     .await?;
-                Answer::Synchronised
+                Reply::Synchronised
             }
         })
     }

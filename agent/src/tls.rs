@@ -1,6 +1,6 @@
-//! Connections to naming servers and collectors, over TLS where the settings ask for it.
+//! Connections to naming servers and collectors, over TLS where the settings require it.
 //!
-//! TLS is behind the feature `tls`. Without the feature the settings for it are a mistake that [`check`] reports, and nothing
+//! TLS needs the feature `tls`. Without the feature the settings for it are a mistake that [`check`] reports, and nothing
 //! of TLS is compiled.
 
 use std::{
@@ -48,7 +48,7 @@ pub(crate) fn check(tls: &Tls) -> Option<String> {
     {
         let path = tls.trusted_ca.display();
         Some(format!(
-            "asks for TLS ({path}), which needs the feature `tls` of rollcall-agent"
+            "requires TLS ({path}), which needs the feature `tls` of rollcall-agent"
         ))
     }
 }

@@ -63,10 +63,10 @@ fn main() {
         }
         for number in 0..FORKS {
             let own = number % OWN_AGENTS == 0;
-            let said = in_child(&agent, own.then_some(&collector));
-            let Some(uuid) = said.strip_prefix("well: ") else {
+            let report = in_child(&agent, own.then_some(&collector));
+            let Some(uuid) = report.strip_prefix("well: ") else {
                 over.store(true, Ordering::Relaxed);
-                panic!("fork {number}: {said:?}");
+                panic!("fork {number}: {report:?}");
             };
             if own {
                 uuids.push(uuid.to_owned());
@@ -103,10 +103,10 @@ fn in_child(agent: &Agent, own: Option<&Collector>) -> String {
         Fork::Child => child(agent, changes, own, writer),
         Fork::Parent(child) => {
             drop(writer);
-            let mut said = String::new();
-            reader.read_to_string(&mut said).unwrap();
+            let mut report = String::new();
+            reader.read_to_string(&mut report).unwrap();
             fork::waitpid(child).unwrap();
-            said
+            report
         }
     }
 }
@@ -126,14 +126,14 @@ fn child(
         is_stopped(agent, changes);
         own.map_or_else(String::new, |collector| lives(agent, collector))
     }));
-    let said = match outcome {
+    let report = match outcome {
         Ok(uuid) => format!("well: {uuid}"),
         Err(panic) => panic
             .downcast_ref::<String>()
             .cloned()
             .unwrap_or_else(|| "a panic without a message".to_owned()),
     };
-    writer.write_all(said.as_bytes()).unwrap();
+    writer.write_all(report.as_bytes()).unwrap();
     drop(writer);
     // Not an exit: the handlers of it may wait for a lock that a thread of the parent held.
     drop(Command::new("true").exec());

@@ -47,15 +47,15 @@ pub(crate) enum Command {
     Demo,
     /// List instances, and whether they are alive
     ///
-    /// Exit codes: 0 all listed instances are up, 1 some are not, 3 none matches, 4 the collector could not be asked.
+    /// Exit codes: 0 all listed instances are up, 1 some are not, 3 none matches, 4 the query failed.
     Roster(inspect::Roster),
     /// List the collectors of the cluster
     ///
-    /// Exit codes: 0 all serve, 1 some do not, 4 the collector could not be asked.
+    /// Exit codes: 0 all serve, 1 some do not, 4 the query failed.
     Members(inspect::Target),
     /// Explain the state of an application, an instance or a service: since when, and why
     ///
-    /// Exit codes: 0 all that was found is up, 1 some of it is not, 3 nothing was found, 4 the collector could not be asked.
+    /// Exit codes: 0 all that was found is up, 1 some of it is not, 3 nothing was found, 4 the query failed.
     Why(inspect::Why),
     /// Print events as they happen, until interrupted
     Watch(inspect::Watch),

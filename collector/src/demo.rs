@@ -116,7 +116,7 @@ pub(crate) fn welcome(addresses: &Addresses, liveness: &Liveness) -> String {
          all instances     http://{ui}/api/applications\n  \
          live events       http://{ui}/api/events\n  \
          console           http://{ui}/\n  \
-         agents ask        http://{naming}/agent/gRPC   (and register at {agent_grpc})\n\n  \
+         agents call       http://{naming}/agent/gRPC   (and register at {agent_grpc})\n\n  \
          Kill a sample by its pid, which the log below shows. The collector reports it silent after {silent} s\n  \
          and down after {down} s. Ctrl-C stops everything.\n",
         SAMPLES.len(),

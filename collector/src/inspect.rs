@@ -1,10 +1,10 @@
-//! The commands that ask a running collector over its admin listener: `roster`, `members`, `why`, `watch`.
+//! The commands that query a running collector over its admin listener: `roster`, `members`, `why`, `watch`.
 //!
 //! They read the query API and the event feed, and change nothing. For people they print aligned columns, ages, and colours on a
 //! terminal; with `--json`, one object in each line. Text from agents is printed with its control characters escaped.
 //!
-//! Exit codes: 0 everything that was found is up; 1 something that was found is not up; 3 nothing was found; 4 the collector
-//! could not be asked; 64 a bad command line or configuration.
+//! Exit codes: 0 everything that was found is up; 1 something that was found is not up; 3 nothing was found; 4 the query
+//! failed; 64 a bad command line or configuration.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -40,7 +40,7 @@ use server::Server;
 /// `EX_USAGE` of sysexits.
 const BAD_USAGE: u8 = 64;
 
-/// A command that asks a running collector.
+/// A command that queries a running collector.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Question<'a> {
     Roster(&'a Roster),
@@ -93,7 +93,7 @@ enum Error {
     #[error("{0}")]
     Usage(String),
     /// The configuration file cannot be used.
-    #[error("the configuration cannot be read; to ask without it, give --url")]
+    #[error("the configuration cannot be read; with --url the command does not need it")]
     Configuration(config::Error),
     /// The collector did not answer, or refused the question.
     #[error("{0}")]
@@ -103,14 +103,14 @@ enum Error {
     Output(#[from] io::Error),
 }
 
-/// Asks the question and prints the answer on standard output.
+/// Sends the query and prints the answer on standard output.
 pub(crate) fn run(
     question: Question<'_>,
     arguments: &Arguments,
     env: BTreeMap<String, String>,
 ) -> ExitCode {
     let is_plain = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match ask(question, arguments, env, is_plain) {
+    match run_query(question, arguments, env, is_plain) {
         Ok(Found::Nothing) => system::complain(&question.without_result(), Found::Nothing.code()),
         Ok(found) => found.code().into(),
         // The reader of a pipe has read enough.
@@ -124,7 +124,7 @@ pub(crate) fn run(
     }
 }
 
-fn ask(
+fn run_query(
     question: Question<'_>,
     arguments: &Arguments,
     env: BTreeMap<String, String>,

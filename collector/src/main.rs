@@ -1,7 +1,7 @@
 //! The collector's binary. It only sequences the steps: arguments, log, configuration, build, spawn, signals, drain.
 //!
 //! Exit codes: 0 after a clean stop, 64 for a bad configuration or command line, 1 for a failure; those of `store` are in
-//! [`store`], those of the commands that ask a running collector in [`inspect`].
+//! [`store`], those of the commands that query a running collector in [`inspect`].
 
 mod cli;
 mod demo;

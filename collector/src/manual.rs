@@ -34,7 +34,7 @@ A failure, which the log names; for roster and members: something that was found
 Nothing was found.
 .TP
 4
-The collector could not be asked.
+The query failed: the collector does not answer, or refuses it.
 .TP
 64
 The command line or the configuration is invalid.
@@ -47,7 +47,7 @@ SW_*
 Every key of the configuration has a variable, which wins over the file; \-\-print\-config shows the values in effect.
 .TP
 ROLLCALL_URL, ROLLCALL_TOKEN, ROLLCALL_CA_FILE, ROLLCALL_CERT_FILE, ROLLCALL_KEY_FILE
-The collector that roster, members, why and watch ask.
+The collector that roster, members, why and watch query.
 .TP
 RUST_LOG
 The filter of the log, unless \-\-log\-level is given.

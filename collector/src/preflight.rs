@@ -68,7 +68,7 @@ fn listeners(config: &Config) -> Vec<Found> {
         match resolve(&format_authority(host, 0)) {
             Err(error) => wrong.push(found(key, unresolved(host, &error))),
             Ok(addresses) if !addresses.iter().any(is_own) => {
-                let message = format!("{host} is no address of this machine");
+                let message = format!("{host} is not an address of this machine");
                 wrong.push(found(key, message));
             }
             Ok(_) => {}
@@ -224,7 +224,7 @@ fn directory(key: &str, path: &Path) -> Option<Found> {
         return wrong(path, &io::Error::from(io::ErrorKind::NotFound));
     };
     if !existing.is_dir() {
-        return wrong(existing, &"it is no directory");
+        return wrong(existing, &"it is not a directory");
     }
     // The temporary file has no name, or is unlinked at once.
     match tempfile::tempfile_in(existing) {

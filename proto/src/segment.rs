@@ -42,7 +42,7 @@ pub enum Error {
     /// Field 3 has a type that neither layout uses.
     #[error("field 3 of a segment is neither spans (3.2.6) nor an application id (5.x)")]
     UnknownLayout,
-    /// The bytes are no message of that layout.
+    /// The bytes are not a message of that layout.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
 }

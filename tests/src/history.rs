@@ -52,7 +52,7 @@ pub struct Operation {
     /// The time of the answer or failure.
     pub ended: Duration,
     /// The answer, or the reason of the failure.
-    pub answer: Result<Answer, String>,
+    pub answer: Result<Reply, String>,
 }
 
 /// A request to a member.
@@ -89,7 +89,7 @@ pub enum Signal {
 
 /// The answer of a member.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Answer {
+pub enum Reply {
     /// To [`Request::Assign`].
     Id(i32),
     /// To [`Request::Recover`]: both ids are recorded.

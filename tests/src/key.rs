@@ -69,7 +69,7 @@ impl Key {
     ///
     /// # Errors
     /// The collector's status.
-    pub async fn ask(&self, client: &Client) -> Result<Option<i32>, Status> {
+    pub async fn register(&self, client: &Client) -> Result<Option<i32>, Status> {
         let only = |answer: Vec<(String, i32)>| answer.first().map_or(0, |(_, id)| *id);
         let id = match self {
             Self::Application(code) => client.application(code).await?,
@@ -82,11 +82,11 @@ impl Key {
         Ok(Some(id).filter(|id| *id != 0))
     }
 
-    /// Like [`Key::ask`] for each of `keys`, in fewer calls; keys without an id are left out.
+    /// Like [`Key::register`] for each of `keys`, in fewer calls; keys without an id are left out.
     ///
     /// # Errors
     /// The collector's status.
-    pub async fn ask_all(keys: &[Self], client: &Client) -> Result<Vec<(Self, i32)>, Status> {
+    pub async fn register_all(keys: &[Self], client: &Client) -> Result<Vec<(Self, i32)>, Status> {
         let (mut codes, mut operations, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
         let mut ids = Vec::new();
         for key in keys {
@@ -96,7 +96,7 @@ impl Key {
                 Self::Address(address) => addresses.push(&**address),
                 // The protocol has no call for several instances.
                 Self::Instance(..) => {
-                    ids.extend(key.ask(client).await?.map(|id| (key.clone(), id)))
+                    ids.extend(key.register(client).await?.map(|id| (key.clone(), id)))
                 }
             }
         }

@@ -27,7 +27,7 @@ async fn until(agent: &Agent, what: &str, wanted: impl Fn(&Status) -> bool) -> S
         status
     };
     let status = tokio::time::timeout(PATIENCE, changed).await;
-    status.unwrap_or_else(|_| panic!("waited in vain for {what}: {:#?}", agent.status()))
+    status.unwrap_or_else(|_| panic!("{what}: not observed in time: {:#?}", agent.status()))
 }
 
 /// With production periods this takes 29 s; the library's unit tests measure that in simulated time.

@@ -316,7 +316,7 @@ async fn clients_that_never_finish_a_header_are_dropped() {
                     tokio::time::timeout(PATIENCE, connection.read_to_end(&mut answer)).await;
                 assert!(
                     closed.is_ok(),
-                    "{server} keeps a client that said {start:?} and no more"
+                    "{server} keeps a client that sent {start:?} and nothing else"
                 );
             });
         }

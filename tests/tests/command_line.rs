@@ -1,4 +1,4 @@
-//! Tests the commands that ask a running collector: `roster`, `members`, `watch`.
+//! Tests the commands that query a running collector: `roster`, `members`, `watch`.
 
 use std::{process::Command, time::Duration};
 
@@ -17,12 +17,12 @@ const BAD_USAGE: i32 = 64;
 /// An application code that tries to clear the terminal and to write a second line.
 const EVIL: &str = "ord\u{9b}2Jers\n\x1b[2J";
 
-async fn ask(collector: &Collector, arguments: &[&str]) -> Run {
+async fn query(collector: &Collector, arguments: &[&str]) -> Run {
     let url = format!("http://{}", collector.listeners().ui);
-    ask_at(&url, arguments).await
+    query_at(&url, arguments).await
 }
 
-async fn ask_at(url: &str, arguments: &[&str]) -> Run {
+async fn query_at(url: &str, arguments: &[&str]) -> Run {
     let options = Collector::options().env("ROLLCALL_URL", url);
     let arguments = arguments.iter();
     let options = arguments.fold(options, |options, argument| options.argument(*argument));
@@ -50,7 +50,7 @@ async fn two_applications() -> Collector {
 #[tokio::test]
 async fn a_roster_has_a_line_for_each_instance_and_nothing_controls_the_terminal() {
     let collector = two_applications().await;
-    let run = ask(&collector, &["roster"]).await;
+    let run = query(&collector, &["roster"]).await;
     assert_eq!(run.code, Some(UP), "{run:?}");
     let [title, first, second] = &run.stdout.lines().collect::<Vec<_>>()[..] else {
         panic!("a title and two instances: {run:?}")
@@ -65,7 +65,7 @@ async fn a_roster_has_a_line_for_each_instance_and_nothing_controls_the_terminal
     assert!(second.starts_with(r"ord\u{9b}2Jers\n\u{1b}[2J"), "{second}");
     assert!(!run.stdout.contains(['\x1b', '\u{9b}']), "{run:?}");
 
-    let run = ask(&collector, &["roster", "--json"]).await;
+    let run = query(&collector, &["roster", "--json"]).await;
     assert!(!run.stdout.contains(['\x1b', '\u{9b}']), "{run:?}");
     let [first, second] = &objects(&run)[..] else {
         panic!("two instances: {run:?}")
@@ -81,7 +81,7 @@ async fn a_roster_has_a_line_for_each_instance_and_nothing_controls_the_terminal
 async fn a_roster_is_of_one_application_or_state_or_period() {
     let collector = two_applications().await;
     let names = async |arguments: &[&str]| {
-        let run = ask(&collector, &[&["roster", "--json"], arguments].concat()).await;
+        let run = query(&collector, &[&["roster", "--json"], arguments].concat()).await;
         let names = objects(&run).into_iter().map(|it| it["uuid"].to_string());
         (run.code, names.collect::<Vec<_>>().join(" "))
     };
@@ -104,7 +104,7 @@ async fn a_roster_is_of_one_application_or_state_or_period() {
             "{arguments:?}"
         );
     }
-    let run = ask(&collector, &["roster", "--state", "dead"]).await;
+    let run = query(&collector, &["roster", "--state", "dead"]).await;
     assert_eq!(run.code, Some(BAD_USAGE), "{run:?}");
     assert!(run.stderr.contains("up, silent, down, left"), "{run:?}");
 }
@@ -117,7 +117,7 @@ async fn the_exit_code_shows_that_an_instance_is_not_up() {
     let application = agent.application("orders").await.unwrap();
     agent.instance(application, "a").await.unwrap();
     eventually(PATIENCE, async || {
-        let run = ask(&collector, &["roster"]).await;
+        let run = query(&collector, &["roster"]).await;
         let is_down = run.code == Some(NOT_UP) && run.stdout.contains(" down ");
         is_down.then_some(()).ok_or(run)
     })
@@ -137,7 +137,7 @@ async fn a_collector_is_found_by_argument_environment_and_configuration() {
     let run = options.env("SW_UI_JETTY_HOST", "0.0.0.0").run().await;
     assert_eq!(run.code, Some(UP), "{run:?}");
 
-    let run = ask(&collector, &["members", "--json"]).await;
+    let run = query(&collector, &["members", "--json"]).await;
     let [member] = &objects(&run)[..] else {
         panic!("one collector: {run:?}")
     };
@@ -152,7 +152,7 @@ async fn a_query_without_an_answer_states_the_reason() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = format!("http://{}", free.local_addr().unwrap());
     drop(free);
-    let run = ask_at(&closed, &["roster"]).await;
+    let run = query_at(&closed, &["roster"]).await;
     assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
     assert!(
         run.stderr.contains(&closed) && run.stderr.contains("refused"),
@@ -161,7 +161,7 @@ async fn a_query_without_an_answer_states_the_reason() {
 
     let collector = Collector::start().await;
     let naming = format!("http://{}", collector.listeners().naming);
-    let run = ask_at(&naming, &["roster"]).await;
+    let run = query_at(&naming, &["roster"]).await;
     assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
     assert!(run.stderr.contains("admin listener"), "{run:?}");
 
@@ -172,12 +172,16 @@ async fn a_query_without_an_answer_states_the_reason() {
         ("http://::1:12800", "brackets"),
         ("http://t@a", "ROLLCALL_TOKEN"),
     ] {
-        let run = ask_at(url, &["roster"]).await;
+        let run = query_at(url, &["roster"]).await;
         assert_eq!(run.code, Some(BAD_USAGE), "{run:?}");
         assert!(run.stderr.contains(why), "{run:?}");
     }
     let run = Collector::options().argument("members").run().await;
-    assert_eq!(run.code, Some(BAD_USAGE), "port 0 is no address: {run:?}");
+    assert_eq!(
+        run.code,
+        Some(BAD_USAGE),
+        "port 0 is not an address: {run:?}"
+    );
     assert!(run.stderr.contains("--url"), "{run:?}");
 }
 
@@ -229,7 +233,7 @@ async fn why_explains_an_application_an_instance_or_an_id() {
     let id = instance.to_string();
     for what in ["orders", "orders-1", "NAME:orders-1", &id] {
         let run = eventually(PATIENCE, async || {
-            let run = ask(&collector, &["why", what]).await;
+            let run = query(&collector, &["why", what]).await;
             let is_down = run.code == Some(NOT_UP) && run.stdout.contains("down since");
             if is_down { Ok(run) } else { Err(run) }
         })
@@ -238,12 +242,12 @@ async fn why_explains_an_application_an_instance_or_an_id() {
         assert!(run.stdout.contains(&named), "{what}: {run:?}");
         assert!(run.stdout.contains("registration"), "{what}: {run:?}");
     }
-    let run = ask(&collector, &["why", "orders"]).await;
+    let run = query(&collector, &["why", "orders"]).await;
     assert!(
         run.stdout.starts_with("application orders: 1 down\n"),
         "{run:?}"
     );
-    let run = ask(&collector, &["why", "--json", &id]).await;
+    let run = query(&collector, &["why", "--json", &id]).await;
     let [explained] = &objects(&run)[..] else {
         panic!("one instance: {run:?}")
     };
@@ -254,12 +258,12 @@ async fn why_explains_an_application_an_instance_or_an_id() {
 async fn why_finds_an_instance_that_is_up_and_reports_an_empty_result() {
     let collector = two_applications().await;
     for what in ["orders", "orders-1", EVIL] {
-        let run = ask(&collector, &["why", what]).await;
+        let run = query(&collector, &["why", what]).await;
         assert_eq!(run.code, Some(UP), "{run:?}");
         assert!(!run.stdout.contains(['\x1b', '\u{9b}']), "{run:?}");
     }
     for nothing in ["stock", "-1", "99", ""] {
-        let run = ask(&collector, &["why", nothing]).await;
+        let run = query(&collector, &["why", nothing]).await;
         assert_eq!(run.code, Some(NOTHING), "{nothing}: {run:?}");
         let named = format!(
             "nothing was found: no application, instance or service has the name or id {nothing:?}"
@@ -281,7 +285,7 @@ async fn why_explains_a_service_and_an_endpoint() {
         let reply = nacos.post(&path, "").await.unwrap();
         assert_eq!(reply.status, 200, "{}", reply.text());
     }
-    let run = ask(&collector, &["why", "stock"]).await;
+    let run = query(&collector, &["why", "stock"]).await;
     assert_eq!(run.code, Some(NOT_UP), "{run:?}");
     let title = "service public/DEFAULT_GROUP@@stock: 2 instances, 2 healthy\n";
     assert!(run.stdout.starts_with(title), "{run:?}");
@@ -289,13 +293,13 @@ async fn why_explains_a_service_and_an_endpoint() {
     let offline = "10.0.0.2:80 of public/DEFAULT_GROUP@@stock (cluster DEFAULT): offline";
     assert!(run.stdout.contains(offline), "{run:?}");
 
-    let run = ask(&collector, &["why", "10.0.0.1:80"]).await;
+    let run = query(&collector, &["why", "10.0.0.1:80"]).await;
     assert_eq!(run.code, Some(UP), "{run:?}");
     assert!(run.stdout.contains("(cluster DEFAULT): up"), "{run:?}");
-    let run = ask(&collector, &["why", "--json", "10.0.0.2:80"]).await;
+    let run = query(&collector, &["why", "--json", "10.0.0.2:80"]).await;
     assert_eq!(objects(&run)[0]["instance"]["ip"], "10.0.0.2", "{run:?}");
     for nothing in ["10.0.0.1:81", "OTHER@@stock", "sto"] {
-        let run = ask(&collector, &["why", nothing]).await;
+        let run = query(&collector, &["why", nothing]).await;
         assert_eq!(run.code, Some(NOTHING), "{nothing}: {run:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Tests the commands that ask a collector with a token, and over TLS.
+//! Tests the commands that query a collector with a token, and over TLS.
 
 use std::{path::Path, process::Command};
 
@@ -142,7 +142,7 @@ async fn with_mutual_tls(files: &Files, data: &Path) -> (Child, u64) {
 }
 
 #[tokio::test]
-async fn a_client_certificate_opens_a_listener_that_asks_for_one() {
+async fn a_client_certificate_opens_a_listener_that_requires_one() {
     let directory = TempDir::new().unwrap();
     let authority = Authority::new("own");
     let files = authority.write(directory.path()).unwrap();
@@ -153,13 +153,13 @@ async fn a_client_certificate_opens_a_listener_that_asks_for_one() {
     let own = own.unwrap();
     let (_collector, port) = with_mutual_tls(&files, &directory.path().join("data")).await;
     let url = format!("https://localhost:{port}");
-    let asked = || {
+    let command = || {
         let options = members().env("ROLLCALL_URL", &url);
         options.env("ROLLCALL_CA_FILE", files.trusted_ca.to_str().unwrap())
     };
     let path = |path: &Path| path.to_str().unwrap().to_owned();
     let by_variable = || {
-        asked()
+        command()
             .env("ROLLCALL_CERT_FILE", path(&own.cert_chain))
             .env("ROLLCALL_KEY_FILE", path(&own.key))
     };
@@ -178,14 +178,14 @@ async fn a_client_certificate_opens_a_listener_that_asks_for_one() {
     ];
     let by_argument = by_argument
         .iter()
-        .fold(asked(), |it, argument| it.argument(*argument));
+        .fold(command(), |it, argument| it.argument(*argument));
     let run = by_argument.run().await;
     assert_eq!(run.code, Some(UP), "{run:?}");
 
-    let run = asked().run().await;
+    let run = command().run().await;
     assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
     assert!(run.stderr.contains("--cert-file"), "{run:?}");
-    let without_key = asked().env("ROLLCALL_CERT_FILE", path(&own.cert_chain));
+    let without_key = command().env("ROLLCALL_CERT_FILE", path(&own.cert_chain));
     let run = without_key.run().await;
     assert_eq!(run.code, Some(BAD_USAGE), "{run:?}");
     assert!(run.stderr.contains("--key-file"), "{run:?}");

@@ -226,7 +226,7 @@ fn every_requirement_has_a_version() {
         let own = POLICY.bans.allow_wildcard_paths && dependency.path.is_some();
         assert!(
             own || dependency.req != VersionReq::STAR,
-            "{} asks for any {}",
+            "{} requires any version of {}",
             member.name,
             dependency.name
         );

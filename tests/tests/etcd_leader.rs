@@ -57,7 +57,7 @@ async fn write(writer: usize, to: Client, mut stop: watch::Receiver<()>) -> BTre
         } else {
             Key::Address(name)
         };
-        match key.ask(&to).await {
+        match key.register(&to).await {
             Ok(Some(id)) => {
                 ids.insert(key, id);
                 number += 1;
@@ -74,7 +74,7 @@ async fn write(writer: usize, to: Client, mut stop: watch::Receiver<()>) -> BTre
 async fn all_collectors_assign(clients: &[Client], when: &str) {
     for (number, client) in clients.iter().enumerate() {
         let key = Key::Application(format!("{number} {when}"));
-        eventually(PATIENCE, async || match key.ask(client).await {
+        eventually(PATIENCE, async || match key.register(client).await {
             Ok(Some(_)) => Ok(()),
             other => Err(other),
         })
@@ -94,7 +94,7 @@ async fn all_collectors_return(clients: &[Client], ids: BTreeMap<Key, i32>) {
     for client in clients {
         let mut answers = BTreeMap::new();
         for keys in keys.chunks(AT_ONCE) {
-            answers.extend(Key::ask_all(keys, client).await.unwrap());
+            answers.extend(Key::register_all(keys, client).await.unwrap());
         }
         assert_eq!(answers, ids);
     }

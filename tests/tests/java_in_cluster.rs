@@ -13,7 +13,8 @@ use rollcall_tests::{
 fn java() -> Agent {
     let agents = agent::all(env!("CARGO_BIN_EXE_observed-application")).into_iter();
     let mut java = agents.filter(|agent| (agent.language, agent.version) == ("Java", "5.0.0-GA"));
-    java.next().expect("an agent for Java that asks for a list")
+    java.next()
+        .expect("an agent for Java that requests the list of collectors")
 }
 
 /// The only instance of the application, as reported by a member.

@@ -50,7 +50,10 @@ impl Ledger {
             askers.spawn(async move {
                 let mut answers = Vec::new();
                 for key in keys {
-                    let answer = key.ask(&client).await.expect("an answer to a known key");
+                    let answer = key
+                        .register(&client)
+                        .await
+                        .expect("an answer to a known key");
                     let id = answer.unwrap_or_else(|| panic!("{key:?} was forgotten"));
                     answers.push((key, id));
                 }
@@ -80,7 +83,7 @@ async fn write(client: Client, round: u32, writer: u32) -> Vec<(Key, i32)> {
             if matches!(key, Key::Instance(0, _) | Key::Operation(0, _)) {
                 continue;
             }
-            match key.ask(&client).await {
+            match key.register(&client).await {
                 Err(_disconnected) => return acknowledged,
                 Ok(None) => {}
                 Ok(Some(id)) => {

@@ -55,7 +55,11 @@ async fn no_persistent_instance_is_acknowledged_after_the_data_directory_was_rem
     for line in [FAILED, ROSTER] {
         collector.expect_log(line);
     }
-    fs::rename(directory.path().join("data"), directory.path().join("away")).unwrap();
+    fs::rename(
+        directory.path().join("data"),
+        directory.path().join("moved"),
+    )
+    .unwrap();
     for _ in 0..2 {
         let refused = register(&client, "lost").await;
         assert_ne!(refused.status, StatusCode::OK, "{}", refused.text());

@@ -44,15 +44,15 @@ fn keys(name: &str) -> [Key; 4] {
 async fn register(member: &Member, name: &str) -> BTreeMap<Key, i32> {
     let mut ids = BTreeMap::new();
     for key in keys(name) {
-        let id = ask(member, &key).await.unwrap();
+        let id = register(member, &key).await.unwrap();
         ids.insert(key, id);
     }
     ids
 }
 
-async fn ask(member: &Member, key: &Key) -> Result<i32, Status> {
+async fn register(member: &Member, key: &Key) -> Result<i32, Status> {
     let client = member.collector.grpc().await;
-    let id = key.ask(&client).await?;
+    let id = key.register(&client).await?;
     Ok(id.expect("an id or a status"))
 }
 
@@ -99,7 +99,7 @@ async fn every_member_returns_another_members_ids_from_memory() {
     cluster.etcd.kill();
     for member in &cluster.members {
         for (key, id) in &ids {
-            assert_eq!(ask(member, key).await.unwrap(), *id, "{key}");
+            assert_eq!(register(member, key).await.unwrap(), *id, "{key}");
         }
     }
 }
@@ -117,7 +117,7 @@ async fn a_key_requested_from_all_members_at_once_gets_one_id() {
             let mut ids = BTreeMap::new();
             for number in 0..KEYS {
                 for key in keys(&format!("name-{number}")) {
-                    let id = key.ask(&client).await.unwrap();
+                    let id = key.register(&client).await.unwrap();
                     ids.insert(key, id.expect("an id"));
                 }
             }
@@ -150,17 +150,21 @@ async fn a_member_that_starts_later_has_everything() {
     cluster.expect_trouble();
     cluster.etcd.kill();
     for (key, id) in ids {
-        assert_eq!(ask(&cluster.members[1], &key).await.unwrap(), id, "{key}");
+        assert_eq!(
+            register(&cluster.members[1], &key).await.unwrap(),
+            id,
+            "{key}"
+        );
     }
 }
 
 /// Requests the known keys, which the member returns, and a new application, which cannot get an id.
 async fn returns_known_ids_only(member: &Member, known: &BTreeMap<Key, i32>, new: &str) {
     for (key, id) in known {
-        assert_eq!(ask(member, key).await.unwrap(), *id, "{key}");
+        assert_eq!(register(member, key).await.unwrap(), *id, "{key}");
     }
     let called = Instant::now();
-    assert_unavailable(ask(member, &Key::Application(new.to_owned())).await);
+    assert_unavailable(register(member, &Key::Application(new.to_owned())).await);
     assert!(called.elapsed() < PROMPT, "{:?}", called.elapsed());
     let jetty = member.collector.http(member.collector.listeners().jetty);
     let reply = jetty
@@ -192,7 +196,7 @@ async fn members_outlive_their_engine() {
     let mut ids = BTreeSet::new();
     for (number, member) in cluster.members.iter().enumerate() {
         let key = Key::Application(format!("new-{number}"));
-        ids.insert(eventually(PATIENCE, async || ask(member, &key).await).await);
+        ids.insert(eventually(PATIENCE, async || register(member, &key).await).await);
         readiness(member, "ready").await;
     }
     assert_eq!(ids, BTreeSet::from([2, -2, 3]));
@@ -210,7 +214,11 @@ async fn a_member_that_was_cut_off_while_history_was_compacted_catches_up() {
         cluster.members[1].engine_link.set(Link::Whole);
         cluster.settle().await;
         for (key, id) in missed {
-            assert_eq!(ask(&cluster.members[1], &key).await.unwrap(), id, "{key}");
+            assert_eq!(
+                register(&cluster.members[1], &key).await.unwrap(),
+                id,
+                "{key}"
+            );
         }
     }
 }
@@ -228,7 +236,7 @@ async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
     let mut waiting = JoinSet::new();
     for key in called() {
         let client = client.clone();
-        waiting.spawn(async move { (key.ask(&client).await, key) });
+        waiting.spawn(async move { (key.register(&client).await, key) });
     }
     for number in 0..10 {
         ids.extend(register(active, &format!("meanwhile-{number}")).await);
@@ -239,7 +247,7 @@ async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
     let early = answers.filter_map(|(answer, key)| Some((key, answer.ok()??)));
     let mut answers = early.collect::<Vec<_>>();
     for key in called() {
-        let id = eventually(PATIENCE, async || ask(paused, &key).await).await;
+        let id = eventually(PATIENCE, async || register(paused, &key).await).await;
         answers.push((key, id));
     }
     for (key, id) in answers {

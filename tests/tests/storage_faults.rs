@@ -108,7 +108,7 @@ async fn a_directory_of_another_user_is_refused() {
     let mut options = store.options();
     if geteuid().is_root() {
         // Permissions do not apply to root, so the collector runs as a root without its privileges.
-        chown(store.path(), Some(65534), Some(65534)).expect("giving the directory away");
+        chown(store.path(), Some(65534), Some(65534)).expect("a change of the owner");
         options = options.through(&["setpriv", "--bounding-set=-all", "--inh-caps=-all"]);
     } else {
         fs::set_permissions(store.path(), fs::Permissions::from_mode(0o000))
@@ -126,7 +126,7 @@ async fn a_file_in_the_place_of_the_directory_is_refused() {
     assert_failed(
         &store.options().run().await,
         &store.path(),
-        "is no directory: give another one with --data-dir",
+        "is not a directory: give another one with --data-dir",
     );
 }
 
@@ -141,7 +141,7 @@ async fn a_second_collector_on_the_same_directory_is_refused() {
         .await
         .application("orders")
         .await
-        .expect("the first goes on");
+        .expect("the first collector continues");
 }
 
 /// Registers new applications until the collector refuses, and returns the acknowledged ids.
@@ -209,11 +209,11 @@ async fn a_full_disk_ends_the_collector_and_loses_nothing_acknowledged() {
 async fn a_removed_data_directory_ends_the_collector_before_the_next_id() {
     let changes: [fn(&Store); 3] = [
         |store| fs::remove_dir_all(store.path()).expect("the data directory"),
-        |store| fs::rename(store.path(), store.0.path().join("away")).expect("renamed"),
+        |store| fs::rename(store.path(), store.0.path().join("moved")).expect("renamed"),
         |store| {
-            fs::rename(store.path(), store.0.path().join("away")).expect("renamed");
+            fs::rename(store.path(), store.0.path().join("moved")).expect("renamed");
             fs::create_dir(store.path()).expect("another one");
-            fs::copy(store.0.path().join("away/rollcall.redb"), store.file()).expect("a copy");
+            fs::copy(store.0.path().join("moved/rollcall.redb"), store.file()).expect("a copy");
         },
     ];
     for change in changes {
@@ -260,5 +260,4 @@ async fn a_start_without_its_etcd_logs_rarely_and_ends_with_the_cause() {
         last.contains("does not start without its store: start it again once etcd answers"),
         "{last}"
     );
-    assert!(!last.contains("asked again"), "{last}");
 }

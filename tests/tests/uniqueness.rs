@@ -98,7 +98,7 @@ fn only(mappings: Vec<(String, i32)>, key: &str) -> i32 {
 }
 
 /// Requests these keys, one after the other.
-async fn ask(
+async fn register(
     caller: &Caller,
     dictionary: Dictionary,
     keys: impl Iterator<Item = usize>,
@@ -112,7 +112,7 @@ async fn ask(
 }
 
 /// Has every caller request every key, all at once from different starts, and returns their common answers.
-async fn ask_all_at_once(
+async fn register_concurrently(
     collector: &Collector,
     dictionary: Dictionary,
     keys: usize,
@@ -122,7 +122,7 @@ async fn ask_all_at_once(
         let caller = Caller::new(number, collector).await;
         callers.spawn(async move {
             let begin = number * keys / CALLERS;
-            ask(&caller, dictionary, (begin..keys).chain(0..begin)).await
+            register(&caller, dictionary, (begin..keys).chain(0..begin)).await
         });
     }
     let answers = callers.join_all().await;
@@ -148,14 +148,14 @@ async fn ids_agree_and_are_in_sequence(dictionary: Dictionary) {
         Dictionary::Applications => APPLICATIONS,
         Dictionary::Instances | Dictionary::Operations | Dictionary::Addresses => OTHERS,
     };
-    let answers = ask_all_at_once(&collector, dictionary, keys).await;
+    let answers = register_concurrently(&collector, dictionary, keys).await;
     assert_eq!(
         answers.values().copied().collect::<BTreeSet<_>>(),
         dictionary.sequence().take(keys).collect()
     );
     collector.restart().await;
     let caller = Caller::new(0, &collector).await;
-    assert_eq!(ask(&caller, dictionary, 0..keys).await, answers);
+    assert_eq!(register(&caller, dictionary, 0..keys).await, answers);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,7 +133,7 @@ impl Later {
                 seen: &[seen],
                 digest: Some(proposal.digest()),
             });
-            if committed.expect("a store that takes it") == Commit::Durable {
+            if committed.expect("a store that accepts it") == Commit::Durable {
                 proposal.confirm();
                 return instance;
             }

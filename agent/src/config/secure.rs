@@ -45,7 +45,7 @@ impl Reading<'_> {
         Some(tls)
     }
 
-    /// Records addresses that ask for TLS without an authority.
+    /// Records addresses that require TLS without an authority.
     pub(super) fn secure(&mut self, config: &Config) {
         let (key, addresses) = match &config.collectors {
             Collectors::Discovered { servers, .. } => (Key::Servers, servers),

@@ -20,7 +20,7 @@ fn address(dictionary: &Addresses, text: &str) -> Lookup<AddressId> {
     look_up(dictionary, text, text.into())
 }
 
-/// Asks for everything, and is answered this.
+/// Takes the queue as the register loop does, and stores these answers.
 fn answer(dictionary: &Addresses, answers: &[(&str, i32)]) -> usize {
     let answers = answers
         .iter()
@@ -108,7 +108,7 @@ fn threads_together_stay_within_the_limit_and_queue_each_key_once() {
 }
 
 #[test]
-fn asking_again_keeps_ids_in_use_and_counts_those_that_changed() {
+fn requesting_again_keeps_ids_in_use_and_counts_those_that_changed() {
     let addresses = Addresses::new(10);
     for text in ["a", "b"] {
         address(&addresses, text);

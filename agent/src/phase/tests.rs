@@ -34,13 +34,10 @@ fn running() -> Machine {
     let mut machine = Machine::new(LIMIT, None, None);
     machine.on(Event::Connected, s(0));
     machine.on(idle_tick(), s(0));
-    machine.on(
-        Event::Done(Answer::Application(Some(application(-1)))),
-        s(0),
-    );
-    let next = machine.on(Event::Done(Answer::Instance(Some(instance(1)))), s(0));
+    machine.on(Event::Done(Reply::Application(Some(application(-1)))), s(0));
+    let next = machine.on(Event::Done(Reply::Instance(Some(instance(1)))), s(0));
     assert_eq!(next, synchronise(-1, KnownIds::Request));
-    assert_eq!(machine.on(Event::Done(Answer::Synchronised), s(0)), None);
+    assert_eq!(machine.on(Event::Done(Reply::Synchronised), s(0)), None);
     assert_eq!(machine.phase(), Phase::Running);
     machine
 }
@@ -55,13 +52,13 @@ fn heartbeats(machine: &mut Machine, until: u64, segment_at: impl Fn(u64) -> boo
             },
             s(t),
         );
-        while let Some(asked) = command {
-            let answer = match asked {
+        while let Some(pending) = command {
+            let answer = match pending {
                 Command::Heartbeat { .. } => {
                     sent.push(t);
-                    Answer::Heartbeat
+                    Reply::Heartbeat
                 }
-                _ => Answer::Synchronised,
+                _ => Reply::Synchronised,
             };
             command = machine.on(Event::Done(answer), s(t));
         }
@@ -85,14 +82,14 @@ fn application_then_instance_then_names_within_one_tick() {
         Some(Command::RegisterApplication)
     );
     assert_eq!(
-        machine.on(Event::Done(Answer::Application(Some(application(2)))), s(0)),
+        machine.on(Event::Done(Reply::Application(Some(application(2)))), s(0)),
         Some(Command::RegisterInstance {
             application: application(2)
         })
     );
     assert_eq!(machine.phase(), Phase::ApplicationKnown);
     assert_eq!(
-        machine.on(Event::Done(Answer::Instance(Some(instance(5)))), s(0)),
+        machine.on(Event::Done(Reply::Instance(Some(instance(5)))), s(0)),
         synchronise(2, KnownIds::Request)
     );
     assert_eq!(
@@ -107,7 +104,7 @@ fn an_id_that_is_not_assigned_yet_is_requested_at_the_next_tick() {
     machine.on(Event::Connected, s(0));
     machine.on(idle_tick(), s(0));
     assert_eq!(
-        machine.on(Event::Done(Answer::Application(None)), s(0)),
+        machine.on(Event::Done(Reply::Application(None)), s(0)),
         None
     );
     assert_eq!(
@@ -146,7 +143,7 @@ fn after_a_reconnect_the_ids_are_recovered_and_the_names_requested_again() {
         })
     );
     assert_eq!(
-        machine.on(Event::Done(Answer::Recovered), s(13)),
+        machine.on(Event::Done(Reply::Recovered), s(13)),
         synchronise(-1, KnownIds::Request)
     );
     assert_eq!(machine.phase(), Phase::Running);
@@ -201,12 +198,9 @@ fn names_learned_under_another_application_id_are_forgotten() {
     machine.on(idle_tick(), s(60));
     machine.on(Event::Failed(Failure::NotFound), s(60));
     machine.on(idle_tick(), s(63));
-    machine.on(
-        Event::Done(Answer::Application(Some(application(7)))),
-        s(63),
-    );
+    machine.on(Event::Done(Reply::Application(Some(application(7)))), s(63));
     assert_eq!(
-        machine.on(Event::Done(Answer::Instance(Some(instance(2)))), s(63)),
+        machine.on(Event::Done(Reply::Instance(Some(instance(2)))), s(63)),
         synchronise(7, KnownIds::Forget)
     );
 }
@@ -219,7 +213,7 @@ fn names_are_requested_although_heartbeats_fail() {
         machine.on(Event::Failed(Failure::Other), s(60)),
         synchronise(-1, KnownIds::Keep)
     );
-    machine.on(Event::Done(Answer::Synchronised), s(60));
+    machine.on(Event::Done(Reply::Synchronised), s(60));
     assert!(matches!(
         machine.on(idle_tick(), s(63)),
         Some(Command::Heartbeat { .. })
@@ -231,18 +225,18 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Connected),
         Just(Event::Disconnected),
         any::<bool>().prop_map(|segment_finished| Event::Tick { segment_finished }),
-        (-3..3_i32).prop_map(|id| Event::Done(Answer::Application(ApplicationId::from_wire(id)))),
-        (0..3_i32).prop_map(|id| Event::Done(Answer::Instance(InstanceId::from_wire(id)))),
-        Just(Event::Done(Answer::Recovered)),
-        Just(Event::Done(Answer::Heartbeat)),
-        Just(Event::Done(Answer::Synchronised)),
+        (-3..3_i32).prop_map(|id| Event::Done(Reply::Application(ApplicationId::from_wire(id)))),
+        (0..3_i32).prop_map(|id| Event::Done(Reply::Instance(InstanceId::from_wire(id)))),
+        Just(Event::Done(Reply::Recovered)),
+        Just(Event::Done(Reply::Heartbeat)),
+        Just(Event::Done(Reply::Synchronised)),
         Just(Event::Failed(Failure::NotFound)),
         Just(Event::Failed(Failure::Unsupported)),
         Just(Event::Failed(Failure::Other)),
     ]
 }
 
-/// What may be asked for, given what the machine says of itself.
+/// Whether the machine may issue the command in its phase.
 fn is_in_order(machine: &Machine, command: Command) -> bool {
     match command {
         Command::RegisterApplication => machine.phase() == Phase::Unregistered,
@@ -306,13 +300,13 @@ proptest! {
         machine.on(Event::Connected, s(1));
         for _ in 0..2 {
             let mut command = machine.on(idle_tick(), s(4));
-            while let Some(asked) = command {
-                let answer = match asked {
-                    Command::RegisterApplication => Answer::Application(Some(application(1))),
-                    Command::RegisterInstance { .. } => Answer::Instance(Some(instance(1))),
-                    Command::Recover { .. } => Answer::Recovered,
-                    Command::Heartbeat { .. } => Answer::Heartbeat,
-                    Command::Synchronise { .. } => Answer::Synchronised,
+            while let Some(pending) = command {
+                let answer = match pending {
+                    Command::RegisterApplication => Reply::Application(Some(application(1))),
+                    Command::RegisterInstance { .. } => Reply::Instance(Some(instance(1))),
+                    Command::Recover { .. } => Reply::Recovered,
+                    Command::Heartbeat { .. } => Reply::Heartbeat,
+                    Command::Synchronise { .. } => Reply::Synchronised,
                 };
                 command = machine.on(Event::Done(answer), s(4));
             }

@@ -8,15 +8,15 @@ use crate::{
     harness::{builder, running_on, until, until_running},
 };
 
-/// Asks until there is an id. An id arrives with the next register interval, without a notification.
-fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+/// Polls until there is an id. An id arrives with the next register interval, without a notification.
+fn eventually<T>(mut look_up: impl FnMut() -> Option<T>) -> T {
     let mut polls = 0;
     loop {
-        if let Some(answer) = ask() {
+        if let Some(answer) = look_up() {
             return answer;
         }
         polls += 1;
-        assert!(polls < PATIENCE.as_millis(), "waited in vain for an id");
+        assert!(polls < PATIENCE.as_millis(), "no id arrived in time");
         std::thread::park_timeout(std::time::Duration::from_millis(1));
     }
 }

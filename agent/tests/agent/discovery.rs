@@ -6,7 +6,7 @@ use rollcall_agent::{Activity, Phase};
 use tokio::time::Instant;
 
 use crate::{
-    fake::{Answer, Collector, Naming},
+    fake::{Collector, Naming, Response},
     harness::{builder, naming_for, until, until_running, unused},
 };
 
@@ -36,7 +36,7 @@ fn a_collector_that_appears_later_is_found() {
     until(&agent, "a failure", |status| {
         status.counts.naming_failures > 0
     });
-    let _naming = Naming::start_at(naming_at, Answer::List(vec![collector_at.to_string()]));
+    let _naming = Naming::start_at(naming_at, Response::List(vec![collector_at.to_string()]));
     until(&agent, "no connection", |status| {
         status.counts.connection_failures > 0
     });
@@ -45,19 +45,19 @@ fn a_collector_that_appears_later_is_found() {
 }
 
 /// Every useless answer of a naming server.
-fn useless() -> Vec<Answer> {
+fn useless() -> Vec<Response> {
     vec![
-        Answer::Status(500),
-        Answer::Status(404),
-        Answer::Body("<html>not JSON</html>"),
-        Answer::Body("{\"a\": 1}"),
-        Answer::Body("[]"),
-        Answer::Body(""),
-        Answer::Body("[\"not an address\"]"),
-        Answer::Raw(b"\x00\x01\x02 not HTTP\r\n\r\n"),
-        Answer::Endless,
-        Answer::Hang,
-        Answer::Close,
+        Response::Status(500),
+        Response::Status(404),
+        Response::Body("<html>not JSON</html>"),
+        Response::Body("{\"a\": 1}"),
+        Response::Body("[]"),
+        Response::Body(""),
+        Response::Body("[\"not an address\"]"),
+        Response::Raw(b"\x00\x01\x02 not HTTP\r\n\r\n"),
+        Response::Endless,
+        Response::Hang,
+        Response::Close,
     ]
 }
 
@@ -76,7 +76,7 @@ fn a_useless_naming_server_is_skipped_within_the_tick() {
         until_running(&agent);
         assert!(
             bad.requests().len() <= 1,
-            "{answer:?} asked again within a tick"
+            "{answer:?}: a second request within a tick"
         );
     }
 }
@@ -88,10 +88,10 @@ fn useless_naming_servers_leave_the_last_good_list() {
     let agent = builder().collectors([naming.address()]).start().unwrap();
     let before = until_running(&agent);
     for answer in useless() {
-        let asked = naming.requests().len();
+        let sent = naming.requests().len();
         let failed = agent.status().counts.naming_failures;
         naming.answers(answer);
-        naming.wait_for_requests(asked + 2);
+        naming.wait_for_requests(sent + 2);
         let now = until(&agent, "a failure", |status| {
             status.counts.naming_failures > failed
         });
@@ -106,7 +106,7 @@ fn a_changed_list_is_taken_over() {
     let naming = naming_for(&[&first]);
     let agent = builder().collectors([naming.address()]).start().unwrap();
     until_running(&agent);
-    naming.answers(Answer::List(vec![second.address()]));
+    naming.answers(Response::List(vec![second.address()]));
     until(&agent, "the new list", |status| {
         status.members == [second.address()]
     });
@@ -130,13 +130,13 @@ fn a_list_of_tens_of_thousands_is_shortened_and_holds_up_no_call() {
     let entries: Vec<_> = (1..=40_000_u16)
         .map(|port| format!("c{port}.invalid:{port}"))
         .collect();
-    let naming = Naming::start(Answer::List(entries));
+    let naming = Naming::start(Response::List(entries));
     let agent = builder().collectors([naming.address()]).start().unwrap();
     let list = until(&agent, "a list", |status| !status.members.is_empty()).members;
     assert_eq!(list.len(), 256);
     assert!(list.is_sorted());
-    let asked = naming.requests().len();
-    naming.wait_for_requests(asked + 2);
+    let sent = naming.requests().len();
+    naming.wait_for_requests(sent + 2);
     assert_eq!(agent.status().members, list, "another choice");
     // The calls of a host wait at most for the end of one turn of the agent's loop.
     let from = Instant::now();

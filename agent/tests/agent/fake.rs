@@ -4,7 +4,7 @@ mod collector;
 mod naming;
 
 pub(crate) use collector::{Behaviour, Call, Collector, Seen};
-pub(crate) use naming::{Answer, Naming};
+pub(crate) use naming::{Naming, Response};
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl<T> Watched<T> {
                 return result;
             }
             let waited = self.changed.wait_for(&mut value, PATIENCE);
-            assert!(!waited.timed_out(), "waited in vain for {what}");
+            assert!(!waited.timed_out(), "{what}: not observed in time");
         }
     }
 }

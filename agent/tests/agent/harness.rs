@@ -4,7 +4,7 @@ use std::{iter, net::SocketAddr, time::Duration};
 
 use rollcall_agent::{Agent, Builder, Phase, Status};
 
-use crate::fake::{Answer, Collector, Naming, PATIENCE};
+use crate::fake::{Collector, Naming, PATIENCE, Response};
 
 pub(crate) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -25,7 +25,7 @@ pub(crate) fn builder() -> Builder {
 /// Waits until the agent's status is as wanted.
 pub(crate) fn until(agent: &Agent, what: &str, wanted: impl FnMut(&Status) -> bool) -> Status {
     let status = agent.subscribe().wait_for(PATIENCE, wanted);
-    status.unwrap_or_else(|last| panic!("waited in vain for {what}; last seen: {last:#?}"))
+    status.unwrap_or_else(|last| panic!("{what}: not observed in time; last seen: {last:#?}"))
 }
 
 pub(crate) fn until_running(agent: &Agent) -> Status {
@@ -43,7 +43,7 @@ pub(crate) fn running_on(collector: &Collector) -> Agent {
 }
 
 pub(crate) fn naming_for(collectors: &[&Collector]) -> Naming {
-    Naming::start(Answer::List(
+    Naming::start(Response::List(
         collectors
             .iter()
             .map(|collector| collector.address())

@@ -39,7 +39,7 @@ fn the_application_and_then_the_instance_get_their_ids() {
     assert_eq!(
         collector.read(|state| state.seen.len()),
         2,
-        "nothing else is said"
+        "no other process is reported"
     );
     assert_eq!(status.counts.registrations, 1);
 }

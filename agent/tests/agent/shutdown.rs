@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tonic::Code;
 
 use crate::{
-    fake::{Answer, Behaviour, Call, Collector, Naming, PATIENCE, Seen},
+    fake::{Behaviour, Call, Collector, Naming, PATIENCE, Response, Seen},
     harness::{builder, ms, naming_for, running_on, until, unused},
 };
 
@@ -64,11 +64,11 @@ fn while_no_collector_runs() {
 #[test]
 fn while_the_naming_server_misbehaves() {
     for answer in [
-        Answer::Hang,
-        Answer::Status(500),
-        Answer::Body("garbage"),
-        Answer::Body("[]"),
-        Answer::Endless,
+        Response::Hang,
+        Response::Status(500),
+        Response::Body("garbage"),
+        Response::Body("[]"),
+        Response::Endless,
     ] {
         let naming = Naming::start(answer.clone());
         let agent = builder()
@@ -172,7 +172,7 @@ fn while_it_runs_and_after_its_collector_has_stopped() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn within_a_single_threaded_runtime() {
-    let naming = Naming::start(Answer::Hang);
+    let naming = Naming::start(Response::Hang);
     ends(
         &builder().collectors([naming.address()]).start().unwrap(),
         "current thread",
@@ -181,7 +181,7 @@ async fn within_a_single_threaded_runtime() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn within_a_multi_threaded_runtime() {
-    let naming = Naming::start(Answer::Hang);
+    let naming = Naming::start(Response::Hang);
     ends(
         &builder().collectors([naming.address()]).start().unwrap(),
         "multi thread",
@@ -255,7 +255,11 @@ fn a_stop_reports_the_end_of_the_instance() {
     assert!(!leave.reason.is_empty());
     assert_eq!(agent.status().counts.goodbyes, 1);
     agent.shutdown(PATIENCE).unwrap();
-    assert_eq!(collector.read(|state| state.seen.len()), 3, "said twice");
+    assert_eq!(
+        collector.read(|state| state.seen.len()),
+        3,
+        "reported twice"
+    );
 }
 
 #[test]

@@ -270,7 +270,7 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
         })
     }
 
-    /// Applies what other processes changed, and what a failed commit wrote all the same. Returns `false` if the store could not
+    /// Applies what other processes changed, and what a commit that failed here wrote nevertheless. Returns `false` if the store could not
     /// be read. `was_stale`: whether the last attempt failed too; only the first one is logged.
     async fn catch_up(&self, was_stale: bool) -> bool {
         let store = Arc::clone(&self.stores.durable);

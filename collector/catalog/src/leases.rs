@@ -88,7 +88,7 @@ impl Leases {
         (changed.into_iter().filter_map(verdict).collect(), more)
     }
 
-    /// Restarts the judging of leases: beats that were missed before are no evidence.
+    /// Restarts the judging of leases: beats that were missed before do not count.
     pub(crate) fn resume(&self, now: Moment) {
         self.lessor.resume(now);
     }

@@ -136,7 +136,7 @@ async fn a_subscriber_gets_the_latest_state_once() {
         .unwrap();
     assert_eq!(body.head, "10.0.0.1,10.0.0.2,10.0.0.3");
     subscription.sent(body.revision);
-    // A second window closes: what was sent is still the latest.
+    // A second window closes: the sent list is still the latest.
     tokio::time::sleep(Duration::from_secs(1)).await;
     while let Some(due) = outbox.try_next() {
         let again = catalog

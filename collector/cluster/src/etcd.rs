@@ -79,7 +79,7 @@ enum Plan {
     Nothing,
     /// Write the collector's key, if it is unchanged since it was read.
     Write(TxnRequest),
-    /// End the collector's lease, and thereby its key.
+    /// End the collector's lease; etcd removes its key with it.
     Leave,
     /// Another collector holds the key.
     Taken,

@@ -46,7 +46,7 @@ pub enum Signal {
     Telemetry,
     /// It polled for commands: profiling tasks, configuration.
     Poll,
-    /// It announced that it stops on purpose: the only signal that is no sign of life.
+    /// It announced that it stops on purpose: the only signal that is not a sign of life.
     Leave,
     /// A signal of a later release, by its code. Only [`Signal::from_code`] makes it.
     Other(u8),

@@ -55,7 +55,7 @@ pub enum Error {
 /// Why a client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// An endpoint is no valid address.
+    /// An endpoint is not a valid address.
     #[error("the etcd endpoint {endpoint} is not usable: {reason}")]
     Endpoint {
         /// The endpoint, as configured.

@@ -17,7 +17,7 @@ pub enum Next {
 }
 
 /// Reads the events of a [`Feed`](super::Feed) in order, from a chosen one. A reader that falls behind the history reads the
-/// journal; what the journal lacks is lost.
+/// journal; events that the journal lacks are lost.
 #[derive(Debug)]
 pub struct Reader {
     inner: Arc<Inner>,

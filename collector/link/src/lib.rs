@@ -193,7 +193,7 @@ impl Seen {
     }
 
     /// Records the time of the peer's clock that a call carries, at the time that `now` returns. The first report of a connection
-    /// counts; it returns the difference. More than 24 days are no difference of clocks: the field holds another time.
+    /// counts; it returns the difference. More than 24 days do not count: the field then holds another time.
     pub fn observe_clock(&self, peer: Timestamp, now: impl FnOnce() -> Timestamp) -> Option<i32> {
         if self.clock_skew.get().is_some() {
             return None;

@@ -61,13 +61,13 @@ pub(super) struct Connection {
     pub(super) peer: Peer,
     pub(super) remote: SocketAddr,
     pub(super) complaints: Arc<Complaints>,
-    /// The age at which the connection is asked to end.
+    /// The age at which the collector requests the end of the connection.
     pub(super) age: Option<Duration>,
     pub(super) seat: Seat,
     pub(super) link: Link,
 }
 
-/// Why a connection is asked to end.
+/// Why the collector requests the end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     /// The listener stops.
@@ -166,12 +166,12 @@ impl Connection {
             stall: Stall::new(),
             traffic: Arc::clone(&traffic),
         };
-        let mut is_asked_to_close = false;
+        let mut is_close_requested = false;
         let end = tokio::select! {
             biased;
             end = poll_fn(|context| served.poll_end(context)) => end,
-            cause = self.asked_to_close() => {
-                is_asked_to_close = true;
+            cause = self.close_requested() => {
+                is_close_requested = true;
                 match cause {
                     Cause::Stop => traffic.drain(),
                     Cause::Age => self.open.close(Closed::Age),
@@ -186,7 +186,7 @@ impl Connection {
             }
         };
         let Some(why) = end.reason() else {
-            return self.report_end(&end, is_asked_to_close);
+            return self.report_end(&end, is_close_requested);
         };
         self.close(why);
         served.connection.as_mut().graceful_shutdown();
@@ -209,15 +209,15 @@ impl Connection {
     }
 
     /// Reports to the link why the connection ended, unless this collector ended it.
-    fn report_end(self, end: &End, is_asked_to_close: bool) {
+    fn report_end(self, end: &End, is_close_requested: bool) {
         match end {
-            End::Ended(Ok(())) if !is_asked_to_close => self.link.ended(None),
+            End::Ended(Ok(())) if !is_close_requested => self.link.ended(None),
             End::Ended(Err(error)) => self.link.ended(Some(&**error)),
             _ => {}
         }
     }
 
-    /// Completes the handshake and finds the protocol. `None` if there is nothing to serve; the reason is counted.
+    /// Completes the handshake and finds the protocol. `None` if the connection cannot be served; the reason is counted.
     async fn detect(&self, stream: TcpStream) -> Option<(Protocol, Rewound<Stream>)> {
         let serving = &self.serving;
         let deadline = Instant::now() + serving.limits.handshake_timeout;
@@ -246,7 +246,7 @@ impl Connection {
         });
     }
 
-    async fn asked_to_close(&self) -> Cause {
+    async fn close_requested(&self) -> Cause {
         let Some(age) = self.age else {
             self.stop.cancelled().await;
             return Cause::Stop;

@@ -37,7 +37,7 @@ where
 {
     type Response = Response<Outbound<B>>;
     type Error = Infallible;
-    type Future = Answer<S::Future>;
+    type Future = AnswerFuture<S::Future>;
 
     fn call(&self, request: Request<R>) -> Self::Future {
         let is_grpc = request.method() == Method::POST && is_grpc(request.headers());
@@ -50,7 +50,7 @@ where
             Err(over) => {
                 let refusal = Refusal::of(over.into(), is_grpc);
                 let is_last = exchange.is_some() && self.traffic.is_http1();
-                return Answer::Refused {
+                return AnswerFuture::Refused {
                     refusal: Some(refusal),
                     is_last,
                 };
@@ -65,7 +65,7 @@ where
             Some(exchange) => Inbound::new(body, exchange, Reading::new(&self.traffic)),
             None => Inbound::empty(body),
         });
-        Answer::Awaited {
+        AnswerFuture::Awaited {
             answer: self.service.call(request),
             working: Some(working),
             exchange,
@@ -92,8 +92,8 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 pin_project! {
     /// The future of an answer that has not begun.
-    #[project = AnswerProjection]
-    pub(super) enum Answer<F> {
+    #[project = AnswerFutureProjection]
+    pub(super) enum AnswerFuture<F> {
         Awaited {
             #[pin]
             answer: F,
@@ -106,7 +106,7 @@ pin_project! {
     }
 }
 
-impl<F, B> Future for Answer<F>
+impl<F, B> Future for AnswerFuture<F>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
@@ -115,13 +115,13 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (answer, working, exchange, is_grpc, deadline) = match self.project() {
-            AnswerProjection::Refused { refusal, is_last } => {
+            AnswerFutureProjection::Refused { refusal, is_last } => {
                 return match refusal.take() {
                     Some(refusal) => Poll::Ready(Ok(last(refusal.into_response(None), *is_last))),
                     None => Poll::Pending, // answered already
                 };
             }
-            AnswerProjection::Awaited {
+            AnswerFutureProjection::Awaited {
                 answer,
                 working,
                 exchange,

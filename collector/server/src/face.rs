@@ -21,7 +21,7 @@ mod names;
 mod refusal;
 mod token;
 
-pub use answer::{Answer, JSON, reply};
+pub use answer::{AnswerBody, JSON, reply};
 pub use credentials::Credentials;
 pub use dispatch::{Dispatch, no_such_service};
 pub use gate::Gate;

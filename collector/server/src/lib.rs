@@ -82,7 +82,7 @@ pub use self::stats::{Closed, Stats};
 pub struct Limits {
     /// The most standing connections at a time. One more is served a single HTTP/1 request, or closed at once.
     pub max_connections: usize,
-    /// The age at which a connection is asked to end, or up to a fifth less. `None`: never.
+    /// The age at which the collector requests the end of a connection, or up to a fifth less. `None`: never.
     pub max_connection_age: Option<Duration>,
     /// The longest time until a new connection shows its protocol.
     pub handshake_timeout: Duration,
@@ -198,7 +198,7 @@ pub struct CutOff {
 // === impl Listening ===
 
 impl Listening {
-    /// Serves until `cancel`. Then it stops accepting, asks every peer to close (GOAWAY, `Connection: close`), and waits at
+    /// Serves until `cancel`. Then it stops accepting, requests every peer to close (GOAWAY, `Connection: close`), and waits at
     /// most the grace for the requests in progress. It does not wait for a peer that has its answers and does not close, nor
     /// for one that for three seconds sends none of the bytes that its request lacks or reads none of its answer.
     ///

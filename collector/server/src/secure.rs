@@ -37,7 +37,7 @@ const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 const GOAWAY: [u8; 6] = [7, 0, 0, 0, 0, 0];
 const INADEQUATE_SECURITY: [u8; 8] = [0, 0, 0, 0, 0, 0, 0, 12];
 
-/// What a client that speaks no TLS learns from a listener that serves TLS only.
+/// The answer to a client without TLS at a listener that serves TLS only.
 const TLS_ONLY: &str = "this port serves TLS only: use https, or a gRPC channel with TLS";
 
 /// The TLS of one listener.
@@ -181,7 +181,7 @@ async fn shake(
     }
 }
 
-/// Answers a client that speaks no TLS in its own protocol.
+/// Answers a client without TLS in its own protocol.
 async fn refuse_plain(socket: TcpStream, deadline: Instant) -> io::Result<Failure> {
     let shown = timeout_at(deadline, protocol::detect(Stream::Plain(socket))).await;
     let (protocol, stream) = match shown.map_err(|_elapsed| silent())?? {

@@ -10,7 +10,7 @@ impl Services {
     /// once that is durable.
     ///
     /// # Errors
-    /// The store did not take it: all instances are listed as before.
+    /// The store did not accept the write: all instances are listed as before.
     pub async fn forget(&self, instances: &[InstanceId]) -> Result<usize, register::Error> {
         let marked = Marked::new(&self.core, instances);
         let is_shared = self.register.has_rivals();

@@ -122,12 +122,12 @@ pub struct Services {
 }
 
 impl Services {
-    /// Announces that this collector is about to stop: connections that it closes from now on are no evidence about instances.
+    /// Announces that this collector is about to stop: the ends of connections that it closes from now on are not evidence about instances.
     pub fn stopping(&self) {
         self.core.is_stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Records what an operator changed: `who`, by address or user, did `what` to `target`.
+    /// Records that an operator (`who`: an address or a user) did `what` to `target`.
     pub fn operated(&self, who: &str, what: &str, target: &str) {
         let event = events::CollectorEvent::Operator {
             who: who.to_owned(),

@@ -178,7 +178,7 @@ impl Handle {
         }
         self.allow_one(Kind::Registration)?;
         let (due, code) = (self.due(), Arc::<str>::from(code));
-        self.ask_owner(due, || vec![Registration::Application(Arc::clone(&code))])
+        self.forward_to_owner(due, || vec![Registration::Application(Arc::clone(&code))])
             .await;
         self.shared
             .queue

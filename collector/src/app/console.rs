@@ -43,7 +43,7 @@ pub(super) fn spawn(
     }
 }
 
-/// The figures of the process and of the disk that holds the store. A figure that the system does not tell is left out.
+/// The figures of the process and of the disk that holds the store. A figure that the system does not provide is left out.
 fn process(store: Option<&PathBuf>) -> Vec<Gauge> {
     let files = || {
         let open = fs::read_dir("/proc/self/fd").ok()?.count();

@@ -193,7 +193,7 @@ pub(super) fn advice(face: &str, error: &BindError) -> String {
              the capability CAP_NET_BIND_SERVICE"
         ),
         io::ErrorKind::AddrNotAvailable => format!(
-            "the host of {face} is no address of this machine: set one that it has ({prefix}_HOST)"
+            "the host of {face} is not an address of this machine: set one that it has ({prefix}_HOST)"
         ),
         _ => format!(
             "{face} cannot be served: correct its host ({prefix}_HOST) or port ({prefix}_PORT)"

@@ -33,9 +33,9 @@ pub fn files(config: &config::Tls) -> Files {
 }
 
 /// Exposes the metrics of TLS, also if it is not enabled, and starts the task that reads the files again.
-/// It reads them also when `asked`.
+/// `reload` makes it read them at once.
 pub(super) fn start(
-    (tls, asked): (Option<&Tls>, Arc<Notify>),
+    (tls, reload): (Option<&Tls>, Arc<Notify>),
     clock: Clock,
     services: &Services,
     loops: &TaskSet,
@@ -46,7 +46,7 @@ pub(super) fn start(
     let handshakes = handshakes.unwrap_or_else(|| Handshakes::new(0));
     services.metrics.watch(handshakes);
     if let Some(tls) = tls.cloned() {
-        tls.spawn(clock, asked, &services.readiness, loops);
+        tls.spawn(clock, reload, &services.readiness, loops);
     }
 }
 
@@ -91,8 +91,8 @@ impl Tls {
         })
     }
 
-    /// Starts the task that reads the files again when they change or `asked`.
-    fn spawn(self, clock: Clock, asked: Arc<Notify>, readiness: &Readiness, loops: &TaskSet) {
+    /// Starts the task that reads the files again when they change, and at each `reload`.
+    fn spawn(self, clock: Clock, reload: Arc<Notify>, readiness: &Readiness, loops: &TaskSet) {
         let readiness = readiness.clone();
         let report = move |reason: Option<String>| match reason {
             Some(reason) => readiness.degraded(CERTIFICATE, reason),
@@ -102,7 +102,7 @@ impl Tls {
         let interval: Duration = self.config.tls.reload_interval;
         let keeping = self
             .certificates
-            .keep(interval, asked, wall, report, loops.token());
+            .keep(interval, reload, wall, report, loops.token());
         loops.spawn("certificate", Policy::default(), never_fails(keeping));
     }
 }

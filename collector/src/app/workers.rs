@@ -59,8 +59,8 @@ pub(super) fn spawn(
     })?;
     let stop = loops.token();
     if let Some(clients) = clients {
-        let asking = never_fails(clients.run(stop.clone()));
-        loops.spawn("remote clients", Policy::default(), asking);
+        let forwarding = never_fails(clients.run(stop.clone()));
+        loops.spawn("remote clients", Policy::default(), forwarding);
     }
     loops.spawn(
         "sweeper",

@@ -1,4 +1,4 @@
-//! The arguments of the commands that ask a running collector.
+//! The arguments of the commands that query a running collector.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-/// The collector to ask, and the form of the answer.
+/// The collector to query, and the form of the answer.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Target {
     /// Address of the admin listener: http://HOST:PORT; also ROLLCALL_URL, otherwise the `ui` module of the configuration
@@ -21,7 +21,7 @@ pub(crate) struct Target {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
 
-    /// Certificate (PEM) for an https address that asks its clients for one; also ROLLCALL_CERT_FILE
+    /// Certificate (PEM) for an https address that requires one of its clients; also ROLLCALL_CERT_FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) cert_file: Option<PathBuf>,
 

@@ -96,7 +96,7 @@ fn unknown(path: &str, host: &str, detected: &Detected) -> String {
     let variable = KEYS.iter().find(|it| it.path() == key);
     let variable = variable.map_or("", |it| it.env);
     format!(
-        "{host} is no address that other machines can connect to, and {why}: set {key} ({variable}) to the one that they use"
+        "{host} is not an address that other machines can connect to, and {why}: set {key} ({variable}) to the one that they use"
     )
 }
 

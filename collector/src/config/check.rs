@@ -110,7 +110,7 @@ fn advertised(config: &Config) -> Broken {
     let mut broken = Broken::new();
     for (key, host) in hosts {
         if is_wildcard(host) {
-            let message = format!("{host} is no address that other machines can connect to");
+            let message = format!("{host} is not an address that other machines can connect to");
             broken.push(rule(&[key], message));
         } else if key.starts_with("agent_gRPC") && host.parse::<Ipv6Addr>().is_ok() {
             let message =
@@ -185,7 +185,7 @@ fn nacos(config: &Config) -> Broken {
         }
     }
     if http != 0 && nacos.grpc_port.is_none() && grpc == 0 {
-        let message = format!("{http} + 1000 is no port: set grpc_port, or a smaller port");
+        let message = format!("{http} + 1000 is not a port: set grpc_port, or a smaller port");
         broken.push(rule(
             &["nacos.default.port", "nacos.default.grpc_port"],
             message,

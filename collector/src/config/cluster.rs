@@ -12,7 +12,7 @@ pub struct Cluster {
     pub provider: ClusterProvider,
     /// `cluster.etcd`: the connection to etcd. It supplies the settings that `storage.etcd` omits.
     pub etcd: etcd::Config,
-    /// `cluster.etcd.lease_term`: the time without a renewal after which a collector is no member; whole seconds.
+    /// `cluster.etcd.lease_term`: the time without a renewal after which a collector is not a member; whole seconds.
     pub lease_term: Duration,
     /// `cluster.zookeeper`.
     pub zookeeper: Zookeeper,
@@ -35,7 +35,7 @@ pub enum ClusterProvider {
 pub struct Zookeeper {
     /// The servers of one ensemble.
     pub host_port: ConnectString,
-    /// The time without a renewal after which a collector is no member.
+    /// The time without a renewal after which a collector is not a member.
     pub session_timeout: Duration,
     /// The prefix of every path, below the chroot; empty for none.
     pub namespace: String,

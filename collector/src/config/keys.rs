@@ -34,9 +34,9 @@ macro_rules! keys {
 
 keys! {
     naming.jetty {
-        host SW_NAMING_JETTY_HOST Host "Address where agents ask for collectors" => naming.listen.host;
+        host SW_NAMING_JETTY_HOST Host "Address where agents request the list of collectors" => naming.listen.host;
         port SW_NAMING_JETTY_PORT Port "Its port" => naming.listen.port;
-        tls SW_NAMING_JETTY_TLS Tls "Plain connections and TLS while `tls.default.enabled`: `off`, `optional` (both on one port), `required`, `mutual` (TLS with a client certificate)" => naming.tls;
+        tls SW_NAMING_JETTY_TLS Tls "Connections that are accepted while `tls.default.enabled` is true: `off` (plain only), `optional` (plain and TLS on one port), `required` (TLS only), `mutual` (TLS with a client certificate)" => naming.tls;
         context_path SW_NAMING_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => naming.context_path;
     }
     remote.gRPC {
@@ -156,7 +156,7 @@ keys! {
         grpc_port SW_NACOS_GRPC_PORT OptionalPort "Port of gRPC; empty: the HTTP port + 1000, which clients assume" => nacos.grpc_port;
         udp_port SW_NACOS_UDP_PORT OptionalPort "UDP port from which changes are pushed to 1.x clients; empty: the number of the HTTP port" => nacos.udp_port;
         context_path SW_NACOS_CONTEXT_PATH ContextPath "Prefix of the HTTP paths" => nacos.context_path;
-        advertised_host SW_NACOS_ADVERTISED_HOST AdvertisedHost "Host in the lists of servers that clients ask for; empty: the host, or this machine's address" => nacos.advertised_host;
+        advertised_host SW_NACOS_ADVERTISED_HOST AdvertisedHost "Host in the lists of servers that clients request; empty: the host, or this machine's address" => nacos.advertised_host;
         max_message_size SW_NACOS_MAX_MESSAGE_SIZE Bytes "Largest HTTP body and largest gRPC message" => nacos.max_message_size;
         users_file SW_NACOS_USERS_FILE File "File of users: name, bcrypt hash and rights on each line; empty: callers need not sign in" => nacos.users_file;
         token_secret SW_NACOS_TOKEN_SECRET Password "Secret that signs tokens, at least 32 bytes; empty: generated at the first start and kept in the store" => nacos.token_secret;
@@ -193,12 +193,12 @@ keys! {
         key_path SW_CORE_GRPC_SSL_KEY_PATH File "Private key (PEM, not encrypted) of that certificate" => tls.key_path;
         trusted_ca_path SW_CORE_GRPC_SSL_TRUSTED_CA_PATH File "Authorities (PEM) that sign the certificates of clients (`mutual`) and of the other collectors; empty: none" => tls.trusted_ca_path;
         reload_interval SW_TLS_RELOAD_INTERVAL Duration "Interval at which the three files are read again; SIGHUP reads them at once" => tls.reload_interval;
-        max_handshakes SW_TLS_MAX_HANDSHAKES Count "Most TLS handshakes under way, over all listeners; one beyond takes the place of the oldest" => tls.max_handshakes;
+        max_handshakes SW_TLS_MAX_HANDSHAKES Count "Most TLS handshakes under way, over all listeners; a further one replaces the oldest" => tls.max_handshakes;
     }
     server.default {
         max_connections SW_SERVER_MAX_CONNECTIONS Count "Most connections of one listener; further ones are served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;
         max_connections_per_peer SW_SERVER_MAX_CONNECTIONS_PER_PEER Count "Most connections of one address (IPv6: a /64 network) over all listeners; at most three quarters of what the limit on open files allows" => server.max_connections_per_peer;
-        max_connection_age SW_SERVER_MAX_CONNECTION_AGE MaxAge "Age, less up to a fifth at random, at which the collector asks a peer to end its connection (GOAWAY, `Connection: close`), so that agents spread over the members again; `off`: no limit; empty: 30m in a cluster, otherwise no limit" => server.max_connection_age;
+        max_connection_age SW_SERVER_MAX_CONNECTION_AGE MaxAge "Age, less up to a fifth at random, at which the collector requests that a peer close its connection (GOAWAY, `Connection: close`), so that agents spread over the members again; `off`: no limit; empty: 30m in a cluster, otherwise no limit" => server.max_connection_age;
         handshake_timeout SW_SERVER_HANDSHAKE_TIMEOUT Duration "Time for a new connection to show its protocol" => server.limits.handshake_timeout;
         header_timeout SW_SERVER_HEADER_TIMEOUT Duration "Time for one HTTP/1 request header, and between two requests" => server.limits.header_timeout;
         max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "Largest header section" => server.limits.max_header_size;

@@ -56,10 +56,20 @@ pub fn reference() -> String {
         let doc = KEYS
             .iter()
             .find(|key| key.path() == path)
-            .map_or("Implementation", |key| key.doc);
+            .map_or_else(|| providers(&path), |key| key.doc.to_owned());
         table.push_str(&format!("| `{path}` | `{env}` | {default} | {doc} |\n"));
     }
     table
+}
+
+/// The meaning of a key `MODULE.selector`.
+fn providers(path: &str) -> String {
+    let module = MODULES
+        .iter()
+        .find(|module| path == format!("{}.selector", module.name));
+    let names = module.map_or(&[][..], |module| module.providers);
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!("Provider of the module: {}", names.join(", "))
 }
 
 /// Every scalar of the bundled file with its path, unresolved.

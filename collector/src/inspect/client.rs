@@ -215,7 +215,7 @@ fn cause(error: &legacy::Error) -> String {
         cause = source;
     }
     let text = cause.to_string();
-    // The server asks for it within the handshake, and says only afterwards that it got none.
+    // The server requests it within the handshake, and reports only afterwards that it received none.
     if text.contains("CertificateRequired") {
         return "the listener requires a client certificate: give one with --cert-file and --key-file".to_owned();
     }

@@ -86,7 +86,7 @@ async fn connect(settings: Option<Arc<ClientConfig>>, server: &Uri) -> io::Resul
     let connected = TlsConnector::from(settings).connect(name, socket);
     let connected = timeout(CONNECT, connected).await.map_err(late)?;
     let connected =
-        connected.map_err(|error| io::Error::new(error.kind(), explain(&error, Side::Asked)))?;
+        connected.map_err(|error| io::Error::new(error.kind(), explain(&error, Side::Queried)))?;
     Ok(Stream(Box::new(connected)))
 }
 

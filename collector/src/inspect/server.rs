@@ -1,4 +1,4 @@
-//! The address and the credential of the collector to ask.
+//! The address and the credential of the collector to query.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -135,7 +135,7 @@ fn load(arguments: &Arguments, env: BTreeMap<String, String>) -> Result<Config, 
     Ok(loaded.map_err(Error::Configuration)?.config)
 }
 
-/// The credential that this configuration asks for.
+/// The credential that this configuration sets for callers.
 fn credential(config: &Config) -> Result<Secret, Error> {
     let (token, user) = (config.ui.token.expose(), &config.ui.user);
     if !token.is_empty() {
@@ -168,7 +168,7 @@ fn bracketed(host: &str) -> String {
 
 /// The address in `text`; without a scheme it is http.
 fn parse(text: &str) -> Result<String, Error> {
-    let bad = |why: &str| Error::Usage(format!("{text:?} is no address of a collector: {why}"));
+    let bad = |why: &str| Error::Usage(format!("{text:?} is not an address of a collector: {why}"));
     let full = match text.contains("://") {
         true => text.to_owned(),
         false => format!("http://{text}"),
@@ -186,7 +186,7 @@ fn parse(text: &str) -> Result<String, Error> {
     }
     let has_port = authority.as_str().len() > authority.host().len();
     if has_port && authority.port_u16().is_none_or(|port| port == 0) {
-        return Err(bad("its port is no number from 1 to 65535"));
+        return Err(bad("its port is not a number from 1 to 65535"));
     }
     if uri.query().is_some() {
         return Err(bad("it has a query"));

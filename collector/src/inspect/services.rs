@@ -41,7 +41,7 @@ struct Instance {
     last_beat_at: Option<Time>,
 }
 
-/// What `why` asks about: the services of a name, or the instances at an endpoint.
+/// What `why` explains: the services of a name, or the instances at an endpoint.
 pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Result<Found, Error> {
     let what = &*why.what;
     let endpoint = what.rsplit_once(':');

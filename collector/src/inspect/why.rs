@@ -113,7 +113,7 @@ async fn explain_application(
         let counts = if counts.is_empty() { none } else { &counts };
         output.line(&format!("application {label}: {counts}"))?;
     }
-    // The last changes first: they are what an operator asks about.
+    // The last changes first: an operator reads these first.
     not_up.sort_by(|(one, _), (other, _)| other.cmp(one));
     let more = not_up.len().saturating_sub(MAX_EXPLAINED);
     for (_, instance) in not_up.iter().take(MAX_EXPLAINED) {

@@ -12,7 +12,7 @@
 //!   that the next start would not find.
 //!
 //! Like every local store, it trusts the disk to keep synced data. It cannot detect that the file was replaced by an older copy
-//! of itself while no collector had it open.
+//! by itself while no collector had it open.
 //!
 //! # Why redb
 //!

@@ -105,7 +105,7 @@ pub enum Error {
     },
 
     /// The path of the directory is that of a file.
-    #[error("{} is no directory: give another one with --data-dir (SW_STORAGE_PATH)", path.display())]
+    #[error("{} is not a directory: give another one with --data-dir (SW_STORAGE_PATH)", path.display())]
     NoDirectory {
         /// The path.
         path: PathBuf,

@@ -5,7 +5,7 @@
 //! * [`Etcd::commit`] returns [`Commit::Durable`] when a majority of the etcd cluster has the batch on disk.
 //! * A collector writes entry n + 1 only if it has applied entries 1 to n. Each entry is a key of its own. The transaction that
 //!   creates it succeeds only if the key is absent and the entry before it is the one that the writer applied. So all
-//!   collectors read one sequence of batches, whichever of them wrote an entry or believed to be the owner, and a collector
+//!   collectors read one sequence of batches, whichever of them wrote an entry or considered itself the owner, and a collector
 //!   that was paused or disconnected never writes on top of stale data.
 //! * Every read is verified: each entry and each chunk has a checksum.
 //! * A collector that read a later state of etcd detects a rollback to an earlier one and writes nothing to it:

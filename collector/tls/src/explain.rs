@@ -11,8 +11,8 @@ pub enum Side {
     Client,
     /// A server that this collector is a client of.
     Server,
-    /// A collector that a command of this program asks.
-    Asked,
+    /// A collector that a command of this program queries.
+    Queried,
 }
 
 impl Side {
@@ -20,7 +20,7 @@ impl Side {
         match self {
             Self::Client => "client",
             Self::Server => "server",
-            Self::Asked => "collector",
+            Self::Queried => "collector",
         }
     }
 
@@ -28,7 +28,7 @@ impl Side {
     const fn own(self) -> &'static str {
         match self {
             Self::Client | Self::Server => "this collector",
-            Self::Asked => "this command",
+            Self::Queried => "this command",
         }
     }
 
@@ -36,7 +36,7 @@ impl Side {
     const fn authorities(self) -> &'static str {
         match self {
             Self::Client | Self::Server => "tls.default.trusted_ca_path",
-            Self::Asked => "--ca-file (ROLLCALL_CA_FILE)",
+            Self::Queried => "--ca-file (ROLLCALL_CA_FILE)",
         }
     }
 }
@@ -91,7 +91,7 @@ fn of_tls(error: &Error, side: Side) -> String {
         Error::AlertReceived(alert) => of_alert(*alert, side),
         Error::InvalidMessage(_) => format!("the {peer} sent bytes that are no TLS"),
         Error::PeerIncompatible(reason) => format!(
-            "the {peer} and {}, which speaks TLS 1.2 and 1.3, have no version, cipher or signature in common ({reason:?})",
+            "the {peer} and {}, which supports TLS 1.2 and 1.3, have no version, cipher or signature in common ({reason:?})",
             side.own()
         ),
         error => format!("TLS with the {peer} failed: {error}"),
@@ -117,7 +117,7 @@ fn of_certificate(error: &CertificateError, side: Side) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             let purpose = match side {
                 Side::Client => "clientAuth",
-                Side::Server | Side::Asked => "serverAuth",
+                Side::Server | Side::Queried => "serverAuth",
             };
             format!(
                 "the certificate of the {peer} is not for this purpose: its extendedKeyUsage lacks {purpose}"

@@ -44,7 +44,7 @@ pub(crate) fn server(
     Ok(server)
 }
 
-/// The settings of a client for HTTP/2 that trusts `authorities`, and presents `identity` to a server that asks for a
+/// The settings of a client for HTTP/2 that trusts `authorities`, and presents `identity` to a server that requests a
 /// certificate.
 pub(crate) fn http2_client(
     authorities: RootCertStore,
@@ -65,7 +65,7 @@ pub(crate) fn http2_client(
 }
 
 /// The settings of a client for HTTP/1 that trusts the authorities in `ca_file` only. It presents the certificate in the first
-/// file of `identity`, whose private key is in the second one, to a server that asks for one.
+/// file of `identity`, whose private key is in the second one, to a server that requests one.
 ///
 /// # Errors
 /// A file cannot be read, or does not hold what it should.

@@ -58,7 +58,7 @@ impl Authority {
     /// A new authority of this name.
     ///
     /// # Panics
-    /// The name is no text for a certificate.
+    /// A certificate cannot contain the name.
     #[must_use]
     pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
@@ -101,7 +101,7 @@ impl Authority {
     /// The settings of an HTTP/1 or HTTP/2 client that trusts this authority and presents `identity`.
     ///
     /// # Panics
-    /// The identity is no certificate with its key.
+    /// The identity is not a certificate with its key.
     #[must_use]
     pub fn client(&self, identity: Option<&Signed>, protocol: &[u8]) -> Arc<ClientConfig> {
         let roots = files::roots(self.pem().as_bytes(), Path::new("ca")).expect("an authority");

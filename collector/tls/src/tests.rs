@@ -199,7 +199,7 @@ fn a_failed_handshake_is_explained() {
         ),
         (
             InvalidCertificate(CertificateError::UnknownIssuer),
-            Side::Asked,
+            Side::Queried,
             "the certificate of the collector is not signed by an authority in --ca-file",
         ),
         (

@@ -140,15 +140,15 @@ impl<'s> Client<'s> {
 
     /// The names of a node's children; [`Client::changed`] reports the next change.
     pub async fn children(&mut self, path: &str) -> Result<Vec<String>, Error> {
-        let ask = |number| wire::read_and_watch(number, Op::GetChildren, path);
-        let mut answer = self.ask(path, ask).await?;
+        let read = |number| wire::read_and_watch(number, Op::GetChildren, path);
+        let mut answer = self.call(path, read).await?;
         wire::names(&mut answer).map_err(|error| self.malformed(error))
     }
 
     /// A node's data and its metadata, if the node exists; [`Client::changed`] reports the next change.
     pub async fn node(&mut self, path: &str) -> Result<Option<(Bytes, Stat)>, Error> {
-        let ask = |number| wire::read_and_watch(number, Op::GetData, path);
-        match self.ask(path, ask).await {
+        let read = |number| wire::read_and_watch(number, Op::GetData, path);
+        match self.call(path, read).await {
             Ok(mut answer) => wire::node(&mut answer)
                 .map(Some)
                 .map_err(|error| self.malformed(error)),
@@ -159,13 +159,13 @@ impl<'s> Client<'s> {
 
     /// Creates a persistent node unless it exists. A client without the permission to create can use an existing node.
     pub async fn ensure(&mut self, path: &str) -> Result<(), Error> {
-        match self.ask(path, |number| wire::exists(number, path)).await {
+        match self.call(path, |number| wire::exists(number, path)).await {
             Err(error) if error.code() == Some(NO_NODE) => {}
             found => return found.map(drop),
         }
         let acl = self.acl;
         let create = |number| wire::create(number, path, acl);
-        match self.ask(path, create).await {
+        match self.call(path, create).await {
             Err(error) if error.code() == Some(NODE_EXISTS) => Ok(()),
             created => created.map(drop),
         }
@@ -176,7 +176,7 @@ impl<'s> Client<'s> {
         let path = steps.first().map_or("", Step::path);
         let acl = self.acl;
         let transact = |number| wire::transact(number, steps, acl);
-        let mut answer = self.ask(path, transact).await?;
+        let mut answer = self.call(path, transact).await?;
         match wire::failed_step(&mut answer).map_err(|error| self.malformed(error))? {
             None => Ok(()),
             Some(code) => Err(refused(code, path)),
@@ -201,14 +201,14 @@ impl<'s> Client<'s> {
     }
 
     /// Sends a request about `path`, and returns the answer.
-    async fn ask(
+    async fn call(
         &mut self,
         path: &str,
-        question: impl FnOnce(i32) -> BytesMut,
+        request: impl FnOnce(i32) -> BytesMut,
     ) -> Result<Bytes, Error> {
         self.number = self.number.checked_add(1).unwrap_or(1);
         let number = self.number;
-        self.put(&question(number));
+        self.put(&request(number));
         self.answer(number, path).await
     }
 
@@ -222,7 +222,7 @@ impl<'s> Client<'s> {
                     SESSION_EXPIRED => return Err(Error::Expired),
                     code => return Err(refused(code, path)),
                 },
-                _ => {} // an event, a ping's answer, or the answer to a question that has been given up
+                _ => {} // an event, a ping's answer, or the answer to an abandoned request
             }
         }
     }

@@ -83,18 +83,21 @@ async fn end_of_input() {
 #[derive(Clone, Copy, Debug)]
 struct Bare;
 
-type Answer<T> = Result<tonic::Response<T>, Status>;
+type CallResult<T> = Result<tonic::Response<T>, Status>;
 
 #[tonic::async_trait]
 impl ApplicationRegisterService for Bare {
-    async fn register(&self, request: tonic::Request<Application>) -> Answer<ApplicationMapping> {
+    async fn register(
+        &self,
+        request: tonic::Request<Application>,
+    ) -> CallResult<ApplicationMapping> {
         self.application_code_register(request).await
     }
 
     async fn application_code_register(
         &self,
         request: tonic::Request<Application>,
-    ) -> Answer<ApplicationMapping> {
+    ) -> CallResult<ApplicationMapping> {
         let codes = request.into_inner().application_code.into_iter();
         let application = codes
             .map(|key| KeyWithIntegerValue { key, value: -1 })
@@ -108,14 +111,14 @@ impl InstanceDiscoveryService for Bare {
     async fn register(
         &self,
         request: tonic::Request<ApplicationInstance>,
-    ) -> Answer<ApplicationInstanceMapping> {
+    ) -> CallResult<ApplicationInstanceMapping> {
         self.register_instance(request).await
     }
 
     async fn register_instance(
         &self,
         request: tonic::Request<ApplicationInstance>,
-    ) -> Answer<ApplicationInstanceMapping> {
+    ) -> CallResult<ApplicationInstanceMapping> {
         let application_id = request.into_inner().application_id;
         Ok(ApplicationInstanceMapping {
             application_id,
@@ -127,14 +130,14 @@ impl InstanceDiscoveryService for Bare {
     async fn heartbeat(
         &self,
         _: tonic::Request<ApplicationInstanceHeartbeat>,
-    ) -> Answer<Downstream> {
+    ) -> CallResult<Downstream> {
         Ok(Downstream::default().into())
     }
 
     async fn register_recover(
         &self,
         _: tonic::Request<ApplicationInstanceRecover>,
-    ) -> Answer<Downstream> {
+    ) -> CallResult<Downstream> {
         Ok(Downstream::default().into())
     }
 }

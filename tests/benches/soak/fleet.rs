@@ -55,9 +55,9 @@ impl Fleet {
     }
 
     async fn naming(&self, client: &http::Client) -> Result<(), String> {
-        let asked = Instant::now();
+        let start = Instant::now();
         let reply = client.get("/agent/gRPC").await?;
-        let took = asked.elapsed();
+        let took = start.elapsed();
         self.naming.lock().push(took);
         match reply.status.as_u16() {
             200 => Ok(()),

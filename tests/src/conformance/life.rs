@@ -172,19 +172,20 @@ impl Life {
         same("address", self.id("address payment:9090").await?, -1)
     }
 
-    /// Checks that an agent that cannot be queried repeats its request with every tick until it has the ids.
+    /// Checks, for an agent that does not report its ids, that it requests each name once: without an id it would repeat the
+    /// request with every tick.
     async fn requests_once(&self) -> Result<(), String> {
         const CALLS: [&str; 2] = [
             "Register/doEndpointRegister",
             "Register/doNetworkAddressRegister",
         ];
-        let asked = until(self.agent.period + SLACK, async || {
+        let answered_once = until(self.agent.period + SLACK, async || {
             for call in CALLS {
                 same(call, self.answered(call).await?, 1)?;
             }
             Ok::<_, String>(())
         });
-        asked.await?;
+        answered_once.await?;
         tokio::time::sleep(5 * self.agent.period).await;
         for call in CALLS {
             same(call, self.answered(call).await?, 1)?;

@@ -63,7 +63,7 @@ impl Results {
         let mut text = format!(
             "# Conformance\n\n\
              Written by `cargo test -p rollcall-tests --test conformance`: every agent, as its ecosystem publishes it, against a collector \
-             of its own, which asks those that speak gRPC for a token. What each column promises is in [conformance.rs](../src/conformance.rs). The periods are as short as each \
+             of its own, which requires a token over gRPC. What each column promises is in [conformance.rs](../src/conformance.rs). The periods are as short as each \
              agent's configuration allows, and the collector's terms fit them.\n\n\
              | Agent | Version | Language | Protocol | {headings} |\n|{rules}\n"
         );

@@ -112,7 +112,7 @@ impl<E: Engine> Server<E> {
         fs::remove_dir_all(data).expect("a directory that is the server's own");
     }
 
-    /// Asks it to stop (SIGTERM) and waits for its end.
+    /// Sends SIGTERM and waits for its end.
     ///
     /// # Panics
     /// When it is stopped, or does not end within [`PATIENCE`].

@@ -45,7 +45,7 @@ impl Engine for ZooKeeper {
         command
     }
 
-    /// Asks with `srvr`, the only four-letter command that a server answers by default.
+    /// Sends `srvr`, the only four-letter command that a server answers by default.
     async fn serves(address: SocketAddr) -> Result<(), String> {
         let answer = async {
             let mut stream = TcpStream::connect(address).await?;

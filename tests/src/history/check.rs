@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Answer, Dump, History, Operation, Request, liveness};
+use super::{Dump, History, Operation, Reply, Request, liveness};
 use crate::key::{Dictionary, Key};
 
 /// A result that no sequential collector can have.
@@ -136,7 +136,7 @@ impl Facts {
             Request::Assign(key) => {
                 let window = self.assigned.entry(key.clone()).or_insert(Window::NEVER);
                 window.note(operation);
-                if let Ok(Answer::Id(id)) = operation.answer {
+                if let Ok(Reply::Id(id)) = operation.answer {
                     self.learn(key, id)?;
                 }
             }
@@ -155,7 +155,7 @@ impl Facts {
                 }
             }
             Request::Signal { process, .. } => {
-                if operation.answer == Ok(Answer::Unknown) {
+                if operation.answer == Ok(Reply::Unknown) {
                     self.resets.push(Reset {
                         member: operation.member,
                         process: process.clone(),

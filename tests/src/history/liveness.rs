@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Answer, History, Report, Request, Violation};
+use super::{History, Reply, Report, Request, Violation};
 use crate::{key::Key, query::State};
 
 #[cfg(test)]
@@ -51,12 +51,12 @@ fn processes(history: &History) -> BTreeMap<i32, Process<'_>> {
     let mut processes = BTreeMap::new();
     for operation in &history.operations {
         let (key, instance) = match (&operation.request, &operation.answer) {
-            (Request::Assign(key @ Key::Instance(..)), Ok(Answer::Id(id))) => (key, *id),
+            (Request::Assign(key @ Key::Instance(..)), Ok(Reply::Id(id))) => (key, *id),
             (
                 Request::Signal {
                     process, instance, ..
                 },
-                Ok(Answer::Renewed),
+                Ok(Reply::Renewed),
             ) => (process, *instance),
             _ => continue,
         };

@@ -14,7 +14,7 @@ fn instance(uuid: &str) -> Key {
     Key::Instance(-1, uuid.to_owned())
 }
 
-fn operation(request: Request, sent: u64, ended: u64, answer: Result<Answer, String>) -> Operation {
+fn operation(request: Request, sent: u64, ended: u64, answer: Result<Reply, String>) -> Operation {
     Operation {
         member: 0,
         request,
@@ -27,7 +27,7 @@ fn operation(request: Request, sent: u64, ended: u64, answer: Result<Answer, Str
 impl History {
     /// A request for `key` that returned `id`.
     fn assigned(mut self, key: Key, sent: u64, ended: u64, id: i32) -> Self {
-        let answer = Ok(Answer::Id(id));
+        let answer = Ok(Reply::Id(id));
         self.operations
             .push(operation(Request::Assign(key), sent, ended, answer));
         self
@@ -48,7 +48,7 @@ impl History {
             instance,
         };
         self.operations
-            .push(operation(request, sent, ended, Ok(Answer::Recorded)));
+            .push(operation(request, sent, ended, Ok(Reply::Recorded)));
         self
     }
 

@@ -72,7 +72,7 @@ impl Driver {
     ///
     /// # Errors
     /// The client's error, or its output if it did not answer.
-    pub async fn ask(&mut self, command: &str) -> Result<String, String> {
+    pub async fn run(&mut self, command: &str) -> Result<String, String> {
         self.child.write_line(command);
         let answer = self.answer(CALL).await;
         match answer {
@@ -85,9 +85,9 @@ impl Driver {
     /// Has the client list the instances of a service.
     ///
     /// # Errors
-    /// As [`Driver::ask`].
+    /// As [`Driver::run`].
     pub async fn list(&mut self, service: &str) -> Result<Vec<Host>, String> {
-        let line = self.ask(&format!("list {service}")).await?;
+        let line = self.run(&format!("list {service}")).await?;
         Ok(line.split(' ').skip(2).map(Host::parse).collect())
     }
 

@@ -46,7 +46,7 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
         if client.face == Face::Poll {
             // It ends its subscription at the first failed poll and leaves the retry to the application.
             let subscribe = format!("subscribe {SERVICE}");
-            drop(until(PATIENCE, async || driver.ask(&subscribe).await).await);
+            drop(until(PATIENCE, async || driver.run(&subscribe).await).await);
         }
         kept.push(back(driver, before, &everyone).await);
     }
@@ -91,11 +91,11 @@ async fn start(clients: &[Client], server: SocketAddr) -> Vec<Driver> {
 }
 
 async fn join(place: usize, driver: &mut Driver, client: &Client) -> Result<(), String> {
-    driver.ask(&format!("subscribe {SERVICE}")).await?;
+    driver.run(&format!("subscribe {SERVICE}")).await?;
     let address = address(place).replace(':', " ");
     let (term, _) = client.term();
     driver
-        .ask(&format!(
+        .run(&format!(
             "register {SERVICE} {address} 1 DEFAULT ephemeral {term}"
         ))
         .await?;

@@ -59,12 +59,12 @@ pub async fn dubbo() -> Result<(), String> {
     let mut provider = start("provider").await?;
     let mut consumer = start("consumer").await?;
     let calls = async |consumer: &mut Driver| {
-        until(PATIENCE, async || consumer.ask("call you").await.map(drop)).await
+        until(PATIENCE, async || consumer.run("call you").await.map(drop)).await
     };
     calls(&mut consumer).await?;
     log_no_error(&[&provider, &consumer]).await?;
     collector.restart().await;
-    consumer.ask("call you").await?;
+    consumer.run("call you").await?;
     provider.kill();
     let _next = start("provider").await?;
     calls(&mut consumer).await

@@ -114,13 +114,13 @@ impl Life {
             "register {SERVICE} {} 1 DEFAULT ephemeral {term}",
             words(CONSUMER)
         );
-        self.consumer.ask(&own).await?;
-        self.consumer.ask(&format!("subscribe {SERVICE}")).await?;
+        self.consumer.run(&own).await?;
+        self.consumer.run(&format!("subscribe {SERVICE}")).await?;
         let other = format!(
             "register {SERVICE} {} 1 DEFAULT ephemeral {term}",
             words(PROVIDER)
         );
-        self.provider.ask(&other).await?;
+        self.provider.run(&other).await?;
         self.lists(SERVICE, |hosts| addresses(hosts) == [PROVIDER, CONSUMER])
             .await?;
         Ok(Outcome::Held)
@@ -134,7 +134,7 @@ impl Life {
                 "register {SERVICE} {} {weight} DEFAULT ephemeral {term}",
                 words(PROVIDER)
             );
-            self.provider.ask(&change).await?;
+            self.provider.run(&change).await?;
             let wanted = |hosts: &[Host]| {
                 let host = hosts.iter().find(|host| host.address == PROVIDER);
                 host.is_some_and(|host| host.weight == f64::from(weight))
@@ -154,7 +154,7 @@ impl Life {
             words(PROVIDER),
             self.client.term().0
         );
-        self.provider.ask(&update).await?;
+        self.provider.run(&update).await?;
         self.lists(SERVICE, |hosts| {
             let host = hosts.iter().find(|host| host.address == PROVIDER);
             host.is_some_and(|host| {
@@ -171,10 +171,10 @@ impl Life {
 
     async fn batches(&mut self) -> Result<Outcome, String> {
         self.provider
-            .ask("batch bulk 10.1.1.1:80 10.1.1.2:80 10.1.1.3:80")
+            .run("batch bulk 10.1.1.1:80 10.1.1.2:80 10.1.1.3:80")
             .await?;
         self.lists("bulk", |hosts| hosts.len() == 3).await?;
-        self.provider.ask("batch bulk 10.1.1.2:80").await?;
+        self.provider.run("batch bulk 10.1.1.2:80").await?;
         self.lists("bulk", |hosts| addresses(hosts) == ["10.1.1.2:80"])
             .await?;
         Ok(Outcome::Held)
@@ -205,7 +205,7 @@ impl Life {
         self.backend = Some(backend);
         for port in [port, self.server.port()] {
             let register = format!("register {PERSISTENT} 127.0.0.1 {port} 1 DEFAULT persistent -");
-            self.provider.ask(&register).await?;
+            self.provider.run(&register).await?;
         }
         self.lists(PERSISTENT, |hosts| {
             hosts.len() == 2 && hosts.iter().all(|host| host.healthy)
@@ -222,10 +222,10 @@ impl Life {
             )
         };
         let (stays, goes) = (instance("10.1.2.1"), instance("10.1.2.2"));
-        self.consumer.ask(&format!("register {stays}")).await?;
-        self.provider.ask(&format!("register {goes}")).await?;
+        self.consumer.run(&format!("register {stays}")).await?;
+        self.provider.run(&format!("register {goes}")).await?;
         self.lists("parcels", |hosts| hosts.len() == 2).await?;
-        self.provider.ask(&format!("deregister {goes}")).await?;
+        self.provider.run(&format!("deregister {goes}")).await?;
         self.lists("parcels", |hosts| addresses(hosts) == ["10.1.2.1:80"])
             .await?;
         Ok(Outcome::Held)
@@ -293,7 +293,7 @@ impl Life {
     /// Waits until the consumer's call succeeds.
     async fn accepts_of_consumer(&mut self, command: &str) -> Result<(), String> {
         until(PATIENCE, async || {
-            self.consumer.ask(command).await.map(drop)
+            self.consumer.run(command).await.map(drop)
         })
         .await
     }
@@ -301,7 +301,7 @@ impl Life {
     /// Waits until the provider's call succeeds.
     async fn accepts(&mut self, command: &str) -> Result<(), String> {
         until(PATIENCE, async || {
-            self.provider.ask(command).await.map(drop)
+            self.provider.run(command).await.map(drop)
         })
         .await
     }

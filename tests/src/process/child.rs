@@ -137,7 +137,9 @@ impl Child {
 
     /// The exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("asking for a child's state")
+        self.child
+            .try_wait()
+            .expect("the state of the child process")
     }
 
     /// Waits for its end.

@@ -153,7 +153,7 @@ impl Options {
         ] {
             command.env(variable, address.port().to_string());
         }
-        // The descriptors of any machine suffice for this; with the default, a collector warns if their limit is low.
+        // The descriptors of any machine are enough for this; with the default, a collector warns if their limit is low.
         command.env("SW_SERVER_MAX_CONNECTIONS", "4096");
         command.env("SW_NACOS_PORT", "0");
         command.env("SW_STORAGE_PATH", data).envs(&self.environment);
@@ -329,7 +329,7 @@ impl Collector {
         self.check_log();
     }
 
-    /// Asks it to stop (SIGTERM) and waits for its end.
+    /// Sends SIGTERM and waits for its end.
     ///
     /// # Panics
     /// When it is stopped, does not end within [`PATIENCE`], or its log has an unexpected line.

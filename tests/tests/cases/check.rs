@@ -25,7 +25,7 @@ async fn a_check_resolves_hosts_reads_files_and_tries_the_data_directory() {
         "unknown variables that begin with SW_ are ignored variables=SW_AGENT_GRPC_PROT (did you mean \
          SW_AGENT_GRPC_PORT?)",
         "SW_NAMING_JETTY_HOST: naming.jetty.host: no-such-host.invalid cannot be resolved on this machine: ",
-        "SW_AGENT_GRPC_HOST: agent_gRPC.gRPC.host: 203.0.113.7 is no address of this machine",
+        "SW_AGENT_GRPC_HOST: agent_gRPC.gRPC.host: 203.0.113.7 is not an address of this machine",
         "SW_CLUSTER_ETCD_ENDPOINTS: cluster.etcd.endpoints: no-such-etcd.invalid:2379 cannot be resolved on this machine: ",
         &format!(
             "SW_CLUSTER_ETCD_CA_FILE: cluster.etcd.ca_file: {file} holds no certificate in PEM format"
@@ -54,11 +54,11 @@ async fn a_check_tries_directories_and_reads_the_users_of_nacos() {
     for (path, error) in [
         (
             &file,
-            format!("{file} cannot be written: it is no directory"),
+            format!("{file} cannot be written: it is not a directory"),
         ),
         (
             &below_a_file,
-            format!("{below_a_file} cannot be created in {file}: it is no directory"),
+            format!("{below_a_file} cannot be created in {file}: it is not a directory"),
         ),
     ] {
         let keys = [
@@ -74,7 +74,7 @@ async fn a_check_tries_directories_and_reads_the_users_of_nacos() {
         (&missing, "No such file or directory (os error 2)"),
         (
             &file,
-            "line 1: the second word of no is no bcrypt hash; rollcall-collector nacos hash-password makes one",
+            "line 1: the second word of no is not a bcrypt hash; rollcall-collector nacos hash-password makes one",
         ),
     ] {
         let error = format!(

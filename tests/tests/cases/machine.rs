@@ -55,7 +55,7 @@ async fn wildcards_advertise_the_only_address_of_a_machine_without_a_default_rou
         let variable = format!("SW_{}_ADVERTISED_HOST", face.replace(['.', '_'], "_").to_uppercase());
         let variable = variable.replace("AGENT_GRPC_GRPC", "AGENT_GRPC").replace("AGENT_JETTY_JETTY", "AGENT_JETTY");
         format!(
-            "16-wildcards.yml: {face}.host: 0.0.0.0 is no address that other machines can connect to, and this machine has \
+            "16-wildcards.yml: {face}.host: 0.0.0.0 is not an address that other machines can connect to, and this machine has \
              several addresses (10.9.8.7, 10.9.8.8): set {face}.advertised_host ({variable}) to the one that they use"
         )
     });

@@ -21,7 +21,7 @@ pub(crate) enum Face {
 
 /// The request of an agent.
 #[derive(Clone, Debug)]
-pub(crate) enum Ask {
+pub(crate) enum Request {
     Applications(Vec<String>),
     Instance { application: i32, uuid: String },
     Heartbeat(i32),
@@ -33,7 +33,7 @@ pub(crate) enum Ask {
 
 /// The answer of a collector. Keys without an id are left out.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Answer {
+pub(crate) enum Reply {
     /// Keys as echoed, with their ids.
     Ids(Vec<(String, i32)>),
     /// The application id as echoed, and the instance id.
@@ -86,12 +86,12 @@ impl Face {
 
 impl Client {
     /// Sends a request; `None` if the face lacks such a call.
-    pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
+    pub(crate) async fn send(&mut self, request: &Request) -> Option<Reply> {
         match self {
-            Self::Grpc(client) => client.ask(ask).await,
-            Self::V6(client) => client.ask(ask).await,
-            Self::V8(client) => client.ask(ask).await,
-            Self::Http(client) => Some(client.ask(ask).await),
+            Self::Grpc(client) => client.send(request).await,
+            Self::V6(client) => client.send(request).await,
+            Self::V8(client) => client.send(request).await,
+            Self::Http(client) => Some(client.send(request).await),
         }
     }
 }

@@ -18,7 +18,7 @@ use rollcall_proto::{
 use rollcall_tests::{grpc, process::Collector};
 use tonic::{Code, Response, Status, transport::Channel};
 
-use crate::face::{Answer, Ask, Name, Sender};
+use crate::face::{Name, Reply, Request, Sender};
 
 /// The generation of the method names and of the segment layout.
 #[derive(Clone, Copy, Debug)]
@@ -42,32 +42,34 @@ impl Client {
     }
 
     /// `None` if the generation lacks the call: 3.2.6 has neither addresses nor sides of names.
-    pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
-        match (ask, self.spelling) {
-            (Ask::Applications(codes), _) => Some(self.applications(codes).await),
-            (Ask::Instance { application, uuid }, _) => {
+    pub(crate) async fn send(&mut self, request: &Request) -> Option<Reply> {
+        match (request, self.spelling) {
+            (Request::Applications(codes), _) => Some(self.applications(codes).await),
+            (Request::Instance { application, uuid }, _) => {
                 Some(self.instance(*application, uuid).await)
             }
-            (Ask::Heartbeat(instance), _) => Some(self.heartbeat(*instance).await),
-            (Ask::Names(names), Spelling::V3) if names.iter().any(|name| name.span_type != 0) => {
+            (Request::Heartbeat(instance), _) => Some(self.heartbeat(*instance).await),
+            (Request::Names(names), Spelling::V3)
+                if names.iter().any(|name| name.span_type != 0) =>
+            {
                 None
             }
-            (Ask::Names(names), _) => Some(self.names(names).await),
-            (Ask::Addresses(_), Spelling::V3) => None,
-            (Ask::Addresses(addresses), Spelling::V5) => Some(self.addresses(addresses).await),
-            (Ask::Segment(sender), _) => Some(self.segment(*sender).await),
-            (Ask::Named { .. }, _) => None,
+            (Request::Names(names), _) => Some(self.names(names).await),
+            (Request::Addresses(_), Spelling::V3) => None,
+            (Request::Addresses(addresses), Spelling::V5) => Some(self.addresses(addresses).await),
+            (Request::Segment(sender), _) => Some(self.segment(*sender).await),
+            (Request::Named { .. }, _) => None,
         }
     }
 
-    async fn applications(&mut self, codes: &[String]) -> Answer {
+    async fn applications(&mut self, codes: &[String]) -> Reply {
         let mut client = ApplicationRegisterServiceClient::new(self.channel.clone());
         let pairs = |mapping: ApplicationMapping| mapping.application.into_iter().map(pair);
         match self.spelling {
             Spelling::V3 => {
                 let application_code = codes.to_vec();
                 let reply = client.register(Application { application_code }).await;
-                answer(reply, |mapping| Answer::Ids(pairs(mapping).collect()))
+                answer(reply, |mapping| Reply::Ids(pairs(mapping).collect()))
             }
             Spelling::V5 => {
                 let mut ids = Vec::new();
@@ -76,17 +78,17 @@ impl Client {
                     let reply = client
                         .application_code_register(Application { application_code })
                         .await;
-                    match answer(reply, |mapping| Answer::Ids(pairs(mapping).collect())) {
-                        Answer::Ids(one) => ids.extend(one),
+                    match answer(reply, |mapping| Reply::Ids(pairs(mapping).collect())) {
+                        Reply::Ids(one) => ids.extend(one),
                         other => return other,
                     }
                 }
-                Answer::Ids(ids)
+                Reply::Ids(ids)
             }
         }
     }
 
-    async fn instance(&mut self, application: i32, uuid: &str) -> Answer {
+    async fn instance(&mut self, application: i32, uuid: &str) -> Reply {
         let mut client = InstanceDiscoveryServiceClient::new(self.channel.clone());
         let instance = ApplicationInstance {
             application_id: application,
@@ -104,38 +106,38 @@ impl Client {
             Spelling::V5 => client.register_instance(instance).await,
         };
         answer(reply, |mapping| {
-            Answer::Instance(mapping.application_id, mapping.application_instance_id)
+            Reply::Instance(mapping.application_id, mapping.application_instance_id)
         })
     }
 
-    async fn heartbeat(&mut self, instance: i32) -> Answer {
+    async fn heartbeat(&mut self, instance: i32) -> Reply {
         let mut client = InstanceDiscoveryServiceClient::new(self.channel.clone());
         let heartbeat = ApplicationInstanceHeartbeat {
             application_instance_id: instance,
             heartbeat_time: 1_514_764_800_000,
         };
-        answer(client.heartbeat(heartbeat).await, |_| Answer::Done)
+        answer(client.heartbeat(heartbeat).await, |_| Reply::Done)
     }
 
-    async fn names(&mut self, names: &[Name]) -> Answer {
+    async fn names(&mut self, names: &[Name]) -> Reply {
         let mut client = ServiceNameDiscoveryServiceClient::new(self.channel.clone());
         let elements = names.iter().map(element).collect();
         let reply = client.discovery(ServiceNameCollection { elements }).await;
         answer(reply, |mapping| {
-            Answer::Names(mapping.elements.into_iter().map(named).collect())
+            Reply::Names(mapping.elements.into_iter().map(named).collect())
         })
     }
 
-    async fn addresses(&mut self, addresses: &[String]) -> Answer {
+    async fn addresses(&mut self, addresses: &[String]) -> Reply {
         let mut client = NetworkAddressRegisterServiceClient::new(self.channel.clone());
         let addresses = addresses.to_vec();
         let reply = client.batch_register(NetworkAddresses { addresses }).await;
         answer(reply, |mapping| {
-            Answer::Ids(mapping.address_ids.into_iter().map(pair).collect())
+            Reply::Ids(mapping.address_ids.into_iter().map(pair).collect())
         })
     }
 
-    async fn segment(&mut self, sender: Sender) -> Answer {
+    async fn segment(&mut self, sender: Sender) -> Reply {
         let mut client = TraceSegmentServiceClient::new(self.channel.clone());
         let segment = match self.spelling {
             Spelling::V3 => v3::TraceSegmentObject {
@@ -151,7 +153,7 @@ impl Client {
             Spelling::V5 => segment_v5(sender),
         };
         let reply = client.collect(tokio_stream::once(upstream(segment))).await;
-        answer(reply, |_| Answer::Done)
+        answer(reply, |_| Reply::Done)
     }
 }
 
@@ -179,13 +181,10 @@ pub(crate) fn upstream(segment: Vec<u8>) -> UpstreamSegment {
     }
 }
 
-pub(crate) fn answer<T>(
-    reply: Result<Response<T>, Status>,
-    ok: impl FnOnce(T) -> Answer,
-) -> Answer {
+pub(crate) fn answer<T>(reply: Result<Response<T>, Status>, ok: impl FnOnce(T) -> Reply) -> Reply {
     match reply {
         Ok(reply) => ok(reply.into_inner()),
-        Err(status) if status.code() == Code::InvalidArgument => Answer::Refused,
+        Err(status) if status.code() == Code::InvalidArgument => Reply::Refused,
         Err(status) => panic!("{status:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use rollcall_tests::{http, process::Collector};
 use serde_json::{Value, json};
 
-use crate::face::{Answer, Ask, Name, Sender};
+use crate::face::{Name, Reply, Request, Sender};
 
 pub(crate) struct Client {
     http: http::Client,
@@ -16,13 +16,13 @@ impl Client {
         }
     }
 
-    pub(crate) async fn ask(&self, ask: &Ask) -> Answer {
-        match ask {
-            Ask::Applications(codes) => {
+    pub(crate) async fn send(&self, request: &Request) -> Reply {
+        match request {
+            Request::Applications(codes) => {
                 let answer = self.post("/application/register", json!(codes)).await;
-                Self::answer(answer, |reply| Answer::Ids(pairs(&reply, "c")))
+                Self::answer(answer, |reply| Reply::Ids(pairs(&reply, "c")))
             }
-            Ask::Instance { application, uuid } => {
+            Request::Instance { application, uuid } => {
                 let os_info = json!({
                     "osName": "Linux", "hostName": "node1", "processId": 42, "ipv4s": ["10.0.0.1"],
                 });
@@ -31,35 +31,35 @@ impl Client {
                 });
                 let answer = self.post("/instance/register", instance).await;
                 Self::answer(answer, |reply| {
-                    Answer::Instance(id(&reply["ai"]), id(&reply["ii"]))
+                    Reply::Instance(id(&reply["ai"]), id(&reply["ii"]))
                 })
             }
-            Ask::Heartbeat(instance) => {
+            Request::Heartbeat(instance) => {
                 let heartbeat = json!({"ii": instance, "ht": 1_514_764_800_000_i64});
                 let answer = self.post("/instance/heartbeat", heartbeat).await;
-                Self::answer(answer, |_| Answer::Done)
+                Self::answer(answer, |_| Reply::Done)
             }
-            Ask::Names(names) => {
+            Request::Names(names) => {
                 let elements = names.iter().map(element).collect();
                 let answer = self.post("/servicename/discovery", elements).await;
                 Self::answer(answer, |reply| {
-                    Answer::Names(array(&reply).iter().map(named).collect())
+                    Reply::Names(array(&reply).iter().map(named).collect())
                 })
             }
-            Ask::Addresses(addresses) => {
+            Request::Addresses(addresses) => {
                 let answer = self
                     .post("/networkAddress/register", json!(addresses))
                     .await;
-                Self::answer(answer, |reply| Answer::Ids(pairs(&reply, "n")))
+                Self::answer(answer, |reply| Reply::Ids(pairs(&reply, "n")))
             }
-            Ask::Segment(sender) => {
+            Request::Segment(sender) => {
                 let answer = self.post("/segments", json!([segment(*sender)])).await;
-                Self::answer(answer, |_| Answer::Done)
+                Self::answer(answer, |_| Reply::Done)
             }
-            Ask::Named { service, instance } => {
+            Request::Named { service, instance } => {
                 let ping = json!({"service": service, "serviceInstance": instance});
                 let answer = self.post("/v3/management/keepAlive", ping).await;
-                Self::answer(answer, |_| Answer::Done)
+                Self::answer(answer, |_| Reply::Done)
             }
         }
     }
@@ -76,8 +76,8 @@ impl Client {
         }
     }
 
-    fn answer(reply: Option<Value>, ok: impl FnOnce(Value) -> Answer) -> Answer {
-        reply.map_or(Answer::Refused, ok)
+    fn answer(reply: Option<Value>, ok: impl FnOnce(Value) -> Reply) -> Reply {
+        reply.map_or(Reply::Refused, ok)
     }
 }
 

@@ -8,7 +8,7 @@ use rollcall_proto::register::{ServiceInstancePingClient, ServiceInstancePingPkg
 use rollcall_tests::{grpc, process::Collector};
 use tonic::{metadata::MetadataValue, transport::Channel};
 
-use crate::face::{Answer, Ask, Client, Face, Name, Sender};
+use crate::face::{Client, Face, Name, Reply, Request, Sender};
 
 /// A request that uses the ids of keys requested before.
 #[derive(Clone, Debug)]
@@ -136,19 +136,21 @@ struct Fleet {
 
 impl Fleet {
     /// Sends the request over face number `by`, or over a face that has the call.
-    async fn ask(&mut self, by: usize, ask: Ask) -> Answer {
+    async fn send(&mut self, by: usize, request: Request) -> Reply {
         let faces = self.clients.len();
         for face in (by..by + faces).map(|face| face % faces) {
-            if let Some(answer) = self.clients[face].ask(&ask).await {
+            if let Some(answer) = self.clients[face].send(&request).await {
                 return answer;
             }
         }
-        panic!("no face can ask {ask:?}")
+        panic!("no face has the call of {request:?}")
     }
 
     async fn application(&mut self, by: usize, code: String) -> i32 {
-        let answer = self.ask(by, Ask::Applications(vec![code.clone()])).await;
-        let Answer::Ids(ids) = answer else {
+        let answer = self
+            .send(by, Request::Applications(vec![code.clone()]))
+            .await;
+        let Reply::Ids(ids) = answer else {
             panic!("{answer:?}")
         };
         self.facts.note(Key::Application(code), ids[0].1);
@@ -156,12 +158,12 @@ impl Fleet {
     }
 
     async fn instance(&mut self, by: usize, application: i32, uuid: String) {
-        let ask = Ask::Instance {
+        let request = Request::Instance {
             application,
             uuid: uuid.clone(),
         };
-        let answer = self.ask(by, ask).await;
-        let Answer::Instance(_, id) = answer else {
+        let answer = self.send(by, request).await;
+        let Reply::Instance(_, id) = answer else {
             panic!("{answer:?}")
         };
         self.facts.note(Key::Instance(application, uuid), id);
@@ -198,31 +200,36 @@ impl Fleet {
                     span_type,
                     name: name.clone(),
                 };
-                let answer = self.ask(by, Ask::Names(vec![called])).await;
-                let Answer::Names(ids) = answer else {
+                let answer = self.send(by, Request::Names(vec![called])).await;
+                let Reply::Names(ids) = answer else {
                     panic!("{answer:?}")
                 };
                 self.facts
                     .note(Key::Operation(application, span_type, name), ids[0].1);
             }
             Step::Address(address) => {
-                let answer = self.ask(by, Ask::Addresses(vec![address.clone()])).await;
-                let Answer::Ids(ids) = answer else {
+                let answer = self
+                    .send(by, Request::Addresses(vec![address.clone()]))
+                    .await;
+                let Reply::Ids(ids) = answer else {
                     panic!("{answer:?}")
                 };
                 self.facts.note(Key::Address(address), ids[0].1);
             }
             Step::Named(service, instance) => {
-                let ask = Ask::Named {
+                let request = Request::Named {
                     service: service.clone(),
                     instance: instance.clone(),
                 };
-                assert_eq!(self.ask(by, ask).await, Answer::Done);
+                assert_eq!(self.send(by, request).await, Reply::Done);
                 let application = self.application(by, service).await;
                 self.instance(by, application, instance).await;
             }
             Step::Heartbeat(instance) => {
-                assert_eq!(self.ask(by, Ask::Heartbeat(instance)).await, Answer::Done);
+                assert_eq!(
+                    self.send(by, Request::Heartbeat(instance)).await,
+                    Reply::Done
+                );
                 self.facts.hold(1, instance);
             }
             Step::Ping(instance, uuid, sends_version) => {
@@ -238,7 +245,7 @@ impl Fleet {
     }
 
     async fn segment(&mut self, by: usize, sender: Sender) {
-        assert_eq!(self.ask(by, Ask::Segment(sender)).await, Answer::Done);
+        assert_eq!(self.send(by, Request::Segment(sender)).await, Reply::Done);
         let Sender {
             application,
             instance,
@@ -247,7 +254,7 @@ impl Fleet {
         let owner = *self.facts.owner(instance).get_or_insert(application);
         self.facts.hold(1, instance);
         self.facts.hold(2, operation);
-        // An instance of another application is no evidence about this one.
+        // An instance of another application proves nothing about this one.
         if owner == application {
             self.facts.hold(0, application);
             self.facts.owners.insert(instance, application);

@@ -10,19 +10,19 @@ mod v8;
 
 use std::fmt::Debug;
 
-use face::{Answer, Ask, Face, Name, Sender};
+use face::{Face, Name, Reply, Request, Sender};
 use rollcall_tests::process::Collector;
 
 const ENTRY: i32 = 0;
 const EXIT: i32 = 1;
 const LOCAL: i32 = 2;
 
-fn ids<const N: usize>(ids: [(&str, i32); N]) -> Answer {
-    Answer::Ids(ids.map(|(key, id)| (key.to_owned(), id)).into())
+fn ids<const N: usize>(ids: [(&str, i32); N]) -> Reply {
+    Reply::Ids(ids.map(|(key, id)| (key.to_owned(), id)).into())
 }
 
-fn names<const N: usize>(names: [(Name, i32); N]) -> Answer {
-    Answer::Names(names.into())
+fn names<const N: usize>(names: [(Name, i32); N]) -> Reply {
+    Reply::Names(names.into())
 }
 
 fn name(application: i32, span_type: i32, name: &str) -> Name {
@@ -33,29 +33,29 @@ fn name(application: i32, span_type: i32, name: &str) -> Name {
     }
 }
 
-fn applications<const N: usize>(codes: [&str; N]) -> Ask {
-    Ask::Applications(codes.map(str::to_owned).into())
+fn applications<const N: usize>(codes: [&str; N]) -> Request {
+    Request::Applications(codes.map(str::to_owned).into())
 }
 
-fn addresses<const N: usize>(addresses: [&str; N]) -> Ask {
-    Ask::Addresses(addresses.map(str::to_owned).into())
+fn addresses<const N: usize>(addresses: [&str; N]) -> Request {
+    Request::Addresses(addresses.map(str::to_owned).into())
 }
 
-fn instance(application: i32, uuid: &str) -> Ask {
-    Ask::Instance {
+fn instance(application: i32, uuid: &str) -> Request {
+    Request::Instance {
         application,
         uuid: uuid.to_owned(),
     }
 }
 
 /// Sends the requests to a fresh collector over each face in turn.
-async fn agree(steps: &[(Ask, Answer)]) {
+async fn agree(steps: &[(Request, Reply)]) {
     for face in Face::ALL {
         let collector = Collector::options().without_listening().start().await;
         let mut client = face.client(&collector).await;
-        for (step, (ask, right)) in steps.iter().enumerate() {
-            if let Some(answer) = client.ask(ask).await {
-                assert_same(&answer, right, (face, step, ask));
+        for (step, (request, right)) in steps.iter().enumerate() {
+            if let Some(answer) = client.send(request).await {
+                assert_same(&answer, right, (face, step, request));
             }
         }
     }
@@ -90,17 +90,17 @@ async fn a_code_comes_back_byte_for_byte() {
     ];
     let expected = [-1, 2, -2, 3, -3, 4, -4, 5];
     let answers: Vec<_> = codes.iter().map(|c| c.to_string()).zip(expected).collect();
-    agree(&[(applications(codes), Answer::Ids(answers))]).await;
+    agree(&[(applications(codes), Reply::Ids(answers))]).await;
 }
 
 #[tokio::test]
 async fn instances_count_from_one_and_are_known_by_application_and_uuid() {
     agree(&[
         (applications(["a", "b"]), ids([("a", -1), ("b", 2)])),
-        (instance(-1, "u1"), Answer::Instance(-1, 1)),
-        (instance(-1, "u2"), Answer::Instance(-1, 2)),
-        (instance(2, "u1"), Answer::Instance(2, 3)),
-        (instance(-1, "u1"), Answer::Instance(-1, 1)),
+        (instance(-1, "u1"), Reply::Instance(-1, 1)),
+        (instance(-1, "u2"), Reply::Instance(-1, 2)),
+        (instance(2, "u1"), Reply::Instance(2, 3)),
+        (instance(-1, "u1"), Reply::Instance(-1, 1)),
     ])
     .await;
 }
@@ -108,7 +108,7 @@ async fn instances_count_from_one_and_are_known_by_application_and_uuid() {
 #[tokio::test]
 async fn an_unknown_application_of_an_instance_is_adopted_and_never_assigned() {
     agree(&[
-        (instance(-1, "u1"), Answer::Instance(-1, 1)),
+        (instance(-1, "u1"), Reply::Instance(-1, 1)),
         (applications(["a", "b"]), ids([("a", 2), ("b", -2)])),
     ])
     .await;
@@ -117,15 +117,15 @@ async fn an_unknown_application_of_an_instance_is_adopted_and_never_assigned() {
 #[tokio::test]
 async fn an_unknown_live_instance_is_adopted_and_never_assigned() {
     agree(&[
-        (Ask::Heartbeat(1), Answer::Done),
-        (instance(-1, "u1"), Answer::Instance(-1, 2)),
+        (Request::Heartbeat(1), Reply::Done),
+        (instance(-1, "u1"), Reply::Instance(-1, 2)),
     ])
     .await;
 }
 
 #[tokio::test]
 async fn names_are_known_by_application_side_and_text() {
-    let called = |names: &[Name]| Ask::Names(names.to_vec());
+    let called = |names: &[Name]| Request::Names(names.to_vec());
     agree(&[
         (applications(["a", "b"]), ids([("a", -1), ("b", 2)])),
         (
@@ -164,15 +164,15 @@ async fn unusable_keys_are_refused() {
     let no_such_side = name(-1, 9, "/x");
     let no_application = name(0, ENTRY, "/x");
     agree(&[
-        (applications([""]), Answer::Refused),
-        (instance(0, "u1"), Answer::Refused),
-        (instance(-1, ""), Answer::Refused),
-        (Ask::Heartbeat(0), Answer::Refused),
-        (Ask::Heartbeat(-7), Answer::Refused),
-        (Ask::Names(vec![no_such_side]), Answer::Refused),
-        (Ask::Names(vec![no_application]), Answer::Refused),
-        (Ask::Names(vec![name(-1, ENTRY, "")]), Answer::Refused),
-        (addresses([""]), Answer::Refused),
+        (applications([""]), Reply::Refused),
+        (instance(0, "u1"), Reply::Refused),
+        (instance(-1, ""), Reply::Refused),
+        (Request::Heartbeat(0), Reply::Refused),
+        (Request::Heartbeat(-7), Reply::Refused),
+        (Request::Names(vec![no_such_side]), Reply::Refused),
+        (Request::Names(vec![no_application]), Reply::Refused),
+        (Request::Names(vec![name(-1, ENTRY, "")]), Reply::Refused),
+        (addresses([""]), Reply::Refused),
     ])
     .await;
 }
@@ -182,7 +182,7 @@ async fn usable_keys_are_answered_beside_unusable_ones() {
     agree(&[
         (applications(["a"]), ids([("a", -1)])),
         (
-            Ask::Names(vec![
+            Request::Names(vec![
                 name(-1, ENTRY, ""),
                 name(0, ENTRY, "/x"),
                 name(-1, ENTRY, "/x"),
@@ -197,7 +197,7 @@ async fn usable_keys_are_answered_beside_unusable_ones() {
 #[tokio::test]
 async fn an_empty_request_has_an_empty_answer() {
     agree(&[
-        (Ask::Names(Vec::new()), names([])),
+        (Request::Names(Vec::new()), names([])),
         (addresses([]), ids([])),
     ])
     .await;
@@ -211,11 +211,11 @@ async fn the_ids_of_a_segment_are_adopted_and_never_assigned() {
         operation: -1,
     };
     agree(&[
-        (Ask::Segment(segment), Answer::Done),
+        (Request::Segment(segment), Reply::Done),
         (applications(["a"]), ids([("a", 2)])),
-        (instance(2, "u1"), Answer::Instance(2, 2)),
+        (instance(2, "u1"), Reply::Instance(2, 2)),
         (
-            Ask::Names(vec![name(2, ENTRY, "/x")]),
+            Request::Names(vec![name(2, ENTRY, "/x")]),
             names([(name(2, ENTRY, "/x"), 2)]),
         ),
     ])
@@ -224,15 +224,15 @@ async fn the_ids_of_a_segment_are_adopted_and_never_assigned() {
 
 #[tokio::test]
 async fn an_instance_identified_by_names_takes_no_id_of_the_sequence() {
-    let named = Ask::Named {
+    let named = Request::Named {
         service: "a".to_owned(),
         instance: "i1".to_owned(),
     };
     let steps = [
-        (named, Answer::Done),
+        (named, Reply::Done),
         (applications(["a"]), ids([("a", -1)])),
-        (instance(-1, "i1"), Answer::Instance(-1, 1)),
-        (instance(-1, "u1"), Answer::Instance(-1, 2)),
+        (instance(-1, "i1"), Reply::Instance(-1, 1)),
+        (instance(-1, "u1"), Reply::Instance(-1, 2)),
     ];
     for by_name in [Face::V8, Face::Http] {
         for by_id in Face::ALL {
@@ -240,13 +240,13 @@ async fn an_instance_identified_by_names_takes_no_id_of_the_sequence() {
             let mut by_name = by_name.client(&collector).await;
             let mut by_id = by_id.client(&collector).await;
             assert_same(
-                &by_name.ask(&steps[0].0).await,
-                &Some(Answer::Done),
+                &by_name.send(&steps[0].0).await,
+                &Some(Reply::Done),
                 "names",
             );
-            for (ask, right) in &steps[1..] {
-                if let Some(answer) = by_id.ask(ask).await {
-                    assert_same(&answer, right, ask);
+            for (request, right) in &steps[1..] {
+                if let Some(answer) = by_id.send(request).await {
+                    assert_same(&answer, right, request);
                 }
             }
         }
@@ -259,18 +259,18 @@ async fn an_id_assigned_over_one_face_is_returned_over_all() {
     let collector = Collector::options().without_listening().start().await;
     let steps = [
         (applications(["a"]), ids([("a", -1)])),
-        (instance(-1, "u1"), Answer::Instance(-1, 1)),
+        (instance(-1, "u1"), Reply::Instance(-1, 1)),
         (
-            Ask::Names(vec![name(-1, ENTRY, "/x")]),
+            Request::Names(vec![name(-1, ENTRY, "/x")]),
             names([(name(-1, ENTRY, "/x"), -1)]),
         ),
         (addresses(["db:3306"]), ids([("db:3306", -1)])),
     ];
     for face in Face::ALL {
         let mut client = face.client(&collector).await;
-        for (ask, right) in &steps {
-            if let Some(answer) = client.ask(ask).await {
-                assert_same(&answer, right, (face, ask));
+        for (request, right) in &steps {
+            if let Some(answer) = client.send(request).await {
+                assert_same(&answer, right, (face, request));
             }
         }
     }

@@ -5,7 +5,7 @@ use rollcall_tests::{grpc as harness, process::Collector};
 use tonic::transport::Channel;
 
 use crate::{
-    face::{Answer, Ask},
+    face::{Reply, Request},
     grpc::answer,
 };
 
@@ -21,8 +21,8 @@ impl Client {
         }
     }
 
-    pub(crate) async fn ask(&mut self, ask: &Ask) -> Option<Answer> {
-        let Ask::Named { service, instance } = ask else {
+    pub(crate) async fn send(&mut self, request: &Request) -> Option<Reply> {
+        let Request::Named { service, instance } = request else {
             return None;
         };
         let ping = InstancePingPkg {
@@ -31,7 +31,7 @@ impl Client {
         };
         Some(answer(self.client.keep_alive(ping).await, |commands| {
             assert_eq!(commands, Commands::default());
-            Answer::Done
+            Reply::Done
         }))
     }
 }

@@ -21,7 +21,7 @@ async fn the_console_requests_the_token_once_and_sends_it_with_every_call() {
     let mut browser = Browser::start().await;
     browser.open(&page(&collector, "")).await;
     browser
-        .shows("This collector asks for its admin credential.")
+        .shows("This collector requires its admin credential.")
         .await;
     sign_in(&mut browser, "wrong").await;
     browser.shows("does not accept this credential").await;
@@ -44,11 +44,11 @@ async fn the_console_requests_the_token_once_and_sends_it_with_every_call() {
     let mut other = Browser::start().await;
     other.open(&page(&collector, "#/headroom")).await;
     other
-        .shows("This collector asks for its admin credential.")
+        .shows("This collector requires its admin credential.")
         .await;
     browser.click("button", "Sign out").await;
     browser
-        .shows("This collector asks for its admin credential.")
+        .shows("This collector requires its admin credential.")
         .await;
     assert_no_errors(&mut browser, &collector).await;
     assert_no_errors(&mut other, &collector).await;

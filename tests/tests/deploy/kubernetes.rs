@@ -34,7 +34,7 @@ fn has_only(object: &Value, required: &[&str], optional: &[&str]) {
     }
     for name in found {
         let is_known = required.contains(&name) || optional.contains(&name);
-        assert!(is_known, "{name} is no field here: {object:#}");
+        assert!(is_known, "{name} is not a field here: {object:#}");
     }
 }
 

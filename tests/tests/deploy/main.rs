@@ -114,7 +114,7 @@ fn compose_publishes_the_ports_of_the_collector_and_sets_known_variables() {
                 let (inside, outside) = (parts.next().unwrap(), parts.next().unwrap());
                 assert_eq!(
                     inside, outside,
-                    "{name}: what agents are told is what they reach"
+                    "{name}: agents reach the addresses that they receive"
                 );
                 assert!(ports.insert(inside.to_owned()), "{name}: {inside} twice");
             }

@@ -40,7 +40,7 @@ impl Agent {
                 instance: self.instance,
                 by: self.by,
             };
-            let called = self.recorder.ask(member, &self.members[member], request);
+            let called = self.recorder.send(member, &self.members[member], request);
             let pause = match timeout(ANSWER, called).await {
                 Ok(Ok(_)) if self.random.usize(..MOVE_ONE_IN) > 0 => BEAT,
                 Ok(Ok(_)) => {

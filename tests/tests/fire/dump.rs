@@ -18,7 +18,7 @@ pub(crate) async fn of(member: &Collector, history: &History) -> Dump {
         askers.spawn(async move {
             let mut ids = Vec::new();
             for keys in keys.chunks(AT_ONCE) {
-                let answers = Key::ask_all(keys, &client).await;
+                let answers = Key::register_all(keys, &client).await;
                 ids.extend(answers.expect("ids of known keys"));
             }
             ids

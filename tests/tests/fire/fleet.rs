@@ -2,7 +2,7 @@ use fastrand::Rng;
 use rollcall_tests::{
     cluster::Cluster,
     grpc::Client,
-    history::{Answer, Operation, Report, Request, Signal},
+    history::{Operation, Reply, Report, Request, Signal},
     key::Key,
 };
 use tokio::{sync::watch, task::JoinSet};
@@ -79,9 +79,9 @@ impl Fleet {
 
 /// The id of a key, before the faults begin.
 async fn assign(recorder: &mut Recorder, members: &[Client], key: Key) -> i32 {
-    let called = recorder.ask(0, &members[0], Request::Assign(key));
+    let called = recorder.send(0, &members[0], Request::Assign(key));
     match called.await {
-        Ok(Answer::Id(id)) => id,
+        Ok(Reply::Id(id)) => id,
         other => panic!("no id before the fire begins: {other:?}"),
     }
 }

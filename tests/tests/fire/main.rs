@@ -22,7 +22,7 @@ use rollcall_tests::{
     cluster::Cluster,
     eventually,
     grpc::Client,
-    history::{Answer, History, Operation, Request},
+    history::{History, Operation, Reply, Request},
     key::Key,
     process::{Collector, Options},
 };
@@ -144,7 +144,7 @@ async fn every_member_assigns(cluster: &Cluster, recorder: &mut Recorder, when: 
         let client = Client::lazy(member.collector.listeners().grpc);
         let request = Request::Assign(Key::Application(format!("{number} {when}")));
         eventually(PATIENCE, async || {
-            recorder.ask(number, &client, request.clone()).await
+            recorder.send(number, &client, request.clone()).await
         })
         .await;
     }
@@ -198,7 +198,7 @@ fn given_ids(operations: &[Operation]) -> usize {
         operations
             .iter()
             .filter_map(|operation| match (&operation.request, &operation.answer) {
-                (Request::Assign(key), Ok(Answer::Id(_))) => Some(key),
+                (Request::Assign(key), Ok(Reply::Id(_))) => Some(key),
                 _ => None,
             });
     keys.collect::<BTreeSet<_>>().len()
@@ -209,7 +209,7 @@ async fn assign(cluster: &Cluster, keys: Vec<Key>) {
     let client = cluster.members[0].collector.grpc().await;
     for keys in keys.chunks(AT_ONCE) {
         eventually(PATIENCE, async || {
-            let ids = Key::ask_all(keys, &client).await;
+            let ids = Key::register_all(keys, &client).await;
             let ids = ids.map_err(|status| status.to_string())?;
             if ids.len() == keys.len() {
                 Ok(())

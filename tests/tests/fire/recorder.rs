@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use rollcall_tests::{
     grpc::{Client, is_reset},
-    history::{Answer, Operation, Request, Signal},
+    history::{Operation, Reply, Request, Signal},
     key::Key,
 };
 use tonic::{Code, Status};
@@ -31,16 +31,16 @@ impl Recorder {
     }
 
     /// Sends a request to the member behind `client`.
-    pub(crate) async fn ask(
+    pub(crate) async fn send(
         &mut self,
         member: usize,
         client: &Client,
         request: Request,
-    ) -> Result<Answer, String> {
+    ) -> Result<Reply, String> {
         let sent = self.start.elapsed();
         let answer = match &request {
-            Request::Assign(key) => match key.ask(client).await {
-                Ok(Some(id)) => Ok(Answer::Id(id)),
+            Request::Assign(key) => match key.register(client).await {
+                Ok(Some(id)) => Ok(Reply::Id(id)),
                 Ok(None) => Err("no id yet".to_owned()),
                 Err(status) => Err(status.to_string()),
             },
@@ -50,7 +50,7 @@ impl Recorder {
             } => {
                 let recorded = client.recover(application, instance).await;
                 recorded
-                    .map(|()| Answer::Recorded)
+                    .map(|()| Reply::Recorded)
                     .map_err(|status| status.to_string())
             }
             Request::Signal {
@@ -59,8 +59,8 @@ impl Recorder {
                 by,
             } => match signal(client, process, *instance, *by).await {
                 Err(status) if status.code() != Code::NotFound => Err(status.to_string()),
-                Ok(true) => Ok(Answer::Renewed),
-                Ok(false) | Err(_) => Ok(Answer::Unknown),
+                Ok(true) => Ok(Reply::Renewed),
+                Ok(false) | Err(_) => Ok(Reply::Unknown),
             },
         };
         self.operations.push(Operation {

@@ -7,7 +7,7 @@ use std::{
 use fastrand::Rng;
 use rollcall_tests::{
     grpc::Client,
-    history::{Answer, Operation, Request, Signal},
+    history::{Operation, Reply, Request, Signal},
     key::Key,
 };
 use tokio::sync::watch;
@@ -68,7 +68,7 @@ impl Writer {
                 let member = self.random.usize(..MEMBERS);
                 let answer = self
                     .recorder
-                    .ask(member, &self.members[member], request.clone())
+                    .send(member, &self.members[member], request.clone())
                     .await;
                 let pause = Duration::from_millis(self.random.u64(PAUSE));
                 if tokio::time::timeout(pause, stop.changed()).await.is_ok() {
@@ -117,10 +117,10 @@ impl Writer {
         })
     }
 
-    fn remember(&mut self, request: &Request, answer: Answer) {
+    fn remember(&mut self, request: &Request, answer: Reply) {
         match (request, answer) {
-            (Request::Assign(Key::Application(_)), Answer::Id(id)) => self.application = id,
-            (Request::Assign(key @ Key::Instance(..)), Answer::Id(id)) => {
+            (Request::Assign(Key::Application(_)), Reply::Id(id)) => self.application = id,
+            (Request::Assign(key @ Key::Instance(..)), Reply::Id(id)) => {
                 self.instance = id;
                 self.fresh = Some((key.clone(), id));
             }

@@ -55,7 +55,7 @@ async fn a_foreign_page_registers_nothing() {
     let counted = "rollcall_requests_refused_total{reason=\"origin\"} 8";
     assert!(metrics.contains(counted), "{metrics}");
 
-    // A page of the collector itself, and an agent behind any name, still work.
+    // A page of the collector itself, and an agent that uses any host name, still work.
     for headers in [
         format!("host: 127.0.0.1:{port}\r\norigin: http://127.0.0.1:{port}\r\n"),
         "host: collector.internal\r\n".to_owned(),

@@ -77,12 +77,12 @@ fn firsts(import: &str) -> [i64; 4] {
 
 #[tokio::test]
 async fn the_walk_through_assigns_no_id_of_the_java_collector() {
-    let [ask, import] = <[String; 2]>::try_from(walk_through()).expect("two blocks");
+    let [probe, import] = <[String; 2]>::try_from(walk_through()).expect("two blocks");
     let import = import.replace("\\\n", " ");
     let firsts = firsts(&import);
     for release in [Release::V3, Release::V5] {
         let java = Java::start(release).await;
-        let last = probes(&java, &ask).await;
+        let last = probes(&java, &probe).await;
         let expected = [java::APPLICATION, java::INSTANCE, java::OPERATION];
         assert_eq!(last, expected.map(i64::from), "{release:?}");
         for (last, first) in last.into_iter().zip(firsts) {
@@ -132,12 +132,12 @@ async fn moves(collector: &Collector, firsts: [i64; 4]) {
 /// Registers a name of each kind with the call that the walk-through uses for the Java collector.
 async fn assigns_beyond(collector: &Collector, name: &str, firsts: [i64; 4]) {
     let http = collector.http(collector.listeners().jetty);
-    let ask = async |path: &str, body: Value| {
+    let post = async |path: &str, body: Value| {
         let reply = http.post(path, body.to_string()).await.unwrap();
         let answer = reply.text();
         id(&answer).unwrap_or_else(|| panic!("{path}: {answer}"))
     };
-    let application = ask("/application/register", serde_json::json!([name])).await;
+    let application = post("/application/register", serde_json::json!([name])).await;
     let process = serde_json::json!({
         "ai": application, "au": name, "rt": 0,
         "oi": {"osName": "", "hostname": "", "processNo": 0, "ipv4s": []},
@@ -145,9 +145,9 @@ async fn assigns_beyond(collector: &Collector, name: &str, firsts: [i64; 4]) {
     let operation = serde_json::json!([{"ai": application, "sn": name, "st": 0}]);
     let assigned = [
         application,
-        ask("/instance/register", process).await,
-        ask("/servicename/discovery", operation).await,
-        ask("/networkAddress/register", serde_json::json!([name])).await,
+        post("/instance/register", process).await,
+        post("/servicename/discovery", operation).await,
+        post("/networkAddress/register", serde_json::json!([name])).await,
     ];
     for (id, first) in assigned.into_iter().zip(firsts) {
         assert!(

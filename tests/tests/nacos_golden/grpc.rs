@@ -25,12 +25,12 @@ pub(crate) struct Step {
     /// Empty if the step has pushes.
     r#type: String,
     body: Value,
-    answers: BTreeMap<String, Answer>,
+    answers: BTreeMap<String, Recorded>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Answer {
+enum Recorded {
     Pushes(Vec<Message>),
     Reply(Message),
 }
@@ -48,7 +48,7 @@ pub(crate) async fn replay(server: SocketAddr, steps: Vec<Step>) -> Vec<Finding>
     let mut second = None;
     let mut findings = Vec::new();
     for step in steps {
-        let expected = step.answers.values().map(Answer::pushes).max();
+        let expected = step.answers.values().map(Recorded::pushes).max();
         let expected = expected.unwrap_or_default();
         let ours = match step.id.as_str() {
             "setup-stream" => {
@@ -128,7 +128,7 @@ impl Message {
     }
 }
 
-impl Answer {
+impl Recorded {
     fn pushes(&self) -> usize {
         match self {
             Self::Pushes(pushes) => pushes.len(),

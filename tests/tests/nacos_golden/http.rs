@@ -24,12 +24,12 @@ pub(crate) struct Call {
     form: Option<BTreeMap<String, String>>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    answers: BTreeMap<String, Answer>,
+    answers: BTreeMap<String, Response>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Answer {
+struct Response {
     status: u16,
     /// The media type, if the answer has one.
     r#type: Option<String>,
@@ -55,7 +55,7 @@ pub(crate) async fn replay(server: SocketAddr, calls: Vec<Call>) -> Vec<Finding>
 }
 
 impl Call {
-    async fn send(&self, http: &Http) -> Answer {
+    async fn send(&self, http: &Http) -> Response {
         let pairs = |parameters: &BTreeMap<String, String>| {
             encoded(
                 parameters
@@ -79,7 +79,7 @@ impl Call {
             let media = value.split(';').next().unwrap_or_default();
             media.trim().to_ascii_lowercase()
         });
-        Answer {
+        Response {
             status: reply.status.as_u16(),
             r#type: media,
             body: reply.text(),
@@ -87,7 +87,7 @@ impl Call {
     }
 }
 
-impl Answer {
+impl Response {
     fn compared_with(&self, ours: &Self, port: u16) -> Vec<Difference> {
         let mut found = Vec::new();
         let status = |answer: &Self| Value::from(answer.status);

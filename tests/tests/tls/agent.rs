@@ -26,7 +26,7 @@ async fn until(agent: &Agent, what: &str, wanted: impl Fn(&Status) -> bool) {
         }
     };
     let changed = tokio::time::timeout(PATIENCE, changed).await;
-    changed.unwrap_or_else(|_| panic!("waited in vain for {what}: {:#?}", agent.status()));
+    changed.unwrap_or_else(|_| panic!("{what}: not observed in time: {:#?}", agent.status()));
 }
 
 #[tokio::test]

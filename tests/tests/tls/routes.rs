@@ -306,7 +306,7 @@ async fn every_route_and_rpc_denies_a_stranger_or_is_public_for_a_reason() {
     for (known, _) in PUBLIC {
         assert!(
             public.contains(known),
-            "{known} is listed as public, and is no route"
+            "{known} is listed as public, and is not a route"
         );
     }
     assert!(denied > 150, "only {denied} calls were found");

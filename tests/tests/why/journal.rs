@@ -109,12 +109,12 @@ async fn two_collectors_do_not_write_one_journal() {
     for part in [path, &holder, "timeline.default.journal_path"] {
         assert!(error.contains(part), "no `{part}` in: {error}");
     }
-    // Its own events are recorded all the same, and the first collector's journal holds no line of them.
+    // Its own events are recorded nevertheless, and the first collector's journal holds no line of them.
     let client = second.grpc().await;
     let application = client.application("orders").await.unwrap();
     let instance = client.instance(application, "process").await.unwrap();
-    let told = timeline(&second.http(second.listeners().ui), instance).await;
-    assert_eq!(told["events"][0]["kind"], "registered", "{told:#}");
+    let reply = timeline(&second.http(second.listeners().ui), instance).await;
+    assert_eq!(reply["events"][0]["kind"], "registered", "{reply:#}");
     first.terminate().await;
     let journal = fs::read_to_string(directory.path().join("events/agents.log")).unwrap();
     assert!(!journal.contains("registered"), "{journal}");

@@ -79,7 +79,7 @@ async fn why_explains_instances_that_are_registered_no_more() {
     explains(&collector, "stock", &[ended[0], deregistered]).await;
     let several = timelines(&collector, "service=stock").await;
     assert_eq!(several["items"].as_array().unwrap().len(), 2, "{several:#}");
-    // One that is back is explained as what it is now.
+    // An instance that returned is explained by its present state.
     let nacos = collector.http(crate::journal::nacos(&collector).await);
     call(
         &nacos,

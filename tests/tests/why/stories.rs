@@ -238,7 +238,7 @@ fn killed_story(timeline: &Value, during: RangeInclusive<Timestamp>) -> Story {
         "without a goodbye",
         "killed or crashes",
     ];
-    told(timeline, &parts)
+    story(timeline, &parts)
 }
 
 /// Checks the explanation of an instance whose process is paused.
@@ -249,7 +249,7 @@ fn paused_story(timeline: &Value) -> Story {
         "signals, expected about every",
         "paused or hangs",
     ];
-    told(timeline, &parts)
+    story(timeline, &parts)
 }
 
 /// Checks the explanation of an instance whose connection a proxy cut off.
@@ -259,18 +259,18 @@ fn cut_off_story(timeline: &Value) -> Story {
         "was reset at",
         "a proxy or a NAT is in between",
     ];
-    told(timeline, &parts)
+    story(timeline, &parts)
 }
 
 /// Checks the explanation of an instance whose agent announced its stop.
 fn stopped_story(timeline: &Value) -> Story {
-    told(timeline, &["Left: its agent announced its stop at"])
+    story(timeline, &["Left: its agent announced its stop at"])
 }
 
 /// A sentence, and parts that it has.
 type Story = (String, Vec<String>);
 
-fn told(timeline: &Value, parts: &[&str]) -> Story {
+fn story(timeline: &Value, parts: &[&str]) -> Story {
     let sentence = why(timeline);
     says(&sentence, parts);
     (sentence, parts.iter().map(|it| (*it).to_owned()).collect())

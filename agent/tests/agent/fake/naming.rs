@@ -1,4 +1,4 @@
-//! A naming server on a plain socket, so that it can answer anything at all.
+//! A naming server on a plain socket, so that it can send any answer, also an invalid one.
 
 use std::{
     io::{Read, Write},
@@ -9,9 +9,9 @@ use std::{
 
 use super::Watched;
 
-/// What to do with the next requests.
+/// How the server responds to the next requests.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum Response {
     List(Vec<String>),
     /// 200 with this body.
     Body(&'static str),
@@ -20,7 +20,7 @@ pub(crate) enum Answer {
     Endless,
     /// These bytes instead of HTTP.
     Raw(&'static [u8]),
-    /// Accept, read, and say nothing.
+    /// Accept, read, and send nothing.
     Hang,
     /// Accept, read, and close.
     Close,
@@ -28,7 +28,7 @@ pub(crate) enum Answer {
 
 #[derive(Debug)]
 struct State {
-    answer: Answer,
+    answer: Response,
     requests: Vec<String>,
     held: Vec<TcpStream>,
     over: bool,
@@ -42,11 +42,11 @@ pub(crate) struct Naming {
 }
 
 impl Naming {
-    pub(crate) fn start(answer: Answer) -> Self {
+    pub(crate) fn start(answer: Response) -> Self {
         Self::start_at("127.0.0.1:0".parse().unwrap(), answer)
     }
 
-    pub(crate) fn start_at(address: SocketAddr, answer: Answer) -> Self {
+    pub(crate) fn start_at(address: SocketAddr, answer: Response) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let state = State {
             answer,
@@ -74,7 +74,7 @@ impl Naming {
         self.address.to_string()
     }
 
-    pub(crate) fn answers(&self, answer: Answer) {
+    pub(crate) fn answers(&self, answer: Response) {
         self.state.change(|state| state.answer = answer);
     }
 
@@ -116,16 +116,16 @@ fn serve(mut stream: TcpStream, state: &Watched<State>) {
     });
     // The client may have left; that is its right.
     drop(match answer {
-        Answer::List(list) => {
+        Response::List(list) => {
             let quoted: Vec<_> = list.iter().map(|entry| format!("{entry:?}")).collect();
             respond(&mut stream, 200, &format!("[{}]", quoted.join(",")))
         }
-        Answer::Body(body) => respond(&mut stream, 200, body),
-        Answer::Status(status) => respond(&mut stream, status, "[\"127.0.0.1:1\"]"),
-        Answer::Endless => endless(&mut stream),
-        Answer::Raw(bytes) => stream.write_all(bytes),
-        Answer::Close => Ok(()),
-        Answer::Hang => {
+        Response::Body(body) => respond(&mut stream, 200, body),
+        Response::Status(status) => respond(&mut stream, status, "[\"127.0.0.1:1\"]"),
+        Response::Endless => endless(&mut stream),
+        Response::Raw(bytes) => stream.write_all(bytes),
+        Response::Close => Ok(()),
+        Response::Hang => {
             state.change(|state| state.held.push(stream));
             Ok(())
         }

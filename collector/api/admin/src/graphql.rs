@@ -5,7 +5,7 @@ use rollcall_server::face::reply;
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Answer {
+struct Body {
     data: Option<()>,
     errors: [Error; 1],
 }
@@ -15,11 +15,11 @@ struct Error {
     message: &'static str,
 }
 
-const MESSAGE: &str = "Rollcall does not speak SkyWalking's GraphQL: ask /api/applications, /api/instances or /readyz instead";
+const MESSAGE: &str = "Rollcall does not serve SkyWalking's GraphQL: call /api/applications, /api/instances or /readyz instead";
 
 /// `/graphql`: an error for every query, with status 200 as in GraphQL. `swctl` shows the message, also for `health`.
 pub(super) async fn refuse() -> Response {
-    reply(&Answer {
+    reply(&Body {
         data: None,
         errors: [Error { message: MESSAGE }],
     })

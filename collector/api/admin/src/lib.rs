@@ -180,7 +180,7 @@ pub fn router(
         None => guarded,
     };
     guarded
-        // A page without data, which asks for the credentials itself.
+        // A page without data, which prompts for the credentials itself.
         .merge(console::files())
         .route_layer(from_fn(check_host))
         // Load balancers use any host name, and the probes show no data of agents.

@@ -117,7 +117,9 @@ impl Cursor {
 
 fn not_stored(error: register::Error) -> Refusal {
     tracing::warn!(%error, "forgotten instances could not be stored");
-    Refusal::overloaded("the store does not take it now, the instances are listed as before: retry")
+    Refusal::overloaded(
+        "the store did not accept the write, and the instances are listed as before: retry",
+    )
 }
 
 /// Logs and records a change, with the address that it came from.

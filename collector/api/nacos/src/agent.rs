@@ -56,7 +56,7 @@ impl Agent {
     }
 }
 
-/// `major.minor.patch`; a part that is no number counts as 0.
+/// `major.minor.patch`; a part that is not a number counts as 0.
 fn parse_version(text: &str) -> (u32, u32, u32) {
     let mut parts = text.split('.').map(|part| {
         let end = part

@@ -13,7 +13,7 @@
 //!   acknowledged is repeated a limited number of times. A registration that changes nothing is not pushed.
 //! * While the catalog does not know all instances yet, queries and subscriptions are refused with code 300 and nothing is
 //!   pushed, so that no client takes an incomplete list for a complete one. Registrations are accepted.
-//! * When this server stops, it asks its clients to reconnect, and does not push the removals that the closing connections
+//! * When this server stops, it sends its clients the request to reconnect, and does not push the removals that the closing connections
 //!   cause.
 //!
 //! Left out: configuration, locks and the calls between servers. Configuration is refused with code 501 and a text.

@@ -11,7 +11,7 @@ use rollcall_domain::{
 use super::Catalog;
 use crate::{Encoded, Error, Form};
 
-/// An encoded list, and what it is a list of.
+/// An encoded list, and its contents before encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     /// The first part, as encoded.

@@ -14,11 +14,11 @@ fn series(catalog: &Catalog, limit: usize) -> Vec<String> {
 }
 
 fn register(catalog: &Catalog, service: &str, ip: &str, healthy: bool) {
-    let mut said = registration(ip);
-    said.healthy = healthy;
-    let publisher = said.endpoint.publisher();
-    let registered = catalog.register_ephemeral(&publisher, &key(service), said);
-    registered.unwrap();
+    let mut registered = registration(ip);
+    registered.healthy = healthy;
+    let publisher = registered.endpoint.publisher();
+    let outcome = catalog.register_ephemeral(&publisher, &key(service), registered);
+    outcome.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! A crash of the process: what was acknowledged is there in the next run.
+//! A crash of the process: acknowledged changes are present in the next run.
 
 use std::sync::Arc;
 

@@ -149,7 +149,11 @@ async fn subscribers_that_take_nothing_hold_one_entry_each() {
     }
     assert_eq!(encoded, 1, "the list is encoded once for all of them");
     tokio::time::sleep(Duration::from_secs(200)).await;
-    assert_eq!(catalog.counts().subscriptions, 0, "they did not ask again");
+    assert_eq!(
+        catalog.counts().subscriptions,
+        0,
+        "they did not subscribe again"
+    );
 }
 
 #[tokio::test(start_paused = true)]

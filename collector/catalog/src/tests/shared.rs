@@ -177,7 +177,7 @@ async fn ephemeral_instances_and_their_overrides_stay_with_their_collector() {
             .register_ephemeral(&at.publisher(), &a, registered)
             .unwrap();
         one.catalog.set_override(&a, &at, offline()).await.unwrap();
-        // A later change of the same queue: what came before it is applied, too.
+        // A later change of the same queue: earlier changes are applied, too.
         one.catalog.keep("mark", Some(Vec::new())).await.unwrap();
         eventually("the mark", || other.catalog.kept("mark").is_some()).await;
         assert!(other.catalog.service(&a).is_none());

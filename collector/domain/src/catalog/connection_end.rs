@@ -17,7 +17,7 @@ pub enum ConnectionEnd {
     OverLimit,
     /// The client opened another stream on the same transport.
     Superseded,
-    /// The client sent bytes that are no message of the protocol.
+    /// The client sent bytes that are not a message of the protocol.
     Violation,
     /// This collector stops. The instances stay for the next run, so no event of an instance carries this end.
     CollectorStops,

@@ -77,7 +77,7 @@ pub enum HealthBy {
 }
 
 impl Effects {
-    /// Whether there is nothing to publish.
+    /// Whether there are no effects to publish.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()

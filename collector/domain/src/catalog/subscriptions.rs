@@ -11,7 +11,7 @@ use super::{Clusters, Full, Resource, ServiceKey, Subscriber};
 /// One subscription of a service: its subscriber and, for subscribers that may have several, its clusters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionKey {
-    /// The client that wants changes.
+    /// The client that receives changes.
     pub subscriber: Subscriber,
     /// Empty for a connection, which has one subscription of a service for any clusters.
     clusters: Arc<str>,

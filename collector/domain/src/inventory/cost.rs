@@ -15,7 +15,7 @@ const SLOT: usize = 2 * (size_of::<usize>() + 1);
 const LISTED: usize = 12;
 
 /// A lease: its node, its slot, and its entry in the timing wheel. The entry has 8 bytes in a list, which holds up to twice as much
-/// as it needs and left a smaller block behind when it grew.
+/// as it needs and left a smaller unused block when it grew.
 const LEASE: usize = allocation(40) + SLOT + 24;
 
 /// The counters in front of a shared string.

@@ -156,7 +156,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     }
 
     /// Records that the collector listens from now on: after it read its store, or after the process was suspended. The absence of
-    /// signals before now is no evidence.
+    /// signals before now does not count.
     pub fn resume(&self, now: Moment) {
         let mut ledger = self.ledger.lock();
         self.listening_since.fetch_max(now.millis(), Relaxed);

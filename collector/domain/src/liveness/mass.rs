@@ -96,7 +96,7 @@ const VALUES: usize = 4096;
 const NAMED: usize = 8;
 /// The part of a wave that counts as nearly all, in percent.
 const NEARLY_ALL: usize = 90;
-/// Windows after which a wave ends even if it goes on.
+/// Windows after which a wave is reported although more instances fall silent.
 const LONGEST: u32 = 10;
 
 #[derive(Debug)]
@@ -234,7 +234,8 @@ impl Counts {
         if let Some((member, silent, _)) = self.members.common(self.silent) {
             patterns.push(Pattern::Member(member, common(silent)));
         }
-        // A wave of unrelated instances is no news: each has its own event. Nor is a common member alone, where there is one.
+        // A wave of unrelated instances is not reported, because each has its own event. A common member alone relates none where it
+        // is the only one.
         let is_related = has_group || patterns[places..].iter().any(Pattern::is_place);
         is_related.then_some(Wave {
             silent: self.silent,

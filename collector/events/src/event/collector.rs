@@ -22,7 +22,7 @@ pub enum CollectorEvent {
     },
     /// A collector became a member.
     MemberJoined { member: Arc<str> },
-    /// A collector is no member any more.
+    /// A collector is not a member any more.
     MemberLeft {
         member: Arc<str>,
         /// Whether it left without an announcement: its lease or session expired.

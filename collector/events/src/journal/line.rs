@@ -1,6 +1,6 @@
 //! A line of a journal: the checksum of the rest in 8 hexadecimal digits, a space, and JSON.
 //!
-//! Names are JSON strings, so a line break in a name is no line break of the file. A reader ignores fields that it does not
+//! Names are JSON strings, so a line break in a name does not end a line of the file. A reader ignores fields that it does not
 //! know, and leaves out events of a kind that it does not know.
 
 use std::io;

@@ -268,7 +268,7 @@ fn a_new_file_that_cannot_be_begun_costs_no_event_of_the_others() {
 fn a_journal_that_is_removed_or_replaced_is_begun_again() {
     let changes: [fn(&Path); 3] = [
         |path| fs::remove_dir_all(path).unwrap(),
-        |path| fs::rename(path, path.with_extension("away")).unwrap(),
+        |path| fs::rename(path, path.with_extension("moved")).unwrap(),
         |path| fs::remove_file(path.join("agents.log")).unwrap(),
     ];
     for change in changes {

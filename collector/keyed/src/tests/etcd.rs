@@ -68,7 +68,7 @@ fn a_change_of_a_row_that_another_process_changed_first_conflicts_and_changes_no
     assert!(matches!(other.commit(&late), Err(Error::Conflict)));
     assert_eq!(other.catch_up().unwrap().len(), 1);
     other.commit(&late).unwrap();
-    // A removal, too; and another row is no conflict.
+    // A late removal conflicts too; a change of another row does not.
     assert!(matches!(
         one.commit(&[remove(Fruit::Apple, "a")]),
         Err(Error::Conflict)

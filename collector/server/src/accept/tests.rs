@@ -26,7 +26,7 @@ async fn a_connection_over_the_limit_is_served_one_http1_request() {
             let server = serve(serving(limit, room)).await;
             let _standing = server.connect().await;
             server.wait_for_open(1).await;
-            // The request is answered, and the connection closes although the peer asks to keep it.
+            // The request is answered, and the connection closes although the peer requests keep-alive.
             let mut stream = server.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
             let answer = everything(&mut stream).await;
             assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");

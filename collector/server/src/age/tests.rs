@@ -19,7 +19,7 @@ fn ages_are_spread_below_the_maximum() {
 }
 
 #[tokio::test]
-async fn an_old_connection_is_asked_to_close_and_its_requests_are_answered() {
+async fn an_old_connection_gets_a_request_to_close_and_its_requests_are_answered() {
     local(async {
         let server = serve(Serving {
             limits: Limits {

@@ -13,7 +13,7 @@ use serde::Serialize;
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=utf-8");
 
 /// The body of an answer: complete bytes, or the body of a router's response.
-pub type Answer = Either<Full<Bytes>, Body>;
+pub type AnswerBody = Either<Full<Bytes>, Body>;
 
 /// Returns a 200 with this body as JSON.
 pub fn reply(body: &impl Serialize) -> Response {

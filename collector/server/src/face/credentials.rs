@@ -18,7 +18,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::Refusal;
 
-/// Makes browsers ask for a name and a password.
+/// Makes browsers prompt for a name and a password.
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"Basic realm="rollcall", charset="UTF-8""#);
 
@@ -92,7 +92,7 @@ impl Credentials {
     }
 }
 
-/// Whether a person opens a page. A script of a page asks for credentials itself, and a challenge would open the browser's own
+/// Whether a person opens a page. A script of a page prompts for credentials itself, and a challenge would open the browser's own
 /// dialog over it.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let mode = headers.get("sec-fetch-mode");

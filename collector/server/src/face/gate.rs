@@ -18,7 +18,7 @@ use prometheus_client::metrics::counter::Counter;
 use rollcall_metrics::Metrics;
 
 use super::{
-    answer::Answer,
+    answer::AnswerBody,
     names::{self, HostError, Names, is_same},
     refusal::Refusal,
 };
@@ -118,17 +118,17 @@ fn coding<B>(request: &Request<B>) -> Result<(), Refusal> {
 
 impl<S, B> Service<Request<B>> for Gate<S>
 where
-    S: Service<Request<B>, Response = Response<Answer>, Error = Infallible>,
+    S: Service<Request<B>, Response = Response<AnswerBody>, Error = Infallible>,
 {
-    type Response = Response<Answer>;
+    type Response = Response<AnswerBody>;
     type Error = Infallible;
-    type Future = Either<future::Ready<Result<Response<Answer>, Infallible>>, S::Future>;
+    type Future = Either<future::Ready<Result<Response<AnswerBody>, Infallible>>, S::Future>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
         match self.check(&request) {
             Ok(()) => Either::Right(self.inner.call(request)),
             Err(refusal) => {
-                let mut response = refusal.into_answer();
+                let mut response = refusal.into_boxed();
                 // The end of a refused request is uncertain, so the connection must close.
                 if request.version() <= Version::HTTP_11 {
                     let headers = response.headers_mut();

@@ -48,7 +48,7 @@ pub struct Messages {
 pub enum Broken {
     /// The transport failed, or the client reset the stream.
     Transport(axum::Error),
-    /// The bytes are no gRPC message of an allowed length.
+    /// The bytes are not a gRPC message of an allowed length.
     Message(Status),
 }
 

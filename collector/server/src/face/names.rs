@@ -29,7 +29,7 @@ pub enum HostError {
     /// The request names several hosts.
     #[error("occurs more than once, or differs from the host of the request target")]
     Ambiguous,
-    /// The name is no host.
+    /// The name is not a host.
     #[error("is not a host with an optional port")]
     Invalid,
 }
@@ -74,7 +74,7 @@ pub fn host<B>(request: &Request<B>) -> Result<Option<Authority>, HostError> {
             Err(HostError::Ambiguous)
         }
         (None, None) if request.version() == Version::HTTP_11 => Err(HostError::Missing),
-        // A target that names the host is no substitute for the header (RFC 9112 section 3.2).
+        // A target that names the host does not replace the header (RFC 9112 section 3.2).
         (Some(_), None) if request.version() == Version::HTTP_11 => Err(HostError::Missing),
         (Some(target), _) => Ok(Some(target.clone())),
         (None, sent) => Ok(sent),

@@ -9,7 +9,7 @@ use axum::{
 use rollcall_metrics::Outcome;
 use serde::Serialize;
 
-use super::answer::{Answer, reply};
+use super::answer::{AnswerBody, reply};
 
 /// Upstream's header for the error message; the text is also in the body.
 const ERROR_MESSAGE: HeaderName = HeaderName::from_static("error-message");
@@ -94,8 +94,8 @@ impl Refusal {
     }
 
     /// The response, for callers outside a router.
-    pub fn into_answer(self) -> Response<Answer> {
-        self.into_response().map(Answer::Right)
+    pub fn into_boxed(self) -> Response<AnswerBody> {
+        self.into_response().map(AnswerBody::Right)
     }
 
     /// The outcome to count the call with.

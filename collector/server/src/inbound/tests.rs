@@ -45,7 +45,7 @@ impl Sending {
 
     /// The next result for the handler; `None` while it must wait.
     fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
-        let frame = self.body.frame().now_or_never()?.expect("goes on");
+        let frame = self.body.frame().now_or_never()?.expect("another frame");
         Some(frame.map(|frame| frame.into_data().unwrap()))
     }
 

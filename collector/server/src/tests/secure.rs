@@ -333,11 +333,11 @@ async fn a_peer_that_reads_none_of_its_answers_over_tls_is_closed() {
         let secured = secured(Serves::TlsOnly, limits, 100).await;
         let client = secured.authority.client(None, HTTP1);
         let mut stream = secured.connect(client).await.unwrap();
-        let asking = async {
+        let requesting = async {
             let requests = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(100);
             while stream.write_all(&requests).await.is_ok() {}
         };
-        tokio::time::timeout(PATIENCE, asking).await.unwrap();
+        tokio::time::timeout(PATIENCE, requesting).await.unwrap();
         secured.server.wait_for_open(0).await;
         assert_eq!(secured.closed(Closed::Unread), 1);
         assert_eq!(secured.connections.held(), 0);

@@ -12,23 +12,24 @@ use std::{sync::Arc, time::Duration};
 use rollcall_domain::properties;
 use rollcall_domain::{
     InstanceId,
-    liveness::{Cause, Contact, Signal, State, Transition},
+    liveness::{Cause, Contact, State, Transition},
 };
 
 use super::super::Core;
 pub use limit::Limit;
 
 /// The names of an instance. The line omits unknown ones.
+#[derive(Default)]
 struct Named {
     application: Option<Arc<str>>,
-    instance: Option<Arc<str>>,
+    uuid: Option<Arc<str>>,
     host: Option<String>,
     pid: Option<String>,
 }
 
 impl Named {
     fn of(core: &Core, id: InstanceId) -> Option<Self> {
-        let (application, instance, host, pid) = core.inventory.read_instance(id, |it| {
+        let (application, uuid, host, pid) = core.inventory.read_instance(id, |it| {
             let host = properties::host(&it.properties).map(str::to_owned);
             let pid = properties::process_id(&it.properties).map(str::to_owned);
             (it.application, it.uuid.clone(), host, pid)
@@ -36,15 +37,29 @@ impl Named {
         let application = application.and_then(|id| core.inventory.application(id)?.code);
         Some(Self {
             application,
-            instance,
+            uuid,
             host,
             pid,
         })
     }
 
     fn instance(&self) -> Option<&str> {
-        self.instance.as_deref().map(properties::instance_name)
+        self.uuid.as_deref().map(properties::instance_name)
     }
+}
+
+/// Logs a line about an instance at a level: its names and its id, then the fields and the message of the line.
+macro_rules! log {
+    ($level:ident, $named:expr, $id:expr, $($line:tt)+) => {
+        tracing::$level!(
+            application = $named.application.as_deref(),
+            instance = $named.instance(),
+            host = $named.host.as_deref(),
+            pid = $named.pid.as_deref(),
+            instance.id = $id.get(),
+            $($line)+
+        )
+    };
 }
 
 /// The kinds of lines, each with its own limit.
@@ -124,15 +139,7 @@ pub(super) fn granted(limits: &Limits, core: &Core, id: InstanceId, adopted: boo
     let Some(named) = Named::of(core, id) else {
         return;
     };
-    tracing::info!(
-        application = named.application.as_deref(),
-        instance = named.instance(),
-        host = named.host.as_deref(),
-        pid = named.pid.as_deref(),
-        instance.id = id.get(),
-        adopted,
-        "instance registered",
-    );
+    log!(info, named, id, adopted, "instance registered");
 }
 
 /// Logs a change of state.
@@ -153,22 +160,17 @@ pub(super) fn changed(limits: &Limits, core: &Core, transition: &Transition<Inst
     };
     let silence = at.since(transition.last_seen);
     let reason = reason(core, id, to);
-    let log = |message| log_at_info(&named, id, signal, silence, reason, message);
     match to {
-        State::Up => log("instance up"),
-        State::Silent => log("instance silent"),
-        State::Left => log("instance left"),
-        State::Down => tracing::warn!(
-            application = named.application.as_deref(),
-            instance = named.instance(),
-            host = named.host.as_deref(),
-            pid = named.pid.as_deref(),
-            instance.id = id.get(),
-            last_signal = ?signal,
-            ?silence,
-            reason,
-            "instance down",
-        ),
+        State::Up => log!(info, named, id, last_signal = ?signal, ?silence, reason, "instance up"),
+        State::Silent => {
+            log!(info, named, id, last_signal = ?signal, ?silence, reason, "instance silent");
+        }
+        State::Left => {
+            log!(info, named, id, last_signal = ?signal, ?silence, reason, "instance left");
+        }
+        State::Down => {
+            log!(warn, named, id, last_signal = ?signal, ?silence, reason, "instance down");
+        }
     }
 }
 
@@ -194,49 +196,24 @@ fn reason(core: &Core, id: InstanceId, to: State) -> Option<&'static str> {
     })
 }
 
-fn log_at_info(
-    named: &Named,
-    id: InstanceId,
-    last_signal: Signal,
-    silence: Duration,
-    reason: Option<&'static str>,
-    message: &str,
-) {
-    tracing::info!(
-        application = named.application.as_deref(),
-        instance = named.instance(),
-        host = named.host.as_deref(),
-        pid = named.pid.as_deref(),
-        instance.id = id.get(),
-        ?last_signal,
-        ?silence,
-        reason,
-        "{message}",
-    );
-}
-
 /// Logs a refused sign of life with the id of an instance whose agent uses no ids.
 pub(super) fn stray(core: &Core, id: InstanceId) {
-    let named = Named::of(core, id);
-    let named = named.as_ref();
-    tracing::warn!(
-        application = named.and_then(|named| named.application.as_deref()),
-        instance = named.and_then(Named::instance),
-        host = named.and_then(|named| named.host.as_deref()),
-        instance.id = id.get(),
-        "sign of life refused: the agent of this instance knows no ids, another process holds the id from an earlier store"
+    let named = Named::of(core, id).unwrap_or_default();
+    log!(
+        warn,
+        named,
+        id,
+        "sign of life refused: the agent of this instance uses no ids, another process holds the id from an earlier store"
     );
 }
 
 /// Logs an agent whose interval is longer than the configured term.
 pub(super) fn slow(core: &Core, id: InstanceId, interval: Duration, silent_after: Duration) {
-    let named = Named::of(core, id);
-    let named = named.as_ref();
-    tracing::warn!(
-        application = named.and_then(|named| named.application.as_deref()),
-        instance = named.and_then(Named::instance),
-        host = named.and_then(|named| named.host.as_deref()),
-        instance.id = id.get(),
+    let named = Named::of(core, id).unwrap_or_default();
+    log!(
+        warn,
+        named,
+        id,
         ?interval,
         ?silent_after,
         "an agent sends signals less often than liveness.default.silent_after, its term follows its interval"
@@ -245,13 +222,11 @@ pub(super) fn slow(core: &Core, id: InstanceId, interval: Duration, silent_after
 
 /// Logs an agent whose clock differs much from this collector's.
 pub(super) fn skewed(core: &Core, id: InstanceId, skew_ms: i32) {
-    let named = Named::of(core, id);
-    let named = named.as_ref();
-    tracing::warn!(
-        application = named.and_then(|named| named.application.as_deref()),
-        instance = named.and_then(Named::instance),
-        host = named.and_then(|named| named.host.as_deref()),
-        instance.id = id.get(),
+    let named = Named::of(core, id).unwrap_or_default();
+    log!(
+        warn,
+        named,
+        id,
         clock_skew_ms = skew_ms,
         "the clock of an agent differs from this collector's: set the clock of its host"
     );

@@ -49,7 +49,7 @@ impl Handle {
                 .missing
                 .iter()
                 .map(|(_, key)| registration(key.clone()));
-            self.ask_owner(due, || keys.collect()).await;
+            self.forward_to_owner(due, || keys.collect()).await;
             self.assign(&mut found, due, propose).await;
         }
         match found.refusal {

@@ -31,7 +31,7 @@ impl Handle {
                     self.allow_one(Kind::Registration)?;
                 }
                 let due = self.due();
-                self.ask_owner(due, || vec![Registration::Instance(process.clone())])
+                self.forward_to_owner(due, || vec![Registration::Instance(process.clone())])
                     .await;
                 self.shared
                     .queue

@@ -35,7 +35,7 @@ pub(super) trait Job: Send {
     fn is_doubtful(&self) -> bool;
     /// Answers the caller after the batch is durable.
     fn settle(self: Box<Self>);
-    /// Refuses the call; there will be no batch.
+    /// Refuses the call; no batch follows.
     fn refuse(self: Box<Self>, error: Error);
 }
 

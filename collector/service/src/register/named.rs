@@ -59,7 +59,7 @@ impl Handle {
                     instance: Arc::clone(&uuid),
                     properties: properties.clone(),
                 };
-                self.ask_owner(due, || vec![registration()]).await;
+                self.forward_to_owner(due, || vec![registration()]).await;
                 self.shared
                     .queue
                     .propose(due, move |proposal| {

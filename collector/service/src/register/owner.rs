@@ -19,9 +19,9 @@ pub trait Owner: fmt::Debug + Send + Sync {
 }
 
 impl Handle {
-    /// Requests a commit from the owner, if it is another collector. The owner has half of the time until `due`. In the other half
+    /// Forwards to the owner, if it is another collector. The owner has half of the time until `due`. In the other half
     /// this collector registers the names itself: it finds in the store what the owner committed, and commits the rest.
-    pub(super) async fn ask_owner(
+    pub(super) async fn forward_to_owner(
         &self,
         due: Instant,
         registrations: impl FnOnce() -> Vec<Registration>,

@@ -47,7 +47,7 @@ const JUMP: i64 = 2_000;
 const NEARLY_ALL: usize = 90;
 
 impl Suspect {
-    /// Asks `reason` at each report.
+    /// Calls `reason` at each report.
     pub fn new(reason: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(reason))
     }

@@ -7,7 +7,7 @@ use crate::config::error::Broken;
 /// The least bytes of a password.
 const MIN_PASSWORD: usize = 12;
 
-/// Callers must show who they are, unless they are on this machine or the configuration allows anonymous ones.
+/// Callers must authenticate, unless they are on this machine or the configuration allows anonymous ones.
 pub(super) fn access(config: &Config) -> Broken {
     let ui = &config.ui;
     let mut broken = Broken::new();

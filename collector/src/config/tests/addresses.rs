@@ -33,14 +33,14 @@ fn a_wildcard_is_never_advertised() {
     ];
     let found = problems("", &env);
     assert!(
-        found[0].starts_with("SW_AGENT_JETTY_HOST: agent_jetty.jetty.host: 0.0.0.0 is no address")
+        found[0].starts_with("SW_AGENT_JETTY_HOST: agent_jetty.jetty.host: 0.0.0.0 is not an address")
             && found[0].ends_with(
                 "set agent_jetty.jetty.advertised_host (SW_AGENT_JETTY_ADVERTISED_HOST) to the one that they use"
             ),
         "{found:?}"
     );
     assert!(
-        found[1].starts_with("SW_UI_JETTY_HOST: ui.jetty.host: 0.0.0.0 is no address"),
+        found[1].starts_with("SW_UI_JETTY_HOST: ui.jetty.host: 0.0.0.0 is not an address"),
         "{found:?}"
     );
 

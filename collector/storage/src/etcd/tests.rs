@@ -308,7 +308,7 @@ fn an_unavailable_etcd_is_reported_and_the_result_of_the_commit_is_read_later() 
     let error = one.commit(batch).unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
     server.resume();
-    // The commit may have arrived or not, but never in part, and catching up finds out.
+    // The commit was applied in full or not at all, and catching up shows which.
     let known = caught_up(&mut one);
     assert!(
         known.is_empty() || known == rows.clone().map(Record::Row),

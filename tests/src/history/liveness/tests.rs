@@ -8,7 +8,7 @@ fn process() -> Key {
     Key::Instance(-1, "process".to_owned())
 }
 
-fn operation(request: Request, sent: Duration, answer: Answer) -> Operation {
+fn operation(request: Request, sent: Duration, answer: Reply) -> Operation {
     Operation {
         member: 0,
         request,
@@ -19,7 +19,7 @@ fn operation(request: Request, sent: Duration, answer: Answer) -> Operation {
 }
 
 /// A process that registers at 0 and sends signals at these seconds, each with this answer of member 0.
-fn answered(signals: &[u64], answer: Answer) -> History {
+fn answered(signals: &[u64], answer: Reply) -> History {
     let mut history = History {
         down_after: TERM,
         ..History::default()
@@ -27,7 +27,7 @@ fn answered(signals: &[u64], answer: Answer) -> History {
     let assigned = operation(
         Request::Assign(process()),
         Duration::ZERO,
-        Answer::Id(INSTANCE),
+        Reply::Id(INSTANCE),
     );
     history.operations.push(assigned);
     for second in signals {
@@ -43,7 +43,7 @@ fn answered(signals: &[u64], answer: Answer) -> History {
 }
 
 fn beating(signals: &[u64]) -> History {
-    answered(signals, Answer::Renewed)
+    answered(signals, Reply::Renewed)
 }
 
 impl History {
@@ -112,8 +112,8 @@ fn without_a_term_every_report_is_allowed() {
 #[test]
 fn an_assigned_id_that_is_called_unknown_is_refused() {
     // Ids count from 1, and the history has no adoption of the ids before.
-    let mut history = answered(&[1], Answer::Unknown);
-    history.operations[0].answer = Ok(Answer::Id(1));
+    let mut history = answered(&[1], Reply::Unknown);
+    history.operations[0].answer = Ok(Reply::Id(1));
     assert_eq!(history.check(), Err(Violation::Reset(0, process())));
     history.operations[0].ended = Duration::from_secs(2);
     assert_eq!(

@@ -4,7 +4,7 @@
 pub(super) const PUBLIC: [(&str, &str); 15] = [
     (
         "ui /",
-        "the page of the console: no data, asks for the credentials",
+        "the page of the console: no data, prompts for the credentials",
     ),
     ("ui /console/console.js", "a file of that page"),
     ("ui /console/console.css", "a file of that page"),
@@ -17,7 +17,7 @@ pub(super) const PUBLIC: [(&str, &str); 15] = [
     ),
     (
         "naming /agent/gRPC",
-        "agents of every generation ask without a token; the list has addresses only",
+        "agents of every generation call it without a token; the list has addresses only",
     ),
     ("naming /agent/jetty", "the same"),
     ("naming /ui/jetty", "the same"),
@@ -38,7 +38,7 @@ pub(super) const PUBLIC: [(&str, &str); 15] = [
 pub(super) const NACOS: [(&str, &str); 33] = [
     (
         "/serverlist",
-        "the addresses of servers, which clients ask for before they sign in",
+        "the addresses of servers, which clients request before they sign in",
     ),
     ("/v1/auth/login", "signing in"),
     ("/v1/auth/users/login", "signing in"),
@@ -46,7 +46,7 @@ pub(super) const NACOS: [(&str, &str); 33] = [
     ("/v1/console/health/readiness", "a probe"),
     (
         "/v1/console/server/state",
-        "version and mode, which clients ask for before they sign in",
+        "version and mode, which clients request before they sign in",
     ),
     ("/v1/ns/health/checkers", "a fixed list of names"),
     ("/v1/ns/health/server", "a probe"),
@@ -60,30 +60,30 @@ pub(super) const NACOS: [(&str, &str); 33] = [
     ),
     (
         "/v1/ns/raft/datum",
-        "refused for every caller: this is no raft",
+        "refused for every caller: there is no raft here",
     ),
     (
         "/v1/ns/raft/leader",
-        "refused for every caller: this is no raft",
+        "refused for every caller: there is no raft here",
     ),
     (
         "/v1/ns/raft/peer",
-        "refused for every caller: this is no raft",
+        "refused for every caller: there is no raft here",
     ),
     (
         "/v1/ns/raft/state",
-        "refused for every caller: this is no raft",
+        "refused for every caller: there is no raft here",
     ),
     (
         "/v1/ns/raft/vote",
-        "refused for every caller: this is no raft",
+        "refused for every caller: there is no raft here",
     ),
     ("/v1/ns/service/selector/types", "a fixed list of names"),
     ("/v2/console/health/liveness", "a probe"),
     ("/v2/console/health/readiness", "a probe"),
     (
         "/v2/console/server/state",
-        "version and mode, which clients ask for before they sign in",
+        "version and mode, which clients request before they sign in",
     ),
     ("/v2/core/cluster/node/self/health", "a probe"),
     (
@@ -97,7 +97,7 @@ pub(super) const NACOS: [(&str, &str); 33] = [
     ("/v3/admin/core/cluster/node/self/health", "a probe"),
     (
         "/v3/admin/core/state",
-        "version and mode, which clients ask for before they sign in",
+        "version and mode, which clients request before they sign in",
     ),
     ("/v3/admin/core/state/liveness", "a probe"),
     ("/v3/admin/core/state/readiness", "a probe"),
@@ -115,6 +115,6 @@ pub(super) const NACOS: [(&str, &str); 33] = [
     ("/v3/console/health/readiness", "a probe"),
     (
         "/v3/console/server/state",
-        "version and mode, which clients ask for before they sign in",
+        "version and mode, which clients request before they sign in",
     ),
 ];

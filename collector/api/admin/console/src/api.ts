@@ -95,7 +95,7 @@ async function explanation(answer: Response): Promise<string> {
   }
   switch (answer.status) {
     case 401:
-      return "The collector asks for the admin credential.";
+      return "The collector requires the admin credential.";
     case 403:
       return `The collector refused this: ${reason || "forbidden"}.`;
     case 404:

@@ -122,7 +122,7 @@ export function start(): void {
           return;
         }
         const refused = error instanceof Problem && error.status !== 0;
-        // A collector that answers, but not with a feed, is asked for its data at intervals.
+        // If the collector answers without a feed, the console requests its data at intervals.
         become(refused ? "polling" : "lost");
         if (error instanceof Problem && error.isUnauthorized) {
           return;

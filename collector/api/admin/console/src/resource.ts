@@ -6,7 +6,7 @@ import { listen, type LiveEvent } from "./live";
 export interface Resource<T> {
   data: T | undefined;
   problem: Problem | undefined;
-  /** Whether the data is of another address than the one that is asked for now. */
+  /** Whether the data is that of another address than the current one. */
   isStale: boolean;
   reload: () => void;
 }
@@ -65,7 +65,7 @@ export function useResource<T>(
       const spacing = Math.max(SPACING, 3 * (performance.now() - began));
       later(due ? spacing : REFRESH);
     };
-    const ask = () => {
+    const load = () => {
       if (reading) {
         due = true;
       } else if (!due) {
@@ -73,7 +73,7 @@ export function useResource<T>(
         later(150);
       }
     };
-    again.current = ask;
+    again.current = load;
     const shown = () => {
       if (!document.hidden && due && !reading) {
         later(0);
@@ -82,7 +82,7 @@ export function useResource<T>(
     document.addEventListener("visibilitychange", shown);
     const deaf = listen((event) => {
       if (wanted.current(event)) {
-        ask();
+        load();
       }
     });
     const changed = onCredential(() => later(0));

@@ -23,9 +23,9 @@ export function kind(event: LiveEvent): string {
 
 export function sentence(event: LiveEvent): string {
   const { name, data } = event;
-  const said = text(data.text);
-  if (said !== "") {
-    return said;
+  const words = text(data.text);
+  if (words !== "") {
+    return words;
   }
   const instance = `instance ${text(data.instance_id)}`;
   switch (name) {

@@ -72,12 +72,12 @@ impl User {
             }
             Err(_not_bcrypt) => {
                 return Err(format!(
-                    "the second word of {name} is no bcrypt hash; rollcall-collector nacos hash-password makes one"
+                    "the second word of {name} is not a bcrypt hash; rollcall-collector nacos hash-password makes one"
                 ));
             }
         }
         let rights = Rights::parse(words).map_err(|word| {
-            format!("{word:?} is no right of {name}; allowed are admin, and NAMESPACE=r, NAMESPACE=rw, NAMESPACE/GROUP=w")
+            format!("{word:?} is not a right for {name}; allowed are admin, and NAMESPACE=r, NAMESPACE=rw, NAMESPACE/GROUP=w")
         })?;
         Ok(Self {
             name: name.to_owned(),

@@ -19,7 +19,7 @@ pub(super) struct Envelope {
     pub(super) body: Bytes,
 }
 
-/// The bytes are no envelope.
+/// The bytes are not an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the message is no Payload")]
 pub(super) struct Malformed;

@@ -144,7 +144,7 @@ impl Face {
     /// Opens a connection for a stream.
     ///
     /// # Errors
-    /// The limit is reached; the text says so.
+    /// The limit is reached; the text names it.
     pub(super) fn open(&self, transport: Transport) -> Result<Arc<Connection>, String> {
         let retries = self.config.patience.pushes;
         let opened = self.connections.add(transport, retries, self.now());

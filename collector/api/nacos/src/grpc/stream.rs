@@ -37,7 +37,7 @@ use super::{
 
 /// Messages of the client that one poll reads before it sends.
 const MOST_AT_ONCE: usize = 32;
-/// How long a client may stay connected after it was asked to leave.
+/// How long a client may stay connected after it received the request to reconnect.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -160,7 +160,7 @@ impl Stream {
         }
     }
 
-    /// Ends the connection. What the client and the transport did after this server closed the connection is no reason.
+    /// Ends the connection. What the client and the transport did after this server closed the connection does not count as the reason.
     fn end(&self, reason: Reason) {
         let closing = self.link.as_ref().and_then(|link| link.closing());
         let reason = match (reason, closing) {
@@ -170,7 +170,7 @@ impl Stream {
         self.connection.end(reason);
     }
 
-    /// Asks the client to leave when this server stops, and ends the stream a little later.
+    /// Sends the client the request to reconnect when this server stops, and ends the stream a little later.
     fn poll_stop(&mut self, context: &mut Context<'_>) {
         if let Some(farewell) = &mut self.farewell {
             if farewell.as_mut().poll(context).is_ready() {

@@ -77,8 +77,10 @@ fn parse(text: &str) -> Result<Described<'_>, Fault> {
 
 impl Described<'_> {
     fn registration(self, endpoint: Endpoint) -> Result<Registration, Fault> {
-        let metadata = metadata::from_object(self.metadata.unwrap_or_default())
-            .ok_or_else(|| Fault::Beat("the metadata has values that are no texts".to_owned()))?;
+        let metadata =
+            metadata::from_object(self.metadata.unwrap_or_default()).ok_or_else(|| {
+                Fault::Beat("the metadata has values that are not strings".to_owned())
+            })?;
         let weight = self.weight.unwrap_or(1.0);
         if !(0.0..=registration::MAX_WEIGHT).contains(&weight) {
             return Err(Fault::Weight);

@@ -203,7 +203,7 @@ fn array(face: &Face, key: &ServiceKey, request: &Request<'_>, with_disabled: bo
 mod tests {
     use super::*;
 
-    /// Reports of unusable pushes: clients in containers and behind NAT name addresses that lead nowhere.
+    /// Reports of unusable pushes: clients in containers and behind NAT name addresses that cannot be reached.
     #[test]
     fn datagrams_go_to_the_named_address_only_if_it_leads_to_the_client() {
         for (client, peer, expected) in [

@@ -95,7 +95,7 @@ impl<'a> Params<'a> {
         })
     }
 
-    /// A number, if the parameter is there. `NaN` and infinities are no numbers.
+    /// A number, if the parameter is there. `NaN` and infinities do not count as numbers.
     pub(super) fn number(&self, name: &'static str) -> Result<Option<f64>, Fault> {
         let Some(text) = self.get(name) else {
             return Ok(None);

@@ -186,7 +186,7 @@ async fn summaries_v3(face: &Face, request: &Request<'_>) -> Reply {
     Ok(reply::success(&page::v3(page, found.total, items)))
 }
 
-/// The services of a namespace whose names contain the texts that are asked for.
+/// The services of a namespace whose names contain the requested texts.
 async fn search(
     face: &Face,
     request: &Request<'_>,

@@ -188,7 +188,7 @@ fn status(text: &str) -> Result<Value, Fault> {
         "null" => Ok(Value::Null),
         "UP" | "DOWN" | "STARTING" | "PAUSED" | "WRITE_ONLY" | "READ_ONLY" => Ok(text.into()),
         _ => Err(Fault::Switch(format!(
-            "{text:?} is no server status: UP, DOWN, STARTING, PAUSED, WRITE_ONLY, READ_ONLY, null"
+            "{text:?} is not a server status: UP, DOWN, STARTING, PAUSED, WRITE_ONLY, READ_ONLY, null"
         ))),
     }
 }

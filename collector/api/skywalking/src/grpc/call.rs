@@ -17,7 +17,7 @@ pub(super) enum Refusal {
     Field(Fault),
     /// The use case failed.
     Register(register::Error),
-    /// The stream failed, or its next bytes are no message.
+    /// The stream failed, or its next bytes are not a message.
     Stream(Status),
     /// A message of the stream cannot be processed.
     Unusable(Status),

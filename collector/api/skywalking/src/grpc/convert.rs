@@ -19,7 +19,7 @@ use super::call::Fault;
 /// The wire's value for a key without an id.
 pub(super) const NO_ID: i32 = 0;
 
-const NOT_AN_ID: &str = "is 0, which is no id";
+const NOT_AN_ID: &str = "is 0, which is not an id";
 
 const AGENT_VERSION: &str = "agent-version";
 

@@ -18,7 +18,7 @@ use tonic_health::pb::{
 /// The service of this file.
 pub(super) const SERVICE: &str = "grpc.health.v1.Health";
 
-/// The call with which a client follows the status. Its stream is open as long as the client wants.
+/// The call with which a client follows the status. The client ends its stream.
 pub(super) const WATCH: &str = "grpc.health.v1.Health/Watch";
 
 /// The most open streams of [`WATCH`]: far more than the load balancers of one collector open.

@@ -128,7 +128,7 @@ impl Index {
                 });
             }
             Some(MessageRequest::FileContainingExtension(_)) => None,
-            None => return error(Code::InvalidArgument, "the request asks for nothing"),
+            None => return error(Code::InvalidArgument, "the request has no query"),
         };
         match file {
             Some(file) => MessageResponse::FileDescriptorResponse(FileDescriptorResponse {

@@ -23,7 +23,7 @@ use futures_util::future::{Either, MapOk, TryFutureExt as _};
 use http_body_util::Full;
 use hyper::service::Service;
 use rollcall_metrics::{Call, Metrics, Outcome, Protocol};
-use rollcall_server::face::{Answer, JSON, below, wrong_method};
+use rollcall_server::face::{AnswerBody, JSON, below, wrong_method};
 use rollcall_service::{
     Services,
     naming::{Handle, List},
@@ -95,11 +95,11 @@ impl<S, B> Service<Request<B>> for FastPath<S>
 where
     S: Service<Request<B>, Response = Response<Body>>,
 {
-    type Response = Response<Answer>;
+    type Response = Response<AnswerBody>;
     type Error = S::Error;
     type Future = Either<
-        Ready<Result<Response<Answer>, S::Error>>,
-        MapOk<S::Future, fn(Response<Body>) -> Response<Answer>>,
+        Ready<Result<Response<AnswerBody>, S::Error>>,
+        MapOk<S::Future, fn(Response<Body>) -> Response<AnswerBody>>,
     >;
 
     fn call(&self, request: Request<B>) -> Self::Future {
@@ -107,10 +107,10 @@ where
         let route = self.routes.iter().find(|route| route.path == path);
         match route {
             Some(route) if request.method() == Method::GET => {
-                Either::Left(ready(Ok(route.answer().map(Answer::Left))))
+                Either::Left(ready(Ok(route.answer().map(AnswerBody::Left))))
             }
             _ => {
-                let boxed = |response: Response<Body>| response.map(Answer::Right);
+                let boxed = |response: Response<Body>| response.map(AnswerBody::Right);
                 Either::Right(self.inner.call(request).map_ok(boxed))
             }
         }

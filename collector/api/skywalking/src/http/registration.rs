@@ -50,7 +50,7 @@ use input::Input;
 use routes::Routes;
 
 /// An answer, and its outcome in the metrics.
-type Answer = Result<(Outcome, Response), Refusal>;
+type Handled = Result<(Outcome, Response), Refusal>;
 
 /// The registration face below `context_path`. With a token, callers have to send it in the header `authentication`; others get
 /// 403.
@@ -97,7 +97,7 @@ pub(crate) fn calls(services: &Services, limits: &json::Limits) -> Vec<&'static 
 // === impl Face ===
 
 impl Face {
-    async fn applications(self: Arc<Self>, input: Input) -> Answer {
+    async fn applications(self: Arc<Self>, input: Input) -> Handled {
         let wire::Texts(codes) = input.parse().await?;
         let ids = input.register.applications(&codes).await;
         let ids = in_time(ids, codes.len(), "application code")?;
@@ -113,7 +113,7 @@ impl Face {
         Ok((outcome, input.reply(reply).await?))
     }
 
-    async fn instance(self: Arc<Self>, input: Input) -> Answer {
+    async fn instance(self: Arc<Self>, input: Input) -> Handled {
         let Object(new): Object<wire::NewInstance> = input.parse().await?;
         let application = ApplicationId::new(new.ai).ok_or_else(|| zero("ai"))?;
         let process = NewInstance {
@@ -131,7 +131,7 @@ impl Face {
         Ok((outcome, reply(&entry)))
     }
 
-    async fn heartbeat(self: Arc<Self>, input: Input) -> Answer {
+    async fn heartbeat(self: Arc<Self>, input: Input) -> Handled {
         let Object(beat): Object<wire::Heartbeat> = input.parse().await?;
         let sign = Sign {
             instance: InstanceId::new(beat.ii).ok_or_else(|| zero("ii"))?,
@@ -144,7 +144,7 @@ impl Face {
         }
     }
 
-    async fn operations(self: Arc<Self>, input: Input) -> Answer {
+    async fn operations(self: Arc<Self>, input: Input) -> Handled {
         let elements = input.parse_with(named_operations).await?;
         let count = elements.len();
         let (places, operations) = work::convert(count, || usable(&elements))?;
@@ -167,7 +167,7 @@ impl Face {
         Ok((outcome, input.reply(reply).await?))
     }
 
-    async fn addresses(self: Arc<Self>, input: Input) -> Answer {
+    async fn addresses(self: Arc<Self>, input: Input) -> Handled {
         let wire::Texts(addresses) = input.parse().await?;
         let ids = input.register.addresses(&addresses).await;
         let ids = in_time(ids, addresses.len(), "network address")?;
@@ -185,7 +185,7 @@ impl Face {
 
     /// Segments renew the leases of their instances and are otherwise dropped. The ids in them were assigned before, so unknown
     /// ones are adopted. An invalid segment does not affect the others.
-    async fn segments(self: Arc<Self>, input: Input) -> Answer {
+    async fn segments(self: Arc<Self>, input: Input) -> Handled {
         let evidence: segments::Evidence = input.parse().await?;
         let sign = |(instance, application)| Sign {
             instance,

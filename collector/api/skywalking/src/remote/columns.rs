@@ -54,7 +54,7 @@ const NO_ROW: &str = "0";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The kind of message is not forwarded between collectors of Rollcall.
-    #[error("graph {graph}, node {node} and data type {data} are no registration")]
+    #[error("graph {graph}, node {node} and data type {data} are not a registration")]
     Unknown {
         /// The graph that the message names.
         graph: i32,

@@ -28,7 +28,7 @@ pub struct Beaten {
     pub is_leased: bool,
     /// Whether it was restored from an earlier run, and no client has registered it since.
     pub is_restored: bool,
-    /// The terms that the instance asked for.
+    /// The terms that the instance registered with.
     pub beats: Beats,
 }
 

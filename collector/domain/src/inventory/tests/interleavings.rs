@@ -33,7 +33,7 @@ enum End {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let id = || IDS.prop_filter("0 is no id", |id| *id != 0);
+    let id = || IDS.prop_filter("0 is not an id", |id| *id != 0);
     let name = 0_u8..30;
     prop_oneof![
         3 => name.clone().prop_map(Step::Application),
@@ -59,9 +59,9 @@ fn batches() -> impl Strategy<Value = Vec<(Vec<Step>, End)>> {
 }
 
 /// A request, and the id that it received.
-type Answer = (String, Dictionary, i32);
+type Assigned = (String, Dictionary, i32);
 
-fn apply(proposal: &mut Proposal<'_>, step: &Step) -> Option<Answer> {
+fn apply(proposal: &mut Proposal<'_>, step: &Step) -> Option<Assigned> {
     let key = format!("{step:?}");
     let (dictionary, id) = match step {
         Step::Application(name) => {
@@ -134,7 +134,7 @@ struct World {
 }
 
 impl World {
-    fn confirmed(&mut self, rows: Vec<Row>, answers: Vec<Answer>) {
+    fn confirmed(&mut self, rows: Vec<Row>, answers: Vec<Assigned>) {
         for (key, dictionary, id) in answers {
             assert!(
                 id > LAST_INTERNAL || key.starts_with("Named"),

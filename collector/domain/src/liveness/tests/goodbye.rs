@@ -27,7 +27,7 @@ fn a_goodbye_is_a_state_of_its_own_until_the_next_signal() {
     assert_eq!(
         usual,
         Duration::ZERO,
-        "the time after a goodbye is no interval"
+        "the time after a goodbye is not an interval"
     );
     assert_eq!(expire(&lessor, 2 * DOWN + SILENT + LATE).len(), 1);
     assert_eq!(lessor.leave(id(2), at(0)), None);
@@ -139,7 +139,7 @@ fn only_an_instance_that_is_down_or_left_is_forgotten_early() {
         expire(&lessor, now);
     }
     let forgotten = [1, 2, 3].map(|number| lessor.forget(id(number)));
-    assert_eq!(forgotten, [true; 3], "again is no mistake");
+    assert_eq!(forgotten, [true; 3], "a repetition is not an error");
     let all = Counts {
         forgotten: 3,
         ..Counts::default()
@@ -188,7 +188,7 @@ fn a_forgotten_instance_stays_forgotten_after_a_restart_and_at_other_collectors(
         [&new, &lists, &later].map(is_forgotten),
         [true, true, false]
     );
-    // A store that refuses the change is no reason to lose the instance.
+    // An instance is not lost because the store refuses the change.
     lists.recall(id(1));
     assert!(!is_forgotten(&lists));
     assert_eq!(lists.counts().left, 1);

@@ -106,7 +106,7 @@ export function NamingPage() {
   return (
     <>
       <h1>Naming lists</h1>
-      <p class="note">What agents receive from this collector when they ask where collectors are. For the lists of a Nacos service, open the service.</p>
+      <p class="note">The lists of collectors that agents receive from this collector. For the lists of a Nacos service, open the service.</p>
       <Loaded of={read}>
         {({ agent_grpc, agent_jetty, ui }) => (
           <>
@@ -140,7 +140,7 @@ export function HeadroomPage() {
   return (
     <>
       <h1>Headroom</h1>
-      <p class="note">How much of each limit this collector uses. At a limit it refuses what goes beyond, and says so in the log, the metrics and its answers.</p>
+      <p class="note">How much of each limit this collector uses. At a limit it refuses further items, and reports this in the log, the metrics and its answers.</p>
       <Loaded of={read}>
         {(gauges) => (
           <>

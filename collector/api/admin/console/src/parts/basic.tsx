@@ -56,7 +56,7 @@ export function At({ time }: { time: string }) {
   );
 }
 
-/** Why there is nothing to see, and what would change that. */
+/** Why a list is empty, and what would fill it. */
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (
     <div class="empty">

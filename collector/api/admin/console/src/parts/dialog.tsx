@@ -13,7 +13,7 @@ export interface Action {
   fields?: ComponentChildren;
 }
 
-/** Asks before anything changes. Escape and Cancel change nothing. */
+/** Confirms a change before it is made. Escape and Cancel change nothing. */
 export function Confirm({ action, done }: { action: Action; done: (changed: boolean) => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [problem, setProblem] = useState<string>();

@@ -38,12 +38,12 @@ export function EventList({ events }: { events: LiveEvent[] }) {
     <ol class="events">
       {events.map((event, at) => {
         const leads = target(event);
-        const said = sentence(event);
+        const words = sentence(event);
         return (
           <li key={`${event.id}/${events.length - at}`}>
             <Ago time={time(event)} />
             <Badge state={kind(event)} />
-            <span>{leads === undefined ? said : <a href={leads}>{said}</a>}</span>
+            <span>{leads === undefined ? words : <a href={leads}>{words}</a>}</span>
           </li>
         );
       })}

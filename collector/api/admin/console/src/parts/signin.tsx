@@ -12,7 +12,7 @@ function credential(form: FormData): string {
   return `Basic ${btoa(String.fromCharCode(...bytes))}`;
 }
 
-/** Whether the collector asks for a credential that this tab does not have; asked once at the start and after each change. */
+/** Whether the collector requires a credential that this tab does not have; checked at the start and after each change. */
 export function useIsSignedOut(): boolean {
   const [isSignedOut, setSignedOut] = useState(false);
   useEffect(() => {
@@ -49,7 +49,7 @@ export function SignIn() {
     <main class="sign-in" id="main">
       <h1>Sign in</h1>
       <p>
-        This collector asks for its admin credential. The console keeps it in this tab only, until the tab is closed.
+        This collector requires its admin credential. The console keeps it in this tab only, until the tab is closed.
       </p>
       <form onSubmit={submit}>
         <label>

@@ -62,13 +62,13 @@ export function Timeline({ path, parameters = {}, concerns }: { path: string; pa
   }
   return (
     <Loaded of={read}>
-      {(told) =>
-        told.events.length === 0 ? (
+      {(timeline) =>
+        timeline.events.length === 0 ? (
           <Empty title="Nothing has happened to it since this collector keeps its timeline." />
         ) : (
           <>
             <ol class="timeline">
-              {[...told.events].reverse().map((event) => (
+              {[...timeline.events].reverse().map((event) => (
                 <li key={event.number}>
                   <span class="when">
                     <At time={event.time} />
@@ -82,8 +82,8 @@ export function Timeline({ path, parameters = {}, concerns }: { path: string; pa
                 </li>
               ))}
             </ol>
-            {told.lost === null && <p class="note">Older events may exist that are no longer kept.</p>}
-            {told.lost !== null && told.lost > 0 && <p class="note">{plural(told.lost, "older event is", "older events are")} no longer kept.</p>}
+            {timeline.lost === null && <p class="note">Older events may exist that are no longer kept.</p>}
+            {timeline.lost !== null && timeline.lost > 0 && <p class="note">{plural(timeline.lost, "older event is", "older events are")} no longer kept.</p>}
           </>
         )
       }

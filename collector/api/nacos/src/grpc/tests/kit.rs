@@ -137,7 +137,7 @@ impl Client {
     pub(super) async fn next(&mut self) -> (String, Value) {
         let stream = self.stream.as_mut().unwrap();
         let message = timeout(PATIENCE, stream.message()).await.unwrap();
-        let (kind, body) = read(message.unwrap().expect("the stream goes on"));
+        let (kind, body) = read(message.unwrap().expect("another message of the stream"));
         if self.acknowledges && kind != "SetupAckRequest" {
             let ack = kind.replace("Request", "Response");
             let body = json!({"resultCode":200,"requestId":body["requestId"]});

@@ -144,7 +144,7 @@ async fn a_second_stream_on_a_connection_takes_the_place_of_the_first() {
 }
 
 #[tokio::test]
-async fn a_stopping_server_asks_its_clients_to_reconnect() {
+async fn a_stopping_server_requests_its_clients_to_reconnect() {
     let server = Server::start().await;
     let mut client = server.client().await;
     client.acknowledges = false;

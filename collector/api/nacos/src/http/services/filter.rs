@@ -12,7 +12,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// Reads `{"type":"label","expression":"INSTANCE.metadata.k='v'"}`. Any other text is no filter.
+    /// Reads `{"type":"label","expression":"INSTANCE.metadata.k='v'"}`. Any other text does not filter.
     pub(super) fn parse(text: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Given {

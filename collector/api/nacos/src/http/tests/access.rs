@@ -146,7 +146,7 @@ async fn rights_are_those_of_the_namespace_and_the_group() {
     }
 }
 
-/// Every call but signing in and the probes asks who calls; the list is short enough to read.
+/// Every call except signing in and the probes authenticates its caller; the list of exceptions is short enough to read.
 #[tokio::test]
 async fn no_call_is_open_that_is_not_meant_to_be() {
     let open: Vec<_> = all_routes()

@@ -152,7 +152,10 @@ async fn all_unhealthy_instances_are_returned_only_where_the_service_does_not_tu
         list["hosts"][0]["healthy"], true,
         "as 1.x consumers are used to"
     );
-    assert_eq!(list["reachProtectionThreshold"], true, "and it says so");
+    assert_eq!(
+        list["reachProtectionThreshold"], true,
+        "and the answer reports it"
+    );
     let truth = server
         .call("GET /v1/ns/instance?serviceName=a&ip=10.0.0.1&port=80")
         .await

@@ -236,7 +236,7 @@ async fn an_unknown_call_is_answered_as_the_framework_does() {
         .json();
 }
 
-/// A client with configuration logs one line and goes on.
+/// A client with configuration logs one line and continues.
 #[tokio::test]
 async fn the_configuration_centre_is_refused_with_words() {
     let server = Server::start();

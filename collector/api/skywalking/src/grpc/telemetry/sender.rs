@@ -26,7 +26,7 @@ pub(super) enum Sender<'a> {
 }
 
 impl SenderFields {
-    /// Passes every sender in a message to `add`. Bytes that are no message have no sender.
+    /// Passes every sender in a message to `add`. Bytes that are not a message have no sender.
     ///
     /// # Errors
     /// The message has too many elements.

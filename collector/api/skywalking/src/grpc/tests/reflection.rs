@@ -37,7 +37,7 @@ fn answers(mut body: Bytes) -> Vec<MessageResponse> {
 }
 
 /// The answers to one stream with these requests.
-async fn ask(path: &str, requests: &[MessageRequest]) -> Vec<MessageResponse> {
+async fn query(path: &str, requests: &[MessageRequest]) -> Vec<MessageResponse> {
     let collector = Collector::start();
     let body: Vec<u8> = requests.iter().cloned().flat_map(request).collect();
     let path = format!("/{path}");
@@ -59,7 +59,7 @@ fn file(answer: &MessageResponse) -> FileDescriptorProto {
 #[tokio::test]
 async fn every_listed_service_is_described_with_all_that_it_needs() {
     for path in PATHS {
-        let listed = ask(path, &[MessageRequest::ListServices(String::new())]).await;
+        let listed = query(path, &[MessageRequest::ListServices(String::new())]).await;
         let [MessageResponse::ListServicesResponse(listed)] = &listed[..] else {
             panic!("a list: {listed:?}")
         };
@@ -80,7 +80,7 @@ async fn every_listed_service_is_described_with_all_that_it_needs() {
         let symbols = names
             .iter()
             .map(|name| MessageRequest::FileContainingSymbol((*name).to_owned()));
-        let described = ask(path, &symbols.collect::<Vec<_>>()).await;
+        let described = query(path, &symbols.collect::<Vec<_>>()).await;
         assert_eq!(described.len(), names.len());
         let mut wanted: BTreeSet<String> = described
             .iter()
@@ -89,7 +89,7 @@ async fn every_listed_service_is_described_with_all_that_it_needs() {
         let mut found = BTreeSet::new();
         while let Some(name) = wanted.pop_first() {
             let requests = [MessageRequest::FileByFilename(name.clone())];
-            wanted.extend(file(&ask(path, &requests).await[0]).dependency);
+            wanted.extend(file(&query(path, &requests).await[0]).dependency);
             found.insert(name);
             wanted.retain(|name| !found.contains(name));
         }
@@ -104,7 +104,7 @@ async fn a_name_that_is_unknown_leaves_the_stream_open() {
         MessageRequest::FileContainingSymbol("ApplicationInstance.osinfo".to_owned()),
         MessageRequest::AllExtensionNumbersOfType("Commands".to_owned()),
     ];
-    let answers = ask(PATHS[0], &requests).await;
+    let answers = query(PATHS[0], &requests).await;
     let [
         MessageResponse::ErrorResponse(first),
         MessageResponse::ErrorResponse(second),

@@ -89,7 +89,7 @@ async fn an_invalid_segment_does_not_stop_the_others() {
         segment: b"garbage"[..].into(),
         ..UpstreamSegment::default()
     };
-    let nobodys = v5::TraceSegmentObject {
+    let unknown = v5::TraceSegmentObject {
         application_instance_id: 0,
         ..segment_v5()
     };
@@ -105,7 +105,7 @@ async fn an_invalid_segment_does_not_stop_the_others() {
         UpstreamSegment::default(),
         garbage,
         upstream(&segment_v3()),
-        upstream(&nobodys),
+        upstream(&unknown),
         upstream(&of_another_application),
         upstream(&of_the_next),
     ];

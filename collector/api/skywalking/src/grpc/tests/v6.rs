@@ -122,7 +122,7 @@ async fn an_unusable_element_is_left_out_and_named_if_it_is_alone() {
         .await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
-    assert_eq!(refused.message(), "serviceId is 0, which is no id");
+    assert_eq!(refused.message(), "serviceId is 0, which is not an id");
     let proxied = vec![endpoint(2, "/x", DetectPoint::Proxy.into())];
     let refused = client
         .do_endpoint_register(Endpoints { endpoints: proxied })
@@ -255,7 +255,10 @@ async fn an_agent_that_may_ignore_the_reset_gets_it_and_its_id_is_reserved() {
     assert_eq!(adopted.signal, Signal::Heartbeat);
     let refused = client.do_ping(ping(0, "u")).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
-    assert_eq!(refused.message(), "serviceInstanceId is 0, which is no id");
+    assert_eq!(
+        refused.message(),
+        "serviceInstanceId is 0, which is not an id"
+    );
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Answer, Face, Input, Routes};
+use super::{Face, Handled, Input, Routes};
 use crate::http::refuse::refuse;
 
 /// Adds the calls of this generation. Telemetry renews the lease of the instance that it names and is dropped. Browser reports
@@ -136,7 +136,7 @@ struct Commands {}
 // === impl Face ===
 
 impl Face {
-    async fn report(self: Arc<Self>, input: Input) -> Answer {
+    async fn report(self: Arc<Self>, input: Input) -> Handled {
         let Object(reported): Object<Instance> = input.parse().await?;
         let pairs = reported.properties.iter();
         let pairs = pairs.map(|Object(pair)| (pair.key.as_str(), pair.value.as_str()));
@@ -145,7 +145,7 @@ impl Face {
         answer(registered.await)
     }
 
-    async fn keep_alive(self: Arc<Self>, input: Input) -> Answer {
+    async fn keep_alive(self: Arc<Self>, input: Input) -> Handled {
         let Object(reported): Object<Instance> = input.parse().await?;
         let heartbeat = &input.heartbeat;
         let renewed = heartbeat.renew_named(reported.name(), Signal::Heartbeat);
@@ -199,7 +199,7 @@ impl Instance {
     }
 }
 
-fn answer(registered: Result<(), Error>) -> Answer {
+fn answer(registered: Result<(), Error>) -> Handled {
     match registered {
         Ok(()) => Ok((Outcome::Ok, reply(&Commands {}))),
         Err(error) => {

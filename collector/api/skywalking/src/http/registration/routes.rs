@@ -13,7 +13,7 @@ use rollcall_metrics::{Call, Durations, Protocol};
 use rollcall_server::face::{below, json, wrong_method};
 use tokio::time::Instant;
 
-use super::{Answer, Face, Input};
+use super::{Face, Handled, Input};
 
 /// The releases of agents that register over HTTP, for the metrics.
 const GENERATION: &str = "3-5";
@@ -48,7 +48,7 @@ impl<'a> Routes<'a> {
     pub(super) fn post<F, A>(self, call: &'static str, handle: F) -> Self
     where
         F: FnOnce(Arc<Face>, Input) -> A + Clone + Send + Sync + 'static,
-        A: Future<Output = Answer> + Send + 'static,
+        A: Future<Output = Handled> + Send + 'static,
     {
         self.post_layered(call, handle, |method| method)
     }
@@ -62,7 +62,7 @@ impl<'a> Routes<'a> {
     ) -> Self
     where
         F: FnOnce(Arc<Face>, Input) -> A + Clone + Send + Sync + 'static,
-        A: Future<Output = Answer> + Send + 'static,
+        A: Future<Output = Handled> + Send + 'static,
     {
         let face = Arc::clone(&self.face);
         let counts = Counts {
@@ -85,7 +85,7 @@ impl<'a> Routes<'a> {
 async fn answer<F, A>(face: Arc<Face>, request: Request, handle: F, counts: Counts) -> Response
 where
     F: FnOnce(Arc<Face>, Input) -> A,
-    A: Future<Output = Answer>,
+    A: Future<Output = Handled>,
 {
     let start = Instant::now();
     let peer = request.extensions().get().copied();

@@ -23,7 +23,7 @@ use rollcall_server::face::{JSON, json::Object, reply};
 use rollcall_service::heartbeat::{Ping, Pong, Sign};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Face, Input, Routes, in_time, outcome, skip_unless_transient};
+use super::{Face, Handled, Input, Routes, in_time, outcome, skip_unless_transient};
 use crate::gson;
 use crate::http::refuse::refuse;
 
@@ -125,7 +125,7 @@ struct Command {
 // === impl Face ===
 
 impl Face {
-    async fn v2_services(self: Arc<Self>, input: Input) -> Answer {
+    async fn v2_services(self: Arc<Self>, input: Input) -> Handled {
         let Object(Services { services }): Object<Services> = input.parse().await?;
         let names: Vec<String> = work::convert(services.len(), || {
             let names = services.into_iter();
@@ -141,7 +141,7 @@ impl Face {
         Ok((outcome, input.reply(reply).await?))
     }
 
-    async fn v2_instances(self: Arc<Self>, input: Input) -> Answer {
+    async fn v2_instances(self: Arc<Self>, input: Input) -> Handled {
         let Object(Instances { instances }): Object<Instances> = input.parse().await?;
         let processes = work::convert(instances.len(), || {
             let process = |(at, Object(instance)): (usize, &Object<Instance>)| {
@@ -163,7 +163,7 @@ impl Face {
         Ok((outcome, input.reply(reply).await?))
     }
 
-    async fn v2_heartbeat(self: Arc<Self>, input: Input) -> Answer {
+    async fn v2_heartbeat(self: Arc<Self>, input: Input) -> Handled {
         let Object(beat): Object<Heartbeat> = input.parse().await?;
         let field = "serviceInstanceId";
         let instance = InstanceId::new(beat.service_instance_id);
@@ -183,7 +183,7 @@ impl Face {
     }
 
     /// A segment renews the lease of its instance and is otherwise dropped.
-    async fn v2_segment(self: Arc<Self>, input: Input) -> Answer {
+    async fn v2_segment(self: Arc<Self>, input: Input) -> Handled {
         let Object(segment): Object<Segment> = input.parse().await?;
         if let Some(instance) = InstanceId::new(segment.service_instance_id) {
             let sign = Sign {

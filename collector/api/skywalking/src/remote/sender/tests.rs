@@ -88,7 +88,7 @@ async fn registrations_go_to_the_first_member_unless_it_is_this_one() {
 async fn all_work_is_local_without_a_selected_and_reachable_member() {
     let running = Running::start();
     assert!(running.sender.elsewhere().is_none());
-    // This is no address, so the member has no client.
+    // This is not an address, so the member has no client.
     running.become_members(view(&["a b", OWN])).await;
     assert!(running.sender.elsewhere().is_none());
 }
