@@ -11,10 +11,10 @@ use crate::{
     shared::Shared,
 };
 
-/// A running agent. Clones are the same agent; when the last one is dropped, the agent begins to stop.
-/// A running agent. Clones are the same agent; when the last one is dropped the agent stops.
-/// No method does I/O or waits for the collector, except [`shutdown`](Self::shutdown), which waits for the time it is
-/// given. All may be called from any thread, within any runtime or none, and in a [forked child](crate#forks).
+/// A running agent. Clones are the same agent; when the last one is dropped, the agent stops.
+///
+/// No method does I/O or waits for the collector, except [`shutdown`](Self::shutdown), which waits for at most its timeout.
+/// All may be called from any thread, within any runtime or none, and in a [forked child](crate#forks).
 #[derive(Clone, Debug)]
 pub struct Agent {
     owner: Arc<Owner>,
@@ -48,7 +48,7 @@ impl Agent {
         }
     }
 
-    /// Begins an agent for the application with this name. The name, like every setting of the builder, overrides the
+    /// Begins the configuration of an agent for the application with this name. The name, like every setting of the builder, overrides the
     /// environment. Begin with [`Builder::default`] to take the name from the environment or a file.
     pub fn builder(application_code: impl Into<String>) -> Builder {
         Builder::default().application_code(application_code)

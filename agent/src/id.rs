@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn zero_on_the_wire_is_no_id() {
+    fn zero_on_the_wire_is_not_an_id() {
         assert_eq!(ApplicationId::from_wire(0), None);
         assert_eq!(
             ApplicationId::from_wire(-1).map(ApplicationId::get),

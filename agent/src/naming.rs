@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_left_out() {
+    fn an_entry_that_is_not_an_address_is_left_out() {
         assert_eq!(texts(r#"["http://a:1", "b:2", "c"]"#), ["b:2"]);
     }
 

@@ -42,12 +42,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ready_is_had_without_any_time() {
+    fn a_ready_future_needs_no_time() {
         assert_eq!(wait(ready(7), Duration::ZERO), Some(7));
     }
 
     #[test]
-    fn what_never_comes_is_given_up() {
+    fn a_future_that_is_never_ready_times_out() {
         assert_eq!(wait(pending::<()>(), Duration::from_millis(5)), None);
     }
 

@@ -1,4 +1,4 @@
-//! A `host:port` that the agent talks to.
+//! A `host:port` that the agent connects to.
 
 use std::{fmt, str::FromStr};
 

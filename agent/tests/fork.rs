@@ -1,6 +1,6 @@
 //! Forked children of a process in which an agent runs, and whose other threads use the agent during the forks.
 //!
-//! Without the test harness, whose own threads and locks a forked child would be stuck with.
+//! It runs without the test harness, because a forked child would inherit locks that the threads of the harness hold.
 
 #![allow(
     clippy::unwrap_used,
@@ -36,7 +36,7 @@ mod agent {
 
 const FORKS: usize = 100;
 
-/// One in so many children starts an agent of its own.
+/// One in this many children starts an agent of its own.
 const OWN_AGENTS: usize = 20;
 
 /// The calls of a child have nothing to wait for: all of them together take less.
@@ -95,7 +95,7 @@ fn use_it(agent: &Agent, number: usize) {
     drop((agent.status(), changes.wait(Duration::ZERO)));
 }
 
-/// What a child says of an agent of its parent: `well: ` and the UUID of its own agent, or what is wrong.
+/// What a child reports about an agent of its parent: `well: ` and the UUID of its own agent, or what is wrong.
 fn in_child(agent: &Agent, own: Option<&Collector>) -> String {
     let changes = agent.subscribe();
     let (mut reader, writer) = pipe().unwrap();
@@ -117,14 +117,14 @@ fn child(
     own: Option<&Collector>,
     mut writer: io::PipeWriter,
 ) -> ! {
-    // A child that hangs ends, and says nothing.
+    // A child that hangs ends without a report.
     thread::spawn(|| {
         thread::park_timeout(PATIENCE);
         process::abort();
     });
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         is_stopped(agent, changes);
-        own.map_or_else(String::new, |collector| lives(agent, collector))
+        own.map_or_else(String::new, |collector| starts_its_own(agent, collector))
     }));
     let report = match outcome {
         Ok(uuid) => format!("well: {uuid}"),
@@ -168,8 +168,8 @@ fn is_stopped(agent: &Agent, mut changes: Changes) {
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
 }
 
-/// An agent that the child starts is another instance. Gives its UUID.
-fn lives(parents: &Agent, collector: &Collector) -> String {
+/// An agent that the child starts is another instance. Returns its UUID.
+fn starts_its_own(parents: &Agent, collector: &Collector) -> String {
     let agent = builder()
         .direct_collectors([collector.address()])
         .start()

@@ -91,7 +91,7 @@ fn needs_configuration(arguments: &Arguments) -> bool {
     )
 }
 
-/// Runs a command that needs no configuration, or that can do without.
+/// Runs a command that needs no configuration, or that can run without one.
 fn run_without_configuration(arguments: &Arguments, env: BTreeMap<String, String>) -> ExitCode {
     match &arguments.command {
         Some(Command::Sample { code, name, naming }) => demo::sample(code, name, naming),

@@ -63,7 +63,7 @@ impl Supervisor {
     fn send(&self, report: &str) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.send(report.as_bytes()) {
-            warn!(%error, report = report.trim_end(), "the supervisor did not take a report");
+            warn!(%error, report = report.trim_end(), "the supervisor did not accept a report");
         }
     }
 }

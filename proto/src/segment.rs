@@ -13,7 +13,7 @@ use prost::{
 pub use crate::wire::{v3, v5};
 
 /// The field that distinguishes the layouts.
-const TELLING_FIELD: u32 = 3;
+const LAYOUT_FIELD: u32 = 3;
 
 /// A segment in its layout.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,7 +72,7 @@ impl Layout {
         let mut rest = bytes;
         while rest.has_remaining() {
             let (field, wire_type) = encoding::decode_key(&mut rest)?;
-            if field == TELLING_FIELD {
+            if field == LAYOUT_FIELD {
                 return match wire_type {
                     WireType::LengthDelimited => Ok(Self::V3),
                     WireType::Varint => Ok(Self::V5),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn no_field_3_is_no_layout() {
+    fn without_field_3_there_is_no_layout() {
         assert_eq!(Layout::of(b""), Err(Error::NoLayout));
         assert_eq!(Layout::of(b"\x0a\x00\x20\x07"), Err(Error::NoLayout));
     }

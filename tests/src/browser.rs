@@ -33,9 +33,9 @@ pub struct Browser {
     messages: UnboundedReceiver<Value>,
     session: String,
     last: u64,
-    /// What the page reported that it should not: errors in the console, exceptions, and violations of the content policy.
+    /// The errors that the page reported: those in its console, exceptions, and violations of the content policy.
     complaints: Vec<String>,
-    /// The origins that the browser requested anything from.
+    /// The origins that the browser sent requests to.
     origins: BTreeSet<String>,
     _profile: TempDir,
 }
@@ -146,7 +146,7 @@ impl Browser {
         answer["result"].clone()
     }
 
-    /// What the page reported since the start that it should not have, and every origin that it requested anything from.
+    /// The errors that the page reported since the start, and every origin that it sent requests to.
     pub async fn complaints(&mut self) -> (Vec<String>, BTreeSet<String>) {
         // The answer comes after everything that was reported before.
         self.send("Runtime.evaluate", json!({"expression": "1"}))
@@ -182,7 +182,7 @@ impl Drop for Browser {
     }
 }
 
-/// Remembers what an event says about the page.
+/// Records the error or the origin in an event.
 fn note(message: &Value, complaints: &mut Vec<String>, origins: &mut BTreeSet<String>) {
     let parameters = &message["params"];
     match message["method"].as_str() {

@@ -1,6 +1,6 @@
 //! The integration harness: real collectors, engines and agents, and clients that behave like agents and operators.
 //!
-//! Everything here is for tests, so it fails by panicking, with a message that says what was expected and what was found. No
+//! Everything here is for tests, so it fails by panicking, with a message that states the expected and the actual result. No
 //! test relies on a sleep: a log line, an exit or a reply is awaited, other conditions are polled with [`eventually`], and both
 //! have a deadline. Every process listens on 127.0.0.1 at a port chosen by the system, has its own temporary directory, and is
 //! killed by its process id when its value is dropped.

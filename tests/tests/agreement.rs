@@ -63,7 +63,7 @@ async fn roster(member: &Collector, application: i32) -> Result<BTreeMap<i32, In
 
 /// The instances as reported by two members, once both report this state and the same last-seen time, except for signals not
 /// exchanged yet.
-async fn both_say(
+async fn both_report(
     members: [&Collector; 2],
     application: i32,
     instances: &[i32],
@@ -123,13 +123,13 @@ async fn the_roster_outlives_the_member_that_received_the_signals() {
     let (moving, staying) = instances.split_at(3);
     let mut agents = beat(client, &instances);
     let members = [&one, &other];
-    let before = both_say(members, application, &instances, State::Up).await;
+    let before = both_report(members, application, &instances, State::Up).await;
 
     let killed = Timestamp::now();
     stopped.kill();
     agents.shutdown().await;
     let _moved = beat(one.grpc().await, moving);
-    let down = both_say(members, application, staying, State::Down).await;
+    let down = both_report(members, application, staying, State::Down).await;
     for seen in &down {
         let [one, other] = seen;
         let apart = one.since.duration_since(other.since).abs();
@@ -147,7 +147,7 @@ async fn the_roster_outlives_the_member_that_received_the_signals() {
             assert!(unseen <= signed(WRITE_BACK + LATE), "{unseen}: {seen:?}");
         }
     }
-    let up = both_say(members, application, moving, State::Up).await;
+    let up = both_report(members, application, moving, State::Up).await;
     for (before, after) in before.iter().zip(&up) {
         for (before, after) in before.iter().zip(after) {
             assert_eq!(before.id, after.id);

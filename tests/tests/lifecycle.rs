@@ -45,12 +45,12 @@ impl Underway {
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         // A server sends this only if it wants to read the body.
-        let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
-        tokio::time::timeout(PATIENCE, stream.read_exact(&mut go_on))
+        let mut interim = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+        tokio::time::timeout(PATIENCE, stream.read_exact(&mut interim))
             .await
             .unwrap()
             .unwrap();
-        assert!(go_on.starts_with(b"HTTP/1.1 100"));
+        assert!(interim.starts_with(b"HTTP/1.1 100"));
         Self(stream)
     }
 
@@ -137,7 +137,7 @@ async fn help_and_version_go_to_standard_output() {
 }
 
 #[tokio::test]
-async fn the_printed_configuration_is_one() {
+async fn the_printed_configuration_is_valid() {
     let directory = tempfile::tempdir().unwrap();
     let printed = Collector::options()
         .argument("--print-config")
@@ -284,7 +284,7 @@ async fn a_token_over_one_protocol_alone_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_request_that_never_ends_is_cut_off_and_does_not_spoil_a_clean_end() {
+async fn a_request_that_never_ends_is_cut_off_and_does_not_prevent_a_clean_end() {
     let mut collector = Collector::options()
         .env("SW_SERVER_SHUTDOWN_GRACE", "100ms")
         .start()

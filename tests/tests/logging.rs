@@ -72,7 +72,7 @@ fn mistakes_of_the_configuration_are_logged_in_the_requested_form() {
 }
 
 #[test]
-fn a_word_that_is_no_level_is_refused_instead_of_silencing_the_log() {
+fn a_word_that_is_not_a_level_is_refused_instead_of_silencing_the_log() {
     const WRONG: &str = "\"warning\" is not allowed; allowed: error, warn, info, debug, trace or off, or several of MODULE=LEVEL";
     for (arguments, variables, origin) in [
         (

@@ -221,7 +221,7 @@ async fn a_numeric_sign_of_life_never_renews_an_instance_without_ids() {
         .terms(Duration::from_secs(1), Duration::from_secs(2))
         .start()
         .await;
-    collector.expect_log("the agent of this instance knows no ids");
+    collector.expect_log("the agent of this instance uses no ids");
     let client = collector.grpc().await;
     named(&client, "orders", "rust").await;
     let orders = application(&collector, Some("orders")).await;
@@ -263,8 +263,11 @@ async fn an_application_of_both_is_one_with_an_id_of_the_sequence() {
         let earlier = client.application("earlier-first").await.unwrap();
         named(&client, "earlier-first", "8.x").await;
         if round == 0 {
-            let untold = application(&collector, Some("later-first")).await;
-            assert!(untold.id <= -(1 << 30), "drawn for no agent: {untold:?}");
+            let internal = application(&collector, Some("later-first")).await;
+            assert!(
+                internal.id <= -(1 << 30),
+                "not an internal id: {internal:?}"
+            );
         }
         let later = client.application("later-first").await.unwrap();
         assert_eq!((earlier, later), (-1, 2));

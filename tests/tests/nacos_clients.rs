@@ -13,7 +13,7 @@ use tokio::{
 
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/NACOS.md");
 
-/// How many clients live at a time, with two processes each: their reports are timed.
+/// The number of clients that run at a time, with two processes each: their reports are timed.
 const LIVES: usize = 2;
 
 #[tokio::test]

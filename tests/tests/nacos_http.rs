@@ -165,7 +165,7 @@ async fn users_sign_in_with_tokens_that_survive_a_restart() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_right_before_a_crash_is_there_after_it() {
+async fn changes_acknowledged_right_before_a_crash_survive_it() {
     let mut collector = Collector::options().start().await;
     let list = "GET /v1/ns/instance/list?serviceName=a";
     for number in 1..=3 {

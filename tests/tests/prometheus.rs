@@ -86,7 +86,7 @@ struct Prometheus {
 impl Prometheus {
     async fn start(collector: SocketAddr) -> Self {
         let files = tempfile::tempdir().unwrap();
-        // The rules as they are, but for the time that an alert waits.
+        // The rules without the time that an alert waits.
         let rules: Vec<_> = text(&deploy("prometheus/rules.yml"))
             .lines()
             .filter(|line| !line.trim().starts_with("for: "))
@@ -176,7 +176,7 @@ fn the_readme_explains_every_alert() {
 }
 
 #[test]
-fn the_rules_hold_their_own_tests() {
+fn the_rules_pass_their_own_tests() {
     promtool(&["check", "rules"], &deploy("prometheus/rules.yml"));
     promtool(&["test", "rules"], &deploy("prometheus/rules_test.yml"));
 }

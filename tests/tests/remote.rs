@@ -27,7 +27,7 @@ async fn cluster() -> Cluster {
     for member in &cluster.members {
         knows_serving(&member.collector, 3).await;
     }
-    passes_on(&cluster.members[2].collector).await;
+    forwards(&cluster.members[2].collector).await;
     cluster
 }
 
@@ -51,7 +51,7 @@ async fn knows_serving(collector: &Collector, members: usize) {
 }
 
 /// Registers new names until one has been forwarded.
-async fn passes_on(collector: &Collector) {
+async fn forwards(collector: &Collector) {
     let client = collector.grpc().await;
     let before = metric(collector, FORWARDED).await;
     let mut number = 0;
@@ -76,7 +76,7 @@ async fn all_get_ids(collector: &Collector, prefix: &str, happens: impl FnOnce()
         }
         let code = format!("{prefix}{number}");
         let id = client.application(&code).await.unwrap();
-        assert!(ids.insert(id), "{code} has an id of another one: {id}");
+        assert!(ids.insert(id), "{code} has the id of another name: {id}");
     }
 }
 
@@ -118,7 +118,7 @@ async fn an_owner_that_is_killed_costs_no_registration_and_the_next_one_takes_ov
     for member in &cluster.members {
         knows_serving(&member.collector, 2).await;
     }
-    passes_on(&last.collector).await;
+    forwards(&last.collector).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +143,7 @@ async fn an_owner_that_others_cannot_reach_costs_no_registration_and_is_used_aga
         let cut = || first.peer_link.set(link);
         all_get_ids(&last.collector, &format!("{round}-"), cut).await;
         first.peer_link.set(Link::Whole);
-        passes_on(&last.collector).await;
+        forwards(&last.collector).await;
     }
 }
 

@@ -48,7 +48,7 @@ impl Fleet {
         behind.map_or(Ok(()), |agent| Err(format!("{:#?}", agent.status())))
     }
 
-    /// Gives every agent new names, and starts new agents from time to time, until `stop` is closed.
+    /// Queues new names at every agent, and starts new agents from time to time, until `stop` is closed.
     async fn work(mut self, mut stop: watch::Receiver<()>) -> Self {
         while tokio::time::timeout(PERIOD / 4, stop.changed())
             .await

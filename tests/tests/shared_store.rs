@@ -41,7 +41,7 @@ fn keys(name: &str) -> [Key; 4] {
 }
 
 /// The ids of a key of every dictionary.
-async fn register(member: &Member, name: &str) -> BTreeMap<Key, i32> {
+async fn register_all(member: &Member, name: &str) -> BTreeMap<Key, i32> {
     let mut ids = BTreeMap::new();
     for key in keys(name) {
         let id = register(member, &key).await.unwrap();
@@ -92,7 +92,7 @@ async fn every_member_returns_another_members_ids_from_memory() {
     let mut cluster = Cluster::start(3).await;
     let mut ids = BTreeMap::new();
     for (number, member) in cluster.members.iter().enumerate() {
-        ids.extend(register(member, &format!("name-{number}")).await);
+        ids.extend(register_all(member, &format!("name-{number}")).await);
     }
     cluster.settle().await;
     cluster.expect_trouble();
@@ -109,7 +109,7 @@ async fn a_key_requested_from_all_members_at_once_gets_one_id() {
     const KEYS: usize = 40;
     const CALLERS: usize = 4;
     let cluster = Cluster::start(3).await;
-    register(&cluster.members[0], "name-0").await;
+    register_all(&cluster.members[0], "name-0").await;
     let mut callers = JoinSet::new();
     for member in cluster.members.iter().cycle().take(3 * CALLERS) {
         let client = member.collector.grpc().await;
@@ -144,7 +144,7 @@ async fn a_member_that_starts_later_has_everything() {
     let mut cluster = Cluster::start(1).await;
     let mut ids = BTreeMap::new();
     for number in 0..50 {
-        ids.extend(register(&cluster.members[0], &format!("name-{number}")).await);
+        ids.extend(register_all(&cluster.members[0], &format!("name-{number}")).await);
     }
     cluster.join().await;
     cluster.expect_trouble();
@@ -178,7 +178,7 @@ async fn returns_known_ids_only(member: &Member, known: &BTreeMap<Key, i32>, new
 #[tokio::test(flavor = "multi_thread")]
 async fn members_outlive_their_engine() {
     let mut cluster = Cluster::start(3).await;
-    let known = register(&cluster.members[0], "known").await;
+    let known = register_all(&cluster.members[0], "known").await;
     cluster.settle().await;
     let processes = process_ids(&cluster);
     cluster.expect_trouble();
@@ -209,7 +209,7 @@ async fn a_member_that_was_cut_off_while_history_was_compacted_catches_up() {
     cluster.expect_trouble();
     for (number, link) in [Link::Refusing, Link::Stalled].into_iter().enumerate() {
         cluster.members[1].engine_link.set(link);
-        let missed = register(&cluster.members[0], &format!("missed-{number}")).await;
+        let missed = register_all(&cluster.members[0], &format!("missed-{number}")).await;
         cluster.etcd.compact().await;
         cluster.members[1].engine_link.set(Link::Whole);
         cluster.settle().await;
@@ -228,7 +228,7 @@ async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
     let mut cluster = Cluster::start(2).await;
     cluster.expect_trouble();
     let (active, paused) = (&cluster.members[0], &cluster.members[1]);
-    let mut ids = register(active, "first").await;
+    let mut ids = register_all(active, "first").await;
     cluster.settle().await;
     let client = paused.collector.grpc().await;
     paused.collector.signal(Signal::STOP);
@@ -239,7 +239,7 @@ async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
         waiting.spawn(async move { (key.register(&client).await, key) });
     }
     for number in 0..10 {
-        ids.extend(register(active, &format!("meanwhile-{number}")).await);
+        ids.extend(register_all(active, &format!("meanwhile-{number}")).await);
     }
     paused.collector.signal(Signal::CONT);
     // The member handles the waiting requests first. It may find that it has lost its engine.
@@ -273,7 +273,7 @@ async fn an_id_that_one_member_adopted_is_assigned_by_none() {
     let mut given = BTreeSet::new();
     for number in 0..4 {
         for (at, member) in cluster.members.iter().enumerate() {
-            for (key, id) in register(member, &format!("name-{at}-{number}")).await {
+            for (key, id) in register_all(member, &format!("name-{at}-{number}")).await {
                 given.insert((key.dictionary(), id));
             }
         }
@@ -299,7 +299,7 @@ async fn an_id_that_one_member_adopted_is_assigned_by_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn properties_reported_to_one_member_are_shown_by_all() {
     let cluster = Cluster::start(3).await;
-    let ids = register(&cluster.members[0], "orders").await;
+    let ids = register_all(&cluster.members[0], "orders").await;
     let id = ids[&Key::Instance(APPLICATION, "orders".to_owned())];
     let reported = cluster.members[0]
         .collector

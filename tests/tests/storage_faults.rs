@@ -93,7 +93,7 @@ async fn a_damaged_store_is_refused() {
 }
 
 #[tokio::test]
-async fn a_file_of_something_else_is_refused_and_left_alone() {
+async fn a_file_of_another_format_is_refused_and_unchanged() {
     let store = Store::used().await;
     for content in [&b"not a store"[..], b""] {
         fs::write(store.file(), content).expect("replacing the store");
@@ -253,7 +253,7 @@ async fn a_start_without_its_etcd_logs_rarely_and_ends_with_the_cause() {
         .iter()
         .filter(|line| line.contains("\"WARN\""))
         .count();
-    // It waits for ten seconds, and logs that every five.
+    // It waits for ten seconds, and logs this every five seconds.
     assert!((1..=3).contains(&waiting), "{run:#?}");
     let last = lines.last().copied().unwrap_or_default();
     assert!(

@@ -1,4 +1,4 @@
-//! Tests what a supervisor sees: the reports of `sd_notify`, the manual page, and the completions.
+//! Tests the reports to a supervisor (`sd_notify`), the manual page, and the completions.
 
 use std::{os::unix::net::UnixDatagram, path::Path, time::Duration};
 

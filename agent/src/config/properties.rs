@@ -2,7 +2,7 @@
 //!
 //! Read as `java.util.Properties` reads them: comments with `#` and `!`; `key=value`, `key:value` and `key value`; a `\` at the
 //! end that continues the line; `\t`, `\n`, `\r`, `\f`, `\uXXXX` and `\` before any other character, which stands for that
-//! character. Other than Java, a byte order mark is skipped.
+//! character. Unlike Java, it skips a byte order mark.
 //!
 //! An error in a value is kept with the value. It counts only if the value is used, since this library uses few keys of an
 //! `agent.config`.

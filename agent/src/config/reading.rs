@@ -202,7 +202,7 @@ impl<'a> Reading<'a> {
         let parts = setting.text.split(',').map(str::trim);
         let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
         if parts.is_empty() {
-            self.wrong(&setting, "names no host:port");
+            self.wrong(&setting, "has no host:port");
         }
         if parts.len() > MAX_MEMBERS {
             let message = format!("has {} entries, {MAX_MEMBERS} are allowed", parts.len());

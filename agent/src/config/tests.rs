@@ -103,7 +103,7 @@ fn builder_goes_before_environment_before_file_before_default() {
 }
 
 #[test]
-fn blank_values_are_not_given() {
+fn blank_values_count_as_absent() {
     let config = layered(BuilderSettings::default(), &[("SW_AGENT_NAME", " ")], FILE).unwrap();
     assert_eq!(config.application_code, "from-file");
 }
@@ -176,7 +176,7 @@ fn a_mistake_names_the_key_as_the_file_spells_it() {
 }
 
 #[test]
-fn a_mistake_in_what_is_overridden_or_not_used_is_none() {
+fn a_mistake_in_an_overridden_or_unused_setting_is_ignored() {
     let file = "agent.application_code=${NOPE}\ncollector.servers=${NOPE\nlogging.dir=${NOPE}\nlogging.level=\\u00zz";
     let environment = [("SW_AGENT_COLLECTOR_SERVERS", "c:1")];
     layered(given(&[(Key::ApplicationCode, "a")]), &environment, file).unwrap();
@@ -191,7 +191,7 @@ fn a_list_of_servers_without_an_entry_or_with_too_many_is_a_mistake() {
         complaints(layered(BuilderSettings::default(), &[], &file)),
         [
             "agent.config:3: collector.servers: has 257 entries, 256 are allowed",
-            "agent.config:2: collector.direct_servers: names no host:port",
+            "agent.config:2: collector.direct_servers: has no host:port",
         ]
     );
 }
@@ -228,7 +228,7 @@ fn a_name_that_is_too_long_with_its_namespace_is_a_mistake() {
 }
 
 #[test]
-fn an_instance_name_is_what_the_instance_is_known_by() {
+fn an_instance_is_known_by_its_instance_name() {
     let uuid = |texts: &[(Key, &str)], environment: &[(&str, &str)], file: &str| {
         let texts = [&[(Key::ApplicationCode, "a"), (Key::Servers, "c:1")], texts].concat();
         layered(given(&texts), environment, file)

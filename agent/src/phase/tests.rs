@@ -42,7 +42,7 @@ fn running() -> Machine {
     machine
 }
 
-/// Ticks every 3 s as the agent does, answers every command well, and says when heartbeats went out.
+/// Ticks every 3 s as the agent does, answers every command with success, and returns the times of the heartbeats.
 fn heartbeats(machine: &mut Machine, until: u64, segment_at: impl Fn(u64) -> bool) -> Vec<u64> {
     let mut sent = Vec::new();
     for t in (3..=until).step_by(3) {

@@ -72,7 +72,7 @@ fn another_member_is_tried_first() {
     let after = until_running_elsewhere(&agent, &others);
     assert_eq!(
         after.counts.connection_failures, 1,
-        "it went back to the dead one first"
+        "the dead member was tried first"
     );
 }
 
@@ -137,7 +137,7 @@ fn a_collector_that_falls_silent_is_left_after_three_calls() {
 }
 
 #[test]
-fn whatever_else_listens_there_is_no_collector() {
+fn a_listener_that_is_not_a_collector_is_reported() {
     let collector = Collector::start();
     let naming = naming_for(&[&collector]);
     // An HTTP/1 server, as when the ports are mixed up.

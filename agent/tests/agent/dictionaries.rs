@@ -53,7 +53,7 @@ fn names_queued_before_there_is_a_collector_are_requested() {
 }
 
 #[test]
-fn what_does_not_fit_is_dropped_and_counted() {
+fn names_beyond_the_limit_are_dropped_and_counted() {
     let collector = Collector::start();
     let agent = builder()
         .operation_limit(3)
@@ -74,7 +74,7 @@ fn what_does_not_fit_is_dropped_and_counted() {
 }
 
 #[test]
-fn a_large_dictionary_goes_over_in_messages_below_the_limit() {
+fn a_large_dictionary_is_sent_in_messages_below_the_limit() {
     const NAMES: usize = 20_000;
     let collector = Collector::start();
     let agent = builder()
@@ -99,7 +99,7 @@ fn a_large_dictionary_goes_over_in_messages_below_the_limit() {
 }
 
 #[test]
-fn after_a_lost_store_ids_are_right_again() {
+fn ids_are_correct_after_a_lost_store() {
     let collector = Collector::start();
     let agent = running_on(&collector);
     let ids = |agent: &Agent| {
@@ -121,7 +121,7 @@ fn after_a_lost_store_ids_are_right_again() {
 }
 
 #[test]
-fn a_collector_without_addresses_still_gives_names() {
+fn a_collector_without_addresses_still_assigns_ids_to_names() {
     let collector = Collector::start();
     collector.script(Call::Addresses, Behaviour::Fail(Code::Unimplemented));
     let agent = running_on(&collector);

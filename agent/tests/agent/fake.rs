@@ -1,4 +1,4 @@
-//! What the agent talks to, with scripted behaviour.
+//! The servers that the agent calls, with scripted behaviour.
 
 mod collector;
 mod naming;
@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 /// Long enough for a machine that is busy with other things; no test waits for it to pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Something that threads change and others wait for.
+/// A value that threads change, and for whose changes other threads wait.
 #[derive(Debug, Default)]
 pub(crate) struct Watched<T> {
     value: Mutex<T>,
@@ -38,7 +38,7 @@ impl<T> Watched<T> {
         read(&self.value.lock())
     }
 
-    /// Waits until `read` has something to say.
+    /// Waits until `read` returns a value.
     pub(crate) fn wait_for<R>(&self, what: &str, mut read: impl FnMut(&T) -> Option<R>) -> R {
         let mut value = self.value.lock();
         loop {

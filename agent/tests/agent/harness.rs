@@ -1,4 +1,4 @@
-//! Agents that live faster than real ones.
+//! Agents with shorter periods than real ones.
 
 use std::{iter, net::SocketAddr, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Becoming and staying known.
+//! Registration and heartbeats.
 
 use rollcall_agent::Phase;
 use tonic::Code;
@@ -104,7 +104,7 @@ fn heartbeats_arrive_though_segments_are_finished_all_the_time() {
 }
 
 #[test]
-fn an_instance_the_collector_does_not_know_any_more_registers_again() {
+fn an_instance_that_the_collector_no_longer_knows_registers_again() {
     let collector = Collector::start();
     let agent = builder()
         .heartbeat_after(ms(30))

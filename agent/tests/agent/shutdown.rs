@@ -136,7 +136,7 @@ fn in_the_middle_of_each_call() {
 }
 
 #[test]
-fn while_a_peer_accepts_and_says_nothing() {
+fn while_a_peer_accepts_and_sends_nothing() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = silent.local_addr().unwrap().to_string();
     let agent = builder()

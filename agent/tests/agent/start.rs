@@ -1,4 +1,4 @@
-//! What `start` checks, and where an agent can live.
+//! The checks of `start`, and the runtimes that an agent runs in.
 
 use rollcall_agent::{Agent, Error, Origin, Phase};
 
@@ -8,7 +8,7 @@ use crate::{
 };
 
 #[test]
-fn bad_configuration_is_all_that_start_refuses() {
+fn start_refuses_only_bad_configuration() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(
         &file,
@@ -46,7 +46,7 @@ fn bad_configuration_is_all_that_start_refuses() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_a_mistake() {
+fn a_missing_file_is_a_mistake() {
     let started = builder()
         .config_file("/nowhere/agent.config")
         .direct_collectors(["c:1"])
@@ -61,7 +61,7 @@ fn a_file_that_is_not_there_is_a_mistake() {
 }
 
 #[test]
-fn it_lives_in_no_runtime_at_all() {
+fn it_runs_without_a_runtime() {
     let collector = Collector::start();
     let status = running_on(&collector).status();
     assert_eq!(status.collector, Some(collector.address()));
@@ -69,7 +69,7 @@ fn it_lives_in_no_runtime_at_all() {
 }
 
 /// Registers, reports its changes to async code, and shuts down, all on a runtime's thread.
-async fn lives(collector: &Collector) {
+async fn runs(collector: &Collector) {
     let agent = builder()
         .direct_collectors([collector.address()])
         .start()
@@ -87,13 +87,13 @@ async fn lives(collector: &Collector) {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn it_lives_in_a_single_threaded_runtime() {
-    lives(&Collector::start()).await;
+async fn it_runs_in_a_single_threaded_runtime() {
+    runs(&Collector::start()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_lives_in_a_multi_threaded_runtime() {
-    lives(&Collector::start()).await;
+async fn it_runs_in_a_multi_threaded_runtime() {
+    runs(&Collector::start()).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -131,7 +131,7 @@ impl Catalog {
         self.0.services.subscribe()
     }
 
-    /// When the last beat of an instance came; `None` for instances without beats.
+    /// When the last beat of an instance arrived; `None` for instances without beats.
     #[must_use]
     pub fn last_beat(&self, instance: InstanceRef) -> Option<Timestamp> {
         // An instance of an earlier run has sent no beat to this one.

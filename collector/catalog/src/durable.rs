@@ -1,7 +1,7 @@
 //! Changes that are durable before they are acknowledged: planned, committed together, applied, answered.
 //!
-//! One task plans and applies, so the state that a plan was made on cannot change below it: rows of the store change here only.
-//! What other processes change in a shared store is applied by the same task, between two commits.
+//! One task plans and applies, so the state does not change between a plan and its application: rows of the store change here only.
+//! The same task applies, between two commits, the changes of other processes in a shared store.
 //!
 //! This module knows neither the state nor what the rows mean: `S` is the state that plans read and changes apply to.
 
@@ -270,8 +270,8 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
         })
     }
 
-    /// Applies what other processes changed, and what a commit that failed here wrote nevertheless. Returns `false` if the store could not
-    /// be read. `was_stale`: whether the last attempt failed too; only the first one is logged.
+    /// Applies the changes of other processes, and those that a failed commit wrote nevertheless. Returns `false` if the store
+    /// could not be read. `was_stale`: whether the last attempt failed too; only the first one is logged.
     async fn catch_up(&self, was_stale: bool) -> bool {
         let store = Arc::clone(&self.stores.durable);
         let read = tokio::task::spawn_blocking(move || store.catch_up()).await;

@@ -21,7 +21,7 @@ pub enum Error {
     Full(#[from] Full),
     /// The catalog does not know all instances yet after its start: retry, or call another server.
     #[error(
-        "the catalog is loading: the instances of the last run have not all come back yet, try again later"
+        "the catalog is loading: the instances of the last run are not all known yet, try again later"
     )]
     Loading,
     /// The limit of changes that wait for the store is reached: retry later.

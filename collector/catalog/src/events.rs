@@ -13,7 +13,7 @@ pub struct Event {
     pub at: Timestamp,
     /// What happened.
     pub event: catalog::Event,
-    /// The connection that the event's publisher is, also when it has ended. `None` for other publishers, and for a connection
+    /// The connection, if it is the publisher of the event; also after its end. `None` for other publishers, and for a connection
     /// that lost the instance after its end.
     pub client: Option<Arc<Connection>>,
     /// For [`catalog::EventKind::Overridden`] what the operator set; `None` for other events, and if it was removed.

@@ -10,7 +10,7 @@ use prometheus_client::{
 
 use crate::{Catalog, Counts};
 
-/// Shows the numbers of a catalog and its limits.
+/// Exposes the numbers of a catalog and its limits.
 #[derive(Debug)]
 pub struct Exposition(pub Catalog);
 

@@ -1,4 +1,4 @@
-//! Marks the subscriptions of the services that the schedule says are due.
+//! Marks the subscriptions of the services that are due by the schedule.
 
 pub(crate) mod schedule;
 

@@ -43,7 +43,7 @@ struct Entry {
     registered: InstanceRow,
 }
 
-/// Writes until it is cancelled, and then the rest.
+/// Writes at each tick until it is cancelled, and then writes the remaining changes.
 pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -236,7 +236,7 @@ fn bring_back(
     Ok(())
 }
 
-/// A full term, but long enough for clients to notice that the collector is back.
+/// Grants a full term, or a longer one if clients need more time to notice that the collector runs again.
 fn lease(shared: &Shared, instance: InstanceRef, beats: Beats) {
     let usual = Beats::default();
     let beats = Beats {

@@ -69,7 +69,7 @@ async fn judge(shared: &Shared) {
     }
 }
 
-/// Applies a verdict, unless a beat has come since.
+/// Applies a verdict, unless a beat has arrived meanwhile.
 fn apply(
     shared: &Shared,
     registry: &mut Registry,

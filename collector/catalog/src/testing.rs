@@ -19,7 +19,7 @@ pub struct TestClock {
 pub struct Running {
     /// The catalog.
     pub catalog: Catalog,
-    /// What the catalog stores; a second catalog can be started on it.
+    /// The store of the catalog; a second catalog can be started on it.
     pub store: Memory,
     cancel: CancellationToken,
     workers: JoinHandle<()>,

@@ -1,4 +1,4 @@
-//! What faces rely on.
+//! The behaviour of the catalog that faces rely on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,7 +57,7 @@ fn ips(catalog: &Catalog, name: &str) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_without_beats_turns_unhealthy_and_goes() {
+async fn an_instance_without_beats_turns_unhealthy_and_is_removed() {
     let running = Running::start();
     let catalog = &running.catalog;
     let registered = registration("10.0.0.1");

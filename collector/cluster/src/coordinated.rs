@@ -118,7 +118,7 @@ impl Port {
     /// Waits for a change of the desired registration since the last call.
     pub(super) async fn desired_changed(&mut self) {
         if self.desired.changed().await.is_err() {
-            std::future::pending().await // the handle is dropped, and its last request stands
+            std::future::pending().await // the handle is dropped, and its last desired registration stays
         }
     }
 

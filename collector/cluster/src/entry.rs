@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_version_adds_is_not_in_the_way() {
+    fn fields_of_a_later_version_are_ignored() {
         let json =
             r#"{"address":"\u0061","version":"9","state":"resting","since_ms":0,"load":{"x":1}}"#;
         let member = decode(json.as_bytes()).unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_collector_wrote_is_refused() {
+    fn bytes_that_no_collector_wrote_are_refused() {
         for json in ["", "{}", "[]", r#"{"address":1}"#, "\u{0}"] {
             assert!(decode(json.as_bytes()).is_err(), "{json}");
         }

@@ -35,7 +35,7 @@ pub trait Cluster: fmt::Debug + Send + Sync + 'static {
     /// The members, now and after every change.
     fn view(&self) -> watch::Receiver<Arc<View>>;
 
-    /// `None`, or why this collector is not registered or cannot read the members, in words for the operator. The task
+    /// `None`, or why this collector is not registered or cannot read the members, as a text for the operator. The task
     /// behind it recovers by itself.
     fn health(&self) -> watch::Receiver<Option<Arc<str>>>;
 }

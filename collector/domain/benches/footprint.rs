@@ -77,7 +77,7 @@ fn main() {
             .unwrap()
     });
 
-    // Five minutes of renewals every half minute, with a look each second.
+    // Five minutes of renewals every half minute, with a check each second.
     let start = on_cpu();
     let mut changed = Vec::new();
     for second in 1..=300 {

@@ -13,7 +13,7 @@ pub(crate) type IdMap<K, V> = papaya::HashMap<K, V, IdHashing>;
 /// takes 26 ns and 278 ns, at most 1 % of a heartbeat; the difference counts where a loop reads every id.
 pub(crate) type IdHashing = foldhash::fast::RandomState;
 
-/// The greatest internal id. Internal ids name the registrations of agents of 8.0 and later, which know no ids. Agents never
+/// The greatest internal id. Internal ids name the registrations of agents of 8.0 and later, which use no ids. Agents never
 /// receive one. No agent up to 7.0 can hold one either, because a collector would first have to assign a thousand million ids; one
 /// that an agent uses anyway is refused.
 pub(crate) const LAST_INTERNAL: i32 = -(1 << 30);
@@ -40,7 +40,7 @@ macro_rules! id {
                 self.0.get()
             }
 
-            /// Whether only collectors use the id: agents of 8.0 and later know no ids, and other agents neither receive it nor may
+            /// Whether only collectors use the id: agents of 8.0 and later use no ids, and other agents neither receive it nor may
             /// use it.
             #[must_use]
             pub const fn is_internal(self) -> bool {

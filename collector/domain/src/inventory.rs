@@ -131,7 +131,7 @@ impl Inventory {
         by(application).or_else(|| by(self.other(application)?))
     }
 
-    /// The id of the instance with this name, for an agent of 8.0 or later, which knows no ids. An instance that registered with an
+    /// The id of the instance with this name, for an agent of 8.0 or later, which uses no ids. An instance that registered with an
     /// earlier release of Rollcall may have an id of the kind that agents up to 7.0 know.
     #[must_use]
     pub fn named_instance_id(&self, application: ApplicationId, name: &str) -> Option<InstanceId> {

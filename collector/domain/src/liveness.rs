@@ -101,11 +101,11 @@ impl Signal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum State {
-    /// Its last signal came within the term.
+    /// Its last signal arrived within the term.
     Up = 0,
-    /// No signal came for longer than `silent_after`.
+    /// No signal arrived for longer than `silent_after`.
     Silent = 1,
-    /// No signal came for longer than `down_after`.
+    /// No signal arrived for longer than `down_after`.
     Down = 2,
     /// It announced that it stops on purpose.
     Left = 3,
@@ -138,7 +138,7 @@ pub struct Transition<K> {
     pub signal: Signal,
     /// The collector that observed it.
     pub observer: Observer,
-    /// The connection that it came on.
+    /// The connection of that signal.
     pub contact: Contact,
     /// The observed usual interval between two signals; zero if unknown.
     pub usual: Duration,
@@ -156,7 +156,7 @@ pub enum Renewal<K> {
     Granted,
     /// The state stays.
     Kept,
-    /// It came back up, it left, or another collector marked it as ended.
+    /// It is up again, it left, or another collector marked it as ended.
     Changed(Transition<K>),
     /// The state stays, and another collector than before observes the signals.
     Moved {

@@ -25,7 +25,7 @@ pub enum Error {
     },
     /// The space quota of etcd is used up. Reads continue, and every write is refused until the alarm is disarmed.
     #[error(
-        "etcd at {endpoint} has no space left and takes no writes: {reason}; compact its history, defragment it and disarm \
+        "etcd at {endpoint} has no space left and accepts no writes: {reason}; compact its history, defragment it and disarm \
          the alarm (etcdctl compact, etcdctl defrag, etcdctl alarm disarm), or give it a larger --quota-backend-bytes"
     )]
     NoSpace {
@@ -123,7 +123,7 @@ pub(super) fn is_final(code: Code) -> bool {
     )
 }
 
-/// The root cause: a status of the transport says only that it failed.
+/// The root cause: a status of the transport reports only that it failed.
 pub(super) fn describe(status: &Status) -> String {
     let cause = iter::successors(error::Error::source(status), |cause| cause.source()).last();
     match (cause, status.message()) {

@@ -1,4 +1,4 @@
-//! Servers for tests: [`Server`] answers as a test says, [`Process`] is a real etcd.
+//! Servers for tests: [`Server`] answers as a test requires, [`Process`] is a real etcd.
 
 #![allow(
     clippy::unwrap_used,

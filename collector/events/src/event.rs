@@ -228,7 +228,7 @@ impl Event {
 }
 
 impl InstanceEvent {
-    /// The other end of the connection that the event came on.
+    /// The other end of the connection of the call that caused the event.
     #[must_use]
     pub const fn peer(&self) -> Option<SocketAddr> {
         match &self.kind {

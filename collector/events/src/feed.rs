@@ -201,8 +201,8 @@ impl Feed {
         Timeline { events, lost }
     }
 
-    /// Up to `limit` instances of Nacos services with a timeline that the filter selects, in no order: also those that are
-    /// registered no more. Looks at all timelines.
+    /// Up to `limit` instances of Nacos services with a timeline that the filter selects, in no order: also those that are no
+    /// longer registered. Reads all timelines.
     #[must_use]
     pub fn service_instances(&self, filter: &ServiceFilter, limit: usize) -> Vec<ServiceInstance> {
         let filter = PackedFilter::of(filter);

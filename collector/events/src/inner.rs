@@ -1,4 +1,4 @@
-//! What a feed, its readers and its recorder share.
+//! The state that a feed, its readers and its recorder share.
 
 use std::sync::{Arc, atomic::AtomicU64};
 

@@ -4,7 +4,7 @@
 //! ([`Feed::timeline`], [`Feed::service_timeline`]), and from a journal on disk after a restart. Event numbers have no gaps
 //! within a run and continue over a restart.
 //!
-//! What holds:
+//! Guarantees:
 //! * Everything is bounded: the history in events, each timeline in changes, all timelines in bytes, the journal in bytes.
 //! * Agents, Nacos services and the collector have a [`Lane`] each. No lane pushes out the history of another.
 //! * Recording never waits for the disk. [`Recorder`] writes batches on another thread. An event that it cannot write in time

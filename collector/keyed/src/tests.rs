@@ -162,7 +162,7 @@ fn a_second_process_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_file_that_is_no_store_is_refused_by_name() {
+fn a_file_that_is_not_a_store_is_refused_by_name() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("basket.redb"), b"no store").unwrap();
     let opened = Embedded::<Fruit>::open(directory.path(), "basket");

@@ -23,8 +23,8 @@ const BOUNDS: [u32; 11] = [
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000,
 ];
 
-/// The histograms of one call, or of all calls of one generation of agents: one for each outcome. Counting is three atomic additions without a lock, because
-/// heartbeats are counted. Clones share them.
+/// The histograms of one call, or of all calls of one generation of agents: one for each outcome. Counting is three atomic
+/// additions without a lock, because heartbeats are counted. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Durations(Arc<[Histogram; Outcome::ALL.len()]>);
 

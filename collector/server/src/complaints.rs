@@ -1,4 +1,4 @@
-//! Log lines about refused connections of one listener: at most one in some seconds, so that a flood of peers fills no log.
+//! Log lines about refused connections of one listener: at most one in some seconds, so that many refused peers do not fill the log.
 
 use std::net::SocketAddr;
 

@@ -273,7 +273,7 @@ struct Served<'a, C> {
 }
 
 impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
-    /// Sends what the connection still has to send, GOAWAY above all, and discards what the peer sends. Ends when both
+    /// Sends what the connection still has to send, first of all GOAWAY, and discards what the peer sends. Ends when both
     /// directions have ended, and after [`LINGER`] at the latest; at once for a peer that does not read.
     async fn linger(&mut self, why: Closed) {
         self.traffic.close();
@@ -281,7 +281,7 @@ impl<C: Future<Output = Result<(), BoxError>>> Served<'_, C> {
             Closed::Unread => Duration::ZERO,
             _ => LINGER,
         };
-        // The timeout polls the connection before it looks at the time.
+        // The timeout polls the connection before it checks the time.
         match timeout(time, self.connection.as_mut()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => debug!(error = &*error, "connection failed while it was closed"),

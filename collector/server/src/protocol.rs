@@ -41,7 +41,7 @@ pub(super) enum Protocol {
 pub(super) enum Shown<S> {
     /// HTTP of this version. The stream yields the first bytes again.
     Http(Protocol, Rewound<S>),
-    /// The begin of TLS, where none is served.
+    /// The first bytes of TLS, where none is served.
     Tls(S),
 }
 

@@ -65,7 +65,7 @@ pub enum Serves {
 /// Why a connection has no transport.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The peer left or showed nothing in time.
+    /// The peer left or sent nothing in time.
     Lost(io::Error),
     /// The collector refuses the connection.
     Refused(Closed, String),
@@ -92,7 +92,7 @@ pub(super) async fn open(
         None => Stream::Plain(socket),
         Some(security) => {
             if peek(&socket, deadline).await? == TLS {
-                // Apart from the future of plain connections, which stays small.
+                // Boxed, so that the future of plain connections stays small.
                 let handshake = Box::pin(shake(socket, security, peer, budget, deadline));
                 Stream::Tls(Box::new(handshake.await?))
             } else if security.serves == Serves::PlainAndTls {
@@ -126,7 +126,7 @@ async fn peek(socket: &TcpStream, deadline: Instant) -> io::Result<u8> {
 }
 
 fn silent() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "no protocol was shown in time")
+    io::Error::new(io::ErrorKind::TimedOut, "nothing was received in time")
 }
 
 async fn shake(

@@ -42,9 +42,9 @@ pub enum Closed {
     TlsStalled,
     /// A newer TLS handshake took the place of this one.
     TlsDisplaced,
-    /// The peer began TLS where the listener has none.
+    /// The peer used TLS where the listener has none.
     TlsRefused,
-    /// The peer spoke no TLS where the listener requires it.
+    /// The peer did not use TLS where the listener requires it.
     PlainRefused,
 }
 

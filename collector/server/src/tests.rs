@@ -165,7 +165,7 @@ pub(super) fn request(address: SocketAddr, path: &str) -> Request<Empty<Bytes>> 
         .unwrap()
 }
 
-/// Runs a test that may spawn on its own thread.
+/// Runs a test that may spawn tasks on its own thread.
 pub(super) async fn local(test: impl Future<Output = ()>) {
     tokio::task::LocalSet::new().run_until(test).await;
 }

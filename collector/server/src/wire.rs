@@ -32,7 +32,7 @@ pub(super) struct Wire<S> {
     turn: usize,
     left: usize,
     discarded: usize,
-    /// The bytes that the socket had accepted at the last look, where the transport counts them.
+    /// The bytes that the socket had accepted at the last check, where the transport counts them.
     sent: usize,
     /// Present once the collector has ended its direction.
     linger: Option<Box<Linger>>,

@@ -122,7 +122,8 @@ pub struct Services {
 }
 
 impl Services {
-    /// Announces that this collector is about to stop: the ends of connections that it closes from now on are not evidence about instances.
+    /// Announces that this collector is about to stop: the ends of connections that it closes from now on are not evidence about
+    /// instances.
     pub fn stopping(&self) {
         self.core.is_stopping.store(true, Ordering::Relaxed);
     }

@@ -48,7 +48,7 @@ impl Core {
         }
     }
 
-    /// Records a signal, and the connection that it came on.
+    /// Records a signal, and the connection that carried it.
     fn observe(&self, id: InstanceId, signal: Signal) -> Option<(Renewal<InstanceId>, Arrival)> {
         let now = self.clock.now();
         let over_connection = link::current(|seen| {
@@ -132,10 +132,10 @@ impl Core {
     }
 
     /// Whether this collector lacks a fact that it read from the store before and that no later signal would supply: that the
-    /// instance exists, that it is down or left, or that it was forgotten. A lost signal needs no repair: the next signal replaces it, or the lease
-    /// expires.
+    /// instance exists, that it is down or left, or that it was forgotten. A lost signal needs no repair: the next signal
+    /// replaces it, or the lease expires.
     ///
-    /// Evidence later than the store's is not a lack: it may have come from another collector directly and reach the store soon.
+    /// Evidence later than the store's does not count: another collector may have sent it directly, and stores it soon.
     pub(super) fn knows_less(&self, seen: LastSeen) -> bool {
         let Some(known) = self.lessor.view(seen.instance) else {
             return true;
@@ -191,7 +191,7 @@ impl link::Observer for Core {
             at: self.clock.now(),
             cause,
         };
-        // A collector that stops closes all connections: that says nothing about the instances.
+        // A collector that stops closes all connections: their ends are no evidence about the instances.
         let is_own = cause == Cause::Collector && self.is_stopping.load(Ordering::Relaxed);
         let at = self.clock.wall_at(closed.at);
         for instance in seen {

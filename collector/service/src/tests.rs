@@ -118,7 +118,7 @@ async fn happened(events: &mut broadcast::Receiver<Event>) -> InstanceEvent {
     }
 }
 
-/// Whether the event says that the inventory or the roster agrees; `None` for another event.
+/// Whether the event reports that the inventory or the roster agrees; `None` for another event.
 fn agreement(event: Event) -> Option<(Shared, bool)> {
     let Event::Collector(event) = event else {
         return None;

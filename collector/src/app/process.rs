@@ -21,7 +21,7 @@ pub struct Process {
     pub reload: Arc<Notify>,
 }
 
-/// What the process uses of the machine, read from `/proc` at each scrape. A value that the system does not give is left out.
+/// What the process uses of the machine, read from `/proc` at each scrape. A value that the system does not provide is left out.
 #[derive(Debug)]
 pub(super) struct Usage;
 

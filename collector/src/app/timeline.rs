@@ -45,14 +45,14 @@ pub(super) async fn open(config: &Config, clock: Clock) -> (Feed, Option<Recorde
     let open = move || {
         let opened = Feed::open(&limits, &directory, series);
         opened.inspect_err(|error| {
-            tracing::warn!(%error, "events are kept in memory only and are gone after a restart");
+            tracing::warn!(%error, "events are kept in memory only and are lost at a restart");
         })
     };
     match task::spawn_blocking(open).await {
         Ok(Ok((feed, recorder))) => (feed, Some(recorder)),
         Ok(Err(_)) => (Feed::new(&in_memory, series), None),
         Err(error) => {
-            tracing::error!(%error, "events are kept in memory only and are gone after a restart");
+            tracing::error!(%error, "events are kept in memory only and are lost at a restart");
             (Feed::new(&in_memory, series), None)
         }
     }

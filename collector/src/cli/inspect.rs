@@ -41,7 +41,7 @@ pub(crate) struct Roster {
     #[arg(long, value_name = "APPLICATION", allow_negative_numbers = true)]
     pub(crate) application: Option<String>,
 
-    /// Only instances in these states; with it also those that have been down or left for long
+    /// Only instances in these states, including those that have been down or left for long
     #[arg(long, value_name = "STATES", value_delimiter = ',', value_enum)]
     pub(crate) state: Vec<State>,
 

@@ -23,7 +23,7 @@ fn unused_certificate(config: &Config) -> Option<String> {
     })
 }
 
-/// Reminds of the faces that serve plain connections although TLS is enabled.
+/// Warns about the faces that serve plain connections although TLS is enabled.
 fn plain_beside_tls(config: &Config) -> Option<String> {
     let modes = config.modes().into_iter();
     let plain = modes.filter(|(_, mode)| matches!(mode, Mode::Off | Mode::Optional));

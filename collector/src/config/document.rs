@@ -199,7 +199,7 @@ impl<'t> Builder<'t> {
 
     fn aliased(&mut self, anchor: usize, at: &Span, depth: usize) -> Result<Node, Fault> {
         let node = self.anchors.get(&anchor).cloned();
-        let node = node.ok_or_else(|| fault(at, "an alias of the node that it stands in"))?;
+        let node = node.ok_or_else(|| fault(at, "an alias of a node that contains it"))?;
         self.take_all(&node, at, depth)?;
         Ok(node)
     }

@@ -93,7 +93,7 @@ keys! {
         key_file SW_CLUSTER_ETCD_KEY_FILE File "Private key (PEM) of that certificate" => cluster.etcd.key_file;
     }
     cluster.zookeeper {
-        host_port SW_CLUSTER_ZK_HOST_PORT ConnectString "The servers of a ZooKeeper ensemble, separated by commas, as ZooKeeper reads them: port 2181 unless given, and a chroot (`/path`) after the last one" => cluster.zookeeper.host_port;
+        host_port SW_CLUSTER_ZK_HOST_PORT ConnectString "The servers of a ZooKeeper ensemble, separated by commas, as ZooKeeper reads them: port 2181 by default, and a chroot (`/path`) after the last one" => cluster.zookeeper.host_port;
         session_timeout SW_CLUSTER_ZK_SESSION_TIMEOUT Millis "A collector that has not renewed its session for this long is not a member; a plain number is milliseconds" => cluster.zookeeper.session_timeout;
         namespace SW_NAMESPACE Namespace "Prefix of every path, as `/namespace` or `/team/namespace`, so that several fleets can share an ensemble; also for the store" => cluster.zookeeper.namespace;
         enable_acl SW_ZK_ENABLE_ACL Flag "Authenticate with `expression`, and create nodes that only this user may read and change" => cluster.zookeeper.enable_acl;
@@ -188,7 +188,7 @@ keys! {
         journal SW_NACOS_JOURNAL Bytes "Most bytes of `catalog.journal`, the changes of ephemeral instances since the last commit of the roster" => nacos.journal;
     }
     tls.default {
-        enabled SW_CORE_GRPC_SSL_ENABLED Flag "Use TLS, as the key `tls` of each face says" => tls.enabled;
+        enabled SW_CORE_GRPC_SSL_ENABLED Flag "Use TLS, as the key `tls` of each face sets it" => tls.enabled;
         cert_chain_path SW_CORE_GRPC_SSL_CERT_CHAIN_PATH File "Certificate (PEM) of this collector, followed by its intermediate authorities" => tls.cert_chain_path;
         key_path SW_CORE_GRPC_SSL_KEY_PATH File "Private key (PEM, not encrypted) of that certificate" => tls.key_path;
         trusted_ca_path SW_CORE_GRPC_SSL_TRUSTED_CA_PATH File "Authorities (PEM) that sign the certificates of clients (`mutual`) and of the other collectors; empty: none" => tls.trusted_ca_path;

@@ -82,7 +82,7 @@ impl Reader<'_> {
             Node::Map(map) => map.entries,
             Node::Scalar(_) | Node::List(_) => {
                 let message = format!(
-                    "{what} have to stand below it, each as `name: ...` with a space after the colon (line {line})"
+                    "{what} must be below it, each as `name: ...` with a space after the colon (line {line})"
                 );
                 self.problem(path, message);
                 Vec::new()
@@ -95,7 +95,7 @@ impl Reader<'_> {
                 Some(first) => {
                     let dot = if path.is_empty() { "" } else { "." };
                     let key = format!("{path}{dot}{}", entry.name);
-                    let message = given_twice(first.line, entry.line);
+                    let message = occurs_twice(first.line, entry.line);
                     self.problem(&key, message);
                 }
             }
@@ -260,7 +260,7 @@ impl Reader<'_> {
             return self.problem(&format!("{provider}.{name}"), unknown("key", &name, &known));
         };
         if let Some(first) = self.lines.get(&path) {
-            let message = format!("{}, in two spellings or places", given_twice(*first, line));
+            let message = format!("{}, in two spellings or places", occurs_twice(*first, line));
             return self.problem(&path, message);
         }
         self.lines.insert(path.clone(), line);
@@ -333,6 +333,6 @@ fn template(map: &Map) -> Option<&str> {
         .filter(|_| is_bare && !map.entries.is_empty())
 }
 
-fn given_twice(first: usize, second: usize) -> String {
-    format!("is given twice, at lines {first} and {second}")
+fn occurs_twice(first: usize, second: usize) -> String {
+    format!("occurs twice, at lines {first} and {second}")
 }

@@ -115,7 +115,7 @@ fn the_outer_contract_of_the_defaults_holds() {
 }
 
 #[test]
-fn a_token_is_never_shown_and_its_placeholder_is_no_token() {
+fn a_token_is_never_shown_and_its_placeholder_is_not_a_token() {
     let config = loaded("", &[("SW_AUTHENTICATION", "s3cret")]).config;
     assert_eq!(config.agent_grpc.authentication.expose(), "s3cret");
     let shown = format!("{config:?} {}", config.to_yaml());
@@ -222,10 +222,10 @@ ui: 5
         "my.yml: liveness.default.tick: takes one value",
         "my.yml: server.standard: unknown provider; allowed: default",
         "my.yml: register.default.deadline: the variable NOBODY is not set",
-        "my.yml: register.default.queue_capacity: is given twice",
+        "my.yml: register.default.queue_capacity: occurs twice",
         "my.yml: agent_gRPC.gRPC.ssl_cert_chain_file: the listeners share one certificate",
         "my.yml: mail: unknown module; allowed: naming, remote,",
-        "my.yml: ui: providers have to stand below it",
+        "my.yml: ui: providers must be below it",
         "my.yml: naming.jetty.port: \"abc\" is not allowed; allowed: a port, 0 to 65535",
         "SW_UI_JETTY_PORT: ui.jetty.port: \"99999\" is not allowed; allowed: a port, 0 to 65535",
         "my.yml: liveness.default.silent_after: \"120\" is not allowed; allowed: a duration with a unit",

@@ -213,7 +213,7 @@ pub(super) fn parse_endpoints(text: &str) -> Result<Vec<String>, &'static str> {
             .or(endpoint.strip_prefix("https://"));
         is_server(bare.unwrap_or(endpoint))
     })
-    .ok_or("host:port, or several separated by commas; http:// or https:// may stand in front")
+    .ok_or("host:port, or several separated by commas; http:// or https:// may come before it")
 }
 
 /// Servers of a ZooKeeper ensemble in the syntax of its own client: separated by commas, empty ones ignored, each with port

@@ -208,7 +208,7 @@ pub(super) fn encoded(value: &str) -> String {
     form_urlencoded::byte_serialize(value.as_bytes()).collect()
 }
 
-/// The innermost cause of a failed request: hyper's own text only says that it failed.
+/// The innermost cause of a failed request: hyper's own text only states that it failed.
 fn cause(error: &legacy::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

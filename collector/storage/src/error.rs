@@ -143,7 +143,7 @@ pub enum Error {
     },
 
     /// A shared store has no space left. Nothing is lost: a later write may succeed.
-    #[error("{store} takes no writes, and new names get no ids until it does: {reason}")]
+    #[error("{store} accepts no writes, and new names get no ids until it does: {reason}")]
     NoSpace {
         /// The location of the store.
         store: String,
@@ -170,7 +170,7 @@ pub enum Error {
     },
 
     /// An earlier write failed, so the state on disk is unknown and further writes are refused.
-    #[error("{} takes no more writes after one failed: start the collector again", path.display())]
+    #[error("{} accepts no more writes after one failed: start the collector again", path.display())]
     Poisoned {
         /// The file or directory.
         path: PathBuf,

@@ -89,7 +89,7 @@ fn of_tls(error: &Error, side: Side) -> String {
         ),
         Error::InvalidCertificate(error) => of_certificate(error, side),
         Error::AlertReceived(alert) => of_alert(*alert, side),
-        Error::InvalidMessage(_) => format!("the {peer} sent bytes that are no TLS"),
+        Error::InvalidMessage(_) => format!("the {peer} sent bytes that are not TLS"),
         Error::PeerIncompatible(reason) => format!(
             "the {peer} and {}, which supports TLS 1.2 and 1.3, have no version, cipher or signature in common ({reason:?})",
             side.own()

@@ -78,7 +78,7 @@ impl Authority {
     /// Signs a certificate.
     ///
     /// # Panics
-    /// A name is none that a certificate can have.
+    /// A certificate cannot contain one of the names.
     #[must_use]
     pub fn sign(&self, request: &Request<'_>) -> Signed {
         let names = request.names.iter().map(|name| (*name).to_owned());

@@ -36,7 +36,7 @@ fn the_end_of_a_certificate_is_read_in_both_forms() {
 }
 
 #[test]
-fn bytes_that_are_no_certificate_have_no_end() {
+fn bytes_that_are_not_a_certificate_have_no_expiry() {
     for bytes in [
         &b""[..],
         b"\x30",

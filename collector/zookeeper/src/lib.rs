@@ -261,7 +261,7 @@ impl<'s> Client<'s> {
             if let Some(frame) = self.take_frame()? {
                 return Ok(frame);
             }
-            // The server answers pings, so a silent server is lost; the rest of the term is for finding another.
+            // The server answers pings, so a silent server counts as lost; the rest of the term is for finding another.
             let due = self.last_received + self.term * 2 / 3;
             let read = timeout_at(due, self.stream.read_buf(&mut self.inbox)).await;
             match read {

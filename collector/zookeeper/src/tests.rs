@@ -1,4 +1,4 @@
-//! The client on servers that are not what they should be. What a real one does is seen in tests/tests/membership.rs.
+//! The client with defective servers. tests/tests/membership tests it with real ones.
 
 use bytes::BufMut;
 use tokio::net::TcpListener;
@@ -35,7 +35,7 @@ fn framed(frame: &[u8]) -> Vec<u8> {
     framed
 }
 
-/// What connecting to a server that answers so comes to.
+/// The result of a connection to a server that sends this answer.
 async fn connected(answer: Vec<u8>) -> Result<Duration, Error> {
     let (address, serve) = server(answer).await;
     let mut session = Session::default();
@@ -44,7 +44,7 @@ async fn connected(answer: Vec<u8>) -> Result<Duration, Error> {
 }
 
 #[tokio::test]
-async fn a_session_has_the_term_that_the_server_gives() {
+async fn a_session_has_the_term_that_the_server_sets() {
     let term = connected(opened(4000)).await.unwrap();
     assert_eq!(term, Duration::from_secs(4));
 }

@@ -122,7 +122,7 @@ pub(crate) fn connect(seen: i64, timeout: i32, session: i64, password: &[u8]) ->
         frame.put_i32(timeout);
         frame.put_i64(session);
         put_bytes(frame, password);
-        frame.put_u8(0); // a server that may only read will not do
+        frame.put_u8(0); // refuse a server that may only read
     })
 }
 
@@ -191,7 +191,7 @@ pub(crate) fn transact(number: i32, steps: &[Step], acl: Acl) -> BytesMut {
 }
 
 const ANY_VERSION: i32 = -1;
-/// The kind of a step that is none: the end of a transaction, and in an answer also a step that was not executed.
+/// The kind that stands for no step: the end of a transaction, and in an answer also a step that was not executed.
 const NO_STEP: i32 = -1;
 /// `ZooDefs.Perms.ALL`
 const ALL_PERMISSIONS: i32 = 31;

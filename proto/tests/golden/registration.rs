@@ -120,7 +120,7 @@ fn of_several_mappings_a_5_x_reader_keeps_the_last() {
 }
 
 #[test]
-fn an_empty_mapping_is_no_bytes() {
+fn an_empty_mapping_has_no_bytes() {
     golden(&[], &ApplicationMapping::default());
     golden(&[], &SingularApplicationMapping::default());
 }
@@ -171,7 +171,7 @@ fn instance_mapping_of_both_generations() {
 }
 
 #[test]
-fn an_instance_without_an_id_yet_is_no_field() {
+fn an_instance_without_an_id_has_no_field() {
     golden(
         &[b"\x08\x02"], // 1 applicationId
         &ApplicationInstanceMapping {
@@ -349,7 +349,7 @@ fn key_with_string_value_of_both_generations() {
 }
 
 #[test]
-fn downstream_is_no_bytes() {
+fn downstream_has_no_bytes() {
     golden(&[], &Downstream {});
 }
 

@@ -74,6 +74,6 @@ fn remote_message_5_x() {
 }
 
 #[test]
-fn empty_is_no_bytes() {
+fn empty_has_no_bytes() {
     golden(&[], &Empty {});
 }

@@ -98,7 +98,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// The middle of these values; the upper one of two.
+/// The median of these values; the higher of two middle ones.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)

@@ -37,7 +37,7 @@ pub(crate) fn once_into(directory: &Path, text: &[u8], build: impl FnOnce(&Path)
         return;
     }
     build(directory);
-    fs::write(stamp, text).expect("noting what was built");
+    fs::write(stamp, text).expect("recording the built sources");
 }
 
 /// Runs a tool of an ecosystem until it exits.

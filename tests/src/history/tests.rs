@@ -66,7 +66,7 @@ impl History {
 fn refused(history: &History) -> Violation {
     history
         .check()
-        .expect_err("a history that no collector has")
+        .expect_err("a history of no correct collector")
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn two_keys_of_one_id_are_refused() {
 }
 
 #[test]
-fn one_number_in_two_dictionaries_is_no_collision() {
+fn one_number_in_two_dictionaries_is_not_a_collision() {
     let history = History::default()
         .assigned(application("a"), 0, 1, -1)
         .assigned(Key::Address("a".to_owned()), 0, 1, -1)

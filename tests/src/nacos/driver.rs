@@ -82,7 +82,7 @@ impl Driver {
         }
     }
 
-    /// Has the client list the instances of a service.
+    /// Makes the client list the instances of a service.
     ///
     /// # Errors
     /// As [`Driver::run`].

@@ -273,7 +273,7 @@ impl Life {
             hosts.len() == 2 && hosts.iter().filter(|host| host.healthy).count() == 1
         })
         .await?;
-        eprintln!("{}: gone {after:?} after its death", self.client);
+        eprintln!("{}: removed {after:?} after its death", self.client);
         Ok(Outcome::Held)
     }
 

@@ -87,7 +87,7 @@ async fn effective(file: &str, env: &[(&str, &str)], key: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn malformed_files_are_refused_in_the_operators_words() {
+async fn malformed_files_are_refused_with_the_key_and_the_line() {
     let template = |keys: &str| {
         format!(
             "17-template-not-filled-in.yml: is a template whose placeholders were not filled in: {keys}; write the values, or \
@@ -111,7 +111,7 @@ async fn malformed_files_are_refused_in_the_operators_words() {
         ),
         (
             "14-name-twice.yml",
-            vec!["14-name-twice.yml: naming: is given twice, at lines 1 and 4".to_owned()],
+            vec!["14-name-twice.yml: naming: occurs twice, at lines 1 and 4".to_owned()],
         ),
         (
             "15-zookeeper-and-elasticsearch.yml",

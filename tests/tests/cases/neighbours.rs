@@ -1,4 +1,4 @@
-//! Mistakes of the same kinds as those of `tests/cases`, in files of the test's own: what `--check` says to each.
+//! Mistakes of the same kinds as those of `tests/cases`, in files of the test's own: the answer of `--check` to each.
 
 use std::path::Path;
 
@@ -27,8 +27,8 @@ async fn checked(
 }
 
 #[tokio::test]
-async fn malformed_files_say_which_line_and_what_to_write() {
-    const BELOW: &str = "have to stand below it, each as `name: ...` with a space after the colon";
+async fn malformed_files_are_refused_with_the_line_and_the_remedy() {
+    const BELOW: &str = "must be below it, each as `name: ...` with a space after the colon";
     let cases: &[(&[u8], &str)] = &[
         (
             b"naming:\n  jetty:\n    context_path:/x\n",

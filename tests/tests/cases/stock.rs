@@ -1,4 +1,4 @@
-//! The files that upstream's collectors come with.
+//! The configuration files of upstream's releases.
 
 use super::{BAD_CONFIGURATION, IGNORED, SHARED, accepted, check, refused};
 

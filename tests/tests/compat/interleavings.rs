@@ -20,9 +20,9 @@ enum Step {
     Named(String, String),
     /// With an id that may never have been assigned.
     Heartbeat(i32),
-    /// The same.
+    /// With ids that may never have been assigned.
     Segment(Sender),
-    /// The same: a ping of 6.x with a UUID, with or without the agent's version.
+    /// With an id that may never have been assigned: a ping of 6.x with a UUID, with or without the agent's version.
     Ping(i32, String, bool),
 }
 

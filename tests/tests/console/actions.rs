@@ -8,7 +8,7 @@ use crate::kit::{assert_no_errors, listed, options, page, register, sample};
 const INSTANCE: &str = "#/services/public/DEFAULT_GROUP/checkout/DEFAULT/10.0.0.1/80/persistent";
 
 #[tokio::test]
-async fn an_instance_is_taken_offline_and_back_after_a_question() {
+async fn an_instance_is_taken_offline_and_online_after_a_confirmation() {
     let collector = options().start().await;
     register(&collector, "checkout", "10.0.0.1", "").await;
     register(&collector, "checkout", "10.0.0.2", "").await;

@@ -1,4 +1,4 @@
-//! What the pages show, how they change, and that everyone can use them.
+//! The contents of the pages, their changes, and their accessibility.
 
 use std::{fs, time::Instant};
 

@@ -135,7 +135,7 @@ fn image() -> String {
 }
 
 #[test]
-fn the_unit_is_valid_and_keeps_the_service_in() {
+fn the_unit_is_valid_and_confines_the_service() {
     let unit = text("rollcall-collector.service");
     for line in [
         "Type=notify",

@@ -165,7 +165,7 @@ impl Fault {
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
             Self::Cut(member, side, link) => side.of(&cluster.members[member]).set(link),
             Self::Garbage => garbage(cluster).await,
-            // Needs the deleted entry for the repair.
+            // The repair needs the deleted entry.
             Self::Vanish => {}
             Self::Full => cluster.etcd.run_out_of_space().await,
             Self::Long(member) => long(&cluster.members[member]).await,

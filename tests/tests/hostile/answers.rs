@@ -33,7 +33,7 @@ async fn answers_without_an_open_window_cost_no_more_than_their_budget() {
         });
     }
     let mut peers = attack.join_all().await;
-    // Each connection is closed although it is read now: the answers are gone.
+    // Each connection is closed although the peer reads now: the collector has dropped the answers.
     for peer in &mut peers {
         peer.rest().await;
     }

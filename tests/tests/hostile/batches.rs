@@ -179,15 +179,15 @@ async fn bodies_of_tiny_elements_cost_no_more_than_the_budgets() {
     victim.survives().await;
 }
 
-/// Batches that agents may send take the time of the writer's work, not one commit per element.
-async fn with_patience() -> Victim {
+/// A victim with the longest deadline of registrations, for large batches that the writer commits in a few steps.
+async fn with_a_long_deadline() -> Victim {
     let options = Collector::options().env("SW_REGISTER_DEADLINE", "9s");
     Victim::start(options).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_of_the_largest_size_leave_naming_fast() {
-    let victim = with_patience().await;
+    let victim = with_a_long_deadline().await;
     let listeners = victim.collector.listeners();
     let jetty = http::Client::new(listeners.jetty);
     let names: Vec<_> = (0..LARGEST).map(|at| format!("\"n-{at}\"")).collect();
@@ -246,7 +246,7 @@ const SENDERS: i32 = 30_000;
 
 #[tokio::test]
 async fn a_body_of_unknown_senders_is_adopted_in_few_commits() {
-    let victim = with_patience().await;
+    let victim = with_a_long_deadline().await;
     let client = http::Client::new(victim.collector.listeners().jetty);
     let segments: Vec<_> = (1..=SENDERS)
         .map(|id| format!(r#"{{"gt":[],"sg":{{"ts":[],"ai":5,"ii":{id},"ss":[]}}}}"#))
@@ -264,7 +264,7 @@ async fn a_body_of_unknown_senders_is_adopted_in_few_commits() {
 
 #[tokio::test]
 async fn a_stream_of_unknown_senders_is_adopted_in_few_commits() {
-    let victim = with_patience().await;
+    let victim = with_a_long_deadline().await;
     let segment = |id: i32| {
         let mut segment = vec![0x18, 5, 0x20];
         prost::encoding::encode_varint(u64::try_from(id).expect("positive"), &mut segment);
@@ -288,7 +288,7 @@ async fn a_stream_of_unknown_senders_is_adopted_in_few_commits() {
 
 #[tokio::test]
 async fn a_batch_of_new_instances_is_answered_in_full_and_one_too_large_names_the_limit() {
-    let victim = with_patience().await;
+    let victim = with_a_long_deadline().await;
     let server = victim.collector.listeners().grpc;
     let endpoint = Endpoint::from_shared(format!("http://{server}")).expect("an address");
     let channel = endpoint.connect().await.expect("a connection");

@@ -18,7 +18,7 @@ use tokio::{
 async fn end(collector: &Collector, instance: i32) -> Connection {
     eventually(PATIENCE, async || {
         let known = collector.query().instance(instance).await?;
-        assert_eq!(known.state, State::Up, "the end judges nothing");
+        assert_eq!(known.state, State::Up, "the end does not change the state");
         known.why.connection.ok_or_else(|| "open".to_owned())
     })
     .await

@@ -1,4 +1,4 @@
-//! Tests that a fleet that becomes silent at once does not fill the log: it is some lines and the number of the rest.
+//! Tests that a fleet that becomes silent at once does not fill the log: the collector logs some lines and the number of the others.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 const FLEET: usize = 500;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fleet_that_goes_down_at_once_is_some_lines_and_a_number() {
+async fn a_fleet_that_goes_down_at_once_causes_few_lines_and_a_total() {
     let terms = [Duration::from_secs(5), Duration::from_secs(8)];
     let collector = Collector::options().terms(terms[0], terms[1]).start().await;
     let client = collector.grpc().await;

@@ -199,7 +199,7 @@ async fn a_wrong_password_ends_the_start_at_once() {
 }
 
 #[tokio::test]
-async fn collectors_go_on_when_users_and_roles_change() {
+async fn collectors_keep_working_when_users_and_roles_change() {
     let etcd = Server::<WebTokens>::start().await;
     let root = http::Client::new(etcd.address());
     secure(&root).await;

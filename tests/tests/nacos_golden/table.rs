@@ -86,7 +86,7 @@ impl Table {
         }
         assert!(
             unlisted == 0 && stale == 0,
-            "{unlisted} differences stand in no row of differences.toml, {stale} parts of rows no longer differ:\n{text}"
+            "{unlisted} differences are in no row of differences.toml, {stale} parts of rows no longer differ:\n{text}"
         );
     }
 }

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_and_its_own_children_are_no_circle() {
+    fn a_module_and_its_own_children_are_not_a_circle() {
         let sources = [
             source("", &["a::A"]),
             source("a", &["one::X", "crate::b::B"]),

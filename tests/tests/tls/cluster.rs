@@ -147,7 +147,7 @@ async fn members_forward_over_mutual_tls_and_no_call_fails_while_a_certificate_i
             while !stop.load(Relaxed) {
                 let code = format!("during-{}", ids.len());
                 let id = client.application(&code).await.unwrap();
-                assert!(ids.insert(id), "{code} has an id of another one: {id}");
+                assert!(ids.insert(id), "{code} has the id of another name: {id}");
             }
             ids.len()
         }
@@ -176,7 +176,7 @@ async fn members_forward_over_mutual_tls_and_no_call_fails_while_a_certificate_i
     forwards(&forwarder, "last").await;
 }
 
-/// Waits for the line of this message whose reason begins so.
+/// Waits for a line with this message whose reason begins with `reason`.
 async fn explains(collector: &Collector, message: &str, reason: &str) {
     let is_it = |line: &Line| {
         let text = line.text("reason");
@@ -192,7 +192,7 @@ async fn registers_alone(collector: &Collector, reason: &str) {
     eventually(PATIENCE, async || {
         let code = format!("alone-{}", ids.len());
         let id = client.application(&code).await.unwrap();
-        assert!(ids.insert(id), "{code} has an id of another one: {id}");
+        assert!(ids.insert(id), "{code} has the id of another name: {id}");
         let log = collector.log();
         log.iter()
             .any(|line| line.message.starts_with(NO_TLS))

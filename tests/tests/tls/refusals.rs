@@ -102,7 +102,7 @@ async fn files_that_cannot_be_served_are_named_before_the_start() {
 }
 
 #[tokio::test]
-async fn an_admin_face_on_the_network_needs_credentials_or_words() {
+async fn an_admin_face_on_the_network_needs_credentials_or_an_explicit_setting() {
     let open = || {
         Collector::options()
             .env("SW_UI_JETTY_HOST", "0.0.0.0")
@@ -128,13 +128,13 @@ async fn an_admin_face_on_the_network_needs_credentials_or_words() {
         "{}",
         token.stderr
     );
-    let words = open()
+    let allowed = open()
         .env("SW_UI_JETTY_ALLOW_ANONYMOUS", "true")
         .run()
         .await;
     assert!(
-        !words.stderr.contains("without a token every caller"),
+        !allowed.stderr.contains("without a token every caller"),
         "{}",
-        words.stderr
+        allowed.stderr
     );
 }

@@ -129,7 +129,7 @@ async fn http_outcome(server: SocketAddr, tls: Tls, path: &str) -> Outcome {
         let (status, text) = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
         let one = match status.as_u16() {
             401 | 403 => Outcome::Denied,
-            // The Nacos faces answer an unknown call of v1 with 501 or 400 and these words.
+            // The Nacos faces answer an unknown call of v1 with 501 or 400 and this text.
             404 | 405 | 501 => Outcome::Absent,
             _ if text.contains("not supported") => Outcome::Absent,
             _ => Outcome::Answered,

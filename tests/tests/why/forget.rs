@@ -1,4 +1,4 @@
-//! Instances that an operator forgets: out of counts and lists, until they come back.
+//! Instances that an operator forgets: out of counts and lists, until they report again.
 
 use std::{collections::BTreeSet, time::Duration};
 

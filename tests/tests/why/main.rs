@@ -1,4 +1,4 @@
-//! Tests the explanation of a state on real processes: six ends of an instance have six different, true stories.
+//! Tests the explanation of a state on real processes: it distinguishes six ways in which an instance can end.
 
 mod clocks;
 mod command;

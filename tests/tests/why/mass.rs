@@ -74,7 +74,7 @@ async fn instances_that_fall_silent_together_are_one_event_and_one_line() {
         done = scenario => done,
         () = beat => unreachable!(),
     };
-    assert_eq!(state, State::Up, "marking stays honest");
+    assert_eq!(state, State::Up, "an instance that sends beats stays up");
     let line = text.lines().find(|it| it.contains("mass_silence")).unwrap();
     assert!(line.contains("40 of 42 instances of orders"), "{line}");
     assert!(line.contains(r#""suspects_itself":false"#), "{line}");

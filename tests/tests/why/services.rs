@@ -1,4 +1,4 @@
-//! Instances of Nacos services that are registered no more, and what decided about their health.
+//! Instances of Nacos services that are no longer registered, and what decided about their health.
 
 use http::Method;
 use rollcall_tests::{PATIENCE, eventually, http::Client, process::Collector};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::command::{explains, why};
 
-/// An instance whose beats have to come within a second, and which is removed two seconds after the last one.
+/// An instance that is unhealthy a second after its last beat, and is removed after two seconds.
 const TERMS: &str = "metadata=%7B%22preserved.heart.beat.interval%22%3A%22500%22%2C%22preserved.heart.beat.timeout%22%3A%221000%22%2C\
                      %22preserved.ip.delete.timeout%22%3A%222000%22%7D";
 
@@ -25,7 +25,7 @@ async fn timelines(collector: &Collector, query: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn why_explains_instances_that_are_registered_no_more() {
+async fn why_explains_instances_that_are_no_longer_registered() {
     let mut collector = Collector::start().await;
     let nacos = collector.http(crate::journal::nacos(&collector).await);
     call(
@@ -48,7 +48,7 @@ async fn why_explains_instances_that_are_registered_no_more() {
     .await;
     eventually(PATIENCE, async || {
         let run = why(&collector, "10.0.0.1:80").await;
-        let is_gone = run.stdout.contains("registered no more since");
+        let is_gone = run.stdout.contains("not registered since");
         is_gone.then_some(()).ok_or(run)
     })
     .await;
@@ -63,7 +63,7 @@ async fn why_explains_instances_that_are_registered_no_more() {
     );
     assert_eq!(unhealthy["evidence"]["by"], "beat");
     let ended = [
-        "10.0.0.1:80 of public/DEFAULT_GROUP@@stock (cluster DEFAULT): registered no more since",
+        "10.0.0.1:80 of public/DEFAULT_GROUP@@stock (cluster DEFAULT): not registered since",
         "was removed: its beats stopped",
     ];
     let deregistered = "10.0.0.2:80 (DEFAULT) was deregistered";
@@ -88,5 +88,5 @@ async fn why_explains_instances_that_are_registered_no_more() {
     )
     .await;
     let back = why(&collector, "10.0.0.2:80").await;
-    assert!(!back.stdout.contains("registered no more"), "{back:?}");
+    assert!(!back.stdout.contains("not registered"), "{back:?}");
 }

@@ -30,7 +30,7 @@ fn agent() -> Agent {
     let found = all(observed)
         .into_iter()
         .find(|it| it.package == "rollcall-agent");
-    found.expect("the own agent")
+    found.expect("the agent of the library")
 }
 
 /// A running application `code` whose instance is up.

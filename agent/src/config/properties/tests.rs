@@ -33,7 +33,7 @@ fn reads(text: &str, key: &str, value: &str) {
 // The expectations of the next five tests are what OpenJDK 17 answers.
 
 #[test]
-fn keys_and_values_are_apart_at_the_first_separator() {
+fn the_first_separator_ends_the_key() {
     for text in [
         "a=b=c",
         "a = b=c",
@@ -67,7 +67,7 @@ fn only_blanks_in_front_are_taken_off_a_value() {
 }
 
 #[test]
-fn comments_and_blank_lines_say_nothing_and_lines_are_counted() {
+fn comments_and_blank_lines_are_skipped_but_counted() {
     let values = file(b"# a=1\n\n! b=2 \\\nc=3\r\n  # d\re=4\n\t\x0c\n").values;
     let lines: Vec<_> = values
         .iter()
@@ -103,7 +103,7 @@ fn a_backslash_escapes() {
 }
 
 #[test]
-fn an_escape_that_is_no_character_is_a_mistake() {
+fn an_escape_that_is_not_a_character_is_a_mistake() {
     for text in [
         "a=\\u00zz",
         "a=\\u12",
@@ -175,7 +175,7 @@ fn placeholders_name_keys_of_the_file_too_after_the_environment() {
 }
 
 #[test]
-fn what_a_variable_holds_is_no_placeholder() {
+fn the_value_of_a_variable_is_not_a_placeholder() {
     let environment = BTreeMap::from([("A".to_owned(), "${B}".to_owned())]);
     let read = parse(Path::new("f"), b"a=${A}", &environment).unwrap();
     assert_eq!(read.values["a"].text.as_deref(), Ok("${B}"));

@@ -29,7 +29,7 @@ use service::Service;
 
 mod service;
 
-/// The calls, to script them.
+/// The calls that a test can script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
     Application,
@@ -54,7 +54,7 @@ pub(crate) enum Behaviour {
     Hang,
 }
 
-/// A call that came in.
+/// A received call.
 #[derive(Clone, Debug)]
 pub(crate) enum Seen {
     Application(Application),
@@ -124,12 +124,12 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// One whose ids begin with 1.
+    /// A collector whose ids begin with 1.
     pub(crate) fn start() -> Self {
         Self::start_at("127.0.0.1:0".parse().unwrap(), 0)
     }
 
-    /// One whose first id follows `last_id`.
+    /// A collector whose first id follows `last_id`.
     pub(crate) fn start_at(address: SocketAddr, last_id: i32) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -149,7 +149,7 @@ impl Collector {
                 let freezer = Arc::clone(&theirs);
                 tokio::select! {
                     () = serve(listener, theirs) => {}
-                    never = freeze_when_told(&freezer) => match never {},
+                    never = freeze_when_requested(&freezer) => match never {},
                     _ = stopped => {}
                 }
             });
@@ -172,7 +172,7 @@ impl Collector {
         self.address
     }
 
-    /// Answers a call so from now on.
+    /// Sets the behaviour of a call from now on.
     pub(crate) fn script(&self, call: Call, behaviour: Behaviour) {
         self.state
             .change(|state| state.behaviours.insert(call, behaviour));
@@ -217,7 +217,7 @@ impl Drop for Collector {
 }
 
 /// Blocks the thread while the collector is to be frozen.
-async fn freeze_when_told(state: &Watched<State>) -> Infallible {
+async fn freeze_when_requested(state: &Watched<State>) -> Infallible {
     loop {
         tokio::time::sleep(Duration::from_millis(5)).await;
         state.wait_for("thaw", |state| (!state.frozen).then_some(()));

@@ -94,7 +94,7 @@ impl Naming {
 impl Drop for Naming {
     fn drop(&mut self) {
         self.state.change(|state| state.over = true);
-        // Wakes the thread out of accept; if that fails, it is gone already.
+        // Ends the thread's wait in accept; if that fails, the thread has ended already.
         drop(TcpStream::connect(self.address));
     }
 }
@@ -114,7 +114,7 @@ fn serve(mut stream: TcpStream, state: &Watched<State>) {
         state.requests.push(line);
         state.answer.clone()
     });
-    // The client may have left; that is its right.
+    // The client may have closed the connection already.
     drop(match answer {
         Response::List(list) => {
             let quoted: Vec<_> = list.iter().map(|entry| format!("{entry:?}")).collect();

@@ -65,7 +65,7 @@ pub(super) async fn stream(
     let feed = &face.services.events;
     let start = match (parameters.get("since"), header) {
         (Some(since), _) => since::parse(since, feed).await?,
-        // An id of another release must not lock a browser out for good.
+        // An id of another release must not exclude a browser for ever.
         (None, Some(id)) => since::parse(id, feed).await.unwrap_or_default(),
         (None, None) => since::Start::default(),
     };

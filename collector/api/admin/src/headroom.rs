@@ -32,7 +32,7 @@ pub struct Gauge {
     pub unit: &'static str,
     /// The configuration key of the limit; `null` if the system sets it.
     pub key: Option<&'static str>,
-    /// Who sets the limit, if no key does.
+    /// What sets the limit, if no key does.
     pub note: &'static str,
 }
 

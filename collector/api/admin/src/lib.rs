@@ -90,7 +90,7 @@ struct Face {
     max_event_subscribers: usize,
 }
 
-/// What the console shows beside the use cases of agents.
+/// The sources of the console besides the use cases of agents.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// `None` if the Nacos faces are off.
@@ -99,7 +99,7 @@ pub struct Sources {
     pub history: History,
     /// The figures of the process and the machine.
     pub gauges: Gauges,
-    /// Limits that the use cases do not show themselves.
+    /// Limits that the use cases do not provide.
     pub limits: Headroom,
 }
 

@@ -122,7 +122,7 @@ fn not_stored(error: register::Error) -> Refusal {
     )
 }
 
-/// Logs and records a change, with the address that it came from.
+/// Logs and records a change, with the address of its caller.
 pub(super) fn record(face: &Face, what: &str, target: &str) {
     let peer = rollcall_link::current(|seen| seen.remote().to_string());
     let peer = peer.unwrap_or_default();

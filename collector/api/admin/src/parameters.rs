@@ -20,7 +20,7 @@ impl Parameters {
                 return Err(Refusal::invalid(name.as_str(), unknown(known)));
             }
             if given.iter().take(at).any(|(before, _)| before == name) {
-                return Err(Refusal::invalid(name.as_str(), "is given twice"));
+                return Err(Refusal::invalid(name.as_str(), "occurs twice"));
             }
         }
         Ok(Self(given))

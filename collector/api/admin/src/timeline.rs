@@ -68,7 +68,7 @@ struct Several {
 }
 
 /// `GET /api/services/instances/timeline?namespace=&group=&service=&ip=&port=&cluster=`; without `service`, or without `ip` and
-/// `port`, the timelines of all instances that the others select, also of those that are registered no more.
+/// `port`, the timelines of all instances that the others select, also of those that are no longer registered.
 pub(super) async fn service(State(face): State<Arc<Face>>, uri: Uri) -> Result<Response, Refusal> {
     let names = ["namespace", "group", "service", "ip", "port", "cluster"];
     let parameters = Parameters::of(&uri, &names)?;
@@ -168,7 +168,7 @@ fn events(timeline: &Timeline, roster: &Roster) -> Vec<view::Event> {
 fn place(parameters: &Parameters) -> Result<ServiceInstance, Refusal> {
     let needed = |name: &'static str| {
         let value = parameters.get(name).filter(|value| !value.is_empty());
-        value.ok_or_else(|| Refusal::invalid(name, "must be given"))
+        value.ok_or_else(|| Refusal::invalid(name, "is required"))
     };
     let service = ServiceKey::new(
         parameters.get("namespace").unwrap_or(PUBLIC),

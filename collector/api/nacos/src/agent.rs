@@ -44,7 +44,7 @@ impl Agent {
     }
 
     /// Whether this client understands pushes over UDP.
-    pub(crate) fn takes_datagrams(self) -> bool {
+    pub(crate) fn accepts_datagrams(self) -> bool {
         let from = match self.kind {
             Kind::Java | Kind::Go => (0, 1, 0),
             Kind::Dns => (0, 4, 3),
@@ -91,7 +91,7 @@ mod tests {
         ] {
             let agent = Agent::parse(text);
             assert_eq!(agent.wants_grouped_names(), grouped, "{text}");
-            assert_eq!(agent.takes_datagrams(), datagrams, "{text}");
+            assert_eq!(agent.accepts_datagrams(), datagrams, "{text}");
         }
     }
 }

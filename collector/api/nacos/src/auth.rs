@@ -22,7 +22,7 @@ pub use rights::{Action, Rights};
 pub use tokens::{MIN_SECRET, SecretTooShort};
 pub use users::{Problem, User, parse as parse_users};
 
-/// Identifies callers. A cheap clone.
+/// Identifies callers. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Auth(Option<Arc<Inner>>);
 

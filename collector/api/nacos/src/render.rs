@@ -67,7 +67,7 @@ impl Serialize for AsMap<'_> {
     }
 }
 
-/// The group and the name in `group@@name`, or the given group and the whole text. A blank group is the default one.
+/// The group and the name in `group@@name`, or `group` and the whole text. A blank group is the default one.
 pub(crate) fn split<'a>(service: &'a str, group: &'a str) -> (&'a str, &'a str) {
     match service.split_once("@@") {
         Some((group, name)) => (group, name),

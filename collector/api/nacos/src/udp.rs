@@ -47,7 +47,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Interval of the removal of addresses that stopped answering long ago.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// Pushes to subscribers with a port. A cheap clone.
+/// Pushes to subscribers with a port. Cheap to clone.
 #[derive(Clone)]
 pub struct Push(Arc<Inner>);
 
@@ -79,7 +79,7 @@ impl Push {
         }))
     }
 
-    /// Shows its counters in a registry.
+    /// Adds its counters to a registry.
     pub fn register(&self, registry: &mut Registry) {
         self.0.metrics.register(registry);
     }

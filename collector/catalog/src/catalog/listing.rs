@@ -1,6 +1,6 @@
 //! Listings of services.
 //!
-//! A listing looks at every service of a namespace, and there may be a million. It holds the lock of the catalog for a bounded
+//! A listing reads every service of a namespace, and there may be a million. It holds the lock of the catalog for a bounded
 //! part at a time and lets other tasks run in between, and only a few listings run at the same time. So a listing delays a
 //! registration by one part, however many clients list.
 
@@ -11,7 +11,7 @@ use rollcall_domain::catalog::{Instance, Registry, ServiceCounts, ServiceKey, Su
 use super::{Catalog, Page};
 use crate::Error;
 
-/// The size of a part: services and instances that a listing looks at while the catalog is locked. One service is looked at as a
+/// The size of a part: services and instances that a listing reads while the catalog is locked. One service is read as a
 /// whole.
 const PART: usize = 512;
 
@@ -60,7 +60,7 @@ impl Catalog {
         Ok(page)
     }
 
-    /// The first services of a namespace that a filter keeps, `limit` at the most. The rest is not looked at.
+    /// The first services of a namespace that a filter keeps, at most `limit`. It reads no further ones.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -84,7 +84,7 @@ impl Catalog {
         Ok(found)
     }
 
-    /// The first services of all namespaces in order, `limit` at the most.
+    /// The first services of all namespaces in order, at most `limit`.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -101,7 +101,7 @@ impl Catalog {
         Ok(found)
     }
 
-    /// The services after one if one is given, in order, of a namespace or of all, that a filter keeps: `limit` at the most.
+    /// The services that a filter keeps, of a namespace or of all, in order, optionally after one of them: at most `limit`.
     ///
     /// # Errors
     /// The catalog is loading.
@@ -127,7 +127,7 @@ impl Catalog {
         Ok(found)
     }
 
-    /// The first services of all namespaces in order with their numbers, `limit` at the most, without waiting. Other calls run
+    /// The first services of all namespaces in order with their numbers, at most `limit`, without waiting. Other calls run
     /// after each part of them.
     #[must_use]
     pub fn first_counted(&self, limit: usize) -> Vec<(ServiceKey, ServiceCounts)> {
@@ -201,7 +201,7 @@ impl Catalog {
     }
 }
 
-/// A service that a listing's filter looks at. The catalog is locked meanwhile, so the filter calls nothing else of it.
+/// A service that a listing's filter reads. The catalog is locked meanwhile, so the filter calls nothing else of it.
 #[derive(Debug)]
 pub struct Listed<'a> {
     /// The service.

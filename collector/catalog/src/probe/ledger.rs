@@ -14,7 +14,7 @@ use rollcall_domain::{
 
 use super::{attempt::Outcome, pace::Pace};
 
-/// The delay of the first probe of an instance, which may still start, in milliseconds. A part of [`SPREAD`] is added.
+/// The delay of the first probe of an instance, in milliseconds: the instance may still be starting. A part of [`SPREAD`] is added.
 const FIRST: u64 = 2_000;
 const SPREAD: u32 = 3_000;
 /// When an instance without a probe is checked again: its cluster may have a checker by then.
@@ -38,7 +38,7 @@ struct State {
 /// Totals of the probes since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProbeCounts {
-    /// Instances that are probed or wait for it.
+    /// Instances that are probed or wait for a probe.
     pub instances: usize,
     /// Probes that succeeded.
     pub succeeded: u64,

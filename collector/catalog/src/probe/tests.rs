@@ -29,7 +29,7 @@ fn mysql() -> Checker {
     }
 }
 
-/// What a probe shows of a server that answers this. Gives also what the server read.
+/// The outcome of a probe of a server that sends this answer, and what the server received.
 async fn against(checker: Checker, answer: &'static [u8]) -> (Outcome, String) {
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -78,7 +78,7 @@ async fn an_http_probe_distinguishes_the_expected_status_from_a_busy_and_another
 }
 
 #[tokio::test]
-async fn a_mysql_probe_wants_a_greeting() {
+async fn a_mysql_probe_requires_a_greeting() {
     assert!(is_success(
         against(mysql(), b"\x4a\0\0\0\x0a8.0.36\0").await.0
     ));
@@ -93,14 +93,14 @@ async fn a_mysql_probe_wants_a_greeting() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_leaves_no_doubt_and_silence_does() {
+async fn a_refused_connection_is_a_certain_failure_and_silence_is_not() {
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     assert!(is_success(attempt(&Checker::Tcp, LOCAL, port).await));
     assert_eq!(
         attempt(&mysql(), LOCAL, port).await,
         Outcome::Soft,
-        "it says nothing in time"
+        "it sends nothing in time"
     );
     drop(listener);
     assert_eq!(attempt(&Checker::Tcp, LOCAL, port).await, Outcome::Hard);
@@ -190,7 +190,7 @@ fn private_ranges_hold_neither_the_internet_nor_link_local_addresses() {
 }
 
 #[tokio::test]
-async fn a_persistent_instance_that_goes_turns_unhealthy_and_healthy_when_it_returns() {
+async fn a_persistent_instance_is_unhealthy_while_its_server_is_down() {
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let running = Running::with(Config::default(), Memory::default(), Arc::new(NoEvents));

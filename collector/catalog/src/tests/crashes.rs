@@ -14,7 +14,7 @@ fn on(store: Memory) -> Running {
     Running::with(Config::default(), store, Arc::new(NoEvents))
 }
 
-/// Ends a run at once: nothing is written any more. Then the next one.
+/// Ends a run at once, without further writes, and starts the next one.
 fn crash(running: Running) -> Running {
     let store = running.store.clone();
     drop(running);
@@ -80,12 +80,12 @@ async fn every_change_right_before_a_crash_survives_it() {
     assert_eq!(ips(catalog, "a"), ["10.0.0.1", "10.0.0.3", "10.0.0.5"]);
     let found = catalog.instance(&key("a"), &first, None).unwrap();
     assert!((found.weight() - 7.0).abs() < f64::EPSILON);
-    // Those that do not return go, like those of a row.
+    // Instances whose clients do not return are removed, like those of a row.
     millis(31_000).await;
     assert!(catalog.instances(&key("a")).unwrap().is_empty());
 }
 
-/// Runs that end at any moment, against a list of what was acknowledged.
+/// Compares runs that end at any moment with a list of the acknowledged changes.
 #[tokio::test(start_paused = true)]
 async fn no_moment_of_a_crash_loses_what_was_acknowledged() {
     let mut running = Running::start();
@@ -197,7 +197,7 @@ async fn a_line_that_was_cut_off_and_lines_that_a_row_contains_change_nothing() 
         .unwrap();
     register(&running.catalog, "10.0.0.2");
     millis(600).await;
-    // A machine that went down may bring back an old journal.
+    // After a crash of the machine the file may have its earlier contents.
     running.store.append(&lines).unwrap();
     running.store.append(br#"{"number":99,"ser"#).unwrap();
     let running = crash(running);

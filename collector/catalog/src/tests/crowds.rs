@@ -1,4 +1,4 @@
-//! Many of something.
+//! Large numbers of services, instances and subscribers.
 
 use std::{
     sync::{
@@ -60,7 +60,7 @@ async fn a_listing_of_many_services_delays_a_registration_by_one_part() {
     let mut context = Context::from_waker(Waker::noop());
     let mut between = 0;
     let page = loop {
-        // Each poll looks at one part.
+        // Each poll reads one part.
         match listing.as_mut().poll(&mut context) {
             Poll::Ready(page) => break page.unwrap(),
             Poll::Pending => {

@@ -1,4 +1,4 @@
-//! Changes that the store keeps, and stores that fail.
+//! Durable changes, and stores that fail.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn rows(store: &Memory, table: Table) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_fails_refuses_what_it_keeps_and_nothing_else() {
+async fn a_failing_store_refuses_durable_changes_only() {
     let running = Running::start();
     let catalog = &running.catalog;
     running.store.fail(Some("no space left"));
@@ -64,7 +64,7 @@ async fn a_store_that_fails_refuses_what_it_keeps_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_operators_set_is_there_after_a_restart() {
+async fn settings_of_operators_survive_a_restart() {
     let running = Running::start();
     let catalog = &running.catalog;
     let registered = persistent("10.0.0.1");
@@ -163,7 +163,7 @@ async fn a_removed_instance_leaves_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changes_of_one_thing_at_a_time_see_each_other() {
+async fn concurrent_changes_of_one_row_are_applied_one_after_the_other() {
     let running = Running::start();
     let catalog = &running.catalog;
     catalog
@@ -186,7 +186,7 @@ async fn changes_of_one_thing_at_a_time_see_each_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_stored_and_finds_no_room_is_taken_back() {
+async fn a_stored_change_without_room_is_undone() {
     let limits = Limits {
         services: 1,
         ..Limits::default()

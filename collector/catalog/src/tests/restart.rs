@@ -1,4 +1,4 @@
-//! Restarts: no consumer sees an empty list that is not true.
+//! Restarts: no consumer gets a list that lacks live instances.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ async fn the_instances_of_the_last_run_are_there_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_beat_puts_an_instance_of_the_last_run_on_its_own_terms() {
+async fn a_beat_restores_the_own_terms_of_an_instance_of_the_last_run() {
     let running = Running::start();
     let terms = [
         ("preserved.heart.beat.timeout", "7000"),
@@ -69,7 +69,7 @@ async fn a_beat_puts_an_instance_of_the_last_run_on_its_own_terms() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_come_back_goes_after_its_term() {
+async fn an_instance_that_does_not_return_is_removed_after_its_term() {
     let running = Running::start();
     let registered = registration("10.0.0.1");
     let catalog = &running.catalog;
@@ -87,7 +87,7 @@ async fn what_does_not_come_back_goes_after_its_term() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_collector_that_stops_takes_the_instances_of_its_connections_along_into_the_next_run() {
+async fn the_instances_of_connections_survive_a_planned_stop() {
     let running = Running::start();
     let catalog = &running.catalog;
     let id = catalog.connect(connection()).unwrap();

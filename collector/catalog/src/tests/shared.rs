@@ -215,14 +215,14 @@ async fn a_service_with_ephemeral_instances_here_loses_only_its_settings() {
                 .settings
                 .protect_threshold
         };
-        eventually("its settings go", || threshold() == 0.0).await;
+        eventually("the removal of its settings", || threshold() == 0.0).await;
         assert_eq!(ips(&other.catalog, "a"), ["10.0.0.1"]);
     })
     .await;
 }
 
 #[tokio::test]
-async fn of_two_changes_of_one_thing_at_once_each_is_applied_or_refused_on_both() {
+async fn of_two_concurrent_changes_of_one_row_each_is_applied_or_refused_on_both() {
     with_server(|server| async move {
         let (one, other) = (member(&server).await, member(&server).await);
         let a = key("a");

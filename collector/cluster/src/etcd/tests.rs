@@ -83,7 +83,7 @@ fn nothing() -> Members {
 }
 
 #[test]
-fn changes_are_applied_in_order_and_an_unreadable_entry_is_no_member() {
+fn changes_are_applied_in_order_and_an_unreadable_entry_is_not_a_member() {
     let mut known = nothing();
     let seen: Vec<_> = [
         vec![put("a", 2)],

@@ -64,7 +64,7 @@ pub enum EventKind {
 /// What decided about the health of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HealthBy {
-    /// Its beats: they stopped, or came again.
+    /// Its beats: they stopped, or resumed.
     Beat,
     /// The probe of its cluster.
     Probe,

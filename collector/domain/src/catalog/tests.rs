@@ -1,4 +1,4 @@
-//! The registry against a naive model, and the promises that a model does not state.
+//! Compares the registry with a naive model, and tests promises that the model does not cover.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,7 +39,7 @@ fn metadata(entries: &[(&str, &str)]) -> Arc<Metadata> {
     Arc::new(entries.iter().copied().collect())
 }
 
-/// A registry, with what a test says to it in short.
+/// A registry, with short forms of the calls that tests make.
 struct Fixture {
     registry: Registry,
     effects: Effects,

@@ -168,7 +168,7 @@ pub enum Generation {
     V5,
     /// 6.0.0-beta to 7.0.0 agents.
     V6,
-    /// Agents of 8.0 and later, which know no ids.
+    /// Agents of 8.0 and later, which use no ids.
     V8,
     /// A generation of a later release, by its number. Only [`Generation::from_number`] makes it.
     Other(u8),

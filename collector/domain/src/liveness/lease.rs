@@ -131,7 +131,7 @@ impl Lease {
         self.standing().has(Flag::Removed)
     }
 
-    /// The collector that observed the last signal, and the connection that it came on.
+    /// The collector that observed the last signal, and the connection that carried it.
     pub(super) fn source(&self, last_signal: Evidence) -> (Observer, Contact) {
         let (contact, member) = self.via.read();
         if last_signal.relayed {

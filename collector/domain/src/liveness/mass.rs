@@ -1,7 +1,7 @@
 //! Detects that many instances fall silent within a short time, and what they have in common.
 //!
 //! It watches the changes to silent and reports one [`Wave`] for all of them, so that an operator sees one cause and not a
-//! thousand effects. It decides nothing: instances are marked as their signals say.
+//! thousand effects. It decides nothing: the signals alone decide about the states.
 //!
 //! A wave begins with a change to silent and ends once a pause of one window passes without another, or after ten windows. Each
 //! change costs a few counters. The number of distinct values that are counted is bounded; further values are not compared.

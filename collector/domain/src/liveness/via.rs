@@ -75,7 +75,7 @@ impl Cause {
 /// The connection that an instance was last seen on, as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
-    /// This run saw none, or a later signal came on none.
+    /// This run saw none, or a later signal arrived on none.
     Unknown,
     /// It is open.
     Open(ConnectionId),
@@ -115,8 +115,8 @@ pub(super) struct Via(AtomicU64);
 
 const CODE_BITS: u32 = 4;
 const CODE: u64 = (1 << CODE_BITS) - 1;
-/// Of an open connection on which the instance was seen more than once. Of an end, whose code is that of its cause, this bit says
-/// the same.
+/// Of an open connection on which the instance was seen more than once. Of an end, whose code is that of its cause, this bit has
+/// the same meaning.
 const STANDING: u64 = 8;
 /// The number is the tag of another member; 0 if it is unknown.
 const ELSEWHERE: u64 = 7;
@@ -170,7 +170,7 @@ impl Via {
     }
 
     /// Records the end of `connection`, if the instance was last seen on it. Returns whether it was a standing one: the instance
-    /// was seen on it more than once. The ends of others are too many to report: an agent may open one for each call.
+    /// was seen on it more than once. The ends of other connections are not reported: an agent may open one for each call.
     pub(super) fn close(&self, connection: ConnectionId, closed: Closed) -> bool {
         let millis = closed.at.millis().max(0).unsigned_abs();
         let end = millis << CODE_BITS | closed.cause as u64;

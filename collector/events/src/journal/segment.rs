@@ -194,7 +194,7 @@ impl Segment {
             if read == 0 {
                 return Ok(());
             }
-            // What fills the buffer without an end is damage.
+            // A line that fills the buffer without an end is damage.
             let kept = if rest.len() == buffer.len() {
                 0
             } else {

@@ -332,7 +332,7 @@ fn damage_costs_its_line_and_no_other() {
 }
 
 #[test]
-fn a_file_of_something_else_is_left_out() {
+fn a_file_of_another_format_is_left_out() {
     let directory = TempDir::new().unwrap();
     let mut bytes = vec![b'x'; 300_000];
     fs::write(directory.path().join("agents.old.log"), &bytes).unwrap();

@@ -53,7 +53,7 @@ pub enum Broken {
 }
 
 impl Broken {
-    /// The status that the call ends with. That of a broken transport has a source, which an invalid message has not.
+    /// The status that the call ends with. That of a broken transport has a source, which that of an invalid message does not have.
     #[must_use]
     pub fn into_status(self) -> Status {
         let error = match self {
@@ -73,7 +73,7 @@ impl Broken {
 /// Refuses calls with an encoding of messages.
 ///
 /// # Errors
-/// `UNIMPLEMENTED`, if `grpc-encoding` is there and is not `identity`.
+/// `UNIMPLEMENTED`, if `grpc-encoding` is present and is not `identity`.
 pub fn refuse_encoded(headers: &HeaderMap) -> Result<(), Status> {
     match headers.get(GRPC_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(()),
@@ -175,7 +175,7 @@ impl Messages {
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         if *flag != 0 {
             return Err(Status::internal(
-                "a message is compressed, and grpc-encoding does not say how",
+                "a message is compressed, and grpc-encoding names no compression",
             ));
         }
         if length > self.max {

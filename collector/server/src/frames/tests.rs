@@ -51,7 +51,7 @@ async fn a_flood_of_control_frames_is_detected_in_any_parts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_that_requests_something_is_no_control_frame() {
+async fn a_frame_that_requests_something_is_not_a_control_frame() {
     let (mut frames, traffic) = (begun(), traffic());
     for request in [
         frame(HEADERS, 4, 40),

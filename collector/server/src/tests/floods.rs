@@ -1,4 +1,4 @@
-//! Peers that are closed for what they send.
+//! Peers whose connections are closed because of the frames that they send.
 
 use std::sync::OnceLock;
 

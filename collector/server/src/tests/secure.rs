@@ -60,7 +60,7 @@ impl Secured {
     async fn connect(&self, client: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from("localhost").unwrap();
         let socket = self.server.connect().await;
-        // Apart, because the future is large.
+        // Boxed, because the future is large.
         Box::pin(TlsConnector::from(client).connect(name, socket)).await
     }
 
@@ -152,7 +152,7 @@ async fn a_plain_port_ends_tls_with_an_alert() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_good_certificate_is_refused_and_learns_why() {
+async fn a_client_without_a_good_certificate_is_refused_with_the_reason() {
     local(async {
         let secured = generous(Serves::CertifiedOnly).await;
         let good = secured.authority.sign(&Certificate::default());

@@ -41,7 +41,7 @@ fn a_stream_is_charged_once_and_before_its_request_begins() {
     let working: Vec<_> = (0..10).map(|_| traffic.begin().unwrap()).collect();
     assert_eq!(connections.held(), charged);
     drop(working);
-    // Heads that became no request count in their own turn only.
+    // A head that did not become a request counts in its own turn only.
     for _ in 0..100 {
         traffic.begin_turn();
         assert_eq!(traffic.announce(), Ok(()));

@@ -39,7 +39,7 @@ pub enum Error {
     },
     /// The instance has an agent of 8.0 or later, which uses no ids: the caller holds an id of an earlier store.
     #[error(
-        "the agent of instance {0} knows no ids: another process holds this id from an earlier store, restart that process"
+        "the agent of instance {0} uses no ids: another process holds this id from an earlier store, restart that process"
     )]
     NotAnnounced(InstanceId),
     /// The id is unknown, and the limit of adopted ids is reached: register again.

@@ -7,7 +7,7 @@ use rollcall_domain::{ApplicationId, InstanceId, liveness::Observer, properties}
 use super::Roster;
 use crate::{Witness, events::InstanceEvent};
 
-/// What an instance is called.
+/// The names of an instance.
 #[derive(Clone, Debug, Default)]
 pub struct InstanceNames {
     /// The id of its application; `None` if it was never reported.

@@ -1,4 +1,4 @@
-//! What the query API says of an application and of an instance.
+//! The status of an application and of an instance, for the query API.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

@@ -41,7 +41,7 @@ pub(super) struct Watch {
     recent: Duration,
 }
 
-/// A smaller change of the wall clock is a correction and no jump.
+/// A smaller change of the wall clock counts as a correction, not as a jump.
 const JUMP: i64 = 2_000;
 /// The part of all instances whose silence makes this collector suspect its own network, in percent.
 const NEARLY_ALL: usize = 90;

@@ -92,7 +92,7 @@ async fn many_unknown_senders_are_adopted_in_few_commits() {
 }
 
 #[tokio::test]
-async fn a_sender_that_cannot_be_adopted_does_not_spoil_the_others() {
+async fn a_sender_that_cannot_be_adopted_does_not_affect_the_others() {
     let running = Fixture::start();
     let services = &running.services;
     let signs = [-1, 5].map(|raw| sign(raw, Signal::TraceSegment));
@@ -102,7 +102,7 @@ async fn a_sender_that_cannot_be_adopted_does_not_spoil_the_others() {
 }
 
 #[tokio::test]
-async fn ids_that_agents_hold_are_never_given_to_others() {
+async fn ids_that_agents_hold_are_never_assigned_to_others() {
     let running = Fixture::start();
     let register = &running.services.register;
     let held = [

@@ -95,7 +95,7 @@ async fn new_names_are_forwarded_once_and_get_their_ids_here_if_the_owner_assign
 }
 
 #[tokio::test]
-async fn an_owner_that_hangs_leaves_half_of_the_deadline() {
+async fn an_owner_that_hangs_takes_at_most_half_of_the_deadline() {
     let other = Arc::new(Other {
         hangs: true,
         ..Other::default()

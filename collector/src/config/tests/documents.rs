@@ -131,7 +131,7 @@ fn tokens_keep_the_text_of_the_file() {
 }
 
 #[test]
-fn numbers_are_plain_digits_and_null_is_no_value_for_them() {
+fn numbers_are_plain_digits_and_null_is_not_one() {
     let port = |written: &str| {
         load(sources(
             &format!("naming: {{jetty: {{port: {written}}}}}"),
@@ -186,19 +186,19 @@ fn a_duplicate_name_is_reported_with_both_lines() {
     for (file, expected) in [
         (
             "naming:\n  jetty:\n    port: 1\nnaming:\n  jetty:\n    port: 2\n",
-            "my.yml: naming: is given twice, at lines 1 and 4",
+            "my.yml: naming: occurs twice, at lines 1 and 4",
         ),
         (
             "naming:\n  jetty:\n    port: 1\n    port: 2\n",
-            "my.yml: naming.jetty.port: is given twice, at lines 3 and 4",
+            "my.yml: naming.jetty.port: occurs twice, at lines 3 and 4",
         ),
         (
             "naming:\n  jetty:\n    contextPath: /\n    context_path: /\n",
-            "my.yml: naming.jetty.context_path: is given twice, at lines 3 and 4, in two spellings or places",
+            "my.yml: naming.jetty.context_path: occurs twice, at lines 3 and 4, in two spellings or places",
         ),
         (
             "naming:\n  jetty:\n    port: 1\nagent_server:\n  jetty:\n    port: 1\n",
-            "my.yml: naming.jetty.port: is given twice, at lines 3 and 6, in two spellings or places",
+            "my.yml: naming.jetty.port: occurs twice, at lines 3 and 6, in two spellings or places",
         ),
         (
             "naming:\n  jetty:\n---\nui:\n  jetty:\n",

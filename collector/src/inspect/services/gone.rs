@@ -1,4 +1,4 @@
-//! Instances of services that are registered no more: when they ended, and why.
+//! Instances of services that are no longer registered: when they ended, and why.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ const ENDS: [&str; 4] = ["deregistered", "replaced", "connection_ended", "expire
 /// The most instances that are explained one by one.
 const MAX_EXPLAINED: usize = 20;
 
-/// Explains the instances that the parameters in `query` select and that are registered no more, the last one to end first.
+/// Explains the instances that the parameters in `query` select and that are no longer registered, the last one to end first.
 pub(super) async fn print(
     query: &str,
     client: &Client,
@@ -33,7 +33,7 @@ pub(super) async fn print(
         explain(item, output)?;
     }
     if more > 0 && !output.is_json() {
-        output.line(&format!("and {more} more that are registered no more"))?;
+        output.line(&format!("and {more} more that are no longer registered"))?;
     }
     Ok(found)
 }
@@ -64,7 +64,7 @@ fn explain(mut item: Value, output: &mut Output) -> Result<(), Error> {
     let ended = last(&item).and_then(|last| last["time"].as_str());
     let ended = text::escaped(ended.unwrap_or("-"));
     output.line(&format!(
-        "{}:{} of {service} (cluster {}): registered no more since {ended}",
+        "{}:{} of {service} (cluster {}): not registered since {ended}",
         word("ip"),
         subject["port"],
         word("cluster"),

@@ -11,7 +11,7 @@ const META: TableDefinition<'static, &str, u32> = TableDefinition::new("meta");
 const FORMAT: &str = "format";
 const READER: &str = "reader";
 
-/// Checks that this build may use the store at `path`, and raises a store of an older format.
+/// Checks that this build may use the store at `path`, and upgrades a store of an older format.
 ///
 /// # Errors
 /// [`Error::UnsupportedVersion`]; the versions are missing, or cannot be read or written.
@@ -25,7 +25,7 @@ pub(super) fn check(database: &Database, path: &Path) -> Result<(), Error> {
         Admission::Raise(versions) => {
             raise(database, versions).map_err(engine)?;
             let (from, to) = (found.format, versions.format);
-            tracing::info!(from, to, "store raised to this release's format");
+            tracing::info!(from, to, "store upgraded to this release's format");
             Ok(())
         }
         Admission::Refuse { needed } => Err(Error::UnsupportedVersion {

@@ -42,17 +42,17 @@ impl Remote {
                 return Ok(());
             };
             let unchanged = TargetUnion::ModRevision(revision);
-            let raised = self.transaction(TxnRequest {
+            let upgrade = self.transaction(TxnRequest {
                 compare: vec![equal(self.key(FORMAT), CompareTarget::Mod, unchanged)],
                 success: self.put_versions(versions),
                 failure: Vec::new(),
             })?;
-            if raised.succeeded {
+            if upgrade.succeeded {
                 let (from, to) = (found.format, versions.format);
                 tracing::info!(
                     from,
                     to,
-                    "shared store raised to this release's format, collectors of older releases cannot join again once they stop"
+                    "shared store upgraded to this release's format, collectors of older releases cannot join again once they stop"
                 );
                 return Ok(());
             }
@@ -63,7 +63,7 @@ impl Remote {
         })
     }
 
-    /// Checks that this build may still use the store: a newer one may have raised it.
+    /// Checks that this build may still use the store: a newer one may have upgraded it.
     pub(super) fn check_version(&self) -> Result<(), Error> {
         let (_, found) = self.versions(&self.read_versions()?)?;
         self.admit(found).map(|_| ())

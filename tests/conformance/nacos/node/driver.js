@@ -1,4 +1,4 @@
-// Has the unmodified Nacos client for Node.js do what standard input says until that ends.
+// Executes the commands of standard input with the unmodified Nacos client for Node.js, until the input ends.
 // The commands and answers are those of every driver: see tests/src/nacos.rs. The client's log goes to standard error.
 
 const { NacosNamingClient } = require('nacos');

@@ -1,4 +1,4 @@
-"""Has the unmodified Nacos client for Python, of any version on the path, do what standard input says until that ends.
+"""Executes the commands of standard input with the unmodified Nacos client for Python on the path, until the input ends.
 
 The commands and answers are those of every driver: see tests/src/nacos.rs. Versions up to 1.x are polling clients over HTTP; later ones
 keep a gRPC connection. The client's log goes to standard error.

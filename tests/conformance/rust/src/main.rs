@@ -1,5 +1,5 @@
-//! An application observed by the unmodified SkyWalking agent library for Rust, that does what standard input says until that
-//! ends: `conformance-rust CODE COLLECTOR`, with its token in `SW_AGENT_AUTHENTICATION`.
+//! An application observed by the unmodified SkyWalking agent library for Rust. It executes the commands of standard input until
+//! that ends: `conformance-rust CODE COLLECTOR`, with its token in `SW_AGENT_AUTHENTICATION`.
 //!
 //! Input, one command a line: `call OPERATION PEER` serves one request named OPERATION that calls PEER (`host:port`) once.
 //! Output: `started`. The agent's log goes to the same stream.

@@ -26,7 +26,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Notes the call. True if it is to be answered with ids.
+    /// Records the call. Returns whether to answer it with ids.
     async fn note<T>(
         &self,
         request: Request<T>,

@@ -1,6 +1,6 @@
 // Calls to the collector that served this page, and to no other.
 
-/** Why a call failed, in words for people. */
+/** Why a call failed, with a text for the user. */
 export class Problem extends Error {
   /** The status of the answer; 0 without an answer. */
   readonly status: number;
@@ -99,7 +99,7 @@ async function explanation(answer: Response): Promise<string> {
     case 403:
       return `The collector refused this: ${reason || "forbidden"}.`;
     case 404:
-      return message === "" ? "There is no such page or thing." : `${message[0]?.toUpperCase()}${message.slice(1)}.`;
+      return message === "" ? "There is no such object." : `${message[0]?.toUpperCase()}${message.slice(1)}.`;
     case 503:
       return `The collector cannot answer now: ${reason || "it is starting, stopping or overloaded"}.`;
     default:

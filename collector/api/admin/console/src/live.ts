@@ -13,7 +13,7 @@ export type Status = "connecting" | "live" | "polling" | "lost";
 type Listener = (event: LiveEvent) => void;
 
 const RECENT = 200;
-/** How much of the past the feed begins with, in milliseconds. */
+/** The age of the oldest events that the feed shows at first, in milliseconds. */
 const BEFORE = 15 * 60_000;
 const listeners = new Set<Listener>();
 const watchers = new Set<() => void>();

@@ -57,7 +57,7 @@ export interface Why {
   connection_state?: "open" | "closed" | "unknown";
   peer?: string | null;
   observed_by?: string | null;
-  /** Signals that did not come, by the usual interval. */
+  /** The number of missed signals, by the usual interval. */
   missed?: number | null;
   usual_interval_ms: number | null;
   silent_after_ms: number;

@@ -88,7 +88,7 @@ impl Event {
     }
 }
 
-/// What an instance is called.
+/// The names of an instance.
 pub(crate) struct Names {
     application_id: Option<ApplicationId>,
     application: Option<String>,

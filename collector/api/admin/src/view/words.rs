@@ -82,8 +82,8 @@ pub(super) fn connection(peer: Option<&str>) -> String {
     }
 }
 
-/// The shortest interval that is a rhythm. Below it are calls that follow one another, such as a registration and the first
-/// heartbeat: agents send a signal about every 20 to 30 seconds.
+/// The shortest interval that counts as one. Shorter pauses lie between calls that belong together, such as a registration and
+/// the first heartbeat: agents send a signal about every 20 to 30 seconds.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often the agent sends signals; `None` if that was not observed.
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_that_follow_one_another_are_no_interval() {
+    fn calls_that_belong_together_are_not_an_interval() {
         let silence = Duration::from_secs(12);
         assert_eq!(missed(silence, Duration::ZERO), None);
         assert_eq!(missed(silence, Duration::from_millis(2)), None);

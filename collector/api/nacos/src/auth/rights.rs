@@ -11,7 +11,7 @@ pub enum Action {
     Write,
 }
 
-/// The rights of one user. A cheap clone.
+/// The rights of one user. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights(Arc<Kind>);
 
@@ -39,7 +39,7 @@ impl Rights {
     /// Reads `admin`, or words such as `public=rw`, `dev/ORDERS=r` and `*=r`.
     ///
     /// # Errors
-    /// A word is none of these; the error is the word.
+    /// A word is not one of these; the error is that word.
     pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
         let mut rights = Vec::new();
         for word in words {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 #[cfg(test)]
 mod tests;
 
-/// A message as it came.
+/// A message as it was received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Envelope {
     /// The simple name of the message.
@@ -21,7 +21,7 @@ pub(super) struct Envelope {
 
 /// The bytes are not an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message is no Payload")]
+#[error("the message is not a Payload")]
 pub(super) struct Malformed;
 
 const VARINT: u64 = 0;

@@ -1,7 +1,7 @@
 //! Watching all services whose names match a pattern, as 3.x clients do.
 //!
 //! A watch has two sets of services: those that match now, and those that the client has acknowledged. The difference is the
-//! next notification, computed when it can be sent: a service that appeared and vanished in between is never mentioned. A pattern
+//! next notification, computed when it can be sent: a service that appeared and vanished in between is never reported. A pattern
 //! is `namespace>>group>>service`; a service in a message is `namespace@@group@@service`.
 //!
 //! A watch holds a bounded number of services. It leaves out services that appear at the bound, and becomes stale when it has room
@@ -74,7 +74,7 @@ pub(super) enum Message {
 #[derive(Debug)]
 pub(super) struct Watch {
     pattern: Pattern,
-    /// The services that match now, `most` of them at the most.
+    /// The services that match now, at most `most` of them.
     present: BTreeSet<Name>,
     most: usize,
     /// Whether more services match than `present` has.
@@ -101,7 +101,7 @@ enum Phase {
 }
 
 impl Pattern {
-    /// Reads a pattern; `None` if it has not three parts, or a `*` within a part.
+    /// Reads a pattern; `None` if it does not have three parts, or has a `*` within a part.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(">>");
         let (namespace, group, service) = (parts.next()?, parts.next()?, parts.next()?);

@@ -37,7 +37,7 @@ pub(super) enum Sent {
     Setup,
     /// Acknowledges what the server pushed.
     Ack,
-    /// Answers a detection, a set-up acknowledgement, or anything else: it shows that the client is alive.
+    /// Answers a probe, a set-up acknowledgement, or anything else: it shows that the client is alive.
     Other,
     /// Acknowledges the request to reconnect.
     Reset,

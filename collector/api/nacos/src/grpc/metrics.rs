@@ -16,7 +16,7 @@ use super::{
     kind::{Kind, Naming},
 };
 
-/// Counters and gauges of the face. A cheap clone counts the same.
+/// Counters and gauges of the face. Cheap to clone; clones share the counters.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     calls: Family<CallLabels, Counter>,
@@ -101,7 +101,7 @@ fn outcome(refused: Option<i32>) -> Outcome {
 }
 
 impl Metrics {
-    /// Shows the counters in a registry.
+    /// Adds the counters to a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "nacos_grpc_calls",

@@ -25,7 +25,7 @@ mod watch;
 
 /// How long a read waits for the catalog to know all instances. Clients wait for 3 s.
 const LOADING: Duration = Duration::from_secs(2);
-/// Interval of the checks whether it does.
+/// The interval of the checks during that wait.
 const LOOK: Duration = Duration::from_millis(100);
 
 const REGISTER: &str = "registerInstance";

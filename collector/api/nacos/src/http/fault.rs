@@ -110,7 +110,7 @@ pub(super) enum Fault {
     Unknown,
     /// The path has calls, but none with this method.
     Method,
-    /// A call of the configuration centre, which this server is not.
+    /// A call of the configuration centre, which this server does not have.
     Configuration,
 }
 

@@ -99,7 +99,7 @@ fn subscribe(
         agent: request.agent_text(),
         app,
     };
-    let takes = port > 0 && request.agent().takes_datagrams();
+    let takes = port > 0 && request.agent().accepts_datagrams();
     if let Some(ip) = target(client, request.peer).filter(|_| takes)
         && face.catalog.switches().push_enabled
     {

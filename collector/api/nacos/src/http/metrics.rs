@@ -12,7 +12,7 @@ use rollcall_metrics::{Durations, Outcome, Protocol};
 
 use super::fault::Generation;
 
-/// Counters of the face. A cheap clone counts the same.
+/// Counters of the face. Cheap to clone; clones share the counters.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     calls: Family<Labels, Counter>,
@@ -46,7 +46,7 @@ impl Metrics {
         }
     }
 
-    /// Shows the counters in a registry.
+    /// Adds the counters to a registry.
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "nacos_http_calls",

@@ -34,7 +34,7 @@ impl Page {
     }
 }
 
-/// A page as 3.x answers it.
+/// A page in the format of 3.x.
 pub(super) fn v3(page: Page, total: usize, items: Vec<Value>) -> Value {
     json!({
         "totalCount": total,

@@ -69,7 +69,7 @@ impl<'a> Request<'a> {
         self.params.text("namespaceId")
     }
 
-    /// The service, with its group folded in: `group@@name` wins over `groupName`. v1 also reads the old `dom`.
+    /// The service and its group: `group@@name` wins over `groupName`. v1 also reads the old `dom`.
     pub(super) fn service(&self) -> Result<ServiceKey, Fault> {
         let name = self.service_name()?;
         self.key_of(name)

@@ -8,7 +8,7 @@ use prometheus_client::{
 
 use super::ledger::Counts;
 
-/// Counters and a gauge of the push. A cheap clone counts the same.
+/// Counters and a gauge of the push. Cheap to clone; clones share the counters.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metrics {
     pushes: Family<Outcome, Counter>,

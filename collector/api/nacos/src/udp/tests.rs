@@ -63,7 +63,7 @@ impl Scene {
     async fn receive(&self) -> (Value, Value, SocketAddr) {
         let mut datagram = vec![0; 65_536];
         let received = timeout(PATIENCE, self.client.recv_from(&mut datagram)).await;
-        let (length, from) = received.expect("no push came").unwrap();
+        let (length, from) = received.expect("no push arrived").unwrap();
         let mut text = Vec::new();
         if datagram.starts_with(&[0x1f, 0x8b]) {
             use std::io::Read as _;
@@ -93,7 +93,7 @@ impl Scene {
         };
         timeout(PATIENCE, waiting)
             .await
-            .expect("the counts did not get there");
+            .expect("the counts were not reached");
     }
 }
 

@@ -119,7 +119,7 @@ pub(super) fn operation(element: &ServiceNameElement) -> Result<OperationRef<'_>
     let span_type =
         common::SpanType::try_from(element.src_span_type).map_err(|_unknown| Fault {
             field: "srcSpanType",
-            problem: "is none of 0 (entry), 1 (exit), 2 (local)",
+            problem: "must be 0 (entry), 1 (exit) or 2 (local)",
         })?;
     Ok(OperationRef {
         application: application_id(element.application_id)?,
@@ -142,7 +142,7 @@ pub(super) fn endpoint(endpoint: &Endpoint) -> Result<OperationRef<'_>, Fault> {
         Ok(DetectPoint::Proxy) | Err(_) => {
             return Err(Fault {
                 field: "from",
-                problem: "is none of 0 (client), 1 (server)",
+                problem: "must be 0 (client) or 1 (server)",
             });
         }
     };

@@ -1,7 +1,7 @@
 //! `grpc.health.v1.Health`: the result of `/readyz` for probes over gRPC.
 //!
 //! All services of a collector are ready together: each has the status of the whole (the empty name). The name [`LIVENESS`]
-//! belongs to no service: it is serving as long as the process answers, for a supervisor that restarts what does not.
+//! belongs to no service: it is serving as long as the process answers, for supervisors that restart a process which does not.
 
 use std::{collections::HashSet, pin::Pin, sync::Arc};
 

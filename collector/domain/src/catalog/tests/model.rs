@@ -1,4 +1,4 @@
-//! Random histories against maps that are searched from end to end.
+//! Compares random histories with a model, whose maps are searched from end to end.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -84,7 +84,7 @@ fn an_override_wins_over_registrations_and_outlives_its_instance_for_a_term() {
 }
 
 #[test]
-fn a_deregistered_instance_is_buried_for_a_term_and_a_registration_digs_it_up() {
+fn for_a_term_only_a_registration_restores_a_deregistered_instance() {
     let mut fixture = Fixture::new();
     fixture.register(
         &endpoint("10.0.0.1").publisher(),
@@ -258,7 +258,7 @@ fn an_answer_is_never_stamped_earlier_than_one_before_and_later_after_a_change()
 }
 
 #[test]
-fn both_kinds_live_side_by_side() {
+fn both_kinds_exist_side_by_side() {
     let mut fixture = Fixture::new();
     fixture.register(&connection_publisher(1), "a", registration("10.0.0.1"));
     let mut persistent = registration("10.0.0.1");

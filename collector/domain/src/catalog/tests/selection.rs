@@ -39,7 +39,7 @@ fn is(view: (String, bool), hosts: &str, is_protected: bool) {
 }
 
 #[test]
-fn without_a_threshold_the_truth_is_shown() {
+fn without_a_threshold_health_is_shown_as_it_is() {
     is(view("huh", 0.0, Rules::V2, false), "huh", false);
     is(view("huh", 0.0, Rules::V2, true), "hh", false);
     is(view("uu", 0.0, Rules::V2, false), "uu", false);

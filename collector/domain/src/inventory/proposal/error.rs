@@ -29,7 +29,7 @@ pub enum Error {
     NotAnInstance(InstanceId),
     /// The id is internal ([`ApplicationId::is_internal`]), so no agent has received it.
     Internal(Dictionary, i32),
-    /// The agent of this instance is of 8.0 or later and knows no ids, so another process uses the id.
+    /// The agent of this instance is of 8.0 or later and uses no ids, so another process uses the id.
     NotAnnounced(InstanceId),
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Error {
                     "{id} is an internal id of {dictionary}, which agents never receive"
                 )
             }
-            Self::NotAnnounced(id) => write!(f, "the agent of instance {id} knows no ids"),
+            Self::NotAnnounced(id) => write!(f, "the agent of instance {id} uses no ids"),
         }
     }
 }

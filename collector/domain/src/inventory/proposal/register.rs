@@ -1,7 +1,7 @@
 //! Registration: assigns ids to keys.
 //!
 //! Ids of the zero-centred and counting sequences are assigned only for callers that receive them: agents up to 7.0. Agents of 8.0
-//! and later know no ids, so their registrations get internal ids. An application that such an agent registered first gets a second
+//! and later use no ids, so their registrations get internal ids. An application that such an agent registered first gets a second
 //! id, an alias, once a caller needs an id. It stays one application.
 
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Proposal<'_> {
         Ok(id)
     }
 
-    /// Registers an application for a caller that knows no ids.
+    /// Registers an application for a caller that uses no ids.
     ///
     /// # Errors
     /// [`Error::Exhausted`]; [`Error::NoRoom`].
@@ -99,7 +99,7 @@ impl Proposal<'_> {
         self.add(new, Audience::Agents)
     }
 
-    /// Registers an instance of an application for a caller that knows no ids. A registered instance takes the reported properties
+    /// Registers an instance of an application for a caller that uses no ids. A registered instance takes the reported properties
     /// and generation as in [`Proposal::instance`]. Instances to which an earlier release assigned an id of the sequence keep it.
     ///
     /// # Errors

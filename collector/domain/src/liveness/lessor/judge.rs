@@ -9,11 +9,11 @@ use super::{
 use crate::liveness::Transition;
 
 /// The part of the term by which the usual interval shrinks at each check. The usual interval lengthens the term while it is above
-/// two thirds of it ([`Terms::of`]). One that was observed once shrinks below that within a few checks; each repetition restores it.
+/// two thirds of it ([`Terms::of`]). An interval that was observed once shrinks below that within a few checks; a repetition restores it.
 const DECAY: u32 = 16;
 /// The time after a goodbye ([`Signal::Leave`](super::super::Signal::Leave)) in which late calls of the instance do not bring
 /// it back. Calls that are under way together are processed in any order, so a heartbeat that an agent sent before its goodbye may
-/// be processed after it. A process that lives on sends another one later.
+/// be processed after it. A process that continues sends another heartbeat later.
 const GOODBYE_GRACE: Duration = Duration::from_secs(10);
 /// Two collectors may date one signal this differently, because their wall clocks are adjusted.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     }
 
     /// Forgets an instance before it has been down or left for [`Terms::forget_after`]. Returns whether it is down or left. Its next
-    /// signal brings it back, as any other.
+    /// signal brings it back, like that of any other instance.
     pub fn forget(&self, key: K) -> bool {
         let leases = self.leases.pin();
         let lease = leases.get(&key);

@@ -71,7 +71,7 @@ fn much_of_an_application_is_one_wave_with_what_it_has_in_common() {
 }
 
 #[test]
-fn a_host_is_named_and_unrelated_instances_are_no_wave() {
+fn a_host_is_named_and_unrelated_instances_are_not_a_wave() {
     let one_host: Vec<_> = (1..=6).map(|n| (0, instance(n, n, 7))).collect();
     let found = waves(&one_host, &Each(100, 1000));
     assert!(

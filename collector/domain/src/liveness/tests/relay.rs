@@ -18,7 +18,7 @@ fn an_instance_seen_by_another_collector_is_up_for_the_relay_term_longer() {
     assert_eq!(silent(&lessor, SILENT + RELAY + LATE), [2]);
     assert_eq!(silent(&lessor, SILENT + RELAY + 1_000 + LATE), [1]);
     let Renewal::Changed(back) = relay(&lessor, 1, 2 * SILENT) else {
-        panic!("it did not come back")
+        panic!("it is not up again")
     };
     assert_eq!((back.to, back.last_seen), (State::Up, at(2 * SILENT)));
     assert_eq!(lessor.view(id(1)).unwrap().last_seen, at(2 * SILENT));

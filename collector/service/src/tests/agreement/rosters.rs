@@ -81,7 +81,7 @@ async fn a_reload_keeps_the_recorded_states_of_instances() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn differing_and_adjusted_clocks_are_no_difference_of_rosters() {
+async fn differing_and_adjusted_clocks_do_not_make_rosters_differ() {
     let (services, _workers) = parts(Memory::default());
     let core = &services.core;
     for (id, ahead) in (1..).zip([-7_200_000, -20_000, 0, 20_000, 7_200_000]) {

@@ -1,4 +1,4 @@
-//! Stores of other releases: which are read, raised or refused, and which unknown values are kept.
+//! Stores of other releases: which are read, upgraded or refused, and which unknown values are kept.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ fn record(store: &Temporary, versions: Versions) {
 }
 
 #[test]
-fn a_store_of_version_1_is_read_and_raised() {
+fn a_store_of_version_1_is_read_and_upgraded() {
     let store = Temporary::new();
     let directory = store.config().path;
     fs::create_dir(&directory).unwrap();

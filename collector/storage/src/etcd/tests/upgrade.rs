@@ -30,7 +30,7 @@ fn append(server: &Server, index: u64, message: &[u8]) {
 }
 
 #[test]
-fn a_store_of_version_1_is_read_and_raised() {
+fn a_store_of_version_1_is_read_and_upgraded() {
     let server = v1();
     let mut opened = server.open();
     assert_eq!(contents(&mut opened), fixtures::v1());
@@ -46,7 +46,7 @@ fn a_store_of_version_1_is_read_and_raised() {
 }
 
 #[test]
-fn entries_of_a_member_of_version_1_are_read_after_the_store_was_raised() {
+fn entries_of_a_member_of_version_1_are_read_after_the_store_was_upgraded() {
     let server = v1();
     let mut opened = server.open();
     opened.load(&mut |_| ()).unwrap();
@@ -82,7 +82,7 @@ fn a_newer_store_is_opened_if_its_reader_is_not_newer() {
 }
 
 #[test]
-fn a_member_too_old_for_the_raised_store_stops_with_the_reason() {
+fn a_member_too_old_for_the_upgraded_store_stops_with_the_reason() {
     let server = Server::start();
     let mut opened = server.open();
     opened.load(&mut |_| ()).unwrap();

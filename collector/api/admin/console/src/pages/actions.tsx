@@ -1,4 +1,4 @@
-// What an operator can change. Each action says what it does before it does it.
+// The changes that an operator can make. A dialog explains each change before it is made.
 import { change, type Parameters } from "../api";
 import { plural } from "../format";
 import { type Action, Mistake } from "../parts/dialog";

@@ -146,7 +146,7 @@ export function HeadroomPage() {
           <>
             {gauges.some(({ used, limit }) => limit !== null && limit > 0 && used / limit >= 0.9) && (
               <div class="trouble" role="alert">
-                <strong>{plural(gauges.filter(({ used, limit }) => limit !== null && limit > 0 && used / limit >= 0.9).length, "limit is", "limits are")} nearly or wholly used.</strong>
+                <strong>{plural(gauges.filter(({ used, limit }) => limit !== null && limit > 0 && used / limit >= 0.9).length, "limit is", "limits are")} nearly or completely used.</strong>
               </div>
             )}
             <Table

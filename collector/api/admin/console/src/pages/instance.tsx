@@ -24,7 +24,7 @@ function Properties({ instance }: { instance: Instance }) {
 function forget(instance: Instance) {
   return {
     title: `Forget ${instance.name ?? instance.id}?`,
-    explanation: "It leaves the counts and lists of all collectors that share the store. Its id stays assigned, and it is back at once if it reports again.",
+    explanation: "It leaves the counts and lists of all collectors that share the store. Its id stays assigned, and it is listed again as soon as it reports.",
     verb: "Forget it",
     isDangerous: true,
     run: () => change("DELETE", `api/instances/${instance.id}`),

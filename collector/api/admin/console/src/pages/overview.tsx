@@ -153,7 +153,7 @@ function Head({ overview, history }: { overview: Overview; history: History | un
                   <span class="number">{count(catalog.subscriptions)}</span> {catalog.subscriptions === 1 ? "subscription" : "subscriptions"}
                 </li>
               </ul>
-              {!catalog.complete && <p class="note">Lists are withheld: the instances of the last run are coming back.</p>}
+              {!catalog.complete && <p class="note">Lists are withheld: the instances of the last run are being restored.</p>}
               {history !== undefined && (
                 <Picture
                   layers={[
@@ -175,7 +175,7 @@ function Head({ overview, history }: { overview: Overview; history: History | un
   );
 }
 
-/** What the collector says about many instances that fell silent together. */
+/** The events about many instances that fell silent together. */
 function MassSilence() {
   const [event] = useRecent(1, (it) => it.data.kind === "mass_silence");
   return event === undefined ? null : (

@@ -18,7 +18,7 @@ function text(value: string | string[] | undefined): string {
   return Array.isArray(value) ? value.join(", ") : (value ?? "");
 }
 
-/** Where an instance runs, as far as its agent says. */
+/** Where an instance runs, as far as its agent reports it. */
 export function host(instance: Instance): string {
   const { properties } = instance;
   return text(properties.host_name ?? properties.hostname ?? properties["OS Name"] ?? properties.ipv4 ?? properties.ipv4s);

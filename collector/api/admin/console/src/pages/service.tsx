@@ -147,7 +147,7 @@ function Subscribers({ name }: { name: ServiceName }) {
               columns={[
                 { title: "Client", cell: (it) => it.client },
                 { title: "Address", cell: (it) => it.address },
-                { title: "Told by", cell: (it) => ({ grpc: "push over gRPC", udp: "push over UDP", poll: "polls" })[it.kind] },
+                { title: "Notified by", cell: (it) => ({ grpc: "push over gRPC", udp: "push over UDP", poll: "polls" })[it.kind] },
                 { title: "Agent", wide: true, cell: (it) => it.agent || <span class="none">not reported</span> },
                 { title: "Application", wide: true, cell: (it) => it.application || <span class="none">not reported</span> },
                 { title: "Clusters", wide: true, cell: (it) => it.clusters || "all" },

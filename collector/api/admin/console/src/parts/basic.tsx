@@ -18,7 +18,7 @@ const MARKS: Record<string, string> = {
   left: "○",
 };
 
-/** A state as a mark, a word and a colour: the colour alone never says anything. */
+/** A state as a mark, a word and a colour: no meaning depends on the colour alone. */
 export function Badge({ state }: { state: State | string }) {
   return (
     <span class={`badge ${state}`}>
@@ -74,7 +74,7 @@ export function Trouble({ problem, hasData }: { problem: Problem; hasData: boole
   );
 }
 
-/** The data of a page, or in words why there is none yet. Old data stays visible while the collector is unavailable. */
+/** The data of a page, or a text that explains why there is none yet. Old data stays visible while the collector is unavailable. */
 export function Loaded<T>({ of, children }: { of: Resource<T>; children: (data: T) => ComponentChildren }) {
   const { data, problem, isStale } = of;
   if (data === undefined) {

@@ -4,9 +4,9 @@ import { Problem } from "../api";
 
 export interface Action {
   title: string;
-  /** What happens, in one or two sentences. */
+  /** The effect of the change, in one or two sentences. */
   explanation: ComponentChildren;
-  /** The words on the button that does it. */
+  /** The text of the button that makes the change. */
   verb: string;
   isDangerous?: boolean;
   run: (form: FormData) => Promise<void>;

@@ -51,10 +51,10 @@ export function EventList({ events }: { events: LiveEvent[] }) {
   );
 }
 
-/** The age of an event that is still worth saying aloud, in milliseconds. */
+/** The age of an event that is still worth announcing, in milliseconds. */
 const NEW = 30_000;
 
-/** Tells screen readers about changes of state, at most once in five seconds. */
+/** Announces changes of state to screen readers, at most once in five seconds. */
 export function Announcer() {
   const [text, setText] = useState("");
   useEffect(() => {

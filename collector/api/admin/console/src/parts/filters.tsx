@@ -40,7 +40,7 @@ export function TextFilter({ route, name, label, placeholder }: { route: Route; 
   );
 }
 
-/** One or several states; none is all that are not left out of the counts. */
+/** One or several states; without one, all states that the counts include. */
 export function StateFilter({ route }: { route: Route }) {
   const chosen = (route.query.get("state") ?? "").split(",").filter((state) => state !== "");
   const toggle = (state: string) => {

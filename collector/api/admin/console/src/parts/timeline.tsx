@@ -64,7 +64,7 @@ export function Timeline({ path, parameters = {}, concerns }: { path: string; pa
     <Loaded of={read}>
       {(timeline) =>
         timeline.events.length === 0 ? (
-          <Empty title="Nothing has happened to it since this collector keeps its timeline." />
+          <Empty title="It has not changed since this collector began its timeline." />
         ) : (
           <>
             <ol class="timeline">

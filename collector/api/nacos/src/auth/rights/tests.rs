@@ -28,7 +28,7 @@ fn rights_are_per_namespace_and_group() {
 }
 
 #[test]
-fn a_word_that_is_no_right_is_named() {
+fn a_word_that_is_not_a_right_is_named() {
     for word in [
         "public", "public=", "public=x", "=rw", "a/=r", "/b=r", "Admin",
     ] {

@@ -68,7 +68,7 @@ fn answers_are_those_of_recorded_servers() {
 }
 
 #[test]
-fn every_push_has_headers_and_what_is_acknowledged_a_number() {
+fn every_push_has_headers_and_every_acknowledged_message_a_number() {
     let pattern = fuzzy::Pattern::parse("public>>G>>*").unwrap();
     let name = fuzzy::Name {
         group: "G".into(),
@@ -105,7 +105,7 @@ fn every_push_has_headers_and_what_is_acknowledged_a_number() {
 }
 
 #[test]
-fn a_set_up_names_only_abilities_that_there_are() {
+fn a_set_up_names_only_existing_abilities() {
     assert_is(
         &setup_ack("10.0.0.1"),
         "SetupAckRequest",
@@ -114,7 +114,7 @@ fn a_set_up_names_only_abilities_that_there_are() {
 }
 
 #[test]
-fn a_refusal_has_the_type_of_the_answer_and_what_clients_cannot_do_without() {
+fn a_refusal_has_the_type_of_the_answer_and_the_fields_that_clients_require() {
     for naming in Naming::ALL {
         let (kind, body) = read(&Refusal::new(code::DENIED, "no").into_frame(naming));
         assert_eq!(kind, naming.response());
@@ -146,7 +146,7 @@ fn a_refusal_has_the_type_of_the_answer_and_what_clients_cannot_do_without() {
 }
 
 #[test]
-fn what_another_try_can_mend_is_an_error_of_every_client() {
+fn an_error_that_a_retry_may_solve_makes_every_client_retry() {
     let refusal = Refusal::general(code::STARTING, "starting");
     assert_eq!(
         read(&refusal.into_frame(Naming::Subscribe)).0,

@@ -86,7 +86,7 @@ fn a_silent_client_is_probed_and_closed() {
 }
 
 #[test]
-fn any_message_answers_the_question() {
+fn any_message_answers_the_probe() {
     let connection = set_up();
     assert!(connection.check_deadlines(&PATIENCE, 20_000).is_probed);
     connection.touch(24_000);
@@ -116,7 +116,7 @@ fn messages_for_a_client_that_reads_nothing_are_bounded() {
 }
 
 #[tokio::test]
-async fn calls_that_wait_for_the_set_up_go_on_with_it() {
+async fn calls_that_wait_for_the_set_up_continue_after_it() {
     let connection = Arc::new(opened());
     let (settled, ()) = tokio::join!(connection.settled(), async {
         tokio::task::yield_now().await;

@@ -59,7 +59,7 @@ impl Matching {
 }
 
 impl Face {
-    /// The services that match a pattern: `max_matches` of them at the most, and one more if there are more.
+    /// The services that match a pattern: at most `max_matches` of them, and one more if there are more.
     pub(in crate::grpc) async fn matching(&self, pattern: &Pattern) -> Result<Matching, Error> {
         // Subscribed before the listing begins, so that no change falls between.
         let changes = self.catalog.service_changes();

@@ -45,7 +45,7 @@ fn a_star_stands_at_the_start_and_at_the_end() {
 }
 
 #[test]
-fn the_beginning_comes_in_batches_and_is_finished() {
+fn the_first_services_are_sent_in_batches_and_finished() {
     let mut watch = watch([], 0..23);
     let mut sizes = Vec::new();
     loop {
@@ -73,7 +73,7 @@ fn the_beginning_comes_in_batches_and_is_finished() {
 }
 
 #[test]
-fn later_changes_come_one_by_one() {
+fn later_changes_are_sent_one_by_one() {
     let mut watch = watch(0..2, 0..2);
     assert_eq!(watch.next(), Some(Message::Finish));
     for (n, is_added) in [(2, true), (0, false)] {
@@ -106,7 +106,7 @@ fn unacknowledged_changes_are_sent_again() {
 }
 
 #[test]
-fn a_service_that_came_and_went_is_not_mentioned() {
+fn a_service_that_appeared_and_vanished_is_not_reported() {
     let mut watch = watch([], []);
     assert_eq!(watch.next(), Some(Message::Finish));
     watch.change(&name(1), true);

@@ -71,7 +71,7 @@ fn what_has_another_shape_is_refused() {
 }
 
 #[test]
-fn what_exceeds_a_limit_is_read_over() {
+fn what_exceeds_a_limit_is_skipped() {
     let read =
         read(r#"{"list":[1,2,3,4],"pairs":{"a":"b","n":null,"c":"dddddddd","e":"f"},"text":"t"}"#);
     assert_eq!(read.list.items.len(), 2);

@@ -13,7 +13,7 @@ fn a_type_that_no_server_knows_is_none() {
 }
 
 #[test]
-fn every_naming_request_has_an_answer_of_its_own_words() {
+fn every_naming_request_has_an_answer_type() {
     for naming in Naming::ALL {
         assert!(naming.response().ends_with("Response"));
     }

@@ -64,7 +64,7 @@ fn set_ups_of_every_generation_are_read() {
 }
 
 #[test]
-fn ten_mebibytes_of_anything_take_what_is_charged() {
+fn ten_mebibytes_of_anything_take_at_most_their_charge() {
     for item in ["{},", "[],", "\"\",", "null,"] {
         let body = format!("{{\"instances\":[{}{{}}]}}", item.repeat(1 << 17));
         let request = NamingRequest::read(body.as_bytes());
@@ -87,7 +87,7 @@ fn nesting_without_end_is_refused() {
 }
 
 #[test]
-fn what_most_calls_send_is_free() {
+fn usual_requests_are_not_charged() {
     let register = r#"{"headers":{},"namespace":"public","serviceName":"order-service","groupName":"DEFAULT_GROUP","type":"registerInstance",
         "instance":{"ip":"10.0.0.1","port":8080,"weight":1.0,"healthy":true,"enabled":true,"ephemeral":true,"clusterName":"DEFAULT",
         "serviceName":"order-service","metadata":{"preserved.register.source":"SPRING_CLOUD"}},"module":"naming"}"#;

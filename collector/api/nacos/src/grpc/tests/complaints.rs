@@ -1,4 +1,4 @@
-//! What users of the reference complained of, each as a promise.
+//! The complaints of the reference's users, each as a promise.
 
 use std::time::Duration;
 
@@ -228,7 +228,7 @@ async fn a_redo_does_not_undo_what_an_operator_set() {
 }
 
 #[tokio::test]
-async fn a_refused_caller_learns_it_in_the_type_of_the_answer() {
+async fn a_refusal_has_the_type_of_the_answer() {
     let auth = auth();
     let server = Server::with(config(), auth.clone(), Running::start()).await;
     let mut client = server.client().await;

@@ -1,4 +1,4 @@
-//! A server of the face alone, and a client that speaks as the SDKs do.
+//! A server of the face alone, and a client that behaves like the SDKs.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -73,7 +73,7 @@ impl Client {
         self.stream.take().unwrap()
     }
 
-    /// Calls on the same connection.
+    /// A client for calls on the same connection.
     pub(super) fn clone_unary(&self) -> Self {
         Self {
             unary: self.unary.clone(),
@@ -133,7 +133,7 @@ impl Client {
         answer
     }
 
-    /// The next message on the stream, acknowledged if it is to be.
+    /// The next message on the stream; acknowledges it if the message requires that.
     pub(super) async fn next(&mut self) -> (String, Value) {
         let stream = self.stream.as_mut().unwrap();
         let message = timeout(PATIENCE, stream.message()).await.unwrap();

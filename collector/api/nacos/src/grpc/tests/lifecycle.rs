@@ -164,7 +164,7 @@ async fn a_stopping_server_requests_its_clients_to_reconnect() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_leave_is_left() {
+async fn a_client_that_does_not_leave_is_disconnected() {
     let server = Server::start().await;
     let mut client = server.client().await;
     client.acknowledges = false;

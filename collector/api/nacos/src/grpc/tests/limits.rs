@@ -1,4 +1,4 @@
-//! What a client may take, and what becomes of garbage.
+//! The limits of a client, and the answers to garbage.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ async fn a_batch_of_too_many_instances_is_refused() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_long_is_refused_and_the_connection_goes_on() {
+async fn a_message_that_is_too_long_is_refused_and_the_connection_stays_open() {
     let mut config = config();
     config.max_message_size = 1 << 20;
     let server = Server::with(config, Auth::off(), Running::start()).await;
@@ -83,7 +83,7 @@ async fn a_message_that_is_too_long_is_refused_and_the_connection_goes_on() {
     client.query("s").await;
 }
 
-/// Bodies that are not what any request looks like.
+/// Bodies that are not valid for any request.
 fn garbage() -> Vec<String> {
     let deep = "[".repeat(100_000);
     let wide = format!("{{{}\"a\":1}}", "\"a\":1,".repeat(10_000));
@@ -248,7 +248,7 @@ async fn what_is_read_is_charged_to_the_budget_of_work() {
 }
 
 #[tokio::test]
-async fn a_large_batch_is_read_where_large_messages_are() {
+async fn a_large_batch_is_read_on_the_threads_for_large_messages() {
     let server = Server::start().await;
     let mut client = server.client().await;
     let ports: Vec<u16> = (1..=2_000).collect();

@@ -1,4 +1,4 @@
-//! What the naming requests do.
+//! The naming requests.
 
 use serde_json::json;
 
@@ -236,7 +236,7 @@ async fn names_may_have_the_letters_of_any_language() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_refused_in_words() {
+async fn requests_that_are_not_served_are_refused_with_a_text() {
     let server = Server::start().await;
     let mut client = server.client().await;
     let config = json!({"dataId": "x", "group": "g", "tenant": "", "module": "config"});

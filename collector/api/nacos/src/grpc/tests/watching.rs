@@ -23,7 +23,7 @@ async fn synced(client: &mut Client) -> (String, Vec<(String, String)>) {
 }
 
 #[tokio::test]
-async fn a_watch_learns_of_what_there_is_and_of_what_comes_and_goes() {
+async fn a_watch_reports_present_new_and_removed_services() {
     let server = Server::start().await;
     let (mut provider, mut watcher) = (server.client().await, server.client().await);
     provider.register("order-a", 80).await;

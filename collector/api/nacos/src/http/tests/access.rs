@@ -1,4 +1,4 @@
-//! Who may make which call, with authentication on.
+//! Which caller may make which call, with authentication.
 
 use serde_json::json;
 
@@ -119,7 +119,7 @@ async fn rights_are_those_of_the_namespace_and_the_group() {
             "DELETE /v3/client/ns/instance?serviceName=a&ip=1.1.1.1&port=1&namespaceId=dev",
             403,
         ),
-        // What a service is named decides, not a second parameter.
+        // The name of the service decides, not a second parameter.
         (
             "POST /v1/ns/instance?serviceName=X@@a&groupName=DEFAULT_GROUP&ip=1.1.1.1&port=1",
             200,
@@ -148,7 +148,7 @@ async fn rights_are_those_of_the_namespace_and_the_group() {
 
 /// Every call except signing in and the probes authenticates its caller; the list of exceptions is short enough to read.
 #[tokio::test]
-async fn no_call_is_open_that_is_not_meant_to_be() {
+async fn only_the_listed_calls_are_open() {
     let open: Vec<_> = all_routes()
         .filter(|route| route.access == Access::Open)
         .map(|route| route.path)

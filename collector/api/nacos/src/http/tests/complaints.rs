@@ -24,7 +24,7 @@ async fn advance(seconds: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_list_is_given_out_before_the_instances_of_an_earlier_run_can_have_come_back() {
+async fn no_list_is_returned_before_the_instances_of_an_earlier_run_can_have_returned() {
     let store = Memory::default();
     let row = Row {
         table: Table::Namespace,
@@ -218,7 +218,7 @@ async fn a_service_with_instances_is_not_deleted() {
     assert_eq!(server.call(LIST).await.hosts(), ["10.0.0.1:80"]);
 }
 
-/// PHP's client looks for these words, and for 404.
+/// PHP's client checks for this text, and for 404.
 #[tokio::test]
 async fn an_instance_that_is_not_there_is_not_an_error_of_the_server() {
     let server = Server::start();

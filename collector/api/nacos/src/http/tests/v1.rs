@@ -238,7 +238,7 @@ async fn an_unknown_call_is_answered_as_the_framework_does() {
 
 /// A client with configuration logs one line and continues.
 #[tokio::test]
-async fn the_configuration_centre_is_refused_with_words() {
+async fn the_configuration_centre_is_refused_with_a_text() {
     let server = Server::start();
     for call in [
         "GET /v1/cs/configs?dataId=a&group=b",
@@ -316,7 +316,7 @@ async fn an_operator_may_close_the_server_and_open_it_again() {
 
 /// Java's client registers an instance whose metadata is null in this way, as after a beat that found no instance.
 #[tokio::test]
-async fn metadata_that_is_null_is_none() {
+async fn metadata_that_is_null_counts_as_empty() {
     let server = Server::start();
     let instance = "/v1/ns/instance?serviceName=a&ip=10.0.0.1&port=80&metadata";
     server.ok(&format!("POST {instance}=null")).await;

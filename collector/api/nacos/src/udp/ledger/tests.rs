@@ -79,7 +79,7 @@ async fn an_address_that_never_answers_is_left_out_for_longer_and_longer() {
     assert_eq!(silences, [20, 40, 80, 160, 320, 600, 600, 600]);
     let id = ledger.push(&"a", address(1), now).unwrap();
     assert!(ledger.acknowledge(id));
-    assert_eq!(ledger.failing(), 0, "an answer makes good for all failures");
+    assert_eq!(ledger.failing(), 0, "an answer clears all failures");
 }
 
 #[tokio::test(start_paused = true)]

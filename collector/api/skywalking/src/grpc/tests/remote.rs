@@ -148,7 +148,7 @@ fn reason(collector: &Collector) -> Option<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_of_a_collector_that_is_no_member_is_refused_and_shown_for_a_while() {
+async fn a_stream_of_a_collector_that_is_not_a_member_is_refused_and_shown_for_a_while() {
     let collector = Collector::start();
     let mut client = RemoteCommonServiceClient::new(router(&collector));
     let mut request = Request::new(stream::iter([message(&application("phantom"))]));
@@ -194,7 +194,7 @@ async fn a_stream_without_ids_in_time_fails() {
 }
 
 #[tokio::test]
-async fn a_stream_that_goes_on_ends_with_the_collector() {
+async fn a_stream_that_continues_ends_with_the_collector() {
     let collector = Collector::start();
     let stop = CancellationToken::new();
     let router = grpc::remote(&collector.services, None, stop.clone());

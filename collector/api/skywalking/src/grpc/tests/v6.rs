@@ -129,7 +129,7 @@ async fn an_unusable_element_is_left_out_and_named_if_it_is_alone() {
         .await;
     assert_eq!(
         refused.unwrap_err().message(),
-        "from is none of 0 (client), 1 (server)"
+        "from must be 0 (client) or 1 (server)"
     );
 }
 

@@ -13,7 +13,7 @@ use tonic::{Response, Streaming, async_trait, service::Routes};
 
 use super::*;
 
-/// Longer than anything that does happen takes, even on a busy machine.
+/// Longer than any expected event takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A timeout that a test waits for.
 const SHORT: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! Random steps: few endpoints and values, so that they meet.
+//! Random steps: few endpoints and values, so that many steps affect the same instance.
 
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ pub(super) enum Source {
     Restored,
 }
 
-/// What is registered: few endpoints and values, so that they meet.
+/// The fields of a registration.
 #[derive(Clone, Debug)]
 pub(super) struct Fields {
     pub(super) at: u8,

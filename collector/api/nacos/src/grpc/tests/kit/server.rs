@@ -55,7 +55,7 @@ pub(in crate::grpc::tests) fn config() -> Config {
     }
 }
 
-/// Work whose budget has so many bytes.
+/// Work with a budget of this many bytes.
 pub(in crate::grpc::tests) fn work(bytes: usize) -> Work {
     let metrics = rollcall_metrics::Metrics::new();
     Work::new(

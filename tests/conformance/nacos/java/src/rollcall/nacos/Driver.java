@@ -16,7 +16,7 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * Has the unmodified Nacos client for Java, of any version on the class path, do what standard input says until that ends.
+ * Executes the commands of standard input with the unmodified Nacos client for Java on the class path, until the input ends.
  * The commands and answers are those of every driver: see {@code tests/src/nacos.rs}.
  */
 public final class Driver {
