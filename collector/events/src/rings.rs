@@ -101,7 +101,7 @@ impl<S: Subject> Rings<S> {
         }
     }
 
-    /// Adds a change; `is_first` says whether no change of the instance precedes it.
+    /// Adds a change; `is_first` is whether no change of the instance precedes it.
     pub(super) fn add(
         &mut self,
         subject: &S,
