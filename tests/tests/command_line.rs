@@ -4,7 +4,7 @@ use std::{process::Command, time::Duration};
 
 use rollcall_tests::{
     PATIENCE, eventually, nacos,
-    process::{Child, Collector, Run, collector_binary},
+    process::{Child, Collector, Run, collector_binary, free_addresses},
 };
 use serde_json::Value;
 
@@ -149,9 +149,8 @@ async fn a_collector_is_found_by_argument_environment_and_configuration() {
 
 #[tokio::test]
 async fn a_query_without_an_answer_states_the_reason() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
+    let [free] = free_addresses();
+    let closed = format!("http://{free}");
     let run = query_at(&closed, &["roster"]).await;
     assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
     assert!(

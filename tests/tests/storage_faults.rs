@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
 };
@@ -11,7 +10,7 @@ use std::{
 use rollcall_tests::{
     PATIENCE, eventually,
     grpc::Client,
-    process::{Collector, Options, Run},
+    process::{Collector, Options, Run, free_addresses},
 };
 use rustix::process::geteuid;
 use tempfile::TempDir;
@@ -239,9 +238,7 @@ async fn a_removed_data_directory_ends_the_collector_before_the_next_id() {
 
 #[tokio::test]
 async fn a_start_without_its_etcd_logs_rarely_and_ends_with_the_cause() {
-    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = closed.local_addr().expect("an address").to_string();
-    drop(closed);
+    let [address] = free_addresses().map(|address| address.to_string());
     let run = Collector::options()
         .env("SW_STORAGE", "etcd")
         .env("SW_STORAGE_ETCD_ENDPOINTS", address)

@@ -1,39 +1,62 @@
 use std::{
     array,
     net::{SocketAddr, TcpListener, UdpSocket},
+    ops::Range,
     process,
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// Addresses that were free a moment ago, for a process that needs its listen addresses as settings.
+/// Ports below the range of ephemeral ports, so that no connection and no listener with port 0 takes one between its choice and
+/// its use, or while a process restarts. Each is returned once by a process, and processes begin at different places.
+struct Ports {
+    range: Range<u16>,
+    next: AtomicU16,
+}
+
+impl Ports {
+    const fn of(range: Range<u16>) -> Self {
+        Self {
+            range,
+            next: AtomicU16::new(0),
+        }
+    }
+
+    fn find(&self, is_free: impl Fn(u16) -> bool) -> u16 {
+        let Range { start, end } = self.range;
+        let count = end - start;
+        let own = u16::try_from(process::id() % u32::from(count)).expect("below a u16");
+        (0..count)
+            .map(|_| self.next.fetch_add(1, Ordering::Relaxed) % count)
+            .map(|next| start + (own + next) % count)
+            .find(|&port| is_free(port))
+            .expect("a free port")
+    }
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(local(port)).is_ok()
+}
+
+/// Free addresses, for processes that need their listen addresses as settings or keep them over a restart.
 ///
 /// # Panics
-/// When the system has no free port.
+/// When there is no free port.
 pub fn free_addresses<const N: usize>() -> [SocketAddr; N] {
-    // All listeners stay open until the last address is known, so that no two addresses are equal.
-    let listeners: [TcpListener; N] =
-        array::from_fn(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound address"))
+    static PORTS: Ports = Ports::of(13_000..20_000);
+    array::from_fn(|_| local(PORTS.find(is_free)))
 }
 
 /// Free addresses for the HTTP and gRPC faces of Nacos: clients expect the second port 1000 above the first.
 ///
-/// The ports are below the range of ephemeral ports, so no connection takes them meanwhile.
-///
 /// # Panics
 /// When no pair is free.
 pub fn nacos_addresses() -> (SocketAddr, SocketAddr) {
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 10_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let own = u16::try_from(process::id() % u32::from(COUNT)).expect("below a u16");
-    let address = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-    let is_free = |port| TcpListener::bind(address(port)).is_ok();
-    (0..COUNT)
-        .map(|_| FIRST + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
-        .find(|&port| {
-            is_free(port) && is_free(port + 1000) && UdpSocket::bind(address(port)).is_ok()
-        })
-        .map(|port| (address(port), address(port + 1000)))
-        .expect("a free pair of ports")
+    static PORTS: Ports = Ports::of(20_000..30_000);
+    let port = PORTS
+        .find(|port| is_free(port) && is_free(port + 1000) && UdpSocket::bind(local(port)).is_ok());
+    (local(port), local(port + 1000))
 }

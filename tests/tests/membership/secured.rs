@@ -1,16 +1,12 @@
 //! Tests an etcd with access control.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    process::Command,
-};
+use std::{net::SocketAddr, path::Path, process::Command};
 
 use rollcall_tests::{
     PATIENCE,
     engine::{Engine, Etcd, Server},
     eventually, http,
-    process::{Child, Collector, Options},
+    process::{Child, Collector, Options, free_addresses},
     proxy::{Link, Proxy},
 };
 use serde_json::{Value, json};
@@ -72,10 +68,7 @@ async fn collectors_authenticate_with_a_certificate() {
         &[signed.as_slice(), &leaf].concat(),
     );
 
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let [address] = free_addresses();
     let (client, peer) = (format!("https://{address}"), "http://127.0.0.1:0");
     let mut command = Command::new("etcd");
     command
