@@ -31,7 +31,7 @@ mod tests {
     pub(crate) mod fake;
 }
 
-/// As this argument, the process is the collector.
+/// With this argument the process is the fake collector.
 const AS_COLLECTOR: &str = "--as-collector";
 
 const CALLS: u32 = 10_000_000;
@@ -78,7 +78,7 @@ fn measure(naming: &str) -> Result<(), Box<dyn Error>> {
     status.map_err(|last| format!("never ran: {last:?}"))?;
     agent.operation("GET /orders", SpanType::Entry);
     agent.address("db:3306");
-    // Two register intervals, for the ids to come.
+    // Two register intervals, for the ids to arrive.
     thread::park_timeout(Duration::from_secs(7));
 
     say(format_args!("threads: {}", threads()? - threads_before));

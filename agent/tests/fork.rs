@@ -135,7 +135,7 @@ fn child(
     };
     writer.write_all(report.as_bytes()).unwrap();
     drop(writer);
-    // Not an exit: the handlers of it may wait for a lock that a thread of the parent held.
+    // Not an exit: exit handlers may wait for a lock that a thread of the parent held.
     drop(Command::new("true").exec());
     process::abort()
 }

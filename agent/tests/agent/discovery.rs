@@ -126,7 +126,7 @@ fn the_list_is_requested_as_upstream_does() {
 }
 
 #[test]
-fn a_list_of_tens_of_thousands_is_shortened_and_holds_up_no_call() {
+fn a_list_of_tens_of_thousands_is_shortened_and_delays_no_call() {
     let entries: Vec<_> = (1..=40_000_u16)
         .map(|port| format!("c{port}.invalid:{port}"))
         .collect();

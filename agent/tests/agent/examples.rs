@@ -60,7 +60,7 @@ impl Example {
         }
     }
 
-    /// Waits for its end, which it needs less than [`PATIENCE`] for.
+    /// Waits for its end, and returns its exit code. Each further line has [`PATIENCE`] to arrive.
     fn ended(&mut self) -> Option<i32> {
         // Standard error ends with the process.
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {

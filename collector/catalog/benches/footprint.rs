@@ -1,4 +1,4 @@
-//! What a million instances take, beyond their strings: `cargo bench -p rollcall-catalog --bench footprint`.
+//! The memory of a million instances, beyond their strings: `cargo bench -p rollcall-catalog --bench footprint`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the timeline of an instance takes: `cargo bench -p rollcall-events --bench footprint`. Linux only.
+//! The memory of the timeline of an instance: `cargo bench -p rollcall-events --bench footprint`. Linux only.
 
 #![allow(
     clippy::print_stdout,

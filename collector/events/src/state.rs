@@ -19,7 +19,7 @@ pub(super) const BACKLOG: usize = 1 << 17;
 pub(super) struct State {
     /// The number of the last event.
     pub(super) newest: u64,
-    /// The number of the first event of this run, whose predecessors may be missing although they happened.
+    /// The number of the first event of this run. Earlier events may be missing here.
     pub(super) first_of_run: u64,
     pub(super) histories: [History; 3],
     pub(super) instances: Rings<InstanceId>,

@@ -1,4 +1,4 @@
-//! What the operator's side costs agents, with 100,000 instances: many that fall silent at once, and open pages of the console.
+//! The delays of agents, with 100,000 instances, while many fall silent at once and while pages of the console are open.
 //!
 //! `cargo bench -p rollcall-tests --bench operator -- [silence|pages] [--rounds N] [--seconds N] [--save]`
 //!

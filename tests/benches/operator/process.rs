@@ -1,4 +1,4 @@
-//! What a collector has used and written so far.
+//! The processor time of a collector and the bytes that it has written, so far.
 
 use std::{fs, path::Path, time::Duration};
 

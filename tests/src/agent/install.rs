@@ -13,7 +13,7 @@ pub(crate) fn sources(language: &str) -> PathBuf {
         .join(language)
 }
 
-/// Has `build` fill a directory below cargo's target directory, and returns it. It builds again only if the sources have
+/// Lets `build` fill a directory below cargo's target directory, and returns it. It builds again only if the sources have
 /// changed.
 ///
 /// Test programs run concurrently, and the build tools do not support a second run in their directory. So a lock admits one at a

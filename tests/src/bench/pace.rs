@@ -1,6 +1,6 @@
 //! Agents that request the list of collectors at a fixed rate, and the delay of the answers.
 //!
-//! They show what other work of a collector means for its agents.
+//! They measure the effect of a collector's other work on its agents.
 
 use std::{
     mem,

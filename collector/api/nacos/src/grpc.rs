@@ -1,10 +1,10 @@
 //! The gRPC face of 2.x and 3.x clients.
 //!
 //! A client opens one HTTP/2 connection. One stream on it carries the set-up, all pushes of the server, and the
-//! acknowledgements (`stream`); unary calls carry the requests (`unary`). Stream and calls belong together because they come on
+//! acknowledgements (`stream`); unary calls carry the requests (`unary`). Stream and calls belong together because they arrive on
 //! the same [`Transport`]. The instances and subscriptions of a client end with its stream.
 //!
-//! What clients may rely on:
+//! Guarantees for clients:
 //!
 //! * A call that comes before the set-up of its connection waits for it, and is not refused.
 //! * A mistake of the caller is answered with the answer's own type; `ErrorResponse` is only for errors that a retry can solve.

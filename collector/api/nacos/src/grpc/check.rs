@@ -1,4 +1,4 @@
-//! Checks of a request before it reaches the catalog, with the reference's texts, which clients and their tests know.
+//! Checks of a request before it reaches the catalog, with the reference's texts, which clients and their tests expect.
 //!
 //! The rules are the reference's, except that a name may have any letters.
 
@@ -60,7 +60,7 @@ pub(super) fn present(request: &NamingRequest<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Reads an instance into what the catalog registers.
+/// The registration that an instance of a message stands for.
 pub(super) fn instance(
     instance: &Instance<'_>,
     kind: Kind,

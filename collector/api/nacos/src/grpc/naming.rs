@@ -85,8 +85,8 @@ impl Face {
         }
     }
 
-    /// Reads a body, and charges the memory that this takes; a large one on the threads for large messages. Until it has such a thread
-    /// it takes nothing of the budget, and afterwards only for the items that it has: clients that reconnect at once with large
+    /// Reads a body, and charges the memory that this takes; a large one on the threads for large messages. A
+    /// large body is charged once it has such a thread, and only for the items in it: clients that reconnect at once with large
     /// batches wait for each other instead of being refused.
     async fn read<'a>(
         &self,

@@ -12,7 +12,7 @@ pub(super) fn given<'a>(params: &'a Params<'_>) -> Option<&'a str> {
     params.get("metadata").filter(|text| *text != "null")
 }
 
-/// Reads metadata; blank text is none.
+/// Reads metadata; a blank text stands for no metadata.
 ///
 /// # Errors
 /// The text is neither an object of plain values nor a list of pairs.

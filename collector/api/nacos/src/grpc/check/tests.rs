@@ -5,7 +5,7 @@ fn read(json: &str) -> NamingRequest<'_> {
 }
 
 #[test]
-fn names_are_checked_with_the_words_of_the_reference() {
+fn names_are_refused_with_the_texts_of_the_reference() {
     let long = format!(r#"{{"groupName":"{}","serviceName":"s"}}"#, "g".repeat(129));
     for (json, expected) in [
         (
