@@ -9,7 +9,7 @@ use rollcall_tests::{
     process::{Collector, cpu_time},
 };
 
-use crate::options::Options;
+use crate::{options::Options, server};
 
 /// The name in the report.
 pub(crate) const NAME: &str = "members";
@@ -123,7 +123,7 @@ async fn cost(
 impl Cluster {
     async fn start(etcd: &Server<Etcd>, size: usize) -> Self {
         let start = || {
-            Collector::options()
+            server::collector()
                 .env("SW_CLUSTER", "etcd")
                 .env("SW_STORAGE", "etcd")
                 .env("SW_CLUSTER_ETCD_ENDPOINTS", etcd.address().to_string())

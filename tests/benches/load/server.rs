@@ -7,7 +7,7 @@ use rollcall_tests::{
     PATIENCE,
     bench::naming,
     http as client,
-    process::{Child, Collector},
+    process::{self, Child, Collector},
 };
 
 use crate::{options::Reply, scenario::Call};
@@ -21,14 +21,17 @@ pub(crate) enum Server {
     Bare(Child, SocketAddr),
 }
 
+/// A collector with its defaults that does not limit the new ids of one peer: all of the load comes from one address.
+pub(crate) fn collector() -> process::Options {
+    Collector::options()
+        .env("SW_REGISTER_MAX_NEW_PER_PEER", "100000000")
+        .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "100000000")
+}
+
 impl Server {
-    /// A collector with its defaults and a new store. All of the load comes from one address, so its registrations are not
-    /// limited.
+    /// A collector with its defaults, without a limit on new ids, and with a new store.
     pub(crate) async fn collector() -> Self {
-        let options = Collector::options()
-            .env("SW_REGISTER_MAX_NEW_PER_PEER", "100000000")
-            .env("SW_REGISTER_MAX_NEW_BURST_PER_PEER", "100000000");
-        Self::Collector(Box::new(options.start().await))
+        Self::Collector(Box::new(collector().start().await))
     }
 
     /// A server that only answers `call`, with the same reply as `model`.

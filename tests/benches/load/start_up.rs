@@ -11,6 +11,8 @@ use rollcall_tests::{
 };
 use tokio::task::JoinSet;
 
+use crate::server;
+
 /// The name in the report.
 pub(crate) const NAME: &str = "start-up";
 
@@ -40,7 +42,7 @@ pub(crate) struct StartUp {
 ///
 /// The store has just been written, so it is in the system's file cache.
 pub(crate) async fn run() -> StartUp {
-    let mut collector = Collector::start().await;
+    let mut collector = server::collector().start().await;
     let empty = collector.resident_bytes();
     fill(&collector).await;
     let (mut ready, mut full) = (Vec::new(), Vec::new());
