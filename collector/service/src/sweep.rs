@@ -22,6 +22,8 @@ use super::{
 };
 
 mod guard;
+#[cfg(test)]
+mod tests;
 
 pub use guard::Suspect;
 use guard::Watch;
@@ -31,7 +33,8 @@ use guard::Watch;
 pub struct Config {
     /// Time between two sweeps.
     pub tick: Duration,
-    /// Leases that one sweep expires, more or less by one step; the rest waits for the next sweep.
+    /// Leases that one sweep expires, more or less by one step; the rest waits for the next sweep. A fleet
+    /// that would need longer than one term gets a larger limit.
     pub limit: usize,
     /// A sweep that is later than this means that the collector itself stalled (a paused machine, a starved process). Every
     /// lease then gets a full term, because the collector could not receive signals.
@@ -116,13 +119,21 @@ impl Sweeper {
     }
 
     async fn sweep(&mut self) {
+        let (lessor, config) = (&self.core.lessor, &self.config);
+        let silent_after = lessor.terms().silent_after;
+        let limit = limit_for(
+            config.limit,
+            lessor.counts().filed,
+            config.tick,
+            silent_after,
+        );
         let mut given_up = 0;
         let mut transitions = Vec::new();
         while self
             .core
             .lessor
             .expire(self.core.clock.now(), STEP, &mut transitions)
-            && given_up < self.config.limit
+            && given_up < limit
         {
             given_up += transitions.len();
             self.publish(&mut transitions);
@@ -187,4 +198,12 @@ impl Sweeper {
                 .slow(&self.core, example, usual, configured);
         }
     }
+}
+
+/// The leases that one sweep expires: at least the configured `limit`, and so many that `filed` leases, all that may expire,
+/// do so within one term of `silent_after`.
+fn limit_for(limit: usize, filed: usize, tick: Duration, silent_after: Duration) -> usize {
+    let ticks = silent_after.as_millis() / tick.as_millis().max(1);
+    let ticks = usize::try_from(ticks.max(1)).unwrap_or(usize::MAX);
+    limit.max(filed.div_ceil(ticks))
 }
