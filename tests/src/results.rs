@@ -41,6 +41,13 @@ pub fn setup() -> String {
     )
 }
 
+/// The load average of the last minute: what else the machine does, if it is read before a measurement begins.
+#[must_use]
+pub fn load_average() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or("unknown").to_owned()
+}
+
 fn commit() -> String {
     let output = Command::new("git")
         .args(["describe", "--always", "--dirty"])

@@ -52,14 +52,16 @@ pub(crate) enum Client {
 
 /// A collector that takes as many connections as the limit on open files allows.
 pub(crate) async fn collector(options: &Options) -> (Collector, Faces) {
-    let most = options.connections.max(100) + 100;
+    let most = options.connections + 100;
     let server = Collector::options()
         .env("SW_SERVER_MAX_CONNECTIONS", most.to_string())
         .env("SW_SERVER_MAX_CONNECTIONS_PER_PEER", most.to_string())
         // Nothing happens on an idle connection but what the connection itself needs.
         .env("SW_LIVENESS_SILENT_AFTER", "1h")
         .env("SW_LIVENESS_DOWN_AFTER", "2h");
-    nacos::collector(server).await
+    let (mut collector, faces) = nacos::collector(server).await;
+    collector.expect_log("this collector stalled");
+    (collector, faces)
 }
 
 /// Opens so many connections.
@@ -111,7 +113,8 @@ pub(crate) async fn measure(options: &Options) -> Vec<(Kind, Rounds)> {
         );
         for (kind, rounds) in &mut measured {
             let server = collector(options).await;
-            let count = options.count(COUNT);
+            let most = usize::try_from(options.connections).unwrap_or(COUNT);
+            let count = options.count(COUNT).min(most);
             // The first connections take memory that all share.
             let first = open(*kind, &server, 64).await;
             sleep(SETTLING / 2).await;

@@ -14,6 +14,7 @@ mod report;
 use std::{ffi::OsString, net::IpAddr, time::Duration};
 
 use clap::Parser;
+use rollcall_tests::results;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Descriptors that the processes need for other things than the connections.
@@ -79,8 +80,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) {
     if options.quick {
         (options.rounds, options.seconds) = (1, 0.2);
     }
-    // The connections of one kind; the quick run needs no more than a few.
-    options.connections = options.connections.min(descriptors().saturating_sub(OWN));
+    let most = descriptors().saturating_sub(OWN).max(100);
+    options.connections = options.connections.min(most);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let report = runtime.block_on(measure(&options));
     println!("{report}");
@@ -91,6 +92,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) {
 
 async fn measure(options: &Options) -> report::Report {
     report::Report {
+        load: results::load_average(),
         idle: connections::measure(options).await,
         rates: rates::measure(options).await,
         handshakes: handshakes::measure(options).await,

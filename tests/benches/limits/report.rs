@@ -25,7 +25,7 @@ const MANY: f64 = 100_000.0;
 const TEXT: &str = "\
 ## What a connection costs, and the largest rates
 
-`cargo bench -p rollcall-tests --bench limits`, SETUP.
+`cargo bench -p rollcall-tests --bench limits`, SETUP; load average LOAD before it began.
 The release binary and its clients shared the machine; cells are medians of the rounds (min – max). CPU is user and system time of the
 collector. Memory is the growth of its resident memory, without the kernel's buffers.
 
@@ -63,6 +63,8 @@ const PLOTS: &str = "
 /// The results of one run.
 #[derive(Debug)]
 pub(crate) struct Report {
+    /// The load average of the machine before the first measurement.
+    pub(crate) load: String,
     pub(crate) idle: Vec<(Kind, Rounds)>,
     pub(crate) keepalives: Vec<Held>,
     pub(crate) handshakes: Both,
@@ -92,7 +94,8 @@ impl fmt::Display for Report {
         let idle = self.idle.iter().map(|(kind, bytes)| {
             format!("| {} | {:.1} KiB | ≤ {GOAL} KiB |", kind.name(), kib(bytes))
         });
-        let mut text = section(TEXT, &results::setup(), idle);
+        let text = TEXT.replace("LOAD", &self.load);
+        let mut text = section(&text, &results::setup(), idle);
         text.push_str(&section(KEEPALIVES, "", self.keepalives.iter().map(held)));
         let Both { plain, tls } = &self.handshakes;
         let ratio = tls.cpu.ratio(&plain.cpu).to_string();

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// The measurements of one fleet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Expiry {
-    /// From the end of the first term until all instances are silent, in seconds.
+    /// From the first silent instance until all are silent, in seconds.
     pub(crate) took: f64,
     /// The processor time of it, in seconds.
     pub(crate) cpu: f64,
@@ -49,34 +49,51 @@ pub(crate) async fn measure(store: &Store, options: &Options) -> Expiry {
         .env("SW_LIVENESS_RESTART_SPREAD", "1ms");
     let mut collector = options.start().await;
     collector.expect_log("many instances fell silent at once");
+    collector.expect_log("this collector stalled");
     collector.expect_log("instance silent");
     collector.expect_log("more instances silent");
     let load = Load::start(collector.listeners().naming);
     load.take();
-    sleep(BEFORE.min(term / 2)).await;
+    let [quiet, waiting] = {
+        let quiet = totals(&collector);
+        sleep(BEFORE.min(term / 2)).await;
+        [quiet, totals(&collector)]
+    };
     let before = load.take();
     counted(&collector, |silent, _| silent > 0).await;
-    let (start, cpu, resident) = totals(&collector);
-    load.take();
+    let start = Instant::now();
     counted(&collector, |_, up| up == 0).await;
-    let (end, cpu_end, resident_end) = totals(&collector);
+    let end = totals(&collector);
     let meanwhile = load.take();
+    // What the collector uses without an expiry, for as long as this took.
+    let usual = (waiting.cpu - quiet.cpu).div_f64((waiting.at - quiet.at).as_secs_f64());
+    let usual = usual.mul_f64((end.at - waiting.at).as_secs_f64());
     drop(load);
     let (write_back, stop) = stop(&mut collector).await;
     Expiry {
-        took: (end - start).as_secs_f64(),
-        cpu: (cpu_end - cpu).as_secs_f64(),
+        took: (end.at - start).as_secs_f64(),
+        cpu: (end.cpu - waiting.cpu).saturating_sub(usual).as_secs_f64(),
         before: Some(before),
         meanwhile: Some(meanwhile),
-        growth: resident_end - resident,
+        growth: end.resident - waiting.resident,
         write_back,
         stop,
     }
 }
 
-fn totals(collector: &Collector) -> (Instant, Duration, f64) {
-    let resident = collector.resident_bytes() as f64;
-    (Instant::now(), cpu_time(collector.id()), resident)
+/// What the collector has used so far.
+struct Totals {
+    at: Instant,
+    cpu: Duration,
+    resident: f64,
+}
+
+fn totals(collector: &Collector) -> Totals {
+    Totals {
+        at: Instant::now(),
+        cpu: cpu_time(collector.id()),
+        resident: collector.resident_bytes() as f64,
+    }
 }
 
 /// Waits until the numbers of silent and of up instances are as wanted.

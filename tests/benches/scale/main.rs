@@ -16,7 +16,7 @@ mod store;
 use std::ffi::OsString;
 
 use clap::Parser;
-use rollcall_tests::bench::Rounds;
+use rollcall_tests::{bench::Rounds, results};
 
 use store::Store;
 
@@ -89,6 +89,7 @@ async fn measure(options: &Options) -> report::Report {
     }
     sizes.sort_unstable();
     sizes.dedup();
+    let load = results::load_average();
     let empty = start::empty().await;
     let (mut fleets, mut running) = (Vec::new(), Vec::new());
     for size in sizes {
@@ -112,5 +113,9 @@ async fn measure(options: &Options) -> report::Report {
         fleet.expiry = expiry::measure(store, options).await;
     }
     let fleets = fleets.into_iter().map(|(fleet, _)| fleet).collect();
-    report::Report { empty, fleets }
+    report::Report {
+        load,
+        empty,
+        fleets,
+    }
 }

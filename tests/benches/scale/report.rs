@@ -14,13 +14,13 @@ const MIB: f64 = 1024.0 * 1024.0;
 const TEXT: &str = "\
 ## A fleet by its size
 
-`cargo bench -p rollcall-tests --bench scale`, SETUP.
+`cargo bench -p rollcall-tests --bench scale`, SETUP; load average LOAD before it began.
 The stores were written through the storage crate, with 500 instances of agents of 5.x to an application and strings of 74 bytes each,
 and were in the system's file cache. The collectors of all fleets ran at the same time, and were loaded in turn; the cells are medians of
 the rounds (min – max). A ratio, always to the smallest fleet, is refused if the middle half of the rounds' ratios spans more than a
 quarter of their median. CPU is user and system time of the collector. Heartbeats go to all instances of the fleet in no order, from 64
 callers over 8 connections. A page has 100 instances; the search is for a text that no name has. For the expiry a collector starts with
-a term of 6 s and no spread, so all instances expire at the same moment, with the default tick and limit; agents request the list of
+a term of 6 s and no spread, so all instances expire at the same moment, with the defaults otherwise; agents request the list of
 collectors 800 times a second meanwhile. Then it stops, which writes all of them back.
 
 ";
@@ -36,6 +36,8 @@ const PLOTS: &str = "
 /// The results of one run.
 #[derive(Debug)]
 pub(crate) struct Report {
+    /// The load average of the machine before the first measurement.
+    pub(crate) load: String,
     /// Resident memory of a collector without instances, in bytes.
     pub(crate) empty: u64,
     /// From the smallest to the largest.
@@ -138,7 +140,8 @@ impl fmt::Display for Report {
             .map(|fleet| grouped(fleet.size))
             .collect();
         let text = format!(
-            "{TEXT}| Instances | {} |\n|---|{}",
+            "{}| Instances | {} |\n|---|{}",
+            TEXT.replace("LOAD", &self.load),
             sizes.join(" | "),
             "--:|".repeat(sizes.len())
         );

@@ -38,7 +38,8 @@ async fn started(store: &Store, fleet: &mut Fleet) -> Collector {
         .env("SW_LIVENESS_SILENT_AFTER", "1h")
         .env("SW_LIVENESS_DOWN_AFTER", "2h");
     let start = Instant::now();
-    let collector = options.start().await;
+    let mut collector = options.start().await;
+    collector.expect_log("this collector stalled");
     fleet.ready.add(start.elapsed().as_secs_f64());
     fleet.resident.add(collector.resident_bytes() as f64);
     collector

@@ -291,11 +291,11 @@ impl Collector {
     /// Waits for a line of the running collector's log.
     ///
     /// # Panics
-    /// When there is none within [`PATIENCE`], with the log.
+    /// When there is none within [`PATIENCE`], or the patience of its options, with the log.
     pub async fn wait_for_log(&self, mut wanted: impl FnMut(&Line) -> bool) -> Line {
         self.running()
             .stderr
-            .find(PATIENCE, |lines| {
+            .find(self.options.patience.unwrap_or(PATIENCE), |lines| {
                 lines.iter().map(|line| Line::parse(line)).find(&mut wanted)
             })
             .await
