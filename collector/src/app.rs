@@ -13,7 +13,9 @@ use rollcall_metrics::Metrics;
 use rollcall_runtime::{Clock, Policy, TaskSet};
 use rollcall_server::{self as server, face::Dispatch};
 use rollcall_service::{
-    self as service, Foundation, Services, Workers, events::Recorder, progress::Progress,
+    self as service, Foundation, Services, Workers,
+    events::{Feed, Recorder},
+    progress::Progress,
 };
 use rollcall_skywalking::remote::sender::Clients;
 use rollcall_storage::{self as storage, Opened};
@@ -133,17 +135,17 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     let listeners = Listeners::bind(&config).await?;
     let clock = Clock::start();
     let edge = Edge::new(&config, &process, listeners.count(), tls);
+    let (store, (events, recorder)) = open_store(&config, clock, &listeners, &edge).await?;
     let Store {
         allocator,
         lessor,
         opened: Opened { storage, watcher },
-    } = open_store(&config, clock, &listeners, &edge).await?;
+    } = store;
     let (cluster, keeper) = providers::join_point(&config.cluster)?;
     let member = members::own(&config, listeners.addresses, clock.wall());
     let metrics = Metrics::new();
     metrics.watch(process.lost_lines);
     metrics.watch_process(process::Usage::new());
-    let (events, recorder) = timeline::open(&config, clock).await;
     let nacos = Nacos::open(&config, clock, listeners.addresses.nacos).await?;
     // Only members of a shared store forward registrations.
     let (owner, clients) = watcher
@@ -188,17 +190,23 @@ pub async fn build(config: Config, process: Process) -> Result<App, Error> {
     })
 }
 
-/// Opens and reads the store, while the admin listener answers the probes.
+/// Opens and reads the store, and at the same time the events, while the admin listener answers the probes.
 async fn open_store(
     config: &Config,
     clock: Clock,
     listeners: &Listeners,
     edge: &Edge,
-) -> Result<Store, Error> {
+) -> Result<(Store, (Feed, Option<Recorder>)), Error> {
     let progress = Progress::default();
     let (faces, admin) = &listeners.admin;
     let starting = Dispatch::starting(rollcall_admin::starting(&progress, &config.ui.context_path));
-    let opening = Store::open(config, clock, progress);
+    let opening = async {
+        // Once the store is open, no other collector uses its directory, where the events are too.
+        let opened = store::open(config, clock).await?;
+        let reading = Store::read(config, clock, opened, progress);
+        let (store, events) = tokio::join!(reading, timeline::open(config, clock));
+        Ok((store?, events))
+    };
     info!(address = %admin.address(), "answering probes while the store is read");
     admin
         .serve_during(starting, edge.starting(*faces), opening)

@@ -57,10 +57,12 @@ impl Feed {
     pub fn open(config: &Config, directory: &Path, series: i64) -> Result<(Self, Recorder), Error> {
         let lock = Lock::acquire(directory)?;
         let mut state = State::new(config);
-        let mut found = Vec::new();
+        let series = Journal::series(directory)?.unwrap_or(series);
+        let (mut journals, mut found) = (Vec::new(), Vec::new());
         let mut expected = None;
         for lane in Lane::ALL {
-            let read = Journal::read_all(directory, lane, |recorded| {
+            let place = (config.journal_size_of(lane), series);
+            let (journal, read) = Journal::open(directory, lane, place, |recorded| {
                 let recorded = Arc::new(recorded);
                 if let Event::Collector(event) = &recorded.event
                     && let CollectorEvent::Stopped { next } = **event
@@ -70,6 +72,7 @@ impl Feed {
                 state.keep(&recorded);
                 state.histories[lane.index()].add(recorded);
             })?;
+            journals.push(journal);
             found.push(read);
         }
         report_damage(directory, &found);
@@ -78,15 +81,8 @@ impl Feed {
         let is_clean = last == 0 || expected == Some(last + 1);
         state.newest = if is_clean { last } else { last + skipped() };
         state.first_of_run = state.newest + 1;
-        let series = found
-            .iter()
-            .find_map(|found| found.series)
-            .unwrap_or(series);
-        let mut journals = Vec::new();
-        for lane in Lane::ALL {
-            let size = config.journal_size_of(lane);
-            journals.push(Journal::open(directory, lane, size, series)?);
-            state.histories[lane.index()].begin_journal(state.newest);
+        for history in &mut state.histories {
+            history.begin_journal(state.newest);
         }
         let journals = <[Journal; 3]>::try_from(journals).ok();
         let journals = journals.map(|journals| Journals::new(journals, lock));

@@ -58,10 +58,8 @@ impl Journals {
 }
 
 /// What was found in the journal at a start.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Found {
-    /// The series that the first readable file names.
-    pub(super) series: Option<i64>,
     /// The number of the last event.
     pub(super) last: u64,
     /// Lines that cannot be read.
@@ -69,42 +67,27 @@ pub(super) struct Found {
 }
 
 impl Journal {
-    /// Reads the journal of a lane, oldest event first.
-    pub(super) fn read_all(
-        directory: &Path,
-        lane: Lane,
-        mut sink: impl FnMut(Recorded),
-    ) -> Result<Found, Error> {
-        let mut found = Found::default();
-        for name in [old(lane), current(lane)] {
-            let path = directory.join(name);
-            let text = match fs::File::open(&path) {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(source) => return Err(Error { path, source }),
-            };
-            let read = segment::scan(&text, |item| match item {
-                line::Item::Header { series } => {
-                    found.series.get_or_insert(series);
+    /// The series that the first readable journal in a directory names.
+    pub(super) fn series(directory: &Path) -> Result<Option<i64>, Error> {
+        for lane in Lane::ALL {
+            for name in [old(lane), current(lane)] {
+                let path = directory.join(name);
+                let series = segment::series(&path).map_err(|source| Error { path, source })?;
+                if series.is_some() {
+                    return Ok(series);
                 }
-                line::Item::Event(recorded) => {
-                    found.last = found.last.max(recorded.number);
-                    sink(recorded);
-                }
-                line::Item::Later { number } => found.last = found.last.max(number),
-            });
-            found.damaged += read.map_err(|source| Error { path, source })?;
+            }
         }
-        Ok(found)
+        Ok(None)
     }
 
-    /// Opens the journal for writing; its torn end is cut off.
+    /// Opens the journal of a lane for writing, and calls `sink` with its events, oldest first. A torn end is cut off.
     pub(super) fn open(
         directory: &Path,
         lane: Lane,
-        size: u64,
-        series: i64,
-    ) -> Result<Self, Error> {
+        (size, series): (u64, i64),
+        mut sink: impl FnMut(Recorded),
+    ) -> Result<(Self, Found), Error> {
         let at = |path: &Path| {
             let path = path.to_owned();
             move |source| Error { path, source }
@@ -113,18 +96,29 @@ impl Journal {
             .recursive(true)
             .create(directory)
             .map_err(at(directory))?;
+        let mut found = Found::default();
+        let mut read = |item| match item {
+            Some(line::Item::Header { .. }) => {}
+            Some(line::Item::Event(recorded)) => {
+                found.last = found.last.max(recorded.number);
+                sink(recorded);
+            }
+            Some(line::Item::Later { number }) => found.last = found.last.max(number),
+            None => found.damaged += 1,
+        };
         let path = directory.join(old(lane));
-        let older = Segment::open(&path, None).map_err(at(&path))?;
+        let older = Segment::open(&path, None, &mut read).map_err(at(&path))?;
         let path = directory.join(current(lane));
-        let newer = Segment::open(&path, Some(series)).map_err(at(&path))?;
+        let newer = Segment::open(&path, Some(series), &mut read).map_err(at(&path))?;
         let newer = newer.ok_or_else(|| at(&path)(io::ErrorKind::NotFound.into()))?;
-        Ok(Self {
+        let journal = Self {
             lane,
             directory: directory.to_owned(),
             size,
             series,
             files: Mutex::new((older.map(Arc::new), Arc::new(newer))),
-        })
+        };
+        Ok((journal, found))
     }
 
     /// Appends events, and begins a new file when the present one has half of the size. Blocks.
@@ -179,7 +173,7 @@ impl Journal {
     }
 
     fn segment(&self, path: &Path) -> io::Result<Segment> {
-        let segment = Segment::open(path, Some(self.series))?;
+        let segment = Segment::open(path, Some(self.series), drop)?;
         Ok(segment.ok_or(io::ErrorKind::NotFound)?)
     }
 

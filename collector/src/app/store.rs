@@ -44,21 +44,29 @@ pub(super) struct Store {
     pub(super) opened: Opened,
 }
 
+/// Opens the store, once it is available.
+pub(super) async fn open(config: &Config, clock: Clock) -> Result<Opened, Error> {
+    let (config, runtime) = (config.clone(), Handle::current());
+    let opening = task::spawn_blocking(move || open_patiently(&config, clock, &runtime));
+    let opened = opening.await;
+    opened
+        .unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
+        .map_err(ends_start)
+}
+
 impl Store {
-    /// Opens the store and reads all of it.
-    pub(super) async fn open(
+    /// Reads all of an opened store.
+    pub(super) async fn read(
         config: &Config,
         clock: Clock,
+        opened: Opened,
         progress: Progress,
     ) -> Result<Self, Error> {
-        let (config, runtime) = (config.clone(), Handle::current());
-        let opened = task::spawn_blocking(move || {
-            let opened = open_patiently(&config, clock, &runtime)?;
-            Self::restore(&config, clock, opened, &progress)
-        });
-        opened
-            .await
-            .unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
+        let config = config.clone();
+        let reading =
+            task::spawn_blocking(move || Self::restore(&config, clock, opened, &progress));
+        let read = reading.await;
+        read.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
             .map_err(ends_start)
     }
 

@@ -64,9 +64,13 @@ impl State {
 }
 
 impl Segment {
-    /// Opens a file and finds its lines. With a series the file is written: it is created if it is missing, and its torn end is
-    /// cut off. Without one, `None` if it is missing.
-    pub(super) fn open(path: &Path, series: Option<i64>) -> io::Result<Option<Self>> {
+    /// Opens a file, finds its lines and calls `sink` with each; `None` for a damaged one. With a series the file is written: it is
+    /// created if it is missing, and its torn end is cut off. Without one, `None` if it is missing.
+    pub(super) fn open(
+        path: &Path,
+        series: Option<i64>,
+        mut sink: impl FnMut(Option<Item>),
+    ) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.read(true).mode(0o600);
         if series.is_some() {
@@ -79,13 +83,15 @@ impl Segment {
         };
         let mut state = State::default();
         lines(&file, |text, begin, end| {
-            if let Some(item) = line::decode(text) {
+            let item = line::decode(text);
+            if let Some(item) = &item {
                 let recorded = match item {
                     Item::Event(recorded) => Some((recorded.number, recorded.at)),
                     Item::Header { .. } | Item::Later { .. } => None,
                 };
                 state.add(recorded, begin, end);
             }
+            sink(item);
         })?;
         let segment = Self {
             file,
@@ -207,14 +213,22 @@ impl Segment {
     }
 }
 
-/// Calls `sink` with everything in a file, and returns the number of damaged lines.
-pub(super) fn scan(file: &File, mut sink: impl FnMut(Item)) -> io::Result<u64> {
-    let mut damaged = 0;
-    lines(file, |text, _, _| match line::decode(text) {
-        Some(item) => sink(item),
-        None => damaged += 1,
-    })?;
-    Ok(damaged)
+/// The series that the first line of a file names; `None` if the file is missing, or the line is damaged.
+pub(super) fn series(path: &Path) -> io::Result<Option<i64>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut text = Vec::new();
+    let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX);
+    let mut reader = BufReader::new(file).take(limit);
+    reader.read_until(b'\n', &mut text)?;
+    let first = text.strip_suffix(b"\n").and_then(line::decode);
+    Ok(match first {
+        Some(Item::Header { series }) => Some(series),
+        _ => None,
+    })
 }
 
 /// Calls `sink` with each line of a file without its end, its position and the position after it. Of a line that is too long,
