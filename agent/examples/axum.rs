@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tracing::info!(address = %listener.local_addr()?, "listening");
     let interrupted = async {
         if let Err(error) = signal::ctrl_c().await {
-            tracing::error!(%error, "no signals");
+            tracing::error!(%error, "cannot listen for Ctrl-C, the server stops");
         }
     };
     axum::serve(listener, app)

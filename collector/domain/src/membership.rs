@@ -20,7 +20,7 @@ pub struct Member {
     pub ui: Option<Arc<str>>,
     /// Its version of Rollcall; `None` for a collector of upstream, of which only the addresses are known.
     pub version: Option<Arc<str>>,
-    /// What the collector does with requests.
+    /// Whether the collector is starting, serving or draining.
     pub state: State,
     /// When it entered its state.
     pub since: Timestamp,
@@ -36,14 +36,14 @@ pub struct Tag(NonZeroU32);
 pub enum State {
     /// Some of its listeners do not accept connections yet.
     Starting,
-    /// It serves. Naming lists show it, and it can be the owner, in this state only.
+    /// It serves. Only in this state is it in the naming lists, and only in this state can it be the owner.
     Serving,
     /// It finishes the work in progress and accepts no new work.
     Draining,
 }
 
-/// The collectors at one time, sorted by their addresses as text. Every collector since 3.2 sorts them so; therefore all members
-/// choose the same one (`10.0.0.10:11800` comes before `10.0.0.9:11800`).
+/// The collectors at one time, sorted by their addresses as text. Upstream's collectors since 3.2 sort them in the same
+/// way, and all members choose the same owner (`10.0.0.10:11800` comes before `10.0.0.9:11800`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View(Arc<[Member]>);
 

@@ -45,7 +45,7 @@ impl Collector for Feed {
         let first = gauge(0);
         let mut family = encoder.encode_descriptor(
             "timelines",
-            "Instances whose last changes are held, by lane",
+            "Instances whose last changes are held, by lane (agents or services)",
             None,
             first.metric_type(),
         )?;
@@ -61,7 +61,7 @@ impl Collector for Feed {
         };
         let mut family = encoder.encode_descriptor(
             "events_journal_bytes",
-            "Size of the journal of events on disk, by lane",
+            "Size of the journal of events on disk, by lane (agents, services or collector)",
             None,
             first.metric_type(),
         )?;

@@ -29,7 +29,7 @@ impl RefusalsFamily {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "peer_refused",
-            "New ids and messages refused to a peer at a limit, by reason and address class",
+            "New ids and messages refused to a peer at a limit, by reason and class of its address (loopback, private or public)",
             self.0.clone(),
         );
     }

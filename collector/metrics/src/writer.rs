@@ -65,12 +65,12 @@ impl Writer {
         );
         registry.register(
             "roster_repaired",
-            "Instances corrected from the reports of other collectors",
+            "Instances of agents corrected from the reports of other collectors",
             self.roster_repaired.clone(),
         );
         registry.register(
             "changes_delayed",
-            "Changes of an instance written later because it changed again within register.default.change_interval",
+            "Changes of an instance deferred because an earlier change was written within register.default.change_interval",
             self.changes_delayed.clone(),
         );
         registry.register(

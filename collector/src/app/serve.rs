@@ -80,7 +80,7 @@ impl Builder<'_> {
         )
     }
 
-    /// The admin face. Probes use the root for any context path; users get the context path.
+    /// The admin face: at the root, which probes use whatever the context path is, and below the context path, which users use.
     fn admin(&self, names: Names) -> Router {
         let connection_limits = rollcall_admin::ConnectionLimits {
             room: self.edge.room.clone(),

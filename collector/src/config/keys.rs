@@ -50,7 +50,7 @@ keys! {
     agent_gRPC.gRPC {
         host SW_AGENT_GRPC_HOST Host "Address where agents register over gRPC" => agent_grpc.listen.host;
         port SW_AGENT_GRPC_PORT Port "Its port" => agent_grpc.listen.port;
-        tls SW_AGENT_GRPC_TLS Tls "As in `naming.jetty`; faces that share a listener have the same" => agent_grpc.tls;
+        tls SW_AGENT_GRPC_TLS Tls "As in `naming.jetty`; modules that share a listener must have the same value" => agent_grpc.tls;
         advertised_host SW_AGENT_GRPC_ADVERTISED_HOST AdvertisedHost "Host published to agents; empty: the host, or this machine's address" => agent_grpc.advertised.host;
         advertised_port SW_AGENT_GRPC_ADVERTISED_PORT AdvertisedPort "Port published to agents; empty: the port" => agent_grpc.advertised.port;
         max_message_size SW_AGENT_GRPC_MAX_MESSAGE_SIZE Bytes "Largest message that an agent may send" => agent_grpc.max_message_size;
@@ -59,7 +59,7 @@ keys! {
     agent_jetty.jetty {
         host SW_AGENT_JETTY_HOST Host "Address where agents register over HTTP" => agent_jetty.listen.host;
         port SW_AGENT_JETTY_PORT Port "Its port" => agent_jetty.listen.port;
-        tls SW_AGENT_JETTY_TLS Tls "As in `naming.jetty`; faces that share a listener have the same" => agent_jetty.tls;
+        tls SW_AGENT_JETTY_TLS Tls "As in `naming.jetty`; modules that share a listener must have the same value" => agent_jetty.tls;
         context_path SW_AGENT_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths" => agent_jetty.context_path;
         advertised_host SW_AGENT_JETTY_ADVERTISED_HOST AdvertisedHost "Host published to agents; empty: the host, or this machine's address" => agent_jetty.advertised.host;
         advertised_port SW_AGENT_JETTY_ADVERTISED_PORT AdvertisedPort "Port published to agents; empty: the port" => agent_jetty.advertised.port;
@@ -69,7 +69,7 @@ keys! {
     ui.jetty {
         host SW_UI_JETTY_HOST Host "Query API, probes, metrics" => ui.listen.host;
         port SW_UI_JETTY_PORT Port "Its port" => ui.listen.port;
-        tls SW_UI_JETTY_TLS Tls "As in `naming.jetty`; faces that share a listener have the same" => ui.tls;
+        tls SW_UI_JETTY_TLS Tls "As in `naming.jetty`; modules that share a listener must have the same value" => ui.tls;
         context_path SW_UI_JETTY_CONTEXT_PATH ContextPath "Prefix of its paths; they are also served at the root" => ui.context_path;
         advertised_host SW_UI_JETTY_ADVERTISED_HOST AdvertisedHost "Host published to users; empty: the host, or this machine's address" => ui.advertised.host;
         advertised_port SW_UI_JETTY_ADVERTISED_PORT AdvertisedPort "Port published to users; empty: the port" => ui.advertised.port;
@@ -120,8 +120,8 @@ keys! {
         max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Most ids that the collector adopts from agents that hold ids unknown to the store" => register.max_adopted_ids;
         max_batch SW_REGISTER_MAX_BATCH Count "Most elements of one message or body, nested elements included" => register.max_batch;
         change_interval SW_REGISTER_CHANGE_INTERVAL Duration "Shortest interval between two writes of the changed properties of one instance; the newest properties are written at its end" => register.change_interval;
-        max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Most unknown operation and peer ids that one segment, or one body of segments, may cause the collector to adopt" => register.max_held_per_message;
-        max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instances and adopted other ids count separately" => register.max_new_per_peer;
+        max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Most unknown ids of operations and of called addresses that one segment, or one body of segments, may cause the collector to adopt" => register.max_held_per_message;
+        max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instance ids, and adopted ids of other kinds are counted separately" => register.max_new_per_peer;
         max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;
         listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a collector with an empty store begins with a listening period, in which it adopts the ids that agents up to 7.0 hold and assigns these agents no ids: `auto` (from the first unknown id that an agent sends), `always`, `never`" => register.listening.mode;
         listening_period SW_REGISTER_LISTENING_PERIOD Duration "Length of the listening period" => register.listening.period;
@@ -147,7 +147,7 @@ keys! {
         journal_path SW_TIMELINE_JOURNAL_PATH File "Directory of the journal; empty: `events` in the directory of the embedded store, and no journal with another store" => timeline.journal_path;
         mass_window SW_TIMELINE_MASS_WINDOW Duration "Longest pause between two instances that fall silent together" => timeline.mass_window;
         mass_instances SW_TIMELINE_MASS_INSTANCES Count "Fewest instances that fall silent together and are reported as one event" => timeline.mass_instances;
-        mass_percent SW_TIMELINE_MASS_PERCENT Count "Smallest part of an application, or of all instances, that is reported so, in percent" => timeline.mass_percent;
+        mass_percent SW_TIMELINE_MASS_PERCENT Count "Smallest share of the instances of an application, or of all instances, that must fall silent together to be reported as one event, in percent" => timeline.mass_percent;
     }
     nacos.default {
         host SW_NACOS_HOST Host "Address where Nacos clients call over HTTP and gRPC" => nacos.listen.host;

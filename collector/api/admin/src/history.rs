@@ -1,7 +1,8 @@
-//! The counts of the last hour, for the pictures of the console.
+//! The counts of the last hour, for the charts of the console.
 //!
 //! The history is in memory only: it begins with the start of the collector. Its size does not depend on the number of instances.
-//! It has the counts of each of the first [`MAX_APPLICATIONS`] applications; later applications are in the total only.
+//! It has separate counts only for the first [`MAX_APPLICATIONS`] applications in the order of their ids; the others are in the total
+//! only.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -153,7 +154,7 @@ impl Samples {
                 push(self.applications.entry(id).or_default(), counts);
             }
         }
-        // An application without any instance for an hour makes room.
+        // The series of an application that had no instance for an hour makes room for another one.
         self.applications
             .retain(|_, series| series.iter().any(|counts| *counts != Counts::default()));
         self.slowest_commit = sample.slowest_commit;

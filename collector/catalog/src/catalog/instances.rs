@@ -204,7 +204,7 @@ impl Catalog {
                 }
                 if !beaten.healthy || beaten.is_restored {
                     self.0.change(|registry, _, effects| {
-                        registry.adopt(beaten.instance, effects);
+                        registry.claim(beaten.instance, effects);
                         registry.set_health(beaten.instance, true, HealthBy::Beat, effects)
                     });
                 }

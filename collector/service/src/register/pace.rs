@@ -20,10 +20,10 @@ use tokio::time::Instant;
 #[cfg(test)]
 mod tests;
 
-/// The limit of deferred changes in bytes; a change beyond it is dropped, and repeated by a later report.
+/// The limit of deferred changes in bytes; a change that would exceed it is dropped; the agent's next report contains it again.
 const DEFERRED_BYTES: usize = 16 * 1024 * 1024;
 
-/// The changes of all instances.
+/// When each instance last changed, and the changes that are deferred or due.
 #[derive(Debug)]
 pub(super) struct Pacer {
     /// Zero for no limit.
@@ -88,7 +88,7 @@ impl Pacer {
         &self.due
     }
 
-    /// Drops the changes that are part of the next batch, because the store may refuse one of them.
+    /// Drops the due changes after the store refused a batch, because one of them may be the reason.
     pub(super) fn drop_due(&mut self) {
         self.dropped
             .inc_by(u64::try_from(self.due.len()).unwrap_or(u64::MAX));

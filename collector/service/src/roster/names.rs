@@ -21,7 +21,7 @@ pub struct InstanceNames {
 }
 
 impl Roster {
-    /// The collector that observed a signal; `None` if this run of this one did.
+    /// The collector that observed a signal; `None` if this collector observed it since it started.
     #[must_use]
     pub fn witness(&self, observer: Observer) -> Option<Witness> {
         match observer {
@@ -30,7 +30,7 @@ impl Roster {
         }
     }
 
-    /// The other end of the last connection of an instance that was known before the event with this number.
+    /// The peer address in the newest event of an instance before the event with this number; `None` if there is none.
     #[must_use]
     pub fn peer_before(&self, id: InstanceId, number: u64) -> Option<String> {
         let feed = self.core.events.feed();

@@ -24,7 +24,7 @@ fn a_list_has_a_hundred_entries_from_the_start_by_default() {
 }
 
 #[test]
-fn states_are_named_or_left_out() {
+fn a_state_filter_is_absent_or_a_list_of_known_states() {
     let read = |query: &str| {
         let filter = filter(&parameters(query)?)?;
         Ok::<_, Refusal>(filter.states)
@@ -44,7 +44,7 @@ fn states_are_named_or_left_out() {
 }
 
 #[test]
-fn names_and_hosts_are_texts_or_left_out() {
+fn a_name_or_host_filter_is_absent_or_a_nonempty_text() {
     let read = |query: &str| {
         let filter = filter(&parameters(query)?)?;
         Ok::<_, Refusal>((filter.name, filter.host))

@@ -32,7 +32,7 @@ const REGISTER: &str = "registerInstance";
 const DEREGISTER: &str = "deregisterInstance";
 const BATCH: &str = "batchRegisterInstance";
 
-/// Services of one page of a list.
+/// The most services in one page of a list.
 const MAX_PAGE: usize = 10_000;
 
 /// A request that was read and authorized.
@@ -85,9 +85,9 @@ impl Face {
         }
     }
 
-    /// Reads a body, and charges the memory that this takes; a large one on the threads for large messages. A
-    /// large body is charged once it has such a thread, and only for the items in it: clients that reconnect at once with large
-    /// batches wait for each other instead of being refused.
+    /// Reads a body and charges its memory to the budget. A large body is read on a thread for large messages. While it waits for
+    /// that thread nothing is charged; while it is read, its largest possible cost; afterwards only the cost of its items. So
+    /// clients that reconnect at once with large batches wait for each other instead of being refused.
     async fn read<'a>(
         &self,
         naming: Naming,
@@ -157,7 +157,7 @@ impl Face {
         }
     }
 
-    /// `InstanceRequest`: the one ephemeral instance of a service that the connection holds.
+    /// `InstanceRequest`: registers or removes the connection's only ephemeral instance in a service.
     fn instance(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let key = call.key()?;
         match &*call.request.r#type {
@@ -176,7 +176,7 @@ impl Face {
         Ok(answer::done(Naming::Instance, &call.request.r#type))
     }
 
-    /// `BatchInstanceRequest`: all ephemeral instances of a service that the connection holds.
+    /// `BatchInstanceRequest`: replaces all ephemeral instances that the connection has in a service.
     fn batch(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let key = call.key()?;
         if &*call.request.r#type != BATCH {
@@ -220,7 +220,7 @@ impl Face {
         ))
     }
 
-    /// `ServiceQueryRequest`: the hosts of a service, now.
+    /// `ServiceQueryRequest`: the current instances of a service.
     fn query(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let key = call.key()?;
         let selection = Selection {
@@ -255,7 +255,7 @@ impl Face {
         ))
     }
 
-    /// `SubscribeServiceRequest`: the hosts of a service, now and after each change.
+    /// `SubscribeServiceRequest`: the instances of a service, now and after each change.
     fn subscribe(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let key = call.key()?;
         let clusters = Clusters::new(&call.request.clusters);
@@ -275,7 +275,7 @@ impl Face {
         let most = self.config.max_subscriptions;
         if !call.connection.subscribed(&key, most) {
             let text = format!(
-                "the connection has the most subscriptions that it may have (nacos.default.max_subscriptions_per_connection = {most})"
+                "the connection already has {most} subscriptions, the limit nacos.default.max_subscriptions_per_connection: end one first"
             );
             return Err(Refusal::new(code::OVER_LIMIT, text));
         }

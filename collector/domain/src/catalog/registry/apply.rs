@@ -13,7 +13,8 @@ use super::{
 use crate::Moment;
 
 impl Registry {
-    /// Registers without a check of the publisher's other instances. `replaced` instances of the service will be removed.
+    /// Registers an instance and leaves the publisher's other instances as they are. `replaced` is the number of them that the caller
+    /// will remove; it counts as free room (`usize::MAX`: the caller has checked the room).
     pub(super) fn put(
         &mut self,
         publisher: &Publisher,

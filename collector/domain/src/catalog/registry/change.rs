@@ -12,8 +12,9 @@ use super::{
 use crate::Moment;
 
 impl Registry {
-    /// Registers an instance, or changes it and makes `publisher` its owner. A connection has one instance of a service, so its
-    /// others are removed, except after [`Registry::batch`]. The tombstone of the instance is removed.
+    /// Registers an instance, or changes it and makes `publisher` its owner. A connection registers one instance of a service here
+    /// (several with [`Registry::batch`]), so its other instances of the service are removed. The tombstone of the instance is
+    /// removed.
     ///
     /// # Errors
     /// The registration is not valid, or there is no room.
@@ -77,7 +78,7 @@ impl Registry {
     /// Changes the registered values of an instance; the publisher stays.
     ///
     /// # Errors
-    /// The service has no such instance, or the changed instance is not valid.
+    /// The changed instance is not valid. A missing instance is ignored.
     pub fn patch(
         &mut self,
         instance: InstanceRef,
@@ -93,10 +94,10 @@ impl Registry {
         Ok(())
     }
 
-    /// Removes the instance at an endpoint, whatever its publisher, and leaves a tombstone until `buried_until`.
+    /// Removes the instance at an endpoint, whatever its publisher. An ephemeral one leaves a tombstone until `buried_until`.
     ///
     /// # Errors
-    /// The service has no such instance; the tombstone is left nevertheless.
+    /// The service does not exist, or it has no such instance. In the second case the tombstone of an ephemeral instance is left.
     pub fn deregister(
         &mut self,
         key: &ServiceKey,
@@ -209,8 +210,8 @@ impl Registry {
         }
     }
 
-    /// Makes a client without a connection the owner of an instance that an earlier run left, because the client sent a beat.
-    pub fn adopt(&mut self, instance: InstanceRef, effects: &mut Effects) {
+    /// Makes the client that sent a beat, which has no connection, the owner of an instance restored from an earlier run.
+    pub fn claim(&mut self, instance: InstanceRef, effects: &mut Effects) {
         let record = self.records.get(instance);
         if let Some(record) = record.filter(|record| record.owner == Owner::Restored) {
             let publisher = record.endpoint.publisher();

@@ -171,7 +171,7 @@ fn apply_rest(model: &mut Model, fixture: &mut Fixture, step: Step) {
             let endpoint = at(key);
             let key = (service, endpoint.clone(), Kind::Ephemeral);
             if let Ok(found) = registry.lookup(&name(service), &endpoint, Some(Kind::Ephemeral)) {
-                registry.adopt(found.reference, effects);
+                registry.claim(found.reference, effects);
                 let known = model.known.get_mut(&key).unwrap();
                 if known.owner == Publisher::Restored {
                     known.owner = endpoint.publisher();

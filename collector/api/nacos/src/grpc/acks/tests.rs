@@ -36,7 +36,7 @@ fn a_push_without_an_answer_is_repeated_a_limited_number_of_times() {
     }
     assert_eq!((sent, now), (3, 3 * 5000 + 2 * 1000));
     assert!(!acks.is_waiting());
-    // A change begins anew.
+    // A change of the service resets the count of failures.
     acks.sent(&"s", "s", 9, 8, now);
     let (lapsed, _) = check_deadlines(&mut acks, now + 5000);
     assert_eq!(
@@ -49,7 +49,7 @@ fn a_push_without_an_answer_is_repeated_a_limited_number_of_times() {
 }
 
 #[test]
-fn a_change_between_repetitions_begins_anew() {
+fn a_change_between_repetitions_resets_the_count() {
     let mut acks = acks();
     for number in 0..10 {
         acks.sent(&"s", "s", number, number, number * 6000);
@@ -78,7 +78,7 @@ fn an_answer_ends_the_wait() {
 }
 
 #[test]
-fn a_refusal_is_repeated_like_silence() {
+fn a_refused_push_is_repeated_like_an_unanswered_one() {
     let mut acks = acks();
     acks.sent(&"s", "s", 1, 7, 0);
     assert_eq!(acks.acknowledge(1, false, 10).unwrap().failed, 1);
@@ -94,7 +94,7 @@ fn a_later_push_replaces_the_wait_for_an_earlier_one() {
     assert_eq!(acks.acknowledge(1, true, 200), None);
     assert_eq!(check_deadlines(&mut acks, 5050).0, Lapsed::default());
     assert_eq!(check_deadlines(&mut acks, 5100).0.failed, 1);
-    // Sent again before the repetition: that one is not repeated.
+    // A newer push is sent before this one is repeated, so this one is not repeated.
     acks.sent(&"s", "s", 3, 9, 5500);
     assert_eq!(
         check_deadlines(&mut acks, 7000),
