@@ -78,7 +78,8 @@ async fn list(face: &Face, request: &Request<'_>) -> Reply {
         now_millis: body.stamp.millis(),
         env: request.params.text("env"),
     };
-    Ok(reply::encoded(render::v1::list(&body.head, rest)))
+    let rest = render::v1::rest(rest).into();
+    Ok(reply::in_parts([body.head, rest]))
 }
 
 /// Records the consumer. Returns its subscription if pushes reach it: it has a port for them, understands them, and
@@ -155,13 +156,8 @@ async fn list_v2(face: &Face, request: &Request<'_>) -> Reply {
             tail: tail.into(),
         }
     })?;
-    let mut json = br#"{"code":0,"message":"success","data":"#.to_vec();
-    json.reserve(body.head.len() + body.tail.len() + 32);
-    json.extend_from_slice(&body.head);
-    json.extend_from_slice(body.stamp.millis().to_string().as_bytes());
-    json.extend_from_slice(&body.tail);
-    json.push(b'}');
-    Ok(reply::encoded(json))
+    let stamp = body.stamp.millis().to_string().into();
+    Ok(reply::in_parts([body.head, stamp, body.tail]))
 }
 
 /// The list of 3.x: an array of the enabled instances. A blank cluster means the default one.

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-pub(super) use super::body::{encoded, json, text};
+pub(super) use super::body::{encoded, in_parts, json, text};
 use super::fault::{Fault, Generation};
 
 /// An answer, or the reason for a refusal.

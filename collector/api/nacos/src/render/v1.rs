@@ -80,15 +80,14 @@ pub(crate) fn head(view: &ServiceView, is_grouped: bool) -> Vec<u8> {
     json
 }
 
-/// The whole list for one call.
-pub(crate) fn list(head: &[u8], rest: Rest<'_>) -> Vec<u8> {
+/// The rest of a list, which follows its [`head`].
+pub(crate) fn rest(rest: Rest<'_>) -> Vec<u8> {
     let Rest {
         cache_millis,
         now_millis,
         env,
     } = rest;
-    let mut json = Vec::with_capacity(head.len() + env.len() + 96);
-    json.extend_from_slice(head);
+    let mut json = Vec::with_capacity(env.len() + 96);
     let written = write!(
         json,
         r#","cacheMillis":{cache_millis},"lastRefTime":{now_millis},"env":"#

@@ -120,7 +120,7 @@ pub(crate) fn hosts<'a>(view: &'a ServiceView, grouped: &'a str) -> Vec<Instance
     hosts.map(|host| InstanceJson::of(host, grouped)).collect()
 }
 
-/// A view in two parts; the time, in milliseconds since 1970, comes between them.
+/// The answer with a view, in two parts; the time, in milliseconds since 1970, comes between them.
 pub(crate) fn info(view: &ServiceView) -> (Vec<u8>, &'static [u8]) {
     let name = grouped(&view.key);
     let info = Info {
@@ -134,8 +134,10 @@ pub(crate) fn info(view: &ServiceView) -> (Vec<u8>, &'static [u8]) {
         reach_protection_threshold: view.reach_protection_threshold,
         valid: true,
     };
-    let mut json = serde_json::to_vec(&info).unwrap_or_default();
+    let mut json = br#"{"code":0,"message":"success","data":"#.to_vec();
+    let encoded = serde_json::to_writer(&mut json, &info);
+    debug_assert!(encoded.is_ok(), "writing into memory does not fail");
     json.pop(); // the closing brace, which is in the second part
     json.extend_from_slice(br#","lastRefTime":"#);
-    (json, b"}")
+    (json, b"}}")
 }
