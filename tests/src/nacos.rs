@@ -29,7 +29,7 @@ pub use driver::{Driver, Host};
 pub use fleet::on_one_collector;
 pub use life::on_its_own_collector;
 pub use results::{Outcome, Promise, Results, Row};
-pub use wire::{Connection, Message};
+pub use wire::{Connection, Message, Payload};
 
 use std::net::SocketAddr;
 

@@ -6,11 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use rollcall_tests::nacos::{Connection, Http};
 use serde_json::{Value, json};
 
-use crate::servers::Server;
+use crate::{
+    bare::STORE,
+    measures::Lists,
+    servers::{Kind, Server},
+};
 
 /// Concurrent callers.
 const CALLERS: u8 = 16;
@@ -20,9 +25,48 @@ const INSTANCES: u64 = 50_000;
 /// Services of each caller over gRPC.
 const OWN_SERVICES: u64 = 100;
 
+const LIST: &str = "/nacos/v1/ns/instance/list";
+const INSTANCE: &str = "/nacos/v1/ns/instance";
+const BEAT: &str = "/nacos/v1/ns/instance/beat";
+
+/// The list of a service.
+pub(crate) async fn answer(server: &Server, service: &str) -> Bytes {
+    let path = format!("{LIST}?serviceName={service}");
+    let http = Http::new(server.faces.http);
+    let reply = http.call("GET", &path, None, &BTreeMap::new()).await;
+    reply.expect("a reply").body
+}
+
+/// Stores the answers of the bare server.
+pub(crate) async fn store(server: &Server, lists: &Lists) {
+    let lists = lists.iter().map(|(service, list)| {
+        let list = str::from_utf8(list).expect("JSON");
+        (format!("{LIST}/{service}"), list.to_owned())
+    });
+    let others = [
+        (INSTANCE, "ok"),
+        (
+            BEAT,
+            r#"{"clientBeatInterval":5000,"code":10200,"lightBeatEnabled":true}"#,
+        ),
+    ];
+    let others = others.map(|(path, answer)| (path.to_owned(), answer.to_owned()));
+    let http = Http::new(server.faces.http);
+    for (path, answer) in lists.chain(others) {
+        let stored = http
+            .call(STORE.as_str(), &path, Some(answer), &BTreeMap::new())
+            .await;
+        stored.expect("a reply");
+    }
+}
+
 /// CPU of a list, whose answer has at least `least` bytes.
 pub(crate) async fn list(server: &Server, period: Duration, service: &str, least: usize) -> f64 {
-    let path = format!("/nacos/v1/ns/instance/list?serviceName={service}");
+    // The bare server finds its answer by the path alone.
+    let path = match server.kind {
+        Kind::Bare => format!("{LIST}/{service}"),
+        _ => format!("{LIST}?serviceName={service}"),
+    };
     over_http(
         server,
         period,
@@ -35,13 +79,13 @@ pub(crate) async fn list(server: &Server, period: Duration, service: &str, least
 
 /// CPU of a registration of a new instance.
 pub(crate) async fn register(server: &Server, period: Duration) -> f64 {
-    let path = |number| format!("/nacos/v1/ns/instance?{}", place(number % INSTANCES));
+    let path = |number| format!("{INSTANCE}?{}", place(number % INSTANCES));
     over_http(server, period, "POST", path, |body| body == "ok").await
 }
 
 /// CPU of a light beat of an instance that [`register`] registered.
 pub(crate) async fn beat(server: &Server, period: Duration) -> f64 {
-    let path = |number| format!("/nacos/v1/ns/instance/beat?{}", place(number % SERVICES));
+    let path = |number| format!("{BEAT}?{}", place(number % SERVICES));
     over_http(server, period, "PUT", path, |body| {
         body.contains("\"code\":10200")
     })

@@ -1,12 +1,16 @@
 //! The Nacos faces of the collector beside r-nacos: server CPU for a call, memory of an instance, and the delay of a change for a
 //! thousand subscribers.
 //!
-//! `cargo bench -p rollcall-tests --bench nacos -- [--rounds N] [--seconds N] [--rnacos PATH] [--save] [--deaf]`
+//! `cargo bench -p rollcall-tests --bench nacos -- [FILTER ...] [--rounds N] [--seconds N] [--rnacos PATH] [--save] [--deaf]`
 //!
-//! Each round starts both release binaries, one after the other, and measures all rows; the order alternates. r-nacos is installed
-//! with cargo outside of this repository, unless a path is given. r-nacos sometimes uses whole cores without clients. A round in
-//! which a server does so before or after its measurement is discarded, and the report counts these rounds.
+//! Each round starts both release binaries and the bare servers, one after the other, and measures all rows; the order
+//! alternates. The bare servers only decode a call and send the same bytes: their cost is the floor for a server on hyper and
+//! tonic.
+//!
+//! r-nacos is installed with cargo outside of this repository, unless a path is given. r-nacos sometimes uses whole cores without
+//! clients. A round in which a server does so before or after its measurement is discarded, and the report counts these rounds.
 
+mod bare;
 mod calls;
 mod deaf;
 mod fan_out;
@@ -17,7 +21,7 @@ mod servers;
 
 use clap::Parser;
 
-use measures::Round;
+use measures::{Lists, Round};
 use options::Options;
 use report::Report;
 use servers::{Kind, Server};
@@ -28,9 +32,13 @@ const ATTEMPTS: usize = 3;
 #[tokio::main]
 async fn main() {
     let options = Options::parse();
+    if options.bare {
+        return bare::serve().await;
+    }
     if options.deaf {
         return deaf::run(&options).await;
     }
+    let lists = measures::lists(&options).await;
     let mut report = Report::default();
     for round in 0..options.rounds {
         let mut kinds = Kind::ALL;
@@ -39,7 +47,7 @@ async fn main() {
         }
         for kind in kinds {
             eprintln!("round {} of {}: {}", round + 1, options.rounds, kind.name());
-            match measured(kind, &options).await {
+            match measured(kind, &options, &lists).await {
                 (Some(round), discarded) => report.add(kind, round, discarded),
                 (None, discarded) => report.discard(kind, discarded),
             }
@@ -52,13 +60,13 @@ async fn main() {
 }
 
 /// One measurement of a server that is idle before and after it, and how many were discarded.
-async fn measured(kind: Kind, options: &Options) -> (Option<Round>, usize) {
+async fn measured(kind: Kind, options: &Options, lists: &Lists) -> (Option<Round>, usize) {
     for discarded in 0..ATTEMPTS {
         let server = Server::start(kind, options).await;
         if !server.is_idle().await {
             continue;
         }
-        let round = measures::all(&server, options.period()).await;
+        let round = measures::all(&server, options, lists).await;
         if server.is_idle().await {
             return (Some(round), discarded);
         }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use rollcall_tests::nacos::Connection;
 
 use crate::{
     calls::{self, batch},
     fan_out,
-    servers::Server,
+    options::Options,
+    servers::{Kind, Server},
 };
 
 /// A row of the table.
@@ -27,7 +29,7 @@ pub(crate) enum Goal {
     None,
 }
 
-/// The values of one round, in the order of [`MEASURES`].
+/// The values of one round, in the order of [`MEASURES`]; not a number where none was measured.
 pub(crate) type Round = [f64; MEASURES.len()];
 
 pub(crate) const MEASURES: [Measure; 9] = [
@@ -72,21 +74,63 @@ const BATCH: u8 = 200;
 /// How long a server may take to settle before its memory is read.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// Measures everything once.
-pub(crate) async fn all(server: &Server, period: Duration) -> Round {
+/// The measured lists: their services, and the answers of a collector.
+pub(crate) type Lists = [(&'static str, Bytes); 2];
+
+const SERVICES: [(&str, u8); 2] = [("bench.200", 200), ("bench.50", 50)];
+
+/// The lists of a collector.
+pub(crate) async fn lists(options: &Options) -> Lists {
+    let server = Server::start(Kind::Collector, options).await;
+    let provider = provide_lists(&server).await;
+    let answers = join_all(SERVICES.map(|(service, _)| calls::answer(&server, service))).await;
+    drop(provider);
+    let answers = answers.try_into().expect("an answer for each service");
+    let [first, second]: [Bytes; 2] = answers;
+    [(SERVICES[0].0, first), (SERVICES[1].0, second)]
+}
+
+async fn provide_lists(server: &Server) -> Connection {
     let provider = calls::connection(server).await;
-    batch(&provider, "bench.200", 0, 200).await;
-    batch(&provider, "bench.50", 1, 50).await;
-    let list_200 = calls::list(server, period, "bench.200", 20_000).await;
-    let list_50 = calls::list(server, period, "bench.50", 5_000).await;
-    let register = calls::register(server, period).await;
-    let beat = calls::beat(server, period).await;
-    let grpc = calls::register_over_grpc(server, period).await;
-    let memory = memory(server).await;
-    let fan_out::Cost { cpu, first, last } = fan_out::measure(server).await;
-    [
-        list_200, list_50, register, beat, grpc, memory, cpu, first, last,
-    ]
+    for (network, (service, hosts)) in (0..).zip(SERVICES) {
+        batch(&provider, service, network, hosts).await;
+    }
+    provider
+}
+
+/// Measures everything once. The bare servers send the answers in `lists`, and have no instances and no pushes.
+pub(crate) async fn all(server: &Server, options: &Options, lists: &Lists) -> Round {
+    let _provider = if server.kind == Kind::Bare {
+        calls::store(server, lists).await;
+        None
+    } else {
+        Some(provide_lists(server).await)
+    };
+    let mut round = [f64::NAN; MEASURES.len()];
+    for (place, Measure { name, .. }) in MEASURES.iter().enumerate() {
+        if options.wants(name) && round[place].is_nan() {
+            measure(server, options.period(), place, &mut round).await;
+        }
+    }
+    round
+}
+
+/// Measures the row at this place; the rows of a change are measured together.
+async fn measure(server: &Server, period: Duration, place: usize, round: &mut Round) {
+    round[place] = match place {
+        0 => calls::list(server, period, "bench.200", 20_000).await,
+        1 => calls::list(server, period, "bench.50", 5_000).await,
+        2 => calls::register(server, period).await,
+        3 => calls::beat(server, period).await,
+        4 => calls::register_over_grpc(server, period).await,
+        _ if server.kind == Kind::Bare => f64::NAN,
+        5 => memory(server).await,
+        _ => {
+            let fan_out::Cost { cpu, first, last } = fan_out::measure(server).await;
+            round[6..].copy_from_slice(&[cpu, first, last]);
+            return;
+        }
+    };
 }
 
 /// The growth of resident memory for each instance, with its share of the connections.

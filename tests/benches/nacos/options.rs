@@ -6,6 +6,9 @@ use clap::Parser;
 
 #[derive(Clone, Debug, Parser)]
 pub(crate) struct Options {
+    /// Measures only the rows whose name contains one of these. A change with its pushes is measured for any of its rows.
+    filters: Vec<String>,
+
     /// The measurements of each server.
     #[arg(long, default_value_t = 3)]
     pub(crate) rounds: usize,
@@ -23,8 +26,12 @@ pub(crate) struct Options {
     pub(crate) deaf: bool,
 
     /// Also writes the table to its section of `tests/benches/RESULTS.md`.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "filters")]
     pub(crate) save: bool,
+
+    /// Runs as the bare servers instead: the benchmark starts itself with this.
+    #[arg(long, hide = true)]
+    pub(crate) bare: bool,
 
     /// Cargo passes this to every benchmark.
     #[arg(long, hide = true)]
@@ -32,6 +39,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Whether the row with this name is measured.
+    pub(crate) fn wants(&self, row: &str) -> bool {
+        self.filters.is_empty() || self.filters.iter().any(|part| row.contains(part))
+    }
+
     pub(crate) const fn period(&self) -> Duration {
         Duration::from_secs(self.seconds)
     }

@@ -9,11 +9,12 @@ use crate::{
     servers::{Kind, RNACOS},
 };
 
-/// The rounds of both servers.
+/// The rounds of all servers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
     collector: Side,
     rnacos: Side,
+    bare: Side,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,7 @@ impl Report {
         match kind {
             Kind::Collector => &mut self.collector,
             Kind::RNacos => &mut self.rnacos,
+            Kind::Bare => &mut self.bare,
         }
     }
 
@@ -47,14 +49,15 @@ impl Report {
 
 impl Side {
     fn values(&self, place: usize) -> Vec<f64> {
-        self.rounds.iter().map(|round| round[place]).collect()
+        let values = self.rounds.iter().map(|round| round[place]);
+        values.filter(|value| !value.is_nan()).collect()
     }
 
     fn shown(&self, place: usize, unit: &str) -> String {
         let mut values = self.values(place);
         values.sort_by(f64::total_cmp);
         let (Some(least), Some(most)) = (values.first(), values.last()) else {
-            return "no round".to_owned();
+            return String::new();
         };
         let median = median(values.clone());
         format!("**{median:.1} {unit}** ({least:.1} – {most:.1})")
@@ -74,24 +77,34 @@ impl fmt::Display for Report {
              wait for each answer. Memory is the growth of resident memory for 40,000 instances of 200 connections, which is included;\n\
              the collector also holds a timeline of each instance, up to the limit SW_TIMELINE_MEMORY. The CPU of a change includes its\n\
              pushes and their acknowledgements.\n\
+             The bare servers decode the same calls and send the same answers with hyper and tonic: their cost is the floor. Over HTTP they\n\
+             find a stored answer by its path; over gRPC they decode the envelope and its JSON.\n\
              The delay of a change is the median of 7 changes in a round, from the provider's call until the subscribers of one process\n\
              have read the push. Rounds discarded because the server used the CPU without clients: collector {own}, r-nacos {other}.\n\n\
-             | | Collector | r-nacos | Ratio | Goal |\n|---|--:|--:|--:|--:|",
+             | | Collector | r-nacos | Ratio | Bare | Its ratio | Goal |\n|---|--:|--:|--:|--:|--:|--:|",
             results::setup(),
         )?;
         for (place, Measure { name, unit, goal }) in MEASURES.iter().enumerate() {
-            let [own, other] = [&self.collector, &self.rnacos];
-            let ratio = median(own.values(place)) / median(other.values(place));
+            let sides = [&self.collector, &self.rnacos, &self.bare];
+            let [own, other, bare] = sides.map(|side| median(side.values(place)));
+            let ratios = [own / other, bare / other].map(|ratio| {
+                if ratio.is_nan() {
+                    String::new()
+                } else {
+                    format!("{ratio:.2}")
+                }
+            });
             let goal = match goal {
                 Goal::Ratio(most) => format!("≤ {most}"),
                 Goal::Value(most) => format!("≤ {most} {unit}"),
                 Goal::None => String::new(),
             };
             let prefix = if *unit == "µs" { "CPU, " } else { "" };
-            let (own, other) = (own.shown(place, unit), other.shown(place, unit));
+            let [own, other, bare] = sides.map(|side| side.shown(place, unit));
+            let [ratio, floor] = ratios;
             writeln!(
                 f,
-                "| {prefix}{name} | {own} | {other} | {ratio:.2} | {goal} |"
+                "| {prefix}{name} | {own} | {other} | {ratio} | {bare} | {floor} | {goal} |"
             )?;
         }
         Ok(())

@@ -10,7 +10,7 @@ use std::{
 use rollcall_tests::{
     PATIENCE, eventually,
     nacos::{self, Faces, Http},
-    process::{Collector, nacos_addresses},
+    process::{Child as Program, Collector, cpu_time, nacos_addresses},
 };
 use tempfile::TempDir;
 
@@ -28,15 +28,17 @@ const WATCHED: Duration = Duration::from_secs(2);
 pub(crate) enum Kind {
     Collector,
     RNacos,
+    Bare,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 2] = [Self::Collector, Self::RNacos];
+    pub(crate) const ALL: [Self; 3] = [Self::Collector, Self::RNacos, Self::Bare];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Collector => "the collector",
             Self::RNacos => "r-nacos",
+            Self::Bare => "the bare servers",
         }
     }
 }
@@ -44,6 +46,7 @@ impl Kind {
 /// A running server; dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct Server {
+    pub(crate) kind: Kind,
     process: Process,
     pub(crate) faces: Faces,
 }
@@ -52,6 +55,7 @@ pub(crate) struct Server {
 enum Process {
     Collector(Box<Collector>),
     RNacos { child: Child, _home: TempDir },
+    Bare(Program),
 }
 
 impl Server {
@@ -60,11 +64,13 @@ impl Server {
             Kind::Collector => {
                 let (collector, faces) = nacos::collector(Collector::options().release()).await;
                 Self {
+                    kind,
                     process: Process::Collector(Box::new(collector)),
                     faces,
                 }
             }
             Kind::RNacos => start_rnacos(options).await,
+            Kind::Bare => start_bare().await,
         }
     }
 
@@ -80,12 +86,13 @@ impl Server {
         match &self.process {
             Process::Collector(collector) => collector.id(),
             Process::RNacos { child, .. } => child.id(),
+            Process::Bare(child) => child.id(),
         }
     }
 
     /// The CPU time of all its threads so far, in user and kernel mode.
     pub(crate) fn cpu(&self) -> Duration {
-        rollcall_tests::process::cpu_time(self.id())
+        cpu_time(self.id())
     }
 
     /// Its resident memory in bytes.
@@ -123,7 +130,29 @@ async fn start_rnacos(options: &Options) -> Server {
         reply.map(drop)
     })
     .await;
-    Server { process, faces }
+    Server {
+        kind: Kind::RNacos,
+        process,
+        faces,
+    }
+}
+
+async fn start_bare() -> Server {
+    let program = std::env::current_exe().expect("the path of this program");
+    let mut command = Command::new(program);
+    let child = Program::spawn("the bare servers", command.arg("--bare"));
+    let addresses = |lines: &[String]| {
+        let mut lines = lines.iter().map(|line| line.parse().ok());
+        let (http, grpc) = (lines.next()??, lines.next()??);
+        Some(Faces { http, grpc })
+    };
+    let faces = child.stdout.find(PATIENCE, addresses).await;
+    let faces = faces.unwrap_or_else(|lines| panic!("no addresses in {lines:?}"));
+    Server {
+        kind: Kind::Bare,
+        process: Process::Bare(child),
+        faces,
+    }
 }
 
 impl Drop for Process {

@@ -22,7 +22,7 @@ const WAITING: usize = 1024;
 
 /// The envelope of every message.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Payload {
+pub struct Payload {
     #[prost(message, optional, tag = "2")]
     metadata: Option<Metadata>,
     #[prost(message, optional, tag = "3")]
@@ -46,6 +46,35 @@ struct Body {
     type_url: String,
     #[prost(bytes = "vec", tag = "2")]
     value: Vec<u8>,
+}
+
+impl Payload {
+    /// A message of this type.
+    pub fn new(r#type: &str, value: Vec<u8>) -> Self {
+        Self {
+            metadata: Some(Metadata {
+                r#type: r#type.to_owned(),
+                client_ip: "127.0.0.1".to_owned(),
+                ..Metadata::default()
+            }),
+            body: Some(Body {
+                type_url: String::new(),
+                value,
+            }),
+        }
+    }
+
+    /// The type of the message.
+    pub fn r#type(&self) -> &str {
+        self.metadata
+            .as_ref()
+            .map_or("", |metadata| &metadata.r#type)
+    }
+
+    /// The body of the message.
+    pub fn body(&self) -> &[u8] {
+        self.body.as_ref().map_or(&[], |body| &body.value)
+    }
 }
 
 /// A message of either side.
@@ -162,7 +191,7 @@ impl Connection {
         if let Some(unsent) = self.unsent.take() {
             self.open_stream(unsent);
         }
-        let sent = self.outgoing.send(payload(r#type, body.into())).await;
+        let sent = self.outgoing.send(Payload::new(r#type, body.into())).await;
         sent.map_err(|_| "the stream is closed".to_owned())
     }
 
@@ -177,7 +206,7 @@ impl Connection {
             .await
             .map_err(|error| Status::unavailable(error.to_string()))?;
         let path = PathAndQuery::from_static("/Request/request");
-        let request = tonic::Request::new(payload(r#type, body.into()));
+        let request = tonic::Request::new(Payload::new(r#type, body.into()));
         let codec = ProstCodec::<Payload, Payload>::default();
         let reply = client.unary(request, path, codec).await?;
         Ok(Message::from(reply.into_inner()))
@@ -220,7 +249,7 @@ impl Connection {
                     });
                     drop(
                         outgoing
-                            .send(payload(&answer, body.to_string().into()))
+                            .send(Payload::new(&answer, body.to_string().into()))
                             .await,
                     );
                 }
@@ -229,20 +258,6 @@ impl Connection {
                 }
             }
         });
-    }
-}
-
-fn payload(r#type: &str, value: Vec<u8>) -> Payload {
-    Payload {
-        metadata: Some(Metadata {
-            r#type: r#type.to_owned(),
-            client_ip: "127.0.0.1".to_owned(),
-            ..Metadata::default()
-        }),
-        body: Some(Body {
-            type_url: String::new(),
-            value,
-        }),
     }
 }
 
