@@ -1,6 +1,6 @@
 //! Applications and instances with their states, for the query API.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
@@ -52,8 +52,11 @@ pub struct Page<T, C> {
     pub next: Option<C>,
 }
 
-/// Instances examined in one step of a search.
+/// Entries that one step of a search reads.
 const STEP: usize = 1024;
+/// Entries that a search examines before it offers its processor to other threads: about 20 us. A search of all instances takes
+/// long, and the system would let calls of agents wait for a tick of its scheduler.
+const TURN: usize = 64;
 
 impl Roster {
     pub(super) fn new(core: Core, own: Arc<str>, members: watch::Receiver<Arc<View>>) -> Self {
@@ -69,7 +72,7 @@ impl Roster {
         Page { items, next }
     }
 
-    /// As [`Roster::applications`], of those that a filter keeps.
+    /// As [`Roster::applications`], of those that a filter keeps. It may examine all, so it belongs on a thread that may block.
     #[must_use]
     pub fn applications_where(
         &self,
@@ -78,14 +81,24 @@ impl Roster {
         limit: usize,
     ) -> Page<ApplicationStatus, i32> {
         let mut kept = Vec::new();
+        let mut examined = 0;
         loop {
             let page = self.rows(cursor, STEP);
             cursor = page.next;
-            let rows = page.items.into_iter();
-            let statuses = rows.map(|(id, row)| (id, self.status(row)));
-            // One more than `limit` shows whether there is a next page.
-            let room = limit.saturating_add(1) - kept.len();
-            kept.extend(statuses.filter(|(_, it)| filter.keeps(it)).take(room));
+            for (id, row) in page.items {
+                // One more than `limit` shows whether there is a next page.
+                if kept.len() > limit {
+                    break;
+                }
+                let status = self.status(row);
+                if filter.keeps(&status) {
+                    kept.push((id, status));
+                }
+                examined += 1;
+                if examined % TURN == 0 {
+                    thread::yield_now();
+                }
+            }
             if cursor.is_none() || kept.len() > limit {
                 break;
             }
@@ -157,7 +170,7 @@ impl Roster {
     }
 
     /// At most `limit` instances of all applications after `cursor`, ordered by application and then by id. The caller reads
-    /// each with [`Roster::instance`].
+    /// each with [`Roster::instance`]. It may examine all, so it belongs on a thread that may block.
     #[must_use]
     pub fn all_instances(
         &self,
@@ -193,10 +206,11 @@ impl Roster {
             let positions = read(cursor, step);
             let is_last = positions.len() < step;
             cursor = positions.last().copied();
-            let matching = positions
-                .into_iter()
-                .filter(|position| self.matches(filter, instance(position)));
-            listed.extend(matching);
+            for turn in positions.chunks(TURN) {
+                let turn = turn.iter().copied();
+                listed.extend(turn.filter(|position| self.matches(filter, instance(position))));
+                thread::yield_now();
+            }
             if is_last || listed.len() >= more {
                 break;
             }

@@ -9,6 +9,7 @@ mod fleet;
 mod pages;
 mod process;
 mod silence;
+mod spin;
 
 use clap::{Parser, ValueEnum};
 
@@ -25,6 +26,9 @@ struct Options {
     /// Also writes the results to their sections of `tests/benches/RESULTS.md`.
     #[arg(long)]
     save: bool,
+    /// Uses this part of one processor, in thousandths, until it is killed: the process beside which naming is compared.
+    #[arg(long, hide = true)]
+    spin: Option<u32>,
     /// Cargo passes this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -38,6 +42,9 @@ enum Part {
 
 fn main() {
     let options = Options::parse();
+    if let Some(part) = options.spin {
+        spin::run(part);
+    }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let wants = |part| options.parts.is_empty() || options.parts.contains(&part);
     let show = |section, text: String| {

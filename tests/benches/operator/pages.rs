@@ -1,4 +1,5 @@
-//! Open pages of the console and a Prometheus, in rounds with and without them.
+//! Open pages of the console and a Prometheus, in rounds with and without them, and beside a process that is no part of the
+//! collector and uses as much of the processors.
 
 use std::{
     fmt::Write as _,
@@ -20,7 +21,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{Options, fleet};
+use crate::{Options, fleet, spin::Spinning};
 
 /// Pages that are open at the same time.
 const PAGES: usize = 5;
@@ -37,11 +38,12 @@ const TEXT: &str = "\
 `cargo bench -p rollcall-tests --bench operator -- pages`, SETUP. The release binary had 100,000 instances of 200 applications.
 8 agents requested the list of collectors, 100 times a second each, and 20 instances a second registered, in ROUNDS rounds of
 SECONDS s without and as many with open pages, alternately. 5 pages each read the event feed, and each second `/api/overview`,
-`/api/applications` and a search of all instances for a text that few names contain; a Prometheus scraped every 5 s. The table has
-the medians of the rounds (min – max).
+`/api/applications` and a search of all instances for a text that few names contain; a Prometheus scraped every 5 s. In as many
+rounds another process, which has nothing to do with the collector, used as much of the processors as the pages: what it costs
+naming is the share of the machine. The table has the medians of the rounds (min – max), and the ratios to the rounds without pages.
 
-| | Without pages | With pages | Ratio |
-|---|--:|--:|--:|";
+| | Without pages | With pages | Ratio | Another process | Ratio |
+|---|--:|--:|--:|--:|--:|";
 
 /// One round.
 struct Round {
@@ -72,10 +74,14 @@ pub(crate) async fn run(options: &Options) -> String {
         }
     });
     let period = Duration::from_secs(options.seconds);
-    let (mut without, mut with) = (Vec::new(), Vec::new());
-    for round in 0..options.rounds * 2 {
-        // without, with, with, without, ...: a drift of the machine affects both alike.
-        let is_open = matches!(round % 4, 1 | 2);
+    let (mut without, mut with, mut beside) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..options.rounds * 3 {
+        // Without, with, beside, beside, with, without, ...: a drift of the machine affects all alike.
+        let is_open = matches!(round % 6, 1 | 4);
+        let spinning = matches!(round % 6, 2 | 3).then(|| {
+            let median = |rounds: &[Round]| shown(rounds, "", |it| it.cpu.as_secs_f64()).0;
+            Spinning::start(median(&with) - median(&without))
+        });
         let reads = AtomicUsize::new(0);
         let measured = async {
             // The pages read for the first time.
@@ -99,9 +105,14 @@ pub(crate) async fn run(options: &Options) -> String {
         } else {
             measured.await
         };
-        if is_open { &mut with } else { &mut without }.push(measured);
+        let rounds = match (is_open, spinning) {
+            (true, _) => &mut with,
+            (false, Some(_)) => &mut beside,
+            (false, None) => &mut without,
+        };
+        rounds.push(measured);
     }
-    section(options, &without, &with)
+    section(options, [&without, &with, &beside])
 }
 
 /// Keeps pages open.
@@ -143,7 +154,7 @@ async fn page(client: &http::Client, server: SocketAddr, number: usize, reads: &
     tokio::join!(watching, reading);
 }
 
-fn section(options: &Options, without: &[Round], with: &[Round]) -> String {
+fn section(options: &Options, rounds: [&[Round]; 3]) -> String {
     let mut text = TEXT
         .replace("SETUP", &results::setup())
         .replace("ROUNDS", &options.rounds.to_string())
@@ -156,11 +167,15 @@ fn section(options: &Options, without: &[Round], with: &[Round]) -> String {
         ("Answers to agents", "", |round| round.delays.calls as f64),
     ];
     for (name, unit, of) in rows {
-        let [(a, without), (b, with)] = [without, with].map(|rounds| shown(rounds, unit, of));
-        write!(text, "\n| {name} | {without} | {with} | {:.2} |", b / a)
-            .expect("writing to a string");
+        let [(a, without), (b, with), (c, beside)] = rounds.map(|it| shown(it, unit, of));
+        let (pages, other) = (b / a, c / a);
+        write!(
+            text,
+            "\n| {name} | {without} | {with} | {pages:.2} | {beside} | {other:.2} |"
+        )
+        .expect("writing to a string");
     }
-    let (reads, _) = shown(with, "", |round| round.reads as f64);
+    let (reads, _) = shown(rounds[1], "", |round| round.reads as f64);
     write!(text, "\n\nThe pages had {reads:.0} answers in a round.\n")
         .expect("writing to a string");
     text

@@ -132,6 +132,8 @@ fn add_instances<C>(
     read: impl Fn(&C) -> (InstanceId, String),
 ) -> Result<(), Refusal> {
     for position in &listed {
+        // As a search does, so that calls of agents do not wait for a long page.
+        std::thread::yield_now();
         let (id, cursor) = read(position);
         let Some(status) = roster.instance(id) else {
             continue;
