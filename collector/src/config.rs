@@ -155,6 +155,8 @@ pub struct AgentGrpc {
     pub advertised: Advertised,
     /// The largest message an agent may send, in bytes.
     pub max_message_size: usize,
+    /// The most streams that follow the health of this collector.
+    pub max_health_watchers: usize,
     /// The token that agents must send with every call; empty for none.
     pub authentication: Secret,
 }
@@ -195,6 +197,8 @@ pub struct Ui {
     pub max_application_metrics: usize,
     /// The most Nacos services with their own series in `rollcall_service_instances`.
     pub max_service_metrics: usize,
+    /// The most subscribers of the event feed.
+    pub max_event_subscribers: usize,
     /// The token that callers must send, except for the probes; empty for none.
     pub token: Secret,
     /// The name that browsers sign in with; empty for none.

@@ -1,10 +1,13 @@
 //! A network link between two processes that a test can cut and restore.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::pending,
+    io,
     net::{IpAddr, SocketAddr},
 };
 
+use socket2::{SockFilter, SockRef};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream, tcp},
@@ -22,6 +25,9 @@ pub enum Link {
     /// Connections stay and new ones are accepted, but nothing is forwarded and neither side is notified. Data sent meanwhile
     /// arrives when the link is [`Link::Whole`] again, as after a network outage.
     Stalled,
+    /// As [`Link::Stalled`], and the system of the proxy acknowledges nothing that the target sends, as a machine that lost its
+    /// network. Connections stay so.
+    Lost,
 }
 
 /// A TCP proxy on a free port of 127.0.0.1, on the runtime of the test; dropping it closes every connection.
@@ -140,7 +146,7 @@ async fn serve(
     let mut server = connect(source, target.ok_or(io::ErrorKind::HostUnreachable)?).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    let mut cut = link.clone();
+    let (mut cut, mut lost) = (link.clone(), link.clone());
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let forward = async {
@@ -151,12 +157,35 @@ async fn serve(
     };
     tokio::select! {
         both = forward => both.map(drop),
-        _ = cut.wait_for(|link| *link == Link::Refusing) => {
+        () = is_cut(&mut cut) => {
             // Closing a socket with this option sends a reset.
             client.set_zero_linger()?;
             server.set_zero_linger()
         }
+        () = is_lost(&mut lost) => {
+            drop_packets(&server)?;
+            pending().await
+        }
     }
+}
+
+/// Completes when the link refuses, or its proxy is dropped.
+async fn is_cut(link: &mut watch::Receiver<Link>) {
+    let _state = link.wait_for(|link| *link == Link::Refusing).await;
+}
+
+/// Completes when the link is lost.
+async fn is_lost(link: &mut watch::Receiver<Link>) {
+    if link.wait_for(|link| *link == Link::Lost).await.is_err() {
+        pending().await
+    }
+}
+
+/// Makes the system drop every packet for a socket before TCP sees it.
+fn drop_packets(socket: &TcpStream) -> io::Result<()> {
+    // The instruction `return 0` of a packet filter.
+    let none = SockFilter::new(0x06, 0, 0, 0);
+    SockRef::from(socket).attach_filter(&[none])
 }
 
 async fn connect(source: Option<IpAddr>, target: SocketAddr) -> io::Result<TcpStream> {
@@ -186,7 +215,8 @@ async fn copy(
 
 /// Waits while the link is stalled, and returns its next state.
 async fn passes(link: &mut watch::Receiver<Link>) -> Link {
-    let link = link.wait_for(|link| *link != Link::Stalled).await;
+    let holds = |link: &Link| matches!(link, Link::Stalled | Link::Lost);
+    let link = link.wait_for(|link| !holds(link)).await;
     // A dropped proxy resets connections.
     link.map_or(Link::Refusing, |link| *link)
 }

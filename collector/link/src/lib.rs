@@ -153,9 +153,33 @@ impl Link {
     }
 
     /// Closes the link of a connection that the peer or an error has ended.
-    pub fn ended(mut self, error: Option<&(dyn Error + 'static)>) {
-        self.cause = error.map_or(Cause::Peer, cause);
-        if self.cause == Cause::Timeout {
+    pub fn ended(self, error: Option<&(dyn Error + 'static)>) {
+        self.end(error.map_or(Cause::Peer, cause));
+    }
+
+    /// As [`Link::ended`]. If the peer did not answer, `acknowledged` says whether its machine acknowledged what was sent; `None`
+    /// if that is unknown.
+    pub fn failed(
+        self,
+        error: &(dyn Error + 'static),
+        acknowledged: impl FnOnce() -> Option<bool>,
+    ) {
+        self.end(match cause(error) {
+            Cause::Timeout => match acknowledged() {
+                None => Cause::Timeout,
+                Some(true) => Cause::Hung,
+                Some(false) => Cause::Unreachable,
+            },
+            other => other,
+        });
+    }
+
+    fn end(mut self, cause: Cause) {
+        self.cause = cause;
+        if matches!(
+            self.cause,
+            Cause::Timeout | Cause::Hung | Cause::Unreachable
+        ) {
             self.closing(Closing::Unanswered);
         }
     }
@@ -264,6 +288,8 @@ fn cause(error: &(dyn Error + 'static)) -> Cause {
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe => Cause::Reset,
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Cause::Peer,
+                // The system gave up: no repetition was acknowledged.
+                io::ErrorKind::TimedOut if error.raw_os_error().is_some() => Cause::Unreachable,
                 io::ErrorKind::TimedOut => Cause::Timeout,
                 _ => Cause::Broken,
             };

@@ -76,6 +76,24 @@ async fn the_end_of_a_connection_is_reported_with_the_instances_seen_on_it() {
 }
 
 #[test]
+fn the_machine_of_a_peer_that_does_not_answer_tells_a_pause_from_a_failure() {
+    let end = |kind: io::ErrorKind, acknowledged| {
+        let ends = Arc::<Ends>::default();
+        let link = Links::new(Arc::clone(&ends) as Arc<dyn Observer>).open(remote());
+        link.seen.remember(instance(7));
+        link.failed(&io::Error::from(kind), || acknowledged);
+        let (_, _, cause) = ends.0.lock().remove(0);
+        cause
+    };
+    let unanswered = |acknowledged| end(io::ErrorKind::TimedOut, acknowledged);
+    assert_eq!(unanswered(None), Cause::Timeout);
+    assert_eq!(unanswered(Some(true)), Cause::Hung);
+    assert_eq!(unanswered(Some(false)), Cause::Unreachable);
+    let reset = end(io::ErrorKind::ConnectionReset, Some(true));
+    assert_eq!(reset, Cause::Reset, "it did answer");
+}
+
+#[test]
 fn the_instances_recorded_for_one_connection_are_limited() {
     let ends = Arc::<Ends>::default();
     let link = Links::new(Arc::clone(&ends) as Arc<dyn Observer>).open(remote());

@@ -55,6 +55,8 @@ pub(crate) struct Gauges {
     queue_depth: Gauge,
     queue_limit: Gauge,
     event_subscribers: Gauge,
+    pub(crate) health_watchers: Gauge,
+    pub(crate) health_watchers_limit: Gauge,
 }
 
 impl Gauges {
@@ -99,6 +101,16 @@ impl Gauges {
             "event_subscribers",
             "Subscribers of the event feed",
             self.event_subscribers.clone(),
+        );
+        registry.register(
+            "health_watchers",
+            "Streams that follow the health of this collector (grpc.health.v1.Health/Watch)",
+            self.health_watchers.clone(),
+        );
+        registry.register(
+            "health_watchers_limit",
+            "Most streams that may follow the health of this collector (agent_gRPC.gRPC.max_health_watchers)",
+            self.health_watchers_limit.clone(),
         );
     }
 
@@ -145,6 +157,6 @@ impl Gauges {
     }
 }
 
-fn gauge(count: usize) -> i64 {
+pub(crate) fn gauge(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -19,7 +19,7 @@ use prometheus_client::{
         EncodeLabelSet,
         text::{encode, encode_registry},
     },
-    metrics::{counter::Counter, family::Family, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
     registry::Registry,
 };
 use rollcall_limits::{Budget, Refusals, RefusalsFamily};
@@ -144,6 +144,14 @@ impl Metrics {
         self.inner
             .forwarded
             .get_or_create_owned(&OutcomeLabel { outcome })
+    }
+
+    /// The gauge of streams that follow the health of this collector, of which there may be `limit`.
+    #[must_use]
+    pub fn health_watchers(&self, limit: usize) -> Gauge {
+        let gauges = &self.inner.gauges;
+        gauges.health_watchers_limit.set(levels::gauge(limit));
+        gauges.health_watchers.clone()
     }
 
     /// The counter of calls without the required token.

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::accept::Seat;
+use super::acknowledged;
 use super::complaints::Complaints;
 use super::drain::{Drained, drained};
 use super::exchange::Exchanging;
@@ -139,9 +140,12 @@ impl Connection {
         let Ok(charge) = connections.try_charge(CONNECTION_COST) else {
             return self.open.close(Closed::OverBudget);
         };
+        let local = stream.local_addr().ok();
         let Some((protocol, stream)) = self.detect(stream).await else {
             return;
         };
+        // Only an HTTP/2 peer is pinged. An HTTP/1 peer may be idle until its time is over.
+        let local = local.filter(|_| protocol == Protocol::Http2);
         let is_brief = matches!(self.seat, Seat::Brief(_));
         if is_brief && protocol == Protocol::Http2 {
             return self.open.close(Closed::NoRoom);
@@ -186,7 +190,8 @@ impl Connection {
             }
         };
         let Some(why) = end.reason() else {
-            return self.report_end(&end, is_close_requested);
+            // The socket is open until the end of this function.
+            return self.report_end(&end, is_close_requested, local);
         };
         self.close(why);
         served.connection.as_mut().graceful_shutdown();
@@ -208,11 +213,18 @@ impl Connection {
         }
     }
 
-    /// Reports to the link why the connection ended, unless this collector ended it.
-    fn report_end(self, end: &End, is_close_requested: bool) {
+    /// Reports to the link why the connection ended, unless this collector ended it. `local` is the address of its socket, which
+    /// is still open.
+    fn report_end(self, end: &End, is_close_requested: bool, local: Option<SocketAddr>) {
+        let remote = self.remote;
+        let acknowledged = || {
+            let read = acknowledged::read(local?, remote);
+            let read = read.inspect_err(|error| debug!(%error, "no state of a socket"));
+            read.ok().flatten()
+        };
         match end {
             End::Ended(Ok(())) if !is_close_requested => self.link.ended(None),
-            End::Ended(Err(error)) => self.link.ended(Some(&**error)),
+            End::Ended(Err(error)) => self.link.failed(&**error, acknowledged),
             _ => {}
         }
     }
@@ -223,7 +235,8 @@ impl Connection {
         let deadline = Instant::now() + serving.limits.handshake_timeout;
         let budget = &serving.budgets.connections;
         let security = serving.security.as_ref();
-        let opening = secure::open(stream, security, self.peer, budget, deadline);
+        let stats = self.open.stats();
+        let opening = secure::open(stream, security, self.peer, (budget, &stats), deadline);
         match self.stop.run_until_cancelled(opening).await? {
             Ok(opened) => return Some(opened),
             Err(Failure::Lost(error)) => {

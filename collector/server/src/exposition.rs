@@ -44,13 +44,20 @@ impl Exposition {
     fn encode_open(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         type Read = fn(&Stats) -> u64;
         let open: Read = |stats| u64::try_from(stats.open()).unwrap_or(u64::MAX);
+        let lingering: Read = |stats| u64::try_from(stats.lingering()).unwrap_or(u64::MAX);
         let counter = MetricType::Counter;
-        let connections: [(&str, &str, MetricType, Read); 5] = [
+        let connections: [(&str, &str, MetricType, Read); 6] = [
             (
                 "connections",
                 "Connections open now",
                 MetricType::Gauge,
                 open,
+            ),
+            (
+                "connections_lingering",
+                "Connections among them that the collector has ended and whose peers have not closed them: each for 10 s at most",
+                MetricType::Gauge,
+                lingering,
             ),
             (
                 "connections_accepted",

@@ -7,7 +7,8 @@
 //!
 //! A peer that makes no progress is closed. A new connection must show its protocol within [`Limits::handshake_timeout`],
 //! complete an HTTP/1 header within [`Limits::header_timeout`], continue a body within [`Limits::read_timeout`] and read an
-//! answer within [`Limits::write_timeout`]. An HTTP/2 peer must answer a ping within 20 s.
+//! answer within [`Limits::write_timeout`]. An HTTP/2 peer must answer a ping within
+//! [`Limits::ping_timeout`].
 //!
 //! [`Budgets`] limits the memory of all listeners together: the bytes of request bodies, the bytes of answers, and the cost of
 //! each connection and stream. The faces decide how long a call may take.
@@ -33,6 +34,7 @@ use tokio_util::task::TaskTracker;
 use tracing::info;
 
 mod accept;
+mod acknowledged;
 mod age;
 mod complaints;
 mod connection;
@@ -96,6 +98,10 @@ pub struct Limits {
     pub read_timeout: Duration,
     /// The longest time in which a peer reads nothing of its answers.
     pub write_timeout: Duration,
+    /// The time without a frame after which an HTTP/2 peer is pinged.
+    pub ping_interval: Duration,
+    /// The longest time until it answers the ping; then its connection is closed.
+    pub ping_timeout: Duration,
 }
 
 /// The memory budgets that all listeners share.
@@ -122,6 +128,8 @@ impl Limits {
             max_streams_per_connection: 16,
             read_timeout: Duration::from_secs(20),
             write_timeout: Duration::from_secs(20),
+            ping_interval: Duration::from_secs(30),
+            ping_timeout: Duration::from_secs(20),
         }
     }
 }

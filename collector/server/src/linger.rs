@@ -3,16 +3,23 @@
 //! The system resets a connection that is closed with unread input, and a peer that is still sending loses the answer with the
 //! reset. So the collector discards what the peer sends until the peer closes. A peer that is silent for [`SILENCE`], or has
 //! not closed after [`LONGEST`] or [`MOST`] bytes, is cut off.
+//!
+//! These limits have no keys. A lingering connection keeps its place among the connections of its listener, which has a key,
+//! and holds no more memory than an open one, so no setting of these limits protects more. A gauge counts such connections.
 
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::Stats;
+use super::stats::Lingering;
 
 /// The longest time in which the peer neither sends nor closes.
 pub(super) const SILENCE: Duration = Duration::from_secs(2);
@@ -31,6 +38,7 @@ pub(super) struct Linger {
     silence: Pin<Box<Sleep>>,
     end: Instant,
     left: usize,
+    _counted: Lingering,
 }
 
 /// How it ended.
@@ -43,8 +51,9 @@ pub(super) enum Parted {
 }
 
 impl Linger {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(stats: &Arc<Stats>) -> Self {
         Self {
+            _counted: Lingering::new(stats),
             silence: Box::pin(sleep(SILENCE)),
             end: Instant::now() + LONGEST,
             left: MOST,

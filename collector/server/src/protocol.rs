@@ -18,11 +18,6 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The first byte of a TLS record with a handshake message.
 pub(super) const TLS: u8 = 0x16;
 
-/// The time without a frame after which an HTTP/2 peer is pinged.
-const PING_AFTER: Duration = Duration::from_secs(30);
-/// The time without an answer to the ping after which its connection is closed.
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
-
 /// The bytes that one request and one connection may send before they are read.
 const STREAM_WINDOW: u32 = 256 << 10;
 pub(super) const CONNECTION_WINDOW: usize = 1 << 20;
@@ -109,8 +104,8 @@ impl Protocols {
             .max_header_list_size(at_most_u32(limits.max_header_size.max(MIN_HEADER_SIZE)))
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(at_most_u32(CONNECTION_WINDOW))
-            .keep_alive_interval(PING_AFTER)
-            .keep_alive_timeout(PING_TIMEOUT);
+            .keep_alive_interval(limits.ping_interval)
+            .keep_alive_timeout(limits.ping_timeout);
         Self {
             http1,
             brief,

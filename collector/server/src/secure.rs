@@ -4,6 +4,7 @@
 //! with a certificate. A connection of the other kind gets an answer in its own protocol that names the reason, and is closed.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rollcall_limits::{Budget, Peer};
@@ -13,11 +14,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
-use super::Closed;
 use super::handshakes::Handshakes;
 use super::linger::Linger;
 use super::protocol::{self, Protocol, Shown, TLS};
 use super::stream::{Counted, Rewound, Stream, Tls};
+use super::{Closed, Stats};
 
 /// The memory of a TLS connection besides that of the connection, in bytes: its state (measured: 8 KiB when idle, 19 KiB in a
 /// half handshake), the buffer of unwritten records, and a partly received record. A certificate of 64 KiB, the longest that a
@@ -85,7 +86,7 @@ pub(super) async fn open(
     socket: TcpStream,
     security: Option<&Security>,
     peer: Peer,
-    budget: &Budget,
+    (budget, stats): (&Budget, &Arc<Stats>),
     deadline: Instant,
 ) -> Result<(Protocol, Rewound<Stream>), Failure> {
     let stream = match security {
@@ -93,19 +94,19 @@ pub(super) async fn open(
         Some(security) => {
             if peek(&socket, deadline).await? == TLS {
                 // Boxed, so that the future of plain connections stays small.
-                let handshake = Box::pin(shake(socket, security, peer, budget, deadline));
+                let handshake = Box::pin(shake(socket, security, peer, (budget, stats), deadline));
                 Stream::Tls(Box::new(handshake.await?))
             } else if security.serves == Serves::PlainAndTls {
                 Stream::Plain(socket)
             } else {
-                return Err(refuse_plain(socket, deadline).await?);
+                return Err(refuse_plain(socket, stats, deadline).await?);
             }
         }
     };
     match timeout_at(deadline, protocol::detect(stream)).await {
         Ok(Ok(Shown::Http(protocol, stream))) => Ok((protocol, stream)),
         Ok(Ok(Shown::Tls(stream))) => {
-            part(stream, &ALERT).await;
+            part(stream, &ALERT, stats).await;
             let reason = "a client began TLS on a port without TLS, or within TLS".to_owned();
             Err(Failure::Refused(Closed::TlsRefused, reason))
         }
@@ -133,7 +134,7 @@ async fn shake(
     socket: TcpStream,
     security: &Security,
     peer: Peer,
-    budget: &Budget,
+    (budget, stats): (&Budget, &Arc<Stats>),
     deadline: Instant,
 ) -> Result<Tls, Failure> {
     let full = |_over| {
@@ -169,7 +170,7 @@ async fn shake(
             _charge: charge,
         }),
         Ok(Err((error, socket))) => {
-            part(socket.socket, &[]).await;
+            part(socket.socket, &[], stats).await;
             let reason = explain(&error, Side::Client);
             Err(Failure::Refused(Closed::TlsFailed, reason))
         }
@@ -182,7 +183,11 @@ async fn shake(
 }
 
 /// Answers a client without TLS in its own protocol.
-async fn refuse_plain(socket: TcpStream, deadline: Instant) -> io::Result<Failure> {
+async fn refuse_plain(
+    socket: TcpStream,
+    stats: &Arc<Stats>,
+    deadline: Instant,
+) -> io::Result<Failure> {
     let shown = timeout_at(deadline, protocol::detect(Stream::Plain(socket))).await;
     let (protocol, stream) = match shown.map_err(|_elapsed| silent())?? {
         Shown::Http(protocol, stream) => (protocol, stream.into_inner()),
@@ -192,7 +197,7 @@ async fn refuse_plain(socket: TcpStream, deadline: Instant) -> io::Result<Failur
         Protocol::Http1 => bad_request(),
         Protocol::Http2 => go_away(),
     };
-    part(stream, &answer).await;
+    part(stream, &answer, stats).await;
     let reason = "a client without TLS on a port that serves TLS only".to_owned();
     Ok(Failure::Refused(Closed::PlainRefused, reason))
 }
@@ -221,14 +226,14 @@ fn go_away() -> Vec<u8> {
 }
 
 /// Sends `last` and the end of the stream, and discards what the peer still sends.
-async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin, last: &[u8]) {
+async fn part(mut stream: impl AsyncRead + AsyncWrite + Unpin, last: &[u8], stats: &Arc<Stats>) {
     let parting = async {
         stream.write_all(last).await?;
         stream.shutdown().await
     };
     let parted = timeout(PARTING_TIME, parting).await;
     match parted.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into())) {
-        Ok(()) => drop(Linger::new().end(stream).await),
+        Ok(()) => drop(Linger::new(stats).end(stream).await),
         Err(error) => tracing::debug!(%error, "a refused peer did not read the reason"),
     }
 }

@@ -11,6 +11,7 @@ use super::room::Full;
 #[derive(Debug, Default)]
 pub struct Stats {
     open: AtomicUsize,
+    lingering: AtomicUsize,
     pub(super) accepted: AtomicU64,
     /// Connections over the limit that were accepted for one request.
     pub(super) brief: AtomicU64,
@@ -90,6 +91,12 @@ impl Stats {
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Connections that this collector has ended, and whose peers have not closed them yet.
+    #[must_use]
+    pub fn lingering(&self) -> usize {
+        self.lingering.load(Ordering::Relaxed)
     }
 
     /// Connections accepted so far, refused ones included.
@@ -205,6 +212,23 @@ impl Open {
     /// Counts the closing of the connection by its reason.
     pub(super) fn close(&self, why: Closed) {
         self.0.close(why);
+    }
+}
+
+/// One lingering connection, counted as long as this lives.
+#[derive(Debug)]
+pub(super) struct Lingering(Arc<Stats>);
+
+impl Lingering {
+    pub(super) fn new(stats: &Arc<Stats>) -> Self {
+        stats.lingering.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(stats))
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        self.0.lingering.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -169,7 +169,8 @@ impl<S: Transport> AsyncWrite for Wire<S> {
             Some(linger) => linger,
             None => {
                 ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-                this.linger.insert(Box::new(Linger::new()))
+                this.linger
+                    .insert(Box::new(Linger::new(&this.traffic.stats)))
             }
         };
         if this.traffic.is_closing() {

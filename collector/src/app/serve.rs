@@ -63,6 +63,7 @@ impl Builder<'_> {
             let max_message_size = config.agent_grpc.max_message_size;
             let agents = grpc::Config {
                 max_message_size,
+                max_health_watchers: config.agent_grpc.max_health_watchers,
                 token,
             };
             grpc = grpc.merge(grpc::router(services, agents, stop.clone()));
@@ -90,8 +91,11 @@ impl Builder<'_> {
             answers: self.edge.answers().clone(),
             max_bytes: self.config.ui.max_page_size,
         };
-        let limits = rollcall_admin::Limits::default();
         let ui = &self.config.ui;
+        let limits = rollcall_admin::Limits {
+            max_event_subscribers: ui.max_event_subscribers,
+            ..rollcall_admin::Limits::default()
+        };
         let (token, user, password) = (ui.token.expose(), &ui.user, ui.password.expose());
         let access = (names, Credentials::new(token, user, password));
         let (sources, stop) = (self.console.clone(), self.stop.clone());

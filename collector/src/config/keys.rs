@@ -54,6 +54,7 @@ keys! {
         advertised_host SW_AGENT_GRPC_ADVERTISED_HOST AdvertisedHost "Host published to agents; empty: the host, or this machine's address" => agent_grpc.advertised.host;
         advertised_port SW_AGENT_GRPC_ADVERTISED_PORT AdvertisedPort "Port published to agents; empty: the port" => agent_grpc.advertised.port;
         max_message_size SW_AGENT_GRPC_MAX_MESSAGE_SIZE Bytes "Largest message that an agent may send" => agent_grpc.max_message_size;
+        max_health_watchers SW_AGENT_GRPC_MAX_HEALTH_WATCHERS Count "Most streams of `grpc.health.v1.Health/Watch`; further ones are refused" => agent_grpc.max_health_watchers;
         authentication SW_AUTHENTICATION Secret "Token that agents must send over gRPC (their `agent.authentication`); empty: none" => agent_grpc.authentication;
     }
     agent_jetty.jetty {
@@ -77,6 +78,7 @@ keys! {
         max_page_size SW_UI_JETTY_MAX_PAGE_SIZE Bytes "Largest page of a list; a page ends early, with `next`, before an item that would exceed it" => ui.max_page_size;
         max_application_metrics SW_UI_JETTY_MAX_APPLICATION_METRICS Count "Applications with their own series in `rollcall_instances`; all others share the series with the label `overflow`" => ui.max_application_metrics;
         max_service_metrics SW_UI_JETTY_MAX_SERVICE_METRICS Count "Nacos services with their own series in `rollcall_service_instances`; all others share the series with the label `overflow`" => ui.max_service_metrics;
+        max_event_subscribers SW_UI_JETTY_MAX_EVENT_SUBSCRIBERS Count "Most readers of the event feed, of which each page of the console is one; further ones are refused" => ui.max_event_subscribers;
         token SW_UI_JETTY_TOKEN Secret "Token that every caller but the probes must send (`Authorization: Bearer`); empty: none" => ui.token;
         user SW_UI_JETTY_USER Text "Name with which browsers sign in, beside the token or instead of it; empty: none" => ui.user;
         password SW_UI_JETTY_PASSWORD Password "Its password, at least 12 bytes" => ui.password;
@@ -205,6 +207,8 @@ keys! {
         max_streams_per_connection SW_SERVER_MAX_STREAMS_PER_CONNECTION Count "Most concurrent requests on one HTTP/2 connection" => server.limits.max_streams_per_connection;
         read_timeout SW_SERVER_READ_TIMEOUT Duration "Longest pause of a peer within a request; a unary call has twice as long in total" => server.limits.read_timeout;
         write_timeout SW_SERVER_WRITE_TIMEOUT Duration "Longest pause of a peer while it reads an answer; then its connection is closed" => server.limits.write_timeout;
+        ping_interval SW_SERVER_PING_INTERVAL Duration "Time without a frame after which the collector pings an HTTP/2 peer, which every gRPC agent is" => server.limits.ping_interval;
+        ping_timeout SW_SERVER_PING_TIMEOUT Duration "Time for the peer to answer; then its connection is closed, and the reason says whether the machine of the peer acknowledged the ping" => server.limits.ping_timeout;
         inbound_memory SW_SERVER_INBOUND_MEMORY Bytes "Most bytes of request bodies in memory; further requests are refused" => server.inbound_memory;
         work_memory SW_SERVER_WORK_MEMORY Bytes "Most bytes of decoded messages and of the work on them; further messages are refused" => server.work_memory;
         outbound_memory SW_SERVER_OUTBOUND_MEMORY Bytes "Most bytes of answers that wait for their peers; a request whose answer exceeds it is refused" => server.outbound_memory;

@@ -20,10 +20,12 @@ const MAX_IDS: usize = 2_147_483_646;
 const NUMBERS: &[(&str, usize, usize)] = &[
     ("remote.gRPC.buffer_size", 1, 1_000_000),
     ("agent_gRPC.gRPC.max_message_size", KIB, GIB),
+    ("agent_gRPC.gRPC.max_health_watchers", 0, 1_000_000),
     ("agent_jetty.jetty.max_body_size", KIB, GIB),
     ("ui.jetty.max_page_size", KIB, GIB),
     ("ui.jetty.max_application_metrics", 0, 100_000),
     ("ui.jetty.max_service_metrics", 0, 100_000),
+    ("ui.jetty.max_event_subscribers", 1, 100_000),
     ("register.default.queue_capacity", 1, 10_000_000),
     ("register.default.batch_rows", 1, 1_000_000),
     // One row, with its name, has to fit into a request to etcd: 1.5 MiB.

@@ -17,6 +17,8 @@ use tokio::task::AbortHandle;
 
 use crate::command::explains;
 
+mod reach;
+
 /// Terms that a test can wait for. The agent sends a heartbeat about every second.
 fn options() -> Options {
     Collector::options()

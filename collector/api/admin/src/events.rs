@@ -71,7 +71,12 @@ pub(super) async fn stream(
     };
     let permit = Arc::clone(&face.subscribers)
         .try_acquire_owned()
-        .map_err(|_full| Refusal::overloaded("too many subscribers of the event feed"))?;
+        .map_err(|_full| {
+            let limit = face.max_event_subscribers;
+            Refusal::overloaded(format_args!(
+                "the event feed has {limit} readers already (ui.jetty.max_event_subscribers): close one, or raise the key"
+            ))
+        })?;
     let subscription = Subscription {
         events: feed.read(start.after),
         roster: face.services.roster.clone(),

@@ -189,9 +189,8 @@ impl Face {
             "readers",
             self.services.events.readers(),
             self.max_event_subscribers,
-            "",
-        )
-        .set_by("fixed");
+            "ui.jetty.max_event_subscribers",
+        );
         let mut gauges: Vec<Gauge> = dictionaries.collect();
         gauges.extend([adopted, queue, commit, connections, subscribers]);
         gauges

@@ -49,6 +49,8 @@ mod tests;
 pub struct Config {
     /// The largest message of an agent, in bytes. Agents send whole dictionaries in one message.
     pub max_message_size: usize,
+    /// The most streams that follow the health of this collector; one more is refused.
+    pub max_health_watchers: usize,
     /// The token that agents and tools send with every call; `PERMISSION_DENIED` without it. Health checks need no token.
     pub token: Option<Token>,
 }
@@ -60,8 +62,9 @@ pub fn router(services: &Services, config: Config, stop: CancellationToken) -> R
     let served = calls.into_iter().chain(telemetry::paths());
     let served: Vec<_> = served.chain(reflection::PATHS).map(service).collect();
     let reflection = reflection::router(served.iter().copied().chain([health::SERVICE]), &stop);
-    let health = HealthServer::new(health::Handler::new(services, served.into_iter(), stop))
-        .max_decoding_message_size(MAX_HEALTH_MESSAGE_SIZE);
+    let watchers = config.max_health_watchers;
+    let health = health::Handler::new(services, served.into_iter(), watchers, stop);
+    let health = HealthServer::new(health).max_decoding_message_size(MAX_HEALTH_MESSAGE_SIZE);
     let health = Routes::from(Router::new())
         .add_service(health)
         .into_axum_router();

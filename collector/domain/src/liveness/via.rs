@@ -29,16 +29,20 @@ pub enum Cause {
     Peer = 1,
     /// The peer or an intermediary reset it.
     Reset = 2,
-    /// The peer did not answer in time.
+    /// The peer did not answer in time. Whether its machine acknowledged what was sent is unknown.
     Timeout = 3,
     /// This collector closed it, because it stops or a limit was reached.
     Collector = 4,
     /// It failed in another way: the peer violated the protocol, for instance.
     Broken = 5,
+    /// The process did not answer in time, and its machine acknowledged what was sent.
+    Hung = 6,
+    /// The peer did not answer in time, and what was sent was not acknowledged: its machine or the network is unavailable.
+    Unreachable = 7,
 }
 
 impl ConnectionId {
-    /// The connection with this number, counted from 1. The range has 2^60 numbers.
+    /// The connection with this number, counted from 1. The range has 2^59 numbers.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
@@ -67,6 +71,8 @@ impl Cause {
             3 => Self::Timeout,
             4 => Self::Collector,
             5 => Self::Broken,
+            6 => Self::Hung,
+            7 => Self::Unreachable,
             _ => return None,
         })
     }
@@ -113,13 +119,13 @@ pub enum Arrival {
 #[derive(Debug, Default)]
 pub(super) struct Via(AtomicU64);
 
-const CODE_BITS: u32 = 4;
+const CODE_BITS: u32 = 5;
 const CODE: u64 = (1 << CODE_BITS) - 1;
 /// Of an open connection on which the instance was seen more than once. Of an end, whose code is that of its cause, this bit has
 /// the same meaning.
-const STANDING: u64 = 8;
+const STANDING: u64 = 16;
 /// The number is the tag of another member; 0 if it is unknown.
-const ELSEWHERE: u64 = 7;
+const ELSEWHERE: u64 = 15;
 
 impl Via {
     /// Records that the instance was seen on `connection`.
@@ -218,12 +224,14 @@ const fn open(connection: ConnectionId) -> u64 {
 mod tests {
     use super::*;
 
-    const CAUSES: [Cause; 5] = [
+    const CAUSES: [Cause; 7] = [
         Cause::Peer,
         Cause::Reset,
         Cause::Timeout,
         Cause::Collector,
         Cause::Broken,
+        Cause::Hung,
+        Cause::Unreachable,
     ];
 
     fn end(millis: i64, cause: Cause) -> Closed {

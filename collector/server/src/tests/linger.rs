@@ -144,8 +144,9 @@ async fn a_peer_that_neither_sends_nor_closes_is_cut_off() {
         let mut peer = server.send(&pieces(64).concat()[..BODY / 2]).await;
         let start = Instant::now();
         assert!(everything(&mut peer).await.ends_with(REFUSAL));
-        assert_eq!(server.stats.open(), 1);
+        assert_eq!((server.stats.open(), server.stats.lingering()), (1, 1));
         server.wait_for_open(0).await;
+        assert_eq!(server.stats.lingering(), 0);
         assert!(start.elapsed() >= SILENCE);
         assert_eq!(server.stats.closed_for(Closed::Unclosed), 1);
         server.assert_serves().await;

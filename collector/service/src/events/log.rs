@@ -193,6 +193,12 @@ fn reason(core: &Core, id: InstanceId, to: State) -> Option<&'static str> {
         Some(Cause::Timeout) => "its connection was closed because the peer did not answer",
         Some(Cause::Collector) => "its connection was closed by this collector",
         Some(Cause::Broken) => "its connection broke",
+        Some(Cause::Hung) => {
+            "its process did not answer and its machine acknowledged what was sent: paused or hung"
+        }
+        Some(Cause::Unreachable) => {
+            "its machine did not acknowledge what was sent: the machine or the network failed"
+        }
     })
 }
 

@@ -188,6 +188,10 @@ fn meaning(status: &InstanceStatus, cause: Cause) -> String {
         Cause::Timeout => "The process is paused or hangs, or its machine or the network failed.",
         Cause::Collector => "This collector ended it and no new connection followed.",
         Cause::Broken => "The peer violated the protocol, or the network failed.",
+        Cause::Hung => "Its machine acknowledged what was sent: the process is paused or hangs.",
+        Cause::Unreachable => {
+            "Nothing that was sent was acknowledged: its machine or the network failed."
+        }
     }
     .to_owned()
 }

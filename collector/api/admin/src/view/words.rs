@@ -45,6 +45,8 @@ pub(crate) const fn cause(cause: Cause) -> &'static str {
         Cause::Timeout => "timeout",
         Cause::Collector => "closed_by_collector",
         Cause::Broken => "broken",
+        Cause::Hung => "hung",
+        Cause::Unreachable => "unreachable",
     }
 }
 
@@ -56,6 +58,8 @@ pub(super) const fn ended(cause: Cause) -> &'static str {
         Cause::Timeout => "timed out because the peer did not answer",
         Cause::Collector => "was closed by this collector",
         Cause::Broken => "broke",
+        Cause::Hung => "timed out because the process of the peer did not answer",
+        Cause::Unreachable => "timed out because the machine of the peer did not answer",
     }
 }
 

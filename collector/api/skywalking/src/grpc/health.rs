@@ -6,6 +6,7 @@
 use std::{collections::HashSet, pin::Pin, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _, stream};
+use prometheus_client::metrics::gauge::Gauge;
 use rollcall_service::{Services, readiness::Readiness};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -21,9 +22,6 @@ pub(super) const SERVICE: &str = "grpc.health.v1.Health";
 /// The call with which a client follows the status. The client ends its stream.
 pub(super) const WATCH: &str = "grpc.health.v1.Health/Watch";
 
-/// The most open streams of [`WATCH`]: far more than the load balancers of one collector open.
-const MAX_WATCHERS: usize = 1024;
-
 /// The name whose status does not depend on the readiness.
 const LIVENESS: &str = "liveness";
 
@@ -32,8 +30,17 @@ pub(super) struct Handler {
     readiness: Readiness,
     /// The names of the services.
     known: HashSet<&'static str>,
-    watchers: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    /// The most open streams of [`WATCH`].
+    max_watchers: usize,
+    watchers: Gauge,
     stop: CancellationToken,
+}
+
+/// The place of one stream, counted as long as this lives.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    watchers: Gauge,
 }
 
 /// What a stream of [`WATCH`] holds.
@@ -43,7 +50,7 @@ struct Watcher {
     sent: Option<ServingStatus>,
     follows: Follows,
     stop: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// What the status of a name follows.
@@ -55,18 +62,37 @@ enum Follows {
 }
 
 impl Handler {
-    /// Reports on the services with these names. Streams end with `stop`.
+    /// Reports on the services with these names, to `max_watchers` streams at most, which end with `stop`.
     pub(super) fn new(
         services: &Services,
         names: impl Iterator<Item = &'static str>,
+        max_watchers: usize,
         stop: CancellationToken,
     ) -> Self {
         Self {
             readiness: services.readiness.clone(),
             known: names.chain(["", LIVENESS, SERVICE]).collect(),
-            watchers: Arc::new(Semaphore::new(MAX_WATCHERS)),
+            places: Arc::new(Semaphore::new(max_watchers)),
+            max_watchers,
+            watchers: services.metrics.health_watchers(max_watchers),
             stop,
         }
+    }
+}
+
+impl Place {
+    fn new(permit: OwnedSemaphorePermit, watchers: &Gauge) -> Self {
+        watchers.inc();
+        Self {
+            _permit: permit,
+            watchers: watchers.clone(),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.watchers.dec();
     }
 }
 
@@ -128,10 +154,12 @@ impl Health for Handler {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let place = Arc::clone(&self.watchers).try_acquire_owned();
-        let place = place.map_err(|_full| {
+        let permit = Arc::clone(&self.places).try_acquire_owned();
+        let permit = permit.map_err(|_full| {
             Status::resource_exhausted(format!(
-                "{MAX_WATCHERS} clients watch the health of this collector already: use Check"
+                "{} streams watch the health of this collector already (agent_gRPC.gRPC.max_health_watchers): use Check, or \
+                 raise the key",
+                self.max_watchers
             ))
         })?;
         let name = &*request.get_ref().service;
@@ -145,7 +173,7 @@ impl Health for Handler {
             sent: None,
             follows,
             stop: self.stop.clone(),
-            _place: place,
+            _place: Place::new(permit, &self.watchers),
         };
         let statuses = stream::unfold(watcher, Watcher::next);
         Ok(Response::new(Box::pin(

@@ -60,6 +60,7 @@ impl Collector {
     pub(super) fn router_with(&self, token: Option<Token>, stop: CancellationToken) -> Router {
         let config = Config {
             max_message_size: MAX_MESSAGE_SIZE,
+            max_health_watchers: 16,
             token,
         };
         router(&self.services, config, stop)
@@ -69,6 +70,7 @@ impl Collector {
     pub(super) fn open_router(&self) -> Router {
         let config = Config {
             max_message_size: 64 << 20,
+            max_health_watchers: 16,
             token: None,
         };
         let stop = CancellationToken::new();

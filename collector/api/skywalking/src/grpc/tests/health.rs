@@ -13,7 +13,8 @@ use crate::grpc::health::Handler;
 async fn a_watched_health_follows_readiness_until_the_collector_drains() {
     let collector = Collector::start();
     let stop = CancellationToken::new();
-    let handler = Handler::new(&collector.services, ["Register"].into_iter(), stop.clone());
+    let names = ["Register"].into_iter();
+    let handler = Handler::new(&collector.services, names, 16, stop.clone());
     let watch = async |service: &str| {
         let service = service.to_owned();
         let request = tonic::Request::new(HealthCheckRequest { service });
@@ -49,9 +50,14 @@ async fn a_watched_health_follows_readiness_until_the_collector_drains() {
     };
     assert_eq!(
         (open.len(), refused.code()),
-        (1022, tonic::Code::ResourceExhausted)
+        (14, tonic::Code::ResourceExhausted)
     );
+    let key = "agent_gRPC.gRPC.max_health_watchers";
+    assert!(refused.message().contains(key), "{refused}");
+    let watchers = collector.services.metrics.health_watchers(16);
+    assert_eq!(watchers.get(), 16);
     open.clear();
+    assert_eq!(watchers.get(), 2);
     assert!(watch("").await.is_ok());
 
     stop.cancel();

@@ -1,0 +1,89 @@
+//! Reads from the system whether the machine of a peer acknowledges what was sent to it.
+//!
+//! A peer that does not answer is a process that is paused or hangs, or its machine or the network is unavailable. TCP tells
+//! these apart: the system of a paused process acknowledges what arrives, and an unavailable machine acknowledges nothing. Linux
+//! reports the state of a socket through a netlink socket (`sock_diag(7)`), to every process and without a privilege. A query
+//! takes some microseconds, and is made only at the end of a connection whose peer did not answer.
+//!
+//! A proxy between the peer and this collector acknowledges for the peer.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+#[cfg(target_os = "linux")]
+mod netlink;
+#[cfg(test)]
+mod tests;
+
+/// A timer of a socket: bytes are sent again until they are acknowledged.
+const RETRANSMISSION: u8 = 1;
+/// A timer of a socket: its peer has no room, and is probed until it has.
+const PROBE: u8 = 4;
+
+/// The state of a connected socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    /// The timer that runs; 0 if none does.
+    timer: u8,
+    /// How often the timer fired since the peer acknowledged something.
+    fired: u8,
+    /// Bytes that were sent and are not acknowledged. The end of the stream counts as one.
+    unacknowledged: u32,
+}
+
+impl State {
+    /// Whether the machine of the peer acknowledges what was sent; `None` if the state does not show it.
+    const fn verdict(self) -> Option<bool> {
+        match self {
+            Self {
+                unacknowledged: 0, ..
+            } => Some(true),
+            Self {
+                timer: RETRANSMISSION,
+                fired: 1..,
+                ..
+            } => Some(false),
+            Self {
+                timer: PROBE,
+                fired: 0..=1,
+                ..
+            } => Some(true),
+            Self {
+                timer: PROBE,
+                fired: 2..,
+                ..
+            } => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the machine of the peer at `remote` acknowledges what was sent on the socket with the address `local`; `None` if the
+/// system does not show it.
+///
+/// # Errors
+/// The system refuses the query, for instance in a sandbox without netlink.
+pub(super) fn read(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<bool>> {
+    Ok(state(local, remote)?.and_then(State::verdict))
+}
+
+#[cfg(target_os = "linux")]
+fn state(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<State>> {
+    netlink::state(local, remote)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn state(_local: SocketAddr, _remote: SocketAddr) -> io::Result<Option<State>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The bytes of an address as the system reports it: 16 bytes, of which IPv4 uses the first four.
+fn octets(ip: IpAddr) -> [u8; 16] {
+    match ip {
+        IpAddr::V6(ip) => ip.octets(),
+        IpAddr::V4(ip) => {
+            let [a, b, c, d] = ip.octets();
+            [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        }
+    }
+}

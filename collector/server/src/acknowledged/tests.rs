@@ -1,0 +1,86 @@
+use std::net::{TcpListener, TcpStream};
+
+use super::*;
+
+/// A connection within this machine: the accepted socket, and the one of the peer.
+fn connected(listen: &str) -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind(listen).unwrap();
+    let mut address = listener.local_addr().unwrap();
+    if address.ip().is_unspecified() {
+        address.set_ip([127, 0, 0, 1].into());
+    }
+    let peer = TcpStream::connect(address).unwrap();
+    (listener.accept().unwrap().0, peer)
+}
+
+fn read_of(socket: &TcpStream) -> Option<bool> {
+    read(socket.local_addr().unwrap(), socket.peer_addr().unwrap()).unwrap()
+}
+
+#[test]
+fn the_machine_of_a_process_that_reads_nothing_acknowledges() {
+    use std::io::Write as _;
+    for listen in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+        let (mut socket, peer) = connected(listen);
+        socket.write_all(b"a ping").unwrap();
+        while read_of(&socket) != Some(true) {
+            std::thread::yield_now();
+        }
+        socket.shutdown(std::net::Shutdown::Write).unwrap();
+        while read_of(&socket) != Some(true) {
+            std::thread::yield_now();
+        }
+        drop(peer);
+    }
+}
+
+#[test]
+fn a_machine_that_lost_its_network_does_not_acknowledge() {
+    use std::io::Write as _;
+    let (mut socket, peer) = connected("127.0.0.1:0");
+    // The instruction `return 0` of a packet filter: the system drops every packet for the peer's socket.
+    let none = socket2::SockFilter::new(0x06, 0, 0, 0);
+    socket2::SockRef::from(&peer)
+        .attach_filter(&[none])
+        .unwrap();
+    socket.write_all(b"a ping").unwrap();
+    // Until the system repeats it for the first time, the state shows nothing.
+    let verdict = loop {
+        match read_of(&socket) {
+            None => std::thread::yield_now(),
+            Some(verdict) => break verdict,
+        }
+    };
+    assert!(!verdict);
+}
+
+#[test]
+fn a_socket_that_does_not_exist_has_no_state() {
+    let (socket, peer) = connected("127.0.0.1:0");
+    let local = socket.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = listener.local_addr().unwrap();
+    assert_eq!(read(local, other).unwrap(), None);
+    // The system answers with the listening socket.
+    assert_eq!(read(other, local).unwrap(), None);
+    drop(peer);
+}
+
+#[test]
+fn what_is_sent_again_was_not_acknowledged() {
+    let verdict = |timer, fired, unacknowledged| {
+        State {
+            timer,
+            fired,
+            unacknowledged,
+        }
+        .verdict()
+    };
+    assert_eq!(verdict(0, 0, 0), Some(true), "everything is acknowledged");
+    assert_eq!(verdict(RETRANSMISSION, 0, 17), None, "just sent");
+    assert_eq!(verdict(RETRANSMISSION, 3, 17), Some(false));
+    assert_eq!(verdict(PROBE, 0, 4096), Some(true), "it has no room");
+    assert_eq!(verdict(PROBE, 1, 4096), Some(true), "a probe is on its way");
+    assert_eq!(verdict(PROBE, 4, 4096), Some(false));
+    assert_eq!(verdict(0, 0, 17), None);
+}
