@@ -155,13 +155,16 @@ fn send<T>(reply: oneshot::Sender<Result<T, Error>>, result: Result<T, Error>) {
 
 impl<S: Send + Sync + 'static> Worker<S> {
     /// Does jobs until cancelled, and then those that wait. `queue` is the queue of this worker in a state.
+    ///
+    /// # Errors
+    /// The file of the store was removed, renamed or replaced. The jobs that wait are refused.
     pub(crate) async fn run(
         mut self,
         state: Arc<S>,
         queue: fn(&S) -> &Queue<S>,
         foreign: ApplyForeign<S>,
         cancel: CancellationToken,
-    ) {
+    ) -> Result<(), store::Error> {
         let stores = self.stores;
         let write = Write {
             failed: &queue(&state).failed,
@@ -185,7 +188,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
                         continue;
                     }
                 };
-                let Some(job) = job else { return };
+                let Some(job) = job else { return Ok(()) };
                 waiting.push_back(job);
             }
             while waiting.len() < BATCH
@@ -193,7 +196,7 @@ impl<S: Send + Sync + 'static> Worker<S> {
             {
                 waiting.push_back(job);
             }
-            is_stale |= !write.next(&mut waiting).await;
+            is_stale |= !write.next(&mut waiting).await?;
             if is_stale || write.has_news().await {
                 is_stale = !write.catch_up(is_stale).await;
             }
@@ -229,7 +232,10 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
     }
 
     /// Commits the first jobs that change different things. Returns `false` if the store has to be read before the next commit.
-    async fn next(&self, waiting: &mut VecDeque<Job<S>>) -> bool {
+    ///
+    /// # Errors
+    /// The file of the store was removed, renamed or replaced.
+    async fn next(&self, waiting: &mut VecDeque<Job<S>>) -> Result<bool, store::Error> {
         let mut touched = HashSet::new();
         let mut planned = Vec::new();
         let mut rows = Vec::new();
@@ -254,7 +260,10 @@ impl<S: Send + Sync + 'static> Write<'_, S> {
                 "catalog: a change that was refused stays in the store until the next start"
             );
         }
-        committed.is_ok() || !self.stores.durable.is_shared()
+        match committed {
+            Err(error @ store::Error::Moved(_)) => Err(error),
+            committed => Ok(committed.is_ok() || !self.stores.durable.is_shared()),
+        }
     }
 
     async fn commit(&self, rows: Vec<Change>) -> Result<(), store::Error> {

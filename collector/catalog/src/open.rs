@@ -63,7 +63,10 @@ pub fn open(
 
 impl Workers {
     /// Pushes, sweeps and writes until cancelled. The changes that wait for the store by then are still made.
-    pub async fn run(self, cancel: CancellationToken) {
+    ///
+    /// # Errors
+    /// The file of the store was removed, renamed or replaced, so no further change can be made durable.
+    pub async fn run(self, cancel: CancellationToken) -> Result<(), Error> {
         let Self { shared, writer } = self;
         let durable = writer.run(
             Arc::clone(&shared),
@@ -71,13 +74,16 @@ impl Workers {
             restore::apply,
             cancel.clone(),
         );
-        tokio::join!(
-            probe::run(Arc::clone(&shared), cancel.clone()),
-            push::run(Arc::clone(&shared), cancel.clone()),
-            sweep::run(Arc::clone(&shared), cancel.clone()),
-            roster::run(shared, cancel),
-            durable,
-        );
+        let loops = async {
+            tokio::join!(
+                probe::run(Arc::clone(&shared), cancel.clone()),
+                push::run(Arc::clone(&shared), cancel.clone()),
+                sweep::run(Arc::clone(&shared), cancel.clone()),
+                roster::run(shared, cancel),
+            );
+            Ok(())
+        };
+        tokio::try_join!(loops, durable).map(|_| ())
     }
 }
 

@@ -6,7 +6,10 @@ use rollcall_domain::{Moment, Timestamp};
 use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Catalog, Clock, Config, EventSink, NoEvents, open, store::Memory};
+use crate::{
+    Catalog, Clock, Config, EventSink, NoEvents, open,
+    store::{Error, Memory},
+};
 
 /// Tokio's clock, which a test with paused time moves. Its wall clock starts at 2023-11-14T22:13:20Z.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +25,7 @@ pub struct Running {
     /// The store of the catalog; a second catalog can be started on it.
     pub store: Memory,
     cancel: CancellationToken,
-    workers: JoinHandle<()>,
+    workers: JoinHandle<Result<(), Error>>,
 }
 
 impl TestClock {
@@ -81,7 +84,8 @@ impl Running {
     /// A worker panicked.
     pub async fn stop(mut self) -> Result<Memory, tokio::task::JoinError> {
         self.cancel.cancel();
-        (&mut self.workers).await?;
+        let ended = (&mut self.workers).await?;
+        debug_assert!(ended.is_ok(), "{ended:?}");
         Ok(self.store.clone())
     }
 }

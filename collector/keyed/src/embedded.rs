@@ -84,7 +84,7 @@ impl<T: Table> Embedded<T> {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 return Err(io(&self.path, &error));
             }
-            _ => return Err(io(&self.path, &MOVED)),
+            _ => return Err(Error::Moved(format!("{}: {MOVED}", self.path.display()))),
         }
         let database = match slot.take() {
             Some(database) => database,

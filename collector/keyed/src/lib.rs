@@ -66,6 +66,9 @@ pub enum Error {
     /// The store cannot be opened, read or written.
     #[error("{0}")]
     Io(String),
+    /// The file was removed, renamed or replaced: nothing that is written is found by the next start.
+    #[error("{0}")]
+    Moved(String),
     /// The contents are damaged, or a later release wrote them.
     #[error("{0}")]
     Unreadable(String),

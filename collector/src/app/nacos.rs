@@ -169,11 +169,7 @@ impl Nacos {
                 accepted: seen.since(|| clock.wall()).millis(),
             })
         });
-        writing.spawn(
-            "catalog",
-            Policy::default(),
-            never_fails(workers.run(writing.token())),
-        );
+        writing.spawn("catalog", Policy::default(), workers.run(writing.token()));
         loops.spawn(
             "datagrams",
             Policy::default(),

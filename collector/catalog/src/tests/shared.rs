@@ -17,14 +17,14 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     Config, Error, Namespace, NoEvents, open,
-    store::{Memory, Stores},
+    store::{self, Memory, Stores},
     testing::TestClock,
 };
 
 /// One collector's catalog.
 struct Member {
     catalog: Catalog,
-    _workers: JoinSet<()>,
+    _workers: JoinSet<Result<(), store::Error>>,
 }
 
 async fn member(server: &Arc<Process>) -> Member {
