@@ -41,19 +41,25 @@ pub(super) struct Journal {
     series: i64,
     /// The older file, which is complete, and the one that is written.
     files: Mutex<(Option<Arc<Segment>>, Arc<Segment>)>,
+    /// The lock of the directory, which the journals of all lanes share.
+    lock: Option<Arc<Mutex<Lock>>>,
 }
 
 /// The journals of a collector, in the order of their lanes.
 #[derive(Debug)]
 pub(super) struct Journals {
     pub(super) lanes: [Journal; 3],
-    _lock: Lock,
 }
 
 impl Journals {
     /// The journals in a locked directory.
-    pub(super) const fn new(lanes: [Journal; 3], lock: Lock) -> Self {
-        Self { lanes, _lock: lock }
+    pub(super) fn new(lanes: [Journal; 3], lock: Lock) -> Self {
+        let lock = Arc::new(Mutex::new(lock));
+        let lanes = lanes.map(|journal| Journal {
+            lock: Some(Arc::clone(&lock)),
+            ..journal
+        });
+        Self { lanes }
     }
 }
 
@@ -117,6 +123,7 @@ impl Journal {
             size,
             series,
             files: Mutex::new((older.map(Arc::new), Arc::new(newer))),
+            lock: None,
         };
         Ok((journal, found))
     }
@@ -134,7 +141,8 @@ impl Journal {
     /// Makes everything that was appended durable. Blocks.
     ///
     /// # Errors
-    /// The disk fails, or the file is not where the next run looks for it: then a new one is begun.
+    /// The disk fails, or the file is not where the next run looks for it: then a new one is begun, unless another collector uses
+    /// the directory by now.
     pub(super) fn sync(&self) -> io::Result<()> {
         let newer = Arc::clone(&self.files.lock().1);
         newer.sync()?;
@@ -164,11 +172,15 @@ impl Journal {
         Ok(())
     }
 
-    /// Creates the directory again if it was removed, and not the one above it, which may hold a store.
+    /// Creates and locks the directory again if it was removed, and not the one above it, which may hold a store.
     fn create(&self) -> io::Result<()> {
         match directories().create(&self.directory) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            created => created,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => created?,
+        }
+        match &self.lock {
+            Some(lock) => lock.lock().renew(&self.directory),
+            None => Ok(()),
         }
     }
 

@@ -1,9 +1,9 @@
 //! The lock of a directory of journals: one collector at a time writes there.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
     process,
 };
@@ -15,7 +15,7 @@ const LOCK: &str = "lock";
 /// A locked directory. The operating system releases it however the process ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -28,6 +28,26 @@ impl Lock {
             path: directory.to_owned(),
             source,
         })
+    }
+
+    /// Locks the directory again if its lock was removed or replaced.
+    ///
+    /// # Errors
+    /// Another collector uses the directory by now, or it cannot be written.
+    pub(super) fn renew(&mut self, directory: &Path) -> io::Result<()> {
+        if !self.is_in(directory)? {
+            *self = lock(directory)?;
+        }
+        Ok(())
+    }
+
+    fn is_in(&self, directory: &Path) -> io::Result<bool> {
+        let own = self.file.metadata()?;
+        match fs::metadata(directory.join(LOCK)) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -45,7 +65,7 @@ fn lock(directory: &Path) -> io::Result<Lock> {
             file.set_len(0)?;
             file.rewind()?;
             writeln!(file, "{}", process::id())?;
-            Ok(Lock { _file: file })
+            Ok(Lock { file })
         }
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();

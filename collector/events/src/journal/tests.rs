@@ -15,6 +15,8 @@ use crate::event::{
     MassGroup, Room, ServiceEvent, ServiceInstance, Shared,
 };
 
+mod lock;
+
 const SIZE: u64 = 64 * 1024;
 
 fn instance(kind: InstanceKind) -> Event {
