@@ -128,6 +128,7 @@ pub(super) fn build(
         readiness,
         pacer: Pacer::new(config.change_interval, &metrics),
         gather: Gather::default(),
+        warned_at: None,
         metrics,
         outage: None,
         agreement: Agreement::default(),

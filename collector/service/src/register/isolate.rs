@@ -1,12 +1,18 @@
 //! Isolates the invalid call of a batch that the store refuses, so that only this call fails.
 
+use std::time::Duration;
+
 use rollcall_storage as storage;
+use tokio::time::Instant;
 
 use super::{
     outage::Operation,
     waiting::PendingBatch,
     writer::{Failure, Writer},
 };
+
+/// The least time between two warnings about refused batches, since any agent can send a name that the store refuses.
+const WARN_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Writer {
     /// Commits the calls of `waiting` in ever smaller parts, until a call that the store refuses is alone, and refuses it.
@@ -20,7 +26,16 @@ impl Writer {
     ) -> Result<(), Failure> {
         // The invalid value may be a held change, for which no caller waits. A later report repeats it.
         self.pacer.drop_due();
-        tracing::warn!(%error, "the store refused a batch, committing it in parts");
+        let now = Instant::now();
+        if self
+            .warned_at
+            .is_none_or(|last| now.duration_since(last) >= WARN_INTERVAL)
+        {
+            self.warned_at = Some(now);
+            tracing::warn!(%error, "the store refused a batch, committing it in parts");
+        } else {
+            tracing::debug!(%error, "the store refused a batch, committing it in parts");
+        }
         let mut parts = vec![std::mem::take(waiting)];
         while let Some(mut part) = parts.pop() {
             match self.batch(&mut part) {

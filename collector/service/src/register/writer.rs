@@ -39,6 +39,8 @@ pub struct Writer {
     pub(super) room: Room,
     pub(super) pacer: Pacer,
     pub(super) gather: Gather,
+    /// When the last warning about a refused batch was logged.
+    pub(super) warned_at: Option<Instant>,
 }
 
 /// Why a writer has ended.
