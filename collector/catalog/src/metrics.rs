@@ -58,7 +58,7 @@ const GAUGES: [(&str, &str, Read); 10] = [
     ),
     (
         "nacos_probed_instances",
-        "Persistent instances of the catalog that are probed",
+        "Persistent instances of the catalog in the schedule of probes, including those without a checker or at a refused address",
         |c| c.probes.instances,
     ),
     (

@@ -34,7 +34,7 @@ impl RefusalsFamily {
         );
     }
 
-    /// The counters of one reason, which is a plural noun.
+    /// The counters of one reason: a plural noun for the kind of new id, or `max_batch` for messages.
     #[must_use]
     pub fn reason(&self, reason: &'static str) -> Refusals {
         Refusals(array::from_fn(|place| {

@@ -63,7 +63,7 @@ impl Gauges {
     pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "entries",
-            "Entries of each dictionary",
+            "Entries of each dictionary (applications, instances, operations, addresses)",
             self.entries.clone(),
         );
         registry.register(

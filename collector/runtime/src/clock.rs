@@ -1,4 +1,4 @@
-//! The only reader of a clock.
+//! The collector's only reader of wall time.
 
 use std::time::{Duration, SystemTime};
 

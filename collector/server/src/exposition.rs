@@ -55,7 +55,7 @@ impl Exposition {
             ),
             (
                 "connections_lingering",
-                "Connections among them that the collector has ended and whose peers have not closed them: each for 10 s at most",
+                "Open connections that the collector has ended and whose peers have not closed them, each for at most 10 s",
                 MetricType::Gauge,
                 lingering,
             ),

@@ -11,7 +11,7 @@ use super::Core;
 /// A difference beyond this is a warning. Network and queues delay a call by far less.
 const TOLERATED: Duration = Duration::from_secs(60);
 
-/// The most instances that are remembered, so that each is warned about once.
+/// The most instances whose warning is remembered. Further instances get no warning.
 const REMEMBERED: usize = 10_000;
 
 /// The instances whose clock was warned about.
@@ -19,7 +19,8 @@ const REMEMBERED: usize = 10_000;
 pub(super) struct Clocks(Arc<Mutex<HashSet<InstanceId>>>);
 
 impl Clocks {
-    /// Whether the instance was not warned about before.
+    /// Records the instance. Returns whether a warning is due: it is the first for this instance, and fewer than [`REMEMBERED`]
+    /// instances are recorded.
     fn is_new(&self, instance: InstanceId) -> bool {
         let mut warned = self.0.lock();
         warned.len() < REMEMBERED && warned.insert(instance)
@@ -27,8 +28,9 @@ impl Clocks {
 }
 
 impl Core {
-    /// Records the time of the agent's clock that a call carries. Returns how far it is ahead, in milliseconds, if the connection
-    /// had none before. Costs one load for every call of a connection but the first.
+    /// Records the time of the agent's clock that a call carries. Returns how far the agent's clock is ahead of this
+    /// collector's, in milliseconds, if no earlier call of the connection reported a time. Costs one load for every call of a
+    /// connection but the first.
     pub(super) fn read_clock(&self, sent_at: Option<Timestamp>) -> Option<i32> {
         let sent_at = sent_at?;
         link::current(|seen| seen.observe_clock(sent_at, || self.clock.wall())).flatten()

@@ -118,14 +118,14 @@ keys! {
         deadline SW_REGISTER_DEADLINE Duration "Time that a caller waits for its id" => register.deadline;
         batch_rows SW_REGISTER_BATCH_ROWS Count "Most rows in one durable commit" => register.batch_rows;
         max_name_bytes SW_REGISTER_MAX_NAME_BYTES Bytes "Longest code, UUID, operation name or address" => register.max_name_bytes;
-        max_assigned_ids SW_REGISTER_MAX_ASSIGNED_IDS Count "Most ids that each dictionary assigns; an assigned id is never freed" => register.max_assigned_ids;
+        max_assigned_ids SW_REGISTER_MAX_ASSIGNED_IDS Count "Most ids that the collector assigns of each kind (applications, instances, operations, addresses); an assigned id is never freed" => register.max_assigned_ids;
         max_adopted_ids SW_REGISTER_MAX_ADOPTED_IDS Count "Most ids that the collector adopts from agents that hold ids unknown to the store" => register.max_adopted_ids;
         max_batch SW_REGISTER_MAX_BATCH Count "Most elements of one message or body, nested elements included" => register.max_batch;
         change_interval SW_REGISTER_CHANGE_INTERVAL Duration "Shortest interval between two writes of the changed properties of one instance; the newest properties are written at its end" => register.change_interval;
         max_held_per_message SW_REGISTER_MAX_HELD_PER_MESSAGE Count "Most unknown ids of operations and of called addresses that one segment, or one body of segments, may cause the collector to adopt" => register.max_held_per_message;
         max_new_per_peer SW_REGISTER_MAX_NEW_PER_PEER Count "New ids a second that one address may cause: registrations, adopted instance ids, and adopted ids of other kinds are counted separately" => register.max_new_per_peer;
         max_new_burst_per_peer SW_REGISTER_MAX_NEW_BURST_PER_PEER Count "New ids that one address may cause at once" => register.max_new_burst_per_peer;
-        listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a collector with an empty store begins with a listening period, in which it adopts the ids that agents up to 7.0 hold and assigns these agents no ids: `auto` (from the first unknown id that an agent sends), `always`, `never`" => register.listening.mode;
+        listen_after_loss SW_REGISTER_LISTEN_AFTER_LOSS Listening "Whether a collector with an empty store begins with a listening period, in which it adopts the ids that agents up to 6.2 hold and assigns no new ids to agents up to 7.0: `auto` (from the first unknown id that an agent sends), `always`, `never`" => register.listening.mode;
         listening_period SW_REGISTER_LISTENING_PERIOD Duration "Length of the listening period" => register.listening.period;
         inventory_memory SW_REGISTER_INVENTORY_MEMORY OptionalBytes "Most memory for everything that is registered; at the limit known agents continue and new names are refused; empty: half of what the process may use" => register.inventory_memory;
         max_properties SW_REGISTER_MAX_PROPERTIES Count "Most properties of one instance" => register.properties.count;
@@ -137,7 +137,7 @@ keys! {
         silent_after SW_LIVENESS_SILENT_AFTER Duration "An instance without a signal for this long is silent" => liveness.silent_after;
         down_after SW_LIVENESS_DOWN_AFTER Duration "An instance without a signal for this long is down" => liveness.down_after;
         tick SW_LIVENESS_TICK Duration "Interval between two sweeps for expired leases" => liveness.tick;
-        max_expired_per_tick SW_LIVENESS_MAX_EXPIRED_PER_TICK Count "Leases that expire in one tick, and more if a larger fleet needs it to expire within one term; the others expire in the next" => liveness.max_expired_per_tick;
+        max_expired_per_tick SW_LIVENESS_MAX_EXPIRED_PER_TICK Count "Most leases that expire in one tick; the remaining leases expire in later ticks. A fleet that could not expire within one term at this rate gets a higher limit" => liveness.max_expired_per_tick;
         restart_spread SW_LIVENESS_RESTART_SPREAD Duration "Longest random addition to the full term that each lease gets after a start" => liveness.restart_spread;
         forget_after SW_LIVENESS_FORGET_AFTER Duration "An instance that has been down or left for this long leaves the counts and lists; its id stays assigned" => liveness.forget_after;
         write_back_interval SW_LIVENESS_WRITE_BACK_INTERVAL Duration "Interval between two writes of the last-seen times to the store" => liveness.write_back_interval;
@@ -187,10 +187,10 @@ keys! {
         probe_ranges SW_NACOS_PROBE_RANGES Ranges "Addresses at which persistent instances may be probed: ranges such as `10.0.0.0/8`, separated by commas; `private`: the private ranges and loopback; empty: none" => nacos.probe_ranges;
         max_probes SW_NACOS_MAX_PROBES Count "Most concurrent probes" => nacos.max_probes;
         write_queue SW_NACOS_WRITE_QUEUE Count "Changes that may wait for the store; further ones are refused" => nacos.write_queue;
-        journal SW_NACOS_JOURNAL Bytes "Most bytes of `catalog.journal`, the changes of ephemeral instances since the last commit of the roster" => nacos.journal;
+        journal SW_NACOS_JOURNAL Bytes "Most bytes of `catalog.journal`, the changes of ephemeral instances since their list was last committed" => nacos.journal;
     }
     tls.default {
-        enabled SW_CORE_GRPC_SSL_ENABLED Flag "Use TLS, as the key `tls` of each face sets it" => tls.enabled;
+        enabled SW_CORE_GRPC_SSL_ENABLED Flag "Use TLS, as the key `tls` of each module sets it" => tls.enabled;
         cert_chain_path SW_CORE_GRPC_SSL_CERT_CHAIN_PATH File "Certificate (PEM) of this collector, followed by its intermediate authorities" => tls.cert_chain_path;
         key_path SW_CORE_GRPC_SSL_KEY_PATH File "Private key (PEM, not encrypted) of that certificate" => tls.key_path;
         trusted_ca_path SW_CORE_GRPC_SSL_TRUSTED_CA_PATH File "Authorities (PEM) that sign the certificates of clients (`mutual`) and of the other collectors; empty: none" => tls.trusted_ca_path;

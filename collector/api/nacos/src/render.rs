@@ -17,7 +17,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// The terms from the metadata, or the reference's defaults.
+    /// The terms from the metadata, or the defaults of Nacos's own server.
     pub(crate) fn of(metadata: &Metadata) -> Self {
         let beats = metadata.beats();
         let millis = |term: Duration| u64::try_from(term.as_millis()).unwrap_or(u64::MAX);
@@ -57,7 +57,7 @@ pub(crate) fn place_id(ip: &str, port: u16, cluster: &str, grouped: &str) -> Str
     format!("{ip}#{port}#{cluster}#{grouped}")
 }
 
-/// Metadata as an object of texts.
+/// Metadata as a JSON object whose values are strings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AsMap<'a>(pub(crate) &'a Metadata);
 
@@ -67,7 +67,8 @@ impl Serialize for AsMap<'_> {
     }
 }
 
-/// The group and the name in `group@@name`, or `group` and the whole text. A blank group is the default one.
+/// The group and the name in `group@@name`. Without `@@` the whole text is the name, in the group of the argument, or in the
+/// default group if the argument is empty.
 pub(crate) fn split<'a>(service: &'a str, group: &'a str) -> (&'a str, &'a str) {
     match service.split_once("@@") {
         Some((group, name)) => (group, name),

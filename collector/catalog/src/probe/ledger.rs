@@ -14,10 +14,12 @@ use rollcall_domain::{
 
 use super::{attempt::Outcome, pace::Pace};
 
-/// The delay of the first probe of an instance, in milliseconds: the instance may still be starting. A part of [`SPREAD`] is added.
+/// The delay of the first probe of an instance, in milliseconds: the instance may still be starting. Less than [`SPREAD`] is added,
+/// by the number of the instance.
 const FIRST: u64 = 2_000;
 const SPREAD: u32 = 3_000;
-/// When an instance without a probe is checked again: its cluster may have a checker by then.
+/// The interval after which an instance that could not be probed is checked again: its cluster may have a checker by then, or its
+/// name an allowed address.
 pub(super) const IDLE: Duration = Duration::from_secs(5);
 
 /// The schedule of the probes, and their results so far.
@@ -35,10 +37,10 @@ struct State {
     due: BTreeSet<(Moment, InstanceRef)>,
 }
 
-/// Totals of the probes since the start.
+/// The number of scheduled instances now, and the totals of the probes since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProbeCounts {
-    /// Instances that are probed or wait for a probe.
+    /// Persistent instances in the schedule, including those without a checker or at a refused address.
     pub instances: usize,
     /// Probes that succeeded.
     pub succeeded: u64,

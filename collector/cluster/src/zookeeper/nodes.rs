@@ -4,11 +4,11 @@
 //! its data is the context path of the face (proto/docs/skywalking.md section 5.3). All nodes of a collector end with its
 //! session, and the session identifies the nodes of one collector.
 //!
-//! A member of Rollcall publishes a node of upstream's only if it provides that service: agents may register with it, so it has
-//! those of `agent_gRPC` and `agent_jetty`. It has none below `remote`, where upstream's collectors send their
-//! registrations and metrics to whichever address sorts first, and none below `ui`, where upstream's web application expects
-//! GraphQL. Members of Rollcall find each other below `/rollcall/members`, which upstream's collectors do not read; the
-//! entry there has the same format as in etcd.
+//! A member of Rollcall publishes one of upstream's nodes only for a service that it provides. Agents can register with it, so it
+//! publishes nodes below `agent_gRPC` and `agent_jetty`. It publishes none below `remote`, because upstream's collectors would
+//! send it their registrations if its address sorts first, and a share of their metrics, and none below `ui`, where upstream's
+//! web application expects GraphQL. Members of Rollcall find each other below `/rollcall/members`, which upstream's collectors do
+//! not read; the entry there has the same format as in etcd.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub(super) struct Node {
 /// All children, by path.
 pub(super) type Nodes = BTreeMap<String, Node>;
 
-/// The step towards the desired registration.
+/// What has to change so that the collector is registered as desired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Plan {
     /// The collector is registered as desired.
@@ -128,7 +128,8 @@ impl Parents {
         nodes
     }
 
-    /// All collectors in `nodes`: Rollcall's from their entries, and upstream's, assembled from their addresses.
+    /// All collectors in `nodes`: Rollcall's from their entries, and upstream's from the nodes of each session; a persistent node
+    /// is a collector of its own.
     pub(super) fn members(&self, nodes: &Nodes) -> Vec<Member> {
         let mut members = Vec::new();
         let mut owners_with_entry = BTreeSet::new();
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draining_member_leaves_upstreams_nodes_first_and_then_its_entry() {
+    fn a_draining_member_removes_upstreams_nodes_and_a_gone_one_its_entry() {
         let parents = Parents::new("");
         let serving = member("a");
         let plan = parents.plan(&Nodes::new(), Some(&serving), OWN);

@@ -36,7 +36,7 @@ pub struct Config {
     pub patience: Duration,
     /// The certificate for connections over TLS; `None` for plain ones.
     pub certificates: Option<Certificates>,
-    /// The token that a member requires with every call if it shares a listener with its agents.
+    /// The token that a member requires with every call if its remote service shares the listener of the agents.
     pub token: Option<AsciiMetadataValue>,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Link {
     underway: Vec<Parcel>,
     rests_until: Option<Instant>,
     refusal: Refusal,
-    /// The reason why TLS fails, which the log has.
+    /// The reason for the TLS failure that was logged last, so that the same reason is not logged again.
     reported: Option<String>,
     closed: CancellationToken,
 }

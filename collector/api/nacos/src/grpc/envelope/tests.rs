@@ -9,7 +9,7 @@ fn read(payload: &wire::Payload) -> Envelope {
 }
 
 #[test]
-fn type_url_and_client_ip_are_ignored() {
+fn type_url_and_client_ip_do_not_affect_the_type_the_headers_and_the_body() {
     let payload = wire::Payload {
         metadata: Some(wire::Metadata {
             r#type: "HealthCheckRequest".into(),
@@ -34,7 +34,7 @@ fn an_empty_message_has_no_type() {
 }
 
 #[test]
-fn a_length_beyond_the_message_is_malformed() {
+fn a_message_that_is_not_a_payload_is_malformed() {
     for bytes in [
         &b"\x12\xff\xff\xff\xff\x7f"[..],
         b"\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01a",

@@ -43,7 +43,7 @@ async fn an_acknowledged_push_is_not_sent_again() {
     assert_eq!(ledger.next_deadline(), None);
 }
 
-/// The reference sends the older list again after the newer one.
+/// Nacos's own server sends the older list again after the newer one.
 #[tokio::test(start_paused = true)]
 async fn a_newer_push_cancels_the_resend_of_the_older_one() {
     let (mut ledger, start) = (ledger(), Instant::now());
@@ -73,7 +73,7 @@ async fn an_address_that_never_answers_is_left_out_for_longer_and_longer() {
         silences.push((now - failed).as_secs());
         assert!(
             !ledger.is_silenced(address(2), failed),
-            "others are not left out"
+            "another address still gets pushes"
         );
     }
     assert_eq!(silences, [20, 40, 80, 160, 320, 600, 600, 600]);
@@ -83,7 +83,7 @@ async fn an_address_that_never_answers_is_left_out_for_longer_and_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ended_push_leaves_no_entry() {
+async fn a_cancelled_push_leaves_no_entry_and_a_sweep_removes_an_old_failure() {
     let (mut ledger, start) = (ledger(), Instant::now());
     ledger.push(&"a", address(1), start).unwrap();
     ledger.cancel(&"a");
