@@ -1,6 +1,6 @@
 //! Applications and instances with their states, for the query API.
 
-use std::{sync::Arc, thread};
+use std::sync::Arc;
 
 use rollcall_domain::{
     ApplicationId, InstanceId, Timestamp,
@@ -19,11 +19,13 @@ mod exposition;
 mod filter;
 mod names;
 mod status;
+mod turn;
 
 pub use exposition::ByApplication;
 pub use filter::{ApplicationFilter, Filter};
 pub use names::InstanceNames;
 pub use status::{ApplicationStatus, InstanceStatus};
+pub use turn::Turn;
 
 /// Answers queries about applications, instances and collectors. Cheap to clone. It reads lists in bounded steps and never
 /// delays a registration.
@@ -54,8 +56,7 @@ pub struct Page<T, C> {
 
 /// Entries that one step of a search reads.
 const STEP: usize = 1024;
-/// Entries that a search examines before it offers its processor to other threads: about 20 us. A search of all instances takes
-/// long, and the system would let calls of agents wait for a tick of its scheduler.
+/// Entries that a search examines between two looks at the clock: about 20 us.
 const TURN: usize = 64;
 
 impl Roster {
@@ -82,6 +83,7 @@ impl Roster {
     ) -> Page<ApplicationStatus, i32> {
         let mut kept = Vec::new();
         let mut examined = 0;
+        let mut turn = Turn::begin();
         loop {
             let page = self.rows(cursor, STEP);
             cursor = page.next;
@@ -96,7 +98,7 @@ impl Roster {
                 }
                 examined += 1;
                 if examined % TURN == 0 {
-                    thread::yield_now();
+                    turn.pass();
                 }
             }
             if cursor.is_none() || kept.len() > limit {
@@ -201,15 +203,16 @@ impl Roster {
         // One more than `limit` shows whether there is a next page.
         let more = limit.saturating_add(1);
         let mut listed = Vec::new();
+        let mut turn = Turn::begin();
         loop {
             let step = STEP.max(more);
             let positions = read(cursor, step);
             let is_last = positions.len() < step;
             cursor = positions.last().copied();
-            for turn in positions.chunks(TURN) {
-                let turn = turn.iter().copied();
-                listed.extend(turn.filter(|position| self.matches(filter, instance(position))));
-                thread::yield_now();
+            for part in positions.chunks(TURN) {
+                let part = part.iter().copied();
+                listed.extend(part.filter(|position| self.matches(filter, instance(position))));
+                turn.pass();
             }
             if is_last || listed.len() >= more {
                 break;

@@ -9,7 +9,7 @@ use axum::{
 };
 use rollcall_domain::{ApplicationId, InstanceId, inventory::ListPosition};
 use rollcall_server::face::{Refusal, reply};
-use rollcall_service::roster::Roster;
+use rollcall_service::roster::{Roster, Turn};
 
 use super::{
     Face,
@@ -131,9 +131,9 @@ fn add_instances<C>(
     listed: Vec<C>,
     read: impl Fn(&C) -> (InstanceId, String),
 ) -> Result<(), Refusal> {
+    let mut turn = Turn::begin();
     for position in &listed {
-        // As a search does, so that calls of agents do not wait for a long page.
-        std::thread::yield_now();
+        turn.pass();
         let (id, cursor) = read(position);
         let Some(status) = roster.instance(id) else {
             continue;
