@@ -121,12 +121,10 @@ impl Sweeper {
     async fn sweep(&mut self) {
         let (lessor, config) = (&self.core.lessor, &self.config);
         let silent_after = lessor.terms().silent_after;
-        let limit = limit_for(
-            config.limit,
-            lessor.counts().filed,
-            config.tick,
-            silent_after,
-        );
+        // Leases that are down need no sweep, but a base that shrank during a wave would slow its end.
+        let counts = lessor.counts();
+        let leases = counts.filed + counts.down;
+        let limit = limit_for(config.limit, leases, config.tick, silent_after);
         let mut given_up = 0;
         let mut transitions = Vec::new();
         while self
@@ -200,10 +198,10 @@ impl Sweeper {
     }
 }
 
-/// The leases that one sweep expires: at least the configured `limit`, and so many that `filed` leases, all that may expire,
-/// do so within one term of `silent_after`.
-fn limit_for(limit: usize, filed: usize, tick: Duration, silent_after: Duration) -> usize {
+/// The leases that one sweep expires: at least the configured `limit`, and so many that all `leases` expire within one term of
+/// `silent_after`.
+fn limit_for(limit: usize, leases: usize, tick: Duration, silent_after: Duration) -> usize {
     let ticks = silent_after.as_millis() / tick.as_millis().max(1);
     let ticks = usize::try_from(ticks.max(1)).unwrap_or(usize::MAX);
-    limit.max(filed.div_ceil(ticks))
+    limit.max(leases.div_ceil(ticks))
 }
