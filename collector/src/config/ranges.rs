@@ -33,7 +33,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("register.default.max_assigned_ids", 1, MAX_IDS),
     ("register.default.max_adopted_ids", 1, MAX_IDS),
     ("liveness.default.max_expired_per_tick", 1, MAX_IDS),
-    ("timeline.default.per_instance", 1, 1_000),
+    ("timeline.default.per_instance", 1, 128),
     ("timeline.default.memory", 64 * KIB, 1024 * GIB),
     ("timeline.default.journal_size", 64 * KIB, 1024 * GIB),
     ("timeline.default.mass_instances", 2, MAX_IDS),
@@ -76,6 +76,8 @@ const DURATIONS: &[(&str, Duration, Duration)] = &[
         DAY,
     ),
     ("liveness.default.tick", Duration::from_millis(1), HOUR),
+    ("server.default.ping_interval", SECOND, DAY),
+    ("server.default.ping_timeout", SECOND, HOUR),
 ];
 
 /// The shortest lease that etcd grants with its default settings.
