@@ -46,6 +46,11 @@ fn query(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
     };
     let [family, _] = family.as_raw().to_ne_bytes();
     let any = u32::MAX.to_ne_bytes();
+    // A socket with a link-local address is found on its interface only.
+    let interface = match local {
+        SocketAddr::V6(local) => local.scope_id(),
+        SocketAddr::V4(_) => 0,
+    };
     let parts: [&[u8]; 13] = [
         &u32::from(QUERY).to_ne_bytes(),
         &BY_FAMILY.to_ne_bytes(),
@@ -57,8 +62,8 @@ fn query(local: SocketAddr, remote: SocketAddr) -> Vec<u8> {
         &remote.port().to_be_bytes(),
         &octets(local.ip()),
         &octets(remote.ip()),
-        &[0; 4], // the interface
-        &any,    // no cookie
+        &interface.to_ne_bytes(),
+        &any, // no cookie
         &any,
     ];
     parts.concat()

@@ -20,7 +20,9 @@ fn read_of(socket: &TcpStream) -> Option<bool> {
 #[test]
 fn the_machine_of_a_process_that_reads_nothing_acknowledges() {
     use std::io::Write as _;
-    for listen in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+    let has_ipv6 = TcpListener::bind("[::1]:0").is_ok();
+    let listen = ["127.0.0.1:0", "[::1]:0", "[::]:0"];
+    for listen in &listen[..if has_ipv6 { 3 } else { 1 }] {
         let (mut socket, peer) = connected(listen);
         socket.write_all(b"a ping").unwrap();
         while read_of(&socket) != Some(true) {
