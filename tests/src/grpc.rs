@@ -23,7 +23,7 @@ use tonic::{
 };
 
 /// The timeout of one call: longer than any deadline of the collector.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(25);
 
 /// 2018-10-06 in an agent's milliseconds: the collector records an agent's clock and does not trust it.
 const AGENT_TIME: i64 = 1_538_800_000_000;

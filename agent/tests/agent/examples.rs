@@ -8,6 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -90,7 +91,7 @@ fn the_plain_example_shows_its_ids_and_ends() {
     let collector = Collector::start();
     let naming = naming_for(&[&collector]);
     let mut example = Example::start("plain", &[&naming.address()]);
-    let registered = example.line("registered");
+    let registered = example.line(" registered application");
     assert!(registered.contains("instance=Some("), "{registered}");
     let span = example.line("the span carries the id");
     assert!(span.contains("id="), "{span}");
@@ -110,6 +111,7 @@ fn the_web_example_serves_the_id_of_an_operation() {
         assert!(response.contains("x-operation: /orders"), "{response}");
         assert!(response.ends_with(r#"["apples","pears"]"#), "{response}");
         assert!(Instant::now() < until, "{response}\n{:#?}", example.log);
+        thread::park_timeout(Duration::from_millis(20));
         response = get(address.trim());
     }
     let pid = example.child.id().to_string();

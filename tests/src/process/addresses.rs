@@ -24,7 +24,9 @@ impl Ports {
     fn find(&self, is_free: impl Fn(u16) -> bool) -> u16 {
         let Range { start, end } = self.range;
         let count = end - start;
-        let own = u16::try_from(process::id() % u32::from(count)).expect("below a u16");
+        // A prime step keeps the places of processes with neighbouring ids apart.
+        let own = u64::from(process::id()) * 2503 % u64::from(count);
+        let own = u16::try_from(own).expect("below a u16");
         (0..count)
             .map(|_| self.next.fetch_add(1, Ordering::Relaxed) % count)
             .map(|next| start + (own + next) % count)

@@ -6,7 +6,7 @@ use super::*;
 async fn a_paused_process_and_a_lost_network_have_different_true_stories() {
     let mut collector = options()
         .env("SW_SERVER_PING_INTERVAL", "1s")
-        .env("SW_SERVER_PING_TIMEOUT", "2s")
+        .env("SW_SERVER_PING_TIMEOUT", "4s")
         .start()
         .await;
     collector.expect_log("instance down");
