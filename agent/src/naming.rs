@@ -38,7 +38,7 @@ pub(crate) enum Error {
     Status(StatusCode),
     #[error("not HTTP, or broken off: {}", with_cause(.0))]
     Http(#[from] hyper::Error),
-    #[error("not a request: {0}")]
+    #[error("the request cannot be built: {0}")]
     Request(#[from] http::Error),
     #[error("body: {0}")]
     Body(Box<dyn std::error::Error + Send + Sync>),
@@ -105,7 +105,7 @@ async fn exchange(stream: Stream, server: &Peer, path: &str) -> Result<Bytes, Er
     };
     let (connection, answer) = tokio::join!(connection, answer);
     if let Err(error) = connection {
-        tracing::debug!(%error, "connection to a naming server");
+        tracing::debug!(%error, "the connection to a naming server failed");
     }
     answer
 }
@@ -130,7 +130,11 @@ fn parse(body: &[u8]) -> Result<Vec<Peer>, Error> {
         }
     }
     if let Some(first) = left_out.first() {
-        tracing::debug!(entries = left_out.len(), %first, "left out of the list of collectors");
+        tracing::debug!(
+            entries = left_out.len(),
+            %first,
+            "the list of collectors has entries that are not host:port, and the agent ignores them"
+        );
     }
     if members.is_empty() {
         Err(Error::Empty)

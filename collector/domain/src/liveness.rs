@@ -1,8 +1,8 @@
 //! Which instances are alive, and on what evidence.
 //!
-//! Each instance has a lease. Every [`Signal`] of its agent renews it. Without a signal it becomes [`State::Silent`] and then
-//! [`State::Down`], after the [`Terms`]. An instance whose agent reports its own end is [`State::Left`]. Every change of state
-//! is a [`Transition`], which carries its evidence. [`Lessor`] holds the leases.
+//! Each instance has a lease. Every [`Signal`] of its agent but [`Signal::Leave`] renews the lease. Without a signal the instance
+//! becomes [`State::Silent`] and then [`State::Down`], after the [`Terms`]. An instance whose agent reports its own end is
+//! [`State::Left`]. Every change of state is a [`Transition`], which carries its evidence. [`Lessor`] holds the leases.
 //!
 //! Invariants (ARCHITECTURE.md, 6):
 //! * Only the collector's monotonic clock decides; an agent's clock never does.
@@ -29,7 +29,7 @@ pub use via::{Arrival, Cause, Closed, ConnectionId, Contact, Observer};
 
 use crate::Moment;
 
-/// The action of an agent that proves it alive.
+/// An action of an agent that decides the state of its instance: a sign of life, or the announcement of its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// It registered its instance.
@@ -56,7 +56,8 @@ impl Signal {
     /// The largest code of a signal in any release: a lease has no room for a larger one.
     pub const LARGEST_CODE: u8 = 0x3f;
 
-    /// Whether only an agent that starts or connects sends it, so that it is never a late call of one that stops.
+    /// Whether an agent sends this signal only when it starts or connects. Such a signal is never a late call of an agent that
+    /// has announced its end.
     #[must_use]
     pub(crate) const fn is_arrival(self) -> bool {
         matches!(self, Self::Register | Self::Recover)
@@ -174,11 +175,11 @@ pub struct LeaseView {
     pub state: State,
     /// When it entered this state; for an instance that was up when it was restored, the time of the restore.
     pub since: Moment,
-    /// When the last signal arrived, and its kind.
+    /// When the last signal arrived.
     pub last_seen: Moment,
     /// The kind of the last signal.
     pub signal: Signal,
-    /// Whether another collector or an earlier run of this one observed that signal, and this run read it from the store.
+    /// Whether this run read that signal from a shared store: another collector, or an earlier run of this one, observed it.
     pub relayed: bool,
     /// The collector that observed it.
     pub observer: Observer,

@@ -97,8 +97,8 @@ impl Exposition {
 
     /// Encodes the connection limits: of one listener, of all listeners, and of one peer.
     fn encode_limits(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help =
-            "Most standing connections, by scope: a listener, all listeners (descriptors), a peer";
+        let help = "Most connections before further ones are served one request or closed, by scope: a listener, all listeners \
+                    (descriptors), a peer";
         let mut family =
             encoder.encode_descriptor("connections_limit", help, None, MetricType::Gauge)?;
         for (scope, limit) in [

@@ -16,8 +16,9 @@ use crate::{
 };
 
 impl Catalog {
-    /// Adds an override to the instances at an endpoint, over earlier ones. It takes precedence over registrations, and ends
-    /// with [`Catalog::clear_override`] or a term after the last instance at the endpoint.
+    /// Sets an override for the instances at an endpoint. What an earlier override set, and this one does not, stays. An override
+    /// takes precedence over registrations. It ends with [`Catalog::clear_override`], or one override term after the last
+    /// instance at the endpoint is removed.
     ///
     /// # Errors
     /// There is no instance at the endpoint, or the store failed.
@@ -36,7 +37,7 @@ impl Catalog {
         .await
     }
 
-    /// Removes the override at an endpoint, also after its last instance.
+    /// Removes the override at an endpoint, even if no instance is left there.
     ///
     /// # Errors
     /// There is neither an override nor an instance at the endpoint, or the store failed.
@@ -109,7 +110,8 @@ impl Catalog {
                 registry.lookup(&service, &endpoint, None)?;
             }
             let key = rows::instance_text(&service, &endpoint);
-            // Of a shared store every collector reads the override, but only this one has the ephemeral instance.
+            // Every collector reads the rows of a shared store, but only this one has the ephemeral instance. So its override is
+            // not stored.
             let is_local = shared.stores.durable.is_shared()
                 && registry
                     .lookup(&service, &endpoint, Some(Kind::Persistent))

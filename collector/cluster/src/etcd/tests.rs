@@ -128,7 +128,7 @@ async fn a_broken_watch_resumes_after_the_last_delivered_change() {
         ..RangeResponse::default()
     };
     server.reads(Ok(read)).await;
-    // The server is always ahead of what it has delivered.
+    // A watch is created at a later revision than that of the last delivered change, so that revision is no place to resume at.
     let watching = server.watches().await;
     assert_eq!(watching.from, 11);
     watching.created(12);
@@ -142,7 +142,7 @@ async fn a_broken_watch_resumes_after_the_last_delivered_change() {
     assert_eq!(watching.from, 14);
     watching.created(20);
     watching.deliver(20, vec![delete("b", 14)]);
-    // It has delivered every change.
+    // A response without events: the server has delivered every change up to this revision.
     watching.deliver(25, Vec::new());
     drop(watching);
     let watching = server.watches().await;

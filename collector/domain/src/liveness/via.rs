@@ -81,7 +81,7 @@ impl Cause {
 /// The connection that an instance was last seen on, as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact {
-    /// This run saw none, or a later signal arrived on none.
+    /// This run saw the instance on no connection, or another member saw it after its connection to this collector had ended.
     Unknown,
     /// It is open.
     Open(ConnectionId),
@@ -98,21 +98,21 @@ pub enum Observer {
     Elsewhere(Option<Tag>),
 }
 
-/// What a signal on a connection means for the connection of its instance.
+/// Where an instance was last seen, compared with the connection of its new signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// The instance was last seen on this connection.
     Same,
     /// It was last seen on another connection, or on none.
     New,
-    /// It was last seen on a standing connection (`Via::close`) that has ended.
+    /// It was last seen on another connection, which has ended and on which it was seen more than once.
     Back,
     /// It was last seen by another member.
     From(Option<Tag>),
 }
 
-/// One word: 0, or a number above a code. Without a code the number is that of an open connection on which the instance was seen
-/// once.
+/// One word: 0 if no connection is known, otherwise a code in the lowest five bits and a number in the bits above. The code 0
+/// marks an open connection on which the instance was seen once; the number is its id.
 ///
 /// An end replaces only the connection that ended. So it is never recorded for an instance that was seen on another connection
 /// since.
@@ -121,10 +121,10 @@ pub(super) struct Via(AtomicU64);
 
 const CODE_BITS: u32 = 5;
 const CODE: u64 = (1 << CODE_BITS) - 1;
-/// Of an open connection on which the instance was seen more than once. Of an end, whose code is that of its cause, this bit has
-/// the same meaning.
-const STANDING: u64 = 16;
-/// The number is the tag of another member; 0 if it is unknown.
+/// The bit of a connection on which the instance was seen more than once. An open connection has this bit alone as its code. An
+/// ended one has the code of the cause, with this bit added, and the time of the end as its number.
+const REPEATED: u64 = 16;
+/// The code for another member: the number is its tag, or 0 if it is unknown.
 const ELSEWHERE: u64 = 15;
 
 impl Via {
@@ -133,33 +133,33 @@ impl Via {
     pub(super) fn seen_on(&self, connection: ConnectionId) -> Arrival {
         let word = self.0.load(SeqCst);
         let once = open(connection);
-        if word == once | STANDING {
+        if word == once | REPEATED {
             return Arrival::Same;
         }
         if word == once {
-            self.0.store(once | STANDING, SeqCst);
+            self.0.store(once | REPEATED, SeqCst);
             return Arrival::Same;
         }
         self.0.store(once, SeqCst);
         match word & CODE {
             ELSEWHERE => Arrival::From(tag(word)),
-            code if code > STANDING => Arrival::Back,
+            code if code > REPEATED => Arrival::Back,
             _ => Arrival::New,
         }
     }
 
-    /// Records that the instance was seen on no connection.
+    /// Removes the connection, for a lease that begins again.
     pub(super) fn clear(&self) {
         self.0.store(0, SeqCst);
     }
 
-    /// Records that another member saw the instance. An open connection to this collector stays: its agent uses both. Returns the
-    /// collector that saw it before, if it is a different one: after a standing connection to this collector has ended, or if the
-    /// member is another one than before.
+    /// Records that another member saw the instance. An open connection to this collector stays recorded: the agent uses both
+    /// collectors. Returns the collector that saw the instance before, if the instance moved: this collector, if the instance was
+    /// seen more than once on its ended connection, or the earlier member, if both members are known and differ.
     pub(super) fn seen_elsewhere(&self, member: Option<Tag>) -> Option<Observer> {
         let number = member.map_or(0, |member| u64::from(member.get().get()));
         let after = number << CODE_BITS | ELSEWHERE;
-        let keeps = |word: u64| matches!(word & CODE, 0 | STANDING) && word != 0;
+        let keeps = |word: u64| matches!(word & CODE, 0 | REPEATED) && word != 0;
         let before = self
             .0
             .fetch_update(SeqCst, SeqCst, |word| (!keeps(word)).then_some(after))
@@ -170,25 +170,25 @@ impl Via {
                 let is_another = member.is_some_and(|member| member != earlier);
                 is_another.then_some(Observer::Elsewhere(Some(earlier)))
             }
-            code if code > STANDING => Some(Observer::Here),
+            code if code > REPEATED => Some(Observer::Here),
             _ => None,
         }
     }
 
-    /// Records the end of `connection`, if the instance was last seen on it. Returns whether it was a standing one: the instance
-    /// was seen on it more than once. The ends of other connections are not reported: an agent may open one for each call.
+    /// Records the end of `connection`, if the instance was last seen on it. Returns whether the instance was seen on it more
+    /// than once: only such an end is worth an event, because an agent may open a connection for each call.
     pub(super) fn close(&self, connection: ConnectionId, closed: Closed) -> bool {
         let millis = closed.at.millis().max(0).unsigned_abs();
         let end = millis << CODE_BITS | closed.cause as u64;
         let once = open(connection);
         let close = |word: u64| match word {
             word if word == once => Some(end),
-            word if word == once | STANDING => Some(end | STANDING),
+            word if word == once | REPEATED => Some(end | REPEATED),
             // The instance was seen on another connection since, or this end is recorded already.
             _ => None,
         };
         let before = self.0.fetch_update(SeqCst, SeqCst, close);
-        before.is_ok_and(|before| before & STANDING != 0)
+        before.is_ok_and(|before| before & REPEATED != 0)
     }
 
     /// The connection, and the member that observed a relayed signal.
@@ -197,9 +197,9 @@ impl Via {
         let number = word >> CODE_BITS;
         match word & CODE {
             ELSEWHERE => (Contact::Unknown, tag(word)),
-            0 | STANDING if number > 0 => (Contact::Open(ConnectionId(number)), None),
+            0 | REPEATED if number > 0 => (Contact::Open(ConnectionId(number)), None),
             code => {
-                let cause = u8::try_from(code & !STANDING)
+                let cause = u8::try_from(code & !REPEATED)
                     .ok()
                     .and_then(Cause::from_code);
                 let at = i64::try_from(number).map(Moment::from_millis);
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(
             via.seen_on(second),
             Arrival::New,
-            "it was seen on the connection after its end"
+            "it was seen once on the connection that ended"
         );
         assert_eq!(via.read().0, Contact::Open(second));
     }

@@ -1,9 +1,9 @@
-//! Signs of life over time.
+//! The state of an instance over time, with and without signals.
 
 use super::*;
 
 #[tokio::test]
-async fn an_instance_without_signs_is_silent_then_down_and_up_again_with_a_sign() {
+async fn an_instance_without_signals_is_silent_then_down_and_a_signal_brings_it_up() {
     let (services, workers) = parts(Memory::default());
     let writer = start(workers.writer);
     let id = adopt_and_pause(&services, 1).await;
@@ -65,7 +65,7 @@ async fn after_a_stall_every_lease_gets_a_full_term() {
 }
 
 #[tokio::test]
-async fn the_last_signs_are_written_back_when_the_collector_stops() {
+async fn the_last_signals_are_written_back_when_the_collector_stops() {
     let mut store = Memory::default();
     let (services, workers) = parts(store.clone());
     let writer = start(workers.writer);

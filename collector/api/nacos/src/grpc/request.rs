@@ -31,7 +31,7 @@ pub(super) struct NamingRequest<'a> {
     pub(super) instance: Option<Instance<'a>>,
     #[serde(borrow)]
     pub(super) instances: List<Instance<'a>, MAX_INSTANCES>,
-    /// Of a query.
+    /// The clusters that a query asks for, separated by commas.
     #[serde(borrow)]
     pub(super) cluster: Text<'a>,
     healthy_only: Flag,
@@ -40,7 +40,7 @@ pub(super) struct NamingRequest<'a> {
     pub(super) page_no: Whole,
     pub(super) page_size: Whole,
     pub(super) subscribe: Flag,
-    /// Of a subscription.
+    /// The clusters that a subscription asks for, separated by commas.
     #[serde(borrow)]
     pub(super) clusters: Text<'a>,
     #[serde(borrow)]
@@ -127,15 +127,16 @@ impl NamingRequest<'_> {
         texts.saturating_add(items.saturating_mul(size_of::<Instance<'_>>()))
     }
 
-    /// The most memory that this request holds, which was read from a body of `body` bytes. Much less than [`Self::cost`], because
-    /// its items are counted.
+    /// The most memory that this request holds, which was read from a body of `body` bytes. With lists it is much less than
+    /// [`Self::cost`], which assumes the shortest items.
     pub(super) fn held(&self, body: usize) -> usize {
         let instances = self.instances.items.capacity() * size_of::<Instance<'_>>();
         let keys = self.received_group_keys.items.capacity() * size_of::<Text<'_>>();
         Self::texts_cost(body).saturating_add(instances + keys)
     }
 
-    /// The most memory that the texts of a body need: each metadata entry of at least five bytes becomes two.
+    /// The most memory that the texts of a body need: each metadata entry takes at least five bytes and becomes
+    /// two texts.
     fn texts_cost(body: usize) -> usize {
         body.saturating_mul(12)
     }

@@ -49,7 +49,7 @@ async fn a_caller_signs_in_on_each_path_and_in_each_place() {
 }
 
 #[tokio::test]
-async fn a_token_or_a_password_makes_a_call_and_nothing_else_does() {
+async fn a_token_or_a_password_admits_a_call_and_nothing_else_does() {
     let server = server();
     let token = token(&server, "orders").await;
     for (suffix, headers) in [
@@ -119,7 +119,7 @@ async fn rights_are_those_of_the_namespace_and_the_group() {
             "DELETE /v3/client/ns/instance?serviceName=a&ip=1.1.1.1&port=1&namespaceId=dev",
             403,
         ),
-        // The name of the service decides, not a second parameter.
+        // Rights are checked for the group in `serviceName`, not for the one in `groupName`.
         (
             "POST /v1/ns/instance?serviceName=X@@a&groupName=DEFAULT_GROUP&ip=1.1.1.1&port=1",
             200,
@@ -146,7 +146,8 @@ async fn rights_are_those_of_the_namespace_and_the_group() {
     }
 }
 
-/// Every call except signing in and the probes authenticates its caller; the list of exceptions is short enough to read.
+/// Every call authenticates its caller, except sign-in, the probes, the calls about the server itself (state, metrics, raft, list
+/// of servers), and the lists of health checkers and selector types.
 #[tokio::test]
 async fn only_the_listed_calls_are_open() {
     let open: Vec<_> = all_routes()
