@@ -10,7 +10,7 @@ pub(crate) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// Periods of milliseconds, heartbeats practically never, and no environment.
+/// Short intervals, and no environment variables. Heartbeats keep their default interval of 60 s, which is longer than a test.
 pub(crate) fn builder() -> Builder {
     Agent::builder("orders")
         .environment(iter::empty::<(String, String)>())
@@ -32,7 +32,7 @@ pub(crate) fn until_running(agent: &Agent) -> Status {
     until(agent, "running", |status| status.phase == Phase::Running)
 }
 
-/// An agent that runs on this collector, without discovery.
+/// An agent that has registered with this collector, whose address it has without discovery.
 pub(crate) fn running_on(collector: &Collector) -> Agent {
     let agent = builder()
         .direct_collectors([collector.address()])

@@ -53,7 +53,7 @@ pub(crate) fn put(table: Table, key: String, value: &impl Serialize) -> Result<C
     Ok(Change::Put(Row { table, key, value }))
 }
 
-/// The name of a table in texts.
+/// The name of a table in error messages.
 pub(crate) fn name(table: Table) -> &'static str {
     rollcall_keyed::Table::name(table)
 }
@@ -74,7 +74,7 @@ pub(crate) fn read<T: DeserializeOwned>(row: &Row) -> Result<T, Error> {
 
 type Map = BTreeMap<String, String>;
 
-/// Metadata as an object of texts. Writing it copies nothing.
+/// Metadata as a JSON object whose values are strings. Serializing it copies nothing.
 #[derive(Debug, Default)]
 struct Texts(Arc<Metadata>);
 

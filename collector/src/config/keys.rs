@@ -200,7 +200,7 @@ keys! {
     server.default {
         max_connections SW_SERVER_MAX_CONNECTIONS Count "Most connections of one listener; further ones are served one HTTP/1 request or closed. The limit on open files may allow fewer" => server.limits.max_connections;
         max_connections_per_peer SW_SERVER_MAX_CONNECTIONS_PER_PEER Count "Most connections of one address (IPv6: a /64 network) over all listeners; at most three quarters of what the limit on open files allows" => server.max_connections_per_peer;
-        max_connection_age SW_SERVER_MAX_CONNECTION_AGE MaxAge "Age, less up to a fifth at random, at which the collector requests that a peer close its connection (GOAWAY, `Connection: close`), so that agents spread over the members again; `off`: no limit; empty: 30m in a cluster, otherwise no limit" => server.max_connection_age;
+        max_connection_age SW_SERVER_MAX_CONNECTION_AGE MaxAge "Age at which the collector requests that a peer close its connection, shortened at random by up to a fifth (GOAWAY, `Connection: close`), so that agents spread over the members again; `off`: no limit; empty: 30m in a cluster, otherwise no limit" => server.max_connection_age;
         handshake_timeout SW_SERVER_HANDSHAKE_TIMEOUT Duration "Time for a new connection to show its protocol" => server.limits.handshake_timeout;
         header_timeout SW_SERVER_HEADER_TIMEOUT Duration "Time for one HTTP/1 request header, and between two requests" => server.limits.header_timeout;
         max_header_size SW_SERVER_MAX_HEADER_SIZE Bytes "Largest header section" => server.limits.max_header_size;

@@ -3,6 +3,8 @@
 //! A face reads a request, calls the catalog, and answers in the format of the client's generation. It keeps no instance and no
 //! service itself. The faces do not depend on each other: they share the catalog and [`auth`].
 //!
+//! Comments call Nacos's own server *the reference*, as `proto/docs/nacos-http.md` and `proto/docs/nacos-grpc.md` do.
+//!
 //! This crate opens no TCP listener. The composition root serves its routers through the collector's server stack, which has
 //! the limits and the budgets.
 

@@ -84,7 +84,7 @@ fn offline() -> Override {
     }
 }
 
-/// Runs a test with a server of its own, which blocks when it stops.
+/// Runs a test with an etcd server of its own. Its start and its end block, so each has a thread for blocking work.
 async fn with_server<F: Future<Output = ()>>(test: impl FnOnce(Arc<Process>) -> F) {
     let start = tokio::task::spawn_blocking(|| Arc::new(Process::start()));
     let server = start.await.unwrap();
@@ -133,7 +133,10 @@ async fn every_kind_of_row_that_one_collector_changes_is_applied_by_the_other() 
         one.create_namespace(team).await.unwrap();
         eventually("a namespace", || other.catalog.namespace("team").is_some()).await;
         one.delete_namespace("team").await.unwrap();
-        eventually("its end", || other.catalog.namespace("team").is_none()).await;
+        eventually("the end of a namespace", || {
+            other.catalog.namespace("team").is_none()
+        })
+        .await;
         one.keep("secret", Some(b"s".to_vec())).await.unwrap();
         eventually("a value", || other.catalog.kept("secret").is_some()).await;
         one.deregister(&a, &at, Kind::Persistent).await.unwrap();
@@ -177,7 +180,8 @@ async fn ephemeral_instances_and_their_overrides_stay_with_their_collector() {
             .register_ephemeral(&at.publisher(), &a, registered)
             .unwrap();
         one.catalog.set_override(&a, &at, offline()).await.unwrap();
-        // A later change of the same queue: earlier changes are applied, too.
+        // This change follows the override in its collector's queue: if the override were shared, the other collector would
+        // have applied it before this change.
         one.catalog.keep("mark", Some(Vec::new())).await.unwrap();
         eventually("the mark", || other.catalog.kept("mark").is_some()).await;
         assert!(other.catalog.service(&a).is_none());
@@ -190,7 +194,7 @@ async fn ephemeral_instances_and_their_overrides_stay_with_their_collector() {
 }
 
 #[tokio::test]
-async fn a_service_with_ephemeral_instances_here_loses_only_its_settings() {
+async fn a_service_that_another_collector_deletes_keeps_the_ephemeral_instances_of_this_one() {
     with_server(|server| async move {
         let (one, other) = (member(&server).await, member(&server).await);
         let a = key("a");

@@ -99,7 +99,7 @@ async fn a_drain_waits_for_a_peer_that_makes_progress_but_not_for_a_trickle() {
     }
 }
 
-/// Polls the stall whenever it wakes, for `time`.
+/// Whether `stall` reports within `time` that the peer stalls. Polls it only when its timer wakes the task.
 async fn stalls(stall: &mut Stall, traffic: &Traffic, time: Duration) -> bool {
     let watch = poll_fn(|context| stall.poll(traffic, context));
     timeout(time, watch).await.is_ok()
@@ -181,7 +181,7 @@ fn streams_are_charged_in_blocks_and_released() {
     traffic.settle();
     let places = connections.held() - CONNECTION_COST;
     assert!(places < most / 8, "{places} of {most}");
-    // A released block is charged again, and the slots are charged once.
+    // A released block is charged again, without its places in the tables of h2: they stayed charged.
     while let Ok(working) = traffic.begin() {
         streams.push(working);
     }

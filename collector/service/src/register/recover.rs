@@ -26,8 +26,10 @@ impl Handle {
     /// application that the collector does not know. The instance is then up.
     ///
     /// # Errors
-    /// [`Error::OtherApplication`] if the instance is known under another application; [`Error::TooManyAdopted`] if no more
-    /// unknown ids are adopted; otherwise as [`Handle::application`].
+    /// [`Error::OtherApplication`] if the instance is known under another application; [`Error::NotAnInstance`] if the
+    /// instance id is internal or less than 1; [`Error::NotAnnounced`] if it belongs to an agent that uses no ids;
+    /// [`Error::TooManyAdopted`] if an id is unknown and the limit of adopted ids is reached; otherwise as
+    /// [`Handle::application`].
     pub async fn recover(&self, recovery: Recovery) -> Result<(), Error> {
         let Recovery {
             application,

@@ -19,7 +19,7 @@ mod filter;
 
 use filter::Filter;
 
-/// The most services in a list of names; the count includes all.
+/// The most services in a list of names. Services beyond it are in no count.
 const MAX_NAMES: usize = 10_000;
 
 pub(super) fn routes() -> Vec<Route> {
@@ -89,7 +89,7 @@ async fn names(face: &Face, request: &Request<'_>) -> Reply {
     ))
 }
 
-/// As [`names`], for clients before 0.8.
+/// Names of services with their group, by namespace, for clients before 0.8. The count is the number of services.
 async fn all_names(face: &Face, request: &Request<'_>) -> Reply {
     let mut services = BTreeMap::<String, Vec<String>>::new();
     for key in all_keys(face, request.params.get("namespaceId"), "").await? {
@@ -117,7 +117,7 @@ async fn all_keys(
     Ok(keys.filter(|key| grouped(key).contains(contains)).collect())
 }
 
-/// The services of the console of 1.x, with counts or with instances.
+/// The services as the console of 1.x lists them, with counts or with instances.
 async fn summaries(face: &Face, request: &Request<'_>) -> Reply {
     request.params.required("pageNo")?;
     request.params.required("pageSize")?;
@@ -164,7 +164,7 @@ async fn summaries(face: &Face, request: &Request<'_>) -> Reply {
     Ok(reply::json(&list.collect::<Vec<_>>()))
 }
 
-/// The services of the console of 3.x.
+/// The services as the console of 3.x lists them, with counts or with instances.
 async fn summaries_v3(face: &Face, request: &Request<'_>) -> Reply {
     let page = Page::of(request, 100);
     let found = search(
@@ -186,7 +186,8 @@ async fn summaries_v3(face: &Face, request: &Request<'_>) -> Reply {
     Ok(reply::success(&page::v3(page, found.total, items)))
 }
 
-/// The services of a namespace whose names contain the requested texts.
+/// The services of a namespace whose name and group contain the requested texts. If the call names an instance's address, only
+/// services with such an instance; `without_empty` leaves out services without instances.
 async fn search(
     face: &Face,
     request: &Request<'_>,

@@ -50,7 +50,7 @@ fn names_are_refused_with_the_texts_of_the_reference() {
     assert_eq!(names(&read("{}"), false), Ok(()));
 }
 
-/// As the reference's own suite expects.
+/// The test suite of the reference expects these refusals.
 #[test]
 fn the_cluster_of_an_instance_is_one_name() {
     for (cluster, expected) in [
