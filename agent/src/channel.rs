@@ -68,7 +68,7 @@ impl Channel {
         let stop = &shared.stop;
         while let Some(member) = stop.or(self.next()).await {
             let end = self.serve(&member).await;
-            // The reason is published first, so that a status without a collector always has one.
+            // Publishes the reason before the disconnection, so that no status shows the collector gone without the reason.
             if let Some(end) = &end {
                 self.report(&member, end);
             }
@@ -101,7 +101,7 @@ impl Channel {
         }
     }
 
-    /// Waits for the end of the backoff, or for a change of the list of collectors, since a new one may work.
+    /// Waits for the end of the backoff, or for a change of the list of collectors: a new collector may be reachable.
     async fn pause(&mut self) {
         tokio::select! {
             () = sleep(self.backoff.next(random::number())) => {}

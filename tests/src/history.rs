@@ -7,7 +7,7 @@
 //! are checked one after the other, in linear time apart from sorting: see [`Violation`].
 //!
 //! Two more promises concern processes that send signals: a collector never reports an id as unknown that was assigned before
-//! the signal was sent, and no member reports an instance down whose signals arrive at any member.
+//! the signal was sent, and no member reports an instance as down while its signals arrive at any member.
 
 mod check;
 mod liveness;

@@ -6,8 +6,8 @@
 //! * [`properties`] bounds what an agent reports about its process.
 //! * [`membership`] is the set of collectors, and the selection of one of them.
 //!
-//! Nothing here does I/O or reads a clock. `now` is an argument. What must become durable is returned as [`inventory::Row`]s, which
-//! the caller commits. All types are safe to share between threads where they take `&self`.
+//! Nothing here does I/O or reads a clock. `now` is an argument. The inventory returns what must become durable as
+//! [`inventory::Row`]s, which the caller commits. All types are safe to share between threads where they take `&self`.
 
 #![warn(missing_docs)]
 

@@ -12,7 +12,7 @@ const OF_AGENTS: [&str; 4] = ["SW_AGENT_", "SW_LOGGING_", "SW_JDBC_", "SW_PLUGIN
 const OF_LISTENERS: [&str; 2] = ["SW_AGENT_GRPC_", "SW_AGENT_JETTY_"];
 
 /// The unknown variables of `env`, sorted, each with the most similar known one if they differ in at most two letters. Leaves
-/// out variables of agents without such a name, and variables that a placeholder of the operator's `file` names.
+/// out an agent's variable if no known one is that similar, and variables that a placeholder of the operator's `file` names.
 pub(super) fn unknown(env: &BTreeMap<String, String>, file: Option<&str>) -> Vec<String> {
     let known = known();
     let named = |name: &str| file.is_some_and(|file| file.contains(&format!("${{{name}")));

@@ -22,7 +22,7 @@ use tower::Service;
 
 use super::Error;
 
-/// The time to connect, and then again for the handshake.
+/// The longest time to connect, and the longest time for the TLS handshake after it.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Opens connections, over TLS if it has settings for it.
@@ -70,7 +70,10 @@ impl Service<Uri> for Connector {
 }
 
 async fn connect(settings: Option<Arc<ClientConfig>>, server: &Uri) -> io::Result<Stream> {
-    let late = |_elapsed| io::Error::new(io::ErrorKind::TimedOut, "it does not answer");
+    let late = |_elapsed| {
+        let text = format!("the connection or its TLS handshake took longer than {CONNECT:?}");
+        io::Error::new(io::ErrorKind::TimedOut, text)
+    };
     let host = server.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let default = if settings.is_some() { 443 } else { 80 };

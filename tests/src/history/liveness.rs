@@ -1,9 +1,9 @@
-//! Checks that no member reports an instance down whose signals arrive at any member.
+//! Checks that no member reports an instance as down while its signals arrive at any member.
 //!
-//! A member may report an instance down only after a period without a signal that is as long as the term. The checker knows only
-//! the request and the answer of a signal, so the period is at most from the request of one signal to the answer of the next. It
-//! must not have ended before the same member last reported the instance in another state. A report that no such period explains
-//! violates the promise for certain.
+//! A member may report an instance down only after a period without a signal that is as long as [`History::down_after`]. The
+//! checker knows when a signal was sent and answered, and not when it arrived. So it assumes the longest possible period: from
+//! the request of one signal to the answer of the next. A period does not count if it ended before the same member last reported
+//! the instance in another state. If no period is long enough, the report certainly violates the promise.
 
 use std::{collections::BTreeMap, time::Duration};
 

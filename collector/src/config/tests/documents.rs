@@ -3,7 +3,7 @@
 use super::super::keys::{Field, KEYS};
 use super::*;
 
-/// Texts that YAML 1.1, 1.2 or both do not read as text.
+/// Texts that YAML 1.1, 1.2 or both do not read as text, and `a`, which both read as text.
 const ODD: [&str; 34] = [
     "0089123",
     "007",

@@ -10,7 +10,7 @@ use super::Denied;
 
 /// The shortest secret, in bytes.
 pub const MIN_SECRET: usize = 32;
-/// The validity of a token if none is configured, in seconds: the reference's.
+/// The default time for which a token is valid, in seconds, as in the reference.
 pub(super) const DEFAULT_TTL: u64 = 18_000;
 /// `{"alg":"HS256"}`. No other header is accepted, so no token chooses its own algorithm.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiJ9";

@@ -6,13 +6,13 @@ mod tests;
 /// The type of a unary call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
-    /// Whether this is a server. Answered before the connection is set up.
+    /// Asks whether a Nacos server answers at this address. The only call that is answered before the connection is set up.
     ServerCheck,
-    /// Whether the connection is still set up.
+    /// Asks whether the server still knows the connection.
     HealthCheck,
     /// Naming.
     Naming(Naming),
-    /// Configuration, which this server does not have. The type of the answer.
+    /// A configuration request, which this server refuses. The field is the type of the answer.
     Config(&'static str),
     /// A call between servers of the reference.
     Cluster,

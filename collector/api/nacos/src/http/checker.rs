@@ -74,7 +74,7 @@ pub(super) fn keep_password(checker: Checker, before: Option<&Cluster>) -> Check
     }
 }
 
-/// A checker as consoles read it. It hides the password: a user who may read a service may not log in to its database.
+/// A checker as consoles read it, without the password: the right to read a service does not include access to its database.
 pub(super) fn shown(checker: &Checker) -> Value {
     match checker {
         Checker::Tcp => json!({"type": "TCP"}),
