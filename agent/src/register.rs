@@ -182,8 +182,9 @@ impl Register {
         }
     }
 
-    /// Requests the ids of the queue: addresses, then operations, as upstream's agents do. Stops at the first failed call and
-    /// when the next tick is due; the rest stays queued.
+    /// Requests the ids of the queue: addresses, then operations, as upstream's agents do. A failed call, or the next tick, ends
+    /// the requests for its dictionary; the rest stays queued. After a failed address call the operations are requested only if
+    /// the error is [`CallError::Unsupported`] or [`CallError::Other`].
     async fn synchronise(
         &mut self,
         collector: &Collector,
@@ -206,7 +207,7 @@ impl Register {
         }
         let request = async |chunk: &[Arc<str>]| collector.addresses(chunk).await;
         let addresses = self.request(&shared.addresses, until, request).await;
-        // A collector without the address call (3.2.6) may still serve names.
+        // A collector without the address call (3.2.6), or one that fails it in another way, may still return operation ids.
         if !matches!(
             addresses,
             Ok(()) | Err(CallError::Unsupported(_) | CallError::Other(_))

@@ -1,4 +1,4 @@
-//! The calls, in the spellings of 5.x and with `registerRecover` of 3.2.6, and Rollcall's own goodbye.
+//! The agent's gRPC calls: those of SkyWalking 5.x under their 5.x names, `registerRecover` of 3.2.6, and Rollcall's own goodbye.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +28,8 @@ use crate::{
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    /// The connection is unusable, by upstream's classes (protocol section 4.3).
+    /// The connection is unusable: the status code is one at which upstream's agents reconnect (proto/docs/skywalking.md section
+    /// 4.3).
     #[error("{0}")]
     Lost(String),
     /// The collector does not know the ids of the request.
@@ -82,7 +83,7 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// The deadline of every call, also sent to the collector.
+    /// Creates the clients of one connection. `deadline` limits every call and is also sent to the collector.
     pub(crate) fn new(transport: Transport, authority: Uri, deadline: Duration) -> Self {
         let origin = authority;
         Self {
@@ -290,7 +291,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn upstreams_five_classes_end_a_connection_and_no_other() {
+    fn upstreams_five_status_codes_end_a_connection_and_no_other() {
         let lost: Vec<_> = (0..17)
             .map(Code::from_i32)
             .filter(|code| matches!(CallError::from(Status::new(*code, "")), CallError::Lost(_)))

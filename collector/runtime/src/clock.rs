@@ -41,8 +41,8 @@ impl Clock {
         timestamp(since_epoch())
     }
 
-    /// The wall time at `moment`, by the wall clock's present setting. Stable for a moment as long as the wall clock is not
-    /// set.
+    /// The wall time at `moment`, by the wall clock's present setting. The same `moment` gives the same result until the wall
+    /// clock is set.
     #[must_use]
     pub fn wall_at(&self, moment: Moment) -> Timestamp {
         let start = self.wall_at_start().millis();

@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its end.
 //!
-//! A connection ends by itself, or is closed here because its peer does not read its answers, floods it with control frames, or
-//! makes no progress during a drain.
+//! A connection ends by itself, or is closed here, for example because its peer does not read its answers, floods it with control
+//! frames, or makes no progress during a drain.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -80,7 +80,7 @@ enum Cause {
 /// How a connection ended.
 #[derive(Debug)]
 enum End {
-    /// The connection or its peer ended it.
+    /// Hyper finished serving the connection, or the connection failed.
     Ended(Result<(), BoxError>),
     /// The peer did not read its answers.
     Stalled,
@@ -144,7 +144,7 @@ impl Connection {
         let Some((protocol, stream)) = self.detect(stream).await else {
             return;
         };
-        // Only an HTTP/2 peer is pinged. An HTTP/1 peer may be idle until its time is over.
+        // `report_end` uses the address only for HTTP/2, whose peers are pinged. An HTTP/1 peer may be idle until its time-out.
         let local = local.filter(|_| protocol == Protocol::Http2);
         let is_brief = matches!(self.seat, Seat::Brief(_));
         if is_brief && protocol == Protocol::Http2 {
@@ -219,7 +219,8 @@ impl Connection {
         let remote = self.remote;
         let acknowledged = || {
             let read = acknowledged::read(local?, remote);
-            let read = read.inspect_err(|error| debug!(%error, "no state of a socket"));
+            let read =
+                read.inspect_err(|error| debug!(%error, "the state of a socket could not be read"));
             read.ok().flatten()
         };
         match end {

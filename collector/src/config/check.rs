@@ -84,7 +84,7 @@ fn liveness(config: &Config) -> Broken {
             ],
             format!(
                 "write_back_interval ({interval}) has to be at most down_after ({down_after}) where collectors share a store: \
-                 other collectors receive last-seen times only that late"
+                 other collectors receive last-seen times with a delay of up to this interval"
             ),
         ));
     }
@@ -229,7 +229,7 @@ fn one_store(config: &Config) -> Broken {
     vec![rule(
         &["storage", "cluster"],
         "collectors of one cluster share their ids in etcd, and storage.embedded is the store of one collector: set \
-         SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (ZooKeeper, if it is used, stays for the members), or run \
+         SW_STORAGE=etcd and SW_STORAGE_ETCD_ENDPOINTS=host:2379 (ZooKeeper, if it is used, still holds the member list), or run \
          one collector alone with SW_CLUSTER=standalone",
     )]
 }

@@ -38,7 +38,7 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
         .iter()
         .map(|driver| driver.changes(SERVICE).len())
         .collect::<Vec<_>>();
-    // An instance registered just before the collector dies is not in the roster of the next run.
+    // The collector writes the roster's rows at intervals. After this wait they have all instances, not only the journal does.
     tokio::time::sleep(ROSTER).await;
     collector.restart().await;
     let mut kept = Vec::new();
@@ -51,7 +51,7 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
         kept.push(back(driver, before, &everyone).await);
     }
 
-    // One of each protocol. Node.js ignores empty lists, so the others stay alive.
+    // One client with UDP and one with gRPC are killed. The others keep running, because the Node.js client ignores empty lists.
     let dead = [Face::Udp, Face::Grpc].map(|face| {
         clients
             .iter()

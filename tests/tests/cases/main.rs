@@ -100,7 +100,7 @@ async fn malformed_files_are_refused_with_the_key_and_the_line() {
             vec![
                 "06-namespace-in-the-file.yml: cluster: collectors of one cluster share their ids in etcd, and \
                  storage.embedded is the store of one collector: set SW_STORAGE=etcd and \
-                 SW_STORAGE_ETCD_ENDPOINTS=host:2379 (ZooKeeper, if it is used, stays for the members), or run one collector \
+                 SW_STORAGE_ETCD_ENDPOINTS=host:2379 (ZooKeeper, if it is used, still holds the member list), or run one collector \
                  alone with SW_CLUSTER=standalone"
                     .to_owned(),
             ],

@@ -24,7 +24,7 @@ struct Forgotten {
     forgotten: usize,
 }
 
-/// `DELETE /api/instances/{id}`: leaves an instance that is down or left out of counts and lists.
+/// `DELETE /api/instances/{id}`: forgets an instance in the state `down` or `left`. Counts and lists then omit it.
 pub(super) async fn forget(
     State(face): State<Arc<Face>>,
     id: query::IdText,
@@ -42,7 +42,7 @@ pub(super) async fn forget(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `DELETE /api/instances`: the same for all instances of an application, or of all, that are in one of the states of `state`.
+/// `DELETE /api/instances`: the same for every instance in one of the states of `state`, of one application or of all applications.
 pub(super) async fn forget_all(
     State(face): State<Arc<Face>>,
     uri: Uri,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Catalog {
-    /// Sets an override for the instances at an endpoint. What an earlier override set, and this one does not, stays. An override
+    /// Sets an override for the instances at an endpoint. A value that this override omits keeps its earlier override. An override
     /// takes precedence over registrations. It ends with [`Catalog::clear_override`], or one override term after the last
     /// instance at the endpoint is removed.
     ///

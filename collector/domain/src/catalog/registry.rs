@@ -93,7 +93,7 @@ pub enum Refused {
     Full(Full),
     /// The weight is negative or not a number.
     Weight(f64),
-    /// The beat interval in the metadata is longer than one of the two terms.
+    /// The beat interval in the metadata is longer than the time until the instance is unhealthy, or the time until it is removed.
     BeatInterval,
     /// Persistent instances are not bound to a connection.
     PersistentOnConnection,

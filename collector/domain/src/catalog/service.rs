@@ -7,8 +7,8 @@ use super::{Cluster, Kind, Metadata, Selector, ServiceKey};
 /// The settings of a service, from an operator or a client. A service without any has the defaults.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// The share of healthy instances at which, or below which, all are shown as healthy. 0 is off for 2.x clients, a negative
-    /// value for all ([`super::Rules`]).
+    /// The share of healthy instances at which, or below which, all are shown as healthy. 0 turns this off for 2.x and 3.x
+    /// clients, and a negative value turns it off for all clients ([`super::Rules`]).
     pub protect_threshold: f64,
     /// What operators or clients attached to the service.
     pub metadata: Arc<Metadata>,
@@ -25,7 +25,7 @@ pub struct ServiceDetail {
     pub key: ServiceKey,
     /// Changes with everything that a consumer can see.
     pub revision: u64,
-    /// What operators set on the service.
+    /// What operators or clients set on the service.
     pub settings: Settings,
     /// Whether it was created explicitly. Then it stays without instances until it is deleted.
     pub is_explicit: bool,

@@ -30,7 +30,7 @@ pub(super) struct Segment {
 struct State {
     /// The end of the last complete line.
     len: u64,
-    /// Whether bytes beyond `len` may be in the file, because a write or a cut failed.
+    /// Whether bytes beyond `len` may be in the file, because a write failed and its bytes could not be cut off.
     is_torn: bool,
     marks: Vec<Mark>,
     /// Lines since the last mark.
@@ -64,8 +64,9 @@ impl State {
 }
 
 impl Segment {
-    /// Opens a file, finds its lines and calls `sink` with each; `None` for a damaged one. With a series the file is written: it is
-    /// created if it is missing, and its torn end is cut off. Without one, `None` if it is missing.
+    /// Opens a file, finds its lines and calls `sink` with each, or with `None` for a damaged line. If there is a `series`, the
+    /// file is opened for writing: it is created if it is missing, and its torn end is cut off. If there is no `series` and the
+    /// file is missing, the result is `None`.
     pub(super) fn open(
         path: &Path,
         series: Option<i64>,
@@ -113,7 +114,7 @@ impl Segment {
         self.state.lock().len
     }
 
-    /// Appends events. After a failure the file ends where it ended before.
+    /// Appends events. After a failure the bytes that were written are cut off, at once or before the next write.
     pub(super) fn append(&self, events: &[Arc<Recorded>]) -> io::Result<()> {
         let mut bytes = Vec::new();
         let mut ends = Vec::with_capacity(events.len());
@@ -167,7 +168,8 @@ impl Segment {
         mark.map_or(0, |mark| mark.number.saturating_sub(1))
     }
 
-    /// Calls `sink` with events, beginning before or at the one after this number, until it returns `false`.
+    /// Calls `sink` with the events after the number `after`, until `sink` returns `false`. Some events up to `after` may come
+    /// first, because reading begins at a mark.
     pub(super) fn read(
         &self,
         after: u64,
@@ -231,8 +233,9 @@ pub(super) fn series(path: &Path) -> io::Result<Option<i64>> {
     })
 }
 
-/// Calls `sink` with each line of a file without its end, its position and the position after it. Of a line that is too long,
-/// only the beginning is passed.
+/// Calls `sink` with each line of a file without its line break, its position and the position after it. A line that is longer
+/// than [`LONGEST`] is passed in pieces. A piece without a line break is passed as an empty line, and so is an incomplete last
+/// line.
 fn lines(file: &File, mut sink: impl FnMut(&[u8], u64, u64)) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(LONGEST, file);
     let (mut text, mut begin) = (Vec::new(), 0);

@@ -1,4 +1,4 @@
-//! A disk in memory that fails on request and records which writes had reached it.
+//! A disk in memory that fails on request and records which writes were synced.
 
 use std::{io, sync::Arc};
 

@@ -49,8 +49,8 @@ pub(super) fn add(routes: Routes<'_>) -> Routes<'_> {
     routes
 }
 
-/// Drops segments of web pages without reading them: their instance is the page's version, not a process. The path that a
-/// browser uses identifies them.
+/// Drops segments of web pages without reading them: their instance is the page's version, not a process. A request with
+/// an `Origin` header comes from a browser.
 async fn drop_of_browsers(
     State(reports): State<Counter>,
     request: Request,
@@ -162,7 +162,7 @@ impl Face {
         let heartbeat = &input.heartbeat;
         let renewed = heartbeat.renew_all_named(&names, payload.signal());
         if let Err(error) = renewed.await {
-            tracing::debug!(%error, "not taken as a sign of life");
+            tracing::debug!(%error, "telemetry not taken as a sign of life");
         }
         Ok(u64::try_from(senders.len()).unwrap_or(u64::MAX))
     }
