@@ -43,8 +43,7 @@
 //! | `/store/reader` | the oldest version whose builds read the store, as text; absent in version 1 |
 //! | `/store/namespace` | the namespace of the collectors that share the store, as text; it may differ from the one in the key |
 //! | `/store/log/<index>` | a batch: `index` counts from 1 and has 20 digits |
-//! | `/store/snapshot/<index>` | a part: the rows of the entries after the preceding part, or else after the first entry, up to
-//! `index`, which has 20 digits |
+//! | `/store/snapshot/<index>` | a part: the rows of the entries after the preceding part, or else after the first entry, up to `index`, which has 20 digits |
 //! | `/store/changed/<id>` | an instance whose generation or properties changed since it was assigned; 10 digits |
 //! | `/store/seen/<chunk>` | when the 1024 instances with ids from 1024 x `chunk` on were last seen; 10 digits |
 //!
@@ -52,9 +51,7 @@
 //!
 //! | Message | Fields |
 //! |---|---|
-//! | batch | 1 to 4 `repeated` row of `application`, `instance`, `operation`, `address`; 5 to 8 `int64` the number of rows of each
-//! kind in the log up to here; 10 `bytes` the digest of the inventory up to here, little-endian (version 1 has field 9 instead, a
-//! digest that also covers properties) |
+//! | batch | 1 to 4 `repeated` row of `application`, `instance`, `operation`, `address`; 5 to 8 `int64` the number of rows of each kind in the log up to here; 10 `bytes` the digest of the inventory up to here, little-endian (version 1 has field 9 instead, a digest that also covers properties) |
 //! | part | 1 `int64` the first entry; 2 `bytes` the checksums of the entries; 3 a batch |
 //! | row | 1 `sint32` id; 2 `bytes` as in [`embedded`](super::embedded) |
 //! | changed | 1 row, as in the table `instance` there, whole |
