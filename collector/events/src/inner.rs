@@ -48,7 +48,7 @@ impl Inner {
         }
     }
 
-    /// The event with the next number after this one that the histories hold, and how many numbers are missing before it.
+    /// The event with the lowest number after this one that the histories hold. Numbers before it may be missing.
     pub(super) fn next(&self, after: u64) -> Option<Arc<Recorded>> {
         let state = self.state.lock();
         let firsts = state

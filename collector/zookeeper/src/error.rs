@@ -52,7 +52,7 @@ fn refusal(code: i32) -> &'static str {
         NODE_EXISTS => "there is such a node",
         -115 => "the credentials are not accepted: check expression",
         -119 => "a server that may only read",
-        -124 => "too many requests",
+        -124 => "it requires SASL authentication, which the collector does not support",
         _ => "see KeeperException.Code",
     }
 }

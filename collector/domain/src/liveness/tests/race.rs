@@ -79,7 +79,7 @@ fn a_renewal_that_races_with_a_removal_leaves_no_lease() {
             let grant = lessor.grant(id(1), Signal::Register, at(turn));
             granted.store(turn, SeqCst);
             (0..turn % 97 * 8).for_each(|_| hint::spin_loop());
-            // A silent or down lease is brought back under the lock, an up one without it.
+            // The renewal of a left lease takes the lock, that of an up lease does not.
             if turn % 3 == 0 {
                 let _left = lessor.leave(id(1), at(turn));
             }
