@@ -103,7 +103,7 @@ impl Agent {
         self.lookup(dictionary, address, address, || address.into())
     }
 
-    /// A known id costs no system call and no lock; see [`Home::is_left_by_thread`](crate::home::Home::is_left_by_thread).
+    /// A known id costs no system call and no lock; see [`Home::is_in_child_cached`](crate::home::Home::is_in_child_cached).
     fn lookup<K: Key, I: Copy + PartialEq>(
         &self,
         dictionary: &Dictionary<K, I>,
@@ -112,14 +112,14 @@ impl Agent {
         to_key: impl FnOnce() -> K,
     ) -> Option<I> {
         let shared = self.shared();
-        if shared.home.is_left_by_thread() {
+        if shared.home.is_in_child_cached() {
             return None;
         }
         let found = dictionary.lookup(query);
         if let Lookup::Known(id) = found {
             return Some(id);
         }
-        if shared.home.is_left() {
+        if shared.home.is_in_child() {
             return None;
         }
         let sendable = !text.is_empty() && text.len() <= MAX_TEXT_BYTES;
@@ -156,7 +156,7 @@ impl Agent {
     /// [`NotStopped`] if the thread had not ended when the time was up.
     pub fn shutdown(&self, timeout: Duration) -> Result<(), NotStopped> {
         let shared = self.shared();
-        if shared.home.is_left() {
+        if shared.home.is_in_child() {
             return Ok(());
         }
         shared.request_stop(GOODBYE.min(timeout / 2));

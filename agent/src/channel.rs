@@ -131,8 +131,8 @@ impl Channel {
                 _ = connection => {}
             }
         }
-        // An accepted connection proves little: only an answered call resets the backoff.
-        if self.register.answered() {
+        // An accepted connection proves little: only a successful call resets the backoff.
+        if self.register.has_succeeded() {
             self.backoff.reset();
         }
         end

@@ -74,7 +74,7 @@ counters! {
     heartbeats = "rollcall_agent_heartbeats_total",
     /// Planned stops that a collector acknowledged: one at most.
     goodbyes = "rollcall_agent_goodbyes_total",
-    /// Operation names and addresses for which no id is requested, because the dictionary of the agent was full or the text too long.
+    /// Look-ups whose name or address was not queued: the dictionary was full, or the text empty or too long.
     dictionary_dropped = "rollcall_agent_dictionary_dropped_total",
     /// Names and addresses whose id changed because the collector lost its store.
     ids_changed = "rollcall_agent_ids_changed_total",

@@ -161,8 +161,8 @@ impl<K: Key, I: Copy + PartialEq> Dictionary<K, I> {
 
     /// The background thread: stores a collector's answer to a request for these keys. Returns how many ids changed.
     ///
-    /// A key without an id is unknown to this collector, even if an earlier collector knew it: it is queued again and has no
-    /// id until then. An id that was not requested is ignored.
+    /// A key without an id in the answer is unknown to this collector, even if an earlier collector knew it: its id is dropped,
+    /// and the key is queued again. An id that was not requested is ignored.
     pub(crate) fn store(
         &self,
         requested: Vec<K>,

@@ -14,11 +14,12 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Home {
     process: u32,
-    left: AtomicBool,
+    /// A call has found that it runs in a forked child.
+    in_child: AtomicBool,
 }
 
 thread_local! {
-    /// Whether this thread, or in a child the thread that forked, has called [`Home::is_left_by_thread`] before.
+    /// Whether this thread, or in a child the thread that forked, has called [`Home::is_in_child_cached`] before.
     static HAS_CALLED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -27,7 +28,7 @@ impl Home {
     pub(crate) fn here() -> Self {
         Self {
             process: process::id(),
-            left: AtomicBool::new(false),
+            in_child: AtomicBool::new(false),
         }
     }
 
@@ -37,27 +38,28 @@ impl Home {
     }
 
     /// Whether the caller is in a forked child. Makes one system call (0.2 us), and none after the first `true`.
-    pub(crate) fn is_left(&self) -> bool {
-        if self.left.load(Ordering::Relaxed) {
+    pub(crate) fn is_in_child(&self) -> bool {
+        if self.in_child.load(Ordering::Relaxed) {
             return true;
         }
-        let left = process::id() != self.process;
-        if left {
-            self.left.store(true, Ordering::Relaxed);
+        let in_child = process::id() != self.process;
+        if in_child {
+            self.in_child.store(true, Ordering::Relaxed);
         }
-        left
+        in_child
     }
 
-    /// [`is_left`](Self::is_left) for calls that are too frequent for a system call: only a thread's first call makes one.
+    /// [`is_in_child`](Self::is_in_child) for calls that are too frequent for a system call: only a thread's first call makes
+    /// one.
     ///
-    /// A child may get `false` until one of its calls has used `is_left`. That is enough for reading the dictionaries: only the
-    /// first read of a thread takes a lock.
-    pub(crate) fn is_left_by_thread(&self) -> bool {
+    /// A child may get `false` until one of its calls has used `is_in_child`. That is enough for reading the dictionaries: only
+    /// the first read of a thread takes a lock.
+    pub(crate) fn is_in_child_cached(&self) -> bool {
         if HAS_CALLED.get() {
-            self.left.load(Ordering::Relaxed)
+            self.in_child.load(Ordering::Relaxed)
         } else {
             HAS_CALLED.set(true);
-            self.is_left()
+            self.is_in_child()
         }
     }
 }
@@ -67,14 +69,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_that_starts_an_agent_has_not_left_it() {
+    fn the_process_that_starts_an_agent_is_not_a_child() {
         let home = Home::here();
         assert_eq!(home.process(), process::id());
         assert_eq!(
             [
-                home.is_left(),
-                home.is_left_by_thread(),
-                home.is_left_by_thread()
+                home.is_in_child(),
+                home.is_in_child_cached(),
+                home.is_in_child_cached()
             ],
             [false; 3]
         );
@@ -84,12 +86,12 @@ mod tests {
     fn a_thread_that_missed_the_fork_detects_it_at_the_first_full_check() {
         let home = Home {
             process: process::id() + 1,
-            left: AtomicBool::new(false),
+            in_child: AtomicBool::new(false),
         };
         HAS_CALLED.set(true);
-        assert!(!home.is_left_by_thread());
-        assert!(home.is_left());
-        assert!(home.is_left_by_thread());
+        assert!(!home.is_in_child_cached());
+        assert!(home.is_in_child());
+        assert!(home.is_in_child_cached());
         HAS_CALLED.set(false);
     }
 }

@@ -67,8 +67,8 @@
 //!
 //! # How it is observed
 //!
-//! [`Agent::status`] and [`Agent::subscribe`]; `tracing` events of target `rollcall_agent`, with the same error at most
-//! once a minute; [counters](Counts) through the `metrics` facade.
+//! [`Agent::status`] and [`Agent::subscribe`]; `tracing` events of target `rollcall_agent`, with at most one error a minute
+//! for each [`Activity`]; [counters](Counts) through the `metrics` facade.
 //!
 //! # What it does not do
 //!

@@ -54,7 +54,7 @@ pub(crate) struct ParseError {
 impl FromStr for Peer {
     type Err = ParseError;
 
-    /// Trims blanks. There is no scheme, no path and no default port (protocol section 2.2).
+    /// Trims blanks. There is no scheme, no path and no default port (proto/docs/skywalking.md section 2.2).
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let error = || ParseError {
             text: text.chars().take(100).collect(),

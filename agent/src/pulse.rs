@@ -29,7 +29,7 @@ impl Pulse {
         self.period
     }
 
-    /// Records an iteration. Returns the length of the stall before it, if that was two periods and is not reported yet.
+    /// Records an iteration. Returns the length of the stall before it, if no caller has reported it.
     pub(crate) fn beat(&self, now: Duration) -> Option<Duration> {
         let late = self.late(now);
         self.last_millis.store(millis(now), Ordering::Relaxed);
@@ -37,7 +37,7 @@ impl Pulse {
         late.filter(|_| !was_reported)
     }
 
-    /// How long the loop has been stalled, if that is at least two periods.
+    /// The time since the last iteration, if it is longer than two periods: the loop is stalled.
     pub(crate) fn late(&self, now: Duration) -> Option<Duration> {
         let since = now.saturating_sub(Duration::from_millis(
             self.last_millis.load(Ordering::Relaxed),
@@ -45,7 +45,7 @@ impl Pulse {
         (since > self.period * 2).then_some(since)
     }
 
-    /// The same, but only one caller per stall gets an answer: the one that reports it.
+    /// As [`late`](Self::late), but only for the first caller in each stall, which then reports it.
     pub(crate) fn first_to_notice(&self, now: Duration) -> Option<Duration> {
         let late = self.late(now)?;
         (!self.is_reported.swap(true, Ordering::Relaxed)).then_some(late)

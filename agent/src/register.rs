@@ -27,7 +27,7 @@ pub(crate) struct Register {
     machine: Machine,
     process: Process,
     silent_calls: u32,
-    answered: bool,
+    has_succeeded: bool,
 }
 
 /// Why the loop left a connection.
@@ -44,20 +44,20 @@ impl Register {
             machine: Machine::new(after, status.application_id, status.instance_id),
             process: Process::describe(),
             silent_calls: 0,
-            answered: false,
+            has_succeeded: false,
             shared,
         }
     }
 
-    /// Whether the collector has answered a call on the current connection.
-    pub(crate) fn answered(&self) -> bool {
-        self.answered
+    /// Whether a call on the current connection has succeeded.
+    pub(crate) fn has_succeeded(&self) -> bool {
+        self.has_succeeded
     }
 
     /// Makes calls on a new connection until it fails.
     pub(crate) async fn run(&mut self, collector: &Collector) -> Lost {
         self.silent_calls = 0;
-        self.answered = false;
+        self.has_succeeded = false;
         self.on(Event::Connected);
         let period = self.shared.config.register_interval;
         let mut ticks = time::interval(period);
@@ -158,7 +158,7 @@ impl Register {
         self.shared.counters.calls.increment();
         let result = call.await;
         match &result {
-            Ok(_) => self.answered = true,
+            Ok(_) => self.has_succeeded = true,
             Err(_) => self.shared.counters.call_failures.increment(),
         }
         match &result {

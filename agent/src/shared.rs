@@ -27,7 +27,7 @@ use crate::{
     throttle::Throttle,
 };
 
-/// The interval in which errors of one kind are logged once.
+/// The interval within which one error of each activity is logged.
 const LOG_PERIOD: Duration = Duration::from_secs(60);
 
 /// One per agent. Callers read it and set flags; the background thread writes the rest.
@@ -85,13 +85,13 @@ impl Shared {
 
     /// Any thread. Does nothing in a forked child, where there is no thread to stop.
     pub(crate) fn request_stop(&self, goodbye: Duration) {
-        if !self.home.is_left() {
+        if !self.home.is_in_child() {
             self.stop.request(goodbye);
         }
     }
 
     pub(crate) fn status(&self) -> Status {
-        if self.home.is_left() {
+        if self.home.is_in_child() {
             return self.status_of_child();
         }
         let status = self.status.borrow().clone();
@@ -222,7 +222,7 @@ impl Shared {
         });
     }
 
-    /// Publishes an error and logs it, at most once a minute for each activity.
+    /// Publishes an error, and logs it at most once a minute for each activity.
     pub(crate) fn report_error(&self, activity: Activity, error: &dyn fmt::Display) {
         let message = error.to_string();
         let passed = self.throttles.lock()[index(activity)].pass(self.clock.now());

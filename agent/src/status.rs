@@ -98,7 +98,7 @@ pub struct Changes {
     shared: Arc<Shared>,
     receiver: watch::Receiver<Status>,
     /// In a forked child: this reader has seen that the agent stopped.
-    left: bool,
+    has_seen_stop: bool,
 }
 
 impl Changes {
@@ -106,7 +106,7 @@ impl Changes {
         Self {
             shared,
             receiver,
-            left: false,
+            has_seen_stop: false,
         }
     }
 
@@ -114,8 +114,8 @@ impl Changes {
     ///
     /// Works in any runtime, and may be dropped and called again without losing a change.
     pub async fn changed(&mut self) -> Option<Status> {
-        if self.shared.home.is_left() {
-            let seen = std::mem::replace(&mut self.left, true);
+        if self.shared.home.is_in_child() {
+            let seen = std::mem::replace(&mut self.has_seen_stop, true);
             return (!seen).then(|| self.shared.status());
         }
         let stopped = self.receiver.borrow().phase == Phase::Stopped;
@@ -150,7 +150,7 @@ impl Changes {
         timeout: Duration,
         mut accepts: impl FnMut(&Status) -> bool,
     ) -> Result<Status, Status> {
-        if self.shared.home.is_left() {
+        if self.shared.home.is_in_child() {
             let status = self.shared.status();
             return if accepts(&status) {
                 Ok(status)

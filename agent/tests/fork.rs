@@ -57,14 +57,14 @@ fn main() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    use_it(&agent, names.fetch_add(1, Ordering::Relaxed));
+                    use_agent(&agent, names.fetch_add(1, Ordering::Relaxed));
                 }
             });
         }
         for number in 0..FORKS {
             let own = number % OWN_AGENTS == 0;
             let report = in_child(&agent, own.then_some(&collector));
-            let Some(uuid) = report.strip_prefix("well: ") else {
+            let Some(uuid) = report.strip_prefix("ok: ") else {
                 over.store(true, Ordering::Relaxed);
                 panic!("fork {number}: {report:?}");
             };
@@ -82,20 +82,20 @@ fn main() {
     assert_eq!(
         (after.phase, after.instance_id, after.counts.connections),
         (Phase::Running, before.instance_id, 1),
-        "the parent noticed its children"
+        "the forks changed the parent's agent"
     );
     agent.shutdown(PATIENCE).unwrap();
 }
 
 /// Takes and releases every lock that calls of an agent's host take.
-fn use_it(agent: &Agent, number: usize) {
+fn use_agent(agent: &Agent, number: usize) {
     let mut changes = agent.subscribe();
     agent.operation(&format!("name {}", number % 50_000), SpanType::Exit);
     agent.address(&format!("host:{}", number % 50_000));
     drop((agent.status(), changes.wait(Duration::ZERO)));
 }
 
-/// What a child reports about an agent of its parent: `well: ` and the UUID of its own agent, or what is wrong.
+/// The report of a child that checks its parent's agent: `ok: ` and the UUID of the child's own agent, or the failure.
 fn in_child(agent: &Agent, own: Option<&Collector>) -> String {
     let changes = agent.subscribe();
     let (mut reader, writer) = pipe().unwrap();
@@ -127,7 +127,7 @@ fn child(
         own.map_or_else(String::new, |collector| starts_its_own(agent, collector))
     }));
     let report = match outcome {
-        Ok(uuid) => format!("well: {uuid}"),
+        Ok(uuid) => format!("ok: {uuid}"),
         Err(panic) => panic
             .downcast_ref::<String>()
             .cloned()

@@ -68,7 +68,7 @@ impl Found {
         }
     }
 
-    /// Both together.
+    /// The result for everything in both results.
     fn with(self, other: Self) -> Self {
         match other {
             Self::Nothing => self,
@@ -77,7 +77,7 @@ impl Found {
         }
     }
 
-    /// The same, with something more that was found.
+    /// The result with one more item.
     fn and(self, is_up: bool) -> Self {
         match self {
             Self::Nothing | Self::Up if is_up => Self::Up,

@@ -202,7 +202,7 @@ fn collect(config: Config, show: Show, host: Host) -> anyhow::Result<()> {
         let detail = Detail::listen().context("listen for signals")?;
         let hangup = async {
             match show {
-                Show::Samples => pending().await, // it stops the demo
+                Show::Samples => pending().await, // SIGHUP stops the demo
                 Show::Nothing => {
                     let hangup = Hangup::listen().context("listen for signals")?;
                     match hangup.reload(reload).await {}

@@ -17,6 +17,9 @@ const SECTIONS: &str = r".SH SIGNALS
 SIGTERM, SIGINT
 Drain and stop: the collector leaves the naming lists, finishes the requests in progress, and closes its store. A second signal stops it at once.
 .TP
+SIGHUP
+Read the certificate files again; stop the demo.
+.TP
 SIGUSR1
 Log at DEBUG; a second one logs Rollcall's own parts at TRACE.
 .TP
@@ -25,10 +28,10 @@ Log at the configured level again.
 .SH EXIT STATUS
 .TP
 0
-A clean stop; for roster and members: everything that was found is up.
+A clean stop; for roster, members and why: everything that was found is up.
 .TP
 1
-A failure, which the log names; for roster and members: something that was found is not up.
+A failure, which the log names; for roster, members and why: something that was found is not up.
 .TP
 3
 Nothing was found.

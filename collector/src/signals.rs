@@ -68,7 +68,7 @@ impl Hangup {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
-    /// Has the certificate files read again at every SIGHUP. No other part of the configuration can change while the
+    /// Requests a new read of the certificate files at every SIGHUP. No other part of the configuration can change while the
     /// collector runs.
     pub(crate) async fn reload(mut self, reload: Arc<Notify>) -> Infallible {
         while self.0.recv().await.is_some() {

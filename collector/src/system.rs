@@ -97,7 +97,7 @@ pub(crate) fn explain(error: &clap::Error, code: u8) -> ExitCode {
     }
 }
 
-/// Prints why the process ends, before the log exists.
+/// Prints on standard error, without the log, why the process ends.
 pub(crate) fn complain(message: &str, code: u8) -> ExitCode {
     if writeln!(std::io::stderr(), "error: {message}").is_err() {
         return ExitCode::FAILURE; // standard error is closed

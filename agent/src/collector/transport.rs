@@ -27,7 +27,7 @@ use crate::{
     tls::{self, Above, Stream, Tls},
 };
 
-/// Upstream's metadata key for the token (protocol section 4.8).
+/// Upstream's metadata key for the token (proto/docs/skywalking.md section 4.8).
 const AUTHENTICATION: HeaderName = HeaderName::from_static("authentication");
 
 /// Why a connection could not be opened.

@@ -16,13 +16,13 @@ struct Entry<'a> {
     agent_jetty: Option<Cow<'a, str>>,
     ui: Option<Cow<'a, str>>,
     version: Cow<'a, str>,
-    state: Word,
+    state: WireState,
     since_ms: i64,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Word {
+enum WireState {
     Serving,
     Draining,
     /// Also any state that a later version adds: this version forwards nothing to such a member.
@@ -40,9 +40,9 @@ pub(super) fn encode(member: &Member) -> Vec<u8> {
         ui: optional(&member.ui),
         version: member.version.as_deref().unwrap_or_default().into(),
         state: match member.state {
-            State::Starting => Word::Starting,
-            State::Serving => Word::Serving,
-            State::Draining => Word::Draining,
+            State::Starting => WireState::Starting,
+            State::Serving => WireState::Serving,
+            State::Draining => WireState::Draining,
         },
         since_ms: member.since.millis(),
     };
@@ -63,9 +63,9 @@ pub(super) fn decode(entry: &[u8]) -> Result<Member, serde_json::Error> {
         ui: optional(entry.ui),
         version: Some(entry.version.into()),
         state: match entry.state {
-            Word::Serving => State::Serving,
-            Word::Draining => State::Draining,
-            Word::Starting => State::Starting,
+            WireState::Serving => State::Serving,
+            WireState::Draining => State::Draining,
+            WireState::Starting => State::Starting,
         },
         since: Timestamp::from_millis(entry.since_ms),
     })

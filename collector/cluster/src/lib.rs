@@ -35,8 +35,8 @@ pub trait Cluster: fmt::Debug + Send + Sync + 'static {
     /// The members, now and after every change.
     fn view(&self) -> watch::Receiver<Arc<View>>;
 
-    /// `None`, or why this collector is not registered or cannot read the members, as a text for the operator. The task
-    /// behind it recovers by itself.
+    /// `None`, or why this collector is not registered or cannot read the members, as a text for the operator. The
+    /// provider retries on its own.
     fn health(&self) -> watch::Receiver<Option<Arc<str>>>;
 }
 

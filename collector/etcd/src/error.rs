@@ -7,18 +7,19 @@ use tonic::{Code, Status};
 /// Why a call failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// No endpoint is reachable, or none answered in time. Whether the call was carried out is unknown.
+    /// The call failed at every endpoint, and the last one was unreachable or did not answer in time. Whether it was carried
+    /// out is unknown.
     #[error("etcd is unavailable: {endpoint}: {reason}")]
     Unavailable {
-        /// The endpoint that answered, or the last one that did not.
+        /// The last endpoint; empty if none is configured.
         endpoint: Arc<str>,
         /// The cause.
         reason: String,
     },
-    /// Every endpoint returned a transient error. Whether the call was carried out is unknown.
+    /// The call failed at every endpoint, and the last one returned a transient error. Whether it was carried out is unknown.
     #[error("etcd at {endpoint} failed the call: {reason}")]
     Failed {
-        /// The endpoint that answered, or the last one that did not.
+        /// The last endpoint.
         endpoint: Arc<str>,
         /// The cause.
         reason: String,
@@ -29,7 +30,7 @@ pub enum Error {
          the alarm (etcdctl compact, etcdctl defrag, etcdctl alarm disarm), or give it a larger --quota-backend-bytes"
     )]
     NoSpace {
-        /// The endpoint that answered, or the last one that did not.
+        /// The endpoint that answered.
         endpoint: Arc<str>,
         /// The cause.
         reason: String,
@@ -37,7 +38,7 @@ pub enum Error {
     /// An endpoint reported that the request itself is invalid, for example too large. Nothing was carried out.
     #[error("etcd at {endpoint} does not accept the request: {reason}")]
     Invalid {
-        /// The endpoint that answered, or the last one that did not.
+        /// The endpoint that answered.
         endpoint: Arc<str>,
         /// The cause.
         reason: String,
@@ -45,7 +46,7 @@ pub enum Error {
     /// An endpoint denied the call.
     #[error("etcd at {endpoint} refuses: {reason}")]
     Refused {
-        /// The endpoint that answered, or the last one that did not.
+        /// The endpoint that answered.
         endpoint: Arc<str>,
         /// The cause.
         reason: String,

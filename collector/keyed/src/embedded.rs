@@ -1,9 +1,9 @@
 //! A store on the local disk: the file `<name>.redb` in a data directory.
 //!
-//! A commit is synced when it returns. A file of its own, beside that of the inventory: redb has one writer for each file, so
-//! no registration of an agent waits for the user's commits, or fails because the user's rows fill their file.
+//! A commit is synced when it returns. The store is a separate file beside that of the inventory: redb allows one writer for
+//! each file, so no registration of an agent waits for the user's commits.
 //!
-//! The data directory must exist, and its owner holds the lock that keeps other processes out.
+//! The data directory must exist, and the code that opened it holds the lock that keeps other processes out.
 //!
 //! Before a commit the store checks that the next start would find the open file: what is written to a file that was removed or
 //! renamed is lost. After a failure redb refuses every call, so the file is then closed, and opened again by the next call.

@@ -1,8 +1,9 @@
 //! A store that several processes share: one key in etcd for each row.
 //!
-//! A process reads all rows at its start, and afterwards what others changed ([`Store::catch_up`]). It writes a row only if it
-//! has read the row's last change ([`Error::Conflict`]), so no process overwrites a change that it has not seen. A commit of up to
-//! `CHANGES` changes and `BYTES` is one transaction; a larger one is several transactions, and a failure may leave only the first ones.
+//! A process reads all rows at its start, and afterwards the changes of other processes ([`Store::catch_up`]). It writes a row
+//! only if it has read the row's last change ([`Error::Conflict`]), so no process overwrites a change that it has not seen. A
+//! commit of up to `CHANGES` changes and `BYTES` is one transaction; a larger one is several transactions, and a failure may
+//! leave only the first ones.
 //!
 //! | Key, below the client's prefix | Value |
 //! |---|---|

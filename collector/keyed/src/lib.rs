@@ -72,7 +72,8 @@ pub enum Error {
     /// The contents are damaged, or a later release wrote them.
     #[error("{0}")]
     Unreadable(String),
-    /// Another process changed one of the rows first. Nothing was changed: catch up, and decide again.
+    /// Another process changed one of the rows first. Catch up, and decide again: of a commit that takes several transactions,
+    /// the first ones may have been written.
     #[error("another collector changed the same row at the same time: try again")]
     Conflict,
 }

@@ -216,8 +216,9 @@ impl Seen {
         *self.since.get_or_init(now)
     }
 
-    /// Records the time of the peer's clock that a call carries, at the time that `now` returns. The first report of a connection
-    /// counts; it returns the difference. More than 24 days do not count: the field then holds another time.
+    /// Records the time of the peer's clock that a call carries, at the time that `now` returns. Returns the difference for the
+    /// first report of a connection, and `None` for later ones. A difference of more than 24 days is ignored: the field then
+    /// holds another time.
     pub fn observe_clock(&self, peer: Timestamp, now: impl FnOnce() -> Timestamp) -> Option<i32> {
         if self.clock_skew.get().is_some() {
             return None;

@@ -76,7 +76,7 @@ async fn the_end_of_a_connection_is_reported_with_the_instances_seen_on_it() {
 }
 
 #[test]
-fn the_machine_of_a_peer_that_does_not_answer_tells_a_pause_from_a_failure() {
+fn a_silent_peer_is_hung_if_its_machine_acknowledges_and_otherwise_unreachable() {
     let end = |kind: io::ErrorKind, acknowledged| {
         let ends = Arc::<Ends>::default();
         let link = Links::new(Arc::clone(&ends) as Arc<dyn Observer>).open(remote());

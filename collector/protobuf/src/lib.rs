@@ -29,7 +29,7 @@ const FIXED_64: u32 = 1;
 const BYTES: u32 = 2;
 const FIXED_32: u32 = 5;
 
-/// Appends a number, unless it is 0, the default. The field number is below 16, here and below.
+/// Appends a number, unless it is 0, the default.
 pub fn put_varint(out: &mut Vec<u8>, field: u32, value: u64) {
     if value != 0 {
         put_raw(out, u64::from(field << 3 | VARINT));

@@ -41,8 +41,8 @@ impl Clock {
         timestamp(since_epoch())
     }
 
-    /// The wall time at `moment`, by the wall clock's present setting. The same `moment` gives the same result until the wall
-    /// clock is set.
+    /// The wall time at `moment`, by the wall clock's present setting. Results for one `moment` differ by at most a millisecond
+    /// until the wall clock is set or slewed.
     #[must_use]
     pub fn wall_at(&self, moment: Moment) -> Timestamp {
         let start = self.wall_at_start().millis();
@@ -56,7 +56,7 @@ impl Clock {
         Moment::from_millis(wall.millis().saturating_sub(start))
     }
 
-    /// The difference of both clocks is taken before rounding, so that it is the same every time.
+    /// The difference of both clocks is rounded once and not each clock, so that the result hardly ever varies.
     fn wall_at_start(&self) -> Timestamp {
         let start = since_epoch().saturating_sub(self.start.elapsed());
         timestamp(start + Duration::from_micros(500))

@@ -110,7 +110,7 @@ pub(super) fn broken(config: &Config) -> Broken {
     broken
 }
 
-/// Whether the provider of a cluster's key is in use; other keys are not checked.
+/// Whether the collector uses the key: not if it belongs to a cluster provider other than the chosen one.
 fn is_in_use(key: &Key, cluster: ClusterProvider) -> bool {
     match (key.module, key.provider) {
         ("cluster", "etcd") => cluster == ClusterProvider::Etcd,

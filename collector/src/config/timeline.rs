@@ -1,4 +1,4 @@
-//! `timeline.default`: what is kept of the changes of instances, and when many at once are reported.
+//! `timeline.default`: the limits of the history of instances, and the thresholds of a mass silence.
 
 use std::{path::PathBuf, time::Duration};
 

@@ -1,6 +1,6 @@
 //! A client of the query API.
 //!
-//! An answer is bounded in size and time. A list is read page by page, so no more than one page is held.
+//! An answer is bounded in size and time. A list is read page by page, so the client holds no more than one page.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -44,7 +44,8 @@ impl Client {
         }
     }
 
-    /// The time by the collector's clock, so that ages are right on a machine with another one.
+    /// The time of the last answer by the collector's clock, so that ages are right on a machine whose clock differs; the time of
+    /// this machine before the first answer.
     pub(super) fn now(&self) -> Timestamp {
         self.answered.get().unwrap_or_else(|| {
             let wall = Clock::start().wall().millis();

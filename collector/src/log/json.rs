@@ -22,7 +22,7 @@ impl<'a> MakeWriter<'a> for Json {
 impl io::Write for Json {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let written = match std::str::from_utf8(line) {
-            Ok(text) if text.contains(is_left) => self.0.write(escaped(text).as_bytes()),
+            Ok(text) if text.contains(is_unescaped) => self.0.write(escaped(text).as_bytes()),
             _ => self.0.write(line),
         };
         written.map(|_all| line.len())
@@ -34,14 +34,14 @@ impl io::Write for Json {
 }
 
 /// Whether JSON leaves a control character as it is.
-fn is_left(letter: char) -> bool {
+fn is_unescaped(letter: char) -> bool {
     matches!(letter, '\u{7f}'..='\u{9f}')
 }
 
 fn escaped(line: &str) -> String {
     let mut escaped = String::with_capacity(line.len() + 16);
     for letter in line.chars() {
-        if is_left(letter) {
+        if is_unescaped(letter) {
             escaped.push_str(&format!("\\u{:04x}", u32::from(letter)));
         } else {
             escaped.push(letter);
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn control_characters_that_json_allows_are_escaped() {
         let line = serde_json::to_string("a\u{9b}2J\u{7f}\u{e9}").unwrap();
-        assert!(line.contains(is_left));
+        assert!(line.contains(is_unescaped));
         let safe = escaped(&line);
         assert_eq!(
             safe,

@@ -155,7 +155,7 @@ impl Certificates {
             };
             let (this, now) = (self.clone(), wall());
             match task::spawn_blocking(move || this.refresh(now)).await {
-                Ok(outcome) => self.note(outcome, is_requested, &mut keeper),
+                Ok(outcome) => self.record(outcome, is_requested, &mut keeper),
                 Err(panic) => error!(%panic, "the certificate could not be read again"),
             }
             report(keeper.reason(self.expires(), now));
@@ -163,7 +163,7 @@ impl Certificates {
     }
 
     /// Reports the outcome of a refresh. Files that stay bad are reported once.
-    fn note(&self, outcome: Result<Change, Error>, is_requested: bool, keeper: &mut Keeper) {
+    fn record(&self, outcome: Result<Change, Error>, is_requested: bool, keeper: &mut Keeper) {
         match outcome {
             Ok(change) => {
                 keeper.refused = None;
@@ -195,7 +195,7 @@ impl Certificates {
 #[derive(Debug, Default)]
 struct Keeper {
     refused: Option<String>,
-    /// The certificate about which the log has a warning, by its end.
+    /// The expiry of the certificate that the last warning is about.
     warned: Option<i64>,
 }
 

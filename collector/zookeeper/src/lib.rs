@@ -37,13 +37,13 @@ pub struct Session {
     /// The latest transaction that this client has seen: a server behind it closes the connection.
     seen: i64,
     /// When the servers may end the session; `None` if it was never open.
-    kept: Option<Instant>,
+    expires: Option<Instant>,
 }
 
 impl Session {
     /// Whether the servers have sent nothing for longer than the session's term.
     pub fn is_overdue(&self) -> bool {
-        self.kept.is_some_and(|kept| kept < Instant::now())
+        self.expires.is_some_and(|expires| expires < Instant::now())
     }
 }
 
@@ -121,7 +121,7 @@ impl<'s> Client<'s> {
         }
         client.session.id = opened.session;
         client.session.password = opened.password;
-        client.session.kept = Some(client.last_received + client.term);
+        client.session.expires = Some(client.last_received + client.term);
         Ok(client)
     }
 
@@ -189,7 +189,7 @@ impl<'s> Client<'s> {
         while !self.has_changed {
             let next_ping = self.last_sent + self.term / 3;
             tokio::select! {
-                frame = self.frame() => drop(self.sort(frame?)?),
+                frame = self.frame() => drop(self.classify(frame?)?),
                 () = sleep_until(next_ping) => {
                     self.put(&wire::bare(wire::PING, Op::Ping));
                     self.flush().await?;
@@ -216,7 +216,7 @@ impl<'s> Client<'s> {
         self.flush().await?;
         loop {
             let frame = self.frame().await?;
-            match self.sort(frame)? {
+            match self.classify(frame)? {
                 Some((head, answer)) if head.number == number => match head.error {
                     0 => return Ok(answer),
                     SESSION_EXPIRED => return Err(Error::Expired),
@@ -228,10 +228,10 @@ impl<'s> Client<'s> {
     }
 
     /// The answer in a frame; `None` for an event, which is recorded.
-    fn sort(&mut self, mut frame: Bytes) -> Result<Option<(Head, Bytes)>, Error> {
+    fn classify(&mut self, mut frame: Bytes) -> Result<Option<(Head, Bytes)>, Error> {
         let head = wire::head(&mut frame).map_err(|error| self.malformed(error))?;
         self.session.seen = self.session.seen.max(head.transaction);
-        self.session.kept = Some(self.last_received + self.term);
+        self.session.expires = Some(self.last_received + self.term);
         self.has_changed |= head.number == wire::EVENT;
         let is_answer = head.number > 0 || head.number == wire::AUTH;
         Ok(is_answer.then_some((head, frame)))

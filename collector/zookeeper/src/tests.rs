@@ -7,7 +7,8 @@ use super::*;
 
 const TERM: Duration = Duration::from_secs(9);
 
-/// A server that answers the first connection with these bytes, and then nothing, for as long as the future runs.
+/// A server that sends these bytes on the first connection, and then nothing. The connection stays open until the stream that
+/// the future returns is dropped.
 async fn server(answer: Vec<u8>) -> (String, impl Future<Output = TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -178,7 +178,7 @@ impl Collector {
             .change(|state| state.behaviours.insert(call, behaviour));
     }
 
-    /// Keeps the connections and answers nothing from now on: the thread does not run.
+    /// Keeps the connections and answers nothing: the thread stops running within 5 ms.
     pub(crate) fn freeze(&self) {
         self.state.change(|state| state.frozen = true);
     }

@@ -83,7 +83,7 @@ impl Naming {
         self.state.read(|state| state.requests.clone())
     }
 
-    /// Waits until there were as many requests.
+    /// Waits until the server has received this many requests.
     pub(crate) fn wait_for_requests(&self, number: usize) {
         self.state.wait_for("requests", |state| {
             (state.requests.len() >= number).then_some(())
@@ -136,7 +136,7 @@ fn respond(stream: &mut TcpStream, status: u16, body: &str) -> std::io::Result<(
     let length = body.len();
     write!(
         stream,
-        "HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\n\r\n{body}"
+        "HTTP/1.1 {status} Scripted\r\ncontent-length: {length}\r\n\r\n{body}"
     )
 }
 

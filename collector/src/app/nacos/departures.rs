@@ -1,7 +1,7 @@
 //! Log lines about instances of Nacos services that depart. A departure that its client did not announce is a warning.
 //!
-//! A connection may have thousands of instances, so each kind has a limit of lines per second; the next line of that kind
-//! follows one with the number of those that were left out.
+//! A connection may have thousands of instances, so each kind has a limit of lines per second. A line with the number of
+//! suppressed ones comes before the next line of that kind.
 
 use rollcall_catalog::Event;
 use rollcall_domain::catalog::{ConnectionEnd, EventKind, HealthBy};

@@ -43,7 +43,7 @@ fn gated() -> (Gated, Gate) {
 
 impl Output for Gated {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let _no_one_watches = self.begun.send(());
+        let _unobserved = self.begun.send(());
         let most = self
             .permits
             .recv()

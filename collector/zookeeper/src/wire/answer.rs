@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 
 use super::{Head, Malformed, NO_STEP, Opened, Stat};
 
-/// Takes the answer to [`connect`] from `frame`.
+/// Takes the answer to [`connect`](super::connect) from `frame`.
 pub(crate) fn opened(mut frame: Bytes) -> Result<Opened, Malformed> {
     let _version = int(&mut frame)?;
     Ok(Opened {

@@ -27,7 +27,7 @@ pub(super) struct Service {
 
 impl Service {
     /// Records the call. Returns whether to answer it with ids.
-    async fn note<T>(
+    async fn record<T>(
         &self,
         request: Request<T>,
         seen: impl FnOnce(T) -> Seen,
@@ -80,7 +80,7 @@ impl ApplicationRegisterService for Service {
         request: Request<Application>,
     ) -> Result<Response<ApplicationMapping>, Status> {
         let codes = request.get_ref().application_code.clone();
-        let assigned = self.note(request, Seen::Application).await?;
+        let assigned = self.record(request, Seen::Application).await?;
         let application = if assigned {
             self.mappings("application", &codes)
         } else {
@@ -104,7 +104,7 @@ impl InstanceDiscoveryService for Service {
         request: Request<ApplicationInstance>,
     ) -> Result<Response<ApplicationInstanceMapping>, Status> {
         let instance = request.get_ref().clone();
-        let assigned = self.note(request, Seen::Instance).await?;
+        let assigned = self.record(request, Seen::Instance).await?;
         let id = if assigned {
             self.ids("instance", [&*instance.agent_uuid].into_iter())[0]
         } else {
@@ -120,7 +120,7 @@ impl InstanceDiscoveryService for Service {
         &self,
         request: Request<ApplicationInstanceHeartbeat>,
     ) -> Result<Response<Downstream>, Status> {
-        self.note(request, Seen::Heartbeat).await?;
+        self.record(request, Seen::Heartbeat).await?;
         Ok(Response::new(Downstream {}))
     }
 
@@ -128,7 +128,7 @@ impl InstanceDiscoveryService for Service {
         &self,
         request: Request<ApplicationInstanceRecover>,
     ) -> Result<Response<Downstream>, Status> {
-        self.note(request, Seen::Recover).await?;
+        self.record(request, Seen::Recover).await?;
         Ok(Response::new(Downstream {}))
     }
 }
@@ -140,7 +140,7 @@ impl ServiceNameDiscoveryService for Service {
         request: Request<ServiceNameCollection>,
     ) -> Result<Response<ServiceNameMappingCollection>, Status> {
         let elements = request.get_ref().elements.clone();
-        let assigned = self.note(request, Seen::Operations).await?;
+        let assigned = self.record(request, Seen::Operations).await?;
         let keys: Vec<_> = elements
             .iter()
             .map(|e| {
@@ -169,7 +169,7 @@ impl NetworkAddressRegisterService for Service {
         request: Request<NetworkAddresses>,
     ) -> Result<Response<NetworkAddressMappings>, Status> {
         let addresses = request.get_ref().addresses.clone();
-        let assigned = self.note(request, Seen::Addresses).await?;
+        let assigned = self.record(request, Seen::Addresses).await?;
         let address_ids = if assigned {
             self.mappings("address", &addresses)
         } else {
@@ -185,7 +185,7 @@ impl Agent for Service {
         &self,
         request: Request<LeaveRequest>,
     ) -> Result<Response<LeaveResponse>, Status> {
-        self.note(request, Seen::Leave).await?;
+        self.record(request, Seen::Leave).await?;
         Ok(Response::new(LeaveResponse {}))
     }
 }

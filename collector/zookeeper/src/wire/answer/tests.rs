@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::{super::Op, *};
 
 #[test]
-fn a_failed_transaction_names_the_step() {
+fn a_failed_transaction_has_the_error_of_the_step_that_failed() {
     let answer = |steps: &[(i32, bool, i32, Option<i32>)]| {
         let mut frame = BytesMut::new();
         for (kind, done, error, result) in steps {
