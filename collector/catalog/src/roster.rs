@@ -1,9 +1,12 @@
 //! The stored list of ephemeral instances, for the next run: soft state.
 //!
-//! A service's row is written within [`TICK`] after a change. Later changes are in the [`journal`], which is written before a
-//! change is acknowledged, so the next run knows every acknowledged instance, even after a crash of the process. A crash of the
-//! machine may lose the last half second. A restart restores these instances unchanged. Their clients register and beat again,
-//! and instances without a client are removed after their term.
+//! The rows of changed services are written every [`ROWS`] ticks. Later changes are in the [`journal`], which is written before a
+//! change is acknowledged, so the next run knows every acknowledged instance, even after a crash of the process. The journal is
+//! synced at each [`TICK`], so a crash of the machine may lose the last half second. The rows are written earlier if they must
+//! replace the journal: it is half full, it misses a line, or it could not be synced.
+//!
+//! A restart restores these instances unchanged. Their clients register and beat again, and instances without a client are
+//! removed after their term.
 //!
 //! The row with the empty key records that rosters are written, and which part of the journal they contain. A store with data
 //! but without this row was written by an earlier release, and reads are refused for [`crate::Config::warm_up`].
@@ -27,12 +30,12 @@ use crate::{
     store::{Change, Error, Row, Table},
 };
 
-/// The interval of the writes.
+/// The interval of the syncs of the journal.
 const TICK: Duration = Duration::from_millis(500);
+/// Ticks from one write of the rows to the next. A busy service has many changes in this time, and its row is written once.
+const ROWS: u32 = 20;
 /// The approximate number of instances in one commit.
 const BATCH: usize = 4096;
-/// Ticks without an attempt after a failed commit.
-const PAUSE: u32 = 20;
 
 #[derive(Debug, Deserialize, Serialize)]
 struct Entry {
@@ -43,36 +46,81 @@ struct Entry {
     registered: InstanceRow,
 }
 
-/// Writes at each tick until it is cancelled, and then writes the remaining changes.
+/// Writes until it is cancelled, and then writes the remaining changes.
 pub(crate) async fn run(shared: Arc<Shared>, cancel: CancellationToken) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first commit records that rosters are written, even if there is none to write.
-    let mut is_due = true;
-    let mut pause = 0;
+    let mut writer = Writer {
+        shared,
+        is_first: true,
+        wait: 0,
+        is_failing: false,
+    };
     loop {
         let is_last = tokio::select! {
             biased;
             () = cancel.cancelled() => true,
             _ = ticks.tick() => false,
         };
-        if pause > 0 && !is_last {
-            pause -= 1;
-            continue;
-        }
-        if is_due || !shared.roster.is_empty() {
-            match write(&shared).await {
-                Ok(()) => is_due = false,
-                Err(error) => {
-                    tracing::warn!(%error, "catalog: the roster could not be written, a restart may refuse reads for a while");
-                    pause = PAUSE;
-                }
-            }
-        }
+        writer.tick(is_last).await;
         if is_last {
             return;
         }
     }
+}
+
+/// Decides at each tick what is written.
+struct Writer {
+    shared: Arc<Shared>,
+    /// Whether nothing was committed yet: the first commit records that rosters are written, even if there is none to write.
+    is_first: bool,
+    /// Ticks until the rows may be written.
+    wait: u32,
+    /// Whether the last commit failed.
+    is_failing: bool,
+}
+
+impl Writer {
+    async fn tick(&mut self, is_last: bool) {
+        self.wait = self.wait.saturating_sub(1);
+        let roster = &self.shared.roster;
+        // After a failed commit nothing shortens the wait.
+        let is_early = roster.must_be_written() && !self.is_failing;
+        let is_due = self.is_first || !roster.is_empty();
+        if is_due && (is_last || is_early || self.wait == 0) {
+            self.write().await;
+        } else if roster.take_unsynced() {
+            self.sync().await;
+        }
+    }
+
+    async fn write(&mut self) {
+        self.wait = ROWS;
+        let written = write(&self.shared).await;
+        self.is_failing = written.is_err();
+        match written {
+            Ok(()) => self.is_first = false,
+            Err(error) => {
+                tracing::warn!(%error, "catalog: the roster could not be written, a restart may refuse reads for a while");
+            }
+        }
+    }
+
+    async fn sync(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let synced = blocking(move || shared.roster.stores.journal.sync()).await;
+        // While commits fail too, their warning is enough.
+        if let (Err(error), false) = (synced, self.is_failing) {
+            tracing::warn!(%error, "catalog: the journal of the roster could not be synced, its changes are committed instead");
+            self.wait = 0;
+        }
+    }
+}
+
+/// Runs a call that waits for the disk.
+async fn blocking(call: impl FnOnce() -> Result<(), Error> + Send + 'static) -> Result<(), Error> {
+    let called = tokio::task::spawn_blocking(call).await;
+    called.unwrap_or_else(|error| Err(Error::Io(error.to_string())))
 }
 
 /// Commits the rows of changed services, and removes the part of the journal that they contain.
@@ -85,9 +133,7 @@ async fn write(shared: &Arc<Shared>) -> Result<(), Error> {
             rows.push(known(mark));
         }
         let store = Arc::clone(shared.roster.stores.roster());
-        let commit = tokio::task::spawn_blocking(move || store.commit(&rows)).await;
-        let commit = commit.unwrap_or_else(|error| Err(Error::Io(error.to_string())));
-        if let Err(error) = commit {
+        if let Err(error) = blocking(move || store.commit(&rows)).await {
             shared.roster.retry(services);
             return Err(error);
         }

@@ -1,6 +1,7 @@
-//! A journal: lines in the order in which they were appended, without a sync.
+//! A journal: lines in the order in which they were appended.
 //!
-//! A line survives the end of the process when [`Journal::append`] returns, and a crash of the machine only by chance.
+//! A line survives the end of the process when [`Journal::append`] returns, and a crash of the machine when the next
+//! [`Journal::sync`] returns.
 
 use std::{
     fmt,
@@ -22,13 +23,19 @@ pub trait Journal: fmt::Debug + Send + Sync {
     /// The journal cannot be written; nothing was appended.
     fn append(&self, lines: &[u8]) -> Result<(), Error>;
 
+    /// Makes the appended lines durable. Lines can be appended meanwhile.
+    ///
+    /// # Errors
+    /// The disk failed: a crash of the machine may lose lines that were appended since the last sync.
+    fn sync(&self) -> Result<(), Error>;
+
     /// Reads all lines. Removes an incomplete last line: its call did not return.
     ///
     /// # Errors
     /// The journal cannot be read.
     fn lines(&self) -> Result<Vec<u8>, Error>;
 
-    /// Removes the first `bytes`.
+    /// Removes the first `bytes`. Until the next sync, a crash of the machine may lose all lines or restore the removed ones.
     ///
     /// # Errors
     /// The journal cannot be written, and is unchanged.
@@ -45,6 +52,8 @@ struct Open {
     unfinished: PathBuf,
     file: fs::File,
     bytes: u64,
+    /// Whether a crash of the machine may lose the name of the file.
+    is_named_anew: bool,
 }
 
 impl File {
@@ -64,6 +73,7 @@ impl File {
             path,
             file,
             bytes,
+            is_named_anew: true,
         })))
     }
 
@@ -76,6 +86,19 @@ impl File {
 impl Journal for File {
     fn append(&self, lines: &[u8]) -> Result<(), Error> {
         self.with(|open| open.append(lines))
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        // The disk is awaited without the lock, which every append takes.
+        let (file, directory) = self.with(Open::take_unsynced)?;
+        let synced = file.sync_data().and_then(|()| match &directory {
+            Some(directory) => directory.sync_all(),
+            None => Ok(()),
+        });
+        self.with(|open| {
+            open.is_named_anew |= synced.is_err() && directory.is_some();
+            synced
+        })
     }
 
     fn lines(&self) -> Result<Vec<u8>, Error> {
@@ -108,6 +131,17 @@ impl Open {
         written
     }
 
+    /// The file to sync, and its directory if the file was created or renamed since the last sync.
+    fn take_unsynced(&mut self) -> io::Result<(fs::File, Option<fs::File>)> {
+        let file = self.file.try_clone()?;
+        let directory = match self.path.parent() {
+            Some(directory) if self.is_named_anew => Some(fs::File::open(directory)?),
+            _ => None,
+        };
+        self.is_named_anew = false;
+        Ok((file, directory))
+    }
+
     fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut lines = self.from(0)?;
         lines.truncate(complete(&lines));
@@ -116,7 +150,7 @@ impl Open {
         Ok(lines)
     }
 
-    /// Renames the remaining lines into place, so that a crash leaves either the old file or the new one.
+    /// Renames the remaining lines into place, so that the end of the process leaves either the old file or the new one.
     fn trim(&mut self, bytes: u64) -> io::Result<()> {
         if bytes >= self.bytes {
             self.file.set_len(0)?;
@@ -130,6 +164,7 @@ impl Open {
         fs::rename(&self.unfinished, &self.path)?;
         self.file = file;
         self.bytes = rest.len() as u64;
+        self.is_named_anew = true;
         Ok(())
     }
 

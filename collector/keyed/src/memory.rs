@@ -9,13 +9,21 @@ use super::{
     journal::{self, Journal},
 };
 
+/// The lines of the journal.
+#[derive(Debug, Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    /// The bytes that are synced.
+    synced: usize,
+}
+
 type Rows<T> = BTreeMap<(T, String), Vec<u8>>;
 
 /// Rows and lines in memory. Clones share the contents, so a test can open the store again.
 #[derive(Clone, Debug)]
 pub struct Memory<T> {
     rows: Arc<Mutex<Rows<T>>>,
-    journal: Arc<Mutex<Vec<u8>>>,
+    journal: Arc<Mutex<Lines>>,
     fails: Arc<Mutex<Option<String>>>,
 }
 
@@ -30,9 +38,23 @@ impl<T> Default for Memory<T> {
 }
 
 impl<T> Memory<T> {
-    /// Makes every later commit fail with this text; `None` ends that.
+    /// Makes every later commit and every sync of the journal fail with this text; `None` ends that.
     pub fn fail(&self, text: Option<&str>) {
         *self.fails.lock() = text.map(str::to_owned);
+    }
+
+    /// Removes the lines of the journal that are not synced, as a crash of the machine may do.
+    pub fn lose_unsynced(&self) {
+        let mut lines = self.journal.lock();
+        let synced = lines.synced;
+        lines.bytes.truncate(synced);
+    }
+
+    fn failing(&self) -> Result<(), Error> {
+        match &*self.fails.lock() {
+            Some(text) => Err(Error::Io(text.clone())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -48,9 +70,7 @@ impl<T: Table> Store<T> for Memory<T> {
     }
 
     fn commit(&self, changes: &[Change<T>]) -> Result<(), Error> {
-        if let Some(text) = &*self.fails.lock() {
-            return Err(Error::Io(text.clone()));
-        }
+        self.failing()?;
         let mut rows = self.rows.lock();
         for change in changes {
             match change {
@@ -68,21 +88,30 @@ impl<T: Table> Store<T> for Memory<T> {
 
 impl<T: Table> Journal for Memory<T> {
     fn append(&self, lines: &[u8]) -> Result<(), Error> {
-        self.journal.lock().extend_from_slice(lines);
+        self.journal.lock().bytes.extend_from_slice(lines);
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        self.failing()?;
+        let mut lines = self.journal.lock();
+        lines.synced = lines.bytes.len();
         Ok(())
     }
 
     fn lines(&self) -> Result<Vec<u8>, Error> {
         let mut lines = self.journal.lock();
-        let complete = journal::complete(&lines);
-        lines.truncate(complete);
-        Ok(lines.clone())
+        let complete = journal::complete(&lines.bytes);
+        lines.bytes.truncate(complete);
+        lines.synced = lines.synced.min(complete);
+        Ok(lines.bytes.clone())
     }
 
     fn trim(&self, bytes: usize) -> Result<(), Error> {
-        let mut journal = self.journal.lock();
-        let bytes = bytes.min(journal.len());
-        journal.drain(..bytes);
+        let mut lines = self.journal.lock();
+        let bytes = bytes.min(lines.bytes.len());
+        lines.bytes.drain(..bytes);
+        lines.synced = lines.synced.saturating_sub(bytes);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The journal: every change of an ephemeral instance since the last commit of the roster, one line of JSON each.
 //!
-//! A line is written before the change is acknowledged, without a sync: it survives the end of the process, but not of the
-//! machine. Lines are numbered; a commit of the roster stores the number of the last line that it contains, so no line is
+//! A line is written before the change is acknowledged, and synced later: it survives the end of the process at once, and a crash
+//! of the machine after the next sync. Lines are numbered; a commit of the roster stores the number of the last line that it contains, so no line is
 //! applied twice. A line has the state of the instance after the change, so it may be applied to a row that already contains
 //! it.
 
@@ -23,7 +23,7 @@ const LOSSY: &[u8] = b"?\n";
 #[derive(Debug)]
 pub(crate) struct Roster {
     pub(super) stores: Stores,
-    /// The most bytes of the journal. A commit every half second shortens it, so it reaches this only while commits fail.
+    /// The most bytes of the journal. A commit shortens it when it is half full, so it reaches this only while commits fail.
     max: usize,
     state: Mutex<State>,
 }
@@ -36,6 +36,8 @@ struct State {
     bytes: usize,
     /// Whether a line is missing since the last [`Roster::mark`].
     is_lossy: bool,
+    /// Whether a line was appended since the last [`Roster::take_unsynced`].
+    is_unsynced: bool,
 }
 
 /// A position in the journal: all lines up to it.
@@ -116,6 +118,7 @@ impl Roster {
         };
         let Err(error) = result else {
             state.bytes += lines.len();
+            state.is_unsynced = true;
             return;
         };
         state.is_lossy = true;
@@ -134,6 +137,17 @@ impl Roster {
     /// The bytes of the journal.
     pub(crate) fn journal_bytes(&self) -> usize {
         self.state.lock().bytes
+    }
+
+    /// Whether a commit must replace the journal soon: the journal is half full, or a line is missing.
+    pub(super) fn must_be_written(&self) -> bool {
+        let state = self.state.lock();
+        state.is_lossy || state.bytes >= self.max / 2
+    }
+
+    /// Whether the journal has lines that are not synced. The caller syncs it.
+    pub(super) fn take_unsynced(&self) -> bool {
+        std::mem::take(&mut self.state.lock().is_unsynced)
     }
 
     /// The end of the journal. A commit of all services that are marked by now contains the lines before it.

@@ -1,4 +1,4 @@
-//! A crash of the process: acknowledged changes are present in the next run.
+//! A crash of the process or of the machine: acknowledged changes are present in the next run.
 
 use std::sync::Arc;
 
@@ -223,4 +223,65 @@ async fn a_journal_that_is_older_than_a_run_of_an_earlier_release_is_dropped() {
     register(&running.catalog, "10.0.0.2");
     millis(600).await;
     assert_eq!(ips(&crash(running).catalog, "a"), ["10.0.0.2"]);
+}
+
+/// The rows are written at the start, and then every ten seconds.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_changes_often_is_written_once_in_ten_seconds() {
+    let running = Running::start();
+    millis(600).await;
+    for last in 1..=8 {
+        register(&running.catalog, &format!("10.0.0.{last}"));
+        millis(1000).await;
+        let lines = running.store.lines().unwrap();
+        let count = lines.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(count, last, "nothing was committed");
+    }
+    millis(2000).await;
+    assert!(running.store.lines().unwrap().is_empty());
+    assert_eq!(running.catalog.counts().journal_bytes, 0);
+    assert_eq!(ips(&crash(running).catalog, "a").len(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_of_the_machine_loses_at_most_the_last_half_second() {
+    let running = Running::start();
+    millis(600).await;
+    register(&running.catalog, "10.0.0.1");
+    millis(500).await;
+    register(&running.catalog, "10.0.0.2");
+    running.store.lose_unsynced();
+    let running = crash(running);
+    assert_eq!(ips(&running.catalog, "a"), ["10.0.0.1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_half_full_is_replaced_at_the_next_tick() {
+    let config = Config {
+        journal: 1000,
+        ..Config::default()
+    };
+    let running = Running::with(config, Memory::default(), Arc::new(NoEvents));
+    millis(600).await;
+    while running.catalog.counts().journal_bytes < 500 {
+        register(
+            &running.catalog,
+            &format!("10.0.0.{}", ips(&running.catalog, "a").len() + 1),
+        );
+    }
+    millis(500).await;
+    assert_eq!(running.catalog.counts().journal_bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_synced_is_replaced_at_the_next_tick() {
+    let running = Running::start();
+    millis(600).await;
+    register(&running.catalog, "10.0.0.1");
+    running.store.fail(Some("the disk fails"));
+    millis(500).await;
+    assert!(!running.store.lines().unwrap().is_empty());
+    running.store.fail(None);
+    millis(500).await;
+    assert!(running.store.lines().unwrap().is_empty());
 }
