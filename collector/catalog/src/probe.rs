@@ -31,6 +31,7 @@ pub use ranges::{BadRange, Range};
 
 /// Interval of the checks for due probes.
 const TICK: Duration = Duration::from_millis(250);
+
 /// The target of a probe.
 #[derive(Clone, Debug)]
 struct Target {

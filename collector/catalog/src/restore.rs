@@ -131,7 +131,7 @@ fn register(
     let cluster = registry.cluster(key, &registration.endpoint.cluster);
     let healthy = registration.healthy;
     let registered = registry.register(&publisher, key, registration, now, effects)?;
-    // Elsewhere the probes of this collector decide.
+    // With any other checker the probes of this collector decide.
     if cluster.is_some_and(|cluster| cluster.checker == Checker::None) {
         registry.set_health(registered.instance, healthy, HealthBy::Member, effects);
     }

@@ -169,7 +169,7 @@ pub struct ServiceEvent {
     pub client: Option<Arc<str>>,
     /// How the connection of the client ended.
     pub connection_end: Option<Cow<'static, str>>,
-    /// What decided: `beat`, `probe`, `operator`, `registration`.
+    /// What decided: `beat`, `probe`, `operator`, `registration`, `member`.
     pub by: Option<Cow<'static, str>>,
     /// Further evidence, such as what an operator set.
     pub detail: Option<Arc<str>>,

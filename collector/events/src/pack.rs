@@ -22,13 +22,13 @@ pub(super) trait Subject: Sized {
     /// Appends it. Equal subjects have equal bytes.
     fn pack(&self, bytes: &mut Vec<u8>);
 
-    /// The subject with these bytes; `None` if no subject was packed so.
+    /// The subject with these bytes; `None` if they are not a packed subject.
     fn unpack(bytes: &[u8]) -> Option<Self>;
 
     /// Appends an event of this time, without its subject.
     fn pack_event(event: &Self::Event, at: Timestamp, words: &mut Words, bytes: &mut Vec<u8>);
 
-    /// The event with these bytes and this time; `None` if no event was packed so.
+    /// The event with these bytes and this time; `None` if they are not a packed event.
     fn unpack_event(self, at: Timestamp, words: &Words, bytes: &[u8]) -> Option<Event>;
 }
 

@@ -22,7 +22,7 @@ const REPORT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Recorder {
     inner: Arc<Inner>,
-    /// When the oldest bytes are synchronised that are not yet.
+    /// When the bytes that are not synchronised yet are due; `None` if there are none.
     due: Option<Instant>,
     reported: Option<Instant>,
     is_failing: bool,

@@ -127,8 +127,8 @@ impl Catalog {
         Ok(found)
     }
 
-    /// The first services of all namespaces in order with their numbers, at most `limit`, without waiting. Other calls run
-    /// after each part of them.
+    /// The first services of all namespaces in order with their numbers, at most `limit`. It takes no turn, and releases the lock
+    /// after each part.
     #[must_use]
     pub fn first_counted(&self, limit: usize) -> Vec<(ServiceKey, ServiceCounts)> {
         let mut found: Vec<(ServiceKey, ServiceCounts)> = Vec::new();

@@ -77,7 +77,7 @@ pub struct ServiceView {
 }
 
 impl Clusters {
-    /// The clusters in this comma-separated list; all of them if it is empty. At most 1,024 bytes count.
+    /// The clusters in this comma-separated list; all of them if it is empty. The caller limits its length.
     #[must_use]
     pub fn new(list: &str) -> Self {
         Self(list.into())

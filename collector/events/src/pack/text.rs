@@ -115,7 +115,7 @@ fn socket(text: &str) -> Option<(Ipv4Addr, u16)> {
     Some((ip.parse().ok()?, number(port)?))
 }
 
-/// The number that is written so, and in no other way.
+/// The number in a text, if this is its only spelling: without a sign and without leading zeros.
 fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     let is_canonical = text == "0" || text.starts_with(|first| matches!(first, '1'..='9'));
     is_canonical.then(|| text.parse().ok())?

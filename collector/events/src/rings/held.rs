@@ -10,7 +10,7 @@ use crate::pack::{Bytes, put_counted, put_number};
 pub(super) struct Held<'a> {
     /// The packed instance.
     pub(super) subject: &'a [u8],
-    /// Older changes that were recorded and are no longer held; `None` if the first change of all was not held.
+    /// Older changes that were recorded and are no longer held; `None` if changes before this timeline are unknown.
     pub(super) older: Option<u64>,
     entries: &'a [u8],
 }

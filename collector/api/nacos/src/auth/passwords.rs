@@ -34,7 +34,7 @@ const WAITING: usize = 64;
 const WAITING_PER_PEER: usize = 8;
 /// The longest password. bcrypt reads 72 bytes, so a longer password matches no hash.
 const MAX_PASSWORD: usize = 1024;
-/// The cost of new hashes, and of the hash that stands for an unknown user: the reference's.
+/// The cost of new hashes: the reference's.
 const COST: u32 = 10;
 
 /// Checks passwords against hashes.
@@ -48,7 +48,8 @@ pub(super) struct Passwords {
     key: Option<hmac::Key>,
     /// The digest of the last correct password by user. Its size is bounded by the configured users.
     right: Mutex<HashMap<String, hmac::Tag>>,
-    /// The hash that the password of an unknown user is checked against, so that the answer takes as long as for a known user.
+    /// The hash of the first user. The password of an unknown user is checked against it, so that the answer takes as long as for
+    /// a known user.
     decoy: String,
 }
 

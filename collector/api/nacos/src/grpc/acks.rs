@@ -118,7 +118,7 @@ impl<K: Clone + Eq + Hash, T> Acks<K, T> {
         }
     }
 
-    /// Whether nothing has a deadline.
+    /// Whether a push waits for its acknowledgement or its repetition.
     #[cfg(test)]
     pub(super) fn is_waiting(&self) -> bool {
         !self.latest.is_empty()

@@ -80,7 +80,7 @@ pub(super) struct Connection {
     opened: u64,
     last_active: AtomicU64,
     session: OnceLock<Session>,
-    /// Wakes calls that wait for the set-up, and at the end.
+    /// Wakes calls that wait for the set-up, after it and when the connection ends.
     settled: Notify,
     /// Wakes the stream.
     waker: AtomicWaker,
@@ -255,7 +255,7 @@ impl Connection {
         state.watches.next().map(Due::Watch)
     }
 
-    /// Handles all deadlines up to `now`. To be called about once a second.
+    /// Handles all deadlines up to `now`. The face calls it about twice a second.
     pub(super) fn check_deadlines(&self, patience: &Patience, now: u64) -> Overdue {
         let mut overdue = Overdue::default();
         let mut state = self.state.lock();

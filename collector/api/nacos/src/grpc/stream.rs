@@ -57,7 +57,7 @@ pub(super) struct Stream {
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Runs from the moment when this server stops.
     farewell: Option<Pin<Box<Sleep>>>,
-    /// The last message to the client.
+    /// Why the stream is refused, for the client.
     refusal: Option<String>,
     is_over: bool,
 }

@@ -62,7 +62,7 @@ async fn put(
     Ok(reply::done(request.generation))
 }
 
-/// Removes an instance of either kind, because clients often send the wrong kind or none.
+/// Removes an instance: of the kind that the call names, or of either kind if the call names none.
 async fn deregister(face: &Face, request: &Request<'_>) -> Reply {
     let (key, endpoint) = (request.service()?, request.endpoint()?);
     let kind = registration::kind(face, request);

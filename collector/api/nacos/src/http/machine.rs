@@ -36,11 +36,10 @@ impl Machine {
             machine: machine_ticks(&text("/proc/stat")),
         };
         let before = self.last.lock().replace(ticks).unwrap_or_default();
-        let share_since = |now: u64, then: u64| now.saturating_sub(then);
         Figures {
             cpu: share(
-                share_since(ticks.process, before.process),
-                share_since(ticks.machine, before.machine),
+                ticks.process.saturating_sub(before.process),
+                ticks.machine.saturating_sub(before.machine),
             ),
             load: first_number(&text("/proc/loadavg")),
             mem: share(

@@ -75,7 +75,7 @@ impl<'a> Request<'a> {
         self.key_of(name)
     }
 
-    /// As [`Request::service`], for a group and a name that are already separate.
+    /// The key of the service with this name, which may have its group in front: `group@@name`.
     pub(super) fn key_of(&self, name: &str) -> Result<ServiceKey, Fault> {
         let (group, name) = self.fold(name)?;
         Ok(ServiceKey::new(self.namespace(), group, name)?)

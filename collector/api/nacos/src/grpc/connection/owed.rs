@@ -12,7 +12,7 @@ use crate::grpc::{
 };
 
 impl Connection {
-    /// Calls `read` with the pushes that are not acknowledged.
+    /// Calls `change` with the pushes that are not acknowledged.
     pub(in crate::grpc) fn with_acks<R>(
         &self,
         change: impl FnOnce(&mut Acks<ServiceKey, Arc<Subscription>>) -> R,
@@ -40,7 +40,7 @@ impl Connection {
         state.acks.forget(service);
     }
 
-    /// Keeps a subscription whose push failed, to be retried by [`Connection::check_deadlines`](super::Connection::pass).
+    /// Keeps a subscription whose push failed, to be retried by [`Connection::check_deadlines`].
     pub(in crate::grpc) fn postpone(&self, subscription: Arc<Subscription>) {
         let mut state = self.state.lock();
         if state.postponed.len() < state.subscribed.len() {
