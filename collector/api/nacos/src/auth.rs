@@ -18,7 +18,7 @@ use passwords::Passwords;
 use tokens::Tokens;
 
 pub use passwords::hash;
-pub use rights::{Action, Rights};
+pub use rights::{ALL, Action, Rights};
 pub use tokens::{MIN_SECRET, SecretTooShort};
 pub use users::{Problem, User, parse as parse_users};
 

@@ -202,9 +202,11 @@ impl Face {
                 .identify(request.peer, request.credentials(), request.now_seconds())
                 .await?;
             match route.access {
-                Access::Group(action) => {
-                    caller.check(action, request.namespace(), request.group())?;
+                Access::Right(action, touches) if self.auth.is_on() => {
+                    let (namespace, group) = request.touched(touches)?;
+                    caller.check(action, &namespace, &group)?;
                 }
+                Access::Right(..) => {}
                 Access::Admin | Access::Open => caller.check_admin()?,
             }
         }
@@ -212,7 +214,7 @@ impl Face {
             return Err(Fault::Loading);
         }
         match route.access {
-            Access::Group(_) => self.check_status(request),
+            Access::Right(..) => self.check_status(request),
             // An operator must be able to change the status again.
             Access::Admin | Access::Open => Ok(()),
         }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+/// Stands for all namespaces or all groups, in the rights of a user and in what a call touches. Only a right to all covers it.
+pub const ALL: &str = "*";
+
 /// The effect of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -79,7 +82,7 @@ impl Rights {
 impl Right {
     fn parse(word: &str) -> Option<Self> {
         let (place, actions) = word.rsplit_once('=')?;
-        let (namespace, group) = place.split_once('/').unwrap_or((place, "*"));
+        let (namespace, group) = place.split_once('/').unwrap_or((place, ALL));
         let (read, write) = match actions {
             "r" => (true, false),
             "w" => (false, true),
@@ -105,7 +108,7 @@ impl Right {
 impl Pattern {
     fn parse(text: &str) -> Self {
         match text {
-            "*" => Self::Any,
+            ALL => Self::Any,
             only => Self::Only(only.to_owned()),
         }
     }

@@ -126,6 +126,11 @@ impl Pattern {
         &self.namespace
     }
 
+    /// The only group whose services match; `None` if those of several groups do.
+    pub(super) fn exact_group(&self) -> Option<&str> {
+        self.group.exact()
+    }
+
     /// Whether it is for this namespace. The empty one is `public`.
     pub(super) fn is_of(&self, namespace: &str) -> bool {
         namespace_name(&self.namespace) == namespace_name(namespace)
@@ -152,6 +157,12 @@ impl Glob {
             is_open_before,
             is_open_after,
         })
+    }
+
+    /// The only text that matches, if there is one.
+    fn exact(&self) -> Option<&str> {
+        let is_open = self.is_open_before || self.is_open_after;
+        (!is_open).then_some(&*self.part)
     }
 
     fn matches(&self, text: &str) -> bool {

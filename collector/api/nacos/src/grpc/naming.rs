@@ -18,10 +18,12 @@ use super::{
     kind::Naming,
     request::NamingRequest,
 };
-use crate::auth::{Action, Credentials, Denied};
 
 mod refusals;
+mod rights;
 mod watch;
+
+use rights::{key_of, listed_group};
 
 /// How long a read waits for the catalog to know all instances. Clients wait for 3 s.
 const LOADING: Duration = Duration::from_secs(2);
@@ -118,37 +120,6 @@ impl Face {
         Ok((charge, request.ok_or_else(unreadable)?))
     }
 
-    /// Refuses a caller without the right.
-    async fn allow(
-        &self,
-        connection: &Connection,
-        naming: Naming,
-        request: &NamingRequest<'_>,
-        envelope: &Envelope,
-    ) -> Result<(), Refusal> {
-        if !self.auth.is_on() {
-            return Ok(());
-        }
-        let credentials = Credentials {
-            authorization: envelope.header("Authorization"),
-            access_token: envelope.header("accessToken"),
-            username: envelope.header("username"),
-            password: envelope.header("password"),
-        };
-        let denied = |denied: Denied| Refusal::new(code::DENIED, denied.to_string());
-        let now = u64::try_from(self.catalog.wall().millis() / 1000).unwrap_or(0);
-        let peer = connection.transport().remote.ip().to_canonical();
-        let caller = self.auth.identify(Some(peer), credentials, now);
-        let caller = caller.await.map_err(denied)?;
-        let action = if naming.is_write() {
-            Action::Write
-        } else {
-            Action::Read
-        };
-        let (namespace, group) = (&request.namespace, &request.group_name);
-        caller.check(action, namespace, group).map_err(denied)
-    }
-
     /// Waits until the catalog knows all instances, for a limited time.
     async fn loaded(&self) {
         let deadline = Instant::now() + LOADING;
@@ -243,7 +214,7 @@ impl Face {
         };
         let size = number(request.page_size.0, 10).min(MAX_PAGE);
         let offset = (number(request.page_no.0, 1) - 1).saturating_mul(size);
-        let group = (!request.group_name.is_empty()).then_some(&*request.group_name);
+        let group = listed_group(request);
         let page = self
             .catalog
             .services(&request.namespace, group, offset, size)
@@ -305,14 +276,7 @@ impl Face {
 
 impl Call<'_> {
     fn key(&self) -> Result<ServiceKey, Refusal> {
-        check::present(&self.request)?;
-        let request = &self.request;
-        ServiceKey::new(
-            &request.namespace,
-            &request.group_name,
-            &request.service_name,
-        )
-        .map_err(|invalid| refusals::name(&invalid))
+        key_of(&self.request)
     }
 
     fn instance(&self, kind: Kind) -> Result<rollcall_domain::catalog::Registration, Refusal> {

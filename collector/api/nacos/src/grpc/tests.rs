@@ -6,4 +6,5 @@ mod kit;
 mod lifecycle;
 mod limits;
 mod naming;
+mod rights;
 mod watching;

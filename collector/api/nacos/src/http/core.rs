@@ -40,8 +40,8 @@ pub(super) fn routes() -> Vec<Route> {
         GET "/v1/ns/operator/servers" Admin Always servers;
         GET "/v1/ns/operator/distro/status" Admin Always distro_status;
         GET "/v1/ns/operator/distro/server" Read Always distro_server;
-        GET "/v1/ns/operator/distro/client" Read Always responsible;
-        GET "/v3/admin/ns/client/distro" Read Always responsible;
+        GET "/v1/ns/operator/distro/client" ReadNamespace Always responsible;
+        GET "/v3/admin/ns/client/distro" ReadNamespace Always responsible;
         GET "/serverlist" Open Always server_list;
         GET "/v3/admin/core/loader/current" Admin Always loader;
     }

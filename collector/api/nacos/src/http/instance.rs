@@ -25,13 +25,13 @@ pub(super) fn routes() -> Vec<Route> {
         PUT "/v1/ns/instance" Write Always update;
         PATCH "/v1/ns/instance" Write Always patch;
         GET "/v1/ns/instance" Read Complete detail;
-        ANY "/v1/ns/instance/statuses" Read Complete statuses;
+        ANY "/v1/ns/instance/statuses" ReadKeyed Complete statuses;
         POST "/v2/ns/instance" Write Always register;
         DELETE "/v2/ns/instance" Write Always deregister;
         PUT "/v2/ns/instance" Write Always update;
         PATCH "/v2/ns/instance" Write Always patch;
         GET "/v2/ns/instance" Read Complete detail;
-        GET "/v2/ns/instance/statuses/*" Read Complete statuses;
+        GET "/v2/ns/instance/statuses/*" ReadKeyed Complete statuses;
         DELETE "/v3/client/ns/instance" Write Always deregister;
         POST "/v3/admin/ns/instance" Write Always register;
         DELETE "/v3/admin/ns/instance" Write Always deregister;
@@ -253,14 +253,7 @@ fn has_cluster(face: &Face, key: &ServiceKey, cluster: &str) -> bool {
 
 /// `ip:port_healthy` of each instance. v2 has the key in the path, and no envelope.
 async fn statuses(face: &Face, request: &Request<'_>) -> Reply {
-    let rest = super::params::decoded(request.rest);
-    let text = match request.generation {
-        Generation::V1 => request.params.required("key")?,
-        Generation::V2 | Generation::V3 => &*rest,
-    };
-    let (namespace, service) = text.split_once("##").unwrap_or(("", text));
-    let (group, name) = crate::render::split(service, "");
-    let key = ServiceKey::new(namespace, group, name)?;
+    let key = request.keyed_service()?;
     let instances = face.catalog.instances(&key);
     let instances = instances.map_err(|error| Fault::of(error, At::Statuses, &key))?;
     let ips = instances.iter().map(|instance| {

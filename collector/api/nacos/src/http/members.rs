@@ -27,9 +27,9 @@ pub(super) fn routes() -> Vec<Route> {
         ANY "/v1/ns/catalog/instances" Read Complete instances;
         GET "/v2/ns/catalog/instances" Read Complete instances;
         GET "/v3/console/ns/instance/list" Read Complete instances_v3;
-        GET "/v1/ns/service/subscribers" Read Always subscribers;
-        GET "/v3/admin/ns/service/subscribers" Read Always subscribers;
-        GET "/v3/console/ns/service/subscribers" Read Always subscribers;
+        GET "/v1/ns/service/subscribers" ReadNamespace Always subscribers;
+        GET "/v3/admin/ns/service/subscribers" ReadNamespace Always subscribers;
+        GET "/v3/console/ns/service/subscribers" ReadNamespace Always subscribers;
     }
     .into()
 }

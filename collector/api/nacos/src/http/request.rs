@@ -1,15 +1,19 @@
 //! A call as the handlers see it: its parameters, its caller, and the names in it.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
 
 use axum::http::{HeaderMap, Method, header::USER_AGENT};
-use rollcall_domain::catalog::{Clusters, DEFAULT_CLUSTER, Endpoint, ServiceKey};
+use rollcall_domain::catalog::{Clusters, DEFAULT_CLUSTER, DEFAULT_GROUP, Endpoint, ServiceKey};
 
 use super::{
     fault::{Fault, Generation},
     params::Params,
+    routes::Touches,
 };
-use crate::{agent::Agent, auth::Credentials};
+use crate::{
+    agent::Agent,
+    auth::{ALL, Credentials},
+};
 
 /// The longest `User-Agent` that is kept. Header texts are ASCII.
 const MAX_AGENT: usize = 128;
@@ -71,14 +75,54 @@ impl<'a> Request<'a> {
 
     /// The service and its group: `group@@name` wins over `groupName`. v1 also reads the old `dom`.
     pub(super) fn service(&self) -> Result<ServiceKey, Fault> {
-        let name = self.service_name()?;
-        self.key_of(name)
+        let (group, name) = self.fold(self.service_name()?)?;
+        Ok(ServiceKey::new(self.namespace(), group, name)?)
     }
 
-    /// The key of the service with this name, which may have its group in front: `group@@name`.
-    pub(super) fn key_of(&self, name: &str) -> Result<ServiceKey, Fault> {
-        let (group, name) = self.fold(name)?;
-        Ok(ServiceKey::new(self.namespace(), group, name)?)
+    /// The service in the key of the call, `namespace##group@@name`: a parameter in v1, the end of the path in later generations.
+    pub(super) fn keyed_service(&self) -> Result<ServiceKey, Fault> {
+        let rest = super::params::decoded(self.rest);
+        let text = match self.generation {
+            Generation::V1 => self.params.required("key")?,
+            Generation::V2 | Generation::V3 => &*rest,
+        };
+        let (namespace, service) = text.split_once("##").unwrap_or(("", text));
+        let (group, name) = crate::render::split(service, "");
+        Ok(ServiceKey::new(namespace, group, name)?)
+    }
+
+    /// The group whose services a call lists; `None` stands for all groups, which the call names `*`.
+    pub(super) fn listed_group(&self) -> Option<&str> {
+        let group = self.params.get("groupName").unwrap_or(DEFAULT_GROUP);
+        (group != ALL).then_some(group)
+    }
+
+    /// The namespace whose services a call lists; `None` stands for all namespaces, as the call names none.
+    pub(super) fn listed_namespace(&self) -> Option<&str> {
+        self.params.get("namespaceId")
+    }
+
+    /// The namespace and the group of the services that the call reads or changes; [`ALL`] stands for all of them.
+    pub(super) fn touched(&self, touches: Touches) -> Result<(Cow<'_, str>, Cow<'_, str>), Fault> {
+        let of = |key: ServiceKey| {
+            (
+                Cow::Owned(key.namespace().to_owned()),
+                Cow::Owned(key.group().to_owned()),
+            )
+        };
+        Ok(match touches {
+            Touches::Service => of(self.service()?),
+            Touches::KeyedService => of(self.keyed_service()?),
+            Touches::Group => {
+                let group = self.listed_group().unwrap_or(ALL);
+                (self.namespace().into(), group.into())
+            }
+            Touches::Namespace => (self.namespace().into(), ALL.into()),
+            Touches::Namespaces => {
+                let namespace = self.listed_namespace().unwrap_or(ALL);
+                (namespace.into(), ALL.into())
+            }
+        })
     }
 
     fn service_name(&self) -> Result<&str, Fault> {
@@ -94,17 +138,6 @@ impl<'a> Request<'a> {
             Some(("", _)) => Err(Fault::EmptyGroup),
             Some((_, "")) => Err(Fault::ServiceFormat),
             Some(both) => Ok(both),
-        }
-    }
-
-    /// The group that rights are checked for; `*` if the call concerns all groups.
-    pub(super) fn group(&self) -> &str {
-        let name = self.service_name().ok();
-        let folded = name.and_then(|name| self.fold(name).ok());
-        match folded {
-            Some(("", _)) => rollcall_domain::catalog::DEFAULT_GROUP,
-            Some((group, _)) => group,
-            None => self.params.get("groupName").unwrap_or("*"),
         }
     }
 

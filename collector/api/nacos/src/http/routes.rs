@@ -25,10 +25,26 @@ pub(super) type Handler = for<'a> fn(&'a Face, &'a Request<'a>) -> Answering<'a>
 pub(super) enum Access {
     /// Every caller: signing in, and probes.
     Open,
-    /// Callers with this right in the namespace and the group of the call.
-    Group(Action),
+    /// Callers with this right to all that the call touches.
+    Right(Action, Touches),
     /// Callers with all rights.
     Admin,
+}
+
+/// The services that a call reads or changes. Its handler takes their names from the same function of the request as the check
+/// of rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Touches {
+    /// The service that its parameters name: [`Request::service`].
+    Service,
+    /// The service in its key: [`Request::keyed_service`].
+    KeyedService,
+    /// The services of a group, or of all groups: [`Request::listed_group`].
+    Group,
+    /// The services of all groups of its namespace: [`Request::namespace`].
+    Namespace,
+    /// The services of all groups of one namespace, or of all: [`Request::listed_namespace`].
+    Namespaces,
 }
 
 /// Whether a call is answered while the collector does not know all instances yet.
@@ -169,9 +185,16 @@ pub(super) mod method {
     reason = "they read as the variants they stand for"
 )]
 pub(super) mod access {
-    use super::{Access, Action};
+    use super::{Access, Action, Touches};
     pub(in crate::http) const Open: Access = Access::Open;
-    pub(in crate::http) const Read: Access = Access::Group(Action::Read);
-    pub(in crate::http) const Write: Access = Access::Group(Action::Write);
+    pub(in crate::http) const Read: Access = Access::Right(Action::Read, Touches::Service);
+    pub(in crate::http) const ReadKeyed: Access =
+        Access::Right(Action::Read, Touches::KeyedService);
+    pub(in crate::http) const ReadGroup: Access = Access::Right(Action::Read, Touches::Group);
+    pub(in crate::http) const ReadNamespace: Access =
+        Access::Right(Action::Read, Touches::Namespace);
+    pub(in crate::http) const ReadNamespaces: Access =
+        Access::Right(Action::Read, Touches::Namespaces);
+    pub(in crate::http) const Write: Access = Access::Right(Action::Write, Touches::Service);
     pub(in crate::http) const Admin: Access = Access::Admin;
 }

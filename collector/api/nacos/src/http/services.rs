@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rollcall_domain::catalog::{DEFAULT_GROUP, Instance, ServiceKey};
+use rollcall_domain::catalog::{Instance, ServiceKey};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -24,13 +24,13 @@ const MAX_NAMES: usize = 10_000;
 
 pub(super) fn routes() -> Vec<Route> {
     routes! {
-        GET "/v1/ns/service/list" Read Complete list;
-        ANY "/v1/ns/service/names" Read Complete names;
-        ANY "/v1/ns/api/allDomNames" Read Complete all_names;
-        GET "/v2/ns/service/list" Read Complete list;
-        GET "/v1/ns/catalog/services" Read Complete summaries;
-        GET "/v3/admin/ns/service/list" Read Complete summaries_v3;
-        GET "/v3/console/ns/service/list" Read Complete summaries_v3;
+        GET "/v1/ns/service/list" ReadGroup Complete list;
+        ANY "/v1/ns/service/names" ReadNamespaces Complete names;
+        ANY "/v1/ns/api/allDomNames" ReadNamespaces Complete all_names;
+        GET "/v2/ns/service/list" ReadGroup Complete list;
+        GET "/v1/ns/catalog/services" ReadNamespace Complete summaries;
+        GET "/v3/admin/ns/service/list" ReadNamespace Complete summaries_v3;
+        GET "/v3/console/ns/service/list" ReadNamespace Complete summaries_v3;
     }
     .into()
 }
@@ -43,12 +43,11 @@ async fn list(face: &Face, request: &Request<'_>) -> Reply {
         request.params.required("pageSize")?;
     }
     let page = Page::of(request, if is_v1 { 0 } else { 20 });
-    let group = request.params.get("groupName").unwrap_or(DEFAULT_GROUP);
-    let is_all = group == "*";
+    let group = request.listed_group();
     let filter = Filter::parse(request.params.text("selector"));
     let found = face.catalog.services_where(
         request.namespace(),
-        (!is_all).then_some(group),
+        group,
         (page.offset, page.size),
         |listed| {
             filter.as_ref().is_none_or(|filter| {
@@ -59,7 +58,7 @@ async fn list(face: &Face, request: &Request<'_>) -> Reply {
     );
     let found = found.await?;
     let name = |key: &ServiceKey| {
-        if is_all {
+        if group.is_none() {
             grouped(key)
         } else {
             key.name().to_owned()
@@ -78,7 +77,7 @@ async fn list(face: &Face, request: &Request<'_>) -> Reply {
 async fn names(face: &Face, request: &Request<'_>) -> Reply {
     let wanted = request.params.text("expr");
     let mut services = BTreeMap::<&str, Vec<String>>::new();
-    let keys = all_keys(face, request.params.get("namespaceId"), wanted).await?;
+    let keys = all_keys(face, request.listed_namespace(), wanted).await?;
     for key in &keys {
         let names = services.entry(key.namespace()).or_default();
         names.push(key.name().to_owned());
@@ -92,7 +91,7 @@ async fn names(face: &Face, request: &Request<'_>) -> Reply {
 /// Names of services with their group, by namespace, for clients before 0.8. The count is the number of services.
 async fn all_names(face: &Face, request: &Request<'_>) -> Reply {
     let mut services = BTreeMap::<String, Vec<String>>::new();
-    for key in all_keys(face, request.params.get("namespaceId"), "").await? {
+    for key in all_keys(face, request.listed_namespace(), "").await? {
         let names = services.entry(key.namespace().to_owned()).or_default();
         names.push(grouped(&key));
     }

@@ -14,6 +14,7 @@ mod access;
 mod complaints;
 mod hostile;
 mod overrides;
+mod rights;
 mod subscribers;
 mod v1;
 

@@ -6,16 +6,22 @@ use crate::grpc::{
     face::{Face, Outrun},
     frame::Frame,
     fuzzy::{Name, Pattern, Watch, Watches},
+    request::NamingRequest,
 };
+
+/// The pattern that a request names. It has a namespace of its own, which counts instead of the field `namespace`.
+pub(super) fn pattern_of(request: &NamingRequest<'_>) -> Result<Pattern, Refusal> {
+    Pattern::parse(&request.group_key_pattern).ok_or_else(|| {
+        let text = format!("Illegal pattern {}", cut(&request.group_key_pattern));
+        Refusal::new(code::INVALID, text)
+    })
+}
 
 impl Face {
     /// The names of all services that match a pattern, now and after each change.
     pub(super) async fn fuzzy_watch(&self, call: &Call<'_>) -> Result<Frame, Refusal> {
         let request = &call.request;
-        let pattern = Pattern::parse(&request.group_key_pattern).ok_or_else(|| {
-            let text = format!("Illegal pattern {}", cut(&request.group_key_pattern));
-            Refusal::new(code::INVALID, text)
-        })?;
+        let pattern = pattern_of(request)?;
         match &*request.watch_type {
             "WATCH" => self.begin_watch(call, pattern).await?,
             "CANCEL_WATCH" => call
