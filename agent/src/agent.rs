@@ -171,3 +171,21 @@ impl Agent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_goodbye_gets_half_of_the_timeout_and_half_a_second_at_most() {
+        for (timeout, goodbye) in [(0, 0), (100, 50), (20_000, 500)] {
+            let config = Agent::builder("a").direct_collectors(["127.0.0.1:1"]);
+            let shared = Shared::new(config.resolve().unwrap());
+            // There is no thread that the call would wait for.
+            shared.stopped();
+            let agent = Agent::new(Arc::clone(&shared));
+            agent.shutdown(Duration::from_millis(timeout)).unwrap();
+            assert_eq!(shared.stop.goodbye(), Duration::from_millis(goodbye));
+        }
+    }
+}

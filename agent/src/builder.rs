@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
-    io::{self, Read},
+    env, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,6 +10,7 @@ use std::{
 use crate::{
     Agent,
     config::{self, BuilderSettings, Config, key::Key, properties},
+    file,
     problem::{Origin, Problem},
     shared::Shared,
     worker,
@@ -164,8 +164,9 @@ impl Builder {
     }
 
     /// The time without traffic after which the agent checks a connection with an HTTP/2 ping. It detects a network that drops
-    /// packets silently within this interval plus the [timeout](Self::keepalive_timeout). The interval doubles when a
-    /// collector rejects the pings as too many; Java's gRPC servers do so if pings outnumber calls.
+    /// packets silently within this interval plus the [timeout](Self::keepalive_timeout). The interval
+    /// doubles, up to five minutes, for a collector that rejects the pings as too many, until a connection to it ends in another
+    /// way. Java's gRPC servers reject them if pings outnumber calls.
     pub fn keepalive_interval(mut self, interval: Duration) -> Self {
         self.given.keepalive_interval = Some(interval);
         self
@@ -260,24 +261,11 @@ fn process_environment() -> BTreeMap<String, String> {
     env::vars_os().filter_map(unicode).collect()
 }
 
-/// A longer file is refused.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
-
 fn read(path: &Path) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
-    let read =
-        fs::File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
-    let message = match read {
-        Err(error) => error.to_string(),
-        Ok(_) if bytes.len() as u64 > MAX_FILE_BYTES => {
-            format!("is longer than {MAX_FILE_BYTES} bytes")
-        }
-        Ok(_) => return Ok(bytes),
-    };
-    Err(Problem {
+    file::read(path).map_err(|message| Problem {
         origin: Origin::Builder,
         key: "config_file".to_owned(),
-        message: format!("{}: {message}", path.display()),
+        message,
     })
 }
 

@@ -8,8 +8,8 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     Activity,
     backoff::Backoff,
-    collector::{Collector, ConnectError, Connection, Keepalive, connect, refuses_pings},
-    naming::with_cause,
+    client::with_cause,
+    collector::{Collector, ConnectError, Connection, Keepalives, connect, refuses_pings},
     peer::Peer,
     random,
     register::{Lost, Register},
@@ -27,7 +27,7 @@ pub(crate) struct Channel {
     members: watch::Receiver<Vec<Peer>>,
     rotation: Rotation,
     backoff: Backoff,
-    keepalive: Keepalive,
+    keepalives: Keepalives,
     register: Register,
 }
 
@@ -55,7 +55,7 @@ impl Channel {
         Self {
             rotation: Rotation::default(),
             backoff: Backoff::below(shared.config.channel_interval),
-            keepalive: shared.config.keepalive,
+            keepalives: Keepalives::new(shared.config.keepalive),
             shared,
             members,
             register,
@@ -80,10 +80,13 @@ impl Channel {
     }
 
     fn report(&mut self, member: &Peer, end: &End) {
-        if let End::Broke(error) = end
-            && refuses_pings(error)
-        {
-            self.keepalive = self.keepalive.slower();
+        match end {
+            End::Broke(error) if refuses_pings(error) => {
+                self.keepalives.refused(member, &self.members.borrow());
+            }
+            End::Connect(_) | End::Closed | End::Broke(_) => self.keepalives.ended(member),
+            // The calls may have noticed a refusal first.
+            End::Lost(_) | End::Address(_) => {}
         }
         self.shared.counters.connection_failures.increment();
         self.shared
@@ -151,7 +154,7 @@ impl Channel {
             (member, tls),
             authentication,
             config.connect_timeout,
-            self.keepalive,
+            self.keepalives.of(member),
         );
         let (transport, connection) = connecting.await?;
         let collector = Collector::new(transport, origin, config.call_timeout);

@@ -4,7 +4,9 @@
 //! the agent announces the ids of this process to the collector.
 
 mod call;
+mod keepalive;
 mod transport;
 
 pub(crate) use call::{CallError, Collector};
-pub(crate) use transport::{ConnectError, Connection, Keepalive, connect, refuses_pings};
+pub(crate) use keepalive::{Keepalive, Keepalives};
+pub(crate) use transport::{ConnectError, Connection, connect, refuses_pings};

@@ -43,8 +43,9 @@
 //!   which stays the same while the list does.
 //! * **Channel**: connects to a random collector of the list. When the connection fails or is lost, it tries another collector
 //!   first, after a random pause whose bound doubles up to 30 s. A connection is lost when it closes, when a ping has no answer
-//!   within 5 s (one is sent after 24 s without traffic), when a call ends in UNAVAILABLE, PERMISSION_DENIED, UNAUTHENTICATED,
-//!   RESOURCE_EXHAUSTED or UNKNOWN (upstream's classes), or when three calls in a row have no answer before their deadline.
+//!   within 5 s (one is sent after 24 s without traffic, and less often to a collector that rejected pings as too many), when
+//!   a call ends in UNAVAILABLE, PERMISSION_DENIED, UNAUTHENTICATED, RESOURCE_EXHAUSTED or UNKNOWN (upstream's classes), or
+//!   when three calls in a row have no answer before their deadline.
 //! * **Register**, every 3 s, one call at a time: registers what has no id yet. On a new connection it reports the ids that
 //!   this process holds, and requests the ids of all names again. It sends a heartbeat when one is due, and requests the ids of
 //!   queued names.
@@ -81,12 +82,14 @@ mod agent;
 mod backoff;
 mod builder;
 mod channel;
+mod client;
 mod clock;
 mod collector;
 mod config;
 mod counters;
 mod dictionary;
 mod discovery;
+mod file;
 mod home;
 mod id;
 mod naming;

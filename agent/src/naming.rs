@@ -1,7 +1,6 @@
 //! Requests the list of collectors from one naming server: one HTTP GET on its own connection.
 
 use std::{
-    error::Error as _,
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
@@ -17,15 +16,13 @@ use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
 use crate::{
+    client::{AGENT_NAME, with_cause},
     peer::{self, Peer},
     tls::{self, Above, Stream, Tls},
 };
 
 /// A longer list is refused.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// The `User-Agent` of this client.
-pub(crate) const AGENT_NAME: &str = concat!("rollcall-agent/", env!("CARGO_PKG_VERSION"));
 
 /// Why a naming server returned no usable list. In each case the agent queries the next server.
 #[derive(Debug, thiserror::Error)]
@@ -48,14 +45,6 @@ pub(crate) enum Error {
     Json(#[from] serde_json::Error),
     #[error("no collector in the list")]
     Empty,
-}
-
-/// The error with its cause, which holds the detail.
-pub(crate) fn with_cause(error: &hyper::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }
 
 /// The timeouts of a request.

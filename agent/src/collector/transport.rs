@@ -20,9 +20,10 @@ use tokio::{
 };
 use tonic::{Status, body::Body};
 
+use super::keepalive::Keepalive;
 use crate::{
+    client::AGENT_NAME,
     config::Authentication,
-    naming::AGENT_NAME,
     peer::Peer,
     tls::{self, Above, Stream, Tls},
 };
@@ -46,25 +47,6 @@ pub(crate) enum ConnectError {
 pub(crate) struct Transport {
     sender: http2::SendRequest<Body>,
     authentication: Option<HeaderValue>,
-}
-
-/// How the agent checks an idle connection: with HTTP/2 pings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Keepalive {
-    /// The time without received data after which a ping is sent.
-    pub(crate) interval: Duration,
-    /// The time for the answer to a ping; then the connection is lost.
-    pub(crate) timeout: Duration,
-}
-
-impl Keepalive {
-    /// Halves the rate after the collector rejected the pings as too many. (Java's gRPC servers allow two between calls.)
-    pub(crate) fn slower(self) -> Self {
-        Self {
-            interval: self.interval.saturating_mul(2),
-            ..self
-        }
-    }
 }
 
 /// Whether the collector closed the connection because of too many pings.

@@ -1,6 +1,6 @@
 //! The handshake, with rustls.
 
-use std::{fs::File, io, io::Read as _, path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -11,10 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{Above, Tls};
-use crate::peer::Peer;
-
-/// A longer file is refused.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+use crate::{file, peer::Peer};
 
 pub(super) async fn shake(
     stream: TcpStream,
@@ -45,7 +42,7 @@ pub(super) fn settings(tls: &Tls, above: Above) -> Result<ClientConfig, String> 
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let chain = certificates(certificate)?;
-            let parsed = PrivateKeyDer::from_pem_slice(&read(key)?);
+            let parsed = PrivateKeyDer::from_pem_slice(&file::read(key)?);
             let parsed = parsed.map_err(|_invalid| {
                 format!("{} holds no private key in PEM format", key.display())
             })?;
@@ -62,7 +59,7 @@ pub(super) fn settings(tls: &Tls, above: Above) -> Result<ClientConfig, String> 
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let pem = read(path)?;
+    let pem = file::read(path)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match all {
         Ok(all) if !all.is_empty() => Ok(all),
@@ -70,14 +67,5 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
             "{} holds no certificate in PEM format",
             path.display()
         )),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }

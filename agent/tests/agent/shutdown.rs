@@ -8,19 +8,20 @@ use tonic::Code;
 
 use crate::{
     fake::{Behaviour, Call, Collector, Naming, PATIENCE, Response, Seen},
-    harness::{builder, ms, naming_for, running_on, until, unused},
+    harness::{builder, naming_for, running_on, until, unused},
 };
 
-const SECOND: Duration = Duration::from_secs(1);
+/// Far more than a shutdown takes on a busy machine, and less than the deadline of a call.
+const WITHIN: Duration = Duration::from_secs(5);
 
-/// Shuts down, and again, each within a second.
+/// Shuts down, and again, each without waiting for a call.
 fn ends(agent: &Agent, state: &str) {
     for _ in 0..2 {
         let before = Instant::now();
         agent
-            .shutdown(SECOND)
+            .shutdown(WITHIN)
             .unwrap_or_else(|error| panic!("{state}: {error}"));
-        assert!(before.elapsed() < SECOND, "{state}");
+        assert!(before.elapsed() < WITHIN, "{state}");
     }
     let status = agent.status();
     assert_eq!(
@@ -194,7 +195,7 @@ fn by_many_threads_at_once() {
     let agent = running_on(&collector);
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| agent.shutdown(SECOND).unwrap());
+            scope.spawn(|| agent.shutdown(WITHIN).unwrap());
         }
     });
 }
@@ -224,12 +225,12 @@ fn a_drop_does_not_hang_and_ends_the_thread() {
 fn a_stopped_agent_still_takes_calls() {
     let collector = Collector::start();
     let agent = running_on(&collector);
-    agent.shutdown(SECOND).unwrap();
+    agent.shutdown(WITHIN).unwrap();
     agent.segment_finished();
     assert_eq!(agent.address("db:1"), None);
     let status = agent.status();
     assert_eq!((status.phase, status.stalled_for), (Phase::Stopped, None));
-    assert_eq!(agent.subscribe().wait(SECOND), None);
+    assert_eq!(agent.subscribe().wait(WITHIN), None);
 }
 
 #[test]
@@ -304,6 +305,6 @@ fn a_shutdown_that_may_not_wait_ends_without_an_answer_to_its_goodbye() {
     let mut changes = agent.subscribe();
     // Whether the thread has ended by then does not matter here.
     let _ended = agent.shutdown(Duration::ZERO).is_ok();
-    let stopped = changes.wait_for(ms(450), |status| status.phase == Phase::Stopped);
+    let stopped = changes.wait_for(WITHIN, |status| status.phase == Phase::Stopped);
     stopped.unwrap();
 }

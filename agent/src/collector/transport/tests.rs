@@ -85,11 +85,3 @@ async fn a_complaint_of_too_many_pings_is_recognised() {
         assert_eq!(refuses_pings(&error), complains, "{error:?}");
     }
 }
-
-#[test]
-fn a_slower_keepalive_pings_half_as_often_and_waits_as_long() {
-    let before = by_default();
-    let after = before.slower();
-    assert_eq!(after.interval, before.interval * 2);
-    assert_eq!(after.timeout, before.timeout);
-}
