@@ -8,11 +8,11 @@ mod tests;
 
 use std::{convert::Infallible, fmt, pin::Pin, sync::Arc, time::Duration};
 
-use rollcall_domain::membership::{Member, State, View};
+use rollcall_domain::membership::{Member, View};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Cluster, Session, backoff::Backoff};
+use super::{Cluster, Known, Session, backoff::Backoff};
 
 /// The provider's part: how to talk to its coordinator.
 pub(super) trait Coordinator: Send + 'static {
@@ -34,7 +34,7 @@ pub(super) trait Coordinator: Send + 'static {
 #[derive(Debug)]
 pub struct Coordinated {
     desired: watch::Sender<Option<Member>>,
-    known: watch::Receiver<Option<State>>,
+    known: watch::Receiver<Known>,
     view: watch::Receiver<Arc<View>>,
     health: watch::Receiver<Option<Arc<str>>>,
 }
@@ -43,7 +43,7 @@ pub struct Coordinated {
 #[derive(Debug)]
 pub(super) struct Port {
     desired: watch::Receiver<Option<Member>>,
-    known: watch::Sender<Option<State>>,
+    known: watch::Sender<Known>,
     view: watch::Sender<Arc<View>>,
     health: watch::Sender<Option<Arc<str>>>,
     /// The fault in the last warning, so that a lasting fault is logged once.
@@ -69,7 +69,7 @@ const DRAIN_ANNOUNCE_TIME: Duration = Duration::from_millis(250);
 /// The collector's handle and the task behind it.
 pub(super) fn pair(coordinator: impl Coordinator) -> (Coordinated, Keeper) {
     let (desired, desired_receiver) = watch::channel(None);
-    let (known, known_receiver) = watch::channel(None);
+    let (known, known_receiver) = watch::channel(Known::Absent);
     let (view, view_receiver) = watch::channel(Arc::default());
     let unknown = Some(Arc::from("the coordinator has not been reached yet"));
     let (health, health_receiver) = watch::channel(unknown);
@@ -110,9 +110,21 @@ impl Cluster for Coordinated {
 // === impl Port ===
 
 impl Port {
-    /// The registration that this collector desires; `None` for none.
+    /// The registration that this collector desires; `None` for none. The caller may register it from now on, so a stop waits
+    /// until that is undone.
     pub(super) fn desired(&self) -> Option<Member> {
-        self.desired.borrow().clone()
+        // The lock of `desired` orders this before the end of a membership, which then finds the registration unconfirmed.
+        let desired = self.desired.borrow();
+        if desired.is_some() {
+            self.known.send_if_modified(|known| {
+                let was_absent = *known == Known::Absent;
+                if was_absent {
+                    *known = Known::Unconfirmed;
+                }
+                was_absent
+            });
+        }
+        desired.clone()
     }
 
     /// Waits for a change of the desired registration since the last call.
@@ -136,7 +148,9 @@ impl Port {
 
     /// Reports that this collector is registered as desired.
     pub(super) fn registered(&mut self, desired: Option<&Member>) {
-        self.known.send_replace(desired.map(|member| member.state));
+        let state = desired.map(|member| member.state);
+        self.known
+            .send_replace(state.map_or(Known::Absent, Known::Confirmed));
         self.logged = None;
         if self.health.send_replace(None).is_some() {
             tracing::info!(
@@ -150,7 +164,7 @@ impl Port {
     pub(super) fn degraded(&mut self, fault: Fault, reason: &str) {
         self.health.send_replace(Some(reason.into()));
         if fault == Fault::Taken {
-            self.known.send_replace(None);
+            self.known.send_replace(Known::Absent);
         }
         if self.logged == Some(fault) {
             tracing::debug!(reason, "cluster still degraded");

@@ -79,7 +79,7 @@ enum Plan {
     Nothing,
     /// Write the collector's key, if it is unchanged since it was read.
     Write(TxnRequest),
-    /// End the collector's lease; etcd removes its key with it.
+    /// End the collector's lease; etcd removes its key with it, also one whose write the watch has not delivered yet.
     Leave,
     /// Another collector holds the key.
     Taken,
@@ -171,7 +171,7 @@ impl Etcd {
         }
     }
 
-    /// Takes the next step towards the desired registration. The watch delivers the result.
+    /// Takes the next step towards the desired registration. The watch delivers the result of a write.
     async fn register(&mut self, port: &mut Port, keys: &Keys) -> Result<(), Error> {
         let desired = port.desired();
         if desired.is_some() && self.lease.is_none() {
@@ -190,6 +190,7 @@ impl Etcd {
             Plan::Leave => {
                 self.client.revoke(lease).await?;
                 self.lease = None;
+                port.registered(None);
             }
             Plan::Taken => port.degraded(Fault::Taken, &format!(
                 "{} in etcd belongs to another collector, or to an earlier one of this address whose lease has not ended: \
@@ -203,8 +204,7 @@ impl Etcd {
 
 fn plan(keys: &Keys, desired: Option<(Vec<u8>, &Member)>, lease: i64) -> Plan {
     let Some((key, member)) = desired else {
-        let is_there = keys.values().any(|value| value.lease == lease);
-        return if is_there { Plan::Leave } else { Plan::Nothing };
+        return Plan::Leave;
     };
     let entry = entry::encode(member);
     let (target, unchanged) = match keys.get(&key) {

@@ -46,17 +46,28 @@ pub trait Cluster: fmt::Debug + Send + Sync + 'static {
 pub struct Session {
     member: Member,
     publish: Box<dyn Fn(Option<Member>) + Send + Sync>,
-    known: watch::Receiver<Option<State>>,
+    known: watch::Receiver<Known>,
     announce_time: Duration,
 }
 
+/// What the other members may know of this collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// The coordinator has no entry of this collector.
+    Absent,
+    /// The coordinator may have an entry of this collector: a registration has begun and is not confirmed.
+    Unconfirmed,
+    /// The coordinator has confirmed an entry in this state.
+    Confirmed(State),
+}
+
 impl Session {
-    /// The membership of `member`, which is published at once. `publish` must not block. `known` follows with the confirmed
-    /// state; the other members have received a confirmed state at most `announce_time` later.
-    pub fn new(
+    /// The membership of `member`, which is published at once. `publish` must not block. `known` follows; the other members
+    /// have received a confirmed state at most `announce_time` later.
+    fn new(
         member: Member,
         publish: impl Fn(Option<Member>) + Send + Sync + 'static,
-        known: watch::Receiver<Option<State>>,
+        known: watch::Receiver<Known>,
         announce_time: Duration,
     ) -> Self {
         publish(Some(member.clone()));
@@ -73,7 +84,9 @@ impl Session {
         self.member.state = State::Draining;
         self.member.since = at;
         (self.publish)(Some(self.member.clone()));
-        let is_confirmed = self.until(|known| known != Some(State::Serving), within);
+        let is_out =
+            |known| !matches!(known, Known::Unconfirmed | Known::Confirmed(State::Serving));
+        let is_confirmed = self.until(is_out, within);
         if is_confirmed.await {
             sleep(self.announce_time).await;
         }
@@ -82,11 +95,11 @@ impl Session {
     /// Ends the membership, and waits until the coordinator has confirmed it, at most `within`.
     pub async fn leave(mut self, within: Duration) {
         (self.publish)(None);
-        self.until(|known| known.is_none(), within).await;
+        self.until(|known| known == Known::Absent, within).await;
     }
 
     /// Whether the coordinator confirms a state that `is_right` accepts, within the time.
-    async fn until(&mut self, is_right: impl Fn(Option<State>) -> bool, within: Duration) -> bool {
+    async fn until(&mut self, is_right: impl Fn(Known) -> bool, within: Duration) -> bool {
         let known = self.known.wait_for(|known| is_right(*known));
         let is_known = matches!(timeout(within, known).await, Ok(Ok(_)));
         if !is_known {

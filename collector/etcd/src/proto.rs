@@ -5,6 +5,7 @@
 pub use wire::etcdserverpb::{
     auth_server::{Auth, AuthServer},
     kv_server::{Kv, KvServer},
+    lease_server::{Lease, LeaseServer},
     watch_server::{Watch, WatchServer},
 };
 pub use wire::{

@@ -8,14 +8,16 @@
 
 mod process;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, pin::Pin, time::Duration};
 
 use crate::proto::{
-    Auth, AuthServer, AuthenticateRequest, AuthenticateResponse, Event, Kv, KvServer, RangeRequest,
-    RangeResponse, ResponseHeader, TxnRequest, TxnResponse, Watch, WatchRequest, WatchResponse,
-    WatchServer, watch_request::RequestUnion,
+    Auth, AuthServer, AuthenticateRequest, AuthenticateResponse, Event, Kv, KvServer, Lease,
+    LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseRevokeRequest, LeaseRevokeResponse, LeaseServer, RangeRequest, RangeResponse,
+    ResponseHeader, TxnRequest, TxnResponse, Watch, WatchRequest, WatchResponse, WatchServer,
+    watch_request::RequestUnion,
 };
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -30,7 +32,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Client, Config};
 
-pub use process::{Copy, Process};
+pub use process::{Process, Snapshot};
 
 /// Long enough for any expected event on a machine that is busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,6 +50,9 @@ pub struct Server {
 enum Call {
     Authenticate(oneshot::Sender<String>),
     Range(String, oneshot::Sender<Result<RangeResponse, Status>>),
+    Transaction(oneshot::Sender<()>),
+    Grant(oneshot::Sender<i64>),
+    Revoke(i64),
     Watch(Watching),
 }
 
@@ -63,6 +68,9 @@ pub struct Watching {
 
 struct Service(mpsc::UnboundedSender<Call>);
 
+/// The responses of a streaming call.
+type Responses<R> = Pin<Box<dyn Stream<Item = Result<R, Status>> + Send>>;
+
 impl Server {
     /// Starts a server on a free port.
     pub async fn start() -> Self {
@@ -72,6 +80,7 @@ impl Server {
         let service = tonic::transport::Server::builder()
             .add_service(KvServer::new(Service(sender.clone())))
             .add_service(WatchServer::new(Service(sender.clone())))
+            .add_service(LeaseServer::new(Service(sender.clone())))
             .add_service(AuthServer::new(Service(sender)));
         let mut served = JoinSet::new();
         served.spawn(async move {
@@ -110,6 +119,30 @@ impl Server {
                 answered.send(answer).unwrap();
                 token
             }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Expects a transaction, which succeeds.
+    pub async fn writes(&mut self) {
+        match self.call().await {
+            Call::Transaction(answer) => answer.send(()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Expects the request of a lease, and grants it with this id. The server confirms every renewal.
+    pub async fn grants(&mut self, lease: i64) {
+        match self.call().await {
+            Call::Grant(answer) => answer.send(lease).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Expects the end of a lease, and returns its id.
+    pub async fn revokes(&mut self) -> i64 {
+        match self.call().await {
+            Call::Revoke(lease) => lease,
             other => panic!("{other:?}"),
         }
     }
@@ -214,13 +247,56 @@ impl Kv for Service {
     }
 
     async fn txn(&self, _request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
-        Err(Status::unimplemented("no test writes"))
+        let (answer, answered) = oneshot::channel();
+        self.called(Call::Transaction(answer))?;
+        answered.await.map_err(|_closed| is_over())?;
+        Ok(Response::new(TxnResponse {
+            succeeded: true,
+            ..TxnResponse::default()
+        }))
+    }
+}
+
+#[async_trait]
+impl Lease for Service {
+    async fn lease_grant(
+        &self,
+        _grant: Request<LeaseGrantRequest>,
+    ) -> Result<Response<LeaseGrantResponse>, Status> {
+        let (answer, answered) = oneshot::channel();
+        self.called(Call::Grant(answer))?;
+        let id = answered.await.map_err(|_closed| is_over())?;
+        Ok(Response::new(LeaseGrantResponse {
+            id,
+            ..LeaseGrantResponse::default()
+        }))
+    }
+
+    async fn lease_revoke(
+        &self,
+        revoke: Request<LeaseRevokeRequest>,
+    ) -> Result<Response<LeaseRevokeResponse>, Status> {
+        self.called(Call::Revoke(revoke.into_inner().id))?;
+        Ok(Response::new(LeaseRevokeResponse::default()))
+    }
+
+    type LeaseKeepAliveStream = Responses<LeaseKeepAliveResponse>;
+
+    async fn lease_keep_alive(
+        &self,
+        _renewals: Request<Streaming<LeaseKeepAliveRequest>>,
+    ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        let renewed = LeaseKeepAliveResponse {
+            ttl: 1,
+            ..LeaseKeepAliveResponse::default()
+        };
+        Ok(Response::new(Box::pin(stream::iter([Ok(renewed)]))))
     }
 }
 
 #[async_trait]
 impl Watch for Service {
-    type WatchStream = std::pin::Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
+    type WatchStream = Responses<WatchResponse>;
 
     async fn watch(
         &self,

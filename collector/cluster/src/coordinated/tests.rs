@@ -1,6 +1,6 @@
 //! The port between a collector and the task that talks to its coordinator, with a scripted coordinator.
 
-use rollcall_domain::Timestamp;
+use rollcall_domain::{Timestamp, membership::State};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -17,6 +17,8 @@ enum Order {
     Register,
     /// Report that another collector has its address.
     Refuse,
+    /// Register this collector, without a confirmation.
+    Write,
     /// Fail, and fail the next attempt too.
     Fail,
 }
@@ -40,6 +42,7 @@ impl Coordinator for Scripted {
                     port.registered(desired.as_ref());
                 }
                 Some(Order::Refuse) => port.degraded(Fault::Taken, "it is taken"),
+                Some(Order::Write) => port.publish(desired),
                 Some(Order::Fail) => return Err(Unavailable),
                 None => std::future::pending().await,
             }
@@ -162,6 +165,24 @@ async fn a_stop_does_not_wait_longer_for_an_unavailable_coordinator() {
     session.drain(DRAINING, WITHIN).await;
     session.leave(WITHIN).await;
     assert_eq!(before.elapsed(), WITHIN * 2);
+    fixture.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_for_a_registration_that_is_not_confirmed_yet() {
+    let fixture = Fixture::start();
+    let session = fixture.cluster.join(member("a"));
+    fixture.order(Order::Write);
+    let mut view = fixture.cluster.view();
+    view.changed().await.unwrap();
+    let before = Instant::now();
+    let later = async {
+        sleep(Duration::from_millis(500)).await;
+        fixture.order(Order::Register);
+    };
+    tokio::join!(session.leave(WITHIN), later);
+    assert_eq!(before.elapsed(), Duration::from_millis(500));
+    assert_eq!(fixture.cluster.view().borrow().members(), []);
     fixture.stop().await;
 }
 

@@ -48,11 +48,32 @@ fn a_key_is_written_only_if_it_is_absent_or_the_collectors_own() {
 }
 
 #[test]
-fn a_collector_leaves_with_its_lease_and_only_once() {
-    let member = member("a");
-    let own = keys(entry::encode(&member), OWN);
+fn a_collector_leaves_with_its_lease_whether_or_not_the_watch_has_delivered_its_key() {
+    let own = keys(entry::encode(&member("a")), OWN);
     assert_eq!(plan(&own, None, OWN), Plan::Leave);
-    assert_eq!(plan(&own, None, OTHER), Plan::Nothing);
+    assert_eq!(plan(&Keys::new(), None, OWN), Plan::Leave);
+}
+
+#[tokio::test]
+async fn a_collector_that_leaves_before_the_watch_delivers_its_key_revokes_its_lease() {
+    let mut server = Server::start().await;
+    let (cluster, keeper) = cluster(server.client(), Duration::from_secs(10));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keeper.run(CancellationToken::new()));
+    let session = cluster.join(member("a"));
+
+    server.admits("token").await;
+    server.reads(Ok(RangeResponse::default())).await;
+    let watching = server.watches().await;
+    watching.created(1);
+    server.grants(OWN).await;
+    server.writes().await;
+    let leaving = session.leave(PATIENCE);
+    let revoked = async {
+        assert_eq!(server.revokes().await, OWN);
+    };
+    tokio::join!(leaving, revoked);
+    assert_eq!(*cluster.health().borrow(), None);
 }
 
 fn change(of: &str, kind: EventType, value: Vec<u8>, revision: i64) -> Event {

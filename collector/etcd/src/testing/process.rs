@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
     runtime::{Builder, Runtime},
-    time::interval,
+    time::{interval, timeout},
 };
 
 use crate::{Client, Config, proto::RangeRequest, request::end_of};
@@ -29,7 +29,12 @@ pub struct Process {
 
 /// A copy of a server's data directory.
 #[derive(Debug)]
-pub struct Copy(TempDir);
+pub struct Snapshot(TempDir);
+
+/// The servers that are started before a test fails: another process may take a free port before etcd binds it.
+const ATTEMPTS: usize = 3;
+/// The time for a server to answer, on a machine that is busy with other tests.
+const START: Duration = Duration::from_secs(60);
 
 impl Process {
     /// Starts a server, and returns once it answers.
@@ -41,12 +46,24 @@ impl Process {
     /// As [`Self::start`], with additional arguments.
     ///
     /// # Panics
-    /// There is no etcd.
+    /// There is no etcd, or it does not answer in time.
     #[must_use]
     pub fn start_with(arguments: &'static [&'static str]) -> Self {
+        let mut reasons = Vec::new();
+        for _attempt in 0..ATTEMPTS {
+            let mut server = Self::spawned(arguments);
+            match server.wait_until_it_answers() {
+                Ok(()) => return server,
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        panic!("{}", reasons.join("\n"));
+    }
+
+    fn spawned(arguments: &'static [&'static str]) -> Self {
         let data = TempDir::new().unwrap();
         let [client, peer] = [(); 2].map(|()| format!("127.0.0.1:{}", free_port()));
-        let server = Self {
+        Self {
             etcd: spawn(&data, &client, &peer, arguments),
             client,
             peer,
@@ -57,9 +74,7 @@ impl Process {
                 .build()
                 .unwrap(),
             data,
-        };
-        server.wait_until_it_answers();
-        server
+        }
     }
 
     /// A new client, whose calls run on [`Self::runtime`].
@@ -83,16 +98,16 @@ impl Process {
     }
 
     /// A copy of the present data. Restarts the server.
-    pub fn save(&mut self) -> Copy {
+    pub fn save(&mut self) -> Snapshot {
         self.stop();
         let saved = TempDir::new().unwrap();
         copy(&self.data, &saved);
         self.start_again();
-        Copy(saved)
+        Snapshot(saved)
     }
 
     /// Restores the data of a copy. Restarts the server.
-    pub fn roll_back(&mut self, Copy(saved): Copy) {
+    pub fn roll_back(&mut self, Snapshot(saved): Snapshot) {
         self.stop();
         self.data = saved;
         self.start_again();
@@ -115,18 +130,39 @@ impl Process {
 
     fn start_again(&mut self) {
         self.etcd = spawn(&self.data, &self.client, &self.peer, self.arguments);
-        self.wait_until_it_answers();
+        self.wait_until_it_answers()
+            .unwrap_or_else(|reason| panic!("{reason}"));
     }
 
-    /// Polls etcd: only an answer shows that it is ready.
-    fn wait_until_it_answers(&self) {
+    /// Polls etcd: only an answer shows that it is ready. The error has etcd's log.
+    fn wait_until_it_answers(&mut self) -> Result<(), String> {
         let client = self.client();
-        self.runtime.block_on(async {
+        let Self {
+            etcd,
+            runtime,
+            data,
+            ..
+        } = self;
+        let polled = async {
             let mut pauses = interval(Duration::from_millis(50));
-            while client.range(everything()).await.is_err() {
+            loop {
                 pauses.tick().await;
+                let answer = client.range(everything()).await;
+                // Another server may answer at the port that this one could not bind.
+                if let Some(status) = etcd.try_wait().unwrap() {
+                    return Err(format!("etcd ended with {status}"));
+                }
+                if answer.is_ok() {
+                    return Ok(());
+                }
             }
-        });
+        };
+        let answered = runtime.block_on(async { timeout(START, polled).await });
+        let answered = answered.unwrap_or_else(|_elapsed| Err("etcd does not answer".to_owned()));
+        answered.map_err(|reason| {
+            let log = fs::read_to_string(data.path().join("log"));
+            format!("{reason}; its log: {}", log.unwrap_or_default())
+        })
     }
 
     fn signal(&self, signal: Signal) {
