@@ -150,6 +150,14 @@ fn read<T: Table>(database: &Database) -> Result<Vec<Row<T>>, redb::Error> {
     Ok(rows)
 }
 
+fn get<T: Table>(database: &Database, table: T, key: &str) -> Result<Option<Vec<u8>>, redb::Error> {
+    match database.begin_read()?.open_table(definition(table)) {
+        Ok(entries) => Ok(entries.get(key)?.map(|value| value.value().to_vec())),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn write<T: Table>(database: &Database, changes: &[Change<T>]) -> Result<(), redb::Error> {
     let mut write = database.begin_write()?;
     write.set_two_phase_commit(true);
@@ -180,6 +188,11 @@ fn write<T: Table>(database: &Database, changes: &[Change<T>]) -> Result<(), red
 impl<T: Table> Store<T> for Embedded<T> {
     fn load(&self) -> Result<Vec<Row<T>>, Error> {
         self.with(read)?
+            .map_err(|error| unreadable(&self.path, &error))
+    }
+
+    fn get(&self, table: T, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.with(|database| get(database, table, key))?
             .map_err(|error| unreadable(&self.path, &error))
     }
 

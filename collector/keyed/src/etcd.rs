@@ -15,6 +15,7 @@
 //! is lost.
 
 mod known;
+mod remote;
 mod version;
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData, time::Duration};
@@ -24,17 +25,15 @@ use parking_lot::Mutex;
 use rollcall_etcd::{
     Client, Watch,
     proto::{
-        DeleteRangeRequest, KeyValue, RangeRequest, RangeResponse, RequestOp, TxnRequest,
-        TxnResponse, WatchCreateRequest,
+        DeleteRangeRequest, KeyValue, RangeRequest, RequestOp, TxnRequest, WatchCreateRequest,
         compare::{CompareTarget, TargetUnion},
         request_op::Request,
-        response_op::Response,
     },
     request::{end_of, equal, put},
 };
 use tokio::{runtime::Handle, sync::Mutex as AsyncMutex, time::sleep};
 
-use self::known::KnownRows;
+use self::{known::KnownRows, remote::Remote};
 use super::{Change, Error, Row, Store, Table};
 
 /// Changes in one transaction; etcd accepts 128 operations.
@@ -51,15 +50,12 @@ pub struct Etcd<T> {
     remote: Remote,
     /// The prefix of all rows; ends in a slash.
     prefix: String,
+    /// Held for a whole call of [`Store`]: what is known changes only in one call at a time.
+    calls: Mutex<()>,
+    /// Never held during a call to etcd, so [`Store::changed`] blocks no thread of the runtime.
     known: Mutex<KnownRows>,
     watch: AsyncMutex<Option<Watch>>,
     tables: PhantomData<T>,
-}
-
-/// Blocking calls to etcd.
-struct Remote {
-    client: Client,
-    runtime: Handle,
 }
 
 /// Keys of one revision of etcd.
@@ -85,14 +81,15 @@ impl<T: Table> Etcd<T> {
         Ok(Self {
             remote,
             prefix: format!("{base}/rows/"),
+            calls: Mutex::default(),
             known: Mutex::default(),
             watch: AsyncMutex::new(None),
             tables: PhantomData,
         })
     }
 
-    fn key(&self, change: &Change<T>) -> Vec<u8> {
-        format!("{}{}/{}", self.prefix, change.table().name(), change.key()).into_bytes()
+    fn key(&self, table: T, key: &str) -> Vec<u8> {
+        format!("{}{}/{key}", self.prefix, table.name()).into_bytes()
     }
 
     /// The table and the key of a row; `None` if this build does not know them.
@@ -145,20 +142,21 @@ impl<T: Table> Etcd<T> {
 
     /// The changes since the known revision. A list of all keys finds the removed ones, if the number of keys shows that there
     /// are any.
-    fn news(&self, known: &mut KnownRows) -> Result<Vec<Change<T>>, Error> {
-        let mut listed = self.list(known.revision, false)?;
-        if listed.revision < known.revision {
+    fn news(&self) -> Result<Vec<Change<T>>, Error> {
+        let revision = self.known.lock().revision;
+        let mut listed = self.list(revision, false)?;
+        if listed.revision < revision {
             tracing::warn!(
                 store = self.prefix,
                 "etcd was rolled back to an earlier state, its rows are read again"
             );
             listed = self.list(0, false)?;
         }
-        let is_new = |pair: &&KeyValue| known.revision_of(&pair.key) == 0;
-        let expected = known.len() + listed.pairs.iter().filter(is_new).count();
+        let expected = self.known.lock().len_with(&listed.pairs);
         let present = (listed.count != expected).then(|| self.list(0, true));
-        // From here on nothing fails.
-        let removed = match present.transpose()? {
+        let present = present.transpose()?;
+        let mut known = self.known.lock();
+        let removed = match present {
             Some(present) => known.retain(&present.pairs),
             None => Vec::new(),
         };
@@ -171,16 +169,18 @@ impl<T: Table> Etcd<T> {
     }
 
     /// Divides changes into transactions. Leaves out removals of rows that do not exist.
-    fn parts<'a>(&self, changes: &'a [Change<T>], known: &KnownRows) -> Vec<Part<'a>> {
+    fn parts<'a>(&self, changes: &'a [Change<T>]) -> Vec<Part<'a>> {
         let mut all = Part::new();
         for change in changes {
             let value = match change {
                 Change::Put(row) => Some(&*row.value),
                 Change::Remove { .. } => None,
             };
-            all.insert(self.key(change), value);
+            all.insert(self.key(change.table(), change.key()), value);
         }
+        let known = self.known.lock();
         all.retain(|key, value| value.is_some() || known.revision_of(key) > 0);
+        drop(known);
         let mut parts = vec![Part::new()];
         let mut bytes = 0;
         for (key, value) in all {
@@ -203,7 +203,8 @@ impl<T: Table> Etcd<T> {
     }
 
     /// Executes one transaction, and returns its revision.
-    fn write(&self, part: &Part<'_>, known: &KnownRows) -> Result<i64, Error> {
+    fn write(&self, part: &Part<'_>) -> Result<i64, Error> {
+        let known = self.known.lock();
         let is_unchanged = |key: &Vec<u8>| {
             let revision = TargetUnion::ModRevision(known.revision_of(key));
             equal(key.clone(), CompareTarget::Mod, revision)
@@ -212,8 +213,10 @@ impl<T: Table> Etcd<T> {
             Some(value) => put(key.clone(), value.to_vec()),
             None => delete(key.clone()),
         };
+        let compare = part.keys().map(is_unchanged).collect();
+        drop(known);
         let written = self.remote.transaction(TxnRequest {
-            compare: part.keys().map(is_unchanged).collect(),
+            compare,
             success: part.iter().map(operation).collect(),
             failure: Vec::new(),
         })?;
@@ -253,6 +256,7 @@ impl<T: Table> Store<T> for Etcd<T> {
     }
 
     fn load(&self) -> Result<Vec<Row<T>>, Error> {
+        let _one = self.calls.lock();
         let listed = self.list(0, false)?;
         let mut known = self.known.lock();
         *known = KnownRows::default();
@@ -264,13 +268,23 @@ impl<T: Table> Store<T> for Etcd<T> {
         Ok(rows.collect())
     }
 
+    fn get(&self, table: T, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let found = self.remote.range(RangeRequest {
+            key: self.key(table, key),
+            ..RangeRequest::default()
+        })?;
+        let value = found.kvs.first().map(|pair| pair.value.to_vec());
+        Ok(value)
+    }
+
     fn commit(&self, changes: &[Change<T>]) -> Result<(), Error> {
-        let mut known = self.known.lock();
-        let parts = self.parts(changes, &known);
+        let _one = self.calls.lock();
+        let parts = self.parts(changes);
         let mut revisions = Vec::new();
         for part in &parts {
-            revisions.push(self.write(part, &known)?);
+            revisions.push(self.write(part)?);
         }
+        let mut known = self.known.lock();
         // Not before: after a failure `catch_up` returns the changes of the parts that were written.
         for (part, revision) in parts.iter().zip(revisions) {
             for (key, value) in part {
@@ -281,7 +295,8 @@ impl<T: Table> Store<T> for Etcd<T> {
     }
 
     fn catch_up(&self) -> Result<Vec<Change<T>>, Error> {
-        self.news(&mut self.known.lock())
+        let _one = self.calls.lock();
+        self.news()
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {
@@ -305,35 +320,6 @@ impl<T> fmt::Debug for Etcd<T> {
         f.debug_struct("Etcd")
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
-    }
-}
-
-impl Remote {
-    /// Reads a page, within the time of a transaction: a caller that waits for its commit must not wait longer for a read.
-    fn range(&self, range: RangeRequest) -> Result<RangeResponse, Error> {
-        let read = self.transaction(TxnRequest {
-            success: vec![RequestOp {
-                request: Some(Request::RequestRange(range)),
-            }],
-            ..TxnRequest::default()
-        })?;
-        let header = read.header;
-        match read.responses.into_iter().next().and_then(|it| it.response) {
-            Some(Response::ResponseRange(page)) => Ok(RangeResponse { header, ..page }),
-            _ => Err(Error::Io("etcd returned no range".to_owned())),
-        }
-    }
-
-    fn transaction(&self, transaction: TxnRequest) -> Result<TxnResponse, Error> {
-        self.wait(self.client.transaction(transaction))
-    }
-
-    fn wait<R>(
-        &self,
-        call: impl Future<Output = Result<R, rollcall_etcd::Error>>,
-    ) -> Result<R, Error> {
-        let answer = self.runtime.block_on(call);
-        answer.map_err(|error| Error::Io(error.to_string()))
     }
 }
 

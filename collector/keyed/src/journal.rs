@@ -51,9 +51,12 @@ struct Open {
     path: PathBuf,
     unfinished: PathBuf,
     file: fs::File,
+    /// The bytes that the journal keeps: complete lines, once it has been read.
     bytes: u64,
     /// Whether a crash of the machine may lose the name of the file.
     is_named_anew: bool,
+    /// A failed append may have left a part of its lines behind the complete ones.
+    is_torn: bool,
 }
 
 impl File {
@@ -74,6 +77,7 @@ impl File {
             file,
             bytes,
             is_named_anew: true,
+            is_torn: false,
         })))
     }
 
@@ -122,11 +126,15 @@ fn failed(path: &Path, error: &io::Error) -> Error {
 
 impl Open {
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.mend()?;
+        self.is_torn = true;
         let written = self.file.write_all(lines);
         match written {
-            Ok(()) => self.bytes += lines.len() as u64,
-            // A part may have been written.
-            Err(_) => self.file.set_len(self.bytes)?,
+            Ok(()) => {
+                self.bytes += lines.len() as u64;
+                self.is_torn = false;
+            }
+            Err(_) => self.mend()?,
         }
         written
     }
@@ -142,7 +150,17 @@ impl Open {
         Ok((file, directory))
     }
 
+    /// Cuts off the lines of a failed append.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.is_torn {
+            self.file.set_len(self.bytes)?;
+            self.is_torn = false;
+        }
+        Ok(())
+    }
+
     fn read(&mut self) -> io::Result<Vec<u8>> {
+        self.mend()?;
         let mut lines = self.from(0)?;
         lines.truncate(complete(&lines));
         self.bytes = lines.len() as u64;
@@ -152,6 +170,7 @@ impl Open {
 
     /// Renames the remaining lines into place, so that the end of the process leaves either the old file or the new one.
     fn trim(&mut self, bytes: u64) -> io::Result<()> {
+        self.mend()?;
         if bytes >= self.bytes {
             self.file.set_len(0)?;
             self.bytes = 0;
@@ -180,4 +199,42 @@ fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).mode(0o600);
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A journal that holds `1`, whose disk wrote a part of `22` and `333` and then failed.
+    fn torn(directory: &Path) -> File {
+        let journal = File::open(directory, "torn").unwrap();
+        journal.append(b"1\n").unwrap();
+        let mut open = journal.0.lock();
+        let (path, read_only) = (open.path.clone(), fs::File::open(&open.path).unwrap());
+        let disk = std::mem::replace(&mut open.file, read_only);
+        // Neither a write nor a truncation is possible on this descriptor.
+        open.append(b"22\n333\n").unwrap_err();
+        options().open(path).unwrap().write_all(b"22\n33").unwrap();
+        open.append(b"4444\n").unwrap_err();
+        open.file = disk;
+        drop(open);
+        journal
+    }
+
+    #[test]
+    fn a_part_of_a_failed_append_is_cut_off_before_the_next_call() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = torn(directory.path());
+        journal.append(b"55555\n").unwrap();
+        assert_eq!(journal.lines().unwrap(), b"1\n55555\n");
+
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(torn(directory.path()).lines().unwrap(), b"1\n");
+
+        let directory = tempfile::tempdir().unwrap();
+        let journal = torn(directory.path());
+        journal.append(b"666\n").unwrap();
+        journal.trim(2).unwrap();
+        assert_eq!(journal.lines().unwrap(), b"666\n");
+    }
 }

@@ -86,6 +86,12 @@ pub trait Store<T: Table>: fmt::Debug + Send + Sync {
     /// The store cannot be read.
     fn load(&self) -> Result<Vec<Row<T>>, Error>;
 
+    /// Reads the value of one row.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn get(&self, table: T, key: &str) -> Result<Option<Vec<u8>>, Error>;
+
     /// Makes changes durable, all or none. Of two changes of one row the later one wins.
     ///
     /// # Errors

@@ -69,6 +69,11 @@ impl<T: Table> Store<T> for Memory<T> {
         Ok(rows.iter().map(row).collect())
     }
 
+    fn get(&self, table: T, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let rows = self.rows.lock();
+        Ok(rows.get(&(table, key.to_owned())).cloned())
+    }
+
     fn commit(&self, changes: &[Change<T>]) -> Result<(), Error> {
         self.failing()?;
         let mut rows = self.rows.lock();

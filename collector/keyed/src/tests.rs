@@ -62,6 +62,7 @@ fn rows(store: &dyn Store<Fruit>) -> Vec<(Fruit, String, String)> {
 fn keeps_rows(open: &dyn Fn() -> Box<dyn Store<Fruit>>) {
     let store = open();
     assert!(rows(&*store).is_empty(), "a new store is empty");
+    assert_eq!(store.get(Fruit::Apple, "a").unwrap(), None);
     let all: Vec<_> = Fruit::ALL
         .iter()
         .map(|table| put(*table, "a\0b", "1"))
@@ -80,6 +81,10 @@ fn keeps_rows(open: &dyn Fn() -> Box<dyn Store<Fruit>>) {
     let both = [put(Fruit::Pear, "k", "1"), remove(Fruit::Pear, "k")];
     store.commit(&both).unwrap();
     store.commit(&[]).unwrap();
+    assert_eq!(store.get(Fruit::Plum, "k").unwrap().unwrap(), b"2");
+    for (table, key) in [(Fruit::Pear, "k"), (Fruit::Plum, "c"), (Fruit::Plum, "")] {
+        assert_eq!(store.get(table, key).unwrap(), None, "{table:?} {key}");
+    }
     drop(store);
     let expected = [
         (Fruit::Apple, "a\0b", "2"),

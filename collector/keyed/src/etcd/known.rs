@@ -13,9 +13,10 @@ pub(super) struct KnownRows {
 }
 
 impl KnownRows {
-    /// The number of rows.
-    pub(super) fn len(&self) -> usize {
-        self.rows.len()
+    /// The number of rows with these, of which some may be known.
+    pub(super) fn len_with(&self, pairs: &[KeyValue]) -> usize {
+        let is_new = |pair: &&KeyValue| !self.rows.contains_key(&pair.key);
+        self.rows.len() + pairs.iter().filter(is_new).count()
     }
 
     /// The revision of the row's last change; 0 if there is no row.
