@@ -173,13 +173,13 @@ impl<'s> Client<'s> {
 
     /// Executes all of the steps, or none.
     pub async fn transact(&mut self, steps: &[Step]) -> Result<(), Error> {
-        let path = steps.first().map_or("", Step::path);
+        let path = |step: usize| steps.get(step).map_or("", Step::path);
         let acl = self.acl;
         let transact = |number| wire::transact(number, steps, acl);
-        let mut answer = self.call(path, transact).await?;
+        let mut answer = self.call(path(0), transact).await?;
         match wire::failed_step(&mut answer).map_err(|error| self.malformed(error))? {
             None => Ok(()),
-            Some(code) => Err(refused(code, path)),
+            Some((step, code)) => Err(refused(code, path(step))),
         }
     }
 

@@ -41,10 +41,10 @@ pub(crate) fn node(frame: &mut Bytes) -> Result<(Bytes, Stat), Malformed> {
     Ok((data, Stat { created, owner }))
 }
 
-/// The error of the step that prevented a transaction, taken from its answer; `None` if it was executed.
-pub(crate) fn failed_step(frame: &mut Bytes) -> Result<Option<i32>, Malformed> {
+/// The index and the error of the step that prevented a transaction, taken from its answer; `None` if it was executed.
+pub(crate) fn failed_step(frame: &mut Bytes) -> Result<Option<(usize, i32)>, Malformed> {
     // The answer has an error for each step: 0 for those before the one that failed.
-    loop {
+    for step in 0.. {
         let kind = int(frame)?;
         let is_end = boolean(frame)?;
         let _error = int(frame)?;
@@ -53,9 +53,10 @@ pub(crate) fn failed_step(frame: &mut Bytes) -> Result<Option<i32>, Malformed> {
         }
         match int(frame)? {
             0 => {}
-            error => return Ok(Some(error)),
+            error => return Ok(Some((step, error))),
         }
     }
+    Err(Malformed)
 }
 
 fn int(frame: &mut Bytes) -> Result<i32, Malformed> {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::{super::Op, *};
 
 #[test]
-fn a_failed_transaction_has_the_error_of_the_step_that_failed() {
+fn a_failed_transaction_names_the_step_that_failed_and_its_error() {
     let answer = |steps: &[(i32, bool, i32, Option<i32>)]| {
         let mut frame = BytesMut::new();
         for (kind, done, error, result) in steps {
@@ -26,7 +26,7 @@ fn a_failed_transaction_has_the_error_of_the_step_that_failed() {
         (NO_STEP, false, -2, Some(-2)),
         end,
     ];
-    assert_eq!(answer(&failed), Ok(Some(-110)));
+    assert_eq!(answer(&failed), Ok(Some((1, -110))));
 }
 
 #[test]
