@@ -24,8 +24,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error};
 
+mod still_running;
 #[cfg(test)]
 mod tests;
+
+pub use still_running::StillRunning;
 
 /// What a task's end means for the other tasks.
 ///
@@ -81,14 +84,6 @@ struct Alive {
 pub struct Failure {
     task: Name,
     cause: Arc<dyn Error + Send + Sync>,
-}
-
-/// Shutdown gave up waiting for these tasks.
-#[derive(Debug, thiserror::Error)]
-#[error("still running: {}", names.join(", "))]
-pub struct StillRunning {
-    /// The tasks that had not ended at the deadline, oldest first.
-    pub names: Vec<Name>,
 }
 
 #[derive(Debug, thiserror::Error)]

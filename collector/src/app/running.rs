@@ -77,7 +77,7 @@ impl Running {
         services.events.stopped(clock.wall());
         let wrote = writing.shutdown(LAST_WRITES).await;
         let watched = watching.shutdown(LAST_WRITES).await;
-        served.and(left).and(looped).and(wrote).and(watched)?;
+        StillRunning::all([served, left, looped, wrote, watched])?;
         Ok(everything.failure())
     }
 }

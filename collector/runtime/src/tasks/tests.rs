@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{OnCancel, OnError, Policy, TaskSet};
+use super::{OnCancel, OnError, Policy, StillRunning, TaskSet};
 
 const LOG: Policy = Policy {
     on_error: OnError::Log,
@@ -121,6 +121,18 @@ async fn shutdown_names_the_tasks_that_do_not_stop() {
     let late = tasks.shutdown(GRACE).await.unwrap_err();
     assert_eq!(late.names, ["stubborn"]);
     assert_eq!(late.to_string(), "still running: stubborn");
+}
+
+#[test]
+fn several_shutdowns_name_the_tasks_of_all() {
+    let running = |name: &'static str| {
+        Err(StillRunning {
+            names: vec![name.into()],
+        })
+    };
+    StillRunning::all([Ok(()), Ok(())]).unwrap();
+    let late = StillRunning::all([Ok(()), running("a"), Ok(()), running("b")]).unwrap_err();
+    assert_eq!(late.to_string(), "still running: a, b");
 }
 
 #[tokio::test(start_paused = true)]
