@@ -56,9 +56,7 @@ impl Builder<'_> {
         }
         let token = Token::new(config.agent_grpc.authentication.expose());
         if faces.remote {
-            // Only members may reach a separate listener: see `grpc::remote`.
-            let token = token.clone().filter(|_| faces.agent_grpc);
-            grpc = grpc.merge(grpc::remote(services, token, stop.clone()));
+            grpc = grpc.merge(grpc::remote(services, token.clone(), stop.clone()));
         }
         if faces.agent_grpc {
             let max_message_size = config.agent_grpc.max_message_size;

@@ -55,7 +55,7 @@ keys! {
         advertised_port SW_AGENT_GRPC_ADVERTISED_PORT AdvertisedPort "Port published to agents; empty: the port" => agent_grpc.advertised.port;
         max_message_size SW_AGENT_GRPC_MAX_MESSAGE_SIZE Bytes "Largest message that an agent may send" => agent_grpc.max_message_size;
         max_health_watchers SW_AGENT_GRPC_MAX_HEALTH_WATCHERS Count "Most streams of `grpc.health.v1.Health/Watch`; further ones are refused" => agent_grpc.max_health_watchers;
-        authentication SW_AUTHENTICATION Secret "Token that agents must send over gRPC (their `agent.authentication`); empty: none" => agent_grpc.authentication;
+        authentication SW_AUTHENTICATION Secret "Token that agents (their `agent.authentication`) and the other collectors must send over gRPC; empty: none" => agent_grpc.authentication;
     }
     agent_jetty.jetty {
         host SW_AGENT_JETTY_HOST Host "Address where agents register over HTTP" => agent_jetty.listen.host;

@@ -83,8 +83,8 @@ const MAX_HEALTH_MESSAGE_SIZE: usize = 4 << 10;
 /// The largest message of [`remote()`], in bytes.
 pub const MAX_REMOTE_MESSAGE_SIZE: usize = remote::MAX_MESSAGE_SIZE;
 
-/// The calls of other collectors. Members send the agents' token if they share a listener with the agents; only members may be
-/// able to reach a separate listener. The router has no fallback and shares no route with [`router()`]. Streams end with `stop`.
+/// The calls of other collectors, which send the agents' token. The router has no fallback and shares no route with
+/// [`router()`]. Streams end with `stop`.
 pub fn remote(services: &Services, token: Option<Token>, stop: CancellationToken) -> Router {
     guarded(remote::router(services, stop), services, token)
 }
