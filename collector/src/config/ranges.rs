@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The number of ids of one dictionary. Ids are positive and negative 32-bit numbers; each dictionary uses at least one half.
 const MAX_IDS: usize = 2_147_483_646;
 
-/// Sizes and counts.
+/// Sizes and counts. Every count is listed; a size that is not is above zero.
 const NUMBERS: &[(&str, usize, usize)] = &[
     ("remote.gRPC.buffer_size", 1, 1_000_000),
     ("agent_gRPC.gRPC.max_message_size", KIB, GIB),
@@ -32,6 +32,11 @@ const NUMBERS: &[(&str, usize, usize)] = &[
     ("register.default.max_name_bytes", 1, 512 * KIB),
     ("register.default.max_assigned_ids", 1, MAX_IDS),
     ("register.default.max_adopted_ids", 1, MAX_IDS),
+    ("register.default.max_batch", 1, MAX_IDS),
+    ("register.default.max_held_per_message", 1, MAX_IDS),
+    ("register.default.max_new_per_peer", 1, MAX_IDS),
+    ("register.default.max_new_burst_per_peer", 1, MAX_IDS),
+    ("register.default.max_properties", 1, MAX_IDS),
     ("liveness.default.max_expired_per_tick", 1, MAX_IDS),
     ("timeline.default.per_instance", 1, 128),
     ("timeline.default.memory", 64 * KIB, 1024 * GIB),
@@ -50,7 +55,7 @@ const NUMBERS: &[(&str, usize, usize)] = &[
         10_000_000,
     ),
     ("nacos.default.max_patterns_per_connection", 0, 10_000),
-    ("nacos.default.max_matches", 0, 1_000_000),
+    ("nacos.default.max_matches", 1, 1_000_000),
     ("nacos.default.max_connections", 1, 10_000_000),
     ("nacos.default.max_namespaces", 1, 1_000_000),
     ("nacos.default.max_metadata", 1, MIB),
@@ -129,4 +134,65 @@ fn duration(path: &str, value: Duration) -> Option<String> {
     let (_, least, most) = DURATIONS.iter().find(|(key, ..)| *key == path)?;
     let is_allowed = (least..=most).contains(&&value);
     (!is_allowed).then(|| format!("{} to {}", print_duration(*least), print_duration(*most)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn key(path: &str) -> &'static Key {
+        let found = KEYS.iter().find(|key| key.path() == path);
+        found.unwrap_or_else(|| panic!("{path} is not a key"))
+    }
+
+    /// Whether a configuration may have this value.
+    fn accepts(path: &str, text: &str) -> bool {
+        let mut config = Config::for_test(Path::new("data"));
+        if let Some(("cluster", rest)) = path.split_once('.') {
+            config.cluster.provider = match rest.starts_with("etcd") {
+                true => ClusterProvider::Etcd,
+                false => ClusterProvider::Zookeeper,
+            };
+        }
+        let is_set = key(path).field.set(&mut config, text).is_ok();
+        is_set
+            && broken(&config)
+                .iter()
+                .all(|(keys, _)| !keys.iter().any(|key| key == path))
+    }
+
+    #[test]
+    fn both_ends_of_every_range_are_accepted_and_their_neighbours_are_not() {
+        for (path, least, most) in NUMBERS {
+            for value in [least, most] {
+                assert!(accepts(path, &value.to_string()), "{path}: {value}");
+            }
+            let outside = [least.checked_sub(1), most.checked_add(1)];
+            for value in outside.into_iter().flatten() {
+                assert!(!accepts(path, &value.to_string()), "{path}: {value}");
+            }
+        }
+        for (path, least, most) in DURATIONS {
+            for value in [least, most] {
+                assert!(accepts(path, &print_duration(*value)), "{path}: {value:?}");
+            }
+            let beyond = *most + Duration::from_millis(1);
+            assert!(
+                !accepts(path, &print_duration(beyond)),
+                "{path}: {beyond:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_count_has_a_range() {
+        let counts = KEYS
+            .iter()
+            .filter(|key| matches!(key.field, Field::Count(_)));
+        for path in counts.map(Key::path) {
+            assert!(NUMBERS.iter().any(|(key, ..)| *key == path), "{path}");
+        }
+    }
 }

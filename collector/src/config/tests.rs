@@ -214,6 +214,7 @@ server: {standard: {}}
 register: {default: {deadline: '${NOBODY}', queueCapacity: 1, queue_capacity: 2}}
 agent_gRPC: {gRPC: {ssl_cert_chain_file: a.pem}}
 mail: {smtp: {}}
+agent_jetty: {jetty: {authentication: 's3cret with spaces'}}
 ui: 5
 ";
     let expected = [
@@ -227,10 +228,18 @@ ui: 5
         "my.yml: mail: unknown module; allowed: naming, remote,",
         "my.yml: ui: providers must be below it",
         "my.yml: naming.jetty.port: \"abc\" is not allowed; allowed: a port, 0 to 65535",
+        "my.yml: agent_jetty.jetty.authentication: its value is not allowed; allowed: ASCII",
         "SW_UI_JETTY_PORT: ui.jetty.port: \"99999\" is not allowed; allowed: a port, 0 to 65535",
+        "SW_UI_JETTY_TOKEN: ui.jetty.token: its value is not allowed; allowed: ASCII",
         "my.yml: liveness.default.silent_after: \"120\" is not allowed; allowed: a duration with a unit",
     ];
-    let found = problems(file, &[("SW_UI_JETTY_PORT", "99999")]);
+    let found = problems(
+        file,
+        &[
+            ("SW_UI_JETTY_PORT", "99999"),
+            ("SW_UI_JETTY_TOKEN", "a s3cret"),
+        ],
+    );
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
         assert!(found.starts_with(expected), "{found} is not {expected}");

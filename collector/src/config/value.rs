@@ -115,11 +115,9 @@ pub(super) fn parse_bytes(text: &str) -> Result<usize, &'static str> {
     if bytes == 0 { Err(ALLOWED) } else { Ok(bytes) }
 }
 
-/// A whole number above zero.
+/// A whole number. The range of the key decides whether it may be zero.
 pub(super) fn parse_count(text: &str) -> Result<usize, &'static str> {
-    parse_number(text)
-        .filter(|count| *count > 0)
-        .ok_or("a whole number above zero, in plain digits")
+    parse_number(text).ok_or("a whole number, in plain digits")
 }
 
 /// Any text on one line, or nothing.
