@@ -5,7 +5,6 @@
 //! the command line. [`load`] reports all mistakes at once. This module never reads the process environment: it is an
 //! argument.
 
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -112,11 +111,17 @@ impl Advertised {
     /// `host:port`, where `bound` is the bound port.
     #[must_use]
     pub fn authority(&self, bound: u16) -> String {
-        let port = self.port.unwrap_or(bound);
-        match self.host.parse::<Ipv6Addr>() {
-            Ok(address) => format!("[{address}]:{port}"),
-            Err(_) => format!("{}:{port}", self.host),
-        }
+        authority(&self.host, self.port.unwrap_or(bound))
+    }
+}
+
+/// `host:port`, with an IPv6 address in brackets.
+#[must_use]
+pub fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
 

@@ -37,8 +37,8 @@ use connection::Connector;
 use output::Output;
 use server::Server;
 
-/// `EX_USAGE` of sysexits.
-const BAD_USAGE: u8 = 64;
+/// The most instances of an application or a service that are explained one by one to people; `--json` explains all.
+const MAX_EXPLAINED: usize = 20;
 
 /// A command that queries a running collector.
 #[derive(Clone, Copy, Debug)]
@@ -109,7 +109,7 @@ pub(crate) fn run(
     arguments: &Arguments,
     env: BTreeMap<String, String>,
 ) -> ExitCode {
-    let is_plain = env.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_plain = system::is_plain(&env);
     match run_query(question, arguments, env, is_plain) {
         Ok(Found::Nothing) => system::complain(&question.without_result(), Found::Nothing.code()),
         Ok(found) => found.code().into(),
@@ -178,7 +178,7 @@ impl Question<'_> {
 impl Error {
     fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Configuration(_) => BAD_USAGE,
+            Self::Usage(_) | Self::Configuration(_) => system::BAD_USAGE,
             Self::Unanswered(_) | Self::Output(_) => 4,
         }
     }

@@ -27,6 +27,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt as lines, registry, reload};
 
 use crate::cli::Arguments;
+use crate::system;
 
 mod json;
 mod level;
@@ -104,7 +105,7 @@ pub(crate) fn init(
             log.with(lines).init();
         }
         LogFormat::Human => {
-            let is_plain = env.contains_key("NO_COLOR");
+            let is_plain = system::is_plain(env);
             let lines = lines::layer()
                 .with_ansi(io::stderr().is_terminal() && !is_plain)
                 .fmt_fields(debug_fn(write_field).delimited(" "))

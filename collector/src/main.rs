@@ -36,14 +36,12 @@ use crate::notify::Supervisor;
 use crate::signals::{Detail, Hangup, Stop};
 use crate::system::environment;
 
-/// `EX_USAGE` of sysexits.
-const BAD_CONFIGURATION: u8 = 64;
 const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return system::explain(&error, BAD_CONFIGURATION),
+        Err(error) => return system::explain(&error, system::BAD_USAGE),
     };
     let mut env = environment();
     if matches!(arguments.command, Some(Command::Demo)) && arguments.config.is_none() {
@@ -60,7 +58,7 @@ fn main() -> ExitCode {
         Ok(log) => log,
         Err(error) => {
             let code = match error {
-                log::Error::Filter { .. } | log::Error::Parse(_) => BAD_CONFIGURATION,
+                log::Error::Filter { .. } | log::Error::Parse(_) => system::BAD_USAGE,
                 log::Error::Thread(_) => FAILURE,
             };
             return system::complain(&error.to_string(), code);
@@ -78,7 +76,7 @@ fn main() -> ExitCode {
         }
         Some(Err(config::Error { problems })) => {
             problems.iter().for_each(|problem| error!("{problem}"));
-            BAD_CONFIGURATION.into()
+            system::BAD_USAGE.into()
         }
     }
 }
@@ -102,7 +100,7 @@ fn run_without_configuration(arguments: &Arguments, env: BTreeMap<String, String
         Some(Command::Why(why)) => inspect::run(Question::Why(why), arguments, env),
         Some(Command::Man) => manual::print_page(),
         Some(Command::Completions { shell }) => manual::print_completions(*shell),
-        None | Some(Command::Demo | Command::Store(_)) => BAD_CONFIGURATION.into(),
+        None | Some(Command::Demo | Command::Store(_)) => system::BAD_USAGE.into(),
     }
 }
 
@@ -117,7 +115,7 @@ fn run_configured(arguments: &Arguments, loaded: Loaded, host: Host) -> ExitCode
         let problems = preflight::check(&loaded);
         if !problems.is_empty() {
             problems.iter().for_each(|problem| error!("{problem}"));
-            return BAD_CONFIGURATION.into();
+            return system::BAD_USAGE.into();
         }
         info!("the configuration is valid");
         Ok(())

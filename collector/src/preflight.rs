@@ -13,7 +13,9 @@ use rollcall_etcd as etcd;
 use rollcall_tls::Certificates;
 
 use crate::app::{certificate_files, users};
-use crate::config::{ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider};
+use crate::config::{
+    ClusterProvider, Config, Endpoint, Loaded, Problem, StorageProvider, authority,
+};
 
 /// Every problem that prevents a collector with this configuration from starting on this machine. Blocks while it resolves
 /// names.
@@ -65,7 +67,7 @@ fn listeners(config: &Config) -> Vec<Found> {
             continue;
         }
         seen.push(host);
-        match resolve(&format_authority(host, 0)) {
+        match resolve(&authority(host, 0)) {
             Err(error) => wrong.push(found(key, unresolved(host, &error))),
             Ok(addresses) if !addresses.iter().any(is_own) => {
                 let message = format!("{host} is not an address of this machine");
@@ -130,14 +132,6 @@ fn resolve(server: &str) -> io::Result<Vec<SocketAddr>> {
         return Err(io::ErrorKind::NotFound.into());
     }
     Ok(addresses)
-}
-
-fn format_authority(host: &str, port: u16) -> String {
-    if host.contains(':') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
-    }
 }
 
 fn unresolved(host: &str, error: &io::Error) -> String {

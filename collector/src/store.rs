@@ -17,9 +17,8 @@ use rollcall_storage::{
 use tracing::error;
 
 use crate::cli::StoreCommand;
+use crate::system;
 
-/// `EX_USAGE` of sysexits.
-const BAD_USAGE: u8 = 64;
 /// `EX_TEMPFAIL` of sysexits: retry once the collector has stopped.
 const IN_USE: u8 = 75;
 
@@ -30,7 +29,7 @@ pub(crate) fn run(command: &StoreCommand, config: &Config) -> ExitCode {
             "the store commands work on the embedded store, and this configuration has another one (storage: etcd): nothing was \
              changed; for a store in a data directory set SW_STORAGE=embedded"
         );
-        return BAD_USAGE.into();
+        return system::BAD_USAGE.into();
     }
     let done = open(command, config).and_then(|mut store| execute(command, config, &mut store));
     match done {

@@ -87,6 +87,14 @@ fn read(path: &Path) -> Result<String, String> {
     })
 }
 
+/// The exit code for a bad command line or configuration: `EX_USAGE` of sysexits.
+pub(crate) const BAD_USAGE: u8 = 64;
+
+/// Whether the environment excludes colours, also on a terminal: `NO_COLOR` is set and not empty (<https://no-color.org>).
+pub(crate) fn is_plain(env: &BTreeMap<String, String>) -> bool {
+    env.get("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 /// Prints clap's message: help and version on standard output with success, a mistake on standard error with `code`.
 pub(crate) fn explain(error: &clap::Error, code: u8) -> ExitCode {
     let printed = error.print();

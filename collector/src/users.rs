@@ -7,8 +7,6 @@ use rollcall_nacos::auth;
 
 use crate::{FAILURE, system};
 
-/// `EX_USAGE` of sysexits.
-const BAD_USAGE: u8 = 64;
 /// The longest password, in bytes; bcrypt ignores further bytes.
 const MOST: usize = 72;
 
@@ -25,7 +23,7 @@ pub(crate) fn hash_password() -> ExitCode {
         let length = password.len();
         let problem =
             format!("the password on standard input has {length} bytes; 1 to {MOST} are allowed");
-        return system::complain(&problem, BAD_USAGE);
+        return system::complain(&problem, system::BAD_USAGE);
     }
     let hash = auth::hash(password).map_err(|error| error.to_string());
     match hash.and_then(|hash| crate::print(&format!("{hash}\n")).map_err(|e| e.to_string())) {

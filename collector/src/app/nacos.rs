@@ -119,9 +119,7 @@ impl Nacos {
             addresses,
         }))
     }
-}
 
-impl Nacos {
     /// Starts the workers of the faces, and builds the faces. The faces stop with `serving`, pushes with `loops`, the catalog
     /// with `writing`.
     pub(super) fn spawn(

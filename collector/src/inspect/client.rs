@@ -3,6 +3,7 @@
 //! An answer is bounded in size and time. A list is read page by page, so the client holds no more than one page.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use axum::body::{self, Body};
@@ -25,6 +26,8 @@ const MAX_ANSWER: usize = 64 << 20;
 const ANSWER: Duration = Duration::from_secs(30);
 /// The most entries that a page may have.
 const PAGE: &str = "1000";
+/// The most pages of a list: far more than a collector can have.
+const MAX_PAGES: usize = 1_000_000;
 
 /// A client of one collector.
 #[derive(Debug)]
@@ -33,6 +36,18 @@ pub(super) struct Client {
     http: legacy::Client<Connector, Body>,
     /// The time of the last answer, by the collector's clock.
     answered: Cell<Option<Timestamp>>,
+}
+
+/// The pages of a list that are still to be read.
+#[derive(Debug)]
+pub(super) struct Pages<'a> {
+    client: &'a Client,
+    path: String,
+    is_optional: bool,
+    /// The parameter with the cursor of the next page; `None` after the last one.
+    next: Option<String>,
+    /// The cursors that the collector has answered.
+    seen: HashSet<String>,
 }
 
 impl Client {
@@ -45,12 +60,22 @@ impl Client {
     }
 
     /// The time of the last answer by the collector's clock, so that ages are right on a machine whose clock differs; the time of
-    /// this machine before the first answer.
+    /// this machine before the first answer and after an answer without a time.
     pub(super) fn now(&self) -> Timestamp {
         self.answered.get().unwrap_or_else(|| {
             let wall = Clock::start().wall().millis();
             Timestamp::from_millisecond(wall).unwrap_or_default()
         })
+    }
+
+    /// As [`Client::now`], but requests the time from the collector if there was no answer yet.
+    pub(super) async fn time(&self) -> Result<Timestamp, Error> {
+        if self.answered.get().is_none() {
+            timeout(ANSWER, self.send("/livez", &[]))
+                .await
+                .map_err(|_elapsed| self.late())??;
+        }
+        Ok(self.now())
     }
 
     /// GET of one object; `None` if the collector does not have it (404).
@@ -73,7 +98,7 @@ impl Client {
         };
         let (status, bytes) = timeout(ANSWER, exchange)
             .await
-            .map_err(|_elapsed| self.failed(&format_args!("no answer within {ANSWER:?}")))??;
+            .map_err(|_elapsed| self.late())??;
         let value = serde_json::from_slice(&bytes);
         match (status, value) {
             (StatusCode::OK, Ok(value)) => Ok(Some(value)),
@@ -90,50 +115,36 @@ impl Client {
         }
     }
 
-    /// Reads a list page by page and hands each item to `take`. `query` has further parameters, each with `&` in front. Returns
-    /// whether the list exists.
+    /// Reads a list page by page and hands each item to `take`. `query` has further parameters, each with `&` in front.
     pub(super) async fn list(
         &self,
         path: &str,
         query: &str,
-        take: impl FnMut(Value) -> Result<(), Error>,
-    ) -> Result<bool, Error> {
-        self.list_from(path, query, false, take).await
-    }
-
-    /// As [`Client::list`], of a list that a release or a configuration may not have.
-    pub(super) async fn list_if_served(
-        &self,
-        path: &str,
-        query: &str,
-        take: impl FnMut(Value) -> Result<(), Error>,
-    ) -> Result<bool, Error> {
-        self.list_from(path, query, true, take).await
-    }
-
-    async fn list_from(
-        &self,
-        path: &str,
-        query: &str,
-        is_optional: bool,
         mut take: impl FnMut(Value) -> Result<(), Error>,
-    ) -> Result<bool, Error> {
-        let mut cursor = String::new();
-        loop {
-            let path = format!("{path}?limit={PAGE}{query}{cursor}");
-            let page = self.get_from(&path, is_optional).await?;
-            let Some(mut page) = page else {
-                return Ok(false);
-            };
-            let Value::Array(items) = page["items"].take() else {
-                return Err(self.failed(&"the list has no items"));
-            };
-            items.into_iter().try_for_each(&mut take)?;
-            match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={}", encoded(next)),
-                None if page["next"].is_null() => return Ok(true),
-                None => cursor = format!("&cursor={}", page["next"]),
-            }
+    ) -> Result<(), Error> {
+        let mut pages = self.pages(path, query);
+        while let Some(page) = pages.next().await? {
+            page.into_iter().try_for_each(&mut take)?;
+        }
+        Ok(())
+    }
+
+    /// The pages of a list. `query` has further parameters, each with `&` in front.
+    pub(super) fn pages(&self, path: &str, query: &str) -> Pages<'_> {
+        Pages {
+            client: self,
+            path: format!("{path}?limit={PAGE}{query}"),
+            is_optional: false,
+            next: Some(String::new()),
+            seen: HashSet::new(),
+        }
+    }
+
+    /// As [`Client::pages`]; none of a list that a release or a configuration does not have.
+    pub(super) fn pages_if_served(&self, path: &str, query: &str) -> Pages<'_> {
+        Pages {
+            is_optional: true,
+            ..self.pages(path, query)
         }
     }
 
@@ -147,7 +158,7 @@ impl Client {
         headers.extend(last_event_id.map(|id| ("last-event-id", id)));
         let response = timeout(ANSWER, self.send(path, &headers))
             .await
-            .map_err(|_elapsed| self.failed(&format_args!("no answer within {ANSWER:?}")))??;
+            .map_err(|_elapsed| self.late())??;
         let status = response.status();
         if status == StatusCode::OK {
             return Ok(response.into_body());
@@ -178,6 +189,10 @@ impl Client {
         Ok(response.map(Body::new))
     }
 
+    fn late(&self) -> Error {
+        self.failed(&format_args!("no answer within {ANSWER:?}"))
+    }
+
     fn failed(&self, why: &dyn std::fmt::Display) -> Error {
         let url = &self.server.url;
         Error::Unanswered(format!(
@@ -201,6 +216,35 @@ impl Client {
             _ => "",
         };
         Error::Unanswered(format!("{url} answers {status}: {message}{advice}"))
+    }
+}
+
+// === impl Pages ===
+
+impl Pages<'_> {
+    /// The items of the next page; `None` after the last page, and if there is no such list.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Value>>, Error> {
+        let Some(cursor) = self.next.take() else {
+            return Ok(None);
+        };
+        let path = format!("{}{cursor}", self.path);
+        let Some(mut page) = self.client.get_from(&path, self.is_optional).await? else {
+            return Ok(None);
+        };
+        let Value::Array(items) = page["items"].take() else {
+            return Err(self.client.failed(&"the list has no items"));
+        };
+        let next = match &page["next"] {
+            Value::Null => return Ok(Some(items)),
+            Value::String(next) => encoded(next),
+            next => next.to_string(),
+        };
+        // A collector that repeats a cursor would be read for ever.
+        if self.seen.len() == MAX_PAGES || !self.seen.insert(next.clone()) {
+            return Err(self.client.failed(&"the list has no end"));
+        }
+        self.next = Some(format!("&cursor={next}"));
+        Ok(Some(items))
     }
 }
 
@@ -228,3 +272,6 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
     let time = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text);
     time.ok()
 }
+
+#[cfg(test)]
+mod tests;

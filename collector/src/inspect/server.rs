@@ -94,16 +94,16 @@ impl Server {
         let is_secure = matches!(mode, Mode::Required | Mode::Mutual);
         let host = match ui.listen.host.parse::<IpAddr>() {
             // The certificate is for the published name.
-            _ if is_secure && !ui.advertised.host.is_empty() => bracketed(&ui.advertised.host),
-            Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
-            Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
-            _ => bracketed(&ui.listen.host),
+            _ if is_secure && !ui.advertised.host.is_empty() => &*ui.advertised.host,
+            Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1",
+            Ok(IpAddr::V6(address)) if address.is_unspecified() => "::1",
+            _ => &*ui.listen.host,
         };
         let scheme = if is_secure { "https" } else { "http" };
-        let authority = &config.tls.trusted_ca_path;
-        let ca_file = (is_secure && !authority.as_os_str().is_empty()).then(|| authority.clone());
+        let trusted = &config.tls.trusted_ca_path;
+        let ca_file = (is_secure && !trusted.as_os_str().is_empty()).then(|| trusted.clone());
         Ok(Self {
-            url: format!("{scheme}://{host}:{}", ui.listen.port),
+            url: format!("{scheme}://{}", config::authority(host, ui.listen.port)),
             authorization: credential(config)?,
             ca_file,
             identity,
@@ -157,13 +157,6 @@ fn bearer(token: &str) -> Result<Secret, Error> {
         return Err(Error::Usage(message.to_owned()));
     }
     Ok(Secret::new(format!("Bearer {token}")))
-}
-
-fn bracketed(host: &str) -> String {
-    match host.contains(':') {
-        true => format!("[{host}]"),
-        false => host.to_owned(),
-    }
 }
 
 /// The address in `text`; without a scheme it is http.

@@ -7,16 +7,13 @@ use serde_json::Value;
 mod gone;
 
 use super::answer::{Time, read};
-use super::client::{Client, encoded};
+use super::client::{Client, Pages, encoded};
 use super::output::{Colour, Output};
-use super::{Error, Found, text, timeline};
+use super::{Error, Found, MAX_EXPLAINED, text, timeline};
 use crate::cli::inspect::Why;
 
 /// The most services that are searched for an endpoint, one request each.
 const MAX_SEARCHED: usize = 2_000;
-
-/// The most instances of one service that are explained one by one.
-const MAX_EXPLAINED: usize = 20;
 
 /// A service.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,9 +54,12 @@ pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Re
         }
         let ip = ip.trim_start_matches('[').trim_end_matches(']');
         for service in &services {
-            for instance in instances(service, client).await? {
-                if instance["ip"] == ip && instance["port"] == port {
-                    found = found.and(explain(service, &instance, client, output).await?);
+            let mut pages = instances(service, client);
+            while let Some(page) = pages.next().await? {
+                for instance in page {
+                    if instance["ip"] == ip && instance["port"] == port {
+                        found = found.and(explain(service, &instance, client, output).await?);
+                    }
                 }
             }
         }
@@ -103,29 +103,22 @@ async fn services(why: &Why, text: &str, client: &Client) -> Result<Vec<Service>
         }
     }
     let mut services = Vec::new();
-    let take = |value: Value| {
-        services.push(read(&value)?);
-        Ok(())
-    };
-    client.list_if_served("/api/services", &query, take).await?;
+    let mut pages = client.pages_if_served("/api/services", &query);
+    while let Some(page) = pages.next().await? {
+        for value in &page {
+            services.push(read(value)?);
+        }
+    }
     Ok(services)
 }
 
-async fn instances(service: &Service, client: &Client) -> Result<Vec<Value>, Error> {
-    let mut instances = Vec::new();
-    let take = |value| {
-        instances.push(value);
-        Ok(())
-    };
+/// The instances of a service; none if it was deleted since it was listed.
+fn instances<'a>(service: &Service, client: &'a Client) -> Pages<'a> {
     let query = format!("&{}", service.query());
-    // The service may have been deleted since it was listed.
-    client
-        .list_if_served("/api/services/instances", &query, take)
-        .await?;
-    Ok(instances)
+    client.pages_if_served("/api/services/instances", &query)
 }
 
-/// Explains a service and its instances that are not healthy; returns whether all of it is up.
+/// Explains a service and its instances that are not healthy, for people the first ones; returns whether all of it is up.
 async fn explain_all(
     service: &Service,
     client: &Client,
@@ -141,20 +134,23 @@ async fn explain_all(
         ))?;
     }
     let mut is_up = service.instances > 0;
-    let mut more = 0;
-    for instance in instances(service, client).await? {
-        let of: Instance = read(&instance)?;
-        if of.is_up() {
-            continue;
+    let mut not_up = 0;
+    let mut pages = instances(service, client);
+    while let Some(page) = pages.next().await? {
+        for value in page {
+            let instance: Instance = read(&value)?;
+            if instance.is_up() {
+                continue;
+            }
+            is_up = false;
+            not_up += 1;
+            if not_up <= MAX_EXPLAINED || output.is_json() {
+                explain(service, &value, client, output).await?;
+            }
         }
-        is_up = false;
-        if more < MAX_EXPLAINED {
-            explain(service, &instance, client, output).await?;
-        }
-        more += 1;
     }
-    if more > MAX_EXPLAINED && !output.is_json() {
-        let more = more - MAX_EXPLAINED;
+    if not_up > MAX_EXPLAINED && !output.is_json() {
+        let more = not_up - MAX_EXPLAINED;
         output.line(&format!("and {more} more that are not up"))?;
     }
     Ok(is_up)

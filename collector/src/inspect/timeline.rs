@@ -14,17 +14,20 @@ const MAX_SHOWN: usize = 20;
 pub(super) fn print(timeline: &Value, output: &mut Output) -> io::Result<()> {
     let events = timeline["events"].as_array().map_or(&[][..], Vec::as_slice);
     let skipped = events.len().saturating_sub(MAX_SHOWN);
-    match (&timeline["lost"], skipped) {
-        (Value::Number(lost), _) if lost.as_u64() != Some(0) => {
-            output.line(&format!("  ({lost} older events are not kept)"))?;
-        }
-        (_, 0) => {}
-        (_, skipped) => output.line(&format!("  ({skipped} older events: --json)"))?,
+    for line in omitted(timeline["lost"].as_u64().unwrap_or(0), skipped) {
+        output.line(&line)?;
     }
     for event in &events[skipped..] {
         output.line(&line(event, output.is_coloured()))?;
     }
     Ok(())
+}
+
+/// What is said about the events before the first one that is printed.
+fn omitted(lost: u64, skipped: usize) -> impl Iterator<Item = String> {
+    let lost = (lost > 0).then(|| format!("  ({lost} older events are not kept)"));
+    let skipped = (skipped > 0).then(|| format!("  ({skipped} older events: --json)"));
+    lost.into_iter().chain(skipped)
 }
 
 fn line(event: &Value, is_coloured: bool) -> String {
@@ -40,6 +43,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn events_that_are_not_kept_and_events_that_are_not_printed_are_both_counted() {
+        let lines = |lost, skipped| omitted(lost, skipped).collect::<Vec<_>>();
+        assert!(lines(0, 0).is_empty());
+        assert_eq!(lines(3, 0), ["  (3 older events are not kept)"]);
+        assert_eq!(lines(0, 5), ["  (5 older events: --json)"]);
+        assert_eq!(
+            lines(3, 5),
+            [
+                "  (3 older events are not kept)",
+                "  (5 older events: --json)"
+            ]
+        );
+    }
 
     #[test]
     fn an_event_is_its_time_its_kind_and_its_text() {

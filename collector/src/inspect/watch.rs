@@ -13,7 +13,7 @@ use super::client::{Client, encoded};
 use super::feed::{Event, Feed};
 use super::output::{Colour, Output};
 use super::{Error, Found, roster, text};
-use crate::cli::inspect::Watch;
+use crate::cli::inspect::{Since, Watch};
 
 const PATH: &str = "/api/events";
 
@@ -27,7 +27,12 @@ pub(super) async fn print(
     client: &Client,
     output: &mut Output,
 ) -> Result<Found, Error> {
-    let since = roster::beginning(watch.since, client.now());
+    // A period ends now by the collector's clock.
+    let now = match watch.since {
+        Some(Since::Ago(_)) => client.time().await?,
+        _ => client.now(),
+    };
+    let since = roster::beginning(watch.since, now);
     let since = since.map(|time| format!("?since={}", encoded(&time.to_string())));
     let first = format!("{PATH}{}", since.unwrap_or_default());
     let mut feed = Feed::new(client.open(&first, None).await?);

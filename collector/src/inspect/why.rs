@@ -7,14 +7,11 @@ use serde_json::Value;
 use super::answer::{Application, Instance, read};
 use super::client::{Client, encoded};
 use super::output::{Colour, Output};
-use super::{Error, Found, roster, services, text, timeline};
+use super::{Error, Found, MAX_EXPLAINED, roster, services, text, timeline};
 use crate::cli::inspect::Why;
 
 /// All states: with them a list has also the instances that have been down or left for long.
 const ALL: &str = "&state=up,silent,down,left";
-
-/// The most instances that are explained one by one.
-const MAX_EXPLAINED: usize = 20;
 
 /// Prints why `why.what` is in its state.
 pub(super) async fn print(why: &Why, client: &Client, output: &mut Output) -> Result<Found, Error> {
@@ -76,7 +73,7 @@ async fn instances(what: &str, client: &Client) -> Result<Vec<Value>, Error> {
     Ok(found)
 }
 
-/// Explains an application: its counts, and each instance that is not up.
+/// Explains an application: its counts, and each instance that is not up; for people the last ones that changed.
 async fn explain_application(
     application: &Application,
     client: &Client,
@@ -85,46 +82,62 @@ async fn explain_application(
     let path = format!("/api/applications/{}/instances", application.id);
     let labels = HashMap::from([(application.id, application.label.clone())]);
     let mut counts: Vec<(String, usize)> = Vec::new();
-    let mut not_up = Vec::new();
+    let mut latest = Vec::new();
     let mut found = Found::Nothing;
-    let take = |value: Value| {
-        let instance: Instance = read(&value)?;
-        found = found.and(instance.state == "up");
-        match counts
-            .iter_mut()
-            .find(|(state, _)| *state == instance.state)
-        {
-            Some((_, count)) => *count += 1,
-            None => counts.push((instance.state.clone(), 1)),
+    let mut pages = client.pages(&path, "");
+    while let Some(page) = pages.next().await? {
+        for value in page {
+            let instance: Instance = read(&value)?;
+            let is_up = instance.state == "up";
+            found = found.and(is_up);
+            if !is_up && output.is_json() {
+                explain_instance(&value, &labels, client, output).await?;
+            } else if !is_up {
+                latest.push((instance.since.0, value));
+            }
+            match counts
+                .iter_mut()
+                .find(|(state, _)| *state == instance.state)
+            {
+                Some((_, count)) => *count += 1,
+                None => counts.push((instance.state, 1)),
+            }
         }
-        if instance.state != "up" {
-            not_up.push((instance.since.0, value));
-        }
-        Ok(())
-    };
-    client.list(&path, "", take).await?;
-    if !output.is_json() {
-        let counts = counts
-            .iter()
-            .map(|(state, count)| format!("{count} {state}"));
-        let counts = counts.collect::<Vec<_>>().join(", ");
-        let label = text::escaped(&application.label);
-        let none = "no instances, or all have been down or left for long";
-        let counts = if counts.is_empty() { none } else { &counts };
-        output.line(&format!("application {label}: {counts}"))?;
+        // The last changes first: an operator reads these first.
+        latest.sort_by(|(one, _), (other, _)| other.cmp(one));
+        latest.truncate(MAX_EXPLAINED);
     }
-    // The last changes first: an operator reads these first.
-    not_up.sort_by(|(one, _), (other, _)| other.cmp(one));
-    let more = not_up.len().saturating_sub(MAX_EXPLAINED);
-    for (_, instance) in not_up.iter().take(MAX_EXPLAINED) {
+    if output.is_json() {
+        return Ok(found);
+    }
+    output.line(&format!(
+        "application {}: {}",
+        text::escaped(&application.label),
+        sentence(&counts)
+    ))?;
+    for (_, instance) in &latest {
         explain_instance(instance, &labels, client, output).await?;
     }
-    if more > 0 && !output.is_json() {
+    let not_up = counts.iter().filter(|(state, _)| state != "up");
+    let not_up: usize = not_up.map(|(_, count)| count).sum();
+    if not_up > latest.len() {
+        let more = not_up - latest.len();
         output.line(&format!(
             "and {more} more that are not up: roster lists them"
         ))?;
     }
     Ok(found)
+}
+
+/// The number of instances in each state.
+fn sentence(counts: &[(String, usize)]) -> String {
+    if counts.is_empty() {
+        return "no instances, or all have been down or left for long".to_owned();
+    }
+    let counts = counts
+        .iter()
+        .map(|(state, count)| format!("{count} {}", text::escaped(state)));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 /// Explains an instance, and returns whether it is up.

@@ -73,7 +73,5 @@ fn kept_secret(store: &dyn store::Store<Table>) -> Result<Vec<u8>, OpenError> {
 }
 
 fn stored_secret(store: &dyn store::Store<Table>) -> Result<Option<Vec<u8>>, OpenError> {
-    let is_secret = |row: &store::Row| row.table == Table::Face && row.key == SECRET;
-    let secret = store.load()?.into_iter().find(is_secret);
-    Ok(secret.map(|row| row.value))
+    Ok(store.get(Table::Face, SECRET)?)
 }

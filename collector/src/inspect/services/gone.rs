@@ -2,13 +2,10 @@
 
 use serde_json::Value;
 
-use super::super::{Error, Found, client::Client, output::Output, text, timeline};
+use super::super::{Error, Found, MAX_EXPLAINED, client::Client, output::Output, text, timeline};
 
 /// The kinds of events after which an instance is not registered.
 const ENDS: [&str; 4] = ["deregistered", "replaced", "connection_ended", "expired"];
-
-/// The most instances that are explained one by one.
-const MAX_EXPLAINED: usize = 20;
 
 /// Explains the instances that the parameters in `query` select and that are no longer registered, the last one to end first.
 pub(super) async fn print(
@@ -24,15 +21,19 @@ pub(super) async fn print(
     let Value::Array(items) = answer["items"].take() else {
         return Ok(Found::Nothing);
     };
-    let mut gone: Vec<_> = items.into_iter().filter(is_gone).collect();
-    let more = gone.len().saturating_sub(MAX_EXPLAINED);
-    gone.truncate(MAX_EXPLAINED);
+    let most = if output.is_json() {
+        usize::MAX
+    } else {
+        MAX_EXPLAINED
+    };
+    let mut gone = items.into_iter().filter(is_gone);
     let mut found = Found::Nothing;
-    for item in gone {
+    for item in gone.by_ref().take(most) {
         found = found.and(false);
         explain(item, output)?;
     }
-    if more > 0 && !output.is_json() {
+    let more = gone.count();
+    if more > 0 {
         output.line(&format!("and {more} more that are no longer registered"))?;
     }
     Ok(found)
