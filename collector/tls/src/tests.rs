@@ -27,8 +27,6 @@ fn the_end_of_a_certificate_is_read_in_both_forms() {
             expires: year,
             ..Request::default()
         });
-        let files = signed.write(directory().path(), &authority.pem());
-        drop(files);
         let dir = directory();
         let files = signed.write(dir.path(), &authority.pem()).unwrap();
         assert_eq!(Certificates::load(files).unwrap().expires(), expected);
