@@ -76,7 +76,8 @@ function receive(event: LiveEvent): void {
   listeners.forEach((listener) => listener(event));
 }
 
-async function read(stop: AbortSignal): Promise<void> {
+/** Reads the feed until it ends; `opened` is called once the collector sends it. */
+async function read(stop: AbortSignal, opened: () => void): Promise<void> {
   const headers: Record<string, string> = last === "" ? {} : { "Last-Event-ID": last };
   const since = last === "" ? { since: new Date(now() - BEFORE).toISOString() } : {};
   const answer = await call(url("api/events", since), { headers, signal: stop });
@@ -85,6 +86,7 @@ async function read(stop: AbortSignal): Promise<void> {
     return;
   }
   become("live");
+  opened();
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   const parse = parser(receive);
   for (;;) {
@@ -98,11 +100,13 @@ async function read(stop: AbortSignal): Promise<void> {
 
 function pause(milliseconds: number, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    stop.addEventListener("abort", () => {
+    const done = () => {
       clearTimeout(timer);
+      stop.removeEventListener("abort", done);
       resolve();
-    });
+    };
+    const timer = setTimeout(done, milliseconds);
+    stop.addEventListener("abort", done);
   });
 }
 
@@ -114,8 +118,9 @@ export function start(): void {
     const own = stop;
     while (!own.signal.aborted) {
       try {
-        await read(own.signal);
-        wait = 500;
+        await read(own.signal, () => {
+          wait = 500;
+        });
         become("lost");
       } catch (error) {
         if (own.signal.aborted) {

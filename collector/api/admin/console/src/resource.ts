@@ -36,6 +36,8 @@ export function useResource<T>(
     const stop = new AbortController();
     let reading = false;
     let due = false;
+    /** The earliest time of a read that an event causes. */
+    let earliest = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const later = (milliseconds: number) => {
       clearTimeout(timer);
@@ -63,17 +65,18 @@ export function useResource<T>(
       reading = false;
       // A read that takes long is repeated less often.
       const spacing = Math.max(SPACING, 3 * (performance.now() - began));
+      earliest = performance.now() + spacing;
       later(due ? spacing : REFRESH);
     };
-    const load = () => {
+    const load = (wait: number) => {
       if (reading) {
         due = true;
       } else if (!due) {
         due = true;
-        later(150);
+        later(wait);
       }
     };
-    again.current = load;
+    again.current = () => load(150);
     const shown = () => {
       if (!document.hidden && due && !reading) {
         later(0);
@@ -82,7 +85,7 @@ export function useResource<T>(
     document.addEventListener("visibilitychange", shown);
     const deaf = listen((event) => {
       if (wanted.current(event)) {
-        load();
+        load(Math.max(150, earliest - performance.now()));
       }
     });
     const changed = onCredential(() => later(0));

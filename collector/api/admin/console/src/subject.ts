@@ -12,8 +12,8 @@ function record(value: unknown): Record<string, unknown> {
 }
 
 export function subject(event: LiveEvent): Subject {
-  const of = record(event.data.subject ?? event.data);
-  const instance = of.id ?? of.instance_id;
+  const of = record(event.data.subject);
+  const instance = of.id;
   const application = of.application_id;
   if (typeof of.service === "string") {
     const text = (name: string) => String(of[name] ?? "");
@@ -33,7 +33,7 @@ export function isGap(event: LiveEvent): boolean {
 
 /** Whether an operator changed something, which may be about anything. */
 export function isOperator(event: LiveEvent): boolean {
-  return event.name === "operator" || event.data.kind === "operator";
+  return event.data.kind === "operator";
 }
 
 export function isOfInstances(event: LiveEvent): boolean {

@@ -21,7 +21,7 @@ function text(value: string | string[] | undefined): string {
 /** Where an instance runs, as far as its agent reports it. */
 export function host(instance: Instance): string {
   const { properties } = instance;
-  return text(properties.host_name ?? properties.hostname ?? properties["OS Name"] ?? properties.ipv4 ?? properties.ipv4s);
+  return text(properties.host_name ?? properties.hostname ?? properties.ipv4 ?? properties.ipv4s);
 }
 
 export function Instances({ page, caption, application }: { page: Page<Instance>; caption: string; application: boolean }) {

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { go, refine, replace, type Route } from "../router";
+import { go, parse, refine, replace, type Route } from "../router";
 import { STATES } from "../types";
 import { Badge } from "./basic";
 
@@ -21,7 +21,8 @@ export function TextFilter({ route, name, label, placeholder }: { route: Route; 
     }
     const timer = setTimeout(() => {
       typed.current = text;
-      replace(refine(route, { [name]: text.trim() }));
+      // Another filter may have changed since the last key.
+      replace(refine(parse(location.hash), { [name]: text.trim() }));
     }, 250);
     return () => clearTimeout(timer);
   }, [text]);
