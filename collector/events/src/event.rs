@@ -152,6 +152,7 @@ pub struct ServiceFilter {
     pub service: Option<String>,
     /// Ip and port.
     pub endpoint: Option<(String, u16)>,
+    pub cluster: Option<String>,
 }
 
 /// A change of an instance of a Nacos service.

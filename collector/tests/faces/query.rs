@@ -284,6 +284,7 @@ async fn mistakes_name_their_parameter() {
         ("/api/applications?limit=0", 400, "limit"),
         ("/api/applications?limit=1001", 400, "limit"),
         ("/api/applications?cursor=x", 400, "cursor"),
+        ("/api/applications?code=a&state=up", 400, "state"),
         ("/api/applications?limit=1&limit=2", 400, "limit"),
         ("/api/applications/0", 404, "id"),
         ("/api/applications/x", 400, "id"),

@@ -51,8 +51,9 @@ struct Subscription {
 /// `GET /api/events`: events named `instance`, `service_instance` and `collector` by their subject, as they happen, whose data
 /// is a [`view::Event`]; and `lagged` with the number of events that the client missed.
 ///
-/// `since` (or the header `Last-Event-ID`) is the id of an event or a time: the feed begins after that event or at that time, as
-/// far as the journal reaches, or the history of this run without one. Without it the feed begins now. A comment is sent at once,
+/// `since` is the id of an event or a time: the feed begins after that event or at that time, as far as the journal reaches, or
+/// the history of this run without one. Without it the feed begins now. The header `Last-Event-ID` of a reader that reconnects
+/// wins over it. A comment is sent at once,
 /// so that a client behind a proxy knows that it is connected.
 pub(super) async fn stream(
     State(face): State<Arc<Face>>,
@@ -63,10 +64,14 @@ pub(super) async fn stream(
     let header = headers.get(LAST_EVENT_ID);
     let header = header.and_then(|value| value.to_str().ok());
     let feed = &face.services.events;
-    let start = match (parameters.get("since"), header) {
-        (Some(since), _) => since::parse(since, feed).await?,
-        // An id of another release must not exclude a browser for ever.
-        (None, Some(id)) => since::parse(id, feed).await.unwrap_or_default(),
+    // An id of another release must not exclude a browser for ever.
+    let seen = match header {
+        Some(id) => since::parse(id, feed).await.ok(),
+        None => None,
+    };
+    let start = match (seen, parameters.get("since")) {
+        (Some(start), _) => start,
+        (None, Some(since)) => since::parse(since, feed).await?,
         (None, None) => since::Start::default(),
     };
     let permit = Arc::clone(&face.subscribers)

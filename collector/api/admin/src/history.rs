@@ -5,7 +5,7 @@
 //! only.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -13,9 +13,9 @@ use std::{
 use axum::{extract::State, http::Uri, response::Response};
 use parking_lot::Mutex;
 use rollcall_catalog::Catalog;
-use rollcall_domain::{Timestamp, liveness::Tally};
+use rollcall_domain::{ApplicationId, Timestamp, liveness::Tally};
 use rollcall_server::face::{Refusal, reply};
-use rollcall_service::Services;
+use rollcall_service::{Services, roster::ApplicationStatus};
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -147,10 +147,14 @@ impl Samples {
         push(&mut self.times, sample.at);
         push(&mut self.agents, sample.agents);
         push(&mut self.services, sample.services);
+        let sampled: HashMap<i32, Counts> = sample.applications.iter().copied().collect();
+        for (id, series) in &mut self.applications {
+            push(series, sampled.get(id).copied().unwrap_or_default());
+        }
         for (id, counts) in sample.applications {
             let is_known = self.applications.contains_key(&id);
             let has_room = self.applications.len() < MAX_APPLICATIONS;
-            if is_known || (has_room && counts != Counts::default()) {
+            if !is_known && has_room && counts != Counts::default() {
                 push(self.applications.entry(id).or_default(), counts);
             }
         }
@@ -200,6 +204,12 @@ impl From<Tally> for Counts {
     }
 }
 
+/// The id of an application, 0 if none was reported, and its instances.
+fn counted(status: &ApplicationStatus) -> (i32, Counts) {
+    let id = status.application.as_ref().map_or(0, |row| row.id.get());
+    (id, status.instances.into())
+}
+
 fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
@@ -227,19 +237,26 @@ impl Sampler {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => self.history.0.lock().add(self.sample()),
+                _ = ticks.tick() => {
+                    let known = self.history.0.lock().applications.keys().copied().collect();
+                    let sample = self.sample(known);
+                    self.history.0.lock().add(sample);
+                }
             }
         }
     }
 
-    fn sample(&self) -> Sample {
+    /// A sample, which has the applications with these ids even if the list of applications ends before them.
+    fn sample(&self, known: BTreeSet<i32>) -> Sample {
         let roster = &self.services.roster;
         let counts = roster.counts();
         let listed = roster.applications(None, MAX_APPLICATIONS).items;
-        let applications = listed.iter().map(|status| {
-            let id = status.application.as_ref().map_or(0, |row| row.id.get());
-            (id, status.instances.into())
-        });
+        let listed = listed.iter().map(counted);
+        let mut applications: Vec<_> = listed.collect();
+        let listed: BTreeSet<i32> = applications.iter().map(|(id, _)| *id).collect();
+        let unlisted = known.difference(&listed);
+        let unlisted = unlisted.filter_map(|id| roster.application(ApplicationId::new(*id)));
+        applications.extend(unlisted.map(|status| counted(&status)));
         let registry = self.catalog.as_ref().map(|it| it.counts().registry);
         let services = registry.map_or((0, 0), |counts| {
             let all = counts.ephemeral + counts.persistent;
@@ -255,7 +272,7 @@ impl Sampler {
                 left: small(counts.left),
             },
             services,
-            applications: applications.collect(),
+            applications,
             slowest_commit: self.services.metrics.take_slowest_commit(),
         }
     }

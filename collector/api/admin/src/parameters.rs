@@ -31,6 +31,15 @@ impl Parameters {
         let mut given = self.0.iter().filter(|(given, _)| given == name);
         given.next().map(|(_, value)| value.as_str())
     }
+
+    /// Refuses the first of these parameters that is given.
+    ///
+    /// # Errors
+    /// 400 with the reason: a filter that has no effect beside the others must not return everything.
+    pub(super) fn refuse(&self, names: &[&'static str], reason: &str) -> Result<(), Refusal> {
+        let given = names.iter().find(|name| self.get(name).is_some());
+        given.map_or(Ok(()), |name| Err(Refusal::invalid(*name, reason)))
+    }
 }
 
 fn unknown(known: &[&str]) -> String {

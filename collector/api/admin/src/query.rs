@@ -37,6 +37,7 @@ pub(super) async fn applications(
     let parameters = Parameters::of(&uri, &["code", "state", "text", "limit", "cursor"])?;
     let PageRequest { cursor, limit } = PageRequest::of(&parameters, number)?;
     if let Some(code) = parameters.get("code").map(str::to_owned) {
+        parameters.refuse(&["state", "text"], "has no effect beside code")?;
         return face
             .read_page(move |services, page| {
                 if let Some(status) = services.roster.application_named(&code) {
@@ -70,7 +71,7 @@ pub(super) async fn application(
 ) -> Result<Response, Refusal> {
     Parameters::of(&uri, &[])?;
     let text = text(id)?;
-    let id = application_id(&text).ok_or_else(bad_id)?;
+    let id = application_id(&text).ok_or_else(bad_application)?;
     let status = face
         .read_list(move |services| services.roster.application(id))
         .await?
@@ -86,7 +87,7 @@ pub(super) async fn instances(
     id: IdText,
     uri: Uri,
 ) -> Result<Response, Refusal> {
-    let application = application_id(&text(id)?).ok_or_else(bad_id)?;
+    let application = application_id(&text(id)?).ok_or_else(bad_application)?;
     let parameters = Parameters::of(&uri, &OF_INSTANCES)?;
     let PageRequest { cursor, limit } = PageRequest::of(&parameters, instance_id)?;
     let filter = list::filter(&parameters)?;
@@ -244,6 +245,11 @@ fn number(text: &str) -> Option<i32> {
 
 fn bad_id() -> Refusal {
     Refusal::invalid("id", "must be a number of 32 bits other than 0")
+}
+
+fn bad_application() -> Refusal {
+    let allowed = format_args!("must be a number of 32 bits, or {UNKNOWN}");
+    Refusal::invalid("id", allowed)
 }
 
 /// The instance in a path.

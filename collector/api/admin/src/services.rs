@@ -111,13 +111,14 @@ pub(super) async fn instances(
     let catalog = face.catalog()?;
     let _permit = face.list_permit().await?;
     match parameters.get("as") {
-        None => {}
+        None => parameters.refuse(&["clusters"], "needs as=client")?,
         Some("client") => return as_client(&face, catalog, &key, &parameters, (from, limit)),
         Some(_) => return Err(Refusal::invalid("as", "must be client, or left out")),
     }
     let found = match parameters.get("ip") {
-        // One more shows whether there is a next page.
         None => {
+            parameters.refuse(&["port", "cluster", "ephemeral"], "needs ip and port")?;
+            // One more shows whether there is a next page.
             let found = catalog.instances_from(&key, from, limit.saturating_add(1));
             found.map_err(refusal::of)?
         }
@@ -153,6 +154,11 @@ fn as_client(
     parameters: &Parameters,
     (from, limit): (usize, usize),
 ) -> Result<Response, Refusal> {
+    let others = ["ip", "port", "cluster", "ephemeral"];
+    parameters.refuse(
+        &others,
+        "has no effect beside as=client, which takes clusters",
+    )?;
     let selection = Selection {
         clusters: Clusters::new(parameters.get("clusters").unwrap_or_default()),
         ..Selection::default()

@@ -121,6 +121,7 @@ impl Selection {
             group: given("group"),
             service: given("service"),
             endpoint,
+            cluster: given("cluster"),
         };
         let is_one_of_both = filter.service.is_some() != filter.endpoint.is_some();
         Ok(is_one_of_both.then_some(Self(filter)))

@@ -119,6 +119,7 @@ pub(crate) struct PackedFilter {
     /// Namespace, group, service and address.
     texts: [Option<Vec<u8>>; 4],
     port: Option<u64>,
+    cluster: Option<Vec<u8>>,
 }
 
 impl PackedFilter {
@@ -143,15 +144,21 @@ impl PackedFilter {
                 packed(ip),
             ],
             port: port.map(u64::from),
+            cluster: packed(filter.cluster.as_deref()),
         }
     }
 
     /// Whether the filter selects the instance with these bytes.
     pub(crate) fn selects(&self, packed: &[u8]) -> bool {
         let mut from = Bytes::of(packed);
-        self.texts.iter().all(|wanted| {
-            let found = text::skip(&mut from);
+        let is_next = |from: &mut Bytes<'_>, wanted: &Option<Vec<u8>>| {
+            let found = text::skip(from);
             wanted.as_deref().is_none_or(|it| found == Some(it))
-        }) && self.port.is_none_or(|wanted| from.number() == Some(wanted))
+        };
+        if !self.texts.iter().all(|wanted| is_next(&mut from, wanted)) {
+            return false;
+        }
+        let port = from.number();
+        self.port.is_none_or(|wanted| port == Some(wanted)) && is_next(&mut from, &self.cluster)
     }
 }

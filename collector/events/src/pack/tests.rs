@@ -198,6 +198,7 @@ fn a_filter_selects_by_the_parts_that_it_has() {
         group: text("DEFAULT_GROUP"),
         service: text("orders"),
         endpoint: Some(("10.0.0.1".to_owned(), 8080)),
+        cluster: text("DEFAULT"),
     };
     assert!(selects(&ServiceFilter::default()) && selects(&all));
     for other in [
@@ -219,6 +220,10 @@ fn a_filter_selects_by_the_parts_that_it_has() {
         },
         ServiceFilter {
             endpoint: Some(("10.0.0.1".to_owned(), 8081)),
+            ..all.clone()
+        },
+        ServiceFilter {
+            cluster: text("north"),
             ..all.clone()
         },
     ] {

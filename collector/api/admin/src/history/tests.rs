@@ -45,6 +45,20 @@ fn an_application_that_appears_later_has_zeros_before() {
 }
 
 #[test]
+fn an_application_that_a_sample_lacks_has_a_zero_there_and_no_series_in_the_end() {
+    let history = history([
+        sample(0, 1, &[(2, 5), (3, 1)]),
+        sample(1, 1, &[(3, 1)]),
+        sample(2, 1, &[(2, 7), (3, 1)]),
+    ]);
+    assert_eq!(history.shown(&[2]).applications[&2].up, [5, 0, 7]);
+    for at in 0..200 {
+        history.0.lock().add(sample(at, 1, &[(3, 1)]));
+    }
+    assert!(history.shown(&[2]).applications.is_empty());
+}
+
+#[test]
 fn the_number_of_series_is_bounded_and_an_empty_one_makes_room() {
     let many: Vec<(i32, u32)> = (1..=2000).map(|id| (id, 1)).collect();
     let history = history([sample(0, 1, &many)]);

@@ -82,6 +82,8 @@ struct Set<'a> {
     enabled: Option<bool>,
     weight: Option<f64>,
     metadata: Option<Entries<'a>>,
+    /// What `metadata` does with the registered entries: `merge`, `replace` or `remove`; `null` without it.
+    metadata_change: Option<&'static str>,
     set_at: String,
 }
 
@@ -205,15 +207,17 @@ impl<'a> Instance<'a> {
 
 impl<'a> Set<'a> {
     fn of(set: &'a Override) -> Self {
-        let metadata = set.metadata.as_ref().map(|change| match change {
-            MetadataChange::Replace(entries)
-            | MetadataChange::Merge(entries)
-            | MetadataChange::Remove(entries) => Entries(entries),
+        let change = set.metadata.as_ref().map(|change| match change {
+            MetadataChange::Merge(entries) => (Entries(entries), "merge"),
+            MetadataChange::Replace(entries) => (Entries(entries), "replace"),
+            MetadataChange::Remove(entries) => (Entries(entries), "remove"),
         });
+        let (metadata, metadata_change) = change.unzip();
         Self {
             enabled: set.enabled,
             weight: set.weight,
             metadata,
+            metadata_change,
             set_at: view::time(set.set_at),
         }
     }

@@ -1,6 +1,9 @@
 //! Explains the state of an instance: the evidence and the rule.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use rollcall_domain::{
     inventory::Properties,
@@ -197,10 +200,13 @@ fn meaning(status: &InstanceStatus, cause: Cause) -> String {
 }
 
 /// The address of a proxy: that of the connection, if the agent reports addresses of its machine and this is none of them.
+/// Agents report IPv4 addresses only, so a connection over IPv6 shows nothing.
 fn intermediary(status: &InstanceStatus) -> Option<String> {
-    let peer = status.peer?.ip().to_canonical();
-    let is_this_machine =
-        peer == std::net::Ipv4Addr::LOCALHOST || peer == std::net::Ipv6Addr::LOCALHOST;
+    let IpAddr::V4(peer) = status.peer?.ip().to_canonical() else {
+        return None;
+    };
+    // Another loopback address is that of a proxy on this machine.
+    let is_this_machine = peer == Ipv4Addr::LOCALHOST;
     let peer = peer.to_string();
     let addresses: Vec<_> = addresses(&status.instance.properties).collect();
     let is_own = addresses.iter().any(|address| *address == peer);
