@@ -87,8 +87,6 @@ impl Protocols {
         http1
             .http1()
             .timer(TokioTimer::new())
-            // Answers are small: copying one after its head costs less than a vectored write.
-            .writev(false)
             .header_read_timeout(limits.header_timeout)
             .max_buf_size(limits.max_header_size.max(MIN_HEADER_SIZE));
         let mut brief = http1.clone();
