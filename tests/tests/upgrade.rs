@@ -98,7 +98,7 @@ impl Later {
 
     fn follow(&mut self, row: Row) {
         self.rows.push(row.clone());
-        self.allocator.apply(row).expect("no contradiction");
+        self.allocator.restore(row).expect("no contradiction");
     }
 
     /// Registers a process and an operation of the application, with values of the later release, and records a signal of it.

@@ -134,8 +134,9 @@ impl Catalog {
     /// When the last beat of an instance arrived; `None` for instances without beats.
     #[must_use]
     pub fn last_beat(&self, instance: InstanceRef) -> Option<Timestamp> {
+        let registry = self.0.registry.read();
         // An instance of an earlier run has sent no beat to this one.
-        if self.0.registry.read().is_restored(instance) {
+        if registry.leased(instance).is_none() || registry.is_restored(instance) {
             return None;
         }
         let at = self.0.leases.beaten_at(instance)?;

@@ -1,4 +1,7 @@
 //! The leases of instances that need beats: the collector's lessor, with the terms of each instance.
+//!
+//! A lease belongs to the slot of its instance, which a later instance reuses. So a caller holds the lock of the registry from the
+//! moment when it looked up the instance. A verdict names the slot alone: see [`Leases::judge`].
 
 use std::time::Duration;
 
@@ -18,7 +21,8 @@ const STALL: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) struct Leases {
-    lessor: Lessor<InstanceRef>,
+    /// By the slot of the instance.
+    lessor: Lessor<u32>,
     looked_at: Mutex<Option<Moment>>,
 }
 
@@ -56,7 +60,7 @@ impl Leases {
         };
         let granted = self
             .lessor
-            .grant_on(instance, Some(terms), Signal::Register, now);
+            .grant_on(instance.number(), Some(terms), Signal::Register, now);
         match granted {
             Renewal::Granted | Renewal::Kept | Renewal::Changed(_) | Renewal::Moved { .. } => {}
         }
@@ -64,23 +68,25 @@ impl Leases {
 
     /// Records a beat. Returns whether the instance has a lease.
     pub(crate) fn renew(&self, instance: InstanceRef, now: Moment) -> bool {
-        let renewed = self.lessor.renew(instance, Signal::Heartbeat, now);
+        let renewed = self.lessor.renew(instance.number(), Signal::Heartbeat, now);
         renewed.is_some()
     }
 
     pub(crate) fn end(&self, instance: InstanceRef) {
-        self.lessor.remove(instance);
+        self.lessor.remove(instance.number());
     }
 
-    /// Judges up to `limit` leases. Also returns whether there are more.
-    pub(crate) fn judge(&self, now: Moment, limit: usize) -> (Vec<(InstanceRef, Verdict)>, bool) {
+    /// Judges up to `limit` leases, and returns the slots of those that are overdue, and whether there are more. A verdict counts
+    /// only if [`Leases::is_silent`] or [`Leases::remove_expired`] confirms it under the lock of the registry: another instance
+    /// may have the slot by then.
+    pub(crate) fn judge(&self, now: Moment, limit: usize) -> (Vec<(u32, Verdict)>, bool) {
         let before = self.looked_at.lock().replace(now);
         if before.is_some_and(|before| now.since(before) > STALL) {
             self.lessor.resume(now);
         }
         let mut changed = Vec::new();
         let more = self.lessor.expire(now, limit, &mut changed);
-        let verdict = |transition: Transition<InstanceRef>| match transition.to {
+        let verdict = |transition: Transition<u32>| match transition.to {
             State::Silent => Some((transition.key, Verdict::Unhealthy)),
             State::Down => Some((transition.key, Verdict::Expired)),
             State::Up | State::Left => None,
@@ -93,19 +99,18 @@ impl Leases {
         self.lessor.resume(now);
     }
 
-    /// Whether beats stopped so long ago that the instance is unhealthy. To be called under the lock of the registry: a beat
-    /// after the verdict has precedence.
+    /// Whether beats stopped so long ago that the instance is unhealthy. A beat after the verdict has precedence.
     pub(crate) fn is_silent(&self, instance: InstanceRef) -> bool {
-        let view = self.lessor.view(instance);
+        let view = self.lessor.view(instance.number());
         view.is_some_and(|view| view.state != State::Up)
     }
 
     /// Removes a lease that has expired, unless a beat has renewed it.
     pub(crate) fn remove_expired(&self, instance: InstanceRef) -> bool {
-        self.lessor.remove_expired(instance)
+        self.lessor.remove_expired(instance.number())
     }
 
     pub(crate) fn beaten_at(&self, instance: InstanceRef) -> Option<Moment> {
-        Some(self.lessor.view(instance)?.last_seen)
+        Some(self.lessor.view(instance.number())?.last_seen)
     }
 }

@@ -57,8 +57,10 @@ async fn judge(shared: &Shared) {
         let (verdicts, more) = shared.leases.judge(shared.clock.now(), CHUNK);
         if !verdicts.is_empty() {
             shared.change(|registry, now, effects| {
-                for (instance, verdict) in verdicts {
-                    apply(shared, registry, (instance, verdict), now, effects);
+                for (slot, verdict) in verdicts {
+                    if let Some(instance) = registry.in_slot(slot) {
+                        apply(shared, registry, (instance, verdict), now, effects);
+                    }
                 }
             });
         }

@@ -15,9 +15,11 @@ mod cost;
 mod description;
 mod digest;
 mod entry;
+mod keys;
 mod listing;
 mod model;
 mod overlay;
+mod packed;
 mod pages;
 mod properties;
 pub mod proposal;
@@ -32,16 +34,15 @@ pub use description::{Changes, Description};
 pub use entry::Dictionary;
 pub use listing::ListPosition;
 pub use model::{
-    Address, Application, Generation, Instance, InstanceKey, Operation, OperationKey, Row, SpanType,
+    Address, Application, Generation, Instance, InstanceKey, InstanceView, Operation, OperationKey,
+    Row, SpanType,
 };
-pub use properties::Properties;
+pub use properties::{Properties, PropertiesView};
 pub use proposal::{NewInstance, Proposal};
 
 use listing::Listing;
 use model::{InstanceKeyRef, OperationKeyRef};
 use table::Table;
-
-use entry::Entry as _;
 
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, id::IdMap};
 
@@ -122,9 +123,9 @@ impl Inventory {
     pub fn instance_id(&self, application: ApplicationId, uuid: &str) -> Option<InstanceId> {
         let is_internal = false;
         let by = |application| {
-            self.instances.id(&InstanceKeyRef {
+            self.instances.id(InstanceKeyRef {
                 application,
-                uuid,
+                uuid: uuid.as_bytes(),
                 is_internal,
             })
         };
@@ -136,9 +137,9 @@ impl Inventory {
     #[must_use]
     pub fn named_instance_id(&self, application: ApplicationId, name: &str) -> Option<InstanceId> {
         let by = |is_internal| {
-            self.instances.id(&InstanceKeyRef {
+            self.instances.id(InstanceKeyRef {
                 application,
-                uuid: name,
+                uuid: name.as_bytes(),
                 is_internal,
             })
         };
@@ -154,7 +155,7 @@ impl Inventory {
         name: &str,
     ) -> Option<OperationId> {
         let by = |application| {
-            self.operations.id(&OperationKeyRef {
+            self.operations.id(OperationKeyRef {
                 application,
                 span_type,
                 name,
@@ -179,7 +180,7 @@ impl Inventory {
         self.instances.unannounced() == 0
             || self
                 .instances
-                .read(instance, |instance| !instance.is_unannounced())
+                .read(instance, |known| !known.view(instance).is_unannounced())
                 .unwrap_or(true)
     }
 
@@ -199,32 +200,36 @@ impl Inventory {
     /// The application with this id. Copying it allocates nothing.
     #[must_use]
     pub fn application(&self, id: ApplicationId) -> Option<Application> {
-        self.applications.read(id, Clone::clone)
+        self.applications.entry(id)
     }
 
-    /// The instance with this id. Copying it allocates (its properties): see [`Inventory::read_instance`].
+    /// The instance with this id. Copying it allocates: see [`Inventory::read_instance`].
     #[must_use]
     pub fn instance(&self, id: InstanceId) -> Option<Instance> {
-        self.instances.read(id, Clone::clone)
+        self.instances.entry(id)
     }
 
     /// Applies `read` to the instance with this id, without copying it. `read` must be quick: entries replaced meanwhile are freed
     /// only after it returns.
     #[must_use]
-    pub fn read_instance<R>(&self, id: InstanceId, read: impl FnOnce(&Instance) -> R) -> Option<R> {
-        self.instances.read(id, read)
+    pub fn read_instance<R>(
+        &self,
+        id: InstanceId,
+        read: impl FnOnce(&InstanceView<'_>) -> R,
+    ) -> Option<R> {
+        self.instances.read(id, |kept| read(&kept.view(id)))
     }
 
     /// The operation with this id. Copying it allocates nothing.
     #[must_use]
     pub fn operation(&self, id: OperationId) -> Option<Operation> {
-        self.operations.read(id, Clone::clone)
+        self.operations.entry(id)
     }
 
     /// The address with this id. Copying it allocates nothing.
     #[must_use]
     pub fn address(&self, id: AddressId) -> Option<Address> {
-        self.addresses.read(id, Clone::clone)
+        self.addresses.entry(id)
     }
 
     /// The present number of entries of a dictionary.

@@ -2,7 +2,7 @@
 
 mod caps;
 
-use crate::inventory::Properties;
+use crate::inventory::{Properties, PropertiesView};
 
 pub use caps::Caps;
 use caps::cut;
@@ -21,29 +21,33 @@ pub struct OsInfo<'a> {
 }
 
 /// Whether an agent reports that it runs on this host.
-pub fn is_on(properties: &Properties, host: &str) -> bool {
+pub fn is_on<'a>(properties: impl Into<PropertiesView<'a>>, host: &str) -> bool {
     let mut hosts = spelled(properties, "hostname");
     hosts.any(|value| value.eq_ignore_ascii_case(host))
 }
 
 /// The host that an agent reports.
-pub fn host(properties: &Properties) -> Option<&str> {
+pub fn host<'a>(properties: impl Into<PropertiesView<'a>>) -> Option<&'a str> {
     spelled(properties, "hostname").next()
 }
 
 /// The process id that an agent reports.
-pub fn process_id(properties: &Properties) -> Option<&str> {
+pub fn process_id<'a>(properties: impl Into<PropertiesView<'a>>) -> Option<&'a str> {
     spelled(properties, "processno").next()
 }
 
 /// The values of a property whose name agents spell in several ways: `host_name`, `hostname`, `Host Name`. `letters` are the
 /// letters and digits of the name in lower case.
-fn spelled<'a>(properties: &'a Properties, letters: &'static str) -> impl Iterator<Item = &'a str> {
+fn spelled<'a>(
+    properties: impl Into<PropertiesView<'a>>,
+    letters: &'static str,
+) -> impl Iterator<Item = &'a str> {
     let is_it = move |name: &str| {
         let found = name.chars().filter(char::is_ascii_alphanumeric);
         found.map(|c| c.to_ascii_lowercase()).eq(letters.chars())
     };
     properties
+        .into()
         .iter()
         .filter(move |(name, _)| is_it(name))
         .map(|(_, value)| value)

@@ -264,7 +264,7 @@ impl Handle {
     /// The holder of the id in this collector's inventory.
     fn holder(&self, ping: Ping<'_>) -> Pong {
         let inventory = &self.register.core().inventory;
-        let pong = inventory.read_instance(ping.instance, |known| match known.uuid.as_deref() {
+        let pong = inventory.read_instance(ping.instance, |known| match known.uuid {
             _ if ping.uuid.is_empty() => Pong::Same,
             Some(known) if known == ping.uuid => Pong::Same,
             Some(_) => Pong::Another,

@@ -63,9 +63,9 @@ impl Member {
     ) {
         let allocator = &mut self.allocator;
         let read = read(&mut *self.storage, &mut |record| match record {
-            Record::Row(row) => allocator.apply(row).expect("rows that agree"),
+            Record::Row(row) => allocator.restore(row).expect("rows that agree"),
             Record::Changed(instance) => {
-                let applied = allocator.apply(Row::Instance(instance));
+                let applied = allocator.restore(Row::Instance(instance));
                 applied.expect("rows that agree");
             }
             Record::Damage(damage) => panic!("{damage:?}"),

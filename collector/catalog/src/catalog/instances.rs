@@ -191,23 +191,23 @@ impl Catalog {
             let registry = self.0.registry.read();
             let beaten = registry.beaten(service, endpoint);
             let is_buried = beaten.is_none() && registry.is_buried(service, endpoint, now);
-            (beaten, is_buried)
-        };
-        let usual = Duration::from_millis(self.0.switches().client_beat_interval);
-        if let Some(beaten) = beaten {
-            if beaten.is_leased {
+            if let Some(beaten) = beaten.filter(|beaten| beaten.is_leased) {
                 if beaten.is_restored {
                     // From now on its own terms apply, instead of those after a start.
                     self.0.leases.grant(beaten.instance, beaten.beats, now);
                 } else {
                     self.0.leases.renew(beaten.instance, now);
                 }
-                if !beaten.healthy || beaten.is_restored {
-                    self.0.change(|registry, _, effects| {
-                        registry.claim(beaten.instance, effects);
-                        registry.set_health(beaten.instance, true, HealthBy::Beat, effects)
-                    });
-                }
+            }
+            (beaten, is_buried)
+        };
+        let usual = Duration::from_millis(self.0.switches().client_beat_interval);
+        if let Some(beaten) = beaten {
+            if beaten.is_leased && (!beaten.healthy || beaten.is_restored) {
+                self.0.change(|registry, _, effects| {
+                    registry.claim(beaten.instance, effects);
+                    registry.set_health(beaten.instance, true, HealthBy::Beat, effects)
+                });
             }
             return Ok(Beat::Renewed(beaten.beats.interval.unwrap_or(usual)));
         }

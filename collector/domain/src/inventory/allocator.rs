@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Address, Application, Dictionary, Instance, Inventory, Operation, Proposal, Row,
-    overlay::Progress, restore, table::Readers,
+    overlay::Progress, restore,
 };
 use crate::Timestamp;
 
@@ -103,49 +103,37 @@ impl Allocator {
         }
     }
 
-    /// Inserts a stored row, before the inventory has readers. The order does not matter, except that a later state of an id
-    /// replaces an earlier one. [`Limits`] do not apply, since the row is already durable.
+    /// Inserts a durable row: a stored one, or one that another collector committed to the shared store. A later state of an id
+    /// replaces an earlier one. Before the inventory has readers the order does not matter otherwise; later, the rows that a row
+    /// refers to must come before it. [`Limits`] do not apply.
     ///
     /// # Errors
     /// The row contradicts a restored one and is skipped: this code did not write the store.
     pub fn restore(&mut self, row: Row) -> Result<(), restore::Error> {
-        self.insert(row, Readers::Absent)
-    }
-
-    /// Applies a row that another collector committed to the shared store. Works like [`Allocator::restore`] but while the
-    /// inventory has readers. The rows that it refers to must come before it.
-    ///
-    /// # Errors
-    /// Those of [`Allocator::restore`].
-    pub fn apply(&mut self, row: Row) -> Result<(), restore::Error> {
-        self.insert(row, Readers::Present)
-    }
-
-    fn insert(&mut self, row: Row, readers: Readers) -> Result<(), restore::Error> {
         let (inventory, state) = (&self.inventory, &mut self.state);
         match row {
             Row::Application(row) => {
                 let listed = row.clone();
                 let table = &inventory.applications;
-                restore::insert(row, table, readers, &mut state.applications)?;
+                restore::insert(row, table, &mut state.applications)?;
                 inventory.listing.update().application(&listed);
                 inventory.learn(listed.alias_of.map(|of| (of, listed.id)));
             }
             Row::Instance(row) => {
                 let (id, application) = (row.id, row.application);
                 let table = &inventory.instances;
-                let before = restore::insert(row, table, readers, &mut state.instances)?;
+                let before = restore::insert(row, table, &mut state.instances)?;
                 let before = before.map(|before| before.application);
                 let mut listing = inventory.listing.update();
                 inventory.list(&mut listing, before, id, application);
             }
             Row::Operation(row) => {
                 let table = &inventory.operations;
-                restore::insert(row, table, readers, &mut state.operations)?;
+                restore::insert(row, table, &mut state.operations)?;
             }
             Row::Address(row) => {
                 let table = &inventory.addresses;
-                restore::insert(row, table, readers, &mut state.addresses)?;
+                restore::insert(row, table, &mut state.addresses)?;
             }
         }
         Ok(())

@@ -1,10 +1,10 @@
 //! The memory that an entry takes, in bytes: its own strings and its share of every structure that holds it.
 //!
 //! The figures follow the data structures (a node and a slot of each map, the listing, the lease) and an allocator that rounds to
-//! 16 bytes with a header of 8. For the instance of `benches/footprint` the model gives 330 bytes beyond its strings. The bench
-//! measures 336 right after a restore and 344 after five minutes of renewals, so the model is 2 to 4 % low.
+//! 16 bytes with a header of 8. For the instance of `benches/footprint` the model gives 191 bytes beyond its strings. The bench
+//! measures 191 right after a restore and 199 after five minutes of renewals, so the model is up to 4 % low.
 
-use super::{Address, Application, Instance, InstanceKey, Operation, OperationKey, Properties};
+use super::{Address, Application, Operation, Properties, packed::PackedInstance};
 use crate::{AddressId, ApplicationId, InstanceId, OperationId};
 
 /// A slot of a map: a pointer and a byte of its hash, at the usual load of one half.
@@ -14,9 +14,15 @@ const SLOT: usize = 2 * (size_of::<usize>() + 1);
 /// node of 160 bytes for each seven of those.
 const LISTED: usize = 12;
 
-/// A lease: its node, its slot, and its entry in the timing wheel. The entry has 8 bytes in a list, which holds up to twice as much
-/// as it needs and left a smaller unused block when it grew.
-const LEASE: usize = allocation(40) + SLOT + 24;
+/// A lease: its part of a page, and its entry in the timing wheel. The entry has 8 bytes in a list, which
+/// holds up to twice as much as it needs and left a smaller unused block when it grew.
+const LEASE: usize = PAGE / 8 + 24;
+
+/// A page of eight leases. An adopted id may be far from all others, so it is charged a page of its own.
+const PAGE: usize = allocation(8 * 32 + 8) + SLOT;
+
+/// An entry of the index by key: 8 bytes at the usual load of one half.
+const KEY: usize = 16;
 
 /// The counters in front of a shared string.
 const COUNTERS: usize = 2 * size_of::<usize>();
@@ -37,36 +43,27 @@ const fn text(text: &str) -> usize {
 }
 
 pub(super) fn application(code: Option<&str>) -> usize {
-    let key = code.map_or(0, |code| {
-        node::<std::sync::Arc<str>, ApplicationId>() + text(code)
-    });
+    let key = code.map_or(0, |code| KEY + text(code));
     node::<ApplicationId, Application>() + LISTED + key
 }
 
 /// An instance is keyed if its application and UUID are known.
 pub(super) fn instance(is_keyed: bool, uuid: Option<&str>, properties: &Properties) -> usize {
-    let key = if is_keyed {
-        node::<InstanceKey, InstanceId>()
-    } else {
-        0
-    };
-    let properties = match properties.as_bytes().len() {
-        0 => 0,
-        bytes => allocation(bytes),
-    };
-    let node = node::<InstanceId, Instance>() + LISTED + LEASE;
-    node + key + uuid.map_or(0, text) + properties
+    let key = if is_keyed { KEY } else { 0 };
+    let texts = PackedInstance::texts_len(uuid, properties);
+    node::<InstanceId, PackedInstance>() + LISTED + LEASE + key + allocation(texts)
 }
 
+/// What an adopted id costs beyond [`instance`].
+pub(super) const ADOPTED: usize = PAGE;
+
 pub(super) fn operation(name: Option<&str>) -> usize {
-    let key = name.map_or(0, |name| node::<OperationKey, OperationId>() + text(name));
+    let key = name.map_or(0, |name| KEY + text(name));
     node::<OperationId, Operation>() + key
 }
 
 pub(super) fn address(address: Option<&str>) -> usize {
-    let key = address.map_or(0, |address| {
-        node::<std::sync::Arc<str>, AddressId>() + text(address)
-    });
+    let key = address.map_or(0, |address| KEY + text(address));
     node::<AddressId, Address>() + key
 }
 
@@ -92,7 +89,7 @@ mod tests {
             .sum::<usize>()
             + uuid.len();
         let beyond = instance(true, Some(&uuid), &properties) - strings;
-        let measured = 336..=344;
+        let measured = 191..=199;
         let (least, most) = (measured.start() * 95 / 100, measured.end() * 105 / 100);
         assert!((least..=most).contains(&beyond), "{beyond} bytes");
     }

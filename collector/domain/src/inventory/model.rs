@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use papaya::Equivalent;
-
-use super::{Properties, entry::Entry as _};
+use super::{Properties, entry::Entry as _, properties::PropertiesView};
 use crate::{AddressId, ApplicationId, InstanceId, OperationId, Timestamp};
 
 /// A named program.
@@ -49,6 +47,48 @@ pub struct Instance {
     pub properties: Properties,
 }
 
+/// An [`Instance`] in the memory of the inventory.
+#[derive(Clone, Copy, Debug)]
+pub struct InstanceView<'a> {
+    /// As [`Instance::id`].
+    pub id: InstanceId,
+    /// As [`Instance::application`].
+    pub application: Option<ApplicationId>,
+    /// As [`Instance::uuid`].
+    pub uuid: Option<&'a str>,
+    /// As [`Instance::registered_at`].
+    pub registered_at: Timestamp,
+    /// As [`Instance::generation`].
+    pub generation: Option<Generation>,
+    /// As [`Instance::adopted`].
+    pub adopted: bool,
+    /// As [`Instance::properties`].
+    pub properties: PropertiesView<'a>,
+}
+
+impl Instance {
+    /// Borrows the instance.
+    #[must_use]
+    pub fn view(&self) -> InstanceView<'_> {
+        InstanceView {
+            id: self.id,
+            application: self.application,
+            uuid: self.uuid.as_deref(),
+            registered_at: self.registered_at,
+            generation: self.generation,
+            adopted: self.adopted,
+            properties: self.properties.view(),
+        }
+    }
+}
+
+impl InstanceView<'_> {
+    /// Whether its agent receives no ids although the id is not internal.
+    pub(super) fn is_unannounced(&self) -> bool {
+        !self.id.is_internal() && self.generation.is_some_and(|known| !known.has_ids())
+    }
+}
+
 /// A name within an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -80,19 +120,11 @@ pub struct InstanceKey {
 }
 
 /// A borrowed [`InstanceKey`] for look-ups.
-#[derive(Hash)]
+#[derive(Clone, Copy, Hash)]
 pub(super) struct InstanceKeyRef<'a> {
     pub(super) application: ApplicationId,
-    pub(super) uuid: &'a str,
+    pub(super) uuid: &'a [u8],
     pub(super) is_internal: bool,
-}
-
-impl Equivalent<InstanceKey> for InstanceKeyRef<'_> {
-    fn equivalent(&self, key: &InstanceKey) -> bool {
-        self.application == key.application
-            && *self.uuid == *key.uuid
-            && self.is_internal == key.is_internal
-    }
 }
 
 /// The key of an operation.
@@ -107,19 +139,11 @@ pub struct OperationKey {
 }
 
 /// A borrowed [`OperationKey`] for look-ups.
-#[derive(Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct OperationKeyRef<'a> {
     pub(super) application: ApplicationId,
     pub(super) span_type: SpanType,
     pub(super) name: &'a str,
-}
-
-impl Equivalent<OperationKey> for OperationKeyRef<'_> {
-    fn equivalent(&self, key: &OperationKey) -> bool {
-        self.application == key.application
-            && self.span_type == key.span_type
-            && *self.name == *key.name
-    }
 }
 
 /// The side of a call that an operation names. 3.2.6 agents do not report it; their operations are `Entry`.

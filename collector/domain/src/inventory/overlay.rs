@@ -100,7 +100,9 @@ impl<'a, E: Entry> Overlay<'a, E> {
 
     /// The id of a key, registered or proposed.
     pub(super) fn id(&self, key: &E::Key) -> Option<E::Id> {
-        self.table.id(key).or_else(|| self.by_key.get(key).copied())
+        self.table
+            .id(E::borrow(key))
+            .or_else(|| self.by_key.get(key).copied())
     }
 
     pub(super) fn knows(&self, id: E::Id) -> bool {
@@ -177,13 +179,15 @@ impl<'a, E: Entry> Overlay<'a, E> {
 
     /// The change of the dictionary's digest by a proposed entry.
     pub(super) fn change(&self, entry: &E) -> u64 {
-        let before = self.table.read(entry.id(), E::digest);
-        entry.digest().wrapping_sub(before.unwrap_or(0))
+        let before = self.table.entry(entry.id());
+        entry
+            .digest()
+            .wrapping_sub(before.map_or(0, |before| before.digest()))
     }
 
     /// The memory that the registered state of an entry takes, in bytes; 0 if it is not registered.
     pub(super) fn registered_cost(&self, id: E::Id) -> usize {
-        self.table.read(id, E::cost).unwrap_or(0)
+        self.table.entry(id).map_or(0, |entry| entry.cost())
     }
 
     /// The progress of the dictionary after the proposal is confirmed.

@@ -9,27 +9,29 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties(Box<[u8]>);
 
+/// [`Properties`] in the memory of the inventory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PropertiesView<'a>(&'a [u8]);
+
 /// The length field in front of each text.
 const LENGTH_BYTES: usize = size_of::<u16>();
 
 impl Properties {
+    /// Borrows the properties.
+    #[must_use]
+    pub fn view(&self) -> PropertiesView<'_> {
+        PropertiesView(&self.0)
+    }
+
     /// The pairs in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut rest = &*self.0;
-        std::iter::from_fn(move || Some((take(&mut rest)?, take(&mut rest)?)))
+        self.view().iter()
     }
 
     /// The first value of `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| value)
-    }
-
-    /// The encoded pairs: equal if and only if the pairs are equal and in the same order.
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.view().get(name)
     }
 
     /// The bytes of memory that it takes.
@@ -41,7 +43,57 @@ impl Properties {
     /// Whether there are no properties.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.as_bytes().is_empty()
+        self.view().is_empty()
+    }
+}
+
+impl<'a> PropertiesView<'a> {
+    /// The properties with this encoding, which [`PropertiesView::as_bytes`] returned.
+    pub(super) const fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The pairs in order.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || Some((take(&mut rest)?, take(&mut rest)?)))
+    }
+
+    /// The first value of `name`.
+    #[must_use]
+    pub fn get(self, name: &str) -> Option<&'a str> {
+        self.iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The encoded pairs: equal if and only if the pairs are equal and in the same order.
+    pub(super) const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether there are no properties.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> From<&'a Properties> for PropertiesView<'a> {
+    fn from(properties: &'a Properties) -> Self {
+        properties.view()
+    }
+}
+
+impl From<PropertiesView<'_>> for Properties {
+    fn from(view: PropertiesView<'_>) -> Self {
+        Self(view.0.into())
+    }
+}
+
+impl PartialEq<Properties> for PropertiesView<'_> {
+    fn eq(&self, other: &Properties) -> bool {
+        *self == other.view()
     }
 }
 
@@ -73,6 +125,12 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
 }
 
 impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+impl fmt::Debug for PropertiesView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
     }

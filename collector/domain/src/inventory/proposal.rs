@@ -199,12 +199,13 @@ impl<'a> Proposal<'a> {
         let instance = description.instance;
         let waits = self.defers.is_some_and(|defers| defers(instance));
         if waits && self.instances.place(instance).is_none() {
-            let known = self.inventory.read_instance(instance, |known| {
+            let known = self.inventory.instance(instance);
+            let differs = known.is_some_and(|known| {
                 let mut described = known.clone();
                 described.describe(&description);
-                described == *known
+                described != known
             });
-            if known == Some(false) {
+            if differs {
                 self.changes.deferred.push(description);
             }
             return;

@@ -6,7 +6,7 @@ use super::{
     Dictionary,
     entry::Entry,
     overlay::Progress,
-    table::{Conflict, Readers, Table},
+    table::{Conflict, Table},
 };
 
 /// A row contradicts another one. The numbers are ids of the dictionary.
@@ -33,7 +33,6 @@ pub enum Error {
 pub(super) fn insert<E: Entry>(
     entry: E,
     table: &Table<E>,
-    readers: Readers,
     progress: &mut Progress,
 ) -> Result<Option<E>, Error> {
     let (dictionary, number) = (E::DICTIONARY, E::number(entry.id()));
@@ -42,14 +41,10 @@ pub(super) fn insert<E: Entry>(
         dictionary,
         id: number,
     };
-    if is_reserved && entry.key().is_some() {
+    if is_reserved && entry.key_ref().is_some() {
         return Err(two_keys);
     }
-    let taken = match readers {
-        Readers::Absent => table.restore(entry),
-        Readers::Present => table.apply(entry),
-    };
-    let before = taken.map_err(|conflict| match conflict {
+    let before = table.restore(entry).map_err(|conflict| match conflict {
         Conflict::Id => two_keys,
         Conflict::Key(other) => Error::TwoIds {
             dictionary,

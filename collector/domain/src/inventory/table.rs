@@ -1,19 +1,19 @@
-//! One dictionary for readers: two maps without locks.
+//! One dictionary for readers, without locks: the entries by id, and the ids by the hash of their key.
 
 use std::{
-    hash::Hash,
+    hash::{BuildHasher as _, RandomState},
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use papaya::{Equivalent, HashMap};
-
-use super::entry::Entry;
+use super::{entry::Entry, keys::KeyIndex};
 use crate::id::IdMap;
 
 /// Key to id and id to entry. The owner of the allocator writes it; any thread reads it.
 pub(super) struct Table<E: Entry> {
-    by_id: IdMap<E::Id, E>,
-    by_key: HashMap<E::Key, E::Id>,
+    by_id: IdMap<E::Id, E::Kept>,
+    by_key: KeyIndex,
+    /// Hashes keys, which agents choose, with a secret seed.
+    hashing: RandomState,
     keyed: AtomicUsize,
     adopted: AtomicUsize,
     /// The sum of the digests of all entries.
@@ -42,13 +42,6 @@ impl Weight {
     }
 }
 
-/// Whether the table has readers while entries are inserted.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Readers {
-    Absent,
-    Present,
-}
-
 /// Why a stored entry contradicts the table.
 pub(super) enum Conflict<I> {
     /// Its id has another key.
@@ -61,7 +54,8 @@ impl<E: Entry> Table<E> {
     pub(super) fn new() -> Self {
         Self {
             by_id: IdMap::default(),
-            by_key: HashMap::new(),
+            by_key: KeyIndex::new(),
+            hashing: RandomState::new(),
             keyed: AtomicUsize::new(0),
             adopted: AtomicUsize::new(0),
             digest: AtomicU64::new(0),
@@ -70,9 +64,16 @@ impl<E: Entry> Table<E> {
         }
     }
 
-    /// The id of a key, which may be borrowed.
-    pub(super) fn id<Q: Equivalent<E::Key> + Hash + ?Sized>(&self, key: &Q) -> Option<E::Id> {
-        self.by_key.pin().get(key).copied()
+    /// The id of a key.
+    pub(super) fn id(&self, key: E::KeyRef<'_>) -> Option<E::Id> {
+        self.find(self.hashing.hash_one(key), key)
+    }
+
+    fn find(&self, hash: u64, key: E::KeyRef<'_>) -> Option<E::Id> {
+        let by_id = self.by_id.pin();
+        let has_key = |id: &E::Id| by_id.get(id).is_some_and(|kept| E::has_key(*id, kept, key));
+        self.by_key
+            .find(hash, |number| E::numbered(number).filter(has_key))
     }
 
     pub(super) fn contains(&self, id: E::Id) -> bool {
@@ -80,77 +81,57 @@ impl<E: Entry> Table<E> {
     }
 
     /// Applies `read` to the entry with this id.
-    pub(super) fn read<R>(&self, id: E::Id, read: impl FnOnce(&E) -> R) -> Option<R> {
+    pub(super) fn read<R>(&self, id: E::Id, read: impl FnOnce(&E::Kept) -> R) -> Option<R> {
         self.by_id.pin().get(&id).map(read)
+    }
+
+    /// A copy of the entry with this id.
+    pub(super) fn entry(&self, id: E::Id) -> Option<E> {
+        self.read(id, |kept| E::of(id, kept))
     }
 
     /// Inserts or replaces an entry. Its id resolves before its key is found, so a reader never holds an id without an entry.
     pub(super) fn put(&self, entry: E) {
-        let (id, key, adopted) = (entry.id(), entry.key(), entry.is_adopted());
-        let weight = Weight::of(&entry);
-        let before = self.by_id.pin().insert(id, entry).map(Weight::of);
-        self.count_in(weight, before);
-        let new = before.is_none();
-        if let Some(key) = key
-            && new
-        {
-            self.by_key.pin().insert(key, id);
-            self.keyed.fetch_add(1, Ordering::Relaxed);
-        }
-        if adopted && new {
-            self.adopted.fetch_add(1, Ordering::Relaxed);
+        let before = self
+            .by_id
+            .pin()
+            .insert(entry.id(), entry.keep())
+            .map(|kept| E::of(entry.id(), kept));
+        self.account(&entry, before.as_ref());
+        if before.is_none() {
+            let hash = entry.key_ref().map(|key| self.hashing.hash_one(key));
+            self.account_new(&entry, hash);
         }
     }
 
     /// Inserts a stored entry and returns the state that it replaces. Looks up its id and its key only once each, because there may
-    /// be millions. The table must have no readers: a key may become visible before its id.
+    /// be millions. Readers find its id before its key.
     pub(super) fn restore(&self, entry: E) -> Result<Option<E>, Conflict<E::Id>> {
-        let (id, key, adopted) = (entry.id(), entry.key(), entry.is_adopted());
-        let by_key = self.by_key.pin();
-        let claimed = match key.clone().map(|key| by_key.try_insert(key, id)) {
-            Some(Err(taken)) if *taken.current != id => return Err(Conflict::Key(*taken.current)),
-            Some(Ok(_)) => key.as_ref(),
-            Some(Err(_)) | None => None,
-        };
-        let by_id = self.by_id.pin();
-        let weight = Weight::of(&entry);
-        match by_id.try_insert(id, entry) {
-            Ok(_) => {
-                self.count_in(weight, None);
-                self.keyed
-                    .fetch_add(usize::from(key.is_some()), Ordering::Relaxed);
-                self.adopted
-                    .fetch_add(usize::from(adopted), Ordering::Relaxed);
-                Ok(None)
-            }
-            Err(known) if known.current.may_become(&known.not_inserted) => {
-                let before = by_id.insert(id, known.not_inserted);
-                self.count_in(weight, before.map(Weight::of));
-                Ok(before.cloned())
-            }
-            Err(_) => {
-                claimed.map(|key| by_key.remove(key));
-                Err(Conflict::Id)
-            }
-        }
-    }
-
-    /// Inserts a stored entry and returns the state that it replaces. Readers find its id before its key.
-    pub(super) fn apply(&self, entry: E) -> Result<Option<E>, Conflict<E::Id>> {
         let id = entry.id();
-        let known = self.read(id, Clone::clone);
-        if known
-            .as_ref()
-            .is_some_and(|known| !known.may_become(&entry))
-        {
+        let mut hash = None;
+        if let Some(key) = entry.key_ref() {
+            let of_key = self.hashing.hash_one(key);
+            if let Some(other) = self.find(of_key, key).filter(|other| *other != id) {
+                return Err(Conflict::Key(other));
+            }
+            hash = Some(of_key);
+        }
+        let by_id = self.by_id.pin();
+        let known = match by_id.try_insert(id, entry.keep()) {
+            Ok(_) => {
+                self.account(&entry, None);
+                self.account_new(&entry, hash);
+                return Ok(None);
+            }
+            Err(known) => known,
+        };
+        let before = E::of(id, known.current);
+        if !before.may_become(&entry) {
             return Err(Conflict::Id);
         }
-        let claimed = entry.key().and_then(|key| self.id(&key));
-        if let Some(other) = claimed.filter(|other| *other != id) {
-            return Err(Conflict::Key(other));
-        }
-        self.put(entry);
-        Ok(known)
+        by_id.insert(id, known.not_inserted);
+        self.account(&entry, Some(&before));
+        Ok(Some(before))
     }
 
     /// The sum of the digests of all entries.
@@ -169,8 +150,9 @@ impl<E: Entry> Table<E> {
     }
 
     /// Adds an entry to the sums and subtracts the state that it replaces.
-    fn count_in(&self, entry: Weight, before: Option<Weight>) {
-        let before = before.unwrap_or_default();
+    fn account(&self, entry: &E, before: Option<&E>) {
+        let entry = Weight::of(entry);
+        let before = before.map_or_else(Weight::default, Weight::of);
         let change = entry.digest.wrapping_sub(before.digest);
         self.digest.fetch_add(change, Ordering::Relaxed);
         let change = entry.bytes.wrapping_sub(before.bytes);
@@ -179,10 +161,21 @@ impl<E: Entry> Table<E> {
         self.unannounced.fetch_add(change, Ordering::Relaxed);
     }
 
+    /// Counts a new entry, and makes it visible to look-ups by the hash of its key.
+    fn account_new(&self, entry: &E, hash: Option<u64>) {
+        if let Some(hash) = hash {
+            self.by_key.insert(hash, E::number(entry.id()));
+            self.keyed.fetch_add(1, Ordering::Relaxed);
+        }
+        if entry.is_adopted() {
+            self.adopted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Reserves capacity, so that loading many entries does not resize the maps repeatedly.
     pub(super) fn reserve(&self, entries: usize) {
         self.by_id.pin().reserve(entries);
-        self.by_key.pin().reserve(entries);
+        self.by_key.reserve(entries);
     }
 
     /// The number of entries with a key.

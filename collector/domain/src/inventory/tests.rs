@@ -303,22 +303,19 @@ fn rows_that_contradict_each_other_are_refused() {
             alias_of: None,
         })
     };
-    type Take = fn(&mut Allocator, Row) -> Result<(), restore::Error>;
-    for take in [Allocator::restore as Take, Allocator::apply] {
-        let mut allocator = allocator();
-        take(&mut allocator, application(2, Some("a"))).unwrap();
-        take(&mut allocator, application(2, Some("a"))).unwrap();
-        let dictionary = Dictionary::Applications;
-        let mut refused = |row| take(&mut allocator, row).unwrap_err();
-        let two_keys = |id| restore::Error::TwoKeys { dictionary, id };
-        assert_eq!(refused(application(2, Some("b"))), two_keys(2));
-        assert_eq!(refused(application(2, None)), two_keys(2));
-        assert_eq!(refused(application(1, Some("User"))), two_keys(1));
-        let ids = [2, 3];
-        let two_ids = restore::Error::TwoIds { dictionary, ids };
-        assert_eq!(refused(application(3, Some("a"))), two_ids);
-        let (keyed, adopted) = (1, 0);
-        let count = allocator.inventory().count(dictionary);
-        assert_eq!(count, Count { keyed, adopted });
-    }
+    let mut allocator = allocator();
+    allocator.restore(application(2, Some("a"))).unwrap();
+    allocator.restore(application(2, Some("a"))).unwrap();
+    let dictionary = Dictionary::Applications;
+    let mut refused = |row| allocator.restore(row).unwrap_err();
+    let two_keys = |id| restore::Error::TwoKeys { dictionary, id };
+    assert_eq!(refused(application(2, Some("b"))), two_keys(2));
+    assert_eq!(refused(application(2, None)), two_keys(2));
+    assert_eq!(refused(application(1, Some("User"))), two_keys(1));
+    let ids = [2, 3];
+    let two_ids = restore::Error::TwoIds { dictionary, ids };
+    assert_eq!(refused(application(3, Some("a"))), two_ids);
+    let (keyed, adopted) = (1, 0);
+    let count = allocator.inventory().count(dictionary);
+    assert_eq!(count, Count { keyed, adopted });
 }

@@ -26,9 +26,8 @@ use crate::Moment;
 /// back. [`Lease::relay`] works as [`Lease::record`] but yields to later signals. [`Lease::leave`] works as [`Lease::silence`] with
 /// the goodbye as its own evidence.
 ///
-/// A removal first marks the lease. A renewal that found the lease before the mark has two cases. Either it loads the state from
-/// before the mark, and then it precedes the removal. Or it sees that the instance is not up, waits for the lock, and finds the
-/// mark.
+/// A removal marks the lease. A renewal that found the lease before the mark has two cases. Either it loads the state from before
+/// the mark, and then it precedes the removal. Or it sees that the instance is not up, waits for the lock, and finds the mark.
 pub(super) struct Lease {
     last_signal: AtomicI64,
     state: AtomicI64,
@@ -115,10 +114,21 @@ impl Lease {
         Standing::unpack(self.state.load(SeqCst))
     }
 
+    /// The lease at a place that no instance has.
+    pub(super) fn removed() -> Self {
+        let start = Moment::from_millis(0);
+        let standing = Standing::new(State::Left, start, TermsIndex::DEFAULT);
+        Self::new(
+            Evidence::observed(Signal::Leave, start),
+            standing.with(Flag::Removed, true),
+            Pace::default(),
+        )
+    }
+
     /// Starts a removed lease anew. It keeps its flags for entries in the wheels, because those entries stay.
     pub(super) fn begin_again(&self, fresh: &Self) {
         self.pace.replace(&fresh.pace);
-        self.via.clear();
+        self.via.replace(&fresh.via);
         self.last_signal
             .store(fresh.last_signal.load(SeqCst), SeqCst);
         let (before, now) = (self.standing(), fresh.standing());

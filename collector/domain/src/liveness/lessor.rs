@@ -3,6 +3,7 @@
 mod grant;
 mod judge;
 mod ledger;
+mod pages;
 mod remove;
 mod report;
 
@@ -22,17 +23,31 @@ use super::{
     pace::Pace,
     terms::{Table, TermsIndex},
 };
-use crate::{
-    Moment,
-    id::{IdHashing, IdMap},
-};
+use crate::{InstanceId, Moment, id::IdHashing};
 use ledger::Ledger;
 pub use ledger::{Counts, Slow};
+use pages::Pages;
 
-/// The key of a lease: small, because it is copied into the map and the timing wheel.
-pub trait Key: Copy + Eq + Hash {}
+/// The key of a lease: small, because it is copied into the timing wheel.
+pub trait Key: Copy + Eq + Hash {
+    /// Its number. Leases of neighbouring numbers share memory, so numbers should be dense.
+    fn number(self) -> u32;
+}
 
-impl<K: Copy + Eq + Hash> Key for K {}
+impl Key for InstanceId {
+    #[inline]
+    fn number(self) -> u32 {
+        self.get().cast_unsigned()
+    }
+}
+
+/// The number of a slot.
+impl Key for u32 {
+    #[inline]
+    fn number(self) -> u32 {
+        self
+    }
+}
 
 /// Grants, renews, expires and removes leases. It is shared: every method takes `&self`, from any thread.
 ///
@@ -73,15 +88,15 @@ impl<K: Copy + Eq + Hash> Key for K {}
 ///
 /// # Removal
 ///
-/// A removed lease is gone for every caller at once. Its memory is freed when its entries in the wheels come due: at most one
-/// `silent_after` later, or [`Terms::forget_after`] after its end. A lease granted again before that keeps its entries, so no
-/// sequence of grants and removals makes the wheels grow.
+/// A removed lease is gone for every caller at once. Its place in memory stays for a later lease of the same key. Its entries in
+/// the wheels stay until they come due: at most one `silent_after` later, or [`Terms::forget_after`] after its end. A lease granted
+/// again before that keeps its entries, so no sequence of grants and removals makes the wheels grow.
 pub struct Lessor<K, G = ()> {
     terms: Terms,
     own_terms: Table,
     /// The time since which this collector has listened without a break, in milliseconds.
     listening_since: AtomicI64,
-    leases: IdMap<K, Lease>,
+    leases: Pages,
     /// Spreads keys evenly.
     hashing: IdHashing,
     ledger: Mutex<Ledger<K, G>>,
@@ -106,7 +121,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         Self {
             own_terms: Table::new(),
             listening_since: AtomicI64::new(0),
-            leases: IdMap::default(),
+            leases: Pages::new(),
             hashing: IdHashing::default(),
             ledger: Mutex::new(Ledger::new(&terms, Box::new(group_of))),
             terms,
@@ -122,14 +137,14 @@ impl<K: Key, G: Group> Lessor<K, G> {
     /// Reserves capacity for leases that are about to be restored; see
     /// [`Allocator::reserve`](crate::inventory::Allocator::reserve).
     pub fn reserve(&self, leases: usize) {
-        self.leases.pin().reserve(leases);
+        self.leases.reserve(leases);
     }
 
     /// Records a signal of an instance. Returns `None` if it has no lease. For an instance that is up this is one look-up, one
     /// store and a few loads.
     pub fn renew(&self, key: K, signal: Signal, now: Moment) -> Option<Renewal<K>> {
         let leases = self.leases.pin();
-        self.record_signal(key, leases.get(&key)?, signal, now)
+        self.record_signal(key, leases.get(key)?, signal, now)
     }
 
     /// As [`Lessor::renew`], for a signal on this connection. Also returns where the instance was last seen. Unless that is this
@@ -142,7 +157,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
         now: Moment,
     ) -> Option<(Renewal<K>, Arrival)> {
         let leases = self.leases.pin();
-        let lease = leases.get(&key)?;
+        let lease = leases.get(key)?;
         let arrival = lease.via.seen_on(connection);
         Some((self.record_signal(key, lease, signal, now)?, arrival))
     }
@@ -151,7 +166,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     /// Returns whether the instance was seen on it more than once, so that the end is worth an event.
     pub fn close(&self, key: K, connection: ConnectionId, closed: Closed) -> bool {
         let leases = self.leases.pin();
-        let lease = leases.get(&key);
+        let lease = leases.get(key);
         lease.is_some_and(|lease| lease.via.close(connection, closed))
     }
 
@@ -178,14 +193,16 @@ impl<K: Key, G: Group> Lessor<K, G> {
     pub(super) fn forget_intervals(&self) {
         let leases = self.leases.pin();
         leases
-            .values()
+            .places()
             .for_each(|lease| lease.pace.decay(Duration::MAX));
     }
 
-    /// The number of leases in the map, including removed ones that a wheel still has an entry for.
+    /// The number of leases, including removed ones that a wheel still has an entry for.
     #[cfg(test)]
     pub(super) fn leases(&self) -> usize {
-        self.leases.pin().len()
+        let leases = self.leases.pin();
+        let is_in_use = |lease: &&Lease| !lease.is_removed() || lease.standing().is_in_a_wheel();
+        leases.places().filter(is_in_use).count()
     }
 
     fn listening_since(&self) -> Moment {

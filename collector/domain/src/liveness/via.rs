@@ -148,9 +148,9 @@ impl Via {
         }
     }
 
-    /// Removes the connection, for a lease that begins again.
-    pub(super) fn clear(&self) {
-        self.0.store(0, SeqCst);
+    /// Copies what `other` records, for a lease that begins again.
+    pub(super) fn replace(&self, other: &Self) {
+        self.0.store(other.0.load(SeqCst), SeqCst);
     }
 
     /// Records that another member saw the instance. An open connection to this collector stays recorded: the agent uses both

@@ -30,9 +30,9 @@ struct Named {
 impl Named {
     fn of(core: &Core, id: InstanceId) -> Option<Self> {
         let (application, uuid, host, pid) = core.inventory.read_instance(id, |it| {
-            let host = properties::host(&it.properties).map(str::to_owned);
-            let pid = properties::process_id(&it.properties).map(str::to_owned);
-            (it.application, it.uuid.clone(), host, pid)
+            let host = properties::host(it.properties).map(str::to_owned);
+            let pid = properties::process_id(it.properties).map(str::to_owned);
+            (it.application, it.uuid.map(Arc::<str>::from), host, pid)
         })?;
         let application = application.and_then(|id| core.inventory.application(id)?.code);
         Some(Self {

@@ -43,7 +43,7 @@ impl Handle {
         let inventory = &self.register.core().inventory;
         let is_its_own = inventory.read_instance(goodbye.instance, |known| {
             // The record of an adopted id has no UUID.
-            let uuid = known.uuid.as_deref().unwrap_or(goodbye.uuid);
+            let uuid = known.uuid.unwrap_or(goodbye.uuid);
             known.application == Some(goodbye.application) && uuid == goodbye.uuid
         });
         is_its_own == Some(true)

@@ -48,7 +48,7 @@ impl Replay<'_> {
                     self.core.listening.observe_unknown_id();
                 }
                 let instance = instance_of(&row);
-                match self.allocator.apply(row) {
+                match self.allocator.restore(row) {
                     Ok(()) => {
                         let unseen = |seen: &LastSeen| self.core.is_unseen(seen.instance);
                         self.registered.extend(registered.filter(unseen));
@@ -69,7 +69,7 @@ impl Replay<'_> {
             Record::Changed(instance) => {
                 let id = instance.id;
                 self.pacer.record(id);
-                if let Err(error) = self.allocator.apply(Row::Instance(instance)) {
+                if let Err(error) = self.allocator.restore(Row::Instance(instance)) {
                     self.contradiction = self.contradiction.or(Some(error));
                 }
                 self.core.lessor.learn_group(id);

@@ -1,7 +1,7 @@
 //! Selects the entries of a list.
 
 use rollcall_domain::{
-    inventory::Instance,
+    inventory::InstanceView,
     liveness::{State, Tally},
     properties,
 };
@@ -37,10 +37,10 @@ impl Filter {
     }
 
     /// Whether the name, the host and the text select an instance.
-    pub(super) fn keeps(&self, instance: &Instance) -> bool {
-        let uuid = instance.uuid.as_deref().unwrap_or_default();
+    pub(super) fn keeps(&self, instance: &InstanceView<'_>) -> bool {
+        let uuid = instance.uuid.unwrap_or_default();
         let named = |name: &String| uuid == name || properties::instance_name(uuid) == name;
-        let on = |host: &String| properties::is_on(&instance.properties, host);
+        let on = |host: &String| properties::is_on(instance.properties, host);
         let has = |text: &String| {
             let mut values = instance.properties.iter().map(|(_, value)| value);
             contains(uuid, text) || values.any(|value| contains(value, text))

@@ -45,8 +45,8 @@ impl Roster {
         let names = inventory.read_instance(id, |known| InstanceNames {
             application: known.application,
             code: None,
-            uuid: known.uuid.clone(),
-            host: properties::host(&known.properties).map(str::to_owned),
+            uuid: known.uuid.map(Into::into),
+            host: properties::host(known.properties).map(str::to_owned),
         });
         let mut names = names.unwrap_or_default();
         let row = names.application.map(|id| inventory.canonical(id));

@@ -105,7 +105,7 @@ impl Watch {
         }
         let instance = transition.key;
         let read = core.inventory.read_instance(instance, |known| {
-            let host = properties::host(&known.properties);
+            let host = properties::host(known.properties);
             (
                 known.application,
                 host.map(|host| self.hashing.hash_one(host)),
@@ -222,7 +222,7 @@ fn group(core: &Core, pattern: Pattern) -> MassGroup {
         }
         Pattern::Host(instance, share) => {
             let host = core.inventory.read_instance(instance, |known| {
-                properties::host(&known.properties).map(str::to_owned)
+                properties::host(known.properties).map(str::to_owned)
             });
             ("host", host.flatten().unwrap_or_default(), share)
         }

@@ -114,6 +114,13 @@ impl Registry {
         self.instance_at(instance.index)
     }
 
+    /// The instance in a slot ([`InstanceRef::number`]).
+    #[must_use]
+    pub fn in_slot(&self, slot: u32) -> Option<InstanceRef> {
+        self.records.at(slot)?;
+        self.records.reference(slot)
+    }
+
     /// The beat terms of an instance that needs beats; `None` for others.
     #[must_use]
     pub fn leased(&self, instance: InstanceRef) -> Option<Beats> {

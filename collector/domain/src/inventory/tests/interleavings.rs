@@ -293,7 +293,7 @@ proptest! {
             prop_assert_eq!(owners[writer].inventory().digest(), digest);
             for (other, owner) in owners.iter_mut().enumerate() {
                 if other != writer {
-                    rows.iter().for_each(|row| owner.apply(row.clone()).unwrap());
+                    rows.iter().for_each(|row| owner.restore(row.clone()).unwrap());
                 }
             }
             world.confirmed(rows, answers);

@@ -27,7 +27,7 @@ pub(in crate::liveness) enum Flag {
     Forgotten = 1 << 4,
     /// Its usual interval is longer than its own term.
     Slow = 1 << 5,
-    /// It was removed, and stays in the map only because a wheel has an entry with its key.
+    /// No instance has the lease: it was removed, or not yet granted. A wheel may still have an entry with its key.
     Removed = 1 << 6,
 }
 
@@ -55,6 +55,7 @@ impl Standing {
     }
 
     /// Whether a wheel has an entry for the lease.
+    #[cfg(test)]
     pub(in crate::liveness) const fn is_in_a_wheel(self) -> bool {
         self.has(Flag::Filed) || self.has(Flag::FiledAsEnded)
     }

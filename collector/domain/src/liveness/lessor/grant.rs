@@ -46,7 +46,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     pub fn set_terms(&self, key: K, terms: Option<LeaseTerms>) -> bool {
         let leases = self.leases.pin();
         let mut ledger = self.ledger.lock();
-        let Some(lease) = leases.get(&key).filter(|lease| !lease.is_removed()) else {
+        let Some(lease) = leases.get(key) else {
             return false;
         };
         let before = lease.standing();
@@ -62,7 +62,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     /// Counts a lease in its group, if that has become known.
     pub fn learn_group(&self, key: K) {
         let leases = self.leases.pin();
-        let Some(lease) = leases.get(&key) else {
+        let Some(lease) = leases.get(key) else {
             return;
         };
         let mut ledger = self.ledger.lock();
@@ -124,8 +124,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
             report.last_seen = report.last_seen.max(now.before(self.terms.relay));
         }
         let leases = self.leases.pin();
-        let known = leases.get(&report.key).filter(|lease| !lease.is_removed());
-        let Some(lease) = known else {
+        let Some(lease) = leases.get(report.key) else {
             let last_signal = Evidence::relayed(report.signal, report.last_seen);
             let standing = Standing::new(report.state, now, TermsIndex::DEFAULT);
             let lease = Lease::new(last_signal, standing, Pace::new(report.usual));
@@ -172,14 +171,12 @@ impl<K: Key, G: Group> Lessor<K, G> {
     ) -> bool {
         let mut ledger = self.ledger.lock();
         let leases = self.leases.pin();
-        let lease = match leases.try_insert(key, lease) {
-            Ok(lease) => lease,
-            Err(known) if known.current.is_removed() => {
-                known.current.begin_again(&known.not_inserted);
-                known.current
-            }
-            Err(_) => return false,
+        let place = leases.place_or_new(key);
+        let Some(place) = place.filter(|place| place.is_removed()) else {
+            return false;
         };
+        place.begin_again(&lease);
+        let lease = place;
         if let Some(terms) = terms {
             let index = ledger.users.acquire(&self.own_terms, terms);
             lease.enter(lease.standing().on(index));

@@ -26,21 +26,17 @@ impl<K: Key, G: Group> Lessor<K, G> {
         let mut ledger = self.ledger.lock();
         let mut budget = limit;
         while let Some(key) = ledger.wheel.pop_due(now, &mut budget) {
-            if let Some(lease) = leases.get(&key) {
+            if let Some(lease) = leases.place(key) {
                 lease.enter(lease.standing().with(Flag::Filed, false));
-                if lease.is_removed() {
-                    self.drop_removed(key, lease);
-                } else {
+                if !lease.is_removed() {
                     changed.extend(self.judge(&mut ledger, key, lease, now));
                 }
             }
         }
         while let Some(key) = ledger.ended.pop_due(now, &mut budget) {
-            if let Some(lease) = leases.get(&key) {
+            if let Some(lease) = leases.place(key) {
                 lease.enter(lease.standing().with(Flag::FiledAsEnded, false));
-                if lease.is_removed() {
-                    self.drop_removed(key, lease);
-                } else {
+                if !lease.is_removed() {
                     ledger.forget(key, lease, now);
                 }
             }
@@ -52,22 +48,15 @@ impl<K: Key, G: Group> Lessor<K, G> {
     /// signal brings it back, like that of any other instance.
     pub fn forget(&self, key: K) -> bool {
         let leases = self.leases.pin();
-        let lease = leases.get(&key);
+        let lease = leases.get(key);
         lease.is_some_and(|lease| self.ledger.lock().forget_early(key, lease))
     }
 
     /// Undoes [`Lessor::forget`]: the instance is in the counts and lists of its state again.
     pub fn recall(&self, key: K) {
         let leases = self.leases.pin();
-        if let Some(lease) = leases.get(&key) {
+        if let Some(lease) = leases.get(key) {
             self.ledger.lock().recall(key, lease);
-        }
-    }
-
-    /// Drops a removed lease from the map once no wheel has an entry for it. The caller holds the lock.
-    fn drop_removed(&self, key: K, lease: &Lease) {
-        if !lease.standing().is_in_a_wheel() {
-            self.leases.pin().remove(&key);
         }
     }
 

@@ -107,7 +107,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
     }
 
     /// Marks a lease as removed and stops counting it. Its entries in the wheels stay.
-    pub(super) fn end(&mut self, key: K, lease: &Lease) -> Standing {
+    pub(super) fn end(&mut self, key: K, lease: &Lease) {
         let before = lease.standing();
         self.discount(key, before);
         self.tallies.end(key);
@@ -122,7 +122,6 @@ impl<K: Key, G: Group> Ledger<K, G> {
             .with(Flag::Forgotten, false)
             .with(Flag::Removed, true);
         lease.enter(removed);
-        removed
     }
 
     /// Removes a lease from the count of the state that it leaves.

@@ -9,7 +9,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     /// Records that an instance stops on purpose: it counts as left until a later signal. Returns `None` if it has no lease.
     pub fn leave(&self, key: K, now: Moment) -> Option<Renewal<K>> {
         let leases = self.leases.pin();
-        let lease = leases.get(&key)?;
+        let lease = leases.get(key)?;
         let mut ledger = self.ledger.lock();
         let from = lease.standing();
         if from.has(Flag::Removed) {
@@ -47,16 +47,14 @@ impl<K: Key, G: Group> Lessor<K, G> {
     fn remove_if(&self, key: K, condition: impl FnOnce(State) -> bool) -> bool {
         let leases = self.leases.pin();
         let mut ledger = self.ledger.lock();
-        let Some(lease) = leases.get(&key) else {
+        let Some(lease) = leases.get(key) else {
             return false;
         };
         let standing = lease.standing();
         if standing.has(Flag::Removed) || !condition(standing.state) {
             return false;
         }
-        if !ledger.end(key, lease).is_in_a_wheel() {
-            leases.remove(&key);
-        }
+        ledger.end(key, lease);
         true
     }
 }

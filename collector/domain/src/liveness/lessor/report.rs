@@ -10,7 +10,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     #[must_use]
     pub fn view(&self, key: K) -> Option<LeaseView> {
         let leases = self.leases.pin();
-        let lease = leases.get(&key).filter(|lease| !lease.is_removed())?;
+        let lease = leases.get(key)?;
         let terms = self.terms_at(lease.standing().terms);
         Some(lease.view(LeaseTerms {
             silent_after: terms.silent_after,
@@ -41,7 +41,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     #[must_use]
     pub fn record(&self, key: K) -> Option<LeaseRecord<K>> {
         let leases = self.leases.pin();
-        let lease = leases.get(&key).filter(|lease| !lease.is_removed())?;
+        let lease = leases.get(key)?;
         self.report(key, lease)
     }
 
@@ -54,7 +54,7 @@ impl<K: Key, G: Group> Lessor<K, G> {
     ) {
         let leases = self.leases.pin();
         records.extend(keys.into_iter().filter_map(|key| {
-            let lease = leases.get(&key).filter(|lease| !lease.is_removed())?;
+            let lease = leases.get(key)?;
             let has_changed = lease.standing().since >= since || lease.last_signal().at >= since;
             has_changed.then(|| self.report(key, lease)).flatten()
         }));

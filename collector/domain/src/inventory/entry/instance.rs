@@ -1,0 +1,97 @@
+//! Instances as entries of a dictionary.
+
+use super::{
+    super::{
+        Instance, InstanceKey, cost, digest, model::InstanceKeyRef, packed::PackedInstance,
+        sequence::Sequence,
+    },
+    Dictionary, Entry,
+};
+use crate::InstanceId;
+
+impl Entry for Instance {
+    type Id = InstanceId;
+    type Key = InstanceKey;
+    type KeyRef<'a> = InstanceKeyRef<'a>;
+    type Kept = PackedInstance;
+
+    const DICTIONARY: Dictionary = Dictionary::Instances;
+    const SEQUENCE: Sequence = Sequence::COUNTING;
+    const RESERVED: Option<i32> = None;
+
+    fn id(&self) -> InstanceId {
+        self.id
+    }
+
+    fn digest(&self) -> u64 {
+        digest::instance(self)
+    }
+
+    fn cost(&self) -> usize {
+        let is_keyed = self.application.is_some() && self.uuid.is_some();
+        let adopted = if self.adopted { cost::ADOPTED } else { 0 };
+        cost::instance(is_keyed, self.uuid.as_deref(), &self.properties) + adopted
+    }
+
+    fn key(&self) -> Option<InstanceKey> {
+        Some(InstanceKey {
+            application: self.application?,
+            uuid: self.uuid.clone()?,
+            is_internal: self.id.is_internal(),
+        })
+    }
+
+    fn key_ref(&self) -> Option<InstanceKeyRef<'_>> {
+        Some(InstanceKeyRef {
+            application: self.application?,
+            uuid: self.uuid.as_ref()?.as_bytes(),
+            is_internal: self.id.is_internal(),
+        })
+    }
+
+    fn borrow(key: &InstanceKey) -> InstanceKeyRef<'_> {
+        InstanceKeyRef {
+            application: key.application,
+            uuid: key.uuid.as_bytes(),
+            is_internal: key.is_internal,
+        }
+    }
+
+    fn keep(&self) -> PackedInstance {
+        PackedInstance::pack(self)
+    }
+
+    fn of(id: InstanceId, kept: &PackedInstance) -> Self {
+        kept.unpack(id)
+    }
+
+    fn has_key(id: InstanceId, kept: &PackedInstance, key: InstanceKeyRef<'_>) -> bool {
+        kept.application == Some(key.application)
+            && id.is_internal() == key.is_internal
+            && kept.uuid() == Some(key.uuid)
+    }
+
+    fn is_adopted(&self) -> bool {
+        self.adopted
+    }
+
+    /// The application of an adopted instance may become known; nothing else of its identity changes.
+    fn may_become(&self, later: &Self) -> bool {
+        self.uuid == later.uuid
+            && self.adopted == later.adopted
+            && (self.application == later.application
+                || (self.application.is_none() && self.uuid.is_none()))
+    }
+
+    fn is_unannounced(&self) -> bool {
+        self.view().is_unannounced()
+    }
+
+    fn number(id: InstanceId) -> i32 {
+        id.get()
+    }
+
+    fn numbered(number: i32) -> Option<InstanceId> {
+        InstanceId::new(number)
+    }
+}

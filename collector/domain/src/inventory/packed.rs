@@ -1,0 +1,124 @@
+//! An instance in memory, in half of the bytes of [`Instance`]: there may be millions.
+
+use super::{Generation, Instance, InstanceView, Properties, properties::PropertiesView};
+use crate::{ApplicationId, InstanceId, Timestamp};
+
+/// An instance without its id, which is the key of the map that holds it.
+#[derive(Clone)]
+pub(super) struct PackedInstance {
+    registered_at: Timestamp,
+    /// The length of the UUID plus one, or 0 without a UUID; the UUID; the encoded properties. One block, because each allocation
+    /// and each length in a struct would cost as much as a short text.
+    texts: Box<[u8]>,
+    pub(super) application: Option<ApplicationId>,
+    generation: Option<Generation>,
+    adopted: bool,
+}
+
+/// The length field in front of the UUID.
+const LENGTH_BYTES: usize = size_of::<u32>();
+
+impl PackedInstance {
+    pub(super) fn pack(instance: &Instance) -> Self {
+        let uuid = instance.uuid.as_deref();
+        let properties = instance.properties.view().as_bytes();
+        let length = uuid.map_or(0, |uuid| uuid.len() + 1);
+        let uuid = uuid.unwrap_or_default().as_bytes();
+        let bytes = Self::texts_len(instance.uuid.as_deref(), &instance.properties);
+        let mut texts = Vec::with_capacity(bytes);
+        texts.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+        texts.extend_from_slice(uuid);
+        texts.extend_from_slice(properties);
+        Self {
+            registered_at: instance.registered_at,
+            texts: texts.into_boxed_slice(),
+            application: instance.application,
+            generation: instance.generation,
+            adopted: instance.adopted,
+        }
+    }
+
+    /// The bytes of the texts of such an instance.
+    pub(super) fn texts_len(uuid: Option<&str>, properties: &Properties) -> usize {
+        LENGTH_BYTES + uuid.map_or(0, str::len) + properties.bytes()
+    }
+
+    pub(super) fn unpack(&self, id: InstanceId) -> Instance {
+        let view = self.view(id);
+        Instance {
+            id,
+            application: view.application,
+            uuid: view.uuid.map(Into::into),
+            registered_at: view.registered_at,
+            generation: view.generation,
+            adopted: view.adopted,
+            properties: Properties::from(view.properties),
+        }
+    }
+
+    pub(super) fn view(&self, id: InstanceId) -> InstanceView<'_> {
+        let (uuid, properties) = self.texts();
+        InstanceView {
+            id,
+            application: self.application,
+            // It was a text when it was packed.
+            uuid: uuid.map(|uuid| std::str::from_utf8(uuid).unwrap_or_default()),
+            registered_at: self.registered_at,
+            generation: self.generation,
+            adopted: self.adopted,
+            properties: PropertiesView::of(properties),
+        }
+    }
+
+    /// The UUID.
+    pub(super) fn uuid(&self) -> Option<&[u8]> {
+        self.texts().0
+    }
+
+    /// The UUID, and the encoded properties.
+    fn texts(&self) -> (Option<&[u8]>, &[u8]) {
+        let Some((length, texts)) = self.texts.split_first_chunk::<LENGTH_BYTES>() else {
+            return (None, &[]);
+        };
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        match length
+            .checked_sub(1)
+            .and_then(|length| texts.split_at_checked(length))
+        {
+            Some((uuid, properties)) => (Some(uuid), properties),
+            None => (None, texts),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_survives_packing() {
+        let id = InstanceId::new(7).unwrap();
+        let properties: Properties = [("os_name", "Linux"), ("", "é")].into_iter().collect();
+        for uuid in [None, Some(""), Some("0123456789abcdef"), Some("é")] {
+            for properties in [Properties::default(), properties.clone()] {
+                let instance = Instance {
+                    id,
+                    application: ApplicationId::new(-2),
+                    uuid: uuid.map(Into::into),
+                    registered_at: Timestamp::from_millis(-5),
+                    generation: Generation::from_number(8),
+                    adopted: true,
+                    properties,
+                };
+                let packed = PackedInstance::pack(&instance);
+                assert_eq!(packed.unpack(id), instance);
+                assert_eq!(packed.uuid(), uuid.map(str::as_bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn the_node_of_a_map_with_its_key_takes_40_bytes() {
+        assert_eq!(size_of::<(InstanceId, PackedInstance)>(), 40);
+    }
+}
