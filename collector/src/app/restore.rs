@@ -4,7 +4,8 @@ use std::{io, mem, panic::resume_unwind, thread};
 
 use crossbeam_channel::{Receiver, Sender};
 use rollcall_domain::{
-    inventory::{self, Allocator, Dictionary, Row},
+    Moment,
+    inventory::{self, Allocator, Dictionary, Inventory, Row},
     liveness::{Counts, LeaseRecord, Observer},
 };
 use rollcall_runtime::Clock;
@@ -56,10 +57,13 @@ pub(super) fn restore(
         allocator.draw_from(dictionary, first);
     }
     let now = clock.now();
+    // The clock is read once, because there may be millions of leases.
+    let start = clock.wall_at(Moment::from_millis(0)).millis();
     let lease = |seen: LastSeen| {
+        let last_seen = seen.last_seen.millis().saturating_sub(start);
         let stored = LeaseRecord {
             key: seen.instance,
-            last_seen: clock.moment_of(seen.last_seen),
+            last_seen: Moment::from_millis(last_seen),
             signal: seen.signal,
             state: seen.state,
             usual: seen.usual,
@@ -68,7 +72,7 @@ pub(super) fn restore(
         };
         lessor.restore(stored, now);
     };
-    let Instances { count, registered } = thread::scope(|scope| {
+    let instances = thread::scope(|scope| {
         let (chunks, received) = crossbeam_channel::bounded(CHUNKS_AHEAD);
         let inventory = thread::Builder::new()
             .name("restore".to_owned())
@@ -90,11 +94,26 @@ pub(super) fn restore(
         forgotten,
         ..
     } = lessor.counts();
-    if up + silent + down + left + forgotten < count {
-        // The leases of the other instances were never written back. The registration of an instance is its last known sign.
-        registered.into_iter().for_each(lease);
+    if up + silent + down + left + forgotten < instances {
+        grant_unseen(&allocator.inventory(), lessor, lease);
     }
     Ok(())
+}
+
+/// Grants leases to the instances whose leases were never written back. The registration of an instance is its last known sign.
+fn grant_unseen(inventory: &Inventory, lessor: &Leases, lease: impl Fn(LastSeen)) {
+    let mut after = None;
+    loop {
+        let page = inventory.positions(after, CHUNK);
+        let Some(last) = page.last().copied() else {
+            return;
+        };
+        let ids = page.into_iter().map(|position| position.instance);
+        ids.filter(|id| lessor.view(*id).is_none())
+            .filter_map(|id| LastSeen::registered(&inventory.instance(id)?.into()))
+            .for_each(&lease);
+        after = Some(last);
+    }
 }
 
 /// Reserves capacity for all records in advance, so that no map is copied repeatedly while it grows.
@@ -142,23 +161,15 @@ fn read(
     Ok(())
 }
 
-/// The instances that were restored.
-#[derive(Default)]
-struct Instances {
-    count: usize,
-    /// Last-seen records of the instances that registered, with the time of the registration.
-    registered: Vec<LastSeen>,
-}
-
-/// Restores rows, and grants leases from last-seen records, until the channel ends.
+/// Restores rows, and grants leases from last-seen records, until the channel ends. Returns the number of instances.
 fn fill(
     allocator: &mut Allocator,
     lease: impl Fn(LastSeen),
     lessor: &Leases,
     chunks: Receiver<Vec<Record>>,
     ceiling: usize,
-) -> Result<Instances, Error> {
-    let mut instances = Instances::default();
+) -> Result<usize, Error> {
+    let mut instances = 0;
     let inventory = allocator.inventory();
     for record in chunks.into_iter().flatten() {
         let row = match record {
@@ -179,8 +190,6 @@ fn fill(
                 continue;
             }
         };
-        instances.count += usize::from(matches!(row, Row::Instance(_)));
-        instances.registered.extend(LastSeen::registered(&row));
         let instance = match &row {
             Row::Instance(instance) => Some(instance.id),
             Row::Application(_) | Row::Operation(_) | Row::Address(_) => None,
@@ -188,6 +197,7 @@ fn fill(
         allocator.restore(row)?;
         // The record of its lease may have arrived first.
         if let Some(instance) = instance {
+            instances += 1;
             lessor.learn_group(instance);
         }
         if inventory.bytes() > ceiling {

@@ -77,11 +77,13 @@ impl<K: Key, G: Group> Tallies<K, G> {
         self.groups.get(&group).copied().unwrap_or_default()
     }
 
-    /// Starts counting a key. Its group is fixed from now on, if it is known.
-    pub(super) fn begin(&mut self, key: K) {
-        if (self.group_of)(key) == G::default() {
+    /// Starts counting a key, which is in this state. Its group is fixed from now on, if it is known.
+    pub(super) fn begin(&mut self, key: K, state: State) {
+        let group = (self.group_of)(key);
+        if group == G::default() {
             self.unknown.insert(key);
         }
+        self.add_to(group, state);
     }
 
     /// Stops counting a key.
@@ -105,8 +107,11 @@ impl<K: Key, G: Group> Tallies<K, G> {
     }
 
     pub(super) fn add(&mut self, key: K, state: State) {
+        self.add_to(self.group(key), state);
+    }
+
+    fn add_to(&mut self, group: G, state: State) {
         self.total.add(state);
-        let group = self.group(key);
         self.groups.entry(group).or_default().add(state);
     }
 

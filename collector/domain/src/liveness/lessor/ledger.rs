@@ -101,8 +101,7 @@ impl<K: Key, G: Group> Ledger<K, G> {
 
     /// Starts counting a new lease.
     pub(super) fn begin(&mut self, key: K, lease: &Lease) {
-        self.tallies.begin(key);
-        self.tallies.add(key, lease.standing().state);
+        self.tallies.begin(key, lease.standing().state);
         self.file_as_ended(key, lease);
     }
 
