@@ -137,7 +137,7 @@ impl Browser {
                 if message["id"] == json!(self.last) {
                     return message;
                 }
-                note(&message, &mut self.complaints, &mut self.origins);
+                record(&message, &mut self.complaints, &mut self.origins);
             }
         };
         let answer = timeout(PATIENCE, answer).await;
@@ -183,7 +183,7 @@ impl Drop for Browser {
 }
 
 /// Records the error or the origin in an event.
-fn note(message: &Value, complaints: &mut Vec<String>, origins: &mut BTreeSet<String>) {
+fn record(message: &Value, complaints: &mut Vec<String>, origins: &mut BTreeSet<String>) {
     let parameters = &message["params"];
     match message["method"].as_str() {
         Some("Network.requestWillBeSent") => {

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{agent::install, process::target_directory};
 
-/// What the console is built from; `dist`, which is built, is not part of it.
+/// The sources of the console, without `dist`, which is built from them.
 const SOURCES: [&str; 6] = [
     ".npmrc",
     "build.mjs",

@@ -25,8 +25,8 @@ pub enum Link {
     /// Connections stay and new ones are accepted, but nothing is forwarded and neither side is notified. Data sent meanwhile
     /// arrives when the link is [`Link::Whole`] again, as after a network outage.
     Stalled,
-    /// As [`Link::Stalled`], and the system of the proxy acknowledges nothing that the target sends, as a machine that lost its
-    /// network. Connections stay so.
+    /// Like [`Link::Stalled`]; in addition the system of the proxy drops every packet from the target, as if its machine had lost
+    /// its network. The affected connections never recover.
     Lost,
 }
 
@@ -92,7 +92,7 @@ impl Proxy {
         self.target.send_replace(Some(target));
     }
 
-    /// Cuts the link, in either way, or restores it.
+    /// Sets the state of the link.
     pub fn set(&self, link: Link) {
         self.link.send_replace(link);
     }

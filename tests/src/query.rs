@@ -62,7 +62,7 @@ pub struct Instance {
     pub since: Timestamp,
     /// Whether its id came from the agent instead of this collector's sequence.
     pub adopted: bool,
-    /// RFC 3339.
+    /// The time of its first registration, as in RFC 3339.
     pub registered_at: Option<String>,
     /// The time of its last signal.
     pub last_seen_at: Timestamp,

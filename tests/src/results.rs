@@ -41,7 +41,7 @@ pub fn setup() -> String {
     )
 }
 
-/// The load average of the last minute: what else the machine does, if it is read before a measurement begins.
+/// The load average of the last minute. Read before a measurement, it shows the other load of the machine.
 #[must_use]
 pub fn load_average() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Runs the benches `limits` and `scale` with tiny loads: they work, and no figure of them is compared with anything.
+//! Runs the benches `limits` and `scale` with tiny loads, to check that they work. No figure of them is compared.
 
 #[path = "../benches/limits/main.rs"]
 #[expect(dead_code, reason = "the test calls `run` instead of `main`")]

@@ -11,7 +11,7 @@ use serde_json::Value;
 const UP: i32 = 0;
 const NOT_UP: i32 = 1;
 const NOTHING: i32 = 3;
-const NOT_ASKED: i32 = 4;
+const NO_ANSWER: i32 = 4;
 const BAD_USAGE: i32 = 64;
 
 /// An application code that tries to clear the terminal and to write a second line.
@@ -152,7 +152,7 @@ async fn a_query_without_an_answer_states_the_reason() {
     let [free] = free_addresses();
     let closed = format!("http://{free}");
     let run = query_at(&closed, &["roster"]).await;
-    assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+    assert_eq!(run.code, Some(NO_ANSWER), "{run:?}");
     assert!(
         run.stderr.contains(&closed) && run.stderr.contains("refused"),
         "{run:?}"
@@ -161,7 +161,7 @@ async fn a_query_without_an_answer_states_the_reason() {
     let collector = Collector::start().await;
     let naming = format!("http://{}", collector.listeners().naming);
     let run = query_at(&naming, &["roster"]).await;
-    assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+    assert_eq!(run.code, Some(NO_ANSWER), "{run:?}");
     assert!(run.stderr.contains("admin listener"), "{run:?}");
 
     for (url, why) in [

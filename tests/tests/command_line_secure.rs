@@ -13,7 +13,7 @@ use rollcall_tls::{
 use tempfile::TempDir;
 
 const UP: i32 = 0;
-const NOT_ASKED: i32 = 4;
+const NO_ANSWER: i32 = 4;
 const BAD_USAGE: i32 = 64;
 
 /// The options of the command `members`.
@@ -49,7 +49,7 @@ async fn the_token_comes_from_an_argument_the_environment_or_the_configuration()
         ),
     ] {
         let run = refused.run().await;
-        assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+        assert_eq!(run.code, Some(NO_ANSWER), "{run:?}");
         assert!(
             run.stderr.contains(why) && !run.stderr.contains("t0ken"),
             "{run:?}"
@@ -82,7 +82,7 @@ async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
     let run = query(&files.trusted_ca).run().await;
     assert_eq!(run.code, Some(UP), "{run:?}");
     let run = query(&others.trusted_ca).run().await;
-    assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+    assert_eq!(run.code, Some(NO_ANSWER), "{run:?}");
     let untrusted = "the certificate of the collector is not signed by an authority in --ca-file (ROLLCALL_CA_FILE)";
     assert!(run.stderr.contains(untrusted), "{run:?}");
     let mut plain = Collector::start().await;
@@ -93,7 +93,7 @@ async fn a_query_over_https_succeeds_if_the_authority_is_trusted() {
         .env("ROLLCALL_URL", format!("https://localhost:{port}"))
         .run()
         .await;
-    assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+    assert_eq!(run.code, Some(NO_ANSWER), "{run:?}");
     let without = "the port may serve connections without TLS only";
     assert!(run.stderr.contains(without), "{run:?}");
     for unusable in [
@@ -183,7 +183,7 @@ async fn a_client_certificate_opens_a_listener_that_requires_one() {
     assert_eq!(run.code, Some(UP), "{run:?}");
 
     let run = command().run().await;
-    assert_eq!(run.code, Some(NOT_ASKED), "{run:?}");
+    assert_eq!(run.code, Some(NO_ANSWER), "{run:?}");
     assert!(run.stderr.contains("--cert-file"), "{run:?}");
     let without_key = command().env("ROLLCALL_CERT_FILE", path(&own.cert_chain));
     let run = without_key.run().await;

@@ -62,7 +62,7 @@ async fn write(writer: usize, to: Client, mut stop: watch::Receiver<()>) -> BTre
                 ids.insert(key, id);
                 number += 1;
             }
-            // The id is unknown, so the final check requests it again.
+            // No id yet: the next round requests the same key again.
             Ok(None) => {}
             Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status}"),
         }
@@ -85,10 +85,10 @@ async fn all_collectors_assign(clients: &[Client], when: &str) {
 /// Checks that all collectors return these ids, and that no two keys have the same.
 async fn all_collectors_return(clients: &[Client], ids: BTreeMap<Key, i32>) {
     for dictionary in Dictionary::ALL {
-        let given = ids.iter().filter(|(key, _)| key.dictionary() == dictionary);
-        let given: Vec<_> = given.map(|(_, id)| *id).collect();
-        let distinct: BTreeSet<_> = given.iter().collect();
-        assert_eq!(distinct.len(), given.len(), "{dictionary:?}");
+        let assigned = ids.iter().filter(|(key, _)| key.dictionary() == dictionary);
+        let assigned: Vec<_> = assigned.map(|(_, id)| *id).collect();
+        let distinct: BTreeSet<_> = assigned.iter().collect();
+        assert_eq!(distinct.len(), assigned.len(), "{dictionary:?}");
     }
     let keys: Vec<_> = ids.keys().cloned().collect();
     for client in clients {

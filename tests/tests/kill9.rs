@@ -30,7 +30,7 @@ struct Ledger {
 
 impl Ledger {
     /// Records an answer, and panics if it contradicts an earlier one.
-    fn note(&mut self, key: Key, id: i32) {
+    fn record(&mut self, key: Key, id: i32) {
         match self.keys.entry((key.dictionary(), id)) {
             Entry::Vacant(entry) => drop(entry.insert(key.clone())),
             Entry::Occupied(entry) => assert_eq!(*entry.get(), key, "id {id} was assigned twice"),
@@ -44,10 +44,10 @@ impl Ledger {
 
     /// Requests all of `keys` again.
     async fn check(&mut self, collector: &Collector, keys: Vec<Key>) {
-        let mut askers = JoinSet::new();
+        let mut callers = JoinSet::new();
         for keys in keys.chunks(keys.len().div_ceil(CONNECTIONS).max(1)) {
             let (keys, client) = (keys.to_vec(), collector.grpc().await);
-            askers.spawn(async move {
+            callers.spawn(async move {
                 let mut answers = Vec::new();
                 for key in keys {
                     let answer = key
@@ -60,8 +60,8 @@ impl Ledger {
                 answers
             });
         }
-        for (key, id) in askers.join_all().await.into_iter().flatten() {
-            self.note(key, id);
+        for (key, id) in callers.join_all().await.into_iter().flatten() {
+            self.record(key, id);
         }
     }
 }
@@ -120,7 +120,7 @@ async fn no_acknowledged_id_is_lost_changed_or_assigned_twice() {
         tokio::time::sleep(LONGEST_ROUND.mul_f64(random.f64())).await;
         collector.kill();
         for (key, id) in writers.join_all().await.into_iter().flatten() {
-            ledger.note(key, id);
+            ledger.record(key, id);
         }
         collector.restart().await;
         let sample = random.choose_multiple(ledger.ids.keys().cloned(), SAMPLE);

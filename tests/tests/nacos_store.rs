@@ -86,7 +86,7 @@ async fn a_full_disk_refuses_persistent_instances_until_there_is_room() {
     let data = directory.path().join("data");
     let mut collector = options(directory.path()).start().await;
     collector.terminate().await;
-    // The shell counts in blocks of 512 bytes. Neither file fits its own growth beyond the larger one.
+    // The shell counts in blocks of 512 bytes. Neither file can grow beyond the larger one.
     let sizes = ["catalog.redb", "rollcall.redb"].map(|file| fs::metadata(data.join(file)));
     let largest = sizes.map(|file| file.unwrap().len()).into_iter().max();
     let blocks = largest.unwrap() / 512 + 1;

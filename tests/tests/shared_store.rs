@@ -129,11 +129,11 @@ async fn a_key_requested_from_all_members_at_once_gets_one_id() {
         assert_eq!(*others, answers[0]);
     }
     for dictionary in Dictionary::ALL {
-        let given = answers[0]
+        let assigned = answers[0]
             .iter()
             .filter(|(key, _)| key.dictionary() == dictionary);
         assert_eq!(
-            given.map(|(_, id)| *id).collect::<BTreeSet<_>>(),
+            assigned.map(|(_, id)| *id).collect::<BTreeSet<_>>(),
             dictionary.sequence().take(KEYS).collect()
         );
     }
@@ -251,13 +251,13 @@ async fn a_resumed_member_assigns_no_id_that_others_assigned_meanwhile() {
         answers.push((key, id));
     }
     for (key, id) in answers {
-        let given = *ids.entry(key.clone()).or_insert(id);
-        assert_eq!(given, id, "{key}");
+        let assigned = *ids.entry(key.clone()).or_insert(id);
+        assert_eq!(assigned, id, "{key}");
     }
     for dictionary in Dictionary::ALL {
-        let given = ids.iter().filter(|(key, _)| key.dictionary() == dictionary);
+        let assigned = ids.iter().filter(|(key, _)| key.dictionary() == dictionary);
         assert_eq!(
-            given.map(|(_, id)| *id).collect::<BTreeSet<_>>(),
+            assigned.map(|(_, id)| *id).collect::<BTreeSet<_>>(),
             dictionary.sequence().take(12).collect(),
             "{dictionary:?}"
         );
@@ -270,21 +270,21 @@ async fn an_id_that_one_member_adopted_is_assigned_by_none() {
     let cluster = Cluster::start_with(3, || Collector::options().without_listening()).await;
     let adopting = cluster.members[0].collector.grpc().await;
     adopting.recover(HELD.0, HELD.1).await.unwrap();
-    let mut given = BTreeSet::new();
+    let mut assigned = BTreeSet::new();
     for number in 0..4 {
         for (at, member) in cluster.members.iter().enumerate() {
             for (key, id) in register_all(member, &format!("name-{at}-{number}")).await {
-                given.insert((key.dictionary(), id));
+                assigned.insert((key.dictionary(), id));
             }
         }
     }
     assert!(
-        !given.contains(&(Dictionary::Applications, HELD.0)),
-        "{given:?}"
+        !assigned.contains(&(Dictionary::Applications, HELD.0)),
+        "{assigned:?}"
     );
     assert!(
-        !given.contains(&(Dictionary::Instances, HELD.1)),
-        "{given:?}"
+        !assigned.contains(&(Dictionary::Instances, HELD.1)),
+        "{assigned:?}"
     );
     cluster.settle().await;
     for member in &cluster.members {

@@ -135,7 +135,7 @@ async fn register_concurrently(
         .expect("an answer of the first caller")
 }
 
-/// Requests as above and again after a restart, and compares the assigned ids with the sequence.
+/// Runs [`register_concurrently`], requests the keys again after a restart, and compares the assigned ids with the sequence.
 async fn ids_agree_and_are_in_sequence(dictionary: Dictionary) {
     let mut collector = Collector::start().await;
     if !matches!(dictionary, Dictionary::Applications) {

@@ -85,8 +85,8 @@ impl Later {
         read(&mut *self.storage, &mut |record| records.push(record)).expect("a readable store");
         for record in records {
             match record {
-                Record::Row(row) => self.follow(row),
-                Record::Changed(instance) => self.follow(Row::Instance(instance)),
+                Record::Row(row) => self.add(row),
+                Record::Changed(instance) => self.add(Row::Instance(instance)),
                 Record::LastSeen(seen) | Record::Unchanged(seen) => {
                     self.seen.insert(seen.instance, seen);
                 }
@@ -96,7 +96,7 @@ impl Later {
         }
     }
 
-    fn follow(&mut self, row: Row) {
+    fn add(&mut self, row: Row) {
         self.rows.push(row.clone());
         self.allocator.restore(row).expect("no contradiction");
     }

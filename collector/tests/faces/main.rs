@@ -76,7 +76,7 @@ fn connection_limits() -> ConnectionLimits {
     }
 }
 
-/// A console without a history, a catalog and figures of the process.
+/// The sources of a console without a catalog, a history and figures of the process.
 fn sources() -> Sources {
     Sources {
         catalog: None,

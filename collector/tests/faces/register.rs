@@ -269,8 +269,8 @@ async fn a_body_beyond_the_limit_is_refused() {
     let body = format!(r#"["{}"]"#, "x".repeat(64 << 10));
     let reply = collector.post("/application/register", body.clone()).await;
     assert_eq!(reply.refused(413), "body");
-    let untold = Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(body)]));
-    let reply = collector.post("/application/register", untold).await;
+    let streamed = Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(body)]));
+    let reply = collector.post("/application/register", streamed).await;
     assert_eq!(reply.refused(413), "body");
 }
 

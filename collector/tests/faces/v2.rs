@@ -36,7 +36,7 @@ async fn a_service_and_its_instance_get_ids_and_keep_them() {
 }
 
 #[tokio::test]
-async fn a_list_without_properties_may_be_an_object_as_lua_writes_it() {
+async fn an_empty_list_may_be_an_object_as_lua_writes_it() {
     let collector = registered().await;
     let body = r#"{"instances":[{"serviceId":"-1","instanceUUID":"b","properties":{}},{"serviceId":-1,"instanceUUID":"c"}]}"#;
     let reply = collector.post("/v2/instance/register", body).await;

@@ -217,7 +217,7 @@ async fn the_feed_streams_events_until_the_collector_drains() {
     assert_eq!(collector.fixture.services.events.readers(), 0);
 }
 
-/// The events of a feed from `since` on that are available at once.
+/// The first `count` events of the feed with the query `since`.
 async fn events_since(collector: &Collector, since: &str, count: usize) -> Vec<String> {
     let request = Request::get(format!("/api/events{since}"));
     let request = request.body(Body::empty()).unwrap();

@@ -53,11 +53,11 @@ impl Member {
             }),
             storage: opened.expect("a store").storage,
         };
-        member.take_in(|storage, sink| storage.load(sink));
+        member.apply_from(|storage, sink| storage.load(sink));
         member
     }
 
-    fn take_in(
+    fn apply_from(
         &mut self,
         read: impl FnOnce(&mut dyn Storage, &mut dyn FnMut(Record)) -> Result<(), storage::Error>,
     ) {
@@ -92,11 +92,11 @@ impl Member {
                 return ids;
             }
             drop(proposal);
-            self.take_in(|storage, sink| storage.read_latest(sink));
+            self.apply_from(|storage, sink| storage.read_latest(sink));
         }
     }
 
-    fn note(&mut self, seen: &[LastSeen]) {
+    fn record_seen(&mut self, seen: &[LastSeen]) {
         for seen in seen.chunks(4096) {
             let batch = Batch {
                 rows: &[],
@@ -104,7 +104,7 @@ impl Member {
                 digest: None,
             };
             while self.storage.commit(batch).expect("a commit") == Commit::Conflict {
-                self.take_in(|storage, sink| storage.read_latest(sink));
+                self.apply_from(|storage, sink| storage.read_latest(sink));
             }
         }
     }
@@ -166,7 +166,7 @@ async fn main() {
         );
         tokio::task::block_in_place(|| {
             let member = &mut members[round % MEMBERS];
-            member.take_in(|storage, sink| storage.read_latest(sink));
+            member.apply_from(|storage, sink| storage.read_latest(sink));
             if round % DEPLOY_EVERY == 0 {
                 let processes: Vec<_> = (0..INSTANCES)
                     .map(|number| process(number, deploy, 0))
@@ -185,7 +185,7 @@ async fn main() {
                 .chunks(BATCH)
                 .for_each(|some| drop(member.register(at, some)));
             let seen: Vec<_> = ids.iter().map(|id| seen(*id, at)).collect();
-            member.note(&seen);
+            member.record_seen(&seen);
         });
         etcd.compact().await;
         if round % DEPLOY_EVERY == 0 || (round + 1) % DEPLOY_EVERY == 0 {
@@ -201,7 +201,7 @@ async fn main() {
     );
     tokio::task::block_in_place(|| {
         let last = &mut members[(ROUNDS - 1) % MEMBERS];
-        last.take_in(|storage, sink| storage.read_latest(sink));
+        last.apply_from(|storage, sink| storage.read_latest(sink));
         assert_eq!(
             late.allocator.inventory().digest(),
             last.allocator.inventory().digest()

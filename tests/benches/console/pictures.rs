@@ -9,7 +9,7 @@ use rollcall_tests::{
     process::{Child, Collector, collector_binary},
 };
 
-/// What runs: applications and their instances.
+/// The applications, each with its number of instances.
 const FLEET: [(&str, usize); 6] = [
     ("checkout", 6),
     ("inventory", 4),

@@ -64,7 +64,7 @@ pub(crate) async fn collector(options: &Options) -> (Collector, Faces) {
     (collector, faces)
 }
 
-/// Opens so many connections.
+/// Opens this many connections.
 pub(crate) async fn open(
     kind: Kind,
     (collector, faces): &(Collector, Faces),

@@ -29,7 +29,7 @@ const PAGES: usize = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The shortest pause between two scrapes that Prometheus is used with.
 const SCRAPE: Duration = Duration::from_secs(5);
-/// Instances that register in each second, which the event feed shows.
+/// The pause between two registrations, which the event feed shows.
 const NEW: Duration = Duration::from_millis(50);
 
 const TEXT: &str = "\
@@ -84,7 +84,7 @@ pub(crate) async fn run(options: &Options) -> String {
         });
         let reads = AtomicUsize::new(0);
         let measured = async {
-            // The pages read for the first time.
+            // In this second the pages read for the first time.
             sleep(Duration::from_secs(1)).await;
             load.take();
             let (start, cpu) = (Instant::now(), cpu_time(collector.id()));

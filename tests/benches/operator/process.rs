@@ -1,4 +1,4 @@
-//! The processor time of a collector and the bytes that it has written, so far.
+//! The totals of a collector so far: processor time, bytes of the journal, log lines and resident memory.
 
 use std::{fs, path::Path, time::Duration};
 

@@ -43,7 +43,7 @@ pub(crate) async fn measure(store: &Store, options: &Options) -> Expiry {
     let options = store
         .options()
         .terms(term, Duration::from_secs(7200))
-        // The defaults, which a test shortens.
+        // The default: `terms` sets a shorter tick for tests.
         .env("SW_LIVENESS_TICK", "1s")
         // All at the same moment: the worst case.
         .env("SW_LIVENESS_RESTART_SPREAD", "1ms");

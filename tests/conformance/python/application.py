@@ -29,5 +29,5 @@ for line in sys.stdin:
         case _:
             sys.exit(f"unknown command: {line}")
 
-# Without the agent's own goodbye, which waits for queues that are no longer emptied.
+# Skips the agent's own shutdown, which waits for queues that are no longer drained.
 os._exit(0)

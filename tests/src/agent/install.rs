@@ -27,7 +27,7 @@ pub(crate) fn once(language: &str, build: impl FnOnce(&Path, &Path)) -> PathBuf 
     directory
 }
 
-/// As [`once`], into a directory, and again only if `text`, which stands for all sources, has changed.
+/// Like [`once`], for this directory: builds again only if `text`, the contents of all sources, has changed.
 pub(crate) fn once_into(directory: &Path, text: &[u8], build: impl FnOnce(&Path)) {
     fs::create_dir_all(directory).expect("a directory for what is installed");
     let lock = File::create(directory.join("lock")).expect("a lock file");

@@ -21,7 +21,7 @@ pub enum Call {
     KnownInstance,
     /// `heartbeat` of the same instance.
     Heartbeat,
-    /// `heartbeat` of one after another of the instances 1 to this number, in no order.
+    /// `heartbeat` of one after another of the instances 1 to this number, in scattered order.
     HeartbeatOf(u32),
     /// `applicationCodeRegister` of a new code.
     NewApplication,

@@ -19,7 +19,7 @@ const SLACK: Duration = Duration::from_secs(5);
 /// The shortest observation of an idle agent.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The tolerance for one time in two answers: it is computed with two clocks, and a restarted collector has another pair.
+/// The tolerance for the same time in two answers: the collector computes it with two clocks, and has other ones after a restart.
 const WOBBLE: Duration = Duration::from_millis(10);
 
 /// The ids of the only application and instance: the first ids of the sequences.
@@ -276,7 +276,7 @@ impl Life {
     /// A collector with a lost store adopts the ids of a running agent and assigns them to no other.
     async fn is_adopted(&mut self) -> Result<(), String> {
         let query = self.collector.query();
-        // JVM metrics only have the instance; its application is in its trace segments.
+        // JVM metrics name only the instance; trace segments also name its application.
         let up = until(self.returns_within(), async || {
             let instance = query.instance(FIRST_INSTANCE).await?;
             same("state", instance.state, State::Up)?;
@@ -331,7 +331,7 @@ impl Life {
         3 * self.agent.period + 2 * SLACK
     }
 
-    /// Waits until the only instance is as wanted.
+    /// Waits until `wanted` holds for the only instance.
     async fn becomes(
         &self,
         within: Duration,

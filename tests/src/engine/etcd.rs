@@ -55,7 +55,7 @@ fn command(
         .args(["--listen-peer-urls", peer])
         .args(["--initial-advertise-peer-urls", peer])
         .args(["--initial-cluster", cluster])
-        // The election timeout; the shortest lease is one and a half of it.
+        // The shortest lease term is one and a half election timeouts.
         .args(["--heartbeat-interval", "50"])
         .args(["--election-timeout", "500"])
         .args(["--logger", "zap"]);
@@ -85,7 +85,7 @@ impl Server<Etcd> {
         Self::start_with(&["--quota-backend-bytes", &bytes.to_string()]).await
     }
 
-    /// Starts it with these arguments beside the usual ones.
+    /// Starts it with these additional arguments.
     ///
     /// # Panics
     /// As [`Server::start`].

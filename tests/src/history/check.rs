@@ -82,7 +82,7 @@ impl Window {
         known: Duration::MAX,
     };
 
-    fn note(&mut self, operation: &Operation) {
+    fn record(&mut self, operation: &Operation) {
         self.sent = self.sent.min(operation.sent);
         if operation.answer.is_ok() {
             self.known = self.known.min(operation.ended);
@@ -117,7 +117,7 @@ impl History {
     pub fn check(&self) -> Result<(), Violation> {
         let mut facts = Facts::default();
         for operation in &self.operations {
-            facts.note(operation)?;
+            facts.record(operation)?;
         }
         for (member, dump) in self.dumps.iter().enumerate() {
             facts.compare(member, dump)?;
@@ -131,11 +131,11 @@ impl History {
 }
 
 impl Facts {
-    fn note(&mut self, operation: &Operation) -> Result<(), Violation> {
+    fn record(&mut self, operation: &Operation) -> Result<(), Violation> {
         match &operation.request {
             Request::Assign(key) => {
                 let window = self.assigned.entry(key.clone()).or_insert(Window::NEVER);
-                window.note(operation);
+                window.record(operation);
                 if let Ok(Reply::Id(id)) = operation.answer {
                     self.learn(key, id)?;
                 }
@@ -151,7 +151,7 @@ impl Facts {
                     self.adopted
                         .entry(id)
                         .or_insert(Window::NEVER)
-                        .note(operation);
+                        .record(operation);
                 }
             }
             Request::Signal { process, .. } => {

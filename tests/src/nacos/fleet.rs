@@ -19,7 +19,7 @@ const ROSTER: Duration = Duration::from_secs(3);
 pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
     let (mut collector, server) = collector(Collector::options()).await;
     let mut drivers = start(clients, server.http).await;
-    let everyone = (0..clients.len()).map(address).collect::<Vec<_>>();
+    let all = (0..clients.len()).map(address).collect::<Vec<_>>();
 
     let mut sees = Vec::new();
     for ((place, driver), client) in drivers.iter_mut().enumerate().zip(clients) {
@@ -29,7 +29,7 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
     let mut others = Vec::new();
     for (driver, joined) in drivers.iter().zip(sees) {
         others.push(match joined {
-            Ok(()) => reported(driver, &everyone).await,
+            Ok(()) => reported(driver, &all).await,
             Err(outcome) => outcome,
         });
     }
@@ -48,7 +48,7 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
             let subscribe = format!("subscribe {SERVICE}");
             drop(until(PATIENCE, async || driver.run(&subscribe).await).await);
         }
-        kept.push(back(driver, before, &everyone).await);
+        kept.push(lists_all_again(driver, before, &all).await);
     }
 
     // One client with UDP and one with gRPC are killed. The others keep running, because the Node.js client ignores empty lists.
@@ -116,9 +116,9 @@ async fn reported(driver: &Driver, wanted: &[String]) -> Outcome {
 }
 
 /// Whether the client lists all instances after a restart, and was not sent a shorter list meanwhile.
-async fn back(driver: &mut Driver, before: usize, everyone: &[String]) -> Outcome {
+async fn lists_all_again(driver: &mut Driver, before: usize, all: &[String]) -> Outcome {
     let listed = until(PATIENCE, async || match driver.list(SERVICE).await {
-        Ok(hosts) if addresses(&hosts) == everyone => Ok(()),
+        Ok(hosts) if addresses(&hosts) == all => Ok(()),
         other => Err(format!("the list is {other:?}")),
     });
     if let Err(instead) = listed.await {
@@ -128,7 +128,7 @@ async fn back(driver: &mut Driver, before: usize, everyone: &[String]) -> Outcom
     match changes
         .iter()
         .skip(before)
-        .find(|hosts| hosts.len() < everyone.len())
+        .find(|hosts| hosts.len() < all.len())
     {
         None => Outcome::Held,
         Some(hosts) => broken(format!("a false list was reported: {hosts:?}"), driver),

@@ -198,7 +198,7 @@ impl Life {
         }
     }
 
-    /// Two persistent instances: 1.x returns all as healthy if none is.
+    /// Registers two persistent instances, because 1.x returns all as healthy if none is.
     async fn persists(&mut self) -> Result<Outcome, String> {
         let backend = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = backend.local_addr().expect("a bound address").port();

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 /// The collector's binary, built from this workspace in the profile of the running test, once per test process.
 ///
-/// Cargo itself reports the path, so it respects the target directory and configuration of the test.
+/// Cargo itself reports the path, so it respects the target directory and configuration of the test. `ROLLCALL_TEST_BINARY` names
+/// another binary, which is not built.
 ///
 /// # Panics
 /// When the build fails, with the compiler's messages.
@@ -17,7 +18,8 @@ pub fn collector_binary() -> &'static Path {
     BINARY.get_or_init(|| build_collector(!cfg!(debug_assertions)))
 }
 
-/// The collector's binary in the release profile, which operators run, built once per test process.
+/// The collector's binary in the release profile, which operators run, built once per test process, or the one that
+/// `ROLLCALL_TEST_BINARY` names.
 ///
 /// # Panics
 /// When the build fails, with the compiler's messages.
@@ -27,10 +29,10 @@ pub fn release_binary() -> &'static Path {
 }
 
 /// The variable with the path of another binary to test, for instance that of an earlier release.
-const BINARY: &str = "ROLLCALL_TEST_BINARY";
+const BINARY_VARIABLE: &str = "ROLLCALL_TEST_BINARY";
 
 fn build_collector(release: bool) -> PathBuf {
-    if let Some(binary) = std::env::var_os(BINARY) {
+    if let Some(binary) = std::env::var_os(BINARY_VARIABLE) {
         return binary.into();
     }
     let mut cargo = Command::new(env!("CARGO"));

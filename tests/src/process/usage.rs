@@ -7,7 +7,7 @@ use std::{fs, time::Duration};
 /// The kernel rounds down to its ticks, mostly of 10 ms, so a measurement has to take seconds.
 ///
 /// # Panics
-/// The process does not run.
+/// When the process does not run.
 #[must_use]
 pub fn cpu_time(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a running process");

@@ -84,7 +84,7 @@ impl Key {
 }
 
 impl Facts {
-    fn note(&mut self, key: Key, id: i32) {
+    fn record(&mut self, key: Key, id: i32) {
         if let Some(before) = self.ids.get(&key) {
             assert_eq!(id, *before, "{key:?} has another id than before");
             return;
@@ -104,11 +104,11 @@ impl Facts {
 
     /// The known application of an instance.
     fn owner(&self, instance: i32) -> Option<i32> {
-        let given = self.ids.iter().find_map(|(key, id)| match key {
+        let assigned = self.ids.iter().find_map(|(key, id)| match key {
             Key::Instance(application, _) if *id == instance => Some(*application),
             _ => None,
         });
-        given.or_else(|| self.owners.get(&instance).copied())
+        assigned.or_else(|| self.owners.get(&instance).copied())
     }
 
     /// The UUID of the process with this id.
@@ -121,10 +121,10 @@ impl Facts {
 
     fn is_taken(&self, kind: u8, id: i32) -> bool {
         let is_reserved = id == 1 && (kind == 0 || kind == 2);
-        let mut given = self.ids.iter();
+        let mut known = self.ids.iter();
         is_reserved
             || self.held.contains(&(kind, id))
-            || given.any(|(key, given)| key.kind() == kind && *given == id)
+            || known.any(|(key, known)| key.kind() == kind && *known == id)
     }
 }
 
@@ -153,7 +153,7 @@ impl Fleet {
         let Reply::Ids(ids) = answer else {
             panic!("{answer:?}")
         };
-        self.facts.note(Key::Application(code), ids[0].1);
+        self.facts.record(Key::Application(code), ids[0].1);
         ids[0].1
     }
 
@@ -166,7 +166,7 @@ impl Fleet {
         let Reply::Instance(_, id) = answer else {
             panic!("{answer:?}")
         };
-        self.facts.note(Key::Instance(application, uuid), id);
+        self.facts.record(Key::Instance(application, uuid), id);
     }
 
     /// Whether the answer has the command to register again.
@@ -205,7 +205,7 @@ impl Fleet {
                     panic!("{answer:?}")
                 };
                 self.facts
-                    .note(Key::Operation(application, span_type, name), ids[0].1);
+                    .record(Key::Operation(application, span_type, name), ids[0].1);
             }
             Step::Address(address) => {
                 let answer = self
@@ -214,7 +214,7 @@ impl Fleet {
                 let Reply::Ids(ids) = answer else {
                     panic!("{answer:?}")
                 };
-                self.facts.note(Key::Address(address), ids[0].1);
+                self.facts.record(Key::Address(address), ids[0].1);
             }
             Step::Named(service, instance) => {
                 let request = Request::Named {

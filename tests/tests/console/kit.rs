@@ -47,7 +47,7 @@ pub(crate) async fn register(collector: &Collector, service: &str, ip: &str, mor
     .await;
 }
 
-/// The names of the instances of a service, as clients receive them.
+/// The IP addresses of the instances of a service, as clients receive them.
 pub(crate) async fn listed(collector: &Collector, service: &str) -> Vec<String> {
     let client = collector.http(nacos(collector).await);
     let path = format!("/nacos/v1/ns/instance/list?serviceName={service}");

@@ -175,7 +175,7 @@ async fn a_collector_that_stops_and_returns_is_shown_as_such() {
     browser.hides("The collector does not answer.").await;
 }
 
-/// Every kind of page, by the name of its picture.
+/// Every kind of page, with its name in messages.
 async fn every_page(collector: &Collector) -> Vec<(&'static str, &'static str)> {
     let _listening = nacos(collector).await;
     vec![

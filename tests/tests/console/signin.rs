@@ -31,7 +31,7 @@ async fn the_console_requests_the_token_once_and_sends_it_with_every_call() {
         .until("document.querySelector('.live').innerText === 'live'")
         .await;
 
-    // The tab keeps it, and a change needs nothing more.
+    // The tab keeps the token, so a change needs no further input.
     let instance = "#/services/public/DEFAULT_GROUP/checkout/DEFAULT/10.0.0.1/80/persistent";
     browser.open(&page(&collector, instance)).await;
     browser.click("button", "Take offline").await;

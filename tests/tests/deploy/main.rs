@@ -24,7 +24,7 @@ fn text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The keys of the bundled configuration with these names, and the variable and default of each.
+/// The default of this variable in the bundled configuration.
 fn default_of(variable: &str) -> String {
     let file = Path::new(ROOT).join("collector/config/application.yml");
     let file = fs::read_to_string(file).unwrap();

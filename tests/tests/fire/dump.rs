@@ -12,10 +12,10 @@ use crate::{AT_ONCE, CONNECTIONS};
 /// The final state of a member for every key of the history. A key that the member has lost gets a different id here.
 pub(crate) async fn of(member: &Collector, history: &History) -> Dump {
     let keys = history.keys().into_iter().collect::<Vec<_>>();
-    let mut askers = JoinSet::new();
+    let mut callers = JoinSet::new();
     for keys in keys.chunks(keys.len().div_ceil(CONNECTIONS)) {
         let (keys, client) = (keys.to_vec(), member.grpc().await);
-        askers.spawn(async move {
+        callers.spawn(async move {
             let mut ids = Vec::new();
             for keys in keys.chunks(AT_ONCE) {
                 let answers = Key::register_all(keys, &client).await;
@@ -25,7 +25,7 @@ pub(crate) async fn of(member: &Collector, history: &History) -> Dump {
         });
     }
     Dump {
-        ids: askers.join_all().await.into_iter().flatten().collect(),
+        ids: callers.join_all().await.into_iter().flatten().collect(),
         on_record: on_record(member, history).await,
     }
 }

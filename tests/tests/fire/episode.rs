@@ -165,7 +165,7 @@ impl Fault {
             Self::Pause(Some(member)) => cluster.members[member].collector.signal(Signal::STOP),
             Self::Cut(member, side, link) => side.of(&cluster.members[member]).set(link),
             Self::Garbage => garbage(cluster).await,
-            // The repair needs the deleted entry.
+            // `run` deletes the entry, because the repair needs it.
             Self::Vanish => {}
             Self::Full => cluster.etcd.run_out_of_space().await,
             Self::Long(member) => long(&cluster.members[member]).await,
@@ -211,8 +211,8 @@ async fn garbage(cluster: &Cluster) {
     }
 }
 
-/// Only names that exceed the engine's request size are refused. Whether the member answers at all depends on the concurrent
-/// faults.
+/// Sends names that are longer than the collector's limit, and longer than the engine's largest request. None may get an id.
+/// Whether the member answers at all depends on the concurrent faults.
 async fn long(member: &Member) {
     let client = Client::lazy(member.collector.listeners().grpc);
     for bytes in [LONGEST + 1, 1_600_000] {

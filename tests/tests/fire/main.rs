@@ -161,7 +161,7 @@ async fn check(cluster: &Cluster, mut history: History, seed: u64) {
         history.keys().len()
     );
     assert!(
-        given_ids(&history.operations) >= ENOUGH,
+        assigned_ids(&history.operations) >= ENOUGH,
         "too few to mean anything"
     );
     assign(cluster, history.keys().into_iter().collect()).await;
@@ -193,7 +193,7 @@ async fn is_whole(cluster: &Cluster) {
 }
 
 /// The number of keys with an assigned id.
-fn given_ids(operations: &[Operation]) -> usize {
+fn assigned_ids(operations: &[Operation]) -> usize {
     let keys =
         operations
             .iter()

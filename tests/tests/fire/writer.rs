@@ -85,7 +85,7 @@ impl Writer {
 
     /// The next request.
     fn request(&mut self, n: usize) -> Request {
-        // The requested member may not have read the id yet.
+        // The member that gets this signal may not have read the id yet.
         if let Some((process, instance)) = self.fresh.take() {
             let by = Signal::Ping;
             return Request::Signal {

@@ -16,7 +16,7 @@ use crate::{
 /// An answer of some tens of KiB, the largest of a collector with few agents.
 const LARGE: &str = "/metrics";
 
-const UNREAD: &str = "rollcall_connections_closed_total";
+const CLOSED: &str = "rollcall_connections_closed_total";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_without_an_open_window_cost_no_more_than_their_budget() {
@@ -73,7 +73,7 @@ async fn answers_that_fill_a_socket_are_abandoned() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_read_slowly_is_completed() {
+async fn an_answer_that_is_read_slowly_is_not_abandoned() {
     let options = Collector::options().env("SW_SERVER_WRITE_TIMEOUT", "1s");
     let collector = options.start().await;
     let mut peer = Peer::connect(collector.listeners().ui, 16).await;
@@ -96,6 +96,6 @@ async fn an_answer_that_is_read_slowly_is_completed() {
 }
 
 async fn closed(ui: std::net::SocketAddr, reason: &str) -> f64 {
-    let listener = format!("{UNREAD}{{listener=\"{ui}\",reason=\"{reason}\"}}");
+    let listener = format!("{CLOSED}{{listener=\"{ui}\",reason=\"{reason}\"}}");
     sample(ui, &listener).await
 }

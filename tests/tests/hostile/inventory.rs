@@ -102,7 +102,7 @@ async fn large_properties_of_many_instances_kill_no_collector_and_no_restart() {
     assert_eq!(again.terminate().await.code(), Some(0));
 }
 
-/// A collector whose inventory is limited to 1 MiB.
+/// A collector whose inventory is limited to this many bytes, such as `1MiB`.
 fn small(store: &TempDir, bytes: &str) -> Options {
     Collector::options()
         .release()

@@ -55,7 +55,7 @@ pub(crate) fn window(size: u32) -> Vec<u8> {
     frame(SETTINGS, 0, 0, &payload)
 }
 
-/// WINDOW_UPDATE: `size` more bytes of an answer.
+/// A WINDOW_UPDATE that allows `size` more bytes of an answer.
 pub(crate) fn open(stream: u32, size: u32) -> Vec<u8> {
     frame(WINDOW_UPDATE, 0, stream, &size.to_be_bytes())
 }
@@ -112,7 +112,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A connection whose streams have a window of `window` bytes for answers.
+    /// A connection whose streams have a window of `size` bytes for answers.
     pub(crate) async fn connect(server: SocketAddr, size: u32) -> Self {
         let stream = TcpStream::connect(server).await.expect("a connection");
         let mut peer = Self { stream };
@@ -120,6 +120,8 @@ impl Peer {
         peer
     }
 
+    /// Sends bytes.
+    ///
     /// # Panics
     /// When the collector has closed the connection.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {

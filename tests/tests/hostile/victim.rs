@@ -33,7 +33,7 @@ const BUDGETS: [&str; 4] = [
 /// The growth of resident memory that an attack may leave behind: the allocator's caches.
 const RETAINED: u64 = 96 * MIB;
 
-/// The longest call of the honest agent on a machine that runs other tests too.
+/// The longest round of calls of the honest agent on a machine that runs other tests too.
 const WORST_DELAY: Duration = Duration::from_secs(5);
 
 /// A release collector in 512 MiB with an honest agent beside it.
@@ -145,7 +145,7 @@ impl HonestAgent {
         self.rounds.load(Ordering::Acquire)
     }
 
-    /// The longest delay of a call, and every call that failed.
+    /// The longest round of calls, and every call that failed.
     fn stop(&mut self) -> (Duration, Vec<String>) {
         self.stop.store(true, Ordering::Release);
         let thread = self.thread.take().expect("stopped once");

@@ -171,7 +171,7 @@ async fn members_join_an_engine_again_that_has_lost_its_data<E: Coordinator>() {
     may_complain(&mut b);
     cluster.engine.lose_data();
     cluster.engine.restart().await;
-    // It knows the current entries of the engine, and none of the lost ones.
+    // This member knows the current entries of the engine, and none of the lost ones.
     let c = cluster.options().start().await;
     for collector in [&c, &a, &b] {
         lists(collector, &[&a, &b, &c]).await;

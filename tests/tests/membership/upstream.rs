@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::cluster::{Cluster, agent_grpc, is_degraded, lists, lists_addresses, member, name};
 
-/// ZooKeeper's command line, with a session of the same duration: it acts as upstream's collectors do.
+/// ZooKeeper's command line, whose session lasts as long as its process. It acts as upstream's collectors do.
 struct Upstream(Child);
 
 impl Upstream {

@@ -5,7 +5,7 @@
 //! the recorded servers contradict each other, the rows name the server that the collector follows.
 //!
 //! Times, counters, addresses of the recording machine and the order of hosts are not compared. The recordings waited for the
-//! delays of the real servers; the collector applies a change before it answers, so nothing waits here except for pushes.
+//! delays of the real servers; the collector applies a change before it answers, so the tests wait only for pushes.
 
 mod compare;
 mod grpc;

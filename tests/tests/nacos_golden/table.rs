@@ -21,7 +21,7 @@ pub(crate) struct Finding {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    /// The recorded conversation: `v1`, `v2`, `v3` or `grpc`.
+    /// The recorded conversation: `v1`, `v2`, `v3`, `grpc` or `udp`.
     scenario: String,
     /// The servers whose recorded answers differ from the collector's.
     servers: Vec<String>,

@@ -41,7 +41,7 @@ impl Victim {
         victim
     }
 
-    /// A gRPC client that has completed its set-up.
+    /// A gRPC client that has sent its set-up; the collector holds its calls until it has read that.
     async fn client(&self) -> Connection {
         let mut connection = Connection::open(self.faces.grpc).await;
         connection.set_up(None).await;

@@ -14,7 +14,11 @@ use shell::Shell;
 
 /// The test of each block, by the block's language and first line.
 const BLOCKS: &[(&str, &str, &str)] = &[
-    ("sh", "cargo run --release -- demo", "the_demo_runs"),
+    (
+        "sh",
+        "cargo run --release -- demo",
+        "the_demo_runs_and_stops_on_interrupt",
+    ),
     ("mermaid", "sequenceDiagram", "a picture"),
     ("toml", "[dependencies]", "the dependency of the doctest"),
     ("rust,no_run", "use std::time::Duration;", "a doctest"),

@@ -57,7 +57,7 @@ impl Shell {
     /// Runs commands and returns the standard output of the commands and of background jobs meanwhile.
     ///
     /// # Panics
-    /// When they take longer than `within`.
+    /// When they print nothing for longer than `within`.
     pub(crate) fn run(&mut self, commands: &str, within: Duration) -> String {
         writeln!(self.input, "{commands}\nprintf '\\n%s\\n' '{END}'").expect("a running shell");
         let mut output = Vec::new();

@@ -27,7 +27,7 @@ const NOT_FORWARDED: [&str; 3] = ["failed", "late", "resting"];
 const NO_TLS: &str = "no TLS with a member";
 const REFUSED: &str = "connection refused";
 
-/// The certificate of a member: signed by one authority, in a directory with the other as the one that the member trusts.
+/// A member's certificate, signed by one authority, in a directory with the certificate of the authority that the member trusts.
 struct Certificate {
     directory: TempDir,
     trusted: String,
@@ -66,7 +66,7 @@ impl Certificate {
             .env("SW_CLUSTER", "etcd")
             .env("SW_CLUSTER_ETCD_ENDPOINTS", etcd.address().to_string())
             .env("SW_STORAGE", "etcd")
-            // The other member has half of it, also on a busy machine.
+            // A forwarded registration has half of this time, which is enough on a busy machine.
             .env("SW_REGISTER_DEADLINE", "20s")
     }
 }

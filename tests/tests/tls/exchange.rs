@@ -104,7 +104,7 @@ async fn no_call_fails_while_a_certificate_is_exchanged() {
     for (count, year) in [(1, 2060), (2, 2070), (3, 2080)] {
         exchanged(count, year).await;
     }
-    // Bad files keep the certificate in use, and degrade the collector.
+    // After bad files the collector keeps its certificate and is degraded.
     collector.expect_log("new certificate files refused");
     std::fs::write(&issued.files.key, "none").unwrap();
     collector.signal(Signal::HUP);

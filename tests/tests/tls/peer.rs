@@ -185,7 +185,7 @@ pub(crate) async fn grpc(stream: Box<dyn Stream>, path: &str) -> Result<Option<S
     answered.map_err(|error| format!("{error:?}"))
 }
 
-/// What the collector at `server` answers a client with this identity: the error of the handshake or of the first read.
+/// The error of a client with this identity: that of the handshake or of the first read.
 pub(crate) async fn refusal(
     server: SocketAddr,
     authority: &Authority,

@@ -1,4 +1,4 @@
-//! Peers that no face may serve, and the reasons that both sides read.
+//! Tests peers that every face refuses, and the reasons that both sides report.
 
 use std::net::SocketAddr;
 

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What the event feed sent since the start, as text, once it contains `wanted`.
+/// The text of the event feed since the start, once it contains `wanted`.
 async fn feed(collector: &Collector, wanted: &str) -> String {
     let ui = collector.listeners().ui;
     let mut stream = TcpStream::connect(ui).await.unwrap();

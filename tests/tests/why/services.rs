@@ -53,8 +53,8 @@ async fn why_explains_instances_that_are_no_longer_registered() {
     })
     .await;
     let one = timelines(&collector, "service=stock&ip=10.0.0.1&port=80").await;
-    let kinds: Vec<_> = one["events"].as_array().unwrap().iter().collect();
-    let [.., unhealthy, expired] = &kinds[..] else {
+    let events: Vec<_> = one["events"].as_array().unwrap().iter().collect();
+    let [.., unhealthy, expired] = &events[..] else {
         panic!("{one:#}")
     };
     assert_eq!(

@@ -319,7 +319,7 @@ async fn an_instance_that_was_lost_with_its_collector_names_it() {
     cluster.members[0].collector.expect_log("instance down");
     let lost = Beating::start(cluster.members[1].collector.listeners(), "lost").await;
     let survivor = &cluster.members[0].collector;
-    // Member b writes that it saw the instance.
+    // Waits until the survivor knows that member b saw the instance last.
     eventually(PATIENCE, async || {
         let client = survivor.http(survivor.listeners().ui);
         let path = format!("/api/instances/{}/timeline", lost.id);

@@ -1,5 +1,5 @@
-// Bundles the console into dist/, or into the directory that is given. The output depends on the sources and the locked versions
-// only, so that a test can compare it with the committed files.
+// Bundles the console into dist/, or into the directory passed as an argument. The output depends on the sources and the
+// locked versions only, so that a test can compare it with the committed files.
 import { copyFile, mkdir } from "node:fs/promises";
 import { build } from "esbuild";
 

@@ -27,7 +27,7 @@ mod since;
 /// The time without an event after which a comment is sent, to keep proxies from closing the connection and to detect dead ones.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Has nginx, and proxies that copied this header, forward each event at once.
+/// Makes nginx, and proxies that adopted this header, forward each event at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The header of a browser that reconnects: the id of the last event that it received.
@@ -36,7 +36,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// The `data` of a `lagged` event.
 #[derive(Debug, Serialize)]
 struct Lagged {
-    /// `null` if unknown, because the collector ended before it could write them.
+    /// `null` if unknown: the collector ended before it could write them, or their numbering was another one.
     missed: Option<u64>,
 }
 

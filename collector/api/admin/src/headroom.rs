@@ -40,8 +40,8 @@ pub struct Gauge {
 #[derive(Clone)]
 pub struct Gauges(Arc<dyn Fn() -> Vec<Gauge> + Send + Sync>);
 
-/// The configuration key that limits the budget of this name.
-fn key_of(budget: &str) -> Option<(&'static str, &'static str)> {
+/// The name of a budget in the answer, and the configuration key that limits it.
+fn name_and_key(budget: &str) -> Option<(&'static str, &'static str)> {
     Some(match budget {
         "requests" => ("memory of requests", "server.default.inbound_memory"),
         "answers" => ("memory of answers", "server.default.outbound_memory"),
@@ -108,7 +108,7 @@ impl Gauge {
         }
     }
 
-    /// As this one, with a limit that something else sets.
+    /// The same gauge, with a limit that something else sets.
     #[must_use]
     pub fn set_by(self, note: &'static str) -> Self {
         Self {
@@ -199,7 +199,7 @@ impl Face {
     fn memory(&self) -> Vec<Gauge> {
         let budgets = self.services.metrics.budgets();
         let shown = budgets.iter().map(|budget| {
-            let (name, key) = key_of(budget.name()).unwrap_or((budget.name(), ""));
+            let (name, key) = name_and_key(budget.name()).unwrap_or((budget.name(), ""));
             let gauge = Gauge::new(name, "bytes", budget.held(), budget.limit(), key);
             if key.is_empty() {
                 gauge.set_by("fixed")

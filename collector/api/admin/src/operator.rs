@@ -17,7 +17,7 @@ use super::{Face, list, parameters::Parameters, query};
 /// Instances that are read at a time.
 const STEP: usize = 1000;
 /// The states whose instances may be forgotten.
-const OVER: [liveness::State; 2] = [liveness::State::Down, liveness::State::Left];
+const FORGETTABLE: [liveness::State; 2] = [liveness::State::Down, liveness::State::Left];
 
 #[derive(Serialize)]
 struct Forgotten {
@@ -48,8 +48,8 @@ pub(super) async fn forget_all(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let parameters = Parameters::of(&uri, &["application", "state"])?;
-    let states = list::states(&parameters)?.unwrap_or_else(|| OVER.to_vec());
-    if states.iter().any(|state| !OVER.contains(state)) {
+    let states = list::states(&parameters)?.unwrap_or_else(|| FORGETTABLE.to_vec());
+    if states.iter().any(|state| !FORGETTABLE.contains(state)) {
         let message = "may be down, left or both: no other instance can be forgotten";
         return Err(Refusal::invalid("state", message));
     }

@@ -56,7 +56,7 @@ pub(super) async fn instance(
 }
 
 /// The most timelines in one answer.
-const MOST: usize = 100;
+const MAX_TIMELINES: usize = 100;
 
 /// Several timelines.
 #[derive(Debug, Serialize)]
@@ -129,9 +129,9 @@ impl Selection {
 
     fn read(&self, services: &Services) -> Several {
         let feed = &services.events;
-        let mut found = feed.service_instances(&self.0, MOST + 1);
-        let more = found.len() > MOST;
-        found.truncate(MOST);
+        let mut found = feed.service_instances(&self.0, MAX_TIMELINES + 1);
+        let more = found.len() > MAX_TIMELINES;
+        found.truncate(MAX_TIMELINES);
         let timelines = found.iter().map(|it| feed.service_timeline(it));
         let last = |timeline: &Timeline| timeline.events.last().map(|last| last.number);
         let mut timelines: Vec<_> = timelines.filter(|it| last(it).is_some()).collect();

@@ -1,4 +1,5 @@
-// The driver of the unmodified Nacos client for Go, version 2: it does what standard input says until that ends.
+// The driver of the unmodified Nacos client for Go, version 2: it executes the commands of standard input until the
+// input ends.
 // The commands and answers are those of every driver: see tests/src/nacos.rs. The client's log is a file in the working directory.
 package main
 
@@ -92,7 +93,7 @@ func obey(client naming_client.INamingClient, words []string) (string, error) {
 		done, err = client.BatchRegisterInstance(vo.BatchRegisterInstanceParam{ServiceName: service, Instances: instances})
 	case "list":
 		instances, err := client.SelectAllInstances(vo.SelectAllInstancesParam{ServiceName: service})
-		// The client's way to say that there are none.
+		// The client reports an empty list as this error.
 		if err != nil && !strings.Contains(err.Error(), "instance list is empty") {
 			return "", err
 		}

@@ -13,7 +13,7 @@ pub struct Taken {
 }
 
 impl Server<Etcd> {
-    /// Deletes a key, to be restored later.
+    /// Deletes a key, and returns it for [`Server::restore`].
     ///
     /// # Panics
     /// When the server refuses, or the key does not exist.

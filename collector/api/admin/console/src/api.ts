@@ -46,8 +46,8 @@ export function onCredential(changed: () => void): () => void {
 }
 
 export function url(path: string, parameters: Parameters = {}): string {
-  const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== "");
-  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
+  const present = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== "");
+  const query = new URLSearchParams(present.map(([name, value]) => [name, String(value)]));
   const text = query.toString();
   return text === "" ? path : `${path}?${text}`;
 }

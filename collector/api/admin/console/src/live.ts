@@ -19,7 +19,7 @@ const listeners = new Set<Listener>();
 const watchers = new Set<() => void>();
 let status: Status = "connecting";
 let last = "";
-/** The newest events, the newest first. */
+/** The latest events, the newest first. */
 export const recent: LiveEvent[] = [];
 
 function become(next: Status): void {

@@ -83,7 +83,7 @@ export function useResource<T>(
       }
     };
     document.addEventListener("visibilitychange", shown);
-    const deaf = listen((event) => {
+    const unsubscribe = listen((event) => {
       if (wanted.current(event)) {
         load(Math.max(150, earliest - performance.now()));
       }
@@ -94,7 +94,7 @@ export function useResource<T>(
       stop.abort();
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", shown);
-      deaf();
+      unsubscribe();
       changed();
     };
   }, [address]);

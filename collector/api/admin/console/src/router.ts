@@ -28,8 +28,8 @@ export function parse(hash: string): Route {
 /** The address of a page. Filters that are empty are left out. */
 export function to(path: (string | number)[], query: Query = {}): string {
   const parts = path.map((part) => encodeURIComponent(String(part)));
-  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "") as [string, string][];
-  const tail = given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
+  const present = Object.entries(query).filter(([, value]) => value !== undefined && value !== "") as [string, string][];
+  const tail = present.length === 0 ? "" : `?${new URLSearchParams(present)}`;
   return `#/${parts.join("/")}${tail}`;
 }
 
@@ -37,7 +37,7 @@ export function go(address: string): void {
   location.hash = address;
 }
 
-/** Changes filters of the present page. Every change of a filter begins at the first page. */
+/** Changes filters of the current page. Every change of a filter begins at the first page. */
 export function refine(route: Route, change: Query): string {
   const query: Query = { ...Object.fromEntries(route.query), after: undefined, ...change };
   return to(route.path, query);

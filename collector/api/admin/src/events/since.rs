@@ -40,8 +40,8 @@ pub(super) async fn parse(text: &str, feed: &Feed) -> Result<Start, Refusal> {
 }
 
 fn id(text: &str) -> Option<(i64, u64)> {
-    let (run, number) = text.split_once('-')?;
-    Some((run.parse().ok()?, number.parse().ok()?))
+    let (series, number) = text.split_once('-')?;
+    Some((series.parse().ok()?, number.parse().ok()?))
 }
 
 #[cfg(test)]

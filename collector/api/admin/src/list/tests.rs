@@ -50,9 +50,9 @@ fn a_name_or_host_filter_is_absent_or_a_nonempty_text() {
         Ok::<_, Refusal>((filter.name, filter.host))
     };
     assert_eq!(read("").unwrap(), (None, None));
-    let given = read("?name=orders%201&host=web-1").unwrap();
+    let both = read("?name=orders%201&host=web-1").unwrap();
     assert_eq!(
-        given,
+        both,
         (Some("orders 1".to_owned()), Some("web-1".to_owned()))
     );
     for query in ["?name=", "?host=", "?name=a&name=b"] {

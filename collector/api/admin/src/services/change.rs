@@ -25,7 +25,7 @@ const ESCAPED: usize = 6;
 /// The largest weight that clients accept.
 const MAX_WEIGHT: f64 = 10_000.0;
 
-/// What to set on an instance; what is left out stays.
+/// The values to set on an instance; an absent one stays as it is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {

@@ -50,7 +50,7 @@ pub(crate) const fn cause(cause: Cause) -> &'static str {
     }
 }
 
-/// What happened to a connection.
+/// The end of a connection in a sentence.
 pub(super) const fn ended(cause: Cause) -> &'static str {
     match cause {
         Cause::Peer => "was closed by the peer",
@@ -100,7 +100,7 @@ pub(super) fn expected(silence: Duration, usual: Duration) -> Option<u64> {
     millis(silence).checked_div(millis(interval(usual)?))
 }
 
-/// How many signals are missing: `12 signals, expected about every 30s, did not come`.
+/// The number of missing signals as text: `12 signals, expected about every 30s, did not come`.
 pub(super) fn missed(silence: Duration, usual: Duration) -> Option<String> {
     match expected(silence, usual)? {
         0 => None,

@@ -175,7 +175,7 @@ function Head({ overview, history }: { overview: Overview; history: History | un
   );
 }
 
-/** The events about many instances that fell silent together. */
+/** The newest event about many instances that fell silent together. */
 function MassSilence() {
   const [event] = useRecent(1, (it) => it.data.kind === "mass_silence");
   return event === undefined ? null : (

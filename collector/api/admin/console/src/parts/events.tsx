@@ -4,7 +4,7 @@ import { listen, type LiveEvent, recent } from "../live";
 import { kind, sentence, target, time } from "../sentence";
 import { Ago, Badge, Empty } from "./basic";
 
-/** The newest events, shown at most once a second. */
+/** The newest events, shown at most twice a second. */
 export function useRecent(limit: number, isWanted: (event: LiveEvent) => boolean = () => true): LiveEvent[] {
   const read = () => recent.filter(isWanted).slice(0, limit);
   const [events, setEvents] = useState(read);
@@ -15,11 +15,11 @@ export function useRecent(limit: number, isWanted: (event: LiveEvent) => boolean
       setEvents(read());
     };
     show();
-    const deaf = listen(() => {
+    const unsubscribe = listen(() => {
       timer ??= setTimeout(show, 500);
     });
     return () => {
-      deaf();
+      unsubscribe();
       clearTimeout(timer);
     };
   }, [limit]);
@@ -68,7 +68,7 @@ export function Announcer() {
       setText(total === 1 ? last : `${states.join(", ")}.`);
       waiting = {};
     };
-    const deaf = listen((event) => {
+    const unsubscribe = listen((event) => {
       const state = kind(event);
       const isNew = now() - Date.parse(time(event)) < NEW;
       if (isNew && ["up", "back", "silent", "down", "left", "unhealthy", "expired"].includes(state)) {
@@ -78,7 +78,7 @@ export function Announcer() {
       }
     });
     return () => {
-      deaf();
+      unsubscribe();
       clearTimeout(timer);
     };
   }, []);

@@ -48,7 +48,7 @@ export function Table<T>(props: { caption: string; columns: Column<T>[]; rows: T
   );
 }
 
-/** Links to the first and the next page. The browser's own way back leads to the page before. */
+/** Links to the first and the next page. The browser's Back button leads to the previous page. */
 export function Pager({ route, next, shown, what }: { route: Route; next: string | null; shown: number; what: string }) {
   const after = route.query.get("after");
   if (next === null && after === null) {

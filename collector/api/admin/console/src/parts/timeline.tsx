@@ -2,7 +2,7 @@ import type { Parameters } from "../api";
 import { duration, local, plural } from "../format";
 import type { LiveEvent } from "../live";
 import { useResource } from "../resource";
-import type { Timeline as Told, TimelineEvent } from "../types";
+import type { Timeline as Data, TimelineEvent } from "../types";
 import { Ago, At, Badge, Empty, Loaded } from "./basic";
 
 /** A name of a field in words. */
@@ -56,7 +56,7 @@ function Evidence({ of }: { of: TimelineEvent }) {
 
 /** What happened to an instance, the newest first, with the evidence for each change. */
 export function Timeline({ path, parameters = {}, concerns }: { path: string; parameters?: Parameters; concerns: (event: LiveEvent) => boolean }) {
-  const read = useResource<Told>(path, parameters, concerns);
+  const read = useResource<Data>(path, parameters, concerns);
   if (read.problem?.status === 404) {
     return <Empty title="This collector keeps no timeline of it." />;
   }

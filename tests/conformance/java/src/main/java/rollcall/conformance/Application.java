@@ -13,7 +13,8 @@ import org.apache.skywalking.apm.agent.core.context.trace.SpanLayer;
 import org.apache.skywalking.apm.agent.core.plugin.loader.AgentClassLoader;
 
 /**
- * An application observed by an unmodified agent of any version since 5.0.0, that does what standard input says until that ends.
+ * An application observed by an unmodified agent of any version since 5.0.0. It executes the commands of standard
+ * input until the input ends.
  *
  * <p>Under the whole agent ({@code -javaagent}) the agent is there before this starts. Where only the agent's core is published, the argument
  * {@code boot} starts its services the way the agent's {@code premain} does, without the bytecode instrumentation.
@@ -48,7 +49,7 @@ public final class Application {
         System.exit(0);
     }
 
-    /** The three steps have kept their order, and not their signatures: the first has had three, the second two. */
+    /** All versions have the same three steps in the same order. The first step has had three signatures, the second two. */
     private static void boot() throws ReflectiveOperationException {
         for (Method step : SnifferConfigInitializer.class.getMethods()) {
             if (step.getName().equals("initialize") || step.getName().equals("initializeCoreConfig")) {
