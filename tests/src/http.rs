@@ -14,7 +14,7 @@ use hyper_util::{
 };
 use serde::de::DeserializeOwned;
 
-/// The timeout of one request: longer than any deadline of the collector.
+/// The timeout of one request: longer than any default deadline of the collector.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The reply of a server.

@@ -4,12 +4,16 @@ mod addresses;
 mod build;
 mod child;
 mod collector;
+mod listeners;
 mod log;
+mod options;
 mod usage;
 
 pub use addresses::{free_addresses, nacos_addresses};
 pub use build::{collector_binary, release_binary, target_directory};
 pub use child::{Child, Lines};
-pub use collector::{Collector, Listeners, Options, Run};
+pub use collector::Collector;
+pub use listeners::Listeners;
 pub use log::{Level, Line};
+pub use options::{Options, Run};
 pub use usage::cpu_time;

@@ -156,6 +156,20 @@ impl Client {
         self.get(&format!("/api/instances/{id}")).await
     }
 
+    /// The value of a series, such as `rollcall_members{state="serving"}`, among the metrics.
+    ///
+    /// # Errors
+    /// When the collector does not answer 200, or has no such series.
+    pub async fn metric(&self, series: &str) -> Result<u64, String> {
+        let reply = self.http.get("/metrics").await?;
+        let text = reply.text();
+        let value = |line: &str| Some(line.strip_prefix(series)?.strip_prefix(' ')?.to_owned());
+        let value = text.lines().find_map(value);
+        let value = value.ok_or_else(|| format!("no {series}: {} {text}", reply.status))?;
+        let whole = value.strip_suffix(".0").unwrap_or(&value).parse();
+        whole.map_err(|_| format!("{series} is {value}"))
+    }
+
     async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, String> {
         self.list_with(path, "").await
     }

@@ -97,9 +97,9 @@ async fn an_old_connection_is_replaced_and_no_call_is_lost() {
     let client = collector.grpc().await;
     let application = client.application("orders").await.unwrap();
     let instance = client.instance(application, "one").await.unwrap();
-    let admin = collector.http(collector.listeners().ui);
+    let admin = collector.query();
     let closed = format!(
-        "rollcall_connections_closed_total{{listener=\"{}\",reason=\"age\"}} ",
+        "rollcall_connections_closed_total{{listener=\"{}\",reason=\"age\"}}",
         collector.listeners().grpc
     );
     // Every heartbeat is answered while connections end below it.
@@ -109,9 +109,7 @@ async fn an_old_connection_is_replaced_and_no_call_is_lost() {
                 beat(&client, instance).await;
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            let metrics = admin.get("/metrics").await.unwrap().text();
-            let count = metrics.lines().find_map(|line| line.strip_prefix(&closed));
-            let count: u64 = count.unwrap().parse().unwrap();
+            let count = admin.metric(&closed).await.unwrap();
             if count >= 3 {
                 return count;
             }

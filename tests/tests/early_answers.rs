@@ -40,10 +40,7 @@ async fn a_client_that_reads_after_its_whole_body_gets_the_refusal() {
         .env("SW_NACOS_MAX_MESSAGE_SIZE", "64KiB")
         .start()
         .await;
-    let nacos = collector
-        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
-        .await;
-    let nacos = nacos.fields["address"].as_str().unwrap().parse().unwrap();
+    let nacos = collector.nacos().await;
     let Listeners {
         naming,
         grpc,

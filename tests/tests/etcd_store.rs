@@ -42,11 +42,7 @@ fn report(number: usize) -> InstanceProperties {
 }
 
 async fn metric(member: &Member, name: &str) -> Result<u64, String> {
-    let client = member.collector.http(member.collector.listeners().ui);
-    let text = client.get("/metrics").await?.text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let value = line.ok_or_else(|| format!("no {name}"))?.trim();
-    value.parse().map_err(|error| format!("{value}: {error}"))
+    member.collector.query().metric(name).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

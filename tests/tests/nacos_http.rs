@@ -19,14 +19,6 @@ use tokio::{
     net::TcpStream,
 };
 
-/// The address of the HTTP face for Nacos clients.
-async fn nacos(collector: &Collector) -> SocketAddr {
-    let line = collector
-        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
-        .await;
-    line.fields["address"].as_str().unwrap().parse().unwrap()
-}
-
 async fn send(client: &http::Client, call: &str) -> http::Reply {
     let (method, path) = call.split_once(' ').unwrap();
     let method: Method = method.parse().unwrap();
@@ -82,7 +74,7 @@ fn with_users(path: &std::path::Path) -> Options {
 #[tokio::test]
 async fn a_change_reaches_a_subscriber_over_udp_and_is_counted() {
     let collector = Collector::start().await;
-    let client = collector.http(nacos(&collector).await);
+    let client = collector.http(collector.nacos().await);
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let port = socket.local_addr().unwrap().port();
@@ -95,7 +87,7 @@ async fn a_change_reaches_a_subscriber_over_udp_and_is_counted() {
         3_000
     );
     let java = java(
-        nacos(&collector).await,
+        collector.nacos().await,
         &format!("/nacos{}", &subscribe[4..]),
     )
     .await;
@@ -136,7 +128,7 @@ async fn users_sign_in_with_tokens_that_survive_a_restart() {
     let directory = TempDir::new().unwrap();
     let path = users(&directory);
     let mut collector = with_users(&path).start().await;
-    let client = collector.http(nacos(&collector).await);
+    let client = collector.http(collector.nacos().await);
     let register = "POST /v1/ns/instance?serviceName=a&ip=10.0.0.1&port=80";
     assert_eq!(send(&client, register).await.status, StatusCode::FORBIDDEN);
     let login = "POST /v1/auth/users/login?username=orders&password=s3cret";
@@ -154,7 +146,7 @@ async fn users_sign_in_with_tokens_that_survive_a_restart() {
     collector.terminate().await;
     collector.restart().await;
     let client = collector
-        .http(nacos(&collector).await)
+        .http(collector.nacos().await)
         .authorized(&format!("Bearer {token}"));
     let list = send(&client, "GET /v1/ns/instance/list?serviceName=a").await;
     assert_eq!(
@@ -169,7 +161,7 @@ async fn changes_acknowledged_right_before_a_crash_survive_it() {
     let mut collector = Collector::options().start().await;
     let list = "GET /v1/ns/instance/list?serviceName=a";
     for number in 1..=3 {
-        let client = collector.http(nacos(&collector).await);
+        let client = collector.http(collector.nacos().await);
         for call in [
             format!("POST /v1/ns/instance?serviceName=a&ip=10.0.0.{number}&port=80"),
             "POST /v1/ns/instance?serviceName=gone&ip=10.0.0.1&port=80".to_owned(),
@@ -179,7 +171,7 @@ async fn changes_acknowledged_right_before_a_crash_survive_it() {
         }
         // SIGKILL, at once.
         collector.restart().await;
-        let client = collector.http(nacos(&collector).await);
+        let client = collector.http(collector.nacos().await);
         let hosts = |reply: http::Reply| {
             let list = reply.json::<Value>();
             list["hosts"].as_array().unwrap().len()

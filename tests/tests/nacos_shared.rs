@@ -1,7 +1,5 @@
 //! Tests that collectors with a store in etcd share persistent instances and settings of Nacos services.
 
-use std::net::SocketAddr;
-
 use ::http::{Method, StatusCode};
 use rollcall_tests::{
     PATIENCE,
@@ -21,13 +19,8 @@ fn options() -> Options {
 }
 
 async fn send(member: &Member, method: Method, path: &str) -> Reply {
-    let listening = member
-        .collector
-        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos");
-    let address = listening.await.fields["address"].clone();
-    let address: SocketAddr = address.as_str().unwrap().parse().unwrap();
     let path = format!("/nacos{path}");
-    let client = Client::new(address);
+    let client = Client::new(member.collector.nacos().await);
     client
         .send(method, &path, Default::default())
         .await

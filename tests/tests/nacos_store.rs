@@ -1,6 +1,6 @@
 //! Tests the local store of persistent Nacos instances when it is removed or full while the collector runs.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{fs, path::Path};
 
 use ::http::{Method, StatusCode};
 use rollcall_tests::{
@@ -22,11 +22,7 @@ fn options(directory: &Path) -> Options {
 
 /// A client of the HTTP face for Nacos clients.
 async fn nacos(collector: &Collector) -> http::Client {
-    let line = collector
-        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
-        .await;
-    let address: SocketAddr = line.fields["address"].as_str().unwrap().parse().unwrap();
-    http::Client::new(address)
+    http::Client::new(collector.nacos().await)
 }
 
 /// Registers a persistent instance.

@@ -32,14 +32,8 @@ async fn cluster() -> Cluster {
 }
 
 async fn metric(collector: &Collector, name: &str) -> usize {
-    let client = collector.http(collector.listeners().ui);
-    let text = client.get("/metrics").await.unwrap().text();
-    let value = text.lines().find_map(|line| line.strip_prefix(name));
-    let value = value
-        .unwrap_or_else(|| panic!("no {name} in {text}"))
-        .trim();
-    let value = value.strip_suffix(".0").unwrap_or(value);
-    value.parse().unwrap()
+    let value = collector.query().metric(name).await.unwrap();
+    usize::try_from(value).unwrap()
 }
 
 async fn knows_serving(collector: &Collector, members: usize) {

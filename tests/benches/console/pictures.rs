@@ -123,15 +123,7 @@ async fn wait_for(collector: &Collector, count: usize) {
 }
 
 async fn services(collector: &Collector) {
-    let listening = collector
-        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
-        .await;
-    let address = listening
-        .text("address")
-        .expect("an address")
-        .parse()
-        .expect("an address");
-    let client = collector.http(address);
+    let client = collector.http(collector.nacos().await);
     for (service, network) in [("cart", 1), ("catalog", 2), ("pricing", 3), ("users", 4)] {
         for host in 1..=4 {
             let instance = format!("serviceName={service}&ip=10.0.{network}.{host}&port=8080");

@@ -112,7 +112,8 @@ async fn start() -> Collector {
     }
     let mut collector = options.start().await;
     // The warnings of an attacked collector are not measured here.
-    collector.expect_log("");
+    collector.expect_warnings();
+    collector.expect_log("the inventory is full");
     collector
 }
 

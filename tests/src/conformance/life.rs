@@ -195,13 +195,9 @@ impl Life {
 
     /// The number of successful answers to this gRPC call.
     async fn answered(&self, call: &str) -> Result<u64, String> {
-        let metrics = self.collector.http(self.collector.listeners().ui);
-        let text = metrics.get("/metrics").await?.text();
         let counter =
-            format!("rollcall_calls_total{{protocol=\"grpc\",call=\"{call}\",outcome=\"ok\"}} ");
-        let count = text.lines().find_map(|line| line.strip_prefix(&counter));
-        let count = count.and_then(|count| count.parse().ok());
-        count.ok_or_else(|| format!("no count of {call}"))
+            format!("rollcall_calls_total{{protocol=\"grpc\",call=\"{call}\",outcome=\"ok\"}}");
+        self.collector.query().metric(&counter).await
     }
 
     async fn stays_up(&mut self) -> Result<(), String> {

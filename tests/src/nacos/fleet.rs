@@ -1,16 +1,13 @@
 //! Tests all clients on one collector: each provides an instance of one service and consumes the service.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use tokio::task::JoinSet;
 
 use super::{Client, Driver, Face, Host, Outcome, collector, life::addresses};
-use crate::{PATIENCE, process::Collector, until};
+use crate::{PATIENCE, eventually, process::Collector, until};
 
 const SERVICE: &str = "fleet";
-
-/// The time for the collector to save registrations for its next run.
-const ROSTER: Duration = Duration::from_secs(3);
 
 /// The outcomes of the last three of [`super::Promise::ALL`], for each client in the passed order.
 ///
@@ -38,8 +35,7 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
         .iter()
         .map(|driver| driver.changes(SERVICE).len())
         .collect::<Vec<_>>();
-    // The collector writes the roster's rows at intervals. After this wait they have all instances, not only the journal does.
-    tokio::time::sleep(ROSTER).await;
+    has_stored_all(&collector).await;
     collector.restart().await;
     let mut kept = Vec::new();
     for ((driver, client), before) in drivers.iter_mut().zip(clients).zip(before) {
@@ -68,13 +64,25 @@ pub async fn on_one_collector(clients: &[Client]) -> Vec<[Outcome; 3]> {
     let mut deaths = Vec::new();
     for (place, driver) in drivers.iter().enumerate() {
         deaths.push(match dead.contains(&place) {
-            true => Outcome::Held,
+            true => Outcome::NotMade,
             false => reported(driver, &alive).await,
         });
     }
     let rows = others.into_iter().zip(kept).zip(deaths);
     rows.map(|((others, kept), deaths)| [others, kept, deaths])
         .collect()
+}
+
+/// Waits until the rows of the roster have all instances: then nothing is left in its journal.
+async fn has_stored_all(collector: &Collector) {
+    eventually(PATIENCE, async || {
+        let journal = "rollcall_nacos_journal_bytes";
+        match collector.query().metric(journal).await? {
+            0 => Ok(()),
+            bytes => Err(format!("{journal} is {bytes}")),
+        }
+    })
+    .await;
 }
 
 async fn start(clients: &[Client], server: SocketAddr) -> Vec<Driver> {

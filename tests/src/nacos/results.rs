@@ -84,7 +84,7 @@ impl Promise {
 pub enum Outcome {
     /// It was kept.
     Held,
-    /// The client has no such call.
+    /// The client has no such call, or is the one that is killed.
     NotMade,
     /// An earlier failure prevented the test.
     NotTested,

@@ -142,12 +142,12 @@ impl Child {
             .expect("the state of the child process")
     }
 
-    /// Waits for its end.
+    /// Waits until it has ended and all its output has been read.
     ///
     /// # Panics
     /// When `within` has elapsed, with its last output.
     pub async fn exit(&mut self, within: Duration) -> ExitStatus {
-        eventually(within, async || {
+        let status = eventually(within, async || {
             self.ended().ok_or_else(|| {
                 format!(
                     "{} is still running; it wrote {:#?}",
@@ -156,7 +156,10 @@ impl Child {
                 )
             })
         })
-        .await
+        .await;
+        self.stdout.end(within).await;
+        self.stderr.end(within).await;
+        status
     }
 
     /// Kills it (SIGKILL), and returns when it has ended and all its output has been read.
@@ -242,7 +245,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_exit_code_is_returned() {
-        assert_eq!(shell("exit 64").exit(PATIENCE).await.code(), Some(64));
+    async fn the_exit_code_is_returned_with_all_output() {
+        // More than a pipe holds.
+        let mut child = shell("yes | head -n 100000 >&2; echo last; exit 64");
+        assert_eq!(child.exit(PATIENCE).await.code(), Some(64));
+        assert_eq!(child.stderr.so_far().len(), 100_000);
+        assert_eq!(child.stdout.so_far(), ["last"]);
     }
 }

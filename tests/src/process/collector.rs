@@ -1,219 +1,16 @@
 use std::{
-    collections::BTreeMap,
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::ExitStatus,
     thread,
-    time::Duration,
 };
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Child, Level, Line, collector_binary, free_addresses, release_binary};
-use crate::{PATIENCE, eventually, grpc, http, query};
-
-/// Settings for starting a collector.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    arguments: Vec<String>,
-    environment: BTreeMap<String, String>,
-    data: Option<PathBuf>,
-    wrapper: Vec<String>,
-    release: bool,
-    patience: Option<Duration>,
-}
-
-impl Options {
-    /// Adds a command line argument.
-    pub fn argument(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// Sets an environment variable. The collector gets no other variable that begins with `SW_`.
-    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.environment.insert(name.into(), value.into());
-        self
-    }
-
-    /// Terms short enough for a test: silent and down this long after the last sign of life.
-    pub fn terms(self, silent_after: Duration, down_after: Duration) -> Self {
-        let milliseconds = |duration: Duration| format!("{}ms", duration.as_millis());
-        self.env("SW_LIVENESS_SILENT_AFTER", milliseconds(silent_after))
-            .env("SW_LIVENESS_DOWN_AFTER", milliseconds(down_after))
-            .env("SW_LIVENESS_TICK", "100ms")
-            .env("SW_LIVENESS_RESTART_SPREAD", "100ms")
-    }
-
-    /// Assigns ids at once although agents may hold unknown ones, for tests of such ids.
-    pub fn without_listening(self) -> Self {
-        self.env("SW_REGISTER_LISTEN_AFTER_LOSS", "never")
-    }
-
-    /// Uses this data directory, which is kept, instead of a temporary one.
-    pub fn data_dir(mut self, path: impl Into<PathBuf>) -> Self {
-        self.data = Some(path.into());
-        self
-    }
-
-    /// Starts it through another program, whose arguments end with the collector's command line.
-    pub fn through(mut self, command: &[&str]) -> Self {
-        self.wrapper = command.iter().map(|&part| part.to_owned()).collect();
-        self
-    }
-
-    /// Starts it with resource limits: arguments of the shell's `ulimit`, such as `-n 64` or `-f 1000`. A write beyond the limit
-    /// on file size then fails with an error instead of a signal.
-    pub fn ulimit(self, limits: &str) -> Self {
-        let script = format!("ulimit {limits} && trap '' XFSZ && exec \"$0\" \"$@\"");
-        self.through(&["/bin/sh", "-c", &script])
-    }
-
-    /// Waits this long for its start and its end, instead of [`PATIENCE`]: for a store that takes longer to read and to write.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = Some(patience);
-        self
-    }
-
-    /// Starts the release build, whatever the test's profile.
-    pub fn release(mut self) -> Self {
-        self.release = true;
-        self
-    }
-
-    /// Starts it and waits until it is ready.
-    ///
-    /// # Panics
-    /// When it is not ready within [`PATIENCE`], with its log.
-    pub async fn start(self) -> Collector {
-        let own = self
-            .data
-            .is_none()
-            .then(|| TempDir::new().expect("a temporary directory"));
-        let data = self
-            .data
-            .clone()
-            .unwrap_or_else(|| own.as_ref().expect("made above").path().join("data"));
-        let mut collector = Collector {
-            options: self,
-            listeners: Listeners::free(),
-            child: None,
-            data,
-            expected: Vec::new(),
-            log: Vec::new(),
-            _own: own,
-        };
-        collector.start_again().await;
-        collector
-    }
-
-    /// Runs it until it ends by itself: for command lines and configurations that do not start a collector.
-    ///
-    /// # Panics
-    /// When it is still running after [`PATIENCE`].
-    pub async fn run(self) -> Run {
-        let own = TempDir::new().expect("a temporary directory");
-        let data = self.data.clone().unwrap_or_else(|| own.path().join("data"));
-        let mut child = self.spawn(&data, Listeners::default());
-        let status = child.exit(PATIENCE).await;
-        Run {
-            code: status.code(),
-            stdout: child.stdout.end(PATIENCE).await.join("\n"),
-            stderr: child.stderr.end(PATIENCE).await.join("\n"),
-        }
-    }
-
-    fn spawn(&self, data: &Path, listeners: Listeners) -> Child {
-        let binary = if self.release {
-            release_binary()
-        } else {
-            collector_binary()
-        };
-        let mut command = match self.wrapper.split_first() {
-            None => Command::new(binary),
-            Some((program, arguments)) => {
-                let mut command = Command::new(program);
-                command.args(arguments).arg(binary);
-                command
-            }
-        };
-        for (name, _) in
-            std::env::vars().filter(|(name, _)| name.starts_with("SW_") || name == "RUST_LOG")
-        {
-            command.env_remove(name);
-        }
-        for (variable, address) in [
-            ("SW_NAMING_JETTY_PORT", listeners.naming),
-            ("SW_AGENT_GRPC_PORT", listeners.grpc),
-            ("SW_REMOTE_GRPC_PORT", listeners.remote),
-            ("SW_AGENT_JETTY_PORT", listeners.jetty),
-            ("SW_UI_JETTY_PORT", listeners.ui),
-        ] {
-            command.env(variable, address.port().to_string());
-        }
-        // The descriptors of any machine are enough for this; with the default, a collector warns if their limit is low.
-        command.env("SW_SERVER_MAX_CONNECTIONS", "4096");
-        command.env("SW_NACOS_PORT", "0");
-        command.env("SW_STORAGE_PATH", data).envs(&self.environment);
-        command.args(["--log-format", "json"]).args(&self.arguments);
-        Child::spawn("the collector", &mut command)
-    }
-}
-
-/// The result of a collector that ended by itself.
-#[derive(Debug)]
-pub struct Run {
-    /// The exit code; `None` if a signal ended it.
-    pub code: Option<i32>,
-    /// Its standard output.
-    pub stdout: String,
-    /// Its standard error, which has its log.
-    pub stderr: String,
-}
-
-/// The addresses of a collector's listeners.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Listeners {
-    /// The HTTP endpoints that list collectors: the addresses in an agent's `collector.servers`.
-    pub naming: SocketAddr,
-    /// The listener for other collectors, whose address identifies the member.
-    pub remote: SocketAddr,
-    /// Registration over gRPC.
-    pub grpc: SocketAddr,
-    /// Registration over HTTP.
-    pub jetty: SocketAddr,
-    /// Probes, metrics, the query API and the console.
-    pub ui: SocketAddr,
-}
-
-impl Default for Listeners {
-    fn default() -> Self {
-        let unbound = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self {
-            naming: unbound,
-            remote: unbound,
-            grpc: unbound,
-            jetty: unbound,
-            ui: unbound,
-        }
-    }
-}
-
-impl Listeners {
-    /// Addresses that the collector can bind again after a restart.
-    fn free() -> Self {
-        let [naming, remote, grpc, jetty, ui] = free_addresses();
-        Self {
-            naming,
-            remote,
-            grpc,
-            jetty,
-            ui,
-        }
-    }
-}
+use super::{Child, Level, Line, Listeners, Options};
+use crate::{eventually, grpc, http, query};
 
 /// A real collector in its own process.
 ///
@@ -225,6 +22,7 @@ pub struct Collector {
     child: Option<Child>,
     data: PathBuf,
     expected: Vec<String>,
+    expects_warnings: bool,
     log: Vec<Line>,
     _own: Option<TempDir>,
 }
@@ -243,6 +41,14 @@ impl Collector {
     /// The addresses of its listeners, which all restarts keep.
     pub fn listeners(&self) -> Listeners {
         self.listeners
+    }
+
+    /// The address of its HTTP face for Nacos clients.
+    ///
+    /// # Panics
+    /// When it has none within [`PATIENCE`], or the patience of its options.
+    pub async fn nacos(&self) -> SocketAddr {
+        self.bound("nacos").await
     }
 
     /// The directory of its store.
@@ -274,8 +80,18 @@ impl Collector {
     }
 
     /// Allows lines of level WARN and above that contain `text`.
+    ///
+    /// # Panics
+    /// When `text` is empty, because that would also allow panics.
     pub fn expect_log(&mut self, text: impl Into<String>) {
-        self.expected.push(text.into());
+        let text = text.into();
+        assert!(!text.is_empty(), "an empty text allows every line");
+        self.expected.push(text);
+    }
+
+    /// Allows every line of level WARN, for a test whose subject are many kinds of trouble. Errors and panics stay unexpected.
+    pub fn expect_warnings(&mut self) {
+        self.expects_warnings = true;
     }
 
     /// Its log so far, over all its restarts.
@@ -295,7 +111,7 @@ impl Collector {
     pub async fn wait_for_log(&self, mut wanted: impl FnMut(&Line) -> bool) -> Line {
         self.running()
             .stderr
-            .find(self.options.patience.unwrap_or(PATIENCE), |lines| {
+            .find(self.options.within(), |lines| {
                 lines.iter().map(|line| Line::parse(line)).find(&mut wanted)
             })
             .await
@@ -366,8 +182,7 @@ impl Collector {
     /// When it is stopped, does not end within [`PATIENCE`], or its log has an unexpected line.
     pub async fn exit(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running collector");
-        let patience = self.options.patience.unwrap_or(PATIENCE);
-        let status = child.exit(patience).await;
+        let status = child.exit(self.options.within()).await;
         self.keep_log(&child);
         self.check_log();
         status
@@ -396,6 +211,22 @@ impl Collector {
         std::fs::remove_dir_all(&self.data).expect("deleting the data directory");
     }
 
+    /// A collector with these options and data, once it is ready; `own` is deleted with it.
+    pub(super) async fn with(options: Options, data: PathBuf, own: Option<TempDir>) -> Self {
+        let mut collector = Self {
+            options,
+            listeners: Listeners::free(),
+            child: None,
+            data,
+            expected: Vec::new(),
+            expects_warnings: false,
+            log: Vec::new(),
+            _own: own,
+        };
+        collector.start_again().await;
+        collector
+    }
+
     async fn start_again(&mut self) {
         self.child = Some(self.options.spawn(&self.data, self.listeners));
         self.listeners = Listeners {
@@ -406,10 +237,11 @@ impl Collector {
             ui: self.bound("ui").await,
         };
         let probe = http::Client::new(self.listeners.ui);
-        let patience = self.options.patience.unwrap_or(PATIENCE);
-        eventually(patience, async || match probe.get("/readyz").await {
-            Ok(reply) if reply.status == 200 => Ok(()),
-            other => Err((other, self.log())),
+        eventually(self.options.within(), async || {
+            match probe.get("/readyz").await {
+                Ok(reply) if reply.status == 200 => Ok(()),
+                other => Err((other, self.log())),
+            }
         })
         .await;
     }
@@ -453,6 +285,7 @@ impl Collector {
                 "more service instances unhealthy",
             ];
             is_late
+                || line.level == Level::Warn && self.expects_warnings
                 || departures.contains(&&*line.message)
                 || more.contains(&&*line.message)
                 || self.expected.iter().any(|text| line.message.contains(text))

@@ -1,6 +1,6 @@
 //! What the scenarios share: a collector with samples and services, and a browser at its console.
 
-use std::{collections::BTreeSet, net::SocketAddr, process::Command, time::Duration};
+use std::{collections::BTreeSet, process::Command, time::Duration};
 
 use rollcall_tests::{
     PATIENCE,
@@ -26,17 +26,9 @@ pub(crate) fn sample(collector: &Collector, code: &str, name: &str) -> Child {
     Child::spawn(format!("sample {name}"), &mut command)
 }
 
-/// The address of the Nacos HTTP face.
-pub(crate) async fn nacos(collector: &Collector) -> SocketAddr {
-    let listening = collector
-        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
-        .await;
-    listening.text("address").unwrap().parse().unwrap()
-}
-
 /// Registers an instance of a service, which stays until it is deregistered.
 pub(crate) async fn register(collector: &Collector, service: &str, ip: &str, more: &str) {
-    let client = collector.http(nacos(collector).await);
+    let client = collector.http(collector.nacos().await);
     let path = format!(
         "/nacos/v1/ns/instance?serviceName={service}&ip={ip}&port=80&ephemeral=false{more}"
     );
@@ -49,7 +41,7 @@ pub(crate) async fn register(collector: &Collector, service: &str, ip: &str, mor
 
 /// The IP addresses of the instances of a service, as clients receive them.
 pub(crate) async fn listed(collector: &Collector, service: &str) -> Vec<String> {
-    let client = collector.http(nacos(collector).await);
+    let client = collector.http(collector.nacos().await);
     let path = format!("/nacos/v1/ns/instance/list?serviceName={service}");
     let list: serde_json::Value = client.get(&path).await.unwrap().json();
     let hosts = list["hosts"].as_array().unwrap();

@@ -1,6 +1,6 @@
 //! Tests that the end of the connection that an instance was last seen on is shown, and does not change its state.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use jiff::{SignedDuration, Timestamp};
 use rollcall_tests::{
@@ -94,10 +94,20 @@ async fn an_instance_that_moved_to_another_connection_has_an_open_one() {
     let instance = first.instance(application, "process").await.unwrap();
     second.heartbeat(instance).await.unwrap();
     drop(first);
+    let connections = format!(
+        "rollcall_connections{{listener=\"{}\"}}",
+        collector.listeners().grpc
+    );
+    eventually(PATIENCE, async || {
+        match collector.query().metric(&connections).await? {
+            1 => Ok(()),
+            count => Err(format!("{count} connections")),
+        }
+    })
+    .await;
     // The recorded end of a later connection proves that the first one's end was processed.
     let other = collector.grpc().await;
     let witness = other.instance(application, "witness").await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
     drop(other);
     end(&collector, witness).await;
     is_open(&collector, instance).await;

@@ -78,11 +78,8 @@ async fn start(options: Options) -> Collector {
 }
 
 async fn metric(collector: &Collector, name: &str) -> usize {
-    let client = collector.http(collector.listeners().ui);
-    let text = client.get("/metrics").await.unwrap().text();
-    let value = text.lines().find_map(|line| line.strip_prefix(name));
-    let value = value.unwrap_or_else(|| panic!("no {name} in {text}"));
-    value.trim().parse().unwrap()
+    let value = collector.query().metric(name).await.unwrap();
+    usize::try_from(value).unwrap()
 }
 
 async fn know_each_other(collectors: &[&Collector]) {

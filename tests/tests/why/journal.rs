@@ -1,15 +1,7 @@
-use std::{fs, net::SocketAddr};
+use std::fs;
 
 use rollcall_tests::{PATIENCE, eventually, http::Client, process::Collector};
 use serde_json::Value;
-
-/// The address of the HTTP face for Nacos clients.
-pub(crate) async fn nacos(collector: &Collector) -> SocketAddr {
-    let line = collector
-        .wait_for_log(|line| line.message == "listening" && line.fields["module"] == "nacos")
-        .await;
-    line.fields["address"].as_str().unwrap().parse().unwrap()
-}
 
 async fn timeline(client: &Client, instance: i32) -> Value {
     let path = format!("/api/instances/{instance}/timeline");

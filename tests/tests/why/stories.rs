@@ -281,7 +281,7 @@ fn story(timeline: &Value, parts: &[&str]) -> Story {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reason_of_an_instance_names_the_operator_that_took_it_offline() {
     let collector = Collector::options().start().await;
-    let nacos = crate::journal::nacos(&collector).await;
+    let nacos = collector.nacos().await;
     let nacos = collector.http(nacos);
     let send = async |call: &str| {
         let (method, path) = call.split_once(' ').unwrap();
