@@ -35,6 +35,8 @@ pub struct Proxy {
     address: SocketAddr,
     target: watch::Sender<Option<SocketAddr>>,
     link: watch::Sender<Link>,
+    /// The number of connections to the target.
+    open: watch::Sender<usize>,
     task: AbortHandle,
 }
 
@@ -73,11 +75,19 @@ impl Proxy {
         let address = listener.local_addr().expect("a bound address");
         let (target, aim) = watch::channel(None);
         let (link, state) = watch::channel(Link::Whole);
-        let task = tokio::spawn(accept(listener, source, aim, state)).abort_handle();
+        let open = watch::Sender::new(0);
+        let to = Forward {
+            source,
+            target: aim,
+            link: state,
+            open: open.clone(),
+        };
+        let task = tokio::spawn(accept(listener, to)).abort_handle();
         Self {
             address,
             target,
             link,
+            open,
             task,
         }
     }
@@ -92,9 +102,18 @@ impl Proxy {
         self.target.send_replace(Some(target));
     }
 
-    /// Sets the state of the link.
+    /// Sets the state of the link. Of two changes in a row, connections may see the second one only.
     pub fn set(&self, link: Link) {
         self.link.send_replace(link);
+    }
+
+    /// Resets all connections, and returns once there is none; new ones are forwarded again.
+    pub async fn cut(&self) {
+        self.set(Link::Refusing);
+        let mut open = self.open.subscribe();
+        let closed = open.wait_for(|open| *open == 0).await;
+        drop(closed.expect("this proxy has the sender"));
+        self.set(Link::Whole);
     }
 }
 
@@ -113,18 +132,38 @@ impl fmt::Debug for Proxy {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
+/// How connections are forwarded.
+#[derive(Clone)]
+struct Forward {
     source: Option<IpAddr>,
     target: watch::Receiver<Option<SocketAddr>>,
     link: watch::Receiver<Link>,
-) {
+    open: watch::Sender<usize>,
+}
+
+/// Counts a connection to the target while it exists.
+struct Open(watch::Sender<usize>);
+
+impl Open {
+    fn count(open: watch::Sender<usize>) -> Self {
+        open.send_modify(|open| *open += 1);
+        Self(open)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+async fn accept(listener: TcpListener, to: Forward) {
     // Its connections end with this task.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((client, _)) = listener.accept() => {
-                connections.spawn(serve(client, source, target.clone(), link.clone()));
+                connections.spawn(serve(client, to.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
@@ -132,17 +171,20 @@ async fn accept(
 }
 
 /// Forwards one connection until both sides have closed it or the link refuses.
-async fn serve(
-    mut client: TcpStream,
-    source: Option<IpAddr>,
-    mut target: watch::Receiver<Option<SocketAddr>>,
-    mut link: watch::Receiver<Link>,
-) -> io::Result<()> {
+async fn serve(mut client: TcpStream, to: Forward) -> io::Result<()> {
+    let Forward {
+        source,
+        mut target,
+        mut link,
+        open,
+    } = to;
     if passes(&mut link).await == Link::Refusing {
         return client.set_zero_linger();
     }
     let target = target.wait_for(Option::is_some).await;
     let target = target.ok().and_then(|target| *target);
+    // Before the connection exists, so that a cut does not miss it. Dropped after it.
+    let _open = Open::count(open);
     let mut server = connect(source, target.ok_or(io::ErrorKind::HostUnreachable)?).await?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
@@ -288,6 +330,20 @@ mod tests {
         let error = receive(&mut stream, 1).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         proxy.set(Link::Whole);
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        send(&mut stream, "two").await.unwrap();
+        assert_eq!(receive(&mut stream, 3).await.unwrap(), "two");
+    }
+
+    #[tokio::test]
+    async fn a_cut_resets_the_connections_and_forwards_new_ones() {
+        let proxy = to_echo().await;
+        let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+        send(&mut stream, "one").await.unwrap();
+        assert_eq!(receive(&mut stream, 3).await.unwrap(), "one");
+        proxy.cut().await;
+        let error = receive(&mut stream, 1).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         send(&mut stream, "two").await.unwrap();
         assert_eq!(receive(&mut stream, 3).await.unwrap(), "two");

@@ -7,7 +7,7 @@ use rollcall_tests::{
     engine::{Engine, Etcd, Server},
     eventually, http,
     process::{Child, Collector, Options, free_addresses},
-    proxy::{Link, Proxy},
+    proxy::Proxy,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -200,8 +200,12 @@ async fn collectors_keep_working_when_users_and_roles_change() {
     let login = call(&root, "authenticate", &credentials).await;
     let root = root.authorized(login["token"].as_str().unwrap());
     let link = Proxy::to(etcd.address()).await;
-    let joined = |address: SocketAddr| known(options(&address.to_string())).start();
-    let (a, mut b) = tokio::join!(joined(etcd.address()), joined(link.address()));
+    let joined = |address: SocketAddr| {
+        // A busy machine may take some time to sign in again.
+        let options = options(&address.to_string()).env("SW_REGISTER_DEADLINE", "20s");
+        known(options).start()
+    };
+    let (mut a, mut b) = tokio::join!(joined(etcd.address()), joined(link.address()));
     lists(&a, &[&a, &b]).await;
     let (to_a, to_b) = (a.grpc().await, b.grpc().await);
     assert_eq!(to_a.application("before").await.unwrap(), -1);
@@ -212,12 +216,16 @@ async fn collectors_keep_working_when_users_and_roles_change() {
 
     // The watch that has to be reopened has sent no request since the change.
     call(&root, "role/delete", &json!({"role": "other"})).await;
-    may_complain(&mut b);
-    b.expect_log("until the store is back");
-    b.expect_log("changes of other collectors could not be read");
-    link.set(Link::Refusing);
-    link.set(Link::Whole);
-    assert_eq!(to_a.application("last").await.unwrap(), 3);
+    // The engine answers late on a busy machine, also without a cut.
+    for member in [&mut a, &mut b] {
+        may_complain(member);
+        member.expect_log("until the store is back");
+        member.expect_log("changes of other collectors could not be read");
+    }
+    link.cut().await;
+    // The member that was cut off may assign the ids.
+    let last = eventually(PATIENCE, async || to_a.application("last").await).await;
+    assert_eq!(last, 3);
     eventually(PATIENCE, async || {
         let applications = b.query().applications().await?;
         let is_there = applications

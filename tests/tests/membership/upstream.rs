@@ -8,7 +8,11 @@ use serde_json::Value;
 use super::cluster::{Cluster, agent_grpc, is_degraded, lists, lists_addresses, member, name};
 
 /// ZooKeeper's command line, whose session lasts as long as its process. It acts as upstream's collectors do.
-struct Upstream(Child);
+struct Upstream {
+    child: Child,
+    /// The number of lines of its output that were read.
+    read: usize,
+}
 
 impl Upstream {
     fn connect(zookeeper: SocketAddr) -> Self {
@@ -20,24 +24,27 @@ impl Upstream {
             .args(["-Xmx128m", "-classpath", &classes])
             .args(["org.apache.zookeeper.ZooKeeperMain", "-server"])
             .arg(zookeeper.to_string());
-        Self(Child::spawn("ZooKeeper's command line", &mut command))
+        Self {
+            child: Child::spawn("ZooKeeper's command line", &mut command),
+            read: 0,
+        }
     }
 
     fn does(&mut self, command: &str) {
-        self.0.write_line(command);
+        self.child.write_line(command);
     }
 
-    /// Waits until it answers `command` with this line.
+    /// Waits until it answers `command` with this line. The line of an earlier answer does not count.
     async fn says(&mut self, command: &str, line: &str) {
         self.does(command);
+        let read = self.read;
         let find = |lines: &[String]| {
-            lines
-                .iter()
-                .any(|printed| printed.trim() == line)
-                .then_some(())
+            let mut new = lines.iter().skip(read);
+            new.position(|printed| printed.trim() == line)
         };
-        let found = self.0.stdout.find(PATIENCE, find).await;
-        found.unwrap_or_else(|lines| panic!("{command}: {lines:#?}"));
+        let found = self.child.stdout.find(PATIENCE, find).await;
+        let place = found.unwrap_or_else(|lines| panic!("{command}: {lines:#?}"));
+        self.read = read + place + 1;
     }
 }
 
@@ -117,7 +124,7 @@ async fn collectors_with_credentials_have_nodes_of_their_own_below_a_chroot() {
         (line.is_some() && !is_open).then_some(())
     };
     upstream
-        .0
+        .child
         .stdout
         .find(PATIENCE, acl)
         .await
