@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use rollcall_tests::process::Collector;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use rollcall_tests::{PATIENCE, process::Collector};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
-use crate::peer::{Call, Peer, get, message};
+use crate::peer::{DATA, Peer, call, frame, get, message};
 
 /// Far below the ten seconds of grace, and long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(8);
@@ -22,25 +26,34 @@ async fn stops_soon(mut collector: Collector) {
 async fn a_half_open_call_does_not_hold_up_a_stop() {
     let collector = Collector::start().await;
     let server = collector.listeners().grpc;
-    let not_begun = Call::begin(server, "/ApplicationRegisterService/register", &[]).await;
-    let half_sent = Call::begin(server, "/ApplicationRegisterService/register", &[]).await;
-    half_sent.send(&message(b"\x0a\x01a")[..6]);
-    let streamed = Call::begin(server, "/TraceSegmentService/collect", &[]).await;
-    streamed.send(&message(b"half")[..6]);
+    let mut calls = Vec::new();
+    for (path, body) in [
+        ("/ApplicationRegisterService/register", &[][..]),
+        (
+            "/ApplicationRegisterService/register",
+            &message(b"\x0a\x01a")[..6],
+        ),
+        ("/TraceSegmentService/collect", &message(b"half")[..6]),
+    ] {
+        let mut peer = Peer::connect(server, 1 << 16).await;
+        peer.send(&call(1, path, &[])).await;
+        peer.send(&frame(DATA, 0, 1, body)).await;
+        peer.is_read().await;
+        calls.push(peer);
+    }
     let mut post = TcpStream::connect(collector.listeners().jetty)
         .await
         .expect("a connection");
-    let head = b"POST /application/register HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n[";
+    let head = b"POST /application/register HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 100\r\n\r\n";
     post.write_all(head).await.expect("an open connection");
-    // All of it has arrived once a later call on the same listeners is answered.
-    collector
-        .grpc()
-        .await
-        .application("a")
-        .await
-        .expect("an id");
+    // The collector sends this when it begins to read the body.
+    let mut begun = [0; 25];
+    let read = timeout(PATIENCE, post.read_exact(&mut begun)).await;
+    read.expect("an answer in time").expect("an answer");
+    assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
+    post.write_all(b"[").await.expect("an open connection");
     stops_soon(collector).await;
-    drop((not_begun, half_sent, streamed, post));
+    drop((calls, post));
 }
 
 #[tokio::test]

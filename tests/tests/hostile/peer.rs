@@ -158,6 +158,18 @@ impl Peer {
         })
     }
 
+    /// Waits until the collector has read everything that was sent: it acknowledges a PING after that.
+    pub(crate) async fn is_read(&mut self) {
+        let mark = *b"was read";
+        self.send(&frame(PING, 0, 0, &mark)).await;
+        loop {
+            let frame = self.next().await.expect("an open connection");
+            if frame.kind == PING && frame.payload == mark {
+                return;
+            }
+        }
+    }
+
     /// Reads every frame up to the end of the connection.
     pub(crate) async fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
