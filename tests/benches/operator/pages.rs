@@ -62,7 +62,7 @@ pub(crate) async fn run(options: &Options) -> String {
         .start()
         .await;
     fleet::fill(&collector).await;
-    let load = Load::start(collector.listeners().naming);
+    let mut load = Load::start(collector.listeners().naming);
     let mut background = JoinSet::new();
     let client = collector.grpc().await;
     background.spawn(async move {
@@ -111,6 +111,9 @@ pub(crate) async fn run(options: &Options) -> String {
             (false, None) => &mut without,
         };
         rounds.push(measured);
+        if let Some(ended) = background.try_join_next() {
+            panic!("no instance registers any more: {ended:?}");
+        }
     }
     section(options, [&without, &with, &beside])
 }

@@ -74,11 +74,11 @@ pub(crate) async fn run() -> String {
     collector.expect_log("many instances fell silent at once");
     let instances = fleet::fill(&collector).await;
     let watching = Watching::start(collector.listeners().ui).await;
-    let load = Load::start(collector.listeners().naming);
+    let mut load = Load::start(collector.listeners().naming);
     fleet::beat(&collector, &instances).await;
-    let (start, before) = begin(&collector, &load, &watching);
+    let (start, before) = begin(&collector, &mut load, &watching);
     sleep(BEFORE).await;
-    let quiet = end(&collector, &load, &watching, start, before);
+    let quiet = end(&collector, &mut load, &watching, start, before);
 
     let mut phases = vec![quiet];
     let waves = [
@@ -87,15 +87,15 @@ pub(crate) async fn run() -> String {
     ];
     for (first, last, state) in waves {
         logged(&collector, first).await;
-        let (start, before) = begin(&collector, &load, &watching);
+        let (start, before) = begin(&collector, &mut load, &watching);
         have(&collector, state).await;
         logged(&collector, last).await;
-        phases.push(end(&collector, &load, &watching, start, before));
+        phases.push(end(&collector, &mut load, &watching, start, before));
     }
     section(&phases)
 }
 
-fn begin(collector: &Collector, load: &Load, watching: &Watching) -> (Instant, Totals) {
+fn begin(collector: &Collector, load: &mut Load, watching: &Watching) -> (Instant, Totals) {
     load.take();
     watching.take();
     (Instant::now(), Totals::of(collector))
@@ -103,7 +103,7 @@ fn begin(collector: &Collector, load: &Load, watching: &Watching) -> (Instant, T
 
 fn end(
     collector: &Collector,
-    load: &Load,
+    load: &mut Load,
     watching: &Watching,
     start: Instant,
     before: Totals,
@@ -178,6 +178,7 @@ impl Watching {
     }
 
     fn take(&self) -> Received {
+        assert!(!self.reading.is_finished(), "the reader of the feed ended");
         let mut received = self.received.lock();
         let rest = received.rest.clone();
         let taken = std::mem::take(&mut *received);

@@ -52,7 +52,7 @@ pub(crate) async fn measure(store: &Store, options: &Options) -> Expiry {
     collector.expect_log("this collector stalled");
     collector.expect_log("instance silent");
     collector.expect_log("more instances silent");
-    let load = Load::start(collector.listeners().naming);
+    let mut load = Load::start(collector.listeners().naming);
     load.take();
     let [quiet, waiting] = {
         let quiet = totals(&collector);

@@ -26,7 +26,7 @@ const PACE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Load {
     delays: Arc<Mutex<Vec<Duration>>>,
-    _callers: JoinSet<()>,
+    callers: JoinSet<()>,
 }
 
 /// Delays in milliseconds.
@@ -51,14 +51,17 @@ impl Load {
         for _ in 0..CALLERS {
             callers.spawn(call(server, Arc::clone(&delays)));
         }
-        Self {
-            delays,
-            _callers: callers,
-        }
+        Self { delays, callers }
     }
 
     /// The delays since this was called last.
-    pub fn take(&self) -> Delays {
+    ///
+    /// # Panics
+    /// When an agent has ended, because the load is then lower than it seems.
+    pub fn take(&mut self) -> Delays {
+        if let Some(ended) = self.callers.try_join_next() {
+            panic!("an agent has ended: {ended:?}");
+        }
         let delays = mem::take(&mut *self.delays.lock());
         Delays::of(delays)
     }

@@ -7,7 +7,7 @@ use rollcall_storage::{
     embedded::{self, Config, Embedded},
 };
 
-use crate::{Engine, Result, Sample, SeenSample};
+use crate::engine::{Engine, Result, Sample, SeenSample};
 
 pub(crate) fn open(directory: &Path) -> Result<Box<dyn Engine>> {
     let path = directory.to_owned();
