@@ -6,7 +6,7 @@ use rollcall_tests::{browser::Browser, console, process::Collector};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::kit::{DOWN, assert_no_errors, nacos, options, page, register, sample};
+use crate::kit::{DOWN, assert_no_errors, options, page, register, sample};
 
 #[tokio::test]
 async fn a_killed_instance_turns_down_without_a_reload_and_its_reason_names_the_connection() {
@@ -88,6 +88,56 @@ async fn filters_are_in_the_address_and_a_shared_address_shows_the_same() {
         .await;
     other.shows("No instance matches these filters.").await;
     assert_no_errors(&mut other, &collector).await;
+    assert_no_errors(&mut browser, &collector).await;
+}
+
+#[tokio::test]
+async fn two_filters_that_change_together_are_both_kept() {
+    let collector = options().start().await;
+    let mut browser = Browser::start().await;
+    browser.open(&page(&collector, "#/instances")).await;
+    browser
+        .until("document.querySelectorAll('.filters input[type=search]').length === 2")
+        .await;
+    // Both texts change before the timer of either one.
+    browser
+        .evaluate(
+            "[...document.querySelectorAll('.filters input[type=search]')].forEach((input, at) => {
+                input.value = `typed-${at}`;
+                input.dispatchEvent(new Event('input', { bubbles: true }));
+            })",
+        )
+        .await;
+    browser
+        .until("location.hash === '#/instances?text=typed-0&host=typed-1'")
+        .await;
+    assert_no_errors(&mut browser, &collector).await;
+}
+
+#[tokio::test]
+async fn an_event_of_a_service_has_its_own_word_and_is_announced() {
+    let collector = options().start().await;
+    let mut browser = Browser::start().await;
+    browser.open(&page(&collector, "#/events")).await;
+    browser
+        .until("document.querySelector('.live').innerText === 'live'")
+        .await;
+    let client = collector.http(collector.nacos().await);
+    let metadata = "%7B%22preserved.heart.beat.timeout%22%3A%221000%22%7D";
+    let path =
+        format!("/nacos/v1/ns/instance?serviceName=orders&ip=10.0.0.1&port=80&metadata={metadata}");
+    let registered = client.post(&path, "").await.unwrap();
+    assert_eq!(registered.status, 200, "{}", registered.text());
+    for kind in ["registered", "unhealthy"] {
+        browser
+            .until(&format!(
+                "[...document.querySelectorAll('.events .badge')].some((it) => it.innerText.endsWith('{kind}'))"
+            ))
+            .await;
+    }
+    browser
+        .until("/unhealthy/.test(document.querySelector('p.hidden[role=status]').textContent)")
+        .await;
     assert_no_errors(&mut browser, &collector).await;
 }
 
@@ -177,7 +227,7 @@ async fn a_collector_that_stops_and_returns_is_shown_as_such() {
 
 /// Every kind of page, with its name in messages.
 async fn every_page(collector: &Collector) -> Vec<(&'static str, &'static str)> {
-    let _listening = nacos(collector).await;
+    let _listening = collector.nacos().await;
     vec![
         ("overview", ""),
         ("instances", "#/instances"),

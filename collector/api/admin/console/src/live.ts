@@ -15,6 +15,9 @@ type Listener = (event: LiveEvent) => void;
 const RECENT = 200;
 /** The age of the oldest events that the feed shows at first, in milliseconds. */
 const BEFORE = 15 * 60_000;
+/** The pause before the feed is read again after its end, which doubles with each failure in a row, in milliseconds. */
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 15_000;
 const listeners = new Set<Listener>();
 const watchers = new Set<() => void>();
 let status: Status = "connecting";
@@ -76,8 +79,8 @@ function receive(event: LiveEvent): void {
   listeners.forEach((listener) => listener(event));
 }
 
-/** Reads the feed until it ends; `opened` is called once the collector sends it. */
-async function read(stop: AbortSignal, opened: () => void): Promise<void> {
+/** Reads the feed until it ends, and calls `connected` once the collector answers with it. */
+async function read(stop: AbortSignal, connected: () => void): Promise<void> {
   const headers: Record<string, string> = last === "" ? {} : { "Last-Event-ID": last };
   const since = last === "" ? { since: new Date(now() - BEFORE).toISOString() } : {};
   const answer = await call(url("api/events", since), { headers, signal: stop });
@@ -85,8 +88,7 @@ async function read(stop: AbortSignal, opened: () => void): Promise<void> {
   if (body === null) {
     return;
   }
-  become("live");
-  opened();
+  connected();
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   const parse = parser(receive);
   for (;;) {
@@ -100,13 +102,13 @@ async function read(stop: AbortSignal, opened: () => void): Promise<void> {
 
 function pause(milliseconds: number, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const done = () => {
+    const end = () => {
       clearTimeout(timer);
-      stop.removeEventListener("abort", done);
+      stop.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(done, milliseconds);
-    stop.addEventListener("abort", done);
+    const timer = setTimeout(end, milliseconds);
+    stop.addEventListener("abort", end);
   });
 }
 
@@ -114,13 +116,15 @@ function pause(milliseconds: number, stop: AbortSignal): Promise<void> {
 export function start(): void {
   let stop = new AbortController();
   const run = async () => {
-    let wait = 500;
+    let wait = FIRST_WAIT;
     const own = stop;
+    const connected = () => {
+      wait = FIRST_WAIT;
+      become("live");
+    };
     while (!own.signal.aborted) {
       try {
-        await read(own.signal, () => {
-          wait = 500;
-        });
+        await read(own.signal, connected);
         become("lost");
       } catch (error) {
         if (own.signal.aborted) {
@@ -134,7 +138,7 @@ export function start(): void {
         }
       }
       await pause(wait, own.signal);
-      wait = Math.min(wait * 2, 15_000);
+      wait = Math.min(wait * 2, LONGEST_WAIT);
     }
   };
   onCredential(() => {

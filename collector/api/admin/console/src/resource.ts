@@ -11,9 +11,11 @@ export interface Resource<T> {
   reload: () => void;
 }
 
-/** The shortest time between two reads, and the longest time without one, in milliseconds. */
+/** The shortest time between a read and the next one, and the longest time without one, in milliseconds. */
 const SPACING = 1000;
 const REFRESH = 15_000;
+/** The time between an event and the read that it causes, in milliseconds. */
+const GATHER = 150;
 
 /**
  * Reads `path` with `parameters`. An event for which `concerns` holds causes another read, at most one a second and none while one
@@ -36,8 +38,8 @@ export function useResource<T>(
     const stop = new AbortController();
     let reading = false;
     let due = false;
-    /** The earliest time of a read that an event causes. */
-    let earliest = 0;
+    /** The earliest time of the next read. */
+    let next = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const later = (milliseconds: number) => {
       clearTimeout(timer);
@@ -64,19 +66,20 @@ export function useResource<T>(
       }
       reading = false;
       // A read that takes long is repeated less often.
-      const spacing = Math.max(SPACING, 3 * (performance.now() - began));
-      earliest = performance.now() + spacing;
-      later(due ? spacing : REFRESH);
+      const ended = performance.now();
+      next = ended + Math.max(SPACING, 3 * (ended - began));
+      later(due ? next - ended : REFRESH);
     };
-    const load = (wait: number) => {
+    const load = () => {
       if (reading) {
         due = true;
       } else if (!due) {
         due = true;
-        later(wait);
+        // Events of one change come together.
+        later(Math.max(GATHER, next - performance.now()));
       }
     };
-    again.current = () => load(150);
+    again.current = load;
     const shown = () => {
       if (!document.hidden && due && !reading) {
         later(0);
@@ -85,7 +88,7 @@ export function useResource<T>(
     document.addEventListener("visibilitychange", shown);
     const unsubscribe = listen((event) => {
       if (wanted.current(event)) {
-        load(Math.max(150, earliest - performance.now()));
+        load();
       }
     });
     const changed = onCredential(() => later(0));

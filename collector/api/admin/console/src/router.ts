@@ -37,7 +37,12 @@ export function go(address: string): void {
   location.hash = address;
 }
 
-/** Changes filters of the current page. Every change of a filter begins at the first page. */
+/** The page that the address names now. The route of an earlier render may be older. */
+export function current(): Route {
+  return parse(location.hash);
+}
+
+/** Changes filters of a page. Every change of a filter begins at the first page. */
 export function refine(route: Route, change: Query): string {
   const query: Query = { ...Object.fromEntries(route.query), after: undefined, ...change };
   return to(route.path, query);

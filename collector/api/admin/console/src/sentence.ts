@@ -1,9 +1,9 @@
 // An event of the feed as a sentence, and where it leads.
 import type { LiveEvent } from "./live";
 import { to } from "./router";
-import { subject } from "./subject";
+import { isGap, subject } from "./subject";
 
-const text = (value: unknown): string => (typeof value === "string" || typeof value === "number" ? String(value) : "");
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
 
 export function time(event: LiveEvent): string {
   return text(event.data.time);
@@ -11,15 +11,15 @@ export function time(event: LiveEvent): string {
 
 /** The word for a kind of event. */
 export function kind(event: LiveEvent): string {
-  return (text(event.data.kind) || event.name).replaceAll("_", " ");
+  return isGap(event) ? "missed" : text(event.data.kind).replaceAll("_", " ");
 }
 
 export function sentence(event: LiveEvent): string {
-  const { name, data } = event;
-  if (name === "lagged") {
-    return `This page missed ${data.missed === null ? "some events" : `${text(data.missed)} events`}.`;
+  if (isGap(event)) {
+    const { missed } = event.data;
+    return `This page missed ${typeof missed === "number" ? `${missed} events` : "some events"}.`;
   }
-  return text(data.text) || name;
+  return text(event.data.text);
 }
 
 /** The page of what the event is about. */

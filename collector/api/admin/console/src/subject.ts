@@ -13,8 +13,7 @@ function record(value: unknown): Record<string, unknown> {
 
 export function subject(event: LiveEvent): Subject {
   const of = record(event.data.subject);
-  const instance = of.id;
-  const application = of.application_id;
+  const { id: instance, application_id: application } = of;
   if (typeof of.service === "string") {
     const text = (name: string) => String(of[name] ?? "");
     const place = { cluster: text("cluster"), ip: text("ip"), port: Number(of.port ?? 0), ephemeral: of.ephemeral !== false };

@@ -162,6 +162,7 @@ export interface Override {
   enabled: boolean | null;
   weight: number | null;
   metadata: Record<string, string> | null;
+  metadata_change: "merge" | "replace" | "remove" | null;
   set_at: string;
 }
 

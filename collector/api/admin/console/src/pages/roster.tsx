@@ -18,10 +18,10 @@ function text(value: string | string[] | undefined): string {
   return Array.isArray(value) ? value.join(", ") : (value ?? "");
 }
 
-/** Where an instance runs, as far as its agent reports it. */
+/** The host of an instance, or else its addresses; empty if its agent reports neither. */
 export function host(instance: Instance): string {
   const { properties } = instance;
-  return text(properties.host_name ?? properties.hostname ?? properties.ipv4 ?? properties.ipv4s);
+  return text(properties.host_name ?? properties.hostname ?? properties["Host Name"] ?? properties.ipv4 ?? properties.ipv4s);
 }
 
 export function Instances({ page, caption, application }: { page: Page<Instance>; caption: string; application: boolean }) {

@@ -71,7 +71,7 @@ export function Announcer() {
     const unsubscribe = listen((event) => {
       const state = kind(event);
       const isNew = now() - Date.parse(time(event)) < NEW;
-      if (isNew && ["up", "back", "silent", "down", "left", "unhealthy", "expired"].includes(state)) {
+      if (isNew && ["back", "silent", "down", "left", "unhealthy", "expired"].includes(state)) {
         waiting[state] = (waiting[state] ?? 0) + 1;
         last = sentence(event);
         timer ??= setTimeout(say, 5000);

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { go, parse, refine, replace, type Route } from "../router";
+import { current, go, refine, replace, type Route } from "../router";
 import { STATES } from "../types";
 import { Badge } from "./basic";
 
@@ -21,8 +21,8 @@ export function TextFilter({ route, name, label, placeholder }: { route: Route; 
     }
     const timer = setTimeout(() => {
       typed.current = text;
-      // Another filter may have changed since the last key.
-      replace(refine(parse(location.hash), { [name]: text.trim() }));
+      // Another filter may have changed since the last render.
+      replace(refine(current(), { [name]: text.trim() }));
     }, 250);
     return () => clearTimeout(timer);
   }, [text]);
@@ -46,7 +46,7 @@ export function StateFilter({ route }: { route: Route }) {
   const chosen = (route.query.get("state") ?? "").split(",").filter((state) => state !== "");
   const toggle = (state: string) => {
     const next = chosen.includes(state) ? chosen.filter((other) => other !== state) : [...chosen, state];
-    go(refine(route, { state: STATES.filter((known) => next.includes(known)).join(",") }));
+    go(refine(current(), { state: STATES.filter((known) => next.includes(known)).join(",") }));
   };
   return (
     <fieldset class="filter states">
@@ -66,7 +66,7 @@ export function Choice(props: { route: Route; name: string; label: string; optio
   return (
     <label class="filter">
       <span>{label}</span>
-      <select value={route.query.get(name) ?? ""} onChange={(event) => go(refine(route, { [name]: event.currentTarget.value }))}>
+      <select value={route.query.get(name) ?? ""} onChange={(event) => go(refine(current(), { [name]: event.currentTarget.value }))}>
         {options.map(([value, text]) => (
           <option key={value} value={value}>
             {text}
