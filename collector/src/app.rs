@@ -257,7 +257,7 @@ impl App {
             config: &config,
             services: &services,
             edge: &edge,
-            stop: serving.token(),
+            serving: &serving,
         };
         for (faces, listener) in listeners {
             let name = format!("listener {}", listener.address());

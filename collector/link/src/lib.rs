@@ -261,6 +261,17 @@ pub fn kept() -> Option<Arc<Seen>> {
     CURRENT.try_with(Arc::clone).ok()
 }
 
+/// Runs a future within the link of the running call, also in a task that outlives the call.
+pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let seen = kept();
+    async move {
+        match seen {
+            Some(seen) => CURRENT.scope(seen, future).await,
+            None => future.await,
+        }
+    }
+}
+
 impl<S, R> Service<R> for Linked<S>
 where
     S: Service<R>,

@@ -1,13 +1,13 @@
 //! Composes the service of each listener from its faces.
 
 use axum::Router;
+use rollcall_runtime::TaskSet;
 use rollcall_server::face::{Credentials, Dispatch, Gate, Names, Token, json};
 use rollcall_service::Services;
 use rollcall_skywalking::{
     grpc,
     http::{self, FastPath},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{
     edge::Edge,
@@ -23,7 +23,8 @@ pub(super) struct Builder<'a> {
     pub(super) edge: &'a Edge,
     pub(super) nacos: Option<&'a Running>,
     pub(super) console: &'a rollcall_admin::Sources,
-    pub(super) stop: CancellationToken,
+    /// The listeners, and the calls that outlive their connection.
+    pub(super) serving: &'a TaskSet,
 }
 
 impl Builder<'_> {
@@ -33,9 +34,10 @@ impl Builder<'_> {
             config,
             services,
             nacos,
-            stop,
+            serving,
             ..
         } = self;
+        let stop = serving.token();
         let limits = json::Limits {
             max_body_size: config.agent_jetty.max_body_size,
             ..json::Limits::default()
@@ -97,15 +99,14 @@ impl Builder<'_> {
         };
         let (token, user, password) = (ui.token.expose(), &ui.user, ui.password.expose());
         let access = (names, Credentials::new(token, user, password));
-        let (sources, stop) = (self.console.clone(), self.stop.clone());
         let admin = rollcall_admin::router(
             self.services,
             &limits,
             access,
             connection_limits,
             pages,
-            sources,
-            stop,
+            self.console.clone(),
+            self.serving,
         );
         match &*self.config.ui.context_path {
             "/" => admin,

@@ -16,6 +16,7 @@ use axum::{
 };
 use rollcall_admin::{ConnectionLimits, Gauges, Headroom, History, Pages, Sources};
 use rollcall_limits::Budget;
+use rollcall_runtime::TaskSet;
 use rollcall_server::{
     Room,
     face::{Names, Token, json, not_found},
@@ -23,7 +24,6 @@ use rollcall_server::{
 use rollcall_service::testing::Fixture;
 use rollcall_skywalking::http::{naming, registration};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 mod feed;
@@ -43,7 +43,7 @@ const MAX_PAGE: usize = 1 << 20;
 struct Collector {
     fixture: Fixture,
     router: Router,
-    closing: CancellationToken,
+    tasks: TaskSet,
     answers: Budget,
 }
 
@@ -105,7 +105,7 @@ impl Collector {
     }
 
     fn guarded(fixture: Fixture, context_path: &str, token: Option<Token>) -> Self {
-        let closing = CancellationToken::new();
+        let tasks = TaskSet::new();
         let answers = Budget::new("answers", 8 << 20);
         let pages = Pages {
             answers: answers.clone(),
@@ -121,13 +121,13 @@ impl Collector {
                 connection_limits(),
                 pages,
                 sources(),
-                closing.clone(),
+                &tasks,
             ))
             .fallback(not_found);
         Self {
             fixture,
             router,
-            closing,
+            tasks,
             answers,
         }
     }

@@ -21,6 +21,7 @@ use axum::{
     routing::{get, post},
 };
 use rollcall_catalog::Catalog;
+use rollcall_runtime::TaskSet;
 use rollcall_server::{
     Room,
     face::{Credentials, Names, Refusal, host, wrong_method},
@@ -29,6 +30,7 @@ use rollcall_service::Services;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+mod changes;
 mod console;
 mod events;
 mod graphql;
@@ -46,6 +48,7 @@ mod starting;
 mod timeline;
 mod view;
 
+use changes::Changes;
 pub use headroom::{Figure, Gauge, Gauges};
 pub use history::{History, Sampler};
 use page::Page;
@@ -125,8 +128,8 @@ pub struct ConnectionLimits {
     pub per_listener: usize,
 }
 
-/// The admin face, at the root. Event streams end when `closing` is cancelled, so that they do not delay a drain. A request for
-/// a host that is not in `names` is refused with 403, and one without the `credentials` with 401, except for the
+/// The admin face, at the root. Event streams end when the token of `tasks` is cancelled, so that they do not delay a drain, and
+/// changes of operators run in `tasks`. A request for a host that is not in `names` is refused with 403, and one without the `credentials` with 401, except for the
 /// probes and for pages without data.
 pub fn router(
     services: &Services,
@@ -135,7 +138,7 @@ pub fn router(
     connection_limits: ConnectionLimits,
     pages: Pages,
     sources: Sources,
-    closing: CancellationToken,
+    tasks: &TaskSet,
 ) -> Router {
     let face = Face {
         connection_limits,
@@ -147,8 +150,10 @@ pub fn router(
         scrapes: Arc::new(Semaphore::new(1)),
         subscribers: Arc::new(Semaphore::new(limits.max_event_subscribers)),
         run: services.wall().millis(),
-        closing,
+        closing: tasks.token(),
     };
+    let changes = Changes::new(tasks);
+    let change = move |request: Request, next: Next| changes.clone().handle(request, next);
     let foreign = services.metrics.requests_refused("host");
     let check_host = move |request: Request, next: Next| {
         let refusal = named(&request, &names).err();
@@ -164,6 +169,7 @@ pub fn router(
     };
     let guarded = routes_of_agents()
         .merge(routes_of_services())
+        .route_layer(from_fn(change))
         .route("/metrics", get(probes::metrics))
         .route("/api/overview", get(overview::overview))
         .route("/api/history", get(history::history))
@@ -254,6 +260,12 @@ async fn secure(mut response: Response) -> Response {
     response
 }
 
+/// The refusal of a call whose handler panicked.
+fn failed() -> Refusal {
+    let message = "this collector failed to answer: its log has the error";
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "", message)
+}
+
 fn stopping() -> Refusal {
     Refusal::overloaded("this collector is stopping")
 }
@@ -306,7 +318,10 @@ impl Face {
             read(&services)
         });
         reading.await.map_err(|error| {
-            tracing::error!(%error, "a list could not be read");
+            if error.is_panic() {
+                tracing::error!(%error, "the answer of a request could not be read");
+                return failed();
+            }
             stopping()
         })
     }

@@ -12,7 +12,7 @@ use rollcall_server::face::{Refusal, reply};
 use rollcall_service::{Services, register, roster::Filter};
 use serde::Serialize;
 
-use super::{Face, list, parameters::Parameters, query};
+use super::{Face, list, parameters::Parameters, query, stopping};
 
 /// Instances that are read at a time.
 const STEP: usize = 1000;
@@ -65,10 +65,15 @@ pub(super) async fn forget_all(
     };
     let (mut cursor, mut forgotten) = (Cursor::first(application), 0);
     let outcome = loop {
+        if face.closing.is_cancelled() {
+            break Err(stopping());
+        }
         let filter = filter.clone();
-        let (instances, next) = face
-            .read_list(move |services| cursor.read(services, &filter))
-            .await?;
+        let read = face.read_list(move |services| cursor.read(services, &filter));
+        let (instances, next) = match read.await {
+            Ok(read) => read,
+            Err(refusal) => break Err(refusal),
+        };
         match face.services.forget(&instances).await {
             Ok(count) => forgotten += count,
             Err(error) => break Err(not_stored(error)),
