@@ -212,7 +212,7 @@ async fn the_feed_streams_events_until_the_collector_drains() {
         "{event}"
     );
 
-    collector.closing.cancel();
+    collector.tasks.shutdown(PATIENCE).await.unwrap();
     assert!(read_until(&mut feed, "0\r\n\r\n").await.starts_with('0'));
     assert_eq!(collector.fixture.services.events.readers(), 0);
 }
@@ -259,6 +259,16 @@ async fn a_feed_resumes_after_an_event_or_a_time_within_the_history() {
     feed.frame().await;
     let second = feed.frame().await.unwrap().unwrap().into_data().unwrap();
     assert_eq!(second, all[1].as_bytes());
+    drop(feed);
+    // A browser that reconnects repeats the address of the feed.
+    let request = Request::get("/api/events?since=2000-01-01T00:00:00Z");
+    let request = request.header("last-event-id", id_of(&all[1]));
+    let request = request.body(Body::empty()).unwrap();
+    let feed = collector.router.clone().oneshot(request).await.unwrap();
+    let mut feed = feed.into_body();
+    feed.frame().await;
+    let third = feed.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(third, all[2].as_bytes());
     drop(feed);
 
     // Another numbering, and more events than the history holds.

@@ -51,10 +51,10 @@ struct Subscription {
 /// `GET /api/events`: events named `instance`, `service_instance` and `collector` by their subject, as they happen, whose data
 /// is a [`view::Event`]; and `lagged` with the number of events that the client missed.
 ///
-/// `since` is the id of an event or a time: the feed begins after that event or at that time, as far as the journal reaches, or
-/// the history of this run without one. Without it the feed begins now. The header `Last-Event-ID` of a reader that reconnects
-/// wins over it. A comment is sent at once,
-/// so that a client behind a proxy knows that it is connected.
+/// `since` is the id of an event or a time: the feed begins after that event or at that time, as far as the journal reaches, or the
+/// history of this run without one. Without it the feed begins now. A browser that reconnects repeats `since` and adds the header
+/// `Last-Event-ID`, which therefore takes precedence. A comment is sent at once, so that a client behind a proxy knows that it is
+/// connected.
 pub(super) async fn stream(
     State(face): State<Arc<Face>>,
     uri: Uri,
@@ -64,12 +64,12 @@ pub(super) async fn stream(
     let header = headers.get(LAST_EVENT_ID);
     let header = header.and_then(|value| value.to_str().ok());
     let feed = &face.services.events;
-    // An id of another release must not exclude a browser for ever.
-    let seen = match header {
+    let resumed = match header {
+        // An id of another release must not exclude a browser for ever.
         Some(id) => since::parse(id, feed).await.ok(),
         None => None,
     };
-    let start = match (seen, parameters.get("since")) {
+    let start = match (resumed, parameters.get("since")) {
         (Some(start), _) => start,
         (None, Some(since)) => since::parse(since, feed).await?,
         (None, None) => since::Start::default(),
