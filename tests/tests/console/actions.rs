@@ -193,3 +193,33 @@ async fn a_page_of_another_origin_changes_nothing_and_wrong_input_is_refused() {
     let answer = admin.post(missing, r#"{"enabled": false}"#).await.unwrap();
     assert_eq!(answer.status, 404, "{}", answer.text());
 }
+
+#[tokio::test]
+async fn a_parameter_that_a_list_does_not_use_is_refused() {
+    let collector = options().start().await;
+    register(&collector, "checkout", "10.0.0.1", "").await;
+    let admin = collector.http(collector.listeners().ui);
+    let instance = "service=checkout&ip=10.0.0.1&port=80";
+    for (query, unused) in [
+        ("service=checkout&port=80", "port"),
+        ("service=checkout&cluster=DEFAULT", "cluster"),
+        ("service=checkout&ephemeral=false", "ephemeral"),
+        ("service=checkout&clusters=DEFAULT", "clusters"),
+        (&format!("{instance}&as=client"), "ip"),
+        ("service=checkout&as=client&ephemeral=false", "ephemeral"),
+    ] {
+        let path = format!("/api/services/instances?{query}");
+        let answer = admin.get(&path).await.unwrap();
+        assert_eq!(answer.status, 400, "{query}: {}", answer.text());
+        let answer: Value = answer.json();
+        assert_eq!(answer["error"]["field"], unused, "{query}");
+    }
+    let found: Value = admin
+        .get(&format!(
+            "/api/services/instances?{instance}&ephemeral=false"
+        ))
+        .await
+        .unwrap()
+        .json();
+    assert_eq!(found["items"].as_array().unwrap().len(), 1, "{found:#}");
+}

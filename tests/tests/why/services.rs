@@ -24,10 +24,20 @@ async fn timelines(collector: &Collector, query: &str) -> Value {
     reply.json()
 }
 
+/// The timeline of one of the two instances in the default cluster, which selections find by their cluster, too.
+async fn selected(collector: &Collector) -> Value {
+    for (cluster, count) in [("", 2), ("&cluster=DEFAULT", 2), ("&cluster=hangzhou", 0)] {
+        let several = timelines(collector, &format!("service=stock{cluster}")).await;
+        let items = several["items"].as_array().unwrap();
+        assert_eq!(items.len(), count, "{cluster}: {several:#}");
+    }
+    timelines(collector, "service=stock&ip=10.0.0.1&port=80").await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn why_explains_instances_that_are_no_longer_registered() {
     let mut collector = Collector::start().await;
-    let nacos = collector.http(crate::journal::nacos(&collector).await);
+    let nacos = collector.http(collector.nacos().await);
     call(
         &nacos,
         Method::POST,
@@ -52,7 +62,7 @@ async fn why_explains_instances_that_are_no_longer_registered() {
         is_gone.then_some(()).ok_or(run)
     })
     .await;
-    let one = timelines(&collector, "service=stock&ip=10.0.0.1&port=80").await;
+    let one = selected(&collector).await;
     let events: Vec<_> = one["events"].as_array().unwrap().iter().collect();
     let [.., unhealthy, expired] = &events[..] else {
         panic!("{one:#}")
@@ -80,7 +90,7 @@ async fn why_explains_instances_that_are_no_longer_registered() {
     let several = timelines(&collector, "service=stock").await;
     assert_eq!(several["items"].as_array().unwrap().len(), 2, "{several:#}");
     // An instance that returned is explained by its present state.
-    let nacos = collector.http(crate::journal::nacos(&collector).await);
+    let nacos = collector.http(collector.nacos().await);
     call(
         &nacos,
         Method::POST,

@@ -22,17 +22,9 @@ struct Overview<'a> {
     started_at: String,
     status: &'static str,
     reasons: Reasons,
-    agents: Counts,
+    agents: view::Counts,
     /// `null` if the Nacos faces are off.
     catalog: Option<Catalog>,
-}
-
-#[derive(Serialize)]
-struct Counts {
-    up: usize,
-    silent: usize,
-    down: usize,
-    left: usize,
 }
 
 #[derive(Serialize)]
@@ -70,7 +62,7 @@ pub(super) async fn overview(State(face): State<Arc<Face>>, uri: Uri) -> Result<
         started_at: view::time(rollcall_domain::Timestamp::from_millis(face.run)),
         status,
         reasons,
-        agents: Counts {
+        agents: view::Counts {
             up: counts.up,
             silent: counts.silent,
             down: counts.down,

@@ -63,7 +63,7 @@ pub(super) async fn applications(
     .await
 }
 
-/// `GET /api/applications/{id}`; the id may be [`UNKNOWN`].
+/// `GET /api/applications/{id}`; the id may be [`UNKNOWN`]
 pub(super) async fn application(
     State(face): State<Arc<Face>>,
     id: IdText,

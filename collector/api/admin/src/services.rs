@@ -17,7 +17,7 @@ use super::{
 };
 
 mod change;
-mod name;
+pub(super) mod name;
 mod refusal;
 mod view;
 

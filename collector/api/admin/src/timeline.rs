@@ -7,9 +7,6 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use rollcall_domain::catalog::{
-    DEFAULT_CLUSTER, DEFAULT_GROUP, Endpoint, PUBLIC, ServiceKey, cluster_name,
-};
 use rollcall_server::face::{Refusal, reply};
 use rollcall_service::{
     Services,
@@ -18,7 +15,7 @@ use rollcall_service::{
 };
 use serde::Serialize;
 
-use super::{Face, parameters::Parameters, query, view};
+use super::{Face, parameters::Parameters, query, services::name, view};
 
 /// A timeline.
 #[derive(Debug, Serialize)]
@@ -112,7 +109,7 @@ impl Selection {
             value.map(str::to_owned)
         };
         let endpoint = match (given("ip"), given("port")) {
-            (Some(ip), Some(port)) => Some((ip, number(&port)?)),
+            (Some(ip), Some(port)) => Some((ip, name::port(&port)?)),
             (None, None) => None,
             _ => return Ok(None),
         };
@@ -154,11 +151,6 @@ impl Selection {
     }
 }
 
-fn number(port: &str) -> Result<u16, Refusal> {
-    port.parse()
-        .map_err(|_no_number| Refusal::invalid("port", "must be a number from 0 to 65535"))
-}
-
 fn events(timeline: &Timeline, roster: &Roster) -> Vec<view::Event> {
     let events = timeline.events.iter();
     events
@@ -167,24 +159,13 @@ fn events(timeline: &Timeline, roster: &Roster) -> Vec<view::Event> {
 }
 
 fn place(parameters: &Parameters) -> Result<ServiceInstance, Refusal> {
-    let needed = |name: &'static str| {
-        let value = parameters.get(name).filter(|value| !value.is_empty());
-        value.ok_or_else(|| Refusal::invalid(name, "is required"))
-    };
-    let service = ServiceKey::new(
-        parameters.get("namespace").unwrap_or(PUBLIC),
-        parameters.get("group").unwrap_or(DEFAULT_GROUP),
-        needed("service")?,
-    );
-    let service = service.map_err(|error| Refusal::invalid("service", error.to_string()))?;
-    let cluster = parameters.get("cluster").unwrap_or(DEFAULT_CLUSTER);
-    let cluster =
-        cluster_name(cluster).map_err(|error| Refusal::invalid("cluster", error.to_string()))?;
-    let port = number(needed("port")?)?;
-    let endpoint = Endpoint {
-        ip: needed("ip")?.into(),
-        port,
-        cluster: cluster.into(),
-    };
-    Ok(ServiceInstance { service, endpoint })
+    for needed in ["service", "ip", "port"] {
+        if parameters.get(needed).is_none_or(str::is_empty) {
+            return Err(Refusal::invalid(needed, "is required"));
+        }
+    }
+    Ok(ServiceInstance {
+        service: name::key(parameters)?,
+        endpoint: name::endpoint(parameters)?,
+    })
 }

@@ -34,12 +34,13 @@ pub(super) struct Application<'a> {
     instances: Counts,
 }
 
+/// Instances by state.
 #[derive(Debug, Serialize)]
-struct Counts {
-    up: usize,
-    silent: usize,
-    down: usize,
-    left: usize,
+pub(super) struct Counts {
+    pub(super) up: usize,
+    pub(super) silent: usize,
+    pub(super) down: usize,
+    pub(super) left: usize,
 }
 
 /// An instance.

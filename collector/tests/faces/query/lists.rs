@@ -116,6 +116,11 @@ async fn an_application_is_found_by_its_code() {
             .await;
         assert_eq!(found.text(), r#"{"items":[],"next":null}"#, "{code}");
     }
+    for filter in ["state=up", "text=st"] {
+        let path = format!("/api/applications?code=stock&{filter}");
+        let name = filter.split('=').next().unwrap();
+        assert_eq!(collector.get(&path).await.refused(400), name, "{path}");
+    }
 }
 
 #[tokio::test]

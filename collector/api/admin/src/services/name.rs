@@ -13,20 +13,23 @@ pub(super) const OF_INSTANCE: [&str; 6] =
     ["namespace", "group", "service", "ip", "port", "cluster"];
 
 /// The service that the parameters name. Without a namespace or a group it is in the default one.
-pub(super) fn key(parameters: &Parameters) -> Result<ServiceKey, Refusal> {
+pub(crate) fn key(parameters: &Parameters) -> Result<ServiceKey, Refusal> {
     let get = |name| parameters.get(name).unwrap_or_default();
     let key = ServiceKey::new(get("namespace"), get("group"), get("service"));
     key.map_err(|invalid| refusal::of(invalid.into()))
 }
 
 /// The endpoint that the parameters name. Without a cluster it is in the default one.
-pub(super) fn endpoint(parameters: &Parameters) -> Result<Endpoint, Refusal> {
+pub(crate) fn endpoint(parameters: &Parameters) -> Result<Endpoint, Refusal> {
     let get = |name| parameters.get(name).unwrap_or_default();
-    let port = get("port").parse();
-    let port =
-        port.map_err(|_no_port| Refusal::invalid("port", "must be a number from 0 to 65535"))?;
-    let endpoint = Endpoint::new(get("ip"), port, get("cluster"));
+    let endpoint = Endpoint::new(get("ip"), port(get("port"))?, get("cluster"));
     endpoint.map_err(|invalid| refusal::of(invalid.into()))
+}
+
+/// A port in a request.
+pub(crate) fn port(text: &str) -> Result<u16, Refusal> {
+    let port = text.parse();
+    port.map_err(|_no_port| Refusal::invalid("port", "must be a number from 0 to 65535"))
 }
 
 /// The parameter `ephemeral`.

@@ -24,7 +24,7 @@ pub(super) struct Service<'a> {
     instances: usize,
     healthy: usize,
     clusters: usize,
-    /// Whether so few instances are healthy that clients see all as healthy.
+    /// Whether so few instances are healthy that clients are shown all as healthy.
     protected: bool,
 }
 
@@ -116,7 +116,7 @@ pub(super) struct Subscriber {
 /// Metadata as an object.
 struct Entries<'a>(&'a Metadata);
 
-/// Like [`Entries`], for metadata that was merged for this answer.
+/// As [`Entries`], for metadata that was put together for this answer.
 struct Map(Arc<Metadata>);
 
 impl Serialize for Entries<'_> {
